@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Andon: GStreamer elements that find defects inside the video pipeline and keep the model that finds them honest.
+//!
+//! Arrows point one way: `elements → {meta, inference, statistics, capture} → model → {result, image}`; `board` draws
+//! test boards and knows only `result` and `image`.
+
+pub mod capture;
+pub mod elements;
+pub mod image;
+pub mod inference;
+pub mod meta;
+pub mod model;
+pub mod result;
+pub mod statistics;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    elements::register(plugin)
+}
+
+gst::plugin_define!(
+    andon,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MPL",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    "https://example.invalid/andon",
+    env!("BUILD_REL_DATE")
+);

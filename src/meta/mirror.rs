@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The running model's outcome in other people's words, and other people's outcomes in ours.
+
+use std::sync::Arc;
+
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::{AndonFrameMeta, AndonInferenceMeta};
+use crate::result::{Arm, Detection, Frame, Inference, Verdict};
+
+/// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
+/// `GstAnalyticsRelationMeta`. Of the challenger and of the truth nothing is mirrored.
+pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
+    if inference.arm != Arm::A {
+        return;
+    }
+    for (id, d) in inference.detections.iter().enumerate() {
+        let (x, y, w, h) = whole_pixels(&d.bbox, inference.frame);
+        let [fw, fh] = inference.frame.map(|v| v.max(1) as f64);
+        let param = gst::Structure::builder("detection")
+            .field("label_id", d.class as i32)
+            .field("label", &*d.label)
+            .field("confidence", d.score as f64)
+            .field("x_min", d.bbox[0] as f64 / fw)
+            .field("x_max", (d.bbox[0] + d.bbox[2]) as f64 / fw)
+            .field("y_min", d.bbox[1] as f64 / fh)
+            .field("y_max", (d.bbox[1] + d.bbox[3]) as f64 / fh)
+            .build();
+        let mut roi = VideoRegionOfInterestMeta::add(buffer, &d.label, (x, y, w, h));
+        roi.set_id(id as i32);
+        roi.add_param(param);
+    }
+    #[cfg(feature = "analytics")]
+    analytics::mirror(buffer, inference);
+}
+
+/// What is known of the frame: the own meta of `arm`; for arm a, where there is none, the analytics meta, then ROI metas.
+///
+/// `size` is the frame's, in pixels, for outcomes that were not ours.
+pub fn read_any(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+    if let Some(own) = AndonInferenceMeta::get(buffer, arm) {
+        return Some(own);
+    }
+    if arm != Arm::A {
+        return None;
+    }
+    #[cfg(feature = "analytics")]
+    let detections = analytics::detections(buffer).or_else(|| rois(buffer))?;
+    #[cfg(not(feature = "analytics"))]
+    let detections = rois(buffer)?;
+    let frame = AndonFrameMeta::get(buffer).unwrap_or_else(|| Frame::new(None));
+    let mut inference = Inference::new("".into(), arm, &frame, size);
+    inference.pts_ns = buffer.pts().map(|t| t.nseconds());
+    inference.score = detections.iter().map(|d| d.score).fold(0.0, f32::max);
+    inference.verdict = if detections.is_empty() { Verdict::Ok } else { Verdict::Ng };
+    inference.detections = detections;
+    Some(Arc::new(inference))
+}
+
+fn rois(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
+    let found: Vec<_> = buffer
+        .iter_meta::<VideoRegionOfInterestMeta>()
+        .filter_map(|roi| {
+            let (x, y, w, h) = roi.rect();
+            let detection = roi.params().find(|s| s.name() == "detection");
+            let get = |name| detection.and_then(|s| s.get::<f64>(name).ok());
+            Some(Detection {
+                class: detection.and_then(|s| s.get::<i32>("label_id").ok()).unwrap_or(0).max(0) as u32,
+                label: roi.roi_type().into(),
+                score: get("confidence")? as f32,
+                bbox: [x as f32, y as f32, w as f32, h as f32],
+            })
+        })
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// The smallest whole-pixel box around `b` inside the frame: x, y, width, height.
+fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
+    let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
+    let (x, y) = (clip(b[0].floor(), frame[0]), clip(b[1].floor(), frame[1]));
+    let (r, l) = (clip((b[0] + b[2]).ceil(), frame[0]), clip((b[1] + b[3]).ceil(), frame[1]));
+    (x, y, r.saturating_sub(x), l.saturating_sub(y))
+}
+
+#[cfg(feature = "analytics")]
+mod analytics {
+    use gst_analytics::*;
+
+    use super::*;
+
+    pub(super) fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
+        let mut relation = AnalyticsRelationMeta::add(buffer);
+        for d in &inference.detections {
+            let quark = glib::Quark::from_str(&*d.label);
+            let (x, y, w, h) = whole_pixels(&d.bbox, inference.frame);
+            let Ok(od) = relation.add_od_mtd(quark, x as i32, y as i32, w as i32, h as i32, d.score).map(|m| m.id())
+            else {
+                continue;
+            };
+            let Ok(class) = relation.add_one_cls_mtd(d.score, quark).map(|m| m.id()) else {
+                continue;
+            };
+            let _ = relation.set_relation(RelTypes::RELATE_TO, od, class);
+        }
+    }
+
+    pub(super) fn detections(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
+        let relation = buffer.meta::<AnalyticsRelationMeta>()?;
+        let found = relation
+            .iter::<AnalyticsODMtd>()
+            .filter_map(|od| {
+                let l = od.location().ok()?;
+                let label = od.obj_type()?;
+                Some(Detection {
+                    class: 0,
+                    label: label.as_str().into(),
+                    score: l.loc_conf_lvl,
+                    bbox: [l.x as f32, l.y as f32, l.w as f32, l.h as f32],
+                })
+            })
+            .collect();
+        Some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(arm: Arm) -> Inference {
+        let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 50]);
+        i.verdict = Verdict::Ng;
+        i.detections.push(Detection { class: 3, label: "spur".into(), score: 0.75, bbox: [10.5, 5.0, 20.0, 90.0] });
+        i
+    }
+
+    #[test]
+    fn the_running_models_boxes_are_mirrored_and_read_back() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        mirror(buffer.get_mut().unwrap(), &outcome(Arm::A));
+        let roi = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
+        assert_eq!((roi.roi_type(), roi.rect()), ("spur", (10, 5, 21, 45)), "clipped to the frame");
+        let read = read_any(&buffer, Arm::A, [100, 50]).unwrap();
+        assert_eq!((&*read.detections[0].label, read.detections[0].score, read.verdict), ("spur", 0.75, Verdict::Ng));
+    }
+
+    #[test]
+    fn neither_the_challenger_nor_the_truth_is_mirrored() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        mirror(buffer.get_mut().unwrap(), &outcome(Arm::B));
+        mirror(buffer.get_mut().unwrap(), &outcome(Arm::Truth));
+        assert!(buffer.meta::<VideoRegionOfInterestMeta>().is_none());
+        assert!(read_any(&buffer, Arm::A, [100, 50]).is_none());
+    }
+}

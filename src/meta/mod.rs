@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How results travel: metas on buffers, custom events down the stream, element messages on the bus, and the mirrors
+//! that other people's elements read.
+
+pub mod event;
+mod frame;
+mod inference;
+pub mod message;
+mod mirror;
+mod stream;
+pub mod video;
+
+pub use frame::AndonFrameMeta;
+pub use inference::AndonInferenceMeta;
+pub use mirror::{mirror, read_any};
+pub use stream::{StreamContext, utc_by_clock};

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MPL-2.0
+//! From GStreamer's video frames to [`crate::image`].
+
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
+
+use crate::image::{Colorimetry, Format, Image, Matrix, Plane};
+
+/// The formats that elements which look at pixels take, best first.
+pub const FORMATS: &[VideoFormat] = &[
+    VideoFormat::Gray8,
+    VideoFormat::Rgb,
+    VideoFormat::Bgr,
+    VideoFormat::Rgbx,
+    VideoFormat::Bgrx,
+    VideoFormat::Rgba,
+    VideoFormat::Bgra,
+    VideoFormat::Nv12,
+    VideoFormat::I420,
+];
+
+/// The caps of [`FORMATS`] in system memory, of any size and rate.
+pub fn caps() -> gst::Caps {
+    gst_video::VideoCapsBuilder::new().format_list(FORMATS.iter().copied()).build()
+}
+
+/// Our name for one of [`FORMATS`].
+pub fn format(format: VideoFormat) -> Option<Format> {
+    Some(match format {
+        VideoFormat::Gray8 => Format::Gray8,
+        VideoFormat::Rgb => Format::Rgb,
+        VideoFormat::Bgr => Format::Bgr,
+        VideoFormat::Rgbx | VideoFormat::Rgba => Format::Rgbx,
+        VideoFormat::Bgrx | VideoFormat::Bgra => Format::Bgrx,
+        VideoFormat::Nv12 => Format::Nv12,
+        VideoFormat::I420 => Format::I420,
+        _ => return None,
+    })
+}
+
+/// Matrix and range that the caps name; what they leave out is BT.601, limited, as in the rest of GStreamer.
+pub fn colorimetry(info: &VideoInfo) -> Colorimetry {
+    let c = info.colorimetry();
+    let matrix = if c.matrix() == VideoColorMatrix::Bt709 { Matrix::Bt709 } else { Matrix::Bt601 };
+    Colorimetry { matrix, full_range: c.range() == VideoColorRange::Range0_255 }
+}
+
+/// The pixels of a mapped frame, strides and offsets as its video meta tells; none for a format not in [`FORMATS`].
+pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
+    let ours = format(frame.format())?;
+    let mut planes = [Plane { data: &[], stride: 0 }; 3];
+    for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {
+        let stride = usize::try_from(*frame.plane_stride().get(i)?).ok()?;
+        *plane = Plane { data: frame.plane_data(i as u32).ok()?, stride };
+    }
+    let (w, h) = (frame.width() as usize, frame.height() as usize);
+    Image::new(ours, w, h, &planes, colorimetry(frame.info()))
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Counts of part verdicts: in all, by class, by SKU, and by hour.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{PartVerdict, Purpose, Verdict};
+
+/// Hours that are kept.
+const HOURS: usize = 24;
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+/// One hour's counts of parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HourRate {
+    /// Hours since the clock's origin.
+    pub hour: u64,
+    /// Parts judged in it: ok, ng, or review.
+    pub judged: u64,
+    /// Of these, ng.
+    pub ng: u64,
+    /// Parts that no verdict was reached on.
+    pub unjudged: u64,
+}
+
+/// What a line leader asks for: how many, how many bad, of what, since when. Only production parts count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Parts judged good.
+    pub ok: u64,
+    /// Parts judged bad.
+    pub ng: u64,
+    /// Parts left to a person.
+    pub review: u64,
+    /// Parts that no verdict was reached on.
+    pub unjudged: u64,
+    /// Parts of another purpose than production, which count nowhere else.
+    pub not_production: u64,
+    /// Bad parts by label; a part with two labels counts under both.
+    pub ng_by_class: BTreeMap<String, u64>,
+    /// Bad parts by SKU.
+    pub ng_by_sku: BTreeMap<String, u64>,
+    /// The last hours, oldest first.
+    pub hours: VecDeque<HourRate>,
+}
+
+impl Tally {
+    /// Counts one part at `now_ns`.
+    pub fn add(&mut self, part: &PartVerdict, now_ns: u64) {
+        if part.part.as_ref().is_some_and(|p| p.purpose != Purpose::Production) {
+            self.not_production += 1;
+            return;
+        }
+        let hour = now_ns / HOUR_NS;
+        if self.hours.back().is_none_or(|h| h.hour != hour) {
+            self.hours.push_back(HourRate { hour, ..HourRate::default() });
+            if self.hours.len() > HOURS {
+                self.hours.pop_front();
+            }
+        }
+        let now = self.hours.back_mut().expect("an hour was just pushed");
+        match part.verdict {
+            Verdict::Ok => self.ok += 1,
+            Verdict::Ng => self.ng += 1,
+            Verdict::Review => self.review += 1,
+            Verdict::Unjudged => self.unjudged += 1,
+        }
+        if part.verdict == Verdict::Unjudged {
+            now.unjudged += 1;
+            return;
+        }
+        now.judged += 1;
+        if part.verdict == Verdict::Ng {
+            now.ng += 1;
+            for label in &part.labels {
+                *self.ng_by_class.entry(label.to_string()).or_default() += 1;
+            }
+            if let Some(p) = part.part.as_ref().filter(|p| !p.sku.is_empty()) {
+                *self.ng_by_sku.entry(p.sku.clone()).or_default() += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::result::Part;
+
+    fn part(verdict: Verdict, purpose: Purpose) -> PartVerdict {
+        PartVerdict {
+            schema: "andon.part-verdict/1".into(),
+            id: "P".into(),
+            part: Some(Arc::new(Part { sku: "A".into(), purpose, ..Part::default() })),
+            verdict,
+            views_seen: 1,
+            views_judged: 1,
+            score: 0.0,
+            labels: vec!["open".into(), "short".into()],
+            frames: [0, 0],
+        }
+    }
+
+    #[test]
+    fn only_production_counts() {
+        let mut t = Tally::default();
+        t.add(&part(Verdict::Ng, Purpose::Golden), 0);
+        assert_eq!((t.ng, t.not_production), (0, 1));
+        t.add(&part(Verdict::Ng, Purpose::Production), 0);
+        assert_eq!((t.ng, t.ng_by_class["short"], t.ng_by_sku["A"]), (1, 1, 1));
+    }
+
+    #[test]
+    fn unjudged_parts_are_not_in_the_rate() {
+        let mut t = Tally::default();
+        t.add(&part(Verdict::Unjudged, Purpose::Production), 0);
+        t.add(&part(Verdict::Ok, Purpose::Production), 0);
+        assert_eq!((t.hours[0].judged, t.hours[0].unjudged, t.unjudged), (1, 1, 1));
+    }
+
+    #[test]
+    fn hours_are_kept_for_a_day() {
+        let mut t = Tally::default();
+        for hour in 0..30 {
+            t.add(&part(Verdict::Ok, Purpose::Production), hour * HOUR_NS);
+        }
+        assert_eq!((t.hours.len(), t.hours[0].hour), (24, 6));
+    }
+}

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Drift detectors and distances: pure mathematics.

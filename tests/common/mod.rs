@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What every test of an element needs: the plugin, a pipeline that cannot hang the suite, the data.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Once,
+    time::Duration,
+};
+
+use gst::prelude::*;
+
+/// Longest that a test's pipeline may take; only a hang gets there.
+pub const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// Initialises GStreamer and registers the plugin, once.
+pub fn init() {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| {
+        gst::init().unwrap();
+        gstandon::plugin_register_static().unwrap();
+    });
+}
+
+/// Parses a launch line.
+#[track_caller]
+pub fn launch(line: &str) -> gst::Pipeline {
+    init();
+    gst::parse::launch(line).unwrap_or_else(|e| panic!("{line}: {e}")).downcast().expect("a launch line is a pipeline")
+}
+
+/// Plays to the end of the stream and answers every message on the way; fails on an error and on a hang.
+#[track_caller]
+pub fn play(pipeline: &gst::Pipeline) -> Vec<gst::Message> {
+    let (messages, error) = play_until_end(pipeline);
+    if let Some(error) = error {
+        panic!("the pipeline failed: {error}");
+    }
+    messages
+}
+
+/// Plays to the end of the stream or to the first error, which it answers as text.
+#[track_caller]
+pub fn play_until_end(pipeline: &gst::Pipeline) -> (Vec<gst::Message>, Option<String>) {
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let mut messages = Vec::new();
+    let mut error = pipeline.set_state(gst::State::Playing).err().map(|e| e.to_string());
+    let until = std::time::Instant::now() + WATCHDOG;
+    loop {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        assert!(!left.is_zero(), "the pipeline hung");
+        let Some(message) = bus.timed_pop(gst::ClockTime::try_from(left).expect("the watchdog is short")) else { continue };
+        let done = match message.view() {
+            gst::MessageView::Eos(_) => true,
+            gst::MessageView::Error(e) => {
+                error = Some(format!("{} ({})", e.error(), e.debug().unwrap_or_default()));
+                true
+            }
+            _ => false,
+        };
+        messages.push(message);
+        if done {
+            break;
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    (messages, error)
+}
+
+/// The `json` of every element message of that name.
+pub fn jsons(messages: &[gst::Message], name: &str) -> Vec<serde_json::Value> {
+    messages.iter().filter_map(|m| gstandon::meta::message::json_of(m, name)).collect()
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of the shared data, or none, with a line that says what is skipped.
+pub fn data(folder: &str) -> Option<PathBuf> {
+    let base = std::env::var_os("ANDON_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let path = base.join(folder);
+    if !path.exists() {
+        println!("skipped: {} is not there (set ANDON_DATA)", path.display());
+        return None;
+    }
+    Some(path)
+}
