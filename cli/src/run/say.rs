@@ -45,10 +45,9 @@ pub fn complaint(src: Option<gst::Object>, what: &glib::Error, detail: Option<gl
     let who = src.map_or_else(|| "pipeline".into(), |s| s.name());
     let mut line = format!("{who}: {}", what.message().trim_end());
     // The first line of a debug text says where in the source it arose; what the element adds stands below.
-    if let Some(more) = detail.as_deref().and_then(|d| d.split_once('\n')).map(|(_, more)| more.trim()) {
-        if !more.is_empty() {
-            line += &format!(" ({})", more.replace('\n', "; "));
-        }
+    let more = detail.as_deref().and_then(|d| d.split_once('\n')).map(|(_, more)| more.trim());
+    if let Some(more) = more.filter(|m| !m.is_empty()) {
+        line += &format!(" ({})", more.replace('\n', "; "));
     }
     line
 }
