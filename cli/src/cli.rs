@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::run;
+use crate::{evaluate, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -21,6 +21,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Evaluate(evaluate::Evaluate),
 }
 
 /// A mistake in how the program was called, not in what it did: exit code 2.
@@ -40,6 +41,7 @@ impl Cli {
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.execute(),
+            Command::Evaluate(evaluate) => evaluate.execute(),
         }
     }
 }

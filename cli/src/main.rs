@@ -2,6 +2,7 @@
 //! The `andon` program: runs, measures and explains Andon pipelines.
 
 mod cli;
+mod evaluate;
 mod launch;
 mod run;
 

@@ -4,6 +4,8 @@
 mod play;
 mod say;
 
+pub use say::complaint;
+
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
