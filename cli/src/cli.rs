@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{evaluate, run};
+use crate::{boards, evaluate, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -22,6 +22,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Evaluate(evaluate::Evaluate),
+    Boards(boards::Boards),
 }
 
 /// A mistake in how the program was called, not in what it did: exit code 2.
@@ -42,6 +43,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
+            Command::Boards(boards) => boards.execute(),
         }
     }
 }

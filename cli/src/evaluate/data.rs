@@ -7,11 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use gstandon::result::BoxPx;
+use gstandon::{board::Kind, result::BoxPx};
 use serde::Deserialize;
 
-/// The kinds by their DeepPCB number, which counts from 1.
-const KINDS: [&str; 6] = ["open", "short", "mousebite", "spur", "copper", "pin-hole"];
 /// The leading characters of an ID that name its board group.
 const GROUP: usize = 5;
 
@@ -23,7 +21,7 @@ pub struct Board {
     /// The picture.
     pub image: PathBuf,
     /// Kind, and left, top, width, height in pixels.
-    pub defects: Vec<(&'static str, BoxPx)>,
+    pub defects: Vec<(Kind, BoxPx)>,
 }
 
 /// Which groups training has not seen.
@@ -73,16 +71,16 @@ fn id(path: &Path) -> Option<&str> {
     path.file_stem()?.to_str()?.strip_suffix("_test")
 }
 
-fn labels(text: &str) -> Result<Vec<(&'static str, BoxPx)>> {
+fn labels(text: &str) -> Result<Vec<(Kind, BoxPx)>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(i, line)| label(line).with_context(|| format!("line {}: '{line}'", i + 1))).collect()
 }
 
-fn label(line: &str) -> Result<(&'static str, BoxPx)> {
+fn label(line: &str) -> Result<(Kind, BoxPx)> {
     let numbers: Vec<f32> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     let [x1, y1, x2, y2, class] = numbers[..] else { bail!("needs x1 y1 x2 y2 class") };
-    let kind = (class as usize).checked_sub(1).and_then(|i| KINDS.get(i));
-    let kind = kind.with_context(|| format!("class {class} is none of 1 to {}", KINDS.len()))?;
+    let kind = Kind::ALL.into_iter().find(|k| f32::from(k.number()) == class);
+    let kind = kind.with_context(|| format!("class {class} is none of 1 to {}", Kind::ALL.len()))?;
     Ok((kind, [x1, y1, x2 - x1, y2 - y1]))
 }
 
@@ -92,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_label_is_two_corners_and_a_class_from_one() {
-        assert_eq!(labels("10 20 30 50 6\n\n").unwrap(), [("pin-hole", [10.0, 20.0, 20.0, 30.0])]);
+        assert_eq!(labels("10 20 30 50 6\n\n").unwrap(), [(Kind::PinHole, [10.0, 20.0, 20.0, 30.0])]);
     }
 
     #[test]

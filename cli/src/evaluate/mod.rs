@@ -159,7 +159,8 @@ impl Evaluate {
 
 /// A board and its outcome in the scorer's words; kinds that the model does not know are left out.
 fn pair(board: &Board, outcome: &Inference, class: impl Fn(&str) -> Option<usize>) -> Judged {
-    let truth = board.defects.iter().filter_map(|(kind, bbox)| Some(Truth { class: class(kind)?, bbox: *bbox }));
+    let truth =
+        board.defects.iter().filter_map(|(kind, bbox)| Some(Truth { class: class(kind.label())?, bbox: *bbox }));
     let found =
         outcome.detections.iter().filter_map(|d| Some(Found { class: class(&d.label)?, score: d.score, bbox: d.bbox }));
     Judged { truth: truth.collect(), found: found.collect() }

@@ -228,7 +228,7 @@ mod tests {
     fn overlap_has_to_reach_the_limit() {
         // Half overlapping boxes of equal size: IoU 1/3.
         let image = Judged { truth: vec![Truth { class: 0, bbox: BOX }], found: vec![found(0, 0.9, 20.0)] };
-        assert_eq!(quality(&[image.clone()], &labels(), 0.33, 0.5).classes[0].ap, Some(1.0));
+        assert_eq!(quality(std::slice::from_ref(&image), &labels(), 0.33, 0.5).classes[0].ap, Some(1.0));
         assert_eq!(quality(&[image], &labels(), 0.34, 0.5).classes[0].ap, Some(0.0));
     }
 
