@@ -1,2 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Drift detectors and distances: pure mathematics.
+//! Drift detectors and distances: pure mathematics, without a word of GStreamer.
+//!
+//! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
+//! [`features`]; [`reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
+//! departs from it; [`cause`] names what changed; [`meter`] puts them together and keeps the state.
+
+pub mod cause;
+pub mod detector;
+pub mod features;
+pub mod meter;
+pub mod pixels;
+pub mod profile;
+pub mod reference;
+#[cfg(test)]
+mod testing;
