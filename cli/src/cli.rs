@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{boards, evaluate, run};
+use crate::{boards, demo, evaluate, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -23,6 +23,7 @@ enum Command {
     Run(run::Run),
     Evaluate(evaluate::Evaluate),
     Boards(boards::Boards),
+    Demo(demo::Demo),
 }
 
 /// A mistake in how the program was called, not in what it did: exit code 2.
@@ -44,6 +45,7 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Boards(boards) => boards.execute(),
+            Command::Demo(demo) => demo.execute(),
         }
     }
 }

@@ -3,8 +3,10 @@
 
 mod boards;
 mod cli;
+mod demo;
 mod evaluate;
 mod launch;
+mod report;
 mod run;
 
 use std::process::ExitCode;

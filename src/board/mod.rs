@@ -13,6 +13,7 @@ pub mod defect;
 pub mod export;
 pub mod kind;
 pub mod layout;
+pub mod line;
 pub mod look;
 pub mod part;
 pub mod rng;
@@ -22,6 +23,7 @@ pub mod survey;
 
 pub use defect::Defect;
 pub use kind::{Kind, Kinds, UnknownKind};
+pub use line::{Line, Order, Shot};
 pub use look::{Camera, Look, Target};
 pub use part::{Board, Making, Part};
 pub use rng::Rng;

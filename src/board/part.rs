@@ -21,6 +21,8 @@ pub const BELT: u8 = 28;
 const MARGIN: f32 = 32.0;
 /// The shorter side of a view in design units.
 const SIDE: f32 = 640.0;
+/// Fewest pixels a design unit: a smaller view shows a section of the board, for defects of a pixel or two are none.
+const FINEST: f32 = 0.4;
 /// Largest offset of a part from its place, in design units.
 const JITTER: f32 = 2.5;
 /// Side of the texture tile in pixels.
@@ -80,10 +82,11 @@ pub struct Making {
 }
 
 impl Board {
-    /// The golden board of `sku` as seen in a view of `width` by `height` pixels. Its lengths follow the shorter side.
+    /// The golden board of `sku` as seen in a view of `width` by `height` pixels. Its lengths follow the
+    /// shorter side; below 256 pixels it is a section of a larger board.
     pub fn new(sku: &str, width: usize, height: usize) -> Self {
         let (width, height) = (width.max(1), height.max(1));
-        let scale = width.min(height) as f32 / SIDE;
+        let scale = (width.min(height) as f32 / SIDE).max(FINEST);
         let margin = (MARGIN * scale).round() as usize;
         let (full_w, full_h) = (width + 2 * margin, height + 2 * margin);
         let layout = Layout::of(sku, full_w as f32 / scale, full_h as f32 / scale);
@@ -112,22 +115,30 @@ impl Board {
 
     /// Makes a part.
     pub fn make(&self, making: &Making) -> Part {
+        let mut part = Part { raster: Plane::new(0, 0, 0), defects: Vec::new(), origin: [0; 2] };
+        self.remake(making, &mut part);
+        part
+    }
+
+    /// Makes a part in the memory of one that has gone by.
+    pub fn remake(&self, making: &Making, part: &mut Part) {
         let mut rng = Rng::stream(making.seed, 0);
         let jitter = (JITTER * self.scale).round() as i32;
-        let origin = [rng.int(-jitter, jitter), rng.int(-jitter, jitter)].map(|j| self.margin as i32 + j);
+        part.origin = [rng.int(-jitter, jitter), rng.int(-jitter, jitter)].map(|j| self.margin as i32 + j);
         let greys = [f32::from(SUBSTRATE), f32::from(COPPER_GREY)]
             .map(|grey| grey + rng.range(-making.grey_jitter, making.grey_jitter));
         let offset = [rng.index(TILE), rng.index(TILE)];
 
-        let mut copper = self.copper.clone();
+        part.raster.clone_from(&self.copper);
         let mut rng = Rng::stream(making.seed, 1);
-        let defects = self.plant(&mut copper, making, origin, &mut rng);
-        self.expose(&mut copper, greys, offset);
-        Part { raster: copper, defects, origin }
+        part.defects.clear();
+        self.plant(part, making, &mut rng);
+        self.expose(&mut part.raster, greys, offset);
     }
 
-    fn plant(&self, copper: &mut Plane, making: &Making, origin: [i32; 2], rng: &mut Rng) -> Vec<Defect> {
+    fn plant(&self, part: &mut Part, making: &Making, rng: &mut Rng) {
         let edge = (4.0 * self.scale) as i32;
+        let origin = part.origin;
         let site = Site {
             survey: &self.survey,
             holes: &self.holes,
@@ -140,18 +151,16 @@ impl Board {
             ],
         };
         let mut kinds: Vec<_> = making.kinds.iter().collect();
-        let mut defects = Vec::new();
-        while defects.len() < making.defects && !kinds.is_empty() {
+        while part.defects.len() < making.defects && !kinds.is_empty() {
             let choice = rng.index(kinds.len());
-            match site.plant(copper, kinds[choice], &defects, rng) {
-                Some(defect) => defects.push(defect),
+            match site.plant(&mut part.raster, kinds[choice], &part.defects, rng) {
+                Some(defect) => part.defects.push(defect),
                 // No room for this kind on this board: the others may still find some.
                 None => {
                     kinds.swap_remove(choice);
                 }
             }
         }
-        defects
     }
 
     /// Turns coverage into grey under the default light, in place.

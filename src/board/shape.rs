@@ -86,7 +86,7 @@ pub enum Ink {
 }
 
 /// A plane of 8-bit samples without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Plane {
     /// Samples a row.
     pub width: usize,
@@ -94,6 +94,18 @@ pub struct Plane {
     pub height: usize,
     /// `width * height` samples, row by row.
     pub data: Vec<u8>,
+}
+
+impl Clone for Plane {
+    fn clone(&self) -> Self {
+        Self { width: self.width, height: self.height, data: self.data.clone() }
+    }
+
+    /// Copies into the memory already there.
+    fn clone_from(&mut self, source: &Self) {
+        (self.width, self.height) = (source.width, source.height);
+        self.data.clone_from(&source.data);
+    }
 }
 
 impl Plane {

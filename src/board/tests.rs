@@ -159,10 +159,15 @@ fn grey(camera: &mut Camera, part: &Part, at: [i32; 2], grain: u64) -> Vec<u8> {
     out
 }
 
-fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let n = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / n;
-    (mean, (values.map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
+fn mean_and_deviation(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for v in values {
+        n += 1.0;
+        sum += v;
+        squares += v * v;
+    }
+    let mean = sum / n;
+    (mean, (squares / n - mean * mean).sqrt())
 }
 
 #[test]
@@ -185,14 +190,37 @@ fn blur_keeps_the_mean_and_softens_edges() {
     let sharp = grey(&mut camera, &part, part.origin, 1);
     camera.set_look(Look { blur: 2.0, ..Look::default() });
     let soft = grey(&mut camera, &part, part.origin, 1);
-    let of = |frame: &[u8]| frame.to_vec().into_iter().map(f64::from);
-    let ((m1, s1), (m2, s2)) = (
-        mean_and_deviation(of(&sharp).collect::<Vec<_>>().into_iter()),
-        mean_and_deviation(of(&soft).collect::<Vec<_>>().into_iter()),
-    );
+    let of = |frame: &[u8]| mean_and_deviation(frame.iter().map(|&v| f64::from(v)));
+    let ((m1, s1), (m2, s2)) = (of(&sharp), of(&soft));
     assert!((m1 - m2).abs() < 1.5 && s2 < s1, "{m1} {m2} {s1} {s2}");
     let steepest = |frame: &[u8]| frame.windows(2).map(|p| p[0].abs_diff(p[1])).max();
     assert!(steepest(&soft) < steepest(&sharp));
+}
+
+#[test]
+fn blur_is_gaussian_to_a_grey_level() {
+    let part = Board::new("B", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let mut camera = Camera::new(SIZE, SIZE);
+    let sharp = grey(&mut camera, &part, part.origin, 1);
+    for sigma in [0.5, 1.5, 4.0, 12.0] {
+        camera.set_look(Look { blur: sigma, ..Look::default() });
+        let soft = grey(&mut camera, &part, part.origin, 1);
+        let reach = (3.0 * sigma).ceil() as i32;
+        let weight = |d: i32| (-0.5 * (f64::from(d) / sigma).powi(2)).exp();
+        for (x, y) in [(0, 0), (160, 160), (33, 201), (319, 100), (250, 319)] {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for dy in -reach..=reach {
+                for dx in -reach..=reach {
+                    let at = |v: i32| v.clamp(0, SIZE as i32 - 1) as usize;
+                    let w = weight(dx) * weight(dy);
+                    sum += w * f64::from(sharp[at(y + dy) * SIZE + at(x + dx)]);
+                    total += w;
+                }
+            }
+            let (expected, got) = (sum / total, f64::from(soft[y as usize * SIZE + x as usize]));
+            assert!((expected - got).abs() < 1.5, "sigma {sigma} at {x},{y}: {got}, not {expected}");
+        }
+    }
 }
 
 #[test]
