@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gst::prelude::*;
 use gstandon::{
     meta::{AndonInferenceMeta, message::json_of},
     result::{Arm, Inference, ModelId, Status, Verdict},
