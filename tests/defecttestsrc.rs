@@ -168,6 +168,32 @@ fn the_lamp_can_be_dimmed_and_the_defects_changed_while_playing() {
 }
 
 #[test]
+fn another_sku_takes_the_belt_with_the_next_part() {
+    let pipeline =
+        common::launch(&format!("defecttestsrc name=src num-buffers=8 views=2 ! {SMALL} appsink name=sink sync=false"));
+    let src = pipeline.by_name("src").unwrap();
+    let count = std::sync::atomic::AtomicU32::new(0);
+    let changed = src.downgrade();
+    src.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        // The third frame is the first view of the second part: its second view still shows the same board.
+        if count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2
+            && let Some(src) = changed.upgrade()
+        {
+            src.set_property("sku", "B");
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let taken = collect(&pipeline);
+    let (a, b) = (take("num-buffers=8 views=2", SMALL), take("num-buffers=8 views=2 sku=B", SMALL));
+    for i in 0..8 {
+        let (expected, sku) = if i < 4 { (&a, "A") } else { (&b, "B") };
+        assert!(bytes(&taken.samples[i]) == bytes(&expected.samples[i]), "frame {i} is not of SKU {sku}");
+        let truth = truth(&taken.samples[i]);
+        assert_eq!((&*truth.part.as_deref().unwrap().sku, &truth.fields["sku"]), (sku, &sku.into()), "frame {i}");
+    }
+}
+
+#[test]
 fn an_unknown_kind_of_defect_is_refused_counted_and_what_was_set_stays() {
     let pipeline = common::launch(&format!("defecttestsrc name=src num-buffers=1 ! {SMALL} fakesink name=sink"));
     let src = pipeline.by_name("src").unwrap();

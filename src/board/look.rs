@@ -56,10 +56,12 @@ pub struct Camera {
     scene: Vec<u8>,
     /// The scene after the first pass of the blur.
     half_blurred: Vec<u8>,
+    /// One row with its border going on.
+    padded: Vec<u8>,
     /// Sums of one row.
-    sums: Vec<u32>,
-    /// One half of the blur's kernel, the middle first; the whole sums to 65536. Empty for no blur.
-    kernel: Vec<u32>,
+    sums: Vec<u16>,
+    /// One half of the blur's kernel, the middle first; empty for no blur.
+    kernel: Vec<u16>,
     /// Grey under the present light of each grey under the default light.
     greys: [u8; 256],
     /// Standard normal deviates, times 1024.
@@ -79,6 +81,7 @@ impl Camera {
             look: Look::default(),
             scene: vec![0; width * height],
             half_blurred: Vec::new(),
+            padded: Vec::new(),
             sums: vec![0; width],
             kernel: Vec::new(),
             greys: [0; 256],
@@ -206,41 +209,47 @@ impl Camera {
     /// Blurs the scene, rows first, then columns; beyond the border its last pixels go on.
     fn blur(&mut self) {
         let (w, h) = (self.width, self.height);
-        let reach = self.kernel.len() as isize - 1;
+        let reach = self.kernel.len() - 1;
         self.half_blurred.resize(w * h, 0);
+        self.padded.resize(w + 2 * reach, 0);
         for (from, to) in self.scene.chunks_exact(w).zip(self.half_blurred.chunks_exact_mut(w)) {
-            self.sums.fill(1 << 15);
-            for k in -reach..=reach {
-                let weight = self.kernel[k.unsigned_abs()];
-                let (before, after) = ((-k).clamp(0, w as isize) as usize, k.clamp(0, w as isize) as usize);
-                let inner = w - before - after;
-                for sum in &mut self.sums[..before] {
-                    *sum += weight * u32::from(from[0]);
-                }
-                for (sum, &v) in self.sums[before..].iter_mut().zip(&from[after..after + inner]) {
-                    *sum += weight * u32::from(v);
-                }
-                for sum in &mut self.sums[before + inner..] {
-                    *sum += weight * u32::from(from[w - 1]);
-                }
+            self.padded[..reach].fill(from[0]);
+            self.padded[reach..reach + w].copy_from_slice(from);
+            self.padded[reach + w..].fill(from[w - 1]);
+            self.sums.fill(HALF);
+            for (k, &weight) in self.kernel.iter().enumerate() {
+                let (left, right) = (&self.padded[reach - k..][..w], &self.padded[reach + k..][..w]);
+                accumulate(&mut self.sums, left, right, weight);
             }
-            for (to, sum) in to.iter_mut().zip(&self.sums) {
-                *to = (sum >> 16) as u8;
-            }
+            read_sums(&self.sums, to);
         }
         for (y, to) in self.scene.chunks_exact_mut(w).enumerate() {
-            self.sums.fill(1 << 15);
-            for k in -reach..=reach {
-                let weight = self.kernel[k.unsigned_abs()];
-                let from = (y as isize + k).clamp(0, h as isize - 1) as usize * w;
-                for (sum, &v) in self.sums.iter_mut().zip(&self.half_blurred[from..from + w]) {
-                    *sum += weight * u32::from(v);
-                }
+            self.sums.fill(HALF);
+            for (k, &weight) in self.kernel.iter().enumerate() {
+                let (above, below) = (y.saturating_sub(k) * w, (y + k).min(h - 1) * w);
+                let rows = (&self.half_blurred[above..above + w], &self.half_blurred[below..below + w]);
+                accumulate(&mut self.sums, rows.0, rows.1, weight);
             }
-            for (to, sum) in to.iter_mut().zip(&self.sums) {
-                *to = (sum >> 16) as u8;
-            }
+            read_sums(&self.sums, to);
         }
+    }
+}
+
+/// Sums of the blur count in 1/128 of a grey level, so that 16 bits hold them; this is half a level.
+const HALF: u16 = 64;
+
+/// Adds both pixels at one distance from the middle, times their weight, to each sum. Sixteen bits by sixteen, of which
+/// the upper half is kept, is what vector units multiply fastest.
+fn accumulate(sums: &mut [u16], a: &[u8], b: &[u8], weight: u16) {
+    for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+        let pair = (u16::from(a) + u16::from(b)) << 7;
+        *sum += ((u32::from(pair) * u32::from(weight)) >> 16) as u16;
+    }
+}
+
+fn read_sums(sums: &[u16], to: &mut [u8]) {
+    for (to, sum) in to.iter_mut().zip(sums) {
+        *to = (sum >> 7) as u8;
     }
 }
 
@@ -279,8 +288,9 @@ fn yuv(colorimetry: Colorimetry, [r, g, b]: [f32; 3]) -> [f32; 3] {
     [offset + luma * span / 255.0, 128.0 + chroma[0] * swing / 255.0, 128.0 + chroma[1] * swing / 255.0]
 }
 
-/// One half of a Gaussian kernel, the middle first, such that the whole sums to 65536; empty where it would do nothing.
-fn kernel(sigma: f32, out: &mut Vec<u32>) {
+/// One half of a Gaussian kernel, the middle first and halved since it is added twice, such that the whole sums to
+/// 65536; empty where it would do nothing.
+fn kernel(sigma: f32, out: &mut Vec<u16>) {
     out.clear();
     if sigma < 0.1 {
         return;
@@ -288,7 +298,7 @@ fn kernel(sigma: f32, out: &mut Vec<u32>) {
     let reach = (3.0 * sigma).ceil() as usize;
     let weight = |k: usize| (-0.5 * (k as f32 / sigma).powi(2)).exp();
     let total = weight(0) + 2.0 * (1..=reach).map(weight).sum::<f32>();
-    out.extend((0..=reach).map(|k| (weight(k) / total * 65536.0).round() as u32));
-    let tails: u32 = out[1..].iter().sum();
-    out[0] = 65536 - 2 * tails;
+    out.extend((0..=reach).map(|k| (weight(k) / total * 65536.0).round() as u16));
+    let tails: u32 = out[1..].iter().map(|&w| u32::from(w)).sum();
+    out[0] = (32768 - tails) as u16;
 }

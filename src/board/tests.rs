@@ -198,6 +198,32 @@ fn blur_keeps_the_mean_and_softens_edges() {
 }
 
 #[test]
+fn blur_is_gaussian_to_a_grey_level() {
+    let part = Board::new("B", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let mut camera = Camera::new(SIZE, SIZE);
+    let sharp = grey(&mut camera, &part, part.origin, 1);
+    for sigma in [0.5, 1.5, 4.0, 12.0] {
+        camera.set_look(Look { blur: sigma, ..Look::default() });
+        let soft = grey(&mut camera, &part, part.origin, 1);
+        let reach = (3.0 * sigma).ceil() as i32;
+        let weight = |d: i32| (-0.5 * (f64::from(d) / sigma).powi(2)).exp();
+        for (x, y) in [(0, 0), (160, 160), (33, 201), (319, 100), (250, 319)] {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for dy in -reach..=reach {
+                for dx in -reach..=reach {
+                    let at = |v: i32| v.clamp(0, SIZE as i32 - 1) as usize;
+                    let w = weight(dx) * weight(dy);
+                    sum += w * f64::from(sharp[at(y + dy) * SIZE + at(x + dx)]);
+                    total += w;
+                }
+            }
+            let (expected, got) = (sum / total, f64::from(soft[y as usize * SIZE + x as usize]));
+            assert!((expected - got).abs() < 1.5, "sigma {sigma} at {x},{y}: {got}, not {expected}");
+        }
+    }
+}
+
+#[test]
 fn blur_wider_than_the_picture_is_survived() {
     let part = Board::new("A", 5, 3).make(&making(1, 0, Kinds::ALL));
     let mut camera = Camera::new(5, 3);

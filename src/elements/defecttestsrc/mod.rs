@@ -15,7 +15,8 @@
 //! # Pads
 //!
 //! `src` (always): `video/x-raw`, GRAY8, RGB or NV12, any size and rate; 640×640 at 30 frames a second unless downstream
-//! wants otherwise. Boards follow the frame's shorter side. RGB and NV12 are tinted (green substrate, orange copper) and
+//! wants otherwise. Boards follow the frame's shorter side (below 256 pixels it is a
+//! section of a board). RGB and NV12 are tinted (green substrate, orange copper) and
 //! have the luma of the grey frame.
 //!
 //! # Parts
