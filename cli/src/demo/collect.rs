@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gst::prelude::*;
 use gstandon::{
     meta::{AndonInferenceMeta, message::json_of},
     result::{Arm, Inference, ModelId, Status, Verdict},
@@ -246,18 +245,14 @@ impl Collector {
                 cause: text("cause"),
             });
         }
+        if let Some(report) = json_of(message, "andon/drift-report") {
+            self.features(&report);
+        }
         if let Some(sidecar) = json_of(message, "andon/captured") {
             let number = sidecar["frame_id"].as_u64().and_then(|id| self.roll.number(id)).unwrap_or_default();
             let by = sidecar["triggers"][0]["trigger"].as_str().unwrap_or("?").to_string();
             *self.chapters[self.script.chapter_of(number)].captures.entry(by).or_default() += 1;
         }
-    }
-
-    /// Takes in the drift meter's features as they are at frame `number`: name, value, mean and σ of the reference.
-    pub fn feature(&mut self, number: u64, name: &str, value: f64, reference: Option<(f64, f64)>) {
-        let feature = self.features.entry(name.into()).or_default();
-        feature.points.push((number as f64, value));
-        feature.reference = reference.or(feature.reference);
     }
 
     /// Another model is asked for as frame `number` leaves the camera.
@@ -307,6 +302,19 @@ impl Collector {
         let both = self.script.start(1) + around;
         let near = |n: u64| self.changes.iter().any(|c| n + around >= c.asked_at && n <= c.first.unwrap_or(n) + around);
         self.gaps(|n| n >= both && !near(n)).max()
+    }
+
+    /// Takes in what the drift meter measures, and what it was taught to expect.
+    fn features(&mut self, report: &serde_json::Value) {
+        let Some(number) = report["frame_id"].as_u64().and_then(|id| self.roll.number(id)) else { return };
+        for feature in report["features"].as_array().into_iter().flatten() {
+            let (Some(name), Some(value)) = (feature["name"].as_str(), feature["value"].as_f64()) else { continue };
+            let seen = self.features.entry(name.into()).or_default();
+            seen.points.push((number as f64, value));
+            if let (Some(mean), Some(sigma)) = (feature["reference"].as_f64(), feature["sigma"].as_f64()) {
+                seen.reference = Some((mean, sigma));
+            }
+        }
     }
 
     fn gaps(&self, of: impl Fn(u64) -> bool) -> impl Iterator<Item = Duration> {

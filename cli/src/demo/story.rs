@@ -23,6 +23,8 @@ use crate::run::complaint;
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 /// Frames that stay at hand for captures.
 const PRE_ROLL: u32 = 30;
+/// Stream time between two reports of the drift meter, ns: every third frame.
+const REPORTS: u64 = 100_000_000;
 /// What is asked for on demand: frames gone by, frames meant, frames after.
 pub const ON_DEMAND: (u32, u32, u32) = (10, 5, 5);
 
@@ -48,7 +50,7 @@ impl Stage {
              tee.src_a ! modelinfer name=champion ! join.sink_a \
              tee.src_b ! modelinfer name=challenger on-error=pass ! join.sink_b \
              abjoin name=join wait=-1 \
-             ! driftmeter name=drift learn-frames={learn} \
+             ! driftmeter learn-frames={learn} report-interval={REPORTS} \
              ! framesampler name=sampler pre-roll={PRE_ROLL} \
              ! defectoverlay ! appsink name=sink sync=false max-buffers=4",
             frames = script.frames(),

@@ -7,6 +7,7 @@ pub mod plot;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use gst_video::prelude::*;
 use gstandon::result::{Inference, Verdict};
 
 use crate::demo::{
@@ -280,7 +281,7 @@ fn pictures(c: &Collector) -> Result<String> {
 /// The frame as a PNG file, in colour.
 fn png(picture: &Picture) -> Result<Vec<u8>> {
     let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
-    let sample = gst_video::convert_sample(&picture.sample, &caps, gst::ClockTime::from_seconds(10))
+    let sample = gst_video::convert_sample(&picture.sample, &caps, Some(gst::ClockTime::from_seconds(10)))
         .context("a frame cannot be converted to RGB")?;
     let info = gst_video::VideoInfo::from_caps(sample.caps().context("a picture without caps")?)?;
     let buffer = sample.buffer().context("a picture without pixels")?;
