@@ -254,7 +254,8 @@ impl BaseTransformImpl for ModelInfer {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let loaded = Cancel::new().and_then(|c| Ok((Arc::new(c), Loaded::load(settings.model.clone(), &settings.options())?)));
+        let loaded =
+            Cancel::new().and_then(|c| Ok((Arc::new(c), Loaded::load(settings.model.clone(), &settings.options())?)));
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
             Err(error) if settings.on_error == OnError::Pass => {
@@ -348,10 +349,7 @@ impl BaseTransformImpl for ModelInfer {
         }
     }
 
-    fn prepare_output_buffer(
-        &self,
-        input: InputBuffer,
-    ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+    fn prepare_output_buffer(&self, input: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
         Ok(match input {
             InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
             // Only metas are added: the memory itself may stay shared.
@@ -393,7 +391,7 @@ impl BaseTransformImpl for ModelInfer {
         self.parts.observe(&self.obj(), &inference, state.live.part_deadline);
         match error {
             Some(error) if state.live.on_error == OnError::Error => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ["{error}"]);
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)
             }
             _ => Ok(gst::FlowSuccess::Ok),
@@ -481,7 +479,7 @@ impl ModelInfer {
 
     fn refuse(&self, problem: &str) {
         self.stats.lock().events_refused += 1;
-        gst::element_imp_warning!(self, gst::StreamError::Format, ["an event was refused: {problem}"]);
+        gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
 
     fn in_use(&self, running: Option<&Loaded>) {
@@ -499,9 +497,10 @@ impl ModelInfer {
             .field("running", &running)
             .field("error", &text)
             .build();
-        let json = serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
+        let json =
+            serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
         message::post(&*self.obj(), s, &json.to_string());
-        gst::element_imp_warning!(self, gst::ResourceError::Failed, ["{text}"]);
+        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{text}"));
     }
 
     /// What is done between two frames: changed settings, events from applications, another model.
@@ -663,13 +662,13 @@ fn error_message(error: &inference::Error) -> gst::ErrorMessage {
     use inference::Error as E;
     match error {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
-            gst::error_msg!(gst::ResourceError::NotFound, ["{error}"])
+            gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
+        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
         E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
-            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+            gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        _ => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        _ => gst::error_msg!(gst::StreamError::Format, ("{error}")),
     }
 }
