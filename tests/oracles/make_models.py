@@ -157,5 +157,31 @@ def main():
         [const("hundred", 100.0), const("rows", np.zeros((1, 1, 6, 2)))], names,
     )
 
+    # Never comes to an end on a bright frame: a loop of as many steps as the frame is bright.
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "step"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", I64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", F32, [1, 6, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", F32, [1, 6, 2]),
+        ],
+        initializer=[const("step", 0.0)],
+    )
+    write(
+        folder, "endless",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "many"], ["level"]),
+            helper.make_node("Cast", ["level"], ["steps"], to=I64),
+            helper.make_node("Loop", ["steps", "yes", "rows"], ["output0"], body=body),
+        ],
+        [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])],
+        [const("many", 1e12), const("yes", True, bool), const("rows", np.zeros((1, 6, 2)))], names,
+    )
+
 
 main()
