@@ -391,7 +391,7 @@ impl BaseTransformImpl for ModelInfer {
         self.parts.observe(&self.obj(), &inference, state.live.part_deadline);
         match error {
             Some(error) if state.live.on_error == OnError::Error => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ["{error}"]);
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)
             }
             _ => Ok(gst::FlowSuccess::Ok),
@@ -479,7 +479,7 @@ impl ModelInfer {
 
     fn refuse(&self, problem: &str) {
         self.stats.lock().events_refused += 1;
-        gst::element_imp_warning!(self, gst::StreamError::Format, ["an event was refused: {problem}"]);
+        gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
 
     fn in_use(&self, running: Option<&Loaded>) {
@@ -500,7 +500,7 @@ impl ModelInfer {
         let json =
             serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
         message::post(&*self.obj(), s, &json.to_string());
-        gst::element_imp_warning!(self, gst::ResourceError::Failed, ["{text}"]);
+        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{text}"));
     }
 
     /// What is done between two frames: changed settings, events from applications, another model.
@@ -662,13 +662,13 @@ fn error_message(error: &inference::Error) -> gst::ErrorMessage {
     use inference::Error as E;
     match error {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
-            gst::error_msg!(gst::ResourceError::NotFound, ["{error}"])
+            gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
+        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
         E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
-            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
+            gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        _ => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
+        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        _ => gst::error_msg!(gst::StreamError::Format, ("{error}")),
     }
 }
