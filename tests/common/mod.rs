@@ -49,7 +49,9 @@ pub fn play_until_end(pipeline: &gst::Pipeline) -> (Vec<gst::Message>, Option<St
     loop {
         let left = until.saturating_duration_since(std::time::Instant::now());
         assert!(!left.is_zero(), "the pipeline hung");
-        let Some(message) = bus.timed_pop(gst::ClockTime::try_from(left).expect("the watchdog is short")) else { continue };
+        let Some(message) = bus.timed_pop(gst::ClockTime::try_from(left).expect("the watchdog is short")) else {
+            continue;
+        };
         let done = match message.view() {
             gst::MessageView::Eos(_) => true,
             gst::MessageView::Error(e) => {

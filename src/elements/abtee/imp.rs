@@ -421,7 +421,8 @@ impl AbTee {
     fn replay(&self) {
         self.sink.sticky_events_foreach(|event| {
             if event.type_() != gst::EventType::Eos {
-                self.src_b.push_event(event.clone());
+                // A pad does not push the very event that it has already pushed.
+                self.src_b.push_event(event.copy());
                 if event.type_() == gst::EventType::StreamStart {
                     self.src_b.push_event(AndonEvent::Arm(Arm::B).to_event());
                 }
