@@ -512,6 +512,11 @@ fn a_hundred_state_changes_leave_no_thread_behind() {
         pipeline.state(gst::ClockTime::from_seconds(60)).0.unwrap();
     }
     pipeline.set_state(gst::State::Null).unwrap();
+    let bus = pipeline.bus().unwrap();
+    if let Some(message) = bus.pop_filtered(&[gst::MessageType::Error]) {
+        panic!("stopping is no error: {message:?}");
+    }
+    drop(bus);
     let weak = pipeline.by_name("t").unwrap().downgrade();
     drop(pipeline);
     assert!(weak.upgrade().is_none(), "no thread holds the element");
