@@ -17,6 +17,7 @@ use super::{
     waiting::{Held, Item, Queue},
 };
 use crate::{
+    elements::abtee::flow_of,
     meta::{
         AndonFrameMeta, AndonInferenceMeta, StreamContext,
         event::{AndonEvent, Late},
@@ -142,7 +143,13 @@ impl ObjectSubclass for AbJoin {
             .chain_function(|_, parent, buffer| {
                 Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |j| j.chain_a(buffer))
             })
-            .event_function(|_, parent, event| Self::catch_panic_pad_function(parent, || false, |j| j.event_a(event)))
+            .event_full_function(|_, parent, event| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |j| flow_of(&j.src, j.event_a(event)),
+                )
+            })
             .query_function(|pad, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |j| j.query_a(pad, query))
             })
@@ -704,17 +711,32 @@ impl AbJoin {
             return Ok(gst::FlowSuccess::Ok);
         }
         let matched = state.pairing.b_came(name, b.clone());
-        self.notify(&mut state);
-        drop(state);
-        let Some(b) = b else { return Ok(gst::FlowSuccess::Ok) };
-        match matched {
-            Match::Held(from_a) => self.compare(&from_a, &b),
-            Match::Late(from_a) => {
+        match (matched, b) {
+            (Match::Held(serial, _), None) => {
+                state.pairing.answer(serial, None);
+            }
+            (Match::Held(serial, from_a), Some(b)) => {
+                // Whom b has passed over need not wait for the comparison.
+                self.notify(&mut state);
+                drop(state);
+                // Compared before the frame goes on, so that the score at EOS has every frame that came before it.
+                self.compare(&from_a, &b);
+                state = self.state.lock();
+                if !state.pairing.answer(serial, Some(b.clone())) {
+                    drop(state);
+                    self.tell_late(&from_a, &b);
+                    return Ok(gst::FlowSuccess::Ok);
+                }
+            }
+            (Match::Late(from_a), Some(b)) => {
+                drop(state);
                 self.tell_late(&from_a, &b);
                 self.compare(&from_a, &b);
+                return Ok(gst::FlowSuccess::Ok);
             }
-            Match::Ahead | Match::Stranger => {}
+            _ => {}
         }
+        self.notify(&mut state);
         Ok(gst::FlowSuccess::Ok)
     }
 

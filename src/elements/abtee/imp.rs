@@ -128,8 +128,12 @@ impl ObjectSubclass for AbTee {
             .chain_function(|_, parent, buffer| {
                 Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |t| t.chain(buffer))
             })
-            .event_function(|_, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |t| t.sink_event(event))
+            .event_full_function(|_, parent, event| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |t| flow_of(&t.src_a, t.sink_event(event)),
+                )
             })
             .query_function(|_, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |t| t.sink_query(query))
@@ -421,7 +425,8 @@ impl AbTee {
     fn replay(&self) {
         self.sink.sticky_events_foreach(|event| {
             if event.type_() != gst::EventType::Eos {
-                self.src_b.push_event(event.clone());
+                // A pad does not push the very event that it has already pushed.
+                self.src_b.push_event(event.copy());
                 if event.type_() == gst::EventType::StreamStart {
                     self.src_b.push_event(AndonEvent::Arm(Arm::B).to_event());
                 }
@@ -579,6 +584,15 @@ impl AbTee {
             | gst::QueryViewMut::Context(_) => self.sink.peer_query(query),
             _ => false,
         }
+    }
+}
+
+/// Whether an event went down, as a flow: one that found the pad shut is no error of the stream's.
+pub(crate) fn flow_of(src: &gst::Pad, done: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
+    match done {
+        true => Ok(gst::FlowSuccess::Ok),
+        false if src.pad_flags().contains(gst::PadFlags::FLUSHING) => Err(gst::FlowError::Flushing),
+        false => Err(gst::FlowError::Error),
     }
 }
 

@@ -47,6 +47,8 @@ mod branch;
 mod imp;
 mod memory;
 
+pub(super) use imp::flow_of;
+
 use gst::prelude::*;
 
 /// Which arms get a frame.
