@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 use gst::prelude::*;
 use gstandon::{
@@ -406,4 +409,56 @@ fn a_real_line_that_does_not_change_is_not_called_drift() {
     println!("{told:?}\n{stats}");
     assert!(stats.get::<u64>("frames").unwrap() > 1000);
     assert_eq!(stats.get::<u64>("alarms"), Ok(0));
+}
+
+/// Plays `frames` boards of the test line, learned from the first 150; from the 250th on, `property` has `value`.
+/// Answers the drift's cause and the frames it took.
+fn test_line(property: &'static str, value: &'static str, frames: u32) -> Option<(String, i64)> {
+    let pipeline = common::launch(&format!(
+        "defecttestsrc name=line num-buffers={frames} noise=2 ! video/x-raw,format=GRAY8,width=320,height=320,framerate=60/1 \
+         ! driftmeter name=meter learn-frames=150 ! fakesink"
+    ));
+    let source = pipeline.by_name("line").unwrap();
+    let sent = AtomicU32::new(0);
+    source.clone().static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if sent.fetch_add(1, Ordering::Relaxed) + 1 == 249 {
+            source.set_property_from_str(property, value);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let messages = common::play(&pipeline);
+    let drift = common::jsons(&messages, "andon/drift").into_iter().find(|d| d["state"] == "drift")?;
+    let at = drift["pts_ns"].as_u64().unwrap() * 60 / 1_000_000_000;
+    Some((drift["cause"].as_str().unwrap().into(), at as i64 - 249))
+}
+
+#[test]
+fn on_the_test_line_every_change_is_named() {
+    let mut wrong = Vec::new();
+    for (property, value, cause) in [
+        ("illumination", "0.95", "lighting"),
+        ("illumination", "0.9", "lighting"),
+        ("illumination", "0.8", "lighting"),
+        ("illumination", "0.3", "lighting"),
+        ("contrast", "0.7", "exposure"),
+        ("blur", "1.0", "focus"),
+        ("blur", "2.0", "focus"),
+        ("noise", "4", "noise"),
+        ("noise", "8", "noise"),
+        ("shift-x", "6", "position"),
+        ("shift-y", "-6", "position"),
+        ("sku", "B", "scene"),
+    ] {
+        let found = test_line(property, value, 500);
+        println!("{property}={value}: {found:?}");
+        if !matches!(&found, Some((named, delay)) if named == cause && (0..200).contains(delay)) {
+            wrong.push((property, value, found));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn the_test_line_left_alone_never_alarms() {
+    assert_eq!(test_line("illumination", "1.0", 3000), None);
 }
