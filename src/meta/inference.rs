@@ -60,7 +60,7 @@ unsafe impl MetaAPI for AndonInferenceMeta {
 }
 
 /// The outcome as it looks after the frame was scaled from one size to another.
-fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
+pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
     let mut out = inference.clone();
     let k = [to[0] as f32 / from[0] as f32, to[1] as f32 / from[1] as f32];
     let scale = |b: &mut [f32; 4]| {

@@ -11,6 +11,6 @@ mod stream;
 pub mod video;
 
 pub use frame::AndonFrameMeta;
-pub use inference::AndonInferenceMeta;
+pub use inference::{AndonInferenceMeta, scaled};
 pub use mirror::{mirror, read_any};
 pub use stream::{StreamContext, utc_by_clock};

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The score in GStreamer's words: the `stats` structure and the messages.
+
+use gst::prelude::*;
+
+use crate::{
+    meta::message,
+    statistics::agreement::{Boxes, Disagreement, Frames, Latency, Report, Scored},
+};
+
+/// Posts `andon/ab`.
+pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
+    let mut s = gst::Structure::builder("andon/ab").field("compared", report.compared).build();
+    set_known(&mut s, "agreement", report.agreement);
+    set_known(&mut s, "kappa", report.kappa);
+    message::post(element, s, &json(report));
+}
+
+/// Posts `andon/disagreement`.
+pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
+    let s = gst::Structure::builder("andon/disagreement")
+        .field("id", &d.id)
+        .field("verdict-a", d.a.verdict.as_str())
+        .field("verdict-b", d.b.verdict.as_str())
+        .field("frame-id", d.frame_id)
+        .build();
+    message::post(element, s, &json(d));
+}
+
+/// All of it as one structure. What is not known yet is left out.
+pub fn structure(report: &Report) -> gst::Structure {
+    let mut s = gst::Structure::new_empty("andon-abjoin-stats");
+    let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;
+    let t = report.parts;
+    for (name, value) in [
+        ("frames-a", a),
+        ("frames-b", b),
+        ("paired", paired),
+        ("late", late),
+        ("dropped", dropped),
+        ("missing", missing),
+        ("strangers", strangers),
+        ("b-without-outcome", b_without_outcome),
+        ("compared", report.compared),
+        ("ok-ok", t.ok_ok),
+        ("ok-ng", t.ok_ng),
+        ("ng-ok", t.ng_ok),
+        ("ng-ng", t.ng_ng),
+        ("review", report.aside.review),
+        ("unjudged", report.aside.unjudged),
+        ("not-production", report.aside.not_production),
+        ("a-errors", report.errors.a),
+        ("b-errors", report.errors.b),
+        ("a-skipped", report.skipped.a),
+        ("b-skipped", report.skipped.b),
+    ] {
+        s.set(name, value);
+    }
+    set_known(&mut s, "agreement", report.agreement);
+    set_known(&mut s, "kappa", report.kappa);
+    set_known(&mut s, "prevalence", report.prevalence);
+    for (arm, latency, scored) in
+        [("a", report.latency_us.a, report.truth.a), ("b", report.latency_us.b, report.truth.b)]
+    {
+        let Latency { p50, p95, p99 } = latency;
+        for (name, value) in [("p50", p50), ("p95", p95), ("p99", p99)] {
+            s.set(format!("{arm}-latency-{name}-us"), value);
+        }
+        let Scored { caught, escapes, overkill, passed, undecided } = scored;
+        for (name, value) in [
+            ("caught", caught),
+            ("escapes", escapes),
+            ("overkill", overkill),
+            ("passed", passed),
+            ("undecided", undecided),
+        ] {
+            s.set(format!("{arm}-{name}"), value);
+        }
+    }
+    s.set("boxes", boxes("boxes", &report.boxes));
+    let mut classes = gst::Structure::new_empty("classes");
+    for (label, class) in &report.classes {
+        classes.set(label.as_ref(), boxes("boxes", class));
+    }
+    s.set("classes", classes);
+    s
+}
+
+fn boxes(name: &str, b: &Boxes) -> gst::Structure {
+    gst::Structure::builder(name)
+        .field("matched", b.matched)
+        .field("a-only", b.a_only)
+        .field("b-only", b.b_only)
+        .field("mean-iou", b.mean_iou)
+        .field("mean-score-difference", b.mean_score_difference)
+        .build()
+}
+
+fn set_known(s: &mut gst::Structure, name: &str, value: Option<f64>) {
+    if let Some(value) = value {
+        s.set(name, value);
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain data with string keys always serialises")
+}
