@@ -27,7 +27,8 @@
 //!
 //! `pre-roll` is how many frames gone by stay at hand, within `max-bytes`. They share plain system memory with the
 //! stream: an element downstream that draws into a frame makes itself a copy first, and a pool upstream allocates
-//! afresh instead of waiting for what is held. Other memory (DMABuf, V4L2) is copied on the streaming thread. Sources
+//! afresh instead of waiting for what is held. Other memory (DMABuf, V4L2, what an application wrapped in Rust) is copied
+//! on the streaming thread, which costs a memcpy of the frame; `deep-copies` counts them. Sources
 //! that wrap a fixed number of driver buffers as plain memory cannot be told from others: set `deep-copy` for them.
 //!
 //! # What is written
