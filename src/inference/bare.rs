@@ -57,7 +57,10 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
         task,
         description: String::new(),
         model: String::new(),
-        inputs: vec![Input { resize: if decoder == Decoder::Yolov8 { Resize::Letterbox } else { Resize::Stretch }, ..input }],
+        inputs: vec![Input {
+            resize: if decoder == Decoder::Yolov8 { Resize::Letterbox } else { Resize::Stretch },
+            ..input
+        }],
         outputs: vec![Output { name: output, decoder, labels, activation: None }],
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
@@ -69,7 +72,11 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
 fn image(graph: &Graph) -> Result<Input, String> {
     let [(name, shape)] = &graph.inputs[..] else {
         let all: Vec<_> = graph.inputs.iter().map(|i| i.0.as_str()).collect();
-        return Err(format!("the graph has {} inputs ({}): {WRITE}, with all of them in inputs", all.len(), all.join(", ")));
+        return Err(format!(
+            "the graph has {} inputs ({}): {WRITE}, with all of them in inputs",
+            all.len(),
+            all.join(", ")
+        ));
     };
     let (layout, channels, h, w) = match shape[..] {
         [_, c @ (1 | 3), h, w] => (Layout::Nchw, c, h, w),
@@ -85,7 +92,11 @@ fn image(graph: &Graph) -> Result<Input, String> {
     let size = match (w, h, noted) {
         (1.., 1.., _) => [w as u32, h as u32],
         (_, _, Some(noted)) => [noted[1], noted[0]],
-        _ => return Err(format!("input '{name}' has shape {shape:?}, without a fixed size: {WRITE}, with inputs[0].size")),
+        _ => {
+            return Err(format!(
+                "input '{name}' has shape {shape:?}, without a fixed size: {WRITE}, with inputs[0].size"
+            ));
+        }
     };
     Ok(Input {
         name: name.clone(),
@@ -177,7 +188,8 @@ mod tests {
 
     #[test]
     fn an_ultralytics_export_needs_nothing_more() {
-        let notes = [("names", "{0: 'open', 1: \"it's short\", 10: 'x\\'y'}"), ("task", "detect"), ("imgsz", "[480, 640]")];
+        let notes =
+            [("names", "{0: 'open', 1: \"it's short\", 10: 'x\\'y'}"), ("task", "detect"), ("imgsz", "[480, 640]")];
         let m = told(&graph(&[1, 3, -1, -1], &[1, 7, -1], &notes), &[]).unwrap();
         assert_eq!(m.outputs[0].labels, ["open", "it's short", "x'y"]);
         assert_eq!((m.image().size, m.image().colour, m.task), (Some([640, 480]), Colour::Rgb, Task::Detection));
@@ -193,7 +205,9 @@ mod tests {
         let classifier = graph(&[1, 224, 224, 3], &[1, 2], &[]);
         assert!(told(&classifier, &["cat", "dog"]).unwrap_err().contains("verdict.ok"));
         assert_eq!(told(&classifier, &["Good", "bad"]).unwrap().image().layout, Layout::Nhwc);
-        assert!(told(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "segment")]), &["a"]).unwrap_err().contains("segment"));
+        assert!(
+            told(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "segment")]), &["a"]).unwrap_err().contains("segment")
+        );
     }
 
     #[test]

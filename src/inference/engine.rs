@@ -102,10 +102,8 @@ impl Engine {
         let source = model::open(model)?;
         // Loading may set this thread's mode for denormals; the guard puts it back.
         let flush = FlushDenormals::new();
-        let session = guarded(|| session(&source, options)).map_err(|problem| Error::Load {
-            path: source.path.clone(),
-            problem,
-        })?;
+        let session = guarded(|| session(&source, options))
+            .map_err(|problem| Error::Load { path: source.path.clone(), problem })?;
         drop(flush);
         let mut engine = Self::new(source, session, provider, options)?;
         engine.warm_up()?;
@@ -213,9 +211,9 @@ impl Engine {
             drop(flush);
             let mut read = Vec::with_capacity(outputs.len());
             for (index, name) in outputs.iter() {
-                let (shape, data) = values[*index].try_extract_tensor::<f32>().map_err(|e| {
-                    format!("output '{name}': {e}: this version reads float32 outputs")
-                })?;
+                let (shape, data) = values[*index]
+                    .try_extract_tensor::<f32>()
+                    .map_err(|e| format!("output '{name}': {e}: this version reads float32 outputs"))?;
                 read.push(decode::Tensor { name, shape, data });
             }
             decode.run(&read, &mapping, thresholds)
@@ -300,7 +298,9 @@ fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
     if fits(&shape, graph) {
         Ok(shape)
     } else {
-        Err(format!("has shape {graph:?} in the graph and {shape:?} in model.json: correct colour, size or layout there"))
+        Err(format!(
+            "has shape {graph:?} in the graph and {shape:?} in model.json: correct colour, size or layout there"
+        ))
     }
 }
 

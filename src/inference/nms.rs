@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn the_best_of_overlapping_boxes_of_one_label_stays() {
-        let mut c = vec![candidate(0, 0.5, 1.0), candidate(0, 0.9, 0.0), candidate(1, 0.4, 0.0), candidate(0, 0.3, 50.0)];
+        let mut c =
+            vec![candidate(0, 0.5, 1.0), candidate(0, 0.9, 0.0), candidate(1, 0.4, 0.0), candidate(0, 0.3, 50.0)];
         suppress(&mut c, 0.45, 300);
         assert_eq!(c, [candidate(0, 0.9, 0.0), candidate(1, 0.4, 0.0), candidate(0, 0.3, 50.0)]);
     }

@@ -46,9 +46,8 @@ impl Mapping {
 
     /// A box given by its corners in the model's input (left, top, right, bottom), in pixels of the frame, clipped to it.
     pub fn to_frame(&self, corners: [f32; 4]) -> BoxPx {
-        let back = |v: f32, axis: usize| {
-            ((v - self.offset[axis]) / self.scale[axis]).clamp(0.0, self.frame[axis] as f32)
-        };
+        let back =
+            |v: f32, axis: usize| ((v - self.offset[axis]) / self.scale[axis]).clamp(0.0, self.frame[axis] as f32);
         let (x, y) = (back(corners[0], 0), back(corners[1], 1));
         [x, y, back(corners[2], 0) - x, back(corners[3], 1) - y]
     }
@@ -322,8 +321,12 @@ impl Preprocessor {
         let n = self.colour.channels();
         let value = |c: usize| (self.pad[c] - self.mean[c]) * self.scale[c];
         match self.layout {
-            Layout::Nchw => tensor.chunks_mut(self.size[0] * self.size[1]).enumerate().for_each(|(c, p)| p.fill(value(c))),
-            Layout::Nhwc => tensor.chunks_mut(n).for_each(|p| p.iter_mut().enumerate().for_each(|(c, v)| *v = value(c))),
+            Layout::Nchw => {
+                tensor.chunks_mut(self.size[0] * self.size[1]).enumerate().for_each(|(c, p)| p.fill(value(c)))
+            }
+            Layout::Nhwc => {
+                tensor.chunks_mut(n).for_each(|p| p.iter_mut().enumerate().for_each(|(c, v)| *v = value(c)))
+            }
         }
     }
 }

@@ -416,7 +416,10 @@ mod tests {
     #[test]
     fn what_is_left_out_has_the_documented_default() {
         let m = Manifest::parse(&sample().to_string(), Path::new("model.json")).unwrap();
-        assert_eq!((m.model.as_str(), m.image().layout, m.image().resize), ("model.onnx", Layout::Nchw, Resize::Letterbox));
+        assert_eq!(
+            (m.model.as_str(), m.image().layout, m.image().resize),
+            ("model.onnx", Layout::Nchw, Resize::Letterbox)
+        );
         assert_eq!(m.thresholds, Thresholds::default());
     }
 

@@ -10,7 +10,7 @@ use super::{
     detector::{Calibration, Detector},
     features::*,
     pixels::Extractor,
-    profile::Locator,
+    profile::{LEAST_MATCH, Locator, Profile},
     reference::{Learner, Reference},
 };
 use crate::{image::Image, result::Part};
@@ -382,7 +382,9 @@ impl Meter {
                     self.counts.black_not_learned += 1;
                 } else {
                     if let Some(profiles) = &learner.profiles {
-                        locate(&mut self.locators, &self.extractor, profiles, &mut self.latest);
+                        let least = [LEAST_MATCH; 2];
+                        let found = locate(&mut self.locators, &self.extractor, profiles, least, &mut self.latest);
+                        learner.add_correlations(found);
                     }
                     learner.add_profiles(self.extractor.profiles());
                     learner.longest_still = learner.longest_still.max(self.still.run);
@@ -397,7 +399,9 @@ impl Meter {
                 if self.status.state == State::Learning {
                     self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
                 }
-                locate(&mut self.locators, &self.extractor, &running.reference.profiles, &mut self.latest);
+                let reference = &running.reference;
+                let least = reference.least_match();
+                locate(&mut self.locators, &self.extractor, &reference.profiles, least, &mut self.latest);
                 let was_frozen = self.status.cause == Some(Cause::Frozen);
                 if running.frozen_after.is_some_and(|most| self.still.run >= most) {
                     if !was_frozen {
@@ -499,17 +503,24 @@ impl Still {
     }
 }
 
-fn locate(locators: &mut [Locator; 2], extractor: &Extractor, to: &[super::profile::Profile; 2], row: &mut Row) {
-    let mut correlations = RowMean::default();
+/// Writes position and match into the row; answers the correlations over columns and over rows.
+fn locate(
+    locators: &mut [Locator; 2],
+    extractor: &Extractor,
+    to: &[Profile; 2],
+    least: [f64; 2],
+    row: &mut Row,
+) -> [Option<f64>; 2] {
+    let mut correlations = [None; 2];
     for (i, raw) in extractor.profiles().into_iter().enumerate() {
-        if let Some(found) = locators[i].locate(raw, &to[i]) {
+        if let Some(found) = locators[i].locate(raw, &to[i], least[i]) {
             row[SHIFT_X + i] = found.shift.unwrap_or(f64::NAN);
-            let mut correlation = UNKNOWN;
-            correlation[MATCH] = found.correlation;
-            correlations.add(&correlation);
+            correlations[i] = Some(found.correlation);
         }
     }
-    row[MATCH] = correlations.take()[MATCH];
+    let known = || correlations.iter().flatten();
+    row[MATCH] = known().sum::<f64>() / known().count() as f64;
+    correlations
 }
 
 impl Running {

@@ -9,10 +9,16 @@ use serde::{Deserialize, Serialize};
 /// RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two of them exceeds n · 256², which for
 /// 8192 samples is a quarter of what 32 bits hold.
 const RMS: f32 = 256.0;
+/// Shorter profiles have no room to slide in.
+const LEAST_SAMPLES: usize = 24;
 /// Furthest shift that is looked for, pixels.
 const REACH: usize = 32;
-/// Below this correlation the frame does not show the reference's scene, and a shift means nothing.
-const LEAST_MATCH: f64 = 0.4;
+/// Below this correlation a frame does not show the scene that is being learned, and a shift means nothing.
+pub const LEAST_MATCH: f64 = 0.4;
+/// Below this share of the correlation that is normal a shift means nothing either: a camera that has moved sees the
+/// same edges as well as ever, while things that move about before a resting one spoil the match and lend it their own
+/// place.
+pub const NORMAL_MATCH: f64 = 0.9;
 
 /// A profile with mean 0 and RMS 256.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,7 +88,7 @@ impl ProfileMean {
 /// Where a frame lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Located {
-    /// Pixels towards larger coordinates; none where the scene is not the reference's.
+    /// Pixels towards larger coordinates; none where the scene is not the reference's, or it cannot be told.
     pub shift: Option<f64>,
     /// Correlation at the best shift, −1..1.
     pub correlation: f64,
@@ -97,10 +103,11 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// Slides `raw` over `reference`; none where either is flat or they differ in length.
-    pub fn locate(&mut self, raw: &[u32], reference: &Profile) -> Option<Located> {
+    /// Slides `raw` over `reference`; none where either is flat or they differ in length. Below the correlation `least`
+    /// no shift is told.
+    pub fn locate(&mut self, raw: &[u32], reference: &Profile, least: f64) -> Option<Located> {
         let n = reference.len();
-        if raw.len() != n || n < 8 || !self.scratch.set(raw) {
+        if raw.len() != n || n < LEAST_SAMPLES || !self.scratch.set(raw) {
             return None;
         }
         let reach = REACH.min(n / 8);
@@ -120,19 +127,19 @@ impl Locator {
             let energy = self.energy[start + now.len()] - self.energy[start];
             self.scores.push(f64::from(dot) / (own as f64 * energy as f64).sqrt().max(1.0));
         }
-        let best = (0..self.scores.len()).max_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]))?;
-        let peak = self.scores[best];
-        let inside = best > 0 && best < 2 * reach;
-        let fraction = match inside.then(|| (self.scores[best - 1], self.scores[best + 1])) {
-            // The vertex of the parabola through three points.
-            Some((before, after)) if before + after - 2.0 * peak < -1e-9 => {
-                (before - after) / (2.0 * (before + after - 2.0 * peak))
-            }
-            _ => 0.0,
-        };
-        // A frame moved right shows at x what the reference has at x − shift.
-        let shift = reach as f64 - (best as f64 + fraction);
-        Some(Located { shift: (peak >= LEAST_MATCH).then_some(shift), correlation: peak })
+        let furthest = 2 * reach;
+        let peak = (0..=furthest).max_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]))?;
+        let correlation = self.scores[peak];
+        // At the edge of what was looked at there is no telling where the peak is.
+        let shift = (peak > 0 && peak < furthest && correlation >= least).then(|| {
+            // The vertex of the parabola through three points. A frame moved right shows at x what the reference has
+            // at x − shift.
+            let [before, at, after] = [peak - 1, peak, peak + 1].map(|i| self.scores[i]);
+            let bend = before + after - 2.0 * at;
+            let fraction = if bend < -1e-9 { (before - after) / (2.0 * bend) } else { 0.0 };
+            reach as f64 - (peak as f64 + fraction)
+        });
+        Some(Located { shift, correlation })
     }
 }
 
@@ -162,10 +169,28 @@ mod tests {
             let mut extractor = Extractor::new(8);
             extractor.measure(&moved.image()).unwrap();
             for ((raw, reference), truth) in extractor.profiles().into_iter().zip(&reference).zip([dx, dy]) {
-                let found = Locator::default().locate(raw, reference).unwrap();
+                let found = Locator::default().locate(raw, reference, NORMAL_MATCH).unwrap();
                 let shift = found.shift.unwrap();
                 assert!((shift - truth as f64).abs() < 0.4, "moved by {truth}, found {found:?}");
             }
+        }
+    }
+
+    #[test]
+    fn something_that_moves_before_a_resting_camera_does_not_move_the_camera() {
+        let bottle = |at: usize| {
+            let mut canvas = Canvas::board(320, 240);
+            for y in 40..200 {
+                canvas.pixels[y * 320 + at..y * 320 + at + 40].fill(230.0);
+            }
+            canvas.scaled(1.0)
+        };
+        let reference = learned(&bottle(100));
+        for by in [5, 9, 20, 31] {
+            let mut extractor = Extractor::new(8);
+            extractor.measure(&bottle(100 + by).image()).unwrap();
+            let found = Locator::default().locate(extractor.profiles()[0], &reference[0], NORMAL_MATCH).unwrap();
+            assert!(found.shift.is_none_or(|shift| shift.abs() < 0.5), "{by}: {found:?}");
         }
     }
 
@@ -175,14 +200,14 @@ mod tests {
         let other = Canvas::flat(320, 240, 100).noisy(20.0, &mut Random::new(2));
         let mut extractor = Extractor::new(8);
         extractor.measure(&other.image()).unwrap();
-        let found = Locator::default().locate(extractor.profiles()[0], &reference[0]).unwrap();
+        let found = Locator::default().locate(extractor.profiles()[0], &reference[0], NORMAL_MATCH).unwrap();
         assert_eq!(found.shift, None, "{found:?}");
     }
 
     #[test]
     fn a_flat_profile_says_nothing() {
         let reference = learned(&Canvas::board(64, 64));
-        assert_eq!(Locator::default().locate(&[5; 64], &reference[0]), None);
+        assert_eq!(Locator::default().locate(&[5; 64], &reference[0], 0.0), None);
         assert!(ProfileMean::default().finish().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     features::*,
-    profile::{Profile, ProfileMean},
+    profile::{LEAST_MATCH, NORMAL_MATCH, Profile, ProfileMean},
 };
 use crate::image::{Format, Image};
 
@@ -68,6 +68,8 @@ pub struct Reference {
     pub features: BTreeMap<String, Normal>,
     /// Edge profiles over columns and over rows.
     pub profiles: [Profile; 2],
+    /// Mean correlation of a frame's profiles with them.
+    pub correlations: [f64; 2],
 }
 
 impl Reference {
@@ -96,6 +98,11 @@ impl Reference {
     /// Whether it was learned from frames like this one.
     pub fn fits(&self, image: &Image) -> bool {
         self.frame == [image.width, image.height] && self.format == format_name(image.format)
+    }
+
+    /// Correlations below which a shift means nothing.
+    pub fn least_match(&self) -> [f64; 2] {
+        self.correlations.map(|c| LEAST_MATCH.max(NORMAL_MATCH * c))
     }
 
     /// The features in the order of a row.
@@ -130,6 +137,8 @@ pub struct Learner {
     pub of: Option<(usize, usize, Format)>,
     observations: Vec<Row>,
     sums: [ProfileMean; 2],
+    /// Sums of correlations with the mean profiles, and how many.
+    correlations: [(f64, u32); 2],
     /// The scene's mean edge profiles, once enough frames have gone into them.
     pub profiles: Option<[Profile; 2]>,
 }
@@ -153,6 +162,14 @@ impl Learner {
         // Position is learned against the mean scene, so that has to be known while frames are left to learn from.
         if self.frames >= (self.wanted / 4).clamp(4, 64) {
             self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
+        }
+    }
+
+    /// Takes in how well a frame's profiles match the mean ones.
+    pub fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
+        for ((sum, n), c) in self.correlations.iter_mut().zip(correlations) {
+            *sum += c.unwrap_or(0.0);
+            *n += u32::from(c.is_some());
         }
     }
 
@@ -181,6 +198,7 @@ impl Learner {
             longest_still: self.longest_still,
             features: named.collect(),
             profiles: self.profiles.unwrap_or_default(),
+            correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
         }
     }
 }

@@ -254,7 +254,8 @@ impl BaseTransformImpl for ModelInfer {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let loaded = Cancel::new().and_then(|c| Ok((Arc::new(c), Loaded::load(settings.model.clone(), &settings.options())?)));
+        let loaded =
+            Cancel::new().and_then(|c| Ok((Arc::new(c), Loaded::load(settings.model.clone(), &settings.options())?)));
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
             Err(error) if settings.on_error == OnError::Pass => {
@@ -348,10 +349,7 @@ impl BaseTransformImpl for ModelInfer {
         }
     }
 
-    fn prepare_output_buffer(
-        &self,
-        input: InputBuffer,
-    ) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+    fn prepare_output_buffer(&self, input: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
         Ok(match input {
             InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
             // Only metas are added: the memory itself may stay shared.
@@ -499,7 +497,8 @@ impl ModelInfer {
             .field("running", &running)
             .field("error", &text)
             .build();
-        let json = serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
+        let json =
+            serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
         message::post(&*self.obj(), s, &json.to_string());
         gst::element_imp_warning!(self, gst::ResourceError::Failed, ["{text}"]);
     }

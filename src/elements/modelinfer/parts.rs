@@ -29,9 +29,7 @@ struct Inner {
 
 impl Inner {
     fn now(&mut self, element: &super::ModelInfer) -> u64 {
-        let clock = self
-            .clock
-            .get_or_insert_with(|| element.clock().unwrap_or_else(|| gst::SystemClock::obtain()));
+        let clock = self.clock.get_or_insert_with(|| element.clock().unwrap_or_else(|| gst::SystemClock::obtain()));
         clock.time().nseconds()
     }
 
