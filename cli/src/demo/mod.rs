@@ -24,7 +24,7 @@ use crate::{
 use script::Script;
 
 /// Share of the usual story that `--fast` leaves: enough for every chapter to happen.
-const FAST: f64 = 0.25;
+const FAST: f64 = 0.4;
 
 /// Tells the whole story on one playing line: a model, its challenger, new defects, a failing lamp, captures, a change
 /// of model and the way back. Ends with a table and a report.
@@ -33,7 +33,7 @@ pub struct Demo {
     /// Folder for report.html and the captures
     #[arg(long, value_name = "DIR", default_value = "target/demo")]
     out: PathBuf,
-    /// A quarter of the frames
+    /// Two fifths of the frames
     #[arg(long)]
     fast: bool,
     /// The running model

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
     collect::{ChapterTally, Collector, ModelChange},
-    script::{Chapter, DIM, LAMP, NEW_KINDS, Step},
+    script::{Chapter, DIM, KEEPING, LAMP, NEW_KINDS, Step},
 };
 
 /// Frames before and after a change of model in which gaps count as its own.
@@ -87,7 +87,11 @@ pub fn events(c: &Collector) -> Vec<(usize, String)> {
     }
     for (i, tally) in c.chapters.iter().enumerate().filter(|(_, t)| !t.captures.is_empty()) {
         let kept: Vec<_> = tally.captures.iter().map(|(by, n)| format!("{n} by {by}")).collect();
-        all.push((i, format!("Frames kept, each with a sidecar of what both models said: {}.", kept.join(", "))));
+        let kept = kept.join(", ");
+        all.push(match i {
+            KEEPING => (i, format!("Frames kept, each with a sidecar of what was said of it: {kept}.")),
+            _ => (i, format!("Of these frames some were kept later, when they had gone by already: {kept}.")),
+        });
     }
     all.sort_by_key(|(chapter, _)| *chapter);
     all
