@@ -13,7 +13,7 @@ use gstandon::{
     statistics::agreement::{Scored, Table},
 };
 
-use super::script::{DIM, Script, Step};
+use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 
 /// What an arm made of the parts.
 #[derive(Clone, Debug, Default)]
@@ -278,12 +278,6 @@ impl Collector {
         Some((alarm.number - dimmed, &alarm.cause))
     }
 
-    /// Frames from the lamp's return to the all-clear.
-    pub fn lamp_cleared(&self) -> Option<u64> {
-        let back = self.script.frame_of(Step::Lamp(1.0))?;
-        Some(self.drift.iter().find(|d| d.state == "ok" && d.number >= back)?.number - back)
-    }
-
     /// The drift meter's state at the end of a chapter.
     pub fn drift_at_end(&self, chapter: usize) -> Option<&DriftChange> {
         let end = self.script.start(chapter) + self.script.chapters[chapter].frames;
@@ -339,13 +333,15 @@ impl Collector {
         let caught_by_b = b.is_some_and(|b| verdict(b) == Verdict::Ng);
         let changed = self.changes.iter().any(|c| c.asked_at < number && c.first.is_some_and(|f| f <= number));
         let both = found(a) + b.map_or(0, found);
+        let new_kind = a.detections.iter().any(|d| !OLD_KINDS.split(',').any(|old| old == &*d.label));
+        let back = self.changes.get(1).is_some_and(|c| c.first.is_some());
         match chapter {
             // An escape that the challenger catches.
-            2 | 4 if escaped && caught_by_b => 100 + both,
+            NEW_KINDS | KEEPING if escaped && caught_by_b => 100 + both,
             // After a change of model, a frame on which the present one shows its strength or its weakness.
-            5 if changed && a.detections.iter().any(|d| NEW.contains(&&*d.label)) => 100 + both,
-            6 if self.changes.len() > 1 && self.changes[1].first.is_some() && escaped && caught_by_b => 100 + both,
-            3 if !self.is_dim(number) => 0,
+            TAKEOVER if changed && new_kind => 100 + both,
+            RETURN if back && escaped && caught_by_b => 100 + both,
+            LAMP if !self.is_dim(number) => 0,
             _ if truth.verdict == Verdict::Ng => both,
             _ => 0,
         }
@@ -356,9 +352,6 @@ impl Collector {
         (at(Step::Lamp(DIM))..at(Step::Lamp(1.0))).contains(&number)
     }
 }
-
-/// Kinds that only the challenger knows.
-const NEW: [&str; 2] = ["copper", "pin-hole"];
 
 /// What an outcome says of a part of one view: without a judgement, unjudged.
 fn verdict(o: &Inference) -> Verdict {
