@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
 use ort::{session::Session, value::Tensor};
 
 const BLOCKS: usize = 25;
@@ -43,9 +42,10 @@ fn push(h: &mut gst_check::Harness, buffer: &gst::Buffer) {
 }
 
 fn against_bare(threads: usize) {
-    let mut bare = Session::builder()
-        .and_then(|b| Ok(b.with_intra_threads(threads)?.commit_from_file(format!("{MODEL}/model.onnx"))?))
-        .expect("the shipped model loads");
+    let environment = gstandon::inference::runtime::environment().expect("main has loaded it");
+    let load =
+        || Session::builder(environment)?.with_intra_threads(threads)?.commit_from_file(format!("{MODEL}/model.onnx"));
+    let mut bare = load().expect("the shipped model loads");
     let tensor = Tensor::from_array(([1usize, 1, 640, 640], vec![0.3_f32; 640 * 640])).expect("shape and length agree");
     let mut bare = || drop(bare.run(ort::inputs![&tensor]).expect("the shipped model runs"));
 

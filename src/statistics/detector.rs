@@ -260,7 +260,9 @@ mod tests {
     impl Series {
         fn new(rho: f64, seed: u64) -> Self {
             let mut series = Self { rho, values: [0.0; FEATURES], random: Random::new(seed) };
-            (0..200).for_each(|_| drop(series.next(0.0)));
+            (0..200).for_each(|_| {
+                series.next(0.0);
+            });
             series
         }
 
