@@ -33,7 +33,10 @@ fn harness(element: &str, caps: &str) -> (gst_check::Harness, gst::Buffer) {
     let info = gst_video::VideoInfo::from_caps(&caps).expect("caps are of raw video");
     h.set_src_caps(caps);
     let bytes = (0..info.size()).map(|i| (i * 7 % 251) as u8).collect::<Vec<_>>();
-    (h, gst::Buffer::from_slice(bytes))
+    // In plain system memory, as sources allocate it: of any other a sampler keeps deep copies.
+    let mut buffer = gst::Buffer::with_size(info.size()).expect("there is memory for a frame");
+    buffer.make_mut().copy_from_slice(0, &bytes).expect("the buffer was made for the size");
+    (h, buffer)
 }
 
 fn push(h: &mut gst_check::Harness, buffer: &gst::Buffer) {
