@@ -323,7 +323,7 @@ fn only_the_champions_events_go_on_and_upstream_events_go_to_the_champion_alone(
     assert!(t.b.push_event(gst::event::Eos::new()));
     assert!(t.h.try_pull_event().is_none());
     assert!(t.h.push_event(tag()));
-    assert_eq!(AndonEvent::parse(&t.h.pull_event().unwrap()), AndonEvent::parse(&tag()).map(|e| e));
+    assert_eq!(AndonEvent::parse(&t.h.pull_event().unwrap()), AndonEvent::parse(&tag()));
     while t.h.try_pull_upstream_event().is_some() {}
     assert!(t.h.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 2., 1, gst::ClockTime::ZERO)));
     assert_eq!(t.h.pull_upstream_event().unwrap().type_(), gst::EventType::Qos);
@@ -440,8 +440,8 @@ fn offline_through_both_elements_every_frame_has_both_opinions_and_the_table_is_
     let line = format!("{} ! abtee name=t leaky=false {BOTH}", source(200));
     let pipeline = common::launch(&line);
     pipeline.by_name("j").unwrap().set_property("wait", -1i64);
-    judge(&pipeline, "a", Arm::A, |k| if k % 10 == 0 { Verdict::Ng } else { Verdict::Ok });
-    judge(&pipeline, "b", Arm::B, |k| if k % 5 == 0 { Verdict::Ng } else { Verdict::Ok });
+    judge(&pipeline, "a", Arm::A, |k| if k.is_multiple_of(10) { Verdict::Ng } else { Verdict::Ok });
+    judge(&pipeline, "b", Arm::B, |k| if k.is_multiple_of(5) { Verdict::Ng } else { Verdict::Ok });
     let out = collect(&pipeline);
     let messages = common::play(&pipeline);
     let out: Vec<_> = out.try_iter().collect();
@@ -528,7 +528,7 @@ fn the_truth_on_the_frame_tells_escapes_and_overkill() {
     let line = format!("{} ! identity name=src ! abtee name=t leaky=false {BOTH}", source(100));
     let pipeline = common::launch(&line);
     pipeline.by_name("j").unwrap().set_property("wait", -1i64);
-    let defect = |k: u64| if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+    let defect = |k: u64| if k.is_multiple_of(4) { Verdict::Ng } else { Verdict::Ok };
     let pad = pipeline.by_name("t").unwrap().static_pad("sink").unwrap();
     let k = AtomicUsize::new(0);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -541,8 +541,8 @@ fn the_truth_on_the_frame_tells_escapes_and_overkill() {
         }
         gst::PadProbeReturn::Ok
     });
-    judge(&pipeline, "a", Arm::A, |k| if k % 8 == 0 { Verdict::Ng } else { Verdict::Ok });
-    judge(&pipeline, "b", Arm::B, |k| if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok });
+    judge(&pipeline, "a", Arm::A, |k| if k.is_multiple_of(8) { Verdict::Ng } else { Verdict::Ok });
+    judge(&pipeline, "b", Arm::B, |k| if k.is_multiple_of(2) { Verdict::Ng } else { Verdict::Ok });
     let messages = common::play(&pipeline);
     let truth = common::jsons(&messages, "andon/ab").pop().unwrap()["truth"].clone();
     assert_eq!((&truth["a"]["escapes"], &truth["a"]["overkill"]), (&12.into(), &0.into()));

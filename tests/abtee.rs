@@ -314,11 +314,8 @@ fn both_arms_are_told_who_they_are_right_after_the_streams_start() {
     let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
     bench.h.push(frame(0)).unwrap();
     let mut of_b = Vec::new();
-    loop {
-        match bench.b.next() {
-            Got::Event(event) => of_b.push(event),
-            Got::Buffer(_) => break,
-        }
+    while let Got::Event(event) = bench.b.next() {
+        of_b.push(event);
     }
     let of_a: Vec<_> = std::iter::from_fn(|| bench.h.try_pull_event()).collect();
     for (events, arm) in [(of_a, Arm::A), (of_b, Arm::B)] {

@@ -338,12 +338,19 @@ impl Agreement {
         if a.status != Status::Ok || b.status != Status::Ok {
             return None;
         }
-        if self.models.as_ref().is_some_and(|m| same(&m.a, &a.model) && same(&m.b, &b.model)) {
-            return None;
+        let now = Each { a: a.model.clone(), b: b.model.clone() };
+        match &self.models {
+            Some(m) if same(&m.a, &now.a) && same(&m.b, &now.b) => None,
+            Some(_) => {
+                let ended = self.report(Frames::default());
+                *self = Agreement { models: Some(now), ..Agreement::default() };
+                Some(ended)
+            }
+            None => {
+                self.models = Some(now);
+                None
+            }
         }
-        let ended = self.models.is_some().then(|| self.report(Frames::default()));
-        *self = Agreement { models: Some(Each { a: a.model.clone(), b: b.model.clone() }), ..Agreement::default() };
-        ended
     }
 
     fn close(&mut self, a: Vec<PartVerdict>, b: Vec<PartVerdict>, truth: Vec<PartVerdict>, seen: &mut Seen) {
