@@ -640,6 +640,9 @@ fn the_launch_lines_of_the_documentation_run() {
             println!("skipped: models/pcb is not there: {line}");
             continue;
         }
+        if line.contains("modelinfer") {
+            common::runtime();
+        }
         let folder = tempfile::tempdir().unwrap();
         let line = line.trim().strip_prefix("gst-launch-1.0").expect("a launch line");
         let line = line.replace("location=captures", &format!("location={}", folder.path().display()));

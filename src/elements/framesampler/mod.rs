@@ -95,7 +95,7 @@
 //! What two models differ on, with ten frames around it, as long as the candidate is at most 100 frames late:
 //!
 //! ```sh
-//! gst-launch-1.0 defecttestsrc num-buffers=300 ! abtee name=t mode=shadow \
+//! gst-launch-1.0 defecttestsrc num-buffers=40 ! abtee name=t mode=shadow \
 //!   t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
 //!   abjoin name=j ! framesampler location=captures pre-roll=100 on-disagreement=true auto-pre-roll=5 post-roll=5 ! fakesink
 //! ```
