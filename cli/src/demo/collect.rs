@@ -333,14 +333,15 @@ impl Collector {
         let caught_by_b = b.is_some_and(|b| verdict(b) == Verdict::Ng);
         let changed = self.changes.iter().any(|c| c.asked_at < number && c.first.is_some_and(|f| f <= number));
         let both = found(a) + b.map_or(0, found);
-        let new_kind = a.detections.iter().any(|d| !OLD_KINDS.split(',').any(|old| old == &*d.label));
+        let new_kind = |o: &Inference| o.detections.iter().any(|d| !OLD_KINDS.split(',').any(|old| old == &*d.label));
+        let telling = if new_kind(truth) { 200 } else { 100 };
         let back = self.changes.get(1).is_some_and(|c| c.first.is_some());
         match chapter {
             // An escape that the challenger catches.
-            NEW_KINDS | KEEPING if escaped && caught_by_b => 100 + both,
+            NEW_KINDS | KEEPING if escaped && caught_by_b => telling + both,
             // After a change of model, a frame on which the present one shows its strength or its weakness.
-            TAKEOVER if changed && new_kind => 100 + both,
-            RETURN if back && escaped && caught_by_b => 100 + both,
+            TAKEOVER if changed && new_kind(a) => telling + both,
+            RETURN if back && escaped && caught_by_b => telling + both,
             LAMP if !self.is_dim(number) => 0,
             _ if truth.verdict == Verdict::Ng => both,
             _ => 0,

@@ -131,14 +131,13 @@ impl Lines {
         }
         for (mark, (lane, left)) in self.marks.iter().zip(lanes) {
             let mx = across(mark.x);
-            let text_at = TOP + LANE * lane as f64;
+            let text_at = TOP + LANE * lane as f64 + 11.0;
             let _ = write!(
                 s,
-                r#"<line class="mark {c}" x1="{mx:.1}" x2="{mx:.1}" y1="{text_at:.1}" y2="{:.1}"/><text class="mark-text {c}" text-anchor="{}" x="{:.1}" y="{:.1}">{}</text>"#,
+                r#"<line class="mark {c}" x1="{mx:.1}" x2="{mx:.1}" y1="{top:.1}" y2="{:.1}"/><text class="mark-text {c}" text-anchor="{}" x="{:.1}" y="{text_at:.1}">{}</text>"#,
                 h - BOTTOM,
                 if left { "end" } else { "start" },
-                if left { mx - 4.0 } else { mx + 4.0 },
-                text_at + 11.0,
+                if left { mx + 1.0 } else { mx - 1.0 },
                 escape(&mark.text),
                 c = mark.class
             );
