@@ -290,6 +290,33 @@ fn every_bad_model_is_a_clear_error_and_never_a_crash() {
     }
 }
 
+/// The runtime is loaded once a process, so each way of lacking it needs a process of its own: this test again.
+#[test]
+fn without_a_runtime_the_element_says_what_to_install() {
+    const NAME: &str = "without_a_runtime_the_element_says_what_to_install";
+    if let Ok(word) = std::env::var("ANDON_TEST_EXPECTS") {
+        init();
+        let error = refusal(&[("model", &graph("detector"))]);
+        assert!(error.contains(&word) && error.contains("ORT_DYLIB_PATH"), "{error}");
+        return;
+    }
+    let scratch = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(scratch.path(), "no library").unwrap();
+    let other = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let other = other.split_whitespace().find(|w| w.contains("/libc.so")).unwrap().to_string();
+    let garbage = scratch.path().display().to_string();
+    for (library, word) in
+        [("/nowhere/lib.so", "no ONNX Runtime"), (&garbage, "failed to load"), (&other, "OrtGetApiBase")]
+    {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .envs([("ORT_DYLIB_PATH", library), ("ANDON_TEST_EXPECTS", word)])
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{library}: {}", String::from_utf8_lossy(&child.stdout));
+    }
+}
+
 #[test]
 fn a_provider_that_is_not_there_is_told_what_is() {
     runtime();

@@ -107,7 +107,7 @@ pub struct AbJoin {
 
 #[glib::object_subclass]
 impl ObjectSubclass for AbJoin {
-    const NAME: &'static str = "AndonAbJoin";
+    const NAME: &'static str = "GstAbJoin";
     type Type = super::AbJoin;
     type ParentType = gst::Element;
 
