@@ -27,7 +27,7 @@ impl Kept {
     /// tied to another buffer belong to somebody who may have few: their pixels are copied. So it is with `always`.
     pub fn hold(buffer: &gst::BufferRef, info: &Arc<VideoInfo>, always: bool) -> Option<(Self, bool)> {
         let deep = always || !is_plain(buffer);
-        let buffer = if deep { buffer.copy_deep().ok()? } else { buffer.to_owned() };
+        let buffer = if deep { buffer.copy_deep().ok()? } else { shared(buffer)? };
         Some((Self { buffer, info: info.clone() }, deep))
     }
 
@@ -35,6 +35,17 @@ impl Kept {
     pub fn bytes(&self) -> usize {
         self.buffer.size()
     }
+}
+
+/// A buffer of one's own over the same memory. A plain copy would not do: with GStreamer 1.26 one of a pool's buffer
+/// keeps that buffer from going home, and a pool of a few then stands still.
+fn shared(buffer: &gst::BufferRef) -> Option<gst::Buffer> {
+    let mut own = gst::Buffer::new();
+    let target = own.get_mut()?;
+    let all_but_memory = gst::BufferCopyFlags::FLAGS | gst::BufferCopyFlags::TIMESTAMPS | gst::BufferCopyFlags::META;
+    buffer.copy_into(target, all_but_memory, ..).ok()?;
+    buffer.iter_memories_owned().for_each(|m| target.append_memory(m));
+    Some(own)
 }
 
 fn is_plain(buffer: &gst::BufferRef) -> bool {
