@@ -1,4 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The `andon` program.
+//! The `andon` program: runs, measures and explains Andon pipelines.
 
-fn main() {}
+mod boards;
+mod cli;
+mod demo;
+mod evaluate;
+mod launch;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.execute() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("andon: {error:#}");
+            if error.is::<cli::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -114,7 +114,7 @@ mod analytics {
                 let label = od.obj_type()?;
                 Some(Detection {
                     class: 0,
-                    label: label.as_str().into(),
+                    label: label.as_str().as_str().into(),
                     score: l.loc_conf_lvl,
                     bbox: [l.x as f32, l.y as f32, l.w as f32, l.h as f32],
                 })

@@ -1,2 +1,102 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model on disk: bundle manifest, labels, digests.
+//! A model on disk: the bundle's manifest, and how a `model=` string leads to one.
+//!
+//! A bundle is a folder with `model.json` ([`Manifest`], schema `andon.model/1`) and the files that it names. A store
+//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`. [`open`] takes any of them, and a bare `.onnx`.
+
+mod bundle;
+mod locate;
+mod manifest;
+
+use std::path::PathBuf;
+
+pub use bundle::{Source, digest, open};
+pub use locate::{Location, locate};
+pub use manifest::{
+    Activation, Colour, Decoder, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule,
+    Task, Thresholds,
+};
+
+/// Why a model cannot be had from disk. Every text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The property is empty.
+    #[error("no model is set: set model= to a bundle folder, an .onnx file, or STORE/NAME@VERSION")]
+    NoModel,
+    /// Nothing is there.
+    #[error("{path}: no such model: model= takes a bundle folder, an .onnx file, or STORE/NAME@VERSION")]
+    NotFound {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// A folder without a manifest.
+    #[error("{path}: not a bundle, for there is no model.json in it: write one, or name the .onnx file itself")]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file of a kind that cannot be read.
+    #[error("{path}: not a model: model= takes an .onnx file or a folder with a model.json")]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store does not have that version or alias.
+    #[error("{store}: '{reference}' is neither a version nor an alias: there {}", list(.known))]
+    NoVersion {
+        /// The model's folder in the store.
+        store: PathBuf,
+        /// What stood after the `@`.
+        reference: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The file could not be read.
+    #[error("{path}: {error}: check that it is there and may be read")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The manifest is not what the schema says.
+    #[error("{path}: {field}: {problem}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where in it.
+        field: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A file named by the manifest lies outside the bundle.
+    #[error("{path}: {field}: '{file}' leaves the bundle: name a file inside it, by a relative path without '..'")]
+    Escape {
+        /// The manifest.
+        path: PathBuf,
+        /// Where in it.
+        field: String,
+        /// The name that was refused.
+        file: String,
+    },
+    /// A file is not the one that the manifest was written for.
+    #[error(
+        "{path}: its content does not match the manifest ({expected} expected, {found} found): restore the file, or \
+         publish the new one as a new version"
+    )]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// From the manifest.
+        expected: String,
+        /// From the file.
+        found: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "is nothing".into(),
+        names => format!("are {}", names.join(", ")),
+    }
+}

@@ -43,6 +43,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// Counts one part; one that an arm did not call ok or ng is in no cell.
+    pub fn add(&mut self, a: Verdict, b: Verdict) {
+        match (a, b) {
+            (Verdict::Ok, Verdict::Ok) => self.ok_ok += 1,
+            (Verdict::Ok, Verdict::Ng) => self.ok_ng += 1,
+            (Verdict::Ng, Verdict::Ok) => self.ng_ok += 1,
+            (Verdict::Ng, Verdict::Ng) => self.ng_ng += 1,
+            _ => {}
+        }
+    }
+
     /// Parts in the table.
     pub fn compared(&self) -> u64 {
         self.ok_ok + self.ok_ng + self.ng_ok + self.ng_ng
@@ -111,7 +122,8 @@ pub struct Scored {
 }
 
 impl Scored {
-    fn add(&mut self, truth: Verdict, said: Verdict) {
+    /// Counts one part.
+    pub fn add(&mut self, truth: Verdict, said: Verdict) {
         match (truth, said) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
             (Verdict::Ng, Verdict::Ok) => self.escapes += 1,
@@ -356,10 +368,7 @@ impl Agreement {
                     continue;
                 }
                 (Verdict::Review, _) | (_, Verdict::Review) => self.aside.review += 1,
-                (Verdict::Ok, Verdict::Ok) => self.table.ok_ok += 1,
-                (Verdict::Ok, Verdict::Ng) => self.table.ok_ng += 1,
-                (Verdict::Ng, Verdict::Ok) => self.table.ng_ok += 1,
-                (Verdict::Ng, Verdict::Ng) => self.table.ng_ng += 1,
+                _ => self.table.add(a.verdict, b.verdict),
             }
             if a.verdict != b.verdict {
                 seen.disagreements.push(Disagreement {

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Drift detectors and distances: pure mathematics.
+//! Drift detectors and the agreement of two arms: pure mathematics, without a word of GStreamer.
+//!
+//! [`agreement`] keeps the score between two arms. The rest is drift.
+//!
+//! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
+//! [`features`]; [`reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
+//! departs from it; [`cause`] names what changed; [`meter`] puts them together and keeps the state.
 
 pub mod agreement;
+pub mod cause;
+pub mod detector;
+pub mod features;
+pub mod meter;
+pub mod pixels;
+pub mod profile;
+pub mod reference;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MPL-2.0
+# The project's commands. Thin: the work is in cargo and in scripts/.
+
+# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer).
+FEATURES ?=
+CARGO ?= cargo
+cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(FEATURES))
+target = $(or $(CARGO_TARGET_DIR),target)
+# The runtime for what cargo runs; tests bring the plugin they were built with, so none is offered to them.
+with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
+
+.PHONY: help setup build demo test bench lint ci clean
+.DEFAULT_GOAL = help
+
+help: ## show this list
+	@echo 'make demo and make test are all a newcomer needs; they install what is missing.'
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: ## install what is missing: GStreamer, ONNX Runtime (needs root or sudo the first time)
+	@scripts/setup $(if $(filter analytics,$(FEATURES)),--analytics)
+
+build: setup ## build the plugin and the program `andon`, optimised
+	$(CARGO) build --release $(cargo_flags)
+
+demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
+	. scripts/env && $(target)/release/andon demo
+
+test: setup ## run all tests
+	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
+
+bench: setup ## measure; prints ratios to the bare runtime and the noise of this machine
+	$(with_runtime) $(CARGO) bench $(cargo_flags)
+
+lint: setup ## check formatting, clippy and rustdoc; every warning is an error
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets $(cargo_flags) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps $(cargo_flags)
+
+ci: ## all that must hold before a change lands: tests, lint, and the tests again on Debian 13
+	.ci/run
+
+clean: ## remove all that was built or fetched
+	$(CARGO) clean

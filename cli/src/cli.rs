@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The command line: which subcommands there are, and what each of them answers to the shell.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::{boards, demo, evaluate, run};
+
+/// Runs, measures and explains Andon pipelines.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Run),
+    Evaluate(evaluate::Evaluate),
+    Boards(boards::Boards),
+    Demo(demo::Demo),
+}
+
+/// A mistake in how the program was called, not in what it did: exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn execute(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Run(run) => run.execute(),
+            Command::Evaluate(evaluate) => evaluate.execute(),
+            Command::Boards(boards) => boards.execute(),
+            Command::Demo(demo) => demo.execute(),
+        }
+    }
+}
+
+/// GStreamer, with Andon's elements built in, so that no plugin path is needed.
+pub fn init() -> Result<()> {
+    gst::init().context("GStreamer does not start")?;
+    gstandon::plugin_register_static().context("Andon's elements cannot be registered")
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon demo`: the whole story on one playing line, with a table and a report of what happened in it.
+
+mod collect;
+mod script;
+mod story;
+mod summary;
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub use collect::{ArmTally, ChapterTally, Collector, PartSeen, Picture};
+pub use script::{Chapter, DIM, NEW_KINDS, Step};
+pub use story::ON_DEMAND;
+pub use summary::{HEADER, events, pace, rows};
+
+use crate::{
+    cli::{Usage, init},
+    report,
+};
+use script::Script;
+
+/// Share of the usual story that `--fast` leaves: enough for every chapter to happen.
+const FAST: f64 = 0.4;
+
+/// Tells the whole story on one playing line: a model, its challenger, new defects, a failing lamp, captures, a change
+/// of model and the way back. Ends with a table and a report.
+#[derive(Args)]
+pub struct Demo {
+    /// Folder for report.html and the captures
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    out: PathBuf,
+    /// Two fifths of the frames
+    #[arg(long)]
+    fast: bool,
+    /// The running model
+    #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/1")]
+    pub champion: PathBuf,
+    /// The one that is tried beside it
+    #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/2")]
+    pub challenger: PathBuf,
+    /// The same seed makes the same boards
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl Demo {
+    /// Plays it, prints the table, writes the report.
+    pub fn execute(self) -> Result<ExitCode> {
+        for bundle in [&self.champion, &self.challenger] {
+            if !bundle.exists() {
+                let what =
+                    format!("no model at {}: run it from the repository's root, or name bundles", bundle.display());
+                return Err(Usage(what).into());
+            }
+        }
+        fs::create_dir_all(&self.out).with_context(|| format!("{} cannot be made", self.out.display()))?;
+        init()?;
+        let script = Script::new(if self.fast { FAST } else { 1.0 });
+        let mut collector = Collector::new(&script);
+        let stage = story::Stage::new(&self, &script, collector.roll.clone())?;
+
+        let bar = ProgressBar::new(script.frames());
+        let style = "{bar:30} {pos}/{len} frames, {per_sec}  {msg}";
+        bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
+        let played = stage.play(&self, &mut collector, &bar);
+        bar.finish_and_clear();
+        played?;
+
+        summary::print(&collector);
+        let path = self.out.join("report.html");
+        fs::write(&path, report::page(&self, &collector, &stage.text)?)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        println!("\nreport:   {}\ncaptures: {}", path.display(), self.captures().display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where captured frames go.
+    pub fn captures(&self) -> PathBuf {
+        self.out.join("captures")
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Pipeline files: gst-launch text with `#` comments, line breaks and variables `${VAR}`, `${VAR:-default}`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values for the variables of a pipeline file, by name.
+pub type Variables = BTreeMap<String, String>;
+
+/// Why a pipeline file cannot be expanded.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Variables without a default that were not given.
+    #[error("no value for {}; add {}=… to the command line", .0.join(", "), .0.join("=… "))]
+    Missing(Vec<String>),
+    /// Given variables that the file does not have, and those that it has.
+    #[error("no variable {}: this file has {}", .given.join(", "), if .known.is_empty() { "none".into() } else { .known.join(", ") })]
+    Unknown { given: Vec<String>, known: Vec<String> },
+    /// A `${` without its `}`.
+    #[error("line {line}: ${{ without its }}")]
+    Unclosed { line: usize },
+    /// What stands between `${` and `}` is not a name.
+    #[error("line {line}: '{name}' is no name of a variable: use letters, digits and _")]
+    BadName { line: usize, name: String },
+    /// Nothing but comments.
+    #[error("there is no pipeline in it")]
+    Empty,
+}
+
+/// The file's text as one launch line: comments gone, variables filled in, line breaks turned into spaces.
+///
+/// `#` begins a comment at the start of a line or after white space, outside of quotes; a default may hold variables.
+/// Every given variable has to be one of the file's, so that a misspelt one is not passed over.
+pub fn expand(text: &str, given: &Variables) -> Result<String, Error> {
+    let mut expansion = Expansion { given, known: BTreeSet::new(), missing: Vec::new() };
+    let bare = without_comments(text);
+    let filled = expansion.fill(&bare, 1)?;
+    let unknown: Vec<_> = given.keys().filter(|name| !expansion.known.contains(*name)).cloned().collect();
+    if !unknown.is_empty() {
+        return Err(Error::Unknown { given: unknown, known: expansion.known.into_iter().collect() });
+    }
+    if !expansion.missing.is_empty() {
+        return Err(Error::Missing(expansion.missing));
+    }
+    let line = joined(&filled);
+    if line.is_empty() { Err(Error::Empty) } else { Ok(line) }
+}
+
+/// Follows quotes through a text: a quote ends by the same character, `\` takes the next one as it is.
+#[derive(Default)]
+struct Quotes {
+    open: Option<char>,
+    escaped: bool,
+}
+
+impl Quotes {
+    /// Whether `c`, the next character, stands inside of quotes.
+    fn inside(&mut self, c: char) -> bool {
+        let inside = self.open.is_some();
+        if self.escaped {
+            self.escaped = false;
+        } else if c == '\\' {
+            self.escaped = true;
+        } else if self.open == Some(c) {
+            self.open = None;
+        } else if self.open.is_none() && matches!(c, '"' | '\'') {
+            self.open = Some(c);
+        }
+        inside
+    }
+}
+
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut quotes, mut comment, mut before) = (Quotes::default(), false, '\n');
+    for c in text.chars() {
+        if comment {
+            comment = c != '\n';
+        } else if c == '#' && before.is_whitespace() && quotes.open.is_none() {
+            comment = true;
+        } else {
+            quotes.inside(c);
+        }
+        if !comment {
+            out.push(c);
+        }
+        before = c;
+    }
+    out
+}
+
+/// White space outside of quotes becomes one space; inside, only line breaks do.
+fn joined(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quotes = Quotes::default();
+    for c in text.chars() {
+        let inside = quotes.inside(c);
+        match c {
+            '\n' | '\r' if inside => out.push(' '),
+            c if c.is_whitespace() && !inside => {
+                if !out.is_empty() && !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+struct Expansion<'a> {
+    given: &'a Variables,
+    known: BTreeSet<String>,
+    missing: Vec<String>,
+}
+
+impl Expansion<'_> {
+    fn fill(&mut self, text: &str, first_line: usize) -> Result<String, Error> {
+        let mut out = String::with_capacity(text.len());
+        let (mut rest, mut line) = (text, first_line);
+        while let Some(start) = rest.find("${") {
+            out.push_str(&rest[..start]);
+            line += rest[..start].matches('\n').count();
+            let body = &rest[start + 2..];
+            let end = closing(body).ok_or(Error::Unclosed { line })?;
+            let (name, default) = match body[..end].split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (&body[..end], None),
+            };
+            if !is_name(name) {
+                return Err(Error::BadName { line, name: name.into() });
+            }
+            self.known.insert(name.into());
+            // The default is walked through even where it is not used: its variables are known to the file.
+            let missing_before = self.missing.len();
+            let default = default.map(|d| self.fill(d, line)).transpose()?;
+            match (self.given.get(name), default) {
+                (Some(value), _) => {
+                    self.missing.truncate(missing_before);
+                    out.push_str(value);
+                }
+                (None, Some(default)) => out.push_str(&default),
+                (None, None) if self.missing.iter().any(|m| m == name) => {}
+                (None, None) => self.missing.push(name.into()),
+            }
+            line += body[..end].matches('\n').count();
+            rest = &body[end + 1..];
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+/// Where the `}` stands that closes a variable whose `${` has been read.
+fn closing(body: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (i, c) in body.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(i),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether `name` may name a variable: a letter or `_`, then letters, digits and `_`.
+pub fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(pairs: &[(&str, &str)]) -> Variables {
+        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+    }
+
+    #[test]
+    fn comments_go_and_lines_join() {
+        let text = "# a title\nvideotestsrc  # the source\n  ! fakesink\n";
+        assert_eq!(expand(text, &given(&[])).unwrap(), "videotestsrc ! fakesink");
+    }
+
+    #[test]
+    fn a_hash_within_a_word_or_quotes_is_no_comment() {
+        let text = "a text=\"no # comment\"   colour=x#1 ! b";
+        assert_eq!(expand(text, &given(&[])).unwrap(), "a text=\"no # comment\" colour=x#1 ! b");
+    }
+
+    #[test]
+    fn an_apostrophe_in_a_comment_opens_no_quotes() {
+        assert_eq!(expand("# it's\na # isn't\n! b # x", &given(&[])).unwrap(), "a ! b");
+    }
+
+    #[test]
+    fn spaces_inside_of_quotes_stay() {
+        assert_eq!(expand("a  x=\"1  2\n3\"", &given(&[])).unwrap(), "a x=\"1  2 3\"");
+    }
+
+    #[test]
+    fn given_values_win_over_defaults() {
+        let text = "${SRC:-videotestsrc num-buffers=3} ! ${SINK:-fakesink}";
+        assert_eq!(expand(text, &given(&[])).unwrap(), "videotestsrc num-buffers=3 ! fakesink");
+        assert_eq!(
+            expand(text, &given(&[("SINK", "autovideosink")])).unwrap(),
+            "videotestsrc num-buffers=3 ! autovideosink"
+        );
+    }
+
+    #[test]
+    fn a_default_may_hold_variables() {
+        let text = "${SRC:-filesrc location=${FILE}} ! b";
+        assert_eq!(expand(text, &given(&[("FILE", "x.mp4")])).unwrap(), "filesrc location=x.mp4 ! b");
+        assert_eq!(expand(text, &given(&[])), Err(Error::Missing(vec!["FILE".into()])));
+        assert_eq!(expand(text, &given(&[("SRC", "a")])).unwrap(), "a ! b", "an unused default needs no values");
+    }
+
+    #[test]
+    fn an_empty_value_is_a_value() {
+        assert_eq!(expand("a ${MORE:-! x} ! b", &given(&[("MORE", "")])).unwrap(), "a ! b");
+        assert_eq!(expand("a ${MORE:-} ! b", &given(&[])).unwrap(), "a ! b");
+    }
+
+    #[test]
+    fn every_missing_variable_is_named_once() {
+        let error = expand("${A} ${B} ${A}", &given(&[])).unwrap_err();
+        assert_eq!(error, Error::Missing(vec!["A".into(), "B".into()]));
+        assert_eq!(error.to_string(), "no value for A, B; add A=… B=… to the command line");
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_told_which_there_are() {
+        let error = expand("${MODEL:-m} ! ${SINK:-s}", &given(&[("MODLE", "x")])).unwrap_err();
+        assert_eq!(error.to_string(), "no variable MODLE: this file has MODEL, SINK");
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        assert_eq!(expand("a\n! ${B", &given(&[])), Err(Error::Unclosed { line: 2 }));
+        assert_eq!(expand("a\n\n${a b}", &given(&[])), Err(Error::BadName { line: 3, name: "a b".into() }));
+    }
+
+    #[test]
+    fn variables_in_comments_do_not_count() {
+        assert_eq!(expand("# set ${FILE}\na", &given(&[])).unwrap(), "a");
+    }
+
+    #[test]
+    fn a_file_of_comments_is_no_pipeline() {
+        assert_eq!(expand("# nothing\n\n", &given(&[])), Err(Error::Empty));
+    }
+}

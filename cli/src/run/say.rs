@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What elements say on the bus, as lines for people or as JSON lines for programs.
+
+use gstandon::meta::event;
+use serde_json::{Value, json};
+
+/// How to say it.
+#[derive(Clone, Copy)]
+pub struct Voice {
+    /// JSON lines, instead of lines for people.
+    pub json: bool,
+}
+
+impl Voice {
+    /// The line for an `andon/…` element message; none for other people's messages.
+    pub fn line(self, element: &str, s: &gst::StructureRef) -> Option<String> {
+        let what = s.name().strip_prefix("andon/")?;
+        let mut fields = event::fields(s);
+        let whole = fields.remove("json");
+        if self.json {
+            let data = whole
+                .and_then(|j| serde_json::from_str::<Value>(j.as_str()?).ok())
+                .unwrap_or_else(|| fields.into_iter().collect());
+            return Some(json!({"message": s.name().as_str(), "element": element, "data": data}).to_string());
+        }
+        let mut line = format!("{element}: {what}");
+        // In the order of the element that spoke: the main fact comes first.
+        for (name, value) in s.iter().filter_map(|(name, _)| Some((name, fields.get(name.as_str())?))) {
+            match value {
+                Value::String(text) if text.is_empty() => {}
+                Value::String(text) if !text.contains(char::is_whitespace) => line += &format!(" {name}={text}"),
+                Value::Number(n) if n.is_f64() => {
+                    line += &format!(" {name}={:.4}", n.as_f64().expect("it was just found to be one"));
+                }
+                other => line += &format!(" {name}={other}"),
+            }
+        }
+        Some(line)
+    }
+}
+
+/// An error or warning in one line: who, what, and the element's own detail.
+pub fn complaint(src: Option<gst::Object>, what: &glib::Error, detail: Option<glib::GString>) -> String {
+    use gst::prelude::GstObjectExt;
+    let who = src.map_or_else(|| "pipeline".into(), |s| s.name());
+    let mut line = format!("{who}: {}", what.message().trim_end());
+    // The first line of a debug text says where in the source it arose; what the element adds stands below.
+    let more = detail.as_deref().and_then(|d| d.split_once('\n')).map(|(_, more)| more.trim());
+    if let Some(more) = more.filter(|m| !m.is_empty()) {
+        line += &format!(" ({})", more.replace('\n', "; "));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict() -> gst::Structure {
+        gst::init().unwrap();
+        gst::Structure::builder("andon/part-verdict")
+            .field("verdict", "ng")
+            .field("id", "lot 7/3")
+            .field("score", 0.94_f64)
+            .field("sku", "")
+            .field("json", r#"{"schema":"andon.part-verdict/1","verdict":"ng"}"#)
+            .build()
+    }
+
+    #[test]
+    fn people_get_the_main_facts_in_one_line() {
+        let line = Voice { json: false }.line("champion", &verdict()).unwrap();
+        assert_eq!(line, r#"champion: part-verdict verdict=ng id="lot 7/3" score=0.9400"#);
+    }
+
+    #[test]
+    fn programs_get_the_whole_document() {
+        let line = Voice { json: true }.line("champion", &verdict()).unwrap();
+        let v: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(v["message"], "andon/part-verdict");
+        assert_eq!(v["element"], "champion");
+        assert_eq!(v["data"]["schema"], "andon.part-verdict/1");
+    }
+
+    #[test]
+    fn a_message_without_a_document_gives_its_fields() {
+        gst::init().unwrap();
+        let s = gst::Structure::builder("andon/swap").field("accepted", true).build();
+        let v: Value = serde_json::from_str(&Voice { json: true }.line("m", &s).unwrap()).unwrap();
+        assert_eq!(v["data"]["accepted"], true);
+    }
+
+    #[test]
+    fn other_peoples_messages_are_theirs() {
+        gst::init().unwrap();
+        assert_eq!(Voice { json: true }.line("level0", &gst::Structure::new_empty("level")), None);
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Frames as PNG: grey stays grey, everything else becomes RGB. Nothing is lost but padding, alpha and, of luma and
+//! chroma formats, what the conversion rounds.
+
+use crate::image::{Colorimetry, Format, Image, Matrix};
+
+/// A PNG file of the frame.
+///
+/// # Errors
+/// Where the encoder refuses the size.
+pub fn png(image: &Image<'_>) -> Result<Vec<u8>, png::EncodingError> {
+    let (color, pixels) = match image.format {
+        Format::Gray8 => (png::ColorType::Grayscale, packed(image)),
+        _ => (png::ColorType::Rgb, rgb(image)),
+    };
+    let mut file = Vec::with_capacity(pixels.len() / 2);
+    let mut encoder = png::Encoder::new(&mut file, image.width as u32, image.height as u32);
+    encoder.set_color(color);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// Plane 0 without gaps between the rows.
+fn packed(image: &Image<'_>) -> Vec<u8> {
+    let (row, rows) = image.plane_size(0);
+    let mut out = Vec::with_capacity(row * rows);
+    (0..rows).for_each(|y| out.extend_from_slice(image.planes[0].row(y, row)));
+    out
+}
+
+/// The frame as packed RGB, 3 bytes a pixel; grey is repeated, alpha is left out.
+pub fn rgb(image: &Image<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(image.width * image.height * 3);
+    let from_yuv = YuvToRgb::new(image.colorimetry);
+    for y in 0..image.height {
+        let row = image.planes[0].row(y, image.plane_size(0).0);
+        match image.format {
+            Format::Rgb => out.extend_from_slice(row),
+            Format::Gray8 => row.iter().for_each(|&v| out.extend([v; 3])),
+            Format::Bgr => row.chunks_exact(3).for_each(|p| out.extend([p[2], p[1], p[0]])),
+            Format::Rgbx => row.chunks_exact(4).for_each(|p| out.extend([p[0], p[1], p[2]])),
+            Format::Bgrx => row.chunks_exact(4).for_each(|p| out.extend([p[2], p[1], p[0]])),
+            Format::Nv12 => {
+                let uv = image.planes[1].row(y / 2, image.plane_size(1).0);
+                for (x, &luma) in row.iter().enumerate() {
+                    let at = x / 2 * 2;
+                    out.extend(from_yuv.pixel(luma, uv[at], uv[at + 1]));
+                }
+            }
+            Format::I420 => {
+                let bytes = image.plane_size(1).0;
+                let (u, v) = (image.planes[1].row(y / 2, bytes), image.planes[2].row(y / 2, bytes));
+                for (x, &luma) in row.iter().enumerate() {
+                    out.extend(from_yuv.pixel(luma, u[x / 2], v[x / 2]));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The conversion of ITU-R BT.601 and BT.709, in 16.16 fixed point.
+struct YuvToRgb {
+    black: i32,
+    luma: i32,
+    r_cr: i32,
+    g_cb: i32,
+    g_cr: i32,
+    b_cb: i32,
+}
+
+impl YuvToRgb {
+    fn new(c: Colorimetry) -> Self {
+        let (kr, kb) = match c.matrix {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+        };
+        let kg = 1.0 - kr - kb;
+        let (luma, chroma) = if c.full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+        let fixed = |v: f64| (v * 65536.0).round() as i32;
+        Self {
+            black: if c.full_range { 0 } else { 16 },
+            luma: fixed(luma),
+            r_cr: fixed(2.0 * (1.0 - kr) * chroma),
+            g_cb: fixed(2.0 * (1.0 - kb) * kb / kg * chroma),
+            g_cr: fixed(2.0 * (1.0 - kr) * kr / kg * chroma),
+            b_cb: fixed(2.0 * (1.0 - kb) * chroma),
+        }
+    }
+
+    fn pixel(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+        let y = (i32::from(y) - self.black) * self.luma + (1 << 15);
+        let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+        [y + cr * self.r_cr, y - cb * self.g_cb - cr * self.g_cr, y + cb * self.b_cb]
+            .map(|v| (v >> 16).clamp(0, 255) as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Plane;
+
+    fn decoded(file: &[u8]) -> (png::ColorType, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.color_type, pixels)
+    }
+
+    fn packed_image<'a>(format: Format, data: &'a [u8], stride: usize) -> Image<'a> {
+        Image::new(format, 2, 1, &[Plane { data, stride }], Colorimetry::default()).unwrap()
+    }
+
+    #[test]
+    fn grey_stays_grey_and_gaps_between_rows_are_left_out() {
+        let data = [1, 2, 3, 99, 4, 5, 6, 99];
+        let planes = [Plane { data: &data, stride: 4 }];
+        let image = Image::new(Format::Gray8, 3, 2, &planes, Colorimetry::default()).unwrap();
+        assert_eq!(decoded(&png(&image).unwrap()), (png::ColorType::Grayscale, vec![1, 2, 3, 4, 5, 6]));
+    }
+
+    #[test]
+    fn every_packed_order_of_colours_becomes_rgb() {
+        let want = (png::ColorType::Rgb, vec![1, 2, 3, 4, 5, 6]);
+        for (format, data) in [
+            (Format::Rgb, &[1, 2, 3, 4, 5, 6][..]),
+            (Format::Bgr, &[3, 2, 1, 6, 5, 4]),
+            (Format::Rgbx, &[1, 2, 3, 0, 4, 5, 6, 0]),
+            (Format::Bgrx, &[3, 2, 1, 255, 6, 5, 4, 255]),
+        ] {
+            assert_eq!(decoded(&png(&packed_image(format, data, data.len())).unwrap()), want, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn the_eight_corners_of_the_colour_cube_come_back_from_yuv() {
+        for matrix in [Matrix::Bt601, Matrix::Bt709] {
+            for full_range in [false, true] {
+                let (kr, kb) = if matrix == Matrix::Bt601 { (0.299, 0.114) } else { (0.2126, 0.0722) };
+                for corner in 0..8 {
+                    let [r, g, b] = [0, 1, 2].map(|i| f64::from(corner >> i & 1) * 255.0);
+                    let y = kr * r + (1.0 - kr - kb) * g + kb * b;
+                    let (cb, cr) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
+                    let (y, c) = if full_range { (y, 1.0) } else { (16.0 + y * 219.0 / 255.0, 224.0 / 255.0) };
+                    let [y, cb, cr] = [y, 128.0 + cb * c, 128.0 + cr * c].map(|v| v.round().min(255.0) as u8);
+                    let got = YuvToRgb::new(Colorimetry { matrix, full_range }).pixel(y, cb, cr);
+                    for (got, want) in got.iter().zip([r, g, b]) {
+                        assert!(
+                            (f64::from(*got) - want).abs() <= 2.0,
+                            "{matrix:?} {full_range} {corner}: {got} {want}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nv12_and_i420_of_odd_size_say_the_same() {
+        let y: Vec<u8> = (0..15).map(|i| 16 + i * 14).collect();
+        let (u, v) = ([90, 128, 170, 60, 200, 128], [128, 30, 220, 100, 128, 150]);
+        let uv: Vec<u8> = u.iter().zip(v).flat_map(|(u, v)| [*u, v]).collect();
+        let c = Colorimetry { matrix: Matrix::Bt709, full_range: false };
+        let plane = |data, stride| Plane { data, stride };
+        let nv12 = Image::new(Format::Nv12, 5, 3, &[plane(&y, 5), plane(&uv, 6)], c).unwrap();
+        let i420 = Image::new(Format::I420, 5, 3, &[plane(&y, 5), plane(&u, 3), plane(&v, 3)], c).unwrap();
+        assert_eq!(rgb(&nv12), rgb(&i420));
+        assert_eq!(rgb(&nv12).len(), 45);
+    }
+}

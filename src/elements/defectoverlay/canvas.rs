@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Drawing on the planes of a frame: lines, areas, letters. Clipped, without allocation, in every format we take.
+
+use font8x8::{BASIC_FONTS, UnicodeFonts};
+
+use crate::image::{Colorimetry, Format, Matrix};
+
+/// Red, green, blue, 0..255.
+pub type Rgb = [u8; 3];
+
+/// One plane to draw on.
+pub struct PlaneMut<'a> {
+    /// All rows; the last may be shorter than the stride.
+    pub data: &'a mut [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// A frame to draw on. Coordinates are pixels and may lie outside: what does is clipped.
+pub struct Canvas<'a> {
+    format: Format,
+    width: i32,
+    height: i32,
+    planes: Vec<PlaneMut<'a>>,
+    colorimetry: Colorimetry,
+}
+
+/// Edge of a letter's cell at scale 1, pixels.
+pub const CELL: i32 = 8;
+
+impl<'a> Canvas<'a> {
+    /// A canvas over `planes`, which must be as many and as large as the format wants.
+    pub fn new(
+        format: Format,
+        width: usize,
+        height: usize,
+        planes: Vec<PlaneMut<'a>>,
+        colorimetry: Colorimetry,
+    ) -> Option<Self> {
+        let views: Vec<_> = planes.iter().map(|p| crate::image::Plane { data: p.data, stride: p.stride }).collect();
+        crate::image::Image::new(format, width, height, &views, colorimetry)?;
+        Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry })
+    }
+
+    /// Blends `colour` over a rectangle; `alpha` 256 covers, 0 leaves.
+    pub fn fill(&mut self, x: i32, y: i32, w: i32, h: i32, colour: Rgb, alpha: u16) {
+        let (x0, x1) = (x.clamp(0, self.width) as usize, x.saturating_add(w).clamp(0, self.width) as usize);
+        let (y0, y1) = (y.clamp(0, self.height) as usize, y.saturating_add(h).clamp(0, self.height) as usize);
+        if x0 >= x1 || y0 >= y1 {
+            return;
+        }
+        let [r, g, b] = colour;
+        match self.format {
+            Format::Rgb | Format::Rgbx => self.blend_packed(x0..x1, y0..y1, [r, g, b], alpha),
+            Format::Bgr | Format::Bgrx => self.blend_packed(x0..x1, y0..y1, [b, g, r], alpha),
+            Format::Gray8 => {
+                let luma = yuv(colour, Colorimetry { matrix: Matrix::Bt601, full_range: true })[0];
+                blend_plane(&mut self.planes[0], x0..x1, y0..y1, &[luma], alpha);
+            }
+            Format::Nv12 | Format::I420 => {
+                let [luma, u, v] = yuv(colour, self.colorimetry);
+                blend_plane(&mut self.planes[0], x0..x1, y0..y1, &[luma], alpha);
+                // A chroma sample belongs to four pixels: it is taken where its top left pixel is inside.
+                let (cx, cy) = (x0.div_ceil(2)..x1.div_ceil(2), y0.div_ceil(2)..y1.div_ceil(2));
+                if self.format == Format::Nv12 {
+                    blend_plane(&mut self.planes[1], cx, cy, &[u, v], alpha);
+                } else {
+                    blend_plane(&mut self.planes[1], cx.clone(), cy.clone(), &[u], alpha);
+                    blend_plane(&mut self.planes[2], cx, cy, &[v], alpha);
+                }
+            }
+        }
+    }
+
+    fn blend_packed(&mut self, xs: std::ops::Range<usize>, ys: std::ops::Range<usize>, colour: [u8; 3], alpha: u16) {
+        let step = self.format.pixel_stride();
+        let plane = &mut self.planes[0];
+        for y in ys {
+            let row = &mut plane.data[y * plane.stride..][..xs.end * step];
+            for pixel in row[xs.start * step..].chunks_exact_mut(step) {
+                for (p, c) in pixel.iter_mut().zip(colour) {
+                    *p = blend(*p, c, alpha);
+                }
+            }
+        }
+    }
+
+    /// The outline of a rectangle, its line inside; `dash` pixels on and off, 0 for a whole line.
+    #[expect(clippy::too_many_arguments, reason = "a rectangle, a line and a colour")]
+    pub fn outline(&mut self, x: i32, y: i32, w: i32, h: i32, line: i32, dash: i32, colour: Rgb) {
+        let step = if dash > 0 { dash * 2 } else { w.max(h).max(1) };
+        let on = if dash > 0 { dash } else { step };
+        let mut at = 0;
+        while at < w {
+            let len = on.min(w - at);
+            self.fill(x + at, y, len, line, colour, 256);
+            self.fill(x + at, y + h - line, len, line, colour, 256);
+            at += step;
+        }
+        at = 0;
+        while at < h {
+            let len = on.min(h - at);
+            self.fill(x, y + at, line, len, colour, 256);
+            self.fill(x + w - line, y + at, line, len, colour, 256);
+            at += step;
+        }
+    }
+
+    /// One line of text with its top left corner at x, y; answers its width. What the font has not is a `?`.
+    pub fn text(&mut self, x: i32, y: i32, scale: i32, text: &str, colour: Rgb) -> i32 {
+        let mut at = x;
+        for letter in text.chars() {
+            let glyph = BASIC_FONTS.get(letter).or_else(|| BASIC_FONTS.get('?')).unwrap_or_default();
+            for (row, bits) in glyph.iter().enumerate() {
+                for column in (0..8).filter(|c| bits >> c & 1 == 1) {
+                    self.fill(at + column * scale, y + row as i32 * scale, scale, scale, colour, 256);
+                }
+            }
+            at += CELL * scale;
+        }
+        at - x
+    }
+}
+
+fn blend(under: u8, over: u8, alpha: u16) -> u8 {
+    ((u16::from(under) as u32 * (256 - alpha as u32) + over as u32 * alpha as u32 + 128) >> 8) as u8
+}
+
+fn blend_plane(
+    plane: &mut PlaneMut<'_>,
+    xs: std::ops::Range<usize>,
+    ys: std::ops::Range<usize>,
+    sample: &[u8],
+    alpha: u16,
+) {
+    for y in ys {
+        let row = &mut plane.data[y * plane.stride..][..xs.end * sample.len()];
+        for pixel in row[xs.start * sample.len()..].chunks_exact_mut(sample.len()) {
+            for (p, c) in pixel.iter_mut().zip(sample) {
+                *p = blend(*p, *c, alpha);
+            }
+        }
+    }
+}
+
+/// RGB to Y'CbCr by ITU-R BT.601 or BT.709, 8 bit.
+fn yuv([r, g, b]: Rgb, c: Colorimetry) -> [u8; 3] {
+    let (kr, kb) = match c.matrix {
+        Matrix::Bt601 => (0.299, 0.114),
+        Matrix::Bt709 => (0.2126, 0.0722),
+    };
+    let [r, g, b] = [r, g, b].map(|v| f32::from(v) / 255.0);
+    let y = kr * r + (1.0 - kr - kb) * g + kb * b;
+    let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
+    let (y, scale) = if c.full_range { (255.0 * y, 255.0) } else { (16.0 + 219.0 * y, 224.0) };
+    [y, 128.0 + scale * u, 128.0 + scale * v].map(|v| v.round().clamp(0.0, 255.0) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gray(data: &mut [u8], w: usize, h: usize) -> Canvas<'_> {
+        Canvas::new(Format::Gray8, w, h, vec![PlaneMut { data, stride: w }], Colorimetry::default()).unwrap()
+    }
+
+    #[test]
+    fn what_lies_outside_is_clipped() {
+        let mut data = [0; 16];
+        gray(&mut data, 4, 4).fill(-5, -5, 6, 6, [255; 3], 256);
+        assert_eq!((data[0], data.iter().map(|v| u32::from(*v)).sum::<u32>()), (255, 255));
+        gray(&mut data, 4, 4).fill(i32::MAX, i32::MAX, i32::MAX, 1, [255; 3], 256);
+        gray(&mut data, 4, 4).outline(2, 2, 100, 100, 1, 3, [9; 3]);
+    }
+
+    #[test]
+    fn an_outline_leaves_its_inside_alone() {
+        let mut data = [7; 36];
+        gray(&mut data, 6, 6).outline(0, 0, 6, 6, 1, 0, [255; 3]);
+        assert_eq!(data.iter().filter(|v| **v == 255).count(), 20);
+        assert_eq!(data[14], 7);
+    }
+
+    #[test]
+    fn white_is_white_in_every_format() {
+        for (format, sizes, limited) in [
+            (Format::Rgb, vec![48], [255; 3]),
+            (Format::Bgrx, vec![64], [255; 3]),
+            (Format::Nv12, vec![16, 8], [235, 128, 128]),
+            (Format::I420, vec![16, 4, 4], [235, 128, 128]),
+        ] {
+            let mut bytes: Vec<Vec<u8>> = sizes.iter().map(|s| vec![0; *s]).collect();
+            let strides: Vec<_> = match format {
+                Format::Nv12 => vec![4, 4],
+                Format::I420 => vec![4, 2, 2],
+                _ => vec![sizes[0] / 4],
+            };
+            let planes = bytes.iter_mut().zip(strides).map(|(d, stride)| PlaneMut { data: d, stride }).collect();
+            let mut canvas = Canvas::new(format, 4, 4, planes, Colorimetry::default()).unwrap();
+            canvas.fill(0, 0, 4, 4, [255; 3], 256);
+            assert_eq!(bytes[0][0], limited[0], "{format:?}");
+            assert!(bytes.iter().skip(1).flatten().all(|v| *v == 128), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn letters_have_ink_and_a_width() {
+        let mut data = vec![0; 16 * 40];
+        let width = gray(&mut data, 40, 16).text(0, 0, 2, "NG", [255; 3]);
+        assert_eq!(width, 32);
+        assert!(data.iter().filter(|v| **v == 255).count() > 40);
+    }
+}

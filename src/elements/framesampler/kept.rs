@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A buffer held on to without holding up who lent it.
+
+use std::sync::Arc;
+
+use gst_video::VideoInfo;
+
+use crate::{
+    capture::Held,
+    image::Image,
+    meta::{AndonInferenceMeta, read_any, video},
+    result::{Arm, Inference},
+};
+
+/// A frame held on to: its own buffer object over shared or copied memory.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    buffer: gst::Buffer,
+    info: Arc<VideoInfo>,
+}
+
+impl Kept {
+    /// Holds on to a passing frame; answers whether its pixels had to be copied.
+    ///
+    /// Plain system memory is shared: a pool that gets such a buffer back sees that its memory is still in use, lets it
+    /// go, and allocates afresh, so nobody waits. Memory of any other kind, memory that must not be shared, and buffers
+    /// tied to another buffer belong to somebody who may have few: their pixels are copied. So it is with `always`.
+    pub fn hold(buffer: &gst::BufferRef, info: &Arc<VideoInfo>, always: bool) -> Option<(Self, bool)> {
+        let deep = always || !is_plain(buffer);
+        let buffer = if deep { buffer.copy_deep().ok()? } else { buffer.to_owned() };
+        Some((Self { buffer, info: info.clone() }, deep))
+    }
+
+    /// Bytes of its pixels.
+    pub fn bytes(&self) -> usize {
+        self.buffer.size()
+    }
+}
+
+fn is_plain(buffer: &gst::BufferRef) -> bool {
+    buffer.meta::<gst::ParentBufferMeta>().is_none()
+        && buffer.iter_memories().all(|m| m.is_type("SystemMemory") && !m.flags().contains(gst::MemoryFlags::NO_SHARE))
+}
+
+impl Held for Kept {
+    fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String> {
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&self.buffer, &self.info)
+            .map_err(|e| format!("its memory cannot be mapped: {e}"))?;
+        let image = video::image(&frame).ok_or("its planes do not fit its caps")?;
+        look(&image);
+        Ok(())
+    }
+
+    fn results(&self) -> Vec<Arc<Inference>> {
+        let mut all = AndonInferenceMeta::all(&self.buffer);
+        if !all.iter().any(|i| i.arm == Arm::A) {
+            let size = [self.info.width(), self.info.height()];
+            all.extend(read_any(&self.buffer, Arm::A, size));
+        }
+        all
+    }
+}

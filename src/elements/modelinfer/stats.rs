@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Counters of one element, and the `stats` property made of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::result::{Inference, ModelId, Status, Tally};
+
+/// Latencies that the percentiles are taken from.
+const RECENT: usize = 1024;
+
+/// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    /// Frames that came.
+    frames: u64,
+    /// By [`Status`], in the order of its variants.
+    by_status: [u64; 5],
+    /// Of the skipped, those that the source had marked as gaps.
+    pub gaps: u64,
+    /// Of the errors, those whose pixels could not be mapped.
+    pub unmappable: u64,
+    /// Events from upstream that said nothing sensible.
+    pub events_refused: u64,
+    /// Models taken into use while playing.
+    pub swaps: u64,
+    /// Models that could not be.
+    pub swaps_failed: u64,
+    /// Times the model before was taken back.
+    pub rollbacks: u64,
+    /// The last latencies of judged frames, µs, a ring.
+    recent: Vec<u32>,
+    /// Frames that ran through the engine.
+    runs: u64,
+    /// Sum of their latencies, µs.
+    total_us: u64,
+    /// The longest, µs.
+    max_us: u64,
+    /// What runs.
+    pub model: Option<Arc<ModelId>>,
+}
+
+impl Stats {
+    /// Counts one frame.
+    pub fn add(&mut self, inference: &Inference) {
+        self.frames += 1;
+        self.by_status[inference.status as usize] += 1;
+        if inference.latency_us == 0 {
+            return;
+        }
+        let us = inference.latency_us;
+        if self.recent.len() < RECENT {
+            self.recent.reserve_exact(RECENT - self.recent.len());
+            self.recent.push(us.min(u32::MAX.into()) as u32);
+        } else {
+            self.recent[self.runs as usize % RECENT] = us.min(u32::MAX.into()) as u32;
+        }
+        self.runs += 1;
+        self.total_us += us;
+        self.max_us = self.max_us.max(us);
+    }
+
+    /// Starts counting anew; what runs stays.
+    pub fn reset(&mut self) {
+        *self = Self { model: self.model.take(), ..Self::default() };
+    }
+
+    /// The `stats` property.
+    pub fn structure(&self, tally: &Tally, rollback_possible: bool) -> gst::Structure {
+        let mut recent = self.recent.clone();
+        recent.sort_unstable();
+        let quantile = |q: usize| recent.get((recent.len() * q / 100).min(recent.len().saturating_sub(1))).copied();
+        let count = |status: Status| self.by_status[status as usize];
+        let model = self.model.clone().unwrap_or_default();
+        let hours = tally.hours.iter().map(|h| {
+            gst::Structure::builder("hour")
+                .field("hour", h.hour)
+                .field("judged", h.judged)
+                .field("ng", h.ng)
+                .field("unjudged", h.unjudged)
+                .build()
+        });
+        gst::Structure::builder("andon/stats")
+            .field("frames", self.frames)
+            .field("frames-ok", count(Status::Ok))
+            .field("frames-skipped", count(Status::Skipped))
+            .field("frames-error", count(Status::Error))
+            .field("frames-missing-field", count(Status::MissingField))
+            .field("frames-non-finite", count(Status::NonFinite))
+            .field("frames-gap", self.gaps)
+            .field("frames-unmappable", self.unmappable)
+            .field("events-refused", self.events_refused)
+            .field("parts-ok", tally.ok)
+            .field("parts-ng", tally.ng)
+            .field("parts-review", tally.review)
+            .field("parts-unjudged", tally.unjudged)
+            .field("parts-not-production", tally.not_production)
+            .field("ng-by-class", counts("classes", &tally.ng_by_class))
+            .field("ng-by-sku", counts("skus", &tally.ng_by_sku))
+            .field("hours", gst::Array::new(hours))
+            .field("latency-us-mean", self.total_us.checked_div(self.runs).unwrap_or(0))
+            .field("latency-us-p50", u64::from(quantile(50).unwrap_or(0)))
+            .field("latency-us-p99", u64::from(quantile(99).unwrap_or(0)))
+            .field("latency-us-max", self.max_us)
+            .field("model-name", &model.name)
+            .field("model-version", &model.version)
+            .field("model-digest", &model.digest)
+            .field("swaps", self.swaps)
+            .field("swaps-failed", self.swaps_failed)
+            .field("rollbacks", self.rollbacks)
+            .field("rollback-possible", rollback_possible)
+            .build()
+    }
+}
+
+fn counts(name: &str, counts: &BTreeMap<String, u64>) -> gst::Structure {
+    let mut s = gst::Structure::new_empty(name);
+    for (key, n) in counts {
+        s.set(key.as_str(), *n);
+    }
+    s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::{Arm, Frame};
+
+    #[test]
+    fn frames_are_counted_by_status_and_latency_only_where_the_model_ran() {
+        gst::init().unwrap();
+        let mut stats = Stats::default();
+        let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [8, 8]);
+        for us in 1..=2000 {
+            i.latency_us = us;
+            stats.add(&i);
+        }
+        i.latency_us = 0;
+        i.status = Status::Skipped;
+        stats.add(&i);
+        let s = stats.structure(&Tally::default(), false);
+        let get = |name| s.get::<u64>(name).unwrap();
+        assert_eq!((get("frames"), get("frames-ok"), get("frames-skipped")), (2001, 2000, 1));
+        assert_eq!((get("latency-us-max"), get("latency-us-mean")), (2000, 1000));
+        assert_eq!(get("latency-us-p50"), 977 + 512, "of the last 1024");
+        stats.reset();
+        assert_eq!(stats.structure(&Tally::default(), false).get::<u64>("frames").unwrap(), 0);
+    }
+}

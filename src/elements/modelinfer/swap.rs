@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MPL-2.0
+//! From one model to the next between two frames: loaded beside the running one, exchanged without waiting, the old one
+//! kept for the way back.
+//!
+//! Three parties meet here. The *caller* (an application's thread) asks. The *worker* (a thread that lives while there
+//! is something to load) loads, hands over, and frees what is no longer needed. The *streaming thread* looks between
+//! two frames; it never waits for the lock, for it only tries it, and the others hold it for a few moves only.
+
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    inference::{self, Engine, Options},
+    result::ModelId,
+};
+
+/// A model and the string that led to it.
+pub(super) struct Loaded {
+    /// Ready to judge.
+    pub engine: Engine,
+    /// What `model=` said.
+    pub model: String,
+}
+
+impl Loaded {
+    /// Loads `model`.
+    pub fn load(model: String, options: &Options) -> Result<Self, inference::Error> {
+        Ok(Self { engine: Engine::load(&model, options)?, model })
+    }
+}
+
+/// Why one model follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A new one was asked for.
+    Swap,
+    /// The one before was.
+    Rollback,
+}
+
+impl Cause {
+    /// The word used in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Swap => "swap",
+            Cause::Rollback => "rollback",
+        }
+    }
+}
+
+/// What the streaming thread has just done.
+pub(super) struct Change {
+    /// What ran; none where there was nothing.
+    pub from: Option<Arc<ModelId>>,
+    /// What runs now.
+    pub to: Arc<ModelId>,
+    /// Why.
+    pub cause: Cause,
+    /// From the asking to the exchange.
+    pub duration: Duration,
+    /// Of it, for loading.
+    pub loading: Duration,
+}
+
+/// What the worker has to tell.
+pub(super) enum Report<'a> {
+    /// It is loaded and runs from the next frame on. Told under the lock: keep it short, and do not come back here.
+    Ready {
+        /// What `model=` said.
+        model: &'a str,
+    },
+    /// The same, told without the lock.
+    Handed,
+    /// It is not, and what ran goes on.
+    Failed {
+        /// What `model=` said.
+        model: &'a str,
+        /// Why.
+        error: &'a inference::Error,
+    },
+}
+
+struct Request {
+    model: String,
+    options: Options,
+    since: Instant,
+}
+
+struct Pending {
+    loaded: Loaded,
+    cause: Cause,
+    since: Instant,
+    loading: Duration,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Between start and stop.
+    open: bool,
+    /// The latest request that the worker has not taken up.
+    request: Option<Request>,
+    /// Raised by whatever makes the load under way useless.
+    generation: u64,
+    /// The generation of the load under way.
+    loading: Option<u64>,
+    /// Loaded, for the streaming thread to take.
+    pending: Option<Pending>,
+    /// What ran before, warm.
+    standby: Option<Loaded>,
+    /// What nobody needs; freed by anybody but the streaming thread.
+    retired: Vec<Loaded>,
+    /// Loads, while there is something to load.
+    worker: Option<JoinHandle<()>>,
+    /// Whether the worker will look for a request again.
+    busy: bool,
+}
+
+/// The place where the three parties meet.
+#[derive(Default)]
+pub(super) struct Exchange {
+    slot: Mutex<Slot>,
+    /// The streaming thread has taken what was pending, or something else has changed for the worker.
+    moved: Condvar,
+    /// There may be something to take: all that a frame looks at when there is not.
+    waiting: AtomicBool,
+}
+
+impl Exchange {
+    /// Lets requests in.
+    pub fn open(&self) {
+        let mut slot = self.slot.lock();
+        slot.open = true;
+        // What is retired between two frames must not make the streaming thread allocate.
+        slot.retired.reserve(4);
+    }
+
+    /// Refuses requests, ends the worker, and frees all models. Waits for a load under way, which cannot be cut short.
+    pub fn close(&self) {
+        let (worker, slot) = {
+            let mut slot = self.slot.lock();
+            let generation = slot.generation + 1;
+            let worker = slot.worker.take();
+            let busy = slot.busy;
+            let old = mem::replace(&mut *slot, Slot { generation, busy, ..Slot::default() });
+            self.waiting.store(false, Ordering::Release);
+            self.moved.notify_all();
+            (worker, old)
+        };
+        drop(slot);
+        // Whoever stops the element in answer to the worker's message is the worker.
+        if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
+            // A panic in there has been reported by the panic hook, and has left nothing behind.
+            let _ = worker.join();
+        }
+    }
+
+    /// Asks for `model`; the latest request wins. Answers whether it was taken.
+    pub fn request(
+        self: &Arc<Self>,
+        model: String,
+        options: Options,
+        report: impl Fn(Report<'_>) + Send + 'static,
+    ) -> bool {
+        let mut slot = self.slot.lock();
+        if !slot.open {
+            return false;
+        }
+        slot.generation += 1;
+        slot.request = Some(Request { model, options, since: Instant::now() });
+        if slot.busy {
+            self.moved.notify_all();
+            return true;
+        }
+        let this = self.clone();
+        let spawned = thread::Builder::new().name("andon-load".into()).spawn(move || this.work(&report));
+        match spawned {
+            Ok(worker) => {
+                slot.busy = true;
+                slot.worker = Some(worker);
+                true
+            }
+            Err(_) => {
+                slot.request = None;
+                false
+            }
+        }
+    }
+
+    /// Goes back: to the model before, from the next frame; or, where a new one has not come to run yet, by not letting
+    /// it. Answers what runs then as `model=` said it; none where there is no way back.
+    pub fn rollback(&self, running: &str) -> Option<String> {
+        let (model, _free) = {
+            let mut slot = self.slot.lock();
+            if !slot.open {
+                return None;
+            }
+            let awaited = slot.request.take().is_some() || slot.loading == Some(slot.generation);
+            let pending = slot.pending.take_if(|p| p.cause == Cause::Swap);
+            if awaited || pending.is_some() {
+                slot.generation += 1;
+                self.waiting.store(slot.pending.is_some(), Ordering::Release);
+                self.moved.notify_all();
+                (running.to_string(), (pending.map(|p| p.loaded), mem::take(&mut slot.retired)))
+            } else {
+                let loaded = slot.standby.take()?;
+                let model = loaded.model.clone();
+                slot.generation += 1;
+                let (since, loading) = (Instant::now(), Duration::ZERO);
+                slot.pending = Some(Pending { loaded, cause: Cause::Rollback, since, loading });
+                self.waiting.store(true, Ordering::Release);
+                (model, (None, mem::take(&mut slot.retired)))
+            }
+        };
+        Some(model)
+    }
+
+    /// Whether there is a model to go back to.
+    pub fn has_standby(&self) -> bool {
+        self.slot.lock().standby.is_some()
+    }
+
+    /// For the streaming thread, between two frames: takes what is ready and leaves what ran. Never waits.
+    pub fn take(&self, running: &mut Option<Loaded>) -> Option<Change> {
+        if !self.waiting.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut slot = self.slot.try_lock()?;
+        let Pending { loaded, cause, since, loading } = slot.pending.take()?;
+        self.waiting.store(false, Ordering::Release);
+        let to = loaded.engine.id().clone();
+        let old = running.replace(loaded);
+        let from = old.as_ref().map(|o| o.engine.id().clone());
+        if let Some(spare) = mem::replace(&mut slot.standby, old) {
+            slot.retired.push(spare);
+        }
+        drop(slot);
+        self.moved.notify_all();
+        Some(Change { from, to, cause, duration: since.elapsed(), loading })
+    }
+
+    fn work(&self, report: &dyn Fn(Report<'_>)) {
+        loop {
+            let (request, generation) = {
+                let mut slot = self.slot.lock();
+                let Some(request) = slot.request.take() else {
+                    slot.busy = false;
+                    return;
+                };
+                slot.loading = Some(slot.generation);
+                (request, slot.generation)
+            };
+            let Request { model, options, since } = request;
+            let begun = Instant::now();
+            let loaded = Loaded::load(model.clone(), &options);
+            let loading = begun.elapsed();
+            // What is not handed over is freed here, after the lock.
+            let _unwanted = self.hand_over(loaded, &model, generation, (since, loading), report);
+            self.tidy();
+        }
+    }
+
+    /// Puts what was loaded where the streaming thread takes it; answers what is not wanted any more.
+    fn hand_over(
+        &self,
+        loaded: Result<Loaded, inference::Error>,
+        model: &str,
+        generation: u64,
+        (since, loading): (Instant, Duration),
+        report: &dyn Fn(Report<'_>),
+    ) -> Option<Loaded> {
+        let mut slot = self.slot.lock();
+        slot.loading = None;
+        let wanted = slot.generation == generation;
+        match loaded {
+            Err(error) => {
+                drop(slot);
+                if wanted {
+                    report(Report::Failed { model, error: &error });
+                }
+                None
+            }
+            Ok(loaded) if wanted => {
+                let before = slot.pending.replace(Pending { loaded, cause: Cause::Swap, since, loading });
+                report(Report::Ready { model });
+                self.waiting.store(true, Ordering::Release);
+                drop(slot);
+                report(Report::Handed);
+                before.map(|p| p.loaded)
+            }
+            Ok(loaded) => Some(loaded),
+        }
+    }
+
+    /// Waits until what is pending was taken, or something else is to be done, and frees what was retired by it.
+    fn tidy(&self) {
+        let retired = {
+            let mut slot = self.slot.lock();
+            while slot.open && slot.request.is_none() && slot.pending.is_some() {
+                self.moved.wait(&mut slot);
+            }
+            mem::take(&mut slot.retired)
+        };
+        let n = retired.len();
+        drop(retired);
+        if n > 0 {
+            self.slot.lock().retired.reserve(4);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Finds ONNX Runtime at run time: `ORT_DYLIB_PATH`, beside the plugin, then the system's; loads it once a process.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use ort::environment::Environment;
+use parking_lot::Mutex;
+
+use super::Error;
+
+/// Names of the library, plainest first; numbered ones (`libonnxruntime.so.1.22.0`) are found by their beginning.
+const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+
+/// Where distributions put libraries, beside what the loader itself searches.
+const SYSTEM: &[&str] = &[
+    "/usr/local/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/opt/onnxruntime/lib",
+];
+
+static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+static LOADING: Mutex<()> = Mutex::new(());
+
+/// The engine's environment. The first call loads the library; where it fails, the next call tries again.
+pub fn environment() -> Result<&'static Environment, Error> {
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment);
+    }
+    let _loading = LOADING.lock();
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment);
+    }
+    let path = find()?;
+    let bad = |problem: String| Error::BadRuntime { path: path.clone(), problem };
+    let builder = ort::init_from(&path).map_err(|e| bad(e.to_string()))?;
+    let environment = builder.with_name("andon").with_telemetry(false).build().map_err(|e| bad(e.to_string()))?;
+    Ok(ENVIRONMENT.get_or_init(|| environment))
+}
+
+/// The version and build of the runtime, for people; loads it.
+pub fn info() -> Result<&'static str, Error> {
+    environment().map(|_| ort::info())
+}
+
+/// The library to load.
+pub fn find() -> Result<PathBuf, Error> {
+    let mut tried = Vec::new();
+    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()).map(PathBuf::from) {
+        // What was named is meant: no falling back on another one.
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(Error::NoRuntime { tried: vec![format!("ORT_DYLIB_PATH={}", path.display())] })
+        };
+    }
+    let beside = own_library().and_then(|p| p.parent().map(Path::to_path_buf));
+    for folder in beside.into_iter().chain(SYSTEM.iter().map(PathBuf::from)) {
+        if let Some(path) = in_folder(&folder) {
+            return Ok(path);
+        }
+        tried.push(folder.display().to_string());
+    }
+    Err(Error::NoRuntime { tried })
+}
+
+/// The plainest or newest `libonnxruntime.so*` of a folder, or of the folder `onnxruntime` in it.
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    let plain = [folder.join(LIBRARY), folder.join("onnxruntime").join(LIBRARY)];
+    if let Some(path) = plain.into_iter().find(|p| p.is_file()) {
+        return Some(path);
+    }
+    let numbered = fs::read_dir(folder).ok()?.flatten().map(|e| e.path());
+    numbered
+        .filter(|p| {
+            let name = p.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            name.strip_prefix(LIBRARY).is_some_and(|rest| rest.starts_with('.'))
+        })
+        .max_by_key(|p| version(p))
+}
+
+/// The numbers behind `.so`, so that 1.9 comes before 1.22.
+fn version(path: &Path) -> Vec<u32> {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.trim_start_matches(LIBRARY).split('.').filter_map(|n| n.parse().ok()).collect()
+}
+
+/// The file that this code was loaded from: the plugin, or a program that has it built in.
+fn own_library() -> Option<PathBuf> {
+    let here = own_library as *const () as usize;
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (from, to) = range.split_once('-')?;
+        let at = |s| usize::from_str_radix(s, 16).ok();
+        let path = rest.find('/').map(|i| PathBuf::from(&rest[i..]))?;
+        (at(from)?..at(to)?).contains(&here).then_some(path)
+    })
+}
+
+/// Cores that this process may use, hyper-threads counted once: what a number of threads of 0 stands for.
+pub fn cores() -> usize {
+    let allowed = std::thread::available_parallelism().map_or(1, |n| n.get());
+    physical().map_or(allowed, |n| n.min(allowed)).max(1)
+}
+
+/// Cores of the machine by package and core id, where the system tells.
+fn physical() -> Option<usize> {
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
+        let topology = entry.path().join("topology");
+        let read = |file| fs::read_to_string(topology.join(file)).ok();
+        if let (Some(package), Some(core)) = (read("physical_package_id"), read("core_id")) {
+            seen.insert((package, core));
+        }
+    }
+    (!seen.is_empty()).then_some(seen.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_finds_the_file_it_was_loaded_from() {
+        assert_eq!(own_library().unwrap().canonicalize().unwrap(), env::current_exe().unwrap().canonicalize().unwrap());
+    }
+
+    #[test]
+    fn the_newest_numbered_library_is_taken_where_there_is_no_plain_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(in_folder(dir.path()), None);
+        for name in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime_providers_shared.so"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        if cfg!(target_os = "linux") {
+            assert_eq!(in_folder(dir.path()), Some(dir.path().join("libonnxruntime.so.1.22.0")));
+        }
+    }
+
+    #[test]
+    fn at_least_one_core_is_counted() {
+        assert!(cores() >= 1);
+    }
+}

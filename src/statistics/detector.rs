@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Says when a feature has left its normal: a two-sided CUSUM on standardised ticks (Page, Biometrika 41, 1954).
+//!
+//! The threshold follows from the run length asked for. Siegmund's approximation (Sequential Analysis, 1985) gives the
+//! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166; it holds for normal ticks, so h grows
+//! by as much as the reference's own excursions die out more slowly than normal ones (Lundberg's exponent). Half of the
+//! features' and sides' budget each, and five times the length asked for, since a reference knows σ only roughly.
+//!
+//! Long series make every difference significant: a feature alarms only when its change is also large.
+
+use super::{
+    features::*,
+    reference::{Normal, Reference},
+};
+
+/// Allowance, in σ: the CUSUM is quickest for shifts of twice this.
+const K: f64 = 0.25;
+/// Standardised ticks count at most this much, so that no single one alarms.
+const WINSOR: f64 = 6.0;
+/// Smallest effect that is ever large, in σ.
+const LEAST_EFFECT: f64 = 0.5;
+/// Weight of the latest tick in the effect.
+const NEWEST: f64 = 0.25;
+/// Share of the large effect below which it is no longer large, once it was.
+const HYSTERESIS: f64 = 0.8;
+/// How much longer than asked for the run length is calibrated to.
+const MARGIN: f64 = 5.0;
+
+/// How far the threshold can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calibration {
+    /// The reference is long enough for the run length asked for.
+    Estimated,
+    /// It is not: the threshold rests on the form of the tails.
+    Extrapolated,
+}
+
+impl Calibration {
+    /// The name in statistics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Calibration::Estimated => "estimated",
+            Calibration::Extrapolated => "extrapolated",
+        }
+    }
+}
+
+/// One feature under watch.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// What is normal.
+    pub normal: Normal,
+    /// The mean of the latest tick; NaN until one knew it.
+    pub value: f64,
+    /// How far recent ticks lie from the mean, in σ.
+    pub effect: f64,
+    /// The larger of the two sums.
+    pub score: f64,
+    /// What the sum has to exceed.
+    pub threshold: f64,
+    /// What the effect has to reach.
+    pub large: f64,
+    k: f64,
+    /// Up, down.
+    sums: [f64; 2],
+    /// The first frame since either sum last was zero.
+    since: [u64; 2],
+}
+
+impl Watch {
+    fn new(feature: usize, normal: Normal, h: f64) -> Self {
+        let large = LEAST_EFFECT.max(SPECS[feature].relevant(normal.mean) / normal.sigma);
+        // The mean is known to σ/√n; an error of two of those must not add up to an alarm.
+        let k = K + 2.0 / f64::from(normal.ticks).sqrt();
+        let threshold = h * 2.0 * K / normal.tail.clamp(0.05, 2.0 * K);
+        Self { normal, value: f64::NAN, effect: 0.0, score: 0.0, threshold, large, k, sums: [0.0; 2], since: [0; 2] }
+    }
+
+    fn tick(&mut self, value: f64, first_frame: u64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.value = value;
+        let z = (value - self.normal.mean) / self.normal.sigma;
+        // A flash must not be remembered for ever either.
+        self.effect += NEWEST * (z.clamp(-1000.0, 1000.0) - self.effect);
+        let z = z.clamp(-WINSOR, WINSOR);
+        for (i, z) in [z, -z].into_iter().enumerate() {
+            if self.sums[i] == 0.0 {
+                self.since[i] = first_frame;
+            }
+            // Capped, so that it forgets within reason.
+            self.sums[i] = (self.sums[i] + z - self.k).clamp(0.0, 2.0 * self.threshold);
+        }
+        self.score = self.sums[0].max(self.sums[1]);
+    }
+
+    /// More than chance makes of it within the run length asked for.
+    pub fn significant(&self) -> bool {
+        self.score > self.threshold
+    }
+
+    /// Significant, and large enough to matter.
+    pub fn alarms(&self) -> bool {
+        self.significant() && self.effect.abs() >= self.large
+    }
+
+    /// Still as far off as it takes to stay in alarm.
+    pub fn stays(&self) -> bool {
+        self.significant() && self.effect.abs() >= HYSTERESIS * self.large
+    }
+
+    /// Large, and clearly more than the scatter of a few ticks: enough to count in naming a cause.
+    pub fn moved(&self) -> bool {
+        let effect = self.effect.abs();
+        effect >= self.large && (effect >= 1.0 || self.significant())
+    }
+
+    /// Recent mean less normal mean, in the feature's unit.
+    pub fn delta(&self) -> f64 {
+        self.effect * self.normal.sigma
+    }
+
+    fn began(&self) -> u64 {
+        self.since[usize::from(self.sums[1] > self.sums[0])]
+    }
+}
+
+/// Watches all features of a reference.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    watches: [Option<Watch>; COUNT],
+    calibration: Calibration,
+}
+
+impl Detector {
+    /// A detector for one false alarm in `expected_run_length` observations.
+    pub fn new(reference: &Reference, expected_run_length: u64) -> Self {
+        let normals = reference.normals();
+        let calibration = if reference.ticks >= 2000 && expected_run_length <= 20 * reference.frames {
+            Calibration::Estimated
+        } else {
+            Calibration::Extrapolated
+        };
+        Self::of(&normals, reference.tick, expected_run_length, calibration)
+    }
+
+    fn of(normals: &[Option<Normal>; COUNT], tick: usize, run_length: u64, calibration: Calibration) -> Self {
+        let sides = 2 * normals.iter().flatten().count().max(1);
+        let h = threshold(MARGIN * run_length as f64 / tick as f64 * sides as f64);
+        let watches = std::array::from_fn(|i| normals[i].map(|n| Watch::new(i, n, h)));
+        Self { watches, calibration }
+    }
+
+    /// Another run length; what was summed is kept.
+    pub fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
+        let new = Self::new(reference, observations);
+        self.calibration = new.calibration;
+        for (watch, new) in self.watches.iter_mut().flatten().zip(new.watches.into_iter().flatten()) {
+            watch.threshold = new.threshold;
+        }
+    }
+
+    /// Takes in a tick that began with `first_frame`.
+    pub fn tick(&mut self, row: &Row, first_frame: u64) {
+        for (watch, value) in self.watches.iter_mut().zip(row) {
+            if let Some(watch) = watch {
+                watch.tick(*value, first_frame);
+            }
+        }
+    }
+
+    /// Forgets what was summed, and keeps what is normal.
+    pub fn restart(&mut self) {
+        for watch in self.watches.iter_mut().flatten() {
+            (watch.sums, watch.score, watch.effect) = ([0.0; 2], 0.0, 0.0);
+        }
+    }
+
+    /// Every feature, in the order of a row; none where the reference does not know it.
+    pub fn watches(&self) -> &[Option<Watch>; COUNT] {
+        &self.watches
+    }
+
+    /// Whether any feature alarms.
+    pub fn alarms(&self) -> bool {
+        self.watches.iter().flatten().any(Watch::alarms)
+    }
+
+    /// Whether any feature stays in alarm.
+    pub fn stays(&self) -> bool {
+        self.watches.iter().flatten().any(Watch::stays)
+    }
+
+    /// The frame since which the clearest of the alarming features is off.
+    pub fn since(&self) -> Option<u64> {
+        let alarming = self.watches.iter().flatten().filter(|w| w.alarms());
+        alarming.max_by(|a, b| (a.effect.abs() / a.large).total_cmp(&(b.effect.abs() / b.large))).map(Watch::began)
+    }
+
+    /// How far the thresholds can be trusted.
+    pub fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+}
+
+/// Ticks that one side of a CUSUM runs on average before it exceeds `h`, where nothing has changed (Siegmund).
+pub fn run_length(h: f64) -> f64 {
+    let x = 2.0 * K * (h + 1.166);
+    (x.exp() - x - 1.0) / (2.0 * K * K)
+}
+
+/// The threshold at which one side runs that many ticks on average.
+pub fn threshold(ticks: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 200.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if run_length(middle) < ticks { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out. At most 2k,
+/// which is what normal ticks have.
+pub fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
+    let n = standardised.clone().count().max(1) as f64;
+    let one_side = |sign: f64| {
+        let excess = |theta: f64| {
+            let z = standardised.clone().map(|z| (sign * z).clamp(-WINSOR, WINSOR));
+            z.map(|z| (theta * (z - K)).exp()).sum::<f64>() / n - 1.0
+        };
+        if excess(2.0 * K) <= 0.0 {
+            return 2.0 * K;
+        }
+        // Convex, zero at 0 and falling there: one more root, below 2k.
+        let (mut low, mut high) = (0.0, 2.0 * K);
+        for _ in 0..30 {
+            let middle = (low + high) / 2.0;
+            if excess(middle) < 0.0 { low = middle } else { high = middle }
+        }
+        high
+    };
+    one_side(1.0).min(one_side(-1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{reference::normals, testing::Random};
+
+    const FEATURES: usize = 12;
+
+    /// Rows of independent features, each an AR(1).
+    struct Series {
+        rho: f64,
+        values: [f64; FEATURES],
+        random: Random,
+    }
+
+    impl Series {
+        fn new(rho: f64, seed: u64) -> Self {
+            let mut series = Self { rho, values: [0.0; FEATURES], random: Random::new(seed) };
+            (0..200).for_each(|_| {
+                series.next(0.0);
+            });
+            series
+        }
+
+        fn next(&mut self, shift: f64) -> Row {
+            let mut row = UNKNOWN;
+            for (i, v) in self.values.iter_mut().enumerate() {
+                *v = self.rho * *v + (1.0 - self.rho * self.rho).sqrt() * self.random.normal();
+                // Far above every floor, so that σ is what decides.
+                row[GRID + i] = 100.0 + 50.0 * (*v + if i == 0 { shift } else { 0.0 });
+            }
+            row
+        }
+    }
+
+    /// Learns from `learn` frames, then answers the first alarm within `frames`, in frames.
+    fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize, shift: f64) -> Option<usize> {
+        let rows: Vec<_> = (0..learn).map(|_| series.next(0.0)).collect();
+        let n = normals(&rows);
+        let mut detector = Detector::of(&n.features, n.tick, run_length, Calibration::Extrapolated);
+        let mut tick = RowMean::default();
+        for frame in 0..frames {
+            tick.add(&series.next(shift));
+            if tick.rows as usize == n.tick {
+                detector.tick(&tick.take(), frame as u64);
+                if detector.alarms() {
+                    return Some(frame + 1);
+                }
+            }
+        }
+        None
+    }
+
+    /// True over asked run length: frames watched for every alarm, over `references` fresh references.
+    fn ratio(rho: f64, learn: usize, asked: u64, references: u64) -> f64 {
+        let (mut frames, mut alarms) = (0, 0);
+        for seed in 0..references {
+            let most = 4 * asked as usize;
+            let alarm = first_alarm(&mut Series::new(rho, seed + 1), learn, asked, most, 0.0);
+            frames += alarm.unwrap_or(most);
+            alarms += usize::from(alarm.is_some());
+        }
+        let ratio = frames as f64 / alarms.max(1) as f64 / asked as f64;
+        println!(
+            "rho {rho}, {learn} frames learned, {asked} asked: {alarms} alarms in {frames} frames, ratio {ratio:.1}"
+        );
+        ratio
+    }
+
+    #[test]
+    fn independent_frames_alarm_no_more_often_than_asked() {
+        assert!(ratio(0.0, 120, 2_000, 60) >= 1.0);
+        assert!(ratio(0.0, 1_000, 2_000, 40) >= 1.0);
+    }
+
+    #[test]
+    fn frames_that_resemble_their_neighbours_alarm_no_more_often_than_asked() {
+        assert!(ratio(0.9, 2_000, 20_000, 20) >= 1.0);
+        assert!(ratio(0.9, 600, 20_000, 20) >= 0.5);
+    }
+
+    #[test]
+    fn a_shift_is_found_soon_and_a_larger_one_sooner() {
+        let median = |shift| {
+            let mut delays: Vec<_> = (0..21)
+                .map(|seed| {
+                    first_alarm(&mut Series::new(0.0, seed + 77), 500, 100_000, 5_000, shift).expect("never found")
+                })
+                .collect();
+            delays.sort();
+            delays[10]
+        };
+        let (one, two, five) = (median(1.0), median(2.0), median(5.0));
+        println!("median delay, frames: 1 sigma {one}, 2 sigma {two}, 5 sigma {five}");
+        assert!(one <= 90 && two <= 35 && five <= 12 && five < two && two < one, "{one} {two} {five}");
+    }
+
+    #[test]
+    fn one_wild_tick_is_no_alarm_and_nan_is_none_at_all() {
+        let mut series = Series::new(0.0, 4);
+        let rows: Vec<_> = (0..200).map(|_| series.next(0.0)).collect();
+        let n = normals(&rows);
+        let mut detector = Detector::of(&n.features, n.tick, 100_000, Calibration::Extrapolated);
+        for wild in [f64::NAN, f64::INFINITY, 1e30] {
+            let mut row = rows[0];
+            row[GRID] = wild;
+            detector.tick(&row, 0);
+            assert!(!detector.alarms());
+        }
+        for row in &rows[1..60] {
+            detector.tick(row, 0);
+            assert!(!detector.alarms());
+        }
+        let watch = detector.watches()[GRID].unwrap();
+        assert!(watch.score.is_finite() && watch.effect.abs() < 1.0, "{watch:?}");
+    }
+
+    #[test]
+    fn siegmunds_formula_agrees_with_its_published_table() {
+        // Montgomery, Introduction to Statistical Quality Control, table 9.4 with k = 1/2, h = 4 and 5: 336 and 938 one
+        // side. Ours has k = 1/4; h = 8.01 is tabulated at a two-sided 370, so 740 one side.
+        assert!((run_length(8.01) / 740.0 - 1.0).abs() < 0.05, "{}", run_length(8.01));
+        assert!((run_length(threshold(12_345.0)) / 12_345.0 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn heavy_tails_have_a_smaller_exponent() {
+        let mut random = Random::new(8);
+        let normal: Vec<_> = (0..4000).map(|_| random.normal()).collect();
+        // Rare and large: 0.04 e^{4.65 θ} + 0.96 e^{−0.45 θ} = 1 at θ = 0.30.
+        let rare = |n: usize| if n % 25 == 0 { 4.9 } else { -0.2 };
+        let [normal, rare] = [normal, (0..4000).map(rare).collect()].map(|v| tail_exponent(v.into_iter()));
+        assert!(normal > 0.42 && (rare - 0.3).abs() < 0.02, "{normal} {rare}");
+    }
+}

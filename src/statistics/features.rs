@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What is watched of a frame: the names of the features, their order in a row, and how large a change matters.
+
+/// Mean luma, 0..1 from black to white.
+pub const LUMA: usize = 0;
+/// Standard deviation of luma (RMS contrast), 0..1.
+pub const CONTRAST: usize = 1;
+/// Share of red in the sum of mean red, green and blue; none in grey frames.
+pub const RED: usize = 2;
+/// Share of green.
+pub const GREEN: usize = 3;
+/// Share of blue.
+pub const BLUE: usize = 4;
+/// RMS of the Laplacian over the RMS contrast: falls with blur, indifferent to the light.
+pub const SHARPNESS: usize = 5;
+/// Noise σ of luma by Immerkær's operator where there are no edges, 0..1.
+pub const NOISE: usize = 6;
+/// Share of pixels at black.
+pub const CLIPPED_LOW: usize = 7;
+/// Share of pixels at white.
+pub const CLIPPED_HIGH: usize = 8;
+/// Pixels that the scene lies to the right of the reference's.
+pub const SHIFT_X: usize = 9;
+/// Pixels that the scene lies below the reference's.
+pub const SHIFT_Y: usize = 10;
+/// Correlation of the edge profiles with the reference's at the best shift, at most 1.
+pub const MATCH: usize = 11;
+/// The first of [`GRID_CELLS`] mean lumas, row by row, 0..1.
+pub const GRID: usize = 12;
+/// Cells of the brightness grid, four by four.
+pub const GRID_CELLS: usize = 16;
+/// Score of the best detection, or the deciding score where there are none, 0..1.
+pub const TOP_SCORE: usize = GRID + GRID_CELLS;
+/// Detections a frame.
+pub const DETECTIONS: usize = TOP_SCORE + 1;
+/// Share of frames judged ng.
+pub const NG_SHARE: usize = TOP_SCORE + 2;
+/// Features in a row.
+pub const COUNT: usize = TOP_SCORE + 3;
+
+/// One value a feature, in the order of [`SPECS`]. NaN: not known of this frame, and not counted.
+pub type Row = [f64; COUNT];
+
+/// A row that knows nothing.
+pub const UNKNOWN: Row = [f64::NAN; COUNT];
+
+/// A feature's name and the smallest change worth an alarm, however significant a smaller one may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The name in messages, statistics and reference files.
+    pub name: &'static str,
+    /// The smallest change that matters, in the feature's own unit.
+    pub absolute: f64,
+    /// The same as a share of the reference's mean; the larger of the two holds.
+    pub relative: f64,
+}
+
+impl Spec {
+    /// The smallest change that matters around a mean, in the feature's own unit.
+    pub fn relevant(&self, mean: f64) -> f64 {
+        self.absolute.max(self.relative * mean.abs())
+    }
+
+    /// What σ is floored at: a quarter of the smallest change that matters, which for luma is about the quantisation
+    /// noise of eight bits. A still scene has no σ of its own.
+    pub fn least_sigma(&self, mean: f64) -> f64 {
+        self.relevant(mean) / 4.0
+    }
+}
+
+const fn spec(name: &'static str, absolute: f64, relative: f64) -> Spec {
+    Spec { name, absolute, relative }
+}
+
+const fn cell(name: &'static str) -> Spec {
+    spec(name, 0.008, 0.04)
+}
+
+/// All features, in the order of a [`Row`].
+pub const SPECS: [Spec; COUNT] = [
+    spec("luma", 0.004, 0.02),
+    spec("contrast", 0.004, 0.05),
+    spec("red", 0.006, 0.0),
+    spec("green", 0.006, 0.0),
+    spec("blue", 0.006, 0.0),
+    spec("sharpness", 0.01, 0.10),
+    spec("noise", 0.002, 0.25),
+    spec("clipped-low", 0.01, 0.0),
+    spec("clipped-high", 0.01, 0.0),
+    spec("shift-x", 0.75, 0.0),
+    spec("shift-y", 0.75, 0.0),
+    spec("match", 0.08, 0.0),
+    cell("grid-00"),
+    cell("grid-01"),
+    cell("grid-02"),
+    cell("grid-03"),
+    cell("grid-10"),
+    cell("grid-11"),
+    cell("grid-12"),
+    cell("grid-13"),
+    cell("grid-20"),
+    cell("grid-21"),
+    cell("grid-22"),
+    cell("grid-23"),
+    cell("grid-30"),
+    cell("grid-31"),
+    cell("grid-32"),
+    cell("grid-33"),
+    spec("top-score", 0.1, 0.0),
+    spec("detections", 0.25, 0.25),
+    spec("ng-share", 0.15, 0.0),
+];
+
+/// The position of a feature in a row.
+pub fn index(name: &str) -> Option<usize> {
+    SPECS.iter().position(|s| s.name == name)
+}
+
+/// What a model said of a frame, as far as drift asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predictions {
+    /// Score of the best detection, or the deciding score, 0..1.
+    pub top_score: f64,
+    /// Detections in the frame.
+    pub detections: f64,
+    /// 1 where the verdict is ng, else 0.
+    pub ng: f64,
+}
+
+impl Predictions {
+    /// Writes them into a row.
+    pub fn fill(&self, row: &mut Row) {
+        row[TOP_SCORE] = self.top_score;
+        row[DETECTIONS] = self.detections;
+        row[NG_SHARE] = self.ng;
+    }
+}
+
+/// Means of rows, each feature over the frames that knew it: what a part or a tick amounts to.
+#[derive(Clone, Debug)]
+pub struct RowMean {
+    sums: Row,
+    counts: [u32; COUNT],
+    /// Rows taken in.
+    pub rows: u32,
+}
+
+impl Default for RowMean {
+    fn default() -> Self {
+        Self { sums: [0.0; COUNT], counts: [0; COUNT], rows: 0 }
+    }
+}
+
+impl RowMean {
+    /// Takes a row in; what is not finite is left out.
+    pub fn add(&mut self, row: &Row) {
+        self.rows += 1;
+        for (i, v) in row.iter().enumerate().filter(|(_, v)| v.is_finite()) {
+            self.sums[i] += v;
+            self.counts[i] += 1;
+        }
+    }
+
+    /// The means, and a fresh start.
+    pub fn take(&mut self) -> Row {
+        let mut row = UNKNOWN;
+        for (i, v) in row.iter_mut().enumerate().filter(|(i, _)| self.counts[*i] > 0) {
+            *v = self.sums[i] / f64::from(self.counts[i]);
+        }
+        *self = Self::default();
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_stands_where_its_constant_says() {
+        for (name, at) in
+            [("luma", LUMA), ("noise", NOISE), ("match", MATCH), ("grid-00", GRID), ("ng-share", NG_SHARE)]
+        {
+            assert_eq!(index(name), Some(at));
+        }
+        assert_eq!(index("grid-33"), Some(GRID + GRID_CELLS - 1));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out_of_means() {
+        let mut mean = RowMean::default();
+        for luma in [1.0, f64::NAN, 3.0, f64::INFINITY] {
+            let mut row = UNKNOWN;
+            row[LUMA] = luma;
+            mean.add(&row);
+        }
+        let row = mean.take();
+        assert_eq!(row[LUMA], 2.0);
+        assert!(row[CONTRAST].is_nan());
+    }
+}

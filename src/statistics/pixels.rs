@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The image features of one frame, straight from its planes, in one pass over every n-th row.
+//!
+//! Rows are read whole, with the neighbours above and below for the 3×3 operators: contiguous bytes are what processors
+//! read fast, and every column of the edge profile is seen. The edge profile over rows needs every row, and reads four
+//! narrow strips of each. Nothing is allocated once a size has been seen.
+
+use crate::image::{Colorimetry, Format, Image, Matrix, Plane};
+
+use super::features::*;
+
+/// Pixels whose gradient, straight (|right − left| + |below − above|, 8-bit levels) or diagonal, reaches this are edges,
+/// not noise.
+const EDGE: i16 = 48;
+/// Pixels a partial sum covers: 32 bits hold the sum of squares of that many Laplacians (at most 1020² each).
+const CHUNK: usize = 1024;
+/// Rows that 16-bit column sums hold: 255 × 256 < 65536.
+const SPILL: usize = 256;
+const STRIPS: usize = 4;
+/// Rows that are read of small frames at least, where there are as many.
+const LEAST_ROWS: usize = 64;
+/// Frames darker than this share of black pixels show nothing that could be learned.
+const BLACK_SHARE: f64 = 0.999;
+
+/// What was measured of one frame, the position aside.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The features; position and predictions are not known yet.
+    pub row: Row,
+    /// Equal for frames of equal content, and practically never else.
+    pub fingerprint: u64,
+    /// Whether nearly every pixel is at black.
+    pub black: bool,
+}
+
+/// Measures frames; keeps its buffers from frame to frame.
+#[derive(Debug)]
+pub struct Extractor {
+    /// Every how many rows are read, at least 1.
+    subsample: usize,
+    /// Luma of three neighbouring rows, of packed colour formats.
+    luma: [Vec<u8>; 3],
+    /// |right − left| a column, over at most [`SPILL`] rows.
+    narrow: Vec<u16>,
+    /// The same over all rows.
+    columns: Vec<u32>,
+    /// |below − above| a row, over the strips.
+    rows: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Sums {
+    cells: [u64; GRID_CELLS],
+    cell_pixels: [u64; GRID_CELLS],
+    squares: u64,
+    low: u64,
+    high: u64,
+    laplacian: u64,
+    inner: u64,
+    noise: u64,
+    flat: u64,
+    rgb: [u64; 3],
+    uv: [u64; 2],
+    chroma: u64,
+}
+
+impl Extractor {
+    /// An extractor that reads every `subsample`-th row.
+    pub fn new(subsample: u32) -> Self {
+        Self {
+            subsample: subsample.max(1) as usize,
+            luma: Default::default(),
+            narrow: Vec::new(),
+            columns: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The edge profiles of the frame measured last: over columns, over rows.
+    pub fn profiles(&self) -> [&[u32]; 2] {
+        [&self.columns, &self.rows]
+    }
+
+    /// Measures a frame; none where it is smaller than 8×8 pixels, too small to say anything of.
+    pub fn measure(&mut self, image: &Image) -> Option<Measured> {
+        let (w, h) = (image.width, image.height);
+        if w < 8 || h < 8 {
+            return None;
+        }
+        self.columns.clear();
+        self.columns.resize(w, 0);
+        self.narrow.clear();
+        self.narrow.resize(w, 0);
+        let range = Range::of(image);
+        let mut sums = Sums::default();
+        let mut since_spill = 0;
+        // Rows 1..h-1 have both neighbours. Fewer than some 64 of them would alias with what the frame shows.
+        let step = self.subsample.min(((h - 2) / LEAST_ROWS).max(1));
+        for y in (1 + step / 2..h - 1).step_by(step) {
+            self.row(image, y, &range, &mut sums);
+            since_spill += 1;
+            if since_spill == SPILL {
+                since_spill = 0;
+                self.spill();
+            }
+        }
+        self.spill();
+        self.measure_rows(image);
+        if image.format.is_yuv() {
+            chroma(image, step, &mut sums);
+        }
+        Some(self.finish(image, &range, &sums))
+    }
+
+    fn row(&mut self, image: &Image, y: usize, range: &Range, sums: &mut Sums) {
+        let (w, ps) = (image.width, image.format.pixel_stride());
+        let plane = &image.planes[0];
+        let [above, row, below] = if ps == 1 {
+            [plane.row(y - 1, w), plane.row(y, w), plane.row(y + 1, w)]
+        } else {
+            let bgr = matches!(image.format, Format::Bgr | Format::Bgrx);
+            for (i, luma) in self.luma.iter_mut().enumerate() {
+                let packed = plane.row(y + i - 1, w * ps);
+                luma.resize(w, 0);
+                if ps == 3 { to_luma::<3>(packed, luma, bgr) } else { to_luma::<4>(packed, luma, bgr) }
+            }
+            let packed = plane.row(y, w * ps);
+            let sum = if ps == 3 { channels::<3>(packed) } else { channels::<4>(packed) };
+            for (i, s) in sum.into_iter().enumerate() {
+                sums.rgb[if bgr { 2 - i } else { i }] += s;
+            }
+            [&self.luma[0], &self.luma[1], &self.luma[2]].map(Vec::as_slice)
+        };
+        let grid_row = (y * 4 / image.height) * 4;
+        for i in 0..4 {
+            let part = &row[i * w / 4..(i + 1) * w / 4];
+            sums.cells[grid_row + i] += tones(part, range, sums);
+            sums.cell_pixels[grid_row + i] += part.len() as u64;
+        }
+        let narrow = &mut self.narrow;
+        for from in (0..w - 2).step_by(CHUNK) {
+            let to = (from + CHUNK + 2).min(w);
+            texture([&above[from..to], &row[from..to], &below[from..to]], &mut narrow[from + 1..to - 1], sums);
+        }
+    }
+
+    fn spill(&mut self) {
+        for (wide, narrow) in self.columns.iter_mut().zip(&mut self.narrow) {
+            *wide += u32::from(std::mem::take(narrow));
+        }
+    }
+
+    /// The edge profile over rows: |below − above| summed over four strips, of green in colour formats.
+    fn measure_rows(&mut self, image: &Image) {
+        let (w, h, ps) = (image.width, image.height, image.format.pixel_stride());
+        let plane = &image.planes[0];
+        self.rows.clear();
+        self.rows.resize(h, 0);
+        let width = (w / (STRIPS * self.subsample)).clamp(2, w / STRIPS).next_multiple_of(16).min(w / STRIPS);
+        for (y, sum) in self.rows.iter_mut().enumerate().take(h - 1).skip(1) {
+            let (above, below) = (plane.row(y - 1, w * ps), plane.row(y + 1, w * ps));
+            for strip in 0..STRIPS {
+                let x = (2 * strip + 1) * w / (2 * STRIPS) - width / 2;
+                let (a, b) = (&above[x * ps..(x + width) * ps], &below[x * ps..(x + width) * ps]);
+                *sum += match ps {
+                    1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
+                    ps => {
+                        let green = |s: &[u8]| s[1];
+                        a.chunks_exact(ps)
+                            .zip(b.chunks_exact(ps))
+                            .map(|(a, b)| u32::from(green(a).abs_diff(green(b))))
+                            .sum()
+                    }
+                };
+            }
+        }
+    }
+
+    fn finish(&self, image: &Image, range: &Range, s: &Sums) -> Measured {
+        let mut row = UNKNOWN;
+        let pixels = s.cell_pixels.iter().sum::<u64>() as f64;
+        let mean = s.cells.iter().sum::<u64>() as f64 / pixels;
+        let contrast = (s.squares as f64 / pixels - mean * mean).max(0.0).sqrt();
+        row[LUMA] = range.unit(mean);
+        row[CONTRAST] = contrast / range.span;
+        // Below one level of contrast there is nothing to be sharp.
+        if contrast >= 1.0 {
+            row[SHARPNESS] = (s.laplacian as f64 / s.inner as f64).sqrt() / contrast;
+        }
+        // Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6; edges left out as Tai and
+        // Yang (2008) do, since they are not noise.
+        if s.flat * 50 > s.inner {
+            row[NOISE] = (std::f64::consts::PI / 2.0).sqrt() * s.noise as f64 / (6.0 * s.flat as f64) / range.span;
+        }
+        let low = s.low as f64 / pixels;
+        row[CLIPPED_LOW] = low;
+        row[CLIPPED_HIGH] = s.high as f64 / pixels;
+        for i in (0..GRID_CELLS).filter(|i| s.cell_pixels[*i] > 0) {
+            row[GRID + i] = range.unit(s.cells[i] as f64 / s.cell_pixels[i] as f64);
+        }
+        let rgb = match image.format {
+            Format::Gray8 => None,
+            Format::Nv12 | Format::I420 => {
+                let uv = s.uv.map(|v| v as f64 / s.chroma as f64);
+                Some(to_rgb(range.unit(mean), uv, image.colorimetry))
+            }
+            _ => Some(s.rgb.map(|v| v as f64 / pixels / 255.0)),
+        };
+        // Shares of next to nothing are noise.
+        if let Some(rgb) = rgb.filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
+            let rgb = rgb.map(|v| v.max(0.0));
+            let all: f64 = rgb.iter().sum();
+            for (i, v) in rgb.into_iter().enumerate() {
+                row[RED + i] = v / all;
+            }
+        }
+        Measured { row, fingerprint: self.fingerprint(s), black: low >= BLACK_SHARE }
+    }
+
+    /// FNV-1a over all sums and profiles.
+    fn fingerprint(&self, s: &Sums) -> u64 {
+        let sums = [s.squares, s.laplacian, s.noise, s.flat, s.rgb[0], s.rgb[1], s.rgb[2], s.uv[0], s.uv[1]];
+        let profiles = self.columns.iter().chain(&self.rows).map(|v| u64::from(*v));
+        let all = s.cells.into_iter().chain(sums).chain(profiles);
+        all.fold(0xcbf2_9ce4_8422_2325, |hash, v| (hash ^ v).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
+/// How luma is to be read.
+struct Range {
+    black: f64,
+    span: f64,
+    low: u8,
+    high: u8,
+}
+
+impl Range {
+    fn of(image: &Image) -> Self {
+        if image.format.is_yuv() && !image.colorimetry.full_range {
+            Self { black: 16.0, span: 219.0, low: 17, high: 234 }
+        } else {
+            Self { black: 0.0, span: 255.0, low: 1, high: 254 }
+        }
+    }
+
+    /// Luma in 8-bit levels as 0..1.
+    fn unit(&self, level: f64) -> f64 {
+        (level - self.black) / self.span
+    }
+}
+
+/// The sum of a run of pixels; adds squares and clipped pixels to `sums`.
+fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
+    let mut sum = 0;
+    for chunk in pixels.chunks(CHUNK) {
+        let (mut s, mut q, mut low, mut high) = (0u32, 0u32, 0u32, 0u32);
+        for &v in chunk {
+            s += u32::from(v);
+            q += u32::from(u16::from(v) * u16::from(v));
+            low += u32::from(v <= range.low);
+            high += u32::from(v >= range.high);
+        }
+        sum += u64::from(s);
+        sums.squares += u64::from(q);
+        sums.low += u64::from(low);
+        sums.high += u64::from(high);
+    }
+    sum
+}
+
+/// The 3×3 operators over one run of a row; `columns` is two pixels shorter than the rows.
+fn texture([above, row, below]: [&[u8]; 3], columns: &mut [u16], sums: &mut Sums) {
+    let n = columns.len();
+    // Slices of one known length each: the bounds are checked here, once, and not in the loop.
+    let [al, a, ar] = [&above[..n], &above[1..][..n], &above[2..][..n]];
+    let [l, c, r] = [&row[..n], &row[1..][..n], &row[2..][..n]];
+    let [bl, b, br] = [&below[..n], &below[1..][..n], &below[2..][..n]];
+    let wide = |v: u8| i16::from(v);
+    let (mut laplacian, mut noise, mut flat) = (0i32, 0i32, 0i32);
+    for i in 0..n {
+        let cross = wide(l[i]) + wide(r[i]) + wide(a[i]) + wide(b[i]);
+        let centre = 4 * wide(c[i]);
+        let edge = centre - cross;
+        laplacian += i32::from(edge) * i32::from(edge);
+        let corners = wide(al[i]) + wide(ar[i]) + wide(bl[i]) + wide(br[i]);
+        let grain = (corners + centre - 2 * cross).abs();
+        let across = r[i].abs_diff(l[i]);
+        let straight = i16::from(across) + i16::from(b[i].abs_diff(a[i]));
+        let diagonal = i16::from(al[i].abs_diff(br[i])) + i16::from(ar[i].abs_diff(bl[i]));
+        let is_flat = i16::from(straight.max(diagonal) < EDGE);
+        noise += i32::from(grain * is_flat);
+        flat += i32::from(is_flat);
+        columns[i] += u16::from(across);
+    }
+    sums.laplacian += laplacian as u64;
+    sums.noise += noise as u64;
+    sums.flat += flat as u64;
+    sums.inner += n as u64;
+}
+
+/// BT.601 luma of packed colour, full range.
+fn to_luma<const STRIDE: usize>(packed: &[u8], luma: &mut [u8], bgr: bool) {
+    let (r, b) = if bgr { (29, 77) } else { (77, 29) };
+    for (p, y) in packed.as_chunks::<STRIDE>().0.iter().zip(luma) {
+        *y = ((u16::from(p[0]) * r + u16::from(p[1]) * 150 + u16::from(p[2]) * b) >> 8) as u8;
+    }
+}
+
+/// Sums of the first three bytes of every pixel.
+fn channels<const STRIDE: usize>(packed: &[u8]) -> [u64; 3] {
+    let mut sums = [0u32; 3];
+    for p in packed.as_chunks::<STRIDE>().0 {
+        for (sum, v) in sums.iter_mut().zip(p) {
+            *sum += u32::from(*v);
+        }
+    }
+    sums.map(u64::from)
+}
+
+fn chroma(image: &Image, step: usize, sums: &mut Sums) {
+    let (bytes, rows) = image.plane_size(1);
+    let sum = |plane: &Plane, y| plane.row(y, bytes).iter().map(|v| u32::from(*v)).sum::<u32>();
+    for y in (0..rows).step_by(step) {
+        if image.format == Format::Nv12 {
+            let (mut u, mut v) = (0u32, 0u32);
+            for pair in image.planes[1].row(y, bytes).as_chunks::<2>().0 {
+                u += u32::from(pair[0]);
+                v += u32::from(pair[1]);
+            }
+            sums.uv[0] += u64::from(u);
+            sums.uv[1] += u64::from(v);
+            sums.chroma += bytes as u64 / 2;
+        } else {
+            sums.uv[0] += u64::from(sum(&image.planes[1], y));
+            sums.uv[1] += u64::from(sum(&image.planes[2], y));
+            sums.chroma += bytes as u64;
+        }
+    }
+}
+
+/// Mean red, green and blue, 0..1, from mean luma (0..1) and mean chroma (8-bit levels): the matrix is linear, so means
+/// convert like pixels do.
+fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
+    let span = if colorimetry.full_range { 255.0 } else { 224.0 };
+    let [cb, cr] = uv.map(|v| (v - 128.0) / span);
+    let (kr, kb) = match colorimetry.matrix {
+        Matrix::Bt601 => (0.299, 0.114),
+        Matrix::Bt709 => (0.2126, 0.0722),
+    };
+    let (r, b) = (y + 2.0 * (1.0 - kr) * cr, y + 2.0 * (1.0 - kb) * cb);
+    [r, (y - kr * r - kb * b) / (1.0 - kr - kb), b]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::testing::{Canvas, Random};
+
+    fn measure(canvas: &Canvas) -> Row {
+        Extractor::new(4).measure(&canvas.image()).unwrap().row
+    }
+
+    #[test]
+    fn a_flat_frame_is_its_grey_and_nothing_else() {
+        let row = measure(&Canvas::flat(64, 48, 51));
+        assert!((row[LUMA] - 0.2).abs() < 1e-9 && row[CONTRAST] < 1e-9 && row[NOISE] < 1e-9);
+        assert!(row[GRID..GRID + GRID_CELLS].iter().all(|v| (v - 0.2).abs() < 1e-9));
+        assert!(row[SHARPNESS].is_nan() && row[RED].is_nan(), "what a frame does not tell is not made up");
+        assert_eq!((row[CLIPPED_LOW], row[CLIPPED_HIGH]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_noise_put_in_is_the_noise_found_edges_or_not() {
+        for base in [Canvas::flat(320, 240, 128), Canvas::board(320, 240)] {
+            for sigma in [2.0, 5.0] {
+                let found = measure(&base.noisy(sigma, &mut Random::new(7)))[NOISE] * 255.0;
+                assert!((found / sigma - 1.0).abs() < 0.25, "{sigma} put in, {found} found");
+            }
+        }
+    }
+
+    #[test]
+    fn blur_lowers_sharpness_and_light_does_not() {
+        let board = Canvas::board(320, 240);
+        let sharp = measure(&board)[SHARPNESS];
+        assert!(measure(&board.blurred(1))[SHARPNESS] < 0.8 * sharp);
+        assert!((measure(&board.scaled(0.7))[SHARPNESS] / sharp - 1.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn every_colour_format_sees_the_same_colour() {
+        let (w, h) = (32, 32);
+        let pixel = [200u8, 120, 80];
+        let total = 400.0;
+        let rgb: Vec<u8> = pixel.repeat(w * h);
+        let bgrx: Vec<u8> = [80u8, 120, 200, 0].repeat(w * h);
+        let c = Colorimetry { matrix: Matrix::Bt601, full_range: true };
+        // JFIF: Y = 0.299 R + 0.587 G + 0.114 B, U = 128 + 0.564 (B − Y), V = 128 + 0.713 (R − Y).
+        let y: f64 = 0.299 * 200.0 + 0.587 * 120.0 + 0.114 * 80.0;
+        let (u, v) = ((128.0 + 0.564 * (80.0 - y)).round() as u8, (128.0 + 0.713 * (200.0 - y)).round() as u8);
+        let luma = vec![y.round() as u8; w * h];
+        let (uv, us, vs) = ([u, v].repeat(w * h / 4), vec![u; w * h / 4], vec![v; w * h / 4]);
+        let plane = |data, stride| Plane { data, stride };
+        for (format, planes) in [
+            (Format::Rgb, vec![plane(&rgb[..], w * 3)]),
+            (Format::Bgrx, vec![plane(&bgrx, w * 4)]),
+            (Format::Nv12, vec![plane(&luma, w), plane(&uv, w)]),
+            (Format::I420, vec![plane(&luma, w), plane(&us, w / 2), plane(&vs, w / 2)]),
+        ] {
+            let image = Image::new(format, w, h, &planes, c).unwrap();
+            let row = Extractor::new(4).measure(&image).unwrap().row;
+            for (i, p) in pixel.iter().enumerate() {
+                let share = f64::from(*p) / total;
+                assert!((row[RED + i] - share).abs() < 0.01, "{format:?} {i}: {} for {share}", row[RED + i]);
+            }
+            assert!((row[LUMA] - y / 255.0).abs() < 0.01, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn equal_frames_have_equal_fingerprints_and_noise_changes_them() {
+        let board = Canvas::board(64, 64);
+        let print = |c: &Canvas| Extractor::new(4).measure(&c.image()).unwrap().fingerprint;
+        assert_eq!(print(&board), print(&board));
+        assert_ne!(print(&board), print(&board.noisy(1.0, &mut Random::new(1))));
+    }
+
+    #[test]
+    fn only_a_dark_frame_is_black_and_tiny_ones_say_nothing() {
+        let black = |level| Extractor::new(4).measure(&Canvas::flat(64, 64, level).image()).unwrap().black;
+        assert!(black(0) && !black(8));
+        assert!(Extractor::new(4).measure(&Canvas::flat(7, 64, 0).image()).is_none());
+    }
+}

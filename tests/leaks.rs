@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Nothing is left behind: each pipeline runs in a process of its own under the leaks tracer and calls `gst::deinit()`,
+//! for without it the tracer says nothing. A leak planted on purpose is reported.
+
+mod common;
+
+use std::process::Command;
+
+/// Set in the child: the launch line to run.
+const LINE: &str = "ANDON_LEAKS_LINE";
+/// Set in the child: leak a buffer on purpose.
+const PLANT: &str = "ANDON_LEAKS_PLANT";
+
+/// The child's job; without its line, as in a plain run of the suite, it has nothing to do.
+#[test]
+fn child() {
+    let Ok(line) = std::env::var(LINE) else { return };
+    common::runtime();
+    let pipeline = common::launch(&line);
+    common::play(&pipeline);
+    drop(pipeline);
+    if std::env::var_os(PLANT).is_some() {
+        std::mem::forget(gst::Buffer::with_size(16).unwrap());
+    }
+    // SAFETY: every GStreamer object of this process has been dropped, and nothing of it is used from here on.
+    unsafe { gst::deinit() };
+}
+
+/// The lines that name an object still alive at the end.
+#[track_caller]
+fn leaks(line: &str, plant: bool) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .current_dir(common::root())
+        .env(LINE, line)
+        .env("GST_TRACERS", "leaks")
+        .env("GST_DEBUG", "GST_TRACER:7")
+        .env("GST_DEBUG_NO_COLOR", "1");
+    if plant {
+        child.env(PLANT, "1");
+    }
+    let out = child.output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{line}\n{text}");
+    text.lines().filter(|l| l.contains("object-alive")).map(String::from).collect()
+}
+
+#[track_caller]
+fn assert_clean(line: &str) {
+    assert_eq!(leaks(line, false), Vec::<String>::new(), "{line}");
+}
+
+#[test]
+fn a_leak_planted_on_purpose_is_reported() {
+    let found = leaks("videotestsrc num-buffers=3 ! fakesink", true);
+    assert!(found.len() == 1 && found[0].contains("GstBuffer"), "{found:?}");
+}
+
+#[test]
+fn the_source_leaks_nothing() {
+    assert_clean("defecttestsrc num-buffers=10 defect-rate=0.5 views=2 ! fakesink");
+}
+
+#[test]
+fn one_model_leaks_nothing() {
+    assert_clean(
+        "defecttestsrc num-buffers=10 defect-rate=1 ! modelinfer model=models/pcb/1 ! defectoverlay ! fakesink",
+    );
+}
+
+#[test]
+fn drift_and_capture_leak_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display();
+    assert_clean(&format!(
+        "defecttestsrc num-buffers=40 ! driftmeter learn-frames=20 ! framesampler location={folder} every=10 pre-roll=5 ! fakesink"
+    ));
+}
+
+#[test]
+fn the_whole_shadow_line_leaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display();
+    assert_clean(&format!(
+        "defecttestsrc num-buffers=20 defect-rate=0.5 ! abtee name=t mode=shadow \
+         t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a \
+         t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
+         abjoin name=j ! driftmeter ! framesampler location={folder} every=5 ! defectoverlay ! fakesink"
+    ));
+}
