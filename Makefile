@@ -26,7 +26,7 @@ demo: build ## tell the whole story in two minutes; ends with a table and target
 	. scripts/env && $(target)/release/andon demo
 
 test: setup ## run all tests
-	$(with_runtime) $(CARGO) test $(cargo_flags)
+	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
 
 bench: setup ## measure; prints ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench $(cargo_flags)

@@ -6,8 +6,6 @@ mod common;
 
 use std::process::Command;
 
-use gst::prelude::*;
-
 /// Set in the child: the launch line to run.
 const LINE: &str = "ANDON_LEAKS_LINE";
 /// Set in the child: leak a buffer on purpose.

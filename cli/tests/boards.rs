@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon boards`, as a shell sees it.
 
-use std::{fs, path::Path, process::Command};
+mod common;
 
-fn boards(folder: &Path, more: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_andon")).arg("boards").arg(folder).args(more).output().unwrap()
+use std::{fs, path::Path, process::Output};
+
+fn boards(folder: &Path, more: &[&str]) -> Output {
+    common::andon(&[&["boards", common::arg(folder)], more].concat()).output().unwrap()
 }
 
 #[test]
@@ -12,7 +14,7 @@ fn boards_are_written_with_their_twins_and_labels_and_the_seed_decides() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for folder in [&one, &two] {
         let out = boards(folder.path(), &["--count=3", "--skus=2", "--seed=7", "--kinds=open,spur"]);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{}", common::err(&out));
     }
     let mut names: Vec<_> = fs::read_dir(one.path().join("images"))
         .unwrap()
@@ -36,8 +38,8 @@ fn what_cannot_be_made_is_refused_with_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let out = boards(folder.path(), &["--count=1", "--skus=2"]);
     assert_eq!(out.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("at least as many boards"));
+    assert!(common::err(&out).contains("at least as many boards"));
     let out = boards(folder.path(), &["--kinds=dent"]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("pin-hole"));
+    assert!(common::err(&out).contains("pin-hole"));
 }

@@ -7,6 +7,11 @@ use std::{
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
+mod common;
+
+use common::err;
+use gst::prelude::*;
+
 struct File {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -20,10 +25,7 @@ fn file(text: &str) -> File {
 }
 
 fn andon(path: &Path, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
-    // The elements come with the program; what else is installed must not decide.
-    command.arg("run").arg(path).args(more).env_remove("GST_PLUGIN_PATH").stdin(Stdio::null());
-    command
+    common::andon(&[&["run", common::arg(path)], more].concat())
 }
 
 fn run(text: &str, more: &[&str]) -> Output {
@@ -32,10 +34,6 @@ fn run(text: &str, more: &[&str]) -> Output {
 
 fn code(output: &Output) -> Option<i32> {
     output.status.code()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -148,4 +146,45 @@ fn a_second_ctrl_c_stops_a_stream_that_does_not_end() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     drop(stderr);
+}
+
+/// The pipelines that ship run from the repository's root, to their end, with every frame judged.
+#[track_caller]
+fn ships(file: &str, more: &[&str], elements: &[&str]) {
+    let captures = tempfile::tempdir().unwrap();
+    let captures = format!("CAPTURES={}", captures.path().display());
+    let arguments = [&["run", file, "--json", "FRAMES=6", &captures], more].concat();
+    let output = common::andon(&arguments).output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", err(&output));
+    for element in elements {
+        let verdicts = common::out(&output)
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+            .filter(|m| m["message"] == "andon/part-verdict" && m["element"] == *element)
+            .inspect(|m| assert_ne!(m["data"]["verdict"], "unjudged", "{m}"))
+            .count();
+        assert_eq!(verdicts, 6, "{element}: {}", common::out(&output));
+    }
+}
+
+#[test]
+fn the_inspection_that_ships_judges_every_frame() {
+    ships("pipelines/inspect.launch", &["MODEL=models/pcb/1"], &["champion"]);
+}
+
+#[test]
+fn the_shadow_that_ships_has_both_models_judge_every_frame() {
+    ships("pipelines/shadow.launch", &["LEAKY=false", "WAIT=-1"], &["champion", "challenger"]);
+}
+
+#[test]
+fn gst_launch_plays_the_printed_line() {
+    let output = common::andon(&["run", "--print", "pipelines/inspect.launch", "FRAMES=3"]).output().unwrap();
+    let line = common::out(&output);
+    gst::init().unwrap();
+    gstandon::plugin_register_static().unwrap();
+    // As the shell hands it over: split at white space.
+    let words: Vec<_> = line.split_whitespace().collect();
+    let pipeline = gst::parse::launchv(&words).unwrap();
+    assert!(pipeline.is::<gst::Pipeline>(), "{line}");
 }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use uuid::Uuid;
+
 use super::Error;
 
 /// What the writer asks of a disk.
@@ -102,9 +104,14 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Disk { path: path.display().to_string(), source }
 }
 
-/// Makes the folder that captures go to.
+/// Makes the folder that captures go to, and tries whether it takes any: better told now than by the first capture.
 pub(super) fn prepare(disk: &mut impl Disk, folder: &Path) -> Result<(), Error> {
-    disk.make_folder(folder).map_err(at(folder))
+    disk.make_folder(folder).map_err(at(folder))?;
+    let probe = temporary(&folder.join(Uuid::new_v4().simple().to_string()));
+    let taken = disk.write(&probe, b"").map_err(at(folder));
+    // One that stays is cleared away like every other temporary file.
+    let _ = disk.remove(&probe);
+    taken
 }
 
 /// Writes an image and its sidecar so that at any moment either image is there with its sidecar, or it is not there.
@@ -232,6 +239,16 @@ mod tests {
             assert!(error.to_string().contains("free some space"), "{error}");
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "after {left} steps");
         }
+    }
+
+    #[test]
+    fn a_folder_that_takes_nothing_is_told_before_the_first_capture() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("captures");
+        let error = prepare(&mut Cut { left: 0, killed: false }, &folder).unwrap_err();
+        assert!(error.to_string().contains("captures: "), "{error}");
+        prepare(&mut Cut { left: 1, killed: false }, &folder).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left of the trial");
     }
 
     #[test]

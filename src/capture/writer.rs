@@ -349,8 +349,8 @@ mod tests {
         for id in 0..5 {
             assert!(queue.offer(job(folder.path(), id), 10).is_ok());
         }
-        // One breath for each of three images that do not fit, two for each capture that does.
-        [false, false, false, true, true, true, true].iter().for_each(|&b| give.send(b).unwrap());
+        // Three captures find no room in the folder; then one breath for the trial, and two for each capture.
+        [false, false, false, true, true, true, true, true].iter().for_each(|&b| give.send(b).unwrap());
         assert_eq!(writer.drain(AMPLE), 0);
         let said: Vec<_> = said.iter().collect();
         assert_eq!(said, ["failed", "resumed after 3", "written 3", "written 4"]);

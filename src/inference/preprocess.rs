@@ -82,7 +82,9 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
 
 /// One plane on its way to the model's size.
 struct Lane {
+    /// In bytes of a row.
     across: Vec<Tap>,
+    /// In rows.
     down: Vec<Tap>,
     /// The width stays, so that a row is only widened to `f32`.
     plain: bool,
@@ -96,6 +98,8 @@ struct Lane {
     ready: [Vec<f32>; 2],
     /// The row between them.
     out: Vec<f32>,
+    /// Whether the row at hand lies between two, and not on one.
+    between: bool,
 }
 
 const NO_ROW: usize = usize::MAX;
@@ -103,8 +107,10 @@ const NO_ROW: usize = usize::MAX;
 impl Lane {
     fn new(from: [usize; 2], to: [usize; 2], components: usize, pixel: usize) -> Self {
         let row = || vec![0.0; to[0] * components];
+        let mut across = taps(from[0], to[0]);
+        across.iter_mut().for_each(|t| (t.a, t.b) = (t.a * pixel as u32, t.b * pixel as u32));
         Self {
-            across: taps(from[0], to[0]),
+            across,
             down: taps(from[1], to[1]),
             plain: from[0] == to[0],
             components,
@@ -112,6 +118,7 @@ impl Lane {
             rows: [NO_ROW; 2],
             ready: [row(), row()],
             out: row(),
+            between: false,
         }
     }
 
@@ -119,7 +126,7 @@ impl Lane {
         self.rows = [NO_ROW; 2];
     }
 
-    /// Leaves output row `y` in `out`.
+    /// Makes output row `y` what [`Lane::current`] gives.
     fn row(&mut self, plane: &Plane<'_>, bytes: usize, y: usize) {
         let Tap { a, b, weight } = self.down[y];
         let (a, b) = (a as usize, b as usize);
@@ -128,14 +135,18 @@ impl Lane {
             self.ready.swap(0, 1);
         }
         self.load(0, plane, bytes, a);
-        if weight == 0.0 {
-            self.out.copy_from_slice(&self.ready[0]);
-            return;
+        self.between = weight != 0.0;
+        if self.between {
+            self.load(1, plane, bytes, b);
+            for ((out, a), b) in self.out.iter_mut().zip(&self.ready[0]).zip(&self.ready[1]) {
+                *out = a + (b - a) * weight;
+            }
         }
-        self.load(1, plane, bytes, b);
-        for ((out, a), b) in self.out.iter_mut().zip(&self.ready[0]).zip(&self.ready[1]) {
-            *out = a + (b - a) * weight;
-        }
+    }
+
+    /// The row at hand, component by component.
+    fn current(&self) -> &[f32] {
+        if self.between { &self.out } else { &self.ready[0] }
     }
 
     fn load(&mut self, slot: usize, plane: &Plane<'_>, bytes: usize, y: usize) {
@@ -143,26 +154,21 @@ impl Lane {
             return;
         }
         self.rows[slot] = y;
-        let (row, out) = (plane.row(y, bytes), &mut self.ready[slot]);
-        match (self.components, self.pixel) {
-            (1, 1) if self.plain => out.iter_mut().zip(row).for_each(|(o, v)| *o = *v as f32),
-            (1, 1) => across::<1, 1>(row, &self.across, out),
-            (2, 2) => across::<2, 2>(row, &self.across, out),
-            (3, 3) => across::<3, 3>(row, &self.across, out),
-            _ => across::<3, 4>(row, &self.across, out),
+        let (row, out, pixel) = (plane.row(y, bytes), &mut self.ready[slot], self.pixel);
+        if pixel == 1 && self.plain {
+            out.iter_mut().zip(row).for_each(|(o, v)| *o = *v as f32);
+            return;
         }
-    }
-}
-
-/// Brings one row of interleaved pixels to the width of `taps`, component by component.
-fn across<const COMPONENTS: usize, const PIXEL: usize>(row: &[u8], taps: &[Tap], out: &mut [f32]) {
-    let width = taps.len();
-    for (x, t) in taps.iter().enumerate() {
-        let a = &row[t.a as usize * PIXEL..][..COMPONENTS];
-        let b = &row[t.b as usize * PIXEL..][..COMPONENTS];
-        for c in 0..COMPONENTS {
-            let (a, b) = (a[c] as f32, b[c] as f32);
-            out[c * width + x] = a + (b - a) * t.weight;
+        // A pass a component: the loops stay short, and the row stays in the cache.
+        for (c, out) in out.chunks_exact_mut(self.across.len()).enumerate().take(self.components) {
+            if self.plain {
+                out.iter_mut().zip(row.chunks_exact(pixel)).for_each(|(o, p)| *o = p[c] as f32);
+            } else {
+                for (o, t) in out.iter_mut().zip(&self.across) {
+                    let (a, b) = (row[t.a as usize + c] as f32, row[t.b as usize + c] as f32);
+                    *o = a + (b - a) * t.weight;
+                }
+            }
         }
     }
 }
@@ -333,37 +339,35 @@ impl Preprocessor {
 
 /// One row of each channel from the resized planes.
 fn convert(format: Format, colour: Colour, yuv: &YuvToRgb, lanes: &[Lane], width: usize, out: &mut [Vec<f32>; 3]) {
-    let first = &lanes[0].out;
-    let (u, v) = match format {
-        Format::Nv12 if lanes.len() > 1 => lanes[1].out.split_at(width),
-        Format::I420 if lanes.len() > 1 => (&lanes[1].out[..], &lanes[2].out[..]),
+    let first = lanes[0].current();
+    let (u, v) = match (format, lanes) {
+        (Format::Nv12, [_, uv]) => uv.current().split_at(width),
+        (Format::I420, [_, u, v]) => (u.current(), v.current()),
         _ => (&[][..], &[][..]),
     };
-    let [r, g, b] = out;
+    let [r, g, b] = out.each_mut().map(|row| &mut row[..width]);
     let (r, b) = if colour == Colour::Bgr { (b, r) } else { (r, b) };
     match (format, colour) {
-        (Format::Gray8, Colour::Grey) => r[..width].copy_from_slice(first),
-        (Format::Gray8, _) => [r, g, b].into_iter().for_each(|o| o[..width].copy_from_slice(first)),
-        (Format::Nv12 | Format::I420, Colour::Grey) => {
-            r.iter_mut().zip(first).for_each(|(o, y)| *o = yuv.grey(*y));
-        }
+        (Format::Gray8, Colour::Grey) => r.copy_from_slice(first),
+        (Format::Gray8, _) => [r, g, b].into_iter().for_each(|o| o.copy_from_slice(first)),
+        (Format::Nv12 | Format::I420, Colour::Grey) => r.iter_mut().zip(first).for_each(|(o, y)| *o = yuv.grey(*y)),
         (Format::Nv12 | Format::I420, _) => {
+            let (first, u, v) = (&first[..width], &u[..width], &v[..width]);
             for x in 0..width {
                 [r[x], g[x], b[x]] = yuv.rgb(first[x], u[x], v[x]);
             }
         }
         (Format::Rgb | Format::Rgbx | Format::Bgr | Format::Bgrx, _) => {
-            let (c0, rest) = first.split_at(width);
-            let (green, c2) = rest.split_at(width);
+            let (c0, green, c2) = (&first[..width], &first[width..][..width], &first[2 * width..][..width]);
             let (red, blue) = if matches!(format, Format::Rgb | Format::Rgbx) { (c0, c2) } else { (c2, c0) };
             if colour == Colour::Grey {
                 for x in 0..width {
                     r[x] = 0.299 * red[x] + 0.587 * green[x] + 0.114 * blue[x];
                 }
             } else {
-                r[..width].copy_from_slice(red);
-                g[..width].copy_from_slice(green);
-                b[..width].copy_from_slice(blue);
+                r.copy_from_slice(red);
+                g.copy_from_slice(green);
+                b.copy_from_slice(blue);
             }
         }
     }

@@ -29,7 +29,7 @@ static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 /// The engine's environment. The first call loads the library; where it fails, the next call tries again.
-pub(super) fn environment() -> Result<&'static Environment, Error> {
+pub fn environment() -> Result<&'static Environment, Error> {
     if let Some(environment) = ENVIRONMENT.get() {
         return Ok(environment);
     }

@@ -43,6 +43,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// Counts one part; one that an arm did not call ok or ng is in no cell.
+    pub fn add(&mut self, a: Verdict, b: Verdict) {
+        match (a, b) {
+            (Verdict::Ok, Verdict::Ok) => self.ok_ok += 1,
+            (Verdict::Ok, Verdict::Ng) => self.ok_ng += 1,
+            (Verdict::Ng, Verdict::Ok) => self.ng_ok += 1,
+            (Verdict::Ng, Verdict::Ng) => self.ng_ng += 1,
+            _ => {}
+        }
+    }
+
     /// Parts in the table.
     pub fn compared(&self) -> u64 {
         self.ok_ok + self.ok_ng + self.ng_ok + self.ng_ng
@@ -111,7 +122,8 @@ pub struct Scored {
 }
 
 impl Scored {
-    fn add(&mut self, truth: Verdict, said: Verdict) {
+    /// Counts one part.
+    pub fn add(&mut self, truth: Verdict, said: Verdict) {
         match (truth, said) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
             (Verdict::Ng, Verdict::Ok) => self.escapes += 1,
@@ -326,12 +338,19 @@ impl Agreement {
         if a.status != Status::Ok || b.status != Status::Ok {
             return None;
         }
-        if self.models.as_ref().is_some_and(|m| same(&m.a, &a.model) && same(&m.b, &b.model)) {
-            return None;
+        let now = Each { a: a.model.clone(), b: b.model.clone() };
+        match &self.models {
+            Some(m) if same(&m.a, &now.a) && same(&m.b, &now.b) => None,
+            Some(_) => {
+                let ended = self.report(Frames::default());
+                *self = Agreement { models: Some(now), ..Agreement::default() };
+                Some(ended)
+            }
+            None => {
+                self.models = Some(now);
+                None
+            }
         }
-        let ended = self.models.is_some().then(|| self.report(Frames::default()));
-        *self = Agreement { models: Some(Each { a: a.model.clone(), b: b.model.clone() }), ..Agreement::default() };
-        ended
     }
 
     fn close(&mut self, a: Vec<PartVerdict>, b: Vec<PartVerdict>, truth: Vec<PartVerdict>, seen: &mut Seen) {
@@ -349,10 +368,7 @@ impl Agreement {
                     continue;
                 }
                 (Verdict::Review, _) | (_, Verdict::Review) => self.aside.review += 1,
-                (Verdict::Ok, Verdict::Ok) => self.table.ok_ok += 1,
-                (Verdict::Ok, Verdict::Ng) => self.table.ok_ng += 1,
-                (Verdict::Ng, Verdict::Ok) => self.table.ng_ok += 1,
-                (Verdict::Ng, Verdict::Ng) => self.table.ng_ng += 1,
+                _ => self.table.add(a.verdict, b.verdict),
             }
             if a.verdict != b.verdict {
                 seen.disagreements.push(Disagreement {

@@ -17,9 +17,28 @@ pub const WATCHDOG: Duration = Duration::from_secs(120);
 pub fn init() {
     static INIT: Once = Once::new();
     INIT.call_once(|| {
+        point_to_runtime();
         gst::init().unwrap();
         gstandon::plugin_register_static().unwrap();
     });
+}
+
+/// Where `make setup` puts ONNX Runtime when the system has none.
+fn point_to_runtime() {
+    let own = root().join("target/onnxruntime/libonnxruntime.so");
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() && own.is_file() {
+        // SAFETY: every test begins with `init`, whose `Once` holds the others back until this is done.
+        unsafe { std::env::set_var("ORT_DYLIB_PATH", own) };
+    }
+}
+
+/// For tests that run a model: initialises, and fails where ONNX Runtime is missing.
+#[track_caller]
+pub fn runtime() {
+    init();
+    if let Err(e) = gstandon::inference::runtime::info() {
+        panic!("{e}; or run `make setup`");
+    }
 }
 
 /// Parses a launch line.

@@ -7,14 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gst::prelude::*;
 use gstandon::{
     meta::{AndonInferenceMeta, message::json_of},
     result::{Arm, Inference, ModelId, Status, Verdict},
     statistics::agreement::{Scored, Table},
 };
 
-use super::script::{DIM, Script, Step};
+use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 
 /// What an arm made of the parts.
 #[derive(Clone, Debug, Default)]
@@ -246,18 +245,14 @@ impl Collector {
                 cause: text("cause"),
             });
         }
+        if let Some(report) = json_of(message, "andon/drift-report") {
+            self.features(&report);
+        }
         if let Some(sidecar) = json_of(message, "andon/captured") {
             let number = sidecar["frame_id"].as_u64().and_then(|id| self.roll.number(id)).unwrap_or_default();
             let by = sidecar["triggers"][0]["trigger"].as_str().unwrap_or("?").to_string();
             *self.chapters[self.script.chapter_of(number)].captures.entry(by).or_default() += 1;
         }
-    }
-
-    /// Takes in the drift meter's features as they are at frame `number`: name, value, mean and σ of the reference.
-    pub fn feature(&mut self, number: u64, name: &str, value: f64, reference: Option<(f64, f64)>) {
-        let feature = self.features.entry(name.into()).or_default();
-        feature.points.push((number as f64, value));
-        feature.reference = reference.or(feature.reference);
     }
 
     /// Another model is asked for as frame `number` leaves the camera.
@@ -283,12 +278,6 @@ impl Collector {
         Some((alarm.number - dimmed, &alarm.cause))
     }
 
-    /// Frames from the lamp's return to the all-clear.
-    pub fn lamp_cleared(&self) -> Option<u64> {
-        let back = self.script.frame_of(Step::Lamp(1.0))?;
-        Some(self.drift.iter().find(|d| d.state == "ok" && d.number >= back)?.number - back)
-    }
-
     /// The drift meter's state at the end of a chapter.
     pub fn drift_at_end(&self, chapter: usize) -> Option<&DriftChange> {
         let end = self.script.start(chapter) + self.script.chapters[chapter].frames;
@@ -307,6 +296,19 @@ impl Collector {
         let both = self.script.start(1) + around;
         let near = |n: u64| self.changes.iter().any(|c| n + around >= c.asked_at && n <= c.first.unwrap_or(n) + around);
         self.gaps(|n| n >= both && !near(n)).max()
+    }
+
+    /// Takes in what the drift meter measures, and what it was taught to expect.
+    fn features(&mut self, report: &serde_json::Value) {
+        let Some(number) = report["frame_id"].as_u64().and_then(|id| self.roll.number(id)) else { return };
+        for feature in report["features"].as_array().into_iter().flatten() {
+            let (Some(name), Some(value)) = (feature["name"].as_str(), feature["value"].as_f64()) else { continue };
+            let seen = self.features.entry(name.into()).or_default();
+            seen.points.push((number as f64, value));
+            if let (Some(mean), Some(sigma)) = (feature["reference"].as_f64(), feature["sigma"].as_f64()) {
+                seen.reference = Some((mean, sigma));
+            }
+        }
     }
 
     fn gaps(&self, of: impl Fn(u64) -> bool) -> impl Iterator<Item = Duration> {
@@ -331,13 +333,16 @@ impl Collector {
         let caught_by_b = b.is_some_and(|b| verdict(b) == Verdict::Ng);
         let changed = self.changes.iter().any(|c| c.asked_at < number && c.first.is_some_and(|f| f <= number));
         let both = found(a) + b.map_or(0, found);
+        let new_kind = |o: &Inference| o.detections.iter().any(|d| !OLD_KINDS.split(',').any(|old| old == &*d.label));
+        let telling = if new_kind(truth) { 200 } else { 100 };
+        let back = self.changes.get(1).is_some_and(|c| c.first.is_some());
         match chapter {
             // An escape that the challenger catches.
-            2 | 4 if escaped && caught_by_b => 100 + both,
+            NEW_KINDS | KEEPING if escaped && caught_by_b => telling + both,
             // After a change of model, a frame on which the present one shows its strength or its weakness.
-            5 if changed && a.detections.iter().any(|d| NEW.contains(&&*d.label)) => 100 + both,
-            6 if self.changes.len() > 1 && self.changes[1].first.is_some() && escaped && caught_by_b => 100 + both,
-            3 if !self.is_dim(number) => 0,
+            TAKEOVER if changed && new_kind(a) => telling + both,
+            RETURN if back && escaped && caught_by_b => telling + both,
+            LAMP if !self.is_dim(number) => 0,
             _ if truth.verdict == Verdict::Ng => both,
             _ => 0,
         }
@@ -348,9 +353,6 @@ impl Collector {
         (at(Step::Lamp(DIM))..at(Step::Lamp(1.0))).contains(&number)
     }
 }
-
-/// Kinds that only the challenger knows.
-const NEW: [&str; 2] = ["copper", "pin-hole"];
 
 /// What an outcome says of a part of one view: without a judgement, unjudged.
 fn verdict(o: &Inference) -> Verdict {

@@ -13,9 +13,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub use collect::{ArmTally, ChapterTally, Collector, PartSeen, Picture};
-pub use script::{Chapter, DIM, Step};
+pub use script::{Chapter, DIM, NEW_KINDS, Step};
 pub use story::ON_DEMAND;
-pub use summary::{HEADER, rows, sentences};
+pub use summary::{HEADER, events, pace, rows};
 
 use crate::{
     cli::{Usage, init},
@@ -23,8 +23,8 @@ use crate::{
 };
 use script::Script;
 
-/// Frames of the usual story that `--fast` leaves: enough for every chapter to happen.
-const FAST: f64 = 0.5;
+/// Share of the usual story that `--fast` leaves: enough for every chapter to happen.
+const FAST: f64 = 0.4;
 
 /// Tells the whole story on one playing line: a model, its challenger, new defects, a failing lamp, captures, a change
 /// of model and the way back. Ends with a table and a report.
@@ -33,7 +33,7 @@ pub struct Demo {
     /// Folder for report.html and the captures
     #[arg(long, value_name = "DIR", default_value = "target/demo")]
     out: PathBuf,
-    /// Half as many frames
+    /// Two fifths of the frames
     #[arg(long)]
     fast: bool,
     /// The running model

@@ -47,6 +47,17 @@ pub const ALL_KINDS: &str = "open,short,mousebite,spur,copper,pin-hole";
 /// How far the lamp is turned down.
 pub const DIM: f64 = 0.75;
 
+/// The chapter, from 0, in which new kinds come up.
+pub const NEW_KINDS: usize = 2;
+/// In which the lamp dims.
+pub const LAMP: usize = 3;
+/// In which frames are kept.
+pub const KEEPING: usize = 4;
+/// In which the challenger takes over.
+pub const TAKEOVER: usize = 5;
+/// In which the old model comes back.
+pub const RETURN: usize = 6;
+
 /// All of them, in order.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -171,6 +182,12 @@ mod tests {
             let steps = script.steps();
             assert!(steps.is_sorted_by_key(|(n, _)| *n));
             assert!(steps.iter().all(|(n, _)| *n < script.frames()));
+            assert_eq!(script.frame_of(Step::Kinds(ALL_KINDS)), Some(script.start(NEW_KINDS)));
+            assert_eq!(script.frame_of(Step::Lamp(DIM)), Some(script.start(LAMP)));
+            let chapter_of = |step| script.frame_of(step).map(|n| script.chapter_of(n));
+            assert_eq!(chapter_of(Step::Keep), Some(KEEPING));
+            assert_eq!(chapter_of(Step::Swap), Some(TAKEOVER));
+            assert_eq!(chapter_of(Step::Rollback), Some(RETURN));
             assert!(script.frame_of(Step::Lamp(DIM)) < script.frame_of(Step::Lamp(1.0)));
             assert!(script.frame_of(Step::Swap) < script.frame_of(Step::Rollback));
         }

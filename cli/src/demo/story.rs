@@ -23,6 +23,8 @@ use crate::run::complaint;
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 /// Frames that stay at hand for captures.
 const PRE_ROLL: u32 = 30;
+/// Stream time between two reports of the drift meter, ns: every third frame.
+const REPORTS: u64 = 100_000_000;
 /// What is asked for on demand: frames gone by, frames meant, frames after.
 pub const ON_DEMAND: (u32, u32, u32) = (10, 5, 5);
 
@@ -45,15 +47,15 @@ impl Stage {
             "defecttestsrc name=camera num-buffers={frames} seed={seed} defect-rate=0.4 defects={OLD_KINDS} noise=2 \
              ! video/x-raw,format=NV12,width=640,height=640,framerate=30/1 \
              ! abtee name=tee mode=a leaky=false \
-             tee.src_a ! modelinfer name=champion ! join.sink_a \
-             tee.src_b ! modelinfer name=challenger on-error=pass ! join.sink_b \
+             tee.src_a ! modelinfer name=champion threads=1 ! join.sink_a \
+             tee.src_b ! modelinfer name=challenger threads=1 on-error=pass ! join.sink_b \
              abjoin name=join wait=-1 \
-             ! driftmeter name=drift learn-frames={learn} \
+             ! driftmeter learn-frames={learn} report-interval={REPORTS} \
              ! framesampler name=sampler pre-roll={PRE_ROLL} \
              ! defectoverlay ! appsink name=sink sync=false max-buffers=4",
             frames = script.frames(),
             seed = demo.seed,
-            learn = script.chapters[0].frames * 3 / 4,
+            learn = script.chapters[0].frames * 9 / 10,
         );
         let pipeline = gst::parse::launch(&text).context("the demo's pipeline cannot be built")?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{
     collect::{ChapterTally, Collector, ModelChange},
-    script::Chapter,
+    script::{Chapter, DIM, KEEPING, LAMP, NEW_KINDS, Step},
 };
 
 /// Frames before and after a change of model in which gaps count as its own.
@@ -14,14 +14,14 @@ pub const AROUND: u64 = 10;
 /// The columns of the table.
 pub const HEADER: [&str; 9] = [
     "chapter",
-    "frames in / out",
-    "champion: ok / ng / undecided",
-    "challenger: ok / ng / undecided",
-    "escapes: champion / challenger",
-    "overkill: champion / challenger",
-    "agreement, κ",
-    "drift at the end",
-    "captures",
+    "frames\nin / out",
+    "champion\nok / ng / ?",
+    "challenger\nok / ng / ?",
+    "escapes\nof both",
+    "overkill\nof both",
+    "agreement,\nκ",
+    "drift\nat the end",
+    "frames\nkept",
 ];
 
 const NONE: &str = "–";
@@ -68,48 +68,65 @@ fn agreement(tally: &ChapterTally) -> String {
     }
 }
 
-/// What happened, one sentence each, from what was measured.
-pub fn sentences(c: &Collector) -> Vec<String> {
+/// What happened, from what was measured: the chapter it belongs to, and a sentence.
+pub fn events(c: &Collector) -> Vec<(usize, String)> {
     let mut all = Vec::new();
-    let out: u64 = c.chapters.iter().map(|t| t.frames_out).sum();
-    let seconds = c.took.as_secs_f64();
-    all.push(format!(
-        "{} frames left the camera and {out} came out of the line, in {seconds:.1} s: {:.0} a second.",
-        c.roll.len(),
-        out as f64 / seconds
+    let new = &c.chapters[NEW_KINDS];
+    all.push((
+        NEW_KINDS,
+        format!(
+            "{} of {} bad boards escaped the champion, and {} the challenger.",
+            new.a.scored.escapes,
+            new.a.scored.escapes + new.a.scored.caught,
+            new.b.scored.escapes
+        ),
     ));
-    let new = &c.chapters[2];
-    all.push(format!(
-        "When new kinds of defects came up, {} of {} bad boards escaped the champion and {} the challenger.",
-        new.a.scored.escapes,
-        new.a.scored.escapes + new.a.scored.caught,
-        new.b.scored.escapes
-    ));
-    all.push(match c.lamp_noticed() {
-        Some((frames, cause)) => {
-            format!("{frames} frames after the lamp dimmed the drift meter raised the alarm: {cause}.")
-        }
-        None => "The drift meter raised no alarm when the lamp dimmed.".into(),
-    });
-    if let Some(frames) = c.lamp_cleared() {
-        all.push(format!("{frames} frames after the lamp came back it gave the all-clear."));
-    }
+    all.extend(drift(c));
     for (change, what) in c.changes.iter().zip(["take over", "come back"]) {
-        all.push(changed(c, change, what));
+        all.push((c.script().chapter_of(change.asked_at), changed(c, change, what)));
     }
-    let captures: Vec<_> = c
-        .chapters
-        .iter()
-        .flat_map(|t| &t.captures)
-        .fold(std::collections::BTreeMap::<&str, u64>::new(), |mut sum, (by, n)| {
-            *sum.entry(by).or_default() += n;
-            sum
-        })
-        .into_iter()
-        .map(|(by, n)| format!("{n} by {by}"))
-        .collect();
-    if !captures.is_empty() {
-        all.push(format!("Frames kept with their sidecars: {}.", captures.join(", ")));
+    for (i, tally) in c.chapters.iter().enumerate().filter(|(_, t)| !t.captures.is_empty()) {
+        let kept: Vec<_> = tally.captures.iter().map(|(by, n)| format!("{n} by {by}")).collect();
+        let kept = kept.join(", ");
+        all.push(match i {
+            KEEPING => (i, format!("Frames kept, each with a sidecar of what was said of it: {kept}.")),
+            _ => (i, format!("Of these frames some were kept later, when they had gone by already: {kept}.")),
+        });
+    }
+    all.sort_by_key(|(chapter, _)| *chapter);
+    all
+}
+
+/// Alarms and all-clears, each with how long it took since what may have brought it about.
+fn drift(c: &Collector) -> Vec<(usize, String)> {
+    let steps = c.script().steps();
+    let done = |n: u64| {
+        let (at, step) = steps.iter().rev().find(|(at, _)| *at <= n)?;
+        let what = match step {
+            Step::Shadow => "the challenger joined",
+            Step::Kinds(_) => "new kinds came up",
+            Step::Lamp(gain) if *gain == DIM => "the lamp dimmed",
+            Step::Lamp(_) => "the lamp came back",
+            Step::Keep | Step::KeepNoMore => return None,
+            Step::Swap => "the other model was asked for: it scores unlike the one that the meter learned with",
+            Step::Rollback => "the old model was asked for",
+        };
+        Some(format!(", {} frames after {what}", n - at))
+    };
+    let mut all = Vec::new();
+    let mut drifting = false;
+    for change in &c.drift {
+        let says = match change.state.as_str() {
+            "drift" => format!("The drift meter raised the alarm “{}”", change.cause),
+            "ok" if drifting => "The drift meter gave the all-clear".into(),
+            _ => continue,
+        };
+        drifting = change.state == "drift";
+        let when = done(change.number).unwrap_or_default();
+        all.push((c.script().chapter_of(change.number), format!("{says} at frame {}{when}.", change.number)));
+    }
+    if c.lamp_noticed().is_none() {
+        all.push((LAMP, "The drift meter raised no alarm when the lamp dimmed.".into()));
     }
     all
 }
@@ -123,9 +140,19 @@ fn changed(c: &Collector, change: &ModelChange, what: &str) -> String {
     let elsewhere = c.gap_elsewhere(AROUND).map_or(0.0, ms);
     let lost = c.roll.len() - c.left.len() as u64;
     format!(
-        "The model asked to {what} at frame {} judged from frame {first} on, {:.0} ms after the call; {lost} frames were lost, and the longest wait between two frames was {gap:.0} ms (elsewhere: {elsewhere:.0} ms).",
+        "The model asked to {what} at frame {} judged from frame {first} on, {:.0} ms after the call; {lost} frames were lost. The longest wait between two frames was {gap:.0} ms; away from changes it was {elsewhere:.0} ms.",
         change.asked_at,
         ms(change.took),
+    )
+}
+
+/// How long it all took.
+pub fn pace(c: &Collector) -> String {
+    let (out, seconds) = (c.left.len(), c.took.as_secs_f64());
+    let all = c.roll.len();
+    format!(
+        "{all} frames left the camera and {out} came out of the line, in {seconds:.1} s: {:.0} a second.",
+        out as f64 / seconds
     )
 }
 
@@ -138,8 +165,9 @@ pub fn print(c: &Collector) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}\n");
-    for sentence in sentences(c) {
-        println!("{sentence}");
+    println!("{}", pace(c));
+    for (chapter, what) in events(c) {
+        println!("{}  {what}", chapter + 1);
     }
     for warning in &c.warnings {
         println!("warning: {warning}");

@@ -6,7 +6,6 @@ mod judge;
 mod score;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,9 +13,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use gstandon::result::{Inference, Status};
+use gstandon::{
+    model::{self, Manifest},
+    result::{Inference, Status},
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::cli::init;
 use data::{Board, Split};
@@ -44,26 +46,6 @@ pub struct Evaluate {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-}
-
-/// What is needed of a bundle's model.json.
-#[derive(Deserialize)]
-struct Manifest {
-    name: String,
-    version: String,
-    thresholds: Thresholds,
-    outputs: Vec<Output>,
-}
-
-#[derive(Deserialize)]
-struct Thresholds {
-    score: f32,
-}
-
-#[derive(Deserialize)]
-struct Output {
-    #[serde(default)]
-    labels: Vec<String>,
 }
 
 /// All that was measured.
@@ -166,11 +148,10 @@ fn pair(board: &Board, outcome: &Inference, class: impl Fn(&str) -> Option<usize
     Judged { truth: truth.collect(), found: found.collect() }
 }
 
+/// The bundle's manifest: labels and threshold are read from it.
 fn manifest(bundle: &Path) -> Result<Manifest> {
-    let path = bundle.join("model.json");
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("{} cannot be read; name a bundle's folder", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no manifest that can be evaluated", path.display()))
+    let source = model::open(bundle.to_str().context("the bundle's path is not UTF-8")?)?;
+    source.manifest.with_context(|| format!("{} has no model.json, and so no labels to score", bundle.display()))
 }
 
 fn print(report: &Report) {

@@ -7,10 +7,12 @@ pub mod plot;
 use std::fmt::Write;
 
 use anyhow::{Context, Result};
+use gst_video::prelude::*;
 use gstandon::result::{Inference, Verdict};
 
 use crate::demo::{
-    ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, ON_DEMAND, PartSeen, Picture, Step, rows, sentences,
+    ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Picture, Step,
+    events, pace, rows,
 };
 use html::{escape, fact, figure, key, legend, table};
 use plot::{Bar, Bars, Lines, Mark, Series, Stretch};
@@ -53,7 +55,7 @@ pub fn page(demo: &Demo, c: &Collector, pipeline: &str) -> Result<String> {
 
 fn facts(c: &Collector) -> String {
     let out: u64 = c.chapters.iter().map(|t| t.frames_out).sum();
-    let new = &c.chapters[2];
+    let new = &c.chapters[NEW_KINDS];
     let mut s = String::from("<div class=\"facts\">\n");
     s += &fact(&format!("{out} of {}", c.roll.len()), "frames came out of the line");
     s += &fact(
@@ -79,22 +81,18 @@ fn facts(c: &Collector) -> String {
 }
 
 fn chapters(c: &Collector) -> String {
-    let mut s = String::from("<h2>What happened</h2>\n<ol class=\"chapters\">\n");
+    let mut s = format!("<h2>What happened</h2>\n<p>{}</p>\n<ol class=\"chapters\">\n", escape(&pace(c)));
+    let events = events(c);
     for (i, chapter) in c.script().chapters.iter().enumerate() {
         let start = c.script().start(i);
-        let _ = writeln!(
-            s,
-            "<li><b>{}</b> (frames {start} to {}). {}</li>",
-            escape(chapter.title),
-            start + chapter.frames - 1,
-            escape(chapter.what)
-        );
+        let (title, what) = (escape(chapter.title), escape(chapter.what));
+        let _ = write!(s, "<li><b>{title}</b> (frames {start} to {}). {what}", start + chapter.frames - 1);
+        for (_, event) in events.iter().filter(|(of, _)| *of == i) {
+            let _ = write!(s, "<span>{}</span>", escape(event));
+        }
+        s += "</li>\n";
     }
-    s += "</ol>\n";
-    for sentence in sentences(c) {
-        let _ = writeln!(s, "<p>{}</p>", escape(&sentence));
-    }
-    s
+    s + "</ol>\n"
 }
 
 /// The chapters as stretches of the x axis.
@@ -112,8 +110,8 @@ fn doings(c: &Collector, lamp: bool) -> Vec<Mark> {
         Step::Kinds(_) => Some("new kinds".to_string()),
         Step::Lamp(gain) if lamp && gain == DIM => Some(format!("lamp to {:.0} %", gain * 100.0)),
         Step::Lamp(_) if lamp => Some("lamp back".into()),
-        Step::Swap if !lamp => Some("swap".into()),
-        Step::Rollback if !lamp => Some("rollback".into()),
+        Step::Swap => Some("swap".into()),
+        Step::Rollback => Some("rollback".into()),
         _ => None,
     };
     let mark = |(n, step): (u64, Step)| Some(Mark { x: n as f64, text: text(step)?, class: "done" });
@@ -219,13 +217,17 @@ fn verdicts(c: &Collector) -> String {
 fn drift(c: &Collector) -> String {
     let mut s = String::from("<h2>The drift meter</h2>\n");
     let mut marks = doings(c, true);
-    let alarms = c.drift.iter().filter(|d| d.state == "drift" || d.state == "ok" && d.number > 0);
-    marks.extend(alarms.map(|d| Mark {
-        x: d.number as f64,
-        text: if d.state == "drift" { format!("alarm: {}", d.cause) } else { "all clear".into() },
-        class: if d.state == "drift" { "alarm" } else { "done" },
-    }));
-    marks.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let mut drifting = false;
+    for change in &c.drift {
+        let (text, class) = match change.state.as_str() {
+            "drift" => (format!("alarm: {}", change.cause), "alarm"),
+            "ok" if drifting => ("all clear".into(), "done"),
+            "ok" if change.number > 0 => ("learned".into(), "done"),
+            _ => continue,
+        };
+        drifting = class == "alarm";
+        marks.push(Mark { x: change.number as f64, text, class });
+    }
     let _ = writeln!(
         s,
         "<p class=\"small\">{}The band is the mean of what was learned in the first chapter, ± {SIGMAS:.0} σ of a tick.</p>",
@@ -236,7 +238,7 @@ fn drift(c: &Collector) -> String {
         let expected = feature.reference.map(|(mean, sigma)| (mean - SIGMAS * sigma, mean + SIGMAS * sigma));
         let plot = Lines {
             title: format!("{what}, over frames"),
-            height: 170.0,
+            height: 150.0,
             series: vec![Series { name: what.into(), class: "plain", points: feature.points.clone() }],
             expected,
             stretches: stretches(c),
@@ -280,7 +282,7 @@ fn pictures(c: &Collector) -> Result<String> {
 /// The frame as a PNG file, in colour.
 fn png(picture: &Picture) -> Result<Vec<u8>> {
     let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
-    let sample = gst_video::convert_sample(&picture.sample, &caps, gst::ClockTime::from_seconds(10))
+    let sample = gst_video::convert_sample(&picture.sample, &caps, Some(gst::ClockTime::from_seconds(10)))
         .context("a frame cannot be converted to RGB")?;
     let info = gst_video::VideoInfo::from_caps(sample.caps().context("a picture without caps")?)?;
     let buffer = sample.buffer().context("a picture without pixels")?;

@@ -13,8 +13,12 @@ const WIDTH: f64 = 960.0;
 /// Room left of the plot for the numbers of the y axis.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
-/// Room above for the chapters' numbers.
+/// Room above for the chapters' numbers; what marks say stands below them, in lanes.
 const TOP: f64 = 20.0;
+/// Height of a lane of text.
+const LANE: f64 = 14.0;
+/// Width of a character of such text, about.
+const CHARACTER: f64 = 6.4;
 /// Room below for the numbers of the x axis.
 const BOTTOM: f64 = 22.0;
 /// Points beyond this many a line are thinned: more cannot be seen.
@@ -77,11 +81,13 @@ impl Lines {
     pub fn svg(&self) -> String {
         let x = self.x_range();
         let y = self.y_range();
-        let h = self.height;
+        let across = |px: f64| LEFT + (px - x.0) / (x.1 - x.0) * (WIDTH - LEFT - RIGHT);
+        let lanes = lanes(&self.marks, &across);
+        let top = TOP + LANE * lanes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0) as f64;
+        let h = self.height + top - TOP;
         let at = |px: f64, py: f64| {
-            let fx = (px - x.0) / (x.1 - x.0);
             let fy = (py - y.0) / (y.1 - y.0);
-            (LEFT + fx * (WIDTH - LEFT - RIGHT), h - BOTTOM - fy.clamp(0.0, 1.0) * (h - TOP - BOTTOM))
+            (across(px), h - BOTTOM - fy.clamp(0.0, 1.0) * (h - top - BOTTOM))
         };
         let mut s = open(&self.title, h);
         for (i, stretch) in self.stretches.iter().enumerate() {
@@ -89,9 +95,9 @@ impl Lines {
             let class = if i % 2 == 0 { "even" } else { "odd" };
             let _ = write!(
                 s,
-                r#"<rect class="stretch {class}" x="{from:.1}" y="{TOP}" width="{:.1}" height="{:.1}"/><text class="stretch-name" x="{:.1}" y="13">{}</text>"#,
+                r#"<rect class="stretch {class}" x="{from:.1}" y="{top}" width="{:.1}" height="{:.1}"/><text class="stretch-name" x="{:.1}" y="13">{}</text>"#,
                 to - from,
-                h - TOP - BOTTOM,
+                h - top - BOTTOM,
                 (from + to) / 2.0,
                 escape(&stretch.name)
             );
@@ -123,17 +129,15 @@ impl Lines {
         for series in &self.series {
             let _ = write!(s, r#"<path class="line {}" d="{}"/>"#, series.class, path(&thinned(&series.points), &at));
         }
-        for (i, mark) in self.marks.iter().enumerate() {
-            let mx = at(mark.x, y.0).0;
-            let right = mx > WIDTH * 0.8;
-            // Neighbours write at different heights.
-            let ty = TOP + 12.0 + 13.0 * (i % 3) as f64;
+        for (mark, (lane, left)) in self.marks.iter().zip(lanes) {
+            let mx = across(mark.x);
+            let text_at = TOP + LANE * lane as f64 + 11.0;
             let _ = write!(
                 s,
-                r#"<line class="mark {c}" x1="{mx:.1}" x2="{mx:.1}" y1="{TOP}" y2="{:.1}"/><text class="mark-text {c}" text-anchor="{}" x="{:.1}" y="{ty:.1}">{}</text>"#,
+                r#"<line class="mark {c}" x1="{mx:.1}" x2="{mx:.1}" y1="{top:.1}" y2="{:.1}"/><text class="mark-text {c}" text-anchor="{}" x="{:.1}" y="{text_at:.1}">{}</text>"#,
                 h - BOTTOM,
-                if right { "end" } else { "start" },
-                if right { mx - 4.0 } else { mx + 4.0 },
+                if left { "end" } else { "start" },
+                if left { mx + 1.0 } else { mx - 1.0 },
                 escape(&mark.text),
                 c = mark.class
             );
@@ -157,6 +161,27 @@ impl Lines {
         let room = if high > low { (high - low) * 0.08 } else { low.abs().max(1.0) * 0.1 };
         (low - room, high + room)
     }
+}
+
+/// A lane for what each mark says, so that no two texts overlap, and whether it stands left of its line.
+fn lanes(marks: &[Mark], across: &impl Fn(f64) -> f64) -> Vec<(usize, bool)> {
+    let mut ends: Vec<f64> = Vec::new();
+    let mut order: Vec<_> = (0..marks.len()).collect();
+    order.sort_by(|i, j| marks[*i].x.total_cmp(&marks[*j].x));
+    let mut placed = vec![(0, false); marks.len()];
+    for i in order {
+        let width = CHARACTER * marks[i].text.chars().count() as f64 + 8.0;
+        let x = across(marks[i].x);
+        let left = x + width > WIDTH;
+        let (from, to) = if left { (x - width, x) } else { (x, x + width) };
+        let lane = ends.iter().position(|end| *end <= from).unwrap_or(ends.len());
+        if lane == ends.len() {
+            ends.push(to);
+        }
+        ends[lane] = to;
+        placed[i] = (lane, left);
+    }
+    placed
 }
 
 /// One bar: a name on the left, segments one after the other.
@@ -339,6 +364,13 @@ mod tests {
         let points: Vec<_> = (0..10_000).map(|i| (f64::from(i), 0.0)).collect();
         let kept = thinned(&points);
         assert!(kept.len() <= MOST_POINTS + 1 && kept[0] == points[0] && kept.last() == points.last());
+    }
+
+    #[test]
+    fn what_marks_say_never_overlaps() {
+        let mark = |x: f64| Mark { x, text: "alarm: lighting".into(), class: "alarm" };
+        let lanes = lanes(&[mark(0.0), mark(10.0), mark(500.0), mark(950.0)], &|x| x);
+        assert_eq!(lanes, [(0, false), (1, false), (0, false), (0, true)], "the last has no room on its right");
     }
 
     #[test]

@@ -45,8 +45,11 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink
 //! ```
 
+mod arm_b;
 mod imp;
+mod line;
 mod pairing;
+mod query;
 mod score;
 mod waiting;
 

@@ -85,8 +85,8 @@ pub enum Arrival {
 /// What an outcome of b belonged to.
 #[derive(Debug)]
 pub enum Match {
-    /// A frame that is still here.
-    Held(FromA),
+    /// A frame that is still here, by its number: it goes on once it has the [`Pairing::answer`].
+    Held(u64, FromA),
     /// A frame that has gone on.
     Late(FromA),
     /// A frame that has not come yet.
@@ -203,8 +203,19 @@ impl Pairing {
             self.counts.late += u64::from(b.is_some());
             return Match::Late(entry.frame);
         }
+        Match::Held(serial, self.entries[at].frame.clone())
+    }
+
+    /// Gives a frame what b said of it; false where it has gone on in the meantime.
+    pub fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
+        let Some(at) = self.at(serial) else { return false };
+        if self.entries[at].gone {
+            self.entries.remove(at);
+            self.counts.late += u64::from(b.is_some());
+            return false;
+        }
         self.entries[at].answer = Answer::Came(b);
-        Match::Held(self.entries[at].frame.clone())
+        true
     }
 
     /// These frames will never come on b. The ids rise.
@@ -308,8 +319,11 @@ mod tests {
     fn a_later_frame_of_b_releases_the_ones_before() {
         let mut p = Pairing::default();
         let [one, two, three] = [1, 2, 3].map(|id| pending(&mut p, id));
-        assert!(matches!(p.b_came(name(2), said()), Match::Held(f) if f.name == name(2)));
-        assert!(p.is_ready(one) && p.is_ready(two) && !p.is_ready(three));
+        let Match::Held(serial, frame) = p.b_came(name(2), said()) else { panic!("it is here") };
+        assert_eq!((serial, frame.name), (two, name(2)));
+        assert!(p.is_ready(one) && !p.is_ready(two));
+        assert!(p.answer(two, said()));
+        assert!(p.is_ready(two) && !p.is_ready(three));
         assert!(p.leave(one).is_none() && p.leave(two).is_some());
         assert_eq!((p.counts.missing, p.counts.paired), (1, 1));
     }
@@ -336,12 +350,22 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_goes_on_while_it_is_being_compared_is_late() {
+        let mut p = Pairing::default();
+        let one = pending(&mut p, 1);
+        assert!(matches!(p.b_came(name(1), said()), Match::Held(..)));
+        assert!(p.leave(one).is_none());
+        assert!(!p.answer(one, said()));
+        assert_eq!((p.counts.paired, p.counts.late, p.entries.len()), (1, 1, 0));
+    }
+
+    #[test]
     fn frames_whose_identity_was_lost_are_paired_by_time() {
         let mut p = Pairing::default();
         let one = pending(&mut p, 1);
         let lost = Name { id: None, pts_ns: Some(10) };
-        assert!(matches!(p.b_came(lost, said()), Match::Held(_)));
-        assert!(p.leave(one).is_some());
+        assert!(matches!(p.b_came(lost, said()), Match::Held(serial, _) if serial == one));
+        assert!(p.answer(one, said()) && p.leave(one).is_some());
         assert!(matches!(p.b_came(lost, said()), Match::Stranger), "not twice");
     }
 

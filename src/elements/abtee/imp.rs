@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pads, properties, events and queries of `abtee`.
+//! `abtee` as GStreamer sees it: pads, properties, frames and events.
 
 use std::sync::{
     LazyLock, Mutex,
@@ -12,10 +12,11 @@ use super::{
     Mode,
     branch::{Branch, Item, Room},
     memory::{Copied, Copier},
+    share::share,
 };
 use crate::{
     meta::{AndonFrameMeta, StreamContext, event::AndonEvent, message},
-    result::{Arm, Arms, Frame, PartKey},
+    result::{Arm, Arms, Frame},
 };
 
 static CAT: LazyLock<gst::DebugCategory> =
@@ -26,11 +27,11 @@ const DEFAULT_MAX_QUEUE: u32 = 2;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug)]
-struct Settings {
-    mode: Mode,
-    weight: f64,
-    leaky: bool,
-    max_queue: u32,
+pub(super) struct Settings {
+    pub(super) mode: Mode,
+    pub(super) weight: f64,
+    pub(super) leaky: bool,
+    pub(super) max_queue: u32,
 }
 
 impl Default for Settings {
@@ -108,9 +109,9 @@ pub struct AbTee {
         get, set = Self::set_max_queue, mutable_playing, type = u32, member = max_queue, minimum = 1,
         default = DEFAULT_MAX_QUEUE)]
     settings: Mutex<Settings>,
-    sink: gst::Pad,
-    src_a: gst::Pad,
-    src_b: gst::Pad,
+    pub(super) sink: gst::Pad,
+    pub(super) src_a: gst::Pad,
+    pub(super) src_b: gst::Pad,
     state: parking_lot::Mutex<State>,
     branch: Branch,
     counts: Counts,
@@ -118,7 +119,7 @@ pub struct AbTee {
 
 #[glib::object_subclass]
 impl ObjectSubclass for AbTee {
-    const NAME: &'static str = "AndonAbTee";
+    const NAME: &'static str = "GstAbTee";
     type Type = super::AbTee;
     type ParentType = gst::Element;
 
@@ -128,8 +129,12 @@ impl ObjectSubclass for AbTee {
             .chain_function(|_, parent, buffer| {
                 Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |t| t.chain(buffer))
             })
-            .event_function(|_, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |t| t.sink_event(event))
+            .event_full_function(|_, parent, event| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |t| flow_of(&t.src_a, t.sink_event(event)),
+                )
             })
             .query_function(|_, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |t| t.sink_query(query))
@@ -258,7 +263,7 @@ impl ElementImpl for AbTee {
 }
 
 impl AbTee {
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         *self.settings.lock().expect("nothing panics with the settings locked")
     }
 
@@ -421,7 +426,8 @@ impl AbTee {
     fn replay(&self) {
         self.sink.sticky_events_foreach(|event| {
             if event.type_() != gst::EventType::Eos {
-                self.src_b.push_event(event.clone());
+                // A pad does not push the very event that it has already pushed.
+                self.src_b.push_event(event.copy());
                 if event.type_() == gst::EventType::StreamStart {
                     self.src_b.push_event(AndonEvent::Arm(Arm::B).to_event());
                 }
@@ -505,118 +511,18 @@ impl AbTee {
             }
         }
     }
+}
 
-    fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
-        if self.src_a.peer_query(query) {
-            if let gst::QueryViewMut::Allocation(q) = query.view_mut() {
-                self.raise_minimum(q);
-            }
-            return true;
-        }
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(q) => {
-                let all = self.sink.pad_template_caps();
-                let caps = q
-                    .filter_owned()
-                    .map_or_else(|| all.clone(), |f| f.intersect_with_mode(&all, gst::CapsIntersectMode::First));
-                q.set_result(&caps);
-                true
-            }
-            gst::QueryViewMut::AcceptCaps(q) => {
-                // Nobody is there to refuse; somebody who is has spoken already.
-                let accepts = !self.src_a.is_linked() && q.caps().is_subset(&self.sink.pad_template_caps());
-                q.set_result(accepts);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Asks for the frames that arm b may hold, of pools without a limit only: of others it holds none.
-    fn raise_minimum(&self, query: &mut gst::query::Allocation) {
-        let settings = self.settings();
-        if settings.mode != Mode::Shadow || !self.src_b.is_linked() {
-            return;
-        }
-        let pools: Vec<_> = query
-            .allocation_pools()
-            .map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max))
-            .collect();
-        for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
-            if max == 0 {
-                // One more is with b's first element.
-                let min = min + settings.max_queue + 1;
-                query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
-            }
-        }
-    }
-
-    fn src_a_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        self.sink.peer_query(query) || gst::Pad::query_default(pad, Some(&*self.obj()), query)
-    }
-
-    fn src_b_query(&self, query: &mut gst::QueryRef) -> bool {
-        let now = || self.sink.current_caps().unwrap_or_else(|| self.sink.pad_template_caps());
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(q) => {
-                let caps = now();
-                let caps = q
-                    .filter_owned()
-                    .map_or_else(|| caps.clone(), |f| f.intersect_with_mode(&caps, gst::CapsIntersectMode::First));
-                q.set_result(&caps);
-                true
-            }
-            gst::QueryViewMut::AcceptCaps(q) => {
-                let accepts = q.caps().can_intersect(&now());
-                q.set_result(accepts);
-                true
-            }
-            gst::QueryViewMut::Latency(_)
-            | gst::QueryViewMut::Position(_)
-            | gst::QueryViewMut::Duration(_)
-            | gst::QueryViewMut::Segment(_)
-            | gst::QueryViewMut::Formats(_)
-            | gst::QueryViewMut::Context(_) => self.sink.peer_query(query),
-            _ => false,
-        }
+/// Whether an event went down, as a flow: one that found the pad shut is no error of the stream's.
+pub(crate) fn flow_of(src: &gst::Pad, done: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
+    match done {
+        true => Ok(gst::FlowSuccess::Ok),
+        false if src.pad_flags().contains(gst::PadFlags::FLUSHING) => Err(gst::FlowError::Flushing),
+        false => Err(gst::FlowError::Error),
     }
 }
 
 fn mark(buffer: &mut gst::Buffer, mut frame: Frame, arms: Arms) {
     frame.arms = arms;
     AndonFrameMeta::set(buffer.make_mut(), frame);
-}
-
-/// Where a part falls in 0..1, the same every time: FNV-1a, and the finaliser of SplitMix64 to spread it.
-fn share(key: &PartKey) -> f64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    match key {
-        PartKey::Part(id) => take(id.as_bytes()),
-        PartKey::Frame(run, id) => {
-            take(run.as_bytes());
-            take(&id.to_le_bytes());
-        }
-    }
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^= hash >> 31;
-    (hash >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_fall_evenly_and_always_the_same_way() {
-        let keys: Vec<_> = (0..10_000).map(|k| PartKey::Part(format!("P{k}"))).collect();
-        let in_b = keys.iter().filter(|k| share(k) < 0.1).count();
-        assert!((900..1100).contains(&in_b), "{in_b} of 10,000 at a weight of 0.1");
-        assert!(keys.iter().all(|k| share(k) == share(&k.clone()) && (0.0..1.0).contains(&share(k))));
-    }
 }

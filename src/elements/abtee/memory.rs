@@ -85,11 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_a_bounded_pool_is_copied_even_through_a_shallow_copy_of_it() {
+    fn memory_of_a_bounded_pool_is_copied_also_where_another_buffer_holds_it() {
         let bounded = pool(2);
         let buffer = bounded.acquire_buffer(None).unwrap();
+        let mut holder = buffer.copy();
+        gst::ParentBufferMeta::add(holder.get_mut().expect("a copy has one owner"), &buffer);
         let mut copier = Copier::default();
-        for buffer in [buffer.copy(), buffer] {
+        for buffer in [holder, buffer] {
             let Some(Copied::Deep(copy)) = copier.copy(&buffer) else { panic!("a shallow copy") };
             assert!(!is_shared(&copy, &buffer));
         }

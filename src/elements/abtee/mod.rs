@@ -46,6 +46,10 @@
 mod branch;
 mod imp;
 mod memory;
+mod query;
+mod share;
+
+pub(super) use imp::flow_of;
 
 use gst::prelude::*;
 

@@ -20,9 +20,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("defecttestsrc", gst::DebugColorFlags::empty(), Some("A line camera that does not exist"))
 });
 
-/// Caps of the reference timestamp: the time of capture since 1970.
-static UNIX_TIME: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
-
 const DEFAULT_SIDE: i32 = 640;
 const DEFAULT_RATE: gst::Fraction = gst::Fraction::new_raw(30, 1);
 const ALL_KINDS: &str = "open,short,mousebite,spur,copper,pin-hole";
@@ -60,6 +57,8 @@ struct Run {
     model: Arc<ModelId>,
     /// Nothing: no engine runs.
     provider: Arc<str>,
+    /// What the reference timestamp counts: the time since 1970. Not a static, which would count as a leak.
+    unix_time: gst::Caps,
 }
 
 impl State {
@@ -224,6 +223,7 @@ impl Run {
             labels: Kind::ALL.map(|kind| kind.label().into()),
             model: Arc::new(ModelId { name: "defecttestsrc".into(), ..ModelId::default() }),
             provider: "".into(),
+            unix_time: gst::Caps::new_empty_simple("timestamp/x-unix"),
         }
     }
 
@@ -526,7 +526,7 @@ impl BaseSrcImpl for DefectTestSrc {
         AndonFrameMeta::set(buffer, frame);
         if let Some(captured) = captured {
             let at = gst::ClockTime::from_nseconds(captured);
-            gst::ReferenceTimestampMeta::add(buffer, &UNIX_TIME, at, gst::ClockTime::NONE);
+            gst::ReferenceTimestampMeta::add(buffer, &run.unix_time, at, gst::ClockTime::NONE);
         }
         buffer.set_pts(pts);
         buffer.set_duration(end - pts);

@@ -412,7 +412,7 @@ impl ElementImpl for DriftMeter {
                 "Drift meter",
                 "Filter/Analyzer/Video",
                 "Says when light, focus, camera or predictions are no longer those of the reference, and which",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&*METADATA)

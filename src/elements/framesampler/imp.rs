@@ -186,7 +186,7 @@ impl Default for FrameSampler {
 
 #[glib::object_subclass]
 impl ObjectSubclass for FrameSampler {
-    const NAME: &'static str = "AndonFrameSampler";
+    const NAME: &'static str = "GstFrameSampler";
     type Type = super::FrameSampler;
     type ParentType = gst_base::BaseTransform;
 }
@@ -258,7 +258,7 @@ impl ElementImpl for FrameSampler {
                 "Frame sampler",
                 "Filter/Analyzer/Video",
                 "Keeps the frames worth keeping, also those already gone by, with what every model said of them",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&METADATA)
@@ -290,7 +290,7 @@ impl BaseTransformImpl for FrameSampler {
             if wants && o.policy.folder.is_none() {
                 return Err(gst::error_msg!(
                     gst::ResourceError::NotFound,
-                    ["location is not set: set it to the folder that captures are to go to"]
+                    ("location is not set: set it to the folder that captures are to go to")
                 ));
             }
             o.policy.folder.clone()
@@ -304,7 +304,7 @@ impl BaseTransformImpl for FrameSampler {
             }
         };
         let writer = Writer::start(Folder, queue.clone(), tally.clone(), folder, report)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ["no thread to write captures with: {e}"]))?;
+            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
         *self.writer.lock() = Some(writer);
         *self.tally.lock() = tally;
         let mut state = self.state.lock();
@@ -324,7 +324,7 @@ impl BaseTransformImpl for FrameSampler {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
-                ["{given_up} captures were given up: the disk did not take them within drain-timeout"]
+                ("{given_up} captures were given up: the disk did not take them within drain-timeout")
             );
         }
         let mut state = self.state.lock();
@@ -434,7 +434,7 @@ impl FrameSampler {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::NotFound,
-                ["capture was refused: set location to the folder that captures are to go to"]
+                ("capture was refused: set location to the folder that captures are to go to")
             );
             return false;
         }
@@ -506,7 +506,7 @@ impl FrameSampler {
             state.bad_events == 1
         };
         if first {
-            gst::element_imp_warning!(self, gst::StreamError::Format, ["an event was ignored: {error}"]);
+            gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was ignored: {error}"));
         }
     }
 

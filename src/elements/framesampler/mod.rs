@@ -27,7 +27,8 @@
 //!
 //! `pre-roll` is how many frames gone by stay at hand, within `max-bytes`. They share plain system memory with the
 //! stream: an element downstream that draws into a frame makes itself a copy first, and a pool upstream allocates
-//! afresh instead of waiting for what is held. Other memory (DMABuf, V4L2) is copied on the streaming thread. Sources
+//! afresh instead of waiting for what is held. Other memory (DMABuf, V4L2, what an application wrapped in Rust) is copied
+//! on the streaming thread, which costs a memcpy of the frame; `deep-copies` counts them. Sources
 //! that wrap a fixed number of driver buffers as plain memory cannot be told from others: set `deep-copy` for them.
 //!
 //! # What is written
@@ -94,7 +95,7 @@
 //! What two models differ on, with ten frames around it, as long as the candidate is at most 100 frames late:
 //!
 //! ```sh
-//! gst-launch-1.0 defecttestsrc num-buffers=300 ! abtee name=t mode=shadow \
+//! gst-launch-1.0 defecttestsrc num-buffers=40 ! abtee name=t mode=shadow \
 //!   t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
 //!   abjoin name=j ! framesampler location=captures pre-roll=100 on-disagreement=true auto-pre-roll=5 post-roll=5 ! fakesink
 //! ```

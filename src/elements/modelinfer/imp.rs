@@ -25,13 +25,14 @@ use parking_lot::Mutex;
 
 use super::{
     parts::Parts,
+    report,
     settings::{Live, OnError, Settings},
     stats::Stats,
-    swap::{Change, Exchange, Loaded, Report},
+    swap::{Cause, Change, Exchange, Loaded, Report},
 };
 use crate::{
     inference::{self, Cancel, Outcome},
-    meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent, message},
+    meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent},
     result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, Verdict, monotonic_ns},
 };
 
@@ -118,7 +119,7 @@ pub struct ModelInfer {
 
 #[glib::object_subclass]
 impl ObjectSubclass for ModelInfer {
-    const NAME: &'static str = "GstAndonModelInfer";
+    const NAME: &'static str = "GstModelInfer";
     type Type = super::ModelInfer;
     type ParentType = gst_base::BaseTransform;
 }
@@ -204,7 +205,7 @@ impl ElementImpl for ModelInfer {
                 "Model inference",
                 "Filter/Analyzer/Video",
                 "Judges frames and parts with an ONNX model, which can be swapped and rolled back while playing",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&METADATA)
@@ -262,7 +263,7 @@ impl BaseTransformImpl for ModelInfer {
                 self.failed(&settings.model, &error);
                 (None, None)
             }
-            Err(error) => return Err(error_message(&error)),
+            Err(error) => return Err(report::error_message(&error)),
         };
         if let Some(running) = &running {
             gst::info!(CAT, imp = self, "running {:?}", running.engine.id());
@@ -386,12 +387,12 @@ impl BaseTransformImpl for ModelInfer {
         AndonInferenceMeta::set(buffer, inference.clone());
         meta::mirror(buffer, &inference);
         if state.live.post_messages {
-            self.post(&inference);
+            report::inference(&self.obj(), &inference);
         }
         self.parts.observe(&self.obj(), &inference, state.live.part_deadline);
         match error {
             Some(error) if state.live.on_error == OnError::Error => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ["{error}"]);
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
                 Err(gst::FlowError::Error)
             }
             _ => Ok(gst::FlowSuccess::Ok),
@@ -479,28 +480,12 @@ impl ModelInfer {
 
     fn refuse(&self, problem: &str) {
         self.stats.lock().events_refused += 1;
-        gst::element_imp_warning!(self, gst::StreamError::Format, ["an event was refused: {problem}"]);
+        gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
 
     fn in_use(&self, running: Option<&Loaded>) {
         self.stats.lock().model = running.map(|r| r.engine.id().clone());
         *self.provider.lock() = running.map_or_else(|| "".into(), |r| r.engine.provider().clone());
-    }
-
-    /// Reports a model that could not be loaded: what ran, if anything, goes on.
-    fn failed(&self, model: &str, error: &inference::Error) {
-        let running = self.stats.lock().model.clone();
-        let running = running.as_deref().map(label_of).unwrap_or_default();
-        let text = error.to_string();
-        let s = gst::Structure::builder("andon/model-failed")
-            .field("model", model)
-            .field("running", &running)
-            .field("error", &text)
-            .build();
-        let json =
-            serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": text});
-        message::post(&*self.obj(), s, &json.to_string());
-        gst::element_imp_warning!(self, gst::ResourceError::Failed, ["{text}"]);
     }
 
     /// What is done between two frames: changed settings, events from applications, another model.
@@ -551,67 +536,30 @@ impl ModelInfer {
         }
     }
 
+    /// Reports a model that could not be loaded: what ran, if anything, goes on.
+    fn failed(&self, model: &str, error: &inference::Error) {
+        let running = self.stats.lock().model.clone();
+        report::failed(&self.obj(), model, running.as_deref(), error);
+        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));
+    }
+
     /// Tells when frames begin not to be judged, once until they are again.
     fn tell_change(&self, before: Status, outcome: &Outcome, frame_id: u64) {
-        if outcome.status == before || matches!(outcome.status, Status::Ok | Status::Skipped) {
-            return;
+        if outcome.status != before && !matches!(outcome.status, Status::Ok | Status::Skipped) {
+            gst::warning!(CAT, imp = self, "frame {frame_id} is unjudged: {}", outcome.reason);
+            report::unjudged(&self.obj(), frame_id, outcome);
         }
-        gst::warning!(CAT, imp = self, "frame {frame_id} is unjudged: {}", outcome.reason);
-        let status = outcome.status.as_str();
-        let s = gst::Structure::builder("andon/unjudged")
-            .field("frame-id", frame_id)
-            .field("status", status)
-            .field("reason", &outcome.reason)
-            .build();
-        let json = serde_json::json!({
-            "schema": "andon.unjudged/1", "frame_id": frame_id, "status": status, "reason": outcome.reason
-        });
-        message::post(&*self.obj(), s, &json.to_string());
     }
 
     fn tell_swap(&self, change: &Change) {
         {
             let mut stats = self.stats.lock();
             match change.cause {
-                super::swap::Cause::Swap => stats.swaps += 1,
-                super::swap::Cause::Rollback => stats.rollbacks += 1,
+                Cause::Swap => stats.swaps += 1,
+                Cause::Rollback => stats.rollbacks += 1,
             }
         }
-        let from = change.from.as_deref().map(label_of).unwrap_or_default();
-        let to = label_of(&change.to);
-        let (duration, loading) = (change.duration.as_nanos() as u64, change.loading.as_nanos() as u64);
-        let s = gst::Structure::builder("andon/model-changed")
-            .field("from", &from)
-            .field("to", &to)
-            .field("duration", duration)
-            .field("cause", change.cause.as_str())
-            .build();
-        let json = serde_json::json!({
-            "schema": "andon.model-changed/1", "from": change.from.as_deref(), "to": &*change.to,
-            "cause": change.cause.as_str(), "duration_ns": duration, "loading_ns": loading
-        });
-        message::post(&*self.obj(), s, &json.to_string());
-    }
-
-    fn post(&self, i: &Inference) {
-        let mut s = gst::Structure::builder("andon/inference")
-            .field("element", &*i.element)
-            .field("arm", i.arm.as_str())
-            .field("frame-id", i.frame_id)
-            .field("status", i.status.as_str())
-            .field("verdict", i.verdict.as_str())
-            .field("score", f64::from(i.score))
-            .field("detections", i.detections.len() as u32)
-            .field("latency-us", i.latency_us)
-            .field("model", label_of(&i.model))
-            .build();
-        if let Some(pts) = i.pts_ns {
-            s.set("pts", pts);
-        }
-        if let Some(part) = &i.part {
-            s.set("part", &part.id);
-        }
-        message::post(&*self.obj(), s, &i.to_json());
+        report::changed(&self.obj(), change);
     }
 }
 
@@ -649,26 +597,4 @@ fn describe(
         None => (LatencyFrom::Entry, Some(monotonic_ns().saturating_sub(frame.entered_ns) / 1000)),
     };
     i
-}
-
-/// `NAME@VERSION`, or the name alone.
-fn label_of(id: &ModelId) -> String {
-    if id.version.is_empty() { id.name.clone() } else { format!("{}@{}", id.name, id.version) }
-}
-
-/// The element error for a model that cannot be loaded.
-fn error_message(error: &inference::Error) -> gst::ErrorMessage {
-    use crate::model::Error as M;
-    use inference::Error as E;
-    match error {
-        E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
-            gst::error_msg!(gst::ResourceError::NotFound, ["{error}"])
-        }
-        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ["{error}"]),
-        E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
-            gst::error_msg!(gst::LibraryError::Init, ["{error}"])
-        }
-        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ["{error}"]),
-        _ => gst::error_msg!(gst::StreamError::Format, ["{error}"]),
-    }
 }

@@ -82,6 +82,7 @@
 
 mod imp;
 mod parts;
+mod report;
 mod settings;
 mod stats;
 mod swap;

@@ -29,7 +29,7 @@ struct Inner {
 
 impl Inner {
     fn now(&mut self, element: &super::ModelInfer) -> u64 {
-        let clock = self.clock.get_or_insert_with(|| element.clock().unwrap_or_else(|| gst::SystemClock::obtain()));
+        let clock = self.clock.get_or_insert_with(|| element.clock().unwrap_or_else(gst::SystemClock::obtain));
         clock.time().nseconds()
     }
 
@@ -61,7 +61,9 @@ impl Parts {
     fn wake(&self, element: &super::ModelInfer, deadline: u64) {
         let mut inner = self.inner.lock();
         let (Some(oldest), Some(clock)) = (inner.judge.oldest_ns(), inner.clock.clone()) else { return };
-        let id = clock.new_single_shot_id(gst::ClockTime::from_nseconds(oldest.saturating_add(deadline)));
+        // A deadline beyond the end of the clock is none.
+        let Some(at) = oldest.checked_add(deadline).and_then(|ns| gst::ClockTime::try_from(ns).ok()) else { return };
+        let id = clock.new_single_shot_id(at);
         let weak = element.downgrade();
         let armed = id.wait_async(move |_, _, _| {
             if let Some(element) = weak.upgrade() {

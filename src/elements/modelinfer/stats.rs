@@ -8,7 +8,7 @@ use crate::result::{Inference, ModelId, Status, Tally};
 /// Latencies that the percentiles are taken from.
 const RECENT: usize = 1024;
 
-/// What was counted since the start or the last `reset()`.
+/// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     /// Frames that came.

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The way of arm b: what it said is kept, its frames are not, unless they are its alone.
+
+use std::sync::Arc;
+
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::{
+    imp::{AbJoin, CAT, size_of},
+    pairing::{FromA, Match, Name},
+    waiting::Held,
+};
+use crate::{
+    meta::{
+        AndonFrameMeta, AndonInferenceMeta,
+        event::{AndonEvent, Late},
+        read_any,
+    },
+    result::{Arm, Arms, Frame, Inference},
+};
+
+/// Outcomes that came late and wait for a's thread; more than that only where a stands still.
+const MOST_LATE: usize = 1024;
+
+/// Ids of frames of b that went on last, by which a frame that comes again over a is known.
+const MOST_RECENT: usize = 64;
+
+impl AbJoin {
+    pub(super) fn chain_b(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let frame = AndonFrameMeta::get(&buffer);
+        let size = self.state.lock().sizes[1];
+        let b = outcome_of_b(&buffer, size);
+        if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
+            if let Some(b) = b {
+                AndonInferenceMeta::set(buffer.make_mut(), b);
+            }
+            return self.push_b(buffer, frame);
+        }
+        // An identity that does not name arm b was given after abtee's was lost.
+        let id = frame.filter(|f| f.arms.expects(Arm::B)).map(|f| (f.run, f.id));
+        let name = Name { id, pts_ns: buffer.pts().map(|t| t.nseconds()) };
+        drop(buffer);
+        let mut state = self.state.lock();
+        if state.flushing || !state.running {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let matched = state.pairing.b_came(name, b.clone());
+        match (matched, b) {
+            (Match::Held(serial, _), None) => {
+                state.pairing.answer(serial, None);
+            }
+            (Match::Held(serial, from_a), Some(b)) => {
+                // Whom b has passed over need not wait for the comparison.
+                self.notify(&mut state);
+                drop(state);
+                // Compared before the frame goes on, so that the score at EOS has every frame that came before it.
+                self.compare(&from_a, &b);
+                state = self.state.lock();
+                if !state.pairing.answer(serial, Some(b.clone())) {
+                    drop(state);
+                    self.tell_late(&from_a, &b);
+                    return Ok(gst::FlowSuccess::Ok);
+                }
+            }
+            (Match::Late(from_a), Some(b)) => {
+                drop(state);
+                self.tell_late(&from_a, &b);
+                self.compare(&from_a, &b);
+                return Ok(gst::FlowSuccess::Ok);
+            }
+            _ => {}
+        }
+        self.notify(&mut state);
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// Leaves an outcome for a's thread to send down.
+    fn tell_late(&self, from_a: &FromA, b: &Inference) {
+        let Some((run, frame_id)) = from_a.name.id else { return };
+        let late = Late { run, frame_id, pts_ns: from_a.name.pts_ns, json: b.to_json() };
+        let event = AndonEvent::Late(late).to_event();
+        let mut state = self.state.lock();
+        if state.flushing || !state.running {
+            return;
+        }
+        state.late.push_back(event);
+        if state.late.len() > MOST_LATE {
+            state.late.pop_front();
+            state.late_lost += 1;
+        }
+    }
+
+    /// A frame that only b was given goes on from here. Its flow is answered, for here b is the line.
+    fn push_b(&self, buffer: gst::Buffer, frame: &Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let wait = self.settings().wait;
+        let mut state = self.state.lock();
+        self.wait_for_room(&mut state, wait)?;
+        state.b_alone += 1;
+        state.recent_b.push_back(frame.id);
+        if state.recent_b.len() > MOST_RECENT {
+            state.recent_b.pop_front();
+        }
+        if wait != 0 {
+            state.queue.insert(Held { buffer, id: frame.id, serial: None, arrival: None });
+            self.notify(&mut state);
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        self.put_out(&mut state, frame.id);
+        drop(state);
+        let flow = {
+            let _turn = self.push.lock();
+            self.src.push(buffer)
+        };
+        self.state.lock().flow = flow.err();
+        flow
+    }
+
+    pub(super) fn event_b(&self, event: &gst::Event) {
+        let mut state = self.state.lock();
+        match event.view() {
+            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => state.pairing.b_begins(),
+            gst::EventView::Caps(e) => state.sizes[1] = size_of(e.caps()),
+            gst::EventView::Eos(_) => {
+                state.pairing.b_ends();
+                let after_a = state.a_ended;
+                self.notify(&mut state);
+                drop(state);
+                if after_a {
+                    // What b still said after a's last word is in this one.
+                    self.post_last_report();
+                }
+            }
+            _ => match AndonEvent::parse(event) {
+                Some(Ok(AndonEvent::Dropped { run, mut frame_ids })) => {
+                    frame_ids.sort_unstable();
+                    state.pairing.dropped(run, &frame_ids);
+                    self.notify(&mut state);
+                }
+                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                _ => {}
+            },
+        }
+    }
+}
+
+/// What arm b said: its own meta, else what somebody else's model left, unless that is arm a's mirrored.
+fn outcome_of_b(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
+    if let Some(own) = AndonInferenceMeta::get(buffer, Arm::B) {
+        return Some(own);
+    }
+    if AndonInferenceMeta::get(buffer, Arm::A).is_some() {
+        return None;
+    }
+    let foreign = read_any(buffer, Arm::A, size)?;
+    Some(Arc::new(Inference { arm: Arm::B, ..(*foreign).clone() }))
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The way of arm a: what comes, waits if asked to, and goes down.
+
+use std::{collections::VecDeque, mem, sync::Arc};
+
+use gst::{prelude::*, subclass::prelude::*};
+use parking_lot::MutexGuard;
+
+use super::{
+    imp::{AbJoin, CAT, State, size_of},
+    pairing::{Arrival, FromA, Name},
+    score,
+    waiting::{Held, Item},
+};
+use crate::{
+    meta::{AndonFrameMeta, AndonInferenceMeta, read_any, scaled},
+    result::{Arm, Arms, Frame, Inference},
+};
+
+impl AbJoin {
+    /// Wakes everybody who waits for anything.
+    pub(super) fn notify(&self, state: &mut State) {
+        if let Some(alarm) = &state.alarm {
+            alarm.unschedule();
+        }
+        self.changed.notify_all();
+    }
+
+    pub(super) fn activate(&self, pad: &gst::Pad, mode: gst::PadMode, active: bool) -> Result<(), gst::LoggableError> {
+        if mode != gst::PadMode::Push {
+            return Err(gst::loggable_error!(CAT, "abjoin only pushes"));
+        }
+        if active {
+            let mut state = self.state.lock();
+            let (counts, forgotten) = (state.pairing.counts, state.pairing.forgotten);
+            *state = State { running: true, ..State::default() };
+            (state.pairing.counts, state.pairing.forgotten) = (counts, forgotten);
+            drop(state);
+            self.start_task()?;
+        } else {
+            let mut state = self.state.lock();
+            state.running = false;
+            state.queue.clear();
+            state.late.clear();
+            state.pairing.flush();
+            self.notify(&mut state);
+            drop(state);
+            pad.stop_task()?;
+        }
+        Ok(())
+    }
+
+    fn start_task(&self) -> Result<(), glib::BoolError> {
+        let this = self.obj().downgrade();
+        self.src.start_task(move || {
+            if let Some(this) = this.upgrade() {
+                this.imp().step();
+            }
+        })
+    }
+
+    pub(super) fn chain_a(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = self.settings();
+        let is_b_linked = self.sink_b.is_linked();
+        let mut state = self.state.lock();
+        let (frame, from_a) = self.read_a(&state, &mut buffer);
+        let expected = frame.arms.expects(Arm::B) && is_b_linked;
+        if state.recent_b.contains(&frame.id) {
+            state.twice += 1;
+            return state.flow.map_or(Ok(gst::FlowSuccess::Ok), Err);
+        }
+        self.wait_for_room(&mut state, settings.wait)?;
+        let running = buffer.pts().zip(state.segment.as_ref()).and_then(|(pts, s)| s.to_running_time(pts));
+        let due = Self::is_report_due(&mut state, running, settings.report_interval);
+        let size = state.sizes[0];
+        let (serial, known) = match state.pairing.a_came(from_a.clone(), expected) {
+            Arrival::Known(b) => (None, b),
+            Arrival::Pending(serial) => (Some(serial), None),
+            Arrival::Alone => (None, None),
+        };
+        if let Some(b) = &known {
+            AndonInferenceMeta::set(buffer.make_mut(), fitted(b, size));
+        }
+        let direct = settings.wait == 0 && state.queue.is_empty() && !state.busy;
+        let flow = if direct {
+            if let Some(serial) = serial {
+                state.pairing.leave(serial);
+            }
+            self.put_out(&mut state, frame.id);
+            let late = mem::take(&mut state.late);
+            drop(state);
+            let _turn = self.push.lock();
+            for event in late {
+                self.src.push_event(event);
+            }
+            let flow = self.src.push(buffer);
+            self.state.lock().flow = flow.err();
+            flow
+        } else {
+            let arrival = self.obj().clock().unwrap_or_else(gst::SystemClock::obtain);
+            let now = arrival.time();
+            state.queue.push(Item::Buffer(Held { buffer, id: frame.id, serial, arrival: Some((arrival, now)) }));
+            self.notify(&mut state);
+            let flow = state.flow.map_or(Ok(gst::FlowSuccess::Ok), Err);
+            drop(state);
+            flow
+        };
+        if let Some(b) = &known {
+            self.compare(&from_a, b);
+        }
+        if due {
+            score::post_report(&*self.obj(), &self.report());
+        }
+        flow
+    }
+
+    fn read_a(&self, state: &State, buffer: &mut gst::Buffer) -> (Frame, FromA) {
+        let frame = match AndonFrameMeta::get(buffer) {
+            Some(frame) => frame,
+            None => {
+                // No abtee has named it: both arms may have it, and time will tell.
+                let buffer = buffer.make_mut();
+                let frame = Frame { arms: Arms::AB, ..state.context.identify(buffer) };
+                AndonFrameMeta::set(buffer, frame.clone());
+                frame
+            }
+        };
+        let name = Name { id: Some((frame.run, frame.id)), pts_ns: buffer.pts().map(|t| t.nseconds()) };
+        let a = read_any(buffer, Arm::A, state.sizes[0]);
+        let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
+        (frame, FromA { name, a, truth })
+    }
+
+    /// Waits until one more frame may wait here. With `wait=-1` that could be for ever: then the oldest goes on alone.
+    pub(super) fn wait_for_room(&self, state: &mut MutexGuard<'_, State>, wait: i64) -> Result<(), gst::FlowError> {
+        loop {
+            if state.flushing || !state.running {
+                return Err(gst::FlowError::Flushing);
+            }
+            // Without a queue every frame finds out for itself.
+            if let Some(error) = state.flow.filter(|_| wait != 0) {
+                return Err(error);
+            }
+            // Once nobody waits any more, what still does goes first.
+            let drained = state.queue.is_empty() && !state.busy;
+            if if wait == 0 { drained } else { !state.queue.is_full() } {
+                return Ok(());
+            }
+            if wait < 0
+                && let Some(Item::Buffer(Held { serial: Some(serial), .. })) = state.queue.front()
+            {
+                let serial = *serial;
+                if !state.pairing.is_ready(serial) {
+                    state.pairing.give_up(serial);
+                    state.forced += 1;
+                    self.notify(state);
+                }
+            }
+            self.changed.wait(state);
+        }
+    }
+
+    /// Notes that a frame goes on.
+    pub(super) fn put_out(&self, state: &mut State, id: u64) {
+        if state.last_out.is_some_and(|last| id < last) {
+            state.out_of_order += 1;
+        }
+        state.last_out = state.last_out.max(Some(id));
+    }
+
+    /// One step of the source task: what waits goes on when b has spoken or the time is up.
+    fn step(&self) {
+        let mut state = self.state.lock();
+        let item = loop {
+            if state.flushing || !state.running {
+                drop(state);
+                // Only a pad that is flushing gets here, and then there may be no task any more.
+                let _ = self.src.pause_task();
+                return;
+            }
+            match self.until(&state) {
+                Due::Now => break state.queue.pop().expect("something is due"),
+                Due::Sometime => self.changed.wait(&mut state),
+                Due::At(alarm) => {
+                    state.alarm = Some(alarm.clone());
+                    MutexGuard::unlocked(&mut state, || {
+                        // Whether it was time or somebody woke it, all is looked at anew.
+                        let _ = alarm.wait();
+                    });
+                    state.alarm = None;
+                }
+            }
+        };
+        state.busy = true;
+        let item = match item {
+            Item::Buffer(held) => {
+                self.put_out(&mut state, held.id);
+                let b = held.serial.and_then(|serial| state.pairing.leave(serial));
+                let mut buffer = held.buffer;
+                if let Some(b) = b {
+                    AndonInferenceMeta::set(buffer.make_mut(), fitted(&b, state.sizes[0]));
+                }
+                state.flow.is_none().then_some(Ok(buffer))
+            }
+            Item::Event(event) => Some(Err(event)),
+        };
+        let late = mem::take(&mut state.late);
+        drop(state);
+        let flow = {
+            let _turn = self.push.lock();
+            for event in late {
+                self.src.push_event(event);
+            }
+            match item {
+                Some(Ok(buffer)) => Some(self.src.push(buffer)),
+                Some(Err(event)) => {
+                    self.push_serialized(event);
+                    None
+                }
+                None => None,
+            }
+        };
+        let mut state = self.state.lock();
+        if let Some(flow) = flow {
+            state.flow = flow.err();
+        }
+        state.busy = false;
+        self.notify(&mut state);
+    }
+
+    fn until(&self, state: &State) -> Due {
+        let (serial, arrival) = match state.queue.front() {
+            None => return Due::Sometime,
+            Some(Item::Buffer(Held { serial: Some(serial), arrival, .. })) => (*serial, arrival),
+            Some(_) => return Due::Now,
+        };
+        let wait = self.settings().wait;
+        if wait == 0 || state.pairing.is_ready(serial) {
+            return Due::Now;
+        }
+        let Some(((clock, arrival), wait)) = arrival.as_ref().zip(u64::try_from(wait).ok()) else {
+            return Due::Sometime;
+        };
+        let deadline = *arrival + gst::ClockTime::from_nseconds(wait);
+        if clock.time() >= deadline { Due::Now } else { Due::At(clock.new_single_shot_id(deadline)) }
+    }
+
+    pub(super) fn event_src(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::Reconfigure {
+            // Something new is linked: frames may go on again.
+            let mut state = self.state.lock();
+            state.flow = state.flow.filter(|f| *f != gst::FlowError::NotLinked);
+        }
+        self.sink_a.push_event(event)
+    }
+
+    /// Pushes an event whose turn has come; `push` is held.
+    fn push_serialized(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::Eos {
+            self.state.lock().a_ended = true;
+            self.post_last_report();
+        }
+        self.src.push_event(event)
+    }
+
+    pub(super) fn event_a(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => {
+                let mut state = self.state.lock();
+                state.flushing = true;
+                state.queue.clear();
+                state.late.clear();
+                state.pairing.flush();
+                self.notify(&mut state);
+                drop(state);
+                let done = self.src.push_event(event);
+                // Downstream is flushing, so what the task is pushing comes back.
+                let _ = self.src.pause_task();
+                return done;
+            }
+            gst::EventView::FlushStop(_) => {
+                let done = self.src.push_event(event);
+                let mut state = self.state.lock();
+                state.flushing = false;
+                state.flow = None;
+                state.segment = None;
+                state.reported = None;
+                state.a_ended = false;
+                drop(state);
+                if let Err(error) = self.start_task() {
+                    gst::error!(CAT, imp = self, "{error}");
+                }
+                return done;
+            }
+            _ => {}
+        }
+        if !event.is_serialized() {
+            return self.src.push_event(event);
+        }
+        let mut state = self.state.lock();
+        match event.view() {
+            gst::EventView::StreamStart(_) => {
+                state.flow = None;
+                state.a_ended = false;
+            }
+            gst::EventView::Caps(e) => state.sizes[0] = size_of(e.caps()),
+            gst::EventView::Segment(e) => state.segment = e.segment().downcast_ref().cloned(),
+            _ => {
+                if let Some(Err(error)) = state.context.observe(&event) {
+                    gst::warning!(CAT, imp = self, "{error}");
+                }
+            }
+        }
+        if state.flushing || !state.running {
+            return false;
+        }
+        if !state.queue.is_empty() || state.busy {
+            state.queue.push(Item::Event(event));
+            self.notify(&mut state);
+            return true;
+        }
+        let late = if event.type_() == gst::EventType::Eos { mem::take(&mut state.late) } else { VecDeque::new() };
+        drop(state);
+        let _turn = self.push.lock();
+        for event in late {
+            self.src.push_event(event);
+        }
+        self.push_serialized(event)
+    }
+}
+
+/// When what waits first may go on.
+enum Due {
+    Now,
+    At(gst::SingleShotClockId),
+    Sometime,
+}
+
+/// The outcome in pixels of a frame of `size`.
+fn fitted(b: &Arc<Inference>, size: [u32; 2]) -> Arc<Inference> {
+    if size == b.frame || size.contains(&0) || b.frame.contains(&0) {
+        return b.clone();
+    }
+    Arc::new(scaled(b, b.frame, size))
+}

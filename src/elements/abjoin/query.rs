@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Queries: arm a and the line ask each other, arm b is bound to nothing but video.
+
+use gst::prelude::*;
+use gst_video::VideoInfo;
+
+use super::{imp::AbJoin, waiting::MOST_HELD};
+
+/// What is held beyond the waiting time: the frame in hand, and what b's queue and thread keep waiting.
+const HELD_BESIDES: u32 = 4;
+
+impl AbJoin {
+    pub(super) fn query_a(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if query.is_serialized() {
+            // What waits goes before the question.
+            let mut state = self.state.lock();
+            while !state.queue.is_empty() || state.busy {
+                if state.flushing || !state.running {
+                    return false;
+                }
+                self.changed.wait(&mut state);
+            }
+        }
+        if self.src.peer_query(query) {
+            if let gst::QueryViewMut::Allocation(q) = query.view_mut() {
+                self.raise_minimum(q);
+            }
+            return true;
+        }
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) if !self.src.is_linked() => {
+                answer_from_template(pad, query)
+            }
+            _ => false,
+        }
+    }
+
+    /// Asks for the frames that may wait here.
+    fn raise_minimum(&self, query: &mut gst::query::Allocation) {
+        let wait = self.settings().wait;
+        if wait == 0 {
+            return;
+        }
+        let fps = query.get().0.and_then(|c| VideoInfo::from_caps(c).ok()).map(|i| i.fps());
+        let fps = fps
+            .filter(|f| f.numer() > 0 && f.denom() > 0)
+            .map_or(30.0, |f| f64::from(f.numer()) / f64::from(f.denom()));
+        let waiting = (wait.max(0) as f64 / gst::ClockTime::SECOND.nseconds() as f64 * fps).ceil();
+        let held = waiting.min(MOST_HELD as f64) as u32 + HELD_BESIDES;
+        let pools: Vec<_> = query
+            .allocation_pools()
+            .map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max))
+            .collect();
+        for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
+            let min = min + held;
+            let max = if max == 0 { 0 } else { max.max(min) };
+            query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
+        }
+    }
+
+    /// Arm b is bound to nothing but video.
+    pub(super) fn query_b(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) => answer_from_template(pad, query),
+            _ => false,
+        }
+    }
+
+    pub(super) fn query_src(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if !self.sink_a.peer_query(query) {
+            return matches!(query.type_(), gst::QueryType::Caps | gst::QueryType::AcceptCaps)
+                && answer_from_template(pad, query);
+        }
+        if let gst::QueryViewMut::Latency(q) = query.view_mut() {
+            let wait = gst::ClockTime::from_nseconds(self.settings().wait.max(0) as u64);
+            let (live, min, max) = q.result();
+            q.set(live, min + wait, max.map(|max| max + wait));
+        }
+        true
+    }
+}
+
+fn answer_from_template(pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    let all = pad.pad_template_caps();
+    match query.view_mut() {
+        gst::QueryViewMut::Caps(q) => {
+            let caps = q
+                .filter_owned()
+                .map_or_else(|| all.clone(), |f| f.intersect_with_mode(&all, gst::CapsIntersectMode::First));
+            q.set_result(&caps);
+        }
+        gst::QueryViewMut::AcceptCaps(q) => {
+            let accepts = q.caps().is_subset(&all);
+            q.set_result(accepts);
+        }
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element's messages and errors in words: see the table in the element's page.
+
+use super::swap::Change;
+use crate::{
+    inference::{self, Outcome},
+    meta::message,
+    result::{Inference, ModelId},
+};
+
+/// `andon/inference`: one frame's outcome.
+pub(super) fn inference(element: &super::ModelInfer, i: &Inference) {
+    let mut s = gst::Structure::builder("andon/inference")
+        .field("element", &*i.element)
+        .field("arm", i.arm.as_str())
+        .field("frame-id", i.frame_id)
+        .field("status", i.status.as_str())
+        .field("verdict", i.verdict.as_str())
+        .field("score", f64::from(i.score))
+        .field("detections", i.detections.len() as u32)
+        .field("latency-us", i.latency_us)
+        .field("model", label_of(&i.model))
+        .build();
+    if let Some(pts) = i.pts_ns {
+        s.set("pts", pts);
+    }
+    if let Some(part) = &i.part {
+        s.set("part", &part.id);
+    }
+    message::post(element, s, &i.to_json());
+}
+
+/// `andon/model-changed`: another model runs.
+pub(super) fn changed(element: &super::ModelInfer, change: &Change) {
+    let (duration, loading) = (change.duration.as_nanos() as u64, change.loading.as_nanos() as u64);
+    let s = gst::Structure::builder("andon/model-changed")
+        .field("from", change.from.as_deref().map(label_of).unwrap_or_default())
+        .field("to", label_of(&change.to))
+        .field("duration", duration)
+        .field("cause", change.cause.as_str())
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.model-changed/1", "from": change.from.as_deref(), "to": &*change.to,
+        "cause": change.cause.as_str(), "duration_ns": duration, "loading_ns": loading
+    });
+    message::post(element, s, &json.to_string());
+}
+
+/// `andon/model-failed`: a model could not be loaded, and `running` goes on.
+pub(super) fn failed(element: &super::ModelInfer, model: &str, running: Option<&ModelId>, error: &inference::Error) {
+    let (running, error) = (running.map(label_of).unwrap_or_default(), error.to_string());
+    let s = gst::Structure::builder("andon/model-failed")
+        .field("model", model)
+        .field("running", &running)
+        .field("error", &error)
+        .build();
+    let json =
+        serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": error});
+    message::post(element, s, &json.to_string());
+}
+
+/// `andon/unjudged`: from this frame on, frames are not judged.
+pub(super) fn unjudged(element: &super::ModelInfer, frame_id: u64, outcome: &Outcome) {
+    let (status, reason) = (outcome.status.as_str(), &outcome.reason);
+    let s = gst::Structure::builder("andon/unjudged")
+        .field("frame-id", frame_id)
+        .field("status", status)
+        .field("reason", reason)
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.unjudged/1", "frame_id": frame_id, "status": status, "reason": reason
+    });
+    message::post(element, s, &json.to_string());
+}
+
+/// `NAME@VERSION`, or the name alone.
+fn label_of(id: &ModelId) -> String {
+    if id.version.is_empty() { id.name.clone() } else { format!("{}@{}", id.name, id.version) }
+}
+
+/// The element error for a model that cannot be loaded.
+pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
+    use crate::model::Error as M;
+    use inference::Error as E;
+    match error {
+        E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
+            gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
+        }
+        E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
+        E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
+            gst::error_msg!(gst::LibraryError::Init, ("{error}"))
+        }
+        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        _ => gst::error_msg!(gst::StreamError::Format, ("{error}")),
+    }
+}

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Writes the tiny graphs in tests/data that the tests of modelinfer run. Needs onnx and numpy.
+
+    python3 tests/oracles/make_models.py [FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper, save
+
+F32, I64, U8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
+
+
+def const(name, value, kind=np.float32):
+    return numpy_helper.from_array(np.asarray(value, dtype=kind), name)
+
+
+def write(folder, name, nodes, inputs, outputs, constants=(), props=None):
+    infos = [[helper.make_tensor_value_info(n, t, s) for n, t, s in side] for side in (inputs, outputs)]
+    graph = helper.make_graph(nodes, name, *infos, initializer=list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="andon-tests")
+    model.ir_version = 8
+    if props:
+        helper.set_model_props(model, props)
+    checker.check_model(model, full_check=True)
+    save(model, str(folder / f"{name}.onnx"))
+
+
+def detector(folder, name, box, gain, size=32, props=None, row=None, transposed=False):
+    """Two labels, two anchors. Anchor 0 has `box`; its score for label 1 is gain * mean pixel. Anchor 1 scores 0.01."""
+    rows = np.zeros((1, 6, 2), np.float32)
+    rows[0, :4, 0] = box
+    rows[0, :4, 1] = [4, 4, 4, 4]
+    rows[0, 4:, 1] = 0.01
+    mask = np.zeros((1, 6, 2), np.float32)
+    mask[0, 5 if row is None else row, 0] = gain
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "mask"], ["scores"]),
+        helper.make_node("Add", ["rows", "scores"], ["plain" if transposed else "output0"]),
+    ]
+    shape = [1, 6, 2]
+    if transposed:
+        nodes.append(helper.make_node("Transpose", ["plain"], ["output0"], perm=[0, 2, 1]))
+        shape = [1, 2, 6]
+    write(
+        folder, name, nodes, [("images", F32, [1, 1, size, size])], [("output0", F32, shape)],
+        [const("rows", rows), const("mask", mask)], props,
+    )
+
+
+def main():
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "data")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {"names": "{0: 'dark', 1: 'bright'}", "task": "detect", "imgsz": "[32, 32]"}
+
+    # A box in the middle half; the brighter the frame, the surer.
+    detector(folder, "detector", [16, 16, 16, 16], 1.0, props=names)
+    # The same without its labels, and transposed.
+    detector(folder, "detector-plain", [16, 16, 16, 16], 1.0, transposed=True)
+    # Another box, whatever the frame: the successor that one can tell from the first.
+    detector(folder, "detector-left", [4, 16, 8, 32], 1.0, props=names)
+
+    # Logits: bright frames are good.
+    write(
+        folder, "classifier",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Reshape", ["mean", "one"], ["level"]),
+            helper.make_node("Mul", ["level", "gain"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "bias"], ["logits"]),
+        ],
+        [("image", F32, [1, 3, 16, 16])], [("logits", F32, [1, 2])],
+        [const("one", [1, 1], np.int64), const("gain", [[8.0, -8.0]]), const("bias", [[-4.0, 4.0]])],
+        {"names": "{0: 'good', 1: 'bad'}", "task": "classify", "imgsz": "[16, 16]"},
+    )
+
+    # As anomalib exports: an image score of shape (1), a map, a label and a mask.
+    write(
+        folder, "anomalib",
+        [
+            helper.make_node("ReduceMean", ["input"], ["anomaly_map"], axes=[1], keepdims=1),
+            helper.make_node("ReduceMax", ["anomaly_map"], ["top"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Identity", ["top"], ["pred_score"]),
+            helper.make_node("Greater", ["top", "half"], ["pred_label"]),
+            helper.make_node("Greater", ["anomaly_map", "half"], ["pred_mask"]),
+        ],
+        [("input", F32, [1, 3, 16, 16])],
+        [
+            ("pred_score", F32, [1]), ("pred_label", TensorProto.BOOL, [1]), ("anomaly_map", F32, [1, 1, 16, 16]),
+            ("pred_mask", TensorProto.BOOL, [1, 1, 16, 16]),
+        ],
+        [const("half", 0.5)],
+    )
+
+    # 0 / 0 on a black frame, finite on any other.
+    write(
+        folder, "nan",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Div", ["mean", "mean"], ["ratio"]),
+            helper.make_node("Mul", ["ratio", "rows"], ["output0"]),
+        ],
+        [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])],
+        [const("rows", np.full((1, 6, 2), 0.01))], names,
+    )
+
+    # The score comes from fields: speed times limit[0] plus recipe; the frame is looked at and ignored.
+    write(
+        folder, "fields",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+            helper.make_node("Cast", ["recipe"], ["recipe_f"], to=F32),
+            helper.make_node("Slice", ["limit", "from", "until"], ["first"]),
+            helper.make_node("Mul", ["speed", "first"], ["product"]),
+            helper.make_node("Add", ["product", "recipe_f"], ["sum"]),
+            helper.make_node("Add", ["sum", "nothing"], ["score"]),
+            helper.make_node("Mul", ["score", "mask"], ["scores"]),
+            helper.make_node("Add", ["rows", "scores"], ["output0"]),
+        ],
+        [("images", F32, [1, 1, 32, 32]), ("speed", F32, [1]), ("limit", F32, [3]), ("recipe", I64, [1])],
+        [("output0", F32, [1, 6, 2])],
+        [
+            const("zero", 0.0), const("from", [0], np.int64), const("until", [1], np.int64),
+            const("mask", np.eye(6)[5].reshape(1, 6, 1) * np.array([1, 0])),
+            const("rows", np.array([16, 16, 16, 16, 0, 0]).reshape(1, 6, 1) * np.array([1, 1])),
+        ],
+    )
+
+    # An input that is no image, one of another type, and one that is left open.
+    for name, kind, shape in [("rank2", F32, [1, 1024]), ("bytes", U8, [1, 1, 32, 32]), ("open", F32, [1, 1, "h", "w"])]:
+        nodes = [
+            helper.make_node("Cast", ["images"], ["numbers"], to=F32),
+            helper.make_node("Flatten", ["numbers"], ["flat"]),
+            helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[1], keepdims=1),
+            helper.make_node("Reshape", ["mean", "shape"], ["level"]),
+            helper.make_node("Mul", ["level", "rows"], ["output0"]),
+        ]
+        constants = [const("shape", [1, 1, 1], np.int64), const("rows", np.ones((1, 6, 2)))]
+        write(folder, name, nodes, [("images", kind, shape)], [("output0", F32, [1, 6, 2])], constants, {
+            "names": names["names"], "task": "detect",
+        })
+
+    # Fails when it is run on a bright frame: an index out of bounds.
+    write(
+        folder, "fails",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "hundred"], ["level"]),
+            helper.make_node("Cast", ["level"], ["index"], to=I64),
+            helper.make_node("Gather", ["rows", "index"], ["output0"], axis=0),
+        ],
+        [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])],
+        [const("hundred", 100.0), const("rows", np.zeros((1, 1, 6, 2)))], names,
+    )
+
+    # Never comes to an end on a bright frame: a loop of as many steps as the frame is bright.
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "step"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", I64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", F32, [1, 6, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", F32, [1, 6, 2]),
+        ],
+        initializer=[const("step", 0.0)],
+    )
+    write(
+        folder, "endless",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "many"], ["level"]),
+            helper.make_node("Cast", ["level"], ["steps"], to=I64),
+            helper.make_node("Loop", ["steps", "yes", "rows"], ["output0"], body=body),
+        ],
+        [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])],
+        [const("many", 1e12), const("yes", True, bool), const("rows", np.zeros((1, 6, 2)))], names,
+    )
+
+
+main()
