@@ -29,7 +29,7 @@ test: setup ## run all tests
 	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
 
 bench: setup ## measure; prints ratios to the bare runtime and the noise of this machine
-	$(with_runtime) $(CARGO) bench $(cargo_flags)
+	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
 
 lint: setup ## check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
