@@ -260,9 +260,9 @@ mod tests {
     impl Series {
         fn new(rho: f64, seed: u64) -> Self {
             let mut series = Self { rho, values: [0.0; FEATURES], random: Random::new(seed) };
-            (0..200).for_each(|_| {
+            for _ in 0..200 {
                 series.next(0.0);
-            });
+            }
             series
         }
 
@@ -372,7 +372,7 @@ mod tests {
         let mut random = Random::new(8);
         let normal: Vec<_> = (0..4000).map(|_| random.normal()).collect();
         // Rare and large: 0.04 e^{4.65 θ} + 0.96 e^{−0.45 θ} = 1 at θ = 0.30.
-        let rare = |n: usize| if n % 25 == 0 { 4.9 } else { -0.2 };
+        let rare = |n: usize| if n.is_multiple_of(25) { 4.9 } else { -0.2 };
         let [normal, rare] = [normal, (0..4000).map(rare).collect()].map(|v| tail_exponent(v.into_iter()));
         assert!(normal > 0.42 && (rare - 0.3).abs() < 0.02, "{normal} {rare}");
     }

@@ -223,7 +223,7 @@ impl Running {
 enum Mode {
     /// Nothing has been seen yet.
     Idle,
-    Learning(Learner),
+    Learning(Box<Learner>),
     Running(Box<Running>),
 }
 
@@ -294,7 +294,7 @@ impl Meter {
     /// Learns anew from the frames that come.
     pub fn learn(&mut self, frames: u32) {
         self.extractor = Extractor::new(self.config.subsample);
-        self.mode = Mode::Learning(Learner::new(frames as usize));
+        self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
         self.flush();
     }
 

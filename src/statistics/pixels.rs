@@ -11,14 +11,20 @@ use super::features::*;
 
 /// Pixels whose gradient, straight (|right − left| + |below − above|, 8-bit levels) or diagonal, reaches this are edges,
 /// not noise.
-const EDGE: i16 = 48;
+const EDGE: u8 = 48;
 /// Pixels a partial sum covers: 32 bits hold the sum of squares of that many Laplacians (at most 1020² each).
 const CHUNK: usize = 1024;
 /// Rows that 16-bit column sums hold: 255 × 256 < 65536.
 const SPILL: usize = 256;
+/// Strips that every row's edge profile is taken from, and the most pixels of one: what one instruction sums.
 const STRIPS: usize = 4;
+const STRIP: usize = 16;
+/// Pixels that the 3×3 operators take at once: one register of bytes.
+const BLOCK: usize = 16;
 /// Rows that are read of small frames at least, where there are as many.
-const LEAST_ROWS: usize = 64;
+const LEAST_ROWS: usize = 40;
+/// Smaller frames have neither a block nor a profile to speak of.
+const LEAST_SIZE: usize = 24;
 /// Frames darker than this share of black pixels show nothing that could be learned.
 const BLACK_SHARE: f64 = 0.999;
 
@@ -81,10 +87,10 @@ impl Extractor {
         [&self.columns, &self.rows]
     }
 
-    /// Measures a frame; none where it is smaller than 8×8 pixels, too small to say anything of.
+    /// Measures a frame; none where it is smaller than 24×24 pixels, too small to say anything of.
     pub fn measure(&mut self, image: &Image) -> Option<Measured> {
         let (w, h) = (image.width, image.height);
-        if w < 8 || h < 8 {
+        if w < LEAST_SIZE || h < LEAST_SIZE {
             return None;
         }
         self.columns.clear();
@@ -93,14 +99,12 @@ impl Extractor {
         self.narrow.resize(w, 0);
         let range = Range::of(image);
         let mut sums = Sums::default();
-        let mut since_spill = 0;
-        // Rows 1..h-1 have both neighbours. Fewer than some 64 of them would alias with what the frame shows.
+        // Rows 1..h-1 have both neighbours. Fewer than some 40 of them would alias with what the frame shows.
         let step = self.subsample.min(((h - 2) / LEAST_ROWS).max(1));
-        for y in (1 + step / 2..h - 1).step_by(step) {
-            self.row(image, y, &range, &mut sums);
-            since_spill += 1;
-            if since_spill == SPILL {
-                since_spill = 0;
+        for (i, y) in (1 + step / 2..h - 1).step_by(step).enumerate() {
+            // The 3×3 operators cost more than all else together, and every other row tells enough of texture.
+            self.row(image, y, i % 2 == 0, &range, &mut sums);
+            if (i + 1) % SPILL == 0 {
                 self.spill();
             }
         }
@@ -112,14 +116,14 @@ impl Extractor {
         Some(self.finish(image, &range, &sums))
     }
 
-    fn row(&mut self, image: &Image, y: usize, range: &Range, sums: &mut Sums) {
+    fn row(&mut self, image: &Image, y: usize, texture_too: bool, range: &Range, sums: &mut Sums) {
         let (w, ps) = (image.width, image.format.pixel_stride());
         let plane = &image.planes[0];
         let [above, row, below] = if ps == 1 {
             [plane.row(y - 1, w), plane.row(y, w), plane.row(y + 1, w)]
         } else {
             let bgr = matches!(image.format, Format::Bgr | Format::Bgrx);
-            for (i, luma) in self.luma.iter_mut().enumerate() {
+            for (i, luma) in self.luma.iter_mut().enumerate().filter(|(i, _)| texture_too || *i == 1) {
                 let packed = plane.row(y + i - 1, w * ps);
                 luma.resize(w, 0);
                 if ps == 3 { to_luma::<3>(packed, luma, bgr) } else { to_luma::<4>(packed, luma, bgr) }
@@ -137,10 +141,13 @@ impl Extractor {
             sums.cells[grid_row + i] += tones(part, range, sums);
             sums.cell_pixels[grid_row + i] += part.len() as u64;
         }
-        let narrow = &mut self.narrow;
-        for from in (0..w - 2).step_by(CHUNK) {
-            let to = (from + CHUNK + 2).min(w);
-            texture([&above[from..to], &row[from..to], &below[from..to]], &mut narrow[from + 1..to - 1], sums);
+        let inner = self.narrow[1..w - 1].iter_mut();
+        inner.zip(row).zip(&row[2..]).for_each(|((sum, l), r)| *sum += u16::from(r.abs_diff(*l)));
+        if texture_too {
+            for from in (0..w - 2).step_by(CHUNK) {
+                let to = (from + CHUNK + 2).min(w);
+                texture([&above[from..to], &row[from..to], &below[from..to]], sums);
+            }
         }
     }
 
@@ -156,20 +163,19 @@ impl Extractor {
         let plane = &image.planes[0];
         self.rows.clear();
         self.rows.resize(h, 0);
-        let width = (w / (STRIPS * self.subsample)).clamp(2, w / STRIPS).next_multiple_of(16).min(w / STRIPS);
+        let width = STRIP.min(w / STRIPS);
+        let strips: [_; STRIPS] = std::array::from_fn(|i| ((2 * i + 1) * w / (2 * STRIPS) - width / 2) * ps);
         for (y, sum) in self.rows.iter_mut().enumerate().take(h - 1).skip(1) {
             let (above, below) = (plane.row(y - 1, w * ps), plane.row(y + 1, w * ps));
-            for strip in 0..STRIPS {
-                let x = (2 * strip + 1) * w / (2 * STRIPS) - width / 2;
-                let (a, b) = (&above[x * ps..(x + width) * ps], &below[x * ps..(x + width) * ps]);
-                *sum += match ps {
-                    1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
-                    ps => {
-                        let green = |s: &[u8]| s[1];
-                        a.chunks_exact(ps)
-                            .zip(b.chunks_exact(ps))
-                            .map(|(a, b)| u32::from(green(a).abs_diff(green(b))))
-                            .sum()
+            for x in strips {
+                let (a, b) = (&above[x..x + width * ps], &below[x..x + width * ps]);
+                *sum += match (<&[u8; STRIP]>::try_from(a), <&[u8; STRIP]>::try_from(b)) {
+                    (Ok(a), Ok(b)) if ps == 1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
+                    _ => {
+                        // Second in every packed format; a grey strip narrower than a register comes here too.
+                        let green = |s: &[u8]| s[usize::from(ps > 1)];
+                        let pixels = a.chunks_exact(ps).zip(b.chunks_exact(ps));
+                        pixels.map(|(a, b)| u32::from(green(a).abs_diff(green(b)))).sum()
                     }
                 };
             }
@@ -184,7 +190,7 @@ impl Extractor {
         row[LUMA] = range.unit(mean);
         row[CONTRAST] = contrast / range.span;
         // Below one level of contrast there is nothing to be sharp.
-        if contrast >= 1.0 {
+        if contrast >= 1.0 && s.inner > 0 {
             row[SHARPNESS] = (s.laplacian as f64 / s.inner as f64).sqrt() / contrast;
         }
         // Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6; edges left out as Tai and
@@ -217,10 +223,11 @@ impl Extractor {
         Measured { row, fingerprint: self.fingerprint(s), black: low >= BLACK_SHARE }
     }
 
-    /// FNV-1a over all sums and profiles.
+    /// FNV-1a over all sums and the profile over columns.
     fn fingerprint(&self, s: &Sums) -> u64 {
         let sums = [s.squares, s.laplacian, s.noise, s.flat, s.rgb[0], s.rgb[1], s.rgb[2], s.uv[0], s.uv[1]];
-        let profiles = self.columns.iter().chain(&self.rows).map(|v| u64::from(*v));
+        let pair = |v: &[u32]| v.iter().fold(0, |pair, v| (pair << 32) | u64::from(*v));
+        let profiles = self.columns.chunks(2).map(pair);
         let all = s.cells.into_iter().chain(sums).chain(profiles);
         all.fold(0xcbf2_9ce4_8422_2325, |hash, v| (hash ^ v).wrapping_mul(0x0100_0000_01b3))
     }
@@ -253,49 +260,53 @@ impl Range {
 fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
     let mut sum = 0;
     for chunk in pixels.chunks(CHUNK) {
-        let (mut s, mut q, mut low, mut high) = (0u32, 0u32, 0u32, 0u32);
-        for &v in chunk {
-            s += u32::from(v);
-            q += u32::from(u16::from(v) * u16::from(v));
-            low += u32::from(v <= range.low);
-            high += u32::from(v >= range.high);
+        sum += chunk.iter().map(|v| u64::from(*v)).sum::<u64>();
+        let square = |v: &u8| i32::from(i16::from(*v)) * i32::from(i16::from(*v));
+        sums.squares += chunk.iter().map(square).sum::<i32>() as u64;
+    }
+    // Bytes count bytes as long as there are fewer than 256 of them.
+    for chunk in pixels.chunks(128) {
+        let (mut low, mut high) = (0u8, 0u8);
+        for v in chunk {
+            low += u8::from(*v <= range.low);
+            high += u8::from(*v >= range.high);
         }
-        sum += u64::from(s);
-        sums.squares += u64::from(q);
         sums.low += u64::from(low);
         sums.high += u64::from(high);
     }
     sum
 }
 
-/// The 3×3 operators over one run of a row; `columns` is two pixels shorter than the rows.
-fn texture([above, row, below]: [&[u8]; 3], columns: &mut [u16], sums: &mut Sums) {
-    let n = columns.len();
-    // Slices of one known length each: the bounds are checked here, once, and not in the loop.
-    let [al, a, ar] = [&above[..n], &above[1..][..n], &above[2..][..n]];
-    let [l, c, r] = [&row[..n], &row[1..][..n], &row[2..][..n]];
-    let [bl, b, br] = [&below[..n], &below[1..][..n], &below[2..][..n]];
+/// The 3×3 operators over one run of a row. Blocks of one register's width, each step in the narrowest type that holds
+/// it: so the compiler finds the vector instructions. What is left of the last block is left out.
+fn texture([above, row, below]: [&[u8]; 3], sums: &mut Sums) {
+    fn block(row: &[u8], at: usize) -> &[u8; BLOCK] {
+        row[at..at + BLOCK].try_into().expect("the slice is a block long")
+    }
     let wide = |v: u8| i16::from(v);
+    let blocks = (row.len() - 2) / BLOCK;
     let (mut laplacian, mut noise, mut flat) = (0i32, 0i32, 0i32);
-    for i in 0..n {
-        let cross = wide(l[i]) + wide(r[i]) + wide(a[i]) + wide(b[i]);
-        let centre = 4 * wide(c[i]);
-        let edge = centre - cross;
-        laplacian += i32::from(edge) * i32::from(edge);
-        let corners = wide(al[i]) + wide(ar[i]) + wide(bl[i]) + wide(br[i]);
-        let grain = (corners + centre - 2 * cross).abs();
-        let across = r[i].abs_diff(l[i]);
-        let straight = i16::from(across) + i16::from(b[i].abs_diff(a[i]));
-        let diagonal = i16::from(al[i].abs_diff(br[i])) + i16::from(ar[i].abs_diff(bl[i]));
-        let is_flat = i16::from(straight.max(diagonal) < EDGE);
-        noise += i32::from(grain * is_flat);
-        flat += i32::from(is_flat);
-        columns[i] += u16::from(across);
+    for at in (0..blocks).map(|i| i * BLOCK) {
+        let [al, a, ar] = [0, 1, 2].map(|i| block(above, at + i));
+        let [l, c, r] = [0, 1, 2].map(|i| block(row, at + i));
+        let [bl, b, br] = [0, 1, 2].map(|i| block(below, at + i));
+        let (mut edge, mut grain, mut is_flat) = ([0i16; BLOCK], [0i16; BLOCK], [0u8; BLOCK]);
+        for i in 0..BLOCK {
+            let straight = r[i].abs_diff(l[i]).saturating_add(b[i].abs_diff(a[i]));
+            let diagonal = al[i].abs_diff(br[i]).saturating_add(ar[i].abs_diff(bl[i]));
+            is_flat[i] = u8::from(straight.max(diagonal) < EDGE);
+            let cross = wide(l[i]) + wide(r[i]) + wide(a[i]) + wide(b[i]);
+            edge[i] = 4 * wide(c[i]) - cross;
+            grain[i] = (wide(al[i]) + wide(ar[i]) + wide(bl[i]) + wide(br[i]) + edge[i] - cross).abs();
+        }
+        laplacian += edge.iter().map(|v| i32::from(*v) * i32::from(*v)).sum::<i32>();
+        noise += grain.iter().zip(&is_flat).map(|(g, f)| i32::from(*g) * i32::from(wide(*f))).sum::<i32>();
+        flat += is_flat.iter().map(|f| i32::from(*f)).sum::<i32>();
     }
     sums.laplacian += laplacian as u64;
     sums.noise += noise as u64;
     sums.flat += flat as u64;
-    sums.inner += n as u64;
+    sums.inner += (blocks * BLOCK) as u64;
 }
 
 /// BT.601 luma of packed colour, full range.
@@ -429,6 +440,6 @@ mod tests {
     fn only_a_dark_frame_is_black_and_tiny_ones_say_nothing() {
         let black = |level| Extractor::new(4).measure(&Canvas::flat(64, 64, level).image()).unwrap().black;
         assert!(black(0) && !black(8));
-        assert!(Extractor::new(4).measure(&Canvas::flat(7, 64, 0).image()).is_none());
+        assert!(Extractor::new(4).measure(&Canvas::flat(23, 64, 0).image()).is_none());
     }
 }

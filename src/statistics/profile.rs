@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two of them exceeds n · 256², which for
 /// 8192 samples is a quarter of what 32 bits hold.
 const RMS: f32 = 256.0;
+/// Larger samples are cut.
+const MOST: f32 = 2047.0;
 /// Shorter profiles have no room to slide in.
 const LEAST_SAMPLES: usize = 24;
 /// Furthest shift that is looked for, pixels.
@@ -37,22 +39,19 @@ impl Profile {
     }
 
     /// Normalises `raw` into this profile; answers false, and leaves nothing of use, where `raw` is flat.
-    fn set<T: Copy + Into<f64>>(&mut self, raw: &[T]) -> bool {
+    fn set(&mut self, raw: &[u32]) -> bool {
         self.0.clear();
         let n = raw.len() as f64;
-        let (mut sum, mut squares) = (0.0f64, 0.0f64);
-        for v in raw {
-            let v: f64 = (*v).into();
-            sum += v;
-            squares += v * v;
-        }
-        let mean = sum / n;
-        let variance = squares / n - mean * mean;
+        let sum: u64 = raw.iter().map(|v| u64::from(*v)).sum();
+        let squares: u64 = raw.iter().map(|v| u64::from(*v) * u64::from(*v)).sum();
+        let mean = sum as f64 / n;
+        let variance = squares as f64 / n - mean * mean;
         if !(variance > 1e-6 * mean * mean && variance > 1e-12) {
             return false;
         }
         let (mean, k) = (mean as f32, RMS / variance.sqrt() as f32);
-        self.0.extend(raw.iter().map(|v| ((Into::<f64>::into(*v) as f32 - mean) * k).clamp(-2047.0, 2047.0) as i16));
+        // Sums of gradients are far below 2³¹, and processors convert signed numbers faster.
+        self.0.extend(raw.iter().map(|v| ((*v as i32 as f32 - mean) * k).clamp(-MOST, MOST) as i32 as i16));
         true
     }
 }
@@ -60,7 +59,7 @@ impl Profile {
 /// Adds up profiles of the first frames, each with the same weight.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileMean {
-    sums: Vec<f64>,
+    sums: Vec<i32>,
     scratch: Profile,
 }
 
@@ -68,17 +67,20 @@ impl ProfileMean {
     /// Takes in one frame's profile; a flat one tells nothing and is left out.
     pub fn add(&mut self, raw: &[u32]) {
         if self.scratch.set(raw) {
-            self.sums.resize(raw.len(), 0.0);
+            self.sums.resize(raw.len(), 0);
             for (sum, v) in self.sums.iter_mut().zip(&self.scratch.0) {
-                *sum += f64::from(*v);
+                *sum += i32::from(*v);
             }
         }
     }
 
     /// The mean profile; empty where there was no structure.
     pub fn finish(&self) -> Profile {
+        // The mean of the sums is about zero: raised to where they count from zero up.
+        let least = self.sums.iter().min().copied().unwrap_or(0);
+        let raised: Vec<u32> = self.sums.iter().map(|v| v.abs_diff(least)).collect();
         let mut profile = Profile::default();
-        if self.sums.is_empty() || !profile.set(&self.sums) {
+        if raised.is_empty() || !profile.set(&raised) {
             return Profile::default();
         }
         profile
@@ -98,7 +100,7 @@ pub struct Located {
 #[derive(Clone, Debug, Default)]
 pub struct Locator {
     scratch: Profile,
-    energy: Vec<i64>,
+    /// Correlation at every place.
     scores: Vec<f64>,
 }
 
@@ -111,36 +113,62 @@ impl Locator {
             return None;
         }
         let reach = REACH.min(n / 8);
-        let now = &self.scratch.0[reach..n - reach];
-        let own: i64 = now.iter().map(|v| i64::from(*v) * i64::from(*v)).sum();
-        self.energy.clear();
-        self.energy.push(0);
-        let mut sum = 0;
-        self.energy.extend(reference.0.iter().map(|v| {
-            sum += i64::from(*v) * i64::from(*v);
-            sum
-        }));
         self.scores.clear();
-        for start in 0..=2 * reach {
-            let there = &reference.0[start..start + now.len()];
-            let dot: i32 = now.iter().zip(there).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-            let energy = self.energy[start + now.len()] - self.energy[start];
-            self.scores.push(f64::from(dot) / (own as f64 * energy as f64).sqrt().max(1.0));
-        }
-        let furthest = 2 * reach;
-        let peak = (0..=furthest).max_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]))?;
-        let correlation = self.scores[peak];
+        self.scores.extend(Slide::new(&self.scratch.0, &reference.0, reach));
+        let scores = &self.scores;
+        let (peak, correlation) = scores.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         // At the edge of what was looked at there is no telling where the peak is.
-        let shift = (peak > 0 && peak < furthest && correlation >= least).then(|| {
+        let inside = peak > 0 && peak + 1 < scores.len();
+        let shift = (inside && correlation >= least).then(|| {
             // The vertex of the parabola through three points. A frame moved right shows at x what the reference has
             // at x − shift.
-            let [before, at, after] = [peak - 1, peak, peak + 1].map(|i| self.scores[i]);
-            let bend = before + after - 2.0 * at;
+            let [before, after] = [scores[peak - 1], scores[peak + 1]];
+            let bend = before + after - 2.0 * correlation;
             let fraction = if bend < -1e-9 { (before - after) / (2.0 * bend) } else { 0.0 };
             reach as f64 - (peak as f64 + fraction)
         });
         Some(Located { shift, correlation })
     }
+}
+
+/// Normalised correlations of a profile, less its ends, with a reference: at one place after the other.
+struct Slide<'a> {
+    now: &'a [i16],
+    there: &'a [i16],
+    start: usize,
+    /// Sums of squares: of `now`, and of what it lies over.
+    energy: [i64; 2],
+}
+
+impl<'a> Slide<'a> {
+    /// `reach` samples at both ends of `now` are left out, to have room.
+    fn new(now: &'a [i16], there: &'a [i16], reach: usize) -> Self {
+        let now = &now[reach..now.len() - reach];
+        let energy = |v: &[i16]| i64::from(dot(v, v));
+        Self { now, there, start: 0, energy: [energy(now), energy(&there[..now.len()])] }
+    }
+}
+
+impl Iterator for Slide<'_> {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let end = self.start + self.now.len();
+        let there = self.there.get(self.start..end)?;
+        let correlation =
+            f64::from(dot(self.now, there)) / (self.energy[0] as f64 * self.energy[1] as f64).sqrt().max(1.0);
+        let square = |v: i16| i64::from(v) * i64::from(v);
+        self.energy[1] += self.there.get(end).copied().map_or(0, square) - square(there[0]);
+        self.start += 1;
+        Some(correlation)
+    }
+}
+
+fn dot(a: &[i16], b: &[i16]) -> i32 {
+    let sum = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
+    // Two registers at a time: so the compiler finds the instruction that multiplies and adds.
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    a.iter().zip(b).map(|(a, b)| sum(a, b)).sum::<i32>() + sum(a_rest, b_rest)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ use crate::{
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("abjoin", gst::DebugColorFlags::empty(), Some("Andon's two opinions")));
 
+/// An hour: longer than any line can wait, and short enough to be added to any time.
+const MAX_WAIT: i64 = 3_600_000_000_000;
+
 const DEFAULT_REPORT_INTERVAL: u64 = 5 * gst::ClockTime::SECOND.nseconds();
 
 /// What the user asked for.
@@ -90,7 +93,7 @@ pub(super) struct State {
 pub struct AbJoin {
     #[property(name = "wait", nick = "Wait",
         blurb = "How long a frame of arm a waits for arm b, ns; 0: not at all, -1: until b has spoken (offline work)",
-        get, set = Self::set_wait, mutable_playing, type = i64, member = wait, minimum = -1, default = 0)]
+        get, set = Self::set_wait, mutable_playing, type = i64, member = wait, minimum = -1, maximum = MAX_WAIT, default = 0)]
     #[property(name = "report-interval", nick = "Report interval",
         blurb = "Running time between two andon/ab messages, ns; 0: only at EOS", get, set, mutable_playing,
         type = u64, member = report_interval, default = DEFAULT_REPORT_INTERVAL)]
@@ -107,7 +110,7 @@ pub struct AbJoin {
 
 #[glib::object_subclass]
 impl ObjectSubclass for AbJoin {
-    const NAME: &'static str = "AndonAbJoin";
+    const NAME: &'static str = "GstAbJoin";
     type Type = super::AbJoin;
     type ParentType = gst::Element;
 

@@ -119,7 +119,7 @@ pub struct AbTee {
 
 #[glib::object_subclass]
 impl ObjectSubclass for AbTee {
-    const NAME: &'static str = "AndonAbTee";
+    const NAME: &'static str = "GstAbTee";
     type Type = super::AbTee;
     type ParentType = gst::Element;
 

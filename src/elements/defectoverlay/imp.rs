@@ -56,7 +56,7 @@ pub struct DefectOverlay {
 
 #[glib::object_subclass]
 impl ObjectSubclass for DefectOverlay {
-    const NAME: &'static str = "AndonDefectOverlay";
+    const NAME: &'static str = "GstDefectOverlay";
     type Type = super::DefectOverlay;
     type ParentType = gst_base::BaseTransform;
 }
@@ -73,7 +73,7 @@ impl ElementImpl for DefectOverlay {
                 "Defect overlay",
                 "Filter/Editor/Video",
                 "Draws what the models found: boxes, labels, scores and verdicts of both arms",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&*METADATA)

@@ -35,7 +35,7 @@ const DEFAULT_LEARN_FRAMES: u32 = 120;
 const MOST_LEARN_FRAMES: u32 = 10_000;
 const LEAST_LEARN_FRAMES: u32 = 20;
 const DEFAULT_RUN_LENGTH: u64 = 100_000;
-const DEFAULT_SUBSAMPLE: u32 = 8;
+const DEFAULT_SUBSAMPLE: u32 = 16;
 
 struct Settings {
     reference: String,
@@ -91,7 +91,7 @@ pub struct DriftMeter {
     #[property(name = "reference", nick = "Reference", blurb = "JSON file of a reference learned before, read when the element starts (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
     #[property(name = "learn-frames", nick = "Learn frames", blurb = "Frames to learn what is normal from, the next time that is learned", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
     #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Parts, or frames where no parts are told, between two false alarms", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
-    #[property(name = "subsample", nick = "Subsample", blurb = "Every how many rows are read (small frames: enough for 64 rows)", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
+    #[property(name = "subsample", nick = "Subsample", blurb = "Every how many rows are read (small frames: enough for 40 rows)", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
     #[property(name = "report-interval", nick = "Report interval", blurb = "Nanoseconds of stream time between two messages andon/drift-report (0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
     /// What the user asked for; glib's properties know the standard library's mutex only.
     settings: StdMutex<Settings>,
@@ -412,7 +412,7 @@ impl ElementImpl for DriftMeter {
                 "Drift meter",
                 "Filter/Analyzer/Video",
                 "Says when light, focus, camera or predictions are no longer those of the reference, and which",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&*METADATA)

@@ -186,7 +186,7 @@ impl Default for FrameSampler {
 
 #[glib::object_subclass]
 impl ObjectSubclass for FrameSampler {
-    const NAME: &'static str = "AndonFrameSampler";
+    const NAME: &'static str = "GstFrameSampler";
     type Type = super::FrameSampler;
     type ParentType = gst_base::BaseTransform;
 }
@@ -258,7 +258,7 @@ impl ElementImpl for FrameSampler {
                 "Frame sampler",
                 "Filter/Analyzer/Video",
                 "Keeps the frames worth keeping, also those already gone by, with what every model said of them",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&METADATA)

@@ -119,7 +119,7 @@ pub struct ModelInfer {
 
 #[glib::object_subclass]
 impl ObjectSubclass for ModelInfer {
-    const NAME: &'static str = "GstAndonModelInfer";
+    const NAME: &'static str = "GstModelInfer";
     type Type = super::ModelInfer;
     type ParentType = gst_base::BaseTransform;
 }
@@ -205,7 +205,7 @@ impl ElementImpl for ModelInfer {
                 "Model inference",
                 "Filter/Analyzer/Video",
                 "Judges frames and parts with an ONNX model, which can be swapped and rolled back while playing",
-                "The Andon authors",
+                "The Andon project",
             )
         });
         Some(&METADATA)
