@@ -6,7 +6,11 @@ mod script;
 mod story;
 mod summary;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -58,6 +62,7 @@ impl Demo {
             }
         }
         fs::create_dir_all(&self.out).with_context(|| format!("{} cannot be made", self.out.display()))?;
+        clear(&self.captures()).with_context(|| format!("{} cannot be cleared", self.captures().display()))?;
         init()?;
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
@@ -81,5 +86,45 @@ impl Demo {
     /// Where captured frames go.
     pub fn captures(&self) -> PathBuf {
         self.out.join("captures")
+    }
+}
+
+/// Removes what earlier demos have captured, and nothing else: files called RUN-….png and RUN-….json.
+fn clear(folder: &Path) -> io::Result<()> {
+    let of_a_run = |name: &str| {
+        let run = name.split('-').next().unwrap_or_default();
+        run.len() == 32 && run.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let ours = path.file_name().and_then(|n| n.to_str()).is_some_and(of_a_run);
+        if ours && path.extension().is_some_and(|e| e == "png" || e == "json") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_captures_are_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = "a3785f04904643288efc1b45dc96cfa7";
+        let names =
+            [format!("{run}-00000001-000000-x.png"), format!("{run}-00000001-000000-x.json"), "mine.png".into()];
+        for name in &names {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        clear(folder.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["mine.png"]);
+        clear(&folder.path().join("not made yet")).unwrap();
     }
 }

@@ -117,6 +117,7 @@ fn drift(c: &Collector) -> Vec<(usize, String)> {
     let mut drifting = false;
     for change in &c.drift {
         let says = match change.state.as_str() {
+            "drift" if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
             "drift" => format!("The drift meter raised the alarm “{}”", change.cause),
             "ok" if drifting => "The drift meter gave the all-clear".into(),
             _ => continue,

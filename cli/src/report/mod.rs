@@ -125,16 +125,21 @@ fn opinions(c: &Collector) -> String {
             (p.truth == Verdict::Ng).then(|| of(p)).flatten().map(|v| f64::from(u8::from(v == Verdict::Ok)))
         })
     };
-    let lines = |title: &str, series: Vec<Series>| Lines {
-        title: title.into(),
-        height: 210.0,
-        series,
-        y: Some((0.0, 1.0)),
-        stretches: stretches(c),
-        marks: doings(c, false),
-        percent: true,
-        ..Lines::default()
+    let panel = |title: &str, y: (f64, f64), series: Vec<Series>| {
+        let keys = legend(&series);
+        let plot = Lines {
+            title: title.into(),
+            height: 190.0,
+            series,
+            y: Some(y),
+            stretches: stretches(c),
+            marks: doings(c, false),
+            percent: true,
+            ..Lines::default()
+        };
+        format!("<div class=\"panel\">{keys}{}</div>\n", plot.svg())
     };
+    let values = |series: &[Series]| series.iter().flat_map(|s| s.points.iter().map(|p| p.1)).collect::<Vec<_>>();
     let agree =
         vec![Series { name: "parts on which both give the same verdict".into(), class: "plain", points: agreement }];
     let escape = vec![
@@ -150,18 +155,13 @@ fn opinions(c: &Collector) -> String {
         s,
         "<p class=\"small\">Each point looks back on {WINDOW} parts. The numbers above are the chapters; the x axis counts frames.</p>"
     );
+    // Axes end at whole tens of percent, and make neither much of little nor little of much.
+    let least = values(&agree).into_iter().fold(0.5, f64::min);
+    let most = values(&escape).into_iter().fold(0.3, f64::max);
     s += "<h3>Agreement</h3>";
-    s += &format!(
-        "<div class=\"panel\">{}{}</div>\n",
-        legend(&agree),
-        lines("Agreement of both models over frames", agree.clone()).svg()
-    );
+    s += &panel("Agreement of both models over frames", ((least * 10.0).floor() / 10.0, 1.0), agree);
     s += "<h3>Bad boards that escaped</h3>";
-    s += &format!(
-        "<div class=\"panel\">{}{}</div>\n",
-        legend(&escape),
-        lines("Share of bad boards called ok, over frames", escape.clone()).svg()
-    );
+    s += &panel("Share of bad boards called ok, over frames", (0.0, (most * 10.0).ceil() / 10.0), escape);
     s + "<p class=\"small\">Agreement says that two models differ, never which of them is better: that takes the truth, as in the second plot.</p>\n"
 }
 
@@ -220,6 +220,7 @@ fn drift(c: &Collector) -> String {
     let mut drifting = false;
     for change in &c.drift {
         let (text, class) = match change.state.as_str() {
+            "drift" if drifting => (format!("cause: {}", change.cause), "alarm"),
             "drift" => (format!("alarm: {}", change.cause), "alarm"),
             "ok" if drifting => ("all clear".into(), "done"),
             "ok" if change.number > 0 => ("learned".into(), "done"),
