@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What driftmeter's measuring of a frame costs, as a ratio to a memcpy of the same frame. One line a case:
-//! median over alternating rounds, and the spread of the ratio between rounds as the noise of this machine.
+//! What driftmeter's measuring of a frame costs, as a ratio to a memcpy of the same frame, both over a pool of eight
+//! buffers as in a pipeline. A call that was interrupted by other work says nothing, so each figure is the lower quartile
+//! of its calls; the noise of this machine is the same ratio over each tenth of the run.
 
 use std::{hint::black_box, time::Instant};
 
@@ -9,8 +10,8 @@ use gstandon::{
     statistics::meter::{Config, Meter, Stamp},
 };
 
-const ROUNDS: usize = 41;
-const FRAMES: u32 = 20;
+const CALLS: usize = 400;
+const POOL: usize = 8;
 
 /// Bytes that no compiler and no prefetcher can guess.
 fn noise(len: usize, mut seed: u64) -> Vec<u8> {
@@ -23,11 +24,17 @@ fn noise(len: usize, mut seed: u64) -> Vec<u8> {
     (0..len).map(|_| 96 + next() / 4).collect()
 }
 
-/// Microseconds a frame.
-fn time(mut f: impl FnMut(usize)) -> f64 {
+/// Microseconds that a call takes.
+fn time(f: impl FnOnce()) -> f64 {
     let start = Instant::now();
-    (0..FRAMES as usize).for_each(&mut f);
-    start.elapsed().as_secs_f64() * 1e6 / f64::from(FRAMES)
+    f();
+    start.elapsed().as_secs_f64() * 1e6
+}
+
+fn lower_quartile(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 4]
 }
 
 fn case(name: &str, format: Format, width: usize, height: usize, subsample: u32) {
@@ -35,11 +42,11 @@ fn case(name: &str, format: Format, width: usize, height: usize, subsample: u32)
         Format::Nv12 => width * height * 3 / 2,
         format => width * height * format.pixel_stride(),
     };
-    // Two frames, so that the camera is not frozen; a line has more, and the memcpy the same.
-    let frames = [noise(bytes, 1), noise(bytes, 2)];
+    let frames: Vec<_> = (1..=POOL as u64).map(|seed| noise(bytes, seed)).collect();
+    let mut copies = vec![vec![0; bytes]; POOL];
     let mut meter = Meter::new(Config { learn_frames: 60, expected_run_length: 100_000, subsample });
     let mut measure = |i: usize| {
-        let data = &frames[i % 2];
+        let data = &frames[i % POOL];
         let stride = width * format.pixel_stride();
         let luma = Plane { data: &data[..stride * height], stride };
         let chroma = Plane { data: &data[stride * height..], stride: width };
@@ -48,23 +55,21 @@ fn case(name: &str, format: Format, width: usize, height: usize, subsample: u32)
         let image = image.expect("the planes are as large as the frame");
         black_box(meter.observe(&image, None, Stamp { frame_id: i as u64, ..Stamp::default() }));
     };
-    let mut copy = vec![0; bytes];
-    let mut memcpy = |i: usize| black_box(&mut copy).copy_from_slice(black_box(&frames[i % 2]));
+    let mut memcpy = |i: usize| black_box(&mut copies[i % POOL]).copy_from_slice(black_box(&frames[(i + 4) % POOL]));
     // Learn, and warm up.
-    (0..5).for_each(|_| _ = time(&mut measure) + time(&mut memcpy));
-    let mut rounds: Vec<_> = (0..ROUNDS).map(|_| [time(&mut measure), time(&mut memcpy)]).collect();
-    let mut median = |by: fn(&[f64; 2]) -> f64, at: f64| {
-        rounds.sort_by(|a, b| by(a).total_cmp(&by(b)));
-        by(&rounds[((ROUNDS - 1) as f64 * at) as usize])
-    };
-    let [us, copy_us] = [median(|r| r[0], 0.5), median(|r| r[1], 0.5)];
-    let [low, ratio, high] = [0.1, 0.5, 0.9].map(|at| median(|r| r[0] / r[1], at));
-    println!("{name:<34} {us:>8.1} µs   memcpy {copy_us:>7.1} µs   ratio {ratio:>5.2} ({low:.2}..{high:.2})");
+    (0..100).for_each(&mut measure);
+    let calls: Vec<_> = (0..CALLS).map(|i| [time(|| measure(i)), time(|| memcpy(i))]).collect();
+    let both = |calls: &[[f64; 2]]| [0, 1].map(|i| lower_quartile(calls.iter().map(|c| c[i])));
+    let [us, copy_us] = both(&calls);
+    let tenths = calls.chunks(CALLS / 10).map(both).map(|[us, copy_us]| us / copy_us);
+    let (low, high) = tenths.fold((f64::MAX, 0.0f64), |(low, high), r| (low.min(r), high.max(r)));
+    let ratio = us / copy_us;
+    println!("{name:<32} {us:>7.1} µs   memcpy {copy_us:>6.1} µs   ratio {ratio:>5.2} ({low:.2}..{high:.2})");
 }
 
 fn main() {
-    println!("driftmeter, a frame (10 % and 90 % of rounds in brackets)");
-    for subsample in [8, 4, 1] {
+    println!("driftmeter, a frame (lowest and highest tenth of the run in brackets)");
+    for subsample in [16, 8, 1] {
         case(&format!("NV12 1920x1080, every {subsample}. row"), Format::Nv12, 1920, 1080, subsample);
         case(&format!("GRAY8 640x640, every {subsample}. row"), Format::Gray8, 640, 640, subsample);
         case(&format!("RGB 640x640, every {subsample}. row"), Format::Rgb, 640, 640, subsample);
