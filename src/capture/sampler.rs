@@ -397,7 +397,7 @@ mod tests {
         /// What has been queued: the frame, and its first tag's role and offset; amendments as `None`.
         fn queued(&self) -> Vec<Option<(u64, Role, i64)>> {
             let mut all = Vec::new();
-            while self.queue.len() > 0 || self.amends() {
+            while !self.queue.is_empty() || self.amends() {
                 all.push(match self.queue.pop() {
                     Some(Item::Job(j)) => Some((j.shot.frame.id, j.tags[0].role, j.tags[0].offset)),
                     _ => None,
