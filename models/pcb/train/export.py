@@ -144,7 +144,7 @@ def main():
     note = f"the best F1 ({pick['f1']:.3f}) on the validation boards of the training groups is at {pick['score']:.2f}."
     score = args.score if args.score is not None else round(pick["score"], 2)
     if args.score is not None:
-        note += " It was set by hand for few false alarms."
+        note += " It was raised for fewer false alarms on good boards."
     groups = ", ".join(json.loads(SPLIT.read_text())["held_out_groups"])
     results = {f"DeepPCB, held-out groups {groups}": evaluate.evaluate(predict, held, len(labels), (score,))}
     if synthetic:
