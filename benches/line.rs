@@ -61,7 +61,8 @@ fn against_bare(threads: usize) {
     for (name, caps) in cases {
         let (mut h, buffer) = harness(&format!("modelinfer model={MODEL} threads={threads}"), caps);
         let mut ours = || push(&mut h, &buffer);
-        (block(&mut bare), block(&mut ours));
+        block(&mut bare);
+        block(&mut ours);
         let (mut ratios, mut noise, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..BLOCKS {
             let (first, elements, second) = (block(&mut bare), block(&mut ours), block(&mut bare));

@@ -79,7 +79,7 @@ fn somebody_elses_boxes_are_drawn_too() {
     let mut roi = gst_video::VideoRegionOfInterestMeta::add(buffer.get_mut().unwrap(), "dent", (50, 60, 20, 20));
     roi.add_param(gst::Structure::builder("detection").field("confidence", 0.8f64).build());
     let out = h.push_and_pull(buffer).unwrap();
-    assert_eq!(changed(out.map_readable().unwrap().as_slice(), 49, 59), true);
+    assert!(changed(out.map_readable().unwrap().as_slice(), 49, 59));
 }
 
 #[test]

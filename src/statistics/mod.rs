@@ -4,7 +4,7 @@
 //! [`agreement`] keeps the score between two arms. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
-//! [`features`]; [`reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
+//! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
 //! departs from it; [`cause`] names what changed; [`meter`] puts them together and keeps the state.
 
 pub mod agreement;

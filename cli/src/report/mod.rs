@@ -47,7 +47,7 @@ pub fn page(demo: &Demo, c: &Collector, pipeline: &str) -> Result<String> {
     body += "<h2>All figures</h2>\n";
     body += &table(&HEADER, &rows(c));
     body += "<p class=\"small\">Escapes are bad boards called ok, overkill is good boards called ng, both against the truth \
-             that the made-up camera knows. Undecided parts were not judged or left to a person, and count as neither. \
+             that the made-up camera knows. Parts under ? were not judged or left to a person, and count as neither. \
              κ is Cohen's: agreement beyond chance.</p>\n";
     body += &how(demo, c, pipeline);
     Ok(html::page("Andon demo", &body))
