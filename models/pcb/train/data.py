@@ -93,7 +93,7 @@ class Crops(torch.utils.data.Dataset):
     """Endless augmented crops: index decides nothing but the random stream, so the sampler may count to any number.
 
     `sources` are lists of boards, drawn by `weights`. With `classes` below 6, boxes of later kinds are background.
-    A binarised board has dark copper; half of them are inverted into what a camera sees of bright copper. The two are
+    A binarised board has dark copper; a share `invert` of them is turned into what a camera sees of bright copper. The two are
     told apart by contrast: dark copper stays below 0.15 of the bright level, a dark substrate above 0.2 of it.
     """
 
