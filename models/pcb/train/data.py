@@ -93,8 +93,8 @@ class Crops(torch.utils.data.Dataset):
     """Endless augmented crops: index decides nothing but the random stream, so the sampler may count to any number.
 
     `sources` are lists of boards, drawn by `weights`. With `classes` below 6, boxes of later kinds are background.
-    A binarised board has dark copper; a share `invert` of them is turned into what a camera sees of bright copper. The two are
-    told apart by contrast: dark copper stays below 0.15 of the bright level, a dark substrate above 0.2 of it.
+    A binarised board has dark copper; a share `invert` of them is turned into what a camera sees of bright copper.
+    The two are told apart by contrast: dark copper stays below 0.15 of the bright level, a dark substrate above 0.2.
     """
 
     def __init__(self, sources, weights, classes, size=192, seed=0, length=1 << 30, invert=0.15, negatives=0.12):
