@@ -592,42 +592,17 @@ fn a_flushing_seek_passes_both_arms_and_the_stream_goes_on() {
     assert!(rest.len() > 500 && rest.iter().all(|(_, b)| b.is_some()), "{} frames", rest.len());
 }
 
-/// A pad that answers the allocation query with a pool without a limit and one of 8 buffers.
-fn with_pools() -> gst::Pad {
-    let any = gst::Caps::new_any();
-    let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any).unwrap();
-    let pad = gst::Pad::builder_from_template(&template)
-        .query_function(|pad, parent, query| match query.view_mut() {
-            gst::QueryViewMut::Allocation(q) => {
-                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 0);
-                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 8);
-                true
-            }
-            _ => gst::Pad::query_default(pad, parent, query),
-        })
-        .build();
-    pad.set_active(true).unwrap();
-    pad
-}
-
-/// Minimum and maximum of the pools that upstream is offered.
-fn offered(sink: &gst::Pad) -> Vec<(u32, u32)> {
-    let mut query = gst::query::Allocation::new(Some(&CAPS.parse().unwrap()), true);
-    assert!(sink.query(&mut query));
-    query.allocation_pools().map(|(_, _, min, max)| (min, max)).collect()
-}
-
 #[test]
 fn what_waits_here_is_asked_for_of_every_pool() {
     common::init();
     let join = gst::ElementFactory::make("abjoin").property("wait", 200 * MS).build().unwrap();
-    let line = with_pools();
+    let line = common::with_pools();
     join.static_pad("src").unwrap().link(&line).unwrap();
     join.set_state(gst::State::Paused).unwrap();
     let sink = join.static_pad("sink_a").unwrap();
     // 200 ms at 30 frames a second are 6 frames, and 4 are on their way.
-    assert_eq!(offered(&sink), [(12, 0), (12, 12)]);
+    assert_eq!(common::offered(&sink, CAPS), [(12, 0), (12, 12)]);
     join.set_property("wait", 0i64);
-    assert_eq!(offered(&sink), [(2, 0), (2, 8)]);
+    assert_eq!(common::offered(&sink, CAPS), [(2, 0), (2, 8)]);
     join.set_state(gst::State::Null).unwrap();
 }

@@ -519,42 +519,17 @@ fn a_hundred_state_changes_leave_no_thread_behind() {
     assert!(weak.upgrade().is_none(), "no thread holds the element");
 }
 
-/// A pad that answers the allocation query with a pool without a limit and one of 8 buffers.
-fn with_pools() -> gst::Pad {
-    let any = gst::Caps::new_any();
-    let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any).unwrap();
-    let pad = gst::Pad::builder_from_template(&template)
-        .query_function(|pad, parent, query| match query.view_mut() {
-            gst::QueryViewMut::Allocation(q) => {
-                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 0);
-                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 8);
-                true
-            }
-            _ => gst::Pad::query_default(pad, parent, query),
-        })
-        .build();
-    pad.set_active(true).unwrap();
-    pad
-}
-
-/// Minimum and maximum of the pools that upstream is offered.
-fn offered(sink: &gst::Pad) -> Vec<(u32, u32)> {
-    let mut query = gst::query::Allocation::new(Some(&CAPS.parse().unwrap()), true);
-    assert!(sink.query(&mut query));
-    query.allocation_pools().map(|(_, _, min, max)| (min, max)).collect()
-}
-
 #[test]
 fn what_the_challenger_may_hold_is_asked_for_of_pools_without_a_limit_only() {
     common::init();
     let tee = gst::ElementFactory::make("abtee").build().unwrap();
-    let (a, b) = (with_pools(), TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
+    let (a, b) = (common::with_pools(), TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
     tee.static_pad("src_a").unwrap().link(&a).unwrap();
     tee.static_pad("src_b").unwrap().link(&b.pad).unwrap();
     tee.set_state(gst::State::Paused).unwrap();
     let sink = tee.static_pad("sink").unwrap();
-    assert_eq!(offered(&sink), [(2 + 2 + 1, 0), (2, 8)]);
+    assert_eq!(common::offered(&sink, CAPS), [(2 + 2 + 1, 0), (2, 8)]);
     tee.set_property_from_str("mode", "a");
-    assert_eq!(offered(&sink), [(2, 0), (2, 8)]);
+    assert_eq!(common::offered(&sink, CAPS), [(2, 0), (2, 8)]);
     tee.set_state(gst::State::Null).unwrap();
 }

@@ -8,6 +8,7 @@ pub mod defecttestsrc;
 pub mod driftmeter;
 pub mod framesampler;
 pub mod modelinfer;
+mod shell;
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

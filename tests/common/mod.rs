@@ -108,3 +108,28 @@ pub fn data(folder: &str) -> Option<PathBuf> {
     }
     Some(path)
 }
+
+/// A pad that answers the allocation query with a pool without a limit and one of 8 buffers.
+pub fn with_pools() -> gst::Pad {
+    let any = gst::Caps::new_any();
+    let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any).unwrap();
+    let pad = gst::Pad::builder_from_template(&template)
+        .query_function(|pad, parent, query| match query.view_mut() {
+            gst::QueryViewMut::Allocation(q) => {
+                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 0);
+                q.add_allocation_pool(None::<&gst::BufferPool>, 64, 2, 8);
+                true
+            }
+            _ => gst::Pad::query_default(pad, parent, query),
+        })
+        .build();
+    pad.set_active(true).unwrap();
+    pad
+}
+
+/// Minimum and maximum of the pools that upstream is offered.
+pub fn offered(sink: &gst::Pad, caps: &str) -> Vec<(u32, u32)> {
+    let mut query = gst::query::Allocation::new(Some(&caps.parse().unwrap()), true);
+    assert!(sink.query(&mut query));
+    query.allocation_pools().map(|(_, _, min, max)| (min, max)).collect()
+}

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     elements::abtee::flow_of,
+    elements::shell::{self, Sink, Src},
     meta::StreamContext,
     result::{Inference, monotonic_ns},
     statistics::agreement::{Agreement, Report},
@@ -187,11 +188,7 @@ impl ObjectSubclass for AbJoin {
 impl ObjectImpl for AbJoin {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("The score between the arms, and what became of the frames")
-                .read_only()
-                .build();
+            let stats = shell::stats("The score between the arms, and what became of the frames");
             AbJoin::derived_properties().iter().cloned().chain([stats]).collect()
         });
         &PROPERTIES
@@ -260,13 +257,7 @@ impl ElementImpl for AbJoin {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = gst::Caps::builder("video/x-raw").any_features().build();
-            [("sink_a", gst::PadDirection::Sink), ("sink_b", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("a name, a direction and caps make a template")
-                })
-                .collect()
+            shell::pads(&caps, [("sink_a", Sink), ("sink_b", Sink), ("src", Src)])
         });
         &TEMPLATES
     }

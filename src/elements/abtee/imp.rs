@@ -15,6 +15,7 @@ use super::{
     share::share,
 };
 use crate::{
+    elements::shell::{self, Sink, Src},
     meta::{AndonFrameMeta, StreamContext, event::AndonEvent, message},
     result::{Arm, Arms, Frame},
 };
@@ -183,11 +184,7 @@ impl ObjectSubclass for AbTee {
 impl ObjectImpl for AbTee {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("What became of the frames since READY")
-                .read_only()
-                .build();
+            let stats = shell::stats("What became of the frames since READY");
             AbTee::derived_properties().iter().cloned().chain([stats]).collect()
         });
         &PROPERTIES
@@ -237,13 +234,7 @@ impl ElementImpl for AbTee {
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
             let caps = gst::Caps::builder("video/x-raw").any_features().build();
-            [("sink", gst::PadDirection::Sink), ("src_a", gst::PadDirection::Src), ("src_b", gst::PadDirection::Src)]
-                .into_iter()
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("a name, a direction and caps make a template")
-                })
-                .collect()
+            shell::pads(&caps, [("sink", Sink), ("src_a", Src), ("src_b", Src)])
         });
         &TEMPLATES
     }

@@ -13,6 +13,7 @@ use super::{
     draw::{self, Style},
 };
 use crate::{
+    elements::shell::{self, Sink, Src},
     meta::{AndonInferenceMeta, read_any, video},
     result::Arm,
 };
@@ -80,14 +81,8 @@ impl ElementImpl for DefectOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &video::caps())
-                        .expect("name, direction and caps are valid")
-                })
-                .into()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
     }
 }
@@ -114,11 +109,7 @@ impl BaseTransformImpl for DefectOverlay {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        if self.obj().src_pad().peer_query(query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "what follows proposes no allocation"))
-        }
+        shell::pass_allocation(&*self.obj(), query)
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {

@@ -12,6 +12,7 @@ use gst_video::{VideoFormat, prelude::*};
 use super::Purpose;
 use super::settings::{Counters, Settings};
 use crate::board::{Board, Camera, Kind, Kinds, Line, Target};
+use crate::elements::shell::{self, Src};
 use crate::meta::event::{self, AndonEvent};
 use crate::meta::{AndonFrameMeta, AndonInferenceMeta, video};
 use crate::result::{Arm, Detection, Fields, Frame, Inference, ModelId, Part, Verdict};
@@ -276,20 +277,8 @@ impl ObjectImpl for DefectTestSrc {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut all = DefectTestSrc::derived_properties().to_vec();
-            all.push(
-                glib::ParamSpecBoxed::builder::<gst::Structure>("fields")
-                    .nick("Fields")
-                    .blurb("More named fields to tell downstream, such as fields,temperature=23.5")
-                    .mutable_playing()
-                    .build(),
-            );
-            all.push(
-                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                    .nick("Statistics")
-                    .blurb("frames, parts, ng-parts, refused-settings, kinds")
-                    .read_only()
-                    .build(),
-            );
+            all.push(shell::fields("More named fields to tell downstream, such as fields,temperature=23.5"));
+            all.push(shell::stats("frames, parts, ng-parts, refused-settings, kinds"));
             all
         });
         &PROPERTIES
@@ -342,8 +331,7 @@ impl ElementImpl for DefectTestSrc {
                 .height_range(1..16384)
                 .framerate_range(gst::Fraction::new(1, i32::MAX)..gst::Fraction::new(i32::MAX, 1))
                 .build();
-            let template = gst::PadTemplate::new("src", gst::PadDirection::Src, gst::PadPresence::Always, &caps);
-            vec![template.expect("a source pad with valid caps makes a template")]
+            shell::pads(&caps, [("src", Src)])
         });
         &TEMPLATES
     }

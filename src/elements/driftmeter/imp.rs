@@ -13,6 +13,7 @@ use gst_video::{VideoFrameRef, VideoInfo};
 use parking_lot::Mutex;
 
 use crate::{
+    elements::shell::{self, Sink, Src},
     meta::{
         StreamContext,
         event::{AndonEvent, Drift},
@@ -341,11 +342,8 @@ impl ObjectSubclass for DriftMeter {
 impl ObjectImpl for DriftMeter {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold")
-                .read_only()
-                .build();
+            let stats =
+                shell::stats("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold");
             let mut all = DriftMeter::derived_properties().to_vec();
             all.push(stats);
             all
@@ -419,14 +417,8 @@ impl ElementImpl for DriftMeter {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &video::caps())
-                        .expect("name, direction and caps are valid")
-                })
-                .into()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
     }
 }
@@ -480,11 +472,7 @@ impl BaseTransformImpl for DriftMeter {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        if self.obj().src_pad().peer_query(query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "what follows proposes no allocation"))
-        }
+        shell::pass_allocation(&*self.obj(), query)
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {

@@ -27,6 +27,7 @@ use crate::{
     capture::{
         Folder, Hits, Kind, MOST_REQUESTS, Policy, Queue, Report, Request, Sampler, Shot, Tally, Writer, disagree,
     },
+    elements::shell::{self, Sink, Src},
     meta::{
         AndonInferenceMeta, StreamContext,
         event::{AndonEvent, Drift, Late},
@@ -196,13 +197,7 @@ impl ObjectImpl for FrameSampler {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut all = FrameSampler::derived_properties().to_vec();
-            all.push(
-                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                    .nick("Statistics")
-                    .blurb("What was captured, what was lost and why, what is held")
-                    .read_only()
-                    .build(),
-            );
+            all.push(shell::stats("What was captured, what was lost and why, what is held"));
             all
         });
         &PROPERTIES
@@ -265,13 +260,8 @@ impl ElementImpl for FrameSampler {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let make = |name, direction| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &video::caps())
-                    .expect("a name and caps make a template")
-            };
-            vec![make("sink", gst::PadDirection::Sink), make("src", gst::PadDirection::Src)]
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
     }
 }
@@ -347,17 +337,12 @@ impl BaseTransformImpl for FrameSampler {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        // Without an answer upstream allocates by itself, which is no failure.
-        let _ = self.obj().src_pad().peer_query(query.query_mut());
-        Ok(())
+        shell::pass_allocation(&*self.obj(), query)
     }
 
     /// A buffer that somebody else holds too gets an object of its own for the identity; its pixels stay shared.
-    fn prepare_output_buffer(&self, inbuf: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
-        Ok(match inbuf {
-            InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
-            InputBuffer::Readable(buffer) => PrepareOutputBufferSuccess::Buffer(buffer.to_owned()),
-        })
+    fn prepare_output_buffer(&self, input: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
+        Ok(shell::own_metas(input))
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {

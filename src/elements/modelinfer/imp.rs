@@ -31,6 +31,7 @@ use super::{
     swap::{Cause, Change, Exchange, Loaded, Report},
 };
 use crate::{
+    elements::shell::{self, Sink, Src},
     inference::{self, Cancel, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent},
     result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, Verdict, monotonic_ns},
@@ -128,20 +129,8 @@ impl ObjectImpl for ModelInfer {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut all = ModelInfer::derived_properties().to_vec();
-            all.push(
-                glib::ParamSpecBoxed::builder::<gst::Structure>("fields")
-                    .nick("Fields")
-                    .blurb("Values of named fields that models ask for beside the image; others keep theirs")
-                    .mutable_playing()
-                    .build(),
-            );
-            all.push(
-                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                    .nick("Statistics")
-                    .blurb("Counts of frames and parts, latency, and the model that runs")
-                    .read_only()
-                    .build(),
-            );
+            all.push(shell::fields("Values of named fields that models ask for beside the image; others keep theirs"));
+            all.push(shell::stats("Counts of frames and parts, latency, and the model that runs"));
             all
         });
         &PROPERTIES
@@ -212,15 +201,8 @@ impl ElementImpl for ModelInfer {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = meta::video::caps();
-            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                        .expect("name, direction and caps are fixed and valid")
-                })
-                .to_vec()
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| shell::pads(&meta::video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
     }
 
@@ -342,20 +324,11 @@ impl BaseTransformImpl for ModelInfer {
         _decide_query: Option<&gst::query::Allocation>,
         query: &mut gst::query::Allocation,
     ) -> Result<(), gst::LoggableError> {
-        // Frames go through as they are, and none is kept: what the peer wants is what we want.
-        if self.obj().src_pad().peer_query(query) {
-            Ok(())
-        } else {
-            Err(gst::loggable_error!(CAT, "downstream has no wishes for allocation"))
-        }
+        shell::pass_allocation(&*self.obj(), query)
     }
 
     fn prepare_output_buffer(&self, input: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
-        Ok(match input {
-            InputBuffer::Writable(_) => PrepareOutputBufferSuccess::InputBuffer,
-            // Only metas are added: the memory itself may stay shared.
-            InputBuffer::Readable(buffer) => PrepareOutputBufferSuccess::Buffer(buffer.copy()),
-        })
+        Ok(shell::own_metas(input))
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
