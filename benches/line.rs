@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use gst::prelude::*;
 use ort::{session::Session, value::Tensor};
 
 const BLOCKS: usize = 25;
@@ -100,9 +101,19 @@ fn main() {
     println!("\ncost a frame beyond `identity`, GRAY8 1920x1080");
     let caps = "video/x-raw,format=GRAY8,width=1920,height=1080";
     let (_, buffer) = harness("identity", caps);
-    let mut tee = gst_check::Harness::with_padnames("abtee", Some("sink"), Some("src_a"));
-    tee.set_src_caps(caps.parse().expect("caps are written right"));
-    cost("abtee, shadow, b not linked", tee, &buffer);
+    for (name, linked) in [("abtee, shadow, b not linked", false), ("abtee, shadow, b to a fakesink", true)] {
+        let tee = gst::ElementFactory::make("abtee").build().expect("the plugin is registered");
+        let sink = gst::ElementFactory::make("fakesink").property("async", false).property("sync", false);
+        let sink = sink.build().expect("fakesink is part of GStreamer");
+        if linked {
+            tee.link_pads(Some("src_b"), &sink, Some("sink")).expect("both pads are free");
+            sink.set_state(gst::State::Playing).expect("fakesink plays");
+        }
+        let mut h = gst_check::Harness::with_element(&tee, Some("sink"), Some("src_a"));
+        h.set_src_caps(caps.parse().expect("caps are written right"));
+        cost(name, h, &buffer);
+        sink.set_state(gst::State::Null).expect("fakesink stops");
+    }
     let folder = std::env::temp_dir().join("andon-bench-captures");
     let (h, buffer) = harness(&format!("framesampler location={}", folder.display()), caps);
     cost("framesampler, idle", h, &buffer);
