@@ -3,7 +3,7 @@
 
 use super::part::{BELT, COPPER_GREY, Part, SUBSTRATE};
 use super::rng::Rng;
-use crate::image::{Colorimetry, Matrix};
+use crate::image::Colorimetry;
 
 /// The grey about which contrast turns.
 const PIVOT: f32 = 128.0;
@@ -168,7 +168,7 @@ impl Camera {
     pub fn nv12(&mut self, luma: Target<'_>, chroma: Target<'_>, colorimetry: Colorimetry) {
         let table: [[u8; 3]; 256] = std::array::from_fn(|v| {
             let colour = tinted(&self.look, v).map(|c| c.clamp(0.0, 255.0));
-            yuv(colorimetry, colour).map(|c| c.round().clamp(0.0, 255.0) as u8)
+            colorimetry.to_yuv(colour).map(|c| c.round().clamp(0.0, 255.0) as u8)
         });
         let span = if colorimetry.full_range { 1.0 } else { 219.0 / 255.0 };
         self.plane(luma, &table.map(|c| c[0]), span);
@@ -274,18 +274,6 @@ fn tinted(look: &Look, v: usize) -> [f32; 3] {
     let share = ((v as f32 - f32::from(SUBSTRATE)) / span).clamp(0.0, 1.0);
     let grey = lit(look, v as f32);
     std::array::from_fn(|c| grey * (GREEN[c] + (ORANGE[c] - GREEN[c]) * share))
-}
-
-/// Luma and both chroma differences of a colour (0..255 each), as 8-bit values not yet rounded.
-fn yuv(colorimetry: Colorimetry, [r, g, b]: [f32; 3]) -> [f32; 3] {
-    let (kr, kb) = match colorimetry.matrix {
-        Matrix::Bt601 => (0.299, 0.114),
-        Matrix::Bt709 => (0.2126, 0.0722),
-    };
-    let luma = kr * r + (1.0 - kr - kb) * g + kb * b;
-    let chroma = [(b - luma) / (2.0 * (1.0 - kb)), (r - luma) / (2.0 * (1.0 - kr))];
-    let (offset, span, swing) = if colorimetry.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) };
-    [offset + luma * span / 255.0, 128.0 + chroma[0] * swing / 255.0, 128.0 + chroma[1] * swing / 255.0]
 }
 
 /// One half of a Gaussian kernel, the middle first and halved since it is added twice, such that the whole sums to

@@ -7,7 +7,7 @@
 //! changes, and nothing is allocated between such changes.
 
 use crate::{
-    image::{Colorimetry, Format, Image, Matrix, Plane},
+    image::{Format, Image, Plane, YuvToRgb},
     model::{Colour, Input, Layout, Resize},
     result::BoxPx,
 };
@@ -170,45 +170,6 @@ impl Lane {
                 }
             }
         }
-    }
-}
-
-/// YCbCr to RGB: what luma is lessened by and multiplied with, and the four factors of chroma.
-struct YuvToRgb {
-    black: f32,
-    luma: f32,
-    r_v: f32,
-    g_u: f32,
-    g_v: f32,
-    b_u: f32,
-}
-
-impl YuvToRgb {
-    /// ITU-R BT.601 and BT.709, from the luma coefficients of red and blue.
-    fn new(c: Colorimetry) -> Self {
-        let (kr, kb) = match c.matrix {
-            Matrix::Bt601 => (0.299, 0.114),
-            Matrix::Bt709 => (0.2126, 0.0722),
-        };
-        let kg = 1.0 - kr - kb;
-        let (black, luma, chroma) = if c.full_range { (0.0, 1.0, 1.0) } else { (16.0, 255.0 / 219.0, 255.0 / 224.0) };
-        Self {
-            black,
-            luma,
-            r_v: 2.0 * (1.0 - kr) * chroma,
-            g_u: -2.0 * (1.0 - kb) * kb / kg * chroma,
-            g_v: -2.0 * (1.0 - kr) * kr / kg * chroma,
-            b_u: 2.0 * (1.0 - kb) * chroma,
-        }
-    }
-
-    fn grey(&self, y: f32) -> f32 {
-        ((y - self.black) * self.luma).clamp(0.0, 255.0)
-    }
-
-    fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
-        let (y, u, v) = ((y - self.black) * self.luma, u - 128.0, v - 128.0);
-        [y + self.r_v * v, y + self.g_u * u + self.g_v * v, y + self.b_u * u].map(|c| c.clamp(0.0, 255.0))
     }
 }
 

@@ -5,7 +5,7 @@
 //! read fast, and every column of the edge profile is seen. The edge profile over rows needs every row, and reads four
 //! narrow strips of each. Nothing is allocated once a size has been seen.
 
-use crate::image::{Colorimetry, Format, Image, Matrix, Plane};
+use crate::image::{Colorimetry, Format, Image, Plane};
 
 use super::features::*;
 
@@ -354,10 +354,7 @@ fn chroma(image: &Image, step: usize, sums: &mut Sums) {
 fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
     let span = if colorimetry.full_range { 255.0 } else { 224.0 };
     let [cb, cr] = uv.map(|v| (v - 128.0) / span);
-    let (kr, kb) = match colorimetry.matrix {
-        Matrix::Bt601 => (0.299, 0.114),
-        Matrix::Bt709 => (0.2126, 0.0722),
-    };
+    let (kr, kb) = colorimetry.matrix.luma_weights();
     let (r, b) = (y + 2.0 * (1.0 - kr) * cr, y + 2.0 * (1.0 - kb) * cb);
     [r, (y - kr * r - kb * b) / (1.0 - kr - kb), b]
 }
@@ -365,6 +362,7 @@ fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Matrix;
     use crate::statistics::testing::{Canvas, Random};
 
     fn measure(canvas: &Canvas) -> Row {

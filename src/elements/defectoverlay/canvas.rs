@@ -143,17 +143,9 @@ fn blend_plane(
     }
 }
 
-/// RGB to Y'CbCr by ITU-R BT.601 or BT.709, 8 bit.
-fn yuv([r, g, b]: Rgb, c: Colorimetry) -> [u8; 3] {
-    let (kr, kb) = match c.matrix {
-        Matrix::Bt601 => (0.299, 0.114),
-        Matrix::Bt709 => (0.2126, 0.0722),
-    };
-    let [r, g, b] = [r, g, b].map(|v| f32::from(v) / 255.0);
-    let y = kr * r + (1.0 - kr - kb) * g + kb * b;
-    let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
-    let (y, scale) = if c.full_range { (255.0 * y, 255.0) } else { (16.0 + 219.0 * y, 224.0) };
-    [y, 128.0 + scale * u, 128.0 + scale * v].map(|v| v.round().clamp(0.0, 255.0) as u8)
+/// The 8-bit luma and chroma of a colour.
+fn yuv(colour: Rgb, c: Colorimetry) -> [u8; 3] {
+    c.to_yuv(colour.map(f32::from)).map(|v| v.round().clamp(0.0, 255.0) as u8)
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A frame as planes of bytes: what preprocessing, features and encoders read, without a word of GStreamer.
 
+mod colour;
+
+pub use colour::YuvToRgb;
+
 /// How pixels lie in memory. Every format has 8 bits a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Between RGB and YCbCr, by ITU-R BT.601 and BT.709, 8 bits a sample, full and limited range.
+
+use super::{Colorimetry, Matrix};
+
+impl Matrix {
+    /// What red and blue weigh in luma; green has the rest of 1.
+    pub fn luma_weights(self) -> (f64, f64) {
+        match self {
+            Matrix::Bt601 => (0.299, 0.114),
+            Matrix::Bt709 => (0.2126, 0.0722),
+        }
+    }
+}
+
+impl Colorimetry {
+    /// Black, and what luma and chroma span, in 8-bit levels.
+    fn levels(self) -> (f64, f64, f64) {
+        if self.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) }
+    }
+
+    /// Luma and both chroma differences of a colour (0..255 each), as 8-bit values not yet rounded.
+    pub fn to_yuv(self, colour: [f32; 3]) -> [f32; 3] {
+        let (kr, kb) = self.matrix.luma_weights();
+        let (black, luma, chroma) = self.levels();
+        let [r, g, b] = colour.map(|v| f64::from(v) / 255.0);
+        let y = kr * r + (1.0 - kr - kb) * g + kb * b;
+        let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
+        [black + luma * y, 128.0 + chroma * u, 128.0 + chroma * v].map(|v| v as f32)
+    }
+}
+
+/// YCbCr to RGB: what luma is lessened by and multiplied with, and the four factors of chroma.
+#[derive(Clone, Copy, Debug)]
+pub struct YuvToRgb {
+    black: f32,
+    luma: f32,
+    r_v: f32,
+    g_u: f32,
+    g_v: f32,
+    b_u: f32,
+}
+
+impl YuvToRgb {
+    /// The conversion for what `colorimetry` says of the numbers.
+    pub fn new(colorimetry: Colorimetry) -> Self {
+        let (kr, kb) = colorimetry.matrix.luma_weights();
+        let kg = 1.0 - kr - kb;
+        let (black, luma, chroma) = colorimetry.levels();
+        let chroma = 255.0 / chroma;
+        Self {
+            black: black as f32,
+            luma: (255.0 / luma) as f32,
+            r_v: (2.0 * (1.0 - kr) * chroma) as f32,
+            g_u: (-2.0 * (1.0 - kb) * kb / kg * chroma) as f32,
+            g_v: (-2.0 * (1.0 - kr) * kr / kg * chroma) as f32,
+            b_u: (2.0 * (1.0 - kb) * chroma) as f32,
+        }
+    }
+
+    /// The grey, 0..255, of luma alone.
+    pub fn grey(&self, y: f32) -> f32 {
+        ((y - self.black) * self.luma).clamp(0.0, 255.0)
+    }
+
+    /// Red, green and blue, 0..255 each.
+    pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
+        let (y, u, v) = ((y - self.black) * self.luma, u - 128.0, v - 128.0);
+        [y + self.r_v * v, y + self.g_u * u + self.g_v * v, y + self.b_u * u].map(|c| c.clamp(0.0, 255.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_corners_of_the_colour_cube_come_back() {
+        for matrix in [Matrix::Bt601, Matrix::Bt709] {
+            for full_range in [false, true] {
+                let c = Colorimetry { matrix, full_range };
+                for corner in 0..8 {
+                    let colour = [0, 1, 2].map(|i| (corner >> i & 1) as f32 * 255.0);
+                    let [y, u, v] = c.to_yuv(colour);
+                    for (got, want) in YuvToRgb::new(c).rgb(y, u, v).iter().zip(colour) {
+                        assert!((got - want).abs() < 1e-3, "{c:?} {colour:?}: {got}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn well_known_colours_have_their_well_known_numbers() {
+        // Red in BT.601 limited range: 81, 90, 240 (ITU-R BT.601-7, colour bars at 100 %).
+        let red = Colorimetry::default().to_yuv([255.0, 0.0, 0.0]).map(f32::round);
+        assert_eq!(red, [81.0, 90.0, 240.0]);
+        let white = Colorimetry { matrix: Matrix::Bt709, full_range: false }.to_yuv([255.0; 3]).map(f32::round);
+        assert_eq!(white, [235.0, 128.0, 128.0]);
+    }
+}
