@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `AndonInferenceMeta`: one arm's outcome on the buffer. Copied and scaled along; dropped where it cannot follow,
 //! for no box is better than a wrong one.
+//!
+//! One element defeats that: before GStreamer 1.28 `videoflip` copies metas without a word of the flip, regions of
+//! interest too. Flip before the model, not after it.
 
-use std::{mem, sync::Arc};
+use std::{
+    ffi::CStr,
+    sync::{Arc, OnceLock},
+};
 
 use gst::prelude::*;
 
+use super::carrier::{self, Cargo, Carrier, Registration, Transform};
 use crate::result::{Arm, Inference};
 
 /// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm.
 #[repr(transparent)]
-pub struct AndonInferenceMeta(imp::InferenceMeta);
+pub struct AndonInferenceMeta(Carrier<Arc<Inference>>);
 
 // SAFETY: the meta holds an `Arc<Inference>`, which is `Send + Sync`, and is reached only through the buffer.
 unsafe impl Send for AndonInferenceMeta {}
@@ -21,22 +28,17 @@ impl AndonInferenceMeta {
     /// Puts an outcome on the buffer, in place of what the same arm said before.
     pub fn set(buffer: &mut gst::BufferRef, inference: Arc<Inference>) {
         for mut meta in buffer.iter_meta_mut::<Self>() {
-            if meta.0.inference.arm == inference.arm {
-                meta.0.inference = inference;
+            if meta.0.value.arm == inference.arm {
+                meta.0.value = inference;
                 return;
             }
         }
-        let mut params = mem::ManuallyDrop::new(imp::Params { inference });
-        // SAFETY: `info` is the registered info of this meta, whose init takes the Arc out of `params` exactly once;
-        // `ManuallyDrop` keeps it from being dropped here as well. The buffer is writable by `&mut`.
-        unsafe {
-            gst::ffi::gst_buffer_add_meta(buffer.as_mut_ptr(), imp::info(), (&raw mut params).cast());
-        }
+        carrier::add(buffer, inference);
     }
 
     /// The outcome.
     pub fn inference(&self) -> &Arc<Inference> {
-        &self.0.inference
+        &self.0.value
     }
 
     /// What `arm` said of this frame, if it is known here.
@@ -50,12 +52,12 @@ impl AndonInferenceMeta {
     }
 }
 
-// SAFETY: the GType is the one registered in `imp`, and `GstType` is its repr(C) struct.
+// SAFETY: the GType is the one registered for this value, and `GstType` is its repr(C) struct.
 unsafe impl MetaAPI for AndonInferenceMeta {
-    type GstType = imp::InferenceMeta;
+    type GstType = Carrier<Arc<Inference>>;
 
     fn meta_api() -> glib::Type {
-        imp::api()
+        carrier::api::<Arc<Inference>>()
     }
 }
 
@@ -76,118 +78,25 @@ pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference 
     out
 }
 
-mod imp {
-    use std::{ptr, sync::LazyLock};
+impl Cargo for Arc<Inference> {
+    const API: &'static CStr = c"AndonInferenceMetaAPI";
+    const NAME: &'static CStr = c"AndonInferenceMeta";
+    const TAGS: &'static [&'static CStr] = &[c"video", c"orientation", c"size"];
 
-    use glib::translate::*;
-
-    use super::*;
-
-    pub(super) struct Params {
-        pub inference: Arc<Inference>,
+    fn registration() -> &'static OnceLock<Registration> {
+        static REGISTRATION: OnceLock<Registration> = OnceLock::new();
+        &REGISTRATION
     }
 
-    #[repr(C)]
-    pub struct InferenceMeta {
-        parent: gst::ffi::GstMeta,
-        pub(super) inference: Arc<Inference>,
-    }
-
-    pub(super) fn api() -> glib::Type {
-        static API: LazyLock<glib::Type> = LazyLock::new(|| {
-            let mut tags =
-                [c"video".as_ptr(), c"orientation".as_ptr(), c"size".as_ptr(), ptr::null::<std::ffi::c_char>()];
-            // SAFETY: a NUL-terminated name and a NULL-terminated list of NUL-terminated tags, copied by the callee.
-            unsafe {
-                from_glib(gst::ffi::gst_meta_api_type_register(
-                    c"AndonInferenceMetaAPI".as_ptr(),
-                    tags.as_mut_ptr().cast(),
-                ))
-            }
-        });
-        *API
-    }
-
-    // SAFETY of the functions below: GStreamer calls them with the meta and buffer that `info` was registered for;
-    // `init` initialises every field before anybody reads it, `free` drops what `init` wrote, once.
-
-    unsafe extern "C" fn init(
-        meta: *mut gst::ffi::GstMeta,
-        params: glib::ffi::gpointer,
-        _buffer: *mut gst::ffi::GstBuffer,
-    ) -> glib::ffi::gboolean {
-        // SAFETY: see above; `params` comes from `AndonInferenceMeta::set` only.
-        unsafe {
-            let params = ptr::read(params.cast::<Params>());
-            ptr::write(&raw mut (*meta.cast::<InferenceMeta>()).inference, params.inference);
-        }
-        glib::ffi::GTRUE
-    }
-
-    unsafe extern "C" fn free(meta: *mut gst::ffi::GstMeta, _buffer: *mut gst::ffi::GstBuffer) {
-        // SAFETY: see above.
-        unsafe { ptr::drop_in_place(&raw mut (*meta.cast::<InferenceMeta>()).inference) }
-    }
-
-    unsafe extern "C" fn transform(
-        dest: *mut gst::ffi::GstBuffer,
-        meta: *mut gst::ffi::GstMeta,
-        _buffer: *mut gst::ffi::GstBuffer,
-        kind: glib::ffi::GQuark,
-        data: glib::ffi::gpointer,
-    ) -> glib::ffi::gboolean {
-        // SAFETY: see above; `dest` is writable by the contract of transform functions, and `data` is what `kind`
-        // says: a copy transform or a pair of video infos.
-        unsafe {
-            let inference = &(*meta.cast::<InferenceMeta>()).inference;
-            let moved = if kind == *COPY {
-                // Part of the memory only is not the frame any more.
-                if (*data.cast::<gst::ffi::GstMetaTransformCopy>()).region != glib::ffi::GFALSE {
-                    return glib::ffi::GFALSE;
-                }
-                inference.clone()
-            } else if kind == *SCALE {
-                let infos = &*data.cast::<gst_video::ffi::GstVideoMetaTransform>();
-                let size =
-                    |i: *const gst_video::ffi::GstVideoInfo| [(*i).width.max(1) as u32, (*i).height.max(1) as u32];
-                Arc::new(scaled(inference, size(infos.in_info), size(infos.out_info)))
-            } else {
-                return glib::ffi::GFALSE;
-            };
-            AndonInferenceMeta::set(gst::BufferRef::from_mut_ptr(dest), moved);
-        }
-        glib::ffi::GTRUE
-    }
-
-    static COPY: LazyLock<glib::ffi::GQuark> =
-        LazyLock::new(|| glib::Quark::from_static_str(glib::gstr!("gst-copy")).into_glib());
-    static SCALE: LazyLock<glib::ffi::GQuark> = LazyLock::new(|| {
-        // SAFETY: takes nothing and answers a quark.
-        unsafe { gst_video::ffi::gst_video_meta_transform_scale_get_quark() }
-    });
-
-    pub(super) fn info() -> *const gst::ffi::GstMetaInfo {
-        struct Info(ptr::NonNull<gst::ffi::GstMetaInfo>);
-        // SAFETY: the info is immutable once registered and lives for ever.
-        unsafe impl Send for Info {}
-        // SAFETY: as above.
-        unsafe impl Sync for Info {}
-
-        static INFO: LazyLock<Info> = LazyLock::new(|| {
-            // SAFETY: name, size and functions belong together; registered once.
-            let info = unsafe {
-                gst::ffi::gst_meta_register(
-                    api().into_glib(),
-                    c"AndonInferenceMeta".as_ptr(),
-                    size_of::<InferenceMeta>(),
-                    Some(init),
-                    Some(free),
-                    Some(transform),
-                )
-            };
-            Info(ptr::NonNull::new(info.cast_mut()).expect("a meta is registered under its name only once"))
-        });
-        INFO.0.as_ptr()
+    fn follow(&self, dest: &mut gst::BufferRef, transform: Transform) -> bool {
+        let moved = match transform {
+            Transform::Copy => self.clone(),
+            Transform::Scale(from, to) => Arc::new(scaled(self, from, to)),
+            // A piece of the memory is not the frame any more, and what else happens to it is not known.
+            Transform::Other => return false,
+        };
+        AndonInferenceMeta::set(dest, moved);
+        true
     }
 }
 

@@ -2,6 +2,7 @@
 //! How results travel: metas on buffers, custom events down the stream, element messages on the bus, and the mirrors
 //! that other people's elements read.
 
+mod carrier;
 pub mod event;
 mod frame;
 mod inference;
