@@ -408,6 +408,9 @@ fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
     let blocker = base.path().join("file");
     fs::write(&blocker, b"not a folder").unwrap();
     let (mut h, bus) = harness_to(&blocker.join("captures"), &[("every", "1")]);
+    let patience = gst::ClockTime::try_from(WATCHDOG).unwrap();
+    let warned = bus.timed_pop_filtered(patience, &[gst::MessageType::Warning]);
+    assert!(warned.is_some(), "gst-launch-1.0 prints it too");
     let failed = wait_for(&bus, "andon/capture-failed");
     let text = failed.structure().unwrap().get::<String>("error").unwrap();
     assert!(text.contains("must be a folder"), "{text}");
@@ -420,7 +423,7 @@ fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
     push(&mut h, 20, |_, _| {});
     let mut names = Vec::new();
     while names.last().is_none_or(|n| n != "andon/captured") {
-        let message = bus.timed_pop(gst::ClockTime::try_from(WATCHDOG).unwrap()).expect("it resumes");
+        let message = bus.timed_pop(patience).expect("it resumes");
         names.extend(message.structure().map(|s| s.name().to_string()).filter(|n| n.starts_with("andon/")));
     }
     assert_eq!(names, ["andon/capture-resumed", "andon/captured"], "told once, not for every frame");

@@ -72,7 +72,7 @@
 //! | name | fields | when |
 //! |---|---|---|
 //! | `andon/captured` | `path`, `run`, `frame-id`, `reason`, `trigger`, `json` (the sidecar) | an image is written |
-//! | `andon/capture-failed` | `location`, `error`, `json` | captures begin to fail; once, until one succeeds again |
+//! | `andon/capture-failed` | `location`, `error`, `json` | captures begin to fail; once, until one succeeds again; with a warning |
 //! | `andon/capture-resumed` | `location`, `lost` | the first capture after that is written |
 //!
 //! # Statistics
