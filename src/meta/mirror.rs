@@ -155,4 +155,23 @@ mod tests {
         assert!(buffer.meta::<VideoRegionOfInterestMeta>().is_none());
         assert!(read_any(&buffer, Arm::A, [100, 50]).is_none());
     }
+
+    #[cfg(feature = "analytics")]
+    #[test]
+    fn analytics_readers_find_each_box_and_the_class_it_relates_to() {
+        use gst_analytics::*;
+
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        mirror(buffer.get_mut().unwrap(), &outcome(Arm::A));
+        let relation = buffer.meta::<AnalyticsRelationMeta>().unwrap();
+        let boxes: Vec<_> = relation.iter::<AnalyticsODMtd>().collect();
+        assert_eq!(boxes.len(), 1);
+        let at = boxes[0].location().unwrap();
+        assert_eq!((at.x, at.y, at.w, at.h, at.loc_conf_lvl), (10, 5, 21, 45, 0.75));
+        let classes: Vec<_> =
+            relation.iter_direct_related::<AnalyticsClassificationMtd>(boxes[0].id(), RelTypes::RELATE_TO).collect();
+        assert_eq!(classes.len(), 1);
+        assert_eq!((classes[0].quark(0).as_str().as_str(), classes[0].level(0)), ("spur", 0.75));
+    }
 }
