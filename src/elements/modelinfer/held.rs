@@ -25,6 +25,7 @@ impl ModelInfer {
             self.flight.employ(n, super::judge::judge);
         }
         self.in_flight.store(n, Ordering::Release);
+        self.start_task();
     }
 
     /// Buffers that are here at a time beyond the one on its way.

@@ -19,7 +19,7 @@ use super::{
     report,
     running::Running,
     settings::{DEFAULT_BATCH_TIMEOUT, MOST_IN_FLIGHT, On, OnError, Settings},
-    stats::Stats,
+    stats::{Now, Stats},
     swap::Exchange,
 };
 use crate::{
@@ -95,6 +95,8 @@ pub struct ModelInfer {
     pub(super) flight: Arc<Flight<Work, Done>>,
     /// As the property, for every frame to see.
     pub(super) in_flight: AtomicUsize,
+    /// Whether the source pad's task may run: the pad is active and not flushing.
+    pub(super) task_allowed: Mutex<bool>,
     /// By the caps, ns; 0 where they name no rate.
     pub(super) frame_ns: AtomicU64,
     /// What downstream says of lateness.
@@ -155,6 +157,7 @@ impl ObjectSubclass for ModelInfer {
             outlet: Mutex::new(Outlet::new("")),
             flight: Arc::default(),
             in_flight: AtomicUsize::new(1),
+            task_allowed: Mutex::default(),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
@@ -367,9 +370,11 @@ impl ModelInfer {
     }
 
     fn stats(&self) -> gst::Structure {
-        let (tally, standby) = (self.parts.tally(), self.exchange.has_standby());
-        let in_flight = self.flight.frames();
-        self.stats.lock().structure(&tally, standby, in_flight)
+        let tally = self.parts.tally();
+        let session_users = self.current.lock().as_ref().map_or(0, |c| c.users());
+        let rollback_possible = self.exchange.has_standby();
+        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users };
+        self.stats.lock().structure(&tally, &now)
     }
 
     pub(super) fn terminate(&self) {

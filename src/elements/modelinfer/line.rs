@@ -121,12 +121,10 @@ impl ModelInfer {
         if in_flight <= 1 {
             return self.finish(judge::judge(work));
         }
-        if work.is_work() {
-            self.flight.push(work)?
-        } else {
-            self.flight.push_done(judge::judge(work))?
+        match work.is_work() {
+            true => self.flight.push(work)?,
+            false => self.flight.push_done(judge::judge(work))?,
         }
-        self.start_task().map_err(|_| gst::FlowError::Flushing)?;
         Ok(gst::FlowSuccess::Ok)
     }
 
@@ -284,16 +282,29 @@ impl ModelInfer {
         }
     }
 
-    fn start_task(&self) -> Result<(), glib::BoolError> {
-        if self.src.task_state() == gst::TaskState::Started {
-            return Ok(());
+    /// Lets the source pad's task run or not; it does only where frames leave through it. Who forbids it waits for it
+    /// after this, so that nobody can start it behind his back.
+    fn allow_task(&self, allowed: bool) {
+        *self.task_allowed.lock() = allowed;
+        self.start_task();
+    }
+
+    /// Starts the source pad's task where it may and has to run.
+    pub(super) fn start_task(&self) {
+        let allowed = self.task_allowed.lock();
+        if !*allowed || self.in_flight.load(Ordering::Acquire) <= 1 || self.src.task_state() == gst::TaskState::Started
+        {
+            return;
         }
         let this = self.obj().downgrade();
-        self.src.start_task(move || {
+        let started = self.src.start_task(move || {
             if let Some(this) = this.upgrade() {
                 this.imp().step();
             }
-        })
+        });
+        if let Err(error) = started {
+            gst::error!(CAT, imp = self, "{error}");
+        }
     }
 }
 
@@ -308,6 +319,7 @@ impl ModelInfer {
         if mode != gst::PadMode::Push {
             return Err(gst::loggable_error!(CAT, "modelinfer only pushes"));
         }
+        self.allow_task(active);
         if !active {
             self.flight.stop();
             pad.stop_task()?;
@@ -378,6 +390,7 @@ impl ModelInfer {
     fn flush_start(&self, event: gst::Event) -> bool {
         self.terminate();
         self.flight.flush_start();
+        self.allow_task(false);
         let done = self.src.push_event(event);
         // Downstream is flushing, so what the task is pushing comes back.
         let _ = self.src.pause_task();
@@ -395,6 +408,7 @@ impl ModelInfer {
             intake.segment = gst::FormattedSegment::new();
         }
         self.flight.flush_stop();
+        self.allow_task(true);
         done
     }
 

@@ -58,6 +58,11 @@ impl Running {
         Ok(running)
     }
 
+    /// How many elements use the session.
+    pub fn users(&self) -> usize {
+        self.member.as_ref().map_or(1, Member::users)
+    }
+
     /// Makes lanes for `n` frames in work, where there are fewer than that.
     pub fn reserve(&self, n: usize) -> Result<(), inference::Error> {
         let mut made = self.made.lock();

@@ -108,6 +108,13 @@ impl Member {
     }
 }
 
+impl Member {
+    /// How many elements use the engine.
+    pub fn users(&self) -> usize {
+        self.group.claims.lock().len()
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         let mut claims = self.group.claims.lock();

@@ -12,6 +12,17 @@ use crate::result::{Inference, ModelId, Status, Tally};
 /// Latencies that the percentiles are taken from.
 const RECENT: usize = 1024;
 
+/// What is not counted but looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Now {
+    /// There is a model to go back to.
+    pub rollback_possible: bool,
+    /// Frames in work, those that wait for their turn to leave included.
+    pub in_flight: usize,
+    /// Elements that use the session; 1 where it is not shared.
+    pub session_users: usize,
+}
+
 /// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
@@ -96,7 +107,7 @@ impl Stats {
     }
 
     /// The `stats` property.
-    pub fn structure(&self, tally: &Tally, rollback_possible: bool, in_flight: usize) -> gst::Structure {
+    pub fn structure(&self, tally: &Tally, now: &Now) -> gst::Structure {
         let mut recent = self.recent.clone();
         recent.sort_unstable();
         let quantile = |q: usize| recent.get((recent.len() * q / 100).min(recent.len().saturating_sub(1))).copied();
@@ -137,10 +148,11 @@ impl Stats {
             .field("swaps", self.swaps)
             .field("swaps-failed", self.swaps_failed)
             .field("rollbacks", self.rollbacks)
-            .field("rollback-possible", rollback_possible)
+            .field("rollback-possible", now.rollback_possible)
             .field("provider", &*self.provider)
             .field("provider-fallbacks", gst::Array::new(&self.fallbacks))
-            .field("in-flight", in_flight as u64)
+            .field("in-flight", now.in_flight as u64)
+            .field("session-users", now.session_users as u64)
             .field("regions", self.regions)
             .field("regions-empty", self.regions_empty)
             .field("regions-over", self.regions_over)
@@ -177,12 +189,12 @@ mod tests {
         i.latency_us = 0;
         i.status = Status::Skipped;
         stats.add(&i);
-        let s = stats.structure(&Tally::default(), false, 0);
+        let s = stats.structure(&Tally::default(), &Now::default());
         let get = |name| s.get::<u64>(name).unwrap();
         assert_eq!((get("frames"), get("frames-ok"), get("frames-skipped")), (2001, 2000, 1));
         assert_eq!((get("latency-us-max"), get("latency-us-mean")), (2000, 1000));
         assert_eq!(get("latency-us-p50"), 977 + 512, "of the last 1024");
         stats.reset();
-        assert_eq!(stats.structure(&Tally::default(), false, 0).get::<u64>("frames").unwrap(), 0);
+        assert_eq!(stats.structure(&Tally::default(), &Now::default()).get::<u64>("frames").unwrap(), 0);
     }
 }
