@@ -10,17 +10,19 @@ use std::{
 
 use ort::{
     logging::LogLevel,
-    memory::Allocator,
-    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
-    value::{Tensor, TensorElementType},
+    session::{Session, builder::GraphOptimizationLevel},
 };
 use parking_lot::Mutex;
 
 use super::{
-    Error, PROVIDERS, bare, decode::Decode, denormals::FlushDenormals, fields::FieldInput, lane::Lane, runtime,
+    Error, PROVIDERS, bare,
+    denormals::FlushDenormals,
+    graph::{self, Plan},
+    lane::Lane,
+    runtime,
 };
 use crate::{
-    model::{self, ElementType, Input, InputSource, Layout, Manifest, Source},
+    model::{self, Manifest, Source},
     result::ModelId,
 };
 
@@ -48,15 +50,13 @@ pub struct Engine {
     manifest: Manifest,
     pub(super) path: PathBuf,
     provider: Arc<str>,
-    pub(super) session: Mutex<Session>,
-    /// Which outputs the decoder reads: index and name.
-    pub(super) outputs: Vec<(usize, String)>,
-    /// Element type and shape of each input, in the graph's order.
-    inputs: Vec<(ElementType, Vec<i64>)>,
-    /// Which of them is the frame.
-    pub(super) image: usize,
-    /// Which of them come from fields.
-    pub(super) fields: Vec<FieldInput>,
+    pub(super) session: Session,
+    /// What it takes and gives.
+    pub(super) plan: Plan,
+    /// Whether inputs have to be bound before each run: the provider may copy them to a memory of its own then.
+    pub(super) devices: bool,
+    /// Held through a run, where the provider is not known to stand several at a time.
+    pub(super) gate: Option<Mutex<()>>,
 }
 
 impl Engine {
@@ -72,9 +72,7 @@ impl Engine {
         let session = guarded(|| session(&source, options))
             .map_err(|problem| Error::Load { path: source.path.clone(), problem })?;
         drop(flush);
-        let engine = Arc::new(Self::new(source, session, provider, options)?);
-        engine.lane()?.warm_up()?;
-        Ok(Arc::into_inner(engine).expect("the lane that was warmed up is gone"))
+        Self::new(source, session, provider, options)?.warmed_up()
     }
 
     fn new(source: Source, session: Session, provider: &str, options: &Options) -> Result<Self, Error> {
@@ -82,53 +80,28 @@ impl Engine {
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
-            None => bare::manifest(&id, &graph(&session), &options.labels).map_err(fail)?,
+            None => bare::manifest(&id, &graph::face(&session), &options.labels).map_err(fail)?,
         };
-        let (mut inputs, mut fields, mut image) = (Vec::new(), Vec::new(), None);
-        if let Some(stranger) = manifest.inputs.iter().find(|i| session.inputs().iter().all(|o| o.name() != i.name)) {
-            let names: Vec<_> = session.inputs().iter().map(|i| i.name()).collect();
-            let names = names.join(", ");
-            return Err(fail(format!(
-                "the graph has no input '{}' as model.json says, it has {names}: correct inputs[].name",
-                stranger.name
-            )));
+        let plan = Plan::new(&session, &manifest).map_err(fail)?;
+        let own_memory = provider != "cpu";
+        let (id, provider, gate) = (Arc::new(id), provider.into(), own_memory.then(Mutex::default));
+        Ok(Self { id, manifest, path, provider, session, plan, devices: own_memory, gate })
+    }
+
+    /// Runs once on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can
+    /// be read.
+    fn warmed_up(self) -> Result<Self, Error> {
+        let engine = Arc::new(self);
+        let first = engine.lane()?.warm_up();
+        let mut engine = Arc::into_inner(engine).expect("the lane that was warmed up is gone");
+        if first.is_ok() || engine.plan.outputs.iter().all(|o| o.shape.is_none()) {
+            return first.map(|()| engine);
         }
-        for (index, outlet) in session.inputs().iter().enumerate() {
-            let name = outlet.name();
-            let told = manifest.inputs.iter().find(|i| i.name == name).ok_or_else(|| {
-                fail(format!("the graph has an input '{name}' that model.json does not name: add it to inputs"))
-            })?;
-            let shape: Vec<i64> = outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
-            let wants = match told.element {
-                ElementType::F32 => TensorElementType::Float32,
-                ElementType::I64 => TensorElementType::Int64,
-            };
-            let has = outlet.dtype().tensor_type();
-            if has != Some(wants) {
-                let has = has.map_or_else(|| "no tensor".into(), |t| t.to_string());
-                return Err(fail(format!("input '{name}' takes {has}, this version feeds {wants}: export it so")));
-            }
-            let shape = match told.source() {
-                Some(InputSource::Field(field)) => {
-                    let shape = field_shape(told, &shape).map_err(|e| fail(format!("input '{name}' {e}")))?;
-                    let count = shape.iter().product::<i64>() as usize;
-                    let input = FieldInput::new(index, field, told, count);
-                    fields.push(input.map_err(|e| fail(format!("input '{name}': {e}")))?);
-                    shape
-                }
-                _ => {
-                    image = Some(index);
-                    image_shape(told, &shape).map_err(|e| fail(format!("input '{name}' {e}")))?
-                }
-            };
-            inputs.push((told.element, shape));
-        }
-        let image = image.ok_or_else(|| fail("the graph takes no image".into()))?;
-        let decode = Decode::new(&manifest);
-        let outputs: Vec<_> = session.outputs().iter().map(|o| o.name().to_string()).enumerate().collect();
-        let outputs = outputs.into_iter().filter(|(_, name)| decode.reads(name)).collect();
-        let (id, provider, session) = (Arc::new(id), provider.into(), Mutex::new(session));
-        Ok(Self { id, manifest, path, provider, session, outputs, inputs, image, fields })
+        // Some exporters write shapes into the graph that its outputs then do not have.
+        engine.plan.outputs.iter_mut().for_each(|o| o.shape = None);
+        let engine = Arc::new(engine);
+        engine.lane()?.warm_up()?;
+        Ok(Arc::into_inner(engine).expect("the lane that was warmed up is gone"))
     }
 
     /// Name, version and digest.
@@ -153,18 +126,12 @@ impl Engine {
 
     /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.
     pub fn most_in_batch(&self) -> usize {
-        1
+        if self.plan.batches { usize::MAX } else { 1 }
     }
 
     /// What one frame in work needs. Allocates: make it before frames flow.
     pub fn lane(self: &Arc<Self>) -> Result<Lane, Error> {
         Lane::new(self.clone())
-    }
-
-    /// A set of input tensors, zeros.
-    pub(super) fn tensors(&self) -> Result<Vec<SessionInputValue<'static>>, Error> {
-        let made = self.inputs.iter().map(|(element, shape)| tensor(*element, shape));
-        made.collect::<ort::Result<_>>().map_err(|e| Error::Runtime(e.to_string()))
     }
 }
 
@@ -202,67 +169,6 @@ fn session(source: &Source, options: &Options) -> Result<Session, String> {
             .commit_from_memory(&source.bytes)
     };
     configure().map_err(|e| e.to_string())
-}
-
-/// The graph's face, for a file without a manifest.
-fn graph(session: &Session) -> bare::Graph {
-    let side = |outlets: &[ort::value::Outlet]| {
-        let shape = |o: &ort::value::Outlet| o.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
-        outlets.iter().map(|o| (o.name().to_string(), shape(o))).collect()
-    };
-    let notes = session.metadata().ok().map(|m| {
-        let keys = m.custom_keys().unwrap_or_default();
-        keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
-    });
-    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes: notes.unwrap_or_default() }
-}
-
-/// The shape to feed, batch of one, where graph and manifest agree on it.
-fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
-    let [w, h] = input.size.expect("a checked image input has a size").map(i64::from);
-    let c = input.colour.channels() as i64;
-    let shape = match input.layout {
-        Layout::Nchw => vec![1, c, h, w],
-        Layout::Nhwc => vec![1, h, w, c],
-    };
-    if fits(&shape, graph) {
-        Ok(shape)
-    } else {
-        Err(format!(
-            "has shape {graph:?} in the graph and {shape:?} in model.json: correct colour, size or layout there"
-        ))
-    }
-}
-
-fn field_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
-    let open = || graph.iter().map(|d| (*d).max(1)).collect();
-    let shape: Vec<i64> = input.shape.as_ref().map_or_else(open, |s| s.iter().map(|d| *d as i64).collect());
-    if fits(&shape, graph) {
-        Ok(shape)
-    } else {
-        Err(format!("has shape {graph:?} in the graph and {shape:?} in model.json: correct its shape there"))
-    }
-}
-
-/// Whether a tensor of `shape` may be fed where the graph says `graph`, with -1 for any length.
-fn fits(shape: &[i64], graph: &[i64]) -> bool {
-    shape.len() == graph.len() && shape.iter().zip(graph).all(|(s, g)| *g < 0 || s == g)
-}
-
-fn tensor(element: ElementType, shape: &[i64]) -> ort::Result<SessionInputValue<'static>> {
-    let allocator = Allocator::default();
-    Ok(match element {
-        ElementType::F32 => {
-            let mut t = Tensor::<f32>::new(&allocator, shape.to_vec())?;
-            t.extract_tensor_mut().1.fill(0.0);
-            t.into_dyn().into()
-        }
-        ElementType::I64 => {
-            let mut t = Tensor::<i64>::new(&allocator, shape.to_vec())?;
-            t.extract_tensor_mut().1.fill(0);
-            t.into_dyn().into()
-        }
-    })
 }
 
 /// Lanes on several threads share it.

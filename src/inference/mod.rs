@@ -5,15 +5,19 @@
 //! Nothing in here knows of GStreamer.
 
 mod bare;
+mod binding;
 mod cancel;
 mod decode;
 mod denormals;
 mod engine;
 mod fields;
+mod graph;
 mod lane;
 mod nms;
 mod preprocess;
 pub mod runtime;
+mod tensor;
+mod tensors;
 
 use std::path::PathBuf;
 
