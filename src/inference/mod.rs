@@ -14,6 +14,7 @@ mod lane;
 mod nms;
 mod preprocess;
 pub mod runtime;
+mod session;
 
 use std::path::PathBuf;
 
