@@ -34,7 +34,7 @@ use crate::{
 pub struct Options {
     /// Threads within one operator; 0 for as many as there are physical cores.
     pub threads: usize,
-    /// Execution providers by preference, separated by commas; one of [`super::PROVIDERS`] must be among them.
+    /// Execution providers by preference, each with its options: `tensorrt,openvino(device_type=GPU),cpu`, or `auto`.
     pub providers: String,
     /// Refuse to run on any provider but the first.
     pub strict: bool,
