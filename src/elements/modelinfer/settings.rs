@@ -63,7 +63,12 @@ impl Settings {
     /// How to load a model.
     pub fn options(&self) -> inference::Options {
         let labels = self.labels.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
-        inference::Options { threads: self.threads as usize, providers: self.execution_providers.clone(), labels }
+        inference::Options {
+            threads: self.threads as usize,
+            providers: self.execution_providers.clone(),
+            labels,
+            ..Default::default()
+        }
     }
 }
 
