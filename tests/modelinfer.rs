@@ -194,7 +194,7 @@ fn without_a_runtime_the_element_says_what_to_install() {
     let other = other.split_whitespace().find(|w| w.contains("/libc.so")).unwrap().to_string();
     let garbage = scratch.path().display().to_string();
     for (library, word) in
-        [("/nowhere/lib.so", "no ONNX Runtime"), (&garbage, "failed to load"), (&other, "OrtGetApiBase")]
+        [("/nowhere/lib.so", "no ONNX Runtime"), (&garbage, "cannot be loaded"), (&other, "OrtGetApiBase")]
     {
         let child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", NAME])
@@ -209,7 +209,7 @@ fn without_a_runtime_the_element_says_what_to_install() {
 fn a_provider_that_is_not_there_is_told_what_is() {
     runtime();
     let error = refusal(&[("model", &graph("detector")), ("execution-providers", &"tensorrt")]);
-    assert!(error.contains("'tensorrt' is not in this version: set execution-providers to cpu"), "{error}");
+    assert!(error.contains("tensorrt: is not in this ONNX Runtime") && error.contains("add cpu"), "{error}");
 }
 
 #[test]

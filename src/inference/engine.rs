@@ -8,18 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use ort::{
-    logging::LogLevel,
-    session::{Session, builder::GraphOptimizationLevel},
-};
+use ort::session::Session;
 use parking_lot::Mutex;
 
 use super::{
-    Error, PROVIDERS, bare,
+    Error, bare,
     denormals::FlushDenormals,
     graph::{self, Plan},
     lane::Lane,
     runtime,
+    session::{self, Opened},
 };
 use crate::{
     model::{self, Manifest, Source},
@@ -31,15 +29,17 @@ use crate::{
 pub struct Options {
     /// Threads within one operator; 0 for as many as there are physical cores.
     pub threads: usize,
-    /// Execution providers by preference, separated by commas; one of [`PROVIDERS`] must be among them.
+    /// Execution providers by preference, each with its options: `tensorrt,openvino(device_type=GPU),cpu`, or `auto`.
     pub providers: String,
+    /// Refuse to run on any provider but the first.
+    pub strict: bool,
     /// Names of the classes of a bare file that does not hold them.
     pub labels: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, providers: "cpu".into(), labels: Vec::new() }
+        Self { threads: 0, providers: "cpu".into(), strict: false, labels: Vec::new() }
     }
 }
 
@@ -50,6 +50,7 @@ pub struct Engine {
     manifest: Manifest,
     pub(super) path: PathBuf,
     provider: Arc<str>,
+    fallbacks: Vec<String>,
     pub(super) session: Session,
     /// What it takes and gives.
     pub(super) plan: Plan,
@@ -63,19 +64,18 @@ impl Engine {
     /// Reads, checks and loads what `model` names (see [`model::open`]), and runs it once on an empty frame, so that
     /// what cannot work is refused here. Takes its time and touches the disk: never call it on a streaming thread.
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        let provider = provider(&options.providers)?;
         // The runtime first: that it is missing is the first thing to mend.
         runtime::environment()?;
         let source = model::open(model)?;
         // Loading may set this thread's mode for denormals; the guard puts it back.
         let flush = FlushDenormals::new();
-        let session = guarded(|| session(&source, options))
-            .map_err(|problem| Error::Load { path: source.path.clone(), problem })?;
+        let opened = session::open(&source, options)?;
         drop(flush);
-        Self::new(source, session, provider, options)?.warmed_up()
+        Self::new(source, opened, options)?.warmed_up()
     }
 
-    fn new(source: Source, session: Session, provider: &str, options: &Options) -> Result<Self, Error> {
+    fn new(source: Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+        let Opened { session, provider, fallbacks } = opened;
         let Source { id, manifest, path, bytes: _ } = source;
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
@@ -83,9 +83,9 @@ impl Engine {
             None => bare::manifest(&id, &graph::face(&session), &options.labels).map_err(fail)?,
         };
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
-        let own_memory = provider != "cpu";
-        let (id, provider, gate) = (Arc::new(id), provider.into(), own_memory.then(Mutex::default));
-        Ok(Self { id, manifest, path, provider, session, plan, devices: own_memory, gate })
+        let own_memory = &*provider != "cpu";
+        let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
+        Ok(Self { id, manifest, path, provider, fallbacks, session, plan, devices: own_memory, gate })
     }
 
     /// Runs once on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can
@@ -121,7 +121,7 @@ impl Engine {
 
     /// Providers that were wanted before the one in use, each with why it was not taken.
     pub fn fallbacks(&self) -> &[String] {
-        &[]
+        &self.fallbacks
     }
 
     /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.
@@ -135,14 +135,6 @@ impl Engine {
     }
 }
 
-/// The first of the wanted providers that is there; an error names one that is not, where none is.
-fn provider(wanted: &str) -> Result<&'static str, Error> {
-    let mut all = wanted.split(',').map(str::trim).filter(|p| !p.is_empty()).peekable();
-    let first = all.peek().copied().unwrap_or_default().to_string();
-    all.find_map(|p| PROVIDERS.iter().find(|k| k.eq_ignore_ascii_case(p)).copied())
-        .ok_or(Error::Provider { name: first })
-}
-
 /// Runs foreign code; its panic becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panic: {}", text_of(&*panic))))
@@ -150,25 +142,6 @@ pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, S
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("?")
-}
-
-fn session(source: &Source, options: &Options) -> Result<Session, String> {
-    let environment = runtime::environment().map_err(|e| e.to_string())?;
-    let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
-    let configure = || -> ort::Result<Session> {
-        Session::builder(environment)?
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_intra_threads(threads)?
-            .with_inter_threads(1)?
-            // Threads that spin while they wait take the cores from the decoder and from the other arm: on two busy
-            // cores a run of models/pcb/2 took 163 ms with spinning and 90 to 114 ms without, at 55 and 30 ms of CPU.
-            .with_intra_op_spinning(false)?
-            .with_flush_to_zero()?
-            // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
-            .with_log_level(LogLevel::Fatal)?
-            .commit_from_memory(&source.bytes)
-    };
-    configure().map_err(|e| e.to_string())
 }
 
 /// Lanes on several threads share it.
@@ -180,14 +153,6 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unknown_provider_is_told_what_there_is() {
-        assert_eq!(provider("cpu").unwrap(), "cpu");
-        assert_eq!(provider("cuda, CPU").unwrap(), "cpu", "the next one is taken");
-        assert!(provider("cuda").unwrap_err().to_string().contains("'cuda' is not in this version"));
-        assert!(provider("").is_err());
-    }
 
     #[test]
     fn a_panic_becomes_an_error_with_its_text() {

@@ -110,7 +110,7 @@ pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
         E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
             gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        E::Providers { .. } | E::NoProvider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         _ => gst::error_msg!(gst::StreamError::Format, ("{error}")),
     }
 }

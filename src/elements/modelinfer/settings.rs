@@ -111,8 +111,12 @@ impl Settings {
     /// How to load a model.
     pub fn ask(&self, model: String) -> Ask {
         let labels = self.labels.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
-        let options =
-            inference::Options { threads: self.threads as usize, providers: self.execution_providers.clone(), labels };
+        let options = inference::Options {
+            threads: self.threads as usize,
+            providers: self.execution_providers.clone(),
+            strict: self.strict,
+            labels,
+        };
         Ask { model, options, lanes: self.in_flight as usize, share: self.share.trim().to_string() }
     }
 }
@@ -132,6 +136,7 @@ impl Settings {
     pub fn take_back(&mut self, ask: &Ask) {
         self.threads = ask.options.threads as u32;
         self.execution_providers = ask.options.providers.clone();
+        self.strict = ask.options.strict;
         self.share = ask.share.clone();
     }
 }
