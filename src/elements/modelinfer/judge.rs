@@ -16,7 +16,7 @@ use crate::{
     image::Image,
     inference::{self, Cancel, Job, Outcome},
     meta,
-    result::{Arm, Fields, Frame, Inference, LatencyFrom, Status, Verdict, monotonic_ns},
+    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
 
 /// What becomes of a frame.
@@ -157,9 +157,8 @@ fn detections(
         return Ok((Outcome::unjudged(Status::Skipped, Skip::Upstream.as_str()), None));
     };
     let thresholds = work.live.thresholds(&running.manifest().thresholds);
-    let most = work.live.max_detections.unwrap_or(stage2::MOST_BOXES);
     let (outcome, looked) = running.with_lane(|lane| {
-        stage2::look(upstream, work.size(), most, |region| {
+        stage2::look(upstream, work.size(), thresholds.max_detections, |region| {
             lane.infer(&Job { image, region: Some(region), fields: &work.fields, thresholds: &thresholds }, cancel)
         })
     })?;
@@ -167,11 +166,7 @@ fn detections(
 }
 
 /// The outcome as it travels.
-pub(super) fn describe(
-    done: &mut Done,
-    name: &Arc<str>,
-    nobody: &(Arc<crate::result::ModelId>, Arc<str>),
-) -> Inference {
+pub(super) fn describe(done: &mut Done, name: &Arc<str>, nobody: &(Arc<ModelId>, Arc<str>)) -> Inference {
     let Done { work, outcome, latency_us, looked, .. } = done;
     let mut i = Inference::new(name.clone(), work.arm, &work.frame, work.size());
     i.pts_ns = work.buffer.pts().map(|t| t.nseconds());
@@ -179,15 +174,8 @@ pub(super) fn describe(
         Some(running) => (running.id().clone(), running.provider().clone()),
         None => nobody.clone(),
     };
-    let outcome = std::mem::take(outcome);
-    i.status = outcome.status;
-    i.reason = outcome.reason;
     i.latency_us = *latency_us;
-    i.verdict = if outcome.status == Status::Ok { outcome.verdict } else { Verdict::Unjudged };
-    i.score = outcome.score;
-    i.detections = outcome.detections;
-    i.classes = outcome.classes;
-    i.anomaly = outcome.anomaly;
+    i.reason = std::mem::take(outcome).into_inference(&mut i);
     if let Some(looked) = looked {
         i.stage = looked.upstream.stage + 1;
         i.parents = std::mem::take(&mut looked.parents);

@@ -181,7 +181,8 @@ impl Live {
         model::Thresholds {
             score: self.score_threshold.unwrap_or(manifest.score),
             iou: self.iou_threshold.unwrap_or(manifest.iou),
-            review: manifest.review,
+            max_detections: self.max_detections.unwrap_or(manifest.max_detections),
+            ..*manifest
         }
     }
 }

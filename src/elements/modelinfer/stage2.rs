@@ -8,9 +8,6 @@ use crate::{
     result::{BoxPx, Detection, Inference, Status, Verdict},
 };
 
-/// Boxes of one frame that are looked at where `max-detections` says nothing.
-pub(super) const MOST_BOXES: usize = 300;
-
 /// What was looked at.
 #[derive(Debug)]
 pub(super) struct Looked {
@@ -53,7 +50,7 @@ pub(super) fn look(
     let mut all = Outcome { verdict: Verdict::Ok, ..Outcome::default() };
     let mut unjudged: Option<(Status, String)> = None;
     for (index, of) in upstream.detections.iter().enumerate() {
-        let Some(region) = visible(&of.bbox, frame) else {
+        let Some(region) = visible(&of.upright(), frame) else {
             looked.empty += 1;
             continue;
         };
@@ -70,10 +67,11 @@ pub(super) fn look(
         all.score = all.score.max(said.score);
         all.verdict = worse(all.verdict, said.verdict);
         let about = |d: Detection| (index as u32, d);
+        let whole = said.anomaly.is_some() || said.segmentation.is_some() || said.embedding.is_some();
         if let Some(best) = said.classes.first() {
-            let Detection { bbox, .. } = of.clone();
-            found.push(about(Detection { class: best.class, label: best.label.clone(), score: best.score, bbox }));
-        } else if said.anomaly.is_some() {
+            let label = best.label.clone();
+            found.push(about(Detection { class: best.class, label, score: best.score, ..of.clone() }));
+        } else if said.detections.is_empty() && whole {
             found.push(about(Detection { score: said.score, ..of.clone() }));
         } else {
             found.extend(said.detections.into_iter().map(about));
@@ -108,7 +106,7 @@ mod tests {
 
     fn upstream(boxes: &[BoxPx]) -> Arc<Inference> {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [100, 50]);
-        let detection = |b: &BoxPx| Detection { class: 0, label: "part".into(), score: 0.9, bbox: *b };
+        let detection = |b: &BoxPx| Detection::new(0, "part".into(), 0.9, *b);
         i.detections = boxes.iter().map(detection).collect();
         Arc::new(i)
     }
@@ -183,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_detectors_boxes_know_the_box_they_were_found_in() {
-        let inner = Detection { class: 2, label: "crack".into(), score: 0.7, bbox: [3.0, 3.0, 2.0, 2.0] };
+        let inner = Detection::new(2, "crack".into(), 0.7, [3.0, 3.0, 2.0, 2.0]);
         let mut said =
             [Outcome::default(), Outcome { detections: vec![inner.clone()], ..Outcome::default() }].into_iter();
         let boxes = [[0.0, 0.0, 9.0, 9.0]; 2];
