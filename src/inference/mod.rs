@@ -13,7 +13,6 @@ mod engine;
 mod fields;
 mod graph;
 mod lane;
-mod nms;
 mod preprocess;
 mod providers;
 pub mod runtime;
@@ -24,7 +23,7 @@ mod tensors;
 use std::path::PathBuf;
 
 pub use cancel::Cancel;
-pub use decode::{Outcome, Thresholds};
+pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
