@@ -7,6 +7,7 @@
 mod bare;
 mod binding;
 mod cancel;
+mod cut;
 mod decode;
 mod denormals;
 mod engine;
