@@ -102,6 +102,7 @@ fn image(graph: &Graph) -> Result<Input, String> {
     Ok(Input {
         name: name.clone(),
         source: "image".into(),
+        pattern: None,
         layout,
         element: ElementType::F32,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },

@@ -18,6 +18,7 @@ mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+mod template;
 mod tensor;
 mod tensors;
 
@@ -29,6 +30,7 @@ pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
 pub use providers::Provider;
+pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
