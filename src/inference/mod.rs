@@ -16,6 +16,7 @@ mod graph;
 mod lane;
 mod preprocess;
 mod providers;
+mod recognise;
 pub mod runtime;
 mod session;
 mod template;
