@@ -14,6 +14,7 @@ mod fields;
 mod graph;
 mod lane;
 mod nms;
+pub mod pool;
 mod preprocess;
 mod providers;
 pub mod runtime;
