@@ -5,6 +5,7 @@
 //! Nothing in here knows of GStreamer.
 
 mod bare;
+mod batch;
 mod binding;
 mod cancel;
 mod cut;
@@ -15,6 +16,7 @@ mod fields;
 mod graph;
 mod lane;
 pub mod pool;
+mod pictures;
 mod preprocess;
 mod providers;
 mod recognise;
@@ -26,10 +28,11 @@ mod tensors;
 
 use std::path::PathBuf;
 
+pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
-pub use lane::{Job, Lane, Prepared};
+pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor};
 pub use providers::Provider;
 pub use template::{Template, TemplateInput, Templates};
@@ -103,4 +106,11 @@ pub enum Error {
     /// The runtime itself refused something.
     #[error("ONNX Runtime: {0}")]
     Runtime(String),
+}
+
+impl Error {
+    /// A run that failed.
+    fn run(problem: impl Into<String>) -> Self {
+        Self::Run(problem.into())
+    }
 }

@@ -50,9 +50,27 @@ pub enum ElementType {
     #[default]
     #[serde(rename = "f32")]
     F32,
+    /// 16-bit float.
+    #[serde(rename = "f16")]
+    F16,
+    /// 64-bit float; for fields only.
+    #[serde(rename = "f64")]
+    F64,
     /// 64-bit integer; for fields only.
     #[serde(rename = "i64")]
     I64,
+    /// 32-bit integer; for fields only.
+    #[serde(rename = "i32")]
+    I32,
+    /// 8-bit integer without a sign.
+    #[serde(rename = "u8")]
+    U8,
+    /// 8-bit integer.
+    #[serde(rename = "i8")]
+    I8,
+    /// Yes or no; for fields only.
+    #[serde(rename = "bool")]
+    Bool,
 }
 
 /// Channels and their order.
@@ -240,6 +258,8 @@ pub enum InputSource {
     /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
     /// [`Input::pattern`].
     ImageFile,
+    /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
+    FrameSize,
     /// A named field.
     Field(String),
 }
@@ -270,7 +290,7 @@ pub struct Input {
     /// Of a letterbox: one pixel value, or one a channel, 0..255.
     #[serde(default = "pad")]
     pub pad: Vec<f32>,
-    /// Of an image: width, height.
+    /// Of an image: width, height. Without it as the graph says; where that leaves it open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
     /// Subtracted from the pixel value 0..255: one, or one a channel.
@@ -308,6 +328,7 @@ impl Input {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
             "image-file" => Some(InputSource::ImageFile),
+            "frame-size" => Some(InputSource::FrameSize),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
@@ -582,7 +603,11 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image', 'image-file' or 'field:NAME'", self.source)),
+            None => bad(
+                "source",
+                format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
+            ),
+            Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -605,7 +630,8 @@ impl Input {
                 match self.size {
                     Some([w, h]) if (1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h) => {}
                     Some([w, h]) => return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}")),
-                    None => return bad("size", "is missing: [width, height] of the model's input".into()),
+                    // As the graph says, or as the frame comes.
+                    None => {}
                 }
                 let n = self.colour.channels();
                 for (field, values) in [("pad", &self.pad), ("mean", &self.mean), ("scale", &self.scale)] {
