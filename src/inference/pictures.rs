@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    cut::{cut, put_back},
     Preprocessor, Template,
+    cut::{cut, put_back},
     engine::Engine,
     graph::{InputPlan, Role},
     preprocess::Mapping,
