@@ -8,6 +8,7 @@ mod bare;
 mod batch;
 mod binding;
 mod cancel;
+mod cut;
 mod decode;
 mod denormals;
 mod engine;
@@ -15,8 +16,10 @@ mod fields;
 mod graph;
 mod lane;
 mod pictures;
+pub mod pool;
 mod preprocess;
 mod providers;
+mod recognise;
 pub mod runtime;
 mod session;
 mod template;
@@ -32,7 +35,7 @@ pub use engine::{Engine, Options};
 pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor};
 pub use providers::Provider;
-pub use template::Template;
+pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]

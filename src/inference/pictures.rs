@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Preprocessor, Template,
+    cut::{cut, put_back},
     engine::Engine,
     graph::{InputPlan, Role},
     preprocess::Mapping,
@@ -71,14 +72,21 @@ impl Pictures {
         &mut self,
         input: usize,
         image: &Image<'_>,
-        _region: Option<BoxPx>,
+        region: Option<BoxPx>,
         memory: &Memory,
         frame: usize,
     ) -> Mapping {
         let picture = self.by_input[input].as_mut().expect("this input is an image");
         assert_eq!(memory.kind(), Kind::F32);
         // SAFETY: the caller's word.
-        let mapping = picture.preprocessor.run(image, unsafe { memory.slot::<f32>(frame) });
+        let numbers = unsafe { memory.slot::<f32>(frame) };
+        let mapping = match region {
+            None => picture.preprocessor.run(image, numbers),
+            Some(region) => {
+                let (part, origin) = cut(image, &region);
+                put_back(picture.preprocessor.run(&part, numbers), origin, image)
+            }
+        };
         picture.mapping = Some(mapping);
         mapping
     }

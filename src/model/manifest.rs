@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Pattern};
 
 /// The schema name that every manifest starts with.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -255,7 +255,8 @@ pub enum Activation {
 pub enum InputSource {
     /// The frame.
     Image,
-    /// A picture from a file: the golden template of the part that the frame shows.
+    /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
+    /// [`Input::pattern`].
     ImageFile,
     /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
     FrameSize,
@@ -268,8 +269,12 @@ pub enum InputSource {
 pub struct Input {
     /// Its name in the graph.
     pub name: String,
-    /// `image` or `field:NAME`.
+    /// `image`, `image-file` or `field:NAME`.
     pub source: String,
+    /// Of `image-file`: the path below the element's `image-root`, ending in `.png`, with `{NAME}` for what the frame's
+    /// part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or its fields tell: `{sku}/{view}.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     /// Of an image.
     #[serde(default)]
     pub layout: Layout,
@@ -318,7 +323,7 @@ fn scale() -> Vec<f32> {
 }
 
 impl Input {
-    /// What fills it, or none where `source` is neither `image` nor `field:NAME`.
+    /// What fills it, or none where `source` is none of `image`, `image-file` and `field:NAME`.
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
@@ -612,7 +617,13 @@ impl Input {
                 }
                 Ok(())
             }
-            Some(InputSource::Image | InputSource::ImageFile) => {
+            Some(source) => {
+                match (source == InputSource::ImageFile, &self.pattern) {
+                    (true, None) => return bad("pattern", "is missing: give one, as in '{sku}/{view}.png'".into()),
+                    (true, Some(pattern)) => Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e))?,
+                    (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
+                    (false, None) => {}
+                }
                 if self.element != ElementType::F32 {
                     return bad("type", "an image input must be f32".into());
                 }

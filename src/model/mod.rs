@@ -7,6 +7,7 @@
 mod bundle;
 mod locate;
 mod manifest;
+mod pattern;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use manifest::{
     Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
     Output, Resize, Role, Rule, Task, Thresholds,
 };
+pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
