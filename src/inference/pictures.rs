@@ -79,18 +79,16 @@ impl Pictures {
         let picture = self.by_input[input].as_mut().expect("this input is an image");
         assert_eq!(memory.kind(), Kind::F32);
         // SAFETY: the caller's word.
-        let tensor = unsafe { memory.slot::<f32>(frame) };
-        if let Some(region) = region {
-            let (part, origin) = cut(image, &region);
-            // Every part lies in the tensor in a way of its own, and its padding with it.
-            picture.preprocessor.forget();
-            picture.mapping = None;
-            let mapping = picture.preprocessor.run(&part, tensor);
-            picture.preprocessor.forget();
-            return put_back(mapping, origin, image);
-        }
-        let mapping = picture.preprocessor.run(image, tensor);
-        picture.mapping = Some(mapping);
+        let numbers = unsafe { memory.slot::<f32>(frame) };
+        let mapping = match region {
+            None => picture.preprocessor.run(image, numbers),
+            Some(region) => {
+                let (part, origin) = cut(image, &region);
+                put_back(picture.preprocessor.run(&part, numbers), origin, image)
+            }
+        };
+        // Parts that lie in the tensor in another way may map to the frame alike: of them nothing is kept.
+        picture.mapping = region.is_none().then_some(mapping);
         mapping
     }
 
