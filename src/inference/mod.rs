@@ -29,7 +29,7 @@ pub use decode::{Outcome, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
-pub use providers::Provider;
+pub use providers::{Provider, asked_for};
 pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.

@@ -87,6 +87,15 @@ pub fn info() -> Result<&'static str, Error> {
     environment().map(|_| ort::info())
 }
 
+/// The version alone, by the library's file or else by what it says of its build; loads it.
+pub fn release() -> Result<String, Error> {
+    let info = info()?;
+    let file = library().and_then(|p| p.canonicalize().ok()).map(|p| version(&p)).filter(|v| v.len() > 1);
+    let file = file.map(|v| v.iter().map(u32::to_string).collect::<Vec<_>>().join("."));
+    let branch = || Some(info.split_once("git-branch=rel-")?.1.split(',').next()?.to_string());
+    Ok(file.or_else(branch).unwrap_or_else(|| "of a version that it does not tell".into()))
+}
+
 /// The library that was loaded; none before.
 pub fn library() -> Option<&'static Path> {
     LOADED.get().map(PathBuf::as_path)

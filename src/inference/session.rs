@@ -66,7 +66,7 @@ fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Sessio
 fn builder(options: &Options) -> ort::Result<SessionBuilder> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
     let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
-    let builder = Session::builder(environment)?
+    let mut builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
@@ -76,5 +76,8 @@ fn builder(options: &Options) -> ort::Result<SessionBuilder> {
         .with_flush_to_zero()?
         // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
+    if let Some(profile) = &options.profile {
+        builder = builder.with_profiling(profile)?;
+    }
     Ok(builder)
 }
