@@ -52,7 +52,8 @@ pub fn environment() -> Result<&'static Environment, Error> {
 fn fault(error: &LoadDynamicError) -> String {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
-            let text = error.to_string();
+            // What the system's loader says lies below.
+            let text = std::error::Error::source(error).map_or_else(|| error.to_string(), |e| e.to_string());
             let text = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
             format!("cannot be loaded: {text}")
         }
