@@ -195,6 +195,8 @@ pub struct Preprocessor {
     mean: [f32; 3],
     scale: [f32; 3],
     geometry: Option<Geometry>,
+    /// The padding is in the tensor.
+    padded: bool,
     /// One row of each channel after conversion.
     channels: [Vec<f32>; 3],
 }
@@ -213,6 +215,7 @@ impl Preprocessor {
             mean: spread(&input.mean),
             scale: spread(&input.scale),
             geometry: None,
+            padded: false,
             channels: [(); 3].map(|()| vec![0.0; size[0]]),
         }
     }
@@ -227,6 +230,11 @@ impl Preprocessor {
         self.len() == 0
     }
 
+    /// The next tensor is another one: its padding has to be written, too.
+    pub fn forget(&mut self) {
+        self.padded = false;
+    }
+
     /// Fills `tensor` ([`Preprocessor::len`] numbers, batch of one) with `image`; answers where the frame lies in it.
     ///
     /// The padding is written when the frame's size or format changes: between frames, hand in the same tensor.
@@ -235,6 +243,9 @@ impl Preprocessor {
         let frame = [image.width, image.height];
         if self.geometry.as_ref().is_none_or(|g| g.format != image.format || g.frame != frame) {
             self.geometry = Some(self.geometry(image));
+            self.forget();
+        }
+        if !std::mem::replace(&mut self.padded, true) {
             self.fill(tensor);
         }
         let geometry = self.geometry.as_mut().expect("it was just made");
