@@ -34,13 +34,16 @@ pub struct Options {
     pub providers: String,
     /// Refuse to run on any provider but the first.
     pub strict: bool,
+    /// Where ONNX Runtime is to write what each node of the graph took on which provider, in the format of Chrome's
+    /// trace viewer: the beginning of a file's name. It is complete when the engine is gone. Runs get slower by it.
+    pub profile: Option<PathBuf>,
     /// Names of the classes of a bare file that does not hold them.
     pub labels: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, providers: "cpu".into(), strict: false, labels: Vec::new() }
+        Self { threads: 0, providers: "cpu".into(), strict: false, profile: None, labels: Vec::new() }
     }
 }
 

@@ -34,7 +34,7 @@ pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor};
-pub use providers::Provider;
+pub use providers::{Provider, asked_for};
 pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.

@@ -124,6 +124,7 @@ impl Settings {
             providers: self.execution_providers.clone(),
             strict: self.strict,
             labels,
+            ..Default::default()
         };
         Ask {
             model,
