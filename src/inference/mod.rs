@@ -26,7 +26,7 @@ pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
-pub use preprocess::{Mapping, Preprocessor};
+pub use preprocess::{Mapping, Preprocessor, TensorMut};
 pub use providers::Provider;
 
 /// Why a model cannot be run. Every text says what to do.
