@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     model::{
-        Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule, Task, Thresholds,
+        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule, Task,
+        Thresholds,
     },
     result::ModelId,
 };
@@ -106,6 +107,8 @@ fn image(graph: &Graph) -> Result<Input, String> {
         element: ElementType::F32,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Letterbox,
+        interpolation: Interpolation::Bilinear,
+        multiple: 32,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],

@@ -5,6 +5,7 @@
 //! Nothing in here knows of GStreamer.
 
 mod bare;
+mod batch;
 mod binding;
 mod cancel;
 mod decode;
@@ -13,21 +14,25 @@ mod engine;
 mod fields;
 mod graph;
 mod lane;
+mod pictures;
 mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+mod template;
 mod tensor;
 mod tensors;
 
 use std::path::PathBuf;
 
+pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
-pub use lane::{Job, Lane, Prepared};
+pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor, TensorMut};
 pub use providers::Provider;
+pub use template::Template;
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -98,4 +103,11 @@ pub enum Error {
     /// The runtime itself refused something.
     #[error("ONNX Runtime: {0}")]
     Runtime(String),
+}
+
+impl Error {
+    /// A run that failed.
+    fn run(problem: impl Into<String>) -> Self {
+        Self::Run(problem.into())
+    }
 }

@@ -276,6 +276,10 @@ pub enum Activation {
 pub enum InputSource {
     /// The frame.
     Image,
+    /// A picture from a file: the golden template of the part that the frame shows.
+    ImageFile,
+    /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
+    FrameSize,
     /// A named field.
     Field(String),
 }
@@ -305,7 +309,7 @@ pub struct Input {
     /// Of a letterbox: one pixel value, or one a channel, 0..255.
     #[serde(default = "pad")]
     pub pad: Vec<f32>,
-    /// Of an image: width, height. None for a graph with open axes: then it follows the frame's size.
+    /// Of an image: width, height. Without it as the graph says; where that leaves it open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
     /// Of an image without a size: each side is the frame's, rounded up to a multiple of this.
@@ -349,6 +353,8 @@ impl Input {
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
+            "image-file" => Some(InputSource::ImageFile),
+            "frame-size" => Some(InputSource::FrameSize),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
@@ -623,7 +629,11 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image' or 'field:NAME'", self.source)),
+            None => bad(
+                "source",
+                format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
+            ),
+            Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -633,7 +643,7 @@ impl Input {
                 }
                 Ok(())
             }
-            Some(InputSource::Image) => {
+            Some(InputSource::Image | InputSource::ImageFile) => {
                 use ElementType::{F16, F32, I8, U8};
                 if !matches!(self.element, F32 | F16 | U8 | I8) {
                     return bad("type", "an image input must be f32, f16, u8 or i8".into());

@@ -503,7 +503,8 @@ impl ModelInfer {
             return (Outcome::unjudged(Status::Error, "its pixels cannot be read"), None);
         };
         let thresholds = state.live.thresholds(&running.engine.manifest().thresholds);
-        let job = Job { image: &image, region: None, fields: &state.context.fields, thresholds: &thresholds };
+        let job =
+            Job { image: &image, region: None, fields: &state.context.fields, templates: &[], thresholds: &thresholds };
         match running.lane.infer(&job, cancel) {
             Ok(outcome) => (outcome, None),
             Err(error) => (Outcome::unjudged(Status::Error, error.to_string()), Some(error)),

@@ -27,8 +27,8 @@ use tensor::{Normalise, Number, Shape};
 pub use mapping::Mapping;
 pub use tensor::TensorMut;
 
-/// Tensors that are remembered to have their padding.
-const STAMPS: usize = 64;
+/// Tensors that are remembered to have their padding: as many as a large batch.
+const MOST_PADDED: usize = 64;
 
 /// The rectangle of a tensor that the frame fills: place, size.
 type Rect = [[usize; 2]; 2];
@@ -58,10 +58,8 @@ pub struct Preprocessor {
     lanes: Vec<Lane>,
     used: usize,
     scratch: Scratch,
-    /// Where tensors seen before lie, and what of them is not padding.
-    stamps: Vec<(usize, Rect)>,
-    /// Which stamp goes next when there are too many.
-    oldest: usize,
+    /// Addresses of tensors that have the padding of this rectangle.
+    padded: Vec<usize>,
 }
 
 impl Preprocessor {
@@ -81,8 +79,7 @@ impl Preprocessor {
             lanes: Vec::new(),
             used: 0,
             scratch: Scratch::default(),
-            stamps: Vec::with_capacity(STAMPS),
-            oldest: 0,
+            padded: Vec::with_capacity(MOST_PADDED),
         }
     }
 
@@ -103,7 +100,7 @@ impl Preprocessor {
     /// planes it has half its numbers.
     ///
     /// Padding is written when a tensor comes for the first time, told by its address, or when the frame's place in it
-    /// differs from the last time. Where somebody else has written to it since, say so by [`Preprocessor::forget`].
+    /// differs from the last run. Where somebody else has written to it since, say so by [`Preprocessor::forget`].
     ///
     /// # Panics
     /// Where the tensor has another length.
@@ -125,14 +122,18 @@ impl Preprocessor {
 
     /// Padding is written anew into whatever tensor comes next: for those that others write to as well.
     pub fn forget(&mut self) {
-        self.stamps.clear();
+        self.padded.clear();
     }
 
     /// Tables for a new geometry.
     fn arrange(&mut self, image: &Image<'_>, region: Option<BoxPx>) {
         let axes: [Axis; 2];
         (self.mapping, axes) = Mapping::new([image.width, image.height], region, self.shape.size, self.resize);
-        self.rect = [axes.map(|a| a.place), axes.map(|a| a.count)];
+        let rect = [axes.map(|a| a.place), axes.map(|a| a.count)];
+        if rect != self.rect {
+            self.rect = rect;
+            self.forget();
+        }
         self.scratch.fit(axes[0].count);
         let all = image.format.components();
         let grey = self.colour == Colour::Grey;
@@ -170,16 +171,13 @@ impl Preprocessor {
     /// Writes the padding where it is not there yet.
     fn surround<T: Number>(&mut self, tensor: &mut [T]) {
         let address = tensor.as_ptr().addr();
-        let stamp = (address, self.rect);
-        match self.stamps.iter().position(|s| s.0 == address) {
-            Some(i) if self.stamps[i] == stamp => return,
-            Some(i) => self.stamps[i] = stamp,
-            None if self.stamps.len() < STAMPS => self.stamps.push(stamp),
-            None => {
-                self.stamps[self.oldest] = stamp;
-                self.oldest = (self.oldest + 1) % STAMPS;
-            }
+        if self.padded.contains(&address) {
+            return;
         }
+        if self.padded.len() == MOST_PADDED {
+            self.padded.clear();
+        }
+        self.padded.push(address);
         self.shape.surround(tensor, self.rect[0], self.rect[1], self.pad, &self.normalise);
     }
 }
