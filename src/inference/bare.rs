@@ -10,7 +10,10 @@ use ort::value::TensorElementType;
 
 use super::recognise;
 use crate::{
-    model::{Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds},
+    model::{
+        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task,
+        Thresholds,
+    },
     result::ModelId,
 };
 
@@ -162,6 +165,8 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Stretch,
+        interpolation: Interpolation::Bilinear,
+        multiple: 32,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
 pub use manifest::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
-    Output, Resize, Role, Rule, Task, Thresholds,
+    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA,
+    Manifest, Output, Resize, Role, Rule, Task, Thresholds,
 };
 pub use pattern::Pattern;
 
