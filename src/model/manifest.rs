@@ -330,7 +330,8 @@ pub struct Output {
     /// YOLOX: boxes are in cells of its grids.
     #[serde(default = "yes")]
     pub grid: bool,
-    /// Of a classifier; without it, outputs that are not probabilities go through softmax.
+    /// Of a classifier; without it, outputs that are not probabilities go through softmax. The rule any-label needs it.
+    /// Of a segmentation's one plane of scores: none for probabilities, else logits; without it the numbers tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
     /// An embedding is brought to the length 1.
@@ -504,6 +505,9 @@ impl Manifest {
                 return bad(&format!("thresholds.{field}"), format!("is {value}, must be within 0..1"));
             }
         }
+        if t.max_detections == 0 {
+            return bad("thresholds.max_detections", "is 0, which would find nothing ever: must be at least 1".into());
+        }
         if let Some([lo, hi]) = t.review
             && !(0.0 <= lo && lo <= hi && hi <= 1.0)
         {
@@ -562,6 +566,14 @@ impl Manifest {
             && ok.is_empty()
         {
             return bad("verdict.ok", "is empty, must name the labels of what is good".into());
+        }
+        if let (Rule::AnyLabel { .. }, None) = (&self.verdict, first.activation) {
+            return bad(
+                "outputs[0].activation",
+                "is missing: say \"sigmoid\" where the graph answers logits, \"none\" where it answers probabilities; \
+                 of labels that stand alone that cannot be told from the numbers"
+                    .into(),
+            );
         }
         if let Some(stranger) = self.verdict.ok().iter().find(|l| !first.labels.contains(l)) {
             return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
