@@ -676,6 +676,8 @@ mod tests {
         assert!(e.contains("inputs"), "{e}");
         let e = problem(|v| v["thresholds"] = serde_json::json!({"score": 2}));
         assert!(e.contains("thresholds.score"), "{e}");
+        let e = problem(|v| v["thresholds"] = serde_json::json!({"max_detections": 0}));
+        assert!(e.contains("thresholds.max_detections") && e.contains("at least 1"), "{e}");
         let e = problem(|v| v["thresholds"] = serde_json::json!({"review": [0.8, 0.2]}));
         assert!(e.contains("thresholds.review"), "{e}");
         let e = problem(|v| v["verdict"] = serde_json::json!({"rule": "anomaly-score"}));

@@ -259,3 +259,136 @@ fn raw_tensor(t: &Tensor<'_>) -> RawTensor {
     };
     RawTensor { name: t.name.into(), shape: t.shape.to_vec(), element: element.into(), bytes }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{
+        Decode,
+        testing::{manifest, run},
+    };
+    use super::*;
+    use crate::result::{Status, Verdict};
+
+    fn model(task: &str, rule: Value, decoder: &str, more: Value) -> Result<Decode, String> {
+        let mut output = json!({"name": "o", "decoder": decoder, "labels": ["good", "dent", "scratch"]});
+        output.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        manifest(task, rule, json!([output])).map(|m| Decode::new(&m))
+    }
+
+    fn segmentation(labels: Value) -> Decode {
+        let rule = json!({"rule": "any-area", "ok": ["good"]});
+        model("segmentation", rule, "segmentation", json!({"labels": labels})).unwrap()
+    }
+
+    #[test]
+    fn labels_that_stand_alone_are_judged_by_the_worst() {
+        let rule = json!({"rule": "any-label", "ok": ["good"]});
+        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "sigmoid"})).unwrap();
+        let logits = [9.0, 3f32.ln(), 0.0];
+        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&logits))]).unwrap();
+        assert!((o.score - 0.75).abs() < 1e-6 && o.verdict == Verdict::Ng);
+        assert_eq!(o.classes.iter().map(|c| &*c.label).collect::<Vec<_>>(), ["good", "dent", "scratch"]);
+        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "none"})).unwrap();
+        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&[0.9, 0.4, 0.45]))]).unwrap();
+        assert_eq!((o.score, o.verdict), (0.45, Verdict::Ok), "they are not added up");
+        let e = model("classification", rule, "classification", json!({})).err().unwrap();
+        assert!(e.contains("outputs[0].activation") && e.contains("sigmoid"), "{e}");
+    }
+
+    #[test]
+    fn a_segmentation_tells_the_share_of_each_label_without_the_padding() {
+        // Four rows, of which the outer two lie in the padding.
+        let map = [2, 2, 2, 2, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 2, 2];
+        let scores: Vec<f32> = (0..3).flat_map(|l| map.map(|m| f32::from(u8::from(m == l)))).collect();
+        let pixels: Vec<f32> = map.iter().flat_map(|m| [0, 1, 2].map(|l| f32::from(u8::from(*m == l)))).collect();
+        let (i, b) = (map.map(i64::from), map.map(|m| m as u8));
+        let ways = [
+            (&[1, 3, 4, 4][..], Data::F32(&scores)),
+            (&[1, 4, 4, 3][..], Data::F32(&pixels)),
+            (&[1, 4, 4][..], Data::I64(&i)),
+            (&[1, 1, 4, 4][..], Data::U8(&b)),
+        ];
+        for (shape, data) in ways {
+            let o = run(&mut segmentation(json!(["good", "dent", "scratch"])), &[("o", shape, data)]).unwrap();
+            let s = o.segmentation.unwrap();
+            let shares: Vec<_> = s.shares.iter().map(|s| (&*s.label, s.share)).collect();
+            assert_eq!((shares, o.score, o.verdict), (vec![("good", 0.875), ("dent", 0.125)], 0.125, Verdict::Ok));
+            assert_eq!((s.classes[7], s.classes[0], s.classes.len()), (1, 2, 16), "the map is the whole model's");
+            assert_eq!(s.region, [0.0, -32.0, 128.0, 128.0]);
+        }
+    }
+
+    #[test]
+    fn one_plane_of_scores_is_of_the_second_label() {
+        let half = |positive: f32, negative: f32| (0..16).map(|i| if i < 8 { positive } else { negative }).collect();
+        let (probabilities, logits): (Vec<f32>, Vec<f32>) = (half(0.75, 0.25), half(0.25, -3.0));
+        for data in [&probabilities, &logits] {
+            let o = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 4, 4], Data::F32(data))]).unwrap();
+            assert_eq!((o.score, o.verdict), (0.5, Verdict::Ng));
+        }
+    }
+
+    #[test]
+    fn a_pixel_of_a_label_without_a_name_is_told() {
+        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 2], Data::I32(&[0, 2]))]).unwrap_err();
+        assert!(e.contains("outputs[0].labels"), "{e}");
+        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 5, 4, 4], Data::F32(&[0.0; 80]))]);
+        assert!(e.unwrap_err().contains("[1, 2, H, W]"));
+    }
+
+    #[test]
+    fn anomalib_says_a_score_a_map_and_a_mask() {
+        let rule = json!({"rule": "anomaly-score"});
+        let mut d = model("anomaly", rule.clone(), "anomalib", json!({"name": "pred_score"})).unwrap();
+        let map = [0.1, 0.9, 0.2, 0.3];
+        let all = [
+            ("pred_score", &[1][..], Data::F32(&[0.6])),
+            ("pred_label", &[1][..], Data::Bool(&[true])),
+            ("anomaly_map", &[1, 1, 2, 2][..], Data::F32(&map)),
+            ("pred_mask", &[1, 1, 2, 2][..], Data::Bool(&[false, true, false, false])),
+        ];
+        assert!(all.iter().all(|(name, ..)| d.reads(name)) && !d.reads("other"));
+        let o = run(&mut d, &all).unwrap();
+        let a = o.anomaly.unwrap();
+        assert_eq!((o.score, o.verdict, a.score), (0.6, Verdict::Ng, 0.6));
+        assert_eq!((&*a.map.unwrap().values, &*a.mask.unwrap().values), (&map[..], &[0, 1, 0, 0][..]));
+        // What an export leaves out is taken from what it has.
+        assert_eq!(run(&mut d, &all[2..3]).unwrap().score, 0.9, "the map's highest");
+        assert_eq!(run(&mut d, &all[1..2]).unwrap().verdict, Verdict::Ng, "the label alone");
+        let mut old = model("anomaly", rule, "anomalib", json!({})).unwrap();
+        assert_eq!(run(&mut old, &[("o", &[1, 1, 2, 2], Data::F32(&map))]).unwrap().score, 0.9, "one nameless map");
+    }
+
+    #[test]
+    fn infinity_in_a_map_is_no_verdict() {
+        let rule = json!({"rule": "anomaly-score"});
+        let mut d = model("anomaly", rule, "anomalib", json!({"name": "anomaly_map"})).unwrap();
+        let o = run(&mut d, &[("anomaly_map", &[1, 1, 1, 2], Data::F64(&[0.1, f64::INFINITY]))]).unwrap();
+        assert_eq!((o.status, o.verdict), (Status::NonFinite, Verdict::Unjudged));
+        assert!(o.reason.contains("anomaly_map"), "{}", o.reason);
+    }
+
+    #[test]
+    fn an_embedding_is_a_vector_and_no_verdict() {
+        for (normalise, wanted) in [(false, [3.0, 4.0]), (true, [0.6, 0.8])] {
+            let more = json!({"normalise": normalise});
+            let mut d = model("embedding", json!({"rule": "none"}), "embedding", more).unwrap();
+            let o = run(&mut d, &[("o", &[1, 2], Data::F32(&[3.0, 4.0]))]).unwrap();
+            let vector = o.embedding.unwrap();
+            assert!(vector.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{vector:?}");
+            assert_eq!((o.status, o.verdict), (Status::Ok, Verdict::Unjudged));
+        }
+    }
+
+    #[test]
+    fn raw_outputs_are_handed_on_byte_by_byte() {
+        let mut d = model("other", json!({"rule": "none"}), "raw", json!({})).unwrap();
+        let o = run(&mut d, &[("o", &[1, 2], Data::I32(&[1, -2]))]).unwrap();
+        let t = &o.tensors[0];
+        assert_eq!((t.name.as_str(), &t.shape[..], &*t.element), ("o", &[1, 2][..], "i32"));
+        assert_eq!(t.bytes[..], [1i32.to_ne_bytes(), (-2i32).to_ne_bytes()].concat()[..]);
+        assert_eq!((o.status, o.verdict), (Status::Ok, Verdict::Unjudged));
+    }
+}
