@@ -15,6 +15,7 @@ mod graph;
 mod lane;
 mod preprocess;
 mod providers;
+mod recognise;
 pub mod runtime;
 mod session;
 mod tensor;
