@@ -112,7 +112,7 @@ impl Engine {
     }
 
     fn new(source: Source, session: Session, provider: &str, options: &Options) -> Result<Self, Error> {
-        let Source { id, manifest, path, bytes: _ } = source;
+        let Source { id, manifest, info: _, path, bytes: _ } = source;
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
