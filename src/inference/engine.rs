@@ -1,34 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One model ready to judge frames: the session, its tensors, and what stands before and behind it.
+//! One model ready to judge frames: what is loaded once and shared by all lanes.
 
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use ort::{
     logging::LogLevel,
     memory::Allocator,
-    session::{RunOptions, Session, SessionInputValue, builder::GraphOptimizationLevel},
+    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::{Tensor, TensorElementType},
 };
+use parking_lot::Mutex;
 
 use super::{
-    Error, PROVIDERS, Preprocessor, bare,
-    decode::{self, Decode, Outcome, Thresholds},
-    denormals::FlushDenormals,
-    fields::FieldInput,
-    runtime,
+    Error, PROVIDERS, bare, decode::Decode, denormals::FlushDenormals, fields::FieldInput, lane::Lane, runtime,
 };
 use crate::{
-    image::Image,
     model::{self, ElementType, Input, InputSource, Layout, Manifest, Source},
-    result::{Fields, ModelId, Status},
+    result::ModelId,
 };
 
 /// How a model is to be run.
@@ -48,49 +41,22 @@ impl Default for Options {
     }
 }
 
-/// Ends runs from another thread, and keeps further ones from starting until it is reset.
-pub struct Cancel {
-    options: RunOptions,
-    ended: AtomicBool,
-}
-
-impl Cancel {
-    /// Ready to run. Loads the runtime.
-    pub fn new() -> Result<Self, Error> {
-        runtime::environment()?;
-        let options = RunOptions::new().map_err(|e| Error::Runtime(e.to_string()))?;
-        Ok(Self { options, ended: AtomicBool::new(false) })
-    }
-
-    /// Ends the run under way, if any, and those to come.
-    pub fn terminate(&self) {
-        self.ended.store(true, Ordering::Release);
-        // It can only fail on a null pointer.
-        let _ = self.options.terminate();
-    }
-
-    /// Lets runs start again.
-    pub fn reset(&self) {
-        let _ = self.options.unterminate();
-        self.ended.store(false, Ordering::Release);
-    }
-}
-
-/// A model in memory. Judges one frame at a time.
+/// A model in memory, checked and loaded; nothing of it changes. Frames are judged in its [`Lane`]s, as many at a time
+/// as there are lanes.
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     provider: Arc<str>,
-    session: Session,
+    pub(super) session: Mutex<Session>,
     /// Which outputs the decoder reads: index and name.
-    outputs: Vec<(usize, String)>,
-    /// In the graph's order, each with a tensor of its own that is written in place.
-    inputs: Vec<SessionInputValue<'static>>,
-    image: usize,
-    fields: Vec<FieldInput>,
-    preprocessor: Preprocessor,
-    decode: Decode,
+    pub(super) outputs: Vec<(usize, String)>,
+    /// Element type and shape of each input, in the graph's order.
+    inputs: Vec<(ElementType, Vec<i64>)>,
+    /// Which of them is the frame.
+    pub(super) image: usize,
+    /// Which of them come from fields.
+    pub(super) fields: Vec<FieldInput>,
 }
 
 impl Engine {
@@ -106,9 +72,9 @@ impl Engine {
         let session = guarded(|| session(&source, options))
             .map_err(|problem| Error::Load { path: source.path.clone(), problem })?;
         drop(flush);
-        let mut engine = Self::new(source, session, provider, options)?;
-        engine.warm_up()?;
-        Ok(engine)
+        let engine = Arc::new(Self::new(source, session, provider, options)?);
+        engine.lane()?.warm_up()?;
+        Ok(Arc::into_inner(engine).expect("the lane that was warmed up is gone"))
     }
 
     fn new(source: Source, session: Session, provider: &str, options: &Options) -> Result<Self, Error> {
@@ -155,15 +121,14 @@ impl Engine {
                     image_shape(told, &shape).map_err(|e| fail(format!("input '{name}' {e}")))?
                 }
             };
-            inputs.push(tensor(told.element, &shape).map_err(|e| Error::Runtime(e.to_string()))?);
+            inputs.push((told.element, shape));
         }
         let image = image.ok_or_else(|| fail("the graph takes no image".into()))?;
         let decode = Decode::new(&manifest);
         let outputs: Vec<_> = session.outputs().iter().map(|o| o.name().to_string()).enumerate().collect();
         let outputs = outputs.into_iter().filter(|(_, name)| decode.reads(name)).collect();
-        let preprocessor = Preprocessor::new(manifest.image());
-        let (id, provider) = (Arc::new(id), provider.into());
-        Ok(Self { id, manifest, path, provider, session, outputs, inputs, image, fields, preprocessor, decode })
+        let (id, provider, session) = (Arc::new(id), provider.into(), Mutex::new(session));
+        Ok(Self { id, manifest, path, provider, session, outputs, inputs, image, fields })
     }
 
     /// Name, version and digest.
@@ -181,66 +146,25 @@ impl Engine {
         &self.provider
     }
 
-    /// Judges one frame. `fields` fill the inputs that ask for them.
-    ///
-    /// A missing field or a NaN is an [`Outcome`] with that status; an error is a model that failed, or a run that
-    /// `cancel` ended.
-    pub fn infer(
-        &mut self,
-        image: &Image<'_>,
-        fields: &Fields,
-        thresholds: &Thresholds,
-        cancel: &Cancel,
-    ) -> Result<Outcome, Error> {
-        for input in &self.fields {
-            if let Err(reason) = input.fill(fields, &mut self.inputs[input.index]) {
-                return Ok(Outcome::unjudged(Status::MissingField, reason));
-            }
-        }
-        let SessionInputValue::Owned(tensor) = &mut self.inputs[self.image] else {
-            unreachable!("every input was made with a tensor of its own");
-        };
-        let (_, data) = tensor.try_extract_tensor_mut::<f32>().map_err(|e| Error::Run(e.to_string()))?;
-        let mapping = self.preprocessor.run(image, data);
-        if cancel.ended.load(Ordering::Acquire) {
-            return Err(Error::Cancelled);
-        }
-        let Self { session, inputs, outputs, decode, .. } = self;
-        let outcome = guarded(|| {
-            let flush = FlushDenormals::new();
-            let values = session.run_with_options(&inputs[..], &cancel.options).map_err(|e| e.to_string())?;
-            drop(flush);
-            let mut read = Vec::with_capacity(outputs.len());
-            for (index, name) in outputs.iter() {
-                let (shape, data) = values[*index]
-                    .try_extract_tensor::<f32>()
-                    .map_err(|e| format!("output '{name}': {e}: this version reads float32 outputs"))?;
-                read.push(decode::Tensor { name, shape, data });
-            }
-            decode.run(&read, &mapping, thresholds)
-        });
-        match outcome {
-            Ok(outcome) => Ok(outcome),
-            Err(_) if cancel.ended.load(Ordering::Acquire) => Err(Error::Cancelled),
-            Err(problem) => Err(Error::Run(problem)),
-        }
+    /// Providers that were wanted before the one in use, each with why it was not taken.
+    pub fn fallbacks(&self) -> &[String] {
+        &[]
     }
 
-    /// One run on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can be
-    /// read.
-    fn warm_up(&mut self) -> Result<(), Error> {
-        let [w, h] = self.manifest.image().size.expect("a checked image input has a size").map(|v| v as usize);
-        let black = vec![0; w * h];
-        let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let fields = std::mem::take(&mut self.fields);
-        let thresholds = self.manifest.thresholds;
-        let outcome = self.infer(&image, &Fields::new(), &thresholds, &Cancel::new()?);
-        self.fields = fields;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(Error::Run(problem)) => Err(Error::Graph { path: self.path.clone(), problem }),
-            Err(e) => Err(e),
-        }
+    /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.
+    pub fn most_in_batch(&self) -> usize {
+        1
+    }
+
+    /// What one frame in work needs. Allocates: make it before frames flow.
+    pub fn lane(self: &Arc<Self>) -> Result<Lane, Error> {
+        Lane::new(self.clone())
+    }
+
+    /// A set of input tensors, zeros.
+    pub(super) fn tensors(&self) -> Result<Vec<SessionInputValue<'static>>, Error> {
+        let made = self.inputs.iter().map(|(element, shape)| tensor(*element, shape));
+        made.collect::<ort::Result<_>>().map_err(|e| Error::Runtime(e.to_string()))
     }
 }
 
@@ -253,7 +177,7 @@ fn provider(wanted: &str) -> Result<&'static str, Error> {
 }
 
 /// Runs foreign code; its panic becomes an error.
-fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panic: {}", text_of(&*panic))))
 }
 
@@ -341,10 +265,10 @@ fn tensor(element: ElementType, shape: &[i64]) -> ort::Result<SessionInputValue<
     })
 }
 
-/// Swaps load an engine on one thread and run it on another.
+/// Lanes on several threads share it.
 const _: () = {
-    const fn may_move<T: Send>() {}
-    may_move::<Engine>();
+    const fn may_share<T: Send + Sync>() {}
+    may_share::<Engine>();
 };
 
 #[cfg(test)]

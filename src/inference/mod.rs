@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A model in memory: the runtime that is found at run time, the engine, and what stands before and behind it.
 //!
-//! [`Engine::load`] reads a model and makes it ready; [`Engine::infer`] judges one [`crate::image::Image`]. Nothing in
-//! here knows of GStreamer.
+//! [`Engine::load`] reads a model and makes it ready; each of its [`Lane`]s judges one [`crate::image::Image`] at a time.
+//! Nothing in here knows of GStreamer.
 
 mod bare;
+mod cancel;
 mod decode;
 mod denormals;
 mod engine;
 mod fields;
+mod lane;
 mod nms;
 mod preprocess;
 pub mod runtime;
 
 use std::path::PathBuf;
 
+pub use cancel::Cancel;
 pub use decode::{Outcome, Thresholds};
-pub use engine::{Cancel, Engine, Options};
+pub use engine::{Engine, Options};
+pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
 
 /// The execution providers that this version can run on.

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::{self, Cancel, Outcome},
+    inference::{self, Cancel, Job, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent},
     result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, Verdict, monotonic_ns},
 };
@@ -503,7 +503,8 @@ impl ModelInfer {
             return (Outcome::unjudged(Status::Error, "its pixels cannot be read"), None);
         };
         let thresholds = state.live.thresholds(&running.engine.manifest().thresholds);
-        match running.engine.infer(&image, &state.context.fields, &thresholds, cancel) {
+        let job = Job { image: &image, region: None, fields: &state.context.fields, thresholds: &thresholds };
+        match running.lane.infer(&job, cancel) {
             Ok(outcome) => (outcome, None),
             Err(error) => (Outcome::unjudged(Status::Error, error.to_string()), Some(error)),
         }

@@ -19,14 +19,16 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    inference::{self, Engine, Options},
+    inference::{self, Engine, Lane, Options},
     result::ModelId,
 };
 
 /// A model and the string that led to it.
 pub(super) struct Loaded {
-    /// Ready to judge.
-    pub engine: Engine,
+    /// The model.
+    pub engine: Arc<Engine>,
+    /// Ready to judge with it.
+    pub lane: Lane,
     /// What `model=` said.
     pub model: String,
 }
@@ -34,7 +36,9 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Loads `model`.
     pub fn load(model: String, options: &Options) -> Result<Self, inference::Error> {
-        Ok(Self { engine: Engine::load(&model, options)?, model })
+        let engine = Arc::new(Engine::load(&model, options)?);
+        let lane = engine.lane()?;
+        Ok(Self { engine, lane, model })
     }
 }
 
