@@ -15,7 +15,7 @@ fn outcome(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, &Frame::new(None), [320, 240]);
     i.verdict = verdict;
     i.model = Arc::new(gstandon::result::ModelId { name: "pcb".into(), version: "2".into(), digest: "".into() });
-    i.detections = boxes.iter().map(|b| Detection { class: 0, label: "short".into(), score: 0.9, bbox: *b }).collect();
+    i.detections = boxes.iter().map(|b| Detection::new(0, "short".into(), 0.9, *b)).collect();
     Arc::new(i)
 }
 

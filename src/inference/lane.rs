@@ -105,7 +105,7 @@ impl Lane {
                 let (shape, data) = values[*index]
                     .try_extract_tensor::<f32>()
                     .map_err(|e| format!("output '{name}': {e}: this version reads float32 outputs"))?;
-                read.push(decode::Tensor { name, shape, data });
+                read.push(decode::Tensor { name, shape, data: decode::Data::F32(data) });
             }
             decode.run(&read, &prepared.mapping, thresholds)
         });

@@ -11,14 +11,13 @@ mod denormals;
 mod engine;
 mod fields;
 mod lane;
-mod nms;
 mod preprocess;
 pub mod runtime;
 
 use std::path::PathBuf;
 
 pub use cancel::Cancel;
-pub use decode::{Outcome, Thresholds};
+pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};

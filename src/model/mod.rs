@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
 pub use manifest::{
-    Activation, Colour, Decoder, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule,
-    Task, Thresholds,
+    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
+    Output, Resize, Role, Rule, Task, Thresholds,
 };
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 

@@ -34,7 +34,7 @@ use crate::{
     elements::shell::{self, Sink, Src},
     inference::{self, Cancel, Job, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent},
-    result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, Verdict, monotonic_ns},
+    result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -556,13 +556,8 @@ fn describe(
     };
     i.model = model;
     i.provider = provider;
-    i.status = outcome.status;
     i.latency_us = latency_us;
-    i.verdict = if outcome.status == Status::Ok { outcome.verdict } else { Verdict::Unjudged };
-    i.score = outcome.score;
-    i.detections = outcome.detections;
-    i.classes = outcome.classes;
-    i.anomaly = outcome.anomaly;
+    outcome.into_inference(&mut i);
     i.fields = state.context.fields.clone();
     let since_capture = frame.captured_utc_ns.and_then(|utc| super::utc_ns().checked_sub(utc));
     (i.verdict_latency_from, i.verdict_latency_us) = match since_capture {

@@ -98,7 +98,7 @@ impl Live {
         model::Thresholds {
             score: self.score_threshold.unwrap_or(manifest.score),
             iou: self.iou_threshold.unwrap_or(manifest.iou),
-            review: manifest.review,
+            ..*manifest
         }
     }
 }
