@@ -7,6 +7,7 @@
 mod bundle;
 mod locate;
 mod manifest;
+mod modelinfo;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub use manifest::{
     Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
     Output, Resize, Role, Rule, Task, Thresholds,
 };
+pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 
 /// Why a model cannot be had from disk. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,14 @@ pub enum Error {
         /// Where in it.
         field: String,
         /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// The `.modelinfo` beside a bare file cannot be read.
+    #[error("{path}: {problem}: correct the file, or take it away for the graph alone to decide")]
+    ModelInfo {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and what was expected.
         problem: String,
     },
     /// A file named by the manifest lies outside the bundle.

@@ -28,6 +28,7 @@ use gst::prelude::*;
 pub mod canvas;
 pub mod draw;
 mod imp;
+pub mod shape;
 
 glib::wrapper! {
     /// The element; see the module's page.
