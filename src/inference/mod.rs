@@ -7,6 +7,7 @@
 mod bare;
 mod binding;
 mod cancel;
+mod cut;
 mod decode;
 mod denormals;
 mod engine;
@@ -18,6 +19,7 @@ mod providers;
 mod recognise;
 pub mod runtime;
 mod session;
+mod template;
 mod tensor;
 mod tensors;
 
@@ -29,6 +31,7 @@ pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
 pub use providers::Provider;
+pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]

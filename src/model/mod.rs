@@ -8,6 +8,7 @@ mod bundle;
 mod locate;
 mod manifest;
 mod modelinfo;
+mod pattern;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub use manifest::{
     Output, Resize, Role, Rule, Task, Thresholds,
 };
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
+pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
 #[derive(Debug, thiserror::Error)]

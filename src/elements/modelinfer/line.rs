@@ -233,11 +233,14 @@ impl ModelInfer {
             report::unjudged(&self.obj(), frame_id, &Outcome::unjudged(status, reason));
         }
         self.stats.lock().add_frame(&inference, &done);
-        let Done { work: Work { mut buffer, live, .. }, failure, .. } = done;
+        let Done { work: Work { mut buffer, live, .. }, failure, looked, .. } = done;
         {
             let buffer = buffer.make_mut();
             AndonInferenceMeta::set(buffer, inference.clone());
-            meta::mirror(buffer, &inference);
+            match &looked {
+                None => meta::mirror(buffer, &inference),
+                Some(looked) => meta::mirror_stage(buffer, &looked.upstream, &inference),
+            }
         }
         if live.post_messages {
             report::inference(&self.obj(), &inference);
