@@ -208,7 +208,12 @@ fn session(source: &Source, options: &Options) -> Result<Session, String> {
 fn graph(session: &Session) -> bare::Graph {
     let side = |outlets: &[ort::value::Outlet]| {
         let shape = |o: &ort::value::Outlet| o.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
-        outlets.iter().map(|o| (o.name().to_string(), shape(o))).collect()
+        let port = |o: &ort::value::Outlet| bare::Port {
+            name: o.name().to_string(),
+            shape: shape(o),
+            kind: o.dtype().tensor_type(),
+        };
+        outlets.iter().map(port).collect()
     };
     let notes = session.metadata().ok().map(|m| {
         let keys = m.custom_keys().unwrap_or_default();

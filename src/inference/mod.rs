@@ -12,6 +12,7 @@ mod engine;
 mod fields;
 mod lane;
 mod preprocess;
+mod recognise;
 pub mod runtime;
 
 use std::path::PathBuf;
