@@ -208,6 +208,10 @@ def yolov8_oriented():
             detection(corners_of(p[None].numpy())[0], r[4], r[5], angle=round(float(r[6]), 6)) for p, r in zip(places, rows)
         ]
         cases.append(case(name, [tensor("output0", raw)], frame, **more))
+        if frame == ODD:
+            # The package scales the sides of a turned box as if it were upright; where both axes have not quite the same
+            # scale that is off by as much.
+            cases[-1]["off"] = {"pixels": 0.2, "radians": 0.005}
         cases[-1]["expected"] = {"detections": found}
     write("yolov8-oriented", "ultralytics", cases, "boxes before the turn; the angle is clockwise, about the centre")
 
