@@ -14,6 +14,7 @@ mod engine;
 mod fields;
 mod graph;
 mod lane;
+pub mod pool;
 mod preprocess;
 mod providers;
 mod recognise;
