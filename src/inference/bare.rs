@@ -157,6 +157,7 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
     let input = Input {
         name: name.clone(),
         source: "image".into(),
+        pattern: None,
         layout,
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },

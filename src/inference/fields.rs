@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Inputs that are not the image: named fields, as numbers in the shape that the graph asks for.
 
-use ort::session::SessionInputValue;
+use half::f16;
 
-use crate::{
-    model::{ElementType, Input},
-    result::Fields,
-};
+use super::tensor::{Kind, Memory};
+use crate::{model::Input, result::Fields};
 
 /// One input of the graph that a field fills.
 pub(super) struct FieldInput {
-    /// Which input of the graph.
-    pub index: usize,
     /// The field's name.
     pub field: String,
-    element: ElementType,
+    kind: Kind,
     /// How many numbers.
     count: usize,
     default: Option<serde_json::Value>,
@@ -22,33 +18,57 @@ pub(super) struct FieldInput {
 
 impl FieldInput {
     /// For a checked input of a manifest that takes `count` numbers.
-    pub fn new(index: usize, field: String, input: &Input, count: usize) -> Result<Self, String> {
-        let this = Self { index, field, element: input.element, count, default: input.default.clone() };
+    pub fn new(field: String, input: &Input, kind: Kind, count: usize) -> Result<Self, String> {
+        let this = Self { field, kind, count, default: input.default.clone() };
         if let Some(default) = &this.default {
             this.numbers(default, |_, _| {}).map_err(|e| format!("its default {e}"))?;
         }
         Ok(this)
     }
 
-    /// Puts the field's value, or its default, into the input; an error says what is missing.
-    pub fn fill(&self, fields: &Fields, input: &mut SessionInputValue<'static>) -> Result<(), String> {
-        let value = fields.get(&self.field).or(self.default.as_ref());
-        let value = value.ok_or_else(|| format!("field '{}' was not told", self.field))?;
-        let wrong = |e: String| format!("field '{}' {e}", self.field);
-        let SessionInputValue::Owned(tensor) = input else {
-            return Err(wrong("has no tensor of its own".into()));
-        };
-        match self.element {
-            ElementType::F32 => {
-                let (_, data) = tensor.try_extract_tensor_mut::<f32>().map_err(|e| wrong(e.to_string()))?;
-                self.numbers(value, |i, v| data[i] = v as f32)
-            }
-            ElementType::I64 => {
-                let (_, data) = tensor.try_extract_tensor_mut::<i64>().map_err(|e| wrong(e.to_string()))?;
-                self.numbers(value, |i, v| data[i] = v as i64)
+    /// Whether the field's value, or its default, is there and fits; an error says what is missing.
+    pub fn check(&self, fields: &Fields) -> Result<(), String> {
+        self.each(fields, |_, _| {})
+    }
+
+    /// Puts the field's value, or its default, where a frame's numbers lie; an error says what is missing.
+    pub fn fill(&self, fields: &Fields, frame: usize, memory: &mut Memory) -> Result<(), String> {
+        // SAFETY: the memory is this caller's alone.
+        unsafe { self.fill_slot(fields, frame, memory) }
+    }
+
+    /// The same while other frames are written.
+    ///
+    /// # Safety
+    /// While it fills, nobody else reads or writes this frame's numbers.
+    pub unsafe fn fill_slot(&self, fields: &Fields, frame: usize, memory: &Memory) -> Result<(), String> {
+        macro_rules! fill {
+            ($t:ty, $make:expr) => {{
+                // SAFETY: the caller's word.
+                let data = unsafe { memory.slot::<$t>(frame) };
+                self.each(fields, |i, v| data[i] = $make(v))
+            }};
+        }
+        match self.kind {
+            Kind::F32 => fill!(f32, |v| v as f32),
+            Kind::F16 => fill!(f16, f16::from_f64),
+            Kind::F64 => fill!(f64, |v| v),
+            Kind::I64 => fill!(i64, |v| v as i64),
+            Kind::I32 => fill!(i32, |v| v as i32),
+            Kind::U8 => fill!(u8, |v| v as u8),
+            Kind::I8 => fill!(i8, |v| v as i8),
+            Kind::Bool => {
+                // SAFETY: the caller's word.
+                let data = unsafe { memory.flag_slot(frame) };
+                self.each(fields, |i, v| data[i] = v != 0.0)
             }
         }
-        .map_err(wrong)
+    }
+
+    fn each(&self, fields: &Fields, put: impl FnMut(usize, f64)) -> Result<(), String> {
+        let value = fields.get(&self.field).or(self.default.as_ref());
+        let value = value.ok_or_else(|| format!("field '{}' was not told", self.field))?;
+        self.numbers(value, put).map_err(|e| format!("field '{}' {e}", self.field))
     }
 
     /// Hands every number of `value` to `put`, by its place.
@@ -56,7 +76,7 @@ impl FieldInput {
         let (mut n, mut fits) = (0, true);
         each(value, &mut |v| {
             match v {
-                Some(v) if n < self.count => put(n, v),
+                Some(v) if n < self.count && self.holds(v) => put(n, v),
                 _ => fits = false,
             }
             n += 1;
@@ -64,7 +84,34 @@ impl FieldInput {
         if fits && n == self.count {
             Ok(())
         } else {
-            Err(format!("is {value}, must be {} number{}", self.count, if self.count == 1 { "" } else { "s" }))
+            let s = if self.count == 1 { "" } else { "s" };
+            Err(format!("is {value}, must be {} number{s}{}", self.count, self.limits()))
+        }
+    }
+
+    /// The least and the greatest whole number; none where fractions are fine.
+    fn range(&self) -> Option<(f64, f64)> {
+        match self.kind {
+            Kind::F32 | Kind::F16 | Kind::F64 => None,
+            Kind::I64 => Some((i64::MIN as f64, i64::MAX as f64)),
+            Kind::I32 => Some((i32::MIN.into(), i32::MAX.into())),
+            Kind::U8 => Some((0.0, 255.0)),
+            Kind::I8 => Some((-128.0, 127.0)),
+            Kind::Bool => Some((0.0, 1.0)),
+        }
+    }
+
+    fn holds(&self, v: f64) -> bool {
+        self.range().is_none_or(|(lo, hi)| v.fract() == 0.0 && (lo..=hi).contains(&v))
+    }
+
+    fn limits(&self) -> &'static str {
+        match self.kind {
+            Kind::F32 | Kind::F16 | Kind::F64 => "",
+            Kind::I64 | Kind::I32 => " without a fraction",
+            Kind::U8 => " within 0..255, without a fraction",
+            Kind::I8 => " within -128..127, without a fraction",
+            Kind::Bool => ", 0 or 1",
         }
     }
 }
@@ -81,18 +128,44 @@ fn each(value: &serde_json::Value, put: &mut impl FnMut(Option<f64>)) {
 mod tests {
     use super::*;
 
-    fn field(count: usize) -> FieldInput {
-        FieldInput { index: 1, field: "zones".into(), element: ElementType::F32, count, default: None }
+    fn field(kind: Kind, count: usize) -> FieldInput {
+        FieldInput { field: "zones".into(), kind, count, default: None }
     }
 
     #[test]
     fn arrays_are_taken_in_order_and_must_have_the_length() {
         let mut got = vec![0.0; 4];
-        field(4).numbers(&serde_json::json!([[1, 2.5], [true, -4]]), |i, v| got[i] = v).unwrap();
+        let of = |count| field(Kind::F32, count);
+        of(4).numbers(&serde_json::json!([[1, 2.5], [true, -4]]), |i, v| got[i] = v).unwrap();
         assert_eq!(got, [1.0, 2.5, 1.0, -4.0]);
         for wrong in [serde_json::json!([1, 2, 3]), serde_json::json!("fast"), serde_json::json!([1, 2, 3, 4, 5])] {
-            let e = field(4).numbers(&wrong, |_, _| {}).unwrap_err();
+            let e = of(4).numbers(&wrong, |_, _| {}).unwrap_err();
             assert!(e.contains("must be 4 numbers"), "{e}");
         }
+    }
+
+    #[test]
+    fn a_number_that_the_type_cannot_hold_is_refused_and_not_bent() {
+        for (kind, good, bad) in [
+            (Kind::U8, serde_json::json!(255), serde_json::json!(256)),
+            (Kind::I8, serde_json::json!(-128), serde_json::json!(-129)),
+            (Kind::I32, serde_json::json!(7), serde_json::json!(3e9)),
+            (Kind::I64, serde_json::json!(7), serde_json::json!(7.5)),
+            (Kind::Bool, serde_json::json!(true), serde_json::json!(2)),
+        ] {
+            assert_eq!(field(kind, 1).numbers(&good, |_, _| {}), Ok(()));
+            assert!(field(kind, 1).numbers(&bad, |_, _| {}).is_err(), "{kind:?} took {bad}");
+        }
+    }
+
+    #[test]
+    fn fields_arrive_in_the_graphs_type() {
+        let fields = Fields::from_iter([("zones".to_string(), serde_json::json!([1, 0]))]);
+        let mut memory = Memory::new(Kind::F16, 2, 1);
+        field(Kind::F16, 2).fill(&fields, 0, &mut memory).unwrap();
+        assert_eq!(memory.frame::<f16>(0), [f16::ONE, f16::ZERO]);
+        let mut memory = Memory::new(Kind::Bool, 2, 1);
+        field(Kind::Bool, 2).fill(&fields, 0, &mut memory).unwrap();
+        assert_eq!(memory.flags(0), Some(&[true, false][..]));
     }
 }

@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use ort::session::SessionInputValue;
-
 use super::{
     Error, Preprocessor,
     cancel::Cancel,
+    cut::{cut, put_back},
     decode::{self, Decode, Outcome, Thresholds},
-    denormals::FlushDenormals,
     engine::{Engine, guarded},
+    graph::Role,
     preprocess::Mapping,
+    tensors::Tensors,
 };
 use crate::{
     image::Image,
@@ -41,18 +41,22 @@ pub struct Prepared {
 /// All that one frame in work needs, allocated once. Made by [`Engine::lane`].
 pub struct Lane {
     engine: Arc<Engine>,
-    /// In the graph's order, each with a tensor of its own that is written in place.
-    inputs: Vec<SessionInputValue<'static>>,
+    tensors: Tensors,
     preprocessor: Preprocessor,
     decode: Decode,
+    /// Empty between frames.
+    outputs: Vec<decode::Tensor<'static>>,
 }
 
 impl Lane {
     pub(super) fn new(engine: Arc<Engine>) -> Result<Self, Error> {
-        let inputs = engine.tensors()?;
-        let preprocessor = Preprocessor::new(engine.manifest().image());
+        let input = engine.manifest().image();
+        let size = input.size.expect("a checked image input has a size").map(|v| v as usize);
+        let preprocessor = Preprocessor::new(input);
         let decode = Decode::new(engine.manifest());
-        Ok(Self { engine, inputs, preprocessor, decode })
+        let tensors = Tensors::new(engine.clone(), 1, size);
+        let outputs = Vec::with_capacity(engine.plan.outputs.len());
+        Ok(Self { engine, tensors, preprocessor, decode, outputs })
     }
 
     /// What it works for.
@@ -66,58 +70,63 @@ impl Lane {
     /// `cancel` ended.
     pub fn infer(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
         match self.prepare(job) {
-            Ok(prepared) => self.run(&prepared, job.thresholds, cancel),
-            Err(unjudged) => Ok(unjudged),
+            Ok(prepared) => {
+                self.run(cancel)?;
+                self.read(&prepared, job.thresholds)
+            }
+            Err(unjudged) => Ok(*unjudged),
         }
     }
 
     /// Brings a frame and its fields into the tensors; otherwise the outcome says what is missing.
-    pub fn prepare(&mut self, job: &Job<'_>) -> Result<Prepared, Outcome> {
-        for input in &self.engine.fields {
-            if let Err(reason) = input.fill(job.fields, &mut self.inputs[input.index]) {
-                return Err(Outcome::unjudged(Status::MissingField, reason));
+    pub fn prepare(&mut self, job: &Job<'_>) -> Result<Prepared, Box<Outcome>> {
+        for (i, input) in self.engine.plan.inputs.iter().enumerate() {
+            if let Role::Field(field) = &input.role
+                && let Err(reason) = field.fill(job.fields, 0, self.tensors.input(i))
+            {
+                return Err(Box::new(Outcome::unjudged(Status::MissingField, reason)));
             }
         }
-        Ok(Prepared { mapping: self.pixels(job.image) })
+        let mapping = match &job.region {
+            None => self.pixels(job.image),
+            Some(region) => {
+                let (part, origin) = cut(job.image, region);
+                put_back(self.pixels(&part), origin, job.image)
+            }
+        };
+        Ok(Prepared { mapping })
     }
 
     fn pixels(&mut self, image: &Image<'_>) -> Mapping {
-        let SessionInputValue::Owned(tensor) = &mut self.inputs[self.engine.image] else {
-            unreachable!("every input was made with a tensor of its own");
-        };
-        let (_, data) = tensor.try_extract_tensor_mut::<f32>().expect("the image's tensor was made as f32");
-        self.preprocessor.run(image, data)
+        let input = self.engine.plan.frame();
+        self.preprocessor.run(image, self.tensors.input(input).frame_mut::<f32>(0))
     }
 
-    /// Runs the model on what was prepared and reads what it says.
-    fn run(&mut self, prepared: &Prepared, thresholds: &Thresholds, cancel: &Cancel) -> Result<Outcome, Error> {
+    /// Runs the model on what was prepared.
+    pub fn run(&mut self, cancel: &Cancel) -> Result<(), Error> {
         if cancel.ended() {
             return Err(Error::Cancelled);
         }
-        let Self { engine, inputs, decode, .. } = self;
-        let mut session = engine.session.lock();
-        let outcome = guarded(|| {
-            let flush = FlushDenormals::new();
-            let values = session.run_with_options(&inputs[..], &cancel.options).map_err(|e| e.to_string())?;
-            drop(flush);
-            let mut read = Vec::with_capacity(engine.outputs.len());
-            for (index, name) in engine.outputs.iter() {
-                let (shape, data) = values[*index]
-                    .try_extract_tensor::<f32>()
-                    .map_err(|e| format!("output '{name}': {e}: this version reads float32 outputs"))?;
-                read.push(decode::Tensor { name, shape, data: decode::Data::F32(data) });
-            }
-            decode.run(&read, &prepared.mapping, thresholds)
-        });
-        match outcome {
-            Ok(outcome) => Ok(outcome),
+        match self.tensors.run(1, cancel) {
+            Ok(()) => Ok(()),
             Err(_) if cancel.ended() => Err(Error::Cancelled),
             Err(problem) => Err(Error::Run(problem)),
         }
     }
 
-    /// One run on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can be
-    /// read.
+    /// Reads what the model said of what was prepared.
+    pub fn read(&mut self, prepared: &Prepared, thresholds: &Thresholds) -> Result<Outcome, Error> {
+        let Self { tensors, decode, outputs, .. } = self;
+        let mut read = recycled(outputs);
+        for i in 0..tensors.outputs() {
+            read.push(tensors.output(i, 0).map_err(Error::Run)?);
+        }
+        let outcome = guarded(|| decode.run(&read, &prepared.mapping, thresholds)).map_err(Error::Run);
+        *outputs = recycled(&mut read);
+        outcome
+    }
+
+    /// One run on a black frame with every field at zero.
     pub(super) fn warm_up(&mut self) -> Result<(), Error> {
         let manifest = self.engine.manifest();
         let [w, h] = manifest.image().size.expect("a checked image input has a size").map(|v| v as usize);
@@ -125,11 +134,21 @@ impl Lane {
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
         let prepared = Prepared { mapping: self.pixels(&image) };
-        match self.run(&prepared, &thresholds, &Cancel::new()?) {
+        // A graph without the output that is to be read is not run: the decoder says which one it misses.
+        let ran = if self.tensors.outputs() == 0 { Ok(()) } else { self.run(&Cancel::new()?) };
+        let outcome = ran.and_then(|()| self.read(&prepared, &thresholds));
+        match outcome {
             Err(Error::Run(problem)) => Err(Error::Graph { path: self.engine.path.clone(), problem }),
             other => other.map(drop),
         }
     }
+}
+
+/// The room of an emptied list for one of another lifetime, so that no frame allocates it.
+fn recycled<'b>(list: &mut Vec<decode::Tensor<'_>>) -> Vec<decode::Tensor<'b>> {
+    list.clear();
+    // Collecting what comes from a list of the same layout keeps its room.
+    std::mem::take(list).into_iter().map(|_| unreachable!("the list was emptied")).collect()
 }
 
 /// Lanes are handed to the threads that work on frames.

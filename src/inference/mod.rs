@@ -5,15 +5,24 @@
 //! Nothing in here knows of GStreamer.
 
 mod bare;
+mod binding;
 mod cancel;
+mod cut;
 mod decode;
 mod denormals;
 mod engine;
 mod fields;
+mod graph;
 mod lane;
+pub mod pool;
 mod preprocess;
+mod providers;
 mod recognise;
 pub mod runtime;
+mod session;
+mod template;
+mod tensor;
+mod tensors;
 
 use std::path::PathBuf;
 
@@ -22,9 +31,8 @@ pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
-
-/// The execution providers that this version can run on.
-pub const PROVIDERS: &[&str] = &["cpu"];
+pub use providers::Provider;
+pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -66,11 +74,25 @@ pub enum Error {
         /// What does not fit, and what to do.
         problem: String,
     },
-    /// A provider that is not there.
-    #[error("execution provider '{name}' is not in this version: set execution-providers to {}", PROVIDERS.join(", "))]
-    Provider {
-        /// Its name.
-        name: String,
+    /// What names the providers cannot be read.
+    #[error("execution-providers: {problem}: known are auto, {known}; of these the ONNX Runtime in use has {here}")]
+    Providers {
+        /// What is wrong with it.
+        problem: String,
+        /// Names that this version knows.
+        known: String,
+        /// Those of them that the library was built with.
+        here: String,
+    },
+    /// None of the providers that were asked for can run the model.
+    #[error("{path}: no execution provider that was asked for can run it: {reasons}: {advice}")]
+    NoProvider {
+        /// The graph's file.
+        path: PathBuf,
+        /// Each provider with why it cannot.
+        reasons: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The engine failed or panicked on a frame.
     #[error("the model failed: {0}")]

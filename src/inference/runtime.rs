@@ -2,12 +2,13 @@
 //! Finds ONNX Runtime at run time: `ORT_DYLIB_PATH`, beside the plugin, then the system's; loads it once a process.
 
 use std::{
+    cell::RefCell,
     env, fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
-use ort::environment::Environment;
+use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 use parking_lot::Mutex;
 
 use super::Error;
@@ -26,6 +27,7 @@ const SYSTEM: &[&str] = &[
 ];
 
 static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+static LOADED: OnceLock<PathBuf> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
 /// The engine's environment. The first call loads the library; where it fails, the next call tries again.
@@ -37,16 +39,57 @@ pub fn environment() -> Result<&'static Environment, Error> {
     if let Some(environment) = ENVIRONMENT.get() {
         return Ok(environment);
     }
-    let path = find()?;
+    let path = std::path::absolute(find()?).map_err(|e| Error::Runtime(e.to_string()))?;
     let bad = |problem: String| Error::BadRuntime { path: path.clone(), problem };
-    let builder = ort::init_from(&path).map_err(|e| bad(e.to_string()))?;
-    let environment = builder.with_name("andon").with_telemetry(false).build().map_err(|e| bad(e.to_string()))?;
+    let builder = ort::init_from(&path).map_err(|e| bad(fault(&e)))?;
+    let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(listen));
+    let environment = builder.build().map_err(|e| bad(e.to_string()))?;
+    let _ = LOADED.set(path.clone());
     Ok(ENVIRONMENT.get_or_init(|| environment))
+}
+
+/// What is wrong with a library, without its path.
+fn fault(error: &LoadDynamicError) -> String {
+    match error {
+        LoadDynamicError::Dlopen { error, path } => {
+            let text = error.to_string();
+            let text = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
+            format!("cannot be loaded: {text}")
+        }
+        LoadDynamicError::MissingApi { .. } => "is not ONNX Runtime (it has no OrtGetApiBase)".into(),
+        LoadDynamicError::InvalidVersionString => "is ONNX Runtime of a version that cannot be read".into(),
+        LoadDynamicError::BadVersion { version_str, .. } => format!("is ONNX Runtime {version_str}, which is too old"),
+    }
+}
+
+thread_local! {
+    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps what the runtime logs beside its errors: a provider's missing library is named nowhere else. With `ORT_LOG`
+/// set it is printed, as ONNX Runtime would.
+fn listen(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+    if env::var_os("ORT_LOG").is_some() {
+        eprintln!("ONNX Runtime, {level:?}, {location}: {message}");
+    }
+    if level >= LogLevel::Error {
+        SAID.set(Some(message.to_string()));
+    }
+}
+
+/// The last error that the runtime logged on this thread since this was last asked.
+pub(super) fn said() -> Option<String> {
+    SAID.take()
 }
 
 /// The version and build of the runtime, for people; loads it.
 pub fn info() -> Result<&'static str, Error> {
     environment().map(|_| ort::info())
+}
+
+/// The library that was loaded; none before.
+pub fn library() -> Option<&'static Path> {
+    LOADED.get().map(PathBuf::as_path)
 }
 
 /// The library to load.

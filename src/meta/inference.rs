@@ -15,7 +15,8 @@ use gst::prelude::*;
 use super::carrier::{self, Cargo, Carrier, Registration, Transform};
 use crate::result::{Arm, BoxPx, Inference, Mask};
 
-/// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm.
+/// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm and stage: a model that looks at
+/// the boxes of another leaves what that one said, and speaks after it.
 #[repr(transparent)]
 pub struct AndonInferenceMeta(Carrier<Arc<Inference>>);
 
@@ -25,10 +26,10 @@ unsafe impl Send for AndonInferenceMeta {}
 unsafe impl Sync for AndonInferenceMeta {}
 
 impl AndonInferenceMeta {
-    /// Puts an outcome on the buffer, in place of what the same arm said before.
+    /// Puts an outcome on the buffer, in place of what the same arm said before at the same stage.
     pub fn set(buffer: &mut gst::BufferRef, inference: Arc<Inference>) {
         for mut meta in buffer.iter_meta_mut::<Self>() {
-            if meta.0.value.arm == inference.arm {
+            if meta.0.value.arm == inference.arm && meta.0.value.stage == inference.stage {
                 meta.0.value = inference;
                 return;
             }
@@ -41,9 +42,15 @@ impl AndonInferenceMeta {
         &self.0.value
     }
 
-    /// What `arm` said of this frame, if it is known here.
+    /// What `arm` said of this frame, if it is known here: the word of its last stage.
     pub fn get(buffer: &gst::BufferRef, arm: Arm) -> Option<Arc<Inference>> {
-        buffer.iter_meta::<Self>().map(|m| m.inference().clone()).find(|i| i.arm == arm)
+        let said = buffer.iter_meta::<Self>().map(|m| m.inference().clone()).filter(|i| i.arm == arm);
+        said.max_by_key(|i| i.stage)
+    }
+
+    /// What `arm` said of this frame at `stage`, from 1.
+    pub fn at_stage(buffer: &gst::BufferRef, arm: Arm, stage: u32) -> Option<Arc<Inference>> {
+        buffer.iter_meta::<Self>().map(|m| m.inference().clone()).find(|i| i.arm == arm && i.stage == stage)
     }
 
     /// What every arm said, in the order they were put on.

@@ -15,30 +15,39 @@ pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
         return;
     }
     for (id, d) in inference.detections.iter().enumerate() {
-        let upright = d.upright();
-        let (x, y, w, h) = whole_pixels(&upright, inference.frame);
-        let [fw, fh] = inference.frame.map(|v| v.max(1) as f64);
-        let mut param = gst::Structure::builder("detection")
-            .field("label_id", d.class as i32)
-            .field("label", &*d.label)
-            .field("confidence", d.score as f64)
-            .field("x_min", upright[0] as f64 / fw)
-            .field("x_max", (upright[0] + upright[2]) as f64 / fw)
-            .field("y_min", upright[1] as f64 / fh)
-            .field("y_max", (upright[1] + upright[3]) as f64 / fh)
-            .build();
-        if let Some(angle) = d.angle {
-            // The box before it is turned, as rotated boxes are told elsewhere: centre, size, angle.
-            param.set("rotation", f64::from(angle));
-            param.set("width", f64::from(d.bbox[2]));
-            param.set("height", f64::from(d.bbox[3]));
-        }
-        let mut roi = VideoRegionOfInterestMeta::add(buffer, &d.label, (x, y, w, h));
-        roi.set_id(id as i32);
-        roi.add_param(param);
+        region(buffer, d, inference.frame).set_id(id as i32);
     }
     #[cfg(feature = "analytics")]
     analytics::mirror(buffer, inference);
+}
+
+/// One detection as a region of interest.
+pub(super) fn region<'b>(
+    buffer: &'b mut gst::BufferRef,
+    d: &Detection,
+    frame: [u32; 2],
+) -> gst::MetaRefMut<'b, VideoRegionOfInterestMeta, gst::meta::Standalone> {
+    let upright = d.upright();
+    let (x, y, w, h) = whole_pixels(&upright, frame);
+    let [fw, fh] = frame.map(|v| v.max(1) as f64);
+    let mut param = gst::Structure::builder("detection")
+        .field("label_id", d.class as i32)
+        .field("label", &*d.label)
+        .field("confidence", d.score as f64)
+        .field("x_min", upright[0] as f64 / fw)
+        .field("x_max", (upright[0] + upright[2]) as f64 / fw)
+        .field("y_min", upright[1] as f64 / fh)
+        .field("y_max", (upright[1] + upright[3]) as f64 / fh)
+        .build();
+    if let Some(angle) = d.angle {
+        // The box before it is turned, as rotated boxes are told elsewhere: centre, size, angle.
+        param.set("rotation", f64::from(angle));
+        param.set("width", f64::from(d.bbox[2]));
+        param.set("height", f64::from(d.bbox[3]));
+    }
+    let mut roi = VideoRegionOfInterestMeta::add(buffer, &d.label, (x, y, w, h));
+    roi.add_param(param);
+    roi
 }
 
 /// What is known of the frame: the own meta of `arm`; for arm a, where there is none, the analytics meta, then ROI metas.
@@ -80,7 +89,7 @@ fn rois(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
 }
 
 /// The smallest whole-pixel box around `b` inside the frame: x, y, width, height.
-fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
+pub(super) fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
     let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
     let (x, y) = (clip(b[0].floor(), frame[0]), clip(b[1].floor(), frame[1]));
     let (r, l) = (clip((b[0] + b[2]).ceil(), frame[0]), clip((b[1] + b[3]).ceil(), frame[1]));

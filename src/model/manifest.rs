@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Output, Rule, Thresholds};
+use super::{Error, Output, Pattern, Rule, Thresholds};
 
 /// The schema name that every manifest starts with.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -91,6 +91,9 @@ pub enum Resize {
 pub enum InputSource {
     /// The frame.
     Image,
+    /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
+    /// [`Input::pattern`].
+    ImageFile,
     /// A named field.
     Field(String),
 }
@@ -100,8 +103,12 @@ pub enum InputSource {
 pub struct Input {
     /// Its name in the graph.
     pub name: String,
-    /// `image` or `field:NAME`.
+    /// `image`, `image-file` or `field:NAME`.
     pub source: String,
+    /// Of `image-file`: the path below the element's `image-root`, ending in `.png`, with `{NAME}` for what the frame's
+    /// part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or its fields tell: `{sku}/{view}.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     /// Of an image.
     #[serde(default)]
     pub layout: Layout,
@@ -150,10 +157,11 @@ fn scale() -> Vec<f32> {
 }
 
 impl Input {
-    /// What fills it, or none where `source` is neither `image` nor `field:NAME`.
+    /// What fills it, or none where `source` is none of `image`, `image-file` and `field:NAME`.
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
+            "image-file" => Some(InputSource::ImageFile),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
@@ -239,7 +247,7 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image' or 'field:NAME'", self.source)),
+            None => bad("source", format!("is '{}', must be 'image', 'image-file' or 'field:NAME'", self.source)),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -249,7 +257,13 @@ impl Input {
                 }
                 Ok(())
             }
-            Some(InputSource::Image) => {
+            Some(source) => {
+                match (source == InputSource::ImageFile, &self.pattern) {
+                    (true, None) => return bad("pattern", "is missing: give one, as in '{sku}/{view}.png'".into()),
+                    (true, Some(pattern)) => Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e))?,
+                    (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
+                    (false, None) => {}
+                }
                 if self.element != ElementType::F32 {
                     return bad("type", "an image input must be f32".into());
                 }

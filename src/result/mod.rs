@@ -331,6 +331,12 @@ pub struct Inference {
     pub provider: Arc<str>,
     /// How it went.
     pub status: Status,
+    /// Why it is not judged; empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// 1 where a model looked at the frame; 2 where it looked at the boxes of the stage before, and so on.
+    #[serde(default = "first_stage", skip_serializing_if = "is_first_stage")]
+    pub stage: u32,
     /// Time in the engine, pre- and post-processing included.
     pub latency_us: u64,
     /// Unjudged unless `status` is ok.
@@ -340,6 +346,10 @@ pub struct Inference {
     /// Best first.
     #[serde(default)]
     pub detections: Vec<Detection>,
+    /// Of a later stage: for each of its detections, the index of that of the stage before which it is about, or in
+    /// which it was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<u32>,
     /// Best first.
     #[serde(default)]
     pub classes: Vec<ClassScore>,
@@ -360,6 +370,14 @@ pub struct Inference {
     pub fields: Arc<Fields>,
 }
 
+fn first_stage() -> u32 {
+    1
+}
+
+fn is_first_stage(stage: &u32) -> bool {
+    *stage == first_stage()
+}
+
 impl Inference {
     /// An outcome for `frame` that has not been judged yet.
     pub fn new(element: Arc<str>, arm: Arm, frame: &Frame, size: [u32; 2]) -> Self {
@@ -378,10 +396,13 @@ impl Inference {
             model: Arc::default(),
             provider: "".into(),
             status: Status::Ok,
+            reason: String::new(),
+            stage: first_stage(),
             latency_us: 0,
             verdict: Verdict::Unjudged,
             score: 0.0,
             detections: Vec::new(),
+            parents: Vec::new(),
             classes: Vec::new(),
             anomaly: None,
             segmentation: None,

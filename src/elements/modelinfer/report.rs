@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The element's messages and errors in words: see the table in the element's page.
 
-use super::swap::Change;
+use super::{running::Running, swap::Change};
 use crate::{
     inference::{self, Outcome},
     meta::message,
@@ -59,6 +59,26 @@ pub(super) fn failed(element: &super::ModelInfer, model: &str, running: Option<&
     message::post(element, s, &json.to_string());
 }
 
+/// `andon/provider-fallback`, and a warning: the model runs, but not on the provider that was wanted first.
+pub(super) fn fallback(element: &super::ModelInfer, running: &Running) {
+    let (provider, wanted, fallbacks) = (running.provider(), &running.ask.options.providers, running.fallbacks());
+    let why = fallbacks.join("; ");
+    let s = gst::Structure::builder("andon/provider-fallback")
+        .field("provider", &**provider)
+        .field("wanted", wanted)
+        .field("reason", &why)
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.provider-fallback/1", "provider": &**provider, "wanted": wanted, "fallbacks": fallbacks
+    });
+    message::post(element, s, &json.to_string());
+    gst::element_warning!(
+        element,
+        gst::ResourceError::Settings,
+        ("the model runs on {provider}: {why}; set strict=true to refuse that, or leave out of execution-providers what is not there")
+    );
+}
+
 /// `andon/unjudged`: from this frame on, frames are not judged.
 pub(super) fn unjudged(element: &super::ModelInfer, frame_id: u64, outcome: &Outcome) {
     let (status, reason) = (outcome.status.as_str(), &outcome.reason);
@@ -90,7 +110,7 @@ pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
         E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {
             gst::error_msg!(gst::LibraryError::Init, ("{error}"))
         }
-        E::Provider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
+        E::Providers { .. } | E::NoProvider { .. } => gst::error_msg!(gst::ResourceError::Settings, ("{error}")),
         _ => gst::error_msg!(gst::StreamError::Format, ("{error}")),
     }
 }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the graph takes and gives, held against what the manifest says of it.
+
+use std::ffi::CString;
+
+use ort::{
+    session::Session,
+    value::{Outlet, ValueType},
+};
+
+use super::{bare, decode::Decode, fields::FieldInput, tensor::Kind};
+use crate::model::{Input, InputSource, Layout, Manifest};
+
+/// What fills an input.
+pub(super) enum Role {
+    /// The frame, as `inputs[n]` of the manifest says.
+    Frame(usize),
+    /// A field.
+    Field(FieldInput),
+}
+
+/// One input of the graph.
+pub(super) struct InputPlan {
+    pub role: Role,
+    pub kind: Kind,
+    /// Of one frame, with the batch axis; -1 where the frame's size decides.
+    shape: Vec<i64>,
+    layout: Layout,
+}
+
+impl InputPlan {
+    /// Its shape for one frame, where the tensor is to have `size`: width, height.
+    pub fn shape(&self, size: [usize; 2]) -> Vec<i64> {
+        let mut shape = self.shape.clone();
+        if let Role::Frame(_) = self.role {
+            let (h, w) = axes(self.layout);
+            (shape[w], shape[h]) = (size[0] as i64, size[1] as i64);
+        }
+        shape
+    }
+}
+
+/// One output of the graph that is read.
+pub(super) struct OutputPlan {
+    pub name: String,
+    pub kind: Kind,
+    /// Of one frame, with the batch axis; none where only the run tells.
+    pub shape: Option<Vec<i64>>,
+}
+
+impl OutputPlan {
+    /// Why it cannot be read.
+    pub fn unread(&self, why: &str) -> String {
+        format!("output '{}' is {why}: this version reads float32 outputs: export it so", self.name)
+    }
+
+    /// It does not come frame by frame.
+    pub fn no_batch(&self, frames: usize, shape: &[i64]) -> String {
+        format!(
+            "output '{}' has shape {shape:?} for {frames} frames: its first axis does not follow the batch; set \
+             batch-size=1",
+            self.name
+        )
+    }
+}
+
+/// The graph's face, checked.
+pub(super) struct Plan {
+    /// In the graph's order.
+    pub inputs: Vec<InputPlan>,
+    /// Their names.
+    pub names: Vec<CString>,
+    /// Those that are read, in the graph's order.
+    pub outputs: Vec<OutputPlan>,
+    /// Their names.
+    pub output_names: Vec<CString>,
+    /// Whether every input leaves the batch axis open.
+    pub batches: bool,
+}
+
+impl Plan {
+    /// Holds the graph against the manifest; an error says what to correct.
+    pub fn new(session: &Session, manifest: &Manifest) -> Result<Self, String> {
+        if let Some(stranger) = manifest.inputs.iter().find(|i| session.inputs().iter().all(|o| o.name() != i.name)) {
+            let names: Vec<_> = session.inputs().iter().map(|i| i.name()).collect();
+            return Err(format!(
+                "the graph has no input '{}' as model.json says, it has {}: correct inputs[].name",
+                stranger.name,
+                names.join(", ")
+            ));
+        }
+        let (mut inputs, mut names, mut batches) = (Vec::new(), Vec::new(), true);
+        for outlet in session.inputs() {
+            let plan = input(outlet, manifest)?;
+            batches &= shape_of(outlet).first() == Some(&-1) && plan.shape.first() == Some(&1);
+            inputs.push(plan);
+            names.push(c_name(outlet)?);
+        }
+        let decode = Decode::new(manifest);
+        let (mut outputs, mut output_names) = (Vec::new(), Vec::new());
+        let batch_axis = frame_symbol(session, manifest);
+        for outlet in session.outputs().iter().filter(|o| decode.reads(o.name())) {
+            outputs.push(output(outlet, batch_axis.as_deref())?);
+            output_names.push(c_name(outlet)?);
+        }
+        Ok(Self { inputs, names, outputs, output_names, batches })
+    }
+
+    /// Which input the frame goes into.
+    pub fn frame(&self) -> usize {
+        let frame = self.inputs.iter().position(|i| matches!(i.role, Role::Frame(_)));
+        frame.expect("a checked manifest has exactly one image input, and the graph has all inputs of the manifest")
+    }
+}
+
+fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, String> {
+    let name = outlet.name();
+    let (n, told) = (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name))
+        .ok_or_else(|| format!("the graph has an input '{name}' that model.json does not name: add it to inputs"))?;
+    let graph = shape_of(outlet);
+    let kind = Kind::from(told.element);
+    let has = outlet.dtype().tensor_type();
+    if has != Some(kind.engine()) {
+        let has = has.map_or_else(|| "no tensor".into(), |t| t.to_string());
+        let wants = kind.engine();
+        return Err(format!("input '{name}' takes {has}, this version feeds {wants}: export it so"));
+    }
+    let at = |e: String| format!("input '{name}' {e}");
+    let (role, shape) = match told.source() {
+        Some(InputSource::Field(field)) => {
+            let shape = field_shape(told, &graph).map_err(at)?;
+            let count = shape.iter().product::<i64>() as usize;
+            let input = FieldInput::new(field, told, kind, count).map_err(|e| format!("input '{name}': {e}"))?;
+            (Role::Field(input), shape)
+        }
+        _ => (Role::Frame(n), image_shape(told, &graph).map_err(at)?),
+    };
+    Ok(InputPlan { role, kind, shape, layout: told.layout })
+}
+
+fn output(outlet: &Outlet, batch_axis: Option<&str>) -> Result<OutputPlan, String> {
+    let name = outlet.name();
+    let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
+        return Err(format!("output '{name}' is no tensor, but {}: export the model without it", outlet.dtype()));
+    };
+    let kind =
+        Kind::of(*ty).ok_or_else(|| format!("output '{name}' is of {ty}, which is not read: export it as float32"))?;
+    let mut shape = shape.to_vec();
+    // The batch axis is one frame long, where it is the input's.
+    if shape.first() == Some(&-1) && batch_axis.is_some_and(|a| dimension_symbols.first().is_some_and(|s| s == a)) {
+        shape[0] = 1;
+    }
+    let known = shape.iter().all(|d| *d > 0);
+    Ok(OutputPlan { name: name.into(), kind, shape: known.then_some(shape) })
+}
+
+/// What the graph calls the batch axis of the frame's input.
+fn frame_symbol(session: &Session, manifest: &Manifest) -> Option<String> {
+    let frame = session.inputs().iter().find(|o| o.name() == manifest.image().name)?;
+    match frame.dtype() {
+        ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.first().filter(|s| !s.is_empty()).cloned(),
+        _ => None,
+    }
+}
+
+fn c_name(outlet: &Outlet) -> Result<CString, String> {
+    CString::new(outlet.name()).map_err(|_| "a name in the graph holds a zero byte: export it anew".into())
+}
+
+fn shape_of(outlet: &Outlet) -> Vec<i64> {
+    outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default()
+}
+
+/// Where height and width stand.
+fn axes(layout: Layout) -> (usize, usize) {
+    match layout {
+        Layout::Nchw => (2, 3),
+        Layout::Nhwc => (1, 2),
+    }
+}
+
+/// The graph's face, for a file without a manifest.
+pub(super) fn face(session: &Session) -> bare::Graph {
+    let side = |outlets: &[Outlet]| {
+        let port =
+            |o: &Outlet| bare::Port { name: o.name().to_string(), shape: shape_of(o), kind: o.dtype().tensor_type() };
+        outlets.iter().map(port).collect()
+    };
+    let notes = session.metadata().ok().map(|m| {
+        let keys = m.custom_keys().unwrap_or_default();
+        keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
+    });
+    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes: notes.unwrap_or_default() }
+}
+
+/// The shape to feed, batch of one, where graph and manifest agree on it.
+fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
+    let [w, h] = input.size.expect("a checked image input has a size").map(i64::from);
+    let c = input.colour.channels() as i64;
+    let shape = match input.layout {
+        Layout::Nchw => vec![1, c, h, w],
+        Layout::Nhwc => vec![1, h, w, c],
+    };
+    if fits(&shape, graph) {
+        Ok(shape)
+    } else {
+        Err(format!(
+            "has shape {graph:?} in the graph and {shape:?} in model.json: correct colour, size or layout there"
+        ))
+    }
+}
+
+fn field_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
+    let open = || graph.iter().map(|d| (*d).max(1)).collect();
+    let shape: Vec<i64> = input.shape.as_ref().map_or_else(open, |s| s.iter().map(|d| *d as i64).collect());
+    if fits(&shape, graph) {
+        Ok(shape)
+    } else {
+        Err(format!("has shape {graph:?} in the graph and {shape:?} in model.json: correct its shape there"))
+    }
+}
+
+/// Whether a tensor of `shape` may be fed where the graph says `graph`, with -1 for any length.
+fn fits(shape: &[i64], graph: &[i64]) -> bool {
+    shape.len() == graph.len() && shape.iter().zip(graph).all(|(s, g)| *g < 0 || s == g)
+}

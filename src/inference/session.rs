@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A session of the engine: which provider runs it, and how it is set up.
+
+use std::sync::Arc;
+
+use ort::{
+    logging::LogLevel,
+    session::{
+        Session,
+        builder::{GraphOptimizationLevel, SessionBuilder},
+    },
+};
+
+use super::{
+    Error, Options,
+    engine::guarded,
+    pool,
+    providers::{self, Provider, Wanted},
+    runtime,
+};
+use crate::model::Source;
+
+/// A session, and what there is to say of how it came about.
+pub(super) struct Opened {
+    /// Ready to run.
+    pub session: Session,
+    /// The execution provider that runs it.
+    pub provider: Arc<str>,
+    /// Providers that were wanted before it, each with why it was not taken.
+    pub fallbacks: Vec<String>,
+}
+
+/// Makes a session of a model with the first of the wanted providers that the runtime has, that can be set up with its
+/// options, and that takes the model; with [`Options::strict`] with the first of them or not at all. Nodes of the graph
+/// that a provider does not know run on the CPU within the same session.
+///
+/// Takes its time: never call it on a streaming thread.
+pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, Error> {
+    let wanted = providers::wanted(&options.providers)?;
+    let wanted = if options.strict { &wanted[..1] } else { &wanted[..] };
+    let mut fallbacks = Vec::new();
+    for one in wanted {
+        match guarded(|| session(source, options, one)) {
+            Ok(session) => return Ok(Opened { session, provider: one.provider.name().into(), fallbacks }),
+            // The processor takes every good model: what it refuses is the model's fault, not the provider's.
+            Err(problem) if one.provider == Provider::Cpu && one.options.is_empty() => {
+                return Err(Error::Load { path: source.path.clone(), problem });
+            }
+            Err(problem) => fallbacks.push(format!("{one}: {}", providers::reason(&problem, None))),
+        }
+    }
+    let advice = if options.strict {
+        "mend that, or unset strict to go on with the next of execution-providers"
+    } else {
+        "mend one, or add cpu to execution-providers"
+    };
+    Err(Error::NoProvider { path: source.path.clone(), reasons: fallbacks.join("; "), advice })
+}
+
+fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Session, String> {
+    let mut builder = builder(options).map_err(|e| e.to_string())?;
+    wanted.add(&mut builder, options.threads)?;
+    builder.commit_from_memory(&source.bytes).map_err(|e| e.to_string())
+}
+
+/// What holds for every provider.
+fn builder(options: &Options) -> ort::Result<SessionBuilder> {
+    let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
+    let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
+    let builder = pool::threads(Session::builder(environment)?, threads)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
+        .with_log_level(LogLevel::Fatal)?;
+    Ok(builder)
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Execution providers with the runtime that every machine has: what is taken, what is not and why, what is refused.
+
+mod common;
+
+use common::{root, runtime};
+use gstandon::inference::{Engine, Error, Options, Provider};
+
+fn load(providers: &str, strict: bool) -> Result<Engine, Error> {
+    runtime();
+    let model = root().join("tests/data/detector.onnx").display().to_string();
+    Engine::load(&model, &Options { providers: providers.into(), strict, threads: 1, ..Options::default() })
+}
+
+#[track_caller]
+fn refusal(providers: &str, strict: bool) -> String {
+    load(providers, strict).map(|e| e.provider().to_string()).unwrap_err().to_string()
+}
+
+/// One that the runtime in use was built without.
+fn absent() -> Provider {
+    runtime();
+    let mut all = Provider::ALL.into_iter();
+    all.find(|p| !p.offered().unwrap()).expect("no library has all of them")
+}
+
+#[test]
+fn the_first_provider_that_serves_is_taken_and_the_others_are_told_with_the_reason() {
+    let absent = absent().name();
+    let engine = load(&format!("{absent},cpu(use_arena=0),cpu"), false).unwrap();
+    assert_eq!(&**engine.provider(), "cpu");
+    let [told] = engine.fallbacks() else { panic!("one was passed over: {:?}", engine.fallbacks()) };
+    assert!(told.starts_with(&format!("{absent}: is not in this ONNX Runtime (")), "{told}");
+    assert!(told.contains("set ORT_DYLIB_PATH to such a library"), "{told}");
+}
+
+#[test]
+fn the_one_that_was_asked_for_first_leaves_nothing_to_tell() {
+    let engine = load("cpu, tensorrt", false).unwrap();
+    assert_eq!((&**engine.provider(), engine.fallbacks()), ("cpu", &[][..]));
+}
+
+#[test]
+fn auto_takes_the_best_that_the_library_has() {
+    let engine = load("auto", true).unwrap();
+    let best = if Provider::OpenVino.offered().unwrap() { "openvino" } else { "cpu" };
+    assert!([best, "cuda", "rocm", "coreml"].contains(&&**engine.provider()), "{}", engine.provider());
+}
+
+#[test]
+fn strict_takes_the_first_or_none() {
+    let absent = absent().name();
+    let error = refusal(&format!("{absent},cpu"), true);
+    assert!(error.contains(&format!("{absent}: is not in")) && error.contains("unset strict"), "{error}");
+    assert_eq!(&**load("cpu,cuda", true).unwrap().provider(), "cpu");
+}
+
+#[test]
+fn a_list_without_one_that_serves_is_refused_with_every_reason() {
+    let absent = absent().name();
+    let error = refusal(&format!("{absent},{absent}(a=b)"), false);
+    assert!(error.contains(&format!("; {absent}(a=b): is not in")) && error.contains("add cpu"), "{error}");
+}
+
+#[test]
+fn a_name_that_is_not_known_is_refused_with_those_that_are() {
+    let error = refusal("tpu,cpu", false);
+    assert!(error.contains("'tpu' is not known: known are auto, cpu, cuda, tensorrt, openvino"), "{error}");
+    assert!(error.contains("the ONNX Runtime in use has cpu"), "{error}");
+}
+
+#[test]
+fn options_that_a_provider_does_not_have_pass_it_over() {
+    let engine = load("cpu(threads=4),cpu", false).unwrap();
+    assert_eq!(engine.fallbacks(), ["cpu(threads=4): its only option is use_arena=0 or use_arena=1"]);
+}
+
+#[test]
+fn a_model_that_nothing_can_read_is_the_models_fault() {
+    runtime();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("broken.onnx");
+    std::fs::write(&path, "no graph").unwrap();
+    let options = Options { providers: format!("{},cpu", absent().name()), ..Options::default() };
+    let error = Engine::load(&path.display().to_string(), &options).err().expect("it is refused");
+    assert!(matches!(error, Error::Load { .. }), "{error}");
+}
