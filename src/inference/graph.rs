@@ -9,7 +9,7 @@ use ort::{
 };
 
 use super::{bare, decode::Decode, fields::FieldInput, tensor::Kind};
-use crate::model::{Input, InputSource, Layout, Manifest};
+use crate::model::{Input, InputSource, Layout, Manifest, ModelInfo};
 
 /// What fills an input.
 pub(super) enum Role {
@@ -180,7 +180,7 @@ fn axes(layout: Layout) -> (usize, usize) {
 }
 
 /// The graph's face, for a file without a manifest.
-pub(super) fn face(session: &Session) -> bare::Graph {
+pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> bare::Graph {
     let side = |outlets: &[Outlet]| {
         let port =
             |o: &Outlet| bare::Port { name: o.name().to_string(), shape: shape_of(o), kind: o.dtype().tensor_type() };
@@ -190,7 +190,8 @@ pub(super) fn face(session: &Session) -> bare::Graph {
         let keys = m.custom_keys().unwrap_or_default();
         keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
     });
-    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes: notes.unwrap_or_default() }
+    let notes = notes.unwrap_or_default();
+    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes, info }
 }
 
 /// The shape to feed, batch of one, where graph and manifest agree on it.

@@ -17,6 +17,7 @@ mod lane;
 mod preprocess;
 mod providers;
 mod recognise;
+mod registry;
 pub mod runtime;
 mod session;
 mod template;

@@ -16,7 +16,7 @@ pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
 pub use manifest::{
     Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
-    Output, Resize, Role, Rule, Task, Thresholds,
+    Output, Resize, Role, Rule, Task, Thresholds, plain,
 };
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 pub use pattern::Pattern;
