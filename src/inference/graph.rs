@@ -14,7 +14,7 @@ use super::{
     fields::FieldInput,
     tensor::{Kind, Memory},
 };
-use crate::model::{Input, InputSource, Layout, Manifest};
+use crate::model::{Input, InputSource, Layout, Manifest, ModelInfo};
 
 /// What fills an input.
 pub(super) enum Role {
@@ -222,14 +222,15 @@ fn axes(layout: Layout) -> (usize, usize) {
 }
 
 /// The graph's face, for a file without a manifest.
-pub(super) fn face(session: &Session) -> bare::Graph {
+pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> bare::Graph {
     let port = |o: &Outlet| bare::Port { name: o.name().into(), shape: shape_of(o), kind: o.dtype().tensor_type() };
     let side = |outlets: &[Outlet]| outlets.iter().map(port).collect();
     let notes = session.metadata().ok().map(|m| {
         let keys = m.custom_keys().unwrap_or_default();
         keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
     });
-    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes: notes.unwrap_or_default() }
+    let notes = notes.unwrap_or_default();
+    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes, info }
 }
 
 /// The shape to feed, batch of one, where graph and manifest agree on it.

@@ -19,6 +19,7 @@ pub mod pool;
 mod preprocess;
 mod providers;
 mod recognise;
+mod registry;
 pub mod runtime;
 mod session;
 mod template;

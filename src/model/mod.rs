@@ -19,7 +19,7 @@ pub use manifest::{
     Colour, ElementType, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Task,
 };
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
-pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds};
+pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds, plain};
 pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
