@@ -106,7 +106,7 @@ fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
     i.verdict = verdict;
     i.latency_us = 1_000;
     if verdict == Verdict::Ng {
-        i.detections = vec![Detection { class: 0, label: "open".into(), score: 0.9, bbox: [10., 10., 20., 20.] }];
+        i.detections = vec![Detection::new(0, "open".into(), 0.9, [10., 10., 20., 20.])];
     }
     i
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use gst::prelude::*;
 use gstandon::{
     meta::AndonInferenceMeta,
-    result::{Arm, Detection, Frame, Inference, Verdict},
+    result::{Anomaly, Arm, Detection, Frame, Inference, Mask, Segmentation, Verdict},
 };
 
 fn outcome(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, &Frame::new(None), [320, 240]);
     i.verdict = verdict;
     i.model = Arc::new(gstandon::result::ModelId { name: "pcb".into(), version: "2".into(), digest: "".into() });
-    i.detections = boxes.iter().map(|b| Detection { class: 0, label: "short".into(), score: 0.9, bbox: *b }).collect();
+    i.detections = boxes.iter().map(|b| Detection::new(0, "short".into(), 0.9, *b)).collect();
     Arc::new(i)
 }
 
@@ -54,6 +54,79 @@ fn a_box_is_drawn_around_the_find_and_not_over_it() {
         assert!(!changed(&bytes, 100, 100) && !changed(&bytes, 120, 115) && !changed(&bytes, 97, 97), "{format}");
         assert!(AndonInferenceMeta::get(&out, Arm::A).is_some(), "drawing keeps the outcome");
     }
+}
+
+/// An outcome with what `fill` puts into it, and nothing else to draw.
+fn with(fill: impl FnOnce(&mut Inference)) -> Arc<Inference> {
+    let mut i = (*outcome(Arm::A, Verdict::Ng, &[])).clone();
+    fill(&mut i);
+    Arc::new(i)
+}
+
+/// Two columns and one row over the left half of the frame's upper half; the second column is set.
+fn mask() -> Arc<Mask> {
+    Arc::new(Mask { width: 2, height: 1, region: [0., 0., 160., 120.], values: [0, 1].into() })
+}
+
+#[test]
+fn a_turned_box_is_drawn_turned() {
+    let found = with(|i| {
+        let upright = Detection::new(0, "short".into(), 0.9, [120., 110., 80., 20.]);
+        i.detections.push(Detection { angle: Some(std::f32::consts::FRAC_PI_2), ..upright });
+    });
+    let (bytes, _) = drawn("band=false labels=false line-width=2", "GRAY8", &[found]);
+    // A quarter turn about (160, 120): 20 wide, 80 high.
+    assert!(
+        changed(&bytes, 149, 120) && changed(&bytes, 170, 120) && changed(&bytes, 160, 79) && changed(&bytes, 160, 160)
+    );
+    assert!(!changed(&bytes, 160, 120) && !changed(&bytes, 119, 120) && !changed(&bytes, 125, 109));
+}
+
+#[test]
+fn masks_cover_their_cells_and_no_more() {
+    let found = with(|i| {
+        let thing = Detection::new(0, "short".into(), 0.9, [300., 200., 10., 10.]);
+        i.detections.push(Detection { mask: Some(mask()), ..thing });
+    });
+    for format in ["GRAY8", "NV12"] {
+        let (bytes, _) = drawn("band=false labels=false", format, std::slice::from_ref(&found));
+        assert!(changed(&bytes, 80, 0) && changed(&bytes, 159, 119), "{format}");
+        assert!(!changed(&bytes, 79, 60) && !changed(&bytes, 160, 60) && !changed(&bytes, 100, 120), "{format}");
+    }
+    let (bytes, _) = drawn("band=false labels=false masks=false", "GRAY8", &[found]);
+    assert!(!changed(&bytes, 100, 60));
+}
+
+#[test]
+fn an_anomaly_mask_shows_where_there_is_no_map() {
+    let found = with(|i| i.anomaly = Some(Anomaly { score: 0.9, map: None, mask: Some(mask()) }));
+    let (bytes, _) = drawn("band=false", "GRAY8", std::slice::from_ref(&found));
+    assert!(changed(&bytes, 120, 60) && !changed(&bytes, 40, 60));
+    let (bytes, _) = drawn("band=false heat=false", "GRAY8", &[found]);
+    assert!(!changed(&bytes, 120, 60));
+}
+
+#[test]
+fn each_label_of_a_segmentation_has_its_colour_and_the_first_none() {
+    let found = with(|i| {
+        let (region, classes) = ([0., -40., 320., 320.], Arc::from([9, 9, 9, 9, 0, 1, 2, u16::MAX, 9, 9, 9, 9]));
+        i.segmentation = Some(Segmentation { width: 4, height: 3, region, shares: Vec::new(), classes });
+    });
+    let (bytes, _) = drawn("band=false", "GRAY8", &[found]);
+    let row: Vec<_> = [40, 120, 200, 280].map(|x| bytes[120 * 320 + x]).into();
+    assert_eq!((row[0], row[3]), (100, 100), "the first label, and what is none");
+    assert!(row[1] != 100 && row[2] != 100 && row[1] != row[2], "{row:?}");
+    assert!(changed(&bytes, 10, 0) && changed(&bytes, 319, 239), "the map of a letterbox reaches beyond the frame");
+}
+
+#[test]
+fn a_map_without_its_values_is_not_drawn() {
+    let found = with(|i| {
+        let none = Mask { values: [].into(), ..(*mask()).clone() };
+        i.anomaly = Some(Anomaly { score: 0.9, map: None, mask: Some(Arc::new(none)) });
+    });
+    let (bytes, _) = drawn("band=false", "GRAY8", &[found]);
+    assert!(bytes.iter().all(|b| *b == 100), "it came from JSON, which has no room for them");
 }
 
 #[test]

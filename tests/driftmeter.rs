@@ -212,7 +212,7 @@ fn a_model_that_falls_silent_is_drift_by_predictions() {
         inference.verdict = if ng { Verdict::Ng } else { Verdict::Ok };
         if ng {
             let bbox = [1.0, 1.0, 8.0, 8.0];
-            inference.detections.push(Detection { class: 0, label: "open".into(), score: 0.9, bbox });
+            inference.detections.push(Detection::new(0, "open".into(), 0.9, bbox));
         }
         AndonFrameMeta::set(buffer.get_mut().unwrap(), frame);
         AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(inference));

@@ -200,7 +200,7 @@ fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, frame, [4, 2]);
     i.verdict = verdict;
     if verdict == Verdict::Ng {
-        i.detections.push(Detection { class: 1, label: "spur".into(), score: 0.9, bbox: [0., 0., 1., 1.] });
+        i.detections.push(Detection::new(1, "spur".into(), 0.9, [0., 0., 1., 1.]));
     }
     Arc::new(i)
 }

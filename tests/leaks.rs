@@ -73,6 +73,13 @@ fn one_model_leaks_nothing() {
 }
 
 #[test]
+fn four_frames_in_work_leak_nothing() {
+    assert_clean(
+        "defecttestsrc num-buffers=20 defect-rate=1 ! modelinfer model=models/pcb/1 in-flight=4 share=line ! fakesink",
+    );
+}
+
+#[test]
 fn drift_and_capture_leak_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().display();

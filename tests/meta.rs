@@ -18,7 +18,7 @@ fn after(elements: &str) -> (Frame, gst::Buffer) {
     h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");
     let frame = Frame::new(None);
     let mut outcome = Inference::new("m".into(), Arm::A, &frame, [64, 48]);
-    outcome.detections.push(Detection { class: 0, label: "open".into(), score: 0.9, bbox: [8., 8., 16., 12.] });
+    outcome.detections.push(Detection::new(0, "open".into(), 0.9, [8., 8., 16., 12.]));
     let mut buffer = gst::Buffer::with_size(64 * 48).unwrap();
     let b = buffer.get_mut().unwrap();
     AndonFrameMeta::set(b, frame.clone());

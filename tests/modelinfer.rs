@@ -5,128 +5,16 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{data, init, launch, play, root, runtime};
+use common::{
+    data, init,
+    judge::{Bench, bundle, graph, path},
+    launch, play, root, runtime,
+};
 use gst::prelude::*;
-use gst_check::Harness;
 use gstandon::{
     meta::{AndonInferenceMeta, event::AndonEvent, message::json_of},
-    result::{Arm, Fields, Inference, Part, Status, Verdict},
+    result::{Arm, Fields, Inference, Status, Verdict},
 };
-
-/// A tiny graph of tests/data, written by tests/oracles/make_models.py.
-fn graph(name: &str) -> String {
-    root().join("tests/data").join(name).with_extension("onnx").display().to_string()
-}
-
-/// A bundle around a tiny graph, with a manifest that `change` may spoil.
-fn bundle(graph_name: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let bytes = std::fs::read(graph(graph_name)).unwrap();
-    let mut manifest = serde_json::json!({
-        "schema": "andon.model/1", "name": graph_name, "version": "1", "task": "detection",
-        "inputs": [{"name": "images", "source": "image", "colour": "grey", "size": [32, 32]}],
-        "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["dark", "bright"]}],
-        "thresholds": {"score": 0.25, "iou": 0.45},
-        "verdict": {"rule": "any-detection"},
-        "digests": {"model.onnx": gstandon::model::digest(&bytes)}
-    });
-    change(&mut manifest);
-    std::fs::write(dir.path().join("model.onnx"), bytes).unwrap();
-    std::fs::write(dir.path().join("model.json"), manifest.to_string()).unwrap();
-    dir
-}
-
-fn path(dir: &tempfile::TempDir) -> String {
-    dir.path().display().to_string()
-}
-
-/// A harness around the element, with a bus to hear it.
-struct Bench {
-    h: Harness,
-    bus: gst::Bus,
-    n: u64,
-}
-
-impl Bench {
-    fn new(properties: &[(&str, &dyn glib::value::ToValue)]) -> Self {
-        Self::with_caps(properties, "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1")
-    }
-
-    fn with_caps(properties: &[(&str, &dyn glib::value::ToValue)], caps: &str) -> Self {
-        runtime();
-        let element = gst::ElementFactory::make("modelinfer").name("judge").build().unwrap();
-        for (name, value) in properties {
-            element.set_property_from_value(name, &value.to_value());
-        }
-        let bus = gst::Bus::new();
-        element.set_bus(Some(&bus));
-        let mut h = Harness::with_element(&element, Some("sink"), Some("src"));
-        h.set_src_caps_str(caps);
-        Self { h, bus, n: 0 }
-    }
-
-    fn element(&self) -> gst::Element {
-        self.h.element().unwrap()
-    }
-
-    /// A frame of one brightness, of as many bytes as the caps need.
-    fn frame(&mut self, level: u8, bytes: usize) -> gst::Buffer {
-        let mut buffer = gst::Buffer::from_mut_slice(vec![level; bytes]);
-        let b = buffer.get_mut().unwrap();
-        b.set_pts(self.n * gst::ClockTime::from_mseconds(40));
-        b.set_duration(gst::ClockTime::from_mseconds(40));
-        self.n += 1;
-        buffer
-    }
-
-    #[track_caller]
-    fn push(&mut self, buffer: gst::Buffer) -> gst::Buffer {
-        self.h.push(buffer).expect("the frame goes in");
-        self.h.pull().expect("the frame comes out")
-    }
-
-    /// What is said of a grey 64×64 frame.
-    #[track_caller]
-    fn judge(&mut self, level: u8) -> Arc<Inference> {
-        let frame = self.frame(level, 64 * 64);
-        let frame = self.push(frame);
-        AndonInferenceMeta::get(&frame, Arm::A).expect("every frame carries an outcome")
-    }
-
-    /// The next message of that name; waits for the element's own threads.
-    #[track_caller]
-    fn message(&self, name: &str) -> serde_json::Value {
-        let until = std::time::Instant::now() + common::WATCHDOG;
-        while std::time::Instant::now() < until {
-            let message = self.bus.timed_pop(gst::ClockTime::from_mseconds(100));
-            if let Some(json) = message.and_then(|m| json_of(&m, name)) {
-                return json;
-            }
-        }
-        panic!("no {name} came");
-    }
-
-    /// All messages so far.
-    fn messages(&self) -> Vec<gst::Message> {
-        std::iter::from_fn(|| self.bus.pop()).collect()
-    }
-
-    fn verdicts(&self) -> Vec<(String, String)> {
-        common::jsons(&self.messages(), "andon/part-verdict")
-            .iter()
-            .map(|j| (j["id"].as_str().unwrap().to_string(), j["verdict"].as_str().unwrap().to_string()))
-            .collect()
-    }
-
-    fn stat(&self, name: &str) -> u64 {
-        self.element().property::<gst::Structure>("stats").get(name).unwrap()
-    }
-
-    fn show(&mut self, id: &str, view: u32, views: u32) {
-        let part = Part { id: id.into(), sku: "A".into(), view, views, ..Part::default() };
-        assert!(self.h.push_event(AndonEvent::Part(Arc::new(part)).to_event()));
-    }
-}
 
 #[test]
 fn a_bright_frame_is_ng_and_its_box_is_in_pixels_of_the_frame() {
@@ -338,26 +226,6 @@ fn on_error_pass_lets_frames_go_unjudged_until_a_model_comes() {
     assert!(b.element().emit_by_name::<bool>("swap", &[&graph("detector")]));
     b.swapped();
     assert_eq!(b.judge(255).verdict, Verdict::Ng);
-}
-
-impl Bench {
-    /// Feeds dark frames until the swap under way is done; none may be lost or unlike the others.
-    #[track_caller]
-    fn swapped(&mut self) -> serde_json::Value {
-        let until = std::time::Instant::now() + common::WATCHDOG;
-        while std::time::Instant::now() < until {
-            let frame = self.frame(10, 64 * 64);
-            self.push(frame);
-            for m in self.messages() {
-                assert_eq!(json_of(&m, "andon/model-failed"), None);
-                if let Some(changed) = json_of(&m, "andon/model-changed") {
-                    return changed;
-                }
-            }
-            std::thread::yield_now();
-        }
-        panic!("the swap did not come");
-    }
 }
 
 #[test]

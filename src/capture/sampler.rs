@@ -416,7 +416,7 @@ mod tests {
         frame.id = id;
         let mut i = Inference::new("m".into(), arm, &frame, [4, 2]);
         i.verdict = verdict;
-        let found = |l: &&str| Detection { class: 0, label: (*l).into(), score: 0.9, bbox: [0.; 4] };
+        let found = |l: &&str| Detection::new(0, (*l).into(), 0.9, [0.; 4]);
         i.detections = labels.iter().map(found).collect();
         i
     }

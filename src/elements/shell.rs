@@ -35,6 +35,20 @@ pub(super) fn pass_allocation(
     if src.peer_query(query) { Ok(()) } else { Err(gst::loggable_error!(gst::CAT_RUST, "nobody answers downstream")) }
 }
 
+/// Asks of every pool in the answer for `more` buffers, which are held here at a time.
+pub(super) fn raise_minimum(query: &mut gst::query::Allocation, more: u32) {
+    if more == 0 {
+        return;
+    }
+    let pools: Vec<_> =
+        query.allocation_pools().map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max)).collect();
+    for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
+        let min = min + more;
+        let max = if max == 0 { 0 } else { max.max(min) };
+        query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
+    }
+}
+
 /// A buffer that somebody else holds too gets an object of its own for the metas; its pixels stay shared.
 pub(super) fn own_metas(input: InputBuffer<'_>) -> PrepareOutputBufferSuccess {
     match input {

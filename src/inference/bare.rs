@@ -48,6 +48,7 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
             }
             (Task::Classification, Rule::LabelOk { ok })
         }
+        other => return Err(format!("{other:?} needs a manifest: {WRITE}")),
     };
     let score = if decoder == Decoder::Yolov8 { Thresholds::default().score } else { 0.5 };
     Ok(Manifest {
@@ -61,7 +62,7 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
             resize: if decoder == Decoder::Yolov8 { Resize::Letterbox } else { Resize::Stretch },
             ..input
         }],
-        outputs: vec![Output { name: output, decoder, labels, activation: None }],
+        outputs: vec![Output::new(output, decoder, labels)],
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
         digests: BTreeMap::new(),
@@ -101,6 +102,7 @@ fn image(graph: &Graph) -> Result<Input, String> {
     Ok(Input {
         name: name.clone(),
         source: "image".into(),
+        pattern: None,
         layout,
         element: ElementType::F32,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{
     Error, Preprocessor,
     cancel::Cancel,
+    cut::{cut, put_back},
     decode::{self, Decode, Outcome, Thresholds},
     engine::{Engine, guarded},
     graph::Role,
@@ -86,7 +87,14 @@ impl Lane {
                 return Err(Box::new(Outcome::unjudged(Status::MissingField, reason)));
             }
         }
-        Ok(Prepared { mapping: self.pixels(job.image) })
+        let mapping = match &job.region {
+            None => self.pixels(job.image),
+            Some(region) => {
+                let (part, origin) = cut(job.image, region);
+                put_back(self.pixels(&part), origin, job.image)
+            }
+        };
+        Ok(Prepared { mapping })
     }
 
     fn pixels(&mut self, image: &Image<'_>) -> Mapping {

@@ -7,29 +7,31 @@
 mod bare;
 mod binding;
 mod cancel;
+mod cut;
 mod decode;
 mod denormals;
 mod engine;
 mod fields;
 mod graph;
 mod lane;
-mod nms;
 pub mod pool;
 mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+mod template;
 mod tensor;
 mod tensors;
 
 use std::path::PathBuf;
 
 pub use cancel::Cancel;
-pub use decode::{Outcome, Thresholds};
+pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane, Prepared};
 pub use preprocess::{Mapping, Preprocessor};
 pub use providers::Provider;
+pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -263,11 +263,34 @@ pub(super) fn reason(error: &str, said: Option<&str>) -> String {
     }
     let plain = |text: &str| {
         let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
+        let line = without_place(line).trim_end_matches('.');
         let short: String = line.chars().take(300).collect();
         if short.len() < line.len() { format!("{short}…") } else { short }
     };
     let (error, said) = (plain(error), plain(said.unwrap_or_default()));
     if said.is_empty() || error.contains(&said) { error } else { format!("{error}: {said}") }
+}
+
+/// The message of `/path/file.cc:12 type function(types) [ERROR] message`, which is what ONNX Runtime's exceptions say.
+fn without_place(line: &str) -> &str {
+    let message = || {
+        let place = line.find(".cc:").filter(|_| line.contains('/'))?;
+        let (mut depth, mut rest) = (0_i32, &line[place..]);
+        let end = rest.char_indices().find(|(_, c)| {
+            depth += i32::from(*c == '(') - i32::from(*c == ')');
+            *c == ')' && depth == 0
+        })?;
+        rest = &rest[end.0 + 1..];
+        if rest.starts_with("::") {
+            rest = rest.split_once("> ")?.1;
+        }
+        rest = rest.trim_start();
+        while let Some((_, behind)) = rest.strip_prefix('[').and_then(|tag| tag.split_once(']')) {
+            rest = behind.trim_start();
+        }
+        (!rest.is_empty()).then_some(rest)
+    };
+    message().unwrap_or(line)
 }
 
 /// The library that the loader did not find, of `…: libcudnn.so.9: cannot open shared object file…`.
@@ -378,6 +401,22 @@ mod tests {
         assert!(reason(none, None).starts_with("there is no CUDA device"));
         let old = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version";
         assert!(reason(old, None).starts_with("the NVIDIA driver is too old"));
+    }
+
+    #[test]
+    fn where_in_its_source_the_runtime_failed_is_left_out() {
+        for (text, message) in [
+            ("Failed: /a/b.cc:185 std::string f(std::shared_ptr<X>, const Y&) [ERROR] [OpenVINO] Wrong.", "Wrong."),
+            ("Failed: /a/b.cc:207 f(const A&, B*)::<lambda()> Invalid key: x", "Invalid key: x"),
+            (
+                "/a/b.cc:123 bool f(E, const char*) [with E = cudaError; bool T = true] No kernel (sm_90)",
+                "No kernel (sm_90)",
+            ),
+            ("/a/b.cc:1 f(", "/a/b.cc:1 f("),
+            ("no place (at all)", "no place (at all)"),
+        ] {
+            assert_eq!(reason(text, None), message);
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Tensors {
             }
         };
         let data = data.ok_or_else(|| plan.unread("not of float32"))?;
-        Ok(decode::Tensor { name: &plan.name, shape, data })
+        Ok(decode::Tensor { name: &plan.name, shape, data: decode::Data::F32(data) })
     }
 }
 

@@ -13,9 +13,10 @@ use std::{
 use gst::prelude::*;
 
 use super::carrier::{self, Cargo, Carrier, Registration, Transform};
-use crate::result::{Arm, Inference};
+use crate::result::{Arm, BoxPx, Inference, Mask};
 
-/// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm.
+/// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm and stage: a model that looks at
+/// the boxes of another leaves what that one said, and speaks after it.
 #[repr(transparent)]
 pub struct AndonInferenceMeta(Carrier<Arc<Inference>>);
 
@@ -25,10 +26,10 @@ unsafe impl Send for AndonInferenceMeta {}
 unsafe impl Sync for AndonInferenceMeta {}
 
 impl AndonInferenceMeta {
-    /// Puts an outcome on the buffer, in place of what the same arm said before.
+    /// Puts an outcome on the buffer, in place of what the same arm said before at the same stage.
     pub fn set(buffer: &mut gst::BufferRef, inference: Arc<Inference>) {
         for mut meta in buffer.iter_meta_mut::<Self>() {
-            if meta.0.value.arm == inference.arm {
+            if meta.0.value.arm == inference.arm && meta.0.value.stage == inference.stage {
                 meta.0.value = inference;
                 return;
             }
@@ -41,9 +42,15 @@ impl AndonInferenceMeta {
         &self.0.value
     }
 
-    /// What `arm` said of this frame, if it is known here.
+    /// What `arm` said of this frame, if it is known here: the word of its last stage.
     pub fn get(buffer: &gst::BufferRef, arm: Arm) -> Option<Arc<Inference>> {
-        buffer.iter_meta::<Self>().map(|m| m.inference().clone()).find(|i| i.arm == arm)
+        let said = buffer.iter_meta::<Self>().map(|m| m.inference().clone()).filter(|i| i.arm == arm);
+        said.max_by_key(|i| i.stage)
+    }
+
+    /// What `arm` said of this frame at `stage`, from 1.
+    pub fn at_stage(buffer: &gst::BufferRef, arm: Arm, stage: u32) -> Option<Arc<Inference>> {
+        buffer.iter_meta::<Self>().map(|m| m.inference().clone()).find(|i| i.arm == arm && i.stage == stage)
     }
 
     /// What every arm said, in the order they were put on.
@@ -70,12 +77,37 @@ pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference 
             *v *= k[i % 2];
         }
     };
-    out.detections.iter_mut().for_each(|d| scale(&mut d.bbox));
-    if let Some(map) = out.anomaly.as_mut().and_then(|a| a.map.as_mut()) {
-        scale(&mut map.region);
+    let mask = |mask: &mut Option<Arc<Mask>>| {
+        if let Some(mask) = mask {
+            scale(&mut Arc::make_mut(mask).region);
+        }
+    };
+    for d in &mut out.detections {
+        match d.angle {
+            Some(angle) if k[0] != k[1] => (d.bbox, d.angle) = turned(&d.bbox, angle, k),
+            _ => scale(&mut d.bbox),
+        }
+        mask(&mut d.mask);
+    }
+    if let Some(anomaly) = &mut out.anomaly {
+        if let Some(map) = &mut anomaly.map {
+            scale(&mut map.region);
+        }
+        mask(&mut anomaly.mask);
+    }
+    if let Some(segmentation) = &mut out.segmentation {
+        scale(&mut segmentation.region);
     }
     out.frame = [0, 1].map(|i| (out.frame[i] as f32 * k[i]).round() as u32);
     out
+}
+
+/// An oriented box after each axis was scaled by its own factor: the rectangle along the new direction of its width.
+fn turned([x, y, w, h]: &BoxPx, angle: f32, k: [f32; 2]) -> (BoxPx, Option<f32>) {
+    let (sin, cos) = angle.sin_cos();
+    let (wide, high) = ((w * cos * k[0]).hypot(w * sin * k[1]), (h * sin * k[0]).hypot(h * cos * k[1]));
+    let (cx, cy) = ((x + w / 2.0) * k[0], (y + h / 2.0) * k[1]);
+    ([cx - wide / 2.0, cy - high / 2.0, wide, high], Some((sin * k[1]).atan2(cos * k[0])))
 }
 
 impl Cargo for Arc<Inference> {
@@ -107,7 +139,7 @@ mod tests {
 
     fn outcome(arm: Arm) -> Arc<Inference> {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [640, 480]);
-        i.detections.push(Detection { class: 0, label: "open".into(), score: 0.9, bbox: [10., 20., 30., 40.] });
+        i.detections.push(Detection::new(0, "open".into(), 0.9, [10., 20., 30., 40.]));
         Arc::new(i)
     }
 
@@ -128,6 +160,17 @@ mod tests {
     fn boxes_follow_a_change_of_size() {
         let s = scaled(&outcome(Arm::A), [640, 480], [320, 480]);
         assert_eq!((s.detections[0].bbox, s.frame), ([5., 20., 15., 40.], [320, 480]));
+    }
+
+    #[test]
+    fn an_oriented_box_follows_a_change_of_size() {
+        let mut i = (*outcome(Arm::A)).clone();
+        i.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
+        let s = scaled(&i, [640, 480], [320, 480]);
+        // A quarter turn: the width lies along y, which has not changed; the height along x, which is half.
+        let d = &s.detections[0];
+        assert!(d.bbox.iter().zip([-2.5, 30., 30., 20.]).all(|(a, b)| (a - b).abs() < 1e-3), "{:?}", d.bbox);
+        assert!((d.angle.unwrap() - std::f32::consts::FRAC_PI_2).abs() < 1e-5);
     }
 
     #[test]

@@ -15,23 +15,39 @@ pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
         return;
     }
     for (id, d) in inference.detections.iter().enumerate() {
-        let (x, y, w, h) = whole_pixels(&d.bbox, inference.frame);
-        let [fw, fh] = inference.frame.map(|v| v.max(1) as f64);
-        let param = gst::Structure::builder("detection")
-            .field("label_id", d.class as i32)
-            .field("label", &*d.label)
-            .field("confidence", d.score as f64)
-            .field("x_min", d.bbox[0] as f64 / fw)
-            .field("x_max", (d.bbox[0] + d.bbox[2]) as f64 / fw)
-            .field("y_min", d.bbox[1] as f64 / fh)
-            .field("y_max", (d.bbox[1] + d.bbox[3]) as f64 / fh)
-            .build();
-        let mut roi = VideoRegionOfInterestMeta::add(buffer, &d.label, (x, y, w, h));
-        roi.set_id(id as i32);
-        roi.add_param(param);
+        region(buffer, d, inference.frame).set_id(id as i32);
     }
     #[cfg(feature = "analytics")]
     analytics::mirror(buffer, inference);
+}
+
+/// One detection as a region of interest.
+pub(super) fn region<'b>(
+    buffer: &'b mut gst::BufferRef,
+    d: &Detection,
+    frame: [u32; 2],
+) -> gst::MetaRefMut<'b, VideoRegionOfInterestMeta, gst::meta::Standalone> {
+    let upright = d.upright();
+    let (x, y, w, h) = whole_pixels(&upright, frame);
+    let [fw, fh] = frame.map(|v| v.max(1) as f64);
+    let mut param = gst::Structure::builder("detection")
+        .field("label_id", d.class as i32)
+        .field("label", &*d.label)
+        .field("confidence", d.score as f64)
+        .field("x_min", upright[0] as f64 / fw)
+        .field("x_max", (upright[0] + upright[2]) as f64 / fw)
+        .field("y_min", upright[1] as f64 / fh)
+        .field("y_max", (upright[1] + upright[3]) as f64 / fh)
+        .build();
+    if let Some(angle) = d.angle {
+        // The box before it is turned, as rotated boxes are told elsewhere: centre, size, angle.
+        param.set("rotation", f64::from(angle));
+        param.set("width", f64::from(d.bbox[2]));
+        param.set("height", f64::from(d.bbox[3]));
+    }
+    let mut roi = VideoRegionOfInterestMeta::add(buffer, &d.label, (x, y, w, h));
+    roi.add_param(param);
+    roi
 }
 
 /// What is known of the frame: the own meta of `arm`; for arm a, where there is none, the analytics meta, then ROI metas.
@@ -64,19 +80,16 @@ fn rois(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
             let (x, y, w, h) = roi.rect();
             let detection = roi.params().find(|s| s.name() == "detection");
             let get = |name| detection.and_then(|s| s.get::<f64>(name).ok());
-            Some(Detection {
-                class: detection.and_then(|s| s.get::<i32>("label_id").ok()).unwrap_or(0).max(0) as u32,
-                label: roi.roi_type().into(),
-                score: get("confidence")? as f32,
-                bbox: [x as f32, y as f32, w as f32, h as f32],
-            })
+            let class = detection.and_then(|s| s.get::<i32>("label_id").ok()).unwrap_or(0).max(0) as u32;
+            let bbox = [x as f32, y as f32, w as f32, h as f32];
+            Some(Detection::new(class, roi.roi_type().into(), get("confidence")? as f32, bbox))
         })
         .collect();
     (!found.is_empty()).then_some(found)
 }
 
 /// The smallest whole-pixel box around `b` inside the frame: x, y, width, height.
-fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
+pub(super) fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
     let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
     let (x, y) = (clip(b[0].floor(), frame[0]), clip(b[1].floor(), frame[1]));
     let (r, l) = (clip((b[0] + b[2]).ceil(), frame[0]), clip((b[1] + b[3]).ceil(), frame[1]));
@@ -93,7 +106,7 @@ mod analytics {
         let mut relation = AnalyticsRelationMeta::add(buffer);
         for d in &inference.detections {
             let quark = glib::Quark::from_str(&*d.label);
-            let (x, y, w, h) = whole_pixels(&d.bbox, inference.frame);
+            let (x, y, w, h) = whole_pixels(&d.upright(), inference.frame);
             let Ok(od) = relation.add_od_mtd(quark, x as i32, y as i32, w as i32, h as i32, d.score).map(|m| m.id())
             else {
                 continue;
@@ -112,12 +125,8 @@ mod analytics {
             .filter_map(|od| {
                 let l = od.location().ok()?;
                 let label = od.obj_type()?;
-                Some(Detection {
-                    class: 0,
-                    label: label.as_str().as_str().into(),
-                    score: l.loc_conf_lvl,
-                    bbox: [l.x as f32, l.y as f32, l.w as f32, l.h as f32],
-                })
+                let bbox = [l.x as f32, l.y as f32, l.w as f32, l.h as f32];
+                Some(Detection::new(0, label.as_str().as_str().into(), l.loc_conf_lvl, bbox))
             })
             .collect();
         Some(found)
@@ -131,7 +140,7 @@ mod tests {
     fn outcome(arm: Arm) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 50]);
         i.verdict = Verdict::Ng;
-        i.detections.push(Detection { class: 3, label: "spur".into(), score: 0.75, bbox: [10.5, 5.0, 20.0, 90.0] });
+        i.detections.push(Detection::new(3, "spur".into(), 0.75, [10.5, 5.0, 20.0, 90.0]));
         i
     }
 

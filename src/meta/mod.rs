@@ -8,10 +8,12 @@ mod frame;
 mod inference;
 pub mod message;
 mod mirror;
+mod stage;
 mod stream;
 pub mod video;
 
 pub use frame::AndonFrameMeta;
 pub use inference::{AndonInferenceMeta, scaled};
 pub use mirror::{mirror, read_any};
+pub use stage::mirror_stage;
 pub use stream::{StreamContext, utc_by_clock};

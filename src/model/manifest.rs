@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Pattern};
 
 /// The schema name that every manifest starts with.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -23,6 +23,12 @@ pub enum Task {
     Classification,
     /// How unlike the normal.
     Anomaly,
+    /// A label for every pixel.
+    Segmentation,
+    /// A vector that is compared with others.
+    Embedding,
+    /// Whatever the outputs mean, somebody else reads them.
+    Other,
 }
 
 /// Order of a tensor's axes.
@@ -80,16 +86,138 @@ pub enum Resize {
     Stretch,
 }
 
-/// How outputs are read.
+/// How outputs are read. Shapes are those of one frame; L is the number of labels, N of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decoder {
-    /// (1, 4+labels, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score a label.
+    /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, a score of there being anything,
+    /// a score a label. Heads: detect, segment.
+    Yolov5,
+    /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score a
+    /// label. Heads: detect, segment, oriented.
     Yolov8,
-    /// (1, labels): a score a label.
+    /// YOLOv7 with its own suppression: (N, 7): frame, corners, label, score.
+    Yolov7EndToEnd,
+    /// YOLOv10 and YOLO26: (1, N, 6): corners, score, label; nothing is suppressed. Heads: detect, segment, oriented.
+    YoloEndToEnd,
+    /// (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or, with `grid` false, in pixels.
+    Yolox,
+    /// A graph that suppresses itself: outputs of boxes, scores, labels and maybe their count. TensorFlow's and
+    /// torchvision's SSD, RT-DETR as its authors export it.
+    Ssd,
+    /// DETR: logits (1, N, L+1), the last for nothing, and boxes (1, N, 4): the best label of each.
+    Detr,
+    /// Deformable and RT-DETR, RF-DETR: logits (1, N, L or more) and boxes (1, N, 4), each score by itself; also
+    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports it. Heads: detect, segment.
+    Rtdetr,
+    /// (1, L): a score a label.
     Classification,
-    /// By output name: `pred_score`, `anomaly_map`.
+    /// (1, L, h, w): a score a label and pixel; (1, h, w) of integers: labels; (1, 1, h, w): a score of the last label.
+    Segmentation,
+    /// By output name: `pred_score`, `pred_label`, `anomaly_map`, `pred_mask`.
     Anomalib,
+    /// (1, D): a vector.
+    Embedding,
+    /// Outputs are handed on as they are.
+    Raw,
+}
+
+impl Decoder {
+    /// What models with it are for; none for those that fit any task.
+    pub fn task(self) -> Option<Task> {
+        match self {
+            Decoder::Classification => Some(Task::Classification),
+            Decoder::Segmentation => Some(Task::Segmentation),
+            Decoder::Anomalib => Some(Task::Anomaly),
+            Decoder::Embedding => Some(Task::Embedding),
+            Decoder::Raw => None,
+            _ => Some(Task::Detection),
+        }
+    }
+
+    /// Whether it needs names for classes.
+    fn needs_labels(self) -> bool {
+        !matches!(self, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw)
+    }
+
+    /// The heads it can read.
+    fn heads(self) -> &'static [Head] {
+        match self {
+            Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
+            Decoder::Yolov5 | Decoder::Rtdetr => &[Head::Detect, Head::Segment],
+            _ => &[Head::Detect],
+        }
+    }
+}
+
+/// What a detector says of each thing beside its upright box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// Nothing more.
+    #[default]
+    Detect,
+    /// Which pixels: weights of prototype masks, which a second output holds.
+    Segment,
+    /// How it is turned.
+    Oriented,
+}
+
+/// How the four numbers of a box are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoxForm {
+    /// Left, top, right, bottom in pixels of the model's input.
+    Corners,
+    /// Left, top, right, bottom, 0..1 of the model's input.
+    CornersNormalised,
+    /// Top, left, bottom, right, 0..1 of the model's input, as TensorFlow has it.
+    CornersYFirstNormalised,
+    /// Centre, width, height in pixels of the model's input.
+    Centre,
+    /// Centre, width, height, 0..1 of the model's input.
+    CentreNormalised,
+}
+
+/// Which of a decoder's outputs one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The one, of decoders that read one.
+    Main,
+    /// Boxes.
+    Boxes,
+    /// Scores, or logits of labels.
+    Scores,
+    /// Indices of labels.
+    Labels,
+    /// How many of the boxes mean anything.
+    Count,
+    /// Masks, or their prototypes.
+    Masks,
+    /// A map of anomaly scores.
+    Map,
+}
+
+impl Role {
+    /// The role that an output's name tells, by what exporters call them.
+    fn of(name: &str, decoder: Decoder) -> Option<Self> {
+        Some(match (decoder, name) {
+            (Decoder::Anomalib, "pred_score") => Role::Scores,
+            (Decoder::Anomalib, "pred_label") => Role::Labels,
+            (Decoder::Anomalib, "anomaly_map") => Role::Map,
+            (Decoder::Anomalib, "pred_mask") => Role::Masks,
+            (Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr, "detection_boxes" | "boxes" | "dets" | "pred_boxes") => {
+                Role::Boxes
+            }
+            (Decoder::Ssd, "detection_scores" | "scores") => Role::Scores,
+            (Decoder::Ssd, "detection_classes" | "labels" | "classes") => Role::Labels,
+            (Decoder::Ssd, "num_detections" | "num_dets" | "count") => Role::Count,
+            (Decoder::Detr | Decoder::Rtdetr, "logits" | "pred_logits" | "labels" | "scores") => Role::Scores,
+            (_, "masks" | "pred_masks" | "proto" | "protos") => Role::Masks,
+            _ => return None,
+        })
+    }
 }
 
 /// What makes probabilities of a classifier's outputs.
@@ -109,6 +237,9 @@ pub enum Activation {
 pub enum InputSource {
     /// The frame.
     Image,
+    /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
+    /// [`Input::pattern`].
+    ImageFile,
     /// A named field.
     Field(String),
 }
@@ -118,8 +249,12 @@ pub enum InputSource {
 pub struct Input {
     /// Its name in the graph.
     pub name: String,
-    /// `image` or `field:NAME`.
+    /// `image`, `image-file` or `field:NAME`.
     pub source: String,
+    /// Of `image-file`: the path below the element's `image-root`, ending in `.png`, with `{NAME}` for what the frame's
+    /// part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or its fields tell: `{sku}/{view}.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     /// Of an image.
     #[serde(default)]
     pub layout: Layout,
@@ -168,10 +303,11 @@ fn scale() -> Vec<f32> {
 }
 
 impl Input {
-    /// What fills it, or none where `source` is neither `image` nor `field:NAME`.
+    /// What fills it, or none where `source` is none of `image`, `image-file` and `field:NAME`.
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
+            "image-file" => Some(InputSource::ImageFile),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
@@ -182,14 +318,60 @@ impl Input {
 pub struct Output {
     /// Its name in the graph.
     pub name: String,
-    /// How it is read.
+    /// How it is read; the same for all outputs of a model.
     pub decoder: Decoder,
-    /// Names of the classes, in the model's order.
+    /// Which of the decoder's outputs it is; without it, as its name or its place tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Names of the classes, in the model's order; of the first output.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// What a detector says beside boxes; of the first output, as all that follows.
+    #[serde(default)]
+    pub head: Head,
+    /// How boxes are told, where it is not the decoder's usual way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<BoxForm>,
+    /// Class 0 is the background, which `labels` does not name.
+    #[serde(default)]
+    pub background: bool,
+    /// YOLOX: boxes are in cells of its grids.
+    #[serde(default = "yes")]
+    pub grid: bool,
     /// Of a classifier; without it, outputs that are not probabilities go through softmax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
+    /// An embedding is brought to the length 1.
+    #[serde(default)]
+    pub normalise: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Output {
+    /// An output of that name and decoder, all else as it is left out.
+    pub fn new(name: impl Into<String>, decoder: Decoder, labels: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            decoder,
+            role: None,
+            labels,
+            head: Head::Detect,
+            boxes: None,
+            background: false,
+            grid: true,
+            activation: None,
+            normalise: false,
+        }
+    }
+
+    /// Which of its decoder's outputs the one at `place` of the list is.
+    pub fn role(&self, place: usize) -> Role {
+        let told = self.role.or_else(|| Role::of(&self.name, self.decoder));
+        told.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
+    }
 }
 
 /// From which score on.
@@ -200,6 +382,10 @@ pub struct Thresholds {
     pub score: f32,
     /// Boxes of one label that overlap more than this are one, 0..1.
     pub iou: f32,
+    /// Boxes of different labels that overlap so are one, too.
+    pub agnostic: bool,
+    /// The best so many are kept of a frame.
+    pub max_detections: usize,
     /// A deciding score from the first to the second number goes to a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<[f32; 2]>,
@@ -207,11 +393,11 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { score: 0.25, iou: 0.45, review: None }
+        Self { score: 0.25, iou: 0.45, agnostic: false, max_detections: 300, review: None }
     }
 }
 
-/// What makes a frame bad.
+/// What makes a frame bad. Each yields a deciding score, which the threshold and the review band are held against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Rule {
@@ -222,8 +408,31 @@ pub enum Rule {
         /// Labels of good frames.
         ok: Vec<String>,
     },
+    /// Any label but those in `ok` has at least the threshold: for labels that stand alone.
+    AnyLabel {
+        /// Labels that are no defect.
+        #[serde(default)]
+        ok: Vec<String>,
+    },
     /// The anomaly score is at least the threshold.
     AnomalyScore,
+    /// Pixels of other labels than those in `ok` have at least that share of the frame.
+    AnyArea {
+        /// Labels of good pixels.
+        ok: Vec<String>,
+    },
+    /// Nothing: frames are looked at and stay unjudged.
+    None,
+}
+
+impl Rule {
+    /// The labels that it calls good.
+    fn ok(&self) -> &[String] {
+        match self {
+            Rule::LabelOk { ok } | Rule::AnyLabel { ok } | Rule::AnyArea { ok } => ok,
+            _ => &[],
+        }
+    }
 }
 
 /// The whole of `model.json`.
@@ -319,30 +528,51 @@ impl Manifest {
         if self.outputs.iter().any(|o| o.decoder != first.decoder) {
             return bad("outputs", "name different decoders: one decoder a model".into());
         }
-        if first.labels.is_empty() && first.decoder != Decoder::Anomalib {
+        if first.labels.is_empty() && first.decoder.needs_labels() {
             return bad("outputs[0].labels", "is empty, must name every class in the model's order".into());
         }
+        if !first.decoder.heads().contains(&first.head) {
+            return bad(
+                "outputs[0].head",
+                format!("{:?} is not one that its decoder reads", first.head).to_lowercase(),
+            );
+        }
+        for (i, output) in self.outputs.iter().enumerate() {
+            let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
+            if self.outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
+                let role = format!("{:?}", output.role(i)).to_lowercase();
+                return bad(
+                    &format!("outputs[{i}].role"),
+                    format!("is {role}, as that of another output: say which is which"),
+                );
+            }
+        }
+        if first.decoder.task().is_some_and(|t| t != self.task) {
+            return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
+        }
         let fits = matches!(
-            (first.decoder, &self.verdict, self.task),
-            (Decoder::Yolov8, Rule::AnyDetection, Task::Detection)
-                | (Decoder::Classification, Rule::LabelOk { .. }, Task::Classification)
-                | (Decoder::Anomalib, Rule::AnomalyScore, Task::Anomaly)
+            (&self.verdict, self.task),
+            (Rule::None, _)
+                | (Rule::AnyDetection, Task::Detection)
+                | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
+                | (Rule::AnomalyScore, Task::Anomaly)
+                | (Rule::AnyArea { .. }, Task::Segmentation)
         );
         if !fits {
             return bad(
                 "verdict.rule",
-                "does not fit: detection goes with yolov8 and any-detection, classification with classification and \
-                 label-ok, anomaly with anomalib and anomaly-score"
+                "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
+                 anomaly-score with anomaly, any-area with segmentation, none with all"
                     .into(),
             );
         }
-        if let Rule::LabelOk { ok } = &self.verdict {
-            if ok.is_empty() {
-                return bad("verdict.ok", "is empty, must name the labels of good frames".into());
-            }
-            if let Some(stranger) = ok.iter().find(|l| !first.labels.contains(l)) {
-                return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
-            }
+        if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = &self.verdict
+            && ok.is_empty()
+        {
+            return bad("verdict.ok", "is empty, must name the labels of what is good".into());
+        }
+        if let Some(stranger) = self.verdict.ok().iter().find(|l| !first.labels.contains(l)) {
+            return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
         }
         Ok(())
     }
@@ -352,7 +582,7 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image' or 'field:NAME'", self.source)),
+            None => bad("source", format!("is '{}', must be 'image', 'image-file' or 'field:NAME'", self.source)),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -362,7 +592,13 @@ impl Input {
                 }
                 Ok(())
             }
-            Some(InputSource::Image) => {
+            Some(source) => {
+                match (source == InputSource::ImageFile, &self.pattern) {
+                    (true, None) => return bad("pattern", "is missing: give one, as in '{sku}/{view}.png'".into()),
+                    (true, Some(pattern)) => Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e))?,
+                    (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
+                    (false, None) => {}
+                }
                 if self.element != ElementType::F32 {
                     return bad("type", "an image input must be f32".into());
                 }

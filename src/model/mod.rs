@@ -7,15 +7,17 @@
 mod bundle;
 mod locate;
 mod manifest;
+mod pattern;
 
 use std::path::PathBuf;
 
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
 pub use manifest::{
-    Activation, Colour, Decoder, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule,
-    Task, Thresholds,
+    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
+    Output, Resize, Role, Rule, Task, Thresholds,
 };
+pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -153,9 +153,89 @@ pub struct Detection {
     pub label: Arc<str>,
     /// Confidence, 0..1.
     pub score: f32,
-    /// Where, in pixels of [`Inference::frame`].
+    /// Where, in pixels of [`Inference::frame`]; of an oriented box, before it is turned.
     #[serde(rename = "box")]
     pub bbox: BoxPx,
+    /// Of an oriented box: radians clockwise about the centre of `bbox`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub angle: Option<f32>,
+    /// Which pixels, where the model tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Arc<Mask>>,
+}
+
+impl Detection {
+    /// An upright box.
+    pub fn new(class: u32, label: Arc<str>, score: f32, bbox: BoxPx) -> Self {
+        Self { class, label, score, bbox, angle: None, mask: None }
+    }
+
+    /// The upright box around it, whatever its angle.
+    pub fn upright(&self) -> BoxPx {
+        let Some(angle) = self.angle else { return self.bbox };
+        let [x, y, w, h] = self.bbox;
+        let (sin, cos) = (angle.sin().abs(), angle.cos().abs());
+        let (across, down) = (w * cos + h * sin, w * sin + h * cos);
+        [x + (w - across) / 2.0, y + (h - down) / 2.0, across, down]
+    }
+}
+
+/// A yes or no a cell, at the model's resolution, and the part of the frame that it covers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mask {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What the mask covers, in pixels of the frame.
+    #[serde(rename = "box")]
+    pub region: BoxPx,
+    /// Row-major, 0 or 1; too many for JSON, so they stay on the buffer.
+    #[serde(skip)]
+    pub values: Arc<[u8]>,
+}
+
+/// What each cell of the frame shows, at the model's resolution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segmentation {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// What the map covers, in pixels of the frame.
+    #[serde(rename = "box")]
+    pub region: BoxPx,
+    /// How much of the frame each label has, most first; those that have none are left out.
+    pub shares: Vec<Share>,
+    /// Row-major indices of labels; too many for JSON, so they stay on the buffer.
+    #[serde(skip)]
+    pub classes: Arc<[u16]>,
+}
+
+/// How much of the frame one label has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Index of the label in the model's list.
+    pub class: u32,
+    /// The label itself.
+    pub label: Arc<str>,
+    /// 0..1.
+    pub share: f32,
+}
+
+/// An output as the model gave it, for whoever can read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RawTensor {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its axes, the batch axis included.
+    pub shape: Vec<i64>,
+    /// `f32`, `f16`, `f64`, `i64`, `i32`, `u8`, `i8` or `bool`.
+    #[serde(rename = "type")]
+    pub element: Arc<str>,
+    /// The elements in the machine's byte order; they stay on the buffer.
+    #[serde(skip)]
+    pub bytes: Arc<[u8]>,
 }
 
 /// One class and its score, of a model that judges the frame as a whole.
@@ -177,6 +257,9 @@ pub struct Anomaly {
     /// Where, at the model's resolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<AnomalyMap>,
+    /// Which cells the model itself calls anomalous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Arc<Mask>>,
 }
 
 /// A score per cell, at the model's resolution, and the part of the frame that it covers.
@@ -248,6 +331,12 @@ pub struct Inference {
     pub provider: Arc<str>,
     /// How it went.
     pub status: Status,
+    /// Why it is not judged; empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// 1 where a model looked at the frame; 2 where it looked at the boxes of the stage before, and so on.
+    #[serde(default = "first_stage", skip_serializing_if = "is_first_stage")]
+    pub stage: u32,
     /// Time in the engine, pre- and post-processing included.
     pub latency_us: u64,
     /// Unjudged unless `status` is ok.
@@ -257,15 +346,36 @@ pub struct Inference {
     /// Best first.
     #[serde(default)]
     pub detections: Vec<Detection>,
+    /// Of a later stage: for each of its detections, the index of that of the stage before which it is about, or in
+    /// which it was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<u32>,
     /// Best first.
     #[serde(default)]
     pub classes: Vec<ClassScore>,
     /// Of models that know only the normal.
     #[serde(default)]
     pub anomaly: Option<Anomaly>,
+    /// Of models that name every pixel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segmentation: Option<Segmentation>,
+    /// Where the frame lies among others, of models that only compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Arc<[f32]>>,
+    /// Outputs that are handed on as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tensors: Vec<RawTensor>,
     /// Values of the named fields at this frame.
     #[serde(default)]
     pub fields: Arc<Fields>,
+}
+
+fn first_stage() -> u32 {
+    1
+}
+
+fn is_first_stage(stage: &u32) -> bool {
+    *stage == first_stage()
 }
 
 impl Inference {
@@ -286,12 +396,18 @@ impl Inference {
             model: Arc::default(),
             provider: "".into(),
             status: Status::Ok,
+            reason: String::new(),
+            stage: first_stage(),
             latency_us: 0,
             verdict: Verdict::Unjudged,
             score: 0.0,
             detections: Vec::new(),
+            parents: Vec::new(),
             classes: Vec::new(),
             anomaly: None,
+            segmentation: None,
+            embedding: None,
+            tensors: Vec::new(),
             fields: Arc::default(),
         }
     }
@@ -321,7 +437,7 @@ mod tests {
         let mut i = Inference::new("champion".into(), Arm::A, &frame, [1280, 720]);
         i.verdict = Verdict::Ng;
         i.score = 0.5;
-        i.detections.push(Detection { class: 2, label: "short".into(), score: 0.5, bbox: [1.0, 2.0, 3.0, 4.0] });
+        i.detections.push(Detection::new(2, "short".into(), 0.5, [1.0, 2.0, 3.0, 4.0]));
         i
     }
 
@@ -342,6 +458,14 @@ mod tests {
     fn json_comes_back_as_it_went() {
         let i = sample();
         assert_eq!(serde_json::from_str::<Inference>(&i.to_json()).unwrap(), i);
+    }
+
+    #[test]
+    fn a_turned_box_has_an_upright_one_around_it() {
+        let mut d = Detection::new(0, "a".into(), 1.0, [10.0, 20.0, 8.0, 4.0]);
+        assert_eq!(d.upright(), d.bbox);
+        d.angle = Some(std::f32::consts::FRAC_PI_2);
+        assert!(d.upright().iter().zip([12.0, 18.0, 4.0, 8.0]).all(|(a, b)| (a - b).abs() < 1e-4), "{:?}", d.upright());
     }
 
     #[test]

@@ -461,7 +461,7 @@ mod tests {
     }
 
     fn found(label: &str, score: f32, bbox: [f32; 4]) -> Detection {
-        Detection { class: 0, label: label.into(), score, bbox }
+        Detection::new(0, label.into(), score, bbox)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use gst::prelude::*;
 use gst_video::VideoInfo;
 
 use super::{imp::AbJoin, waiting::MOST_HELD};
+use crate::elements::shell;
 
 /// What is held beyond the waiting time: the frame in hand, and what b's queue and thread keep waiting.
 const HELD_BESIDES: u32 = 4;
@@ -47,15 +48,7 @@ impl AbJoin {
             .map_or(30.0, |f| f64::from(f.numer()) / f64::from(f.denom()));
         let waiting = (wait.max(0) as f64 / gst::ClockTime::SECOND.nseconds() as f64 * fps).ceil();
         let held = waiting.min(MOST_HELD as f64) as u32 + HELD_BESIDES;
-        let pools: Vec<_> = query
-            .allocation_pools()
-            .map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max))
-            .collect();
-        for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
-            let min = min + held;
-            let max = if max == 0 { 0 } else { max.max(min) };
-            query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
-        }
+        shell::raise_minimum(query, held);
     }
 
     /// Arm b is bound to nothing but video.

@@ -42,6 +42,11 @@ impl<'a> Canvas<'a> {
         Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry })
     }
 
+    /// Width and height, pixels.
+    pub fn size(&self) -> [i32; 2] {
+        [self.width, self.height]
+    }
+
     /// Blends `colour` over a rectangle; `alpha` 256 covers, 0 leaves.
     pub fn fill(&mut self, x: i32, y: i32, w: i32, h: i32, colour: Rgb, alpha: u16) {
         let (x0, x1) = (x.clamp(0, self.width) as usize, x.saturating_add(w).clamp(0, self.width) as usize);

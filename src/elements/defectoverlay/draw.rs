@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How outcomes look: a verdict band per arm, boxes with label and score, a heat map where there is one.
+//! How outcomes look: a verdict band per arm, boxes with label and score, masks and heat maps where there are any.
 //!
 //! Arm a is drawn whole and blue, arm b dashed and orange, the truth thin, dashed and green: told apart on a grey
 //! camera and by colour-blind eyes too (palette: Okabe & Ito, "Color Universal Design", 2008).
 
 use std::fmt::Write;
 
-use super::canvas::{CELL, Canvas, Rgb};
-use crate::result::{Arm, Inference, Verdict};
+use super::{
+    canvas::{CELL, Canvas, Rgb},
+    shape::Stroke,
+};
+use crate::result::{Arm, BoxPx, Inference, Mask, Verdict};
 
 const SKY: Rgb = [86, 180, 233];
 const ORANGE: Rgb = [230, 159, 0];
@@ -17,6 +20,12 @@ const YELLOW: Rgb = [240, 228, 66];
 const GREY: Rgb = [110, 110, 110];
 const BLACK: Rgb = [0, 0, 0];
 const WHITE: Rgb = [255, 255, 255];
+
+/// Of labels from the second on; the first is what is behind everything, in most models, and stays clear.
+const LABELS: [Rgb; 6] = [VERMILLION, SKY, YELLOW, GREEN, [204, 121, 167], ORANGE];
+
+/// How dense masks are, of 256.
+const VEIL: u16 = 104;
 
 /// What is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +40,8 @@ pub struct Style {
     pub truth: bool,
     /// The anomaly map over the frame.
     pub heat: bool,
+    /// Masks of things found, and what each cell shows.
+    pub masks: bool,
 }
 
 fn colour(arm: Arm) -> Rgb {
@@ -39,6 +50,12 @@ fn colour(arm: Arm) -> Rgb {
         Arm::B => ORANGE,
         Arm::Truth => GREEN,
     }
+}
+
+/// The colour of a label's cells; none for the first, and for what is no label.
+fn label_colour(class: u16) -> Option<Rgb> {
+    let at = usize::from(class.checked_sub(1)?);
+    (class != u16::MAX).then(|| LABELS[at % LABELS.len()])
 }
 
 fn verdict_colours(verdict: Verdict) -> (Rgb, Rgb) {
@@ -58,6 +75,9 @@ pub fn draw(canvas: &mut Canvas<'_>, size: [u32; 2], outcomes: &[&Inference], st
     for outcome in outcomes.iter().filter(shown) {
         if style.heat {
             heat(canvas, size, outcome);
+        }
+        if style.masks {
+            masks(canvas, size, outcome);
         }
         boxes(canvas, size, outcome, line, scale, style.labels, text);
     }
@@ -86,10 +106,19 @@ fn boxes(
         Arm::Truth => (1, 2 * scale),
     };
     for d in &outcome.detections {
-        let [x, y, w, h] = [0, 1, 2, 3].map(|i| (d.bbox[i] * k[i % 2]).round() as i32);
         // A little outside of what was found, so that the find itself stays to be seen; b outside of a.
         let room = if outcome.arm == Arm::B { 2 * line } else { line };
-        canvas.outline(x - room, y - room, w + 2 * room, h + 2 * room, line, dash, colour(outcome.arm));
+        let [x, y, w, h] = pixels(&d.upright(), k);
+        match d.angle {
+            None => canvas.outline(x - room, y - room, w + 2 * room, h + 2 * room, line, dash, colour(outcome.arm)),
+            Some(angle) => {
+                let centre = [0, 1].map(|i| (d.bbox[i] + d.bbox[i + 2] / 2.0) * k[i]);
+                let turned = [d.bbox[2], d.bbox[3]];
+                // The meta has followed every change of size, so that both factors are alike here.
+                let around = turned.map(|v| v * k[0] + 2.0 * room as f32);
+                canvas.turned_outline(centre, around, angle, Stroke { line, dash, colour: colour(outcome.arm) });
+            }
+        }
         if !labels || outcome.arm == Arm::Truth {
             continue;
         }
@@ -103,6 +132,11 @@ fn boxes(
         canvas.fill(tx, ty, tw, th, BLACK, 160);
         canvas.text(tx, ty, scale, text, colour(outcome.arm));
     }
+}
+
+/// A box in whole pixels of what is drawn on.
+fn pixels(b: &BoxPx, k: [f32; 2]) -> [i32; 4] {
+    [0, 1, 2, 3].map(|i| (b[i] * k[i % 2]).round() as i32)
 }
 
 fn band(canvas: &mut Canvas<'_>, x: i32, width: i32, outcome: &Inference, scale: i32, text: &mut String) {
@@ -133,31 +167,80 @@ fn band(canvas: &mut Canvas<'_>, x: i32, width: i32, outcome: &Inference, scale:
     canvas.text(x + 3 * scale, 3 * scale, scale, &text[..end], ink);
 }
 
-/// The anomaly map as a veil: the more unlike the normal, the denser.
+/// The anomaly map as a veil: the more unlike the normal, the denser. Where there is none, the mask of the model.
 fn heat(canvas: &mut Canvas<'_>, size: [u32; 2], outcome: &Inference) {
-    let Some(map) = outcome.anomaly.as_ref().and_then(|a| a.map.as_ref()) else { return };
-    let (columns, rows) = (map.width as usize, map.height as usize);
-    if map.values.len() < columns * rows || columns == 0 || rows == 0 {
-        return;
+    let Some(anomaly) = &outcome.anomaly else { return };
+    match (&anomaly.map, &anomaly.mask) {
+        (Some(map), _) => {
+            let cells = Cells { width: map.width, height: map.height, region: map.region };
+            cells.draw(canvas, size, outcome.frame, &map.values, |value| {
+                (*value >= 0.5).then(|| (VERMILLION, (value.min(1.0) * 144.0) as u16))
+            });
+        }
+        (None, Some(mask)) => veil(canvas, size, outcome.frame, mask, VERMILLION),
+        (None, None) => {}
     }
-    let k = [0, 1].map(|i| size[i] as f32 / outcome.frame[i].max(1) as f32);
-    let edge =
-        |origin: f32, length: f32, at: usize, of: usize, k: f32| ((origin + length * at as f32 / of as f32) * k) as i32;
-    for row in 0..rows {
-        let (y0, y1) = (
-            edge(map.region[1], map.region[3], row, rows, k[1]),
-            edge(map.region[1], map.region[3], row + 1, rows, k[1]),
-        );
-        for column in 0..columns {
-            let value = map.values[row * columns + column];
-            if value < 0.5 {
+}
+
+/// What single things cover in the colour of the arm; what each cell shows in the colour of its label.
+fn masks(canvas: &mut Canvas<'_>, size: [u32; 2], outcome: &Inference) {
+    for mask in outcome.detections.iter().filter_map(|d| d.mask.as_deref()) {
+        veil(canvas, size, outcome.frame, mask, colour(outcome.arm));
+    }
+    if let Some(s) = &outcome.segmentation {
+        let cells = Cells { width: s.width, height: s.height, region: s.region };
+        cells.draw(canvas, size, outcome.frame, &s.classes, |class| label_colour(*class).map(|c| (c, VEIL)));
+    }
+}
+
+fn veil(canvas: &mut Canvas<'_>, size: [u32; 2], frame: [u32; 2], mask: &Mask, colour: Rgb) {
+    let cells = Cells { width: mask.width, height: mask.height, region: mask.region };
+    cells.draw(canvas, size, frame, &mask.values, |set| (*set > 0).then_some((colour, VEIL)));
+}
+
+/// A map of cells over a part of the frame.
+struct Cells {
+    width: u32,
+    height: u32,
+    region: BoxPx,
+}
+
+impl Cells {
+    /// Draws each cell as `shade` says of its value: colour and density. Cells in a row that look the same go at once.
+    fn draw<T>(
+        &self,
+        canvas: &mut Canvas<'_>,
+        size: [u32; 2],
+        frame: [u32; 2],
+        values: &[T],
+        shade: impl Fn(&T) -> Option<(Rgb, u16)>,
+    ) {
+        let (columns, rows) = (self.width as usize, self.height as usize);
+        // Maps stay on the buffer: of an outcome that was read from JSON there is none.
+        if values.len() < columns * rows || columns == 0 {
+            return;
+        }
+        let edge = |axis: usize, at: usize| {
+            let part = at as f32 / [columns, rows][axis] as f32;
+            let k = size[axis] as f32 / frame[axis].max(1) as f32;
+            ((self.region[axis] + self.region[axis + 2] * part) * k).round() as i32
+        };
+        for (y, row) in values.chunks_exact(columns).take(rows).enumerate() {
+            let (top, bottom) = (edge(1, y), edge(1, y + 1));
+            if bottom <= 0 || top >= size[1] as i32 || top == bottom {
                 continue;
             }
-            let (x0, x1) = (
-                edge(map.region[0], map.region[2], column, columns, k[0]),
-                edge(map.region[0], map.region[2], column + 1, columns, k[0]),
-            );
-            canvas.fill(x0, y0, x1 - x0, y1 - y0, VERMILLION, (value.min(1.0) * 144.0) as u16);
+            let mut from = 0;
+            while from < columns {
+                let look = shade(&row[from]);
+                let to = from + row[from..].iter().take_while(|v| shade(v) == look).count();
+                if let Some((colour, density)) = look {
+                    let (left, right) = (edge(0, from), edge(0, to));
+                    canvas.fill(left, top, right.saturating_sub(left), bottom.saturating_sub(top), colour, density);
+                }
+                // A value may differ from itself: NaN.
+                from = to.max(from + 1);
+            }
         }
     }
 }

@@ -28,11 +28,12 @@ struct Settings {
     band: bool,
     truth: bool,
     heat: bool,
+    masks: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { line_width: 0, labels: true, band: true, truth: false, heat: true }
+        Self { line_width: 0, labels: true, band: true, truth: false, heat: true, masks: true }
     }
 }
 
@@ -51,6 +52,7 @@ pub struct DefectOverlay {
     #[property(name = "band", nick = "Verdict band", blurb = "Draw a band with each arm's verdict at the top", type = bool, get, set, member = band, default = true, mutable_playing)]
     #[property(name = "truth", nick = "Truth", blurb = "Draw the true defects too, where the source tells them", type = bool, get, set, member = truth, default = false, mutable_playing)]
     #[property(name = "heat", nick = "Heat map", blurb = "Lay anomaly maps over the frame", type = bool, get, set, member = heat, default = true, mutable_playing)]
+    #[property(name = "masks", nick = "Masks", blurb = "Lay masks of what was found, and what each cell shows, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
 }
@@ -126,7 +128,14 @@ impl BaseTransformImpl for DefectOverlay {
         }
         let style = {
             let s = self.settings.lock().unwrap();
-            Style { line_width: s.line_width, labels: s.labels, band: s.band, truth: s.truth, heat: s.heat }
+            Style {
+                line_width: s.line_width,
+                labels: s.labels,
+                band: s.band,
+                truth: s.truth,
+                heat: s.heat,
+                masks: s.masks,
+            }
         };
         let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &state.info) else {
             gst::warning!(CAT, imp = self, "a frame could not be mapped and goes on undrawn");

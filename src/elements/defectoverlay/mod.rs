@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `defectoverlay` draws what was found on the frame: boxes with label and score, a band with the verdict, heat maps.
+//! `defectoverlay` draws what was found on the frame: boxes, upright or turned, with label and score, masks, heat maps, a
+//! band with the verdict.
 //!
 //! It reads the outcomes of both arms ([`crate::meta::AndonInferenceMeta`]), and where there is none of arm a, analytics
 //! or region-of-interest metas, so it also shows what somebody else's model found. Arm a is blue and whole, arm b
@@ -16,6 +17,7 @@
 //! | `band` | bool | true | the band with each arm's verdict |
 //! | `truth` | bool | false | the true defects, where the source tells them |
 //! | `heat` | bool | true | anomaly maps over the frame |
+//! | `masks` | bool | true | masks of what was found, and of a segmentation all labels but the first, over the frame |
 //!
 //! # Example
 //! ```sh
@@ -28,6 +30,7 @@ use gst::prelude::*;
 pub mod canvas;
 pub mod draw;
 mod imp;
+pub mod shape;
 
 glib::wrapper! {
     /// The element; see the module's page.

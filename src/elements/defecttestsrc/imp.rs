@@ -232,11 +232,9 @@ impl Run {
     fn truth(&self, frame: &Frame, pts_ns: Option<u64>) -> Inference {
         let (width, height) = self.line.size();
         let mut truth = Inference::new(self.element.clone(), Arm::Truth, frame, [width as u32, height as u32]);
-        truth.detections.extend(self.line.truth().map(|(kind, [x1, y1, x2, y2])| Detection {
-            class: kind.index() as u32,
-            label: self.labels[kind.index()].clone(),
-            score: 1.0,
-            bbox: [x1 as f32, y1 as f32, (x2 - x1) as f32, (y2 - y1) as f32],
+        truth.detections.extend(self.line.truth().map(|(kind, [x1, y1, x2, y2])| {
+            let bbox = [x1 as f32, y1 as f32, (x2 - x1) as f32, (y2 - y1) as f32];
+            Detection::new(kind.index() as u32, self.labels[kind.index()].clone(), 1.0, bbox)
         }));
         let ng = !truth.detections.is_empty();
         truth.verdict = if ng { Verdict::Ng } else { Verdict::Ok };

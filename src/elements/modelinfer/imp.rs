@@ -1,72 +1,40 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The GObject side of `modelinfer`: properties, pads, events, and the way of a frame.
 
-use std::{
-    mem,
-    sync::{
-        Arc, LazyLock, Mutex as StdMutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc, LazyLock, Mutex as StdMutex, PoisonError,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
-use gst_base::{
-    prelude::*,
-    subclass::{
-        BaseTransformMode,
-        base_transform::{InputBuffer, PrepareOutputBufferSuccess},
-        prelude::*,
-    },
-};
-use gst_video::{VideoFrameRef, VideoInfo};
 use parking_lot::Mutex;
 
 use super::{
+    flight::Flight,
+    judge::{Done, Work},
+    line::{Intake, Outlet},
     parts::Parts,
+    qos::Qos,
     report,
-    settings::{Live, OnError, Settings},
-    stats::Stats,
-    swap::{Cause, Change, Exchange, Loaded, Report},
+    running::Running,
+    settings::{DEFAULT_BATCH_TIMEOUT, MOST_IN_FLIGHT, On, OnError, Settings},
+    stats::{Now, Stats},
+    swap::Exchange,
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::{self, Cancel, Job, Outcome},
-    meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext, event::AndonEvent},
-    result::{Fields, Frame, Inference, LatencyFrom, ModelId, Status, Verdict, monotonic_ns},
+    inference::{Cancel, pool},
+    meta::{self, event::AndonEvent},
+    result::Fields,
 };
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
 });
 
-/// What is running. Only the streaming thread, and start and stop while there is none, take its lock.
-struct State {
-    /// The model; none where it could not be had and frames pass.
-    running: Option<Loaded>,
-    /// Ends runs; none where there is no runtime.
-    cancel: Option<Arc<Cancel>>,
-    /// Of the caps.
-    info: Option<VideoInfo>,
-    /// Of the stream, for capture times.
-    segment: gst::FormattedSegment<gst::ClockTime>,
-    /// Arm, part and fields that the stream has told.
-    context: StreamContext,
-    /// Copied from the settings when they change.
-    live: Live,
-    /// Frames so far, for `interval`.
-    frames: u64,
-    /// The element's name, as results carry it.
-    name: Arc<str>,
-    /// What a frame that no model judged is said to be of.
-    nobody: Arc<ModelId>,
-    /// The status of the frame before, so that only a change of it is told.
-    before: Status,
-}
-
 /// The element.
-#[derive(Default, glib::Properties)]
+#[derive(glib::Properties)]
 #[properties(wrapper_type = super::ModelInfer)]
 pub struct ModelInfer {
     #[property(name = "model", type = String, get = Self::model, set = Self::set_model, nick = "Model", mutable_playing,
@@ -83,10 +51,29 @@ pub struct ModelInfer {
         default = -1.0, nick = "IoU threshold", mutable_playing,
         blurb = "Boxes of one label that overlap more are one, 0..1; below 0 as the manifest says")]
     #[property(name = "threads", type = u32, get, set, member = threads, maximum = 1024, nick = "Threads",
-        mutable_playing, blurb = "Threads within an operator, 0 for one a physical core; counts for the next model loaded")]
+        mutable_playing, blurb = "Threads within an operator, 0 for one a physical core; a change loads the model anew")]
     #[property(name = "execution-providers", type = String, get, set, member = execution_providers, default = Some("cpu"),
         nick = "Execution providers", mutable_playing,
-        blurb = "By preference, separated by commas; this version has cpu; counts for the next model loaded")]
+        blurb = "By preference, separated by commas; a change loads the model anew")]
+    #[property(name = "strict", type = bool, get, set, member = strict, nick = "Strict", mutable_playing,
+        blurb = "Refuse a model that the first of the execution providers cannot run, instead of taking the next")]
+    #[property(name = "max-rate", type = f64, get, set, member = max_rate, minimum = 0.0, nick = "Max rate",
+        mutable_playing, blurb = "Judge at most so many frames a second by their timestamps; 0 for all")]
+    #[property(name = "deadline", type = u64, get, set, member = deadline, nick = "Deadline", mutable_playing,
+        blurb = "A frame that is later than this against the clock, or too late for the sink, passes unjudged, ns; 0 for never")]
+    #[property(name = "in-flight", type = u32, get, set = Self::set_in_flight, member = in_flight, minimum = 1,
+        maximum = MOST_IN_FLIGHT, default = 1, nick = "In flight", mutable_playing,
+        blurb = "Frames in work at a time; 1 on the streaming thread, more each on a thread of its own, order kept")]
+    #[property(name = "share", type = String, get, set, member = share, nick = "Share", mutable_playing,
+        blurb = "Elements of this process with the same share, model and options use one session; empty for an own one")]
+    #[property(name = "batch-size", type = u32, get, set, member = batch_size, minimum = 1, maximum = 64, default = 1,
+        nick = "Batch size", mutable_playing, blurb = "Frames of a share that are judged in one run, at most")]
+    #[property(name = "batch-timeout", type = u64, get, set, member = batch_timeout, default = DEFAULT_BATCH_TIMEOUT,
+        nick = "Batch timeout", mutable_playing, blurb = "How long a frame waits for others of its batch, ns")]
+    #[property(name = "on", type = On, get, set, member = on, builder(On::Frame)
+        .nick("On").blurb("What of a frame the model looks at").mutable_playing())]
+    #[property(name = "max-detections", type = u32, get, set, member = max_detections, nick = "Max detections",
+        mutable_playing, blurb = "Detections kept of a frame, and boxes looked at, the best first; 0 as the manifest says")]
     #[property(name = "interval", type = u32, get, set, member = interval, minimum = 1, default = 1, nick = "Interval",
         mutable_playing, blurb = "Judge every n-th frame; the others pass with status skipped")]
     #[property(name = "part-deadline", type = u64, get, set, member = part_deadline, nick = "Part deadline",
@@ -97,32 +84,92 @@ pub struct ModelInfer {
     /// Set with the settings, so that a frame looks at them only when something has changed.
     #[property(name = "provider", type = String, get = Self::provider, nick = "Provider",
         blurb = "The execution provider that runs the model; empty while there is none")]
-    changed: AtomicBool,
-    /// See [`State`].
-    state: Mutex<Option<State>>,
-    /// The same as in the state, for threads that end runs.
-    cancel: Mutex<Option<Arc<Cancel>>>,
+    pub(super) changed: AtomicBool,
+    pub(super) sink: gst::Pad,
+    pub(super) src: gst::Pad,
+    /// Where frames come in; none while stopped.
+    pub(super) intake: Mutex<Option<Intake>>,
+    /// Where they leave.
+    pub(super) outlet: Mutex<Outlet>,
+    /// Those in between, with `in-flight` above 1.
+    pub(super) flight: Arc<Flight<Work, Done>>,
+    /// As the property, for every frame to see.
+    pub(super) in_flight: AtomicUsize,
+    /// Whether the source pad's task may run: the pad is active and not flushing.
+    pub(super) task_allowed: Mutex<bool>,
+    /// By the caps, ns; 0 where they name no rate.
+    pub(super) frame_ns: AtomicU64,
+    /// What downstream says of lateness.
+    pub(super) qos: Mutex<Qos>,
+    /// Ends the runs under way; none where there is no runtime.
+    pub(super) cancel: Mutex<Option<Arc<Cancel>>>,
+    /// What runs, for other threads than the streaming one.
+    pub(super) current: Mutex<Option<Arc<Running>>>,
     /// Where the next model comes from.
-    exchange: Arc<Exchange>,
+    pub(super) exchange: Arc<Exchange>,
     /// Parts and their tally.
     pub(super) parts: Parts,
     /// Counters.
-    stats: Mutex<Stats>,
+    pub(super) stats: Mutex<Stats>,
     /// Fields as the property was set.
     fields: Mutex<Fields>,
     /// Events that applications sent to the element, for the streaming thread.
-    injected: Mutex<Vec<gst::Event>>,
+    pub(super) injected: Mutex<Vec<gst::Event>>,
     /// Whether there are any.
-    injecting: AtomicBool,
-    /// The provider of what runs.
-    provider: Mutex<Arc<str>>,
+    pub(super) injecting: AtomicBool,
 }
 
 #[glib::object_subclass]
 impl ObjectSubclass for ModelInfer {
     const NAME: &'static str = "GstModelInfer";
     type Type = super::ModelInfer;
-    type ParentType = gst_base::BaseTransform;
+    type ParentType = gst::Element;
+
+    fn with_class(klass: &Self::Class) -> Self {
+        let template = |name| klass.pad_template(name).expect("the class has the two templates below");
+        let sink = gst::Pad::builder_from_template(&template("sink"))
+            .chain_function(|_, parent, buffer| {
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |m| m.chain(buffer))
+            })
+            .event_function(|_, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |m| m.sink_event(event))
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |m| m.sink_query(pad, query))
+            })
+            .build();
+        let src = gst::Pad::builder_from_template(&template("src"))
+            .activatemode_function(|pad, parent, mode, active| {
+                let refused = || Err(gst::loggable_error!(CAT, "panicked before"));
+                Self::catch_panic_pad_function(parent, refused, |m| m.activate_src(pad, mode, active))
+            })
+            .event_function(|_, parent, event| Self::catch_panic_pad_function(parent, || false, |m| m.src_event(event)))
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |m| m.src_query(pad, query))
+            })
+            .build();
+        Self {
+            settings: StdMutex::default(),
+            changed: AtomicBool::default(),
+            sink,
+            src,
+            intake: Mutex::default(),
+            outlet: Mutex::new(Outlet::new("")),
+            flight: Arc::default(),
+            in_flight: AtomicUsize::new(1),
+            task_allowed: Mutex::default(),
+            frame_ns: AtomicU64::default(),
+            qos: Mutex::default(),
+            cancel: Mutex::default(),
+            current: Mutex::default(),
+            exchange: Arc::default(),
+            parts: Parts::default(),
+            stats: Mutex::default(),
+            fields: Mutex::default(),
+            injected: Mutex::default(),
+            injecting: AtomicBool::default(),
+        }
+    }
 }
 
 impl ObjectImpl for ModelInfer {
@@ -144,8 +191,15 @@ impl ObjectImpl for ModelInfer {
             self.inject(AndonEvent::Fields(new).plain());
             return;
         }
+        let before = self.settings().session();
         self.derived_set_property(id, value, pspec);
         self.changed.store(true, Ordering::Release);
+        if self.settings().session() != before {
+            self.reload();
+        }
+        if matches!(pspec.name(), "in-flight" | "batch-size" | "batch-timeout" | "share") {
+            self.tell_latency();
+        }
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -153,6 +207,15 @@ impl ObjectImpl for ModelInfer {
             "fields" => meta::event::fields_structure(&self.fields.lock()).to_value(),
             "stats" => self.stats().to_value(),
             _ => self.derived_property(id, pspec),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // By the thread that builds the pipeline, which has the priority that the application means the work to have.
+        pool::start();
+        for pad in [&self.sink, &self.src] {
+            self.obj().add_pad(pad).expect("pads of different names on a new element");
         }
     }
 
@@ -207,10 +270,25 @@ impl ElementImpl for ModelInfer {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::PausedToReady {
-            self.terminate();
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?,
+            gst::StateChange::PausedToReady => {
+                // Whoever works or waits for a frame comes back.
+                self.terminate();
+                self.flight.stop();
+            }
+            _ => {}
         }
-        self.parent_change_state(transition)
+        let done = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady
+            || (done.is_err() && transition == gst::StateChange::ReadyToPaused)
+        {
+            self.stop();
+        }
+        done
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -230,15 +308,12 @@ impl ElementImpl for ModelInfer {
     }
 }
 
-impl BaseTransformImpl for ModelInfer {
-    const MODE: BaseTransformMode = BaseTransformMode::AlwaysInPlace;
-    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
-    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
-
+/// Start and stop.
+impl ModelInfer {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = self.settings().clone();
-        let loaded =
-            Cancel::new().and_then(|c| Ok((Arc::new(c), Loaded::load(settings.model.clone(), &settings.options())?)));
+        let ask = settings.ask(settings.model.clone());
+        let loaded = Cancel::new().and_then(|cancel| Ok((Arc::new(cancel), Arc::new(Running::load(ask)?))));
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
             Err(error) if settings.on_error == OnError::Pass => {
@@ -248,184 +323,45 @@ impl BaseTransformImpl for ModelInfer {
             Err(error) => return Err(report::error_message(&error)),
         };
         if let Some(running) = &running {
-            gst::info!(CAT, imp = self, "running {:?}", running.engine.id());
+            gst::info!(CAT, imp = self, "running {:?}", running.id());
         }
-        self.in_use(running.as_ref());
-        *self.cancel.lock() = cancel.clone();
-        *self.state.lock() = Some(State {
-            running,
-            cancel,
-            info: None,
-            segment: gst::FormattedSegment::new(),
-            context: StreamContext::default(),
-            live: Live::from(&settings),
-            frames: 0,
-            name: self.obj().name().as_str().into(),
-            nobody: Arc::default(),
-            before: Status::Ok,
-        });
+        *self.cancel.lock() = cancel;
+        *self.qos.lock() = Qos::default();
+        *self.outlet.lock() = Outlet::new(&self.obj().name());
+        *self.intake.lock() = Some(Intake::new(running.clone(), &settings));
+        self.in_use(running);
         let fields = self.fields.lock().clone();
         if !fields.is_empty() {
             self.inject(AndonEvent::Fields(fields).plain());
         }
+        self.flight.start();
+        self.employ(settings.in_flight);
         self.exchange.open();
         Ok(())
     }
 
-    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+    fn stop(&self) {
+        self.terminate();
+        self.flight.stop();
+        self.flight.join();
         self.exchange.close();
         self.parts.flush(&self.obj());
         *self.cancel.lock() = None;
-        let state = self.state.lock().take();
-        drop(state);
+        let gone = (self.intake.lock().take(), self.current.lock().take());
+        drop(gone);
         self.injected.lock().clear();
-        *self.provider.lock() = "".into();
-        Ok(())
-    }
-
-    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "cannot read caps {incaps}"))?;
-        if let Some(state) = self.state.lock().as_mut() {
-            state.info = Some(info);
-        }
-        Ok(())
-    }
-
-    fn sink_event(&self, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::FlushStart(_) => self.terminate(),
-            gst::EventView::FlushStop(_) => {
-                if let Some(cancel) = self.cancel.lock().as_ref() {
-                    cancel.reset();
-                }
-                self.parts.flush(&self.obj());
-            }
-            gst::EventView::Segment(s) => {
-                if let (Some(state), Some(segment)) =
-                    (self.state.lock().as_mut(), s.segment().downcast_ref::<gst::ClockTime>())
-                {
-                    state.segment = segment.clone();
-                }
-            }
-            gst::EventView::Eos(_) => self.parts.flush(&self.obj()),
-            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => {
-                let said = self.state.lock().as_mut().and_then(|state| state.context.observe(&event));
-                if let Some(Err(problem)) = said {
-                    self.refuse(&problem);
-                }
-            }
-            _ => {}
-        }
-        self.parent_sink_event(event)
-    }
-
-    fn propose_allocation(
-        &self,
-        _decide_query: Option<&gst::query::Allocation>,
-        query: &mut gst::query::Allocation,
-    ) -> Result<(), gst::LoggableError> {
-        shell::pass_allocation(&*self.obj(), query)
-    }
-
-    fn prepare_output_buffer(&self, input: InputBuffer) -> Result<PrepareOutputBufferSuccess, gst::FlowError> {
-        Ok(shell::own_metas(input))
-    }
-
-    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut guard = self.state.lock();
-        let state = guard.as_mut().ok_or(gst::FlowError::Flushing)?;
-        self.between_frames(state);
-        let mut frame = state.context.identify(buffer);
-        if frame.captured_utc_ns.is_none()
-            && let Some(pts) = buffer.pts()
-            && let Some(utc) = meta::utc_by_clock(&*self.obj(), &state.segment, pts)
-        {
-            frame.captured_utc_ns = Some(utc);
-            AndonFrameMeta::set(buffer, frame.clone());
-        }
-        let begun = Instant::now();
-        let (outcome, error) = self.judge(state, buffer);
-        let latency_us = match (&outcome.status, &error) {
-            (Status::Skipped, _) => 0,
-            _ => (begun.elapsed().as_micros() as u64).max(1),
-        };
-        if matches!(error, Some(inference::Error::Cancelled)) {
-            return Err(gst::FlowError::Flushing);
-        }
-        let inference = Arc::new(describe(state, buffer, &frame, outcome, latency_us, |reason| {
-            self.tell_change(state.before, reason, frame.id);
-        }));
-        state.before = inference.status;
-        self.stats.lock().add(&inference);
-        AndonInferenceMeta::set(buffer, inference.clone());
-        meta::mirror(buffer, &inference);
-        if state.live.post_messages {
-            report::inference(&self.obj(), &inference);
-        }
-        self.parts.observe(&self.obj(), &inference, state.live.part_deadline);
-        match error {
-            Some(error) if state.live.on_error == OnError::Error => {
-                gst::element_imp_error!(self, gst::LibraryError::Failed, ("{error}"));
-                Err(gst::FlowError::Error)
-            }
-            _ => Ok(gst::FlowSuccess::Ok),
-        }
+        self.frame_ns.store(0, Ordering::Relaxed);
+        self.stats.lock().provider = "".into();
     }
 }
 
 impl ModelInfer {
-    fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
+    pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn model(&self) -> String {
-        self.settings().model.clone()
-    }
-
-    fn set_model(&self, model: String) {
-        if !self.request(&model) {
-            self.settings().model = model;
-        }
-    }
-
     fn provider(&self) -> String {
-        self.provider.lock().to_string()
-    }
-
-    /// The action `swap`.
-    fn swap(&self, model: String) -> bool {
-        if model.trim().is_empty() {
-            return false;
-        }
-        self.set_model(model);
-        true
-    }
-
-    /// Has `model` loaded beside what runs; false where nothing runs.
-    fn request(&self, model: &str) -> bool {
-        let weak = self.obj().downgrade();
-        let options = self.settings().options();
-        self.exchange.request(model.to_string(), options, move |report| {
-            let Some(element) = weak.upgrade() else { return };
-            let this = element.imp();
-            match report {
-                Report::Ready { model } => this.settings().model = model.to_string(),
-                Report::Handed => element.notify("model"),
-                Report::Failed { model, error } => {
-                    this.stats.lock().swaps_failed += 1;
-                    this.failed(model, error);
-                }
-            }
-        })
-    }
-
-    /// The action `rollback`.
-    fn rollback(&self) -> bool {
-        let running = self.model();
-        let Some(model) = self.exchange.rollback(&running) else { return false };
-        self.settings().model = model;
-        self.obj().notify("model");
-        true
+        self.stats.lock().provider.to_string()
     }
 
     /// The action `reset`.
@@ -436,11 +372,14 @@ impl ModelInfer {
     }
 
     fn stats(&self) -> gst::Structure {
-        let (tally, standby) = (self.parts.tally(), self.exchange.has_standby());
-        self.stats.lock().structure(&tally, standby)
+        let tally = self.parts.tally();
+        let session_users = self.current.lock().as_ref().map_or(0, |c| c.users());
+        let rollback_possible = self.exchange.has_standby();
+        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users };
+        self.stats.lock().structure(&tally, &now)
     }
 
-    fn terminate(&self) {
+    pub(super) fn terminate(&self) {
         if let Some(cancel) = self.cancel.lock().as_ref() {
             cancel.terminate();
         }
@@ -451,124 +390,8 @@ impl ModelInfer {
         self.injecting.store(true, Ordering::Release);
     }
 
-    fn refuse(&self, problem: &str) {
+    pub(super) fn refuse(&self, problem: &str) {
         self.stats.lock().events_refused += 1;
         gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
-
-    fn in_use(&self, running: Option<&Loaded>) {
-        self.stats.lock().model = running.map(|r| r.engine.id().clone());
-        *self.provider.lock() = running.map_or_else(|| "".into(), |r| r.engine.provider().clone());
-    }
-
-    /// What is done between two frames: changed settings, events from applications, another model.
-    fn between_frames(&self, state: &mut State) {
-        if self.changed.swap(false, Ordering::AcqRel) {
-            state.live = Live::from(&*self.settings());
-        }
-        if self.injecting.swap(false, Ordering::AcqRel) {
-            for event in mem::take(&mut *self.injected.lock()) {
-                // It was parsed before it was put here.
-                let _ = state.context.observe(&event);
-                self.obj().src_pad().push_event(event);
-            }
-        }
-        if let Some(change) = self.exchange.take(&mut state.running) {
-            if state.cancel.is_none() {
-                state.cancel = Cancel::new().ok().map(Arc::new);
-                *self.cancel.lock() = state.cancel.clone();
-            }
-            self.in_use(state.running.as_ref());
-            self.tell_swap(&change);
-        }
-    }
-
-    /// The outcome of one frame, and the error behind it where there is one.
-    fn judge(&self, state: &mut State, buffer: &gst::BufferRef) -> (Outcome, Option<inference::Error>) {
-        let n = state.frames;
-        state.frames += 1;
-        if buffer.flags().contains(gst::BufferFlags::GAP) {
-            self.stats.lock().gaps += 1;
-            return (Outcome::unjudged(Status::Skipped, "the source marked it as a gap"), None);
-        }
-        if !n.is_multiple_of(state.live.interval) {
-            return (Outcome::unjudged(Status::Skipped, "interval"), None);
-        }
-        let (Some(running), Some(cancel)) = (&mut state.running, &state.cancel) else {
-            return (Outcome::unjudged(Status::Error, "no model is loaded"), None);
-        };
-        let frame = state.info.as_ref().and_then(|i| VideoFrameRef::from_buffer_ref_readable(buffer, i).ok());
-        let Some(image) = frame.as_ref().and_then(meta::video::image) else {
-            self.stats.lock().unmappable += 1;
-            return (Outcome::unjudged(Status::Error, "its pixels cannot be read"), None);
-        };
-        let thresholds = state.live.thresholds(&running.engine.manifest().thresholds);
-        let job = Job { image: &image, region: None, fields: &state.context.fields, thresholds: &thresholds };
-        match running.lane.infer(&job, cancel) {
-            Ok(outcome) => (outcome, None),
-            Err(error) => (Outcome::unjudged(Status::Error, error.to_string()), Some(error)),
-        }
-    }
-
-    /// Reports a model that could not be loaded: what ran, if anything, goes on.
-    fn failed(&self, model: &str, error: &inference::Error) {
-        let running = self.stats.lock().model.clone();
-        report::failed(&self.obj(), model, running.as_deref(), error);
-        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));
-    }
-
-    /// Tells when frames begin not to be judged, once until they are again.
-    fn tell_change(&self, before: Status, outcome: &Outcome, frame_id: u64) {
-        if outcome.status != before && !matches!(outcome.status, Status::Ok | Status::Skipped) {
-            gst::warning!(CAT, imp = self, "frame {frame_id} is unjudged: {}", outcome.reason);
-            report::unjudged(&self.obj(), frame_id, outcome);
-        }
-    }
-
-    fn tell_swap(&self, change: &Change) {
-        {
-            let mut stats = self.stats.lock();
-            match change.cause {
-                Cause::Swap => stats.swaps += 1,
-                Cause::Rollback => stats.rollbacks += 1,
-            }
-        }
-        report::changed(&self.obj(), change);
-    }
-}
-
-/// The outcome as it travels; `tell` hears of it before it is taken apart.
-fn describe(
-    state: &State,
-    buffer: &gst::BufferRef,
-    frame: &Frame,
-    outcome: Outcome,
-    latency_us: u64,
-    tell: impl FnOnce(&Outcome),
-) -> Inference {
-    tell(&outcome);
-    let size = state.info.as_ref().map_or([0, 0], |i| [i.width(), i.height()]);
-    let mut i = Inference::new(state.name.clone(), state.context.arm(), frame, size);
-    i.pts_ns = buffer.pts().map(|t| t.nseconds());
-    let (model, provider) = match &state.running {
-        Some(running) => (running.engine.id().clone(), running.engine.provider().clone()),
-        None => (state.nobody.clone(), "".into()),
-    };
-    i.model = model;
-    i.provider = provider;
-    i.status = outcome.status;
-    i.latency_us = latency_us;
-    i.verdict = if outcome.status == Status::Ok { outcome.verdict } else { Verdict::Unjudged };
-    i.score = outcome.score;
-    i.detections = outcome.detections;
-    i.classes = outcome.classes;
-    i.anomaly = outcome.anomaly;
-    i.fields = state.context.fields.clone();
-    let since_capture = frame.captured_utc_ns.and_then(|utc| super::utc_ns().checked_sub(utc));
-    (i.verdict_latency_from, i.verdict_latency_us) = match since_capture {
-        Some(ns) => (LatencyFrom::Capture, Some(ns / 1000)),
-        // A capture time in the future is a wrong clock's: better the entry, and said so.
-        None => (LatencyFrom::Entry, Some(monotonic_ns().saturating_sub(frame.entered_ns) / 1000)),
-    };
-    i
 }

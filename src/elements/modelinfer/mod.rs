@@ -80,21 +80,34 @@
 //!
 //! `andon/arm`, `andon/part` and `andon/fields` from upstream; `andon/part` and `andon/fields` also sent to the element.
 
+mod flight;
+#[cfg(test)]
+mod flight_tests;
+mod held;
 mod imp;
+mod judge;
+mod line;
+mod model;
+mod pace;
 mod parts;
+mod qos;
+mod query;
 mod report;
+mod running;
 mod settings;
+mod share;
+mod stage2;
 mod stats;
 mod swap;
 
 use gst::{prelude::*, subclass::prelude::*};
 
-pub use settings::OnError;
+pub use settings::{On, OnError};
 
 glib::wrapper! {
     /// The element `modelinfer`.
     pub struct ModelInfer(ObjectSubclass<imp::ModelInfer>)
-        @extends gst_base::BaseTransform, gst::Element, gst::Object;
+        @extends gst::Element, gst::Object;
 }
 
 impl ModelInfer {
@@ -112,5 +125,6 @@ fn utc_ns() -> u64 {
 /// Registers the element.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     OnError::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    On::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "modelinfer", gst::Rank::NONE, ModelInfer::static_type())
 }

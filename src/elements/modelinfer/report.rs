@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The element's messages and errors in words: see the table in the element's page.
 
-use super::swap::Change;
+use super::{running::Running, swap::Change};
 use crate::{
     inference::{self, Outcome},
     meta::message,
@@ -57,6 +57,26 @@ pub(super) fn failed(element: &super::ModelInfer, model: &str, running: Option<&
     let json =
         serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": error});
     message::post(element, s, &json.to_string());
+}
+
+/// `andon/provider-fallback`, and a warning: the model runs, but not on the provider that was wanted first.
+pub(super) fn fallback(element: &super::ModelInfer, running: &Running) {
+    let (provider, wanted, fallbacks) = (running.provider(), &running.ask.options.providers, running.fallbacks());
+    let why = fallbacks.join("; ");
+    let s = gst::Structure::builder("andon/provider-fallback")
+        .field("provider", &**provider)
+        .field("wanted", wanted)
+        .field("reason", &why)
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.provider-fallback/1", "provider": &**provider, "wanted": wanted, "fallbacks": fallbacks
+    });
+    message::post(element, s, &json.to_string());
+    gst::element_warning!(
+        element,
+        gst::ResourceError::Settings,
+        ("the model runs on {provider}: {why}; set strict=true to refuse that, or leave out of execution-providers what is not there")
+    );
 }
 
 /// `andon/unjudged`: from this frame on, frames are not judged.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the user asked for.
 
+use super::running::Ask;
 use crate::{inference, model};
 
 /// What a failure of the model does to the stream.
@@ -16,6 +17,23 @@ pub enum OnError {
     #[enum_value(name = "Warn and let frames pass, unjudged", nick = "pass")]
     Pass,
 }
+
+/// What of a frame the model looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstAndonModelInferOn")]
+pub enum On {
+    /// All of it.
+    #[default]
+    #[enum_value(name = "The whole frame", nick = "frame")]
+    Frame,
+    /// Each box that an upstream model found, one after the other.
+    #[enum_value(name = "Each upstream detection", nick = "detections")]
+    Detections,
+}
+
+/// More frames in work than any machine has a use for.
+pub(super) const MOST_IN_FLIGHT: u32 = 64;
 
 /// The properties, as they stand.
 #[derive(Clone, Debug)]
@@ -40,7 +58,28 @@ pub(super) struct Settings {
     pub part_deadline: u64,
     /// Class names of a bare file, separated by commas.
     pub labels: String,
+    /// Whether a fallback to another provider than the first is refused.
+    pub strict: bool,
+    /// At most so many frames a second are judged; 0 for all.
+    pub max_rate: f64,
+    /// How late a frame may be and still be judged, ns; 0 for as late as it likes.
+    pub deadline: u64,
+    /// Frames in work at a time.
+    pub in_flight: u32,
+    /// Elements of this process that name the same use one session; empty for one of its own.
+    pub share: String,
+    /// Frames of a share that are judged as one batch at most.
+    pub batch_size: u32,
+    /// How long a frame waits for others of its batch, ns.
+    pub batch_timeout: u64,
+    /// What of a frame the model looks at.
+    pub on: On,
+    /// Most detections of a frame, and most boxes looked at; 0 as the manifest says.
+    pub max_detections: u32,
 }
+
+/// How long a frame waits for its batch where nothing else was said, ns: less than a frame of a fast camera.
+pub(super) const DEFAULT_BATCH_TIMEOUT: u64 = 5_000_000;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -55,20 +94,50 @@ impl Default for Settings {
             interval: 1,
             part_deadline: 0,
             labels: String::new(),
+            strict: false,
+            max_rate: 0.0,
+            deadline: 0,
+            in_flight: 1,
+            share: String::new(),
+            batch_size: 1,
+            batch_timeout: DEFAULT_BATCH_TIMEOUT,
+            on: On::Frame,
+            max_detections: 0,
         }
     }
 }
 
 impl Settings {
     /// How to load a model.
-    pub fn options(&self) -> inference::Options {
+    pub fn ask(&self, model: String) -> Ask {
         let labels = self.labels.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
-        inference::Options {
+        let options = inference::Options {
             threads: self.threads as usize,
             providers: self.execution_providers.clone(),
+            strict: self.strict,
             labels,
-            ..Default::default()
-        }
+        };
+        Ask { model, options, lanes: self.in_flight as usize, share: self.share.trim().to_string() }
+    }
+}
+
+const NS_PER_S: f64 = 1e9;
+
+/// What a session depends on: a change of it is a swap.
+pub(super) type SessionOf = (u32, String, bool, String);
+
+impl Settings {
+    /// What of it the session depends on.
+    pub fn session(&self) -> SessionOf {
+        (self.threads, self.execution_providers.clone(), self.strict, self.share.clone())
+    }
+
+    /// Goes back to how the running model was loaded.
+    pub fn take_back(&mut self, ask: &Ask) {
+        self.threads = ask.options.threads as u32;
+        self.execution_providers = ask.options.providers.clone();
+        self.strict = ask.options.strict;
+        self.share = ask.share.clone();
     }
 }
 
@@ -81,6 +150,11 @@ pub(super) struct Live {
     pub iou_threshold: Option<f32>,
     pub interval: u64,
     pub part_deadline: u64,
+    /// Between two judged frames at least, ns.
+    pub period_ns: Option<u64>,
+    pub deadline: Option<u64>,
+    pub on: On,
+    pub max_detections: Option<usize>,
 }
 
 impl From<&Settings> for Live {
@@ -93,6 +167,10 @@ impl From<&Settings> for Live {
             iou_threshold: over(s.iou_threshold),
             interval: u64::from(s.interval.max(1)),
             part_deadline: s.part_deadline,
+            period_ns: (s.max_rate > 0.0).then(|| (NS_PER_S / s.max_rate) as u64),
+            deadline: (s.deadline > 0).then_some(s.deadline),
+            on: s.on,
+            max_detections: (s.max_detections > 0).then_some(s.max_detections as usize),
         }
     }
 }
@@ -103,7 +181,8 @@ impl Live {
         model::Thresholds {
             score: self.score_threshold.unwrap_or(manifest.score),
             iou: self.iou_threshold.unwrap_or(manifest.iou),
-            review: manifest.review,
+            max_detections: self.max_detections.unwrap_or(manifest.max_detections),
+            ..*manifest
         }
     }
 }

@@ -3,10 +3,25 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::{
+    judge::{Done, Plan},
+    pace::Skip,
+};
 use crate::result::{Inference, ModelId, Status, Tally};
 
 /// Latencies that the percentiles are taken from.
 const RECENT: usize = 1024;
+
+/// What is not counted but looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Now {
+    /// There is a model to go back to.
+    pub rollback_possible: bool,
+    /// Frames in work, those that wait for their turn to leave included.
+    pub in_flight: usize,
+    /// Elements that use the session; 1 where it is not shared.
+    pub session_users: usize,
+}
 
 /// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
 #[derive(Debug, Default)]
@@ -15,10 +30,16 @@ pub(super) struct Stats {
     frames: u64,
     /// By [`Status`], in the order of its variants.
     by_status: [u64; 5],
-    /// Of the skipped, those that the source had marked as gaps.
-    pub gaps: u64,
+    /// Of the skipped, by [`Skip`], in the order of its variants.
+    skipped: [u64; Skip::COUNT],
+    /// Upstream boxes that the model looked at.
+    regions: u64,
+    /// Upstream boxes that show nothing of the frame: without a size, beyond its edge, or not a number.
+    regions_empty: u64,
+    /// Upstream boxes beyond the most that are looked at.
+    regions_over: u64,
     /// Of the errors, those whose pixels could not be mapped.
-    pub unmappable: u64,
+    unmappable: u64,
     /// Events from upstream that said nothing sensible.
     pub events_refused: u64,
     /// Models taken into use while playing.
@@ -37,11 +58,31 @@ pub(super) struct Stats {
     max_us: u64,
     /// What runs.
     pub model: Option<Arc<ModelId>>,
+    /// The provider that runs it.
+    pub provider: Arc<str>,
+    /// Providers that were wanted before it, and why each was not taken.
+    pub fallbacks: Vec<String>,
 }
 
 impl Stats {
-    /// Counts one frame.
-    pub fn add(&mut self, inference: &Inference) {
+    /// Counts one frame, and what became of it on its way.
+    pub fn add_frame(&mut self, inference: &Inference, done: &Done) {
+        self.add(inference);
+        match (&done.work.plan, inference.status) {
+            (Plan::Skip(skip), _) => self.skipped[*skip as usize] += 1,
+            // Only a second stage finds out this late that there is nothing to look at.
+            (Plan::Judge(..), Status::Skipped) => self.skipped[Skip::Upstream as usize] += 1,
+            _ => {}
+        }
+        self.unmappable += u64::from(done.unmappable);
+        if let Some(looked) = &done.looked {
+            self.regions += looked.regions;
+            self.regions_empty += looked.empty;
+            self.regions_over += looked.over;
+        }
+    }
+
+    fn add(&mut self, inference: &Inference) {
         self.frames += 1;
         self.by_status[inference.status as usize] += 1;
         if inference.latency_us == 0 {
@@ -61,11 +102,12 @@ impl Stats {
 
     /// Starts counting anew; what runs stays.
     pub fn reset(&mut self) {
-        *self = Self { model: self.model.take(), ..Self::default() };
+        let Self { model, provider, fallbacks, .. } = std::mem::take(self);
+        *self = Self { model, provider, fallbacks, ..Self::default() };
     }
 
     /// The `stats` property.
-    pub fn structure(&self, tally: &Tally, rollback_possible: bool) -> gst::Structure {
+    pub fn structure(&self, tally: &Tally, now: &Now) -> gst::Structure {
         let mut recent = self.recent.clone();
         recent.sort_unstable();
         let quantile = |q: usize| recent.get((recent.len() * q / 100).min(recent.len().saturating_sub(1))).copied();
@@ -79,14 +121,13 @@ impl Stats {
                 .field("unjudged", h.unjudged)
                 .build()
         });
-        gst::Structure::builder("andon/stats")
+        let mut s = gst::Structure::builder("andon/stats")
             .field("frames", self.frames)
             .field("frames-ok", count(Status::Ok))
             .field("frames-skipped", count(Status::Skipped))
             .field("frames-error", count(Status::Error))
             .field("frames-missing-field", count(Status::MissingField))
             .field("frames-non-finite", count(Status::NonFinite))
-            .field("frames-gap", self.gaps)
             .field("frames-unmappable", self.unmappable)
             .field("events-refused", self.events_refused)
             .field("parts-ok", tally.ok)
@@ -107,8 +148,19 @@ impl Stats {
             .field("swaps", self.swaps)
             .field("swaps-failed", self.swaps_failed)
             .field("rollbacks", self.rollbacks)
-            .field("rollback-possible", rollback_possible)
-            .build()
+            .field("rollback-possible", now.rollback_possible)
+            .field("provider", &*self.provider)
+            .field("provider-fallbacks", gst::Array::new(&self.fallbacks))
+            .field("in-flight", now.in_flight as u64)
+            .field("session-users", now.session_users as u64)
+            .field("regions", self.regions)
+            .field("regions-empty", self.regions_empty)
+            .field("regions-over", self.regions_over)
+            .build();
+        for skip in Skip::ALL {
+            s.set(skip.counter(), self.skipped[skip as usize]);
+        }
+        s
     }
 }
 
@@ -137,12 +189,12 @@ mod tests {
         i.latency_us = 0;
         i.status = Status::Skipped;
         stats.add(&i);
-        let s = stats.structure(&Tally::default(), false);
+        let s = stats.structure(&Tally::default(), &Now::default());
         let get = |name| s.get::<u64>(name).unwrap();
         assert_eq!((get("frames"), get("frames-ok"), get("frames-skipped")), (2001, 2000, 1));
         assert_eq!((get("latency-us-max"), get("latency-us-mean")), (2000, 1000));
         assert_eq!(get("latency-us-p50"), 977 + 512, "of the last 1024");
         stats.reset();
-        assert_eq!(stats.structure(&Tally::default(), false).get::<u64>("frames").unwrap(), 0);
+        assert_eq!(stats.structure(&Tally::default(), &Now::default()).get::<u64>("frames").unwrap(), 0);
     }
 }

@@ -18,29 +18,8 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::{
-    inference::{self, Engine, Lane, Options},
-    result::ModelId,
-};
-
-/// A model and the string that led to it.
-pub(super) struct Loaded {
-    /// The model.
-    pub engine: Arc<Engine>,
-    /// Ready to judge with it.
-    pub lane: Lane,
-    /// What `model=` said.
-    pub model: String,
-}
-
-impl Loaded {
-    /// Loads `model`.
-    pub fn load(model: String, options: &Options) -> Result<Self, inference::Error> {
-        let engine = Arc::new(Engine::load(&model, options)?);
-        let lane = engine.lane()?;
-        Ok(Self { engine, lane, model })
-    }
-}
+use super::running::{Ask, Running};
+use crate::{inference, result::ModelId};
 
 /// Why one model follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +46,8 @@ pub(super) struct Change {
     pub from: Option<Arc<ModelId>>,
     /// What runs now.
     pub to: Arc<ModelId>,
+    /// The same, to run.
+    pub running: Arc<Running>,
     /// Why.
     pub cause: Cause,
     /// From the asking to the exchange.
@@ -86,21 +67,20 @@ pub(super) enum Report<'a> {
     Handed,
     /// It is not, and what ran goes on.
     Failed {
-        /// What `model=` said.
-        model: &'a str,
+        /// What was asked for.
+        ask: &'a Ask,
         /// Why.
         error: &'a inference::Error,
     },
 }
 
 struct Request {
-    model: String,
-    options: Options,
+    ask: Ask,
     since: Instant,
 }
 
 struct Pending {
-    loaded: Loaded,
+    loaded: Arc<Running>,
     cause: Cause,
     since: Instant,
     loading: Duration,
@@ -114,14 +94,14 @@ struct Slot {
     request: Option<Request>,
     /// Raised by whatever makes the load under way useless.
     generation: u64,
-    /// The generation of the load under way.
-    loading: Option<u64>,
+    /// The generation of the load under way, and what it loads.
+    loading: Option<(u64, String)>,
     /// Loaded, for the streaming thread to take.
     pending: Option<Pending>,
     /// What ran before, warm.
-    standby: Option<Loaded>,
+    standby: Option<Arc<Running>>,
     /// What nobody needs; freed by anybody but the streaming thread.
-    retired: Vec<Loaded>,
+    retired: Vec<Arc<Running>>,
     /// Loads, while there is something to load.
     worker: Option<JoinHandle<()>>,
     /// Whether the worker will look for a request again.
@@ -167,19 +147,22 @@ impl Exchange {
         }
     }
 
-    /// Asks for `model`; the latest request wins. Answers whether it was taken.
-    pub fn request(
-        self: &Arc<Self>,
-        model: String,
-        options: Options,
-        report: impl Fn(Report<'_>) + Send + 'static,
-    ) -> bool {
+    /// The model that was asked for last and has not come to run yet, as `model=` said it.
+    pub fn awaited(&self) -> Option<String> {
+        let slot = self.slot.lock();
+        let request = slot.request.as_ref().map(|r| r.ask.model.clone());
+        let loading = slot.loading.as_ref().filter(|(generation, _)| *generation == slot.generation);
+        request.or_else(|| loading.map(|(_, model)| model.clone()))
+    }
+
+    /// Asks for a model; the latest request wins. Answers whether it was taken.
+    pub fn request(self: &Arc<Self>, ask: Ask, report: impl Fn(Report<'_>) + Send + 'static) -> bool {
         let mut slot = self.slot.lock();
         if !slot.open {
             return false;
         }
         slot.generation += 1;
-        slot.request = Some(Request { model, options, since: Instant::now() });
+        slot.request = Some(Request { ask, since: Instant::now() });
         if slot.busy {
             self.moved.notify_all();
             return true;
@@ -207,7 +190,8 @@ impl Exchange {
             if !slot.open {
                 return None;
             }
-            let awaited = slot.request.take().is_some() || slot.loading == Some(slot.generation);
+            let awaited =
+                slot.request.take().is_some() || slot.loading.as_ref().is_some_and(|l| l.0 == slot.generation);
             let pending = slot.pending.take_if(|p| p.cause == Cause::Swap);
             if awaited || pending.is_some() {
                 slot.generation += 1;
@@ -216,7 +200,7 @@ impl Exchange {
                 (running.to_string(), (pending.map(|p| p.loaded), mem::take(&mut slot.retired)))
             } else {
                 let loaded = slot.standby.take()?;
-                let model = loaded.model.clone();
+                let model = loaded.ask.model.clone();
                 slot.generation += 1;
                 let (since, loading) = (Instant::now(), Duration::ZERO);
                 slot.pending = Some(Pending { loaded, cause: Cause::Rollback, since, loading });
@@ -233,22 +217,22 @@ impl Exchange {
     }
 
     /// For the streaming thread, between two frames: takes what is ready and leaves what ran. Never waits.
-    pub fn take(&self, running: &mut Option<Loaded>) -> Option<Change> {
+    pub fn take(&self, running: &mut Option<Arc<Running>>) -> Option<Change> {
         if !self.waiting.load(Ordering::Acquire) {
             return None;
         }
         let mut slot = self.slot.try_lock()?;
         let Pending { loaded, cause, since, loading } = slot.pending.take()?;
         self.waiting.store(false, Ordering::Release);
-        let to = loaded.engine.id().clone();
+        let (to, now) = (loaded.id().clone(), loaded.clone());
         let old = running.replace(loaded);
-        let from = old.as_ref().map(|o| o.engine.id().clone());
+        let from = old.as_ref().map(|o| o.id().clone());
         if let Some(spare) = mem::replace(&mut slot.standby, old) {
             slot.retired.push(spare);
         }
         drop(slot);
         self.moved.notify_all();
-        Some(Change { from, to, cause, duration: since.elapsed(), loading })
+        Some(Change { from, to, running: now, cause, duration: since.elapsed(), loading })
     }
 
     fn work(&self, report: &dyn Fn(Report<'_>)) {
@@ -259,15 +243,15 @@ impl Exchange {
                     slot.busy = false;
                     return;
                 };
-                slot.loading = Some(slot.generation);
+                slot.loading = Some((slot.generation, request.ask.model.clone()));
                 (request, slot.generation)
             };
-            let Request { model, options, since } = request;
+            let Request { ask, since } = request;
             let begun = Instant::now();
-            let loaded = Loaded::load(model.clone(), &options);
+            let loaded = Running::load(ask.clone()).map(Arc::new);
             let loading = begun.elapsed();
             // What is not handed over is freed here, after the lock.
-            let _unwanted = self.hand_over(loaded, &model, generation, (since, loading), report);
+            let _unwanted = self.hand_over(loaded, &ask, generation, (since, loading), report);
             self.tidy();
         }
     }
@@ -275,12 +259,12 @@ impl Exchange {
     /// Puts what was loaded where the streaming thread takes it; answers what is not wanted any more.
     fn hand_over(
         &self,
-        loaded: Result<Loaded, inference::Error>,
-        model: &str,
+        loaded: Result<Arc<Running>, inference::Error>,
+        ask: &Ask,
         generation: u64,
         (since, loading): (Instant, Duration),
         report: &dyn Fn(Report<'_>),
-    ) -> Option<Loaded> {
+    ) -> Option<Arc<Running>> {
         let mut slot = self.slot.lock();
         slot.loading = None;
         let wanted = slot.generation == generation;
@@ -288,13 +272,13 @@ impl Exchange {
             Err(error) => {
                 drop(slot);
                 if wanted {
-                    report(Report::Failed { model, error: &error });
+                    report(Report::Failed { ask, error: &error });
                 }
                 None
             }
             Ok(loaded) if wanted => {
                 let before = slot.pending.replace(Pending { loaded, cause: Cause::Swap, since, loading });
-                report(Report::Ready { model });
+                report(Report::Ready { model: &ask.model });
                 self.waiting.store(true, Ordering::Release);
                 drop(slot);
                 report(Report::Handed);

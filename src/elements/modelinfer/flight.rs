@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Frames in work on several threads, and the order in which they leave: that in which they came, with the events
+//! between them in their places.
+//!
+//! One thread puts in (the sink pad's), several work, one takes out (the source pad's task). Nobody holds the lock
+//! while it works or pushes.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+/// What waits for its turn to leave.
+enum Item<W, D> {
+    /// A frame that no worker has taken yet.
+    Waiting(W),
+    /// A frame that a worker has.
+    InWork,
+    /// A frame that may leave.
+    Done(D),
+    /// A frame whose worker panicked.
+    Lost,
+    /// A serialized event.
+    Event(gst::Event),
+}
+
+impl<W, D> Item<W, D> {
+    fn is_frame(&self) -> bool {
+        !matches!(self, Item::Event(_))
+    }
+}
+
+/// What leaves.
+pub(super) enum Next<D> {
+    /// A frame.
+    Frame(D),
+    /// An event.
+    Event(gst::Event),
+    /// A frame that is no more: its worker panicked.
+    Lost,
+}
+
+struct State<W, D> {
+    items: VecDeque<Item<W, D>>,
+    /// The number of the first item; numbers are never used again, so that what was flushed is known.
+    first: u64,
+    /// No item before this number waits for a worker.
+    taken: u64,
+    /// How many of the items are frames.
+    frames: usize,
+    /// Something is being pushed.
+    pushing: bool,
+    /// Between flush-start and flush-stop.
+    flushing: bool,
+    /// Between start and stop.
+    running: bool,
+    /// What downstream last answered, where it was not ok.
+    flow: Option<gst::FlowError>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl<W, D> Default for State<W, D> {
+    fn default() -> Self {
+        Self {
+            items: VecDeque::new(),
+            first: 0,
+            taken: 0,
+            frames: 0,
+            pushing: false,
+            flushing: false,
+            running: false,
+            flow: None,
+            workers: Vec::new(),
+        }
+    }
+}
+
+impl<W, D> State<W, D> {
+    fn refused(&self) -> Option<gst::FlowError> {
+        if self.flushing || !self.running { Some(gst::FlowError::Flushing) } else { self.flow }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.items.is_empty() && !self.pushing
+    }
+
+    fn clear(&mut self) -> VecDeque<Item<W, D>> {
+        self.first += self.items.len() as u64;
+        self.taken = self.first;
+        self.frames = 0;
+        mem::take(&mut self.items)
+    }
+
+    fn take(&mut self) -> Option<(u64, W)> {
+        let from = (self.taken.max(self.first) - self.first) as usize;
+        let at = (from..self.items.len()).find(|i| matches!(self.items[*i], Item::Waiting(_)))?;
+        let number = self.first + at as u64;
+        self.taken = number + 1;
+        match mem::replace(&mut self.items[at], Item::InWork) {
+            Item::Waiting(work) => Some((number, work)),
+            _ => unreachable!("it was just seen to wait"),
+        }
+    }
+}
+
+/// `W` goes to work, `D` comes of it.
+pub(super) struct Flight<W, D> {
+    state: Mutex<State<W, D>>,
+    /// For who puts in: there is room, or all has left.
+    room: Condvar,
+    /// For workers: there is work.
+    work: Condvar,
+    /// For who takes out: the first may leave.
+    ready: Condvar,
+}
+
+impl<W, D> Default for Flight<W, D> {
+    fn default() -> Self {
+        Self { state: Mutex::default(), room: Condvar::new(), work: Condvar::new(), ready: Condvar::new() }
+    }
+}
+
+impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
+    /// Begins, with nothing in work and no thread.
+    pub fn start(&self) {
+        let mut state = self.state.lock();
+        (state.running, state.flushing, state.pushing, state.flow) = (true, false, false, None);
+    }
+
+    /// Ends; everybody who waits is sent away. The threads end when their run does: see [`Flight::join`].
+    pub fn stop(&self) {
+        let mut state = self.state.lock();
+        state.running = false;
+        let gone = state.clear();
+        self.notify_all();
+        drop(state);
+        drop(gone);
+    }
+
+    /// Waits for the workers to end, after [`Flight::stop`].
+    pub fn join(&self) {
+        let workers = mem::take(&mut self.state.lock().workers);
+        for worker in workers {
+            // A panic at work was caught.
+            let _ = worker.join();
+        }
+    }
+
+    /// Sees to it that there are `n` workers; more are left in peace. Answers whether there are.
+    pub fn employ(self: &Arc<Self>, n: usize, work: fn(W) -> D) -> bool {
+        let mut state = self.state.lock();
+        if !state.running {
+            return false;
+        }
+        while state.workers.len() < n {
+            let this = self.clone();
+            let name = format!("andon-infer-{}", state.workers.len() + 1);
+            match thread::Builder::new().name(name).spawn(move || this.labour(work)) {
+                Ok(worker) => state.workers.push(worker),
+                Err(_) => return !state.workers.is_empty(),
+            }
+        }
+        true
+    }
+
+    /// Drops all frames and events; who waits on the streaming thread is sent away.
+    pub fn flush_start(&self) {
+        let mut state = self.state.lock();
+        state.flushing = true;
+        let gone = state.clear();
+        self.notify_all();
+        drop(state);
+        drop(gone);
+    }
+
+    /// Takes frames again.
+    pub fn flush_stop(&self) {
+        let mut state = self.state.lock();
+        state.flushing = false;
+        state.flow = None;
+    }
+
+    /// Forgets what downstream answered, where `forget` says so: it may answer otherwise now.
+    pub fn forgive(&self, forget: impl Fn(gst::FlowError) -> bool) {
+        let mut state = self.state.lock();
+        state.flow = state.flow.filter(|f| !forget(*f));
+    }
+
+    /// Waits until fewer than `most` frames are here.
+    pub fn room(&self, most: usize) -> Result<(), gst::FlowError> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(refused) = state.refused() {
+                return Err(refused);
+            }
+            if state.frames < most {
+                return Ok(());
+            }
+            self.room.wait(&mut state);
+        }
+    }
+
+    /// Waits until all that came before has left; false where it was sent away.
+    pub fn drain(&self) -> bool {
+        let mut state = self.state.lock();
+        while !state.is_idle() {
+            if state.flushing || !state.running {
+                return false;
+            }
+            self.room.wait(&mut state);
+        }
+        state.running && !state.flushing
+    }
+
+    /// Puts a frame in.
+    pub fn push(&self, work: W) -> Result<(), gst::FlowError> {
+        let mut state = self.state.lock();
+        if let Some(refused) = state.refused() {
+            return Err(refused);
+        }
+        state.items.push_back(Item::Waiting(work));
+        state.frames += 1;
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Puts a frame in that needs no work.
+    pub fn push_done(&self, done: D) -> Result<(), gst::FlowError> {
+        let mut state = self.state.lock();
+        if let Some(refused) = state.refused() {
+            return Err(refused);
+        }
+        state.items.push_back(Item::Done(done));
+        state.frames += 1;
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    /// Puts an event in behind what waits; gives it back where nothing does, and it may be pushed at once.
+    pub fn push_event(&self, event: gst::Event) -> Result<bool, gst::Event> {
+        let mut state = self.state.lock();
+        if state.is_idle() {
+            return Err(event);
+        }
+        if state.flushing || !state.running {
+            return Ok(false);
+        }
+        state.items.push_back(Item::Event(event));
+        self.ready.notify_one();
+        Ok(true)
+    }
+
+    /// Waits for what leaves next; until [`Flight::pushed`] nothing else does. None when flushing or stopped.
+    pub fn next(&self) -> Option<Next<D>> {
+        let mut state = self.state.lock();
+        loop {
+            if state.flushing || !state.running {
+                return None;
+            }
+            if matches!(state.items.front(), Some(Item::Done(_) | Item::Event(_) | Item::Lost)) {
+                let item = state.items.pop_front().expect("it was just seen");
+                state.first += 1;
+                state.frames -= usize::from(item.is_frame());
+                state.pushing = true;
+                self.room.notify_all();
+                return match item {
+                    Item::Done(done) => Some(Next::Frame(done)),
+                    Item::Event(event) => Some(Next::Event(event)),
+                    Item::Lost => Some(Next::Lost),
+                    _ => unreachable!("it was just seen to be neither waiting nor in work"),
+                };
+            }
+            self.ready.wait(&mut state);
+        }
+    }
+
+    /// Whether frames may still be pushed.
+    pub fn flows(&self) -> bool {
+        self.state.lock().flow.is_none()
+    }
+
+    /// What [`Flight::next`] gave has been pushed, with this answer where it was a frame.
+    pub fn pushed(&self, flow: Option<Result<gst::FlowSuccess, gst::FlowError>>) {
+        let mut state = self.state.lock();
+        if let Some(flow) = flow
+            && !state.flushing
+        {
+            state.flow = flow.err();
+        }
+        state.pushing = false;
+        self.room.notify_all();
+    }
+
+    /// Frames that have come and not left.
+    pub fn frames(&self) -> usize {
+        self.state.lock().frames
+    }
+
+    #[cfg(test)]
+    pub fn workers(&self) -> usize {
+        self.state.lock().workers.len()
+    }
+
+    fn notify_all(&self) {
+        self.room.notify_all();
+        self.work.notify_all();
+        self.ready.notify_all();
+    }
+
+    fn labour(&self, work: fn(W) -> D) {
+        let mut state = self.state.lock();
+        loop {
+            if !state.running {
+                return;
+            }
+            let Some((number, job)) = state.take() else {
+                self.work.wait(&mut state);
+                continue;
+            };
+            drop(state);
+            let done = catch_unwind(AssertUnwindSafe(|| work(job))).map_or(Item::Lost, Item::Done);
+            state = self.state.lock();
+            let at = number.checked_sub(state.first).map(|at| at as usize);
+            match at.and_then(|at| state.items.get_mut(at)) {
+                Some(item @ Item::InWork) => {
+                    *item = done;
+                    if at == Some(0) {
+                        self.ready.notify_one();
+                    }
+                }
+                // It was flushed away.
+                _ => parking_lot::MutexGuard::unlocked(&mut state, || drop(done)),
+            }
+        }
+    }
+}

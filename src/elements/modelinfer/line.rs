@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The way of frames and events: what a frame needs is decided as it comes in, it is judged here or by a worker, and it
+//! leaves in its turn.
+//!
+//! With `in-flight=1` all of it happens on the streaming thread. With more, the streaming thread puts frames into
+//! [`super::flight::Flight`] and the source pad's task takes them out. Whichever thread it is, frames and events come in
+//! one after the other, and leave one after the other.
+
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering},
+};
+
+use gst::{prelude::*, subclass::prelude::*};
+use gst_video::VideoInfo;
+
+use super::{
+    flight::Next,
+    imp::{CAT, ModelInfer},
+    judge::{self, Done, Failure, Plan, Work},
+    pace::Pace,
+    qos::Late,
+    report,
+    running::Running,
+    settings::{Live, OnError, Settings},
+    swap::{Cause, Change},
+};
+use crate::{
+    inference::{Cancel, Outcome},
+    meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext},
+    result::{Arm, ModelId, Status},
+};
+
+type Flow = Result<gst::FlowSuccess, gst::FlowError>;
+
+/// Where frames come in. Only who puts frames in takes its lock, and holds it for a few moves.
+pub(super) struct Intake {
+    /// The model; none where it could not be had and frames pass.
+    pub running: Option<Arc<Running>>,
+    /// Of the caps.
+    info: Option<Arc<VideoInfo>>,
+    /// Of the stream, for capture times and lateness.
+    segment: gst::FormattedSegment<gst::ClockTime>,
+    /// Arm, part and fields that the stream has told.
+    context: StreamContext,
+    /// Copied from the settings when they change.
+    live: Live,
+    /// Which frames are judged.
+    pace: Pace,
+    /// The arm for which the shared engine has been claimed.
+    claimed: Option<Arm>,
+}
+
+impl Intake {
+    pub fn new(running: Option<Arc<Running>>, settings: &Settings) -> Self {
+        Self {
+            running,
+            info: None,
+            segment: gst::FormattedSegment::new(),
+            context: StreamContext::default(),
+            live: Live::from(settings),
+            pace: Pace::default(),
+            claimed: None,
+        }
+    }
+
+    /// Claims a shared engine for the arm, as soon as it is known and before a frame is judged.
+    fn claim(&mut self, arm: Arm) {
+        if self.claimed != Some(arm) {
+            self.claimed = Some(arm);
+            if let Some(member) = self.running.as_ref().and_then(|r| r.member.as_ref()) {
+                member.claim(arm);
+            }
+        }
+    }
+}
+
+/// Where frames leave. Only who takes frames out takes its lock.
+pub(super) struct Outlet {
+    /// The element's name, as results carry it.
+    name: Arc<str>,
+    /// The model and provider that a frame is said to be of which no model judged.
+    nobody: (Arc<ModelId>, Arc<str>),
+    /// The status of the frame before, so that only a change of it is told.
+    before: Status,
+}
+
+impl Outlet {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), nobody: (Arc::default(), "".into()), before: Status::Ok }
+    }
+}
+
+/// What is to be told of a frame that comes in, once no lock is held.
+#[derive(Default)]
+struct Told {
+    events: Vec<gst::Event>,
+    change: Option<Change>,
+    late: Option<Late>,
+}
+
+/// Frames.
+impl ModelInfer {
+    pub(super) fn chain(&self, buffer: gst::Buffer) -> Flow {
+        // Room first, so that what is decided for the frame is of the moment it goes to work.
+        let in_flight = self.in_flight.load(Ordering::Acquire);
+        match in_flight {
+            0 | 1 if !self.flight.drain() => return Err(gst::FlowError::Flushing),
+            0 | 1 => {}
+            n => self.flight.room(n)?,
+        }
+        let (work, told) = {
+            let mut intake = self.intake.lock();
+            let intake = intake.as_mut().ok_or(gst::FlowError::Flushing)?;
+            let mut told = Told::default();
+            self.between_frames(intake, &mut told);
+            let work = self.take_in(intake, buffer, &mut told);
+            (work, told)
+        };
+        self.tell(told);
+        if in_flight <= 1 {
+            return self.finish(judge::judge(work));
+        }
+        match work.is_work() {
+            true => self.flight.push(work)?,
+            false => self.flight.push_done(judge::judge(work))?,
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    /// What is done between two frames: changed settings, events from applications, another model.
+    fn between_frames(&self, intake: &mut Intake, told: &mut Told) {
+        if self.changed.swap(false, Ordering::AcqRel) {
+            intake.live = Live::from(&*self.settings());
+        }
+        if self.injecting.swap(false, Ordering::AcqRel) {
+            for event in mem::take(&mut *self.injected.lock()) {
+                // It was parsed before it was put here.
+                let _ = intake.context.observe(&event);
+                told.events.push(event);
+            }
+        }
+        if let Some(change) = self.exchange.take(&mut intake.running) {
+            intake.claimed = None;
+            let mut cancel = self.cancel.lock();
+            if cancel.is_none() {
+                *cancel = Cancel::new().ok().map(Arc::new);
+            }
+            told.change = Some(change);
+        }
+    }
+
+    /// Names the frame and decides what becomes of it.
+    fn take_in(&self, intake: &mut Intake, mut buffer: gst::Buffer, told: &mut Told) -> Work {
+        let held = buffer.make_mut();
+        let mut frame = intake.context.identify(held);
+        if frame.captured_utc_ns.is_none()
+            && let Some(pts) = held.pts()
+            && let Some(utc) = meta::utc_by_clock(&*self.obj(), &intake.segment, pts)
+        {
+            frame.captured_utc_ns = Some(utc);
+            AndonFrameMeta::set(held, frame.clone());
+        }
+        let arm = intake.context.arm();
+        intake.claim(arm);
+        let plan = self.plan(intake, &buffer, told);
+        Work {
+            buffer,
+            frame,
+            plan,
+            running: intake.running.clone(),
+            info: intake.info.clone(),
+            arm,
+            fields: intake.context.fields.clone(),
+            live: intake.live,
+        }
+    }
+
+    fn plan(&self, intake: &mut Intake, buffer: &gst::BufferRef, told: &mut Told) -> Plan {
+        let Intake { live, pace, segment, .. } = intake;
+        let gap = buffer.flags().contains(gst::BufferFlags::GAP);
+        let skip = pace.next(gap, buffer.pts().map(gst::ClockTime::nseconds), live, || {
+            let deadline = live.deadline;
+            told.late = deadline.and_then(|ns| self.qos.lock().is_late(&*self.obj(), segment, buffer, ns));
+            told.late.is_some()
+        });
+        if let Some(skip) = skip {
+            return Plan::Skip(skip);
+        }
+        let (Some(running), Some(cancel)) = (&intake.running, self.cancel.lock().clone()) else { return Plan::Nobody };
+        if let Some(why) = running.member.as_ref().and_then(|m| m.refusal()) {
+            return Plan::Refused(why);
+        }
+        if live.deadline.is_some() {
+            self.qos.lock().in_time();
+        }
+        Plan::Judge(running.clone(), cancel)
+    }
+
+    fn tell(&self, told: Told) {
+        for event in told.events {
+            self.forward(event);
+        }
+        if let Some(change) = told.change {
+            self.in_use(Some(change.running.clone()));
+            {
+                let mut stats = self.stats.lock();
+                match change.cause {
+                    Cause::Swap => stats.swaps += 1,
+                    Cause::Rollback => stats.rollbacks += 1,
+                }
+            }
+            report::changed(&self.obj(), &change);
+        }
+        if let Some(late) = told.late {
+            late.post(&*self.obj());
+        }
+    }
+
+    /// The last of a frame: its outcome goes on it, is told and counted, and it leaves.
+    fn finish(&self, mut done: Done) -> Flow {
+        if matches!(done.failure, Some(Failure::Cancelled)) {
+            return Err(gst::FlowError::Flushing);
+        }
+        let (frame_id, status, reason) = (done.work.frame.id, done.outcome.status, done.outcome.reason.clone());
+        let (inference, before) = {
+            let mut outlet = self.outlet.lock();
+            let inference = Arc::new(judge::describe(&mut done, &outlet.name, &outlet.nobody));
+            (inference, mem::replace(&mut outlet.before, status))
+        };
+        if status != before && !matches!(status, Status::Ok | Status::Skipped) {
+            gst::warning!(CAT, imp = self, "frame {frame_id} is unjudged: {reason}");
+            report::unjudged(&self.obj(), frame_id, &Outcome::unjudged(status, reason));
+        }
+        self.stats.lock().add_frame(&inference, &done);
+        let Done { work: Work { mut buffer, live, .. }, failure, looked, .. } = done;
+        {
+            let buffer = buffer.make_mut();
+            AndonInferenceMeta::set(buffer, inference.clone());
+            match &looked {
+                None => meta::mirror(buffer, &inference),
+                Some(looked) => meta::mirror_stage(buffer, &looked.upstream, &inference),
+            }
+        }
+        if live.post_messages {
+            report::inference(&self.obj(), &inference);
+        }
+        self.parts.observe(&self.obj(), &inference, live.part_deadline);
+        if live.on_error == OnError::Error {
+            match failure {
+                Some(Failure::Model(why)) => {
+                    gst::element_imp_error!(self, gst::LibraryError::Failed, ("{why}"));
+                    return Err(gst::FlowError::Error);
+                }
+                Some(Failure::Refused(why)) => {
+                    gst::element_imp_error!(self, gst::ResourceError::Settings, ("{why}"));
+                    return Err(gst::FlowError::Error);
+                }
+                _ => {}
+            }
+        }
+        self.src.push(buffer)
+    }
+
+    /// One step of the source pad's task.
+    fn step(&self) {
+        match self.flight.next() {
+            None => {
+                // Only a pad that is flushing or stops gets here, and then there may be no task any more.
+                let _ = self.src.pause_task();
+            }
+            Some(Next::Event(event)) => {
+                self.push_event(event);
+                self.flight.pushed(None);
+            }
+            Some(Next::Lost) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("the thread that judged a frame panicked"));
+                self.flight.pushed(Some(Err(gst::FlowError::Error)));
+            }
+            Some(Next::Frame(done)) if self.flight.flows() => {
+                let flow = self.finish(done);
+                self.flight.pushed(Some(flow));
+            }
+            Some(Next::Frame(_)) => self.flight.pushed(None),
+        }
+    }
+
+    /// Lets the source pad's task run or not; it does only where frames leave through it. Who forbids it waits for it
+    /// after this, so that nobody can start it behind his back.
+    fn allow_task(&self, allowed: bool) {
+        *self.task_allowed.lock() = allowed;
+        self.start_task();
+    }
+
+    /// Starts the source pad's task where it may and has to run.
+    pub(super) fn start_task(&self) {
+        let allowed = self.task_allowed.lock();
+        if !*allowed || self.in_flight.load(Ordering::Acquire) <= 1 || self.src.task_state() == gst::TaskState::Started
+        {
+            return;
+        }
+        let this = self.obj().downgrade();
+        let started = self.src.start_task(move || {
+            if let Some(this) = this.upgrade() {
+                this.imp().step();
+            }
+        });
+        if let Err(error) = started {
+            gst::error!(CAT, imp = self, "{error}");
+        }
+    }
+}
+
+/// Events and pads.
+impl ModelInfer {
+    pub(super) fn activate_src(
+        &self,
+        pad: &gst::Pad,
+        mode: gst::PadMode,
+        active: bool,
+    ) -> Result<(), gst::LoggableError> {
+        if mode != gst::PadMode::Push {
+            return Err(gst::loggable_error!(CAT, "modelinfer only pushes"));
+        }
+        self.allow_task(active);
+        if !active {
+            self.flight.stop();
+            pad.stop_task()?;
+        }
+        Ok(())
+    }
+
+    /// Sends a serialized event down, behind the frames that came before it.
+    fn forward(&self, event: gst::Event) -> bool {
+        self.flight.push_event(event).unwrap_or_else(|event| self.push_event(event))
+    }
+
+    /// Pushes a serialized event whose turn has come.
+    fn push_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::Eos {
+            self.parts.flush(&self.obj());
+        }
+        self.src.push_event(event)
+    }
+
+    pub(super) fn sink_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::FlushStart(_) => return self.flush_start(event),
+            gst::EventView::FlushStop(_) => return self.flush_stop(event),
+            _ if !event.is_serialized() => return self.src.push_event(event),
+            gst::EventView::StreamStart(_) => {
+                self.flight.forgive(|_| true);
+                self.qos.lock().flush();
+            }
+            gst::EventView::Caps(e) => {
+                let Ok(info) = VideoInfo::from_caps(e.caps()) else {
+                    gst::warning!(CAT, imp = self, "cannot read caps {}", e.caps());
+                    return false;
+                };
+                self.set_frame_duration(&info);
+                if let Some(intake) = self.intake.lock().as_mut() {
+                    intake.info = Some(Arc::new(info));
+                }
+            }
+            gst::EventView::Segment(s) => {
+                self.flight.forgive(|flow| flow == gst::FlowError::Eos);
+                self.qos.lock().flush();
+                if let (Some(intake), Some(segment)) =
+                    (self.intake.lock().as_mut(), s.segment().downcast_ref::<gst::ClockTime>())
+                {
+                    intake.segment = segment.clone();
+                }
+            }
+            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => self.observe(&event),
+            _ => {}
+        }
+        self.forward(event)
+    }
+
+    fn observe(&self, event: &gst::Event) {
+        let said = self.intake.lock().as_mut().and_then(|intake| {
+            let said = intake.context.observe(event);
+            if let Some(arm) = intake.context.arm {
+                intake.claim(arm);
+            }
+            said
+        });
+        if let Some(Err(problem)) = said {
+            self.refuse(&problem);
+        }
+    }
+
+    fn flush_start(&self, event: gst::Event) -> bool {
+        self.terminate();
+        self.flight.flush_start();
+        self.allow_task(false);
+        let done = self.src.push_event(event);
+        // Downstream is flushing, so what the task is pushing comes back.
+        let _ = self.src.pause_task();
+        done
+    }
+
+    fn flush_stop(&self, event: gst::Event) -> bool {
+        let done = self.src.push_event(event);
+        // A new one: runs that were ended stay so, even where their thread has not noticed yet.
+        *self.cancel.lock() = Cancel::new().ok().map(Arc::new);
+        self.parts.flush(&self.obj());
+        self.qos.lock().flush();
+        if let Some(intake) = self.intake.lock().as_mut() {
+            intake.pace.flush();
+            intake.segment = gst::FormattedSegment::new();
+        }
+        self.flight.flush_stop();
+        self.allow_task(true);
+        done
+    }
+
+    pub(super) fn src_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Qos(e) => self.qos.lock().observe(e),
+            // Something new is linked: frames may go on again.
+            gst::EventView::Reconfigure(_) => self.flight.forgive(|flow| flow == gst::FlowError::NotLinked),
+            _ => {}
+        }
+        self.sink.push_event(event)
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Which model runs: swap, reload, rollback, and what is told of it.
+
+use std::sync::Arc;
+
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::{imp::ModelInfer, report, running::Running, swap::Report};
+use crate::inference;
+
+impl ModelInfer {
+    pub(super) fn model(&self) -> String {
+        self.settings().model.clone()
+    }
+
+    pub(super) fn set_model(&self, model: String) {
+        if !self.request(&model) {
+            self.settings().model = model;
+        }
+    }
+
+    /// The action `swap`.
+    pub(super) fn swap(&self, model: String) -> bool {
+        if model.trim().is_empty() {
+            return false;
+        }
+        self.set_model(model);
+        true
+    }
+
+    /// Has `model` loaded beside what runs; false where nothing runs.
+    fn request(&self, model: &str) -> bool {
+        let weak = self.obj().downgrade();
+        let ask = self.settings().ask(model.to_string());
+        self.exchange.request(ask, move |report| {
+            let Some(element) = weak.upgrade() else { return };
+            let this = element.imp();
+            match report {
+                Report::Ready { model } => this.settings().model = model.to_string(),
+                Report::Handed => element.notify("model"),
+                Report::Failed { ask, error } => {
+                    this.stats.lock().swaps_failed += 1;
+                    let current = this.current.lock().clone();
+                    if let Some(current) = current.filter(|c| c.ask.model == ask.model) {
+                        // What was changed was how it runs: that did not work, and it runs as before.
+                        this.settings().take_back(&current.ask);
+                    }
+                    this.failed(&ask.model, error);
+                }
+            }
+        })
+    }
+
+    /// Loads the model anew, with the settings that its session depends on: a swap like any other.
+    pub(super) fn reload(&self) {
+        let model = self.exchange.awaited().unwrap_or_else(|| self.model());
+        if !model.is_empty() {
+            self.request(&model);
+        }
+    }
+
+    /// The action `rollback`.
+    pub(super) fn rollback(&self) -> bool {
+        let running = self.model();
+        let Some(model) = self.exchange.rollback(&running) else { return false };
+        self.settings().model = model;
+        self.obj().notify("model");
+        true
+    }
+
+    /// Notes what runs from now on, and tells where it is not on the provider that was wanted first.
+    pub(super) fn in_use(&self, running: Option<Arc<Running>>) {
+        {
+            let mut stats = self.stats.lock();
+            stats.model = running.as_ref().map(|r| r.id().clone());
+            stats.provider = running.as_ref().map_or_else(|| "".into(), |r| r.provider().clone());
+            stats.fallbacks = running.as_ref().map(|r| r.fallbacks().to_vec()).unwrap_or_default();
+        }
+        if let Some(running) = running.as_ref().filter(|r| !r.fallbacks().is_empty()) {
+            report::fallback(&self.obj(), running);
+        }
+        // What it takes the place of is held by who will free it.
+        *self.current.lock() = running;
+    }
+
+    /// Reports a model that could not be loaded: what ran, if anything, goes on.
+    pub(super) fn failed(&self, model: &str, error: &inference::Error) {
+        let running = self.stats.lock().model.clone();
+        report::failed(&self.obj(), model, running.as_deref(), error);
+        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Whether a frame comes too late: by the clock, and by what downstream says of the frames before it.
+
+use gst::prelude::*;
+
+/// What downstream has said, and what came of it.
+#[derive(Debug)]
+pub(super) struct Qos {
+    /// Running time before which a frame would be late at the sink: timestamp + diff of the last event, as
+    /// `GstBaseTransform` has it.
+    earliest: Option<gst::ClockTime>,
+    /// How fast downstream would have frames, against how fast they come.
+    proportion: f64,
+    /// Frames judged, for QoS messages.
+    processed: u64,
+    /// Frames that were too late to be.
+    dropped: u64,
+}
+
+impl Default for Qos {
+    fn default() -> Self {
+        Self { earliest: None, proportion: 1.0, processed: 0, dropped: 0 }
+    }
+}
+
+/// A frame that is too late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Late {
+    running: gst::ClockTime,
+    timestamp: Option<gst::ClockTime>,
+    stream: Option<gst::ClockTime>,
+    duration: Option<gst::ClockTime>,
+    jitter_ns: i64,
+    proportion: f64,
+    processed: u64,
+    dropped: u64,
+}
+
+impl Qos {
+    /// Takes in an event from downstream.
+    pub fn observe(&mut self, event: &gst::event::Qos) {
+        let (_, proportion, diff, timestamp) = event.get();
+        self.proportion = proportion;
+        self.earliest = timestamp.and_then(|t| {
+            let at = i64::try_from(t.nseconds()).ok()?.saturating_add(diff);
+            Some(gst::ClockTime::from_nseconds(u64::try_from(at).unwrap_or(0)))
+        });
+    }
+
+    /// Forgets what was said: the stream begins anew.
+    pub fn flush(&mut self) {
+        *self = Self { processed: self.processed, dropped: self.dropped, ..Self::default() };
+    }
+
+    /// Counts a frame that is judged.
+    pub fn in_time(&mut self) {
+        self.processed += 1;
+    }
+
+    /// Whether `buffer` is more than `deadline_ns` behind the clock of a playing element, or behind what the sink
+    /// waits for. Counts it where it is.
+    pub fn is_late(
+        &mut self,
+        element: &impl IsA<gst::Element>,
+        segment: &gst::FormattedSegment<gst::ClockTime>,
+        buffer: &gst::BufferRef,
+        deadline_ns: u64,
+    ) -> Option<Late> {
+        let running = segment.to_running_time(buffer.pts()?)?;
+        let behind = behind_clock(element, running).filter(|ns| *ns > deadline_ns);
+        let behind_sink = self.earliest.filter(|e| *e > running).map(|e| (e - running).nseconds());
+        let jitter = behind.max(behind_sink)?;
+        self.dropped += 1;
+        Some(Late {
+            running,
+            timestamp: buffer.pts(),
+            stream: buffer.pts().and_then(|t| segment.to_stream_time(t)),
+            duration: buffer.duration(),
+            jitter_ns: i64::try_from(jitter).unwrap_or(i64::MAX),
+            proportion: self.proportion,
+            processed: self.processed,
+            dropped: self.dropped,
+        })
+    }
+}
+
+/// How far `running` lies behind the clock, ns; none before the element plays, for then the time does not run.
+fn behind_clock(element: &impl IsA<gst::Element>, running: gst::ClockTime) -> Option<u64> {
+    if element.current_state() != gst::State::Playing {
+        return None;
+    }
+    let now = element.clock()?.time().checked_sub(element.base_time()?)?;
+    now.checked_sub(running).map(gst::ClockTime::nseconds)
+}
+
+impl Late {
+    /// The QoS message of elements that drop something, here the judging of a frame.
+    pub fn post(&self, element: &impl IsA<gst::Element>) {
+        let message = gst::message::Qos::builder(false)
+            .running_time(self.running)
+            .stream_time(self.stream)
+            .timestamp(self.timestamp)
+            .duration(self.duration)
+            .values(self.jitter_ns, self.proportion, 1_000_000)
+            .stats(gst::format::Buffers::from_u64(self.processed), gst::format::Buffers::from_u64(self.dropped))
+            .src(element.upcast_ref::<gst::Element>())
+            .build();
+        // Without a bus nobody listens.
+        let _ = element.post_message(message);
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Tests of templates: what is decoded, what is told meanwhile, what a changed part, file or folder does.
+
+use super::*;
+
+/// Longest that a test waits for the loader; only a hang gets there.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A PNG of one colour, 6×4.
+fn write(folder: &Path, name: &str, color: png::ColorType, depth: png::BitDepth, pixel: &[u8]) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut encoder = png::Encoder::new(File::create(path).unwrap(), 6, 4);
+    encoder.set_color(color);
+    encoder.set_depth(depth);
+    if color == png::ColorType::Indexed {
+        encoder.set_palette([9, 8, 7, 200, 100, 50].as_slice());
+    }
+    encoder.write_header().unwrap().write_image_data(&pixel.repeat(24)).unwrap();
+}
+
+fn grey(folder: &Path, name: &str, level: u8) {
+    write(folder, name, png::ColorType::Grayscale, png::BitDepth::Eight, &[level]);
+}
+
+fn part(sku: &str) -> Part {
+    Part { sku: sku.into(), ..Part::default() }
+}
+
+fn input() -> TemplateInput {
+    TemplateInput::new(Pattern::parse("{sku}/{view}.png").unwrap())
+}
+
+/// What comes once the loader is done.
+fn settled(input: &mut TemplateInput, templates: &Templates, sku: &str) -> Result<Arc<Template>, String> {
+    let until = Instant::now() + LONG;
+    loop {
+        match input.find(Some(templates), Some(&part(sku)), &Fields::new(), None) {
+            Err(reason) if reason.contains("still being read") && Instant::now() < until => {
+                let mut cache = templates.shared.cache.lock();
+                templates.shared.told.wait_for(&mut cache, GLANCE);
+            }
+            other => return other.cloned(),
+        }
+    }
+}
+
+fn level(template: &Template) -> u8 {
+    template.image().planes[0].data[0]
+}
+
+#[test]
+fn a_frame_that_comes_before_its_template_is_told_so_and_the_next_ones_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "A/0.png", 40);
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    let early = input.find(Some(&templates), Some(&part("A")), &Fields::new(), None);
+    assert_eq!(early.map(|t| t.id()).unwrap_err(), "template 'A/0.png' is still being read");
+    let template = settled(&mut input, &templates, "A").unwrap();
+    assert_eq!((template.image().width, template.image().height, level(&template)), (6, 4, 40));
+    let again = settled(&mut input, &templates, "A").unwrap();
+    assert_eq!(again.id(), template.id(), "the same picture under the same id");
+}
+
+#[test]
+fn a_changed_sku_changes_the_template_and_the_way_back_finds_it_in_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "A/0.png", 40);
+    grey(dir.path(), "B/0.png", 200);
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    let a = settled(&mut input, &templates, "A").unwrap();
+    let b = settled(&mut input, &templates, "B").unwrap();
+    assert_eq!((level(&a), level(&b)), (40, 200));
+    let back = input.find(Some(&templates), Some(&part("A")), &Fields::new(), None).map(|t| t.id());
+    assert_eq!(back, Ok(a.id()), "at once, without a frame unjudged");
+}
+
+#[test]
+fn every_kind_of_png_becomes_eight_bits_of_grey_or_colour() {
+    use png::{BitDepth as Depth, ColorType as Color};
+    let dir = tempfile::tempdir().unwrap();
+    let kinds: [(Color, Depth, &[u8], Format, &[u8]); 7] = [
+        (Color::Grayscale, Depth::Eight, &[77], Format::Gray8, &[77]),
+        (Color::Grayscale, Depth::Sixteen, &[77, 200], Format::Gray8, &[77]),
+        (Color::GrayscaleAlpha, Depth::Eight, &[77, 3], Format::Gray8, &[77]),
+        (Color::Rgb, Depth::Eight, &[1, 2, 3], Format::Rgb, &[1, 2, 3]),
+        (Color::Rgb, Depth::Sixteen, &[1, 0, 2, 0, 3, 0], Format::Rgb, &[1, 2, 3]),
+        (Color::Rgba, Depth::Eight, &[1, 2, 3, 4], Format::Rgbx, &[1, 2, 3]),
+        (Color::Indexed, Depth::Eight, &[1], Format::Rgb, &[200, 100, 50]),
+    ];
+    for (color, depth, pixel, format, expected) in kinds {
+        write(dir.path(), "x.png", color, depth, pixel);
+        let template = Template::read(&dir.path().join("x.png")).unwrap();
+        let image = template.image();
+        assert_eq!((image.format, image.width, image.height), (format, 6, 4), "{color:?} {depth:?}");
+        assert_eq!(&image.planes[0].data[..expected.len()], expected, "{color:?} {depth:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_broken_is_told_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "whole/0.png", 1);
+    let bytes = fs::read(dir.path().join("whole/0.png")).unwrap();
+    for (sku, content) in [("cut", &bytes[..bytes.len() / 2]), ("text", b"no picture"), ("empty", b"")] {
+        fs::create_dir(dir.path().join(sku)).unwrap();
+        fs::write(dir.path().join(sku).join("0.png"), content).unwrap();
+    }
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    for (sku, word) in [
+        ("none", "put the template there"),
+        ("cut", "a template must be a whole PNG"),
+        ("text", "a template must be a whole PNG"),
+        ("empty", "a template must be a whole PNG"),
+    ] {
+        let reason = settled(&mut input, &templates, sku).map(|t| t.id()).unwrap_err();
+        assert!(reason.contains(word) && reason.contains(&format!("{sku}/0.png")), "{sku}: {reason}");
+    }
+    assert!(settled(&mut input, &templates, "whole").is_ok(), "and the loader goes on");
+}
+
+#[test]
+fn what_is_missing_is_found_once_it_is_there_and_not_looked_for_with_every_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    let retry = |at| {
+        let mut cache = templates.shared.cache.lock();
+        match &mut cache.entries.get_mut("A/0.png").unwrap().state {
+            State::Failed { again, .. } => *again = at,
+            _ => panic!("it had failed"),
+        }
+    };
+    assert!(settled(&mut input, &templates, "A").is_err());
+    grey(dir.path(), "A/0.png", 40);
+    retry(Instant::now() + LONG);
+    assert!(settled(&mut input, &templates, "A").is_err(), "not before the pause is over");
+    assert!(templates.shared.cache.lock().queue.is_empty(), "the loader is left in peace until then");
+    retry(Instant::now());
+    let until = Instant::now() + LONG;
+    while settled(&mut input, &templates, "A").is_err() {
+        assert!(Instant::now() < until, "it is tried again");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_reset_looks_for_it_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    assert!(settled(&mut input, &templates, "A").is_err());
+    grey(dir.path(), "A/0.png", 40);
+    templates.reset();
+    assert_eq!(level(&settled(&mut input, &templates, "A").unwrap()), 40);
+}
+
+#[test]
+fn a_file_that_was_replaced_is_read_again_when_its_part_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "A/0.png", 40);
+    grey(dir.path(), "B/0.png", 200);
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    settled(&mut input, &templates, "A").unwrap();
+    settled(&mut input, &templates, "B").unwrap();
+    write(dir.path(), "A/0.png", png::ColorType::Rgb, png::BitDepth::Eight, &[90, 91, 92]);
+    let until = Instant::now() + LONG;
+    while level(&settled(&mut input, &templates, "A").unwrap()) != 90 {
+        assert!(Instant::now() < until, "the new one comes");
+        let mut cache = templates.shared.cache.lock();
+        templates.shared.told.wait_for(&mut cache, GLANCE);
+    }
+}
+
+#[test]
+fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
+    let Ok(cancel) = Cancel::new() else { panic!("this test needs ONNX Runtime: run `make setup`") };
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "A/0.png", 40);
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    let waited = input.find(Some(&templates), Some(&part("A")), &Fields::new(), Some(&cancel));
+    assert_eq!(waited.map(|t| level(t)), Ok(40));
+    let missing = input.find(Some(&templates), Some(&part("B")), &Fields::new(), Some(&cancel));
+    assert!(missing.map(|t| t.id()).unwrap_err().contains("put the template there"), "what fails is not waited for");
+
+    // A loader that never comes to it.
+    let _held = templates.loader.lock().replace(thread::spawn(|| {}));
+    templates.shared.cache.lock().closed = true;
+    templates.shared.asked.notify_all();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let found = input.find(Some(&templates), Some(&part("C")), &Fields::new(), Some(&cancel));
+            found.map(|t| t.id())
+        });
+        let until = Instant::now() + LONG;
+        while !templates.shared.cache.lock().entries.contains_key("C/0.png") {
+            assert!(Instant::now() < until, "it asks");
+            thread::yield_now();
+        }
+        cancel.terminate();
+        assert_eq!(waiting.join().unwrap(), Err("the run was ended".into()));
+    });
+}
+
+#[test]
+fn without_a_root_and_out_of_the_root_there_is_none() {
+    let none = input().find(None, Some(&part("A")), &Fields::new(), None).map(|t| t.id()).unwrap_err();
+    assert!(none.contains("image-root is not set"), "{none}");
+    let nowhere = Templates::new("/nowhere/at/all");
+    let reason = settled(&mut input(), &nowhere, "A").map(|t| t.id()).unwrap_err();
+    assert!(reason.contains("set image-root"), "{reason}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_root_is_refused() {
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    grey(outside.path(), "0.png", 40);
+    std::os::unix::fs::symlink(outside.path(), dir.path().join("A")).unwrap();
+    let templates = Templates::new(dir.path());
+    let reason = settled(&mut input(), &templates, "A").map(|t| t.id()).unwrap_err();
+    assert!(reason.contains("lies outside of image-root"), "{reason}");
+}
+
+#[test]
+fn the_cache_is_bounded_and_keeps_what_was_used_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let (templates, mut input) = (Templates::new(dir.path()), input());
+    for n in 0..MOST_KEPT + 10 {
+        grey(dir.path(), &format!("{n}/0.png"), 1);
+        settled(&mut input, &templates, &n.to_string()).unwrap();
+    }
+    let cache = templates.shared.cache.lock();
+    assert!(cache.entries.len() <= MOST_KEPT, "{}", cache.entries.len());
+    assert!(cache.entries.contains_key(&format!("{}/0.png", MOST_KEPT + 9)) && !cache.entries.contains_key("0/0.png"));
+}

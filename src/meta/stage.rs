@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a later stage says, in other people's words: onto the regions that the stage before was mirrored as.
+
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::mirror::{region, whole_pixels};
+use crate::result::{Arm, Detection, Inference};
+
+/// Mirrors a later stage of the running model. What it says of a box of `before` becomes a structure `classification`
+/// (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of interest, as
+/// DL Streamer's classifiers put it; what it found within a box becomes a region of its own, whose `parent_id` is that
+/// box's index.
+pub fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
+    if inference.arm != Arm::A {
+        return;
+    }
+    for (d, parent) in inference.detections.iter().zip(&inference.parents) {
+        let Some(of) = before.detections.get(*parent as usize) else { continue };
+        if d.bbox == of.bbox {
+            say_of(buffer, of, before.frame, inference, d);
+        } else {
+            region(buffer, d, inference.frame).set_parent_id(*parent as i32);
+        }
+    }
+}
+
+fn say_of(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inference: &Inference, d: &Detection) {
+    let rect = whole_pixels(&of.upright(), frame);
+    let told = |roi: &VideoRegionOfInterestMeta| {
+        roi.params().any(|p| p.name() == "classification" && p.get::<&str>("element").ok() == Some(&inference.element))
+    };
+    for mut roi in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>() {
+        if roi.rect() == rect && roi.roi_type() == &*of.label && !told(&roi) {
+            let param = gst::Structure::builder("classification")
+                .field("label_id", d.class as i32)
+                .field("label", &*d.label)
+                .field("confidence", f64::from(d.score))
+                .field("element", &*inference.element)
+                .build();
+            roi.add_param(param);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{meta::mirror, result::Frame};
+
+    fn outcome(element: &str, detections: &[Detection]) -> Inference {
+        let mut i = Inference::new(element.into(), Arm::A, &Frame::new(None), [100, 50]);
+        i.detections = detections.to_vec();
+        i
+    }
+
+    #[test]
+    fn a_label_goes_to_the_region_it_is_about_and_a_box_knows_where_it_was_found() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().unwrap();
+        let at = |label: &str, x: f32| Detection::new(0, label.into(), 0.9, [x, 0.0, 10.0, 10.0]);
+        let before = outcome("first", &[at("part", 0.0), at("part", 20.0)]);
+        mirror(buffer, &before);
+        let mut after = outcome("second", &[at("good", 20.0), at("crack", 3.0)]);
+        after.parents = vec![1, 0];
+        mirror_stage(buffer, &before, &after);
+        let regions: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().collect();
+        let class = |n: usize| regions[n].param("classification").and_then(|p| p.get::<String>("label").ok());
+        assert_eq!((regions.len(), class(0), class(1)), (3, None, Some("good".into())));
+        assert_eq!((regions[2].roi_type(), regions[2].parent_id(), regions[2].rect()), ("crack", 0, (3, 0, 10, 10)));
+    }
+}

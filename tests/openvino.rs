@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MPL-2.0
+//! OpenVINO for real: `modelinfer` on a runtime library that has it, against the CPU provider of the same library.
+//!
+//! A process loads one runtime library. What is to be seen with OpenVINO's is run in a child process, which is this test
+//! again; `scripts/openvino` fetches the library (64 MB, once) and keeps it under `target/openvino`.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod common;
+
+use std::process::Command;
+
+use common::{jsons, launch, play, root};
+use gst::prelude::*;
+use gstandon::inference::{Engine, Options};
+
+/// Set in the child.
+const INSIDE: &str = "ANDON_TEST_OPENVINO";
+
+/// Runs the named test again with OpenVINO's library, unless this is that process already: then it answers true.
+#[track_caller]
+fn inside(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        common::runtime();
+        return true;
+    }
+    let fetched = Command::new("scripts/openvino").current_dir(root()).output().expect("scripts/openvino can be run");
+    assert!(
+        fetched.status.success(),
+        "this test needs ONNX Runtime with OpenVINO, once from the network: {}",
+        String::from_utf8_lossy(&fetched.stderr)
+    );
+    let library = String::from_utf8(fetched.stdout).expect("its path is text");
+    let child = Command::new(std::env::current_exe().expect("a test has a file"))
+        .args(["--exact", test, "--nocapture"])
+        .env("ORT_DYLIB_PATH", library.trim())
+        .env(INSIDE, "1")
+        .output()
+        .expect("this test can be run again");
+    let said = String::from_utf8_lossy(&child.stdout);
+    print!("{said}");
+    assert!(child.status.success(), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
+    assert!(said.contains("1 passed"), "the child ran this test: {said}");
+    false
+}
+
+/// What the provider that was asked for says of the same frames: the provider's name, and an outcome a frame.
+fn judged(source: &str, model: &str, providers: &str) -> (String, Vec<serde_json::Value>) {
+    let line = format!(
+        "defecttestsrc {source} ! modelinfer name=judge model={model} execution-providers=\"{providers}\" \
+         score-threshold=0.05 threads=2 post-messages=true ! fakesink"
+    );
+    let pipeline = launch(&line);
+    let judge = pipeline.by_name("judge").expect("it is in the line");
+    let named = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let name = named.clone();
+    judge.static_pad("src").expect("it has one").add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        let element = pad.parent_element().expect("the pad is the element's");
+        *name.lock().unwrap() = element.property("provider");
+        gst::PadProbeReturn::Remove
+    });
+    let outcomes = jsons(&play(&pipeline), "andon/inference");
+    let provider = named.lock().unwrap().clone();
+    (provider, outcomes)
+}
+
+/// The largest difference of scores, and of box sides in shares of the frame's sides, over all detections.
+#[track_caller]
+fn difference(one: &[serde_json::Value], other: &[serde_json::Value]) -> (usize, f64) {
+    assert_eq!(one.len(), other.len(), "as many frames");
+    let (mut count, mut most) = (0, 0.0_f64);
+    for (a, b) in one.iter().zip(other) {
+        assert_eq!((&a["status"], &a["part"], &a["verdict"]), (&"ok".into(), &b["part"], &b["verdict"]));
+        let (a, b, size) = (&a["detections"], &b["detections"], &a["frame"]);
+        let (a, b) = (a.as_array().expect("a list"), b.as_array().expect("a list"));
+        assert_eq!(a.len(), b.len(), "as many detections: {a:?} and {b:?}");
+        for (a, b) in a.iter().zip(b) {
+            assert_eq!(a["label"], b["label"]);
+            let number = |v: &serde_json::Value| v.as_f64().expect("a number");
+            let sides = (0..4).map(|i| (number(&a["box"][i]) - number(&b["box"][i])).abs() / number(&size[i % 2]));
+            most = sides.chain([(number(&a["score"]) - number(&b["score"])).abs()]).fold(most, f64::max);
+            count += 1;
+        }
+    }
+    (count, most)
+}
+
+#[test]
+fn openvino_says_the_same_as_the_cpu_provider_within_a_thousandth() {
+    if !inside("openvino_says_the_same_as_the_cpu_provider_within_a_thousandth") {
+        return;
+    }
+    for (source, what) in [
+        ("num-buffers=30 defect-rate=0.7 seed=7 ! video/x-raw,format=GRAY8,width=640,height=640", "GRAY8 640×640"),
+        ("num-buffers=15 defect-rate=0.7 seed=9 ! video/x-raw,format=NV12,width=1280,height=720", "NV12 1280×720"),
+    ] {
+        let (with, a) = judged(source, "models/pcb/2", "openvino,cpu");
+        let (without, b) = judged(source, "models/pcb/2", "cpu");
+        assert_eq!((with.as_str(), without.as_str()), ("openvino", "cpu"));
+        let (count, most) = difference(&a, &b);
+        println!(
+            "{what}: provider {with} against {without}: {} frames, {count} detections, largest difference {most:.2e}",
+            a.len()
+        );
+        assert!(count >= 10, "there is something to compare: {count} detections");
+        assert!(most < 1e-3, "{most}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_passed_over_or_with_strict_refused() {
+    if !inside("a_device_that_is_not_there_is_passed_over_or_with_strict_refused") {
+        return;
+    }
+    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=NOPE),cpu");
+    assert_eq!((provider.as_str(), outcomes.len()), ("cpu", 3));
+    let options = |strict| {
+        let providers = "openvino(device_type=NOPE),cpu".into();
+        Options { providers, strict, threads: 1, ..Options::default() }
+    };
+    let model = root().join("models/pcb/2").display().to_string();
+    let told = Engine::load(&model, &options(false)).expect("the next one serves").fallbacks().join("; ");
+    assert!(told.starts_with("openvino(device_type=NOPE): ") && told.contains("device_type"), "{told}");
+    let error = Engine::load(&model, &options(true)).err().expect("it is refused").to_string();
+    assert!(error.contains(&told) && error.contains("unset strict"), "{error}");
+    println!("{error}");
+}
+
+#[test]
+fn auto_takes_openvino_where_the_library_has_it() {
+    if !inside("auto_takes_openvino_where_the_library_has_it") {
+        return;
+    }
+    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "auto");
+    // A machine with an NVIDIA GPU would first try CUDA, which this library does not have.
+    assert_eq!((provider.as_str(), outcomes.len()), ("openvino", 3));
+}
