@@ -47,7 +47,8 @@ fn humble() {
     assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) }, 0);
 }
 
-/// Waits until so many threads of the engine have their names, which each gives itself when it begins.
+/// Waits until there are so many threads of the engine: each gives itself its name when it begins, and what was joined
+/// may stand in /proc for a moment more.
 #[track_caller]
 fn named(count: usize) {
     let until = Instant::now() + common::WATCHDOG;
@@ -89,9 +90,13 @@ fn they_end_with_the_model() {
         let engine = load("tests/data/detector.onnx", 3);
         named(2);
         drop(engine);
-        assert_eq!(nice_of("andon-ort-"), [0; 0], "unloading waits for the threads of the model");
+        named(0);
     }
-    assert_eq!(nice_of("").len(), after_one);
+    let until = Instant::now() + common::WATCHDOG;
+    while nice_of("").len() > after_one {
+        assert!(Instant::now() < until, "threads are left over");
+        thread::yield_now();
+    }
 }
 
 #[test]
