@@ -6,51 +6,85 @@
 
 use std::collections::BTreeMap;
 
+use ort::value::TensorElementType;
+
+use super::recognise;
 use crate::{
-    model::{
-        Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Output, Resize, Rule, Task, Thresholds,
-    },
+    model::{Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds},
     result::ModelId,
 };
 
 /// The graph as far as it matters here.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    /// Name and shape of inputs; -1 where it is open.
-    pub inputs: Vec<(String, Vec<i64>)>,
-    /// Name and shape of outputs.
-    pub outputs: Vec<(String, Vec<i64>)>,
+    /// What it takes.
+    pub inputs: Vec<Port>,
+    /// What it answers.
+    pub outputs: Vec<Port>,
     /// The exporter's notes.
     pub notes: BTreeMap<String, String>,
 }
 
-/// Labels that mean good where nothing else is said.
-const GOOD: &[&str] = &["ok", "good", "normal", "pass"];
+/// One input or output.
+#[derive(Debug)]
+pub(super) struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its shape; -1 where it is open.
+    pub shape: Vec<i64>,
+    /// What it holds; none where that is no tensor.
+    pub kind: Option<TensorElementType>,
+}
 
-const WRITE: &str = "write a model.json beside it and set model= to the folder";
+/// Labels that mean good where nothing else is said.
+const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
+
+/// Inputs of these names ask for the size of the model's input, width and height.
+const SIZE_INPUTS: &[&str] = &["orig_target_sizes"];
+
+/// Mean and deviation of ImageNet's pixels, 0..255, which many backbones were trained with.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
+
+pub(super) const WRITE: &str = "write a model.json beside it and set model= to the folder";
 
 /// The manifest that fits the graph, or why none can be told; `labels` are the user's.
 pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result<Manifest, String> {
-    let input = image(graph)?;
+    let (at, mut input) = image(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
-    let (decoder, output) = decoder(graph, &labels)?;
-    let (task, verdict) = match decoder {
-        Decoder::Yolov8 => (Task::Detection, Rule::AnyDetection),
-        Decoder::Anomalib => (Task::Anomaly, Rule::AnomalyScore),
-        Decoder::Classification => {
-            let ok: Vec<_> = labels.iter().filter(|l| GOOD.contains(&l.to_lowercase().as_str())).cloned().collect();
-            if ok.is_empty() {
-                return Err(format!(
-                    "a classifier whose labels ({}) do not tell which is good: {WRITE}, with verdict.ok",
-                    labels.join(", ")
-                ));
-            }
-            (Task::Classification, Rule::LabelOk { ok })
+    let outputs = recognise::outputs(graph, input.size, &labels)?;
+    let decoder = outputs[0].decoder;
+    let task = decoder.task().unwrap_or(Task::Other);
+    let good = || {
+        let ok: Vec<_> = labels.iter().filter(|l| GOOD.contains(&l.to_lowercase().as_str())).cloned().collect();
+        let of = if task == Task::Segmentation { "segmentation" } else { "a classifier" };
+        if ok.is_empty() {
+            let labels = labels.join(", ");
+            return Err(format!("{of} whose labels ({labels}) do not tell which is good: {WRITE}, with verdict.ok"));
         }
-        other => return Err(format!("{other:?} needs a manifest: {WRITE}")),
+        Ok(ok)
     };
-    let score = if decoder == Decoder::Yolov8 { Thresholds::default().score } else { 0.5 };
+    let verdict = match task {
+        Task::Detection => Rule::AnyDetection,
+        Task::Anomaly => Rule::AnomalyScore,
+        Task::Classification => Rule::LabelOk { ok: good()? },
+        Task::Segmentation => Rule::AnyArea { ok: good()? },
+        Task::Embedding | Task::Other => Rule::None,
+    };
+    let score = match decoder {
+        Decoder::Yolov5 | Decoder::Yolov8 | Decoder::Yolov7EndToEnd | Decoder::YoloEndToEnd | Decoder::Yolox => {
+            input.resize = Resize::Letterbox;
+            Thresholds::default().score
+        }
+        // The smallest part of a frame that is worth a word.
+        Decoder::Segmentation => 0.001,
+        _ => 0.5,
+    };
+    adapt(&mut input, decoder, graph);
+    let mut inputs = vec![input];
+    for port in graph.inputs.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, p)| p) {
+        inputs.push(Input { name: port.name.clone(), source: "frame-size".into(), ..inputs[0].clone() });
+    }
     Ok(Manifest {
         schema: MODEL_SCHEMA.into(),
         name: id.name.clone(),
@@ -58,11 +92,8 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
         task,
         description: String::new(),
         model: String::new(),
-        inputs: vec![Input {
-            resize: if decoder == Decoder::Yolov8 { Resize::Letterbox } else { Resize::Stretch },
-            ..input
-        }],
-        outputs: vec![Output::new(output, decoder, labels)],
+        inputs,
+        outputs,
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
         digests: BTreeMap::new(),
@@ -70,9 +101,26 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
     })
 }
 
-fn image(graph: &Graph) -> Result<Input, String> {
-    let [(name, shape)] = &graph.inputs[..] else {
-        let all: Vec<_> = graph.inputs.iter().map(|i| i.0.as_str()).collect();
+/// What families are known to be fed, where it is not pixel values brought to 0..1.
+fn adapt(input: &mut Input, decoder: Decoder, graph: &Graph) {
+    let rfdetr = graph.outputs.iter().any(|o| o.name == "dets");
+    match decoder {
+        // Blue first and 0..255, as Megvii's exporter leaves it.
+        Decoder::Yolox if input.colour == Colour::Rgb => (input.colour, input.scale) = (Colour::Bgr, vec![1.0]),
+        Decoder::Detr | Decoder::Rtdetr if input.colour == Colour::Rgb && (decoder == Decoder::Detr || rfdetr) => {
+            input.mean = IMAGENET.0.to_vec();
+            input.scale = IMAGENET.1.iter().map(|d| 1.0 / d).collect();
+        }
+        _ => {}
+    }
+}
+
+/// Which input is the frame, and how it is to be fed.
+fn image(graph: &Graph) -> Result<(usize, Input), String> {
+    let frames: Vec<_> =
+        graph.inputs.iter().enumerate().filter(|(_, p)| !SIZE_INPUTS.contains(&p.name.as_str())).collect();
+    let [(at, Port { name, shape, kind })] = frames[..] else {
+        let all: Vec<_> = graph.inputs.iter().map(|i| i.name.as_str()).collect();
         return Err(format!(
             "the graph has {} inputs ({}): {WRITE}, with all of them in inputs",
             all.len(),
@@ -99,14 +147,21 @@ fn image(graph: &Graph) -> Result<Input, String> {
             ));
         }
     };
-    Ok(Input {
+    let element = match kind {
+        Some(TensorElementType::Float32) => ElementType::F32,
+        other => {
+            let other = other.map_or_else(|| "no tensor".into(), |k| k.to_string());
+            return Err(format!("input '{name}' takes {other}, an image is float32: export it so"));
+        }
+    };
+    let input = Input {
         name: name.clone(),
         source: "image".into(),
         pattern: None,
         layout,
-        element: ElementType::F32,
+        element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
-        resize: Resize::Letterbox,
+        resize: Resize::Stretch,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],
@@ -114,32 +169,8 @@ fn image(graph: &Graph) -> Result<Input, String> {
         shape: None,
         default: None,
         required: false,
-    })
-}
-
-fn decoder(graph: &Graph, labels: &[String]) -> Result<(Decoder, String), String> {
-    if graph.outputs.iter().any(|o| o.0 == "pred_score" || o.0 == "anomaly_map") {
-        return Ok((Decoder::Anomalib, "pred_score".into()));
-    }
-    let task = graph.notes.get("task").map(String::as_str);
-    if let Some(task) = task.filter(|t| !matches!(*t, "detect" | "classify")) {
-        return Err(format!("its task is '{task}', this version reads detect and classify: export one of those"));
-    }
-    let (name, shape) = graph.outputs.first().ok_or("the graph has no output")?;
-    let decoder = match (task, shape.len()) {
-        (Some("detect"), 3) | (None, 3) => Decoder::Yolov8,
-        (Some("classify"), 1 | 2) | (None, 1 | 2) => Decoder::Classification,
-        _ => {
-            return Err(format!(
-                "output '{name}' has shape {shape:?}, which no decoder takes (yolov8: [1, 4+labels, N]; \
-                 classification: [1, labels]; anomalib: an output 'pred_score'): {WRITE}"
-            ));
-        }
     };
-    if labels.is_empty() {
-        return Err(format!("the names of its classes are not in the file: set the property labels, or {WRITE}"));
-    }
-    Ok((decoder, name.clone()))
+    Ok((at, input))
 }
 
 /// `{0: 'open', 1: "short"}`, as Python prints a dictionary, by key.
@@ -172,11 +203,16 @@ fn numbers(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Head;
+
+    fn port(name: &str, shape: &[i64]) -> Port {
+        Port { name: name.into(), shape: shape.to_vec(), kind: Some(TensorElementType::Float32) }
+    }
 
     fn graph(input: &[i64], output: &[i64], notes: &[(&str, &str)]) -> Graph {
         Graph {
-            inputs: vec![("images".into(), input.to_vec())],
-            outputs: vec![("output0".into(), output.to_vec())],
+            inputs: vec![port("images", input)],
+            outputs: vec![port("output0", output)],
             notes: notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
         }
     }
@@ -207,16 +243,71 @@ mod tests {
         let classifier = graph(&[1, 224, 224, 3], &[1, 2], &[]);
         assert!(told(&classifier, &["cat", "dog"]).unwrap_err().contains("verdict.ok"));
         assert_eq!(told(&classifier, &["Good", "bad"]).unwrap().image().layout, Layout::Nhwc);
-        assert!(
-            told(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "segment")]), &["a"]).unwrap_err().contains("segment")
-        );
+        assert!(told(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "pose")]), &["a"]).unwrap_err().contains("'pose'"));
     }
 
     #[test]
     fn anomalib_is_known_by_its_outputs() {
         let mut g = graph(&[1, 3, 256, 256], &[1], &[]);
-        g.outputs = vec![("pred_score".into(), vec![-1]), ("anomaly_map".into(), vec![-1, 1, 256, 256])];
+        g.outputs = vec![port("pred_score", &[-1]), port("anomaly_map", &[-1, 1, 256, 256])];
         let m = told(&g, &[]).unwrap();
         assert_eq!((m.outputs[0].decoder, m.image().resize), (Decoder::Anomalib, Resize::Stretch));
+    }
+
+    /// Decoder and head that a graph with these outputs is taken for, at 640×480 and with two labels.
+    fn kind(outputs: &[(&str, &[i64])], notes: &[(&str, &str)]) -> (Decoder, Head) {
+        let mut g = graph(&[1, 3, 480, 640], &[], notes);
+        g.outputs = outputs.iter().map(|(name, shape)| port(name, shape)).collect();
+        let m = told(&g, &["good", "b"]).unwrap_or_else(|e| panic!("{outputs:?}: {e}"));
+        (m.outputs[0].decoder, m.outputs[0].head)
+    }
+
+    #[test]
+    fn families_are_told_apart_by_their_outputs() {
+        use Decoder::*;
+        use Head::*;
+        let n = 80 * 60 + 40 * 30 + 20 * 15;
+        let protos = ("output1", &[1, 32, 120, 160][..]);
+        assert_eq!(kind(&[("output0", &[1, 6, n])], &[]), (Yolov8, Detect));
+        assert_eq!(kind(&[("output0", &[1, n, 6])], &[]), (Yolov8, Detect));
+        assert_eq!(kind(&[("output0", &[1, 38, n]), protos], &[]), (Yolov8, Segment));
+        assert_eq!(kind(&[("output0", &[1, 7, n])], &[("task", "obb")]), (Yolov8, Oriented));
+        assert_eq!(kind(&[("output", &[1, 3 * n, 7])], &[]), (Yolov5, Detect));
+        assert_eq!(kind(&[("output0", &[1, 3 * n, 39]), protos], &[]), (Yolov5, Segment));
+        assert_eq!(kind(&[("output", &[1, n, 7])], &[]), (Yolox, Detect));
+        assert_eq!(kind(&[("output", &[-1, 7])], &[]), (Yolov7EndToEnd, Detect));
+        assert_eq!(
+            kind(&[("output0", &[1, 300, 6])], &[("end2end", "True"), ("task", "detect")]),
+            (YoloEndToEnd, Detect)
+        );
+        assert_eq!(
+            kind(&[("output0", &[1, 300, 7])], &[("end2end", "True"), ("task", "obb")]),
+            (YoloEndToEnd, Oriented)
+        );
+        assert_eq!(
+            kind(&[("output0", &[1, 300, 6])], &[("description", "Ultralytics RT-DETR-L model")]),
+            (Rtdetr, Detect)
+        );
+        assert_eq!(kind(&[("logits", &[1, 100, 3]), ("pred_boxes", &[1, 100, 4])], &[]), (Detr, Detect));
+        assert_eq!(kind(&[("logits", &[1, 300, 2]), ("pred_boxes", &[1, 300, 4])], &[]), (Rtdetr, Detect));
+        assert_eq!(kind(&[("dets", &[1, 300, 4]), ("labels", &[1, 300, 3])], &[]), (Rtdetr, Detect));
+        assert_eq!(
+            kind(&[("dets", &[1, 300, 4]), ("labels", &[1, 300, 3]), ("masks", &[1, 300, 30, 40])], &[]),
+            (Rtdetr, Segment)
+        );
+        assert_eq!(kind(&[("boxes", &[-1, 4]), ("scores", &[-1]), ("labels", &[-1])], &[]), (Ssd, Detect));
+        assert_eq!(kind(&[("output", &[1, 2])], &[]), (Classification, Detect));
+        assert_eq!(kind(&[("output", &[1, 2, 120, 160])], &[]), (Segmentation, Detect));
+    }
+
+    #[test]
+    fn the_label_after_the_background_is_the_first_where_the_family_counts_so() {
+        let background = |outputs: &[(&str, &[i64])]| {
+            let mut g = graph(&[1, 3, 480, 640], &[], &[]);
+            g.outputs = outputs.iter().map(|(name, shape)| port(name, shape)).collect();
+            told(&g, &["a", "b"]).unwrap().outputs[0].background
+        };
+        assert!(background(&[("boxes", &[-1, 4]), ("labels", &[-1]), ("scores", &[-1])]), "torchvision");
+        assert!(!background(&[("labels", &[1, 300]), ("boxes", &[1, 300, 4]), ("scores", &[1, 300])]), "RT-DETR");
     }
 }

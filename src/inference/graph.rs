@@ -181,7 +181,11 @@ fn axes(layout: Layout) -> (usize, usize) {
 
 /// The graph's face, for a file without a manifest.
 pub(super) fn face(session: &Session) -> bare::Graph {
-    let side = |outlets: &[Outlet]| outlets.iter().map(|o| (o.name().to_string(), shape_of(o))).collect();
+    let side = |outlets: &[Outlet]| {
+        let port =
+            |o: &Outlet| bare::Port { name: o.name().to_string(), shape: shape_of(o), kind: o.dtype().tensor_type() };
+        outlets.iter().map(port).collect()
+    };
     let notes = session.metadata().ok().map(|m| {
         let keys = m.custom_keys().unwrap_or_default();
         keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()

@@ -17,6 +17,7 @@ mod lane;
 pub mod pool;
 mod preprocess;
 mod providers;
+mod recognise;
 pub mod runtime;
 mod session;
 mod template;

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Location, Manifest, locate};
+use super::{Error, Location, Manifest, ModelInfo, locate};
 use crate::result::ModelId;
 
 /// A model read from disk, checked, not yet in an engine.
@@ -18,6 +18,8 @@ pub struct Source {
     pub id: ModelId,
     /// What the bundle says; none for a bare file.
     pub manifest: Option<Manifest>,
+    /// What lies beside a bare file as `.modelinfo`; none for a bundle, whose manifest says it all.
+    pub info: Option<ModelInfo>,
     /// The graph's file.
     pub path: PathBuf,
     /// The graph's content: what was hashed is what is run.
@@ -31,7 +33,8 @@ pub fn open(model: &str) -> Result<Source, Error> {
             let bytes = read(&path)?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let id = ModelId { name, version: String::new(), digest: digest(&bytes) };
-            Ok(Source { id, manifest: None, path, bytes })
+            let info = ModelInfo::beside(&path)?;
+            Ok(Source { id, manifest: None, info, path, bytes })
         }
         Location::Bundle(folder) => bundle(&folder),
     }
@@ -58,7 +61,7 @@ fn bundle(folder: &Path) -> Result<Source, Error> {
         }
     }
     let id = ModelId { name: manifest.name.clone(), version: manifest.version.clone(), digest: found };
-    Ok(Source { id, manifest: Some(manifest), path, bytes })
+    Ok(Source { id, manifest: Some(manifest), info: None, path, bytes })
 }
 
 /// The path of a file that must lie in the bundle, symbolic links followed.

@@ -7,16 +7,17 @@
 mod bundle;
 mod locate;
 mod manifest;
+mod modelinfo;
+mod output;
 mod pattern;
 
 use std::path::PathBuf;
 
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
-pub use manifest::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
-    Output, Resize, Role, Rule, Task, Thresholds,
-};
+pub use manifest::{Colour, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Resize, Task};
+pub use modelinfo::{Direction, ModelInfo, TensorInfo};
+pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds};
 pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
@@ -69,6 +70,14 @@ pub enum Error {
         /// Where in it.
         field: String,
         /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// The `.modelinfo` beside a bare file cannot be read.
+    #[error("{path}: {problem}: correct the file, or take it away for the graph alone to decide")]
+    ModelInfo {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and what was expected.
         problem: String,
     },
     /// A file named by the manifest lies outside the bundle.

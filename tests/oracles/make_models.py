@@ -51,6 +51,52 @@ def detector(folder, name, box, gain, size=32, props=None, row=None, transposed=
     )
 
 
+def scratches(folder):
+    """What Ultralytics exports, with its notes: 165 anchors on a grid of 8 pixels, each 16 pixels wide and high.
+
+    An anchor's place is a scratch as far as its darkest pixel is white, and a dent as far as all of it is mid-grey.
+    """
+    high, wide = 11, 15
+    y, x = np.mgrid[0:high, 0:wide] * 8 + 8.0
+    boxes = np.stack([x.ravel(), y.ravel(), np.full(x.size, 16.0), np.full(x.size, 16.0)])[None]
+    pool = {"kernel_shape": [16, 16], "strides": [8, 8]}
+    grey = lambda side: [  # noqa: E731
+        helper.make_node("Sub", [side, "half"], [f"{side}_off"]),
+        helper.make_node("Abs", [f"{side}_off"], [f"{side}_far"]),
+        helper.make_node("Mul", [f"{side}_far", "minus_five"], [f"{side}_less"]),
+        helper.make_node("Add", [f"{side}_less", "one"], [f"{side}_near"]),
+        helper.make_node("Relu", [f"{side}_near"], [f"{side}_grey"]),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["light"], axes=[1], keepdims=1),
+        helper.make_node("MaxPool", ["light"], ["top"], **pool),
+        helper.make_node("Neg", ["light"], ["dark"]),
+        helper.make_node("MaxPool", ["dark"], ["depth"], **pool),
+        helper.make_node("Neg", ["depth"], ["bottom"]),
+        helper.make_node("Mul", ["bottom", "four"], ["steep"]),
+        helper.make_node("Add", ["steep", "minus_three"], ["lifted"]),
+        helper.make_node("Relu", ["lifted"], ["scratch"]),
+        *grey("top"), *grey("bottom"),
+        helper.make_node("Mul", ["top_grey", "bottom_grey"], ["dent"]),
+        helper.make_node("Concat", ["scratch", "dent"], ["both"], axis=1),
+        helper.make_node("Reshape", ["both", "rows"], ["scores"]),
+        helper.make_node("Concat", ["boxes", "scores"], ["output0"], axis=1),
+    ]
+    write(
+        folder, "ultralytics", nodes, [("images", F32, [1, 3, 96, 128])], [("output0", F32, [1, 6, high * wide])],
+        [
+            const("half", 0.5), const("one", 1.0), const("four", 4.0), const("minus_three", -3.0), const("minus_five", -5.0),
+            const("rows", [1, 2, -1], np.int64), const("boxes", boxes),
+        ],
+        {
+            "description": "A model that sees scratches", "author": "Andon", "version": "8.4.190", "stride": "32",
+            "task": "detect", "head": "Detect", "batch": "1", "imgsz": "[96, 128]", "channels": "3",
+            "names": "{0: 'scratch', 1: 'dent'}", "args": "{'batch': 1, 'half': False, 'dynamic': False, 'nms': False}",
+            "end2end": "False",
+        },
+    )
+
+
 def main():
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "data")
     folder.mkdir(parents=True, exist_ok=True)
@@ -182,6 +228,8 @@ def main():
         [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])],
         [const("many", 1e12), const("yes", True, bool), const("rows", np.zeros((1, 6, 2)))], names,
     )
+
+    scratches(folder)
 
 
 main()

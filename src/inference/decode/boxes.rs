@@ -24,6 +24,8 @@ pub(super) struct Candidates {
     least: f32,
     /// Best score and its label of each of the model's candidates.
     pub best: Vec<(f32, u32)>,
+    /// Sums of one row of a mask.
+    sums: Vec<f32>,
 }
 
 impl Candidates {
@@ -63,7 +65,7 @@ pub(super) struct Finish<'a> {
 impl Finish<'_> {
     /// Suppression, places in the frame, masks. `masks` finds the mask of a candidate.
     pub fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Outcome {
-        let Candidates { found, top, least, .. } = candidates;
+        let Candidates { found, top, least, sums, .. } = candidates;
         let t = self.thresholds;
         let oriented = self.head == Head::Oriented;
         // Boxes in the padding are gone before any is counted against the most.
@@ -82,7 +84,7 @@ impl Finish<'_> {
                 score: c.score.clamp(0.0, 1.0),
                 bbox,
                 angle,
-                mask: masks.and_then(|m| m.mask(c, self.mapping)),
+                mask: masks.and_then(|m| m.mask(c, self.mapping, sums)),
             })
         }));
         outcome
@@ -118,17 +120,19 @@ pub(super) fn to_frame(mapping: &Mapping, point: [f32; 2]) -> [f32; 2] {
     [0, 1].map(|i| region[i] + point[i] * region[i + 2] / mapping.model[i] as f32)
 }
 
-/// An oriented box in pixels of the frame, whole, and its angle there; none where its centre lies outside.
+/// An oriented box in pixels of the frame, whole, and its angle there; none where all of it lies outside.
 ///
 /// Where both axes have not quite the same scale, the width's direction is kept exactly.
 fn turned(mapping: &Mapping, [x, y, w, h]: BoxPx, angle: f32) -> Option<(BoxPx, f32)> {
     let region = mapping.region();
     let k = [0, 1].map(|i| region[i + 2] / mapping.model[i] as f32);
     let [cx, cy] = to_frame(mapping, [x + w / 2.0, y + h / 2.0]);
-    let inside = (0.0..=mapping.frame[0] as f32).contains(&cx) && (0.0..=mapping.frame[1] as f32).contains(&cy);
     let (sin, cos) = angle.sin_cos();
     let (wide, high) = ((w * cos * k[0]).hypot(w * sin * k[1]), (h * sin * k[0]).hypot(h * cos * k[1]));
     // The same turn as the model told, not the nearest of its like.
     let there = angle + (sin * k[1]).atan2(cos * k[0]) - sin.atan2(cos);
-    inside.then_some(([cx - wide / 2.0, cy - high / 2.0, wide, high], there))
+    let (sin, cos) = (there.sin().abs(), there.cos().abs());
+    let reach = [(wide * cos + high * sin) / 2.0, (wide * sin + high * cos) / 2.0];
+    let seen = [0, 1].map(|i| [cx, cy][i] + reach[i] > 0.0 && [cx, cy][i] - reach[i] < mapping.frame[i] as f32);
+    (seen == [true; 2]).then_some(([cx - wide / 2.0, cy - high / 2.0, wide, high], there))
 }
