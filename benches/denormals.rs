@@ -39,7 +39,10 @@ fn playing(first: &Case, case: &Case, threads: usize) -> Way<'static> {
 fn main() {
     let runtime = init();
     println!("\na model of denormals against the same without ({runtime}), time a frame; {BLOCKS} blocks of 8 frames");
-    println!("{:>8}  {:<22}  {:<22}  {:<22}", "threads", "from the start", "set while playing", "normal/normal (noise)");
+    println!(
+        "{:>8}  {:<22}  {:<22}  {:<22}",
+        "threads", "from the start", "set while playing", "normal/normal (noise)"
+    );
     for threads in [1, 2] {
         let mut ways = [
             playing(&NORMAL, &NORMAL, threads),

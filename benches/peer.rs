@@ -20,7 +20,11 @@ fn peer(case: &Case) -> String {
         case.graph()
     );
     let [.., h, w] = case.shape();
-    if case.format == "RGB" { run } else { format!("videoconvertscale ! video/x-raw,format=RGB,width={w},height={h} ! {run}") }
+    if case.format == "RGB" {
+        run
+    } else {
+        format!("videoconvertscale ! video/x-raw,format=RGB,width={w},height={h} ! {run}")
+    }
 }
 
 fn main() {

@@ -98,7 +98,8 @@ fn detector() -> String {
 #[test]
 fn a_frame_without_a_detection_allocates_its_outcome_and_nothing_else() {
     at_most("GRAY8 64x64, no detection", 99.0, steady(&detector(), GREY, 10));
-    let large = format!("modelinfer model={} threads=1", common::root().join("benches/models/detector320.onnx").display());
+    let large =
+        format!("modelinfer model={} threads=1", common::root().join("benches/models/detector320.onnx").display());
     at_most("NV12 1280x720, 2000 candidates, no detection", 99.0, steady(&large, NV12, 10));
 }
 

@@ -155,7 +155,8 @@ pub struct Line {
 
 impl Line {
     pub fn new(elements: &str, case: &Case) -> Self {
-        let text = format!("appsrc name=s format=time max-buffers=4 block=true ! {elements} ! fakesink name=e sync=false");
+        let text =
+            format!("appsrc name=s format=time max-buffers=4 block=true ! {elements} ! fakesink name=e sync=false");
         let pipeline = gst::parse::launch(&text).expect("the elements are there").downcast::<gst::Pipeline>();
         let pipeline = pipeline.expect("a launch line is a pipeline");
         let source = pipeline.by_name("s").and_downcast::<gst_app::AppSrc>().expect("it is named so");
