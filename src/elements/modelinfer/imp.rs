@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::{Cancel, Templates},
+    inference::{Cancel, Templates, pool},
     meta::{self, event::AndonEvent},
     result::Fields,
 };
@@ -220,6 +220,8 @@ impl ObjectImpl for ModelInfer {
 
     fn constructed(&self) {
         self.parent_constructed();
+        // By the thread that builds the pipeline, which has the priority that the application means the work to have.
+        pool::start();
         for pad in [&self.sink, &self.src] {
             self.obj().add_pad(pad).expect("pads of different names on a new element");
         }
