@@ -389,9 +389,11 @@ impl ModelInfer {
 
     fn stats(&self) -> gst::Structure {
         let tally = self.parts.tally();
-        let session_users = self.current.lock().as_ref().map_or(0, |c| c.users());
+        let current = self.current.lock().clone();
+        let session_users = current.as_ref().map_or(0, |c| c.users());
+        let batches = current.and_then(|c| Some(c.batcher.as_ref()?.counts())).unwrap_or_default();
         let rollback_possible = self.exchange.has_standby();
-        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users };
+        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users, batches };
         self.stats.lock().structure(&tally, &now)
     }
 
