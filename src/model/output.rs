@@ -366,3 +366,74 @@ impl Manifest {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/models.md");
+
+    /// Names in the first column of the table whose head begins so.
+    fn listed(head: &str) -> Vec<&'static str> {
+        let table = PAGE.lines().skip_while(|l| !l.starts_with(head)).skip(2).take_while(|l| l.starts_with('|'));
+        table.map(|row| row.split('`').nth(1).unwrap_or_else(|| panic!("no name in {row}"))).collect()
+    }
+
+    fn known<T: DeserializeOwned>(name: &str) -> bool {
+        serde_json::from_value::<T>(name.into()).is_ok()
+    }
+
+    #[test]
+    fn the_page_on_models_names_every_decoder_and_no_other() {
+        let names = listed("| `decoder` |");
+        assert!(names.iter().all(|n| known::<Decoder>(n)), "{names:?}");
+        // Serde lists all that there are when it meets a stranger.
+        let all = serde_json::from_value::<Decoder>("?".into()).unwrap_err().to_string();
+        let missing: Vec<_> = all.split('`').skip(3).step_by(2).filter(|n| !names.contains(n)).collect();
+        assert!(missing.is_empty() && names.len() == 13, "{missing:?}");
+    }
+
+    #[test]
+    fn the_page_on_models_names_every_rule() {
+        let names = listed("| `verdict.rule` |");
+        for name in &names {
+            let rule = serde_json::json!({"rule": name, "ok": ["a"]});
+            assert!(serde_json::from_value::<Rule>(rule).is_ok(), "{name}");
+        }
+        assert_eq!(names.len(), 6);
+    }
+
+    #[test]
+    fn the_manifest_on_the_page_is_one() {
+        let text = PAGE.split("```json").nth(1).and_then(|t| t.split("```").next()).unwrap();
+        let m = Manifest::parse(text, Path::new("model.json")).unwrap();
+        assert_eq!((m.outputs[0].decoder, m.thresholds.score), (Decoder::Yolov8, 0.5));
+    }
+
+    #[test]
+    fn a_head_that_the_decoder_does_not_read_and_a_role_told_twice_are_refused() {
+        let text = PAGE.split("```json").nth(1).and_then(|t| t.split("```").next()).unwrap();
+        let problem = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut v: serde_json::Value = serde_json::from_str(text).unwrap();
+            change(&mut v);
+            Manifest::parse(&v.to_string(), Path::new("model.json")).unwrap_err().to_string()
+        };
+        let e = problem(&|v| {
+            v["outputs"][0]["decoder"] = "yolov5".into();
+            v["outputs"][0]["head"] = "oriented".into();
+        });
+        assert!(e.contains("outputs[0].head"), "{e}");
+        let e = problem(&|v| {
+            let again = v["outputs"][0].clone();
+            v["outputs"].as_array_mut().unwrap().push(again);
+            v["outputs"][1]["role"] = "main".into();
+        });
+        assert!(e.contains("outputs[1].role") && e.contains("main"), "{e}");
+        let e = problem(&|v| v["outputs"][0]["decoder"] = "segmentation".into());
+        assert!(e.contains("task") && e.contains("docs/models.md"), "{e}");
+    }
+}
