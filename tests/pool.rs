@@ -113,7 +113,7 @@ fn score(engine: Engine) -> f32 {
     let white = vec![255; 96 * 96];
     let image = Image::gray8(&white, 96, 96).unwrap();
     let thresholds = engine.manifest().thresholds;
-    let job = Job { image: &image, region: None, fields: &Fields::new(), thresholds: &thresholds };
+    let job = Job { image: &image, region: None, fields: &Fields::new(), templates: &[], thresholds: &thresholds };
     lane.infer(&job, &Cancel::new().unwrap()).unwrap().detections[0].score
 }
 
