@@ -7,16 +7,15 @@
 mod bundle;
 mod locate;
 mod manifest;
+mod output;
 mod pattern;
 
 use std::path::PathBuf;
 
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
-pub use manifest::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
-    Output, Resize, Role, Rule, Task, Thresholds,
-};
+pub use manifest::{Colour, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Resize, Task};
+pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds};
 pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.
