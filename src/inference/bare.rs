@@ -10,7 +10,10 @@ use ort::value::TensorElementType;
 
 use super::recognise;
 use crate::{
-    model::{Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds},
+    model::{
+        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task,
+        Thresholds,
+    },
     result::ModelId,
 };
 
@@ -149,6 +152,7 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
     };
     let element = match kind {
         Some(TensorElementType::Float32) => ElementType::F32,
+        Some(TensorElementType::Float16) => ElementType::F16,
         other => {
             let other = other.map_or_else(|| "no tensor".into(), |k| k.to_string());
             return Err(format!("input '{name}' takes {other}, an image is float32: export it so"));
@@ -162,6 +166,8 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Stretch,
+        interpolation: Interpolation::Bilinear,
+        multiple: 32,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],

@@ -138,8 +138,9 @@ impl Engine {
     /// Width and height of the tensor for a frame, or for a part of it.
     pub(super) fn size_for(&self, image: &Image<'_>, region: Option<BoxPx>) -> [usize; 2] {
         self.frame_size().unwrap_or_else(|| {
+            let multiple = self.manifest().image().multiple as usize;
             let [w, h] = region.map_or([image.width, image.height], |r| [r[2].ceil() as usize, r[3].ceil() as usize]);
-            [w, h].map(|v| v.max(1).next_multiple_of(MULTIPLE))
+            [w, h].map(|v| v.max(1).next_multiple_of(multiple))
         })
     }
 
@@ -148,9 +149,6 @@ impl Engine {
         Lane::new(self.clone())
     }
 }
-
-/// Sides of tensors that follow the frame's size are multiples of it, pixels: as detectors of up to five halvings need.
-const MULTIPLE: usize = 32;
 
 /// Runs foreign code; its panic becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {

@@ -8,7 +8,6 @@ mod bare;
 mod batch;
 mod binding;
 mod cancel;
-mod cut;
 mod decode;
 mod denormals;
 mod engine;
@@ -33,7 +32,7 @@ pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane};
-pub use preprocess::{Mapping, Preprocessor};
+pub use preprocess::{Mapping, Preprocessor, TensorMut};
 pub use providers::Provider;
 pub use template::{Template, TemplateInput, Templates};
 

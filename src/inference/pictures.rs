@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::{
     Preprocessor, Template,
-    cut::{cut, put_back},
     engine::Engine,
     graph::{InputPlan, Role},
-    preprocess::Mapping,
+    preprocess::{Mapping, TensorMut},
     tensor::{Kind, Memory},
 };
 use crate::{image::Image, model::Input, result::BoxPx};
@@ -41,8 +40,8 @@ impl Pictures {
     /// Makes all tables anew for tensors of `size` (width, height), where an input has none of its own.
     pub fn resize(&mut self, engine: &Engine, size: [usize; 2]) {
         let picture = |is_frame: bool, input: &Input| {
-            let own = input.size.unwrap_or(size.map(|v| v as u32));
-            let preprocessor = Preprocessor::new(&Input { size: Some(own), ..input.clone() });
+            let own = input.size.map_or(size, |s| s.map(|v| v as usize));
+            let preprocessor = Preprocessor::new(input, own);
             Picture { preprocessor, is_frame, template: None, mapping: None }
         };
         let inputs = &engine.manifest().inputs;
@@ -77,16 +76,16 @@ impl Pictures {
         frame: usize,
     ) -> Mapping {
         let picture = self.by_input[input].as_mut().expect("this input is an image");
-        assert_eq!(memory.kind(), Kind::F32);
         // SAFETY: the caller's word.
-        let numbers = unsafe { memory.slot::<f32>(frame) };
-        let mapping = match region {
-            None => picture.preprocessor.run(image, numbers),
-            Some(region) => {
-                let (part, origin) = cut(image, &region);
-                put_back(picture.preprocessor.run(&part, numbers), origin, image)
+        let tensor = unsafe {
+            match memory.kind() {
+                Kind::F16 => TensorMut::F16(memory.slot(frame)),
+                Kind::U8 => TensorMut::U8(memory.slot(frame)),
+                Kind::I8 => TensorMut::I8(memory.slot(frame)),
+                _ => TensorMut::F32(memory.slot(frame)),
             }
         };
+        let mapping = picture.preprocessor.run(image, region, tensor);
         picture.mapping = Some(mapping);
         mapping
     }

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
-pub use manifest::{Colour, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Resize, Task};
+pub use manifest::{
+    Colour, ElementType, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Task,
+};
 pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds};
 pub use pattern::Pattern;
 
