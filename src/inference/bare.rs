@@ -161,6 +161,7 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
     };
     let element = match kind {
         Some(TensorElementType::Float32) => ElementType::F32,
+        Some(TensorElementType::Float16) => ElementType::F16,
         other => {
             let other = other.map_or_else(|| "no tensor".into(), |k| k.to_string());
             return Err(format!("input '{name}' takes {other}, an image is float32: export it so"));

@@ -194,6 +194,9 @@ impl Lane {
         let outcome = ran.and_then(|()| read(tensors, 0, decode, outputs, &mapping, &thresholds));
         match outcome {
             Err(Error::Run(problem)) => Err(Error::Graph { path: self.engine.path.clone(), problem }),
+            Err(memory @ Error::OutOfMemory { .. }) => {
+                Err(Error::Graph { path: self.engine.path.clone(), problem: memory.to_string() })
+            }
             other => other.map(drop),
         }
     }

@@ -4,6 +4,7 @@
 //! [`Engine::load`] reads a model and makes it ready; each of its [`Lane`]s judges one [`crate::image::Image`] at a time.
 //! Nothing in here knows of GStreamer.
 
+mod advice;
 mod bare;
 mod batch;
 mod binding;
@@ -62,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::Error),
     /// The engine cannot read the graph.
-    #[error("{path}: ONNX Runtime cannot load it: {problem}: check that the file is a whole ONNX model")]
+    #[error("{path}: ONNX Runtime cannot load it: {problem}: {}", advice::on_loading(.problem))]
     Load {
         /// The graph's file.
         path: PathBuf,
@@ -100,6 +101,12 @@ pub enum Error {
     /// The engine failed or panicked on a frame.
     #[error("the model failed: {0}")]
     Run(String),
+    /// A run wanted more memory than there is.
+    #[error("out of memory: {problem}: {}", advice::OUT_OF_MEMORY)]
+    OutOfMemory {
+        /// What the engine said.
+        problem: String,
+    },
     /// The run was ended from outside, by flush or stop.
     #[error("the run was ended")]
     Cancelled,
@@ -111,6 +118,7 @@ pub enum Error {
 impl Error {
     /// A run that failed.
     fn run(problem: impl Into<String>) -> Self {
-        Self::Run(problem.into())
+        let problem = problem.into();
+        if advice::out_of_memory(&problem) { Self::OutOfMemory { problem } } else { Self::Run(problem) }
     }
 }
