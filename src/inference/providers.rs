@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn where_in_its_source_the_runtime_failed_is_left_out() {
         for (text, message) in [
-            ("Failed: /a/b.cc:185 std::string f(std::shared_ptr<X>, const Y&) [ERROR] [OpenVINO] Wrong.", "Wrong."),
+            ("Failed: /a/b.cc:185 std::string f(std::shared_ptr<X>, const Y&) [ERROR] [OpenVINO] Wrong.", "Wrong"),
             ("Failed: /a/b.cc:207 f(const A&, B*)::<lambda()> Invalid key: x", "Invalid key: x"),
             (
                 "/a/b.cc:123 bool f(E, const char*) [with E = cudaError; bool T = true] No kernel (sm_90)",

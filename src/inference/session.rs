@@ -59,6 +59,10 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, Error> 
 
 fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Session, String> {
     let mut builder = builder(options).map_err(|e| e.to_string())?;
+    if wanted.provider != Provider::Cpu {
+        // The cores belong to the provider's own threads: those of ONNX Runtime are for the nodes that it left over.
+        builder = builder.with_intra_op_spinning(false).map_err(|e| e.to_string())?;
+    }
     wanted.add(&mut builder, options.threads)?;
     builder.commit_from_memory(&source.bytes).map_err(|e| e.to_string())
 }

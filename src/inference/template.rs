@@ -23,7 +23,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::Cancel;
+use super::{Cancel, cancel::Bell};
 use crate::{
     image::{Colorimetry, Format, Image, Plane},
     model::Pattern,
@@ -39,8 +39,6 @@ const LARGEST: usize = 512 << 20;
 /// From a failure to the next attempt; doubles with each.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_AT_MOST: Duration = Duration::from_secs(30);
-/// How often a frame that waits looks whether it is still wanted.
-const GLANCE: Duration = Duration::from_millis(10);
 
 /// A picture from a file.
 pub struct Template {
@@ -157,6 +155,15 @@ struct Shared {
     told: Condvar,
     /// Counts those changes.
     generation: AtomicU64,
+}
+
+/// Frames that wait for a template are let go when their runs are ended.
+impl Bell for Shared {
+    fn ring(&self) {
+        // With the lock, so that nobody is between looking and waiting.
+        let _cache = self.cache.lock();
+        self.told.notify_all();
+    }
 }
 
 /// The templates below one folder. Cheap to share: all lanes of an element use one.
@@ -354,12 +361,13 @@ impl TemplateInput {
                 let Some(cancel) = wait else {
                     return Err(format!("template '{}' is still being read", self.key));
                 };
+                let _ring = cancel.rings(templates.shared.clone());
                 let mut cache = templates.shared.cache.lock();
                 while templates.shared.generation.load(Ordering::Acquire) == generation {
                     if cancel.ended() {
                         return Err("the run was ended".into());
                     }
-                    templates.shared.told.wait_for(&mut cache, GLANCE);
+                    templates.shared.told.wait(&mut cache);
                 }
                 generation = templates.shared.generation.load(Ordering::Acquire);
             }

@@ -5,6 +5,8 @@ use super::*;
 
 /// Longest that a test waits for the loader; only a hang gets there.
 const LONG: Duration = Duration::from_secs(60);
+/// How often it looks.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// A PNG of one colour, 6×4.
 fn write(folder: &Path, name: &str, color: png::ColorType, depth: png::BitDepth, pixel: &[u8]) {
@@ -196,6 +198,7 @@ fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
             assert!(Instant::now() < until, "it asks");
             thread::yield_now();
         }
+        assert!(!waiting.is_finished(), "it waits");
         cancel.terminate();
         assert_eq!(waiting.join().unwrap(), Err("the run was ended".into()));
     });
