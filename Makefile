@@ -9,12 +9,12 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # The runtime for what cargo runs; tests bring the plugin they were built with, so none is offered to them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
-.PHONY: help setup build demo test bench lint ci clean
+.PHONY: help setup build demo test bench bench-peer lint ci clean
 .DEFAULT_GOAL = help
 
 help: ## show this list
 	@echo 'make demo and make test are all a newcomer needs; they install what is missing.'
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 setup: ## install what is missing: GStreamer, ONNX Runtime (needs root or sudo the first time)
 	@scripts/setup $(if $(filter analytics,$(FEATURES)),--analytics)
@@ -30,6 +30,9 @@ test: setup ## run all tests
 
 bench: setup ## measure; prints ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
+
+bench-peer: ## measure against the onnxinference of GStreamer, on a Debian 13 of its own (needs root or sudo)
+	scripts/debian-root --keep trixie scripts/bench-onnxinference
 
 lint: setup ## check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check

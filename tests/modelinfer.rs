@@ -166,7 +166,7 @@ fn every_bad_model_is_a_clear_error_and_never_a_crash() {
         ("unnamed input", path(&unnamed), &["'speed'", "add it to inputs"]),
         ("broken json", path(&broken), &["model.json", "line 1"]),
         ("rank", graph("rank2"), &["rank 4", "model.json"]),
-        ("bytes", graph("bytes"), &["u8", "f32"]),
+        ("bytes", graph("bytes"), &["u8", "float32"]),
         ("open size", graph("open"), &["fixed size", "inputs[0].size"]),
         ("no labels", graph("detector-plain"), &["property labels"]),
     ];

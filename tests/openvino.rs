@@ -9,9 +9,12 @@ mod common;
 
 use std::process::Command;
 
-use common::{jsons, launch, play, root};
+use common::{jsons, launch, play, play_until_end, root};
 use gst::prelude::*;
-use gstandon::inference::{Engine, Options};
+use gstandon::{
+    inference::{Engine, Options},
+    meta::message::json_of,
+};
 
 /// Set in the child.
 const INSIDE: &str = "ANDON_TEST_OPENVINO";
@@ -113,6 +116,15 @@ fn a_device_that_is_not_there_is_passed_over_or_with_strict_refused() {
     }
     let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=NOPE),cpu");
     assert_eq!((provider.as_str(), outcomes.len()), ("cpu", 3));
+    let line = "defecttestsrc num-buffers=3 ! modelinfer name=judge model=models/pcb/2 \
+                execution-providers=\"openvino(device_type=NOPE),cpu\" ! fakesink";
+    let messages = play(&launch(line));
+    let told = jsons(&messages, "andon/provider-fallback");
+    assert_eq!(told.len(), 1, "told once: {told:?}");
+    assert_eq!((&told[0]["provider"], told[0]["fallbacks"].as_array().map(Vec::len)), (&"cpu".into(), Some(1)));
+    let strict = line.replace("name=judge", "strict=true");
+    let error = play_until_end(&launch(&strict)).1.expect("it is refused");
+    assert!(error.contains("openvino(device_type=NOPE): "), "{error}");
     let options = |strict| {
         let providers = "openvino(device_type=NOPE),cpu".into();
         Options { providers, strict, threads: 1, ..Options::default() }
@@ -123,6 +135,38 @@ fn a_device_that_is_not_there_is_passed_over_or_with_strict_refused() {
     let error = Engine::load(&model, &options(true)).err().expect("it is refused").to_string();
     assert!(error.contains(&told) && error.contains("unset strict"), "{error}");
     println!("{error}");
+}
+
+#[test]
+fn the_provider_is_changed_while_playing_like_a_model_is() {
+    if !inside("the_provider_is_changed_while_playing_like_a_model_is") {
+        return;
+    }
+    let pipeline = launch(
+        "defecttestsrc ! modelinfer name=judge model=models/pcb/2 execution-providers=openvino threads=1 \
+         post-messages=true ! fakesink",
+    );
+    let judge = pipeline.by_name("judge").expect("it is in the line");
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (mut said, until) = (Vec::<(u64, String)>::new(), std::time::Instant::now() + common::WATCHDOG);
+    while said.last().is_none_or(|(_, provider)| provider != "cpu") {
+        assert!(std::time::Instant::now() < until, "the change comes: {said:?}");
+        let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(100)) else { continue };
+        if let gst::MessageView::Error(e) = message.view() {
+            panic!("{e:?}");
+        }
+        let Some(outcome) = json_of(&message, "andon/inference") else { continue };
+        assert_eq!(outcome["status"], "ok", "{outcome}");
+        let provider = outcome["provider"].as_str().expect("a name");
+        said.push((outcome["frame_id"].as_u64().expect("a number"), provider.into()));
+        if said.len() == 3 {
+            judge.set_property("execution-providers", "cpu");
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(said.windows(2).all(|w| w[1].0 == w[0].0 + 1), "no frame is lost: {said:?}");
+    assert!(said[..3].iter().all(|(_, provider)| provider == "openvino"), "{said:?}");
 }
 
 #[test]

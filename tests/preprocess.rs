@@ -1,30 +1,39 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Preprocessing against plain numpy that does the same steps in the same order (tests/oracles/preprocess.py).
+//! Preprocessing against OpenCV and numpy that do the same steps in the same order (tests/oracles/preprocess.py). The test
+//! of a format runs every stride and start (tight, padded, odd), resize rule, interpolation and region, over types,
+//! layouts, colours, matrices and ranges.
 
 use gstandon::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
-    inference::Preprocessor,
+    inference::{Preprocessor, TensorMut},
     model::{Input, Layout},
+    result::BoxPx,
 };
+use half::f16;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
 struct Case {
     format: String,
     resize: String,
+    interpolation: String,
+    region: Option<BoxPx>,
     colour: String,
     width: usize,
     height: usize,
     padding: usize,
+    ahead: usize,
     seed: usize,
     matrix: String,
     full_range: bool,
     layout: Layout,
-    size: [u32; 2],
-    pad: f32,
-    mean: f32,
-    scale: f32,
-    expected: Vec<u16>,
+    r#type: String,
+    size: [usize; 2],
+    pad: Vec<f32>,
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    unit: f64,
+    expected: Vec<i32>,
 }
 
 fn cases() -> Vec<Case> {
@@ -34,83 +43,236 @@ fn cases() -> Vec<Case> {
 fn format(name: &str) -> Format {
     match name {
         "GRAY8" => Format::Gray8,
+        "GRAY16_LE" => Format::Gray16Le,
         "RGB" => Format::Rgb,
         "BGR" => Format::Bgr,
         "RGBx" => Format::Rgbx,
         "BGRx" => Format::Bgrx,
+        "xRGB" => Format::Xrgb,
+        "xBGR" => Format::Xbgr,
+        "RGBA" => Format::Rgba,
+        "BGRA" => Format::Bgra,
+        "ARGB" => Format::Argb,
+        "ABGR" => Format::Abgr,
+        "RGBP" => Format::Rgbp,
         "NV12" => Format::Nv12,
+        "NV21" => Format::Nv21,
         "I420" => Format::I420,
+        "YUY2" => Format::Yuy2,
+        "UYVY" => Format::Uyvy,
         other => panic!("{other}"),
     }
 }
 
-/// The bytes that the oracle computes, and other ones in the padding of each row.
-fn pattern(seed: usize, plane: usize, width: usize, height: usize, stride: usize) -> Vec<u8> {
+/// Bytes a row and rows of every plane, as GStreamer documents the formats.
+fn plane_sizes(format: Format, w: usize, h: usize) -> Vec<[usize; 2]> {
+    let [cw, ch] = [w, h].map(|v| v.div_ceil(2));
+    match format {
+        Format::Gray8 => vec![[w, h]],
+        Format::Gray16Le => vec![[w * 2, h]],
+        Format::Rgb | Format::Bgr => vec![[w * 3, h]],
+        Format::Rgbp => vec![[w, h]; 3],
+        Format::Nv12 | Format::Nv21 => vec![[w, h], [cw * 2, ch]],
+        Format::I420 => vec![[w, h], [cw, ch], [cw, ch]],
+        Format::Yuy2 | Format::Uyvy => vec![[cw * 4, h]],
+        _ => vec![[w * 4, h]],
+    }
+}
+
+/// The bytes that the oracle computes, other ones in the padding of each row, and `ahead` of them all.
+fn pattern(seed: usize, plane: usize, [width, height]: [usize; 2], stride: usize, ahead: usize) -> Vec<u8> {
     let byte = |x: usize, y: usize| (x * 73 + y * 151 + plane * 199 + seed * 31 + x * y % 251 * 17) as u8;
-    (0..height).flat_map(|y| (0..stride).map(move |x| if x < width { byte(x, y) } else { !byte(x, y) })).collect()
+    let rows = (0..height).flat_map(|y| (0..stride).map(move |x| if x < width { byte(x, y) } else { !byte(x, y) }));
+    let mut bytes: Vec<u8> = std::iter::repeat_n(99, ahead).chain(rows).collect();
+    // The last row of a plane need not have its padding.
+    bytes.truncate(ahead + stride * (height - 1) + width);
+    bytes
 }
 
 impl Case {
     fn input(&self) -> Input {
         serde_json::from_value(serde_json::json!({
-            "name": "i", "source": "image", "colour": self.colour, "resize": self.resize, "size": self.size,
-            "layout": self.layout, "pad": [self.pad], "mean": [self.mean], "scale": [self.scale]
+            "name": "i", "source": "image", "colour": self.colour, "resize": self.resize, "type": self.r#type,
+            "interpolation": self.interpolation, "layout": self.layout, "size": self.size,
+            "pad": self.pad, "mean": self.mean, "scale": self.scale
         }))
         .unwrap()
     }
 
-    fn run(&self, preprocessor: &mut Preprocessor, tensor: &mut [f32]) {
+    fn preprocessor(&self) -> Preprocessor {
+        Preprocessor::new(&self.input(), self.size)
+    }
+
+    fn run(&self, preprocessor: &mut Preprocessor, tensor: TensorMut<'_>) {
         let format = format(&self.format);
-        let half = [self.width.div_ceil(2), self.height.div_ceil(2)];
-        let sizes = match format {
-            Format::Nv12 => vec![[self.width, self.height], [half[0] * 2, half[1]]],
-            Format::I420 => vec![[self.width, self.height], half, half],
-            packed => vec![[self.width * packed.pixel_stride(), self.height]],
-        };
+        let sizes = plane_sizes(format, self.width, self.height);
         let data: Vec<_> = sizes
             .iter()
             .enumerate()
-            .map(|(i, [w, h])| (pattern(self.seed, i, *w, *h, w + self.padding), w + self.padding))
+            .map(|(i, size)| pattern(self.seed, i, *size, size[0] + self.padding, self.ahead))
             .collect();
-        let planes: Vec<_> = data.iter().map(|(data, stride)| Plane { data, stride: *stride }).collect();
+        let planes: Vec<_> = data
+            .iter()
+            .zip(&sizes)
+            .map(|(data, size)| Plane { data: &data[self.ahead..], stride: size[0] + self.padding })
+            .collect();
         let matrix = if self.matrix == "bt709" { Matrix::Bt709 } else { Matrix::Bt601 };
         let colorimetry = Colorimetry { matrix, full_range: self.full_range };
         let image = Image::new(format, self.width, self.height, &planes, colorimetry).unwrap();
-        preprocessor.run(&image, tensor);
+        preprocessor.run(&image, self.region, tensor);
     }
 
-    fn difference(&self, tensor: &[f32]) -> f32 {
+    /// The tensor as it comes out, in numbers of its type.
+    fn numbers(&self, preprocessor: &mut Preprocessor) -> Vec<f64> {
+        let n = preprocessor.len();
+        match self.r#type.as_str() {
+            "f16" => {
+                let mut tensor = vec![f16::NAN; n];
+                self.run(preprocessor, TensorMut::F16(&mut tensor));
+                tensor.into_iter().map(f64::from).collect()
+            }
+            "u8" => {
+                let mut tensor = vec![77; n];
+                self.run(preprocessor, TensorMut::U8(&mut tensor));
+                tensor.into_iter().map(f64::from).collect()
+            }
+            "i8" => {
+                let mut tensor = vec![77; n];
+                self.run(preprocessor, TensorMut::I8(&mut tensor));
+                tensor.into_iter().map(f64::from).collect()
+            }
+            _ => {
+                let mut tensor = vec![f32::NAN; n];
+                self.run(preprocessor, TensorMut::F32(&mut tensor));
+                tensor.into_iter().map(f64::from).collect()
+            }
+        }
+    }
+
+    /// The largest difference, in levels of a pixel value (1 is 1/255 of full scale), what a type cannot hold aside.
+    fn difference(&self, tensor: &[f64]) -> f64 {
         assert_eq!(tensor.len(), self.expected.len());
-        let off = |(t, e): (&f32, &u16)| (t - f32::from(*e) / 65535.0).abs();
+        let scale = self.scale.iter().map(|s| f64::from(*s)).fold(f64::INFINITY, f64::min);
+        let cannot = |v: f64| match self.r#type.as_str() {
+            "u8" | "i8" => 0.5,
+            // Half a unit of its last of 11 bits.
+            "f16" => v.abs() / 2048.0,
+            _ => 0.0,
+        };
+        let off = |(t, e): (&f64, &i32)| {
+            let e = f64::from(*e) * self.unit;
+            ((t - e).abs() - cannot(e)).max(0.0) / scale
+        };
         tensor.iter().zip(&self.expected).map(off).fold(0.0, |a, d| if d.is_nan() { d } else { a.max(d) })
     }
 }
 
-#[test]
-fn every_format_resize_and_stride_gives_the_tensor_of_the_oracle() {
-    let mut worst = 0f32;
-    for case in cases() {
-        let mut preprocessor = Preprocessor::new(&case.input());
-        let mut tensor = vec![f32::NAN; preprocessor.len()];
-        case.run(&mut preprocessor, &mut tensor);
-        let off = case.difference(&tensor);
-        // 1/255 is what is promised; what is kept is a fortieth of it.
-        assert!(off <= 1e-4, "{} {} {}: off by {off}", case.format, case.resize, case.colour);
-        worst = worst.max(off);
+/// 1/255 of full scale is what is promised; what is held is this part of it, a fifth for OpenCV's area, which leaves out
+/// what covers less than a thousandth of a pixel. The fixture itself is rounded to hundredths of a level.
+fn tolerance(case: &Case) -> f64 {
+    if case.interpolation == "area" { 0.2 } else { 0.03 }
+}
+
+/// Every case of a format for one resize rule: strides, starts, interpolations, regions.
+fn holds(name: &str, resize: &str) {
+    let cases = cases();
+    let cases: Vec<_> = cases.iter().filter(|c| c.format == name && c.resize == resize).collect();
+    for padding in [0, 3, 16] {
+        assert!(cases.iter().filter(|c| c.padding == padding).count() >= 3, "{name}: stride + {padding}");
     }
-    println!("{} cases, largest difference {worst:.2e} ({:.4} of 1/255)", cases().len(), worst * 255.0);
+    for case in cases {
+        let off = case.difference(&case.numbers(&mut case.preprocessor()));
+        assert!(off <= tolerance(case), "off by {off} levels: {case:?}");
+    }
+}
+
+macro_rules! formats {
+    ($($module:ident $name:literal)*) => {$(
+        mod $module {
+            #[test]
+            fn with_every_stride_letterboxed_is_what_opencv_makes_of_it() {
+                super::holds($name, "letterbox");
+            }
+
+            #[test]
+            fn with_every_stride_stretched_is_what_opencv_makes_of_it() {
+                super::holds($name, "stretch");
+            }
+
+            #[test]
+            fn with_every_stride_cropped_is_what_opencv_makes_of_it() {
+                super::holds($name, "crop");
+            }
+        }
+    )*};
+}
+
+formats! {
+    gray8 "GRAY8"
+    gray16_le "GRAY16_LE"
+    rgb "RGB"
+    bgr "BGR"
+    rgbx "RGBx"
+    bgrx "BGRx"
+    xrgb "xRGB"
+    xbgr "xBGR"
+    rgba "RGBA"
+    bgra "BGRA"
+    argb "ARGB"
+    abgr "ABGR"
+    rgbp "RGBP"
+    nv12 "NV12"
+    nv21 "NV21"
+    i420 "I420"
+    yuy2 "YUY2"
+    uyvy "UYVY"
 }
 
 #[test]
-fn a_camera_that_changes_format_and_size_leaves_nothing_behind() {
-    let mut cases = cases();
-    cases.retain(|c| c.colour == "grey" && c.resize == "letterbox" && c.layout == Layout::Nchw);
-    assert!(cases.len() >= 3);
-    let mut preprocessor = Preprocessor::new(&cases[0].input());
-    let mut tensor = vec![f32::NAN; preprocessor.len()];
-    for case in cases.iter().chain(cases.iter().rev()) {
-        case.run(&mut preprocessor, &mut tensor);
-        let off = case.difference(&tensor);
-        assert!(off <= 1e-4, "{} after another: off by {off}", case.format);
+fn the_largest_differences_are_far_below_a_level() {
+    let mut worst = std::collections::BTreeMap::<String, f64>::new();
+    let cases = cases();
+    for case in &cases {
+        let off = case.difference(&case.numbers(&mut case.preprocessor()));
+        assert!(off <= tolerance(case));
+        let worst = worst.entry(format!("{} {}", case.interpolation, case.r#type)).or_default();
+        *worst = worst.max(off);
     }
+    assert!(cases.len() >= 18 * 27);
+    println!("{} cases; largest differences in levels (1/255 of full scale): {worst:.4?}", cases.len());
+}
+
+#[test]
+fn a_camera_that_changes_format_size_and_region_leaves_nothing_behind() {
+    let mut cases = cases();
+    // What one model takes.
+    cases.retain(|c| c.colour == "rgb" && c.resize == "letterbox" && c.r#type == "f32" && c.layout == Layout::Nchw);
+    cases.retain(|c| c.pad == [114.0] && c.interpolation == "bilinear");
+    assert!(cases.len() >= 3, "{}", cases.len());
+    let mut preprocessor = cases[0].preprocessor();
+    let mut tensors = [vec![f32::NAN; preprocessor.len()], vec![f32::NAN; preprocessor.len()]];
+    for round in 0..3 {
+        for (i, case) in cases.iter().chain(cases.iter().rev()).enumerate() {
+            // Sometimes the other tensor, as batches do.
+            let tensor = &mut tensors[(i / 2 + round) % 2];
+            case.run(&mut preprocessor, TensorMut::F32(tensor));
+            let tensor: Vec<_> = tensor.iter().map(|v| f64::from(*v)).collect();
+            let off = case.difference(&tensor);
+            assert!(off <= tolerance(case), "{} after another: off by {off}", case.format);
+        }
+    }
+}
+
+#[test]
+fn a_tensor_that_others_wrote_to_gets_its_padding_back_when_told() {
+    let cases = cases();
+    let case = cases.iter().find(|c| c.resize == "letterbox" && c.r#type == "f32" && c.region.is_none()).unwrap();
+    let mut preprocessor = case.preprocessor();
+    let mut tensor = vec![f32::NAN; preprocessor.len()];
+    case.run(&mut preprocessor, TensorMut::F32(&mut tensor));
+    let whole = tensor.clone();
+    tensor.fill(-1.0);
+    preprocessor.forget();
+    case.run(&mut preprocessor, TensorMut::F32(&mut tensor));
+    assert_eq!(tensor, whole);
 }

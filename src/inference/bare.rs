@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a manifest would say, for an `.onnx` file without one: from the graph and from what its exporter left in it.
 //!
-//! Ultralytics writes `names`, `task`, `imgsz`; anomalib names its outputs. Where that is not enough, the error says
+//! Ultralytics writes `names`, `task`, `imgsz`; anomalib names its outputs; a `.modelinfo` beside the file names
+//! encodings and ranges. Where that is not enough, the error says
 //! which property or which field of a `model.json` decides.
 
 use std::collections::BTreeMap;
 
 use ort::value::TensorElementType;
 
-use super::recognise;
+use super::{recognise, registry};
 use crate::{
-    model::{Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds},
+    model::{
+        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule,
+        Task, Thresholds,
+    },
     result::ModelId,
 };
 
@@ -23,6 +27,8 @@ pub(super) struct Graph {
     pub outputs: Vec<Port>,
     /// The exporter's notes.
     pub notes: BTreeMap<String, String>,
+    /// What lies beside the file.
+    pub info: Option<ModelInfo>,
 }
 
 /// One input or output.
@@ -39,6 +45,9 @@ pub(super) struct Port {
 /// Labels that mean good where nothing else is said.
 const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
 
+/// Labels that an error shows.
+const FEW: usize = 8;
+
 /// Inputs of these names ask for the size of the model's input, width and height.
 const SIZE_INPUTS: &[&str] = &["orig_target_sizes"];
 
@@ -52,14 +61,16 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
     let (at, mut input) = image(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
-    let outputs = recognise::outputs(graph, input.size, &labels)?;
+    let outputs =
+        registry::outputs(graph, &labels).unwrap_or_else(|| recognise::outputs(graph, input.size, &labels))?;
     let decoder = outputs[0].decoder;
     let task = decoder.task().unwrap_or(Task::Other);
     let good = || {
         let ok: Vec<_> = labels.iter().filter(|l| GOOD.contains(&l.to_lowercase().as_str())).cloned().collect();
         let of = if task == Task::Segmentation { "segmentation" } else { "a classifier" };
         if ok.is_empty() {
-            let labels = labels.join(", ");
+            let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
+            let labels = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
             return Err(format!("{of} whose labels ({labels}) do not tell which is good: {WRITE}, with verdict.ok"));
         }
         Ok(ok)
@@ -81,6 +92,7 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
         _ => 0.5,
     };
     adapt(&mut input, decoder, graph);
+    registry::ranges(graph, at, &mut input)?;
     let mut inputs = vec![input];
     for port in graph.inputs.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, p)| p) {
         inputs.push(Input { name: port.name.clone(), source: "frame-size".into(), ..inputs[0].clone() });
@@ -162,6 +174,8 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Stretch,
+        interpolation: Interpolation::Bilinear,
+        multiple: 32,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],
@@ -203,7 +217,7 @@ fn numbers(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Head;
+    use crate::model::{Activation, BoxForm, Head, Role};
 
     fn port(name: &str, shape: &[i64]) -> Port {
         Port { name: name.into(), shape: shape.to_vec(), kind: Some(TensorElementType::Float32) }
@@ -214,6 +228,7 @@ mod tests {
             inputs: vec![port("images", input)],
             outputs: vec![port("output0", output)],
             notes: notes.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+            info: None,
         }
     }
 
@@ -309,5 +324,48 @@ mod tests {
         };
         assert!(background(&[("boxes", &[-1, 4]), ("labels", &[-1]), ("scores", &[-1])]), "torchvision");
         assert!(!background(&[("labels", &[1, 300]), ("boxes", &[1, 300, 4]), ("scores", &[1, 300])]), "RT-DETR");
+    }
+
+    #[test]
+    fn a_modelinfo_names_the_encoding_and_the_ranges() {
+        let of = |shape: &[i64], id: &str| {
+            let text = format!(
+                "[modelinfo]\nversion=1.0\n[images]\ndir=input\nranges=0,255;0,255;-1,1\n[output0]\ndir=output\nid={id}\n"
+            );
+            let mut g = graph(&[1, 3, 64, 64], shape, &[]);
+            g.info = Some(ModelInfo::parse(&text).unwrap());
+            told(&g, &["good", "b"]).unwrap()
+        };
+        // By its shape alone, it would be YOLOv8's.
+        let m = of(&[1, 84, 6], "yolo-26-end2end-out");
+        assert_eq!((m.outputs[0].decoder, m.image().resize), (Decoder::YoloEndToEnd, Resize::Letterbox));
+        assert_eq!((m.image().mean[0], m.image().scale[0]), (0.0, 1.0));
+        assert!((m.image().mean[2] - 127.5).abs() < 1e-3 && (m.image().scale[2] - 2.0 / 255.0).abs() < 1e-6);
+        assert_eq!(of(&[1, 6, 84], "yolo-v8-out-normalized").outputs[0].boxes, Some(BoxForm::CentreNormalised));
+        assert_eq!(of(&[1, 7, 84], "yolo-v8-obb-out").outputs[0].head, Head::Oriented);
+        let m = of(&[1, 2], "classification-generic-softmaxed-out");
+        assert_eq!(m.outputs[0].activation, Some(Activation::None));
+        // What is not known says nothing.
+        assert_eq!(of(&[1, 6, 84], "craft-out").outputs[0].decoder, Decoder::Yolov8);
+    }
+
+    #[test]
+    fn ssd_by_its_encodings_needs_no_telling_names() {
+        let mut text = "[modelinfo]\nversion=1.0\n".to_string();
+        let mut g = graph(&[1, 3, 64, 64], &[], &[]);
+        g.outputs = vec![port("Count:0", &[1]), port("C:0", &[1, -1]), port("S:0", &[1, -1]), port("B:0", &[1, -1, 4])];
+        let ids = ["generic-variant-1-out-count", "classes", "scores", "boxes"];
+        for (port, id) in g.outputs.iter().zip(ids) {
+            let prefix = if id.contains("count") { "" } else { "ssd-mobilenet-v1-variant-1-out-" };
+            text += &format!("[{}]\ndir=output\nid={prefix}{id}\n", port.name);
+        }
+        g.info = Some(ModelInfo::parse(&text).unwrap());
+        let m = told(&g, &["a"]).unwrap();
+        let roles: Vec<_> = m.outputs.iter().enumerate().map(|(i, o)| (o.name.as_str(), o.role(i))).collect();
+        assert_eq!(
+            roles,
+            [("B:0", Role::Boxes), ("Count:0", Role::Count), ("C:0", Role::Labels), ("S:0", Role::Scores)]
+        );
+        assert!(m.outputs[0].background && m.outputs[0].boxes == Some(BoxForm::CornersNormalised));
     }
 }

@@ -20,8 +20,9 @@ use super::{
     session::{self, Opened},
 };
 use crate::{
+    image::Image,
     model::{self, Manifest, Source},
-    result::ModelId,
+    result::{BoxPx, ModelId},
 };
 
 /// How a model is to be run.
@@ -33,13 +34,16 @@ pub struct Options {
     pub providers: String,
     /// Refuse to run on any provider but the first.
     pub strict: bool,
+    /// Where ONNX Runtime is to write what each node of the graph took on which provider, in the format of Chrome's
+    /// trace viewer: the beginning of a file's name. It is complete when the engine is gone. Runs get slower by it.
+    pub profile: Option<PathBuf>,
     /// Names of the classes of a bare file that does not hold them.
     pub labels: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, providers: "cpu".into(), strict: false, labels: Vec::new() }
+        Self { threads: 0, providers: "cpu".into(), strict: false, profile: None, labels: Vec::new() }
     }
 }
 
@@ -80,7 +84,7 @@ impl Engine {
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
-            None => bare::manifest(&id, &graph::face(&session), &options.labels).map_err(fail)?,
+            None => bare::manifest(&id, &graph::face(&session, info), &options.labels).map_err(fail)?,
         };
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";
@@ -127,6 +131,20 @@ impl Engine {
     /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.
     pub fn most_in_batch(&self) -> usize {
         if self.plan.batches { usize::MAX } else { 1 }
+    }
+
+    /// Width and height of the frame's tensor; none where it follows the frame's size.
+    pub(super) fn frame_size(&self) -> Option<[usize; 2]> {
+        self.plan.size()
+    }
+
+    /// Width and height of the tensor for a frame, or for a part of it.
+    pub(super) fn size_for(&self, image: &Image<'_>, region: Option<BoxPx>) -> [usize; 2] {
+        self.frame_size().unwrap_or_else(|| {
+            let multiple = self.manifest().image().multiple as usize;
+            let [w, h] = region.map_or([image.width, image.height], |r| [r[2].ceil() as usize, r[3].ceil() as usize]);
+            [w, h].map(|v| v.max(1).next_multiple_of(multiple))
+        })
     }
 
     /// What one frame in work needs. Allocates: make it before frames flow.

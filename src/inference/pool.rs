@@ -26,7 +26,7 @@ pub fn start() {
 }
 
 /// Sets up the threads of a session: `threads` in all, the one that runs it included.
-pub(super) fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let builder = builder
         .with_intra_threads(threads)?
         .with_inter_threads(1)?

@@ -2,7 +2,7 @@
 //! Which family a graph without a manifest is of: by the names and shapes of its outputs and by its exporter's notes.
 
 use super::bare::{Graph, Port, WRITE};
-use crate::model::{Decoder, Head, Output};
+use crate::model::{Decoder, Head, Output, plain};
 
 /// What is told of an output, where the rest follows from the decoder.
 type Found = Result<Vec<Output>, String>;
@@ -60,7 +60,7 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
 
 /// Detectors with an output each for boxes and scores.
 fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
-    let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&o.name.as_str()));
+    let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&plain(&o.name)));
     let list = |decoder, head, background, ports: &[&Port]| {
         let mut outputs: Vec<_> = ports.iter().map(|p| Output::new(&p.name, decoder, Vec::new())).collect();
         outputs[0] = Output { head, background, labels: labels.to_vec(), ..outputs[0].clone() };

@@ -67,9 +67,12 @@ fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Sessio
 fn builder(options: &Options) -> ort::Result<SessionBuilder> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
     let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
-    let builder = pool::threads(Session::builder(environment)?, threads)?
+    let mut builder = pool::threads(Session::builder(environment)?, threads)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
+    if let Some(profile) = &options.profile {
+        builder = builder.with_profiling(profile)?;
+    }
     Ok(builder)
 }

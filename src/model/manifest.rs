@@ -50,9 +50,27 @@ pub enum ElementType {
     #[default]
     #[serde(rename = "f32")]
     F32,
+    /// 16-bit float.
+    #[serde(rename = "f16")]
+    F16,
+    /// 64-bit float; for fields only.
+    #[serde(rename = "f64")]
+    F64,
+    /// 8-bit integer, 0..255. A frame's pixel values go in with `"scale": [1]`.
+    #[serde(rename = "u8")]
+    U8,
+    /// 8-bit integer, -128..127. A frame's pixel values go in with `"mean": [128], "scale": [1]`.
+    #[serde(rename = "i8")]
+    I8,
+    /// 32-bit integer; for fields only.
+    #[serde(rename = "i32")]
+    I32,
     /// 64-bit integer; for fields only.
     #[serde(rename = "i64")]
     I64,
+    /// True or false; for fields only.
+    #[serde(rename = "bool")]
+    Bool,
 }
 
 /// Channels and their order.
@@ -66,12 +84,20 @@ pub enum Colour {
     Rgb,
     /// Blue, green, red.
     Bgr,
+    /// Red, green, blue, alpha; 255 where the frame has none.
+    Rgba,
+    /// Blue, green, red, alpha; 255 where the frame has none.
+    Bgra,
 }
 
 impl Colour {
     /// Number of channels.
     pub fn channels(self) -> usize {
-        if self == Colour::Grey { 1 } else { 3 }
+        match self {
+            Colour::Grey => 1,
+            Colour::Rgb | Colour::Bgr => 3,
+            Colour::Rgba | Colour::Bgra => 4,
+        }
     }
 }
 
@@ -84,6 +110,19 @@ pub enum Resize {
     Letterbox,
     /// Each side by its own scale.
     Stretch,
+    /// One scale for both sides so that nothing is left to pad; what reaches beyond is cut off on both ends alike.
+    Crop,
+}
+
+/// What lies between the samples of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// As OpenCV's `INTER_LINEAR`: between two samples each way.
+    #[default]
+    Bilinear,
+    /// As OpenCV's `INTER_AREA`: what a pixel covers, where the frame shrinks.
+    Area,
 }
 
 /// What fills an input, as [`Input::source`] reads `source`.
@@ -94,6 +133,8 @@ pub enum InputSource {
     /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
     /// [`Input::pattern`].
     ImageFile,
+    /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
+    FrameSize,
     /// A named field.
     Field(String),
 }
@@ -121,12 +162,18 @@ pub struct Input {
     /// Of an image.
     #[serde(default)]
     pub resize: Resize,
+    /// Of an image.
+    #[serde(default)]
+    pub interpolation: Interpolation,
     /// Of a letterbox: one pixel value, or one a channel, 0..255.
     #[serde(default = "pad")]
     pub pad: Vec<f32>,
-    /// Of an image: width, height.
+    /// Of an image: width, height. Without it as the graph says; where that leaves it open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
+    /// Of an image without a size: each side is the frame's, rounded up to a multiple of this.
+    #[serde(default = "multiple")]
+    pub multiple: u32,
     /// Subtracted from the pixel value 0..255: one, or one a channel.
     #[serde(default = "mean")]
     pub mean: Vec<f32>,
@@ -142,6 +189,10 @@ pub struct Input {
     /// Of a field: without it a frame is not judged.
     #[serde(default)]
     pub required: bool,
+}
+
+fn multiple() -> u32 {
+    32
 }
 
 fn pad() -> Vec<f32> {
@@ -162,6 +213,7 @@ impl Input {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
             "image-file" => Some(InputSource::ImageFile),
+            "frame-size" => Some(InputSource::FrameSize),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
@@ -247,7 +299,11 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image', 'image-file' or 'field:NAME'", self.source)),
+            None => bad(
+                "source",
+                format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
+            ),
+            Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -264,13 +320,22 @@ impl Input {
                     (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
                     (false, None) => {}
                 }
-                if self.element != ElementType::F32 {
-                    return bad("type", "an image input must be f32".into());
+                use ElementType::{F16, F32, I8, U8};
+                if !matches!(self.element, F32 | F16 | U8 | I8) {
+                    return bad("type", "an image input must be f32, f16, u8 or i8".into());
                 }
                 match self.size {
-                    Some([w, h]) if (1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h) => {}
-                    Some([w, h]) => return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}")),
-                    None => return bad("size", "is missing: [width, height] of the model's input".into()),
+                    Some([w, h]) if !((1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h)) => {
+                        return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}"));
+                    }
+                    None if !(1..=MOST_PIXELS).contains(&self.multiple) => {
+                        return bad("multiple", format!("is {}, must be within 1..{MOST_PIXELS}", self.multiple));
+                    }
+                    _ => {}
+                }
+                // The default is made for floats, and would leave 0 and 1 of all there is to see.
+                if matches!(self.element, U8 | I8) && self.scale.iter().any(|s| s.abs() * 255.0 <= 1.0) {
+                    return bad("scale", "makes whole numbers of at most 1 of every pixel: say \"scale\": [1]".into());
                 }
                 let n = self.colour.channels();
                 for (field, values) in [("pad", &self.pad), ("mean", &self.mean), ("scale", &self.scale)] {
@@ -339,6 +404,12 @@ mod tests {
         assert!(e.contains("schema") && e.contains("andon.model/1"), "{e}");
         let e = problem(|v| v["inputs"][0]["size"] = serde_json::json!([0, 640]));
         assert!(e.contains("inputs[0].size"), "{e}");
+        let e = problem(|v| v["inputs"][0]["type"] = "i64".into());
+        assert!(e.contains("inputs[0].type") && e.contains("u8"), "{e}");
+        let e = problem(|v| v["inputs"][0]["type"] = "u8".into());
+        assert!(e.contains("inputs[0].scale") && e.contains("\"scale\": [1]"), "{e}");
+        let e = problem(|v| v["inputs"][0] = serde_json::json!({"name": "i", "source": "image", "multiple": 0}));
+        assert!(e.contains("inputs[0].multiple"), "{e}");
         let e = problem(|v| v["inputs"][0]["source"] = "camera".into());
         assert!(e.contains("inputs"), "{e}");
         let e = problem(|v| v["thresholds"] = serde_json::json!({"score": 2}));

@@ -15,9 +15,11 @@ use std::path::PathBuf;
 
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
-pub use manifest::{Colour, ElementType, Input, InputSource, Layout, MODEL_SCHEMA, Manifest, Resize, Task};
+pub use manifest::{
+    Colour, ElementType, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Task,
+};
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
-pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds};
+pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds, plain};
 pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.

@@ -98,6 +98,11 @@ pub enum BoxForm {
     CentreNormalised,
 }
 
+/// An output's name without what TensorFlow adds: `detection_boxes:0` is `detection_boxes`.
+pub fn plain(name: &str) -> &str {
+    name.strip_suffix(":0").unwrap_or(name)
+}
+
 /// Which of a decoder's outputs one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -121,7 +126,7 @@ pub enum Role {
 impl Role {
     /// The role that an output's name tells, by what exporters call them.
     fn of(name: &str, decoder: Decoder) -> Option<Self> {
-        Some(match (decoder, name) {
+        Some(match (decoder, plain(name)) {
             (Decoder::Anomalib, "pred_score") => Role::Scores,
             (Decoder::Anomalib, "pred_label") => Role::Labels,
             (Decoder::Anomalib, "anomaly_map") => Role::Map,

@@ -12,7 +12,13 @@ pub use identity::{Arms, Frame, monotonic_ns, next_frame_id, run_id};
 pub use part::{Part, PartJudge, PartKey, PartVerdict, Purpose};
 pub use tally::{HourRate, Tally};
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -303,7 +309,7 @@ pub enum LatencyFrom {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inference {
     /// Always [`INFERENCE_SCHEMA`].
-    pub schema: String,
+    pub schema: Cow<'static, str>,
     /// Name of the element that judged.
     pub element: Arc<str>,
     /// On whose behalf.
@@ -381,6 +387,9 @@ fn is_first_stage(stage: &u32) -> bool {
 impl Inference {
     /// An outcome for `frame` that has not been judged yet.
     pub fn new(element: Arc<str>, arm: Arm, frame: &Frame, size: [u32; 2]) -> Self {
+        // Placeholders that all share: one is made for every frame, and each of these is then told.
+        static NOBODY: LazyLock<(Arc<ModelId>, Arc<str>, Arc<Fields>)> = LazyLock::new(Default::default);
+        let nobody = &*NOBODY;
         Self {
             schema: INFERENCE_SCHEMA.into(),
             element,
@@ -393,8 +402,8 @@ impl Inference {
             verdict_latency_us: None,
             verdict_latency_from: LatencyFrom::Entry,
             frame: size,
-            model: Arc::default(),
-            provider: "".into(),
+            model: nobody.0.clone(),
+            provider: nobody.1.clone(),
             status: Status::Ok,
             reason: String::new(),
             stage: first_stage(),
@@ -408,7 +417,7 @@ impl Inference {
             segmentation: None,
             embedding: None,
             tensors: Vec::new(),
-            fields: Arc::default(),
+            fields: nobody.2.clone(),
         }
     }
 

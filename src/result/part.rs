@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The part: the unit that a line rejects, and so the unit of judgement. Views become one verdict here.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -91,6 +96,16 @@ impl PartKey {
     }
 }
 
+impl PartKey {
+    /// As text. A frame is its own part on most lines, so this is room for one at once.
+    fn to_id(&self) -> String {
+        // A UUID has 36 letters, a number up to 20.
+        let mut id = String::with_capacity(57);
+        write!(id, "{self}").expect("a string takes whatever is written");
+        id
+    }
+}
+
 impl fmt::Display for PartKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,7 +119,7 @@ impl fmt::Display for PartKey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartVerdict {
     /// Always `andon.part-verdict/1`.
-    pub schema: String,
+    pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
     /// The part as its last view told it.
@@ -147,8 +162,8 @@ pub struct PartJudge {
 const MOST_OPEN: usize = 64;
 
 impl PartJudge {
-    /// Takes one view's outcome; answers the parts that this closes, oldest first.
-    pub fn observe(&mut self, inference: &Inference, now_ns: u64) -> Vec<PartVerdict> {
+    /// Takes one view's outcome; answers the part that this closes.
+    pub fn observe(&mut self, inference: &Inference, now_ns: u64) -> Option<PartVerdict> {
         let key = inference.part_key();
         let at = match self.open.iter().position(|o| o.key == key) {
             Some(at) => at,
@@ -158,13 +173,13 @@ impl PartJudge {
             }
         };
         self.open[at].add(inference);
-        let mut closed = Vec::new();
         if self.open[at].complete() {
-            closed.extend(self.open.remove(at).map(Open::close));
+            self.open.remove(at).map(Open::close)
         } else if self.open.len() > MOST_OPEN {
-            closed.extend(self.open.pop_front().map(Open::close));
+            self.open.pop_front().map(Open::close)
+        } else {
+            None
         }
-        closed
     }
 
     /// Closes the parts that opened at least `deadline_ns` before `now_ns`.
@@ -191,7 +206,7 @@ impl Open {
     fn new(key: PartKey, first: &Inference, now_ns: u64) -> Self {
         let verdict = PartVerdict {
             schema: "andon.part-verdict/1".into(),
-            id: key.to_string(),
+            id: key.to_id(),
             part: first.part.clone(),
             verdict: Verdict::Unjudged,
             views_seen: 0,
@@ -270,13 +285,12 @@ mod tests {
     fn verdict_of(views: &[Verdict]) -> Verdict {
         let mut judge = PartJudge::default();
         let n = views.len() as u32;
-        let mut closed = Vec::new();
+        let mut closed = None;
         for (k, v) in views.iter().enumerate() {
-            assert!(closed.is_empty(), "closed before its last view");
+            assert_eq!(closed, None, "closed before its last view");
             closed = judge.observe(&view("P", k as u32, n, *v), 0);
         }
-        assert_eq!(closed.len(), 1);
-        closed[0].verdict
+        closed.expect("the last view closes it").verdict
     }
 
     #[test]
@@ -294,7 +308,7 @@ mod tests {
     #[test]
     fn a_missing_view_leaves_the_part_unjudged_at_its_deadline() {
         let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 1_000).is_empty());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 1_000).is_none());
         assert!(judge.expire(1_500, 1_000).is_empty());
         let closed = judge.expire(2_000, 1_000);
         assert_eq!((closed.len(), closed[0].verdict), (1, Verdict::Unjudged));
@@ -305,16 +319,16 @@ mod tests {
     fn a_frame_without_a_part_is_a_part_of_its_own() {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [8, 8]);
         i.verdict = Verdict::Ok;
-        let closed = PartJudge::default().observe(&i, 0);
-        assert_eq!(closed[0].verdict, Verdict::Ok);
-        assert_eq!(closed[0].id, format!("{}/{}", i.run, i.frame_id));
+        let closed = PartJudge::default().observe(&i, 0).unwrap();
+        assert_eq!(closed.verdict, Verdict::Ok);
+        assert_eq!(closed.id, format!("{}/{}", i.run, i.frame_id));
     }
 
     #[test]
     fn the_same_view_twice_does_not_stand_for_the_other() {
         let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_empty());
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_empty());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
         assert_eq!(judge.flush()[0].verdict, Verdict::Unjudged);
     }
 }

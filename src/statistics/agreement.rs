@@ -295,8 +295,8 @@ impl Agreement {
             let named = Inference { run: a.run, frame_id: a.frame_id, part: a.part.clone(), ..b.clone() };
             self.judges[1].observe(&named, now_ns)
         };
-        let closed_truth = truth.map(|t| self.judges[2].observe(t, now_ns)).unwrap_or_default();
-        self.close(closed_a, closed_b, closed_truth, &mut seen);
+        let closed_truth = truth.and_then(|t| self.judges[2].observe(t, now_ns));
+        self.close(closed_a, closed_b.as_slice(), closed_truth.as_slice(), &mut seen);
         seen
     }
 
@@ -305,7 +305,7 @@ impl Agreement {
         let [a, b, truth] = &mut self.judges;
         let (a, b, truth) = (a.flush(), b.flush(), truth.flush());
         let mut seen = Seen::default();
-        self.close(a, b, truth, &mut seen);
+        self.close(a, &b, &truth, &mut seen);
         seen.disagreements
     }
 
@@ -353,7 +353,13 @@ impl Agreement {
         }
     }
 
-    fn close(&mut self, a: Vec<PartVerdict>, b: Vec<PartVerdict>, truth: Vec<PartVerdict>, seen: &mut Seen) {
+    fn close(
+        &mut self,
+        a: impl IntoIterator<Item = PartVerdict>,
+        b: &[PartVerdict],
+        truth: &[PartVerdict],
+        seen: &mut Seen,
+    ) {
         for a in a {
             // Both judges are shown the same frames, so they close the same parts.
             let Some(b) = b.iter().find(|b| b.id == a.id) else { continue };

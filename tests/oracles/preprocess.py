@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writes tests/data/preprocess.json: what plain numpy makes of patterned frames, for tests/preprocess.rs to compare.
+"""Writes tests/data/preprocess.json: what OpenCV and numpy make of patterned frames, for tests/preprocess.rs to compare.
 
-Steps and order: every plane is resized to its place in the model's input (bilinear between half-pixel centres, edges
-repeated, no low-pass), then converted to the model's colours, then normalised. Float64 all the way.
+Steps and order: every plane is resized (cv2.resize of float32 planes: INTER_LINEAR or INTER_AREA; plain float64 numpy for
+regions with fractions, which OpenCV does not take), then cropped or put into its letterbox, then converted to the
+model's colours, then normalised and brought to the tensor's type.
 
-    python3 tests/oracles/preprocess.py
+    pip install opencv-python-headless && python3 tests/oracles/preprocess.py
 """
 
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
+
+# Name, then bytes a pixel and where red, green, blue and alpha lie in it.
+PACKED = {
+    "RGB": (3, (0, 1, 2), None), "BGR": (3, (2, 1, 0), None),
+    "RGBx": (4, (0, 1, 2), None), "BGRx": (4, (2, 1, 0), None), "xRGB": (4, (1, 2, 3), None), "xBGR": (4, (3, 2, 1), None),
+    "RGBA": (4, (0, 1, 2), 3), "BGRA": (4, (2, 1, 0), 3), "ARGB": (4, (1, 2, 3), 0), "ABGR": (4, (3, 2, 1), 0),
+}
+YUV = ["NV12", "NV21", "I420", "YUY2", "UYVY"]
+FORMATS = ["GRAY8", "GRAY16_LE", *PACKED, "RGBP", *YUV]
 
 
 def pattern(seed, plane, width, height):
@@ -19,36 +30,66 @@ def pattern(seed, plane, width, height):
     return ((x * 73 + y * 151 + plane * 199 + seed * 31 + x * y % 251 * 17) % 256).astype(np.uint8)
 
 
-def resize(plane, width, height):
-    """(h, w) or (h, w, c) to (height, width[, c])."""
+def components(case):
+    """Float32 planes of samples, 0..255: (grey,) or (red, green, blue[, alpha]) or (luma, U, V)."""
+    w, h, seed, form = case["width"], case["height"], case["seed"], case["format"]
+    cw, ch = (w + 1) // 2, (h + 1) // 2
+    if form == "GRAY8":
+        found = [pattern(seed, 0, w, h)]
+    elif form == "GRAY16_LE":
+        found = [pattern(seed, 0, w * 2, h).view("<u2") / 257]
+    elif form in PACKED:
+        n, rgb, alpha = PACKED[form]
+        pixels = pattern(seed, 0, w * n, h).reshape(h, w, n)
+        found = [pixels[:, :, c] for c in (*rgb, *([] if alpha is None else [alpha]))]
+    elif form == "RGBP":
+        found = [pattern(seed, p, w, h) for p in range(3)]
+    elif form in ("NV12", "NV21"):
+        pairs = pattern(seed, 1, cw * 2, ch).reshape(ch, cw, 2)
+        first = form == "NV21"
+        found = [pattern(seed, 0, w, h), pairs[:, :, int(first)], pairs[:, :, int(not first)]]
+    elif form == "I420":
+        found = [pattern(seed, 0, w, h), pattern(seed, 1, cw, ch), pattern(seed, 2, cw, ch)]
+    else:
+        groups = pattern(seed, 0, cw * 4, h).reshape(h, cw, 4)
+        y, u, v = (slice(0, 4, 2), 1, 3) if form == "YUY2" else (slice(1, 4, 2), 0, 2)
+        found = [groups[:, :, y].reshape(h, cw * 2)[:, :w], groups[:, :, u], groups[:, :, v]]
+    return [np.ascontiguousarray(p, dtype=np.float32) for p in found]
+
+
+def linear(plane, start, length, size):
+    """Bilinear of a part with fractions, as if it had been cut out: its outermost pixels are repeated."""
+    def axis(samples, start, length, n):
+        at = start + (np.arange(n) + 0.5) * length / n - 0.5
+        at = np.clip(at, np.floor(start), min(np.ceil(start + length), samples) - 1)
+        low = np.floor(at).astype(int)
+        return low, np.minimum(low + 1, samples - 1), at - low
     plane = plane.astype(np.float64)
-    h, w = plane.shape[:2]
-    x = np.clip((np.arange(width) + 0.5) * w / width - 0.5, 0, w - 1)
-    y = np.clip((np.arange(height) + 0.5) * h / height - 0.5, 0, h - 1)
-    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
-    x1, y1 = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1)
-    extra = (1,) * (plane.ndim - 2)
-    fx, fy = (x - x0).reshape(1, -1, *extra), (y - y0).reshape(-1, 1, *extra)
+    x0, x1, fx = axis(plane.shape[1], start[0], length[0], size[0])
+    y0, y1, fy = axis(plane.shape[0], start[1], length[1], size[1])
+    fy = fy[:, None]
     top = plane[y0][:, x0] * (1 - fx) + plane[y0][:, x1] * fx
     bottom = plane[y1][:, x0] * (1 - fx) + plane[y1][:, x1] * fx
     return top * (1 - fy) + bottom * fy
 
 
-def planes(case):
-    """Unpadded planes as (h, w) or (h, w, c)."""
-    w, h, seed = case["width"], case["height"], case["seed"]
-    cw, ch = (w + 1) // 2, (h + 1) // 2
-    bytes_of = {"RGB": 3, "BGR": 3, "RGBx": 4, "BGRx": 4}
-    form = case["format"]
-    if form in bytes_of:
-        n = bytes_of[form]
-        return [pattern(seed, 0, w * n, h).reshape(h, w, n)[:, :, :3]]
-    luma = pattern(seed, 0, w, h)
-    if form == "GRAY8":
-        return [luma]
-    if form == "NV12":
-        return [luma, pattern(seed, 1, cw * 2, ch).reshape(ch, cw, 2)]
-    return [luma, pattern(seed, 1, cw, ch), pattern(seed, 2, cw, ch)]
+def resized(case, plane, size):
+    w, h = case["width"], case["height"]
+    flag = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}[case["interpolation"]]
+    if case["region"] is None:
+        return cv2.resize(plane, size, interpolation=flag)
+    x, y, rw, rh = case["region"]
+    # Chroma: half the numbers.
+    fx, fy = (1 if plane.shape[1] == w else 0.5), (1 if plane.shape[0] == h else 0.5)
+    assert case["interpolation"] == "bilinear"
+    part = linear(plane, (x * fx, y * fy), (rw * fx, rh * fy), size)
+    whole = [x * fx, y * fy, rw * fx, rh * fy]
+    if all(v == int(v) for v in whole):
+        # OpenCV says the same of what can be cut out.
+        x, y, rw, rh = (int(v) for v in whole)
+        cut = cv2.resize(np.ascontiguousarray(plane[y : y + rh, x : x + rw]), size, interpolation=flag)
+        assert np.abs(cut - part).max() < 1e-2
+    return part
 
 
 def to_rgb(y, u, v, matrix, full):
@@ -61,61 +102,88 @@ def to_rgb(y, u, v, matrix, full):
     return np.clip(np.stack([r, g, b], axis=-1), 0, 1) * 255
 
 
-def colours(case, resized):
+def colours(case, planes):
     """(h, w, c) in the model's colours, 0..255."""
     form, wanted = case["format"], case["colour"]
-    if form == "GRAY8":
-        rgb = np.repeat(resized[0][:, :, None], 3, axis=2)
-        grey = resized[0]
-    elif form in ("NV12", "I420"):
-        y = resized[0]
-        u, v = (resized[1][:, :, 0], resized[1][:, :, 1]) if form == "NV12" else resized[1:]
-        rgb = to_rgb(y, u, v, case["matrix"], case["full_range"])
-        grey = y if case["full_range"] else np.clip((y - 16) * 255 / 219, 0, 255)
+    alpha = np.full(planes[0].shape, 255.0)
+    if form.startswith("GRAY"):
+        grey = planes[0]
+        rgb = np.repeat(grey[:, :, None], 3, axis=2)
+    elif form in YUV:
+        rgb = to_rgb(*planes, case["matrix"], case["full_range"])
+        grey = planes[0] if case["full_range"] else np.clip((planes[0] - 16) * 255 / 219, 0, 255)
     else:
-        rgb = resized[0] if form.startswith("RGB") else resized[0][:, :, ::-1]
+        rgb = np.stack(planes[:3], axis=-1)
         grey = rgb @ np.array([0.299, 0.587, 0.114])
-    return {"grey": grey[:, :, None] if wanted == "grey" else None, "rgb": rgb, "bgr": rgb[:, :, ::-1]}[wanted]
+        alpha = planes[3] if len(planes) > 3 else alpha
+    if wanted == "grey":
+        return grey[:, :, None]
+    rgb = rgb if wanted.startswith("rgb") else rgb[:, :, ::-1]
+    return np.dstack([rgb, alpha]) if wanted.endswith("a") else rgb
 
 
 def tensor(case):
-    (mw, mh), w, h = case["size"], case["width"], case["height"]
-    if case["resize"] == "letterbox":
-        k = min(mw / w, mh / h)
-        nw, nh = max(1, int(np.floor(w * k + 0.5))), max(1, int(np.floor(h * k + 0.5)))
-    else:
+    mw, mh = case["size"]
+    _, _, w, h = case["region"] or [0, 0, case["width"], case["height"]]
+    whole = lambda v: int(np.floor(v + 0.5))
+    if case["resize"] == "stretch":
         nw, nh = mw, mh
-    image = colours(case, [resize(p, nw, nh) for p in planes(case)])
-    out = np.full((mh, mw, image.shape[2]), float(case["pad"]))
-    left, top = (mw - nw) // 2, (mh - nh) // 2
-    out[top : top + nh, left : left + nw] = image
+    elif case["resize"] == "letterbox":
+        k = min(mw / w, mh / h)
+        nw, nh = max(1, whole(w * k)), max(1, whole(h * k))
+    else:
+        k = max(mw / w, mh / h)
+        nw, nh = max(mw, whole(w * k)), max(mh, whole(h * k))
+    planes = [resized(case, p, (nw, nh)).astype(np.float64) for p in components(case)]
+    left, top = max(0, (nw - mw) // 2), max(0, (nh - mh) // 2)
+    image = colours(case, [p[top : top + mh, left : left + mw] for p in planes])
+    out = np.empty((mh, mw, image.shape[2]))
+    out[:] = case["pad"]
+    left, top = max(0, (mw - nw) // 2), max(0, (mh - nh) // 2)
+    out[top : top + image.shape[0], left : left + image.shape[1]] = image
     out = (out - case["mean"]) * case["scale"]
+    if case["type"] in ("u8", "i8"):
+        low, high = (0, 255) if case["type"] == "u8" else (-128, 127)
+        out = np.clip(out, low, high)
     return out if case["layout"] == "NHWC" else out.transpose(2, 0, 1)
 
 
 def cases():
-    sizes = [(37, 23), (16, 12), (13, 31), (64, 48), (5, 7)]
+    sizes = [(37, 23), (16, 12), (13, 31), (32, 24), (5, 7), (64, 36), (21, 9), (48, 12)]
     n = 0
-    for form in ["GRAY8", "RGB", "BGR", "RGBx", "BGRx", "NV12", "I420"]:
-        for resize_ in ["letterbox", "stretch"]:
-            for colour in ["grey", "rgb"]:
-                w, h = sizes[n % len(sizes)]
-                yield {
-                    "format": form, "resize": resize_, "colour": "bgr" if colour == "rgb" and n % 3 == 0 else colour,
-                    "width": w, "height": h, "padding": [0, 3, 16][n % 3], "seed": n,
-                    "matrix": ["bt601", "bt709"][n // 2 % 2], "full_range": n // 4 % 2 == 1,
-                    "layout": ["NCHW", "NHWC"][n % 5 == 4], "size": [16, 12], "pad": 114, "mean": 0.0, "scale": 1 / 255,
-                }
-                n += 1
+    for form in FORMATS:
+        for resize in ["letterbox", "stretch", "crop"]:
+            for interpolation in ["bilinear", "area", "region"]:
+                for gap in [0, 3, 16]:
+                    w, h = sizes[n % len(sizes)]
+                    kind = ["f32", "f16", "f32", "u8", "i8"][n % 5]
+                    colour = ["rgb", "grey", "bgr", "rgba", "bgra"][n // 3 % 5]
+                    channels = {"grey": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}[colour]
+                    region = None
+                    if interpolation == "region":
+                        region = [[1.25, 0.5, w - 2.5, h - 1.75], [2.0, 2.0, w - 3.0, h - 4.0], [w / 4, 1.0, w / 2, 3.5]][n % 3]
+                    mean, scale = {
+                        "u8": ([0.0], [1.0]), "i8": ([128.0], [1.0]),
+                        "f32": ([0.0], [1 / 255]), "f16": ([10.5, 20.25, 30.0, 0.0], [0.01, 0.005, 0.0078125, 0.004]),
+                    }[kind]
+                    yield {
+                        "format": form, "resize": resize, "interpolation": interpolation.replace("region", "bilinear"),
+                        "region": region, "colour": colour, "width": w, "height": h, "padding": gap,
+                        "ahead": [0, 1, 5][n // 2 % 3], "seed": n, "matrix": ["bt601", "bt709"][n // 2 % 2],
+                        "full_range": n // 4 % 2 == 1, "layout": ["NCHW", "NHWC"][n // 2 % 2], "type": kind,
+                        "size": [12, 8], "pad": [114.0, 0.0, 255.0, 7.0][:channels] if n % 2 else [114.0],
+                        "mean": mean[:channels], "scale": scale[:channels],
+                    }
+                    n += 1
 
 
 def main():
     found = []
     for case in cases():
         values = tensor(case).ravel()
-        assert 0 <= values.min() and values.max() <= 1
-        # In steps of 1/65535: far below the tolerance, and short.
-        found.append({**case, "expected": np.round(values * 65535).astype(int).tolist()})
+        # In hundredths of what one pixel value makes of the tensor: far below the tolerance, and short.
+        unit = min(case["scale"]) / 100
+        found.append({**case, "unit": unit, "expected": np.round(values / unit).astype(int).tolist()})
     path = Path(__file__).parent.parent / "data" / "preprocess.json"
     path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in found) + "\n]\n")
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::Cancel,
+    inference::{Cancel, Templates, pool},
     meta::{self, event::AndonEvent},
     result::Fields,
 };
@@ -70,6 +70,11 @@ pub struct ModelInfer {
         nick = "Batch size", mutable_playing, blurb = "Frames of a share that are judged in one run, at most")]
     #[property(name = "batch-timeout", type = u64, get, set, member = batch_timeout, default = DEFAULT_BATCH_TIMEOUT,
         nick = "Batch timeout", mutable_playing, blurb = "How long a frame waits for others of its batch, ns")]
+    #[property(name = "image-root", type = String, get, set = Self::set_image_root, member = image_root,
+        nick = "Image root", mutable_playing, blurb = "Folder of the golden templates that the model asks for")]
+    #[property(name = "wait-inputs", type = bool, get, set, member = wait_inputs, nick = "Wait for inputs",
+        mutable_playing, blurb = "A frame waits for a template that is still being read, for offline work; otherwise it \
+                                  passes with status missing-field")]
     #[property(name = "on", type = On, get, set, member = on, builder(On::Frame)
         .nick("On").blurb("What of a frame the model looks at").mutable_playing())]
     #[property(name = "max-detections", type = u32, get, set, member = max_detections, nick = "Max detections",
@@ -103,6 +108,8 @@ pub struct ModelInfer {
     pub(super) qos: Mutex<Qos>,
     /// Ends the runs under way; none where there is no runtime.
     pub(super) cancel: Mutex<Option<Arc<Cancel>>>,
+    /// Where golden templates come from.
+    pub(super) templates: Mutex<Option<Arc<Templates>>>,
     /// What runs, for other threads than the streaming one.
     pub(super) current: Mutex<Option<Arc<Running>>>,
     /// Where the next model comes from.
@@ -161,6 +168,7 @@ impl ObjectSubclass for ModelInfer {
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
+            templates: Mutex::default(),
             current: Mutex::default(),
             exchange: Arc::default(),
             parts: Parts::default(),
@@ -212,6 +220,8 @@ impl ObjectImpl for ModelInfer {
 
     fn constructed(&self) {
         self.parent_constructed();
+        // By the thread that builds the pipeline, which has the priority that the application means the work to have.
+        pool::start();
         for pad in [&self.sink, &self.src] {
             self.obj().add_pad(pad).expect("pads of different names on a new element");
         }
@@ -362,6 +372,14 @@ impl ModelInfer {
         self.stats.lock().provider.to_string()
     }
 
+    fn set_image_root(&self, root: String) {
+        let templates = (!root.is_empty()).then(|| Arc::new(Templates::new(&root)));
+        // What it takes the place of waits for its thread: not under the lock that frames take.
+        let before = std::mem::replace(&mut *self.templates.lock(), templates);
+        drop(before);
+        self.settings().image_root = root;
+    }
+
     /// The action `reset`.
     fn reset(&self) -> bool {
         self.stats.lock().reset();
@@ -371,9 +389,11 @@ impl ModelInfer {
 
     fn stats(&self) -> gst::Structure {
         let tally = self.parts.tally();
-        let session_users = self.current.lock().as_ref().map_or(0, |c| c.users());
+        let current = self.current.lock().clone();
+        let session_users = current.as_ref().map_or(0, |c| c.users());
+        let batches = current.and_then(|c| Some(c.batcher.as_ref()?.counts())).unwrap_or_default();
         let rollback_possible = self.exchange.has_standby();
-        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users };
+        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users, batches };
         self.stats.lock().structure(&tally, &now)
     }
 

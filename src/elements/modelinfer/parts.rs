@@ -42,16 +42,18 @@ impl Inner {
 impl Parts {
     /// Takes one view in; `deadline` in ns, 0 for none.
     pub fn observe(&self, element: &super::ModelInfer, inference: &Inference, deadline: u64) {
-        let (closed, arm, wake) = {
+        let (expired, closed, arm, wake) = {
             let mut inner = self.inner.lock();
             let now = inner.now(element);
             inner.arm = inference.arm;
-            let mut closed = if deadline > 0 { inner.judge.expire(now, deadline) } else { Vec::new() };
-            closed.extend(inner.judge.observe(inference, now));
-            inner.count(&closed);
-            (closed, inner.arm, deadline > 0 && inner.timer.is_none())
+            let expired = if deadline > 0 { inner.judge.expire(now, deadline) } else { Vec::new() };
+            let closed = inner.judge.observe(inference, now);
+            inner.count(&expired);
+            inner.count(closed.as_slice());
+            (expired, closed, inner.arm, deadline > 0 && inner.timer.is_none())
         };
-        post(element, arm, &closed);
+        post(element, arm, &expired);
+        post(element, arm, closed.as_slice());
         if wake {
             self.wake(element, deadline);
         }
@@ -129,7 +131,9 @@ fn post(element: &super::ModelInfer, arm: Arm, closed: &[PartVerdict]) {
             .field("views-judged", p.views_judged)
             .field("labels", gst::Array::new(p.labels.iter().map(|l| l.to_string())))
             .build();
-        let json = serde_json::to_string(p).expect("plain data with string keys always serialises");
-        message::post(element, s, &json);
+        // As long as most of them are, so that it is made in one piece.
+        let mut json = Vec::with_capacity(512);
+        serde_json::to_writer(&mut json, p).expect("plain data with string keys always serialises");
+        message::post(element, s, str::from_utf8(&json).expect("JSON is UTF-8"));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Now {
     pub in_flight: usize,
     /// Elements that use the session; 1 where it is not shared.
     pub session_users: usize,
+    /// Frames that were judged in batches, and runs that they took, of all who share the session.
+    pub batches: (u64, u64),
 }
 
 /// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
@@ -153,6 +155,8 @@ impl Stats {
             .field("provider-fallbacks", gst::Array::new(&self.fallbacks))
             .field("in-flight", now.in_flight as u64)
             .field("session-users", now.session_users as u64)
+            .field("batches", now.batches.1)
+            .field("batch-fill", now.batches.0 as f64 / now.batches.1.max(1) as f64)
             .field("regions", self.regions)
             .field("regions-empty", self.regions_empty)
             .field("regions-over", self.regions_over)

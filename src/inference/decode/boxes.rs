@@ -43,6 +43,14 @@ impl Candidates {
         score >= self.least
     }
 
+    /// Keeps the best `most` of those that were added; of equals the first.
+    pub fn keep(&mut self, most: usize) {
+        if self.found.len() > most {
+            self.found.sort_by(|a, b| b.score.total_cmp(&a.score));
+            self.found.truncate(most);
+        }
+    }
+
     /// Adds a box in pixels of the model's input: left, top, width, height.
     pub fn add(&mut self, index: usize, class: u32, score: f32, bbox: BoxPx, angle: f32) {
         // Of an exponent that overflowed or a size below nothing there is no box.

@@ -10,7 +10,7 @@ use super::{
     masks::Prototypes,
     outputs::{View, Views},
 };
-use crate::model::{BoxForm, Head, Role};
+use crate::model::{BoxForm, Head, Role, plain};
 
 /// Boxes (1, N, 4) or (N, 4): how many.
 fn boxes(view: &View<'_>) -> Result<usize, String> {
@@ -35,7 +35,7 @@ pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates
         }
     }
     let counted = views.get(Role::Count).and_then(|v| v.data.first()).map_or(n, |c| (c.max(0.0) as usize).min(n));
-    let tensorflow = places.name == "detection_boxes";
+    let tensorflow = plain(places.name) == "detection_boxes";
     let usual = if tensorflow { BoxForm::CornersYFirstNormalised } else { BoxForm::Corners };
     for i in 0..counted {
         let label = labels.data[i] - f32::from(u8::from(f.output.background));
@@ -106,6 +106,8 @@ pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candida
             }
         }
     }
+    // As many pairs of query and label as there are queries, which is how these families are read.
+    candidates.keep(n);
     Ok(f.finish(false).run(candidates, masks.as_ref()))
 }
 

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Heap allocations of the plugin's own code a frame, in steady state, through the real element. What GStreamer and ONNX
+//! Runtime take from C's heap is not seen by Rust's allocator; see `scripts/allocations` for those.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+};
+
+use common::runtime;
+use gst_check::Harness;
+use parking_lot::Mutex;
+
+/// The system's allocator, which counts while it is told to.
+struct Counting;
+
+static COUNTS: AtomicBool = AtomicBool::new(false);
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+fn note(bytes: usize) {
+    if COUNTS.load(Relaxed) {
+        COUNT.fetch_add(1, Relaxed);
+        BYTES.fetch_add(bytes, Relaxed);
+    }
+}
+
+// SAFETY: hands everything on to the system's allocator, whose promises these are.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller's word.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller's word.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(size);
+        // SAFETY: the caller's word.
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's word.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FRAMES: usize = 200;
+
+/// Allocations and bytes a frame, when frames of that brightness pass the element.
+fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
+    // The counters are the process's.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    runtime();
+    let mut h = Harness::new_parse(element);
+    h.set_src_caps_str(caps);
+    let info = gst_video::VideoInfo::from_caps(&caps.parse::<gst::Caps>().unwrap()).unwrap();
+    let buffer = gst::Buffer::from_mut_slice(vec![level; info.size()]);
+    let mut pass = |frames: usize| {
+        for _ in 0..frames {
+            // A new buffer over the same memory, as a source that reuses its pool makes one: C's heap.
+            drop(h.push_and_pull(buffer.copy()).unwrap());
+        }
+    };
+    pass(20);
+    (COUNT.store(0, Relaxed), BYTES.store(0, Relaxed));
+    COUNTS.store(true, Relaxed);
+    pass(FRAMES);
+    COUNTS.store(false, Relaxed);
+    [&COUNT, &BYTES].map(|c| c.load(Relaxed) as f64 / FRAMES as f64)
+}
+
+#[track_caller]
+fn at_most(what: &str, count: f64, [found, bytes]: [f64; 2]) {
+    println!("{what:<44} {found:>5.2} allocations, {bytes:>7.1} bytes a frame");
+    assert!(found <= count, "{what}: {found} allocations a frame instead of at most {count}");
+}
+
+const GREY: &str = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
+const NV12: &str = "video/x-raw,format=NV12,width=1280,height=720,framerate=25/1";
+
+fn detector() -> String {
+    format!("modelinfer model={} threads=1", common::root().join("tests/data/detector.onnx").display())
+}
+
+#[test]
+fn a_frame_without_a_detection_allocates_its_outcome_and_nothing_else() {
+    at_most("GRAY8 64x64, no detection", 99.0, steady(&detector(), GREY, 10));
+    let large =
+        format!("modelinfer model={} threads=1", common::root().join("benches/models/detector320.onnx").display());
+    at_most("NV12 1280x720, 2000 candidates, no detection", 99.0, steady(&large, NV12, 10));
+}
+
+#[test]
+fn a_detection_adds_the_list_that_it_stands_in_and_its_mirror() {
+    at_most("GRAY8 64x64, one detection", 99.0, steady(&detector(), GREY, 255));
+}
+
+#[test]
+fn a_skipped_frame_allocates_no_more_than_a_judged_one() {
+    at_most("GRAY8 64x64, skipped", 99.0, steady(&format!("{} interval=100000", detector()), GREY, 255));
+}
