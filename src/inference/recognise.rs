@@ -14,7 +14,10 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
         return Ok(vec![Output::new("pred_score", Decoder::Anomalib, labels.to_vec())]);
     }
     if labels.is_empty() {
-        return Err(format!("the names of its classes are not in the file: set the property labels, or {WRITE}"));
+        return Err(format!(
+            "the names of its classes are not in the file: set the property labels, or {WRITE} (where it has no classes, \
+             with the decoder embedding or raw)"
+        ));
     }
     if let Some(set) = set(graph, labels) {
         return set;

@@ -313,10 +313,9 @@ impl Manifest {
             return bad("outputs[0].labels", "is empty, must name every class in the model's order".into());
         }
         if !first.decoder.heads().contains(&first.head) {
-            return bad(
-                "outputs[0].head",
-                format!("{:?} is not one that its decoder reads", first.head).to_lowercase(),
-            );
+            let reads: Vec<_> = first.decoder.heads().iter().map(|h| format!("{h:?}").to_lowercase()).collect();
+            let head = format!("{:?}", first.head).to_lowercase();
+            return bad("outputs[0].head", format!("is {head}, of its decoder it must be {}", reads.join(" or ")));
         }
         for (i, output) in self.outputs.iter().enumerate() {
             let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
@@ -426,7 +425,7 @@ mod tests {
             v["outputs"][0]["decoder"] = "yolov5".into();
             v["outputs"][0]["head"] = "oriented".into();
         });
-        assert!(e.contains("outputs[0].head"), "{e}");
+        assert!(e.contains("outputs[0].head: is oriented") && e.contains("detect or segment"), "{e}");
         let e = problem(&|v| {
             let again = v["outputs"][0].clone();
             v["outputs"].as_array_mut().unwrap().push(again);
