@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{boards, demo, evaluate, run};
+use crate::{boards, demo, doctor, evaluate, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -24,6 +24,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Boards(boards::Boards),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
 }
 
 /// A mistake in how the program was called, not in what it did: exit code 2.
@@ -46,6 +47,7 @@ impl Cli {
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Boards(boards) => boards.execute(),
             Command::Demo(demo) => demo.execute(),
+            Command::Doctor(doctor) => doctor.execute(),
         }
     }
 }

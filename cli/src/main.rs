@@ -4,6 +4,7 @@
 mod boards;
 mod cli;
 mod demo;
+mod doctor;
 mod evaluate;
 mod launch;
 mod report;

@@ -9,14 +9,21 @@ use crate::image::{Format, Image, YuvToRgb};
 /// # Errors
 /// Where the encoder refuses the size.
 pub fn png(image: &Image<'_>) -> Result<Vec<u8>, png::EncodingError> {
-    let (color, pixels) = match image.format {
-        Format::Gray8 => (png::ColorType::Grayscale, packed(image)),
-        _ => (png::ColorType::Rgb, rgb(image)),
+    use png::{BitDepth, ColorType};
+    let (color, depth, pixels) = match image.format {
+        Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image)),
+        Format::Gray16Le => {
+            let mut pixels = packed(image);
+            // PNG has the high byte first.
+            pixels.as_chunks_mut::<2>().0.iter_mut().for_each(|p| p.swap(0, 1));
+            (ColorType::Grayscale, BitDepth::Sixteen, pixels)
+        }
+        _ => (ColorType::Rgb, BitDepth::Eight, rgb(image)),
     };
     let mut file = Vec::with_capacity(pixels.len() / 2);
     let mut encoder = png::Encoder::new(&mut file, image.width as u32, image.height as u32);
     encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_depth(depth);
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&pixels)?;
@@ -34,33 +41,13 @@ fn packed(image: &Image<'_>) -> Vec<u8> {
 
 /// The frame as packed RGB, 3 bytes a pixel; grey is repeated, alpha is left out.
 pub fn rgb(image: &Image<'_>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(image.width * image.height * 3);
-    let from_yuv = YuvToRgb::new(image.colorimetry);
-    let yuv = |y: u8, u: u8, v: u8| from_yuv.rgb(y.into(), u.into(), v.into()).map(|c| c.round() as u8);
-    for y in 0..image.height {
-        let row = image.planes[0].row(y, image.plane_size(0).0);
-        match image.format {
-            Format::Rgb => out.extend_from_slice(row),
-            Format::Gray8 => row.iter().for_each(|&v| out.extend([v; 3])),
-            Format::Bgr => row.chunks_exact(3).for_each(|p| out.extend([p[2], p[1], p[0]])),
-            Format::Rgbx => row.chunks_exact(4).for_each(|p| out.extend([p[0], p[1], p[2]])),
-            Format::Bgrx => row.chunks_exact(4).for_each(|p| out.extend([p[2], p[1], p[0]])),
-            Format::Nv12 => {
-                let uv = image.planes[1].row(y / 2, image.plane_size(1).0);
-                for (x, &luma) in row.iter().enumerate() {
-                    let at = x / 2 * 2;
-                    out.extend(yuv(luma, uv[at], uv[at + 1]));
-                }
-            }
-            Format::I420 => {
-                let bytes = image.plane_size(1).0;
-                let (u, v) = (image.planes[1].row(y / 2, bytes), image.planes[2].row(y / 2, bytes));
-                for (x, &luma) in row.iter().enumerate() {
-                    out.extend(yuv(luma, u[x / 2], v[x / 2]));
-                }
-            }
-        }
+    if image.format == Format::Rgb {
+        return packed(image);
     }
+    let row = image.width * 3;
+    let mut out = vec![0; row * image.height];
+    let yuv = YuvToRgb::new(image.colorimetry);
+    out.chunks_exact_mut(row).enumerate().for_each(|(y, out)| image.rgb_row(y, &yuv, out));
     out
 }
 
@@ -89,6 +76,13 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_bits_of_grey_stay_sixteen_bits() {
+        let file = png(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
+        let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap().info().bit_depth;
+        assert_eq!((info, decoded(&file).1), (png::BitDepth::Sixteen, vec![0x12, 0x34, 0x00, 0xff]));
+    }
+
+    #[test]
     fn every_packed_order_of_colours_becomes_rgb() {
         let want = (png::ColorType::Rgb, vec![1, 2, 3, 4, 5, 6]);
         for (format, data) in [
@@ -96,6 +90,8 @@ mod tests {
             (Format::Bgr, &[3, 2, 1, 6, 5, 4]),
             (Format::Rgbx, &[1, 2, 3, 0, 4, 5, 6, 0]),
             (Format::Bgrx, &[3, 2, 1, 255, 6, 5, 4, 255]),
+            (Format::Xrgb, &[9, 1, 2, 3, 9, 4, 5, 6]),
+            (Format::Abgr, &[9, 3, 2, 1, 9, 6, 5, 4]),
         ] {
             assert_eq!(decoded(&png(&packed_image(format, data, data.len())).unwrap()), want, "{format:?}");
         }

@@ -2,52 +2,11 @@
 //! A frame as planes of bytes: what preprocessing, features and encoders read, without a word of GStreamer.
 
 mod colour;
+mod format;
+mod rows;
 
 pub use colour::YuvToRgb;
-
-/// How pixels lie in memory. Every format has 8 bits a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// One plane of luma.
-    Gray8,
-    /// Packed, 3 bytes.
-    Rgb,
-    /// Packed, 3 bytes.
-    Bgr,
-    /// Packed, 4 bytes; the last is alpha or padding.
-    Rgbx,
-    /// Packed, 4 bytes; the last is alpha or padding.
-    Bgrx,
-    /// A plane of luma, a plane of interleaved U and V at half size both ways.
-    Nv12,
-    /// Three planes: luma, U and V at half size both ways.
-    I420,
-}
-
-impl Format {
-    /// Number of planes.
-    pub fn planes(self) -> usize {
-        match self {
-            Format::Nv12 => 2,
-            Format::I420 => 3,
-            _ => 1,
-        }
-    }
-
-    /// Bytes a pixel of plane 0.
-    pub fn pixel_stride(self) -> usize {
-        match self {
-            Format::Gray8 | Format::Nv12 | Format::I420 => 1,
-            Format::Rgb | Format::Bgr => 3,
-            Format::Rgbx | Format::Bgrx => 4,
-        }
-    }
-
-    /// Whether it is luma and chroma.
-    pub fn is_yuv(self) -> bool {
-        matches!(self, Format::Nv12 | Format::I420)
-    }
-}
+pub use format::{Component, Format};
 
 /// The matrix between RGB and YCbCr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,12 +90,20 @@ impl<'a> Image<'a> {
 
     /// Bytes a row and rows of plane `i`.
     pub fn plane_size(&self, i: usize) -> (usize, usize) {
-        let half = (self.width.div_ceil(2), self.height.div_ceil(2));
-        match (self.format, i) {
-            (Format::Nv12, 1) => (half.0 * 2, half.1),
-            (Format::I420, 1 | 2) => half,
-            (format, _) => (self.width * format.pixel_stride(), self.height),
+        let (mut row, mut rows) = (0, 0);
+        for c in self.format.components().iter().filter(|c| c.plane == i) {
+            let [width, height] = self.samples(c);
+            // Whole groups: the last sample's group ends with the row.
+            row = row.max(width * c.step);
+            rows = rows.max(height);
         }
+        (row, rows)
+    }
+
+    /// Samples a row and rows of a component.
+    pub fn samples(&self, c: &Component) -> [usize; 2] {
+        let side = |of: usize, half: bool| if half { of.div_ceil(2) } else { of };
+        [side(self.width, c.half_width), side(self.height, c.half_height)]
     }
 }
 
@@ -156,5 +123,9 @@ mod tests {
         let planes = [Plane { data: &y, stride: 5 }, Plane { data: &uv, stride: 6 }];
         let image = Image::new(Format::Nv12, 5, 3, &planes, Colorimetry::default()).unwrap();
         assert_eq!(image.plane_size(1), (6, 2));
+        let yuy2 = [0; 36];
+        let image =
+            Image::new(Format::Yuy2, 5, 3, &[Plane { data: &yuy2, stride: 12 }], Colorimetry::default()).unwrap();
+        assert_eq!(image.plane_size(0), (12, 3), "a row of odd width ends with a whole group");
     }
 }

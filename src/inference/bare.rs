@@ -12,7 +12,8 @@ use ort::value::TensorElementType;
 use super::{recognise, registry};
 use crate::{
     model::{
-        Colour, Decoder, ElementType, Input, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule, Task, Thresholds,
+        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule,
+        Task, Thresholds,
     },
     result::ModelId,
 };
@@ -173,6 +174,8 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Stretch,
+        interpolation: Interpolation::Bilinear,
+        multiple: 32,
         pad: vec![114.0],
         size: Some(size),
         mean: vec![0.0],

@@ -20,8 +20,9 @@ use super::{
     session::{self, Opened},
 };
 use crate::{
+    image::Image,
     model::{self, Manifest, Source},
-    result::ModelId,
+    result::{BoxPx, ModelId},
 };
 
 /// How a model is to be run.
@@ -33,13 +34,16 @@ pub struct Options {
     pub providers: String,
     /// Refuse to run on any provider but the first.
     pub strict: bool,
+    /// Where ONNX Runtime is to write what each node of the graph took on which provider, in the format of Chrome's
+    /// trace viewer: the beginning of a file's name. It is complete when the engine is gone. Runs get slower by it.
+    pub profile: Option<PathBuf>,
     /// Names of the classes of a bare file that does not hold them.
     pub labels: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, providers: "cpu".into(), strict: false, labels: Vec::new() }
+        Self { threads: 0, providers: "cpu".into(), strict: false, profile: None, labels: Vec::new() }
     }
 }
 
@@ -129,11 +133,27 @@ impl Engine {
         if self.plan.batches { usize::MAX } else { 1 }
     }
 
+    /// Width and height of the frame's tensor; none where it follows the frame's size.
+    pub(super) fn frame_size(&self) -> Option<[usize; 2]> {
+        self.plan.size()
+    }
+
+    /// Width and height of the tensor for a frame, or for a part of it.
+    pub(super) fn size_for(&self, image: &Image<'_>, region: Option<BoxPx>) -> [usize; 2] {
+        self.frame_size().unwrap_or_else(|| {
+            let [w, h] = region.map_or([image.width, image.height], |r| [r[2].ceil() as usize, r[3].ceil() as usize]);
+            [w, h].map(|v| v.max(1).next_multiple_of(MULTIPLE))
+        })
+    }
+
     /// What one frame in work needs. Allocates: make it before frames flow.
     pub fn lane(self: &Arc<Self>) -> Result<Lane, Error> {
         Lane::new(self.clone())
     }
 }
+
+/// Sides of tensors that follow the frame's size are multiples of it, pixels: as detectors of up to five halvings need.
+const MULTIPLE: usize = 32;
 
 /// Runs foreign code; its panic becomes an error.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {

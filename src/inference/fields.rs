@@ -32,16 +32,10 @@ impl FieldInput {
     }
 
     /// Puts the field's value, or its default, where a frame's numbers lie; an error says what is missing.
-    pub fn fill(&self, fields: &Fields, frame: usize, memory: &mut Memory) -> Result<(), String> {
-        // SAFETY: the memory is this caller's alone.
-        unsafe { self.fill_slot(fields, frame, memory) }
-    }
-
-    /// The same while other frames are written.
     ///
     /// # Safety
-    /// While it fills, nobody else reads or writes this frame's numbers.
-    pub unsafe fn fill_slot(&self, fields: &Fields, frame: usize, memory: &Memory) -> Result<(), String> {
+    /// Meanwhile nobody else reads or writes that frame's numbers.
+    pub unsafe fn fill(&self, fields: &Fields, frame: usize, memory: &Memory) -> Result<(), String> {
         macro_rules! fill {
             ($t:ty, $make:expr) => {{
                 // SAFETY: the caller's word.
@@ -161,11 +155,13 @@ mod tests {
     #[test]
     fn fields_arrive_in_the_graphs_type() {
         let fields = Fields::from_iter([("zones".to_string(), serde_json::json!([1, 0]))]);
-        let mut memory = Memory::new(Kind::F16, 2, 1);
-        field(Kind::F16, 2).fill(&fields, 0, &mut memory).unwrap();
+        let memory = Memory::new(Kind::F16, 2, 1);
+        // SAFETY: nobody else knows of the memory.
+        unsafe { field(Kind::F16, 2).fill(&fields, 0, &memory).unwrap() };
         assert_eq!(memory.frame::<f16>(0), [f16::ONE, f16::ZERO]);
-        let mut memory = Memory::new(Kind::Bool, 2, 1);
-        field(Kind::Bool, 2).fill(&fields, 0, &mut memory).unwrap();
+        let memory = Memory::new(Kind::Bool, 2, 1);
+        // SAFETY: as above.
+        unsafe { field(Kind::Bool, 2).fill(&fields, 0, &memory).unwrap() };
         assert_eq!(memory.flags(0), Some(&[true, false][..]));
     }
 }

@@ -8,19 +8,31 @@ use ort::{
     value::{Outlet, ValueType},
 };
 
-use super::{bare, decode::Decode, fields::FieldInput, tensor::Kind};
+use super::{
+    bare,
+    decode::Decode,
+    fields::FieldInput,
+    tensor::{Kind, Memory},
+};
 use crate::model::{Input, InputSource, Layout, Manifest, ModelInfo};
 
 /// What fills an input.
 pub(super) enum Role {
-    /// The frame, as `inputs[n]` of the manifest says.
-    Frame(usize),
+    /// The frame.
+    Frame,
+    /// A picture from a file; which of them, in the manifest's order.
+    Template(usize),
+    /// Width and height of the frame's tensor, as detectors want them that give boxes in pixels.
+    FrameSize,
     /// A field.
     Field(FieldInput),
 }
 
 /// One input of the graph.
 pub(super) struct InputPlan {
+    pub name: String,
+    /// Which of the manifest's inputs it is.
+    pub told: usize,
     pub role: Role,
     pub kind: Kind,
     /// Of one frame, with the batch axis; -1 where the frame's size decides.
@@ -32,9 +44,13 @@ impl InputPlan {
     /// Its shape for one frame, where the tensor is to have `size`: width, height.
     pub fn shape(&self, size: [usize; 2]) -> Vec<i64> {
         let mut shape = self.shape.clone();
-        if let Role::Frame(_) = self.role {
+        if let Role::Frame | Role::Template(_) = self.role {
             let (h, w) = axes(self.layout);
-            (shape[w], shape[h]) = (size[0] as i64, size[1] as i64);
+            for (axis, length) in [(w, size[0]), (h, size[1])] {
+                if shape[axis] < 0 {
+                    shape[axis] = length as i64;
+                }
+            }
         }
         shape
     }
@@ -51,7 +67,7 @@ pub(super) struct OutputPlan {
 impl OutputPlan {
     /// Why it cannot be read.
     pub fn unread(&self, why: &str) -> String {
-        format!("output '{}' is {why}: this version reads float32 outputs: export it so", self.name)
+        format!("output '{}' is {why}: export it as float32", self.name)
     }
 
     /// It does not come frame by frame.
@@ -106,10 +122,24 @@ impl Plan {
         Ok(Self { inputs, names, outputs, output_names, batches })
     }
 
-    /// Which input the frame goes into.
-    pub fn frame(&self) -> usize {
-        let frame = self.inputs.iter().position(|i| matches!(i.role, Role::Frame(_)));
-        frame.expect("a checked manifest has exactly one image input, and the graph has all inputs of the manifest")
+    /// The size of the frame's tensor, width and height; none where it follows the frame's.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        let frame = self.inputs.iter().find(|i| matches!(i.role, Role::Frame))?;
+        let (h, w) = axes(frame.layout);
+        (frame.shape[w] > 0 && frame.shape[h] > 0).then(|| [frame.shape[w] as usize, frame.shape[h] as usize])
+    }
+
+    /// Puts the size of the frame's tensor into an input that asks for it.
+    ///
+    /// # Safety
+    /// Meanwhile nobody else reads or writes that frame's numbers.
+    pub unsafe fn frame_size(&self, memory: &Memory, frame: usize, size: [usize; 2]) {
+        // SAFETY: the caller's word, for each.
+        match memory.kind() {
+            Kind::I64 => unsafe { memory.slot::<i64>(frame) }.copy_from_slice(&size.map(|v| v as i64)),
+            Kind::I32 => unsafe { memory.slot::<i32>(frame) }.copy_from_slice(&size.map(|v| v as i32)),
+            _ => unsafe { memory.slot::<f32>(frame) }.copy_from_slice(&size.map(|v| v as f32)),
+        }
     }
 }
 
@@ -133,9 +163,21 @@ fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, String> {
             let input = FieldInput::new(field, told, kind, count).map_err(|e| format!("input '{name}': {e}"))?;
             (Role::Field(input), shape)
         }
-        _ => (Role::Frame(n), image_shape(told, &graph).map_err(at)?),
+        Some(InputSource::FrameSize) => {
+            let shape: Vec<_> = graph.iter().map(|d| (*d).max(1)).collect();
+            if shape != [1, 2] || !matches!(kind, Kind::I64 | Kind::I32 | Kind::F32) {
+                let problem = format!("has shape {graph:?} of {kind:?}, frame-size needs [1, 2] of i64, i32 or f32");
+                return Err(at(format!("{problem}: correct its source in model.json")));
+            }
+            (Role::FrameSize, vec![1, 2])
+        }
+        Some(InputSource::ImageFile) => {
+            let before = manifest.inputs[..n].iter().filter(|i| i.source() == Some(InputSource::ImageFile)).count();
+            (Role::Template(before), image_shape(told, &graph).map_err(at)?)
+        }
+        _ => (Role::Frame, image_shape(told, &graph).map_err(at)?),
     };
-    Ok(InputPlan { role, kind, shape, layout: told.layout })
+    Ok(InputPlan { name: name.into(), told: n, role, kind, shape, layout: told.layout })
 }
 
 fn output(outlet: &Outlet, batch_axis: Option<&str>) -> Result<OutputPlan, String> {
@@ -181,11 +223,8 @@ fn axes(layout: Layout) -> (usize, usize) {
 
 /// The graph's face, for a file without a manifest.
 pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> bare::Graph {
-    let side = |outlets: &[Outlet]| {
-        let port =
-            |o: &Outlet| bare::Port { name: o.name().to_string(), shape: shape_of(o), kind: o.dtype().tensor_type() };
-        outlets.iter().map(port).collect()
-    };
+    let port = |o: &Outlet| bare::Port { name: o.name().into(), shape: shape_of(o), kind: o.dtype().tensor_type() };
+    let side = |outlets: &[Outlet]| outlets.iter().map(port).collect();
     let notes = session.metadata().ok().map(|m| {
         let keys = m.custom_keys().unwrap_or_default();
         keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
@@ -196,7 +235,12 @@ pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> bare::Graph {
 
 /// The shape to feed, batch of one, where graph and manifest agree on it.
 fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
-    let [w, h] = input.size.expect("a checked image input has a size").map(i64::from);
+    let (y, x) = axes(input.layout);
+    if graph.len() != 4 {
+        return Err(format!("has shape {graph:?} in the graph, an image needs four axes: export the model with them"));
+    }
+    // Without a size the graph's counts; what it leaves open follows the frame.
+    let [w, h] = input.size.map_or([graph[x], graph[y]], |s| s.map(i64::from));
     let c = input.colour.channels() as i64;
     let shape = match input.layout {
         Layout::Nchw => vec![1, c, h, w],

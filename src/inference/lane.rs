@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! One frame in work: its tensors, its preprocessing tables, its decoder's scratch. Lanes of one engine share its
-//! session.
+//! session, and run at the same time or, where they are gathered, as one batch.
 
 use std::sync::Arc;
 
 use super::{
-    Error, Preprocessor,
+    Error, Template,
+    batch::{Batcher, Ran},
     cancel::Cancel,
-    cut::{cut, put_back},
     decode::{self, Decode, Outcome, Thresholds},
     engine::{Engine, guarded},
     graph::Role,
+    pictures::Pictures,
     preprocess::Mapping,
     tensors::Tensors,
 };
@@ -28,35 +29,46 @@ pub struct Job<'a> {
     pub region: Option<BoxPx>,
     /// Fill the inputs that ask for them.
     pub fields: &'a Fields,
+    /// For the inputs of source `image-file`, in the manifest's order; none where there is none yet.
+    pub templates: &'a [Option<Arc<Template>>],
     /// From which score on.
     pub thresholds: &'a Thresholds,
 }
 
-/// A frame that lies in the lane's tensors.
-#[derive(Clone, Copy, Debug)]
-pub struct Prepared {
-    mapping: Mapping,
-}
-
-/// All that one frame in work needs, allocated once. Made by [`Engine::lane`].
+/// All that one frame in work needs, allocated once. Made by [`Engine::lane`] or [`Batcher::lane`].
 pub struct Lane {
     engine: Arc<Engine>,
-    tensors: Tensors,
-    preprocessor: Preprocessor,
+    /// Of its own; none where it runs in batches, until one fails, or before the first frame of a graph without a size.
+    tensors: Option<Tensors>,
+    /// Of its own tensors; of a batch's.
+    pictures: Pictures,
     decode: Decode,
     /// Empty between frames.
     outputs: Vec<decode::Tensor<'static>>,
+    /// Whom its frames are gathered by.
+    batcher: Option<Arc<Batcher>>,
+    /// Whether the batcher waits for its frames.
+    present: bool,
 }
 
 impl Lane {
+    /// One that runs by itself.
     pub(super) fn new(engine: Arc<Engine>) -> Result<Self, Error> {
-        let input = engine.manifest().image();
-        let size = input.size.expect("a checked image input has a size").map(|v| v as usize);
-        let preprocessor = Preprocessor::new(input);
+        let mut this = Self::without_tensors(engine, None);
+        this.tensors = this.engine.frame_size().map(|size| Tensors::new(this.engine.clone(), 1, size));
+        Ok(this)
+    }
+
+    /// One whose frames are gathered with those of others.
+    pub(super) fn gathered(engine: Arc<Engine>, batcher: Arc<Batcher>) -> Result<Self, Error> {
+        Ok(Self::without_tensors(engine, Some(batcher)))
+    }
+
+    fn without_tensors(engine: Arc<Engine>, batcher: Option<Arc<Batcher>>) -> Self {
+        let pictures = Pictures::new(&engine);
         let decode = Decode::new(engine.manifest());
-        let tensors = Tensors::new(engine.clone(), 1, size);
         let outputs = Vec::with_capacity(engine.plan.outputs.len());
-        Ok(Self { engine, tensors, preprocessor, decode, outputs })
+        Self { engine, tensors: None, pictures, decode, outputs, batcher, present: false }
     }
 
     /// What it works for.
@@ -64,84 +76,189 @@ impl Lane {
         &self.engine
     }
 
+    /// Says that no frame will come for a while (the stream has ended, was flushed, or pauses), so that others do not
+    /// wait for one. The next frame takes it back.
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.present)
+            && let Some(batcher) = &self.batcher
+        {
+            batcher.leave();
+        }
+    }
+
     /// Judges one frame.
     ///
-    /// A missing field or a NaN is an [`Outcome`] with that status; an error is a model that failed, or a run that
-    /// `cancel` ended.
+    /// A missing field or template, or a NaN, is an [`Outcome`] with that status; an error is a model that failed, or a
+    /// run that `cancel` ended.
     pub fn infer(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
-        match self.prepare(job) {
-            Ok(prepared) => {
-                self.run(cancel)?;
-                self.read(&prepared, job.thresholds)
-            }
-            Err(unjudged) => Ok(*unjudged),
-        }
-    }
-
-    /// Brings a frame and its fields into the tensors; otherwise the outcome says what is missing.
-    pub fn prepare(&mut self, job: &Job<'_>) -> Result<Prepared, Box<Outcome>> {
-        for (i, input) in self.engine.plan.inputs.iter().enumerate() {
-            if let Role::Field(field) = &input.role
-                && let Err(reason) = field.fill(job.fields, 0, self.tensors.input(i))
-            {
-                return Err(Box::new(Outcome::unjudged(Status::MissingField, reason)));
-            }
-        }
-        let mapping = match &job.region {
-            None => self.pixels(job.image),
-            Some(region) => {
-                let (part, origin) = cut(job.image, region);
-                put_back(self.pixels(&part), origin, job.image)
-            }
-        };
-        Ok(Prepared { mapping })
-    }
-
-    fn pixels(&mut self, image: &Image<'_>) -> Mapping {
-        let input = self.engine.plan.frame();
-        self.preprocessor.run(image, self.tensors.input(input).frame_mut::<f32>(0))
-    }
-
-    /// Runs the model on what was prepared.
-    pub fn run(&mut self, cancel: &Cancel) -> Result<(), Error> {
         if cancel.ended() {
             return Err(Error::Cancelled);
         }
-        match self.tensors.run(1, cancel) {
-            Ok(()) => Ok(()),
-            Err(_) if cancel.ended() => Err(Error::Cancelled),
-            Err(problem) => Err(Error::Run(problem)),
+        if let Err(reason) = self.missing(job) {
+            self.leave();
+            return Ok(Outcome::unjudged(Status::MissingField, reason));
+        }
+        match self.batcher.clone() {
+            Some(batcher) => self.together(&batcher, job, cancel),
+            None => self.alone(job, cancel),
         }
     }
 
-    /// Reads what the model said of what was prepared.
-    pub fn read(&mut self, prepared: &Prepared, thresholds: &Thresholds) -> Result<Outcome, Error> {
+    /// What the frame needs beside the image has to be there before it takes anybody's time.
+    fn missing(&self, job: &Job<'_>) -> Result<(), String> {
+        for input in &self.engine.plan.inputs {
+            match &input.role {
+                Role::Field(field) => field.check(job.fields)?,
+                Role::Template(n) if job.templates.get(*n).is_none_or(Option::is_none) => {
+                    return Err(format!("input '{}' has no template yet", input.name));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn alone(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
+        let Self { engine, tensors, pictures, .. } = self;
+        let size = engine.size_for(job.image, job.region);
+        let tensors = match tensors {
+            Some(tensors) if tensors.size() == size => tensors,
+            other => {
+                // The caps have changed, or this is the first frame.
+                pictures.resize(engine, size);
+                other.insert(Tensors::new(engine.clone(), 1, size))
+            }
+        };
+        // SAFETY: the tensors are this lane's alone.
+        let mapping = guarded(|| unsafe { fill(engine, pictures, tensors, 0, job) }).map_err(Error::run)?;
+        match tensors.run(1, cancel) {
+            Ok(()) => {}
+            Err(_) if cancel.ended() => return Err(Error::Cancelled),
+            Err(problem) => return Err(Error::run(problem)),
+        }
         let Self { tensors, decode, outputs, .. } = self;
-        let mut read = recycled(outputs);
-        for i in 0..tensors.outputs() {
-            read.push(tensors.output(i, 0).map_err(Error::Run)?);
-        }
-        let outcome = guarded(|| decode.run(&read, &prepared.mapping, thresholds)).map_err(Error::Run);
-        *outputs = recycled(&mut read);
-        outcome
+        let tensors = tensors.as_ref().expect("it has just run");
+        read(tensors, 0, decode, outputs, &mapping, job.thresholds)
     }
 
-    /// One run on a black frame with every field at zero.
+    fn together(&mut self, batcher: &Batcher, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
+        if !std::mem::replace(&mut self.present, true) {
+            batcher.enter();
+        }
+        let mut seat = batcher.seat();
+        let Self { engine, pictures, decode, outputs, .. } = self;
+        pictures.moved(seat.padded);
+        // SAFETY: a seat's place is its own until the seat is dropped, and nobody runs before all have been brought.
+        let mapping = seat
+            .bring(|tensors, place| guarded(|| unsafe { fill(engine, pictures, tensors, place, job) }))
+            .map_err(Error::run)?;
+        match seat.run(Some(mapping), cancel) {
+            Ran::Done => seat.read(|tensors, place| read(tensors, place, decode, outputs, &mapping, job.thresholds)),
+            Ran::Cancelled => Err(Error::Cancelled),
+            Ran::Failed { problem, others: false } => Err(Error::run(problem.to_string())),
+            // It may have been another's frame that broke it.
+            Ran::Failed { others: true, .. } => {
+                drop(seat);
+                self.alone(job, cancel)
+            }
+        }
+    }
+
+    /// One run on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can be
+    /// read.
     pub(super) fn warm_up(&mut self) -> Result<(), Error> {
-        let manifest = self.engine.manifest();
-        let [w, h] = manifest.image().size.expect("a checked image input has a size").map(|v| v as usize);
-        let thresholds = manifest.thresholds;
+        let thresholds = self.engine.manifest().thresholds;
+        let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let prepared = Prepared { mapping: self.pixels(&image) };
+        let Self { engine, tensors, pictures, decode, outputs, .. } = self;
+        if tensors.is_none() {
+            pictures.resize(engine, [w, h]);
+        }
+        let tensors = tensors.get_or_insert_with(|| Tensors::new(engine.clone(), 1, [w, h]));
+        let mut mapping = Mapping::default();
+        for (i, input) in engine.plan.inputs.iter().enumerate() {
+            match input.role {
+                // SAFETY: the tensors are this lane's alone.
+                Role::Frame => mapping = unsafe { pictures.fill(i, &image, None, tensors.memory(i), 0) },
+                // SAFETY: as above.
+                Role::Template(_) => drop(unsafe { pictures.fill(i, &image, None, tensors.memory(i), 0) }),
+                // SAFETY: as above.
+                Role::FrameSize => unsafe { engine.plan.frame_size(tensors.memory(i), 0, [w, h]) },
+                Role::Field(_) => {}
+            }
+        }
         // A graph without the output that is to be read is not run: the decoder says which one it misses.
-        let ran = if self.tensors.outputs() == 0 { Ok(()) } else { self.run(&Cancel::new()?) };
-        let outcome = ran.and_then(|()| self.read(&prepared, &thresholds));
+        let cancel = Cancel::new()?;
+        let ran = if tensors.outputs() == 0 { Ok(()) } else { tensors.run(1, &cancel).map_err(Error::run) };
+        let outcome = ran.and_then(|()| read(tensors, 0, decode, outputs, &mapping, &thresholds));
         match outcome {
             Err(Error::Run(problem)) => Err(Error::Graph { path: self.engine.path.clone(), problem }),
             other => other.map(drop),
         }
     }
+}
+
+/// Width and height of the frame that a model without a size of its own is tried on, pixels.
+const UNSIZED: [usize; 2] = [64, 64];
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Brings all that a frame needs into its part of the tensors. Nothing must be missing.
+///
+/// # Safety
+/// Meanwhile nobody else reads or writes that frame's part.
+unsafe fn fill(
+    engine: &Engine,
+    pictures: &mut Pictures,
+    tensors: &Tensors,
+    frame: usize,
+    job: &Job<'_>,
+) -> Result<Mapping, String> {
+    let mut mapping = None;
+    for (i, input) in engine.plan.inputs.iter().enumerate() {
+        let memory = tensors.memory(i);
+        match &input.role {
+            // SAFETY: the caller's word, here and below.
+            Role::Frame => mapping = Some(unsafe { pictures.fill(i, job.image, job.region, memory, frame) }),
+            Role::Template(n) => {
+                let template = job.templates.get(*n).and_then(Option::as_ref);
+                let template = template.ok_or_else(|| format!("input '{}' has no template yet", input.name))?;
+                // SAFETY: as above.
+                unsafe { pictures.template(i, template, memory, frame) };
+            }
+            // SAFETY: as above.
+            Role::FrameSize => unsafe { engine.plan.frame_size(memory, frame, tensors.size()) },
+            // SAFETY: as above.
+            Role::Field(field) => unsafe { field.fill(job.fields, frame, memory)? },
+        }
+    }
+    mapping.ok_or_else(|| "the graph takes no image".into())
+}
+
+/// What the model said of one frame of a run.
+fn read(
+    tensors: &Tensors,
+    frame: usize,
+    decode: &mut Decode,
+    outputs: &mut Vec<decode::Tensor<'static>>,
+    mapping: &Mapping,
+    thresholds: &Thresholds,
+) -> Result<Outcome, Error> {
+    guarded(|| {
+        let mut read = recycled(outputs);
+        for i in 0..tensors.outputs() {
+            read.push(tensors.output(i, frame)?);
+        }
+        let outcome = decode.run(&read, mapping, thresholds);
+        *outputs = recycled(&mut read);
+        outcome
+    })
+    .map_err(Error::run)
 }
 
 /// The room of an emptied list for one of another lifetime, so that no frame allocates it.

@@ -5,15 +5,17 @@
 //! Nothing in here knows of GStreamer.
 
 mod bare;
+mod batch;
 mod binding;
 mod cancel;
-mod cut;
 mod decode;
 mod denormals;
 mod engine;
 mod fields;
 mod graph;
 mod lane;
+mod pictures;
+pub mod pool;
 mod preprocess;
 mod providers;
 mod recognise;
@@ -26,12 +28,13 @@ mod tensors;
 
 use std::path::PathBuf;
 
+pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
 pub use engine::{Engine, Options};
-pub use lane::{Job, Lane, Prepared};
-pub use preprocess::{Mapping, Preprocessor};
-pub use providers::Provider;
+pub use lane::{Job, Lane};
+pub use preprocess::{Mapping, Preprocessor, TensorMut};
+pub use providers::{Provider, asked_for};
 pub use template::{Template, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.
@@ -103,4 +106,11 @@ pub enum Error {
     /// The runtime itself refused something.
     #[error("ONNX Runtime: {0}")]
     Runtime(String),
+}
+
+impl Error {
+    /// A run that failed.
+    fn run(problem: impl Into<String>) -> Self {
+        Self::Run(problem.into())
+    }
 }

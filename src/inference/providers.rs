@@ -171,6 +171,13 @@ pub(super) fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
     Ok(all)
 }
 
+/// What a text asks for, one after the other, each as a text of its own that asks for it alone; `auto` becomes what the
+/// runtime library has. Loads the library.
+pub fn asked_for(text: &str) -> Result<Vec<String>, Error> {
+    runtime::environment()?;
+    Ok(wanted(text)?.iter().map(Wanted::to_string).collect())
+}
+
 /// See [`wanted`]; `good` says what `auto` may take.
 fn parse(text: &str, good: impl Fn(Provider) -> bool) -> Result<Vec<Wanted>, String> {
     let mut all: Vec<Wanted> = Vec::new();

@@ -52,7 +52,8 @@ pub fn environment() -> Result<&'static Environment, Error> {
 fn fault(error: &LoadDynamicError) -> String {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
-            let text = error.to_string();
+            // What the system's loader says lies below.
+            let text = std::error::Error::source(error).map_or_else(|| error.to_string(), |e| e.to_string());
             let text = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
             format!("cannot be loaded: {text}")
         }
@@ -85,6 +86,15 @@ pub(super) fn said() -> Option<String> {
 /// The version and build of the runtime, for people; loads it.
 pub fn info() -> Result<&'static str, Error> {
     environment().map(|_| ort::info())
+}
+
+/// The version alone, by the library's file or else by what it says of its build; loads it.
+pub fn release() -> Result<String, Error> {
+    let info = info()?;
+    let file = library().and_then(|p| p.canonicalize().ok()).map(|p| version(&p)).filter(|v| v.len() > 1);
+    let file = file.map(|v| v.iter().map(u32::to_string).collect::<Vec<_>>().join("."));
+    let branch = || Some(info.split_once("git-branch=rel-")?.1.split(',').next()?.to_string());
+    Ok(file.or_else(branch).unwrap_or_else(|| "of a version that it does not tell".into()))
 }
 
 /// The library that was loaded; none before.

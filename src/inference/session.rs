@@ -14,6 +14,7 @@ use ort::{
 use super::{
     Error, Options,
     engine::guarded,
+    pool,
     providers::{self, Provider, Wanted},
     runtime,
 };
@@ -66,15 +67,12 @@ fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Sessio
 fn builder(options: &Options) -> ort::Result<SessionBuilder> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
     let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
-    let builder = Session::builder(environment)?
+    let mut builder = pool::threads(Session::builder(environment)?, threads)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads)?
-        .with_inter_threads(1)?
-        // Threads that spin while they wait take the cores from the decoder and from the other arm: on two busy cores a
-        // run of models/pcb/2 took 163 ms with spinning and 90 to 114 ms without, at 55 and 30 ms of CPU.
-        .with_intra_op_spinning(false)?
-        .with_flush_to_zero()?
         // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
+    if let Some(profile) = &options.profile {
+        builder = builder.with_profiling(profile)?;
+    }
     Ok(builder)
 }

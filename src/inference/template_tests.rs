@@ -79,7 +79,8 @@ fn a_changed_sku_changes_the_template_and_the_way_back_finds_it_in_the_cache() {
 fn every_kind_of_png_becomes_eight_bits_of_grey_or_colour() {
     use png::{BitDepth as Depth, ColorType as Color};
     let dir = tempfile::tempdir().unwrap();
-    let kinds: [(Color, Depth, &[u8], Format, &[u8]); 7] = [
+    type Kind = (Color, Depth, &'static [u8], Format, &'static [u8]);
+    let kinds: [Kind; 7] = [
         (Color::Grayscale, Depth::Eight, &[77], Format::Gray8, &[77]),
         (Color::Grayscale, Depth::Sixteen, &[77, 200], Format::Gray8, &[77]),
         (Color::GrayscaleAlpha, Depth::Eight, &[77, 3], Format::Gray8, &[77]),

@@ -66,7 +66,13 @@ impl From<ElementType> for Kind {
     fn from(element: ElementType) -> Self {
         match element {
             ElementType::F32 => Kind::F32,
+            ElementType::F16 => Kind::F16,
+            ElementType::F64 => Kind::F64,
             ElementType::I64 => Kind::I64,
+            ElementType::I32 => Kind::I32,
+            ElementType::U8 => Kind::U8,
+            ElementType::I8 => Kind::I8,
+            ElementType::Bool => Kind::Bool,
         }
     }
 }
@@ -141,12 +147,6 @@ impl Memory {
         unsafe { slice::from_raw_parts(start, self.count) }
     }
 
-    /// The same, to be written.
-    pub fn frame_mut<T: Number>(&mut self, frame: usize) -> &mut [T] {
-        // SAFETY: the memory is this caller's alone.
-        unsafe { self.slot(frame) }
-    }
-
     /// Numbers of one frame, to be written while other frames are.
     ///
     /// # Safety
@@ -200,8 +200,9 @@ mod tests {
 
     #[test]
     fn frames_lie_one_after_the_other_and_begin_aligned() {
-        let mut memory = Memory::new(Kind::F32, 3, 2);
-        memory.frame_mut::<f32>(1).copy_from_slice(&[1.0, 2.0, 3.0]);
+        let memory = Memory::new(Kind::F32, 3, 2);
+        // SAFETY: nobody else knows of the memory.
+        unsafe { memory.slot::<f32>(1) }.copy_from_slice(&[1.0, 2.0, 3.0]);
         assert_eq!((memory.frame::<f32>(0), memory.frame::<f32>(1)), (&[0.0; 3][..], &[1.0, 2.0, 3.0][..]));
         assert_eq!((memory.start() as usize % ALIGNMENT, memory.bytes(1), memory.bytes(9)), (0, 12, 24));
         assert!(Memory::new(Kind::I64, 0, 1).frame::<i64>(0).is_empty());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     binding::{Binding, In, Out},
     cancel::Cancel,
-    decode,
+    decode::{self, Data},
     denormals::FlushDenormals,
     engine::{Engine, guarded},
     tensor::{Kind, Memory},
@@ -24,13 +24,15 @@ pub(super) struct Tensors {
     shapes: Vec<Vec<i64>>,
     /// Shapes of the outputs of one frame.
     faces: Vec<Vec<i64>>,
+    /// Of the image inputs: width, height.
+    size: [usize; 2],
     /// How many frames the last run had.
     ran: usize,
     engine: Arc<Engine>,
 }
 
 impl Tensors {
-    /// For `frames` frames whose image inputs are of the `size`s (width, height), in the plan's order. Zeros.
+    /// For `frames` frames, whose image is of `size` (width, height) where neither graph nor manifest says. Zeros.
     pub fn new(engine: Arc<Engine>, frames: usize, size: [usize; 2]) -> Self {
         let plan = &engine.plan;
         let shapes: Vec<Vec<i64>> = plan.inputs.iter().map(|i| i.shape(size)).collect();
@@ -40,17 +42,17 @@ impl Tensors {
         let outputs = plan.outputs.iter().map(fixed).collect();
         let faces = plan.outputs.iter().map(|o| o.shape.clone().unwrap_or_default()).collect();
         let bound = (0..frames).map(|_| None).collect();
-        Self { bound, inputs, outputs, shapes, faces, ran: 0, engine }
+        Self { bound, inputs, outputs, shapes, faces, size, ran: 0, engine }
     }
 
-    /// The memory of an input, to be written.
-    pub fn input(&mut self, input: usize) -> &mut Memory {
-        &mut self.inputs[input]
-    }
-
-    /// The memory of an input, whose slots may be written.
-    pub fn slots(&self, input: usize) -> &Memory {
+    /// The memory of an input.
+    pub fn memory(&self, input: usize) -> &Memory {
         &self.inputs[input]
+    }
+
+    /// Width and height of the frame's tensor.
+    pub fn size(&self) -> [usize; 2] {
+        self.size
     }
 
     /// How many frames fit.
@@ -99,16 +101,37 @@ impl Tensors {
         let plan = &self.engine.plan.outputs[output];
         let shape = &self.faces[output];
         let data = match &self.outputs[output] {
-            Some(memory) if memory.kind() == Kind::F32 => Some(memory.frame::<f32>(frame)),
-            Some(_) => None,
-            None => {
-                let binding = self.bound[self.ran.max(1) - 1].as_ref().ok_or_else(|| plan.unread("not there"))?;
-                let count = shape.iter().product::<i64>() as usize;
-                binding.made::<f32>(output, frame * count, count)
-            }
+            Some(memory) => match memory.kind() {
+                Kind::F32 => Some(Data::F32(memory.frame(frame))),
+                Kind::F16 => Some(Data::F16(memory.frame(frame))),
+                Kind::F64 => Some(Data::F64(memory.frame(frame))),
+                Kind::I64 => Some(Data::I64(memory.frame(frame))),
+                Kind::I32 => Some(Data::I32(memory.frame(frame))),
+                Kind::U8 => Some(Data::U8(memory.frame(frame))),
+                Kind::I8 => Some(Data::I8(memory.frame(frame))),
+                Kind::Bool => memory.flags(frame).map(Data::Bool),
+            },
+            None => self.made(output, frame),
         };
-        let data = data.ok_or_else(|| plan.unread("not of float32"))?;
-        Ok(decode::Tensor { name: &plan.name, shape, data: decode::Data::F32(data) })
+        let data = data.ok_or_else(|| plan.unread("left without its numbers"))?;
+        Ok(decode::Tensor { name: &plan.name, shape, data })
+    }
+
+    /// The same of an output that the engine made a place for.
+    fn made(&self, output: usize, frame: usize) -> Option<Data<'_>> {
+        let binding = self.bound[self.ran.checked_sub(1)?].as_ref()?;
+        let count = self.faces[output].iter().product::<i64>() as usize;
+        let start = frame * count;
+        Some(match binding.face(output)?.0 {
+            Kind::F32 => Data::F32(binding.made(output, start, count)?),
+            Kind::F16 => Data::F16(binding.made(output, start, count)?),
+            Kind::F64 => Data::F64(binding.made(output, start, count)?),
+            Kind::I64 => Data::I64(binding.made(output, start, count)?),
+            Kind::I32 => Data::I32(binding.made(output, start, count)?),
+            Kind::U8 => Data::U8(binding.made(output, start, count)?),
+            Kind::I8 => Data::I8(binding.made(output, start, count)?),
+            Kind::Bool => Data::Bool(binding.made_flags(output, start, count)?),
+        })
     }
 }
 

@@ -159,6 +159,24 @@ mod tests {
     }
 
     #[test]
+    fn a_turned_box_is_mirrored_as_the_upright_one_around_it() {
+        gst::init().unwrap();
+        let mut turned = outcome(Arm::A);
+        turned.detections[0].bbox = [40.0, 20.0, 20.0, 10.0];
+        turned.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
+        let mut buffer = gst::Buffer::new();
+        mirror(buffer.get_mut().unwrap(), &turned);
+        let roi = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
+        let (x, y, w, h) = roi.rect();
+        // A quarter turn about (50, 25); to the pixel, for the sine of a quarter turn is not quite one.
+        assert!((44..=45).contains(&x) && (14..=15).contains(&y) && (10..=12).contains(&w) && (20..=22).contains(&h));
+        let told = roi.params().find(|s| s.name() == "detection").unwrap();
+        let get = |name| told.get::<f64>(name).unwrap();
+        assert_eq!((get("width"), get("height")), (20.0, 10.0));
+        assert!((get("rotation") - std::f64::consts::FRAC_PI_2).abs() < 1e-6 && (get("x_min") - 0.45).abs() < 1e-6);
+    }
+
+    #[test]
     fn neither_the_challenger_nor_the_truth_is_mirrored() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();

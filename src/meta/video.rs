@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! From GStreamer's video frames to [`crate::image`].
 
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
 
-use crate::image::{Colorimetry, Format, Image, Matrix, Plane};
+use crate::{
+    image::{Colorimetry, Format, Image, Matrix, Plane},
+    result::BoxPx,
+};
 
 /// The formats that elements which look at pixels take, best first.
 pub const FORMATS: &[VideoFormat] = &[
@@ -12,10 +15,19 @@ pub const FORMATS: &[VideoFormat] = &[
     VideoFormat::Bgr,
     VideoFormat::Rgbx,
     VideoFormat::Bgrx,
+    VideoFormat::Xrgb,
+    VideoFormat::Xbgr,
     VideoFormat::Rgba,
     VideoFormat::Bgra,
+    VideoFormat::Argb,
+    VideoFormat::Abgr,
+    VideoFormat::Rgbp,
     VideoFormat::Nv12,
+    VideoFormat::Nv21,
     VideoFormat::I420,
+    VideoFormat::Yuy2,
+    VideoFormat::Uyvy,
+    VideoFormat::Gray16Le,
 ];
 
 /// The caps of [`FORMATS`] in system memory, of any size and rate.
@@ -27,12 +39,23 @@ pub fn caps() -> gst::Caps {
 pub fn format(format: VideoFormat) -> Option<Format> {
     Some(match format {
         VideoFormat::Gray8 => Format::Gray8,
+        VideoFormat::Gray16Le => Format::Gray16Le,
         VideoFormat::Rgb => Format::Rgb,
         VideoFormat::Bgr => Format::Bgr,
-        VideoFormat::Rgbx | VideoFormat::Rgba => Format::Rgbx,
-        VideoFormat::Bgrx | VideoFormat::Bgra => Format::Bgrx,
+        VideoFormat::Rgbx => Format::Rgbx,
+        VideoFormat::Bgrx => Format::Bgrx,
+        VideoFormat::Xrgb => Format::Xrgb,
+        VideoFormat::Xbgr => Format::Xbgr,
+        VideoFormat::Rgba => Format::Rgba,
+        VideoFormat::Bgra => Format::Bgra,
+        VideoFormat::Argb => Format::Argb,
+        VideoFormat::Abgr => Format::Abgr,
+        VideoFormat::Rgbp => Format::Rgbp,
         VideoFormat::Nv12 => Format::Nv12,
+        VideoFormat::Nv21 => Format::Nv21,
         VideoFormat::I420 => Format::I420,
+        VideoFormat::Yuy2 => Format::Yuy2,
+        VideoFormat::Uyvy => Format::Uyvy,
         _ => return None,
     })
 }
@@ -54,4 +77,11 @@ pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>>
     }
     let (w, h) = (frame.width() as usize, frame.height() as usize);
     Image::new(ours, w, h, &planes, colorimetry(frame.info()))
+}
+
+/// The part of the frame that its crop meta leaves, pixels; none where it has none, or one that leaves nothing.
+pub fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
+    let crop = buffer.meta::<VideoCropMeta>()?;
+    let (x, y, w, h) = crop.rect();
+    (w > 0 && h > 0).then(|| [x, y, w, h].map(|v| v as f32))
 }

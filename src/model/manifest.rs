@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Pattern};
+use super::{Error, Output, Pattern, Rule, Thresholds};
 
 /// The schema name that every manifest starts with.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -50,9 +50,27 @@ pub enum ElementType {
     #[default]
     #[serde(rename = "f32")]
     F32,
+    /// 16-bit float.
+    #[serde(rename = "f16")]
+    F16,
+    /// 64-bit float; for fields only.
+    #[serde(rename = "f64")]
+    F64,
+    /// 8-bit integer, 0..255. A frame's pixel values go in with `"scale": [1]`.
+    #[serde(rename = "u8")]
+    U8,
+    /// 8-bit integer, -128..127. A frame's pixel values go in with `"mean": [128], "scale": [1]`.
+    #[serde(rename = "i8")]
+    I8,
+    /// 32-bit integer; for fields only.
+    #[serde(rename = "i32")]
+    I32,
     /// 64-bit integer; for fields only.
     #[serde(rename = "i64")]
     I64,
+    /// True or false; for fields only.
+    #[serde(rename = "bool")]
+    Bool,
 }
 
 /// Channels and their order.
@@ -66,12 +84,20 @@ pub enum Colour {
     Rgb,
     /// Blue, green, red.
     Bgr,
+    /// Red, green, blue, alpha; 255 where the frame has none.
+    Rgba,
+    /// Blue, green, red, alpha; 255 where the frame has none.
+    Bgra,
 }
 
 impl Colour {
     /// Number of channels.
     pub fn channels(self) -> usize {
-        if self == Colour::Grey { 1 } else { 3 }
+        match self {
+            Colour::Grey => 1,
+            Colour::Rgb | Colour::Bgr => 3,
+            Colour::Rgba | Colour::Bgra => 4,
+        }
     }
 }
 
@@ -84,157 +110,19 @@ pub enum Resize {
     Letterbox,
     /// Each side by its own scale.
     Stretch,
+    /// One scale for both sides so that nothing is left to pad; what reaches beyond is cut off on both ends alike.
+    Crop,
 }
 
-/// How outputs are read. Shapes are those of one frame; L is the number of labels, N of candidates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decoder {
-    /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, a score of there being anything,
-    /// a score a label. Heads: detect, segment.
-    Yolov5,
-    /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score a
-    /// label. Heads: detect, segment, oriented.
-    Yolov8,
-    /// YOLOv7 with its own suppression: (N, 7): frame, corners, label, score.
-    Yolov7EndToEnd,
-    /// YOLOv10 and YOLO26: (1, N, 6): corners, score, label; nothing is suppressed. Heads: detect, segment, oriented.
-    YoloEndToEnd,
-    /// (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or, with `grid` false, in pixels.
-    Yolox,
-    /// A graph that suppresses itself: outputs of boxes, scores, labels and maybe their count. TensorFlow's and
-    /// torchvision's SSD, RT-DETR as its authors export it.
-    Ssd,
-    /// DETR: logits (1, N, L+1), the last for nothing, and boxes (1, N, 4): the best label of each.
-    Detr,
-    /// Deformable and RT-DETR, RF-DETR: logits (1, N, L or more) and boxes (1, N, 4), each score by itself; also
-    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports it. Heads: detect, segment.
-    Rtdetr,
-    /// (1, L): a score a label.
-    Classification,
-    /// (1, L, h, w): a score a label and pixel; (1, h, w) of integers: labels; (1, 1, h, w): a score of the last label.
-    Segmentation,
-    /// By output name: `pred_score`, `pred_label`, `anomaly_map`, `pred_mask`.
-    Anomalib,
-    /// (1, D): a vector.
-    Embedding,
-    /// Outputs are handed on as they are.
-    Raw,
-}
-
-impl Decoder {
-    /// What models with it are for; none for those that fit any task.
-    pub fn task(self) -> Option<Task> {
-        match self {
-            Decoder::Classification => Some(Task::Classification),
-            Decoder::Segmentation => Some(Task::Segmentation),
-            Decoder::Anomalib => Some(Task::Anomaly),
-            Decoder::Embedding => Some(Task::Embedding),
-            Decoder::Raw => None,
-            _ => Some(Task::Detection),
-        }
-    }
-
-    /// Whether it needs names for classes.
-    fn needs_labels(self) -> bool {
-        !matches!(self, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw)
-    }
-
-    /// The heads it can read.
-    fn heads(self) -> &'static [Head] {
-        match self {
-            Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
-            Decoder::Yolov5 | Decoder::Rtdetr => &[Head::Detect, Head::Segment],
-            _ => &[Head::Detect],
-        }
-    }
-}
-
-/// What a detector says of each thing beside its upright box.
+/// What lies between the samples of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Head {
-    /// Nothing more.
+pub enum Interpolation {
+    /// As OpenCV's `INTER_LINEAR`: between two samples each way.
     #[default]
-    Detect,
-    /// Which pixels: weights of prototype masks, which a second output holds.
-    Segment,
-    /// How it is turned.
-    Oriented,
-}
-
-/// How the four numbers of a box are to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BoxForm {
-    /// Left, top, right, bottom in pixels of the model's input.
-    Corners,
-    /// Left, top, right, bottom, 0..1 of the model's input.
-    CornersNormalised,
-    /// Top, left, bottom, right, 0..1 of the model's input, as TensorFlow has it.
-    CornersYFirstNormalised,
-    /// Centre, width, height in pixels of the model's input.
-    Centre,
-    /// Centre, width, height, 0..1 of the model's input.
-    CentreNormalised,
-}
-
-/// An output's name without what TensorFlow adds: `detection_boxes:0` is `detection_boxes`.
-pub fn plain(name: &str) -> &str {
-    name.strip_suffix(":0").unwrap_or(name)
-}
-
-/// Which of a decoder's outputs one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The one, of decoders that read one.
-    Main,
-    /// Boxes.
-    Boxes,
-    /// Scores, or logits of labels.
-    Scores,
-    /// Indices of labels.
-    Labels,
-    /// How many of the boxes mean anything.
-    Count,
-    /// Masks, or their prototypes.
-    Masks,
-    /// A map of anomaly scores.
-    Map,
-}
-
-impl Role {
-    /// The role that an output's name tells, by what exporters call them.
-    fn of(name: &str, decoder: Decoder) -> Option<Self> {
-        Some(match (decoder, plain(name)) {
-            (Decoder::Anomalib, "pred_score") => Role::Scores,
-            (Decoder::Anomalib, "pred_label") => Role::Labels,
-            (Decoder::Anomalib, "anomaly_map") => Role::Map,
-            (Decoder::Anomalib, "pred_mask") => Role::Masks,
-            (Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr, "detection_boxes" | "boxes" | "dets" | "pred_boxes") => {
-                Role::Boxes
-            }
-            (Decoder::Ssd, "detection_scores" | "scores") => Role::Scores,
-            (Decoder::Ssd, "detection_classes" | "labels" | "classes") => Role::Labels,
-            (Decoder::Ssd, "num_detections" | "num_dets" | "count") => Role::Count,
-            (Decoder::Detr | Decoder::Rtdetr, "logits" | "pred_logits" | "labels" | "scores") => Role::Scores,
-            (_, "masks" | "pred_masks" | "proto" | "protos") => Role::Masks,
-            _ => return None,
-        })
-    }
-}
-
-/// What makes probabilities of a classifier's outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// They are probabilities already.
-    None,
-    /// Labels exclude each other.
-    Softmax,
-    /// Labels stand alone.
-    Sigmoid,
+    Bilinear,
+    /// As OpenCV's `INTER_AREA`: what a pixel covers, where the frame shrinks.
+    Area,
 }
 
 /// What fills an input, as [`Input::source`] reads `source`.
@@ -245,6 +133,8 @@ pub enum InputSource {
     /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
     /// [`Input::pattern`].
     ImageFile,
+    /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
+    FrameSize,
     /// A named field.
     Field(String),
 }
@@ -272,12 +162,18 @@ pub struct Input {
     /// Of an image.
     #[serde(default)]
     pub resize: Resize,
+    /// Of an image.
+    #[serde(default)]
+    pub interpolation: Interpolation,
     /// Of a letterbox: one pixel value, or one a channel, 0..255.
     #[serde(default = "pad")]
     pub pad: Vec<f32>,
-    /// Of an image: width, height.
+    /// Of an image: width, height. Without it as the graph says; where that leaves it open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
+    /// Of an image without a size: each side is the frame's, rounded up to a multiple of this.
+    #[serde(default = "multiple")]
+    pub multiple: u32,
     /// Subtracted from the pixel value 0..255: one, or one a channel.
     #[serde(default = "mean")]
     pub mean: Vec<f32>,
@@ -293,6 +189,10 @@ pub struct Input {
     /// Of a field: without it a frame is not judged.
     #[serde(default)]
     pub required: bool,
+}
+
+fn multiple() -> u32 {
+    32
 }
 
 fn pad() -> Vec<f32> {
@@ -313,129 +213,8 @@ impl Input {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
             "image-file" => Some(InputSource::ImageFile),
+            "frame-size" => Some(InputSource::FrameSize),
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
-        }
-    }
-}
-
-/// One output of the graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Output {
-    /// Its name in the graph.
-    pub name: String,
-    /// How it is read; the same for all outputs of a model.
-    pub decoder: Decoder,
-    /// Which of the decoder's outputs it is; without it, as its name or its place tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
-    /// Names of the classes, in the model's order; of the first output.
-    #[serde(default)]
-    pub labels: Vec<String>,
-    /// What a detector says beside boxes; of the first output, as all that follows.
-    #[serde(default)]
-    pub head: Head,
-    /// How boxes are told, where it is not the decoder's usual way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boxes: Option<BoxForm>,
-    /// Class 0 is the background, which `labels` does not name.
-    #[serde(default)]
-    pub background: bool,
-    /// YOLOX: boxes are in cells of its grids.
-    #[serde(default = "yes")]
-    pub grid: bool,
-    /// Of a classifier; without it, outputs that are not probabilities go through softmax.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Activation>,
-    /// An embedding is brought to the length 1.
-    #[serde(default)]
-    pub normalise: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Output {
-    /// An output of that name and decoder, all else as it is left out.
-    pub fn new(name: impl Into<String>, decoder: Decoder, labels: Vec<String>) -> Self {
-        Self {
-            name: name.into(),
-            decoder,
-            role: None,
-            labels,
-            head: Head::Detect,
-            boxes: None,
-            background: false,
-            grid: true,
-            activation: None,
-            normalise: false,
-        }
-    }
-
-    /// Which of its decoder's outputs the one at `place` of the list is.
-    pub fn role(&self, place: usize) -> Role {
-        let told = self.role.or_else(|| Role::of(&self.name, self.decoder));
-        told.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
-    }
-}
-
-/// From which score on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Thresholds {
-    /// A score from here on is a defect, 0..1.
-    pub score: f32,
-    /// Boxes of one label that overlap more than this are one, 0..1.
-    pub iou: f32,
-    /// Boxes of different labels that overlap so are one, too.
-    pub agnostic: bool,
-    /// The best so many are kept of a frame.
-    pub max_detections: usize,
-    /// A deciding score from the first to the second number goes to a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<[f32; 2]>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { score: 0.25, iou: 0.45, agnostic: false, max_detections: 300, review: None }
-    }
-}
-
-/// What makes a frame bad. Each yields a deciding score, which the threshold and the review band are held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "kebab-case")]
-pub enum Rule {
-    /// Any detection of at least the threshold.
-    AnyDetection,
-    /// The probability that it is none of the labels in `ok` is at least the threshold.
-    LabelOk {
-        /// Labels of good frames.
-        ok: Vec<String>,
-    },
-    /// Any label but those in `ok` has at least the threshold: for labels that stand alone.
-    AnyLabel {
-        /// Labels that are no defect.
-        #[serde(default)]
-        ok: Vec<String>,
-    },
-    /// The anomaly score is at least the threshold.
-    AnomalyScore,
-    /// Pixels of other labels than those in `ok` have at least that share of the frame.
-    AnyArea {
-        /// Labels of good pixels.
-        ok: Vec<String>,
-    },
-    /// Nothing: frames are looked at and stay unjudged.
-    None,
-}
-
-impl Rule {
-    /// The labels that it calls good.
-    fn ok(&self) -> &[String] {
-        match self {
-            Rule::LabelOk { ok } | Rule::AnyLabel { ok } | Rule::AnyArea { ok } => ok,
-            _ => &[],
         }
     }
 }
@@ -511,74 +290,7 @@ impl Manifest {
             input.check().map_err(|(field, problem)| (format!("inputs[{i}].{field}"), problem))?;
         }
         self.check_outputs()?;
-        let t = &self.thresholds;
-        for (field, value) in [("score", t.score), ("iou", t.iou)] {
-            if !(0.0..=1.0).contains(&value) {
-                return bad(&format!("thresholds.{field}"), format!("is {value}, must be within 0..1"));
-            }
-        }
-        if let Some([lo, hi]) = t.review
-            && !(0.0 <= lo && lo <= hi && hi <= 1.0)
-        {
-            return bad("thresholds.review", format!("is [{lo}, {hi}], must be [low, high] within 0..1"));
-        }
-        Ok(())
-    }
-
-    fn check_outputs(&self) -> Result<(), (String, String)> {
-        let bad = |field: &str, problem: String| Err((field.to_string(), problem));
-        let Some(first) = self.outputs.first() else {
-            return bad("outputs", "is empty, must name the output to read".into());
-        };
-        if self.outputs.iter().any(|o| o.decoder != first.decoder) {
-            return bad("outputs", "name different decoders: one decoder a model".into());
-        }
-        if first.labels.is_empty() && first.decoder.needs_labels() {
-            return bad("outputs[0].labels", "is empty, must name every class in the model's order".into());
-        }
-        if !first.decoder.heads().contains(&first.head) {
-            return bad(
-                "outputs[0].head",
-                format!("{:?} is not one that its decoder reads", first.head).to_lowercase(),
-            );
-        }
-        for (i, output) in self.outputs.iter().enumerate() {
-            let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
-            if self.outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
-                let role = format!("{:?}", output.role(i)).to_lowercase();
-                return bad(
-                    &format!("outputs[{i}].role"),
-                    format!("is {role}, as that of another output: say which is which"),
-                );
-            }
-        }
-        if first.decoder.task().is_some_and(|t| t != self.task) {
-            return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
-        }
-        let fits = matches!(
-            (&self.verdict, self.task),
-            (Rule::None, _)
-                | (Rule::AnyDetection, Task::Detection)
-                | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
-                | (Rule::AnomalyScore, Task::Anomaly)
-                | (Rule::AnyArea { .. }, Task::Segmentation)
-        );
-        if !fits {
-            return bad(
-                "verdict.rule",
-                "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
-                 anomaly-score with anomaly, any-area with segmentation, none with all"
-                    .into(),
-            );
-        }
-        if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = &self.verdict
-            && ok.is_empty()
-        {
-            return bad("verdict.ok", "is empty, must name the labels of what is good".into());
-        }
-        if let Some(stranger) = self.verdict.ok().iter().find(|l| !first.labels.contains(l)) {
-            return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
-        }
+        self.thresholds.check().map_err(|(field, problem)| (format!("thresholds.{field}"), problem))?;
         Ok(())
     }
 }
@@ -587,7 +299,11 @@ impl Input {
     fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         match self.source() {
-            None => bad("source", format!("is '{}', must be 'image', 'image-file' or 'field:NAME'", self.source)),
+            None => bad(
+                "source",
+                format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
+            ),
+            Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or say \"required\": true".into());
@@ -604,13 +320,22 @@ impl Input {
                     (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
                     (false, None) => {}
                 }
-                if self.element != ElementType::F32 {
-                    return bad("type", "an image input must be f32".into());
+                use ElementType::{F16, F32, I8, U8};
+                if !matches!(self.element, F32 | F16 | U8 | I8) {
+                    return bad("type", "an image input must be f32, f16, u8 or i8".into());
                 }
                 match self.size {
-                    Some([w, h]) if (1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h) => {}
-                    Some([w, h]) => return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}")),
-                    None => return bad("size", "is missing: [width, height] of the model's input".into()),
+                    Some([w, h]) if !((1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h)) => {
+                        return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}"));
+                    }
+                    None if !(1..=MOST_PIXELS).contains(&self.multiple) => {
+                        return bad("multiple", format!("is {}, must be within 1..{MOST_PIXELS}", self.multiple));
+                    }
+                    _ => {}
+                }
+                // The default is made for floats, and would leave 0 and 1 of all there is to see.
+                if matches!(self.element, U8 | I8) && self.scale.iter().any(|s| s.abs() * 255.0 <= 1.0) {
+                    return bad("scale", "makes whole numbers of at most 1 of every pixel: say \"scale\": [1]".into());
                 }
                 let n = self.colour.channels();
                 for (field, values) in [("pad", &self.pad), ("mean", &self.mean), ("scale", &self.scale)] {
@@ -679,10 +404,18 @@ mod tests {
         assert!(e.contains("schema") && e.contains("andon.model/1"), "{e}");
         let e = problem(|v| v["inputs"][0]["size"] = serde_json::json!([0, 640]));
         assert!(e.contains("inputs[0].size"), "{e}");
+        let e = problem(|v| v["inputs"][0]["type"] = "i64".into());
+        assert!(e.contains("inputs[0].type") && e.contains("u8"), "{e}");
+        let e = problem(|v| v["inputs"][0]["type"] = "u8".into());
+        assert!(e.contains("inputs[0].scale") && e.contains("\"scale\": [1]"), "{e}");
+        let e = problem(|v| v["inputs"][0] = serde_json::json!({"name": "i", "source": "image", "multiple": 0}));
+        assert!(e.contains("inputs[0].multiple"), "{e}");
         let e = problem(|v| v["inputs"][0]["source"] = "camera".into());
         assert!(e.contains("inputs"), "{e}");
         let e = problem(|v| v["thresholds"] = serde_json::json!({"score": 2}));
         assert!(e.contains("thresholds.score"), "{e}");
+        let e = problem(|v| v["thresholds"] = serde_json::json!({"max_detections": 0}));
+        assert!(e.contains("thresholds.max_detections") && e.contains("at least 1"), "{e}");
         let e = problem(|v| v["thresholds"] = serde_json::json!({"review": [0.8, 0.2]}));
         assert!(e.contains("thresholds.review"), "{e}");
         let e = problem(|v| v["verdict"] = serde_json::json!({"rule": "anomaly-score"}));

@@ -8,6 +8,7 @@ mod bundle;
 mod locate;
 mod manifest;
 mod modelinfo;
+mod output;
 mod pattern;
 
 use std::path::PathBuf;
@@ -15,10 +16,10 @@ use std::path::PathBuf;
 pub use bundle::{Source, digest, open};
 pub use locate::{Location, locate};
 pub use manifest::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Head, Input, InputSource, Layout, MODEL_SCHEMA, Manifest,
-    Output, Resize, Role, Rule, Task, Thresholds, plain,
+    Colour, ElementType, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Task,
 };
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
+pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds, plain};
 pub use pattern::Pattern;
 
 /// Why a model cannot be had from disk. Every text says what to do.

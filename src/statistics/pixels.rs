@@ -5,7 +5,7 @@
 //! read fast, and every column of the edge profile is seen. The edge profile over rows needs every row, and reads four
 //! narrow strips of each. Nothing is allocated once a size has been seen.
 
-use crate::image::{Colorimetry, Format, Image, Plane};
+use crate::image::{Colorimetry, Component, Format, Image};
 
 use super::features::*;
 
@@ -119,10 +119,22 @@ impl Extractor {
     fn row(&mut self, image: &Image, y: usize, texture_too: bool, range: &Range, sums: &mut Sums) {
         let (w, ps) = (image.width, image.format.pixel_stride());
         let plane = &image.planes[0];
-        let [above, row, below] = if ps == 1 {
+        let [above, row, below] = if ps == 1 && image.format != Format::Rgbp {
             [plane.row(y - 1, w), plane.row(y, w), plane.row(y + 1, w)]
+        } else if !colour_first(image.format) {
+            for (i, luma) in self.luma.iter_mut().enumerate().filter(|(i, _)| texture_too || *i == 1) {
+                luma.resize(w, 0);
+                image.luma_row(y + i - 1, luma);
+            }
+            if image.format.is_rgb() {
+                for (sum, c) in sums.rgb.iter_mut().zip(image.format.components()) {
+                    let row = image.planes[c.plane].row(y, w * c.step);
+                    *sum += row[c.offset..].iter().step_by(c.step).map(|v| u64::from(*v)).sum::<u64>();
+                }
+            }
+            [&self.luma[0], &self.luma[1], &self.luma[2]].map(Vec::as_slice)
         } else {
-            let bgr = matches!(image.format, Format::Bgr | Format::Bgrx);
+            let bgr = matches!(image.format, Format::Bgr | Format::Bgrx | Format::Bgra);
             for (i, luma) in self.luma.iter_mut().enumerate().filter(|(i, _)| texture_too || *i == 1) {
                 let packed = plane.row(y + i - 1, w * ps);
                 luma.resize(w, 0);
@@ -159,8 +171,11 @@ impl Extractor {
 
     /// The edge profile over rows: |below − above| summed over four strips, of green in colour formats.
     fn measure_rows(&mut self, image: &Image) {
-        let (w, h, ps) = (image.width, image.height, image.format.pixel_stride());
-        let plane = &image.planes[0];
+        let (w, h) = (image.width, image.height);
+        let c = image.format.components()[usize::from(image.format.is_rgb())];
+        let (plane, ps) = (&image.planes[c.plane], c.step);
+        // Of 16 bits the upper 8.
+        let first = c.offset + image.format.sample_bytes() - 1;
         self.rows.clear();
         self.rows.resize(h, 0);
         let width = STRIP.min(w / STRIPS);
@@ -172,8 +187,8 @@ impl Extractor {
                 *sum += match (<&[u8; STRIP]>::try_from(a), <&[u8; STRIP]>::try_from(b)) {
                     (Ok(a), Ok(b)) if ps == 1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
                     _ => {
-                        // Second in every packed format; a grey strip narrower than a register comes here too.
-                        let green = |s: &[u8]| s[usize::from(ps > 1)];
+                        // A grey strip narrower than a register comes here too.
+                        let green = |s: &[u8]| s[first];
                         let pixels = a.chunks_exact(ps).zip(b.chunks_exact(ps));
                         pixels.map(|(a, b)| u32::from(green(a).abs_diff(green(b)))).sum()
                     }
@@ -204,13 +219,13 @@ impl Extractor {
         for i in (0..GRID_CELLS).filter(|i| s.cell_pixels[*i] > 0) {
             row[GRID + i] = range.unit(s.cells[i] as f64 / s.cell_pixels[i] as f64);
         }
-        let rgb = match image.format {
-            Format::Gray8 => None,
-            Format::Nv12 | Format::I420 => {
-                let uv = s.uv.map(|v| v as f64 / s.chroma as f64);
-                Some(to_rgb(range.unit(mean), uv, image.colorimetry))
-            }
-            _ => Some(s.rgb.map(|v| v as f64 / pixels / 255.0)),
+        let rgb = if image.format.is_grey() {
+            None
+        } else if image.format.is_yuv() {
+            let uv = s.uv.map(|v| v as f64 / s.chroma as f64);
+            Some(to_rgb(range.unit(mean), uv, image.colorimetry))
+        } else {
+            Some(s.rgb.map(|v| v as f64 / pixels / 255.0))
         };
         // Shares of next to nothing are noise.
         if let Some(rgb) = rgb.filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
@@ -328,24 +343,26 @@ fn channels<const STRIDE: usize>(packed: &[u8]) -> [u64; 3] {
     sums.map(u64::from)
 }
 
+/// Whether its first three bytes are the colours in one or the other order: what the fast loops read.
+fn colour_first(format: Format) -> bool {
+    use Format::{Bgr, Bgra, Bgrx, Rgb, Rgba, Rgbx};
+    matches!(format, Rgb | Bgr | Rgbx | Bgrx | Rgba | Bgra)
+}
+
 fn chroma(image: &Image, step: usize, sums: &mut Sums) {
-    let (bytes, rows) = image.plane_size(1);
-    let sum = |plane: &Plane, y| plane.row(y, bytes).iter().map(|v| u32::from(*v)).sum::<u32>();
+    let [_, u, v] = image.format.components() else { return };
+    let [samples, rows] = image.samples(u);
     for y in (0..rows).step_by(step) {
-        if image.format == Format::Nv12 {
-            let (mut u, mut v) = (0u32, 0u32);
-            for pair in image.planes[1].row(y, bytes).as_chunks::<2>().0 {
-                u += u32::from(pair[0]);
-                v += u32::from(pair[1]);
-            }
-            sums.uv[0] += u64::from(u);
-            sums.uv[1] += u64::from(v);
-            sums.chroma += bytes as u64 / 2;
-        } else {
-            sums.uv[0] += u64::from(sum(&image.planes[1], y));
-            sums.uv[1] += u64::from(sum(&image.planes[2], y));
-            sums.chroma += bytes as u64;
-        }
+        let (bytes, _) = image.plane_size(u.plane);
+        let (us, vs) = (image.planes[u.plane].row(y, bytes), image.planes[v.plane].row(y, bytes));
+        let sum = |row: &[u8], c: &Component| match c.step {
+            1 => row.iter().map(|v| u32::from(*v)).sum::<u32>(),
+            2 => row.as_chunks::<2>().0.iter().map(|p| u32::from(p[c.offset & 1])).sum(),
+            _ => row.as_chunks::<4>().0.iter().map(|p| u32::from(p[c.offset & 3])).sum(),
+        };
+        sums.uv[0] += u64::from(sum(us, u));
+        sums.uv[1] += u64::from(sum(vs, v));
+        sums.chroma += samples as u64;
     }
 }
 
@@ -362,7 +379,7 @@ fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Matrix;
+    use crate::image::{Matrix, Plane};
     use crate::statistics::testing::{Canvas, Random};
 
     fn measure(canvas: &Canvas) -> Row {
@@ -403,16 +420,22 @@ mod tests {
         let total = 400.0;
         let rgb: Vec<u8> = pixel.repeat(w * h);
         let bgrx: Vec<u8> = [80u8, 120, 200, 0].repeat(w * h);
+        let xrgb: Vec<u8> = [0u8, 200, 120, 80].repeat(w * h);
+        let [red, green, blue] = pixel.map(|v| vec![v; w * h]);
         let c = Colorimetry { matrix: Matrix::Bt601, full_range: true };
         // JFIF: Y = 0.299 R + 0.587 G + 0.114 B, U = 128 + 0.564 (B − Y), V = 128 + 0.713 (R − Y).
         let y: f64 = 0.299 * 200.0 + 0.587 * 120.0 + 0.114 * 80.0;
         let (u, v) = ((128.0 + 0.564 * (80.0 - y)).round() as u8, (128.0 + 0.713 * (200.0 - y)).round() as u8);
         let luma = vec![y.round() as u8; w * h];
         let (uv, us, vs) = ([u, v].repeat(w * h / 4), vec![u; w * h / 4], vec![v; w * h / 4]);
+        let yuy2 = [luma[0], u, luma[0], v].repeat(w * h / 2);
         let plane = |data, stride| Plane { data, stride };
         for (format, planes) in [
             (Format::Rgb, vec![plane(&rgb[..], w * 3)]),
             (Format::Bgrx, vec![plane(&bgrx, w * 4)]),
+            (Format::Xrgb, vec![plane(&xrgb, w * 4)]),
+            (Format::Rgbp, vec![plane(&red, w), plane(&green, w), plane(&blue, w)]),
+            (Format::Yuy2, vec![plane(&yuy2, w * 2)]),
             (Format::Nv12, vec![plane(&luma, w), plane(&uv, w)]),
             (Format::I420, vec![plane(&luma, w), plane(&us, w / 2), plane(&vs, w / 2)]),
         ] {

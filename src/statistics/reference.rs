@@ -117,9 +117,17 @@ pub fn format_name(format: Format) -> &'static str {
         Format::Gray8 => "gray8",
         Format::Rgb => "rgb",
         Format::Bgr => "bgr",
-        Format::Rgbx => "rgbx",
-        Format::Bgrx => "bgrx",
+        // Alpha is not looked at.
+        Format::Rgbx | Format::Rgba => "rgbx",
+        Format::Bgrx | Format::Bgra => "bgrx",
+        Format::Xrgb | Format::Argb => "xrgb",
+        Format::Xbgr | Format::Abgr => "xbgr",
+        Format::Gray16Le => "gray16-le",
+        Format::Rgbp => "rgbp",
         Format::Nv12 => "nv12",
+        Format::Nv21 => "nv21",
+        Format::Yuy2 => "yuy2",
+        Format::Uyvy => "uyvy",
         Format::I420 => "i420",
     }
 }

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper, save
+from onnx import TensorProto, checker, external_data_helper, helper, numpy_helper, save
 
 F32, I64, U8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
 
@@ -17,14 +17,15 @@ def const(name, value, kind=np.float32):
     return numpy_helper.from_array(np.asarray(value, dtype=kind), name)
 
 
-def write(folder, name, nodes, inputs, outputs, constants=(), props=None):
+def write(folder, name, nodes, inputs, outputs, constants=(), props=None, opsets=(("", 17),), check=True):
     infos = [[helper.make_tensor_value_info(n, t, s) for n, t, s in side] for side in (inputs, outputs)]
     graph = helper.make_graph(nodes, name, *infos, initializer=list(constants))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="andon-tests")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*o) for o in opsets], producer_name="andon-tests")
     model.ir_version = 8
     if props:
         helper.set_model_props(model, props)
-    checker.check_model(model, full_check=True)
+    if check:
+        checker.check_model(model, full_check=True)
     save(model, str(folder / f"{name}.onnx"))
 
 
@@ -49,6 +50,219 @@ def detector(folder, name, box, gain, size=32, props=None, row=None, transposed=
         folder, name, nodes, [("images", F32, [1, 1, size, size])], [("output0", F32, shape)],
         [const("rows", rows), const("mask", mask)], props,
     )
+
+
+def of_any_batch(folder, names):
+    """The detector with an open batch axis; one that fails where any frame of the batch is bright."""
+    rows = np.zeros((1, 6, 2), np.float32)
+    rows[0, :4, 0] = 16
+    rows[0, :4, 1] = 4
+    rows[0, 4:, 1] = 0.01
+    mask = np.zeros((1, 6, 2), np.float32)
+    mask[0, 5, 0] = 1
+    level = [
+        helper.make_node("ReduceMean", ["images"], ["mean4"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Reshape", ["mean4", "column"], ["mean"]),
+        helper.make_node("Mul", ["mean", "mask"], ["scores"]),
+    ]
+    constants = [const("rows", rows), const("mask", mask), const("column", [-1, 1, 1], np.int64)]
+    face = [("images", F32, ["n", 1, 32, 32])], [("output0", F32, ["n", 6, 2])]
+    write(folder, "batch", [*level, helper.make_node("Add", ["rows", "scores"], ["output0"])], *face, constants, names)
+    # The same with a field a frame, which is added to the score.
+    write(
+        folder, "batch-field",
+        [
+            *level,
+            helper.make_node("Add", ["rows", "scores"], ["judged"]),
+            helper.make_node("Reshape", ["speed", "column"], ["offset"]),
+            helper.make_node("Mul", ["offset", "mask"], ["offsets"]),
+            helper.make_node("Add", ["judged", "offsets"], ["output0"]),
+        ],
+        [*face[0], ("speed", F32, ["n", 1])], face[1], constants, names,
+    )
+    # The same in another type of numbers.
+    write(
+        folder, "batch-f16",
+        [*level, helper.make_node("Add", ["rows", "scores"], ["wide"]),
+         helper.make_node("Cast", ["wide"], ["output0"], to=TensorProto.FLOAT16)],
+        face[0], [("output0", TensorProto.FLOAT16, ["n", 6, 2])], constants, names,
+    )
+    write(
+        folder, "batch-fails",
+        [
+            *level,
+            helper.make_node("ReduceMax", ["images"], ["top"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["top", "hundred"], ["many"]),
+            helper.make_node("Cast", ["many"], ["index"], to=I64),
+            helper.make_node("Gather", ["zeros", "index"], ["zero"], axis=0),
+            helper.make_node("Add", ["rows", "scores"], ["sum"]),
+            helper.make_node("Add", ["sum", "zero"], ["output0"]),
+        ],
+        *face, [*constants, const("hundred", 100.0), const("zeros", np.zeros(90))], names,
+    )
+    # One that goes on for ever where any frame is bright, to be ended from outside.
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "step"], ["y"])], "body",
+        [
+            helper.make_tensor_value_info("i", I64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", F32, []),
+        ],
+        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), helper.make_tensor_value_info("y", F32, [])],
+        initializer=[const("step", 0.0)],
+    )
+    write(
+        folder, "batch-endless",
+        [
+            *level,
+            helper.make_node("ReduceMax", ["images"], ["top"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Sub", ["top", "almost"], ["over"]),
+            helper.make_node("Relu", ["over"], ["rest"]),
+            helper.make_node("Mul", ["rest", "many"], ["level"]),
+            helper.make_node("Cast", ["level"], ["steps"], to=I64),
+            helper.make_node("Loop", ["steps", "yes", "none"], ["zero"], body=body),
+            helper.make_node("Add", ["rows", "scores"], ["sum"]),
+            helper.make_node("Add", ["sum", "zero"], ["output0"]),
+        ],
+        *face,
+        [*constants, const("many", 1e12), const("almost", 0.99), const("yes", True, bool), const("none", 0.0)], names,
+    )
+
+
+def of_any_type(folder):
+    """Fields of every type; the score is their sum. Numbers of every type come out, too."""
+    kinds = {
+        "f32": F32, "f16": TensorProto.FLOAT16, "f64": TensorProto.DOUBLE, "i64": I64, "i32": TensorProto.INT32,
+        "u8": U8, "i8": TensorProto.INT8, "bool": TensorProto.BOOL,
+    }
+    nodes = [helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2, 3], keepdims=0)]
+    nodes += [helper.make_node("Cast", [f"in_{k}"], [f"as_{k}"], to=F32) for k in kinds]
+    nodes.append(helper.make_node("Sum", ["mean", *(f"as_{k}" for k in kinds)], ["sum"]))
+    nodes.append(helper.make_node("Reshape", ["sum", "row"], ["out_f32"]))
+    nodes += [helper.make_node("Cast", ["out_f32"], [f"out_{k}"], to=t) for k, t in kinds.items() if k != "f32"]
+    write(
+        folder, "types", nodes,
+        [("image", F32, [1, 1, 8, 8]), *((f"in_{k}", t, [1]) for k, t in kinds.items())],
+        [(f"out_{k}", t, [1, 1]) for k, t in kinds.items()], [const("row", [1, 1], np.int64)],
+    )
+
+
+def of_any_size(folder, names):
+    """Boxes in pixels of what the graph is told, a size that follows the frame, and a template beside the frame."""
+    write(
+        folder, "told-size",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+            helper.make_node("Cast", ["size"], ["wh"], to=F32),
+            helper.make_node("Concat", ["wh", "wh"], ["whwh"], axis=1),
+            helper.make_node("Reshape", ["whwh", "one_box"], ["spread"]),
+            helper.make_node("Mul", ["spread", "half"], ["boxes"]),
+            helper.make_node("Reshape", ["mean", "one"], ["scores"]),
+        ],
+        [("images", F32, [1, 1, 32, 64]), ("size", I64, [1, 2])],
+        [("labels", I64, [1, 1]), ("boxes", F32, [1, 1, 4]), ("scores", F32, [1, 1])],
+        [
+            const("half", [[[0.25, 0.25, 0.75, 0.75]]]), const("one_box", [1, 1, 4], np.int64),
+            const("one", [1, 1], np.int64), const("labels", [[0]], np.int64),
+        ],
+        check=False,
+    )
+    write(
+        folder, "any-size",
+        [
+            helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Shape", ["images"], ["shape"]),
+            helper.make_node("Cast", ["shape"], ["numbers"], to=F32),
+            helper.make_node("Concat", ["mean", "numbers"], ["flat"], axis=0),
+            helper.make_node("Reshape", ["flat", "row"], ["vector"]),
+        ],
+        [("images", F32, ["n", 1, "h", "w"])], [("vector", F32, ["k", "d"])], [const("row", [1, 5], np.int64)],
+    )
+    write(
+        folder, "template",
+        [
+            helper.make_node("Sub", ["board", "golden"], ["difference"]),
+            helper.make_node("Abs", ["difference"], ["anomaly_map"]),
+        ],
+        [("board", F32, [1, 1, 8, 8]), ("golden", F32, [1, 1, 8, 8])], [("anomaly_map", F32, [1, 1, 8, 8])],
+    )
+
+
+def faded(folder, names):
+    """Two nets of the same work: in one the numbers fade into denormals, in the other they stay where they are."""
+    rng = np.random.default_rng(3)
+    weights = rng.uniform(0.5, 1.5, (8, 8, 3, 3)).astype(np.float32) / 72
+    for name, gain in [("fading", 1e-4), ("lasting", 1.0)]:
+        nodes = [helper.make_node("Conv", ["images", "first"], ["x0"], pads=[1, 1, 1, 1])]
+        for i in range(12):
+            nodes.append(helper.make_node("Conv", [f"x{i}", "weights"], [f"y{i}"], pads=[1, 1, 1, 1]))
+            nodes.append(helper.make_node("Mul", [f"y{i}", "gain"], [f"x{i + 1}"]))
+        nodes += [
+            helper.make_node("ReduceMean", ["x12"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "mask"], ["scores"]),
+            helper.make_node("Add", ["rows", "scores"], ["output0"]),
+        ]
+        write(
+            folder, name, nodes, [("images", F32, [1, 1, 64, 64])], [("output0", F32, [1, 6, 2])],
+            [
+                const("first", np.full((8, 1, 3, 3), 1 / 9)), const("weights", weights), const("gain", gain),
+                const("mask", np.eye(6)[5].reshape(1, 6, 1) * np.array([1, 0])),
+                const("rows", np.array([16, 16, 16, 16, 0, 0]).reshape(1, 6, 1) * np.array([1, 1])),
+            ],
+            {**names, "imgsz": "[64, 64]"},
+        )
+
+
+def bad(folder, names):
+    """Graphs that must be refused, each with a reason that one can act on."""
+    image = [("images", F32, [1, 1, 32, 32])]
+    output = [("output0", F32, [1, 6, 2])]
+    rows = const("rows", np.zeros((1, 6, 2)))
+    mean = helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0)
+    add = helper.make_node("Add", ["rows", "mean"], ["output0"])
+    write(
+        folder, "custom-op",
+        [helper.make_node("EfficientNMS_TRT", ["images"], ["output0"], domain="trt.plugins")], image, output, (), names,
+        (("", 17), ("trt.plugins", 1)), False,
+    )
+    write(
+        folder, "unknown-op", [helper.make_node("Frobnicate", ["images"], ["output0"])], image, output, (), names,
+        check=False,
+    )
+    write(folder, "future-opset", [mean, add], image, output, [rows], names, (("", 99),), False)
+    write(folder, "rank5", [mean, add], [("images", F32, [1, 1, 1, 32, 32])], output, [rows], names, check=False)
+    write(folder, "text-input", [helper.make_node("Shape", ["images"], ["output0"])],
+          [("images", TensorProto.STRING, [1, 1, 32, 32])], [("output0", I64, [4])], (), names)
+    write(
+        folder, "text-output", [helper.make_node("Cast", ["images"], ["output0"], to=TensorProto.STRING)], image,
+        [("output0", TensorProto.STRING, [1, 1, 32, 32])], (), names,
+    )
+    write(
+        folder, "batch-of-two", [mean, add], [("images", F32, [2, 1, 32, 32])], output, [rows], names,
+    )
+    write(
+        folder, "two-channels", [mean, add], [("images", F32, [1, 2, 32, 32])], output, [rows], names,
+    )
+    write(
+        folder, "no-image", [helper.make_node("Identity", ["rows"], ["output0"])], [], output, [rows], names,
+    )
+    # More zeros than there are addresses, whatever the frame.
+    write(
+        folder, "hungry",
+        [
+            mean, helper.make_node("Mul", ["mean", "none"], ["zero"]),
+            helper.make_node("Cast", ["zero"], ["index"], to=I64),
+            helper.make_node("Add", ["lengths", "index"], ["shape"]),
+            helper.make_node("ConstantOfShape", ["shape"], ["desert"]),
+            helper.make_node("ReduceSum", ["desert"], ["sum"], keepdims=0),
+            helper.make_node("Add", ["rows", "sum"], ["output0"]),
+        ],
+        image, output, [rows, const("none", 0.0), const("lengths", [1 << 22, 1 << 23], np.int64)], names,
+    )
+    # Weights in a file beside it that is not there.
+    weights = const("rows", np.zeros((1, 6, 2)))
+    external_data_helper.set_external_data(weights, "weights.bin", 0, 48)
+    weights.ClearField("raw_data")
+    write(folder, "external", [mean, add], image, output, [weights], names, check=False)
 
 
 def scratches(folder):
@@ -229,6 +443,11 @@ def main():
         [const("many", 1e12), const("yes", True, bool), const("rows", np.zeros((1, 6, 2)))], names,
     )
 
+    of_any_batch(folder, names)
+    of_any_type(folder)
+    of_any_size(folder, names)
+    faded(folder, names)
+    bad(folder, names)
     scratches(folder)
 
 

@@ -54,37 +54,24 @@ impl<'a> Canvas<'a> {
         if x0 >= x1 || y0 >= y1 {
             return;
         }
-        let [r, g, b] = colour;
-        match self.format {
-            Format::Rgb | Format::Rgbx => self.blend_packed(x0..x1, y0..y1, [r, g, b], alpha),
-            Format::Bgr | Format::Bgrx => self.blend_packed(x0..x1, y0..y1, [b, g, r], alpha),
-            Format::Gray8 => {
-                let luma = yuv(colour, Colorimetry { matrix: Matrix::Bt601, full_range: true })[0];
-                blend_plane(&mut self.planes[0], x0..x1, y0..y1, &[luma], alpha);
-            }
-            Format::Nv12 | Format::I420 => {
-                let [luma, u, v] = yuv(colour, self.colorimetry);
-                blend_plane(&mut self.planes[0], x0..x1, y0..y1, &[luma], alpha);
-                // A chroma sample belongs to four pixels: it is taken where its top left pixel is inside.
-                let (cx, cy) = (x0.div_ceil(2)..x1.div_ceil(2), y0.div_ceil(2)..y1.div_ceil(2));
-                if self.format == Format::Nv12 {
-                    blend_plane(&mut self.planes[1], cx, cy, &[u, v], alpha);
+        let values = match self.format {
+            f if f.is_rgb() => colour,
+            f if f.is_grey() => yuv(colour, Colorimetry { matrix: Matrix::Bt601, full_range: true }),
+            _ => yuv(colour, self.colorimetry),
+        };
+        // Three at most: alpha stays as it is.
+        for (c, value) in self.format.components().iter().zip(values) {
+            // A sample that belongs to several pixels is taken where its first pixel is inside.
+            let side =
+                |from: usize, to: usize, half: bool| if half { from.div_ceil(2)..to.div_ceil(2) } else { from..to };
+            let (xs, ys) = (side(x0, x1, c.half_width), side(y0, y1, c.half_height));
+            let plane = &mut self.planes[c.plane];
+            for y in ys {
+                let row = &mut plane.data[y * plane.stride + c.offset + xs.start * c.step..];
+                if self.format.sample_bytes() == 1 {
+                    row.iter_mut().step_by(c.step).take(xs.len()).for_each(|p| *p = blend(*p, value, alpha));
                 } else {
-                    blend_plane(&mut self.planes[1], cx.clone(), cy.clone(), &[u], alpha);
-                    blend_plane(&mut self.planes[2], cx, cy, &[v], alpha);
-                }
-            }
-        }
-    }
-
-    fn blend_packed(&mut self, xs: std::ops::Range<usize>, ys: std::ops::Range<usize>, colour: [u8; 3], alpha: u16) {
-        let step = self.format.pixel_stride();
-        let plane = &mut self.planes[0];
-        for y in ys {
-            let row = &mut plane.data[y * plane.stride..][..xs.end * step];
-            for pixel in row[xs.start * step..].chunks_exact_mut(step) {
-                for (p, c) in pixel.iter_mut().zip(colour) {
-                    *p = blend(*p, c, alpha);
+                    row.as_chunks_mut::<2>().0.iter_mut().take(xs.len()).for_each(|p| *p = blend16(*p, value, alpha));
                 }
             }
         }
@@ -131,21 +118,10 @@ fn blend(under: u8, over: u8, alpha: u16) -> u8 {
     ((u16::from(under) as u32 * (256 - alpha as u32) + over as u32 * alpha as u32 + 128) >> 8) as u8
 }
 
-fn blend_plane(
-    plane: &mut PlaneMut<'_>,
-    xs: std::ops::Range<usize>,
-    ys: std::ops::Range<usize>,
-    sample: &[u8],
-    alpha: u16,
-) {
-    for y in ys {
-        let row = &mut plane.data[y * plane.stride..][..xs.end * sample.len()];
-        for pixel in row[xs.start * sample.len()..].chunks_exact_mut(sample.len()) {
-            for (p, c) in pixel.iter_mut().zip(sample) {
-                *p = blend(*p, *c, alpha);
-            }
-        }
-    }
+/// The same of 16 bits, low byte first; `over` is still of 8.
+fn blend16(under: [u8; 2], over: u8, alpha: u16) -> [u8; 2] {
+    let (under, over, alpha) = (u32::from(u16::from_le_bytes(under)), u32::from(over) * 257, u32::from(alpha));
+    (((under * (256 - alpha) + over * alpha + 128) >> 8) as u16).to_le_bytes()
 }
 
 /// The 8-bit luma and chroma of a colour.
@@ -185,18 +161,23 @@ mod tests {
             (Format::Bgrx, vec![64], [255; 3]),
             (Format::Nv12, vec![16, 8], [235, 128, 128]),
             (Format::I420, vec![16, 4, 4], [235, 128, 128]),
+            (Format::Gray16Le, vec![32], [255; 3]),
+            (Format::Rgbp, vec![16, 16, 16], [255; 3]),
+            (Format::Yuy2, vec![32], [235, 128, 128]),
         ] {
             let mut bytes: Vec<Vec<u8>> = sizes.iter().map(|s| vec![0; *s]).collect();
             let strides: Vec<_> = match format {
                 Format::Nv12 => vec![4, 4],
                 Format::I420 => vec![4, 2, 2],
+                Format::Rgbp => vec![4; 3],
                 _ => vec![sizes[0] / 4],
             };
             let planes = bytes.iter_mut().zip(strides).map(|(d, stride)| PlaneMut { data: d, stride }).collect();
             let mut canvas = Canvas::new(format, 4, 4, planes, Colorimetry::default()).unwrap();
             canvas.fill(0, 0, 4, 4, [255; 3], 256);
             assert_eq!(bytes[0][0], limited[0], "{format:?}");
-            assert!(bytes.iter().skip(1).flatten().all(|v| *v == 128), "{format:?}");
+            let other = if format.is_yuv() { 128 } else { 255 };
+            assert!(bytes.iter().skip(1).flatten().all(|v| *v == other), "{format:?}");
         }
     }
 

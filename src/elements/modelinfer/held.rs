@@ -41,7 +41,7 @@ impl ModelInfer {
     pub(super) fn latency(&self) -> gst::ClockTime {
         let frames = u64::from(self.held()).saturating_mul(self.frame_ns.load(Ordering::Relaxed));
         let settings = self.settings();
-        let batches = !settings.share.is_empty() && settings.batch_size > 1;
+        let batches = settings.batch_size > 1;
         gst::ClockTime::from_nseconds(frames + if batches { settings.batch_timeout } else { 0 })
     }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::Cancel,
+    inference::{Cancel, Templates},
     meta::{self, event::AndonEvent},
     result::Fields,
 };
@@ -70,6 +70,11 @@ pub struct ModelInfer {
         nick = "Batch size", mutable_playing, blurb = "Frames of a share that are judged in one run, at most")]
     #[property(name = "batch-timeout", type = u64, get, set, member = batch_timeout, default = DEFAULT_BATCH_TIMEOUT,
         nick = "Batch timeout", mutable_playing, blurb = "How long a frame waits for others of its batch, ns")]
+    #[property(name = "image-root", type = String, get, set = Self::set_image_root, member = image_root,
+        nick = "Image root", mutable_playing, blurb = "Folder of the golden templates that the model asks for")]
+    #[property(name = "wait-inputs", type = bool, get, set, member = wait_inputs, nick = "Wait for inputs",
+        mutable_playing, blurb = "A frame waits for a template that is still being read, for offline work; otherwise it \
+                                  passes with status missing-field")]
     #[property(name = "on", type = On, get, set, member = on, builder(On::Frame)
         .nick("On").blurb("What of a frame the model looks at").mutable_playing())]
     #[property(name = "max-detections", type = u32, get, set, member = max_detections, nick = "Max detections",
@@ -103,6 +108,8 @@ pub struct ModelInfer {
     pub(super) qos: Mutex<Qos>,
     /// Ends the runs under way; none where there is no runtime.
     pub(super) cancel: Mutex<Option<Arc<Cancel>>>,
+    /// Where golden templates come from.
+    pub(super) templates: Mutex<Option<Arc<Templates>>>,
     /// What runs, for other threads than the streaming one.
     pub(super) current: Mutex<Option<Arc<Running>>>,
     /// Where the next model comes from.
@@ -161,6 +168,7 @@ impl ObjectSubclass for ModelInfer {
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
+            templates: Mutex::default(),
             current: Mutex::default(),
             exchange: Arc::default(),
             parts: Parts::default(),
@@ -360,6 +368,14 @@ impl ModelInfer {
 
     fn provider(&self) -> String {
         self.stats.lock().provider.to_string()
+    }
+
+    fn set_image_root(&self, root: String) {
+        let templates = (!root.is_empty()).then(|| Arc::new(Templates::new(&root)));
+        // What it takes the place of waits for its thread: not under the lock that frames take.
+        let before = std::mem::replace(&mut *self.templates.lock(), templates);
+        drop(before);
+        self.settings().image_root = root;
     }
 
     /// The action `reset`.

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use gst_video::{VideoFrameRef, VideoInfo};
+use gst_video::{VideoCropMeta, VideoFrameRef, VideoInfo};
 
 use super::{
     pace::Skip,
@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     image::Image,
-    inference::{self, Cancel, Job, Outcome},
+    inference::{self, Cancel, Job, Outcome, Template},
     meta,
-    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
+    result::{Arm, BoxPx, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
 
 /// What becomes of a frame.
@@ -27,6 +27,8 @@ pub(super) enum Plan {
     Skip(Skip),
     /// There is no model to look at it.
     Nobody,
+    /// A golden template is missing, and why.
+    Missing(String),
     /// The model is not to be used for it.
     Refused(String),
 }
@@ -43,6 +45,8 @@ pub(super) struct Work {
     pub info: Option<Arc<VideoInfo>>,
     pub arm: Arm,
     pub fields: Arc<Fields>,
+    /// For the inputs that want them, in the manifest's order.
+    pub templates: Vec<Option<Arc<Template>>>,
     pub live: Live,
 }
 
@@ -99,6 +103,10 @@ pub(super) fn judge(work: Work) -> Done {
             let outcome = Outcome::unjudged(Status::Error, "no model is loaded");
             Done::new(work, outcome)
         }
+        Plan::Missing(why) => {
+            let outcome = Outcome::unjudged(Status::MissingField, why.clone());
+            Done::new(work, outcome)
+        }
         Plan::Refused(why) => {
             let why = why.clone();
             let failure = Some(Failure::Refused(why.clone()));
@@ -142,8 +150,16 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
 
 fn frame(work: &Work, image: &Image<'_>, running: &Running, cancel: &Cancel) -> Result<Outcome, inference::Error> {
     let thresholds = work.live.thresholds(&running.manifest().thresholds);
-    let job = Job { image, region: None, fields: &work.fields, thresholds: &thresholds };
+    let region = crop(&work.buffer).and_then(|crop| stage2::visible(&crop, work.size()));
+    let (fields, templates) = (&work.fields, &work.templates);
+    let job = Job { image, region, fields, templates, thresholds: &thresholds };
     running.with_lane(|lane| lane.infer(&job, cancel))
+}
+
+/// What of the buffer is to be seen, where somebody cropped it without copying.
+fn crop(buffer: &gst::BufferRef) -> Option<BoxPx> {
+    let (x, y, w, h) = buffer.meta::<VideoCropMeta>()?.rect();
+    Some([x as f32, y as f32, w as f32, h as f32])
 }
 
 fn detections(
@@ -159,7 +175,8 @@ fn detections(
     let thresholds = work.live.thresholds(&running.manifest().thresholds);
     let (outcome, looked) = running.with_lane(|lane| {
         stage2::look(upstream, work.size(), thresholds.max_detections, |region| {
-            lane.infer(&Job { image, region: Some(region), fields: &work.fields, thresholds: &thresholds }, cancel)
+            let (fields, templates) = (&work.fields, &work.templates);
+            lane.infer(&Job { image, region: Some(region), fields, templates, thresholds: &thresholds }, cancel)
         })
     })?;
     Ok((outcome, Some(looked)))

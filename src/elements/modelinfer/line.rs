@@ -163,7 +163,16 @@ impl ModelInfer {
         }
         let arm = intake.context.arm();
         intake.claim(arm);
-        let plan = self.plan(intake, &buffer, told);
+        let mut templates = Vec::new();
+        let mut plan = self.plan(intake, &buffer, told);
+        if let Plan::Judge(running, cancel) = &plan {
+            let wait = intake.live.wait_inputs.then_some(&**cancel);
+            let root = self.templates.lock().clone();
+            match running.templates(root.as_deref(), frame.part.as_deref(), &intake.context.fields, wait) {
+                Ok(found) => templates = found,
+                Err(why) => plan = Plan::Missing(why),
+            }
+        }
         Work {
             buffer,
             frame,
@@ -172,6 +181,7 @@ impl ModelInfer {
             info: intake.info.clone(),
             arm,
             fields: intake.context.fields.clone(),
+            templates,
             live: intake.live,
         }
     }
@@ -203,6 +213,9 @@ impl ModelInfer {
         }
         if let Some(change) = told.change {
             self.in_use(Some(change.running.clone()));
+            if let Some(before) = &change.before {
+                before.rest();
+            }
             {
                 let mut stats = self.stats.lock();
                 match change.cause {
@@ -339,6 +352,7 @@ impl ModelInfer {
     fn push_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos {
             self.parts.flush(&self.obj());
+            self.rest();
         }
         self.src.push_event(event)
     }
@@ -393,6 +407,7 @@ impl ModelInfer {
     fn flush_start(&self, event: gst::Event) -> bool {
         self.terminate();
         self.flight.flush_start();
+        self.rest();
         self.allow_task(false);
         let done = self.src.push_event(event);
         // Downstream is flushing, so what the task is pushing comes back.

@@ -59,6 +59,14 @@ impl ModelInfer {
         }
     }
 
+    /// No frames come for a while: nobody is to wait for them.
+    pub(super) fn rest(&self) {
+        let current = self.current.lock().clone();
+        if let Some(current) = current {
+            current.rest();
+        }
+    }
+
     /// The action `rollback`.
     pub(super) fn rollback(&self) -> bool {
         let running = self.model();

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A model in use: its engine, and as many lanes as frames may be in work on it.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
 use super::share::{self, Member};
-use crate::inference::{self, Engine, Lane, Options};
+use crate::{
+    inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
+    model::{InputSource, Pattern},
+    result::{Fields, Part},
+};
 
 /// What to load, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +30,17 @@ pub(super) struct Ask {
     pub lanes: usize,
     /// Whom to share with; nobody where it is empty.
     pub share: String,
+    /// How frames are gathered.
+    pub batch: Batch,
+}
+
+/// How frames are gathered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Batch {
+    /// Frames of one run, at most.
+    pub size: usize,
+    /// How long the first waits for others.
+    pub timeout: Duration,
 }
 
 /// A model and what frames need to run on it. Frames in work hold it, so that it outlives a swap as long as they need
@@ -29,6 +51,12 @@ pub(super) struct Running {
     pub ask: Ask,
     /// The place among those that share the engine; none where nobody does.
     pub member: Option<Member>,
+    /// Gathers frames of all who share the engine; none where each runs by itself.
+    pub batcher: Option<Arc<Batcher>>,
+    /// Which golden templates the model asks for, in the manifest's order.
+    templates: Mutex<Vec<TemplateInput>>,
+    /// No frames come just now: nobody is to wait for them.
+    resting: AtomicBool,
     /// How many lanes there are.
     made: Mutex<usize>,
     /// Those that no frame is using.
@@ -52,8 +80,19 @@ impl Running {
             let (engine, member) = share::join(&ask)?;
             (engine, Some(member))
         };
+        let Batch { size, timeout } = ask.batch;
+        let batcher = match &member {
+            _ if size <= 1 => None,
+            None => Some(Batcher::new(&engine, size, timeout)?),
+            Some(member) => Some(member.batcher(&engine, size, timeout)?),
+        };
+        let files = engine.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
+        let patterns = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok());
+        let templates = Mutex::new(patterns.map(TemplateInput::new).collect());
         let n = ask.lanes.max(1);
-        let running = Self { engine, ask, member, made: Mutex::new(0), lanes: Mutex::new(Vec::with_capacity(n)) };
+        let (made, lanes) = (Mutex::new(0), Mutex::new(Vec::with_capacity(n)));
+        let resting = AtomicBool::default();
+        let running = Self { engine, ask, member, batcher, templates, resting, made, lanes };
         running.reserve(n)?;
         Ok(running)
     }
@@ -67,11 +106,38 @@ impl Running {
     pub fn reserve(&self, n: usize) -> Result<(), inference::Error> {
         let mut made = self.made.lock();
         while *made < n {
-            let lane = self.engine.lane()?;
+            let lane = self.lane()?;
             self.lanes.lock().push(lane);
             *made += 1;
         }
         Ok(())
+    }
+
+    fn lane(&self) -> Result<Lane, inference::Error> {
+        match &self.batcher {
+            Some(batcher) => batcher.lane(),
+            None => self.engine.lane(),
+        }
+    }
+
+    /// The templates for a frame, or what is missing. With `wait`, what is still being read is waited for.
+    pub fn templates(
+        &self,
+        templates: Option<&Templates>,
+        part: Option<&Part>,
+        fields: &Fields,
+        wait: Option<&Cancel>,
+    ) -> Result<Vec<Option<Arc<Template>>>, String> {
+        let mut inputs = self.templates.lock();
+        inputs.iter_mut().map(|input| input.find(templates, part, fields, wait).map(|t| Some(t.clone()))).collect()
+    }
+
+    /// No frames come for a while, so that others of a batch do not wait for them.
+    pub fn rest(&self) {
+        if self.batcher.is_some() {
+            self.resting.store(true, Ordering::Release);
+            self.lanes.lock().iter_mut().for_each(Lane::leave);
+        }
     }
 
     /// Has a lane for the time of `run`; makes one where all are in use, which happens only after `in-flight` was raised.
@@ -79,15 +145,21 @@ impl Running {
         &self,
         run: impl FnOnce(&mut Lane) -> Result<T, inference::Error>,
     ) -> Result<T, inference::Error> {
+        if self.batcher.is_some() {
+            self.resting.store(false, Ordering::Release);
+        }
         let free = self.lanes.lock().pop();
         let mut lane = match free {
             Some(lane) => lane,
             None => {
                 *self.made.lock() += 1;
-                self.engine.lane()?
+                self.lane()?
             }
         };
         let done = run(&mut lane);
+        if self.resting.load(Ordering::Acquire) {
+            lane.leave();
+        }
         self.lanes.lock().push(lane);
         done
     }

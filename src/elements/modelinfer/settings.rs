@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the user asked for.
 
-use super::running::Ask;
+use std::time::Duration;
+
+use super::running::{Ask, Batch};
 use crate::{inference, model};
 
 /// What a failure of the model does to the stream.
@@ -74,6 +76,10 @@ pub(super) struct Settings {
     pub batch_timeout: u64,
     /// What of a frame the model looks at.
     pub on: On,
+    /// The folder of golden templates; empty for none.
+    pub image_root: String,
+    /// Whether a frame waits for a template that is still being read.
+    pub wait_inputs: bool,
     /// Most detections of a frame, and most boxes looked at; 0 as the manifest says.
     pub max_detections: u32,
 }
@@ -102,6 +108,8 @@ impl Default for Settings {
             batch_size: 1,
             batch_timeout: DEFAULT_BATCH_TIMEOUT,
             on: On::Frame,
+            image_root: String::new(),
+            wait_inputs: false,
             max_detections: 0,
         }
     }
@@ -116,20 +124,32 @@ impl Settings {
             providers: self.execution_providers.clone(),
             strict: self.strict,
             labels,
+            ..Default::default()
         };
-        Ask { model, options, lanes: self.in_flight as usize, share: self.share.trim().to_string() }
+        Ask {
+            model,
+            options,
+            lanes: self.in_flight as usize,
+            share: self.share.trim().to_string(),
+            batch: self.batch(),
+        }
     }
 }
 
 const NS_PER_S: f64 = 1e9;
 
 /// What a session depends on: a change of it is a swap.
-pub(super) type SessionOf = (u32, String, bool, String);
+pub(super) type SessionOf = (u32, String, bool, String, u32);
 
 impl Settings {
+    /// How frames are gathered.
+    pub fn batch(&self) -> Batch {
+        Batch { size: self.batch_size as usize, timeout: Duration::from_nanos(self.batch_timeout) }
+    }
+
     /// What of it the session depends on.
     pub fn session(&self) -> SessionOf {
-        (self.threads, self.execution_providers.clone(), self.strict, self.share.clone())
+        (self.threads, self.execution_providers.clone(), self.strict, self.share.clone(), self.batch_size)
     }
 
     /// Goes back to how the running model was loaded.
@@ -138,6 +158,7 @@ impl Settings {
         self.execution_providers = ask.options.providers.clone();
         self.strict = ask.options.strict;
         self.share = ask.share.clone();
+        self.batch_size = ask.batch.size as u32;
     }
 }
 
@@ -154,6 +175,7 @@ pub(super) struct Live {
     pub period_ns: Option<u64>,
     pub deadline: Option<u64>,
     pub on: On,
+    pub wait_inputs: bool,
     pub max_detections: Option<usize>,
 }
 
@@ -170,6 +192,7 @@ impl From<&Settings> for Live {
             period_ns: (s.max_rate > 0.0).then(|| (NS_PER_S / s.max_rate) as u64),
             deadline: (s.deadline > 0).then_some(s.deadline),
             on: s.on,
+            wait_inputs: s.wait_inputs,
             max_detections: (s.max_detections > 0).then_some(s.max_detections as usize),
         }
     }

@@ -2,16 +2,19 @@
 //! `share=NAME`: elements of this process that name the same share, model and options use one engine. Never without
 //! being asked, and never between the arms of an `abtee`.
 
-use std::sync::{
-    Arc, LazyLock, Weak,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, LazyLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 
 use super::running::Ask;
 use crate::{
-    inference::{self, Engine, Options},
+    inference::{self, Batcher, Engine, Options},
     result::Arm,
 };
 
@@ -28,6 +31,8 @@ struct Group {
     key: Key,
     /// Locked while it is loaded, so that who comes meanwhile waits for it and does not load it again.
     engine: Mutex<Weak<Engine>>,
+    /// Who gathers their frames, one for each size of a batch. Locked while one is made.
+    batchers: Mutex<Vec<(usize, Weak<Batcher>)>>,
     /// One of each element, with the arm it has claimed.
     claims: Mutex<Vec<(Arc<Claim>, Option<Arm>)>>,
 }
@@ -57,7 +62,12 @@ pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error>
         match groups.iter().filter_map(Weak::upgrade).find(|g| g.key == key) {
             Some(group) => group,
             None => {
-                let group = Arc::new(Group { key, engine: Mutex::default(), claims: Mutex::default() });
+                let group = Arc::new(Group {
+                    key,
+                    engine: Mutex::default(),
+                    batchers: Mutex::default(),
+                    claims: Mutex::default(),
+                });
                 groups.push(Arc::downgrade(&group));
                 group
             }
@@ -109,6 +119,25 @@ impl Member {
 }
 
 impl Member {
+    /// Who gathers frames of all that share the engine and have batches of that size. The last to come says how long the
+    /// first of a batch waits.
+    pub fn batcher(
+        &self,
+        engine: &Arc<Engine>,
+        size: usize,
+        timeout: Duration,
+    ) -> Result<Arc<Batcher>, inference::Error> {
+        let mut batchers = self.group.batchers.lock();
+        batchers.retain(|(_, b)| b.strong_count() > 0);
+        if let Some(batcher) = batchers.iter().filter(|(s, _)| *s == size).find_map(|(_, b)| b.upgrade()) {
+            batcher.set_timeout(timeout);
+            return Ok(batcher);
+        }
+        let batcher = Batcher::new(engine, size, timeout)?;
+        batchers.push((size, Arc::downgrade(&batcher)));
+        Ok(batcher)
+    }
+
     /// How many elements use the engine.
     pub fn users(&self) -> usize {
         self.group.claims.lock().len()

@@ -24,7 +24,7 @@ pub(super) struct Looked {
 }
 
 /// The part of a box that lies in the frame, where it is at least a pixel wide and high.
-fn visible(b: &BoxPx, frame: [u32; 2]) -> Option<BoxPx> {
+pub(super) fn visible(b: &BoxPx, frame: [u32; 2]) -> Option<BoxPx> {
     if !b.iter().all(|v| v.is_finite()) {
         return None;
     }

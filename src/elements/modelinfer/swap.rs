@@ -48,6 +48,8 @@ pub(super) struct Change {
     pub to: Arc<ModelId>,
     /// The same, to run.
     pub running: Arc<Running>,
+    /// What ran; it stays warm.
+    pub before: Option<Arc<Running>>,
     /// Why.
     pub cause: Cause,
     /// From the asking to the exchange.
@@ -227,12 +229,13 @@ impl Exchange {
         let (to, now) = (loaded.id().clone(), loaded.clone());
         let old = running.replace(loaded);
         let from = old.as_ref().map(|o| o.id().clone());
+        let before = old.clone();
         if let Some(spare) = mem::replace(&mut slot.standby, old) {
             slot.retired.push(spare);
         }
         drop(slot);
         self.moved.notify_all();
-        Some(Change { from, to, running: now, cause, duration: since.elapsed(), loading })
+        Some(Change { from, to, running: now, before, cause, duration: since.elapsed(), loading })
     }
 
     fn work(&self, report: &dyn Fn(Report<'_>)) {

@@ -24,6 +24,8 @@ pub(super) struct Candidates {
     least: f32,
     /// Best score and its label of each of the model's candidates.
     pub best: Vec<(f32, u32)>,
+    /// Sums of one row of a mask.
+    sums: Vec<f32>,
 }
 
 impl Candidates {
@@ -71,7 +73,7 @@ pub(super) struct Finish<'a> {
 impl Finish<'_> {
     /// Suppression, places in the frame, masks. `masks` finds the mask of a candidate.
     pub fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Outcome {
-        let Candidates { found, top, least, .. } = candidates;
+        let Candidates { found, top, least, sums, .. } = candidates;
         let t = self.thresholds;
         let oriented = self.head == Head::Oriented;
         // Boxes in the padding are gone before any is counted against the most.
@@ -90,7 +92,7 @@ impl Finish<'_> {
                 score: c.score.clamp(0.0, 1.0),
                 bbox,
                 angle,
-                mask: masks.and_then(|m| m.mask(c, self.mapping)),
+                mask: masks.and_then(|m| m.mask(c, self.mapping, sums)),
             })
         }));
         outcome

@@ -45,8 +45,9 @@ impl<'a> Prototypes<'a> {
         planes(view).map(|_| Self::Own(view))
     }
 
-    /// The mask of one candidate: of weighted prototypes the part within its box, else the whole map.
-    pub fn mask(&self, c: &Candidate, mapping: &Mapping) -> Option<Arc<Mask>> {
+    /// The mask of one candidate: of weighted prototypes the part within its box, else the whole map; none where the box
+    /// holds no cell. `sums` is scratch space.
+    pub fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
         let view = match self {
             Self::Weighted { planes, .. } | Self::Own(planes) => planes,
         };
@@ -62,25 +63,87 @@ impl<'a> Prototypes<'a> {
         if left >= right || top >= bottom {
             return None;
         }
-        let mut values = vec![0u8; (right - left) * (bottom - top)];
-        for (y, row) in (top..bottom).zip(values.chunks_exact_mut(right - left)) {
-            for (x, value) in (left..right).zip(row) {
-                let at = y * columns + x;
-                let logit = match self {
-                    Self::Own(view) => view.data[c.index as usize * rows * columns + at],
-                    Self::Weighted { planes, weights, from, step, stride } => (0..count)
-                        .map(|k| {
-                            weights[from + c.index as usize * step + k * stride] * planes.data[k * rows * columns + at]
-                        })
-                        .sum(),
-                };
-                *value = u8::from(logit > 0.0);
-            }
+        // One allocation: shared memory that is written before it is shared.
+        let mut values: Arc<[u8]> = std::iter::repeat_n(0, (right - left) * (bottom - top)).collect();
+        let cells = Arc::get_mut(&mut values).expect("nobody else has it yet");
+        for (y, row) in (top..bottom).zip(cells.chunks_exact_mut(right - left)) {
+            let part = |plane: usize| &view.data[(plane * rows + y) * columns..][left..right];
+            let logits = match self {
+                Self::Own(_) => part(c.index as usize),
+                Self::Weighted { weights, from, step, stride, .. } => {
+                    sums.clear();
+                    sums.resize(right - left, 0.0);
+                    // Plane by plane, so that memory is read in order.
+                    for plane in 0..count {
+                        let weight = weights[from + c.index as usize * step + plane * stride];
+                        sums.iter_mut().zip(part(plane)).for_each(|(sum, v)| *sum += weight * v);
+                    }
+                    &sums[..]
+                }
+            };
+            row.iter_mut().zip(logits).for_each(|(cell, logit)| *cell = u8::from(*logit > 0.0));
         }
         let corner = |x: usize, y: usize| to_frame(mapping, [x as f32 * cell[0], y as f32 * cell[1]]);
         let ([x0, y0], [x1, y1]) = (corner(left, top), corner(right, bottom));
         let region = [x0, y0, x1 - x0, y1 - y0];
         let (width, height) = ((right - left) as u32, (bottom - top) as u32);
-        Some(Arc::new(Mask { width, height, region, values: values.into() }))
+        Some(Arc::new(Mask { width, height, region, values }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model of 8×8 over a frame of 16×16.
+    const MAPPING: Mapping = Mapping { frame: [16, 16], model: [8, 8], offset: [0.0; 2], scale: [0.5; 2] };
+
+    fn candidate(index: u32, bbox: [f32; 4]) -> Candidate {
+        Candidate { class: 0, score: 0.9, bbox, angle: 0.0, index }
+    }
+
+    fn view<'a>(shape: &'a [i64], data: &'a [f32]) -> View<'a> {
+        View { name: "protos", shape, data, integer: false }
+    }
+
+    /// Two prototypes of 4×4: column, row.
+    fn planes_of_four() -> Vec<f32> {
+        (0..16).map(|i| (i % 4) as f32).chain((0..16).map(|i| (i / 4) as f32)).collect()
+    }
+
+    #[test]
+    fn a_mask_is_the_weighted_sum_within_its_box() {
+        let data = planes_of_four();
+        let planes = view(&[1, 2, 4, 4], &data);
+        // Two candidates, weights side by side: the first says column - row.
+        let weights = [1.0, 0.0, -1.0, 0.0];
+        let p = Prototypes::Weighted { planes: &planes, weights: &weights, from: 0, step: 1, stride: 2 };
+        let mask = p.mask(&candidate(0, [1.0, 0.0, 7.0, 4.0]), &MAPPING, &mut Vec::new()).unwrap();
+        // A cell is two pixels of the model: columns 1 to 3, rows 0 and 1.
+        assert_eq!((mask.width, mask.height, &*mask.values), (3, 2, &[1, 1, 1, 0, 1, 1][..]));
+        assert_eq!(mask.region, [4.0, 0.0, 12.0, 8.0], "a cell is four pixels of the frame");
+    }
+
+    #[test]
+    fn a_query_has_a_map_of_its_own() {
+        let data = planes_of_four();
+        let planes = view(&[1, 2, 4, 4], &data);
+        let p = Prototypes::own(&planes).unwrap();
+        let mask = p.mask(&candidate(1, [0.0, 0.0, 2.0, 2.0]), &MAPPING, &mut Vec::new()).unwrap();
+        assert_eq!((&mask.values[..5], mask.region), (&[0, 0, 0, 0, 1][..], [0.0, 0.0, 16.0, 16.0]));
+    }
+
+    #[test]
+    fn a_box_between_two_cells_has_no_mask() {
+        let data = planes_of_four();
+        let planes = view(&[1, 2, 4, 4], &data);
+        let p = Prototypes::Weighted { planes: &planes, weights: &[1.0, 1.0], from: 0, step: 2, stride: 1 };
+        assert!(p.mask(&candidate(0, [0.5, 0.5, 1.0, 1.0]), &MAPPING, &mut Vec::new()).is_none());
+    }
+
+    #[test]
+    fn what_is_no_stack_of_maps_is_told_what_masks_need() {
+        let e = Prototypes::count(&view(&[32, 4, 4], &[])).unwrap_err();
+        assert!(e.contains("[32, 4, 4]") && e.contains("[1, K, h, w]"), "{e}");
     }
 }

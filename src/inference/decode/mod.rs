@@ -9,6 +9,8 @@ mod masks;
 mod nms;
 mod outputs;
 mod sets;
+#[cfg(test)]
+mod testing;
 mod whole;
 mod yolo;
 
@@ -135,7 +137,7 @@ pub struct Decode {
     rule: Rule,
     roles: Roles,
     candidates: Candidates,
-    counts: Vec<u32>,
+    scratch: whole::Scratch,
 }
 
 impl Decode {
@@ -153,7 +155,7 @@ impl Decode {
             rule: manifest.verdict.clone(),
             roles: Roles::new(&manifest.outputs, also),
             candidates: Candidates::default(),
-            counts: Vec::new(),
+            scratch: whole::Scratch::default(),
             output,
         }
     }
@@ -168,7 +170,7 @@ impl Decode {
         if let Some(bad) = outputs.iter().find(|o| !o.data.finite()) {
             return Ok(Outcome::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
         }
-        let Self { output, labels, ok, rule, roles, candidates, counts } = self;
+        let Self { output, labels, ok, rule, roles, candidates, scratch } = self;
         let (decoder, name) = (output.decoder, &output.name);
         if decoder == Decoder::Raw {
             return Ok(whole::raw(outputs));
@@ -189,7 +191,7 @@ impl Decode {
             Decoder::Detr => sets::detr(&family, &views, candidates),
             Decoder::Rtdetr => sets::rtdetr(&family, &views, candidates),
             Decoder::Classification => whole::classes(&family, &views),
-            Decoder::Segmentation => whole::pixels(&family, &views, counts),
+            Decoder::Segmentation => whole::pixels(&family, &views, scratch),
             Decoder::Anomalib => whole::anomaly(&family, &views),
             Decoder::Embedding => whole::vector(&family, &views),
             Decoder::Raw => unreachable!("it was handled above"),

@@ -141,3 +141,129 @@ fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -
     }
     Ok(f.finish(false).run(candidates, None))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{
+        Data,
+        testing::{detector, found, listed, run},
+    };
+    use crate::result::Verdict;
+
+    /// Where the box lies in the frame: 16..24 across and 28..32 down in the model's input.
+    const PLACE: [f32; 4] = [32.0, 24.0, 16.0, 8.0];
+    /// Centre, width, height, of the model's 64 pixels.
+    const CENTRE: [f32; 4] = [0.3125, 0.46875, 0.125, 0.0625];
+
+    fn outputs(decoder: &str, names: &[&str], more: Value) -> Value {
+        let mut all: Vec<_> = names.iter().map(|n| json!({"name": n, "decoder": decoder})).collect();
+        let first = all[0].as_object_mut().unwrap();
+        first.insert("labels".into(), json!(["a", "b"]));
+        first.extend(more.as_object().cloned().unwrap_or_default());
+        all.into()
+    }
+
+    #[test]
+    fn tensorflow_counts_its_boxes_and_its_labels_from_one() {
+        let names = ["detection_boxes", "detection_classes", "detection_scores", "num_detections"];
+        let mut d = listed(outputs("ssd", &names, json!({"background": true})));
+        // Top, left, bottom, right; the third is beyond the count.
+        let one = [0.4375, 0.25, 0.5, 0.375];
+        let boxes = [one, one, one].concat();
+        let all = [
+            ("detection_boxes", &[1, 3, 4][..], Data::F32(&boxes)),
+            ("detection_classes", &[1, 3][..], Data::F32(&[2.0, 1.0, 1.0])),
+            ("detection_scores", &[1, 3][..], Data::F32(&[0.9, 0.4, 0.8])),
+            ("num_detections", &[1][..], Data::F32(&[2.0])),
+        ];
+        let o = run(&mut d, &all).unwrap();
+        assert_eq!((found(&o), o.verdict), (vec![(1, 0.9, PLACE)], Verdict::Ng));
+    }
+
+    #[test]
+    fn torchvision_tells_corners_in_pixels_and_the_background_is_no_label() {
+        let mut d = listed(outputs("ssd", &["boxes", "scores", "labels"], json!({"background": true})));
+        let corners = [16.0, 28.0, 24.0, 32.0];
+        let boxes = [corners, corners].concat();
+        let all = [
+            ("boxes", &[2, 4][..], Data::F32(&boxes)),
+            ("scores", &[2][..], Data::F32(&[0.75, 0.9])),
+            ("labels", &[2][..], Data::I64(&[1, 0])),
+        ];
+        assert_eq!(found(&run(&mut d, &all).unwrap()), [(0, 0.75, PLACE)]);
+        let none = [
+            ("boxes", &[0, 4][..], Data::F32(&[])),
+            ("scores", &[0][..], Data::F32(&[])),
+            ("labels", &[0][..], Data::I64(&[])),
+        ];
+        assert_eq!(run(&mut d, &none).unwrap().verdict, Verdict::Ok);
+        let e = run(&mut d, &[all[0], all[1]]).unwrap_err();
+        assert!(e.contains("\"role\": \"labels\""), "{e}");
+    }
+
+    #[test]
+    fn a_detr_query_that_means_nothing_says_nothing() {
+        let mut d = listed(outputs("detr", &["logits", "pred_boxes"], json!({})));
+        // Two labels and nothing: softmax of ln 6, ln 1, ln 1, and of a query that sees nothing.
+        let logits = [6f32.ln(), 0.0, 0.0, 3.0, 0.0, 9.0];
+        let boxes = [CENTRE, CENTRE].concat();
+        let all = [("logits", &[1, 2, 3][..], Data::F32(&logits)), ("pred_boxes", &[1, 2, 4][..], Data::F32(&boxes))];
+        let o = run(&mut d, &all).unwrap();
+        assert_eq!((o.detections.len(), o.detections[0].class, o.detections[0].bbox), (1, 0, PLACE));
+        assert!((o.score - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
+    fn each_score_of_an_rtdetr_query_stands_by_itself() {
+        let mut d = listed(outputs("rtdetr", &["logits", "pred_boxes"], json!({})));
+        let all = [
+            ("logits", &[1, 1, 2][..], Data::F32(&[3f32.ln(), 1.5f32.ln()])),
+            ("pred_boxes", &[1, 1, 4][..], Data::F32(&CENTRE)),
+        ];
+        let o = run(&mut d, &all).unwrap();
+        let labels: Vec<_> = o.detections.iter().map(|d| (d.class, (d.score * 1000.0).round())).collect();
+        assert_eq!(labels, [(0, 750.0), (1, 600.0)], "nothing is suppressed");
+        assert_eq!(o.detections[1].bbox, PLACE);
+    }
+
+    #[test]
+    fn rfdetr_names_its_outputs_otherwise_and_has_a_mask_a_query() {
+        let mut d = listed(outputs("rtdetr", &["dets", "labels", "masks"], json!({"head": "segment"})));
+        let mut masks = vec![-1.0; 2 * 16];
+        masks[16] = 1.0;
+        let boxes = [CENTRE, CENTRE].concat();
+        let all = [
+            ("dets", &[1, 2, 4][..], Data::F32(&boxes)),
+            ("labels", &[1, 2, 2][..], Data::F32(&[-9.0, -9.0, -9.0, 9.0])),
+            ("masks", &[1, 2, 4, 4][..], Data::F32(&masks)),
+        ];
+        let o = run(&mut d, &all).unwrap();
+        assert_eq!((o.detections.len(), o.detections[0].class, o.detections[0].bbox), (1, 1, PLACE));
+        let mask = o.detections[0].mask.as_ref().unwrap();
+        assert_eq!((mask.values.iter().map(|v| u32::from(*v)).sum::<u32>(), mask.values[0]), (1, 1));
+        assert_eq!(mask.region, [0.0, -32.0, 128.0, 128.0], "the whole of the model's input, padding and all");
+    }
+
+    #[test]
+    fn rtdetr_in_one_output_may_tell_every_score_or_the_best() {
+        let mut d = detector("rtdetr", json!({"labels": ["a", "b", "c"]}));
+        let every: Vec<f32> = CENTRE.into_iter().chain([0.1, 0.2, 0.75]).collect();
+        let o = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&every))]).unwrap();
+        assert_eq!(found(&o), [(2, 0.75, PLACE)]);
+        let best: Vec<f32> = CENTRE.into_iter().chain([0.75, 2.0]).collect();
+        let o = run(&mut d, &[("o", &[1, 1, 6], Data::F32(&best))]).unwrap();
+        assert_eq!(found(&o), [(2, 0.75, PLACE)]);
+    }
+
+    #[test]
+    fn a_wrong_shape_says_what_is_needed_and_where_to_correct_it() {
+        let mut d = listed(outputs("rtdetr", &["logits", "pred_boxes"], json!({})));
+        let all = [("logits", &[1, 1, 1][..], Data::F32(&[0.0])), ("pred_boxes", &[1, 1, 4][..], Data::F32(&CENTRE))];
+        let e = run(&mut d, &all).unwrap_err();
+        assert!(e.contains("'logits'") && e.contains("[1, 1, 2]") && e.contains("outputs[0].labels"), "{e}");
+        let e = run(&mut d, &[all[0], ("pred_boxes", &[4], Data::F32(&CENTRE))]).unwrap_err();
+        assert!(e.contains("'pred_boxes'") && e.contains("[1, N, 4]"), "{e}");
+    }
+}

@@ -27,32 +27,32 @@ pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, Stri
              the labels property"
         ));
     }
-    let mut scores = output.data.to_vec();
-    let sum: f32 = scores.iter().sum();
-    let probable = scores.iter().all(|s| (0.0..=1.0).contains(s)) && (sum - 1.0).abs() < 1e-3;
+    let sum: f32 = output.data.iter().sum();
+    let probable = output.data.iter().all(|s| (0.0..=1.0).contains(s)) && (sum - 1.0).abs() < 1e-3;
     let usual = || if probable { Activation::None } else { Activation::Softmax };
     let activation = f.output.activation.unwrap_or_else(usual);
+    let named = output.data.iter().zip(f.labels).enumerate();
+    let mut classes: Vec<_> =
+        named.map(|(i, (score, label))| ClassScore { class: i as u32, label: label.clone(), score: *score }).collect();
     match activation {
         Activation::None => {}
-        Activation::Sigmoid => scores.iter_mut().for_each(|s| *s = sigmoid(*s)),
-        Activation::Softmax => softmax(&mut scores),
+        Activation::Sigmoid => classes.iter_mut().for_each(|c| c.score = sigmoid(c.score)),
+        Activation::Softmax => softmax(&mut classes),
     }
-    let bad = scores.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(s, _)| *s);
+    let bad = classes.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(c, _)| c.score);
     // Labels that stand alone do not add up to one: the worst of them decides.
     let alone = activation == Activation::Sigmoid || matches!(f.rule, Rule::AnyLabel { .. });
     let mut outcome = f.judged(if alone { bad.fold(0.0, f32::max) } else { bad.sum() });
-    let named = scores.iter().zip(f.labels).enumerate();
-    outcome.classes =
-        named.map(|(i, (score, label))| ClassScore { class: i as u32, label: label.clone(), score: *score }).collect();
-    outcome.classes.sort_by(|a, b| b.score.total_cmp(&a.score));
+    classes.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.class.cmp(&b.class)));
+    outcome.classes = classes;
     Ok(outcome)
 }
 
-fn softmax(scores: &mut [f32]) {
-    let top = scores.iter().copied().fold(f32::MIN, f32::max);
-    scores.iter_mut().for_each(|s| *s = (*s - top).exp());
-    let sum: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|s| *s /= sum);
+fn softmax(classes: &mut [ClassScore]) {
+    let top = classes.iter().map(|c| c.score).fold(f32::MIN, f32::max);
+    classes.iter_mut().for_each(|c| c.score = (c.score - top).exp());
+    let sum: f32 = classes.iter().map(|c| c.score).sum();
+    classes.iter_mut().for_each(|c| c.score /= sum);
 }
 
 /// Rows and columns of (h, w), (1, h, w) or (1, 1, h, w).
@@ -102,34 +102,66 @@ pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, Stri
     Ok(outcome)
 }
 
-/// A label for each pixel: the map, and how much of the frame each label has. `counts` is scratch space.
-pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, counts: &mut Vec<u32>) -> Result<Outcome, String> {
+/// Room that is kept between frames.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Pixels by label.
+    counts: Vec<u32>,
+    /// The best score of each pixel.
+    best: Vec<f32>,
+}
+
+/// `n` numbers that are written before they are shared: one allocation.
+fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> {
+    let mut values: Arc<[T]> = std::iter::repeat_n(zero, n).collect();
+    fill(Arc::get_mut(&mut values).expect("nobody else has it yet"));
+    values
+}
+
+/// A label for each pixel: the map, and how much of the frame each label has.
+///
+/// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
+/// second: a probability, or a logit where `activation` is sigmoid or a number is beyond 0..1.
+pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Outcome, String> {
+    let Scratch { counts, best } = scratch;
     let view = views.need(Role::Main)?;
-    let labels = f.labels.len();
-    let wrong = || {
-        format!(
-            "output '{}' has shape {:?}, segmentation with {labels} labels needs [1, {labels}, H, W], [1, 1, H, W] or \
-             [1, H, W]: correct outputs[0].labels in model.json",
-            view.name, view.shape
-        )
+    let (labels, data) = (f.labels.len(), view.data);
+    let several = |c: i64| c > 1 && c as usize == labels;
+    let [h, w] = match *view.shape {
+        [1, c, h, w] if several(c) => [h, w],
+        [1, h, w, c] if several(c) => [h, w],
+        [1, 1, h, w] if view.integer || labels == 2 => [h, w],
+        [1, h, w] => [h, w],
+        ref shape => {
+            return Err(format!(
+                "output '{}' has shape {shape:?}, segmentation with {labels} labels needs [1, {labels}, H, W], \
+                 [1, H, W, {labels}], [1, 1, H, W] or [1, H, W]: correct outputs[0].labels in model.json",
+                view.name
+            ));
+        }
     };
-    let (classes, [h, w]): (Vec<u16>, _) = match *view.shape {
-        [1, c, h, w] if c > 1 && c as usize == labels => {
-            let size = [h as usize, w as usize];
-            (best_of(view.data, labels, size[0] * size[1]), size)
+    let (h, w) = (h as usize, w as usize);
+    let classes = shared(h * w, 0, |classes| match *view.shape {
+        [1, c, ..] if view.shape.len() == 4 && several(c) => best_plane(data, best, classes),
+        [1, _, _, c] if several(c) => {
+            for (class, scores) in classes.iter_mut().zip(data.chunks_exact(labels)) {
+                *class = first_best(scores);
+            }
         }
-        [1, h, w] | [1, 1, h, w] if view.integer || view.shape.len() == 3 => {
-            let index = |v: &f32| if *v >= 0.0 && (*v as usize) < labels { *v as u16 } else { u16::MAX };
-            (view.data.iter().map(index).collect(), [h as usize, w as usize])
-        }
-        [1, 1, h, w] if labels == 2 => {
-            // Probabilities, or logits where a number is none.
-            let probable = view.data.iter().all(|v| (0.0..=1.0).contains(v));
+        [1, 1, ..] if view.shape.len() == 4 && !view.integer => {
+            let probable = match f.output.activation {
+                Some(activation) => activation == Activation::None,
+                None => data.iter().all(|v| (0.0..=1.0).contains(v)),
+            };
             let least = if probable { 0.5 } else { 0.0 };
-            (view.data.iter().map(|v| u16::from(*v > least)).collect(), [h as usize, w as usize])
+            classes.iter_mut().zip(data).for_each(|(class, v)| *class = u16::from(*v > least));
         }
-        _ => return Err(wrong()),
-    };
+        _ => {
+            for (class, v) in classes.iter_mut().zip(data) {
+                *class = if *v >= 0.0 && (*v as usize) < labels { *v as u16 } else { u16::MAX };
+            }
+        }
+    });
     if classes.contains(&u16::MAX) {
         return Err(format!("output '{}' names a label beyond the {labels} of outputs[0].labels: add it", view.name));
     }
@@ -153,9 +185,9 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, counts: &mut Vec<u32>) -
     let mut shares: Vec<_> = (counts.iter().zip(f.labels).enumerate().filter(|(_, (n, _))| **n > 0))
         .map(|(class, (n, label))| Share { class: class as u32, label: label.clone(), share: share(*n) })
         .collect();
-    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    shares.sort_unstable_by(|a, b| b.share.total_cmp(&a.share).then(a.class.cmp(&b.class)));
     let (width, height, region) = (w as u32, h as u32, f.mapping.region());
-    outcome.segmentation = Some(Segmentation { width, height, region, shares, classes: classes.into() });
+    outcome.segmentation = Some(Segmentation { width, height, region, shares, classes });
     Ok(outcome)
 }
 
@@ -166,30 +198,39 @@ fn within(mapping: &Mapping, axis: usize, at: usize, of: usize) -> bool {
     (0.0..=mapping.frame[axis] as f32).contains(&middle)
 }
 
-/// The best of `labels` planes for each pixel; of equals the first.
-fn best_of(data: &[f32], labels: usize, pixels: usize) -> Vec<u16> {
-    let (mut best, mut classes) = (data[..pixels].to_vec(), vec![0u16; pixels]);
-    for class in 1..labels {
-        let plane = &data[class * pixels..][..pixels];
-        for ((best, found), score) in best.iter_mut().zip(&mut classes).zip(plane) {
+/// The best plane of each pixel; of equals the first. `best` is scratch space, `classes` are zeros.
+fn best_plane(data: &[f32], best: &mut Vec<f32>, classes: &mut [u16]) {
+    let mut planes = data.chunks_exact(classes.len()).zip(0u16..);
+    best.clear();
+    best.extend_from_slice(planes.next().map_or(&[], |(first, _)| first));
+    for (plane, class) in planes {
+        for ((best, found), score) in best.iter_mut().zip(classes.iter_mut()).zip(plane) {
             if *score > *best {
-                (*best, *found) = (*score, class as u16);
+                (*best, *found) = (*score, class);
             }
         }
     }
-    classes
+}
+
+/// Where the highest score stands; of equals the first.
+fn first_best(scores: &[f32]) -> u16 {
+    let mut found = (f32::MIN, 0);
+    for (score, class) in scores.iter().zip(0u16..) {
+        if *score > found.0 {
+            found = (*score, class);
+        }
+    }
+    found.1
 }
 
 /// A vector.
 pub(super) fn vector(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
-    let mut values = views.need(Role::Main)?.data.to_vec();
-    if f.output.normalise {
-        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
-        if length > 0.0 {
-            values.iter_mut().for_each(|v| *v /= length);
-        }
-    }
-    Ok(Outcome { embedding: Some(values.into()), ..Outcome::default() })
+    let data = views.need(Role::Main)?.data;
+    let length = data.iter().map(|v| v * v).sum::<f32>().sqrt();
+    // A vector of zeros has no direction and stays.
+    let k = if f.output.normalise && length > 0.0 { 1.0 / length } else { 1.0 };
+    let values = shared(data.len(), 0.0, |out| out.iter_mut().zip(data).for_each(|(o, v)| *o = v * k));
+    Ok(Outcome { embedding: Some(values), ..Outcome::default() })
 }
 
 /// Outputs as they are.
@@ -199,19 +240,155 @@ pub(super) fn raw(outputs: &[Tensor<'_>]) -> Outcome {
 
 fn raw_tensor(t: &Tensor<'_>) -> RawTensor {
     macro_rules! bytes {
-        ($data:expr) => {
-            $data.iter().flat_map(|v| v.to_ne_bytes()).collect()
-        };
+        ($data:expr, $type:ty) => {{
+            const SIZE: usize = size_of::<$type>();
+            shared($data.len() * SIZE, 0, |out| {
+                out.chunks_exact_mut(SIZE).zip($data).for_each(|(o, v)| o.copy_from_slice(&v.to_ne_bytes()));
+            })
+        }};
     }
     let (element, bytes): (_, Arc<[u8]>) = match t.data {
-        Data::F32(d) => ("f32", bytes!(d)),
-        Data::F16(d) => ("f16", bytes!(d)),
-        Data::F64(d) => ("f64", bytes!(d)),
-        Data::I32(d) => ("i32", bytes!(d)),
-        Data::I64(d) => ("i64", bytes!(d)),
+        Data::F32(d) => ("f32", bytes!(d, f32)),
+        Data::F16(d) => ("f16", bytes!(d, half::f16)),
+        Data::F64(d) => ("f64", bytes!(d, f64)),
+        Data::I32(d) => ("i32", bytes!(d, i32)),
+        Data::I64(d) => ("i64", bytes!(d, i64)),
         Data::U8(d) => ("u8", d.into()),
-        Data::I8(d) => ("i8", bytes!(d)),
+        Data::I8(d) => ("i8", bytes!(d, i8)),
         Data::Bool(d) => ("bool", d.iter().map(|v| u8::from(*v)).collect()),
     };
     RawTensor { name: t.name.into(), shape: t.shape.to_vec(), element: element.into(), bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{
+        Decode,
+        testing::{manifest, run},
+    };
+    use super::*;
+    use crate::result::{Status, Verdict};
+
+    fn model(task: &str, rule: Value, decoder: &str, more: Value) -> Result<Decode, String> {
+        let mut output = json!({"name": "o", "decoder": decoder, "labels": ["good", "dent", "scratch"]});
+        output.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        manifest(task, rule, json!([output])).map(|m| Decode::new(&m))
+    }
+
+    fn segmentation(labels: Value) -> Decode {
+        let rule = json!({"rule": "any-area", "ok": ["good"]});
+        model("segmentation", rule, "segmentation", json!({"labels": labels})).unwrap()
+    }
+
+    #[test]
+    fn labels_that_stand_alone_are_judged_by_the_worst() {
+        let rule = json!({"rule": "any-label", "ok": ["good"]});
+        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "sigmoid"})).unwrap();
+        let logits = [9.0, 3f32.ln(), 0.0];
+        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&logits))]).unwrap();
+        assert!((o.score - 0.75).abs() < 1e-6 && o.verdict == Verdict::Ng);
+        assert_eq!(o.classes.iter().map(|c| &*c.label).collect::<Vec<_>>(), ["good", "dent", "scratch"]);
+        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "none"})).unwrap();
+        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&[0.9, 0.4, 0.45]))]).unwrap();
+        assert_eq!((o.score, o.verdict), (0.45, Verdict::Ok), "they are not added up");
+        let e = model("classification", rule, "classification", json!({})).err().unwrap();
+        assert!(e.contains("outputs[0].activation") && e.contains("sigmoid"), "{e}");
+    }
+
+    #[test]
+    fn a_segmentation_tells_the_share_of_each_label_without_the_padding() {
+        // Four rows, of which the outer two lie in the padding.
+        let map = [2, 2, 2, 2, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 2, 2];
+        let scores: Vec<f32> = (0..3).flat_map(|l| map.map(|m| f32::from(u8::from(m == l)))).collect();
+        let pixels: Vec<f32> = map.iter().flat_map(|m| [0, 1, 2].map(|l| f32::from(u8::from(*m == l)))).collect();
+        let (i, b) = (map.map(i64::from), map.map(|m| m as u8));
+        let ways = [
+            (&[1, 3, 4, 4][..], Data::F32(&scores)),
+            (&[1, 4, 4, 3][..], Data::F32(&pixels)),
+            (&[1, 4, 4][..], Data::I64(&i)),
+            (&[1, 1, 4, 4][..], Data::U8(&b)),
+        ];
+        for (shape, data) in ways {
+            let o = run(&mut segmentation(json!(["good", "dent", "scratch"])), &[("o", shape, data)]).unwrap();
+            let s = o.segmentation.unwrap();
+            let shares: Vec<_> = s.shares.iter().map(|s| (&*s.label, s.share)).collect();
+            assert_eq!((shares, o.score, o.verdict), (vec![("good", 0.875), ("dent", 0.125)], 0.125, Verdict::Ok));
+            assert_eq!((s.classes[7], s.classes[0], s.classes.len()), (1, 2, 16), "the map is the whole model's");
+            assert_eq!(s.region, [0.0, -32.0, 128.0, 128.0]);
+        }
+    }
+
+    #[test]
+    fn one_plane_of_scores_is_of_the_second_label() {
+        let half = |positive: f32, negative: f32| (0..16).map(|i| if i < 8 { positive } else { negative }).collect();
+        let (probabilities, logits): (Vec<f32>, Vec<f32>) = (half(0.75, 0.25), half(0.25, -3.0));
+        for data in [&probabilities, &logits] {
+            let o = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 4, 4], Data::F32(data))]).unwrap();
+            assert_eq!((o.score, o.verdict), (0.5, Verdict::Ng));
+        }
+    }
+
+    #[test]
+    fn a_pixel_of_a_label_without_a_name_is_told() {
+        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 2], Data::I32(&[0, 2]))]).unwrap_err();
+        assert!(e.contains("outputs[0].labels"), "{e}");
+        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 5, 4, 4], Data::F32(&[0.0; 80]))]);
+        assert!(e.unwrap_err().contains("[1, 2, H, W]"));
+    }
+
+    #[test]
+    fn anomalib_says_a_score_a_map_and_a_mask() {
+        let rule = json!({"rule": "anomaly-score"});
+        let mut d = model("anomaly", rule.clone(), "anomalib", json!({"name": "pred_score"})).unwrap();
+        let map = [0.1, 0.9, 0.2, 0.3];
+        let all = [
+            ("pred_score", &[1][..], Data::F32(&[0.6])),
+            ("pred_label", &[1][..], Data::Bool(&[true])),
+            ("anomaly_map", &[1, 1, 2, 2][..], Data::F32(&map)),
+            ("pred_mask", &[1, 1, 2, 2][..], Data::Bool(&[false, true, false, false])),
+        ];
+        assert!(all.iter().all(|(name, ..)| d.reads(name)) && !d.reads("other"));
+        let o = run(&mut d, &all).unwrap();
+        let a = o.anomaly.unwrap();
+        assert_eq!((o.score, o.verdict, a.score), (0.6, Verdict::Ng, 0.6));
+        assert_eq!((&*a.map.unwrap().values, &*a.mask.unwrap().values), (&map[..], &[0, 1, 0, 0][..]));
+        // What an export leaves out is taken from what it has.
+        assert_eq!(run(&mut d, &all[2..3]).unwrap().score, 0.9, "the map's highest");
+        assert_eq!(run(&mut d, &all[1..2]).unwrap().verdict, Verdict::Ng, "the label alone");
+        let mut old = model("anomaly", rule, "anomalib", json!({})).unwrap();
+        assert_eq!(run(&mut old, &[("o", &[1, 1, 2, 2], Data::F32(&map))]).unwrap().score, 0.9, "one nameless map");
+    }
+
+    #[test]
+    fn infinity_in_a_map_is_no_verdict() {
+        let rule = json!({"rule": "anomaly-score"});
+        let mut d = model("anomaly", rule, "anomalib", json!({"name": "anomaly_map"})).unwrap();
+        let o = run(&mut d, &[("anomaly_map", &[1, 1, 1, 2], Data::F64(&[0.1, f64::INFINITY]))]).unwrap();
+        assert_eq!((o.status, o.verdict), (Status::NonFinite, Verdict::Unjudged));
+        assert!(o.reason.contains("anomaly_map"), "{}", o.reason);
+    }
+
+    #[test]
+    fn an_embedding_is_a_vector_and_no_verdict() {
+        for (normalise, wanted) in [(false, [3.0, 4.0]), (true, [0.6, 0.8])] {
+            let more = json!({"normalise": normalise});
+            let mut d = model("embedding", json!({"rule": "none"}), "embedding", more).unwrap();
+            let o = run(&mut d, &[("o", &[1, 2], Data::F32(&[3.0, 4.0]))]).unwrap();
+            let vector = o.embedding.unwrap();
+            assert!(vector.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{vector:?}");
+            assert_eq!((o.status, o.verdict), (Status::Ok, Verdict::Unjudged));
+        }
+    }
+
+    #[test]
+    fn raw_outputs_are_handed_on_byte_by_byte() {
+        let mut d = model("other", json!({"rule": "none"}), "raw", json!({})).unwrap();
+        let o = run(&mut d, &[("o", &[1, 2], Data::I32(&[1, -2]))]).unwrap();
+        let t = &o.tensors[0];
+        assert_eq!((t.name.as_str(), &t.shape[..], &*t.element), ("o", &[1, 2][..], "i32"));
+        assert_eq!(t.bytes[..], [1i32.to_ne_bytes(), (-2i32).to_ne_bytes()].concat()[..]);
+        assert_eq!((o.status, o.verdict), (Status::Ok, Verdict::Unjudged));
+    }
 }

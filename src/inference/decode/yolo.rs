@@ -23,14 +23,14 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// (1, R, N), (1, N, R) or (N, R).
-    fn new(view: &View<'a>, numbers: usize, what: &str) -> Result<Self, String> {
+    fn new(view: &View<'a>, numbers: usize, family: &str, labels: usize) -> Result<Self, String> {
         let (data, r) = (view.data, numbers as i64);
         match *view.shape {
             [1, n, k] if k == r => Ok(Self { data, len: n as usize, step: numbers, stride: 1 }),
             [1, k, n] if k == r => Ok(Self { data, len: n as usize, step: 1, stride: n as usize }),
             [n, k] if k == r => Ok(Self { data, len: n as usize, step: numbers, stride: 1 }),
             ref shape => Err(format!(
-                "output '{}' has shape {shape:?}, {what} needs [1, N, {numbers}] or [1, {numbers}, N]: correct \
+                "output '{}' has shape {shape:?}, {family} with {labels} labels needs [1, N, {numbers}] or [1, {numbers}, N]: correct \
                  outputs[0].decoder, head or labels in model.json, or the labels property",
                 view.name
             )),
@@ -88,8 +88,8 @@ fn prototypes<'v>(f: &Family<'_>, views: &'v Views<'_>) -> Result<(Option<&'v Vi
 pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
     let (labels, oriented) = (f.labels.len(), f.head() == Head::Oriented);
     let (planes, weights) = prototypes(f, views)?;
-    let what = format!("yolov8 with {labels} labels");
-    let table = Table::new(views.need(Role::Main)?, 4 + labels + weights + usize::from(oriented), &what)?;
+    let numbers = 4 + labels + weights + usize::from(oriented);
+    let table = Table::new(views.need(Role::Main)?, numbers, "yolov8", labels)?;
     let mut best = std::mem::take(&mut candidates.best);
     table.best(4, labels, &mut best);
     for (i, (score, class)) in best.iter().enumerate() {
@@ -107,7 +107,7 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
-    let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, &format!("yolov5 with {labels} labels"))?;
+    let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, "yolov5", labels)?;
     objects(f, &table, candidates, |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping));
     let masks = planes.map(|p| table.weights(p, 5 + labels));
     Ok(f.finish(true).run(candidates, masks.as_ref()))
@@ -120,7 +120,7 @@ pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) 
         return v5(f, views, candidates);
     }
     let (labels, view) = (f.labels.len(), views.need(Role::Main)?);
-    let table = Table::new(view, 5 + labels, &format!("yolox with {labels} labels"))?;
+    let table = Table::new(view, 5 + labels, "yolox", labels)?;
     let size = f.mapping.model.map(|v| v as usize);
     let cells = |stride: usize| (size[0] / stride, size[1] / stride);
     let all: usize = STRIDES.iter().map(|s| cells(*s).0 * cells(*s).1).sum();
@@ -166,7 +166,8 @@ fn objects(f: &Family<'_>, table: &Table<'_>, candidates: &mut Candidates, place
 pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
     let oriented = f.head() == Head::Oriented;
     let (planes, weights) = prototypes(f, views)?;
-    let table = Table::new(views.need(Role::Main)?, 6 + weights + usize::from(oriented), "yolo-end-to-end")?;
+    let table =
+        Table::new(views.need(Role::Main)?, 6 + weights + usize::from(oriented), "yolo-end-to-end", f.labels.len())?;
     let usual = if oriented { BoxForm::Centre } else { BoxForm::Corners };
     for i in 0..table.len {
         let Some(class) = f.class(table.at(i, 5)) else { continue };
@@ -182,7 +183,7 @@ pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Can
 
 /// YOLOv7 with its own suppression: rows of frame, corners, label, score; none where nothing was found.
 pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
-    let table = Table::new(views.need(Role::Main)?, 7, "yolov7-end-to-end")?;
+    let table = Table::new(views.need(Role::Main)?, 7, "yolov7-end-to-end", f.labels.len())?;
     for i in 0..table.len {
         let Some(class) = f.class(table.at(i, 5)) else { continue };
         if candidates.wants(table.at(i, 6)) {
@@ -191,4 +192,159 @@ pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut 
         }
     }
     Ok(f.finish(false).run(candidates, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{
+        Data,
+        testing::{T, detector, found, listed, run, run_with},
+    };
+    use crate::{model::Thresholds, result::Verdict};
+
+    /// Centre, width, height of a box in the model's input, and where it lies in the frame.
+    const BOX: [f32; 4] = [20.0, 30.0, 8.0, 4.0];
+    const PLACE: [f32; 4] = [32.0, 24.0, 16.0, 8.0];
+
+    fn with(numbers: &[f32]) -> Vec<f32> {
+        BOX.iter().chain(numbers).copied().collect()
+    }
+
+    #[test]
+    fn a_yolov5_score_is_that_of_anything_times_that_of_the_label() {
+        let rows = [with(&[0.75, 0.25, 0.875]), with(&[0.5, 0.9, 0.9])].concat();
+        let o = run(&mut detector("yolov5", json!({})), &[("o", &[1, 2, 7], Data::F32(&rows))]).unwrap();
+        assert_eq!((found(&o), o.verdict), (vec![(1, 0.65625, PLACE)], Verdict::Ng));
+    }
+
+    #[test]
+    fn yolov8_boxes_of_two_labels_stay_two_unless_labels_do_not_matter() {
+        let rows = [with(&[0.75, 0.0]), with(&[0.0, 0.625])].concat();
+        let mut d = detector("yolov8", json!({}));
+        let both = run(&mut d, &[("o", &[1, 2, 6], Data::F32(&rows))]).unwrap();
+        assert_eq!(found(&both), [(0, 0.75, PLACE), (1, 0.625, PLACE)]);
+        let t = Thresholds { agnostic: true, ..T };
+        let one = run_with(&mut d, &[("o", &[1, 2, 6], Data::F32(&rows))], &t).unwrap();
+        assert_eq!(found(&one), [(0, 0.75, PLACE)]);
+    }
+
+    #[test]
+    fn no_more_than_max_detections_are_told_and_the_best_are() {
+        let row = |x: f32, score: f32| [x, 30.0, 4.0, 4.0, score, 0.0];
+        let rows = [row(10.0, 0.6), row(20.0, 0.9), row(30.0, 0.7)].concat();
+        let t = Thresholds { max_detections: 2, ..T };
+        let o = run_with(&mut detector("yolov8", json!({})), &[("o", &[1, 3, 6], Data::F32(&rows))], &t).unwrap();
+        assert_eq!(o.detections.iter().map(|d| d.score).collect::<Vec<_>>(), [0.9, 0.7]);
+    }
+
+    #[test]
+    fn a_box_in_the_padding_is_none_and_does_not_make_a_frame_bad() {
+        let rows = [20.0, 6.0, 8.0, 8.0, 0.9, 0.0];
+        let o = run(&mut detector("yolov8", json!({})), &[("o", &[1, 1, 6], Data::F32(&rows))]).unwrap();
+        assert_eq!((o.detections.len(), o.verdict), (0, Verdict::Ok));
+        assert!(o.score < T.score);
+    }
+
+    #[test]
+    fn an_oriented_box_keeps_its_size_and_tells_its_angle() {
+        let mut d = detector("yolov8", json!({"head": "oriented"}));
+        let rows = with(&[0.1, 0.75, 0.5]);
+        let o = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap();
+        assert_eq!((found(&o), o.detections[0].angle), (vec![(1, 0.75, PLACE)], Some(0.5)));
+        // What is turned may reach over the edge: it is not clipped, its centre is what counts.
+        let edge = [1.0, 30.0, 8.0, 4.0, 0.1, 0.75, 1.5];
+        let o = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&edge))]).unwrap();
+        assert!(found(&o)[0].2.iter().zip([-6.0, 24.0, 16.0, 8.0]).all(|(a, b)| (a - b).abs() < 1e-4), "{o:?}");
+    }
+
+    #[test]
+    fn a_segmenting_head_has_masks_from_the_second_output() {
+        let outputs = json!([
+            {"name": "o", "decoder": "yolov8", "labels": ["a", "b"], "head": "segment"},
+            {"name": "protos", "decoder": "yolov8"}
+        ]);
+        // One prototype of 16×16: positive to the left of the box's middle.
+        let planes: Vec<f32> = (0..256).map(|i| if i % 16 < 5 { 1.0 } else { -1.0 }).collect();
+        for (family, rows, r) in [("yolov8", with(&[0.75, 0.0, 2.0]), 7), ("yolov5", with(&[1.0, 0.75, 0.0, 2.0]), 8)] {
+            let mut outputs = outputs.clone();
+            (outputs[0]["decoder"], outputs[1]["decoder"]) = (family.into(), family.into());
+            let all = [("o", &[1, 1, r][..], Data::F32(&rows)), ("protos", &[1, 1, 16, 16][..], Data::F32(&planes))];
+            let o = run(&mut listed(outputs), &all).unwrap();
+            let mask = o.detections[0].mask.as_ref().unwrap();
+            assert_eq!((mask.width, mask.height, &*mask.values), (2, 1, &[1, 0][..]), "{family}");
+            assert_eq!(mask.region, PLACE, "{family}");
+        }
+    }
+
+    #[test]
+    fn without_prototypes_a_segmenting_head_says_what_is_missing() {
+        let mut d = detector("yolov8", json!({"head": "segment"}));
+        let e = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&[0.0; 7]))]).unwrap_err();
+        assert!(e.contains("masks") && e.contains("outputs of model.json"), "{e}");
+    }
+
+    #[test]
+    fn an_end_to_end_head_is_taken_at_its_word() {
+        let row = |score: f32, class: f32| [16.0, 28.0, 24.0, 32.0, score, class];
+        let rows = [row(0.9, 0.0), row(0.8, 0.0), row(0.7, 1.0), row(0.6, 2.0), row(0.4, 1.0)].concat();
+        let o = run(&mut detector("yolo-end-to-end", json!({})), &[("o", &[1, 5, 6], Data::F32(&rows))]).unwrap();
+        // Nothing is suppressed; a label that has no name is none.
+        assert_eq!(found(&o), [(0, 0.9, PLACE), (0, 0.8, PLACE), (1, 0.7, PLACE)]);
+    }
+
+    #[test]
+    fn yolov7_with_its_own_suppression_may_find_nothing_at_all() {
+        let mut d = detector("yolov7-end-to-end", json!({}));
+        let o = run(&mut d, &[("o", &[1, 7], Data::F32(&[0.0, 16.0, 28.0, 24.0, 32.0, 1.0, 0.9]))]).unwrap();
+        assert_eq!(found(&o), [(1, 0.9, PLACE)]);
+        let o = run(&mut d, &[("o", &[0, 7], Data::F32(&[]))]).unwrap();
+        assert_eq!((o.detections.len(), o.verdict, o.score), (0, Verdict::Ok, 0.0));
+    }
+
+    #[test]
+    fn yolox_boxes_are_in_cells_of_three_grids() {
+        // 64×64: 8×8, 4×4 and 2×2 cells.
+        let mut rows = vec![0.0; 84 * 7];
+        let mut put = |i: usize, numbers: [f32; 7]| rows[i * 7..][..7].copy_from_slice(&numbers);
+        // Cell (2, 3) of stride 8; cell (1, 2) of stride 16; the last of stride 32.
+        put(3 * 8 + 2, [0.5, 0.75, 0.0, 0.5f32.ln(), 1.0, 0.75, 0.0]);
+        put(64 + 2 * 4 + 1, [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.625]);
+        put(83, [0.0, 0.0, 0.0, 0.0, 1.0, 0.5625, 0.0]);
+        let o = run(&mut detector("yolox", json!({})), &[("o", &[1, 84, 7], Data::F32(&rows))]).unwrap();
+        let wanted = [(0, 0.75, PLACE), (1, 0.625, [16.0, 16.0, 32.0, 32.0]), (0, 0.5625, [32.0, 0.0, 64.0, 64.0])];
+        assert_eq!(found(&o), wanted);
+    }
+
+    #[test]
+    fn yolox_without_its_grid_is_in_pixels() {
+        let rows = with(&[1.0, 0.75, 0.0]);
+        let o = run(&mut detector("yolox", json!({"grid": false})), &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap();
+        assert_eq!(found(&o), [(0, 0.75, PLACE)]);
+        let e = run(&mut detector("yolox", json!({})), &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap_err();
+        assert!(e.contains("84") && e.contains("outputs[0].grid"), "{e}");
+    }
+
+    #[test]
+    fn half_precision_says_the_same() {
+        let rows: Vec<_> = with(&[0.75, 0.0]).into_iter().map(half::f16::from_f32).collect();
+        let o = run(&mut detector("yolov8", json!({})), &[("o", &[1, 1, 6], Data::F16(&rows))]).unwrap();
+        assert_eq!(found(&o), [(0, 0.75, PLACE)]);
+    }
+
+    #[test]
+    fn a_wrong_shape_is_told_what_each_family_needs() {
+        for (family, more, needs) in [
+            ("yolov5", json!({}), "[1, N, 7]"),
+            ("yolov8", json!({"head": "oriented"}), "[1, N, 7]"),
+            ("yolo-end-to-end", json!({}), "[1, N, 6]"),
+            ("yolov7-end-to-end", json!({}), "[1, N, 7]"),
+            ("yolox", json!({}), "[1, N, 7]"),
+        ] {
+            let e = run(&mut detector(family, more), &[("o", &[1, 9, 9], Data::F32(&[0.0; 81]))]).unwrap_err();
+            assert!(e.contains(family) && e.contains("[1, 9, 9]") && e.contains(needs), "{e}");
+            assert!(e.contains("outputs[0]"), "{e}");
+        }
+    }
 }

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon doctor`: what this machine offers, and which execution provider actually runs a model, how fast, and whether
+//! it says the same as the CPU.
+
+mod compare;
+mod machine;
+mod trial;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use gstandon::inference::{Provider, asked_for, runtime};
+use serde::Serialize;
+
+use crate::cli::init;
+use trial::{Ran, Told, Trial};
+
+/// Columns of a table that goes to no terminal.
+const WIDTH: u16 = 120;
+
+/// Tells what this machine offers, and which execution provider actually runs a model, with the time of each.
+#[derive(Args)]
+pub struct Doctor {
+    /// A bundle folder, an .onnx file, or STORE/NAME@VERSION; without one, a tiny graph shows what works at all
+    model: Option<String>,
+    /// Try these instead of all that the library has, as in "tensorrt,openvino(device_type=GPU),cpu"
+    #[arg(long, value_name = "LIST")]
+    providers: Option<String>,
+    /// Frames to judge with each
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    frames: u32,
+    /// Threads of the engine; 0 for as many as there are physical cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: u32,
+    /// Longest that one provider may take, seconds
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    patience: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Try one provider in this process; for the program itself
+    #[arg(long, hide = true, value_name = "PROVIDER")]
+    trial: Option<String>,
+}
+
+/// What came of one provider.
+#[derive(Serialize)]
+struct Row {
+    provider: String,
+    #[serde(flatten)]
+    told: Told,
+    /// Against the CPU provider's outcomes of the same frames; none where one of the two is missing.
+    difference: Option<compare::Difference>,
+}
+
+/// All that is known.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    machine: Vec<(&'static str, String)>,
+    providers: Vec<Offer>,
+    model: Option<String>,
+    trials: Vec<Row>,
+}
+
+/// One provider that this version can ask for.
+#[derive(Serialize)]
+struct Offer {
+    name: &'static str,
+    /// Whether the runtime library has it.
+    offered: bool,
+    /// Where a library comes from that has it.
+    source: &'static str,
+}
+
+impl Doctor {
+    /// Looks, tries, prints. Fails where there is no runtime, or where nothing runs the model.
+    pub fn execute(self) -> Result<ExitCode> {
+        if let Some(provider) = &self.trial {
+            let model = self.model.as_deref().context("--trial needs a model")?;
+            println!("{}", serde_json::to_string(&trial::here(model, provider, self.frames, self.threads))?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        init()?;
+        let machine = machine::facts();
+        let model = self.model.as_deref().map(gstandon::model::open).transpose();
+        if let Err(e) = runtime::info() {
+            if !self.json {
+                println!("{}", machine_table(&machine));
+            }
+            return Err(e.into());
+        }
+        model?;
+        let offers: Vec<_> = Provider::ALL
+            .into_iter()
+            .map(|p| Ok(Offer { name: p.name(), offered: p.offered()?, source: p.source() }))
+            .collect::<Result<_>>()?;
+        let report = Report {
+            schema: "andon.doctor/1",
+            machine,
+            trials: self.trials(&offers)?,
+            providers: offers,
+            model: self.model.clone(),
+        };
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print(&report, self.frames);
+        }
+        let runs = report.trials.iter().any(|r| matches!(r.told, Told::Ran(_)));
+        Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Tries what was asked for, or all that the library has; the CPU besides, to compare with.
+    fn trials(&self, offers: &[Offer]) -> Result<Vec<Row>> {
+        let tiny = trial::Tiny::new()?;
+        let model = self.model.as_deref().map_or_else(|| tiny.path(), PathBuf::from);
+        let mut wanted = match &self.providers {
+            Some(list) => asked_for(list)?,
+            // Building an engine takes TensorRT minutes: it has to be asked for.
+            None => offers.iter().filter(|o| o.offered && o.name != "tensorrt").map(|o| o.name.to_string()).collect(),
+        };
+        if !wanted.iter().any(|w| w == "cpu") {
+            wanted.push("cpu".into());
+        }
+        let trial = Trial {
+            model,
+            frames: self.frames,
+            threads: self.threads,
+            patience: self.patience,
+            scratch: tiny.folder(),
+        };
+        let told: Vec<_> = wanted.into_iter().map(|p| (trial.run(&p), p)).collect();
+        let cpu = told.iter().find_map(|(told, p)| if p == "cpu" { told.ran() } else { None }).cloned();
+        let row = |(mut told, provider): (Told, String)| {
+            let both = told.ran().zip(cpu.as_ref()).filter(|_| provider != "cpu");
+            let difference = both.map(|(ran, cpu)| compare::difference(&ran.outcomes, &cpu.outcomes));
+            if let Told::Ran(ran) = &mut told {
+                ran.outcomes.clear();
+            }
+            Row { provider, told, difference }
+        };
+        Ok(told.into_iter().map(row).collect())
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    if table.width().is_none() {
+        table.set_width(WIDTH);
+    }
+    table
+}
+
+fn machine_table(facts: &[(&'static str, String)]) -> Table {
+    let mut machine = table(&["this machine", ""]);
+    for (name, value) in facts {
+        machine.add_row([*name, value]);
+    }
+    machine
+}
+
+fn print(report: &Report, frames: u32) {
+    println!("{}\n", machine_table(&report.machine));
+
+    let mut offers = table(&["execution provider", "in the library", "works", "what to do"]);
+    for offer in &report.providers {
+        let own = |r: &&Row| r.provider.split('(').next() == Some(offer.name);
+        let tried = || report.trials.iter().filter(own).map(|r| &r.told);
+        // One way of asking for it that works is enough.
+        let (works, advice) = match tried().find(|t| t.ran().is_some()).or_else(|| tried().next()) {
+            Some(Told::Ran(_)) => ("yes", ""),
+            Some(Told::Failed { problem }) => ("no", problem.as_str()),
+            None if !offer.offered => ("–", offer.source),
+            None => ("not tried", "name it in --providers"),
+        };
+        offers.add_row([offer.name, if offer.offered { "yes" } else { "no" }, works, advice]);
+    }
+    println!("{offers}\n");
+
+    let what = report.model.as_deref().unwrap_or("a tiny graph");
+    println!("{what} on {frames} frames of 640×640 from defecttestsrc");
+    let mut trials = table(&["asked for", "runs on", "share of its time", "load", "a frame, median", "against cpu"]);
+    for row in &report.trials {
+        match &row.told {
+            Told::Ran(ran) => trials.add_row(columns(row, ran)),
+            Told::Failed { problem } => trials.add_row([&row.provider, "–", "–", "–", "–", problem]),
+        };
+    }
+    for column in trials.column_iter_mut().skip(3).take(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{trials}");
+    for (row, ran) in report.trials.iter().filter_map(|r| Some((r, r.told.ran()?))) {
+        if let Some(unjudged) = &ran.unjudged {
+            println!("{}: not every frame was judged: {unjudged}", row.provider);
+        }
+    }
+}
+
+fn columns(row: &Row, ran: &Ran) -> [String; 6] {
+    let shares: Vec<_> = ran.shares.iter().map(|(name, share)| format!("{name} {:.0} %", share * 100.0)).collect();
+    let against = match (&row.difference, row.provider.as_str()) {
+        (Some(difference), _) => difference.to_string(),
+        (None, "cpu") => String::new(),
+        (None, _) => "nothing to compare with".into(),
+    };
+    [
+        row.provider.clone(),
+        ran.provider.clone(),
+        shares.join(", "),
+        format!("{:.0} ms", ran.load_ms),
+        ran.median_us.map_or_else(|| "–".into(), |us| format!("{:.2} ms", us as f64 / 1000.0)),
+        against,
+    ]
+}

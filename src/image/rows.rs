@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Rows of a frame of any format as luma or as RGB, 8 bits, for whoever needs no more than that.
+
+use super::{Component, Format, Image, YuvToRgb};
+
+impl Image<'_> {
+    /// Row `y` as packed red, green, blue into `out`, three bytes a pixel. Grey is repeated, of 16 bits rounded, alpha
+    /// left out; chroma is that of the pixel's group. `yuv` is made from the frame's colorimetry.
+    pub fn rgb_row(&self, y: usize, yuv: &YuvToRgb, out: &mut [u8]) {
+        let pixels = out.as_chunks_mut::<3>().0.iter_mut().take(self.width).enumerate();
+        let sample = |i: usize| {
+            let c = &self.format.components()[i];
+            let row = self.component_row(c, y);
+            let half = usize::from(c.half_width);
+            move |x: usize| row[(x >> half) * c.step]
+        };
+        if self.format == Format::Gray16Le {
+            let row = self.planes[0].row(y, self.width * 2).as_chunks::<2>().0;
+            pixels.zip(row).for_each(|((_, out), v)| *out = [upper(*v); 3]);
+        } else if self.format.is_grey() {
+            let luma = sample(0);
+            pixels.for_each(|(x, out)| *out = [luma(x); 3]);
+        } else if self.format.is_rgb() {
+            let (r, g, b) = (sample(0), sample(1), sample(2));
+            pixels.for_each(|(x, out)| *out = [r(x), g(x), b(x)]);
+        } else {
+            let (luma, u, v) = (sample(0), sample(1), sample(2));
+            let rgb = |x| yuv.rgb(luma(x).into(), u(x).into(), v(x).into());
+            pixels.for_each(|(x, out)| *out = rgb(x).map(|c| c.round() as u8));
+        }
+    }
+
+    /// Row `y` as luma into `out`, a byte a pixel: as it is of grey and YCbCr formats (limited range stays limited), the
+    /// upper 8 of 16 bits, BT.601 of RGB.
+    pub fn luma_row(&self, y: usize, out: &mut [u8]) {
+        let out = out.iter_mut().take(self.width);
+        let components = self.format.components();
+        if self.format.is_rgb() {
+            let [r, g, b] = [0, 1, 2].map(|i| self.component_row(&components[i], y).iter().step_by(components[i].step));
+            let sum = |r: &u8, g: &u8, b: &u8| (u16::from(*r) * 77 + u16::from(*g) * 150 + u16::from(*b) * 29) >> 8;
+            out.zip(r.zip(g).zip(b)).for_each(|(out, ((r, g), b))| *out = sum(r, g, b) as u8);
+        } else {
+            let high = self.format.sample_bytes() - 1;
+            let row = self.component_row(&components[0], y)[high..].iter().step_by(components[0].step);
+            out.zip(row).for_each(|(out, v)| *out = *v);
+        }
+    }
+
+    /// The row of a component that pixel row `y` shows, from its first sample on.
+    fn component_row(&self, c: &Component, y: usize) -> &[u8] {
+        let plane = &self.planes[c.plane];
+        &plane.row(y >> usize::from(c.half_height), self.plane_size(c.plane).0)[c.offset..]
+    }
+}
+
+/// 16 bits, low byte first, to the nearest of 8.
+fn upper(v: [u8; 2]) -> u8 {
+    ((u32::from(u16::from_le_bytes(v)) * 255 + 32_767) / 65_535) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{Colorimetry, Plane};
+
+    fn image(format: Format, data: &[u8], stride: usize) -> Image<'_> {
+        Image::new(format, 3, 1, &[Plane { data, stride }], Colorimetry::default()).unwrap()
+    }
+
+    #[test]
+    fn pairs_of_odd_width_give_every_pixel_its_chroma() {
+        let (y, u, v) = ([81, 145, 41], [90, 240], [240, 110]);
+        let yuy2 = [y[0], u[0], y[1], v[0], y[2], u[1], 0, v[1]];
+        let uyvy = [u[0], y[0], v[0], y[1], u[1], y[2], v[1], 0];
+        let i420 = [Plane { data: &y, stride: 3 }, Plane { data: &u, stride: 2 }, Plane { data: &v, stride: 2 }];
+        let i420 = Image::new(Format::I420, 3, 1, &i420, Colorimetry::default()).unwrap();
+        let rows = [i420, image(Format::Yuy2, &yuy2, 8), image(Format::Uyvy, &uyvy, 8)].map(|i| {
+            let (mut rgb, mut luma) = ([0; 9], [0; 3]);
+            i.rgb_row(0, &YuvToRgb::new(i.colorimetry), &mut rgb);
+            i.luma_row(0, &mut luma);
+            (rgb, luma)
+        });
+        assert_eq!(rows[0].1, y);
+        assert_eq!(rows[0].0[..3], [254, 0, 0], "81, 90, 240 is red");
+        assert!(rows.iter().all(|r| *r == rows[0]), "{rows:?}");
+    }
+
+    #[test]
+    fn sixteen_bits_are_rounded_to_eight() {
+        let data = [0, 0, 0xff, 0xff, 0x80, 0x80];
+        let mut rgb = [0; 9];
+        image(Format::Gray16Le, &data, 6).rgb_row(0, &YuvToRgb::new(Colorimetry::default()), &mut rgb);
+        assert_eq!(rgb, [0, 0, 0, 255, 255, 255, 128, 128, 128]);
+    }
+}

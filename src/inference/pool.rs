@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The engine's threads: who makes them, at which priority, and how they wait.
+//!
+//! A thread on Linux begins with the nice value of the thread that makes it, and only the privileged may lower that
+//! again. Models are loaded by threads of low priority, so the engine's threads are not made by the loader but by a
+//! spawner, which is started early by a thread of normal priority ([`start`]) and does nothing else.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{Builder, JoinHandle},
+};
+
+use ort::{environment::ThreadManager, session::builder::SessionBuilder};
+use parking_lot::Mutex;
+
+use super::denormals::FlushDenormals;
+
+/// Starts the thread that will make the engine's threads. What calls it first lends it its priority, for good: call it
+/// from the application's thread, before any model is loaded by another.
+pub fn start() {
+    let _ = spawner();
+}
+
+/// Sets up the threads of a session: `threads` in all, the one that runs it included.
+pub(super) fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    let builder = builder
+        .with_intra_threads(threads)?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(SPIN)?
+        .with_config_entry("session.force_spinning_stop", "1")?
+        .with_flush_to_zero()?;
+    if threads <= 1 {
+        // The thread that runs it is the pool.
+        return Ok(builder);
+    }
+    Ok(builder.with_thread_manager(Pool)?)
+}
+
+/// Whether a thread without work looks for some for a while before it sleeps.
+const SPIN: bool = true;
+
+/// Makes the threads of one session.
+struct Pool;
+
+impl ThreadManager for Pool {
+    type Thread = JoinHandle<()>;
+
+    fn create(&self, work: impl FnOnce() + Send + 'static) -> ort::Result<Self::Thread> {
+        spawn(Box::new(work)).map_err(|e| ort::Error::new(format!("a thread of the engine could not be made: {e}")))
+    }
+
+    fn join(thread: Self::Thread) -> ort::Result<()> {
+        thread.join().map_err(|_| ort::Error::new("a thread of the engine panicked"))
+    }
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+type Made = std::io::Result<JoinHandle<()>>;
+
+/// The way to the spawner: one asks at a time.
+struct Spawner {
+    ask: SyncSender<Work>,
+    answer: Receiver<Made>,
+}
+
+static SPAWNER: OnceLock<std::io::Result<Mutex<Spawner>>> = OnceLock::new();
+
+fn spawner() -> std::io::Result<&'static Mutex<Spawner>> {
+    let made = SPAWNER.get_or_init(|| {
+        let (ask, asked) = sync_channel::<Work>(0);
+        let (reply, answer) = sync_channel(1);
+        Builder::new().name("andon-spawner".into()).spawn(move || serve(&asked, &reply))?;
+        Ok(Mutex::new(Spawner { ask, answer }))
+    });
+    made.as_ref().map_err(|e| std::io::Error::new(e.kind(), e.to_string()))
+}
+
+/// Ends only with the process: who asks is never dropped.
+fn serve(asked: &Receiver<Work>, reply: &SyncSender<Made>) {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    for work in asked {
+        // Linux keeps 15 letters of a name.
+        let name = format!("andon-ort-{}", MADE.fetch_add(1, Ordering::Relaxed) % 100_000);
+        let made = Builder::new().name(name).spawn(move || {
+            // For as long as the thread lives: it runs nothing but the engine.
+            let _flush = FlushDenormals::new();
+            work();
+        });
+        if reply.send(made).is_err() {
+            return;
+        }
+    }
+}
+
+fn spawn(work: Work) -> Made {
+    let gone = || std::io::Error::other("the thread that makes them is gone");
+    let spawner = spawner()?.lock();
+    spawner.ask.send(work).map_err(|_| gone())?;
+    spawner.answer.recv().map_err(|_| gone())?
+}

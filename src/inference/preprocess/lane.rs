@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The components that share a plane and its resolution on their way to the model's size, row by row.
+
+use super::{
+    mapping::Axis,
+    rows::{self, Pixel},
+    taps::{Rule, Taps},
+};
+use crate::{
+    image::{Component, Image},
+    model::Interpolation,
+};
+
+/// Rows of one lane. Its tables are kept until the geometry changes, its memory for ever.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    plane: usize,
+    step: usize,
+    bytes: usize,
+    offsets: Vec<usize>,
+    across: Taps,
+    down: Taps,
+    /// By sums, for what the fast loops do not read.
+    summed: bool,
+    width: usize,
+    /// Input rows in `ready`.
+    rows: [usize; 2],
+    /// Two input rows brought to the width, component after component.
+    ready: [Vec<f32>; 2],
+    /// The row between them.
+    out: Vec<f32>,
+    /// Whether the row at hand lies between two, and not on one.
+    between: bool,
+    /// Columns of the frame, of one component, summed over rows.
+    sums: Vec<f32>,
+}
+
+const NO_ROW: usize = usize::MAX;
+
+impl Lane {
+    /// Takes up components of one plane and resolution for `axes` of the frame.
+    pub fn fill(
+        &mut self,
+        image: &Image<'_>,
+        components: &[Component],
+        axes: &[Axis; 2],
+        interpolation: Interpolation,
+    ) {
+        let first = components[0];
+        self.plane = first.plane;
+        self.step = first.step;
+        self.bytes = image.format.sample_bytes();
+        self.offsets.clear();
+        self.offsets.extend(components.iter().map(|c| c.offset));
+        let samples = image.samples(&first);
+        let halves = [first.half_width, first.half_height];
+        let seen = [0, 1].map(|i| match (halves[i], axes[i].whole) {
+            (false, _) => (axes[i].start, axes[i].length),
+            // Odd sizes have a sample more than half of them: the plane is resized as it is.
+            (true, true) => (0.0, samples[i] as f64),
+            (true, false) => (axes[i].start / 2.0, (axes[i].length / 2.0).max(0.5)),
+        });
+        let grows = [0, 1].map(|i| axes[i].resized as f64 > seen[i].1);
+        let same = [0, 1].map(|i| axes[i].resized as f64 == seen[i].1);
+        let rule = match interpolation {
+            Interpolation::Bilinear => Rule::Linear,
+            Interpolation::Area if same == [true; 2] => Rule::Linear,
+            Interpolation::Area if grows == [false; 2] => Rule::Area,
+            Interpolation::Area => Rule::AreaGrowing,
+        };
+        self.summed = rule == Rule::Area || self.bytes == 2;
+        self.across.fill(samples[0], seen[0], &axes[0], rule, self.summed);
+        self.down.fill(samples[1], seen[1], &axes[1], rule, self.summed);
+        self.width = axes[0].count;
+        let row = self.width * components.len();
+        self.ready.iter_mut().chain([&mut self.out]).for_each(|r| r.resize(row, 0.0));
+        let (from, to) = self.across.reach();
+        self.sums.resize(to - from, 0.0);
+    }
+
+    /// Forgets the rows of the frame before.
+    pub fn begin(&mut self) {
+        self.rows = [NO_ROW; 2];
+    }
+
+    /// Makes output row `y` what [`Lane::component`] gives.
+    pub fn row(&mut self, image: &Image<'_>, y: usize) {
+        if self.summed {
+            return self.sum(image, y);
+        }
+        let tap = self.down.pairs[y];
+        let at = tap.at as usize;
+        if self.rows[0] != at && self.rows[1] == at {
+            self.rows.swap(0, 1);
+            self.ready.swap(0, 1);
+        }
+        self.load(0, image, at);
+        self.between = tap.weight != 0.0;
+        if self.between {
+            self.load(1, image, at + 1);
+            rows::between(&self.ready[0], &self.ready[1], tap.weight, &mut self.out);
+        }
+    }
+
+    /// A component of the row at hand.
+    pub fn component(&self, c: usize) -> &[f32] {
+        let row = if self.between { &self.out } else { &self.ready[0] };
+        &row[c * self.width..][..self.width]
+    }
+
+    /// The fourth component of the row at hand, where one is read.
+    pub fn alpha(&self) -> Option<&[f32]> {
+        (self.offsets.len() > 3).then(|| self.component(3))
+    }
+
+    fn load(&mut self, slot: usize, image: &Image<'_>, y: usize) {
+        if self.rows[slot] != y {
+            self.rows[slot] = y;
+            let row = image.planes[self.plane].row(y, image.plane_size(self.plane).0);
+            let pixel = Pixel { step: self.step, offsets: &self.offsets };
+            rows::resize(row, pixel, &self.across, &mut self.ready[slot]);
+        }
+    }
+
+    fn sum(&mut self, image: &Image<'_>, y: usize) {
+        self.between = false;
+        let (first, _) = self.across.reach();
+        let bytes = image.plane_size(self.plane).0;
+        let span = self.down.spans[y];
+        for (c, offset) in self.offsets.iter().enumerate() {
+            self.sums.fill(0.0);
+            for (row, weight) in (span.first as usize..).zip(self.down.of(&span)) {
+                let row = &image.planes[self.plane].row(row, bytes)[first * self.step + offset..];
+                rows::add(row, self.step, self.bytes, *weight, &mut self.sums);
+            }
+            let out = &mut self.ready[0][c * self.width..][..self.width];
+            for (out, span) in out.iter_mut().zip(&self.across.spans) {
+                let samples = &self.sums[span.first as usize - first..];
+                *out = samples.iter().zip(self.across.of(span)).map(|(v, w)| v * w).sum();
+            }
+        }
+    }
+}

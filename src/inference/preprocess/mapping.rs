@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where the frame lies in the model's input, and back.
+
+use crate::{model::Resize, result::BoxPx};
+
+/// Where the frame lies in the model's input, both in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mapping {
+    /// Frame size: width, height.
+    pub frame: [u32; 2],
+    /// The model's input: width, height.
+    pub model: [u32; 2],
+    /// Where the frame's top left corner lies in it; outside where a region or a crop leaves it out.
+    pub offset: [f32; 2],
+    /// Pixels of the model's input a pixel of the frame, across and down.
+    pub scale: [f32; 2],
+}
+
+/// One axis of the way from the frame to the model's input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Axis {
+    /// First pixel of the frame that is looked at, and how many, fractions included.
+    pub start: f64,
+    pub length: f64,
+    /// Whether that is all of the frame.
+    pub whole: bool,
+    /// Samples that the length is resized to.
+    pub resized: usize,
+    /// How many of them are cut off before those that are kept.
+    pub cut: usize,
+    /// How many are kept.
+    pub count: usize,
+    /// Where the first of them lies in the model's input.
+    pub place: usize,
+}
+
+impl Mapping {
+    /// The way from `region` of the frame (none for all of it; clipped to it, at least one pixel) to the model's size.
+    pub(super) fn new(
+        frame: [usize; 2],
+        region: Option<BoxPx>,
+        model: [usize; 2],
+        resize: Resize,
+    ) -> (Self, [Axis; 2]) {
+        let seen = [0, 1].map(|i| visible(region.map(|r| [r[i], r[i + 2]]), frame[i] as f64));
+        let fit = [0, 1].map(|i| model[i] as f64 / seen[i].1);
+        let resized = |i: usize, k: f64| (seen[i].1 * k).round() as usize;
+        let axes = [0, 1].map(|i| {
+            let (start, length) = seen[i];
+            let resized = match resize {
+                Resize::Stretch => model[i],
+                Resize::Letterbox => resized(i, fit[0].min(fit[1])).clamp(1, model[i]),
+                Resize::Crop => resized(i, fit[0].max(fit[1])).max(model[i]),
+            };
+            let count = resized.min(model[i]);
+            let (cut, place) = ((resized - count) / 2, (model[i] - count) / 2);
+            Axis { start, length, whole: length == frame[i] as f64, resized, cut, count, place }
+        });
+        let scale = axes.map(|a| a.resized as f64 / a.length);
+        let mapping = Self {
+            frame: frame.map(|v| v as u32),
+            model: model.map(|v| v as u32),
+            offset: [0, 1].map(|i| (axes[i].place as f64 - axes[i].cut as f64 - axes[i].start * scale[i]) as f32),
+            scale: scale.map(|v| v as f32),
+        };
+        (mapping, axes)
+    }
+
+    /// A box given by its corners in the model's input (left, top, right, bottom), in pixels of the frame, clipped to it.
+    pub fn to_frame(&self, corners: [f32; 4]) -> BoxPx {
+        let back =
+            |v: f32, axis: usize| ((v - self.offset[axis]) / self.scale[axis]).clamp(0.0, self.frame[axis] as f32);
+        let (x, y) = (back(corners[0], 0), back(corners[1], 1));
+        [x, y, back(corners[2], 0) - x, back(corners[3], 1) - y]
+    }
+
+    /// What the whole of the model's input covers, in pixels of the frame; a letterbox reaches beyond it.
+    pub fn region(&self) -> BoxPx {
+        let at = |axis: usize| -self.offset[axis] / self.scale[axis];
+        let long = |axis: usize| self.model[axis] as f32 / self.scale[axis];
+        [at(0), at(1), long(0), long(1)]
+    }
+}
+
+/// Start and length within 0..`all`, at least 1 long; what is not a number is all of it.
+fn visible(side: Option<[f32; 2]>, all: f64) -> (f64, f64) {
+    let Some([start, length]) = side.filter(|s| s.iter().all(|v| v.is_finite())) else { return (0.0, all) };
+    let from = f64::from(start).clamp(0.0, all);
+    let to = (f64::from(start) + f64::from(length)).clamp(0.0, all);
+    if to - from >= 1.0 {
+        return (from, to - from);
+    }
+    (((from + to) / 2.0 - 0.5).clamp(0.0, all - 1.0), 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letterbox_is_centred_and_maps_back_exactly() {
+        let (m, axes) = Mapping::new([1280, 720], None, [640, 640], Resize::Letterbox);
+        assert_eq!(axes.map(|a| (a.count, a.place)), [(640, 0), (360, 140)]);
+        assert_eq!(m.to_frame([10.0, 150.0, 30.0, 190.0]), [20.0, 20.0, 40.0, 80.0]);
+        assert_eq!(m.to_frame([-5.0, 0.0, 700.0, 640.0]), [0.0, 0.0, 1280.0, 720.0], "clipped to the frame");
+        assert_eq!(m.region(), [0.0, -280.0, 1280.0, 1280.0]);
+    }
+
+    #[test]
+    fn a_crop_cuts_the_longer_side_in_the_middle_and_maps_back_exactly() {
+        let (m, axes) = Mapping::new([1280, 720], None, [360, 360], Resize::Crop);
+        assert_eq!(axes.map(|a| (a.resized, a.cut, a.count, a.place)), [(640, 140, 360, 0), (360, 0, 360, 0)]);
+        assert_eq!(m.to_frame([0.0, 0.0, 360.0, 360.0]), [280.0, 0.0, 720.0, 720.0]);
+    }
+
+    #[test]
+    fn boxes_found_in_a_region_are_boxes_of_the_frame() {
+        for resize in [Resize::Stretch, Resize::Letterbox, Resize::Crop] {
+            let (m, _) = Mapping::new([1280, 720], Some([100.0, 50.0, 64.0, 64.0]), [128, 128], resize);
+            assert_eq!(m.to_frame([0.0, 0.0, 128.0, 64.0]), [100.0, 50.0, 64.0, 32.0], "{resize:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_that_is_empty_outside_or_no_number_still_shows_a_pixel_of_the_frame() {
+        for region in [
+            [5.0, 5.0, 0.0, 0.0],
+            [-50.0, -50.0, 10.0, 10.0],
+            [99.0, 99.0, 1e9, 1e9],
+            [40.0, 40.0, -7.0, 3.0],
+            [f32::NAN, 0.0, 3.0, 3.0],
+            [0.0, 0.0, f32::INFINITY, 3.0],
+        ] {
+            let (m, axes) = Mapping::new([64, 48], Some(region), [8, 8], Resize::Letterbox);
+            for (a, all) in axes.iter().zip([64.0, 48.0]) {
+                assert!(a.start >= 0.0 && a.length >= 1.0 && a.start + a.length <= all, "{region:?}: {a:?}");
+            }
+            assert!(m.to_frame([0.0, 0.0, 8.0, 8.0]).iter().all(|v| v.is_finite()));
+        }
+    }
+
+    #[test]
+    fn a_frame_a_thousand_times_wider_than_high_keeps_a_row() {
+        let (_, axes) = Mapping::new([10_000, 1], None, [64, 64], Resize::Letterbox);
+        assert_eq!(axes.map(|a| a.count), [64, 1]);
+    }
+}

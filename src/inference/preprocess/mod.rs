@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MPL-2.0
+//! From a frame to the model's tensor in one pass over its rows: planes are resized first, then converted at the
+//! model's size, then normalised.
+//!
+//! Resizing follows OpenCV's `INTER_LINEAR` and `INTER_AREA`; numbers stay `f32` from the first sample to the tensor, so
+//! nothing is rounded on the way. Tables are kept until the frame's size or the region changes; nothing is allocated
+//! once the largest geometry has been seen.
+
+mod colours;
+mod lane;
+mod mapping;
+mod rows;
+mod taps;
+mod tensor;
+
+use crate::{
+    image::{Format, Image, YuvToRgb},
+    model::{Colour, Input, Interpolation, Resize},
+    result::BoxPx,
+};
+
+use colours::{Row, Scratch};
+use lane::Lane;
+use mapping::Axis;
+use tensor::{Normalise, Number, Shape};
+
+pub use mapping::Mapping;
+pub use tensor::TensorMut;
+
+/// Tensors that are remembered to have their padding: as many as a large batch.
+const MOST_PADDED: usize = 64;
+
+/// The rectangle of a tensor that the frame fills: place, size.
+type Rect = [[usize; 2]; 2];
+
+/// What a geometry depends on beside the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Key {
+    format: Format,
+    frame: [usize; 2],
+    region: Option<BoxPx>,
+}
+
+/// Brings frames to one model's image input. Keep one a model and thread: it keeps its tables and rows.
+pub struct Preprocessor {
+    shape: Shape,
+    colour: Colour,
+    resize: Resize,
+    interpolation: Interpolation,
+    /// A number a channel.
+    pad: [f32; 4],
+    normalise: Normalise,
+    key: Option<Key>,
+    mapping: Mapping,
+    /// The frame's rectangle in the tensor.
+    rect: Rect,
+    /// As many as `used`; those behind keep their memory.
+    lanes: Vec<Lane>,
+    used: usize,
+    scratch: Scratch,
+    /// Addresses of tensors that have the padding of this rectangle.
+    padded: Vec<usize>,
+}
+
+impl Preprocessor {
+    /// For a checked image input of a manifest; `size` is the tensor's width and height, pixels.
+    pub fn new(input: &Input, size: [usize; 2]) -> Self {
+        let spread = |v: &[f32]| [0, 1, 2, 3].map(|c| v.get(c).or(v.first()).copied().unwrap_or(0.0));
+        Self {
+            shape: Shape { size, channels: input.colour.channels(), layout: input.layout },
+            colour: input.colour,
+            resize: input.resize,
+            interpolation: input.interpolation,
+            pad: spread(&input.pad),
+            normalise: Normalise { mean: spread(&input.mean), scale: spread(&input.scale) },
+            key: None,
+            mapping: Mapping::default(),
+            rect: [[0; 2]; 2],
+            lanes: Vec::new(),
+            used: 0,
+            scratch: Scratch::default(),
+            padded: Vec::with_capacity(MOST_PADDED),
+        }
+    }
+
+    /// Numbers of one frame in the tensor.
+    pub fn len(&self) -> usize {
+        self.shape.size[0] * self.shape.size[1] * self.shape.channels
+    }
+
+    /// Whether the tensor has no numbers, which a checked input rules out.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `tensor` ([`Preprocessor::len`] numbers) with `region` of `image`; answers where the frame lies in it.
+    ///
+    /// `region` is x, y, width and height in pixels of the frame, fractions included; none is all of it. It is clipped
+    /// to the frame and at least one pixel wide and high. Its edges are repeated as if it had been cut out; on chroma
+    /// planes it has half its numbers.
+    ///
+    /// Padding is written when a tensor comes for the first time, told by its address, or when the frame's place in it
+    /// differs from the last run. Where somebody else has written to it since, say so by [`Preprocessor::forget`].
+    ///
+    /// # Panics
+    /// Where the tensor has another length.
+    pub fn run(&mut self, image: &Image<'_>, region: Option<BoxPx>, tensor: TensorMut<'_>) -> Mapping {
+        assert_eq!(tensor.len(), self.len(), "the tensor has the size of the model's input");
+        let key = Key { format: image.format, frame: [image.width, image.height], region };
+        if self.key != Some(key) {
+            self.arrange(image, region);
+            self.key = Some(key);
+        }
+        match tensor {
+            TensorMut::F32(t) => self.write(image, t),
+            TensorMut::F16(t) => self.write(image, t),
+            TensorMut::U8(t) => self.write(image, t),
+            TensorMut::I8(t) => self.write(image, t),
+        }
+        self.mapping
+    }
+
+    /// Padding is written anew into whatever tensor comes next: for those that others write to as well.
+    pub fn forget(&mut self) {
+        self.padded.clear();
+    }
+
+    /// Tables for a new geometry.
+    fn arrange(&mut self, image: &Image<'_>, region: Option<BoxPx>) {
+        let axes: [Axis; 2];
+        (self.mapping, axes) = Mapping::new([image.width, image.height], region, self.shape.size, self.resize);
+        let rect = [axes.map(|a| a.place), axes.map(|a| a.count)];
+        if rect != self.rect {
+            self.rect = rect;
+            self.forget();
+        }
+        self.scratch.fit(axes[0].count);
+        let all = image.format.components();
+        let grey = self.colour == Colour::Grey;
+        let wanted = match image.format {
+            // Chroma is not looked at for a grey model, alpha only for one that wants it.
+            f if f.is_yuv() && grey => 1,
+            f if f.is_rgb() => all.len().min(self.colour.channels().max(3)),
+            _ => all.len(),
+        };
+        self.used = 0;
+        let like = |c: &crate::image::Component| (c.plane, c.step, c.half_width);
+        for run in all[..wanted].chunk_by(|a, b| like(a) == like(b)) {
+            if self.lanes.len() == self.used {
+                self.lanes.push(Lane::default());
+            }
+            self.lanes[self.used].fill(image, run, &axes, self.interpolation);
+            self.used += 1;
+        }
+    }
+
+    fn write<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
+        self.surround(tensor);
+        let Self { shape, colour, normalise, rect: [place, count], lanes, scratch, .. } = self;
+        let lanes = &mut lanes[..self.used];
+        lanes.iter_mut().for_each(Lane::begin);
+        let yuv = YuvToRgb::new(image.colorimetry);
+        for y in 0..count[1] {
+            lanes.iter_mut().for_each(|lane| lane.row(image, y));
+            let row = read(image.format, lanes, *colour == Colour::Grey, &yuv);
+            let rows = colours::channels(row, *colour, count[0], scratch);
+            shape.row(tensor, [place[0], place[1] + y], &rows[..shape.channels], normalise);
+        }
+    }
+
+    /// Writes the padding where it is not there yet.
+    fn surround<T: Number>(&mut self, tensor: &mut [T]) {
+        let address = tensor.as_ptr().addr();
+        if self.padded.contains(&address) {
+            return;
+        }
+        if self.padded.len() == MOST_PADDED {
+            self.padded.clear();
+        }
+        self.padded.push(address);
+        self.shape.surround(tensor, self.rect[0], self.rect[1], self.pad, &self.normalise);
+    }
+}
+
+/// The components of the row at hand, wherever they are.
+fn read<'a>(format: Format, lanes: &'a [Lane], grey: bool, yuv: &'a YuvToRgb) -> Row<'a> {
+    let first = &lanes[0];
+    match (format, lanes) {
+        (f, _) if f.is_grey() => Row::Grey(first.component(0)),
+        (f, _) if f.is_yuv() && grey => Row::Luma(first.component(0), yuv),
+        (f, [_, uv]) if f.is_yuv() => Row::Yuv([first.component(0), uv.component(0), uv.component(1)], yuv),
+        (f, [_, u, v]) if f.is_yuv() => Row::Yuv([first.component(0), u.component(0), v.component(0)], yuv),
+        (_, [r, g, b]) => Row::Rgb([r, g, b].map(|lane| lane.component(0)), None),
+        _ => Row::Rgb([0, 1, 2].map(|c| first.component(c)), first.alpha()),
+    }
+}

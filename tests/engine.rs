@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Lanes and batches of one engine: whatever runs together says what each frame alone would have said.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use common::{root, runtime};
+use gstandon::{
+    image::{Image, Plane},
+    inference::{Batcher, Cancel, Engine, Error, Job, Lane, Options, Outcome, Thresholds},
+    result::{Fields, Status, Verdict},
+};
+
+/// So long that a test which waits for it has failed.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// A folder with the graph and a manifest.
+struct Bundle(tempfile::TempDir);
+
+impl Bundle {
+    fn new(graph: &str, manifest: serde_json::Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(graph_path(graph), folder.path().join("model.onnx")).unwrap();
+        let mut whole = serde_json::json!({"schema": "andon.model/1", "name": graph, "version": "1"});
+        whole.as_object_mut().unwrap().extend(manifest.as_object().unwrap().clone());
+        std::fs::write(folder.path().join("model.json"), whole.to_string()).unwrap();
+        Self(folder)
+    }
+
+    #[track_caller]
+    fn load(&self) -> Arc<Engine> {
+        load(&self.0.path().display().to_string())
+    }
+}
+
+#[track_caller]
+fn load(model: &str) -> Arc<Engine> {
+    runtime();
+    Arc::new(Engine::load(model, &Options { threads: 1, ..Options::default() }).unwrap())
+}
+
+fn graph_path(name: &str) -> std::path::PathBuf {
+    root().join(format!("tests/data/{name}.onnx"))
+}
+
+fn graph(name: &str) -> String {
+    graph_path(name).display().to_string()
+}
+
+/// A grey square of one level.
+struct Square(Vec<u8>, usize);
+
+impl Square {
+    fn new(level: u8, side: usize) -> Self {
+        Self(vec![level; side * side], side)
+    }
+
+    fn judge(&self, lane: &mut Lane, fields: &Fields, cancel: &Cancel) -> Result<Outcome, Error> {
+        let image = Image::gray8(&self.0, self.1, self.1).unwrap();
+        judge(lane, &image, fields, cancel)
+    }
+}
+
+fn judge(lane: &mut Lane, image: &Image<'_>, fields: &Fields, cancel: &Cancel) -> Result<Outcome, Error> {
+    let thresholds = Thresholds::default();
+    lane.infer(&Job { image, region: None, fields, templates: &[], thresholds: &thresholds }, cancel)
+}
+
+fn level(source: usize, frame: usize) -> u8 {
+    ((source * 61 + frame * 17) % 256) as u8
+}
+
+/// What each frame of a source says alone.
+fn alone(engine: &Arc<Engine>, source: usize, frames: usize) -> Vec<Outcome> {
+    let (mut lane, cancel) = (engine.lane().unwrap(), Cancel::new().unwrap());
+    let say = |frame| Square::new(level(source, frame), 32).judge(&mut lane, &Fields::new(), &cancel).unwrap();
+    (0..frames).map(say).collect()
+}
+
+/// What the frames of several sources say, each source on a thread of its own, from a lane of its own. From the second
+/// frame on all are there.
+fn together(lanes: Vec<Lane>, frames: impl Fn(usize) -> usize + Sync) -> Vec<Vec<Outcome>> {
+    let all_came = Barrier::new(lanes.len());
+    thread::scope(|s| {
+        let (frames, all_came) = (&frames, &all_came);
+        let work = |(source, mut lane): (usize, Lane)| {
+            s.spawn(move || {
+                let cancel = Cancel::new().unwrap();
+                let say = |f| {
+                    let outcome = Square::new(level(source, f), 32).judge(&mut lane, &Fields::new(), &cancel).unwrap();
+                    if f == 0 {
+                        all_came.wait();
+                    }
+                    outcome
+                };
+                (0..frames(source)).map(say).collect()
+            })
+        };
+        let threads: Vec<_> = lanes.into_iter().enumerate().map(work).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+fn lanes(batcher: &Batcher, n: usize) -> Vec<Lane> {
+    (0..n).map(|_| batcher.lane().unwrap()).collect()
+}
+
+#[test]
+fn lanes_that_run_at_the_same_time_say_what_each_says_alone() {
+    for model in ["detector", "batch", "batch-f16"] {
+        let engine = load(&graph(model));
+        let several = together((0..4).map(|_| engine.lane().unwrap()).collect(), |_| 60);
+        for (source, outcomes) in several.iter().enumerate() {
+            assert_eq!(*outcomes, alone(&engine, source, 60), "{model}, source {source}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_says_of_each_frame_what_the_frame_alone_says() {
+    for model in ["batch", "batch-f16"] {
+        let engine = load(&graph(model));
+        let batcher = Batcher::new(&engine, 4, FOR_EVER).unwrap();
+        let several = together(lanes(&batcher, 4), |_| 100);
+        for (source, outcomes) in several.iter().enumerate() {
+            assert_eq!(*outcomes, alone(&engine, source, 100), "{model}, source {source}");
+        }
+        let (frames, runs) = batcher.counts();
+        assert!(frames == 400 && runs <= 103, "{model}: {frames} frames in {runs} runs");
+    }
+}
+
+#[test]
+fn a_source_that_ends_early_keeps_nobody_waiting() {
+    let engine = load(&graph("batch"));
+    let batcher = Batcher::new(&engine, 3, FOR_EVER).unwrap();
+    let several = together(lanes(&batcher, 3), |source| if source == 1 { 3 } else { 50 });
+    assert_eq!(several[2], alone(&engine, 2, 50));
+}
+
+#[test]
+fn a_source_that_pauses_keeps_nobody_waiting_once_it_said_so() {
+    let engine = load(&graph("batch"));
+    let batcher = Batcher::new(&engine, 2, FOR_EVER).unwrap();
+    let [mut a, mut b] = <[Lane; 2]>::try_from(lanes(&batcher, 2)).ok().unwrap();
+    let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
+    // Nobody else has come yet, so the first frame goes alone.
+    Square::new(0, 32).judge(&mut a, &none, &cancel).unwrap();
+    a.leave();
+    let outcome = Square::new(255, 32).judge(&mut b, &none, &cancel).unwrap();
+    assert_eq!(outcome.verdict, Verdict::Ng);
+}
+
+#[test]
+fn a_slow_source_costs_the_others_no_more_than_the_timeout() {
+    let engine = load(&graph("batch"));
+    let batcher = Batcher::new(&engine, 2, Duration::from_millis(1)).unwrap();
+    let [mut quick, mut slow] = <[Lane; 2]>::try_from(lanes(&batcher, 2)).ok().unwrap();
+    let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
+    Square::new(0, 32).judge(&mut slow, &none, &cancel).unwrap();
+    for frame in 0..20 {
+        let square = Square::new(level(0, frame), 32);
+        assert_eq!(square.judge(&mut quick, &none, &cancel).unwrap().status, Status::Ok);
+    }
+    assert_eq!(Square::new(255, 32).judge(&mut slow, &none, &cancel).unwrap().verdict, Verdict::Ng);
+}
+
+#[test]
+fn a_flush_ends_the_wait_for_others() {
+    let engine = load(&graph("batch"));
+    let batcher = Batcher::new(&engine, 2, FOR_EVER).unwrap();
+    let [mut a, mut b] = <[Lane; 2]>::try_from(lanes(&batcher, 2)).ok().unwrap();
+    let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
+    Square::new(0, 32).judge(&mut b, &none, &cancel).unwrap();
+    thread::scope(|s| {
+        let (cancel, none) = (&cancel, &none);
+        let waits = s.spawn(move || Square::new(0, 32).judge(&mut a, none, cancel));
+        while batcher.waiting() == 0 {
+            thread::yield_now();
+        }
+        cancel.terminate();
+        assert!(matches!(waits.join().unwrap(), Err(Error::Cancelled)));
+    });
+    cancel.reset();
+    // The one that was left is not waited for: its lane is gone.
+    assert_eq!(Square::new(0, 32).judge(&mut b, &none, &cancel).unwrap().status, Status::Ok);
+}
+
+#[test]
+fn a_flush_of_the_one_that_runs_a_batch_leaves_the_other_frames_judged() {
+    let engine = load(&graph("batch-endless"));
+    let batcher = Batcher::new(&engine, 2, FOR_EVER).unwrap();
+    let [mut dark, mut bright] = <[Lane; 2]>::try_from(lanes(&batcher, 2)).ok().unwrap();
+    let (mine, other, none) = (Cancel::new().unwrap(), Cancel::new().unwrap(), Fields::new());
+    Square::new(0, 32).judge(&mut bright, &none, &other).unwrap();
+    thread::scope(|s| {
+        let (mine, other, none) = (&mine, &other, &none);
+        let waits = s.spawn(move || Square::new(10, 32).judge(&mut dark, none, mine));
+        while batcher.waiting() == 0 {
+            thread::yield_now();
+        }
+        // The last to come runs the batch, which goes on for ever because of its frame.
+        let runs = s.spawn(move || Square::new(255, 32).judge(&mut bright, none, other));
+        while batcher.waiting() < 2 {
+            thread::yield_now();
+        }
+        other.terminate();
+        assert!(matches!(runs.join().unwrap(), Err(Error::Cancelled)));
+        assert_eq!(waits.join().unwrap().unwrap().status, Status::Ok);
+    });
+}
+
+#[test]
+fn a_frame_that_breaks_its_batch_is_the_only_one_unjudged() {
+    let engine = load(&graph("batch-fails"));
+    let batcher = Batcher::new(&engine, 3, FOR_EVER).unwrap();
+    let outcomes: Vec<_> = thread::scope(|s| {
+        let work = |(source, mut lane): (usize, Lane)| {
+            let square = Square::new(if source == 1 { 255 } else { 100 }, 32);
+            s.spawn(move || square.judge(&mut lane, &Fields::new(), &Cancel::new().unwrap()))
+        };
+        let threads: Vec<_> = lanes(&batcher, 3).into_iter().enumerate().map(work).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert!(matches!(&outcomes[1], Err(Error::Run(_))), "{:?}", outcomes[1]);
+    for good in [&outcomes[0], &outcomes[2]] {
+        assert_eq!(good.as_ref().unwrap().status, Status::Ok);
+    }
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_gives_its_seat_up() {
+    let engine = load(&graph("batch"));
+    let batcher = Batcher::new(&engine, 2, FOR_EVER).unwrap();
+    let [mut a, mut b] = <[Lane; 2]>::try_from(lanes(&batcher, 2)).ok().unwrap();
+    let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
+    let pixels = [0; 32 * 32];
+    let mut image = Image::gray8(&pixels, 32, 32).unwrap();
+    image.planes[0] = Plane { data: &pixels[..40], stride: 32 };
+    Square::new(0, 32).judge(&mut b, &none, &cancel).unwrap();
+    assert!(matches!(judge(&mut a, &image, &none, &cancel), Err(Error::Run(_))));
+    drop(a);
+    assert_eq!(Square::new(255, 32).judge(&mut b, &none, &cancel).unwrap().verdict, Verdict::Ng);
+}
+
+fn with_speed(source: &str) -> Bundle {
+    Bundle::new(
+        source,
+        serde_json::json!({
+            "task": "detection", "verdict": {"rule": "any-detection"},
+            "inputs": [
+                {"name": "images", "source": "image", "colour": "grey", "size": [32, 32]},
+                {"name": "speed", "source": "field:speed", "shape": [1, 1], "required": true},
+            ],
+            "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["dark", "bright"]}]
+        }),
+    )
+}
+
+#[test]
+fn each_frame_of_a_batch_has_its_own_fields_and_one_without_keeps_nobody_waiting() {
+    let engine = with_speed("batch-field").load();
+    let batcher = Batcher::new(&engine, 3, FOR_EVER).unwrap();
+    let scores: Vec<_> = thread::scope(|s| {
+        let work = |(source, mut lane): (usize, Lane)| {
+            s.spawn(move || {
+                let cancel = Cancel::new().unwrap();
+                let told = Fields::from_iter([("speed".to_string(), serde_json::json!(source as f64 / 8.0))]);
+                let say = |frame: usize| {
+                    let fields = if source == 1 && frame % 2 == 1 { Fields::new() } else { told.clone() };
+                    let outcome = Square::new(51, 32).judge(&mut lane, &fields, &cancel).unwrap();
+                    (outcome.status, (outcome.score * 1000.0).round() as i32)
+                };
+                (0..30).map(say).collect::<Vec<_>>()
+            })
+        };
+        let threads: Vec<_> = lanes(&batcher, 3).into_iter().enumerate().map(work).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    for (source, said) in scores.iter().enumerate() {
+        for (frame, said) in said.iter().enumerate() {
+            let missing = source == 1 && frame % 2 == 1;
+            let expected = if missing { (Status::MissingField, 0) } else { (Status::Ok, 200 + source as i32 * 125) };
+            assert_eq!(*said, expected, "source {source}, frame {frame}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_gathered_says_why() {
+    let fixed = load(&graph("detector"));
+    assert_eq!(fixed.most_in_batch(), 1);
+    let error = Batcher::new(&fixed, 2, FOR_EVER).err().unwrap().to_string();
+    assert!(error.contains("batch-size=1") && error.contains("detector.onnx"), "{error}");
+    let unsized_engine = any_size().load();
+    let error = Batcher::new(&unsized_engine, 2, FOR_EVER).err().unwrap().to_string();
+    assert!(error.contains("inputs[].size"), "{error}");
+}
+
+fn any_size() -> Bundle {
+    Bundle::new(
+        "any-size",
+        serde_json::json!({
+            "task": "embedding", "verdict": {"rule": "none"},
+            "inputs": [{"name": "images", "source": "image", "colour": "grey"}],
+            "outputs": [{"name": "vector", "decoder": "embedding"}]
+        }),
+    )
+}
+
+#[test]
+fn a_graph_without_a_size_follows_the_frame_rounded_up() {
+    let engine = any_size().load();
+    let (mut lane, cancel, none) = (engine.lane().unwrap(), Cancel::new().unwrap(), Fields::new());
+    for (width, height, expected) in [(64, 32, [32.0, 64.0]), (50, 33, [64.0, 64.0]), (200, 1, [32.0, 224.0])] {
+        let pixels = vec![9; width * height];
+        let image = Image::gray8(&pixels, width, height).unwrap();
+        let outcome = judge(&mut lane, &image, &none, &cancel).unwrap();
+        assert_eq!(outcome.embedding.unwrap()[3..], expected, "{width}x{height}");
+    }
+}
+
+#[test]
+fn boxes_in_pixels_of_what_the_graph_is_told_lie_right_in_the_frame() {
+    let bundle = Bundle::new(
+        "told-size",
+        serde_json::json!({
+            "task": "detection", "verdict": {"rule": "any-detection"},
+            "inputs": [
+                {"name": "images", "source": "image", "colour": "grey", "size": [64, 32], "resize": "stretch"},
+                {"name": "size", "source": "frame-size", "type": "i64"},
+            ],
+            "outputs": [
+                {"name": "boxes", "decoder": "ssd", "role": "boxes", "labels": ["thing"], "boxes": "corners"},
+                {"name": "scores", "decoder": "ssd", "role": "scores"},
+                {"name": "labels", "decoder": "ssd", "role": "labels"},
+            ]
+        }),
+    );
+    let (mut lane, cancel) = (bundle.load().lane().unwrap(), Cancel::new().unwrap());
+    let outcome = Square::new(255, 100).judge(&mut lane, &Fields::new(), &cancel).unwrap();
+    assert_eq!(outcome.detections.len(), 1, "{outcome:?}");
+    assert_eq!(outcome.detections[0].bbox, [25.0, 25.0, 50.0, 50.0]);
+}
+
+#[test]
+fn numbers_of_every_type_go_in_and_come_out() {
+    let kinds = ["f32", "f16", "f64", "i64", "i32", "u8", "i8", "bool"];
+    let field = |k: &&str| serde_json::json!({"name": format!("in_{k}"), "source": format!("field:{k}"), "type": k, "required": true});
+    let mut inputs = vec![serde_json::json!({"name": "image", "source": "image", "colour": "grey", "size": [8, 8]})];
+    inputs.extend(kinds.iter().map(field));
+    let fields = Fields::from_iter(kinds.iter().enumerate().map(|(i, k)| {
+        let value = if *k == "bool" { serde_json::json!(true) } else { serde_json::json!(i + 1) };
+        (k.to_string(), value)
+    }));
+    for out in kinds {
+        let bundle = Bundle::new(
+            "types",
+            serde_json::json!({
+                "task": "embedding", "verdict": {"rule": "none"}, "inputs": inputs,
+                "outputs": [{"name": format!("out_{out}"), "decoder": "embedding"}]
+            }),
+        );
+        let (mut lane, cancel) = (bundle.load().lane().unwrap(), Cancel::new().unwrap());
+        let outcome = Square::new(0, 8).judge(&mut lane, &fields, &cancel).unwrap();
+        // 1 to 7, and one for yes.
+        let expected = if out == "bool" { 1.0 } else { 29.0 };
+        assert_eq!(outcome.embedding.as_deref(), Some(&[expected][..]), "{out}: {outcome:?}");
+    }
+}
+
+/// Counts what a thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: hands everything on to the system's allocator, and only counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's word.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's word.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+#[test]
+fn a_frame_without_detections_allocates_nothing() {
+    let gathered = |model| {
+        let batcher = Batcher::new(&load(&graph(model)), 1, FOR_EVER).unwrap();
+        batcher.lane().unwrap()
+    };
+    let lanes = [load(&graph("detector")).lane().unwrap(), load(&graph("batch")).lane().unwrap(), gathered("batch")];
+    let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
+    for (i, mut lane) in lanes.into_iter().enumerate() {
+        let frames = [10, 20, 30, 40].map(|level| Square::new(level, 50));
+        let mut round = || {
+            let begun = ALLOCATIONS.get();
+            frames.iter().for_each(|f| drop(f.judge(&mut lane, &none, &cancel).unwrap()));
+            ALLOCATIONS.get() - begun
+        };
+        round();
+        assert_eq!(round(), 0, "lane {i}");
+    }
+}
