@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 # The project's commands. Thin: the work is in cargo and in scripts/.
 
-# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer).
+# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer), FEATURES=tensors with that one,
+# which holds the other (1.26 or newer).
 FEATURES ?=
 CARGO ?= cargo
 cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(FEATURES))
@@ -17,7 +18,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 setup: ## install what is missing: GStreamer, ONNX Runtime (needs root or sudo the first time)
-	@scripts/setup $(if $(filter analytics,$(FEATURES)),--analytics)
+	@scripts/setup $(if $(filter analytics tensors,$(FEATURES)),--analytics)
 
 build: setup ## build the plugin and the program `andon`, optimised
 	$(CARGO) build --release $(cargo_flags)

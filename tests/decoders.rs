@@ -10,7 +10,7 @@ mod common;
 use common::{launch, play, root, runtime};
 use gstandon::{
     image::{Colorimetry, Format, Image, Plane},
-    inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor},
+    inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor, TensorMut},
     model::Manifest,
     result::{Detection, Mask, Verdict},
 };
@@ -162,9 +162,9 @@ impl Case {
         let black = vec![0; width * height];
         let plane = [Plane { data: &black, stride: width }];
         let image = Image::new(Format::Gray8, width, height, &plane, Colorimetry::default()).unwrap();
-        let mut preprocessor = Preprocessor::new(&serde_json::from_value(input).unwrap());
+        let mut preprocessor = Preprocessor::new(&serde_json::from_value(input).unwrap(), self.model);
         let mut tensor = vec![0.0; preprocessor.len()];
-        preprocessor.run(&image, &mut tensor)
+        preprocessor.run(&image, None, TensorMut::F32(&mut tensor))
     }
 
     /// A manifest around `outputs`, with the case's thresholds; the labels go to the first output.
@@ -631,4 +631,39 @@ fn an_ultralytics_export_without_a_manifest_prints_what_it_sees_by_its_own_names
             assert!((found[0]["box"][at].as_f64().unwrap() - wanted).abs() < 0.01, "{frame}");
         }
     }
+}
+
+/// What newer PyTorch exporters leave, anomalib's among them.
+#[test]
+fn a_graph_whose_weights_lie_in_a_file_beside_it_is_loaded_with_them() {
+    runtime();
+    let line = |model: &str| {
+        let model = root().join("tests/data").join(model);
+        let line =
+            "videotestsrc num-buffers=1 pattern=white ! video/x-raw,format=GRAY8,width=32,height=32 ! modelinfer";
+        let pipeline = launch(&format!("{line} model={} post-messages=true ! fakesink", model.display()));
+        common::jsons(&play(&pipeline), "andon/inference")[0]["detections"].clone()
+    };
+    let inside = line("detector.onnx");
+    assert_eq!(inside.as_array().unwrap().len(), 1);
+    assert_eq!(line("outside.onnx"), inside);
+}
+
+#[test]
+fn a_modelinfo_beside_a_bare_file_decides_where_the_graph_does_not() {
+    runtime();
+    let dir = tempfile::tempdir().unwrap();
+    let model = dir.path().join("m.onnx");
+    std::fs::copy(root().join("tests/data/detector-plain.onnx"), &model).unwrap();
+    let line = "videotestsrc num-buffers=1 pattern=white ! video/x-raw,format=GRAY8,width=32,height=32 ! modelinfer";
+    let line = format!("{line} model={} labels=dark,bright post-messages=true ! fakesink", model.display());
+    let score = || {
+        let found = common::jsons(&play(&launch(&line)), "andon/inference");
+        found[0]["detections"][0]["score"].as_f64().unwrap()
+    };
+    let usual = score();
+    assert!(usual > 0.9, "white is about 1 where nothing else is said, not {usual}");
+    let info = "[modelinfo]\nversion=1.0\n[images]\ndir=input\nranges=0.0,0.5\n[output0]\ndir=output\nid=yolo-v8-out\n";
+    std::fs::write(dir.path().join("m.onnx.modelinfo"), info).unwrap();
+    assert!((score() - usual / 2.0).abs() < 1e-3, "by its ranges white is half as much");
 }

@@ -61,3 +61,30 @@ fn a_crop_keeps_the_identity_and_no_wrong_box() {
     assert_eq!(AndonFrameMeta::get(&out), Some(frame));
     assert!(boxes(&out).is_none_or(|(b, _)| b == [4., 6., 16., 12.]), "{:?}", boxes(&out));
 }
+
+/// A `raw` model's outputs, as the tensor decoders of GStreamer find them.
+#[cfg(feature = "tensors")]
+#[test]
+fn outputs_of_a_raw_model_are_handed_on_as_tensors() {
+    use gst_analytics::TensorMeta;
+
+    common::runtime();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(common::root().join("tests/data/ultralytics.onnx"), dir.path().join("model.onnx")).unwrap();
+    let manifest = serde_json::json!({
+        "schema": "andon.model/1", "name": "m", "version": "1", "task": "other", "verdict": {"rule": "none"},
+        "inputs": [{"name": "images", "source": "image", "size": [128, 96]}],
+        "outputs": [{"name": "output0", "decoder": "raw"}],
+    });
+    std::fs::write(dir.path().join("model.json"), manifest.to_string()).unwrap();
+    let mut h = gst_check::Harness::new_parse(&format!("modelinfer model={}", dir.path().display()));
+    h.set_src_caps_str("video/x-raw,format=RGB,width=128,height=96,framerate=30/1");
+    let out = h.push_and_pull(gst::Buffer::from_mut_slice(vec![255u8; 128 * 96 * 3])).unwrap();
+    let meta = out.meta::<TensorMeta>().expect("GStreamer's own meta is there");
+    let tensor = &meta.as_slice()[0];
+    assert_eq!((tensor.id().as_str().as_str(), tensor.dims()), ("output0", &[1, 6, 165][..]));
+    // On white, every place is a scratch, surely.
+    let bytes = tensor.data().map_readable().unwrap();
+    let numbers: Vec<_> = bytes.chunks_exact(4).map(|b| f32::from_ne_bytes(b.try_into().unwrap())).collect();
+    assert!(numbers[4 * 165..5 * 165].iter().all(|s| (s - 1.0).abs() < 1e-3));
+}

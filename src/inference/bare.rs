@@ -117,6 +117,10 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
 fn adapt(input: &mut Input, decoder: Decoder, graph: &Graph) {
     let rfdetr = graph.outputs.iter().any(|o| o.name == "dets");
     match decoder {
+        // Ultralytics' classifiers see the middle of the frame.
+        Decoder::Classification if graph.notes.get("task").is_some_and(|t| t == "classify") => {
+            input.resize = Resize::Crop;
+        }
         // Blue first and 0..255, as Megvii's exporter leaves it.
         Decoder::Yolox if input.colour == Colour::Rgb => (input.colour, input.scale) = (Colour::Bgr, vec![1.0]),
         Decoder::Detr | Decoder::Rtdetr if input.colour == Colour::Rgb && (decoder == Decoder::Detr || rfdetr) => {

@@ -57,6 +57,9 @@ pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, Error> 
     Err(Error::NoProvider { path: source.path.clone(), reasons: fallbacks.join("; "), advice })
 }
 
+/// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
 fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Session, String> {
     let mut builder = builder(options).map_err(|e| e.to_string())?;
     if wanted.provider != Provider::Cpu {
@@ -64,6 +67,11 @@ fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Sessio
         builder = builder.with_intra_op_spinning(false).map_err(|e| e.to_string())?;
     }
     wanted.add(&mut builder, options.threads)?;
+    // Some exporters put the weights into a file beside the graph, whose folder a graph in memory does not tell.
+    if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
+        let folder = if folder.is_empty() { "." } else { folder };
+        builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(|e| e.to_string())?;
+    }
     builder.commit_from_memory(&source.bytes).map_err(|e| e.to_string())
 }
 

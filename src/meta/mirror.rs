@@ -9,7 +9,8 @@ use super::{AndonFrameMeta, AndonInferenceMeta};
 use crate::result::{Arm, Detection, Frame, Inference, Verdict};
 
 /// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
-/// `GstAnalyticsRelationMeta`. Of the challenger and of the truth nothing is mirrored.
+/// `GstAnalyticsRelationMeta`; with the feature `tensors`, outputs that nobody here reads as `GstTensorMeta`. Of the
+/// challenger and of the truth nothing is mirrored.
 pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     if inference.arm != Arm::A {
         return;
@@ -19,6 +20,8 @@ pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     }
     #[cfg(feature = "analytics")]
     analytics::mirror(buffer, inference);
+    #[cfg(feature = "tensors")]
+    super::tensors::mirror(buffer, &inference.tensors);
 }
 
 /// One detection as a region of interest.

@@ -10,6 +10,8 @@ pub mod message;
 mod mirror;
 mod stage;
 mod stream;
+#[cfg(feature = "tensors")]
+mod tensors;
 pub mod video;
 
 pub use frame::AndonFrameMeta;

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, external_data_helper, helper, numpy_helper, save
+from onnx import TensorProto, checker, external_data_helper, helper, load, numpy_helper, save
 
 F32, I64, U8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
 
@@ -449,6 +449,12 @@ def main():
     faded(folder, names)
     bad(folder, names)
     scratches(folder)
+
+    # The same as detector, with its weights in a file beside it, as newer exporters leave them.
+    outside = load(str(folder / "detector.onnx"))
+    place = {"save_as_external_data": True, "all_tensors_to_one_file": True, "size_threshold": 0}
+    (folder / "outside.onnx.data").unlink(missing_ok=True)
+    save(outside, str(folder / "outside.onnx"), location="outside.onnx.data", **place)
 
 
 main()
