@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::process::Command;
+use std::{process::Command, sync::OnceLock};
 
 use common::{jsons, launch, play, play_until_end, root};
 use gst::prelude::*;
@@ -26,16 +26,9 @@ fn inside(test: &str) -> bool {
         common::runtime();
         return true;
     }
-    let fetched = Command::new("scripts/openvino").current_dir(root()).output().expect("scripts/openvino can be run");
-    assert!(
-        fetched.status.success(),
-        "this test needs ONNX Runtime with OpenVINO, once from the network: {}",
-        String::from_utf8_lossy(&fetched.stderr)
-    );
-    let library = String::from_utf8(fetched.stdout).expect("its path is text");
     let child = Command::new(std::env::current_exe().expect("a test has a file"))
         .args(["--exact", test, "--nocapture"])
-        .env("ORT_DYLIB_PATH", library.trim())
+        .env("ORT_DYLIB_PATH", library())
         .env(INSIDE, "1")
         .output()
         .expect("this test can be run again");
@@ -44,6 +37,21 @@ fn inside(test: &str) -> bool {
     assert!(child.status.success(), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
     assert!(said.contains("1 passed"), "the child ran this test: {said}");
     false
+}
+
+/// The path of OpenVINO's library; fetched once, whichever test comes first.
+fn library() -> &'static str {
+    static LIBRARY: OnceLock<String> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let fetched =
+            Command::new("scripts/openvino").current_dir(root()).output().expect("scripts/openvino can be run");
+        assert!(
+            fetched.status.success(),
+            "this test needs ONNX Runtime with OpenVINO, once from the network: {}",
+            String::from_utf8_lossy(&fetched.stderr)
+        );
+        String::from_utf8(fetched.stdout).expect("its path is text").trim().into()
+    })
 }
 
 /// What the provider that was asked for says of the same frames: the provider's name, and an outcome a frame.
