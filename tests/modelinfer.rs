@@ -52,10 +52,16 @@ fn white_is_judged_alike_in_every_format() {
         let info = gst_video::VideoInfo::builder(*format, 62, 62).build().unwrap();
         let mut frame = b.frame(255, info.size());
         if info.is_yuv() {
-            let luma = info.offset()[1];
             let mut map = frame.get_mut().unwrap().map_writable().unwrap();
-            map[..luma].fill(235);
-            map[luma..].fill(128);
+            match format {
+                gst_video::VideoFormat::Yuy2 => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[235, 128])),
+                gst_video::VideoFormat::Uyvy => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[128, 235])),
+                _ => {
+                    let luma = info.offset()[1];
+                    map[..luma].fill(235);
+                    map[luma..].fill(128);
+                }
+            }
         }
         let frame = b.push(frame);
         let i = AndonInferenceMeta::get(&frame, Arm::A).unwrap();

@@ -372,14 +372,6 @@ impl ModelInfer {
         self.stats.lock().provider.to_string()
     }
 
-    fn set_image_root(&self, root: String) {
-        let templates = (!root.is_empty()).then(|| Arc::new(Templates::new(&root)));
-        // What it takes the place of waits for its thread: not under the lock that frames take.
-        let before = std::mem::replace(&mut *self.templates.lock(), templates);
-        drop(before);
-        self.settings().image_root = root;
-    }
-
     /// The action `reset`.
     fn reset(&self) -> bool {
         self.stats.lock().reset();
@@ -401,15 +393,5 @@ impl ModelInfer {
         if let Some(cancel) = self.cancel.lock().as_ref() {
             cancel.terminate();
         }
-    }
-
-    fn inject(&self, event: gst::Event) {
-        self.injected.lock().push(event);
-        self.injecting.store(true, Ordering::Release);
-    }
-
-    pub(super) fn refuse(&self, problem: &str) {
-        self.stats.lock().events_refused += 1;
-        gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use gst_video::{VideoCropMeta, VideoFrameRef, VideoInfo};
+use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
     pace::Skip,
@@ -16,7 +16,7 @@ use crate::{
     image::Image,
     inference::{self, Cancel, Job, Outcome, Template},
     meta,
-    result::{Arm, BoxPx, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
+    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
 
 /// What becomes of a frame.
@@ -150,16 +150,10 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
 
 fn frame(work: &Work, image: &Image<'_>, running: &Running, cancel: &Cancel) -> Result<Outcome, inference::Error> {
     let thresholds = work.live.thresholds(&running.manifest().thresholds);
-    let region = crop(&work.buffer).and_then(|crop| stage2::visible(&crop, work.size()));
+    let region = meta::video::region(&work.buffer).and_then(|crop| stage2::visible(&crop, work.size()));
     let (fields, templates) = (&work.fields, &work.templates);
     let job = Job { image, region, fields, templates, thresholds: &thresholds };
     running.with_lane(|lane| lane.infer(&job, cancel))
-}
-
-/// What of the buffer is to be seen, where somebody cropped it without copying.
-fn crop(buffer: &gst::BufferRef) -> Option<BoxPx> {
-    let (x, y, w, h) = buffer.meta::<VideoCropMeta>()?.rect();
-    Some([x as f32, y as f32, w as f32, h as f32])
 }
 
 fn detections(

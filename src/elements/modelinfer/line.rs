@@ -38,15 +38,15 @@ pub(super) struct Intake {
     /// The model; none where it could not be had and frames pass.
     pub running: Option<Arc<Running>>,
     /// Of the caps.
-    info: Option<Arc<VideoInfo>>,
+    pub info: Option<Arc<VideoInfo>>,
     /// Of the stream, for capture times and lateness.
-    segment: gst::FormattedSegment<gst::ClockTime>,
+    pub segment: gst::FormattedSegment<gst::ClockTime>,
     /// Arm, part and fields that the stream has told.
-    context: StreamContext,
+    pub context: StreamContext,
     /// Copied from the settings when they change.
     live: Live,
     /// Which frames are judged.
-    pace: Pace,
+    pub pace: Pace,
     /// The arm for which the shared engine has been claimed.
     claimed: Option<Arm>,
 }
@@ -65,7 +65,7 @@ impl Intake {
     }
 
     /// Claims a shared engine for the arm, as soon as it is known and before a frame is judged.
-    fn claim(&mut self, arm: Arm) {
+    pub fn claim(&mut self, arm: Arm) {
         if self.claimed != Some(arm) {
             self.claimed = Some(arm);
             if let Some(member) = self.running.as_ref().and_then(|r| r.member.as_ref()) {
@@ -300,7 +300,7 @@ impl ModelInfer {
 
     /// Lets the source pad's task run or not; it does only where frames leave through it. Who forbids it waits for it
     /// after this, so that nobody can start it behind his back.
-    fn allow_task(&self, allowed: bool) {
+    pub(super) fn allow_task(&self, allowed: bool) {
         *self.task_allowed.lock() = allowed;
         self.start_task();
     }
@@ -321,122 +321,5 @@ impl ModelInfer {
         if let Err(error) = started {
             gst::error!(CAT, imp = self, "{error}");
         }
-    }
-}
-
-/// Events and pads.
-impl ModelInfer {
-    pub(super) fn activate_src(
-        &self,
-        pad: &gst::Pad,
-        mode: gst::PadMode,
-        active: bool,
-    ) -> Result<(), gst::LoggableError> {
-        if mode != gst::PadMode::Push {
-            return Err(gst::loggable_error!(CAT, "modelinfer only pushes"));
-        }
-        self.allow_task(active);
-        if !active {
-            self.flight.stop();
-            pad.stop_task()?;
-        }
-        Ok(())
-    }
-
-    /// Sends a serialized event down, behind the frames that came before it.
-    fn forward(&self, event: gst::Event) -> bool {
-        self.flight.push_event(event).unwrap_or_else(|event| self.push_event(event))
-    }
-
-    /// Pushes a serialized event whose turn has come.
-    fn push_event(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::Eos {
-            self.parts.flush(&self.obj());
-            self.rest();
-        }
-        self.src.push_event(event)
-    }
-
-    pub(super) fn sink_event(&self, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::FlushStart(_) => return self.flush_start(event),
-            gst::EventView::FlushStop(_) => return self.flush_stop(event),
-            _ if !event.is_serialized() => return self.src.push_event(event),
-            gst::EventView::StreamStart(_) => {
-                self.flight.forgive(|_| true);
-                self.qos.lock().flush();
-            }
-            gst::EventView::Caps(e) => {
-                let Ok(info) = VideoInfo::from_caps(e.caps()) else {
-                    gst::warning!(CAT, imp = self, "cannot read caps {}", e.caps());
-                    return false;
-                };
-                self.set_frame_duration(&info);
-                if let Some(intake) = self.intake.lock().as_mut() {
-                    intake.info = Some(Arc::new(info));
-                }
-            }
-            gst::EventView::Segment(s) => {
-                self.flight.forgive(|flow| flow == gst::FlowError::Eos);
-                self.qos.lock().flush();
-                if let (Some(intake), Some(segment)) =
-                    (self.intake.lock().as_mut(), s.segment().downcast_ref::<gst::ClockTime>())
-                {
-                    intake.segment = segment.clone();
-                }
-            }
-            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => self.observe(&event),
-            _ => {}
-        }
-        self.forward(event)
-    }
-
-    fn observe(&self, event: &gst::Event) {
-        let said = self.intake.lock().as_mut().and_then(|intake| {
-            let said = intake.context.observe(event);
-            if let Some(arm) = intake.context.arm {
-                intake.claim(arm);
-            }
-            said
-        });
-        if let Some(Err(problem)) = said {
-            self.refuse(&problem);
-        }
-    }
-
-    fn flush_start(&self, event: gst::Event) -> bool {
-        self.terminate();
-        self.flight.flush_start();
-        self.rest();
-        self.allow_task(false);
-        let done = self.src.push_event(event);
-        // Downstream is flushing, so what the task is pushing comes back.
-        let _ = self.src.pause_task();
-        done
-    }
-
-    fn flush_stop(&self, event: gst::Event) -> bool {
-        let done = self.src.push_event(event);
-        // A new one: runs that were ended stay so, even where their thread has not noticed yet.
-        *self.cancel.lock() = Cancel::new().ok().map(Arc::new);
-        self.parts.flush(&self.obj());
-        self.qos.lock().flush();
-        if let Some(intake) = self.intake.lock().as_mut() {
-            intake.pace.flush();
-            intake.segment = gst::FormattedSegment::new();
-        }
-        self.flight.flush_stop();
-        self.allow_task(true);
-        done
-    }
-
-    pub(super) fn src_event(&self, event: gst::Event) -> bool {
-        match event.view() {
-            gst::EventView::Qos(e) => self.qos.lock().observe(e),
-            // Something new is linked: frames may go on again.
-            gst::EventView::Reconfigure(_) => self.flight.forgive(|flow| flow == gst::FlowError::NotLinked),
-            _ => {}
-        }
-        self.sink.push_event(event)
     }
 }

@@ -12,8 +12,9 @@
 //!
 //! ## Pads
 //!
-//! `sink` and `src`, always: `video/x-raw` in GRAY8, RGB, BGR, RGBx, BGRx, RGBA, BGRA, NV12 or I420, system memory, of
-//! any size. Frames pass unchanged. Scaling, letterbox and colour conversion to what the model wants happen inside.
+//! `sink` and `src`, always: `video/x-raw` in GRAY8, GRAY16_LE, RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR,
+//! RGBP, NV12, NV21, I420, YUY2 or UYVY, system memory, of any size, stride and plane offset. Frames pass unchanged. Of a frame with crop meta only what the crop leaves is looked at; boxes are pixels of
+//! the whole buffer all the same. Scaling, letterbox and colour conversion to what the model wants happen inside.
 //!
 //! ## What it puts on a frame
 //!
@@ -132,6 +133,8 @@
 //! | `share` | string | use one session with elements that name the same; a change is a swap |
 //! | `batch-size` | uint, 1..64 | frames of a share judged in one run, at most |
 //! | `batch-timeout` | uint64, ns | how long a frame waits for others of its batch |
+//! | `image-root` | string | folder of the golden templates that a model with inputs of source `image-file` asks for |
+//! | `wait-inputs` | bool | a frame waits for a template that is still being read (offline work); otherwise it passes with status `missing-field` |
 //! | `on` | `frame`, `detections` | look at the whole frame, or at each upstream box |
 //! | `fields` | structure | named fields, such as `fields,line_speed=1.2` |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
@@ -159,6 +162,7 @@
 //!
 //! `andon/arm`, `andon/part` and `andon/fields` from upstream; `andon/part` and `andon/fields` also sent to the element.
 
+mod events;
 mod flight;
 #[cfg(test)]
 mod flight_tests;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{imp::ModelInfer, report, running::Running, swap::Report};
-use crate::inference;
+use crate::inference::{self, Templates};
 
 impl ModelInfer {
     pub(super) fn model(&self) -> String {
@@ -57,6 +57,15 @@ impl ModelInfer {
         if !model.is_empty() {
             self.request(&model);
         }
+    }
+
+    /// Where golden templates are looked for from now on.
+    pub(super) fn set_image_root(&self, root: String) {
+        let templates = (!root.is_empty()).then(|| Arc::new(Templates::new(&root)));
+        // What it takes the place of waits for its thread: not under the lock that frames take.
+        let before = std::mem::replace(&mut *self.templates.lock(), templates);
+        drop(before);
+        self.settings().image_root = root;
     }
 
     /// No frames come for a while: nobody is to wait for them.
