@@ -31,6 +31,13 @@ pub(super) fn on_loading(problem: &str) -> String {
     "check that the file is a whole ONNX model".into()
 }
 
+/// What the runtime said without the place in its source where it said it.
+pub(super) fn plain(problem: &str) -> String {
+    let Some(place) = problem.find("/onnxruntime_src/") else { return problem.trim().into() };
+    let said = problem[place..].find(") ").map_or(problem.len(), |end| place + end + 2);
+    format!("{}{}", &problem[..place], problem[said..].trim())
+}
+
 /// What to do where memory was too short.
 pub(super) const OUT_OF_MEMORY: &str =
     "give the process more memory, or use a smaller model, a smaller batch-size or fewer frames in-flight";
@@ -77,6 +84,14 @@ mod tests {
                     ai.onnx is till opset 22.";
         assert!(on_loading(text).contains("opset of at most 22"), "{}", on_loading(text));
         assert!(on_loading("Unsupported model IR version: 99, max supported IR version: 10").contains("newer ONNX"));
+    }
+
+    #[test]
+    fn the_place_in_the_runtimes_source_is_left_out() {
+        let text = "Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* \
+                    onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate 7 bytes ";
+        assert_eq!(plain(text), "Status Message: Failed to allocate 7 bytes");
+        assert_eq!(plain("protobuf parsing failed."), "protobuf parsing failed.");
     }
 
     #[test]

@@ -153,7 +153,9 @@ fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, String> {
     if has != Some(kind.engine()) {
         let has = has.map_or_else(|| "no tensor".into(), |t| t.to_string());
         let wants = kind.engine();
-        return Err(format!("input '{name}' takes {has}, this version feeds {wants}: export it so"));
+        return Err(format!(
+            "input '{name}' takes {has} in the graph and {wants} in model.json: correct its type there, or export it so"
+        ));
     }
     let at = |e: String| format!("input '{name}' {e}");
     let (role, shape) = match told.source() {
@@ -238,6 +240,10 @@ fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, String> {
     let (y, x) = axes(input.layout);
     if graph.len() != 4 {
         return Err(format!("has shape {graph:?} in the graph, an image needs four axes: export the model with them"));
+    }
+    if graph[0] > 1 {
+        let n = graph[0];
+        return Err(format!("takes {n} frames at a time: export it with a batch of one, or with an open batch axis"));
     }
     // Without a size the graph's counts; what it leaves open follows the frame.
     let [w, h] = input.size.map_or([graph[x], graph[y]], |s| s.map(i64::from));

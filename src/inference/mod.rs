@@ -63,7 +63,7 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] crate::model::Error),
     /// The engine cannot read the graph.
-    #[error("{path}: ONNX Runtime cannot load it: {problem}: {}", advice::on_loading(.problem))]
+    #[error("{path}: ONNX Runtime cannot load it: {}: {}", advice::plain(.problem), advice::on_loading(.problem))]
     Load {
         /// The graph's file.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub enum Error {
 impl Error {
     /// A run that failed.
     fn run(problem: impl Into<String>) -> Self {
-        let problem = problem.into();
+        let problem = advice::plain(&problem.into());
         if advice::out_of_memory(&problem) { Self::OutOfMemory { problem } } else { Self::Run(problem) }
     }
 }

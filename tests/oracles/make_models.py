@@ -229,12 +229,15 @@ def bad(folder, names):
         check=False,
     )
     write(folder, "future-opset", [mean, add], image, output, [rows], names, (("", 99),), False)
-    write(folder, "rank5", [mean, add], [("images", F32, [1, 1, 1, 32, 32])], output, [rows], names, check=False)
+    all_of_five = helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3, 4], keepdims=0)
+    write(folder, "rank5", [all_of_five, add], [("images", F32, [1, 1, 1, 32, 32])], output, [rows], names, check=False)
     write(folder, "text-input", [helper.make_node("Shape", ["images"], ["output0"])],
           [("images", TensorProto.STRING, [1, 1, 32, 32])], [("output0", I64, [4])], (), names)
     write(
-        folder, "text-output", [helper.make_node("Cast", ["images"], ["output0"], to=TensorProto.STRING)], image,
-        [("output0", TensorProto.STRING, [1, 1, 32, 32])], (), names,
+        folder, "text-output",
+        [mean, helper.make_node("Add", ["rows", "mean"], ["sum"]),
+         helper.make_node("Cast", ["sum"], ["output0"], to=TensorProto.STRING)],
+        image, [("output0", TensorProto.STRING, [1, 6, 2])], [rows], names,
     )
     write(
         folder, "batch-of-two", [mean, add], [("images", F32, [2, 1, 32, 32])], output, [rows], names,
