@@ -3,8 +3,9 @@
 //! Runtime), on the same library file, with the same threads: pipelines of the same source and sink take turns, and the
 //! time of the same pipeline with nothing in between is subtracted.
 //!
-//! `onnxinference` takes as many threads as the process may use cores and has no property for it, so `modelinfer` does
-//! too; run this under `taskset -c 0` for one. Both scale by 1/255 and run at the highest level of optimisation.
+//! `onnxinference` takes as many threads as the machine has cores and has no property for it, so `modelinfer` does too.
+//! `taskset` does not make it one: ONNX Runtime then binds its threads to all cores itself. Both scale by 1/255 and run
+//! at the highest level of optimisation.
 
 mod common;
 
@@ -33,7 +34,7 @@ fn main() {
         println!("this GStreamer has no onnxinference: run `make bench-peer`, which measures on Debian 13");
         return;
     }
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = gstandon::inference::runtime::cores();
     let library = gstandon::inference::runtime::library().map(|l| l.display().to_string()).unwrap_or_default();
     println!("\nonnxinference and modelinfer, {}, {library} ({runtime}), {threads} thread(s)", gst::version_string());
     println!("net of the source, time a frame; median [5 %, 95 %] of {BLOCKS} blocks of 12 frames");

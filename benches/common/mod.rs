@@ -98,7 +98,7 @@ pub fn turns(ways: &mut [Way<'_>], blocks: usize, frames: usize) -> Vec<Vec<f64>
     let mut times = vec![Vec::with_capacity(blocks); ways.len()];
     for block in 0..=blocks {
         for (way, times) in ways.iter_mut().zip(&mut times) {
-            sleep(Duration::from_millis(20));
+            sleep(Duration::from_millis(50));
             way(2);
             let start = Instant::now();
             way(frames);

@@ -72,7 +72,11 @@ impl Tally {
         if part.verdict == Verdict::Ng {
             now.ng += 1;
             for label in &part.labels {
-                *self.ng_by_class.entry(label.to_string()).or_default() += 1;
+                // Not by `entry`, which would want a name of its own for every frame.
+                match self.ng_by_class.get_mut(&**label) {
+                    Some(count) => *count += 1,
+                    None => drop(self.ng_by_class.insert(label.to_string(), 1)),
+                }
             }
             if let Some(p) = part.part.as_ref().filter(|p| !p.sku.is_empty()) {
                 *self.ng_by_sku.entry(p.sku.clone()).or_default() += 1;
