@@ -388,6 +388,17 @@ fn numbers_of_every_type_go_in_and_come_out() {
     }
 }
 
+#[test]
+fn weights_in_a_file_of_their_own_are_found_beside_the_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    std::fs::copy(graph_path("external"), &model).unwrap();
+    std::fs::write(folder.path().join("weights.bin"), [0; 48]).unwrap();
+    let (mut lane, cancel) = (load(&model.display().to_string()).lane().unwrap(), Cancel::new().unwrap());
+    let outcome = Square::new(255, 32).judge(&mut lane, &Fields::new(), &cancel).unwrap();
+    assert_eq!(outcome.status, Status::Ok);
+}
+
 /// Counts what a thread allocates.
 struct Counting;
 

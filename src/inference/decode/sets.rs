@@ -218,10 +218,12 @@ mod tests {
     #[test]
     fn each_score_of_an_rtdetr_query_stands_by_itself() {
         let mut d = listed(outputs("rtdetr", &["logits", "pred_boxes"], json!({})));
+        let boxes = [CENTRE, CENTRE].concat();
         let all = [
-            ("logits", &[1, 1, 2][..], Data::F32(&[3f32.ln(), 1.5f32.ln()])),
-            ("pred_boxes", &[1, 1, 4][..], Data::F32(&CENTRE)),
+            ("logits", &[1, 2, 2][..], Data::F32(&[3f32.ln(), 1.5f32.ln(), 0.1, -9.0])),
+            ("pred_boxes", &[1, 2, 4][..], Data::F32(&boxes)),
         ];
+        // Of more pairs than queries the best stay.
         let o = run(&mut d, &all).unwrap();
         let labels: Vec<_> = o.detections.iter().map(|d| (d.class, (d.score * 1000.0).round())).collect();
         assert_eq!(labels, [(0, 750.0), (1, 600.0)], "nothing is suppressed");
