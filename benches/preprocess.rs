@@ -62,7 +62,7 @@ impl Ready {
             Format::Nv12 => vec![w * h, w * h / 2],
             packed => vec![w * h * packed.pixel_stride()],
         };
-        let noise = |n: usize| (0..n).map(|i| (i * 2_654_435_761 >> 7) as u8).collect();
+        let noise = |n: usize| (0..n).map(|i| ((i * 2_654_435_761) >> 7) as u8).collect();
         let input: Input = serde_json::from_value(serde_json::json!({
             "name": "i", "source": "image", "colour": case.colour, "interpolation": case.interpolation
         }))

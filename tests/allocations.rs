@@ -78,7 +78,8 @@ fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
         }
     };
     pass(20);
-    (COUNT.store(0, Relaxed), BYTES.store(0, Relaxed));
+    COUNT.store(0, Relaxed);
+    BYTES.store(0, Relaxed);
     COUNTS.store(true, Relaxed);
     pass(FRAMES);
     COUNTS.store(false, Relaxed);

@@ -155,20 +155,19 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
     };
     let noted = graph.notes.get("imgsz").map(|s| numbers(s)).filter(|s| s.len() == 2);
     let size = match (w, h, noted) {
-        (1.., 1.., _) => [w as u32, h as u32],
-        (_, _, Some(noted)) => [noted[1], noted[0]],
-        _ => {
-            return Err(format!(
-                "input '{name}' has shape {shape:?}, without a fixed size: {WRITE}, with inputs[0].size"
-            ));
-        }
+        (1.., 1.., _) => Some([w as u32, h as u32]),
+        (_, _, Some(noted)) => Some([noted[1], noted[0]]),
+        // It follows the frame.
+        _ => None,
     };
-    let element = match kind {
-        Some(TensorElementType::Float32) => ElementType::F32,
-        Some(TensorElementType::Float16) => ElementType::F16,
+    // Whole numbers are pixel values as they are.
+    let (element, scale) = match kind {
+        Some(TensorElementType::Float32) => (ElementType::F32, 1.0 / 255.0),
+        Some(TensorElementType::Float16) => (ElementType::F16, 1.0 / 255.0),
+        Some(TensorElementType::Uint8) => (ElementType::U8, 1.0),
         other => {
             let other = other.map_or_else(|| "no tensor".into(), |k| k.to_string());
-            return Err(format!("input '{name}' takes {other}, an image is float32: export it so"));
+            return Err(format!("input '{name}' takes {other}, an image is f32, f16 or u8: export it so, or {WRITE}"));
         }
     };
     let input = Input {
@@ -182,9 +181,9 @@ fn image(graph: &Graph) -> Result<(usize, Input), String> {
         interpolation: Interpolation::Bilinear,
         multiple: 32,
         pad: vec![114.0],
-        size: Some(size),
+        size,
         mean: vec![0.0],
-        scale: vec![1.0 / 255.0],
+        scale: vec![scale],
         shape: None,
         default: None,
         required: false,
@@ -258,7 +257,7 @@ mod tests {
         let detector = graph(&[1, 1, 64, 64], &[1, 5, 84], &[]);
         assert!(told(&detector, &[]).unwrap_err().contains("property labels"));
         assert_eq!(told(&detector, &["a"]).unwrap().outputs[0].decoder, Decoder::Yolov8);
-        assert!(told(&graph(&[1, 3, -1, -1], &[1, 5, 84], &[]), &["a"]).unwrap_err().contains("inputs[0].size"));
+        assert_eq!(told(&graph(&[1, 3, -1, -1], &[1, 5, 84], &[]), &["a"]).unwrap().image().size, None);
         assert!(told(&graph(&[1, 100], &[1, 5, 84], &[]), &["a"]).unwrap_err().contains("rank 4"));
         let classifier = graph(&[1, 224, 224, 3], &[1, 2], &[]);
         assert!(told(&classifier, &["cat", "dog"]).unwrap_err().contains("verdict.ok"));
