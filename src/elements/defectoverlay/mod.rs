@@ -7,7 +7,7 @@
 //! orange and dashed. It is the only element that changes pixels: put it after whatever looks at them.
 //!
 //! # Pads
-//! `sink`, `src`: `video/x-raw` in system memory, GRAY8, RGB, BGR, RGBx, BGRx, RGBA, BGRA, NV12 or I420, of any size.
+//! `sink`, `src`: `video/x-raw` in system memory, in every format that `modelinfer` takes, of any size.
 //!
 //! # Properties
 //! | name | type | default | |

@@ -13,7 +13,7 @@
 //!
 //! # Pads
 //!
-//! `sink`, `src` (always): `video/x-raw` in system memory, GRAY8, RGB, BGR, RGBx, BGRx, RGBA, BGRA, NV12 or I420. The
+//! `sink`, `src` (always): `video/x-raw` in system memory, every format that `modelinfer` takes. The
 //! allocation query goes on to the peer as it came.
 //!
 //! # What counts

@@ -7,7 +7,7 @@
 //!
 //! | pad | when | caps |
 //! |---|---|---|
-//! | `sink` | always | `video/x-raw`: GRAY8, RGB, BGR, RGBx, BGRx, RGBA, BGRA, NV12, I420 in system memory |
+//! | `sink` | always | `video/x-raw` in system memory, every format that `modelinfer` takes |
 //! | `src` | always | the same |
 //!
 //! # What is kept

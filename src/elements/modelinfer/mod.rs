@@ -13,8 +13,9 @@
 //! ## Pads
 //!
 //! `sink` and `src`, always: `video/x-raw` in GRAY8, GRAY16_LE, RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR,
-//! RGBP, NV12, NV21, I420, YUY2 or UYVY, system memory, of any size, stride and plane offset. Frames pass unchanged. Of a frame with crop meta only what the crop leaves is looked at; boxes are pixels of
-//! the whole buffer all the same. Scaling, letterbox and colour conversion to what the model wants happen inside.
+//! RGBP, NV12, NV21, I420, YUY2 or UYVY, system memory, of any size, stride and plane offset. Frames pass unchanged. Of a
+//! frame with crop meta only what the crop leaves is looked at; boxes are pixels of the whole buffer all the same.
+//! Scaling, letterbox and colour conversion to what the model wants happen inside.
 //!
 //! ## What it puts on a frame
 //!
