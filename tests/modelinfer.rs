@@ -128,6 +128,14 @@ fn refusal(properties: &[(&str, &dyn glib::value::ToValue)]) -> String {
 }
 
 #[test]
+fn bare_files_of_whole_numbers_and_of_any_size_need_no_manifest() {
+    for model in ["bytes", "open"] {
+        let mut b = Bench::new(&[("model", &graph(model))]);
+        assert_eq!(b.judge(128).status, Status::Ok, "{model}");
+    }
+}
+
+#[test]
 fn every_bad_model_is_a_clear_error_and_never_a_crash() {
     runtime();
     let scratch = tempfile::tempdir().unwrap();
@@ -172,8 +180,6 @@ fn every_bad_model_is_a_clear_error_and_never_a_crash() {
         ("unnamed input", path(&unnamed), &["'speed'", "add it to inputs"]),
         ("broken json", path(&broken), &["model.json", "line 1"]),
         ("rank", graph("rank2"), &["rank 4", "model.json"]),
-        ("bytes", graph("bytes"), &["u8", "float32"]),
-        ("open size", graph("open"), &["fixed size", "inputs[0].size"]),
         ("no labels", graph("detector-plain"), &["property labels"]),
     ];
     for (name, model, words) in cases {

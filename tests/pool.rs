@@ -81,22 +81,14 @@ fn threads_of_the_engine_have_normal_priority_though_the_loaders_is_low() {
 #[test]
 fn they_end_with_the_model() {
     let _alone = alone();
-    let before = nice_of("").len();
-    drop(load("tests/data/detector.onnx", 2));
-    // The spawner, which stays.
-    let after_one = nice_of("").len();
-    assert!(after_one <= before + 1, "{before} threads became {after_one}");
+    // The spawner stays; the engine's own threads are counted, for the test's come and go, too.
     for _ in 0..20 {
         let engine = load("tests/data/detector.onnx", 3);
         named(2);
         drop(engine);
         named(0);
     }
-    let until = Instant::now() + common::WATCHDOG;
-    while nice_of("").len() > after_one {
-        assert!(Instant::now() < until, "threads are left over");
-        thread::yield_now();
-    }
+    assert_eq!(nice_of("andon-spawner").len(), 1);
 }
 
 #[test]
