@@ -72,15 +72,13 @@ impl Engine {
         runtime::environment()?;
         let source = model::open(model)?;
         // Loading may set this thread's mode for denormals; the guard puts it back.
-        let flush = FlushDenormals::new();
-        let opened = session::open(&source, options)?;
-        drop(flush);
-        Self::new(source, opened, options)?.warmed_up()
+        let _flush = FlushDenormals::new();
+        session::open(&source, options, |opened| Self::new(&source, opened, options)?.warmed_up())
     }
 
-    fn new(source: Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+    fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, bytes: _ } = source;
+        let Source { id, manifest, info, path, bytes: _ } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
@@ -154,7 +152,7 @@ impl Engine {
 }
 
 /// Runs foreign code; its panic becomes an error.
-pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panic: {}", text_of(&*panic))))
 }
 

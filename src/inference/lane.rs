@@ -165,7 +165,7 @@ impl Lane {
     }
 
     /// One run on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can be
-    /// read.
+    /// read. [`Error::Run`] is a model that cannot be run, [`Error::Graph`] one whose outputs cannot be read.
     pub(super) fn warm_up(&mut self) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
         let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
@@ -189,16 +189,14 @@ impl Lane {
             }
         }
         // A graph without the output that is to be read is not run: the decoder says which one it misses.
-        let cancel = Cancel::new()?;
-        let ran = if tensors.outputs() == 0 { Ok(()) } else { tensors.run(1, &cancel).map_err(Error::run) };
-        let outcome = ran.and_then(|()| read(tensors, 0, decode, outputs, &mapping, &thresholds));
-        match outcome {
-            Err(Error::Run(problem)) => Err(Error::Graph { path: self.engine.path.clone(), problem }),
-            Err(memory @ Error::OutOfMemory { .. }) => {
-                Err(Error::Graph { path: self.engine.path.clone(), problem: memory.to_string() })
-            }
-            other => other.map(drop),
+        if tensors.outputs() > 0 {
+            tensors.run(1, &Cancel::new()?).map_err(Error::run)?;
         }
+        let misread = |problem| Error::Graph { path: self.engine.path.clone(), problem };
+        read(tensors, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
+            Error::Run(problem) => misread(problem),
+            other => other,
+        })
     }
 }
 

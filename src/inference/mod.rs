@@ -32,6 +32,7 @@ use std::path::PathBuf;
 pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
+pub(crate) use engine::guarded;
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor, TensorMut};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A session of the engine: which provider runs it, and how it is set up.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use ort::{
     logging::LogLevel,
@@ -31,30 +31,60 @@ pub(super) struct Opened {
 }
 
 /// Makes a session of a model with the first of the wanted providers that the runtime has, that can be set up with its
-/// options, and that takes the model; with [`Options::strict`] with the first of them or not at all. Nodes of the graph
-/// that a provider does not know run on the CPU within the same session.
+/// options, that takes the model, and on which `make`, which runs it once, does not fail to; with [`Options::strict`]
+/// with the first of them or not at all. Nodes of the graph that a provider does not know run on the CPU within the same
+/// session.
 ///
 /// Takes its time: never call it on a streaming thread.
-pub(super) fn open(source: &Source, options: &Options) -> Result<Opened, Error> {
+pub(super) fn open<T>(
+    source: &Source,
+    options: &Options,
+    mut make: impl FnMut(Opened) -> Result<T, Error>,
+) -> Result<T, Error> {
     let wanted = providers::wanted(&options.providers)?;
-    let wanted = if options.strict { &wanted[..1] } else { &wanted[..] };
+    let load = |one: &Wanted| guarded(|| session(source, options, one));
+    first(&wanted, options.strict, &source.path, load, |session, one, fallbacks| {
+        make(Opened { session, provider: one.provider.name().into(), fallbacks })
+    })
+}
+
+/// The first of the wanted that both `load` and `make` succeed with; `make` is told why those before it were not taken.
+fn first<S, T>(
+    wanted: &[Wanted],
+    strict: bool,
+    path: &Path,
+    load: impl Fn(&Wanted) -> Result<S, String>,
+    mut make: impl FnMut(S, &Wanted, Vec<String>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let wanted = if strict { &wanted[..1] } else { wanted };
     let mut fallbacks = Vec::new();
     for one in wanted {
-        match guarded(|| session(source, options, one)) {
-            Ok(session) => return Ok(Opened { session, provider: one.provider.name().into(), fallbacks }),
-            // The processor takes every good model: what it refuses is the model's fault, not the provider's.
-            Err(problem) if one.provider == Provider::Cpu && one.options.is_empty() => {
-                return Err(Error::Load { path: source.path.clone(), problem });
+        // The processor takes every good model: what it refuses is the model's fault, not the provider's.
+        let plain = one.provider == Provider::Cpu && one.options.is_empty();
+        let session = match load(one) {
+            Ok(session) => session,
+            Err(problem) if plain => return Err(Error::Load { path: path.into(), problem }),
+            Err(problem) => {
+                fallbacks.push(format!("{one}: {}", providers::reason(&problem, None)));
+                continue;
             }
-            Err(problem) => fallbacks.push(format!("{one}: {}", providers::reason(&problem, None))),
+        };
+        let problem = match make(session, one, fallbacks.clone()) {
+            Err(Error::Run(problem)) => problem,
+            Err(memory @ Error::OutOfMemory { .. }) => memory.to_string(),
+            made => return made,
+        };
+        if plain {
+            return Err(Error::Graph { path: path.into(), problem });
         }
+        fallbacks.push(format!("{one}: took the model and could not run it: {}", providers::reason(&problem, None)));
     }
-    let advice = if options.strict {
+    let advice = if strict {
         "mend that, or unset strict to go on with the next of execution-providers"
     } else {
         "mend one, or add cpu to execution-providers"
     };
-    Err(Error::NoProvider { path: source.path.clone(), reasons: fallbacks.join("; "), advice })
+    Err(Error::NoProvider { path: path.into(), reasons: fallbacks.join("; "), advice })
 }
 
 /// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
@@ -87,4 +117,44 @@ fn builder(options: &Options) -> ort::Result<SessionBuilder> {
         builder = builder.with_profiling(profile)?;
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(providers: &[Provider]) -> Vec<Wanted> {
+        providers.iter().map(|provider| Wanted { provider: *provider, options: Vec::new() }).collect()
+    }
+
+    /// Who runs the model where these cannot, and why not those before.
+    fn taken(broken: &[Provider], strict: bool) -> Result<(Provider, Vec<String>), String> {
+        let all = wanted(&[Provider::Cuda, Provider::OpenVino, Provider::Cpu]);
+        first(
+            &all,
+            strict,
+            Path::new("model.onnx"),
+            |_| Ok(()),
+            |(), one, fallbacks| {
+                let lost = broken.contains(&one.provider);
+                if lost { Err(Error::Run("the device was lost".into())) } else { Ok((one.provider, fallbacks)) }
+            },
+        )
+        .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_provider_that_takes_the_model_and_cannot_run_it_is_passed_over() {
+        let (provider, fallbacks) = taken(&[Provider::Cuda], false).unwrap();
+        assert_eq!(provider, Provider::OpenVino);
+        assert_eq!(fallbacks, ["cuda: took the model and could not run it: the device was lost"]);
+        let refused = taken(&[Provider::Cuda], true).unwrap_err();
+        assert!(refused.contains("cuda: took the model") && refused.contains("unset strict"), "{refused}");
+    }
+
+    #[test]
+    fn what_the_processor_cannot_run_is_the_models_fault() {
+        let refused = taken(&[Provider::Cuda, Provider::OpenVino, Provider::Cpu], false).unwrap_err();
+        assert_eq!(refused, "model.onnx: the device was lost");
+    }
 }

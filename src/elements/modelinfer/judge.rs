@@ -130,12 +130,15 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
         let outcome = Outcome::unjudged(Status::Error, "its pixels cannot be read");
         return Done { unmappable: true, ..Done::new(work, outcome) };
     };
-    let said = match work.live.on {
-        On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
-        On::Detections => detections(&work, &image, running, cancel),
-    };
+    // Whatever panics beside the run, which is guarded by itself: the frame is not lost.
+    let said = inference::guarded(|| {
+        Ok(match work.live.on {
+            On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
+            On::Detections => detections(&work, &image, running, cancel),
+        })
+    });
     drop(mapped);
-    match said {
+    match said.unwrap_or_else(|panic| Err(inference::Error::Run(panic))) {
         Ok((outcome, looked)) => Done { looked, ..Done::new(work, outcome) },
         Err(error) => {
             let outcome = Outcome::unjudged(Status::Error, error.to_string());
