@@ -2,7 +2,7 @@
 //! OpenVINO for real: `modelinfer` on a runtime library that has it, against the CPU provider of the same library.
 //!
 //! A process loads one runtime library. What is to be seen with OpenVINO's is run in a child process, which is this test
-//! again; `scripts/openvino` fetches the library (64 MB, once) and keeps it under `target/openvino`.
+//! again; `scripts/openvino` fetches the library (84 MB, once) and keeps it under `target/openvino`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
@@ -122,24 +122,24 @@ fn a_device_that_is_not_there_is_passed_over_or_with_strict_refused() {
     if !inside("a_device_that_is_not_there_is_passed_over_or_with_strict_refused") {
         return;
     }
-    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=NOPE),cpu");
+    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=GPU.9),cpu");
     assert_eq!((provider.as_str(), outcomes.len()), ("cpu", 3));
     let line = "defecttestsrc num-buffers=3 ! modelinfer name=judge model=models/pcb/2 \
-                execution-providers=\"openvino(device_type=NOPE),cpu\" ! fakesink";
+                execution-providers=\"openvino(device_type=GPU.9),cpu\" ! fakesink";
     let messages = play(&launch(line));
     let told = jsons(&messages, "andon/provider-fallback");
     assert_eq!(told.len(), 1, "told once: {told:?}");
     assert_eq!((&told[0]["provider"], told[0]["fallbacks"].as_array().map(Vec::len)), (&"cpu".into(), Some(1)));
     let strict = line.replace("name=judge", "strict=true");
     let error = play_until_end(&launch(&strict)).1.expect("it is refused");
-    assert!(error.contains("openvino(device_type=NOPE): "), "{error}");
+    assert!(error.contains("openvino(device_type=GPU.9): "), "{error}");
     let options = |strict| {
-        let providers = "openvino(device_type=NOPE),cpu".into();
+        let providers = "openvino(device_type=GPU.9),cpu".into();
         Options { providers, strict, threads: 1, ..Options::default() }
     };
     let model = root().join("models/pcb/2").display().to_string();
     let told = Engine::load(&model, &options(false)).expect("the next one serves").fallbacks().join("; ");
-    assert!(told.starts_with("openvino(device_type=NOPE): ") && told.contains("device_type"), "{told}");
+    assert!(told.starts_with("openvino(device_type=GPU.9): ") && told.contains("GPU.9 is not available"), "{told}");
     let error = Engine::load(&model, &options(true)).err().expect("it is refused").to_string();
     assert!(error.contains(&told) && error.contains("unset strict"), "{error}");
     println!("{error}");

@@ -147,11 +147,24 @@ impl Wanted {
             ));
         }
         let mut options = self.options.clone();
+        self.known_device()?;
         if threads > 0 && self.provider == Provider::OpenVino && options.iter().all(|(k, _)| k != "num_of_threads") {
             options.push(("num_of_threads".into(), threads.to_string()));
         }
         runtime::said();
         self.provider.add(to, &options).map_err(|e| reason(&e, runtime::said().as_deref()))
+    }
+
+    /// OpenVINO takes a device that it has never heard of, and then runs nothing on it (seen with 1.23 and 1.24).
+    fn known_device(&self) -> Result<(), String> {
+        const KNOWN: [&str; 6] = ["CPU", "GPU", "NPU", "AUTO", "HETERO", "MULTI"];
+        let unknown = |(key, value): &&(String, String)| {
+            key == "device_type" && !KNOWN.iter().any(|k| value.to_ascii_uppercase().starts_with(k))
+        };
+        match self.options.iter().find(unknown).filter(|_| self.provider == Provider::OpenVino) {
+            Some((_, device)) => Err(format!("device_type={device} is none of {}", KNOWN.join(", "))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -324,6 +337,20 @@ fn remedy(library: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_openvino_does_not_know_is_refused_before_it_is_asked() {
+        let asked = |text: &str| parse(text, |_| true).unwrap()[0].known_device();
+        assert_eq!(
+            asked("openvino(device_type=NOPE)").unwrap_err(),
+            "device_type=NOPE is none of CPU, GPU, NPU, AUTO, HETERO, MULTI"
+        );
+        for known in
+            ["openvino", "openvino(device_type=GPU.1)", "openvino(device_type=AUTO:GPU,CPU)", "cuda(device_id=0)"]
+        {
+            assert_eq!(asked(known), Ok(()), "{known}");
+        }
+    }
 
     fn read(text: &str) -> Result<Vec<String>, String> {
         let good = |p| [Provider::OpenVino, Provider::Cpu].contains(&p);
