@@ -11,7 +11,7 @@ use common::{CASES, Case, Way, alone, bare, init, line, quantiles, ratios, shown
 use gst::prelude::*;
 use gstandon::inference::pool;
 
-const BLOCKS: usize = 40;
+const BLOCKS: usize = 50;
 
 /// `modelinfer` against bare ONNX Runtime: with its default options, and with the options that `modelinfer` sets.
 fn against_bare(threads: usize) {
@@ -25,7 +25,7 @@ fn against_bare(threads: usize) {
             line("identity", case),
             bare(case, |b| Ok(b.with_intra_threads(threads)?)),
         ];
-        let times = turns(&mut ways, BLOCKS, if case.model == common::DETECTOR { 12 } else { 4 });
+        let times = turns(&mut ways, BLOCKS, if case.model == common::DETECTOR { 15 } else { 7 });
         let [plain, alone, pooled, full, source, again] = &times[..] else { unreachable!("as many as ways") };
         let net: Vec<_> = full.iter().zip(source).map(|(f, s)| f - s).collect();
         let [_, ms, _] = quantiles(plain.clone());

@@ -92,19 +92,24 @@ pub fn shown(values: Vec<f64>) -> String {
 /// Something that takes so many frames and comes back when they are done.
 pub type Way<'a> = Box<dyn FnMut(usize) + 'a>;
 
-/// Milliseconds a frame by way and block. The ways take turns, so that what else the machine does falls on all; before
-/// each block the threads of the last one get the time to stop looking for work, and two frames go unmeasured.
+/// Milliseconds a frame by way and block: of a block the median frame, for the machine's other business falls on single
+/// frames. The ways take turns, so that what lasts longer falls on all; before each block the threads of the last one
+/// get the time to stop looking for work, and two frames go unmeasured.
 pub fn turns(ways: &mut [Way<'_>], blocks: usize, frames: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(blocks); ways.len()];
     for block in 0..=blocks {
         for (way, times) in ways.iter_mut().zip(&mut times) {
             sleep(Duration::from_millis(50));
             way(2);
-            let start = Instant::now();
-            way(frames);
+            let each = (0..frames).map(|_| {
+                let start = Instant::now();
+                way(1);
+                start.elapsed().as_secs_f64() * 1e3
+            });
+            let [_, median, _] = quantiles(each.collect());
             // The first round warms up.
             if block > 0 {
-                times.push(start.elapsed().as_secs_f64() * 1e3 / frames as f64);
+                times.push(median);
             }
         }
     }

@@ -59,14 +59,17 @@ impl YuvToRgb {
     }
 
     /// The grey, 0..255, of luma alone.
+    #[inline(always)]
     pub fn grey(&self, y: f32) -> f32 {
         ((y - self.black) * self.luma).clamp(0.0, 255.0)
     }
 
     /// Red, green and blue, 0..255 each.
+    #[inline(always)]
     pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
         let (y, u, v) = ((y - self.black) * self.luma, u - 128.0, v - 128.0);
-        [y + self.r_v * v, y + self.g_u * u + self.g_v * v, y + self.b_u * u].map(|c| c.clamp(0.0, 255.0))
+        let (r, g, b) = (y + self.r_v * v, y + self.g_u * u + self.g_v * v, y + self.b_u * u);
+        [r.clamp(0.0, 255.0), g.clamp(0.0, 255.0), b.clamp(0.0, 255.0)]
     }
 }
 

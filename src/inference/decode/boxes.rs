@@ -22,8 +22,8 @@ pub(super) struct Candidates {
     top: f32,
     /// From which score on a candidate is taken.
     least: f32,
-    /// Best score and its label of each of the model's candidates.
-    pub best: Vec<(f32, u32)>,
+    /// Best score of each of the model's candidates.
+    pub best: Vec<f32>,
     /// Sums of one row of a mask.
     sums: Vec<f32>,
 }

@@ -45,27 +45,29 @@ impl<'a> Table<'a> {
         [0, 1, 2, 3].map(|r| self.at(i, r))
     }
 
-    /// Best score and its label for each candidate, of the `labels` numbers from `first` on.
-    fn best(&self, first: usize, labels: usize, best: &mut Vec<(f32, u32)>) {
+    /// The best score of each candidate, of the `labels` numbers from `first` on.
+    fn best(&self, first: usize, labels: usize, best: &mut Vec<f32>) {
         best.clear();
-        best.resize(self.len, (f32::MIN, 0));
-        let better = |best: &mut (f32, u32), score: f32, class: usize| {
-            if score > best.0 {
-                *best = (score, class as u32);
-            }
-        };
+        best.resize(self.len, f32::MIN);
+        // Without a branch, and without the label, which few candidates are asked for: so it is done many at a time.
+        let better = |best: f32, score: f32| if score > best { score } else { best };
         if self.step == 1 {
             // Class by class, so that memory is read in order.
-            for class in 0..labels {
-                let scores = &self.data[(first + class) * self.stride..][..self.len];
-                best.iter_mut().zip(scores).for_each(|(b, s)| better(b, *s, class));
+            for class in first..first + labels {
+                let scores = &self.data[class * self.stride..][..self.len];
+                best.iter_mut().zip(scores).for_each(|(b, s)| *b = better(*b, *s));
             }
         } else {
             for (i, b) in best.iter_mut().enumerate() {
                 let scores = &self.data[i * self.step + first..][..labels];
-                scores.iter().enumerate().for_each(|(class, s)| better(b, *s, class));
+                *b = scores.iter().fold(*b, |b, s| better(b, *s));
             }
         }
+    }
+
+    /// The first label of candidate `i` that has this score.
+    fn label(&self, i: usize, first: usize, labels: usize, score: f32) -> u32 {
+        (0..labels).find(|l| self.at(i, first + l) == score).unwrap_or(0) as u32
     }
 
     /// Where the weights of masks lie, from number `first` on.
@@ -92,10 +94,11 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
     let table = Table::new(views.need(Role::Main)?, numbers, "yolov8", labels)?;
     let mut best = std::mem::take(&mut candidates.best);
     table.best(4, labels, &mut best);
-    for (i, (score, class)) in best.iter().enumerate() {
+    for (i, score) in best.iter().enumerate() {
         if candidates.wants(*score) {
+            let class = table.label(i, 4, labels, *score);
             let angle = if oriented { table.at(i, 4 + labels) } else { 0.0 };
-            candidates.add(i, *class, *score, to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping), angle);
+            candidates.add(i, class, *score, to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping), angle);
         }
     }
     candidates.best = best;
@@ -153,10 +156,10 @@ pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) 
 fn objects(f: &Family<'_>, table: &Table<'_>, candidates: &mut Candidates, place: impl Fn(usize) -> [f32; 4]) {
     let mut best = std::mem::take(&mut candidates.best);
     table.best(5, f.labels.len(), &mut best);
-    for (i, (score, class)) in best.iter().enumerate() {
-        let score = score * table.at(i, 4);
+    for (i, best) in best.iter().enumerate() {
+        let score = best * table.at(i, 4);
         if candidates.wants(score) {
-            candidates.add(i, *class, score, place(i), 0.0);
+            candidates.add(i, table.label(i, 5, f.labels.len(), *best), score, place(i), 0.0);
         }
     }
     candidates.best = best;

@@ -35,7 +35,8 @@ pub(super) enum Row<'a> {
 /// The channels in the model's order; only the first [`Colour::channels`] mean anything. Without alpha it is 255.
 #[inline(always)]
 pub(super) fn channels<'a>(row: Row<'a>, colour: Colour, width: usize, scratch: &'a mut Scratch) -> [&'a [f32]; 4] {
-    let [r, g, b] = scratch.rows.each_mut().map(|row| &mut row[..width]);
+    let [r, g, b] = &mut scratch.rows;
+    let (r, g, b) = (&mut r[..width], &mut g[..width], &mut b[..width]);
     let opaque = &scratch.opaque[..width];
     let grey = colour == Colour::Grey;
     let (rgb, alpha): ([&[f32]; 3], _) = match row {
@@ -48,7 +49,9 @@ pub(super) fn channels<'a>(row: Row<'a>, colour: Colour, width: usize, scratch: 
         }
         Row::Rgb(rgb, alpha) => (rgb, alpha),
         Row::Luma(row, yuv) => {
-            r.iter_mut().zip(row).for_each(|(o, y)| *o = yuv.grey(*y));
+            for (o, y) in r.iter_mut().zip(row) {
+                *o = yuv.grey(*y);
+            }
             ([r; 3], None)
         }
         Row::Yuv([y, u, v], yuv) => {

@@ -84,6 +84,7 @@ impl Lane {
     }
 
     /// Makes output row `y` what [`Lane::component`] gives.
+    #[inline(always)]
     pub fn row(&mut self, image: &Image<'_>, y: usize) {
         if self.summed {
             return self.sum(image, y);
@@ -103,16 +104,19 @@ impl Lane {
     }
 
     /// A component of the row at hand.
+    #[inline(always)]
     pub fn component(&self, c: usize) -> &[f32] {
         let row = if self.between { &self.out } else { &self.ready[0] };
         &row[c * self.width..][..self.width]
     }
 
     /// The fourth component of the row at hand, where one is read.
+    #[inline(always)]
     pub fn alpha(&self) -> Option<&[f32]> {
         (self.offsets.len() > 3).then(|| self.component(3))
     }
 
+    #[inline(always)]
     fn load(&mut self, slot: usize, image: &Image<'_>, y: usize) {
         if self.rows[slot] != y {
             self.rows[slot] = y;
@@ -122,6 +126,7 @@ impl Lane {
         }
     }
 
+    #[inline(always)]
     fn sum(&mut self, image: &Image<'_>, y: usize) {
         self.between = false;
         let (first, _) = self.across.reach();
@@ -136,7 +141,11 @@ impl Lane {
             let out = &mut self.ready[0][c * self.width..][..self.width];
             for (out, span) in out.iter_mut().zip(&self.across.spans) {
                 let samples = &self.sums[span.first as usize - first..];
-                *out = samples.iter().zip(self.across.of(span)).map(|(v, w)| v * w).sum();
+                let mut sum = 0.0;
+                for (v, w) in samples.iter().zip(self.across.of(span)) {
+                    sum += v * w;
+                }
+                *out = sum;
             }
         }
     }

@@ -154,14 +154,34 @@ impl Preprocessor {
         }
     }
 
+    /// By the widest instructions that this machine has; the numbers are the same with all.
     fn write<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
         self.surround(tensor);
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: that the machine has AVX2, which is all it takes, was just asked.
+            return unsafe { self.rows_avx2(image, tensor) };
+        }
+        self.rows(image, tensor);
+    }
+
+    /// [`Preprocessor::rows`] and all that is inlined into it, in AVX2.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn rows_avx2<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
+        self.rows(image, tensor);
+    }
+
+    #[inline(always)]
+    fn rows<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
         let Self { shape, colour, normalise, rect: [place, count], lanes, scratch, .. } = self;
         let lanes = &mut lanes[..self.used];
         lanes.iter_mut().for_each(Lane::begin);
         let yuv = YuvToRgb::new(image.colorimetry);
         for y in 0..count[1] {
-            lanes.iter_mut().for_each(|lane| lane.row(image, y));
+            for lane in &mut *lanes {
+                lane.row(image, y);
+            }
             let row = read(image.format, lanes, *colour == Colour::Grey, &yuv);
             let rows = colours::channels(row, *colour, count[0], scratch);
             shape.row(tensor, [place[0], place[1] + y], &rows[..shape.channels], normalise);
@@ -183,6 +203,7 @@ impl Preprocessor {
 }
 
 /// The components of the row at hand, wherever they are.
+#[inline(always)]
 fn read<'a>(format: Format, lanes: &'a [Lane], grey: bool, yuv: &'a YuvToRgb) -> Row<'a> {
     let first = &lanes[0];
     match (format, lanes) {

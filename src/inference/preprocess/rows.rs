@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Loops over one row of bytes that bring it to the model's width as `f32`. Short, without calls or bounds checks
 //! inside, so that the compiler finds vector instructions; what has to be picked byte by byte is picked as words first.
+//! `for` and not `for_each`: all are inlined into their caller, which is compiled for several instruction sets (see `Preprocessor::write`).
 
 use super::taps::{Order, Tap, Taps};
 
@@ -17,6 +18,7 @@ pub(super) struct Pixel<'a> {
 }
 
 /// Brings `row` to the width of `taps`, component after component into `out`.
+#[inline(always)]
 pub(super) fn resize(row: &[u8], pixel: Pixel<'_>, taps: &Taps, out: &mut [f32]) {
     let width = taps.pairs.len();
     let first = taps.pairs[0].at as usize * pixel.step;
@@ -27,6 +29,12 @@ pub(super) fn resize(row: &[u8], pixel: Pixel<'_>, taps: &Taps, out: &mut [f32])
     };
     match regular {
         Some((1, _, None)) => widen(&row[first..][..width], out),
+        Some((3, 3, None)) if row.len() >= first + 3 * width => unzip(&row[first..][..3 * width], pixel.offsets, out),
+        Some((3, 1, None)) if let Some((row, lead)) = groups::<3>(row, first, 1, width) => match lead {
+            0 => third::<0>(row, out),
+            1 => third::<1>(row, out),
+            _ => third::<2>(row, out),
+        },
         Some((2, need, middle)) if let Some((row, lead)) = groups::<2>(row, first, need, width) => {
             for (out, offset) in out.chunks_exact_mut(width).zip(pixel.offsets) {
                 let a = 8 * (lead + offset) as u32;
@@ -44,47 +52,90 @@ pub(super) fn resize(row: &[u8], pixel: Pixel<'_>, taps: &Taps, out: &mut [f32])
 }
 
 /// Bytes as numbers.
+#[inline(always)]
 fn widen(row: &[u8], out: &mut [f32]) {
-    out.iter_mut().zip(row).for_each(|(o, v)| *o = f32::from(*v));
+    for (o, v) in out.iter_mut().zip(row) {
+        *o = f32::from(*v);
+    }
+}
+
+/// Pixels of three bytes as three rows; `offsets` says which byte each row is of.
+#[inline(always)]
+fn unzip(row: &[u8], offsets: &[usize], out: &mut [f32]) {
+    let [a, b, c] = offsets else { unreachable!("a pixel of three bytes has three components") };
+    // As constants, so that the bytes are shuffled and not looked up.
+    match (a, b, c) {
+        (0, 1, 2) => unzip_as::<0, 1, 2>(row, out),
+        (2, 1, 0) => unzip_as::<2, 1, 0>(row, out),
+        _ => unreachable!("no format has its components in another order"),
+    }
+}
+
+#[inline(always)]
+fn unzip_as<const A: usize, const B: usize, const C: usize>(row: &[u8], out: &mut [f32]) {
+    let row = row.as_chunks::<3>().0;
+    let (a, rest) = out.split_at_mut(row.len());
+    let (b, c) = rest.split_at_mut(row.len());
+    for (((a, b), c), pixel) in a.iter_mut().zip(b).zip(c).zip(row) {
+        (*a, *b, *c) = (f32::from(pixel[A]), f32::from(pixel[B]), f32::from(pixel[C]));
+    }
+}
+
+/// One byte of every three.
+#[inline(always)]
+fn third<const AT: usize>(row: &[[u8; 3]], out: &mut [f32]) {
+    for (o, group) in out.iter_mut().zip(row) {
+        *o = f32::from(group[AT]);
+    }
 }
 
 /// The row as `count` groups of `N` bytes whose `need` bytes from the one at `first` on lie in the first group, and where
 /// they begin there; none where the row does not reach so far.
+#[inline(always)]
 fn groups<const N: usize>(row: &[u8], first: usize, need: usize, count: usize) -> Option<(&[[u8; N]], usize)> {
     let lead = (0..=N.checked_sub(need)?.min(first)).find(|lead| first - lead + count * N <= row.len())?;
     Some((row[first - lead..][..count * N].as_chunks().0, lead))
 }
 
 /// One byte of every group, or the middle of two, given by how far to shift.
+#[inline(always)]
 fn words<const N: usize>(row: &[[u8; N]], word: impl Fn(&[u8; N]) -> u32, a: u32, b: Option<u32>, out: &mut [f32]) {
     let at = |w: u32, shift: u32| (w >> shift & 255) as i32;
     match b {
-        None => out.iter_mut().zip(row).for_each(|(o, w)| *o = at(word(w), a) as f32),
-        Some(b) => out.iter_mut().zip(row).for_each(|(o, w)| *o = (at(word(w), a) + at(word(w), b)) as f32 * 0.5),
+        None => {
+            for (o, w) in out.iter_mut().zip(row) {
+                *o = at(word(w), a) as f32;
+            }
+        }
+        Some(b) => {
+            for (o, w) in out.iter_mut().zip(row) {
+                *o = (at(word(w), a) + at(word(w), b)) as f32 * 0.5;
+            }
+        }
     }
 }
 
 /// Any taps.
+#[inline(always)]
 fn pick(row: &[u8], pixel: Pixel<'_>, taps: &[Tap], whole: bool, out: &mut [f32]) {
     let width = taps.len();
     let (mut near, mut next) = ([0u32; BLOCK], [0u32; BLOCK]);
     for (block, taps) in taps.chunks(BLOCK).enumerate() {
-        let last = taps.last().map_or(0, |t| t.at as usize * pixel.step);
         let wide = pixel.step > 2;
-        if last + pixel.step + 4 <= row.len() {
-            for (w, tap) in near.iter_mut().zip(taps) {
-                *w = word(row, tap.at as usize * pixel.step);
+        // Up to where the row holds a word at both samples of a tap.
+        let far = |tap: &Tap| tap.at as usize * pixel.step + pixel.step + 4 <= row.len();
+        let (whole_words, at_end) = taps.split_at(taps.partition_point(far));
+        for (w, tap) in near.iter_mut().zip(whole_words) {
+            *w = word(row, tap.at as usize * pixel.step);
+        }
+        if wide && !whole {
+            for (w, tap) in next.iter_mut().zip(whole_words) {
+                *w = word(row, (tap.at as usize + 1) * pixel.step);
             }
-            if wide && !whole {
-                for (w, tap) in next.iter_mut().zip(taps) {
-                    *w = word(row, (tap.at as usize + 1) * pixel.step);
-                }
-            }
-        } else {
-            for ((a, b), tap) in near.iter_mut().zip(&mut next).zip(taps) {
-                *a = word_at_end(row, tap.at as usize * pixel.step);
-                *b = word_at_end(row, (tap.at as usize + 1) * pixel.step);
-            }
+        }
+        for (i, tap) in (whole_words.len()..).zip(at_end) {
+            near[i] = word_at_end(row, tap.at as usize * pixel.step);
+            next[i] = word_at_end(row, (tap.at as usize + 1) * pixel.step);
         }
         let (near, next) = (&near[..taps.len()], if wide { &next[..taps.len()] } else { &near[..taps.len()] });
         for (out, offset) in out.chunks_exact_mut(width).zip(pixel.offsets) {
@@ -92,7 +143,9 @@ fn pick(row: &[u8], pixel: Pixel<'_>, taps: &[Tap], whole: bool, out: &mut [f32]
             let a = 8 * *offset as u32;
             let b = if wide { a } else { a + 8 * pixel.step as u32 };
             if whole {
-                out.iter_mut().zip(near).for_each(|(o, w)| *o = (w >> a & 255) as i32 as f32);
+                for (o, w) in out.iter_mut().zip(near) {
+                    *o = (w >> a & 255) as i32 as f32;
+                }
                 continue;
             }
             for (((o, near), next), tap) in out.iter_mut().zip(near).zip(next).zip(taps) {
@@ -103,30 +156,45 @@ fn pick(row: &[u8], pixel: Pixel<'_>, taps: &[Tap], whole: bool, out: &mut [f32]
     }
 }
 
-#[inline]
+#[inline(always)]
 fn word(row: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(row[at..at + 4].try_into().expect("the slice has four bytes"))
 }
 
 /// The same where the row may end before; what lies beyond is 0, and has the weight 0.
+#[inline(always)]
 fn word_at_end(row: &[u8], at: usize) -> u32 {
     (at..row.len().min(at + 4)).rev().fold(0, |word, i| word << 8 | u32::from(row[i]))
 }
 
 /// `out = a + (b - a) * weight`.
+#[inline(always)]
 pub(super) fn between(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
-    out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = a + (b - a) * weight);
+    for (o, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
+        *o = a + (b - a) * weight;
+    }
 }
 
 /// Adds every `step`-th of `bytes`-long samples times `weight`.
+#[inline(always)]
 pub(super) fn add(row: &[u8], step: usize, bytes: usize, weight: f32, sums: &mut [f32]) {
     match (step, bytes) {
-        (1, _) => sums.iter_mut().zip(row).for_each(|(s, v)| *s += f32::from(*v) * weight),
-        (_, 1) => sums.iter_mut().zip(row.iter().step_by(step)).for_each(|(s, v)| *s += f32::from(*v) * weight),
+        (1, _) => {
+            for (s, v) in sums.iter_mut().zip(row) {
+                *s += f32::from(*v) * weight;
+            }
+        }
+        (_, 1) => {
+            for (s, v) in sums.iter_mut().zip(row.iter().step_by(step)) {
+                *s += f32::from(*v) * weight;
+            }
+        }
         _ => {
             // 65535 is 255.
             let (weight, row) = (weight / 257.0, row.as_chunks::<2>().0);
-            sums.iter_mut().zip(row).for_each(|(s, v)| *s += f32::from(u16::from_le_bytes(*v)) * weight);
+            for (s, v) in sums.iter_mut().zip(row) {
+                *s += f32::from(u16::from_le_bytes(*v)) * weight;
+            }
         }
     }
 }

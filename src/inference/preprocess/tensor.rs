@@ -88,6 +88,14 @@ pub(super) struct Normalise {
     pub scale: [f32; 4],
 }
 
+impl Normalise {
+    /// The number for a pixel value of channel `c`.
+    #[inline(always)]
+    fn of<T: Number>(&self, value: f32, c: usize) -> T {
+        T::of((value - self.mean[c]) * self.scale[c])
+    }
+}
+
 /// A tensor of one frame: how it lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
@@ -107,21 +115,22 @@ impl Shape {
                 let out = &mut tensor[(y * width + x) * 3..][..count * 3];
                 let values = r.iter().zip(*g).zip(*b);
                 for (o, ((r, g), b)) in out.as_chunks_mut::<3>().0.iter_mut().zip(values) {
-                    *o = [(r, 0), (g, 1), (b, 2)].map(|(v, c)| T::of((v - n.mean[c]) * n.scale[c]));
+                    *o = [n.of(*r, 0), n.of(*g, 1), n.of(*b, 2)];
                 }
             }
             (Layout::Nhwc, [r, g, b, a]) => {
                 let out = &mut tensor[(y * width + x) * 4..][..count * 4];
                 let values = r.iter().zip(*g).zip(*b).zip(*a);
                 for (o, (((r, g), b), a)) in out.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-                    *o = [(r, 0), (g, 1), (b, 2), (a, 3)].map(|(v, c)| T::of((v - n.mean[c]) * n.scale[c]));
+                    *o = [n.of(*r, 0), n.of(*g, 1), n.of(*b, 2), n.of(*a, 3)];
                 }
             }
             _ => {
                 for (c, row) in rows.iter().enumerate() {
-                    let (mean, scale) = (n.mean[c], n.scale[c]);
                     let out = &mut tensor[(c * height + y) * width + x..][..count];
-                    out.iter_mut().zip(*row).for_each(|(o, v)| *o = T::of((v - mean) * scale));
+                    for (o, v) in out.iter_mut().zip(*row) {
+                        *o = n.of(*v, c);
+                    }
                 }
             }
         }
@@ -137,7 +146,7 @@ impl Shape {
         n: &Normalise,
     ) {
         let [width, height] = self.size;
-        let value = |c: usize| T::of((pad[c] - n.mean[c]) * n.scale[c]);
+        let value = |c: usize| n.of(pad[c], c);
         // From the first pixel up to the rectangle, from row to row of it, and from there to the end.
         let (left, right) = (place[0], place[0] + count[0]);
         let before = place[1] * width + left;
