@@ -109,6 +109,9 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
         digests: BTreeMap::new(),
+        golden: Vec::new(),
+        reference: None,
+        trained_on: Vec::new(),
         quality: serde_json::Value::Null,
     })
 }

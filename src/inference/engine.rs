@@ -78,7 +78,7 @@ impl Engine {
 
     fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, bytes: _ } = source.clone();
+        let Source { id, manifest, info, path, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
