@@ -82,7 +82,8 @@ impl Engine {
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
-            None => bare::manifest(&id, &graph::face(&session, info), &options.labels).map_err(fail)?,
+            None => bare::manifest(&id, &graph::face(&session, info), &options.labels, &[])
+                .map_err(|lack| fail(lack.problem))?,
         };
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";
