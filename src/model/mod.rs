@@ -2,7 +2,8 @@
 //! A model on disk: the bundle's manifest, and how a `model=` string leads to one.
 //!
 //! A bundle is a folder with `model.json` ([`Manifest`], schema `andon.model/1`) and the files that it names. A store
-//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`. [`open`] takes any of them, and a bare `.onnx`.
+//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`, see [`store`]. [`open`] takes any of them, and a bare
+//! `.onnx`; [`open_trusted`] only what a trusted key has signed.
 
 mod bundle;
 mod files;
