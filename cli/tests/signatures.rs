@@ -198,6 +198,7 @@ fn a_stores_policy_holds_without_anybody_asking() {
     fs::write(pcb.join("1/model.onnx"), "graph 2").unwrap();
     assert!(matches!(model::open(&champion), Err(Error::Altered { .. })));
     assert!(matches!(model::open(arg(&pcb.join("1"))), Err(Error::Altered { .. })), "by its folder, too");
+    assert!(matches!(model::open(arg(&pcb.join("1/model.onnx"))), Err(Error::Unsigned { .. })), "and by its graph");
     // Whoever wants to look may.
     fs::remove_file(pcb.join("1/model.json.minisig")).unwrap();
     fs::write(pcb.join("1/model.onnx"), "graph 1").unwrap();

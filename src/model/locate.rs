@@ -62,8 +62,10 @@ pub(super) fn in_a_store(model: &str, location: &Location) -> Option<PathBuf> {
         return Some(store.into());
     }
     let (Location::Bundle(path) | Location::Bare(path)) = location;
-    let beside = path.canonicalize().ok()?.parent()?.to_path_buf();
-    [ALIASES, HISTORY].iter().any(|file| beside.join(file).is_file()).then_some(beside)
+    let path = path.canonicalize().ok()?;
+    // A bundle lies in the model's folder; its graph, named as a bare file, one further down.
+    let mut above = path.ancestors().skip(1).take(2);
+    above.find(|folder| [ALIASES, HISTORY].iter().any(|file| folder.join(file).is_file())).map(Path::to_path_buf)
 }
 
 fn bundle(path: &Path) -> Result<Location, Error> {
@@ -117,7 +119,7 @@ pub(super) fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     serde_json::from_str(&text).map_err(|e| Error::Manifest {
         path: path.into(),
         field: format!("line {}", e.line()),
-        problem: format!("{e}: must map aliases to versions, as in {{\"champion\":\"2\"}}"),
+        problem: format!("{e}: must map names to texts, as in {{\"champion\":\"2\"}}"),
     })
 }
 
@@ -151,6 +153,8 @@ mod tests {
         assert!(at("challenger").contains("champion (2)"), "{}", at("challenger"));
         assert!(at("lost").contains("'lost' is neither"));
         assert!(at("evil").contains("'evil' is neither"), "an alias cannot leave the store");
+        fs::rename(dir.path().join("pcb/1"), dir.path().join("pcb/.add-1")).unwrap();
+        assert!(at(".add-1").ends_with("there are 2, champion (2), evil (../..), lost (9)"), "{}", at(".add-1"));
     }
 
     #[test]

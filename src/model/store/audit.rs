@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use super::{
     super::{bundle, files},
-    Action, CHAMPION, Error, History, Store,
+    Action, CHALLENGER, CHAMPION, Error, History, PREVIOUS, Store,
 };
 
 /// Something that the history does not explain, or that cannot be used. Its text says what, and what it means.
@@ -205,17 +205,27 @@ impl Store {
 }
 
 /// Where a change did not begin from what the one before it left.
-fn between(history: &History) -> impl Iterator<Item = Finding> {
-    let pairs = history.entries.windows(2).filter_map(|pair| {
-        let [before, entry] = pair else { return None };
-        let alias = entry.alias.as_ref()?;
-        let left = before.aliases.get(alias);
-        (left != entry.from.as_ref()).then(|| Finding::MovedBetween {
-            serial: entry.serial,
-            alias: alias.clone(),
-            here: entry.from.clone(),
-            history: left.cloned(),
+fn between(history: &History) -> Vec<Finding> {
+    let pairs = history.entries.windows(2).flat_map(|pair| {
+        let (before, entry) = (&pair[0], &pair[1]);
+        let names: BTreeSet<_> = before.aliases.keys().chain(entry.aliases.keys()).chain(&entry.alias).collect();
+        names.into_iter().filter_map(move |alias| {
+            let left = before.aliases.get(alias);
+            let began = if entry.alias.as_ref() == Some(alias) {
+                entry.from.as_ref()
+            } else if entry.alias.as_deref() == Some(CHAMPION) && [PREVIOUS, CHALLENGER].contains(&alias.as_str()) {
+                // They move with it, and the line does not tell from where.
+                left
+            } else {
+                entry.aliases.get(alias)
+            };
+            (left != began).then(|| Finding::MovedBetween {
+                serial: entry.serial,
+                alias: alias.clone(),
+                here: began.cloned(),
+                history: left.cloned(),
+            })
         })
     });
-    pairs.collect::<Vec<_>>().into_iter()
+    pairs.collect()
 }

@@ -104,12 +104,12 @@ impl<'a> Writer<'a> {
         let entry =
             Entry { serial, utc: utc(), who, action, alias, from, to, why, digest, bundle, aliases, refused, after };
         let pending = Pending { entry, stage, doomed };
-        prepare(self.store, &pending).and_then(|()| append(self.store, &pending.entry, self.history.whole)).map_err(
-            |(path, error)| {
-                undo(self.store, &pending, self.history.whole);
-                Error::Unchanged { path, error }
-            },
-        )?;
+        let written = prepare(self.store, &pending);
+        let written = written.and_then(|()| append(self.store, &pending.entry, self.history.whole));
+        written.map_err(|(path, error)| match undo(self.store, self.history.whole) {
+            Ok(()) => Error::Unchanged { path, error },
+            Err((path, error)) => Error::Unfinished { path, error },
+        })?;
         publish(self.store, &pending).map_err(|(path, error)| Error::Unfinished { path, error })?;
         sweep(self.store);
         self.history = self.store.read_history()?;
@@ -168,22 +168,16 @@ fn append(store: &Store, entry: &Entry, whole: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes back what steps 1 to 3 did. What cannot be taken back is finished by the next writer.
-fn undo(store: &Store, pending: &Pending, whole: u64) {
+/// Takes back what steps 1 to 3 did. Where that fails, the next writer finishes the change.
+fn undo(store: &Store, whole: u64) -> Result<(), Failure> {
     let path = store.history_file();
-    if let Ok(file) = OpenOptions::new().write(true).open(&path)
-        && file.set_len(whole).and_then(|()| file.sync_all()).is_err()
-    {
-        return;
+    if path.exists() {
+        let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
+        file.set_len(whole).and_then(|()| file.sync_all()).map_err(at(&path))?;
     }
-    for (path, _) in store.state(&pending.entry) {
-        let _ = disk::remove(&fresh(&path));
-    }
-    let _ = disk::remove(&fresh(&store.pending_file()));
-    if disk::remove(&store.pending_file()).is_ok() {
-        sweep(store);
-    }
-    let _ = disk::sync_folder(store.folder());
+    disk::remove(&store.pending_file())?;
+    sweep(store);
+    disk::sync_folder(store.folder())
 }
 
 /// Steps 4 and 5, as often as it takes.

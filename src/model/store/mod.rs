@@ -146,7 +146,8 @@ impl Store {
         }
     }
 
-    fn aliases_file(&self) -> PathBuf {
+    /// The file of the aliases, for who watches it. It is replaced by renaming: watch the folder.
+    pub fn aliases_file(&self) -> PathBuf {
         self.folder.join(ALIASES)
     }
 

@@ -262,6 +262,11 @@ fn moves_by_another_hand_are_found() {
     line.store.promote(Some("3"), &note("")).unwrap();
     let found = line.audit();
     assert!(found[0].contains("entry 7: champion was 1 then, and 2 after the entry before"), "{found:?}");
+    // Nor one to an alias that it does not move.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace('{', "{\"night\": \"1\",")).unwrap();
+    line.store.set_alias(CHALLENGER, "2", &note("")).unwrap();
+    assert!(line.audit()[1].contains("entry 8: night was 1 then, and not set"), "{:?}", line.audit());
 }
 
 #[test]
