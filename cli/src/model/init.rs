@@ -79,7 +79,7 @@ impl Init {
             match describe(file, &hints)? {
                 Described::Whole(manifest) => return Ok(*manifest),
                 Described::Lacks(Unknown::Labels) => {
-                    hints.labels = ask("names of its classes, in its order", "labels")?;
+                    hints.labels = ask("the names of its classes, in its order", "labels")?;
                 }
                 Described::Lacks(Unknown::Good { labels }) => {
                     let question = format!("which of its labels ({}) are of what is good", labels.join(", "));

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use gstandon::model::{self, Location, SIGNATURE, Trust, locate};
-use minisign::{KeyPair, SecretKey, SecretKeyBox};
+use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
 
 use super::bundle::replace;
 
@@ -67,7 +67,7 @@ fn hidden(path: &Path) -> std::io::Result<File> {
 pub struct Sign {
     /// A bundle folder, or an .onnx file
     bundle: String,
-    /// The secret key, as `andon model keygen` or minisign made it
+    /// The secret key, as `andon model keygen` made it, or minisign with a password
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
@@ -102,8 +102,14 @@ impl Sign {
 fn secret(path: &Path) -> Result<SecretKey> {
     let read = || -> Result<SecretKeyBox> { Ok(SecretKeyBox::from_string(&fs::read_to_string(path)?)?) };
     let no_key = || format!("{}: no secret key of minisign's can be read from it", path.display());
-    if let Ok(key) = read().with_context(no_key)?.into_unencrypted_secret_key() {
-        return Ok(key);
+    match read().with_context(no_key)?.into_unencrypted_secret_key() {
+        Ok(key) => return Ok(key),
+        // minisign's own program writes no checksum into a key that it does not protect.
+        Err(e) if matches!(e.kind(), ErrorKind::Verify) => bail!(
+            "{}: is damaged, or was made by minisign without a password: make one by `andon model keygen`, or with one",
+            path.display()
+        ),
+        Err(_) => {}
     }
     let password = std::env::var(PASSWORD).ok();
     read()?.into_secret_key(password).with_context(|| {
