@@ -191,6 +191,7 @@ impl Case {
             "inputs": [{"name": "i", "source": "image", "resize": self.resize, "size": self.model}],
             "outputs": outputs, "thresholds": thresholds,
         });
+        common::schema::assert_valid(&text);
         Manifest::parse(&text.to_string(), std::path::Path::new("model.json")).unwrap()
     }
 

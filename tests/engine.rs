@@ -39,6 +39,8 @@ impl Bundle {
 
     #[track_caller]
     fn load(&self) -> Arc<Engine> {
+        let manifest = std::fs::read(self.0.path().join("model.json")).unwrap();
+        common::schema::assert_valid(&serde_json::from_slice(&manifest).unwrap());
         load(&self.0.path().display().to_string())
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{boards, demo, doctor, evaluate, run};
+use crate::{boards, demo, doctor, evaluate, model, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -22,6 +22,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Evaluate(evaluate::Evaluate),
+    Model(model::Model),
     Boards(boards::Boards),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -45,6 +46,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
+            Command::Model(model) => model.execute(),
             Command::Boards(boards) => boards.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Doctor(doctor) => doctor.execute(),

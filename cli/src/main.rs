@@ -7,8 +7,10 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod launch;
+mod model;
 mod report;
 mod run;
+mod table;
 
 use std::process::ExitCode;
 

@@ -56,8 +56,40 @@ const IMAGENET: ([f32; 3], [f32; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.1
 
 pub(super) const WRITE: &str = "write a model.json beside it and set model= to the folder";
 
-/// The manifest that fits the graph, or why none can be told; `labels` are the user's.
-pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result<Manifest, String> {
+/// What a person has to say of a graph that does not tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The names of its classes, in its order.
+    Labels,
+    /// Which of its labels are of what is good.
+    Good {
+        /// All of them.
+        labels: Vec<String>,
+    },
+}
+
+/// Why no manifest can be told.
+#[derive(Debug)]
+pub(super) struct Lack {
+    /// What would help, where that is known.
+    pub what: Option<Unknown>,
+    /// For people.
+    pub problem: String,
+}
+
+impl From<String> for Lack {
+    fn from(problem: String) -> Self {
+        Self { what: None, problem }
+    }
+}
+
+/// The manifest that fits the graph, or why none can be told; `labels`, and which of them are `good`, are the user's.
+pub(super) fn manifest(
+    id: &ModelId,
+    graph: &Graph,
+    labels: &[String],
+    good_labels: &[String],
+) -> Result<Manifest, Lack> {
     let (at, mut input) = image(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
@@ -66,12 +98,16 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
     let decoder = outputs[0].decoder;
     let task = decoder.task().unwrap_or(Task::Other);
     let good = || {
+        if !good_labels.is_empty() {
+            return Ok(good_labels.to_vec());
+        }
         let ok: Vec<_> = labels.iter().filter(|l| GOOD.contains(&l.to_lowercase().as_str())).cloned().collect();
         let of = if task == Task::Segmentation { "segmentation" } else { "a classifier" };
         if ok.is_empty() {
             let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
-            let labels = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
-            return Err(format!("{of} whose labels ({labels}) do not tell which is good: {WRITE}, with verdict.ok"));
+            let few = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
+            let problem = format!("{of} whose labels ({few}) do not tell which is good: {WRITE}, with verdict.ok");
+            return Err(Lack { what: Some(Unknown::Good { labels: labels.clone() }), problem });
         }
         Ok(ok)
     };
@@ -109,6 +145,9 @@ pub(super) fn manifest(id: &ModelId, graph: &Graph, labels: &[String]) -> Result
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
         digests: BTreeMap::new(),
+        golden: Vec::new(),
+        reference: None,
+        trained_on: Vec::new(),
         quality: serde_json::Value::Null,
     })
 }
@@ -238,7 +277,8 @@ mod tests {
 
     fn told(g: &Graph, labels: &[&str]) -> Result<Manifest, String> {
         let labels: Vec<_> = labels.iter().map(|l| l.to_string()).collect();
-        let m = manifest(&ModelId { name: "m".into(), ..ModelId::default() }, g, &labels)?;
+        let m =
+            manifest(&ModelId { name: "m".into(), ..ModelId::default() }, g, &labels, &[]).map_err(|l| l.problem)?;
         m.check().unwrap();
         Ok(m)
     }

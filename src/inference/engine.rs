@@ -78,11 +78,12 @@ impl Engine {
 
     fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, bytes: _ } = source.clone();
+        let Source { id, manifest, info, path, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
-            None => bare::manifest(&id, &graph::face(&session, info), &options.labels).map_err(fail)?,
+            None => bare::manifest(&id, &graph::face(&session, info), &options.labels, &[])
+                .map_err(|lack| fail(lack.problem))?,
         };
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";

@@ -11,6 +11,7 @@ mod binding;
 mod cancel;
 mod decode;
 mod denormals;
+mod describe;
 mod engine;
 mod fields;
 mod graph;
@@ -29,9 +30,11 @@ mod tensors;
 
 use std::path::PathBuf;
 
+pub use bare::Unknown;
 pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
+pub use describe::{Described, Hints, describe};
 pub(crate) use engine::guarded;
 pub use engine::{Engine, Options};
 pub use lane::{Job, Lane};

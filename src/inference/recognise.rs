@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which family a graph without a manifest is of: by the names and shapes of its outputs and by its exporter's notes.
 
-use super::bare::{Graph, Port, WRITE};
+use super::bare::{Graph, Lack, Port, Unknown, WRITE};
 use crate::model::{Decoder, Head, Output, plain};
 
 /// What is told of an output, where the rest follows from the decoder.
-type Found = Result<Vec<Output>, String>;
+type Found = Result<Vec<Output>, Lack>;
 
 /// The outputs that are read, the first with what holds for all; `size` is that of the model's input, where it is fixed.
 pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) -> Found {
@@ -14,24 +14,26 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
         return Ok(vec![Output::new("pred_score", Decoder::Anomalib, labels.to_vec())]);
     }
     if labels.is_empty() {
-        return Err(format!(
+        let problem = format!(
             "the names of its classes are not in the file: set the property labels, or {WRITE} (where it has no classes, \
              with the decoder embedding or raw)"
-        ));
+        );
+        return Err(Lack { what: Some(Unknown::Labels), problem });
     }
     if let Some(set) = set(graph, labels) {
         return set;
     }
     let task = graph.notes.get("task").map(String::as_str);
     let (first, second) = match &graph.outputs[..] {
-        [] => return Err("the graph has no output".into()),
+        [] => return Err("the graph has no output".to_string().into()),
         [first, rest @ ..] => (first, rest.first()),
     };
     let found = match (task, first.shape.len()) {
         (Some(task), _) if !matches!(task, "detect" | "segment" | "obb" | "classify") => {
             return Err(format!(
                 "its task is '{task}', this version reads detect, segment, obb and classify: export one of those"
-            ));
+            )
+            .into());
         }
         (Some("classify"), 1 | 2) => Some((Decoder::Classification, Head::Detect)),
         (Some(task), 3) => noted(graph, task, first, second, labels.len()),
@@ -93,7 +95,8 @@ fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
                      labels, or {WRITE}",
                     logits.name,
                     n + 1
-                )));
+                )
+                .into()));
             }
         };
         return list(decoder, Head::Detect, false, &[boxes, logits]);

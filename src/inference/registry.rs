@@ -2,7 +2,7 @@
 //! Families by the names that a `.modelinfo` gives their outputs' encodings: those of the tensor ID registry
 //! (github.com/collabora/tensor-id-registry), as GStreamer 1.28's tensor decoders know them.
 
-use super::bare::{Graph, WRITE};
+use super::bare::{Graph, Lack, Unknown, WRITE};
 use crate::model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
 
 /// One encoding.
@@ -41,7 +41,7 @@ const ENCODINGS: &[Encoding] = &[
 ];
 
 /// The outputs that are read, the first with what holds for all; none where no encoding is named that can be read.
-pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, String>> {
+pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, Lack>> {
     let info = graph.info.as_ref()?;
     let mut found: Vec<_> = (graph.outputs.iter().enumerate())
         .filter_map(|(i, port)| {
@@ -54,7 +54,8 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
     let (_, first) = found.first()?;
     let (decoder, head, boxes) = (first.decoder, first.head, first.boxes);
     if labels.is_empty() {
-        return Some(Err(format!("the names of its classes are not in the file: set the property labels, or {WRITE}")));
+        let problem = format!("the names of its classes are not in the file: set the property labels, or {WRITE}");
+        return Some(Err(Lack { what: Some(Unknown::Labels), problem }));
     }
     let named = |(port, e): &(&super::bare::Port, &Encoding)| {
         let mut output = Output { role: Some(e.role), ..Output::new(&port.name, decoder, Vec::new()) };

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reading a bundle: the manifest, the files it names, and whether they are the ones it was written for.
+//! Reading a bundle: the manifest, the files it names, whether they are the ones it was written for, and who says so.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Component, Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Location, Manifest, ModelInfo, locate};
+use super::{
+    Error, Golden, Location, Manifest, ModelInfo, Policy, Trust,
+    files::{self, MANIFEST},
+    golden::plain as plain_path,
+    locate,
+    locate::in_a_store,
+};
 use crate::result::ModelId;
 
 /// A model read from disk, checked, not yet in an engine.
@@ -24,44 +31,170 @@ pub struct Source {
     pub path: PathBuf,
     /// The graph's content: what was hashed is what is run.
     pub bytes: Vec<u8>,
+    /// The bundle; none for a bare file.
+    pub folder: Option<PathBuf>,
+    /// The manifest's golden samples, their pictures by absolute paths.
+    pub golden: Vec<Golden>,
+    /// The manifest's drift reference, by its absolute path.
+    pub reference: Option<PathBuf>,
+    /// The trusted public key whose signature was found good; none where nobody asked for one.
+    pub signed_by: Option<String>,
 }
 
-/// Reads what `model` names (see [`locate`]) and checks every digest.
+/// A demand on signatures.
+struct Gate {
+    trust: Trust,
+    required: bool,
+}
+
+/// Reads what `model` names (see [`locate`]) and checks every digest; where it lies in a store with a policy, its
+/// signature too.
 pub fn open(model: &str) -> Result<Source, Error> {
-    match locate(model)? {
-        Location::Bare(path) => {
-            let bytes = read(&path)?;
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let id = ModelId { name, version: String::new(), digest: digest(&bytes) };
-            let info = ModelInfo::beside(&path)?;
-            Ok(Source { id, manifest: None, info, path, bytes })
-        }
-        Location::Bundle(folder) => bundle(&folder),
+    read_model(model, Vec::new(), true)
+}
+
+/// As [`open`], and refuses what none of the keys has signed. A store's own policy holds besides.
+pub fn open_trusted(model: &str, trust: &Trust) -> Result<Source, Error> {
+    read_model(model, vec![Gate { trust: trust.clone(), required: true }], true)
+}
+
+/// As [`open`], whoever signed it and whatever a store's policy says: for looking at it, not for running it.
+pub fn inspect(model: &str) -> Result<Source, Error> {
+    read_model(model, Vec::new(), false)
+}
+
+fn read_model(model: &str, mut gates: Vec<Gate>, policies: bool) -> Result<Source, Error> {
+    let location = locate(model)?;
+    let store = in_a_store(model, &location);
+    if let (Some(store), true) = (&store, policies) {
+        gates.extend(Policy::of(store)?.map(|p| Gate { trust: p.trust, required: p.required }));
     }
+    match location {
+        Location::Bare(path) => bare(path, &gates),
+        Location::Bundle(folder) => bundle(&folder, &gates, store.as_deref()),
+    }
+}
+
+/// As [`open`], of a folder that is kept, or is to be kept, in the store of that model; `placed` where it lies there as
+/// the version that it says it is.
+pub(super) fn under_policy(folder: &Path, store: &Path, placed: bool) -> Result<Source, Error> {
+    let policy = Policy::of(store)?.map(|p| Gate { trust: p.trust, required: p.required });
+    bundle(folder, policy.as_slice(), placed.then_some(store))
 }
 
 /// `sha256:…` of some bytes.
 pub fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    hex(&Sha256::digest(bytes))
+}
+
+/// The same of a hash that is done.
+pub(super) fn hex(hash: &[u8]) -> String {
+    let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
     format!("sha256:{hex}")
 }
 
-fn bundle(folder: &Path) -> Result<Source, Error> {
-    let at = folder.join("model.json");
-    let text = fs::read_to_string(&at).map_err(|error| Error::Io { path: at.clone(), error })?;
+/// The key that signed a file, after every gate; none where no gate asks for one.
+fn signer(file: &Path, content: &[u8], gates: &[Gate]) -> Result<Option<String>, Error> {
+    let mut signer = None;
+    for gate in gates {
+        signer = gate.trust.verify(file, content, gate.required)?.or(signer);
+    }
+    Ok(signer)
+}
+
+fn bare(path: PathBuf, gates: &[Gate]) -> Result<Source, Error> {
+    let bytes = read(&path)?;
+    let signed_by = signer(&path, &bytes, gates)?;
+    if signed_by.is_some() && keeps_weights_elsewhere(&bytes) {
+        return Err(Error::Altered {
+            path,
+            problem: "it keeps weights in a file beside it, which its signature does not cover (make it a bundle)"
+                .into(),
+        });
+    }
+    let info = match ModelInfo::file(&path)? {
+        None => None,
+        Some((at, text)) => {
+            if signed_by.is_some() {
+                signer(&at, text.as_bytes(), gates)?;
+            }
+            Some(ModelInfo::of(&at, &text)?)
+        }
+    };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let id = ModelId { name, version: String::new(), digest: digest(&bytes) };
+    let (manifest, folder, golden, reference) = (None, None, Vec::new(), None);
+    Ok(Source { id, manifest, info, path, bytes, folder, golden, reference, signed_by })
+}
+
+/// Whether the graph names a file of weights: ONNX's entry of the key `location`, as protobuf writes it.
+fn keeps_weights_elsewhere(graph: &[u8]) -> bool {
+    const ENTRY: &[u8] = b"\x0a\x08location\x12";
+    graph.windows(ENTRY.len()).any(|w| w == ENTRY)
+}
+
+fn bundle(folder: &Path, gates: &[Gate], store: Option<&Path>) -> Result<Source, Error> {
+    let at = folder.join(MANIFEST);
+    let text = read(&at)?;
+    // Before anything of it is understood.
+    let signed_by = signer(&at, &text, gates)?;
+    let text = String::from_utf8(text).map_err(|e| Error::Manifest {
+        path: at.clone(),
+        field: format!("byte {}", e.utf8_error().valid_up_to()),
+        problem: "is not UTF-8".into(),
+    })?;
     let manifest = Manifest::parse(&text, &at)?;
+    if signed_by.is_some() {
+        sealed(folder, &at, &manifest, store)?;
+    }
     let path = inside(folder, &at, "model", &manifest.model)?;
+    let golden = manifest.golden.iter().enumerate().map(|(i, golden)| {
+        let image = inside(folder, &at, &format!("golden[{i}].image"), &golden.image.to_string_lossy())?;
+        Ok(Golden { image, ..golden.clone() })
+    });
+    let golden = golden.collect::<Result<_, Error>>()?;
+    let reference = manifest.reference.as_ref().map(|r| inside(folder, &at, "reference", r)).transpose()?;
+    manifest.check_digests().map_err(|(field, problem)| Error::Manifest { path: at.clone(), field, problem })?;
     let bytes = read(&path)?;
     let found = digest(&bytes);
     for (name, expected) in &manifest.digests {
         let file = inside(folder, &at, &format!("digests.{name}"), name)?;
         let found = if file == path { found.clone() } else { digest(&read(&file)?) };
         if !expected.eq_ignore_ascii_case(&found) {
-            return Err(Error::Digest { path: file, expected: expected.clone(), found });
+            return Err(match signed_by {
+                Some(_) => Error::Altered { path: file, problem: "its digest is not the one that was signed".into() },
+                None => Error::Digest { path: file, expected: expected.clone(), found },
+            });
         }
     }
     let id = ModelId { name: manifest.name.clone(), version: manifest.version.clone(), digest: found };
-    Ok(Source { id, manifest: Some(manifest), info: None, path, bytes })
+    let folder = Some(folder.to_path_buf());
+    Ok(Source { id, manifest: Some(manifest), info: None, path, bytes, folder, golden, reference, signed_by })
+}
+
+/// What a signature over the manifest vouches for beyond it: that its digests hold every file there is, and that the
+/// bundle lies where a store keeps this version, for an old one in a new one's place would be a good signature too.
+fn sealed(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -> Result<(), Error> {
+    let all = files::files(folder)?;
+    let own = |name: &String| name == MANIFEST || Path::new(name) == super::trust::signature_of(Path::new(MANIFEST));
+    let signed: BTreeSet<_> = manifest.digests.keys().map(|name| plain_path(name)).collect();
+    if let Some(name) = all.iter().find(|name| !own(name) && !signed.contains(*name)) {
+        let path = folder.join(name);
+        return Err(Error::Altered { path, problem: "it is not among the digests that were signed".into() });
+    }
+    if let Some(store) = store {
+        let real = |p: &Path| p.canonicalize().map_err(|error| Error::Io { path: p.into(), error });
+        let (name, version) = (real(store)?, real(folder)?);
+        let is = |path: &Path, what: &str| path.file_name().is_some_and(|n| n == what);
+        if !is(&name, &manifest.name) || !is(&version, &manifest.version) {
+            let problem = format!(
+                "it was signed as version {} of {}, and lies where another does",
+                manifest.version, manifest.name
+            );
+            return Err(Error::Altered { path: at.into(), problem });
+        }
+    }
+    Ok(())
 }
 
 /// The path of a file that must lie in the bundle, symbolic links followed.

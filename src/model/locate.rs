@@ -9,6 +9,15 @@ use std::{
 
 use super::Error;
 
+/// In a store: which version each alias means.
+pub(super) const ALIASES: &str = "aliases.json";
+
+/// In a store: what was changed, by whom and why.
+pub(super) const HISTORY: &str = "history.jsonl";
+
+/// Longest name of a version, bytes: some file systems have no room for more beside a temporary's prefix.
+const LONGEST: usize = 100;
+
 /// Where a model lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -34,12 +43,29 @@ pub fn locate(model: &str) -> Result<Location, Error> {
             _ => Err(Error::NotAModel { path: path.into() }),
         };
     }
-    if let Some((store, reference)) = model.rsplit_once('@')
-        && !reference.contains('/')
-    {
-        return in_store(Path::new(store), reference);
+    match split(model) {
+        Some((store, reference)) => in_store(store, reference),
+        None => Err(Error::NotFound { path: path.into() }),
     }
-    Err(Error::NotFound { path: path.into() })
+}
+
+/// The two sides of `STORE/NAME@REF`, where `model` is no path itself.
+pub(super) fn split(model: &str) -> Option<(&Path, &str)> {
+    let (store, reference) = model.rsplit_once('@')?;
+    let meant = !Path::new(model).exists() && !reference.contains('/');
+    meant.then_some((Path::new(store), reference))
+}
+
+/// `STORE/NAME`, where a model lies in a store: by how it was named, or by what is beside it.
+pub(super) fn in_a_store(model: &str, location: &Location) -> Option<PathBuf> {
+    if let Some((store, _)) = split(model) {
+        return Some(store.into());
+    }
+    let (Location::Bundle(path) | Location::Bare(path)) = location;
+    let path = path.canonicalize().ok()?;
+    // A bundle lies in the model's folder; its graph, named as a bare file, one further down.
+    let mut above = path.ancestors().skip(1).take(2);
+    above.find(|folder| [ALIASES, HISTORY].iter().any(|file| folder.join(file).is_file())).map(Path::to_path_buf)
 }
 
 fn bundle(path: &Path) -> Result<Location, Error> {
@@ -54,26 +80,37 @@ fn in_store(store: &Path, reference: &str) -> Result<Location, Error> {
     if !store.is_dir() {
         return Err(Error::NotFound { path: store.into() });
     }
-    let aliases = aliases(&store.join("aliases.json"))?;
+    let aliases = aliases(&store.join(ALIASES))?;
     let version = aliases.get(reference).map_or(reference, String::as_str);
     // A version is one folder below the store, whatever an alias file says.
-    let inside = !version.is_empty() && !version.contains(['/', '\\']) && version != "." && version != "..";
-    if inside && store.join(version).is_dir() {
+    if is_version(version) && store.join(version).is_dir() {
         return bundle(&store.join(version));
     }
-    let mut known: Vec<String> = fs::read_dir(store)
-        .map_err(|error| Error::Io { path: store.into(), error })?
-        .flatten()
-        .filter(|e| e.path().is_dir())
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .chain(aliases.iter().map(|(alias, to)| format!("{alias} ({to})")))
-        .collect();
+    let mut known: Vec<String> =
+        versions(store)?.into_iter().chain(aliases.iter().map(|(alias, to)| format!("{alias} ({to})"))).collect();
     known.sort();
     Err(Error::NoVersion { store: store.into(), reference: reference.into(), known })
 }
 
+/// Whether a folder of that name may be a version: one plain step of a path, that neither a file of the store nor a
+/// reference can be taken for. What begins with a dot is unfinished work.
+pub(super) fn is_version(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\' | '@' | ':');
+    !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.trim() == name && !name.contains(odd)
+}
+
+/// The folders of a store that are versions, sorted by name.
+pub(super) fn versions(store: &Path) -> Result<Vec<String>, Error> {
+    let entries = fs::read_dir(store).map_err(|error| Error::Io { path: store.into(), error })?;
+    let folders = entries.flatten().filter(|e| e.path().is_dir());
+    let mut names: Vec<_> = folders.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.retain(|name| is_version(name));
+    names.sort();
+    Ok(names)
+}
+
 /// Alias to version; empty where there is no file.
-fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -82,7 +119,7 @@ fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     serde_json::from_str(&text).map_err(|e| Error::Manifest {
         path: path.into(),
         field: format!("line {}", e.line()),
-        problem: format!("{e}: must map aliases to versions, as in {{\"champion\":\"2\"}}"),
+        problem: format!("{e}: must map names to texts, as in {{\"champion\":\"2\"}}"),
     })
 }
 
@@ -116,6 +153,8 @@ mod tests {
         assert!(at("challenger").contains("champion (2)"), "{}", at("challenger"));
         assert!(at("lost").contains("'lost' is neither"));
         assert!(at("evil").contains("'evil' is neither"), "an alias cannot leave the store");
+        fs::rename(dir.path().join("pcb/1"), dir.path().join("pcb/.add-1")).unwrap();
+        assert!(at(".add-1").ends_with("there are 2, champion (2), evil (../..), lost (9)"), "{}", at(".add-1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Output, Pattern, Rule, Thresholds};
+use super::{Error, Golden, Output, Pattern, Rule, Thresholds};
 
 /// The schema name that every manifest starts with.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -245,9 +245,18 @@ pub struct Manifest {
     pub thresholds: Thresholds,
     /// What makes a frame bad.
     pub verdict: Rule,
-    /// `sha256:…` by file.
+    /// `sha256:…` by file; where there are any, every file that the manifest names is among them.
     #[serde(default)]
     pub digests: BTreeMap<String, String>,
+    /// Pictures with the verdict that the model must come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub golden: Vec<Golden>,
+    /// The file of a drift reference in the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Digests of the data sets that it was trained on, or whatever else names them; for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
     /// What was measured of it; free.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub quality: serde_json::Value,
@@ -291,7 +300,7 @@ impl Manifest {
         }
         self.check_outputs()?;
         self.thresholds.check().map_err(|(field, problem)| (format!("thresholds.{field}"), problem))?;
-        Ok(())
+        self.check_golden()
     }
 }
 

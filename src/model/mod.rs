@@ -2,18 +2,25 @@
 //! A model on disk: the bundle's manifest, and how a `model=` string leads to one.
 //!
 //! A bundle is a folder with `model.json` ([`Manifest`], schema `andon.model/1`) and the files that it names. A store
-//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`. [`open`] takes any of them, and a bare `.onnx`.
+//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`, see [`store`]. [`open`] takes any of them, and a bare
+//! `.onnx`; [`open_trusted`] only what a trusted key has signed.
 
 mod bundle;
+mod files;
+mod golden;
 mod locate;
 mod manifest;
 mod modelinfo;
 mod output;
 mod pattern;
+pub mod store;
+mod trust;
 
 use std::path::PathBuf;
 
-pub use bundle::{Source, digest, open};
+pub use bundle::{Source, digest, inspect, open, open_trusted};
+pub use files::digests;
+pub use golden::{Golden, GoldenPart};
 pub use locate::{Location, locate};
 pub use manifest::{
     Colour, ElementType, Input, InputSource, Interpolation, Layout, MODEL_SCHEMA, Manifest, Resize, Task,
@@ -21,6 +28,8 @@ pub use manifest::{
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 pub use output::{Activation, BoxForm, Decoder, Head, Output, Role, Rule, Thresholds, plain};
 pub use pattern::Pattern;
+pub use store::Store;
+pub use trust::{POLICY, Policy, SIGNATURE, Trust};
 
 /// Why a model cannot be had from disk. Every text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +113,58 @@ pub enum Error {
         expected: String,
         /// From the file.
         found: String,
+    },
+    /// Something in the bundle's folder is neither a file nor a folder.
+    #[error("{path}: is a link or a device, a bundle holds plain files alone: put the file itself there")]
+    NotPlain {
+        /// What it is.
+        path: PathBuf,
+    },
+    /// Only what is signed is taken, and this is not.
+    #[error(
+        "{path}: is not signed, and only what a trusted key has signed is taken here: have it signed with `andon model \
+         sign`, which writes {signature}"
+    )]
+    Unsigned {
+        /// The file.
+        path: PathBuf,
+        /// Where its signature would lie.
+        signature: PathBuf,
+    },
+    /// It carries a trusted key's signature, but is not what was signed.
+    #[error("{path}: was altered: {problem}: restore what was signed, or have the change signed as a new version")]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// What shows it.
+        problem: String,
+    },
+    /// Somebody signed it who is not trusted.
+    #[error(
+        "{path}: is signed by a key that is not trusted here: take the model from somebody who is, or add the signer's \
+         public key to the trusted keys"
+    )]
+    Stranger {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The signature itself cannot be read.
+    #[error("{path}: {problem}: sign again with `andon model sign`, or fetch the signature again")]
+    Signature {
+        /// The signature's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A list of keys or a policy cannot be used.
+    #[error("{path}: {field}: {problem}")]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        field: String,
+        /// What is wrong and what was expected.
+        problem: String,
     },
 }
 

@@ -19,7 +19,11 @@
 //! dims-order=col-major
 //! ```
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::Error;
 
@@ -67,13 +71,21 @@ pub struct ModelInfo {
 impl ModelInfo {
     /// Reads `MODEL.onnx.modelinfo`, or else `MODEL.modelinfo`; none where there is neither.
     pub fn beside(model: &Path) -> Result<Option<Self>, Error> {
+        Self::file(model)?.map(|(path, text)| Self::of(&path, &text)).transpose()
+    }
+
+    /// Reads the text of the file at `path`, which is named in errors only.
+    pub(super) fn of(path: &Path, text: &str) -> Result<Self, Error> {
+        Self::parse(text).map_err(|problem| Error::ModelInfo { path: path.into(), problem })
+    }
+
+    /// That of the two which is there: where it lies and its text; none where there is neither.
+    pub(super) fn file(model: &Path) -> Result<Option<(PathBuf, String)>, Error> {
         let mut long = OsString::from(model);
         long.push(".modelinfo");
         for path in [long.into(), model.with_extension("modelinfo")] {
             match fs::read_to_string(&path) {
-                Ok(text) => {
-                    return Self::parse(&text).map(Some).map_err(|problem| Error::ModelInfo { path, problem });
-                }
+                Ok(text) => return Ok(Some((path, text))),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::Io { path, error }),
             }

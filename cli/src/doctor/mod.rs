@@ -10,15 +10,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table};
 use gstandon::inference::{Provider, asked_for, runtime};
 use serde::Serialize;
 
-use crate::cli::init;
+use crate::{cli::init, table::table};
 use trial::{Ran, Told, Trial};
-
-/// Columns of a table that goes to no terminal.
-const WIDTH: u16 = 120;
 
 /// Tells what this machine offers, and which execution provider actually runs a model, with the time of each.
 #[derive(Args)]
@@ -144,16 +141,6 @@ impl Doctor {
         };
         Ok(told.into_iter().map(row).collect())
     }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    if table.width().is_none() {
-        table.set_width(WIDTH);
-    }
-    table
 }
 
 fn machine_table(facts: &[(&'static str, String)]) -> Table {

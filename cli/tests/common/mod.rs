@@ -49,3 +49,38 @@ pub fn err(output: &Output) -> String {
 pub fn arg(path: &Path) -> &str {
     path.to_str().expect("test paths are UTF-8")
 }
+
+/// Runs the program and fails the test where it fails; what it printed.
+#[track_caller]
+pub fn ok(arguments: &[&str]) -> String {
+    let output = andon(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", err(&output));
+    out(&output)
+}
+
+/// Runs the program and fails the test where it does not fail with that code; what it complained of.
+#[track_caller]
+pub fn fails(code: i32, arguments: &[&str]) -> String {
+    let output = andon(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}{}", out(&output), err(&output));
+    err(&output)
+}
+
+/// Writes a bundle of `pcb` below `folder`, whole but for a graph that no engine would take.
+pub fn bundle(folder: &Path, version: &str, graph: &str) -> PathBuf {
+    let bundle = folder.join(format!("bundle-{version}"));
+    std::fs::create_dir_all(bundle.join("golden")).unwrap();
+    std::fs::write(bundle.join("model.onnx"), graph).unwrap();
+    std::fs::write(bundle.join("golden/a.png"), "a picture").unwrap();
+    let digests = gstandon::model::digests(&bundle).unwrap();
+    let manifest = serde_json::json!({
+        "schema": "andon.model/1", "name": "pcb", "version": version, "task": "detection",
+        "inputs": [{"name": "images", "source": "image", "size": [64, 64]}],
+        "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["open"]}],
+        "verdict": {"rule": "any-detection"},
+        "golden": [{"image": "golden/a.png", "verdict": "ok"}],
+        "digests": digests
+    });
+    std::fs::write(bundle.join("model.json"), manifest.to_string()).unwrap();
+    bundle
+}

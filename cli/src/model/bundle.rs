@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon model check`, `digest`, `show`: one bundle, held against itself, the engine, and shown.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gstandon::{
+    inference::{Described, Engine, Hints, Options, describe},
+    model::{self, Manifest, SIGNATURE, Source},
+};
+
+use super::text;
+use crate::table::table;
+
+/// Checks a bundle: the manifest, every file's digest, and, by one run, that the engine takes graph and manifest.
+#[derive(Args)]
+pub struct Check {
+    /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
+    model: String,
+    /// Leave the engine out of it
+    #[arg(long)]
+    no_run: bool,
+}
+
+impl Check {
+    pub fn execute(self) -> Result<ExitCode> {
+        let source = model::open(&self.model)?;
+        println!("{}: {}", self.model, name(&source));
+        if let (Some(folder), Some(manifest)) = (&source.folder, &source.manifest) {
+            let all = model::digests(folder)?;
+            let missing: Vec<_> =
+                all.keys().filter(|f| !manifest.digests.contains_key(*f)).map(String::as_str).collect();
+            match &missing[..] {
+                [] => println!("digests: all {} files are as the manifest says", all.len()),
+                missing => println!("digests: not of {}: `andon model digest` writes them", missing.join(", ")),
+            }
+            println!("golden samples: {}", manifest.golden.len());
+        }
+        if !self.no_run {
+            let engine = Engine::load(&self.model, &Options::default())?;
+            println!("engine: it runs, on the provider {}", engine.provider());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes the digests of all files of a bundle into its manifest.
+#[derive(Args)]
+pub struct Digest {
+    /// The bundle's folder
+    bundle: PathBuf,
+}
+
+impl Digest {
+    pub fn execute(self) -> Result<ExitCode> {
+        let files = write_digests(&self.bundle)?;
+        println!("{}: digests of {files} files", self.bundle.join("model.json").display());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes them, and leaves the rest of the manifest as it was; answers of how many files.
+pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
+    let at = bundle.join("model.json");
+    let text = fs::read_to_string(&at).with_context(|| format!("{}: cannot be read", at.display()))?;
+    // What is no manifest is told so before anything is written.
+    Manifest::parse(&text, &at)?;
+    let digests = model::digests(bundle)?;
+    let new = text::with_field(&text, "digests", &serde_json::to_value(&digests)?)?;
+    Manifest::parse(&new, &at)?;
+    replace(&at, new.as_bytes())?;
+    Ok(digests.len())
+}
+
+/// Replaces a file in one step.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let written = fs::write(&fresh, content).and_then(|()| fs::rename(&fresh, path));
+    written
+        .inspect_err(|_| drop(fs::remove_file(&fresh)))
+        .with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Shows what a model is, whoever signed it; of a bare file, what its graph tells.
+#[derive(Args)]
+pub struct Show {
+    /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
+    model: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub fn execute(self) -> Result<ExitCode> {
+        let source = model::inspect(&self.model)?;
+        let manifest = match &source.manifest {
+            Some(manifest) => Some(manifest.clone()),
+            None => match describe(&self.model, &Hints::default())? {
+                Described::Whole(manifest) => Some(*manifest),
+                Described::Lacks(_) => None,
+            },
+        };
+        let signed = source.folder.as_ref().map_or(source.path.clone(), |f| f.join("model.json"));
+        let signed = PathBuf::from(format!("{}{SIGNATURE}", signed.display())).is_file();
+        if self.json {
+            let json = serde_json::json!({
+                "schema": "andon.model-info/1", "model": source.id, "path": source.path, "bytes": source.bytes.len(),
+                "signed": signed, "bundle": source.folder, "manifest": manifest
+            });
+            println!("{}", serde_json::to_string_pretty(&json)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut rows = table(&[&self.model, ""]);
+        let mut row = |name: &str, value: String| {
+            rows.add_row([name.to_string(), value]);
+        };
+        row("model", name(&source));
+        row("graph", format!("{}, {:.1} MB", source.path.display(), source.bytes.len() as f64 / 1e6));
+        row("digest", source.id.digest.clone());
+        row("signature", if signed { "there is one: see `andon model verify`" } else { "none" }.into());
+        match &manifest {
+            Some(manifest) => facts(manifest).into_iter().for_each(|(name, value)| row(name, value)),
+            None => row("manifest", "its graph does not tell enough for one: see `andon model init`".into()),
+        }
+        println!("{rows}");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn name(source: &Source) -> String {
+    match &source.id.version[..] {
+        "" => format!("{}, a bare file", source.id.name),
+        version => format!("{}, version {version}", source.id.name),
+    }
+}
+
+/// What a manifest says, for people.
+fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
+    // What a field is called in JSON is what people know it by.
+    let word = |v: serde_json::Result<serde_json::Value>| {
+        v.map_or_else(|e| e.to_string(), |v| v.as_str().map_or_else(|| v.to_string(), String::from))
+    };
+    let inputs = m.inputs.iter().map(|i| {
+        let size = i.size.map_or_else(String::new, |[w, h]| format!(", {w}×{h}"));
+        format!("{} from {}{size}", i.name, i.source)
+    });
+    let outputs = m.outputs.iter().map(|o| format!("{} by {}", o.name, word(serde_json::to_value(o.decoder))));
+    let labels = m.outputs.first().map(|o| o.labels.join(", ")).unwrap_or_default();
+    let mut facts = vec![
+        ("task", word(serde_json::to_value(m.task))),
+        ("inputs", inputs.collect::<Vec<_>>().join("\n")),
+        ("outputs", outputs.collect::<Vec<_>>().join("\n")),
+        ("labels", labels),
+        ("verdict", word(serde_json::to_value(&m.verdict))),
+        ("score from", m.thresholds.score.to_string()),
+        ("golden samples", m.golden.len().to_string()),
+        ("digests of", format!("{} files", m.digests.len())),
+        ("description", m.description.clone()),
+        ("trained on", m.trained_on.join(", ")),
+    ];
+    if !m.quality.is_null() {
+        facts.push(("quality", m.quality.to_string()));
+    }
+    facts.retain(|(_, value)| !value.is_empty());
+    facts
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon model init`: writes the manifest of an `.onnx` file from what its graph says, and asks for what it does not.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use gstandon::{
+    inference::{Described, Engine, Hints, Options, Unknown, describe},
+    model::{self, Manifest},
+};
+
+use super::bundle::{replace, write_digests};
+use crate::cli::Usage;
+
+/// Makes a bundle of an .onnx file: writes a model.json from what its graph says, and asks only for what it does not.
+#[derive(Args)]
+pub struct Init {
+    /// The .onnx file
+    file: PathBuf,
+    /// Make this folder and copy the file into it; without it model.json is written beside the file
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
+    /// The model's name, the same over versions; without it the file's
+    #[arg(long)]
+    name: Option<String>,
+    /// Its version
+    #[arg(long, default_value = "1")]
+    version: String,
+    /// Names of its classes in its order, where they are not in the file
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Which of them are of what is good, where their names do not tell
+    #[arg(long, value_name = "A,…", value_delimiter = ',')]
+    good: Vec<String>,
+}
+
+impl Init {
+    pub fn execute(self) -> Result<ExitCode> {
+        let file = self.file.to_str().context("the file's path is not UTF-8")?;
+        if !self.file.is_file() || !file.to_ascii_lowercase().ends_with(".onnx") {
+            return Err(Usage(format!("{file}: no .onnx file: name one")).into());
+        }
+        let name = self.file.file_name().and_then(|n| n.to_str()).context("the file has no name")?;
+        let folder = self.into.clone().unwrap_or_else(|| self.file.parent().unwrap_or(Path::new("")).into());
+        let at = folder.join("model.json");
+        if at.exists() {
+            bail!("{}: is there already: change it, or take it away first", at.display());
+        }
+        let mut manifest = self.described(file)?;
+        manifest.name = self.name.clone().unwrap_or(manifest.name);
+        (manifest.version, manifest.model) = (self.version.clone(), name.into());
+        if self.into.is_some() {
+            self.copy(name, &folder)?;
+        } else {
+            manifest.digests.insert(name.into(), model::digest(&fs::read(&self.file)?));
+        }
+        replace(&at, (serde_json::to_string_pretty(&manifest)? + "\n").as_bytes())?;
+        if self.into.is_some() {
+            write_digests(&folder)?;
+        }
+        let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+        // By one run, whether what was told and asked is right.
+        Engine::load(shown.to_str().context("the folder's path is not UTF-8")?, &Options::default())
+            .with_context(|| format!("{}: was written, and does not run: correct it", at.display()))?;
+        println!("{}: written, and it runs; correct there what the graph could not tell", at.display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks on until the manifest is whole.
+    fn described(&self, file: &str) -> Result<Manifest> {
+        let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone() };
+        loop {
+            match describe(file, &hints)? {
+                Described::Whole(manifest) => return Ok(*manifest),
+                Described::Lacks(Unknown::Labels) => {
+                    hints.labels = ask("the names of its classes, in its order", "labels")?;
+                }
+                Described::Lacks(Unknown::Good { labels }) => {
+                    let question = format!("which of its labels ({}) are of what is good", labels.join(", "));
+                    hints.good = ask(&question, "good")?;
+                }
+            }
+        }
+    }
+
+    /// The file, and weights that an exporter put beside it.
+    fn copy(&self, name: &str, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        if fs::read_dir(folder)?.next().is_some() {
+            bail!("{}: is not empty: name a new folder", folder.display());
+        }
+        let weights = format!("{name}.data");
+        let beside = self.file.with_file_name(&weights);
+        let more = beside.is_file().then_some((beside, weights.as_str()));
+        for (from, to) in [(self.file.clone(), name)].into_iter().chain(more) {
+            fs::copy(&from, folder.join(to)).with_context(|| format!("{}: cannot be copied", from.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Words separated by commas, from the terminal; where there is none, an error that names the option.
+fn ask(question: &str, option: &str) -> Result<Vec<String>> {
+    if !io::stdin().is_terminal() {
+        return Err(Usage(format!("the graph does not tell {question}: give them with --{option}=A,B")).into());
+    }
+    loop {
+        print!("The graph does not tell {question}, separated by commas: ");
+        io::stdout().flush()?;
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line)? == 0 {
+            return Err(Usage(format!("give them with --{option}=A,B")).into());
+        }
+        let words: Vec<_> = line.split(',').map(|w| w.trim().to_string()).filter(|w| !w.is_empty()).collect();
+        if !words.is_empty() {
+            return Ok(words);
+        }
+    }
+}

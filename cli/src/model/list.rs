@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon model list`, `history`, `audit`: what is in a store, what was changed, and what was changed by another hand.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gstandon::model::{
+    Store,
+    store::{Action, CHALLENGER, CHAMPION, Entry, Finding, PREVIOUS},
+};
+use serde::Serialize;
+
+use super::store::is_model;
+use crate::{cli::Usage, table::table};
+
+/// Characters of a digest that a table shows: enough to tell versions apart.
+const SHORT: usize = 19;
+
+/// Lists the models of a store, or the versions of a model.
+#[derive(Args)]
+pub struct List {
+    /// STORE or STORE/NAME
+    store: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// One model.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    aliases: BTreeMap<String, String>,
+    refused: BTreeMap<String, String>,
+    versions: Vec<Version>,
+    /// What the history does not explain.
+    findings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Version {
+    version: String,
+    aliases: Vec<String>,
+    added_utc: Option<String>,
+    digest: Option<String>,
+    refused: Option<String>,
+}
+
+impl List {
+    pub fn execute(self) -> Result<ExitCode> {
+        let stores = stores(&self.store)?;
+        let models = stores.iter().map(listed).collect::<Result<Vec<_>>>()?;
+        if self.json {
+            let json = serde_json::json!({"schema": "andon.store/1", "store": self.store, "models": models});
+            println!("{}", serde_json::to_string_pretty(&json)?);
+        } else if is_model(&self.store) || stores.iter().any(|s| s.folder() == self.store) {
+            models.iter().for_each(print_versions);
+        } else {
+            print_models(&models);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The models at `STORE` or `STORE/NAME`.
+fn stores(path: &Path) -> Result<Vec<Store>> {
+    let store = Store::open(path)?;
+    if is_model(path) || holds_versions(&store)? {
+        return Ok(vec![store]);
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let mut folders: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    folders.sort();
+    let mut stores = Vec::new();
+    for store in folders.iter().map(|f| Store::open(f)) {
+        let store = store?;
+        if is_model(store.folder()) || holds_versions(&store)? {
+            stores.push(store);
+        }
+    }
+    if stores.is_empty() {
+        let what = "holds no model: name a STORE or STORE/NAME, or add one with `andon model add`";
+        return Err(Usage(format!("{}: {what}", path.display())).into());
+    }
+    Ok(stores)
+}
+
+fn holds_versions(store: &Store) -> Result<bool> {
+    Ok(store.versions()?.iter().any(|v| store.folder().join(v).join("model.json").is_file()))
+}
+
+fn listed(store: &Store) -> Result<Listed> {
+    let (history, findings) = store.audit_aliases()?;
+    let (aliases, refused) = (store.aliases()?, store.refused()?);
+    let versions = store.versions()?.into_iter().map(|version| {
+        let added = |e: &&Entry| e.action == Action::Add && e.to.as_ref() == Some(&version);
+        let entry = history.entries.iter().rfind(added);
+        let own = aliases.iter().filter(|(_, v)| **v == version).map(|(a, _)| a.clone());
+        Version {
+            aliases: own.collect(),
+            added_utc: entry.map(|e| e.utc.clone()),
+            digest: entry.and_then(|e| e.digest.clone()),
+            refused: refused.get(&version).cloned(),
+            version,
+        }
+    });
+    let versions = versions.collect();
+    Ok(Listed { name: store.name(), aliases, refused, versions, findings: texts(&findings) })
+}
+
+fn texts(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+fn print_models(models: &[Listed]) {
+    let mut rows = table(&["model", CHAMPION, CHALLENGER, PREVIOUS, "versions", "to look at"]);
+    for m in models {
+        let alias = |a: &str| m.aliases.get(a).cloned().unwrap_or_else(|| "–".into());
+        let versions = m.versions.len().to_string();
+        rows.add_row([
+            m.name.clone(),
+            alias(CHAMPION),
+            alias(CHALLENGER),
+            alias(PREVIOUS),
+            versions,
+            m.findings.join("; "),
+        ]);
+    }
+    println!("{rows}");
+}
+
+fn print_versions(model: &Listed) {
+    let mut rows = table(&["version", "aliases", "added", "graph", "refused"]);
+    for v in &model.versions {
+        let digest = v.digest.as_ref().map_or_else(|| "–".into(), |d| d.chars().take(SHORT).collect());
+        let added = v.added_utc.clone().unwrap_or_else(|| "not in the history".into());
+        rows.add_row([v.version.clone(), v.aliases.join(", "), added, digest, v.refused.clone().unwrap_or_default()]);
+    }
+    println!("{}\n{rows}", model.name);
+    print_findings(&model.findings);
+}
+
+fn print_findings(findings: &[String]) {
+    findings.iter().for_each(|f| println!("not in the history, or amiss: {f}"));
+}
+
+/// Shows who changed what, when and why.
+#[derive(Args)]
+pub struct Log {
+    /// STORE/NAME
+    model: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Log {
+    pub fn execute(self) -> Result<ExitCode> {
+        let store = Store::open(&self.model)?;
+        let (history, findings) = store.audit_aliases()?;
+        let findings = texts(&findings);
+        if self.json {
+            let json = serde_json::json!({
+                "schema": "andon.history/1", "model": store.name(), "entries": history.entries,
+                "unfinished": history.unfinished, "torn": history.torn, "findings": findings
+            });
+            println!("{}", serde_json::to_string_pretty(&json)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut rows = table(&["#", "when", "who", "what", "from", "to", "why"]);
+        for e in &history.entries {
+            let what = e.alias.as_ref().map_or_else(|| e.action.to_string(), |a| format!("{}: {a}", e.action));
+            let version = |v: &Option<String>| v.clone().unwrap_or_default();
+            let (serial, why) = (e.serial.to_string(), e.why.clone());
+            rows.add_row([serial, e.utc.clone(), e.who.clone(), what, version(&e.from), version(&e.to), why]);
+        }
+        println!("{rows}");
+        if history.torn.is_some() {
+            println!(
+                "behind the last line stands the beginning of one that was never done: the next change cuts it off"
+            );
+        }
+        print_findings(&findings);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Holds aliases and every version's files against the history; fails where something was changed by another hand.
+#[derive(Args)]
+pub struct Audit {
+    /// STORE or STORE/NAME
+    store: PathBuf,
+}
+
+impl Audit {
+    pub fn execute(self) -> Result<ExitCode> {
+        let mut code = ExitCode::SUCCESS;
+        for store in stores(&self.store)? {
+            let findings = store.audit()?;
+            if findings.is_empty() {
+                println!("{}: all is as the history says", store.folder().display());
+            }
+            for finding in findings {
+                println!("{}: {finding}", store.folder().display());
+                // What is under way is nothing amiss.
+                if finding != Finding::Unfinished {
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
+        Ok(code)
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon model`: bundles are written, checked, signed and looked at; in a store they are added, moved and gone back to.
+
+mod bundle;
+mod init;
+mod list;
+mod sign;
+mod store;
+mod text;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use gstandon::model::store::Note;
+
+/// Writes, checks and signs model bundles, and moves them in a store.
+#[derive(Args)]
+pub struct Model {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Init),
+    Check(bundle::Check),
+    Digest(bundle::Digest),
+    Show(bundle::Show),
+    Add(store::Add),
+    List(list::List),
+    Alias(store::Alias),
+    Promote(store::Promote),
+    Rollback(store::Rollback),
+    Refuse(store::Refuse),
+    History(list::Log),
+    Audit(list::Audit),
+    Gc(store::Gc),
+    Keygen(sign::Keygen),
+    Sign(sign::Sign),
+    Verify(sign::Verify),
+}
+
+impl Model {
+    /// Does what was asked for.
+    pub fn execute(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Init(c) => c.execute(),
+            Command::Check(c) => c.execute(),
+            Command::Digest(c) => c.execute(),
+            Command::Show(c) => c.execute(),
+            Command::Add(c) => c.execute(),
+            Command::List(c) => c.execute(),
+            Command::Alias(c) => c.execute(),
+            Command::Promote(c) => c.execute(),
+            Command::Rollback(c) => c.execute(),
+            Command::Refuse(c) => c.execute(),
+            Command::History(c) => c.execute(),
+            Command::Audit(c) => c.execute(),
+            Command::Gc(c) => c.execute(),
+            Command::Keygen(c) => c.execute(),
+            Command::Sign(c) => c.execute(),
+            Command::Verify(c) => c.execute(),
+        }
+    }
+}
+
+/// Who changes a store, and why.
+#[derive(Args)]
+struct Noted {
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    /// Who, for the history; without it the user's name
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+}
+
+impl Noted {
+    fn note(&self) -> Note {
+        // With sudo the person counts, not the account.
+        let names = ["SUDO_USER", "USER", "LOGNAME"];
+        let user = || names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+        Note::new(self.who.clone().or_else(user).unwrap_or_else(|| "unknown".into()), self.why.clone())
+    }
+}

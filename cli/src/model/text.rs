@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Rewrites one field of a JSON text and leaves the others as a person wrote them, in their order.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
+
+/// An object's fields, in their order, as they were written.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        from.deserialize_map(InOrder)
+    }
+}
+
+/// The text with that field set, at its place or at the end.
+pub fn with_field(text: &str, name: &str, value: &Value) -> Result<String> {
+    let Fields(mut fields) = serde_json::from_str(text)?;
+    // As deep as it will stand.
+    let value = serde_json::to_string_pretty(value)?.replace('\n', "\n  ");
+    let value = RawValue::from_string(value)?;
+    match fields.iter_mut().find(|(n, _)| n == name) {
+        Some(field) => field.1 = value,
+        None => fields.push((name.into(), value)),
+    }
+    let mut out = String::from("{");
+    for (i, (name, value)) in fields.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        write!(out, "{comma}\n  {}: {}", serde_json::to_string(name)?, value.get())?;
+    }
+    Ok(out + "\n}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn other_fields_stay_as_they_were_written() {
+        let text = "{\n  \"z\": [1,  2.50],\n  \"digests\": {},\n  \"a\": {\"y\": 1, \"x\": 2}\n}\n";
+        let new = with_field(text, "digests", &json!({"m": "d"})).unwrap();
+        assert_eq!(
+            new,
+            "{\n  \"z\": [1,  2.50],\n  \"digests\": {\n    \"m\": \"d\"\n  },\n  \"a\": {\"y\": 1, \"x\": 2}\n}\n"
+        );
+        assert_eq!(with_field(&new, "digests", &json!({"m": "d"})).unwrap(), new, "the same once more");
+    }
+
+    #[test]
+    fn a_field_that_was_not_there_comes_last() {
+        assert_eq!(with_field("{\"a\":1}", "b", &json!(2)).unwrap(), "{\n  \"a\": 1,\n  \"b\": 2\n}\n");
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Signatures: what is signed is taken, and what is unsigned, altered or a stranger's is refused, each by its own name.
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use common::{arg, bundle, fails, ok};
+use gstandon::model::{self, Error, Source, Store, Trust, store::Note};
+
+/// A folder with two key pairs, ours and a stranger's.
+struct Keys {
+    dir: tempfile::TempDir,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["ours", "stranger"] {
+            ok(&["model", "keygen", arg(&dir.path().join(name)), "--no-password"]);
+        }
+        Self { dir }
+    }
+
+    fn at(&self, file: &str) -> PathBuf {
+        self.dir.path().join(file)
+    }
+
+    fn sign(&self, bundle: &Path, by: &str) {
+        ok(&["model", "sign", arg(bundle), "--key", arg(&self.at(&format!("{by}.key")))]);
+    }
+
+    /// A bundle of version 1, signed by us.
+    fn signed(&self) -> PathBuf {
+        let bundle = bundle(self.dir.path(), "1", "graph 1");
+        self.sign(&bundle, "ours");
+        bundle
+    }
+
+    fn open(&self, model: &Path) -> Result<Source, Error> {
+        model::open_trusted(arg(model), &Trust::read(&self.at("ours.pub")).unwrap())
+    }
+
+    /// Lets the store below the folder take what we sign alone.
+    fn policy(&self, more: &str) -> PathBuf {
+        let key = fs::read_to_string(self.at("ours.pub")).unwrap().lines().nth(1).unwrap().to_string();
+        let store = self.at("store");
+        fs::create_dir_all(&store).unwrap();
+        fs::write(store.join("policy.json"), format!("{{\"trusted_keys\": [\"{key}\"]{more}}}")).unwrap();
+        store
+    }
+}
+
+#[test]
+fn what_we_signed_is_taken_and_says_by_whom() {
+    let keys = Keys::new();
+    let bundle = keys.signed();
+    let source = keys.open(&bundle).unwrap();
+    let key = fs::read_to_string(keys.at("ours.pub")).unwrap().lines().nth(1).unwrap().to_string();
+    assert_eq!(source.signed_by.as_deref(), Some(&*key));
+    let said = ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("ours.pub"))]);
+    assert!(said.contains(&key), "{said}");
+    // Several keys: one of them is enough.
+    let both = ["stranger.pub", "ours.pub"].map(|f| fs::read_to_string(keys.at(f)).unwrap()).concat();
+    fs::write(keys.at("both"), both).unwrap();
+    ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("both"))]);
+}
+
+#[test]
+fn what_is_not_signed_is_refused_and_told_how_it_would_be() {
+    let keys = Keys::new();
+    let e = keys.open(&bundle(keys.dir.path(), "1", "graph 1")).unwrap_err();
+    assert!(matches!(&e, Error::Unsigned { .. }) && e.to_string().contains("model.json.minisig"), "{e}");
+}
+
+#[test]
+fn what_a_stranger_signed_is_refused() {
+    let keys = Keys::new();
+    let bundle = keys.signed();
+    keys.sign(&bundle, "stranger");
+    let e = keys.open(&bundle).unwrap_err();
+    assert!(matches!(&e, Error::Stranger { .. }) && e.to_string().contains("trusted keys"), "{e}");
+    let e = fails(1, &["model", "verify", arg(&bundle), "--keys", arg(&keys.at("ours.pub"))]);
+    assert!(e.contains("signed by a key that is not trusted"), "{e}");
+}
+
+#[test]
+fn whatever_is_altered_is_refused_by_the_file_that_was() {
+    let keys = Keys::new();
+    let change = |change: &dyn Fn(&Path)| {
+        let bundle = keys.signed();
+        keys.open(&bundle).unwrap();
+        change(&bundle);
+        let e = keys.open(&bundle).unwrap_err();
+        fs::remove_dir_all(&bundle).unwrap();
+        assert!(matches!(e, Error::Altered { .. }), "{e}");
+        e.to_string()
+    };
+    let write = |file: &'static str, text: &'static str| {
+        move |bundle: &Path| {
+            fs::create_dir_all(bundle.join(file).parent().unwrap()).unwrap();
+            fs::write(bundle.join(file), text).unwrap();
+        }
+    };
+    let e = change(&write("model.onnx", "graph 2"));
+    assert!(e.contains("model.onnx: was altered"), "{e}");
+    let e = change(&write("golden/a.png", "another picture"));
+    assert!(e.contains("golden/a.png: was altered"), "{e}");
+    let e = change(&write("model.onnx.data", "weights that nobody signed"));
+    assert!(e.contains("model.onnx.data: was altered: it is not among the digests"), "{e}");
+    let e = change(&|bundle| {
+        let text = fs::read_to_string(bundle.join("model.json")).unwrap();
+        fs::write(bundle.join("model.json"), text.replace("\"open\"", "\"opem\"")).unwrap();
+    });
+    assert!(e.contains("model.json: was altered: its content is not what was signed"), "{e}");
+    // Digests that fit are no help, for they are what is signed.
+    let e = change(&|bundle| {
+        fs::write(bundle.join("model.onnx"), "graph 2").unwrap();
+        ok(&["model", "digest", arg(bundle)]);
+    });
+    assert!(e.contains("model.json: was altered"), "{e}");
+}
+
+#[test]
+fn a_signature_that_is_cut_short_or_nonsense_is_refused_as_such() {
+    let keys = Keys::new();
+    let bundle = keys.signed();
+    let at = bundle.join("model.json.minisig");
+    let whole = fs::read(&at).unwrap();
+    for length in (0..whole.len() - 1).step_by(7) {
+        fs::write(&at, &whole[..length]).unwrap();
+        let e = keys.open(&bundle).unwrap_err();
+        assert!(matches!(e, Error::Signature { .. } | Error::Altered { .. }), "{length} bytes: {e}");
+    }
+    fs::write(&at, [0xff; 300]).unwrap();
+    let e = keys.open(&bundle).unwrap_err();
+    assert!(matches!(&e, Error::Signature { .. }) && e.to_string().contains("sign again"), "{e}");
+    // One bit of the signature, of the comment that is signed with it, or of the second signature.
+    for line in 1..4 {
+        let mut text: Vec<_> = String::from_utf8(whole.clone()).unwrap().lines().map(String::from).collect();
+        let last = text[line].pop().unwrap();
+        let before = text[line].pop().unwrap();
+        text[line].extend([if before == 'A' { 'B' } else { 'A' }, last]);
+        fs::write(&at, text.join("\n")).unwrap();
+        assert!(matches!(keys.open(&bundle), Err(Error::Altered { .. } | Error::Signature { .. })), "line {line}");
+    }
+}
+
+#[test]
+fn a_bundle_is_signed_only_with_the_digests_of_all_its_files() {
+    let keys = Keys::new();
+    let bundle = bundle(keys.dir.path(), "1", "graph 1");
+    fs::write(bundle.join("notes.txt"), "").unwrap();
+    let e = fails(1, &["model", "sign", arg(&bundle), "--key", arg(&keys.at("ours.key"))]);
+    assert!(e.contains("not of all its files") && e.contains("andon model digest"), "{e}");
+    ok(&["model", "digest", arg(&bundle)]);
+    keys.sign(&bundle, "ours");
+    keys.open(&bundle).unwrap();
+}
+
+#[test]
+fn a_bare_file_needs_a_signature_of_its_own() {
+    let keys = Keys::new();
+    let file = keys.at("model.onnx");
+    fs::write(&file, "a graph").unwrap();
+    assert!(matches!(keys.open(&file), Err(Error::Unsigned { .. })));
+    keys.sign(&file, "ours");
+    keys.open(&file).unwrap();
+    fs::write(keys.at("model.onnx.modelinfo"), "[modelinfo]\nversion=1.0\n").unwrap();
+    let e = keys.open(&file).unwrap_err();
+    assert!(matches!(&e, Error::Unsigned { path, .. } if path.ends_with("model.onnx.modelinfo")), "{e}");
+    fs::remove_file(keys.at("model.onnx.modelinfo")).unwrap();
+    fs::write(&file, "another graph").unwrap();
+    assert!(matches!(keys.open(&file), Err(Error::Altered { .. })));
+    // Weights in a file beside it would be run unsigned.
+    let outside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/outside.onnx");
+    fs::copy(outside, &file).unwrap();
+    keys.sign(&file, "ours");
+    let e = keys.open(&file).unwrap_err();
+    assert!(matches!(&e, Error::Altered { .. }) && e.to_string().contains("make it a bundle"), "{e}");
+}
+
+#[test]
+fn a_stores_policy_holds_without_anybody_asking() {
+    let keys = Keys::new();
+    let store = keys.policy("");
+    let unsigned = bundle(keys.dir.path(), "2", "graph 2");
+    let e = fails(1, &["model", "add", arg(&unsigned), arg(&store)]);
+    assert!(e.contains("is not signed"), "{e}");
+    ok(&["model", "add", arg(&keys.signed()), arg(&store)]);
+    let pcb = store.join("pcb");
+    ok(&["model", "promote", arg(&pcb), "1"]);
+    let champion = format!("{}@champion", pcb.display());
+    assert!(model::open(&champion).unwrap().signed_by.is_some());
+    fs::write(pcb.join("1/model.onnx"), "graph 2").unwrap();
+    assert!(matches!(model::open(&champion), Err(Error::Altered { .. })));
+    assert!(matches!(model::open(arg(&pcb.join("1"))), Err(Error::Altered { .. })), "by its folder, too");
+    assert!(matches!(model::open(arg(&pcb.join("1/model.onnx"))), Err(Error::Unsigned { .. })), "and by its graph");
+    // Whoever wants to look may.
+    fs::remove_file(pcb.join("1/model.json.minisig")).unwrap();
+    fs::write(pcb.join("1/model.onnx"), "graph 1").unwrap();
+    assert!(matches!(model::open(&champion), Err(Error::Unsigned { .. })));
+    assert_eq!(model::inspect(&champion).unwrap().id.version, "1");
+    assert!(ok(&["model", "show", &champion]).contains("pcb, version 1"));
+    // In a time of change, what carries no signature may pass, and what carries a wrong one not.
+    keys.policy(", \"require_signature\": false");
+    assert_eq!(model::open(&champion).unwrap().signed_by, None);
+    keys.sign(&pcb.join("1"), "stranger");
+    assert!(matches!(model::open(&champion), Err(Error::Stranger { .. })));
+}
+
+#[test]
+fn an_old_signed_version_in_a_new_ones_place_is_refused_and_audited() {
+    let keys = Keys::new();
+    let store = keys.policy("");
+    ok(&["model", "add", arg(&keys.signed()), arg(&store)]);
+    let second = bundle(keys.dir.path(), "2", "graph 2");
+    keys.sign(&second, "ours");
+    ok(&["model", "add", arg(&second), arg(&store)]);
+    let pcb = store.join("pcb");
+    ok(&["model", "promote", arg(&pcb), "2"]);
+    // The alias, by an editor: it opens, for version 1 is signed, and the audit tells.
+    let aliases = fs::read_to_string(pcb.join("aliases.json")).unwrap();
+    fs::write(pcb.join("aliases.json"), aliases.replace('2', "1")).unwrap();
+    assert_eq!(model::open(&format!("{}@champion", pcb.display())).unwrap().id.version, "1");
+    for command in ["list", "history"] {
+        let said = ok(&["model", command, arg(&pcb)]);
+        assert!(said.contains("champion is 1 in aliases.json, and 2 in the history"), "{said}");
+    }
+    let said = common::andon(&["model", "audit", arg(&pcb)]).output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(common::out(&said).contains("changed behind the history's back"), "{}", common::out(&said));
+    fs::write(pcb.join("aliases.json"), aliases).unwrap();
+    ok(&["model", "audit", arg(&store)]);
+    // The folder: its signature is good, and it is not what lies there.
+    fs::rename(pcb.join("2"), keys.at("taken")).unwrap();
+    fs::rename(pcb.join("1"), pcb.join("2")).unwrap();
+    let e = model::open(&format!("{}@champion", pcb.display())).unwrap_err();
+    assert!(matches!(&e, Error::Altered { .. }) && e.to_string().contains("signed as version 1 of pcb"), "{e}");
+}
+
+#[test]
+fn signing_after_adding_brings_the_signature_into_the_store() {
+    let keys = Keys::new();
+    let folder = bundle(keys.dir.path(), "1", "graph 1");
+    let store = Store::for_bundle(&keys.at("store"), &folder).unwrap();
+    store.add(&folder, &Note::default()).unwrap();
+    keys.policy("");
+    let version = store.folder().join("1");
+    assert!(matches!(model::open(arg(&version)), Err(Error::Unsigned { .. })));
+    keys.sign(&folder, "ours");
+    store.add(&folder, &Note::default()).unwrap();
+    assert!(model::open(arg(&version)).unwrap().signed_by.is_some());
+}
+
+#[test]
+fn a_secret_key_is_its_owners_alone_and_is_never_overwritten() {
+    let keys = Keys::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(keys.at("ours.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let e = fails(1, &["model", "keygen", arg(&keys.at("ours")), "--no-password"]);
+    assert!(e.contains("is there already"), "{e}");
+    let protected = |words: &[&str], password: &str| {
+        let mut command = common::andon(words);
+        command.env("ANDON_KEY_PASSWORD", password).output().unwrap()
+    };
+    assert!(protected(&["model", "keygen", arg(&keys.at("safe"))], "secret").status.success());
+    let bundle = bundle(keys.dir.path(), "1", "graph 1");
+    let safe = keys.at("safe.key");
+    let sign = ["model", "sign", arg(&bundle), "--key", arg(&safe)];
+    let wrong = protected(&sign, "guessed");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(common::err(&wrong).contains("is the password right?"), "{}", common::err(&wrong));
+    assert!(protected(&sign, "secret").status.success());
+    ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("safe.pub"))]);
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The files of a bundle: which there are, and their digests.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{Error, SIGNATURE, bundle};
+
+/// The manifest's name in its bundle.
+pub(super) const MANIFEST: &str = "model.json";
+
+/// Deepest nesting of folders in a bundle.
+const DEEPEST: usize = 16;
+
+/// What `digests` of a bundle's manifest should be: `sha256:…` of every file in the folder by its relative path, but for
+/// the manifest and its signature.
+pub fn digests(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let own = |name: &str| name != MANIFEST && name.strip_suffix(SIGNATURE) != Some(MANIFEST);
+    let names = files(folder)?.into_iter().filter(|name| own(name));
+    names.map(|name| of_file(&folder.join(&name)).map(|digest| (name, digest))).collect()
+}
+
+/// The relative path of every file below a folder, sorted, `/` between steps. A link is an error.
+pub(super) fn files(folder: &Path) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    walk(folder, "", 0, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> Result<(), Error> {
+    let fail = |error| Error::Io { path: folder.into(), error };
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let (kind, path) = (entry.file_type().map_err(fail)?, entry.path());
+        let name = entry.file_name();
+        let name = name.to_str().ok_or_else(|| fail(io::Error::other("a name in it is not UTF-8")))?;
+        if kind.is_file() {
+            found.push(format!("{prefix}{name}"));
+        } else if kind.is_dir() && depth < DEEPEST {
+            walk(&path, &format!("{prefix}{name}/"), depth + 1, found)?;
+        } else if kind.is_dir() {
+            return Err(fail(io::Error::other("its folders are nested too deep")));
+        } else {
+            return Err(Error::NotPlain { path });
+        }
+    }
+    Ok(())
+}
+
+/// `sha256:…` of a file, which may be larger than memory.
+fn of_file(path: &Path) -> Result<String, Error> {
+    let fail = |error| Error::Io { path: path.into(), error };
+    let mut hash = Sha256::new();
+    io::copy(&mut File::open(path).map_err(fail)?, &mut HashWriter(&mut hash)).map_err(fail)?;
+    Ok(bundle::hex(&hash.finalize()))
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One digest for all of a bundle but its signature: what makes two bundles the same.
+pub(super) fn whole(folder: &Path) -> Result<String, Error> {
+    let mut lines = String::new();
+    for (name, digest) in digests(folder)? {
+        lines += &format!("{digest}  {name}\n");
+    }
+    lines += &format!("{}  {MANIFEST}\n", of_file(&folder.join(MANIFEST))?);
+    Ok(bundle::digest(lines.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("golden")).unwrap();
+        for name in ["model.json", "model.json.minisig", "model.onnx", "golden/a.png", "golden/model.json"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn every_file_has_a_digest_but_the_manifest_and_its_signature() {
+        let dir = bundle();
+        let all = digests(dir.path()).unwrap();
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["golden/a.png", "golden/model.json", "model.onnx"]);
+        assert_eq!(all["model.onnx"], bundle::digest(b"model.onnx"));
+    }
+
+    #[test]
+    fn two_bundles_are_the_same_by_their_content_and_not_by_who_signed_them() {
+        let (one, other) = (bundle(), bundle());
+        fs::write(other.path().join("model.json.minisig"), "somebody else").unwrap();
+        assert_eq!(whole(one.path()).unwrap(), whole(other.path()).unwrap());
+        fs::rename(other.path().join("golden/a.png"), other.path().join("golden/b.png")).unwrap();
+        assert_ne!(whole(one.path()).unwrap(), whole(other.path()).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_a_bundle_is_named() {
+        let dir = bundle();
+        std::os::unix::fs::symlink("/etc/hostname", dir.path().join("golden/link")).unwrap();
+        let e = digests(dir.path()).unwrap_err().to_string();
+        assert!(e.contains("golden/link: is a link"), "{e}");
+    }
+}
