@@ -9,25 +9,24 @@ mod common;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    cell::Cell,
 };
 
 use common::runtime;
 use gst_check::Harness;
-use parking_lot::Mutex;
 
-/// The system's allocator, which counts while it is told to.
+/// The system's allocator, which counts what this thread takes while it is told to: with `in-flight=1` the thread that
+/// pushes a frame does all of it.
 struct Counting;
 
-static COUNTS: AtomicBool = AtomicBool::new(false);
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-static BYTES: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Allocations and bytes; none while they are not counted.
+    static TAKEN: Cell<Option<[usize; 2]>> = const { Cell::new(None) };
+}
 
 fn note(bytes: usize) {
-    if COUNTS.load(Relaxed) {
-        COUNT.fetch_add(1, Relaxed);
-        BYTES.fetch_add(bytes, Relaxed);
-    }
+    // A thread that ends allocates, too.
+    let _ = TAKEN.try_with(|t| t.set(t.get().map(|[count, all]| [count + 1, all + bytes])));
 }
 
 // SAFETY: hands everything on to the system's allocator, whose promises these are.
@@ -63,9 +62,6 @@ const FRAMES: usize = 200;
 
 /// Allocations and bytes a frame, when frames of that brightness pass the element.
 fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
-    // The counters are the process's.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock();
     runtime();
     let mut h = Harness::new_parse(element);
     h.set_src_caps_str(caps);
@@ -78,12 +74,10 @@ fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
         }
     };
     pass(20);
-    COUNT.store(0, Relaxed);
-    BYTES.store(0, Relaxed);
-    COUNTS.store(true, Relaxed);
+    TAKEN.set(Some([0; 2]));
     pass(FRAMES);
-    COUNTS.store(false, Relaxed);
-    [&COUNT, &BYTES].map(|c| c.load(Relaxed) as f64 / FRAMES as f64)
+    let taken = TAKEN.take().expect("it was set");
+    taken.map(|n| n as f64 / FRAMES as f64)
 }
 
 #[track_caller]
