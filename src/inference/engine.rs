@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     image::Image,
-    model::{self, Manifest, Source},
+    model::{self, Golden, Manifest, Source, Trust},
     result::{BoxPx, ModelId},
 };
 
@@ -39,11 +39,20 @@ pub struct Options {
     pub profile: Option<PathBuf>,
     /// Names of the classes of a bare file that does not hold them.
     pub labels: Vec<String>,
+    /// A file of minisign public keys: what none of them has signed is refused. None for whatever the store demands.
+    pub trusted_keys: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 0, providers: "cpu".into(), strict: false, profile: None, labels: Vec::new() }
+        Self {
+            threads: 0,
+            providers: "cpu".into(),
+            strict: false,
+            profile: None,
+            labels: Vec::new(),
+            trusted_keys: None,
+        }
     }
 }
 
@@ -55,6 +64,7 @@ pub struct Engine {
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
+    golden: Vec<Golden>,
     pub(super) session: Session,
     /// What it takes and gives.
     pub(super) plan: Plan,
@@ -70,7 +80,10 @@ impl Engine {
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
         // The runtime first: that it is missing is the first thing to mend.
         runtime::environment()?;
-        let source = model::open(model)?;
+        let source = match &options.trusted_keys {
+            Some(keys) => model::open_trusted(model, &Trust::read(keys)?)?,
+            None => model::open(model)?,
+        };
         // Loading may set this thread's mode for denormals; the guard puts it back.
         let _flush = FlushDenormals::new();
         session::open(&source, options, |opened| Self::new(&source, opened, options)?.warmed_up())
@@ -78,7 +91,7 @@ impl Engine {
 
     fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, .. } = source.clone();
+        let Source { id, manifest, info, path, golden, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
@@ -88,7 +101,7 @@ impl Engine {
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
-        Ok(Self { id, manifest, path, provider, fallbacks, session, plan, devices: own_memory, gate })
+        Ok(Self { id, manifest, path, provider, fallbacks, golden, session, plan, devices: own_memory, gate })
     }
 
     /// Runs once on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can
@@ -125,6 +138,11 @@ impl Engine {
     /// Providers that were wanted before the one in use, each with why it was not taken.
     pub fn fallbacks(&self) -> &[String] {
         &self.fallbacks
+    }
+
+    /// Pictures that it must judge as its bundle says.
+    pub fn golden(&self) -> &[Golden] {
+        &self.golden
     }
 
     /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.

@@ -166,7 +166,7 @@ impl Lane {
 
     /// One run on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can be
     /// read. [`Error::Run`] is a model that cannot be run, [`Error::Graph`] one whose outputs cannot be read.
-    pub(super) fn warm_up(&mut self) -> Result<(), Error> {
+    pub fn warm_up(&mut self) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
         let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
         let black = vec![0; w * h];

@@ -14,6 +14,7 @@ mod denormals;
 mod describe;
 mod engine;
 mod fields;
+mod golden;
 mod graph;
 mod lane;
 mod pictures;
@@ -110,6 +111,24 @@ pub enum Error {
     OutOfMemory {
         /// What the engine said.
         problem: String,
+    },
+    /// A golden sample of the bundle does not get the verdict that it must get.
+    #[error("{}: {problem}: the model has not proved itself and is not used; correct it, or the sample in golden", .image.display())]
+    Golden {
+        /// The sample.
+        image: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A guard has taken the model out before.
+    #[error(
+        "{model}: a guard took it out ({why}): add it to its store again, or emit reset, to have it tried once more"
+    )]
+    Refused {
+        /// What was asked for.
+        model: String,
+        /// What the guard said.
+        why: String,
     },
     /// The run was ended from outside, by flush or stop.
     #[error("the run was ended")]

@@ -63,7 +63,7 @@ impl Template {
     }
 
     /// Decodes a PNG: grey, RGB, with alpha or a palette, of any depth; 16 bits are cut to 8.
-    fn read(path: &Path) -> Result<Self, String> {
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let fail = |e: String| format!("{}: {e}", path.display());
         let file = File::open(path).map_err(|e| fail(format!("{e}: put the template there, or correct pattern")))?;

@@ -314,6 +314,30 @@ def scratches(folder):
     )
 
 
+def many_fields(folder, count, names):
+    """The detector whose score is the mean of so many fields, whatever the frame."""
+    rows = np.zeros((1, 6, 2), np.float32)
+    rows[0, :4, 0] = 16
+    rows[0, :4, 1] = 4
+    mask = np.zeros((1, 6, 2), np.float32)
+    mask[0, 5, 0] = 1
+    fields = [f"f{i}" for i in range(count)]
+    nodes = [
+        helper.make_node("Concat", fields, ["all"], axis=0),
+        helper.make_node("ReduceMean", ["all"], ["mean"], axes=[0], keepdims=0),
+        helper.make_node("ReduceMean", ["images"], ["light"], axes=[0, 1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["light", "none"], ["dark"]),
+        helper.make_node("Add", ["mean", "dark"], ["score"]),
+        helper.make_node("Mul", ["score", "mask"], ["scores"]),
+        helper.make_node("Add", ["rows", "scores"], ["output0"]),
+    ]
+    write(
+        folder, f"fields{count}", nodes,
+        [("images", F32, [1, 1, 32, 32]), *[(f, F32, [1]) for f in fields]], [("output0", F32, [1, 6, 2])],
+        [const("rows", rows), const("mask", mask), const("none", 0.0)], names,
+    )
+
+
 def main():
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "data")
     folder.mkdir(parents=True, exist_ok=True)
@@ -325,6 +349,10 @@ def main():
     detector(folder, "detector-plain", [16, 16, 16, 16], 1.0, transposed=True)
     # Another box, whatever the frame: the successor that one can tell from the first.
     detector(folder, "detector-left", [4, 16, 8, 32], 1.0, props=names)
+
+    # What a model needed yesterday, and what it needs today.
+    many_fields(folder, 5, names)
+    many_fields(folder, 8, names)
 
     # Logits: bright frames are good.
     write(

@@ -109,7 +109,7 @@ impl Script {
                 "The challenger takes over",
                 "While the line plays, the champion's element swaps its model for the challenger's.",
                 100,
-                vec![(0.2, Step::Swap)],
+                vec![(0.05, Step::Swap)],
             ),
             chapter(
                 "The old one comes back",

@@ -12,13 +12,15 @@ use parking_lot::Mutex;
 
 use super::{
     flight::Flight,
+    follow::Followed,
     judge::{Done, Work},
     line::{Intake, Outlet},
     parts::Parts,
+    probation::Probation,
     qos::Qos,
     report,
     running::Running,
-    settings::{DEFAULT_BATCH_TIMEOUT, MOST_IN_FLIGHT, On, OnError, Settings},
+    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
     stats::{Now, Stats},
     swap::Exchange,
 };
@@ -83,6 +85,12 @@ pub struct ModelInfer {
         mutable_playing, blurb = "Judge every n-th frame; the others pass with status skipped")]
     #[property(name = "part-deadline", type = u64, get, set, member = part_deadline, nick = "Part deadline",
         mutable_playing, blurb = "How long a part waits for its views before its verdict is given without them, ns; 0 for ever")]
+    #[property(name = "trusted-keys", type = String, get, set, member = trusted_keys, nick = "Trusted keys",
+        mutable_playing, blurb = "File of minisign public keys: a model that none of them has signed is refused; empty for \
+                 what the store's policy demands. Counts for the next model loaded")]
+    #[property(name = "probation", type = u64, get, set, member = probation, default = DEFAULT_PROBATION,
+        nick = "Probation", mutable_playing, blurb = "Parts after a swap to another version for which guards watch it, \
+                 and go back to the one before where it fails them; 0 for none")]
     #[property(name = "labels", type = String, get, set, member = labels, nick = "Labels", mutable_playing,
         blurb = "Class names, separated by commas, of an .onnx file that does not hold them; counts for the next model loaded")]
     settings: StdMutex<Settings>,
@@ -116,6 +124,10 @@ pub struct ModelInfer {
     pub(super) exchange: Arc<Exchange>,
     /// Parts and their tally.
     pub(super) parts: Parts,
+    /// The alias that is followed.
+    pub(super) followed: Mutex<Option<Followed>>,
+    /// Watches what was taken in last.
+    pub(super) probation: Probation,
     /// Counters.
     pub(super) stats: Mutex<Stats>,
     /// Fields as the property was set.
@@ -172,6 +184,8 @@ impl ObjectSubclass for ModelInfer {
             current: Mutex::default(),
             exchange: Arc::default(),
             parts: Parts::default(),
+            followed: Mutex::default(),
+            probation: Probation::default(),
             stats: Mutex::default(),
             fields: Mutex::default(),
             injected: Mutex::default(),
@@ -244,6 +258,11 @@ impl ObjectImpl for ModelInfer {
                     .return_type::<bool>()
                     .action()
                     .class_handler(move |args| Some(this(args).imp().rollback().to_value()))
+                    .build(),
+                Signal::builder("retire")
+                    .return_type::<bool>()
+                    .action()
+                    .class_handler(move |args| Some(this(args).imp().retire().to_value()))
                     .build(),
                 Signal::builder("reset")
                     .return_type::<bool>()
@@ -325,7 +344,7 @@ impl ModelInfer {
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
             Err(error) if settings.on_error == OnError::Pass => {
-                self.failed(&settings.model, &error);
+                self.failed(&settings.model, &error, ("start", std::time::Duration::ZERO));
                 (None, None)
             }
             Err(error) => return Err(report::error_message(&error)),
@@ -337,6 +356,7 @@ impl ModelInfer {
         *self.qos.lock() = Qos::default();
         *self.outlet.lock() = Outlet::new(&self.obj().name());
         *self.intake.lock() = Some(Intake::new(running.clone(), &settings));
+        let runs = running.as_ref().map(|r| r.id().clone());
         self.in_use(running);
         let fields = self.fields.lock().clone();
         if !fields.is_empty() {
@@ -344,7 +364,8 @@ impl ModelInfer {
         }
         self.flight.start();
         self.employ(settings.in_flight);
-        self.exchange.open();
+        self.exchange.open(runs);
+        self.follow(&settings.model);
         Ok(())
     }
 
@@ -353,6 +374,8 @@ impl ModelInfer {
         self.flight.stop();
         self.flight.join();
         self.exchange.close();
+        self.unfollow();
+        self.probation.end();
         self.parts.flush(&self.obj());
         *self.cancel.lock() = None;
         let gone = (self.intake.lock().take(), self.current.lock().take());
@@ -376,6 +399,7 @@ impl ModelInfer {
     fn reset(&self) -> bool {
         self.stats.lock().reset();
         self.parts.reset();
+        self.exchange.forgive();
         true
     }
 
@@ -384,8 +408,13 @@ impl ModelInfer {
         let current = self.current.lock().clone();
         let session_users = current.as_ref().map_or(0, |c| c.users());
         let batches = current.and_then(|c| Some(c.batcher.as_ref()?.counts())).unwrap_or_default();
-        let rollback_possible = self.exchange.has_standby();
-        let now = Now { rollback_possible, in_flight: self.flight.frames(), session_users, batches };
+        let now = Now {
+            standby: self.exchange.standby(),
+            probation_left: self.probation.left(),
+            in_flight: self.flight.frames(),
+            session_users,
+            batches,
+        };
         self.stats.lock().structure(&tally, &now)
     }
 

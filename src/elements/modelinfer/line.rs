@@ -23,7 +23,7 @@ use super::{
     report,
     running::Running,
     settings::{Live, OnError, Settings},
-    swap::{Cause, Change},
+    swap::Change,
 };
 use crate::{
     inference::{Cancel, Outcome},
@@ -218,12 +218,13 @@ impl ModelInfer {
             }
             {
                 let mut stats = self.stats.lock();
-                match change.cause {
-                    Cause::Swap => stats.swaps += 1,
-                    Cause::Rollback => stats.rollbacks += 1,
+                match change.cause.is_back() {
+                    false => stats.swaps += 1,
+                    true => stats.rollbacks += 1,
                 }
             }
             report::changed(&self.obj(), &change);
+            self.watch(&change);
         }
         if let Some(late) = told.late {
             late.post(&*self.obj());
@@ -246,7 +247,7 @@ impl ModelInfer {
             report::unjudged(&self.obj(), frame_id, &Outcome::unjudged(status, reason));
         }
         self.stats.lock().add_frame(&inference, &done);
-        let Done { work: Work { mut buffer, live, .. }, failure, looked, .. } = done;
+        let Done { work: Work { mut buffer, live, running, .. }, failure, looked, .. } = done;
         {
             let buffer = buffer.make_mut();
             AndonInferenceMeta::set(buffer, inference.clone());
@@ -258,7 +259,10 @@ impl ModelInfer {
         if live.post_messages {
             report::inference(&self.obj(), &inference);
         }
-        self.parts.observe(&self.obj(), &inference, live.part_deadline);
+        let part = self.parts.observe(&self.obj(), &inference, live.part_deadline);
+        if let Some(running) = &running {
+            self.guard(running, &inference, part.as_ref());
+        }
         if live.on_error == OnError::Error {
             match failure {
                 Some(Failure::Model(why)) => {

@@ -30,15 +30,25 @@
 //! ## The model
 //!
 //! `model` is a bundle folder (with `model.json`, schema `andon.model/1`), an `.onnx` file as Ultralytics or anomalib
-//! export it, or `STORE/NAME@VERSION`, where the version may be an alias such as `champion` in `NAME/aliases.json`
-//! (read when the model is loaded). It is loaded from READY to PAUSED. Where that fails, `on-error=error` (the default)
+//! export it, or `STORE/NAME@VERSION`, where the version may be an alias such as `champion` in `NAME/aliases.json`,
+//! which is followed: when it is moved in the store, what it names then is swapped in. It is loaded from READY to PAUSED. Where that fails, `on-error=error` (the default)
 //! ends the stream with an error that says what to do; `on-error=pass` warns and lets frames pass, unjudged.
 //!
 //! ## Swap and rollback
 //!
-//! Set `model`, or emit `swap`, while playing: the new model is loaded and tried on a black frame in a thread of its
-//! own, and taken over between two frames. One that cannot be loaded leaves what runs running. The model before stays
-//! warm, and `rollback` brings it back at the next frame; it does not outlive a stop.
+//! Set `model`, emit `swap`, or move the alias in the store, while playing: the new model is loaded by a thread of its
+//! own and of lower priority, tried on a black frame and on the golden samples of its bundle, and taken over between two
+//! frames. One that cannot be loaded, or that does not say of a golden sample what its bundle promises, leaves what runs
+//! running. Of several requests only the newest comes to run. The model before stays warm, and `rollback` brings it back
+//! at the next frame; `retire` frees it, as does a stop. Neither touches the store.
+//!
+//! Another version of the same model is then on probation for `probation` parts. Guards watch it: errors, numbers that
+//! are none, the 99th percentile of its latency against `deadline`, and the share of bad parts, which is held against
+//! the version's own while it was arm b of an `abtee` in this process. (Where it never was, the share is only reported:
+//! a better model that finds new defects raises it.) Where a guard is broken, the model before runs again from the next
+//! frame, the one that failed is refused until it is added to its store again or `reset` is emitted, and an alias that
+//! led to it is moved back, with the reason in the store's history. Another product's model, or the same model run
+//! otherwise, is no promotion and not on probation. A swap is complete with `andon/model-proved`.
 //!
 //! `threads`, `execution-providers`, `strict` and `share` are changed in the same way: the model is loaded anew with
 //! them, and where that fails they go back to what runs. Frames in work finish on the engine that they began on.
@@ -140,13 +150,16 @@
 //! | `fields` | structure | named fields, such as `fields,line_speed=1.2` |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
 //! | `labels` | string | class names of a bare file that does not hold them |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `in-flight` (frames here just now), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
+//! | `trusted-keys` | string | file of minisign public keys, one a line: what none of them has signed is refused before the runtime sees it; counts for the next model loaded |
+//! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `in-flight` (frames here just now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
 //!
 //! ## Action signals
 //!
 //! - `swap(model: string) → bool`: as setting `model`; whether it was accepted.
 //! - `rollback() → bool`: back to the model before, or away from the one still loading; false where there is none.
-//! - `reset() → bool`: starts `stats` anew.
+//! - `retire() → bool`: frees the model before; false where there is none.
+//! - `reset() → bool`: starts `stats` anew, and lets models be tried again that a guard took out.
 //!
 //! ## Messages
 //!
@@ -154,8 +167,11 @@
 //! |---|---|---|
 //! | `andon/part-verdict` | a part is judged | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
 //! | `andon/inference` | each frame, with `post-messages` | `element`, `arm`, `frame-id`, `pts`, `part`, `status`, `verdict`, `score`, `detections`, `latency-us`, `model` |
-//! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `rollback`), `duration` (ns, from asking to running) |
-//! | `andon/model-failed` | a model could not be loaded | `model`, `running`, `error` |
+//! | `andon/model-loading` | a model begins to load | `from` (what runs), `to` (as asked for), `why` (`swap`, `alias`) |
+//! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), the same as `why`, `duration` (ns, from asking to running), `held` (ns, what the exchange took of the streaming thread's time) |
+//! | `andon/model-failed` | a model could not be loaded, or did not prove itself | `model`, `running`, `error` (the same as `to`, `from`, `why`), `cause`, `duration` (ns) |
+//! | `andon/model-proved` | a new version has come through its probation | `from`, `to`, `why`, `duration` (ns); `json` has what the guards saw |
+//! | `andon/model-rolled-back` | the model before runs again | `from`, `to`, `why` (what the guard says, or `asked for`), `duration` (ns) |
 //! | `andon/provider-fallback` | the model runs, but not on the first provider that was wanted (a warning says so, too) | `provider`, `wanted`, `reason` |
 //! | `andon/unjudged` | frames begin not to be judged | `frame-id`, `status`, `reason` |
 //!
@@ -167,6 +183,7 @@ mod events;
 mod flight;
 #[cfg(test)]
 mod flight_tests;
+mod follow;
 mod held;
 mod imp;
 mod judge;
@@ -174,6 +191,7 @@ mod line;
 mod model;
 mod pace;
 mod parts;
+mod probation;
 mod qos;
 mod query;
 mod report;

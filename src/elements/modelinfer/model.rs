@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which model runs: swap, reload, rollback, and what is told of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{imp::ModelInfer, report, running::Running, swap::Report};
+use super::{
+    imp::ModelInfer,
+    report,
+    running::Running,
+    swap::{Cause, Report},
+};
 use crate::inference::{self, Templates};
 
 impl ModelInfer {
@@ -14,7 +19,7 @@ impl ModelInfer {
     }
 
     pub(super) fn set_model(&self, model: String) {
-        if !self.request(&model) {
+        if !self.request(&model, Cause::Swap) {
             self.settings().model = model;
         }
     }
@@ -29,23 +34,30 @@ impl ModelInfer {
     }
 
     /// Has `model` loaded beside what runs; false where nothing runs.
-    fn request(&self, model: &str) -> bool {
+    pub(super) fn request(&self, model: &str, cause: Cause) -> bool {
         let weak = self.obj().downgrade();
         let ask = self.settings().ask(model.to_string());
-        self.exchange.request(ask, move |report| {
+        self.exchange.request(ask, cause, move |report| {
             let Some(element) = weak.upgrade() else { return };
             let this = element.imp();
             match report {
+                Report::Loading { ask, cause } => {
+                    let from = this.stats.lock().model.clone();
+                    report::loading(&element, from.as_deref(), &ask.model, cause);
+                }
                 Report::Ready { model } => this.settings().model = model.to_string(),
-                Report::Handed => element.notify("model"),
-                Report::Failed { ask, error } => {
+                Report::Handed => {
+                    element.notify("model");
+                    this.follow(&this.model());
+                }
+                Report::Failed { ask, cause, error, since } => {
                     this.stats.lock().swaps_failed += 1;
                     let current = this.current.lock().clone();
                     if let Some(current) = current.filter(|c| c.ask.model == ask.model) {
                         // What was changed was how it runs: that did not work, and it runs as before.
                         this.settings().take_back(&current.ask);
                     }
-                    this.failed(&ask.model, error);
+                    this.failed(&ask.model, error, (cause.as_str(), since.elapsed()));
                 }
             }
         })
@@ -55,7 +67,7 @@ impl ModelInfer {
     pub(super) fn reload(&self) {
         let model = self.exchange.awaited().unwrap_or_else(|| self.model());
         if !model.is_empty() {
-            self.request(&model);
+            self.request(&model, Cause::Swap);
         }
     }
 
@@ -78,11 +90,22 @@ impl ModelInfer {
 
     /// The action `rollback`.
     pub(super) fn rollback(&self) -> bool {
+        self.go_back("asked for")
+    }
+
+    /// Back to the model before, at the next frame; false where there is none.
+    pub(super) fn go_back(&self, why: &str) -> bool {
+        self.probation.because(why);
         let running = self.model();
         let Some(model) = self.exchange.rollback(&running) else { return false };
         self.settings().model = model;
         self.obj().notify("model");
         true
+    }
+
+    /// The action `retire`.
+    pub(super) fn retire(&self) -> bool {
+        self.exchange.retire()
     }
 
     /// Notes what runs from now on, and tells where it is not on the provider that was wanted first.
@@ -101,9 +124,9 @@ impl ModelInfer {
     }
 
     /// Reports a model that could not be loaded: what ran, if anything, goes on.
-    pub(super) fn failed(&self, model: &str, error: &inference::Error) {
+    pub(super) fn failed(&self, model: &str, error: &inference::Error, why: (&str, Duration)) {
         let running = self.stats.lock().model.clone();
-        report::failed(&self.obj(), model, running.as_deref(), error);
+        report::failed(&self.obj(), model, running.as_deref(), error, why);
         gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));
     }
 }

@@ -40,8 +40,8 @@ impl Inner {
 }
 
 impl Parts {
-    /// Takes one view in; `deadline` in ns, 0 for none.
-    pub fn observe(&self, element: &super::ModelInfer, inference: &Inference, deadline: u64) {
+    /// Takes one view in; `deadline` in ns, 0 for none. Answers the verdict on its part, where it was the last view.
+    pub fn observe(&self, element: &super::ModelInfer, inference: &Inference, deadline: u64) -> Option<PartVerdict> {
         let (expired, closed, arm, wake) = {
             let mut inner = self.inner.lock();
             let now = inner.now(element);
@@ -57,6 +57,7 @@ impl Parts {
         if wake {
             self.wake(element, deadline);
         }
+        closed
     }
 
     /// Sets the timer for the oldest open part, if there is one.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The element's messages and errors in words: see the table in the element's page.
 
-use super::{running::Running, swap::Change};
+use std::time::Duration;
+
+use super::{
+    running::Running,
+    swap::{Cause, Change},
+};
 use crate::{
     inference::{self, Outcome},
     meta::message,
@@ -30,6 +35,50 @@ pub(super) fn inference(element: &super::ModelInfer, i: &Inference) {
     message::post(element, s, &i.to_json());
 }
 
+/// `andon/model-loading`: a model begins to load beside `from`.
+pub(super) fn loading(element: &super::ModelInfer, from: Option<&ModelId>, to: &str, cause: Cause) {
+    life(element, "loading", Life { from, to, why: cause.as_str(), ..Life::default() });
+}
+
+/// `andon/model-proved`: the model has come through its probation.
+pub(super) fn proved(element: &super::ModelInfer, from: &ModelId, to: &ModelId, why: &str, life_: (Duration, &str)) {
+    let (duration, detail) = life_;
+    life(element, "proved", Life { from: Some(from), to: &label_of(to), why, duration, detail });
+}
+
+/// `andon/model-rolled-back`: the model before runs again.
+pub(super) fn rolled_back(element: &super::ModelInfer, change: &Change, why: &str) {
+    let (from, to, duration) = (change.from.as_deref(), &label_of(&change.to), change.duration);
+    life(element, "rolled-back", Life { from, to, why, duration, ..Life::default() });
+}
+
+/// What the messages of a model's life have in common.
+#[derive(Default)]
+struct Life<'a> {
+    from: Option<&'a ModelId>,
+    to: &'a str,
+    why: &'a str,
+    duration: Duration,
+    /// JSON that goes along as it is; may be empty.
+    detail: &'a str,
+}
+
+fn life(element: &super::ModelInfer, what: &str, Life { from, to, why, duration, detail }: Life<'_>) {
+    let (from, duration) = (from.map(label_of).unwrap_or_default(), duration.as_nanos() as u64);
+    let s = gst::Structure::builder(format!("andon/model-{what}"))
+        .field("from", &from)
+        .field("to", to)
+        .field("why", why)
+        .field("duration", duration)
+        .build();
+    let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
+    let json = serde_json::json!({
+        "schema": format!("andon.model-{what}/1"), "from": from, "to": to, "why": why, "duration_ns": duration,
+        "detail": detail
+    });
+    message::post(element, s, &json.to_string());
+}
+
 /// `andon/model-changed`: another model runs.
 pub(super) fn changed(element: &super::ModelInfer, change: &Change) {
     let (duration, loading) = (change.duration.as_nanos() as u64, change.loading.as_nanos() as u64);
@@ -37,25 +86,41 @@ pub(super) fn changed(element: &super::ModelInfer, change: &Change) {
         .field("from", change.from.as_deref().map(label_of).unwrap_or_default())
         .field("to", label_of(&change.to))
         .field("duration", duration)
+        .field("why", change.cause.as_str())
         .field("cause", change.cause.as_str())
+        .field("held", change.held.as_nanos() as u64)
         .build();
     let json = serde_json::json!({
         "schema": "andon.model-changed/1", "from": change.from.as_deref(), "to": &*change.to,
-        "cause": change.cause.as_str(), "duration_ns": duration, "loading_ns": loading
+        "cause": change.cause.as_str(), "duration_ns": duration, "loading_ns": loading,
+        "held_ns": change.held.as_nanos() as u64
     });
     message::post(element, s, &json.to_string());
 }
 
 /// `andon/model-failed`: a model could not be loaded, and `running` goes on.
-pub(super) fn failed(element: &super::ModelInfer, model: &str, running: Option<&ModelId>, error: &inference::Error) {
+pub(super) fn failed(
+    element: &super::ModelInfer,
+    model: &str,
+    running: Option<&ModelId>,
+    error: &inference::Error,
+    (cause, duration): (&str, Duration),
+) {
     let (running, error) = (running.map(label_of).unwrap_or_default(), error.to_string());
     let s = gst::Structure::builder("andon/model-failed")
+        .field("from", &running)
+        .field("to", model)
+        .field("why", &error)
         .field("model", model)
         .field("running", &running)
         .field("error", &error)
+        .field("cause", cause)
+        .field("duration", duration.as_nanos() as u64)
         .build();
-    let json =
-        serde_json::json!({"schema": "andon.model-failed/1", "model": model, "running": running, "error": error});
+    let json = serde_json::json!({
+        "schema": "andon.model-failed/1", "model": model, "running": running, "error": error, "cause": cause,
+        "duration_ns": duration.as_nanos() as u64
+    });
     message::post(element, s, &json.to_string());
 }
 
@@ -94,7 +159,7 @@ pub(super) fn unjudged(element: &super::ModelInfer, frame_id: u64, outcome: &Out
 }
 
 /// `NAME@VERSION`, or the name alone.
-fn label_of(id: &ModelId) -> String {
+pub(super) fn label_of(id: &ModelId) -> String {
     if id.version.is_empty() { id.name.clone() } else { format!("{}@{}", id.name, id.version) }
 }
 
@@ -105,6 +170,9 @@ pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
     match error {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
             gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
+        }
+        E::Model(M::Unsigned { .. } | M::Altered { .. } | M::Stranger { .. } | M::Signature { .. }) => {
+            gst::error_msg!(gst::ResourceError::NotAuthorized, ("{error}"))
         }
         E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),
         E::NoRuntime { .. } | E::BadRuntime { .. } | E::Runtime(_) => {

@@ -17,6 +17,7 @@ use crate::{
     inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
     model::{InputSource, Pattern},
     result::{Fields, Part},
+    statistics::guard::Baseline,
 };
 
 /// What to load, and how.
@@ -53,6 +54,8 @@ pub(super) struct Running {
     pub member: Option<Member>,
     /// Gathers frames of all who share the engine; none where each runs by itself.
     pub batcher: Option<Arc<Batcher>>,
+    /// The verdicts that this version gave as a shadow, before it was loaded here.
+    pub as_shadow: Option<Baseline>,
     /// Which golden templates the model asks for, in the manifest's order.
     templates: Mutex<Vec<TemplateInput>>,
     /// No frames come just now: nobody is to wait for them.
@@ -92,8 +95,16 @@ impl Running {
         let n = ask.lanes.max(1);
         let (made, lanes) = (Mutex::new(0), Mutex::new(Vec::with_capacity(n)));
         let resting = AtomicBool::default();
-        let running = Self { engine, ask, member, batcher, templates, resting, made, lanes };
+        let as_shadow = super::probation::as_shadow(engine.id());
+        if member.is_none() {
+            engine.prove()?;
+        }
+        let running = Self { engine, ask, member, batcher, as_shadow, templates, resting, made, lanes };
         running.reserve(n)?;
+        if running.batcher.is_none() {
+            // What a first run allocates is not to be waited for by a frame.
+            running.lanes.lock().iter_mut().try_for_each(Lane::warm_up)?;
+        }
         Ok(running)
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the user asked for.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::running::{Ask, Batch};
 use crate::{inference, model};
@@ -82,7 +82,15 @@ pub(super) struct Settings {
     pub wait_inputs: bool,
     /// Most detections of a frame, and most boxes looked at; 0 as the manifest says.
     pub max_detections: u32,
+    /// Parts for which a new version is watched; 0 for none.
+    pub probation: u64,
+    /// A file of public keys, one of which must have signed the model; empty for what the store demands.
+    pub trusted_keys: String,
 }
+
+/// Parts of a probation where nothing else was said: enough to see errors, NaN and lateness, and an NG rate that is far
+/// from the version's own.
+pub(super) const DEFAULT_PROBATION: u64 = 1000;
 
 /// How long a frame waits for its batch where nothing else was said, ns: less than a frame of a fast camera.
 pub(super) const DEFAULT_BATCH_TIMEOUT: u64 = 5_000_000;
@@ -111,6 +119,8 @@ impl Default for Settings {
             image_root: String::new(),
             wait_inputs: false,
             max_detections: 0,
+            probation: DEFAULT_PROBATION,
+            trusted_keys: String::new(),
         }
     }
 }
@@ -124,6 +134,7 @@ impl Settings {
             providers: self.execution_providers.clone(),
             strict: self.strict,
             labels,
+            trusted_keys: Some(self.trusted_keys.trim()).filter(|k| !k.is_empty()).map(PathBuf::from),
             ..Default::default()
         };
         Ask {

@@ -79,6 +79,7 @@ pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error>
             Some(engine) => engine,
             None => {
                 let engine = Arc::new(Engine::load(&ask.model, &ask.options)?);
+                engine.prove()?;
                 *shared = Arc::downgrade(&engine);
                 engine
             }

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     judge::{Done, Plan},
     pace::Skip,
+    report::label_of,
 };
 use crate::result::{Inference, ModelId, Status, Tally};
 
@@ -13,10 +14,12 @@ use crate::result::{Inference, ModelId, Status, Tally};
 const RECENT: usize = 1024;
 
 /// What is not counted but looked up.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Now {
-    /// There is a model to go back to.
-    pub rollback_possible: bool,
+    /// The model that there is to go back to.
+    pub standby: Option<Arc<ModelId>>,
+    /// Parts until the model that was taken in last has proved itself; 0 where none is on probation.
+    pub probation_left: u64,
     /// Frames in work, those that wait for their turn to leave included.
     pub in_flight: usize,
     /// Elements that use the session; 1 where it is not shared.
@@ -150,7 +153,10 @@ impl Stats {
             .field("swaps", self.swaps)
             .field("swaps-failed", self.swaps_failed)
             .field("rollbacks", self.rollbacks)
-            .field("rollback-possible", now.rollback_possible)
+            .field("active", self.model.as_deref().map(label_of).unwrap_or_default())
+            .field("standby", now.standby.as_deref().map(label_of).unwrap_or_default())
+            .field("rollback-possible", now.standby.is_some())
+            .field("probation-left", now.probation_left)
             .field("provider", &*self.provider)
             .field("provider-fallbacks", gst::Array::new(&self.fallbacks))
             .field("in-flight", now.in_flight as u64)

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A model's life in `modelinfer`: it proves itself, takes over, is watched, and makes way.
+
+mod common;
+
+use std::{path::Path, sync::Arc};
+
+use common::{
+    jsons,
+    judge::{Bench, bundle, path},
+    launch,
+};
+use gst::prelude::*;
+use gstandon::{
+    elements::modelinfer::OnError,
+    meta::{AndonInferenceMeta, message::json_of},
+    model::{Store, digest, store::Note},
+    result::{Arm, Status, Verdict},
+};
+
+/// Version `version` of the model `line`.
+fn version(graph: &str, version: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
+    bundle(graph, |m| {
+        m["name"] = "line".into();
+        m["version"] = version.into();
+        change(m);
+    })
+}
+
+/// A grey picture of one brightness in `folder`/golden, and its entry in the manifest.
+fn golden(folder: &Path, level: u8, verdict: &str, labels: &[&str]) -> serde_json::Value {
+    std::fs::create_dir_all(folder.join("golden")).unwrap();
+    let file = std::fs::File::create(folder.join(format!("golden/{level}.png"))).unwrap();
+    let mut encoder = png::Encoder::new(file, 64, 64);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&[level; 64 * 64]).unwrap();
+    serde_json::json!({"image": format!("golden/{level}.png"), "verdict": verdict, "labels": labels})
+}
+
+/// Puts golden samples into the bundle's manifest.
+fn prove_by(bundle: &tempfile::TempDir, samples: &[serde_json::Value]) {
+    let at = bundle.path().join("model.json");
+    let mut m: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&at).unwrap()).unwrap();
+    m["golden"] = samples.to_vec().into();
+    for sample in samples {
+        let image = sample["image"].as_str().unwrap();
+        m["digests"][image] = digest(&std::fs::read(bundle.path().join(image)).unwrap()).into();
+    }
+    std::fs::write(at, m.to_string()).unwrap();
+}
+
+/// Feeds frames of one brightness until a message of that name comes.
+#[track_caller]
+fn message_while(b: &mut Bench, level: u8, name: &str) -> serde_json::Value {
+    let until = std::time::Instant::now() + common::WATCHDOG;
+    while std::time::Instant::now() < until {
+        b.judge(level);
+        if let Some(said) = b.messages().iter().find_map(|m| json_of(m, name)) {
+            return said;
+        }
+    }
+    panic!("no {name} came");
+}
+
+fn swap(b: &Bench, to: &tempfile::TempDir) {
+    assert!(b.element().emit_by_name::<bool>("swap", &[&path(to)]));
+}
+
+fn note() -> Note {
+    Note::new("test", "because")
+}
+
+/// A store with these versions of `line`; the first is the champion.
+fn store(versions: &[&tempfile::TempDir]) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("line");
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = Store::open(&folder).unwrap();
+    let names: Vec<_> = versions.iter().map(|v| store.add(v.path(), &note()).unwrap()).collect();
+    store.set_alias("champion", &names[0], &note()).unwrap();
+    let model = format!("{}@champion", folder.display());
+    (dir, model)
+}
+
+fn open(dir: &tempfile::TempDir) -> Store {
+    Store::open(&dir.path().join("line")).unwrap()
+}
+
+#[test]
+fn each_step_of_a_swap_is_told_with_from_to_why_and_how_long() {
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let mut b = Bench::new(&[("model", &path(&one)), ("probation", &3u64)]);
+    b.judge(10);
+    swap(&b, &two);
+    let loading = b.message("andon/model-loading");
+    assert_eq!(
+        (&loading["from"], &loading["to"], &loading["why"]),
+        (&"line@1".into(), &path(&two).into(), &"swap".into())
+    );
+    let changed = b.swapped();
+    assert_eq!(changed["cause"], "swap");
+    assert!(changed["held_ns"].as_u64().unwrap() > 0);
+    let proved = b.message_while_frames("andon/model-proved");
+    assert_eq!((&proved["from"], &proved["to"]), (&"line@1".into(), &"line@2".into()));
+    assert!(proved["duration_ns"].as_u64().unwrap() > 0 && proved["detail"].is_object(), "{proved}");
+    assert_eq!(b.stat("probation-left"), 0);
+    assert!(b.element().emit_by_name::<bool>("rollback", &[]));
+    let back = b.message_while_frames("andon/model-rolled-back");
+    assert_eq!((&back["from"], &back["to"], &back["why"]), (&"line@2".into(), &"line@1".into(), &"asked for".into()));
+    let stats = b.element().property::<gst::Structure>("stats");
+    let get = |name| stats.get::<String>(name).unwrap();
+    assert_eq!((get("active"), get("standby")), ("line@1".into(), "line@2".into()));
+}
+
+#[test]
+fn a_retired_model_is_nothing_to_go_back_to() {
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let mut b = Bench::new(&[("model", &path(&one))]);
+    b.judge(10);
+    assert!(!b.element().emit_by_name::<bool>("retire", &[]), "nothing is on standby");
+    swap(&b, &two);
+    b.swapped();
+    assert!(b.element().emit_by_name::<bool>("retire", &[]));
+    assert!(!b.element().emit_by_name::<bool>("rollback", &[]));
+    assert_eq!(b.judge(255).model.version, "2");
+}
+
+#[test]
+fn golden_samples_let_in_who_gets_them_right_and_nobody_else() {
+    let one = version("detector", "1", |_| {});
+    let good = version("detector-left", "2", |_| {});
+    let samples = [golden(good.path(), 10, "ok", &[]), golden(good.path(), 250, "ng", &["bright"])];
+    prove_by(&good, &samples);
+    // One that calls everything good, one that calls everything bad, one that sees the defect and names it wrongly.
+    let blind = version("detector", "3", |m| m["thresholds"]["score"] = 1.0.into());
+    prove_by(&blind, &[golden(blind.path(), 250, "ng", &[])]);
+    let nervous = version("detector", "4", |m| m["thresholds"]["score"] = 0.001.into());
+    prove_by(&nervous, &[golden(nervous.path(), 10, "ok", &[])]);
+    let wrong = version("detector", "5", |_| {});
+    prove_by(&wrong, &[golden(wrong.path(), 250, "ng", &["dark"])]);
+
+    let mut b = Bench::new(&[("model", &path(&one))]);
+    b.judge(10);
+    for (bad, words) in [
+        (&blind, "250.png: it must be ng, and the model says ok"),
+        (&nervous, "10.png: it must be ok, and the model says ng"),
+        (&wrong, "250.png: it shows 'dark', and the model does not find that"),
+    ] {
+        swap(&b, bad);
+        let failed = b.message_while_frames("andon/model-failed");
+        assert!(failed["error"].as_str().unwrap().contains(words), "{failed}");
+        assert_eq!((&failed["running"], &failed["cause"]), (&"line@1".into(), &"swap".into()));
+        assert_eq!(b.judge(255).model.version, "1");
+    }
+    swap(&b, &good);
+    b.swapped();
+    assert_eq!(b.judge(255).model.version, "2");
+    assert_eq!((b.stat("swaps"), b.stat("swaps-failed")), (1, 3));
+    // Also at the start: a bundle that does not prove itself does not judge.
+    let element = gst::ElementFactory::make("modelinfer").property("model", path(&blind)).build().unwrap();
+    assert!(element.set_state(gst::State::Paused).is_err());
+    element.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn a_version_that_fails_its_probation_makes_way_by_itself_and_is_refused_from_then_on() {
+    // A black frame is no number for the one, a white one an error for the other.
+    for (graph, level, reason) in [("nan", 0, "non-finite"), ("fails", 255, "error")] {
+        let (one, two) = (version("detector", "1", |_| {}), version(graph, "2", |_| {}));
+        let mut b = Bench::new(&[("model", &path(&one)), ("on-error", &OnError::Pass)]);
+        b.judge(10);
+        swap(&b, &two);
+        b.swapped();
+        let before = b.n;
+        let back = message_while(&mut b, level, "andon/model-rolled-back");
+        assert_eq!((&back["from"], &back["to"]), (&"line@2".into(), &"line@1".into()), "{graph}");
+        assert!(back["why"].as_str().unwrap().contains(reason), "{graph}: {back}");
+        assert!(b.n - before <= 6, "it is out after a few frames: {}", b.n - before);
+        assert_eq!(b.judge(255).model.version, "1", "{graph}");
+        assert_eq!(b.stat("rollbacks"), 1);
+        assert!(!b.element().emit_by_name::<bool>("rollback", &[]), "what failed is nothing to go back to");
+        swap(&b, &two);
+        let failed = b.message_while_frames("andon/model-failed");
+        assert!(failed["error"].as_str().unwrap().contains("a guard took it out"), "{failed}");
+        assert!(b.element().emit_by_name::<bool>("reset", &[]));
+        swap(&b, &two);
+        b.swapped();
+    }
+}
+
+#[test]
+fn a_better_model_that_finds_twice_as_much_stays() {
+    let (one, two) =
+        (version("detector", "1", |_| {}), version("detector", "2", |m| m["thresholds"]["score"] = 0.03.into()));
+    let mut b = Bench::new(&[("model", &path(&one)), ("probation", &100u64)]);
+    b.judge(10);
+    swap(&b, &two);
+    b.swapped();
+    let proved = b.message_while_frames("andon/model-proved");
+    assert_eq!(proved["to"], "line@2");
+    let judged = b.judge(10);
+    assert_eq!(
+        (judged.model.version.as_str(), judged.verdict),
+        ("2", Verdict::Ng),
+        "it calls every frame bad, and no guard minds"
+    );
+}
+
+#[test]
+fn another_products_model_is_no_promotion() {
+    let (one, other) = (version("detector", "1", |_| {}), bundle("nan", |m| m["name"] = "other".into()));
+    let mut b = Bench::new(&[("model", &path(&one)), ("on-error", &OnError::Pass)]);
+    b.judge(10);
+    swap(&b, &other);
+    b.swapped();
+    assert_eq!(b.stat("probation-left"), 0);
+    (0..100).for_each(|_| drop(b.judge(0)));
+    assert_eq!(b.judge(0).model.name, "other", "nobody took it out");
+}
+
+#[test]
+fn an_alias_that_is_moved_is_followed_and_one_that_is_moved_back_too() {
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let (dir, model) = store(&[&one, &two]);
+    let mut b = Bench::new(&[("model", &model), ("probation", &0u64)]);
+    assert_eq!(b.judge(10).model.version, "1");
+    open(&dir).promote(Some("2"), &note()).unwrap();
+    let changed = b.swapped();
+    assert_eq!((&changed["cause"], &changed["to"]["version"]), (&"alias".into(), &"2".into()));
+    assert_eq!(b.element().property::<String>("model"), model);
+    open(&dir).rollback(&note()).unwrap();
+    let back = b.swapped();
+    assert_eq!(
+        (&back["cause"], &back["to"]["version"], &back["loading_ns"]),
+        (&"rollback".into(), &"1".into(), &0.into())
+    );
+    // The store takes no garbage; where somebody puts it there by hand, what runs goes on.
+    std::fs::write(dir.path().join("line/2/model.onnx"), "garbage").unwrap();
+    assert!(open(&dir).promote(Some("2"), &note()).is_err());
+    std::fs::write(dir.path().join("line/aliases.json"), r#"{"champion":"2"}"#).unwrap();
+    let failed = b.message_while_frames("andon/model-failed");
+    assert!(failed["error"].as_str().unwrap().contains("model.onnx"), "{failed}");
+    assert_eq!(b.judge(10).model.version, "1");
+}
+
+#[test]
+fn a_champion_that_fails_its_probation_has_its_alias_moved_back_and_is_refused_in_the_store() {
+    let (one, two) = (version("detector", "1", |_| {}), version("nan", "2", |_| {}));
+    let (dir, model) = store(&[&one, &two]);
+    let mut b = Bench::new(&[("model", &model), ("on-error", &OnError::Pass)]);
+    b.judge(10);
+    open(&dir).promote(Some("2"), &note()).unwrap();
+    message_while(&mut b, 0, "andon/model-rolled-back");
+    let until = std::time::Instant::now() + common::WATCHDOG;
+    let moved_back = || open(&dir).aliases().unwrap()["champion"] == "1";
+    while open(&dir).refused().unwrap().is_empty() || !moved_back() {
+        assert!(std::time::Instant::now() < until, "the version is refused in the store, and its alias moved back");
+        b.judge(10);
+    }
+    let history = open(&dir).history().unwrap();
+    assert!(history.entries.iter().any(|e| e.why.contains("guard: ")), "{history:?}");
+    assert!(open(&dir).promote(Some("2"), &note()).is_err(), "until it is added again");
+    assert_eq!(b.judge(255).model.version, "1");
+    assert_eq!((b.stat("swaps"), b.stat("rollbacks")), (1, 1), "what the alias says now runs already");
+    open(&dir).add(two.path(), &note()).unwrap();
+    open(&dir).promote(Some("2"), &note()).unwrap();
+    assert_eq!(b.swapped()["to"]["version"], "2", "it was added again");
+}
+
+/// Inputs that each take a field.
+fn with_fields(m: &mut serde_json::Value, fields: &[(&str, Option<f64>)]) {
+    for (i, (name, default)) in fields.iter().enumerate() {
+        let mut input = serde_json::json!({"name": format!("f{i}"), "source": format!("field:{name}")});
+        match default {
+            Some(value) => input["default"] = (*value).into(),
+            None => input["required"] = true.into(),
+        }
+        m["inputs"].as_array_mut().unwrap().push(input);
+    }
+}
+
+#[test]
+fn today_five_pieces_of_data_tomorrow_eight_and_the_pipeline_is_not_touched() {
+    let five = [("line_speed", None), ("temperature", None), ("humidity", None), ("pressure", None), ("lamp", None)];
+    let eight = [&five[..], &[("vibration", None), ("recipe", Some(0.8)), ("shift", None)]].concat();
+    let one = version("fields5", "1", |m| with_fields(m, &five));
+    let two = version("fields8", "2", |m| with_fields(m, &eight));
+    let (dir, model) = store(&[&one, &two]);
+    let pipeline = launch(&format!(
+        "defecttestsrc is-live=true speed=0 \
+         fields=\"fields,temperature=0.1,humidity=0.2,pressure=0.3,lamp=0.4,vibration=0.5\" ! \
+         video/x-raw,width=64,height=64,framerate=100/1 ! \
+         modelinfer name=judge model={model} probation=0 post-messages=true ! fakesink"
+    ));
+    let (judge, bus) = (pipeline.by_name("judge").unwrap(), pipeline.bus().unwrap());
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let (mut outcomes, until) = (Vec::new(), std::time::Instant::now() + common::WATCHDOG);
+    let new = |o: &&serde_json::Value| o["model"]["version"] == "2" && o["status"] == "ok";
+    while outcomes.iter().filter(new).count() < 3 {
+        assert!(std::time::Instant::now() < until, "the new version judges");
+        let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(100)) else { continue };
+        outcomes.extend(jsons(&[message], "andon/inference"));
+        match outcomes.last() {
+            Some(_) if outcomes.len() == 3 && open(&dir).aliases().unwrap()["champion"] == "1" => {
+                drop(open(&dir).promote(Some("2"), &note()).unwrap());
+            }
+            Some(last) if last["status"] == "missing-field" => {
+                judge.set_property("fields", gst::Structure::builder("fields").field("shift", 0.9f64).build());
+            }
+            _ => {}
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    let score = |o: &serde_json::Value| o["score"].as_f64().unwrap();
+    let first = &outcomes[0];
+    assert_eq!((&first["model"]["version"], &first["status"]), (&"1".into(), &"ok".into()));
+    assert!((score(first) - 0.2).abs() < 1e-5, "the mean of 0, 0.1, 0.2, 0.3, 0.4: {first}");
+    let missing = outcomes.iter().find(|o| o["status"] == "missing-field").expect("'shift' comes later");
+    assert_eq!((&missing["model"]["version"], &missing["verdict"]), (&"2".into(), &"unjudged".into()));
+    let last = outcomes.last().unwrap();
+    assert!((score(last) - 0.4).abs() < 1e-5, "the mean of those, 0.5, 0.8 by default, and 0.9: {last}");
+    let times: Vec<_> = outcomes.iter().map(|o| o["pts_ns"].as_u64().unwrap()).collect();
+    assert!(times.windows(2).all(|w| w[1] == w[0] + 10_000_000), "no frame is lost: {times:?}");
+}
+
+#[test]
+fn a_hundred_swaps_between_unlike_models_lose_no_frame_and_every_result_names_who_made_it() {
+    let one = version("detector", "1", |_| {});
+    let two = bundle("classifier", |m| {
+        (m["name"], m["task"]) = ("line".into(), "classification".into());
+        m["version"] = "2".into();
+        (m["inputs"][0]["name"], m["inputs"][0]["size"]) = ("image".into(), [16, 16].into());
+        m["inputs"][0]["colour"] = "rgb".into();
+        m["outputs"] = serde_json::json!([{"name": "logits", "decoder": "classification", "labels": ["good", "bad"]}]);
+        m["verdict"] = serde_json::json!({"rule": "label-ok", "ok": ["good"]});
+    });
+    let mut b = Bench::new(&[("model", &path(&one)), ("probation", &0u64)]);
+    let mut running = b.judge(10).model.clone();
+    for i in 0..100 {
+        swap(&b, if i % 2 == 0 { &two } else { &one });
+        let until = std::time::Instant::now() + common::WATCHDOG;
+        loop {
+            assert!(std::time::Instant::now() < until, "swap {i} comes");
+            let said = b.judge(10);
+            assert_eq!(said.status, Status::Ok, "frame by frame");
+            let classes = said.model.version == "2";
+            assert_eq!(said.classes.is_empty(), !classes, "the one that is named made it");
+            let messages = b.messages();
+            assert_eq!(jsons(&messages, "andon/model-failed"), Vec::<serde_json::Value>::new());
+            let changed = !jsons(&messages, "andon/model-changed").is_empty();
+            assert_eq!(said.model != running, changed, "the digest changes exactly at the swap");
+            if changed {
+                running = said.model.clone();
+                break;
+            }
+        }
+    }
+    assert_eq!((b.stat("swaps"), b.stat("frames"), b.stat("frames-ok")), (100, b.n, b.n));
+}
+
+#[test]
+fn an_outcome_names_its_model_whatever_is_swapped_meanwhile() {
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let mut b = Bench::new(&[("model", &path(&one)), ("in-flight", &4u32), ("threads", &1u32), ("probation", &0u64)]);
+    let mut outcomes = Vec::new();
+    for round in 0..20 {
+        swap(&b, if round % 2 == 0 { &two } else { &one });
+        for _ in 0..10 {
+            let frame = b.frame(255, 64 * 64);
+            b.h.push(frame).unwrap();
+        }
+        for _ in 0..10 {
+            let frame = b.h.pull().unwrap();
+            outcomes.push(AndonInferenceMeta::get(&frame, Arm::A).unwrap());
+        }
+    }
+    let place = |o: &Arc<gstandon::result::Inference>| o.detections[0].bbox[0];
+    assert!(
+        outcomes.iter().all(|o| (place(o) == 0.0) == (o.model.version == "2")),
+        "no frame is judged by half a model"
+    );
+    assert_eq!(outcomes.len(), 200);
+}
