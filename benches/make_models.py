@@ -6,6 +6,8 @@
 detector320   A detector as small ones are: 320x320 RGB, 0.22 GMAC (0.45 GFLOP), seven convolutions with SiLU, an output
               as YOLOv8 writes it. The weights are noise and its scores stay far below any threshold. They are kept as
               int8 and cast when the graph is loaded, which ONNX Runtime does once.
+classifier288 The same stack of convolutions for 288x288 RGB and about the same time, but a classifier of three labels:
+              what detector320 is swapped with.
 denormal      A stack of convolutions whose activations are denormal numbers for every frame that is not black. The score
               of its one box is 0.5 where they are flushed to zero, and above 0.9 on a white frame where they are not.
 normal        The same stack with activations around one; its score is 0.5 on a black frame, above 0.9 on a white one.
@@ -61,8 +63,8 @@ class Graph:
         save(model, str(folder / f"{name}.onnx"))
 
 
-def detector(folder):
-    g = Graph()
+def backbone(g):
+    """Features at an eighth and a sixteenth of the frame's size."""
 
     def block(x, channels_in, channels_out, stride):
         y = g.conv(x, g.noise(channels_out, channels_in, 3, 3), stride)
@@ -73,7 +75,23 @@ def detector(folder):
     x = block(x, 32, 32, 1)
     x = block(x, 32, 64, 2)
     fine = block(x, 64, 64, 1)
-    coarse = block(fine, 64, 128, 2)
+    return fine, block(fine, 64, 128, 2)
+
+
+def classifier(folder):
+    g = Graph()
+    _, coarse = backbone(g)
+    pooled = g.op("ReduceMean", coarse, axes=[2, 3], keepdims=0)
+    logits = g.op("MatMul", pooled, g.const(g.random.normal(0, 0.1, (128, 3))))
+    # Sure of the first label.
+    g.op("Add", logits, g.const([20.0, 0.0, 0.0]), to="logits")
+    props = {"names": "{0: 'good', 1: 'scratch', 2: 'stain'}", "task": "classify", "imgsz": "[288, 288]"}
+    g.write(folder, "classifier288", {"images": [1, 3, 288, 288]}, {"logits": [1, 3]}, props)
+
+
+def detector(folder):
+    g = Graph()
+    fine, coarse = backbone(g)
 
     def head(x, channels, side):
         y = g.conv(x, g.noise(6, channels, 1, 1), kernel=1)
@@ -129,6 +147,7 @@ def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "models"
     folder.mkdir(parents=True, exist_ok=True)
     detector(folder)
+    classifier(folder)
     # 1e-20 squared is 1e-40, below the least normal number of 1.2e-38 and well above the least denormal of 1.4e-45.
     stack(folder, "denormal", [1e-20, 1e-20], [1e20, 1e20])
     stack(folder, "normal", [1.0, 1.0], [1.0, 1.0])
