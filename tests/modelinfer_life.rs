@@ -3,51 +3,20 @@
 
 mod common;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use common::{
     jsons,
-    judge::{Bench, bundle, path},
+    judge::{Bench, bundle, path, prove_by, version},
     launch,
 };
 use gst::prelude::*;
 use gstandon::{
     elements::modelinfer::OnError,
     meta::{AndonInferenceMeta, message::json_of},
-    model::{Store, digest, store::Note},
+    model::{Store, store::Note},
     result::{Arm, Status, Verdict},
 };
-
-/// Version `version` of the model `line`.
-fn version(graph: &str, version: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
-    bundle(graph, |m| {
-        m["name"] = "line".into();
-        m["version"] = version.into();
-        change(m);
-    })
-}
-
-/// A grey picture of one brightness in `folder`/golden, and its entry in the manifest.
-fn golden(folder: &Path, level: u8, verdict: &str, labels: &[&str]) -> serde_json::Value {
-    std::fs::create_dir_all(folder.join("golden")).unwrap();
-    let file = std::fs::File::create(folder.join(format!("golden/{level}.png"))).unwrap();
-    let mut encoder = png::Encoder::new(file, 64, 64);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header().unwrap().write_image_data(&[level; 64 * 64]).unwrap();
-    serde_json::json!({"image": format!("golden/{level}.png"), "verdict": verdict, "labels": labels})
-}
-
-/// Puts golden samples into the bundle's manifest.
-fn prove_by(bundle: &tempfile::TempDir, samples: &[serde_json::Value]) {
-    let at = bundle.path().join("model.json");
-    let mut m: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&at).unwrap()).unwrap();
-    m["golden"] = samples.to_vec().into();
-    for sample in samples {
-        let image = sample["image"].as_str().unwrap();
-        m["digests"][image] = digest(&std::fs::read(bundle.path().join(image)).unwrap()).into();
-    }
-    std::fs::write(at, m.to_string()).unwrap();
-}
 
 /// Feeds frames of one brightness until a message of that name comes.
 #[track_caller]
@@ -126,18 +95,35 @@ fn a_retired_model_is_nothing_to_go_back_to() {
 }
 
 #[test]
+fn a_version_that_fails_with_nothing_to_go_back_to_says_so_and_runs_on() {
+    let (one, two) = (version("detector", "1", |_| {}), version("nan", "2", |_| {}));
+    let mut b = Bench::new(&[("model", &path(&one)), ("on-error", &OnError::Pass)]);
+    b.judge(10);
+    swap(&b, &two);
+    b.swapped();
+    assert!(b.element().emit_by_name::<bool>("retire", &[]));
+    (0..5).for_each(|_| drop(b.judge(0)));
+    let warned = b.messages().iter().any(|m| match m.view() {
+        gst::MessageView::Warning(w) => w.error().to_string().contains("was retired: swap to another"),
+        _ => false,
+    });
+    assert!(warned);
+    assert_eq!(b.judge(10).model.version, "2");
+}
+
+#[test]
 fn golden_samples_let_in_who_gets_them_right_and_nobody_else() {
     let one = version("detector", "1", |_| {});
     let good = version("detector-left", "2", |_| {});
-    let samples = [golden(good.path(), 10, "ok", &[]), golden(good.path(), 250, "ng", &["bright"])];
-    prove_by(&good, &samples);
+    prove_by(&good, 10, "ok", &[]);
+    prove_by(&good, 250, "ng", &["bright"]);
     // One that calls everything good, one that calls everything bad, one that sees the defect and names it wrongly.
     let blind = version("detector", "3", |m| m["thresholds"]["score"] = 1.0.into());
-    prove_by(&blind, &[golden(blind.path(), 250, "ng", &[])]);
+    prove_by(&blind, 250, "ng", &[]);
     let nervous = version("detector", "4", |m| m["thresholds"]["score"] = 0.001.into());
-    prove_by(&nervous, &[golden(nervous.path(), 10, "ok", &[])]);
+    prove_by(&nervous, 10, "ok", &[]);
     let wrong = version("detector", "5", |_| {});
-    prove_by(&wrong, &[golden(wrong.path(), 250, "ng", &["dark"])]);
+    prove_by(&wrong, 250, "ng", &["dark"]);
 
     let mut b = Bench::new(&[("model", &path(&one))]);
     b.judge(10);

@@ -7,7 +7,7 @@ mod common;
 use std::{fs, io::Cursor, path::Path, time::Instant};
 
 use common::{
-    judge::{Bench, bundle, graph, path},
+    judge::{Bench, edit, graph, path, prove_by, version},
     root,
 };
 use gst::prelude::*;
@@ -20,42 +20,12 @@ use gstandon::{
 use minisign::KeyPair;
 use tempfile::TempDir;
 
-/// A version of the model `line`.
-fn version(graph: &str, version: &str, change: impl Fn(&mut serde_json::Value)) -> TempDir {
-    bundle(graph, |m| {
-        (m["name"], m["version"]) = ("line".into(), version.into());
-        change(m);
-    })
-}
-
-/// Rewrites the manifest.
-fn edit(bundle: &TempDir, change: impl Fn(&mut serde_json::Value)) {
-    let at = bundle.path().join("model.json");
-    let mut m = serde_json::from_str(&fs::read_to_string(&at).unwrap()).unwrap();
-    change(&mut m);
-    fs::write(at, m.to_string()).unwrap();
-}
-
 /// Puts other bytes in the graph's place; the manifest says the same of it as before, or goes with it.
 fn replace(bundle: &TempDir, bytes: &[u8], and_the_digest: bool) {
     fs::write(bundle.path().join("model.onnx"), bytes).unwrap();
     if and_the_digest {
         edit(bundle, |m| m["digests"]["model.onnx"] = digest(bytes).into());
     }
-}
-
-/// A golden sample of one brightness.
-fn prove_by(bundle: &TempDir, level: u8, verdict: &str) {
-    let name = format!("{level}.png");
-    let at = bundle.path().join(&name);
-    let mut encoder = png::Encoder::new(fs::File::create(&at).unwrap(), 64, 64);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.write_header().unwrap().write_image_data(&[level; 64 * 64]).unwrap();
-    let sum = digest(&fs::read(at).unwrap());
-    edit(bundle, |m| {
-        m["golden"] = serde_json::json!([{"image": name, "verdict": verdict}]);
-        m["digests"][&name] = sum.clone().into();
-    });
 }
 
 fn sign(bundle: &TempDir, keys: &KeyPair) {
@@ -128,7 +98,7 @@ fn who_must_not_take_over_does_not_and_the_line_goes_on() {
     add("20 times too slow", slow, 10, back("deadline"), false);
 
     let nervous = version("detector-left", "6", |m| m["thresholds"]["score"] = 0.001.into());
-    prove_by(&nervous, 10, "ok");
+    prove_by(&nervous, 10, "ok", &[]);
     sign(&nervous, &ours);
     add("calls every frame NG, with a golden sample", nervous, 10, failed("it must be ok"), false);
 
@@ -138,7 +108,7 @@ fn who_must_not_take_over_does_not_and_the_line_goes_on() {
     add("calls every frame NG, unlike as a shadow", turned, 255, back("ng-rate"), false);
 
     let blind = version("detector-left", "8", |m| m["thresholds"]["score"] = 1.0.into());
-    prove_by(&blind, 250, "ng");
+    prove_by(&blind, 250, "ng", &[]);
     sign(&blind, &ours);
     add("calls every part OK", blind, 10, failed("it must be ng"), false);
 

@@ -35,6 +35,40 @@ pub fn bundle(graph_name: &str, change: impl Fn(&mut serde_json::Value)) -> temp
     dir
 }
 
+/// Version `version` of the model `line`, around a tiny graph.
+pub fn version(graph: &str, version: &str, change: impl Fn(&mut serde_json::Value)) -> tempfile::TempDir {
+    bundle(graph, |m| {
+        (m["name"], m["version"]) = ("line".into(), version.into());
+        change(m);
+    })
+}
+
+/// Rewrites a bundle's manifest.
+pub fn edit(bundle: &tempfile::TempDir, change: impl Fn(&mut serde_json::Value)) {
+    let at = bundle.path().join("model.json");
+    let mut m = serde_json::from_str(&std::fs::read_to_string(&at).unwrap()).unwrap();
+    change(&mut m);
+    std::fs::write(at, m.to_string()).unwrap();
+}
+
+/// Gives a bundle a golden sample: a grey picture of one brightness, what it must be called, and what it shows.
+pub fn prove_by(bundle: &tempfile::TempDir, level: u8, verdict: &str, labels: &[&str]) {
+    let name = format!("{level}.png");
+    let at = bundle.path().join(&name);
+    let mut encoder = png::Encoder::new(std::fs::File::create(&at).unwrap(), 64, 64);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&[level; 64 * 64]).unwrap();
+    let sum = gstandon::model::digest(&std::fs::read(at).unwrap());
+    edit(bundle, |m| {
+        let sample = serde_json::json!({"image": name, "verdict": verdict, "labels": labels});
+        match m["golden"].as_array_mut() {
+            Some(golden) => golden.push(sample),
+            None => m["golden"] = vec![sample].into(),
+        }
+        m["digests"][&name] = sum.clone().into();
+    });
+}
+
 /// Its path, for properties.
 pub fn path(dir: &tempfile::TempDir) -> String {
     dir.path().display().to_string()

@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use gst::{prelude::*, subclass::prelude::*};
@@ -22,6 +22,10 @@ use crate::{
     result::{Arm, Inference, ModelId, PartVerdict, Purpose, Verdict},
     statistics::guard::{Baseline, Limits, Probation as Guards},
 };
+
+/// How long a model that failed waits for its last frames to leave before it is let go, and how often it looks.
+const LEAVING: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One version on probation.
 struct Watch {
@@ -173,7 +177,17 @@ impl ModelInfer {
         gst::warning!(super::imp::CAT, imp = self, "{:?} fails its probation: {why}", watch.running.id());
         self.exchange.refuse(watch.running.id(), why);
         self.probation.because(why);
-        let Some(model) = self.exchange.fall_back() else { return };
+        let Some(model) = self.exchange.fall_back() else {
+            // Where another model is about to take over anyway, that is the way out.
+            if self.exchange.heading().as_ref() == Some(watch.running.id()) {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::Failed,
+                    ("{why}: the model runs on, for the one before was retired: swap to another")
+                );
+            }
+            return;
+        };
         self.settings().model = model;
         let (exchange, why, element) = (self.exchange.clone(), why.to_string(), self.obj().downgrade());
         let (failed, back) = (watch.running.clone(), watch.from.clone());
@@ -182,9 +196,12 @@ impl ModelInfer {
                 element.notify("model");
                 element.imp().move_alias_back(&failed, &back, &why);
             }
-            drop(failed);
-            // Frees what failed, once the frames that it judged have left.
             exchange.tidy();
+            // It is freed here, and not by the last frame that it judged.
+            let until = Instant::now() + LEAVING;
+            while Arc::strong_count(&failed) > 1 && Instant::now() < until {
+                thread::sleep(LOOK);
+            }
         };
         if let Err(error) = thread::Builder::new().name("andon-keeper".into()).spawn(chores) {
             gst::error!(super::imp::CAT, imp = self, "no thread to move the alias back: {error}");

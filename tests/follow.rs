@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+//! An alias that is followed through a hundred starts and stops leaves no thread and no open file. Alone in its process,
+//! whose threads and files are counted.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+
+use common::judge::version;
+use gst::prelude::*;
+use gstandon::model::{Store, store::Note};
+
+/// Threads and open files of this process.
+fn footprint() -> [usize; 2] {
+    ["/proc/self/task", "/proc/self/fd"].map(|of| fs::read_dir(of).unwrap().count())
+}
+
+#[test]
+fn a_hundred_starts_and_stops_leave_no_watcher_behind() {
+    common::runtime();
+    let (bundle, store) = (version("detector", "1", |_| {}), tempfile::tempdir().unwrap());
+    let note = Note::new("test", "because");
+    let line = Store::for_bundle(store.path(), bundle.path()).unwrap();
+    line.add(bundle.path(), &note).unwrap();
+    line.set_alias("champion", "1", &note).unwrap();
+    let model = format!("{}@champion", line.folder().display());
+    let element = gst::ElementFactory::make("modelinfer").property("model", &model).build().unwrap();
+    let turn = || {
+        element.set_state(gst::State::Paused).unwrap();
+        element.set_state(gst::State::Null).unwrap();
+    };
+    turn();
+    let until = std::time::Instant::now() + common::WATCHDOG;
+    let before = footprint();
+    (0..100).for_each(|_| turn());
+    // A watcher's own thread ends soon after it was told to.
+    while footprint() > before {
+        assert!(std::time::Instant::now() < until, "{before:?} and then {:?}", footprint());
+        std::thread::yield_now();
+    }
+}
