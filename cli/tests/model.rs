@@ -111,14 +111,20 @@ fn a_bundle_is_made_of_a_bare_file_asking_only_for_what_its_graph_does_not_tell(
     ok(&["model", "init", &plain, "--into", arg(&made), "--labels=dark,bright"]);
 }
 
+/// Copies a bundle, folders and all.
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() { copied(&entry.path(), &to) } else { drop(fs::copy(entry.path(), to).unwrap()) }
+    }
+}
+
 #[test]
 fn digests_are_written_and_the_rest_of_the_manifest_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("pcb");
-    fs::create_dir(&folder).unwrap();
-    for file in ["model.json", "model.onnx"] {
-        fs::copy(root().join("models/pcb/1").join(file), folder.join(file)).unwrap();
-    }
+    copied(&root().join("models/pcb/1"), &folder);
     let before = fs::read_to_string(folder.join("model.json")).unwrap();
     ok(&["model", "digest", arg(&folder)]);
     assert_eq!(fs::read_to_string(folder.join("model.json")).unwrap(), before, "they were right");
