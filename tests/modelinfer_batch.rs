@@ -4,7 +4,7 @@
 mod common;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Barrier, Mutex},
     time::Instant,
 };
 
@@ -34,8 +34,16 @@ fn judged(more: &str) -> (Vec<Vec<Arc<Inference>>>, f64, f64) {
     let pipeline = launch(&(0..SOURCES).map(line).collect::<String>());
     let said = Arc::new(Mutex::new(vec![Vec::new(); SOURCES]));
     let elements: Vec<_> = (0..SOURCES).map(|k| pipeline.by_name(&format!("m{k}")).unwrap()).collect();
+    // All go on when each has had its first frame judged: from then on every batch knows of all, and how many meet does
+    // not hang on when each was started.
+    let start = Arc::new(Barrier::new(SOURCES));
     for (k, element) in elements.iter().enumerate() {
         element.set_property("model", graph("batch"));
+        let start = start.clone();
+        element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            start.wait();
+            gst::PadProbeReturn::Remove
+        });
         let said = said.clone();
         element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let i = AndonInferenceMeta::get(info.buffer().unwrap(), Arm::A).unwrap();
@@ -77,8 +85,8 @@ fn four_sources_in_one_run_are_judged_bit_for_bit_as_each_alone_and_keep_their_o
     println!("alone: {rate:.0} frames/s");
     assert_eq!(none, 0.0, "without being asked for there are no batches");
     for more in [
-        "share=hall batch-size=4 batch-timeout=1000000000",
-        "share=hall batch-size=4 batch-timeout=1000000000 in-flight=2",
+        "share=hall batch-size=4 batch-timeout=200000000",
+        "share=hall batch-size=4 batch-timeout=200000000 in-flight=2",
         "share=hall in-flight=4",
         "in-flight=4",
     ] {
