@@ -41,8 +41,13 @@ pub(super) fn loading(element: &super::ModelInfer, from: Option<&ModelId>, to: &
 }
 
 /// `andon/model-proved`: the model has come through its probation.
-pub(super) fn proved(element: &super::ModelInfer, from: &ModelId, to: &ModelId, why: &str, life_: (Duration, &str)) {
-    let (duration, detail) = life_;
+pub(super) fn proved(
+    element: &super::ModelInfer,
+    from: &ModelId,
+    to: &ModelId,
+    why: &str,
+    (duration, detail): (Duration, &str),
+) {
     life(element, "proved", Life { from: Some(from), to: &label_of(to), why, duration, detail });
 }
 
