@@ -16,6 +16,7 @@ mod engine;
 mod fields;
 mod golden;
 mod graph;
+pub mod heap;
 mod lane;
 mod pictures;
 pub mod pool;

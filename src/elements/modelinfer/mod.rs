@@ -53,9 +53,8 @@
 //! `threads`, `execution-providers`, `strict` and `share` are changed in the same way: the model is loaded anew with
 //! them, and where that fails they go back to what runs. Frames in work finish on the engine that they began on.
 //!
-//! Every swap makes and frees a session, in pieces that glibc's allocator does not give back at once: measured over 1,000
-//! swaps, resident memory grew from 72 MB to between 75 and 118. With `MALLOC_MMAP_THRESHOLD_=32768` in the process's
-//! environment it stays where it is (57 to 58 MB).
+//! A thousand swaps leave resident memory where it was after ten: what a freed session leaves behind in glibc's heap is
+//! given back to the system by the thread that freed it.
 //!
 //! ## Which frames are judged
 //!

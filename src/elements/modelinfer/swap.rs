@@ -288,7 +288,12 @@ impl Exchange {
     pub fn retire(&self) -> bool {
         // Freed behind the lock.
         let standby = self.slot.lock().standby.take();
-        standby.is_some()
+        let freed = standby.is_some();
+        drop(standby);
+        if freed {
+            inference::heap::give_back();
+        }
+        freed
     }
 
     /// What there is to go back to.
@@ -431,6 +436,7 @@ impl Exchange {
         let n = retired.len();
         drop(retired);
         if n > 0 {
+            inference::heap::give_back();
             self.slot.lock().retired.reserve(4);
         }
     }
