@@ -3,148 +3,15 @@
 
 mod common;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-        mpsc,
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    mpsc,
 };
 
+use common::tee::{Bench, CAPS, SOON, TestPad, arms, frame, gate, id};
 use gst::prelude::*;
-use gst_check::Harness;
-use gstandon::{
-    meta::{AndonFrameMeta, event::AndonEvent},
-    result::{Arm, Arms, Frame, Part},
-};
-
-const CAPS: &str = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";
-const SOON: Duration = Duration::from_secs(20);
-
-type Flow = Result<gst::FlowSuccess, gst::FlowError>;
-
-/// What a test pad was given.
-#[derive(Clone, Debug)]
-enum Got {
-    Buffer(gst::Buffer),
-    Event(gst::Event),
-}
-
-/// A sink pad of which the test decides everything.
-struct TestPad {
-    pad: gst::Pad,
-    got: mpsc::Receiver<Got>,
-}
-
-impl TestPad {
-    /// Hands everything to the test, and answers buffers with what `chain` says.
-    fn new(chain: impl Fn(&gst::Buffer) -> Flow + Send + Sync + 'static) -> Self {
-        common::init();
-        let (tell, got) = mpsc::channel();
-        let tell_event = tell.clone();
-        let any = gst::Caps::new_any();
-        let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any).unwrap();
-        let pad = gst::Pad::builder_from_template(&template)
-            .chain_function(move |_, _, buffer| {
-                let flow = chain(&buffer);
-                let _ = tell.send(Got::Buffer(buffer));
-                flow
-            })
-            .event_function(move |_, _, event| {
-                let _ = tell_event.send(Got::Event(event));
-                true
-            })
-            .build();
-        pad.set_active(true).unwrap();
-        Self { pad, got }
-    }
-
-    #[track_caller]
-    fn next(&self) -> Got {
-        self.got.recv_timeout(SOON).expect("nothing came")
-    }
-
-    #[track_caller]
-    fn next_buffer(&self) -> gst::Buffer {
-        loop {
-            if let Got::Buffer(buffer) = self.next() {
-                return buffer;
-            }
-        }
-    }
-
-    /// Skips to the event of that type.
-    #[track_caller]
-    fn next_event(&self, kind: gst::EventType) -> gst::Event {
-        loop {
-            if let Got::Event(event) = self.next()
-                && event.type_() == kind
-            {
-                return event;
-            }
-        }
-    }
-}
-
-/// abtee with arm a in a harness and arm b on a pad of the test's.
-struct Bench {
-    tee: gst::Element,
-    h: Harness,
-    b: TestPad,
-}
-
-impl Bench {
-    fn new(b: TestPad) -> Self {
-        let tee = gst::ElementFactory::make("abtee").build().unwrap();
-        tee.static_pad("src_b").unwrap().link(&b.pad).unwrap();
-        Self::playing(tee, b)
-    }
-
-    fn playing(tee: gst::Element, b: TestPad) -> Self {
-        let mut h = Harness::with_element(&tee, Some("sink"), Some("src_a"));
-        h.set_src_caps(CAPS.parse().unwrap());
-        h.play();
-        Self { tee, h, b }
-    }
-
-    fn stat(&self, name: &str) -> u64 {
-        self.tee.property::<gst::Structure>("stats").get(name).unwrap()
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        // What b holds must come back before the pads are gone.
-        self.b.pad.set_active(false).unwrap();
-        self.tee.set_state(gst::State::Null).unwrap();
-    }
-}
-
-fn frame(k: u64) -> gst::Buffer {
-    let mut buffer = gst::Buffer::with_size(64).unwrap();
-    buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(k * 33));
-    buffer
-}
-
-fn arms(buffer: &gst::Buffer) -> Arms {
-    AndonFrameMeta::get(buffer).expect("abtee names every frame").arms
-}
-
-fn id(buffer: &gst::Buffer) -> u64 {
-    AndonFrameMeta::get(buffer).expect("abtee names every frame").id
-}
-
-/// A gate that b's chain function waits at.
-fn gate() -> (mpsc::Sender<()>, impl Fn(&gst::Buffer) -> Flow + Send + Sync) {
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
-    (open, move |_: &gst::Buffer| {
-        // Opened by a message, and for good when the test lets go of it.
-        let _ = gate.lock().unwrap().recv();
-        Ok(gst::FlowSuccess::Ok)
-    })
-}
+use gstandon::{meta::event::AndonEvent, result::Arms};
 
 #[test]
 fn a_challenger_that_never_answers_neither_delays_nor_drops_the_champions_frames() {
@@ -272,79 +139,6 @@ fn an_unlinked_challenger_is_no_trouble() {
 }
 
 #[test]
-fn upstream_events_pass_from_the_champion_and_stop_from_the_challenger() {
-    let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    while bench.h.try_pull_upstream_event().is_some() {}
-    let seek = || {
-        gst::event::Seek::new(
-            1.0,
-            gst::SeekFlags::FLUSH,
-            gst::SeekType::Set,
-            gst::ClockTime::ZERO,
-            gst::SeekType::None,
-            gst::ClockTime::NONE,
-        )
-    };
-    let qos = || gst::event::Qos::new(gst::QOSType::Underflow, 2.0, 1, gst::ClockTime::ZERO);
-    let before = bench.stat("swallowed-events");
-    for event in [seek(), qos(), gst::event::Reconfigure::new()] {
-        assert!(bench.b.pad.push_event(event), "b is told that it was handled");
-    }
-    assert_eq!(bench.h.upstream_events_in_queue(), 0, "nothing travels up from b");
-    assert_eq!(bench.stat("swallowed-events") - before, 3);
-    for event in [seek(), qos()] {
-        let kind = event.type_();
-        assert!(bench.h.push_upstream_event(event));
-        assert_eq!(bench.h.pull_upstream_event().unwrap().type_(), kind);
-    }
-}
-
-#[test]
-fn caps_and_allocation_are_asked_of_the_champion_alone() {
-    let bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    let caps: gst::Caps = CAPS.parse().unwrap();
-    assert_eq!(bench.b.pad.peer_query_caps(None), caps, "b gets a's caps");
-    assert!(bench.b.pad.peer_query_accept_caps(&caps));
-    assert!(!bench.b.pad.peer_query_accept_caps(&"video/x-raw,format=RGB".parse::<gst::Caps>().unwrap()));
-    assert!(bench.b.pad.peer_query(gst::query::Latency::new().query_mut()));
-}
-
-#[test]
-fn both_arms_are_told_who_they_are_right_after_the_streams_start() {
-    let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    bench.h.push(frame(0)).unwrap();
-    let mut of_b = Vec::new();
-    while let Got::Event(event) = bench.b.next() {
-        of_b.push(event);
-    }
-    let of_a: Vec<_> = std::iter::from_fn(|| bench.h.try_pull_event()).collect();
-    for (events, arm) in [(of_a, Arm::A), (of_b, Arm::B)] {
-        assert_eq!(events[0].type_(), gst::EventType::StreamStart);
-        assert_eq!(AndonEvent::parse(&events[1]), Some(Ok(AndonEvent::Arm(arm))));
-        let kinds: Vec<_> = events[2..].iter().map(|e| e.type_()).collect();
-        assert_eq!(kinds, [gst::EventType::Caps, gst::EventType::Segment], "{arm}");
-    }
-}
-
-#[test]
-fn the_part_and_other_sticky_events_reach_both_arms_and_the_frames() {
-    let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    let part = Arc::new(Part { id: "P7".into(), ..Part::default() });
-    assert!(bench.h.push_event(AndonEvent::Part(part.clone()).to_event()));
-    bench.h.push(frame(0)).unwrap();
-    let from_a = AndonFrameMeta::get(&bench.h.pull().unwrap()).unwrap();
-    assert_eq!(from_a.part.as_ref(), Some(&part));
-    let told = loop {
-        let event = bench.b.next_event(gst::EventType::CustomDownstreamSticky);
-        if let Some(Ok(AndonEvent::Part(told))) = AndonEvent::parse(&event) {
-            break told;
-        }
-    };
-    assert_eq!(told, part);
-    assert_eq!(AndonFrameMeta::get(&bench.b.next_buffer()), Some(from_a), "one identity for both");
-}
-
-#[test]
 fn a_source_with_four_buffers_is_not_starved_by_a_challenger_that_holds_them() {
     let held = Arc::new(Mutex::new(Vec::new()));
     let keep = held.clone();
@@ -422,82 +216,6 @@ fn who_waits_for_room_is_released_by_a_flush() {
 }
 
 #[test]
-fn split_gives_each_part_to_one_arm_and_all_its_views_to_the_same() {
-    let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    bench.tee.set_property_from_str("mode", "split");
-    bench.tee.set_property("weight", 0.3f64);
-    let (mut in_a, mut in_b) = (Vec::new(), Vec::new());
-    for p in 0..200 {
-        for view in 0..3 {
-            let part = Part { id: format!("P{p}"), view, views: 3, ..Part::default() };
-            bench.h.push_event(AndonEvent::Part(Arc::new(part)).to_event());
-            bench.h.push(frame(p * 3 + u64::from(view))).unwrap();
-        }
-    }
-    let of = |f: Frame| (f.arms, f.part.unwrap().id.clone());
-    while let Some(buffer) = bench.h.try_pull() {
-        in_a.push(of(AndonFrameMeta::get(&buffer).unwrap()));
-    }
-    while let Ok(got) = bench.b.got.try_recv() {
-        if let Got::Buffer(buffer) = got {
-            in_b.push(of(AndonFrameMeta::get(&buffer).unwrap()));
-        }
-    }
-    assert_eq!(in_a.len() + in_b.len(), 600, "no frame is lost");
-    assert!(in_a.iter().all(|(arms, _)| *arms == Arms::A) && in_b.iter().all(|(arms, _)| *arms == Arms::B));
-    assert!(in_b.iter().all(|b| in_a.iter().all(|a| a.1 != b.1)), "no part is split");
-    assert!((90..270).contains(&in_b.len()), "{} of 600 at a weight of 0.3", in_b.len());
-}
-
-#[test]
-fn a_frame_that_the_challenger_fails_on_goes_to_the_champion() {
-    for mode in ["split", "b"] {
-        let left = Arc::new(AtomicUsize::new(3));
-        let mut bench = Bench::new(TestPad::new(move |_| {
-            let good = left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)).is_ok();
-            if good { Ok(gst::FlowSuccess::Ok) } else { Err(gst::FlowError::Error) }
-        }));
-        bench.tee.set_property_from_str("mode", mode);
-        bench.tee.set_property("weight", 1.0f64);
-        for k in 0..6 {
-            bench.h.push(frame(k)).unwrap();
-        }
-        let from_a: Vec<_> = std::iter::from_fn(|| bench.h.try_pull()).collect();
-        let at: Vec<_> = from_a.iter().map(|b| b.pts()).collect();
-        assert_eq!(at, [3, 4, 5].map(|k| frame(k).pts()), "{mode}");
-        assert!(from_a.iter().all(|b| arms(b) == Arms::A));
-        assert_eq!((bench.stat("given-to-a"), bench.stat("failed")), (3, 1), "{mode}");
-    }
-}
-
-#[test]
-fn the_mode_changes_between_two_frames_and_order_is_kept_on_both_arms() {
-    let mut bench = Bench::new(TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    bench.tee.set_property("leaky", false);
-    for k in 0..300 {
-        bench.tee.set_property_from_str("mode", ["shadow", "b", "a", "split"][(k / 7) as usize % 4]);
-        bench.h.push(frame(k)).unwrap();
-    }
-    bench.h.push_event(gst::event::Eos::new());
-    let (mut in_a, mut in_b) = (Vec::new(), Vec::new());
-    while let Some(buffer) = bench.h.try_pull() {
-        in_a.push(id(&buffer));
-    }
-    loop {
-        match bench.b.next() {
-            Got::Buffer(buffer) => in_b.push(id(&buffer)),
-            Got::Event(e) if e.type_() == gst::EventType::Eos => break,
-            Got::Event(_) => {}
-        }
-    }
-    assert!(in_a.is_sorted() && in_b.is_sorted());
-    let mut all: Vec<_> = in_a.iter().chain(&in_b).copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!(all.len(), 300, "no frame is lost");
-}
-
-#[test]
 fn a_hundred_state_changes_leave_no_thread_behind() {
     let pipeline = common::launch(
         "videotestsrc ! video/x-raw,format=GRAY8,width=16,height=16 ! abtee name=t \
@@ -517,19 +235,4 @@ fn a_hundred_state_changes_leave_no_thread_behind() {
     let weak = pipeline.by_name("t").unwrap().downgrade();
     drop(pipeline);
     assert!(weak.upgrade().is_none(), "no thread holds the element");
-}
-
-#[test]
-fn what_the_challenger_may_hold_is_asked_for_of_pools_without_a_limit_only() {
-    common::init();
-    let tee = gst::ElementFactory::make("abtee").build().unwrap();
-    let (a, b) = (common::with_pools(), TestPad::new(|_| Ok(gst::FlowSuccess::Ok)));
-    tee.static_pad("src_a").unwrap().link(&a).unwrap();
-    tee.static_pad("src_b").unwrap().link(&b.pad).unwrap();
-    tee.set_state(gst::State::Paused).unwrap();
-    let sink = tee.static_pad("sink").unwrap();
-    assert_eq!(common::offered(&sink, CAPS), [(2 + 2 + 1, 0), (2, 8)]);
-    tee.set_property_from_str("mode", "a");
-    assert_eq!(common::offered(&sink, CAPS), [(2, 0), (2, 8)]);
-    tee.set_state(gst::State::Null).unwrap();
 }

@@ -9,6 +9,8 @@
 //! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `json` string: the outcome that came late |
 //! | `andon/dropped` | plain | `run` string, `frame-ids` array of uint64: frames that arm b will never see |
 //! | `andon/drift` | plain | `state`, `cause` strings, `since-frame` uint64, `json` string |
+//! | `andon/split` | sticky | `mode`, `key` strings, `weight` double: how abtee hands out what follows |
+//! | `andon/ab-decision` | upstream | `decision` string: `promote` or `abort`; `act` string: `none`, or `a` for arm a alone |
 
 use std::sync::Arc;
 
@@ -37,6 +39,37 @@ pub enum AndonEvent {
     },
     /// The state of drift has changed.
     Drift(Drift),
+    /// How abtee hands out the frames that follow.
+    Split(Split),
+    /// What abjoin has made of the arms, for abtee.
+    Decision(AbDecision),
+}
+
+/// How abtee hands out frames.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// `shadow`, `split`, `a` or `b`.
+    pub mode: String,
+    /// The share of the keys that arm b alone is given, 0..1; 0 unless `mode` is `split`.
+    pub weight: f64,
+    /// By what it is chosen: `part` or `field:NAME`.
+    pub key: String,
+}
+
+/// What abjoin has made of the arms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AbDecision {
+    /// `promote` or `abort`.
+    pub decision: String,
+    /// What abtee is to do: `none`, or `a` to give every frame to arm a alone.
+    pub act: String,
+}
+
+impl AbDecision {
+    /// The event that goes up arm a to abtee.
+    pub fn to_upstream_event(&self) -> gst::Event {
+        AndonEvent::Decision(self.clone()).to_event()
+    }
 }
 
 /// What came after its frame had left.
@@ -66,13 +99,15 @@ pub struct Drift {
 }
 
 impl AndonEvent {
-    /// The event to push or send. `Arm` and `Part` are sticky; `Fields` too, by [`AndonEvent::plain`] not.
+    /// The event to push or send. `Arm`, `Part` and `Split` are sticky; `Fields` too, by [`AndonEvent::plain`] not.
+    /// `Decision` goes upstream.
     pub fn to_event(&self) -> gst::Event {
         let s = self.structure();
         match self {
-            AndonEvent::Arm(_) | AndonEvent::Part(_) | AndonEvent::Fields(_) => {
+            AndonEvent::Arm(_) | AndonEvent::Part(_) | AndonEvent::Fields(_) | AndonEvent::Split(_) => {
                 gst::event::CustomDownstreamSticky::new(s)
             }
+            AndonEvent::Decision(_) => gst::event::CustomUpstream::new(s),
             _ => gst::event::CustomDownstream::new(s),
         }
     }
@@ -126,6 +161,14 @@ impl AndonEvent {
                 .field("since-frame", d.since_frame)
                 .field("json", &d.json)
                 .build(),
+            AndonEvent::Split(s) => gst::Structure::builder("andon/split")
+                .field("mode", &s.mode)
+                .field("weight", s.weight)
+                .field("key", &s.key)
+                .build(),
+            AndonEvent::Decision(d) => {
+                gst::Structure::builder("andon/ab-decision").field("decision", &d.decision).field("act", &d.act).build()
+            }
         }
     }
 
@@ -139,6 +182,8 @@ impl AndonEvent {
             "andon/late" => late(s).map(AndonEvent::Late),
             "andon/dropped" => dropped(s),
             "andon/drift" => drift(s).map(AndonEvent::Drift),
+            "andon/split" => split(s).map(AndonEvent::Split),
+            "andon/ab-decision" => decision(s).map(AndonEvent::Decision),
             _ => return None,
         })
     }
@@ -198,6 +243,25 @@ fn drift(s: &gst::StructureRef) -> Result<Drift, String> {
         since_frame: s.get("since-frame").map_err(|e| format!("andon/drift: {e}"))?,
         json: string(s, "json")?,
     })
+}
+
+fn split(s: &gst::StructureRef) -> Result<Split, String> {
+    let weight = s.get("weight").map_err(|e| format!("andon/split: {e}"))?;
+    if !(0.0..=1.0).contains(&weight) {
+        return Err(format!("andon/split: weight is {weight}, and must be 0..1"));
+    }
+    Ok(Split { mode: string(s, "mode")?, weight, key: string(s, "key")? })
+}
+
+fn decision(s: &gst::StructureRef) -> Result<AbDecision, String> {
+    let d = AbDecision { decision: string(s, "decision")?, act: string(s, "act")? };
+    if !["promote", "abort"].contains(&&*d.decision) || !["none", "a"].contains(&&*d.act) {
+        let AbDecision { decision, act } = d;
+        return Err(format!(
+            "andon/ab-decision: decision={decision} act={act}: decision must be promote or abort, act none or a"
+        ));
+    }
+    Ok(d)
 }
 
 /// Every field of a structure as a named field; what JSON has no word for becomes its GStreamer serialisation.
@@ -267,8 +331,30 @@ mod tests {
             AndonEvent::Late(Late { run, frame_id: 7, pts_ns: Some(5), json: "{}".into() }),
             AndonEvent::Dropped { run, frame_ids: vec![1, 2] },
             AndonEvent::Drift(Drift { state: "ok".into(), cause: "".into(), since_frame: 3, json: "{}".into() }),
+            AndonEvent::Split(Split { mode: "split".into(), weight: 0.25, key: "field:sku".into() }),
+            AndonEvent::Decision(AbDecision { decision: "abort".into(), act: "a".into() }),
         ] {
             assert_eq!(AndonEvent::parse(&event.to_event()), Some(Ok(event)));
+        }
+    }
+
+    #[test]
+    fn a_split_sticks_and_a_decision_goes_upstream() {
+        gst::init().unwrap();
+        let split = Split { mode: "a".into(), weight: 0.0, key: "part".into() };
+        assert!(AndonEvent::Split(split).to_event().is_sticky());
+        let decision = AbDecision { decision: "promote".into(), act: "none".into() };
+        assert_eq!(decision.to_upstream_event().type_(), gst::EventType::CustomUpstream);
+    }
+
+    #[test]
+    fn what_no_split_and_no_decision_can_be_is_refused_with_what_is_expected() {
+        gst::init().unwrap();
+        let split = AndonEvent::Split(Split { mode: "split".into(), weight: 1.5, key: "part".into() });
+        let decision = AndonEvent::Decision(AbDecision { decision: "hold".into(), act: "b".into() });
+        for (event, expected) in [(split, "must be 0..1"), (decision, "promote or abort, act none or a")] {
+            let why = AndonEvent::parse(&event.to_event()).unwrap().unwrap_err();
+            assert!(why.contains(expected), "{why}");
         }
     }
 

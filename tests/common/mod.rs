@@ -4,6 +4,7 @@
 
 pub mod judge;
 pub mod schema;
+pub mod tee;
 
 use std::{
     path::{Path, PathBuf},

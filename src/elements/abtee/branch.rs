@@ -32,7 +32,7 @@ pub enum Room {
     Yes,
     /// It leaks.
     Full,
-    /// Arm b has failed.
+    /// Arm b has failed, or is not wanted any more.
     Out,
     /// Flushing or stopped: nothing may go anywhere.
     Flushing,
@@ -214,16 +214,26 @@ impl Branch {
         }
     }
 
-    /// Waits until all that was queued has gone down, and has arm b until [`Branch::done`]; false when flushing.
-    #[must_use]
-    pub fn claim(&self) -> bool {
+    /// Waits until all that was queued has gone down, and has arm b until [`Branch::done`] where the answer is
+    /// [`Room::Yes`]. Stops waiting, with [`Room::Out`], when b fails or is not `wanted` any more.
+    pub fn claim(&self, wanted: impl Fn() -> bool) -> Room {
         let mut state = self.state.lock();
-        while !state.is_flushing() && (state.busy || !state.items.is_empty()) {
+        loop {
+            if state.is_flushing() {
+                return Room::Flushing;
+            }
+            if state.out {
+                return Room::Out;
+            }
+            if !state.busy && state.items.is_empty() {
+                state.busy = true;
+                return Room::Yes;
+            }
+            if !wanted() {
+                return Room::Out;
+            }
             self.changed.wait(&mut state);
         }
-        let flushing = state.is_flushing();
-        state.busy |= !flushing;
-        !flushing
     }
 
     /// Gives arm b back.
@@ -246,6 +256,11 @@ impl Branch {
     /// Marks arm b as good again; answers whether it was out.
     pub fn revive(&self) -> bool {
         std::mem::take(&mut self.state.lock().out)
+    }
+
+    /// Whether a frame came in after the one that arm b has just taken up.
+    pub fn is_behind(&self) -> bool {
+        self.state.lock().items.iter().any(|i| matches!(i, Item::Buffer(..) | Item::Dropped(..)))
     }
 
     /// Whether arm b has failed.

@@ -43,13 +43,18 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j ! fakesink
 //! ```
 
+mod arm_b;
 mod branch;
+mod counts;
 mod imp;
+mod line;
 mod memory;
 mod query;
+mod ramp;
+mod settings;
 mod share;
 
-pub(super) use imp::flow_of;
+pub(super) use line::flow_of;
 
 use gst::prelude::*;
 
@@ -70,6 +75,18 @@ pub enum Mode {
     /// The candidate alone.
     #[enum_value(name = "Arm b alone; a where b fails", nick = "b")]
     B,
+}
+
+impl Mode {
+    /// The name used in properties and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Shadow => "shadow",
+            Mode::Split => "split",
+            Mode::A => "a",
+            Mode::B => "b",
+        }
+    }
 }
 
 glib::wrapper! {

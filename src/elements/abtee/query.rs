@@ -34,8 +34,11 @@ impl AbTee {
 
     /// Asks for the frames that arm b may hold, of pools without a limit only: of others it holds none.
     fn raise_minimum(&self, query: &mut gst::query::Allocation) {
-        let settings = self.settings();
-        if settings.mode != Mode::Shadow || !self.src_b.is_linked() {
+        let (mode, max_queue) = {
+            let settings = self.settings();
+            (settings.mode, settings.max_queue)
+        };
+        if mode != Mode::Shadow || !self.src_b.is_linked() {
             return;
         }
         let pools: Vec<_> = query
@@ -45,7 +48,7 @@ impl AbTee {
         for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
             if max == 0 {
                 // One more is with b's first element.
-                let min = min + settings.max_queue + 1;
+                let min = min + max_queue + 1;
                 query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
             }
         }

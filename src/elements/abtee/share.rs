@@ -1,38 +1,177 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which arm a part goes to in `mode=split`.
+//! Which arm a frame goes to in `mode=split`: by a stable hash of its key, the same in every process and on every machine.
 
-use crate::result::PartKey;
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+    sync::Arc,
+};
 
-/// Where a part falls in 0..1, the same every time: FNV-1a, and the finaliser of SplitMix64 to spread it.
-pub fn share(key: &PartKey) -> f64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    match key {
-        PartKey::Part(id) => take(id.as_bytes()),
-        PartKey::Frame(run, id) => {
-            take(run.as_bytes());
-            take(&id.to_le_bytes());
+use crate::result::{Fields, Frame};
+
+/// What frames are shared out by: those with one key meet one arm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Key {
+    /// The part that the frame shows.
+    #[default]
+    Part,
+    /// The value of a named field.
+    Field(Arc<str>),
+}
+
+impl Key {
+    /// Where a frame falls in 0..1: b has it where that is below b's share, so as the share grows keys move only from a
+    /// to b. None where the stream has not told the field.
+    pub fn place(&self, frame: &Frame, fields: &Fields) -> Option<f64> {
+        match self {
+            Key::Part => Some(place_of_part(frame)),
+            Key::Field(name) => fields.get(&**name).filter(|value| !value.is_null()).map(place_of_value),
         }
     }
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^= hash >> 31;
-    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "part" => Ok(Key::Part),
+            Some(("field", name)) if !name.is_empty() => Ok(Key::Field(name.into())),
+            _ => Err(format!("{text:?} is no key: expected part, or field:NAME with the name of a field")),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Part => f.write_str("part"),
+            Key::Field(name) => write!(f, "field:{name}"),
+        }
+    }
+}
+
+fn place_of_part(frame: &Frame) -> f64 {
+    let mut hash = Hash::default();
+    match &frame.part {
+        Some(part) => hash.take(part.id.as_bytes()),
+        None => {
+            hash.take(frame.run.as_bytes());
+            hash.take(&frame.id.to_le_bytes());
+        }
+    }
+    hash.place()
+}
+
+fn place_of_value(value: &serde_json::Value) -> f64 {
+    let mut hash = Hash::default();
+    match value.as_str() {
+        Some(text) => hash.take(text.as_bytes()),
+        None => write!(hash, "{value}").expect("a hash takes whatever is written"),
+    }
+    hash.place()
+}
+
+/// FNV-1a, and the finaliser of SplitMix64 to spread it.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn place(self) -> f64 {
+        let mut hash = self.0;
+        hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^= hash >> 31;
+        (hash >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl fmt::Write for Hash {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.take(s.as_bytes());
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Part;
+
+    /// Standard deviations within which a count must lie; a fair one leaves them once in 390 million times.
+    const SIGMAS: f64 = 6.0;
+
+    fn shows(id: impl Into<String>) -> Frame {
+        Frame::new(Some(Arc::new(Part { id: id.into(), ..Part::default() })))
+    }
+
+    #[track_caller]
+    fn assert_binomial(in_b: usize, n: usize, weight: f64, what: &str) {
+        let (n, in_b) = (n as f64, in_b as f64);
+        let most = SIGMAS * (n * weight * (1.0 - weight)).sqrt();
+        assert!((in_b - n * weight).abs() <= most, "{what}: {in_b} of {n} at a weight of {weight}");
+    }
 
     #[test]
-    fn parts_fall_evenly_and_always_the_same_way() {
-        let keys: Vec<_> = (0..10_000).map(|k| PartKey::Part(format!("P{k}"))).collect();
-        let in_b = keys.iter().filter(|k| share(k) < 0.1).count();
-        assert!((900..1100).contains(&in_b), "{in_b} of 10,000 at a weight of 0.1");
-        assert!(keys.iter().all(|k| share(k) == share(&k.clone()) && (0.0..1.0).contains(&share(k))));
+    fn of_100_000_keys_arm_b_has_its_share_whatever_the_keys_look_like() {
+        let n = 100_000_usize;
+        let none = Fields::new();
+        let ways: [(&str, Box<dyn Fn(usize) -> f64>); 4] = [
+            ("numbered parts", Box::new(|k| Key::Part.place(&shows(format!("PCB-1-{k:06}")), &none).unwrap())),
+            ("frames alone", Box::new(|_| Key::Part.place(&Frame::new(None), &none).unwrap())),
+            ("numbers", Box::new(|k| place_of_value(&k.into()))),
+            ("one letter apart", Box::new(|k| place_of_value(&format!("{k:b}").into()))),
+        ];
+        for (what, place) in ways {
+            let places: Vec<_> = (0..n).map(place).collect();
+            for weight in [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.9] {
+                assert_binomial(places.iter().filter(|p| **p < weight).count(), n, weight, what);
+            }
+            assert!(places.iter().all(|p| (0.0..1.0).contains(p)), "{what}");
+        }
+    }
+
+    #[test]
+    fn where_a_key_falls_is_fixed_for_ever() {
+        // These places are a promise: another hash would move parts to another arm at an update.
+        let field = |value: serde_json::Value| place_of_value(&value);
+        let none = Fields::new();
+        assert_eq!(Key::Part.place(&shows("PCB-1-000001"), &none), Some(field("PCB-1-000001".into())));
+        assert_eq!(field("7".into()), field(7.into()), "a number and its text are one key");
+        let places = [field("PCB-1-000001".into()), field("A".into()), field(7.into())];
+        assert_eq!(places.map(|p| (p * 1e6).round()), [517_225.0, 502_577.0, 480_192.0]);
+    }
+
+    #[test]
+    fn a_field_that_was_not_told_or_is_null_has_no_place() {
+        let mut fields = Fields::new();
+        let key: Key = "field:sku".parse().unwrap();
+        assert_eq!(key.place(&shows("P"), &fields), None);
+        fields.insert("sku".into(), serde_json::Value::Null);
+        assert_eq!(key.place(&shows("P"), &fields), None);
+        fields.insert("sku".into(), "A".into());
+        assert_eq!(key.place(&shows("P"), &fields), key.place(&shows("Q"), &fields));
+    }
+
+    #[test]
+    fn a_key_reads_as_it_was_written_and_others_are_refused_with_what_is_expected() {
+        for text in ["part", "field:sku", "field:a:b"] {
+            assert_eq!(text.parse::<Key>().unwrap().to_string(), text);
+        }
+        for text in ["", "sku", "field", "field:", "part:1", "Part"] {
+            let why = text.parse::<Key>().unwrap_err();
+            assert!(why.contains(&format!("{text:?}")) && why.contains("field:NAME"), "{why}");
+        }
     }
 }

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Arm b's own thread: what it hands on, and what happens when b fails.
+
+use std::ops::ControlFlow;
+
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::{
+    branch::Item,
+    imp::{AbTee, CAT},
+    settings::Rule,
+};
+use crate::{
+    meta::{event::AndonEvent, message},
+    result::Arm,
+};
+
+impl AbTee {
+    /// One step of arm b's thread.
+    fn b_step(&self) {
+        let Some(item) = self.branch.pop() else {
+            // Only a pad that is being deactivated gets here, and then there may be no task any more.
+            let _ = self.src_b.pause_task();
+            return;
+        };
+        match item {
+            Item::Buffer(buffer, run, id) => {
+                if self.branch.is_behind() {
+                    self.counts.late_b.one();
+                }
+                if let Err(error) = self.src_b.push(buffer) {
+                    self.b_answered(error);
+                    if !self.branch.is_out() {
+                        self.src_b.push_event(AndonEvent::Dropped { run, frame_ids: vec![id] }.to_event());
+                    }
+                }
+            }
+            Item::Dropped(run, frame_ids) => {
+                self.src_b.push_event(AndonEvent::Dropped { run, frame_ids }.to_event());
+            }
+            Item::Event(event) => self.b_event(event),
+            Item::Revive => {
+                if self.branch.revive() {
+                    self.replay();
+                }
+            }
+        }
+        self.branch.done();
+    }
+
+    fn b_event(&self, event: gst::Event) {
+        match event.type_() {
+            gst::EventType::StreamStart | gst::EventType::FlushStop => {
+                self.branch.revive();
+            }
+            gst::EventType::Caps if self.branch.revive() => self.replay(),
+            _ => {}
+        }
+        self.src_b.push_event(event);
+    }
+
+    /// Tells arm b again all that the stream has said of itself: it had been given EOS.
+    fn replay(&self) {
+        self.sink.sticky_events_foreach(|event| {
+            if event.type_() != gst::EventType::Eos {
+                // A pad does not push the very event that it has already pushed.
+                self.src_b.push_event(event.copy());
+                if event.type_() == gst::EventType::StreamStart {
+                    self.src_b.push_event(AndonEvent::Arm(Arm::B).to_event());
+                }
+            }
+            ControlFlow::Continue(gst::EventForeachAction::Keep)
+        });
+        let told = self.state.lock().told.as_ref().map(Rule::to_event);
+        if let Some(event) = told {
+            self.src_b.push_event(event);
+        }
+    }
+
+    /// Arm b did not take a frame: out it goes, unless it is only flushing or not linked.
+    pub(super) fn b_answered(&self, error: gst::FlowError) {
+        if error == gst::FlowError::Flushing {
+            return;
+        }
+        self.counts.failed.one();
+        if error == gst::FlowError::NotLinked {
+            return;
+        }
+        self.counts.refused.more(self.branch.fail() as u64);
+        gst::warning!(CAT, imp = self, "arm b is out: {error}");
+        let reason = match error {
+            gst::FlowError::NotNegotiated => "arm b does not take the caps of arm a",
+            gst::FlowError::Eos => "arm b has ended",
+            _ => "arm b has failed",
+        };
+        let s = gst::Structure::builder("andon/arm-out").field("arm", "b").field("reason", reason).build();
+        let json = serde_json::json!({ "schema": "andon.arm-out/1", "arm": "b", "reason": reason });
+        message::post(&*self.obj(), s, &json.to_string());
+        self.src_b.push_event(gst::event::Eos::new());
+    }
+
+    pub(super) fn activate_b(
+        &self,
+        pad: &gst::Pad,
+        mode: gst::PadMode,
+        active: bool,
+    ) -> Result<(), gst::LoggableError> {
+        if mode != gst::PadMode::Push {
+            return Err(gst::loggable_error!(CAT, "abtee only pushes"));
+        }
+        if active {
+            self.branch.start();
+            let this = self.obj().downgrade();
+            pad.start_task(move || {
+                if let Some(this) = this.upgrade() {
+                    this.imp().b_step();
+                }
+            })?;
+        } else {
+            self.branch.stop();
+            pad.stop_task()?;
+        }
+        Ok(())
+    }
+}
