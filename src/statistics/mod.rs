@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Drift detectors, the agreement of two arms, and the guards of a probation: pure mathematics, without a word of GStreamer.
+//! Drift detectors, the agreement and the judgement of two arms, and the guards of a probation: pure mathematics,
+//! without a word of GStreamer.
 //!
-//! [`agreement`] keeps the score between two arms; [`guard`] watches a model through its probation; both take the
-//! quantiles of times from [`histogram`]. The rest is drift.
+//! [`agreement`] keeps the score between two arms, [`judgement`] says by labels which is better; [`guard`] watches a
+//! model through its probation. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
@@ -14,6 +15,7 @@ pub mod detector;
 pub mod features;
 pub mod guard;
 pub mod histogram;
+pub mod judgement;
 pub mod meter;
 pub mod pixels;
 pub mod profile;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What was seen of a part, the chance that a label of it was asked for, and what such a label says of the two arms.
+
+use serde::Serialize;
+
+use super::Limits;
+use crate::result::{Arm, Verdict};
+
+/// What the arms said of one part, of which a label is one observation.
+///
+/// `review` is ng: the part was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cell {
+    /// Both say ok.
+    OkOk,
+    /// a says ok, b says ng.
+    OkNg,
+    /// a says ng, b says ok.
+    NgOk,
+    /// Both say ng.
+    NgNg,
+    /// Only a saw it, and says ok.
+    AOk,
+    /// Only a saw it, and says ng.
+    ANg,
+    /// Only b saw it, and says ok.
+    BOk,
+    /// Only b saw it, and says ng.
+    BNg,
+}
+
+impl Cell {
+    /// All of them: the paired ones, then those of a split.
+    pub const ALL: [Cell; 8] =
+        [Cell::OkOk, Cell::OkNg, Cell::NgOk, Cell::NgNg, Cell::AOk, Cell::ANg, Cell::BOk, Cell::BNg];
+
+    /// The cell of a part that both arms saw; none if one of them did not judge it.
+    pub fn paired(a: Verdict, b: Verdict) -> Option<Self> {
+        Some(Self::ALL[2 * usize::from(stopped(a)?) + usize::from(stopped(b)?)])
+    }
+
+    /// The cell of a part that one arm saw; none if it did not judge it.
+    pub fn alone(arm: Arm, verdict: Verdict) -> Option<Self> {
+        let first = match arm {
+            Arm::A => 4,
+            Arm::B => 6,
+            Arm::Truth => return None,
+        };
+        Some(Self::ALL[first + usize::from(stopped(verdict)?)])
+    }
+
+    /// Both arms saw it.
+    pub fn is_paired(self) -> bool {
+        (self as usize) < 4
+    }
+
+    /// Where it stands among the four of its design.
+    pub(super) fn index(self) -> usize {
+        self as usize % 4
+    }
+}
+
+fn stopped(verdict: Verdict) -> Option<bool> {
+    match verdict {
+        Verdict::Ok => Some(false),
+        Verdict::Ng | Verdict::Review => Some(true),
+        Verdict::Unjudged => None,
+    }
+}
+
+/// How parts came to the arms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Design {
+    /// Every part to both.
+    #[default]
+    Paired,
+    /// Every part to one, by a hash of the part.
+    Split {
+        /// b's share when the part was sent, 0..1.
+        weight: f64,
+    },
+    /// Parts to one or the other by something that they have in common, as by SKU. Never judged, for what differs
+    /// between the arms may be the parts.
+    Rollout,
+}
+
+impl Design {
+    /// The name in messages and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Design::Paired => "paired",
+            Design::Split { .. } => "split",
+            Design::Rollout => "rollout",
+        }
+    }
+
+    /// Parts of this cell come about by it, in both arms.
+    pub(super) fn holds(self, cell: Cell) -> bool {
+        match self {
+            Design::Paired => cell.is_paired(),
+            Design::Split { weight } => !cell.is_paired() && weight > 0.0 && weight < 1.0,
+            Design::Rollout => false,
+        }
+    }
+}
+
+/// The chance that a part is drawn for a label, 0..1: it may hang on what was said, and on nothing else.
+///
+/// Both directions of disagreement have one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Of parts that the arms disagree about; unused in a split, where nobody knows.
+    pub disagree: f64,
+    /// Of parts that are ok to both, or in a split to the one that saw it.
+    pub both_ok: f64,
+    /// Of parts that are ng to both, or in a split to the one that saw it.
+    pub both_ng: f64,
+}
+
+impl Plan {
+    /// Every part has a label.
+    pub const ALL: Self = Self { disagree: 1.0, both_ok: 1.0, both_ng: 1.0 };
+
+    /// The chance of a part of this cell. What is no number is no chance.
+    pub fn rate(&self, cell: Cell) -> f64 {
+        let rate = match cell {
+            Cell::OkNg | Cell::NgOk => self.disagree,
+            Cell::OkOk | Cell::AOk | Cell::BOk => self.both_ok,
+            Cell::NgNg | Cell::ANg | Cell::BNg => self.both_ng,
+        };
+        if rate > 0.0 { rate.min(1.0) } else { 0.0 }
+    }
+}
+
+/// What one label says, of a part of one cell under one design and plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome {
+    /// Parts that it stands for: one over the chance that it was drawn; infinite if it never is.
+    pub weight: f64,
+    /// b's escapes less a's, if the part is defective.
+    pub escapes: Option<f64>,
+    /// a's cost less b's.
+    pub saved: f64,
+}
+
+/// The eight outcomes of a design: those of its four cells, of a good part and of a defective one.
+pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome; 8] {
+    let cells = if design == Design::Paired { &Cell::ALL[..4] } else { &Cell::ALL[4..] };
+    std::array::from_fn(|i| {
+        let (cell, defective) = (cells[i / 2], i % 2 == 1);
+        // In a split every part stands for those that went to the other arm, too (Horvitz & Thompson 1952).
+        let [a, b] = match design {
+            Design::Split { weight } => [1.0 / (1.0 - weight), 1.0 / weight],
+            _ => [1.0, 1.0],
+        };
+        // b's parts let through less a's, and b's parts stopped less a's.
+        let (through, stopped) = match cell {
+            Cell::OkOk | Cell::NgNg => (0.0, 0.0),
+            Cell::OkNg => (-1.0, 1.0),
+            Cell::NgOk => (1.0, -1.0),
+            Cell::AOk => (-a, 0.0),
+            Cell::ANg => (0.0, -a),
+            Cell::BOk => (b, 0.0),
+            Cell::BNg => (0.0, b),
+        };
+        let saved = if defective { -limits.escape_cost * through } else { -limits.overkill_cost * stopped };
+        Outcome { weight: 1.0 / plan.rate(cell), escapes: defective.then_some(through), saved }
+    })
+}

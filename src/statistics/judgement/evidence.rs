@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Labels counted by what they say, and the four tests that they feed.
+//!
+//! A quantity V of a part — b's escapes less a's among the defective, or the cost that b saves — is tested against
+//! "E[V] ≤ t". The labelled parts are not all parts: a part of cell c is drawn with the chance π(c), so what is labelled
+//! has E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by those it stands for. One label multiplies the
+//! evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst outcome of its design
+//! and plan −1. Large weights of agreeing parts cost little, for a part that both arms judge alike has V = 0, which is
+//! −1 to a test only where t is not small. Plans and weights may change at will between parts, for every label is a bet
+//! of its own that is fair under the hypothesis.
+//!
+//! A cell that is never drawn (π = 0) is missing from what is labelled. Where V ≥ t in it, leaving it out only helps the
+//! hypothesis, and the label is taken; otherwise it says nothing and is left out of that test: without a sample of what
+//! both arms let through, b can be shown to let no more defects through, or not to pay, but never by how much.
+//!
+//! The bounds in reports are the t up to which "E[V] ≤ t" is rejected. So that this is an interval, the range of t is
+//! cut into pieces: within one, s = (t − Vₘᵢₙ)·w with one w, the least that is enough at the piece's upper end, whereby
+//! every x falls as t rises. The limit that decides is such an end: bounds and decision never differ.
+
+use super::{
+    ABORT_SHARE, Limits, PROMOTE_SHARE,
+    cell::{Design, Outcome, Plan, outcomes},
+    mixture::Mixture,
+};
+
+/// Designs with plans that are kept apart; a ramp of four weights makes four.
+pub(super) const MOST_STRATA: usize = 32;
+
+/// What is tested of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// b's escapes less a's, of defective parts.
+    Escapes,
+    /// a's cost less b's, of all parts.
+    Saved,
+}
+
+/// The hypothesis that the mean of sign·V is at most `at`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Test {
+    quantity: Quantity,
+    sign: f64,
+    at: f64,
+    /// The share of alpha.
+    share: f64,
+}
+
+/// Which test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// b lets at most so many more defective parts through: for `promote`.
+    EscapesBelow,
+    /// b saves cost: for `promote`.
+    Saves,
+    /// b lets more defective parts through than is allowed: for `abort`.
+    EscapesAbove,
+    /// b costs more: for `abort`.
+    Costs,
+}
+
+impl Claim {
+    const ALL: [Claim; 4] = [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs];
+
+    fn test(self, limits: &Limits) -> Test {
+        let of = |quantity, sign, at, share| Test { quantity, sign, at, share };
+        match self {
+            Claim::EscapesBelow => of(Quantity::Escapes, -1.0, -limits.max_escape_increase, PROMOTE_SHARE),
+            Claim::Saves => of(Quantity::Saved, 1.0, 0.0, PROMOTE_SHARE),
+            Claim::EscapesAbove => of(Quantity::Escapes, 1.0, limits.max_escape_increase, ABORT_SHARE),
+            Claim::Costs => of(Quantity::Saved, -1.0, 0.0, ABORT_SHARE),
+        }
+    }
+}
+
+impl Test {
+    /// sign·V; none if the part is not asked about.
+    fn value(&self, outcome: &Outcome) -> Option<f64> {
+        let value = match self.quantity {
+            Quantity::Escapes => outcome.escapes?,
+            Quantity::Saved => outcome.saved,
+        };
+        Some(self.sign * value)
+    }
+
+    /// x of every outcome against `t`, at most `end`, the upper end of its piece.
+    fn bets(&self, outcomes: &[Outcome; 8], t: f64, end: f64) -> [f64; 8] {
+        let asked = outcomes.iter().filter_map(|o| Some((self.value(o)?, o.weight)));
+        if asked.clone().any(|(value, weight)| weight.is_infinite() && value < end) {
+            return [0.0; 8];
+        }
+        let drawn = asked.filter(|(_, weight)| weight.is_finite());
+        let least = drawn.clone().map(|(value, _)| value).fold(f64::INFINITY, f64::min);
+        let weight = drawn.map(|(value, weight)| weight * (end - value) / (end - least)).fold(0.0, f64::max);
+        let scale = (t - least) * weight;
+        // Nothing of this plan can be below t.
+        if !(scale > 0.0 && scale.is_finite()) {
+            return [0.0; 8];
+        }
+        outcomes.map(|outcome| match self.value(&outcome) {
+            Some(value) if outcome.weight.is_finite() => ((value - t) * outcome.weight / scale).max(-1.0),
+            _ => 0.0,
+        })
+    }
+}
+
+/// Labels of one design and plan.
+#[derive(Clone, Debug)]
+pub(super) struct Stratum {
+    pub design: Design,
+    pub plan: Plan,
+    outcomes: [Outcome; 8],
+    /// By cell and truth.
+    pub counts: [u64; 8],
+    bets: [[f64; 8]; 4],
+}
+
+/// All labels that are tested.
+#[derive(Clone, Debug)]
+pub(super) struct Evidence {
+    limits: Limits,
+    pub strata: Vec<Stratum>,
+    mixtures: [Mixture; 4],
+}
+
+impl Evidence {
+    /// Nothing seen.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, strata: Vec::new(), mixtures: std::array::from_fn(|_| Mixture::new()) }
+    }
+
+    /// The number of a design and plan; none if there are too many.
+    pub fn stratum(&mut self, design: Design, plan: Plan) -> Option<usize> {
+        let found = self.strata.iter().position(|s| s.design == design && s.plan == plan);
+        if found.is_none() && self.strata.len() < MOST_STRATA {
+            let outcomes = outcomes(design, &plan, &self.limits);
+            let bets = Claim::ALL.map(|claim| {
+                let test = claim.test(&self.limits);
+                test.bets(&outcomes, test.at, test.at)
+            });
+            self.strata.push(Stratum { design, plan, outcomes, counts: [0; 8], bets });
+            return Some(self.strata.len() - 1);
+        }
+        found
+    }
+
+    /// Takes one label; answers whether it says anything to any test.
+    pub fn add(&mut self, stratum: usize, outcome: usize) -> bool {
+        let stratum = &mut self.strata[stratum];
+        stratum.counts[outcome] += 1;
+        for (mixture, bets) in self.mixtures.iter_mut().zip(&stratum.bets) {
+            mixture.add(bets[outcome]);
+        }
+        stratum.bets.iter().any(|bets| bets[outcome] != 0.0)
+    }
+
+    /// One label said `from`, and says `to`.
+    pub fn correct(&mut self, stratum: usize, from: usize, to: usize) {
+        let counts = &mut self.strata[stratum].counts;
+        if counts[from] > 0 {
+            counts[from] -= 1;
+            counts[to] += 1;
+            self.recount();
+        }
+    }
+
+    /// The evidence of the counts alone, whatever the order in which they came.
+    fn recount(&mut self) {
+        for (i, mixture) in self.mixtures.iter_mut().enumerate() {
+            let counts = self.strata.iter().flat_map(|s| s.bets[i].into_iter().zip(s.counts));
+            *mixture = Mixture::of(counts);
+        }
+    }
+
+    /// ln of the evidence for a claim.
+    pub fn ln_evidence(&self, claim: Claim) -> f64 {
+        self.mixtures[claim as usize].ln_evidence()
+    }
+
+    /// The claim is proven at its share of alpha.
+    pub fn proves(&self, claim: Claim) -> bool {
+        self.ln_evidence(claim) >= self.ln_threshold(claim)
+    }
+
+    fn ln_threshold(&self, claim: Claim) -> f64 {
+        -(claim.test(&self.limits).share * self.limits.alpha).ln()
+    }
+
+    /// How many times the labels so far have to come in all until the claim is proven, at the shares seen so far; none
+    /// if they speak against it, or too little is known.
+    pub fn times_until(&self, claim: Claim) -> Option<f64> {
+        if self.proves(claim) {
+            return Some(1.0);
+        }
+        self.mixtures[claim as usize].times_until(self.ln_threshold(claim))
+    }
+
+    /// The bound of V which the claim's test gives at its share of alpha, below for `EscapesAbove` and `Saves`, above for
+    /// the others.
+    pub fn bound(&self, claim: Claim) -> f64 {
+        let test = claim.test(&self.limits);
+        let threshold = self.ln_threshold(claim);
+        let range = match test.quantity {
+            Quantity::Escapes => 1.0,
+            Quantity::Saved => self.limits.escape_cost.max(self.limits.overkill_cost),
+        };
+        let rejected = |t: f64, end: f64| {
+            let bets = |s: &Stratum| test.bets(&s.outcomes, t, end).into_iter().zip(s.counts);
+            Mixture::of(self.strata.iter().flat_map(bets)).ln_evidence() >= threshold
+        };
+        let mut ends = vec![test.at];
+        ends.extend([0.0, range / 256.0, range / 64.0, range / 16.0, range / 4.0].iter().filter(|e| **e > test.at));
+        let mut low = -range;
+        for end in ends {
+            if rejected(end, end) {
+                low = end;
+                continue;
+            }
+            let mut high = end;
+            while high - low > 1e-7 * range {
+                let middle = 0.5 * (low + high);
+                if rejected(middle, end) {
+                    low = middle;
+                } else {
+                    high = middle;
+                }
+            }
+            break;
+        }
+        test.sign * low
+    }
+
+    /// The estimate of V's mean over all parts; none without a label, or while a cell is never drawn.
+    pub fn mean(&self, quantity: Quantity) -> Option<f64> {
+        let test = Test { quantity, sign: 1.0, at: 0.0, share: 0.0 };
+        let (mut sum, mut parts) = (0.0, 0.0);
+        for stratum in &self.strata {
+            for (outcome, n) in stratum.outcomes.iter().zip(stratum.counts) {
+                let Some(value) = test.value(outcome) else { continue };
+                if outcome.weight.is_infinite() {
+                    return None;
+                }
+                sum += n as f64 * outcome.weight * value;
+                parts += n as f64 * outcome.weight;
+            }
+        }
+        (parts > 0.0).then(|| sum / parts)
+    }
+
+    /// No label yet says anything of the cost that b saves.
+    pub fn is_silent_of_cost(&self) -> bool {
+        let silent = |(outcome, n): (&Outcome, &u64)| *n == 0 || outcome.saved == 0.0;
+        self.strata.iter().all(|s| s.outcomes.iter().zip(&s.counts).all(silent))
+    }
+}
