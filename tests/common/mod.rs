@@ -2,6 +2,7 @@
 //! What every test of an element needs: the plugin, a pipeline that cannot hang the suite, the data.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod arms;
 pub mod judge;
 pub mod schema;
 pub mod tee;

@@ -154,3 +154,57 @@ pub fn gate() -> (mpsc::Sender<()>, impl Fn(&gst::Buffer) -> Flow + Send + Sync)
         Ok(gst::FlowSuccess::Ok)
     })
 }
+
+/// abtee with both arms on pads of the test's, so that each arm's events and frames come in one order.
+pub struct Pair {
+    /// The element.
+    pub tee: gst::Element,
+    /// The source.
+    pub src: gst::Pad,
+    /// Arm a.
+    pub a: TestPad,
+    /// Arm b.
+    pub b: TestPad,
+}
+
+impl Pair {
+    /// Between those pads, playing, with the stream begun.
+    pub fn new(a: TestPad, b: TestPad) -> Self {
+        let tee = gst::ElementFactory::make("abtee").build().unwrap();
+        for (name, arm) in [("src_a", &a), ("src_b", &b)] {
+            tee.static_pad(name).unwrap().link(&arm.pad).unwrap();
+        }
+        let src = gst::Pad::builder(gst::PadDirection::Src).build();
+        src.link(&tee.static_pad("sink").unwrap()).unwrap();
+        src.set_active(true).unwrap();
+        tee.set_state(gst::State::Playing).unwrap();
+        src.push_event(gst::event::StreamStart::new("line"));
+        src.push_event(gst::event::Caps::new(&CAPS.parse().unwrap()));
+        src.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        Self { tee, src, a, b }
+    }
+
+    /// A number of the property `stats`.
+    pub fn stat(&self, name: &str) -> u64 {
+        self.tee.property::<gst::Structure>("stats").get(name).unwrap()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for pad in [&self.src, &self.a.pad, &self.b.pad] {
+            pad.set_active(false).unwrap();
+        }
+        self.tee.set_state(gst::State::Null).unwrap();
+    }
+}
+
+/// Takes whatever comes.
+pub fn sink() -> TestPad {
+    TestPad::new(|_| Ok(gst::FlowSuccess::Ok))
+}
+
+/// Which frame of [`frame`] it is.
+pub fn index(buffer: &gst::Buffer) -> u64 {
+    buffer.pts().expect("every frame has a time").mseconds() / 33
+}
