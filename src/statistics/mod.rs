@@ -3,7 +3,7 @@
 //! without a word of GStreamer.
 //!
 //! [`agreement`] keeps the score between two arms, [`judgement`] says by labels which is better; [`guard`] watches a
-//! model through its probation. Quantiles of times come from [`histogram`]. The rest is drift.
+//! model through its probation; [`trial`] puts them together over a candidate. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
@@ -22,3 +22,4 @@ pub mod profile;
 pub mod reference;
 #[cfg(test)]
 mod testing;
+pub mod trial;

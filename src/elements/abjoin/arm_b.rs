@@ -31,6 +31,11 @@ impl AbJoin {
         let size = self.state.lock().sizes[1];
         let b = outcome_of_b(&buffer, size);
         if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
+            let design = self.state.lock().design;
+            if let Some((design, b)) = design.zip(b.as_deref()) {
+                let truth = AndonInferenceMeta::get(&buffer, Arm::Truth);
+                self.take_alone(Arm::B, b, truth.as_deref(), design);
+            }
             if let Some(b) = b {
                 AndonInferenceMeta::set(buffer.make_mut(), b);
             }
@@ -44,6 +49,7 @@ impl AbJoin {
         if state.flushing || !state.running {
             return Ok(gst::FlowSuccess::Ok);
         }
+        state.silence = 0;
         let matched = state.pairing.b_came(name, b.clone());
         match (matched, b) {
             (Match::Held(serial, _), None) => {

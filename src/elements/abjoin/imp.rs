@@ -4,23 +4,26 @@
 use std::{
     collections::VecDeque,
     mem,
-    sync::{LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Condvar;
 
 use super::{
-    pairing::{FromA, Pairing},
-    score,
+    judging::{
+        Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Judging, Rules,
+    },
+    keeping::Score,
+    pairing::Pairing,
     waiting::Queue,
 };
 use crate::{
     elements::abtee::flow_of,
     elements::shell::{self, Sink, Src},
     meta::StreamContext,
-    result::{Inference, monotonic_ns},
-    statistics::agreement::{Agreement, Report},
+    statistics::judgement::Design,
 };
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
@@ -75,6 +78,12 @@ pub(super) struct State {
     pub(super) last_out: Option<u64>,
     /// Running time of the last report.
     pub(super) reported: Option<gst::ClockTime>,
+    /// How parts are shared out; none where every part goes to both arms, or to one for good.
+    pub(super) design: Option<Design>,
+    /// abtee hands every frame to both arms, if b can take it.
+    pub(super) is_shadow: bool,
+    /// Frames of a in shadow mode since b has spoken last.
+    pub(super) silence: u64,
     /// EOS of arm a has gone on.
     pub(super) a_ended: bool,
     /// Frames of arm b alone.
@@ -99,6 +108,43 @@ pub struct AbJoin {
         blurb = "Running time between two andon/ab messages, ns; 0: only at EOS", get, set, mutable_playing,
         type = u64, member = report_interval, default = DEFAULT_REPORT_INTERVAL)]
     settings: Mutex<Settings>,
+    #[property(name = "auto", nick = "Auto", blurb = "What follows from a judgement by itself",
+        get, set, mutable_playing, type = Auto, member = auto, builder(Auto::default()))]
+    #[property(name = "store", nick = "Store", blurb = "STORE/NAME whose aliases auto=full moves",
+        get, set, mutable_playing, type = Option<String>, member = store)]
+    #[property(name = "labels", nick = "Labels",
+        blurb = "A file of labels that is read as it grows, a JSON object a line: {\"id\", \"verdict\", \"source\"}",
+        get, set = Self::set_labels, mutable_playing, type = Option<String>, member = labels)]
+    #[property(name = "label-rate", nick = "Label rate",
+        blurb = "Share of the parts on which the arms differ that are proposed to be labelled, 0..1",
+        get, set, mutable_playing, type = f64, member = label_rate, minimum = 0.0, maximum = 1.0,
+        default = DEFAULT_LABEL_RATE)]
+    #[property(name = "label-rate-agree", nick = "Label rate where they agree",
+        blurb = "Share of all other parts that are proposed to be labelled, 0..1",
+        get, set, mutable_playing, type = f64, member = label_rate_agree, minimum = 0.0, maximum = 1.0,
+        default = DEFAULT_LABEL_RATE_AGREE)]
+    #[property(name = "alpha", nick = "Alpha", blurb = "The chance of a wrong decision, ever; taken up by the next trial",
+        get, set, mutable_ready, type = f64, member = alpha, minimum = 1e-9, maximum = 0.5, default = DEFAULT_ALPHA)]
+    #[property(name = "max-escape-increase", nick = "Most escapes more",
+        blurb = "So much larger arm b's share of defective parts let through may be than a's, 0..1; taken up by the next trial",
+        get, set, mutable_ready, type = f64, member = max_escape_increase, minimum = 0.0, maximum = 0.99,
+        default = DEFAULT_MAX_ESCAPE_INCREASE)]
+    #[property(name = "escape-cost", nick = "Cost of an escape",
+        blurb = "What a defective part called ok costs; taken up by the next trial",
+        get, set, mutable_ready, type = f64, member = escape_cost, minimum = 0.0, maximum = 1e12,
+        default = DEFAULT_ESCAPE_COST)]
+    #[property(name = "overkill-cost", nick = "Cost of an overkill",
+        blurb = "What a good part called ng costs; taken up by the next trial",
+        get, set, mutable_ready, type = f64, member = overkill_cost, minimum = 0.0, maximum = 1e12,
+        default = DEFAULT_OVERKILL_COST)]
+    #[property(name = "max-ng-difference", nick = "Most difference in ng",
+        blurb = "So far arm b's share of ng parts may be from a's while no label was tested, 0..1; taken up by the next trial",
+        get, set, mutable_ready, type = f64, member = max_ng_difference, minimum = 0.0, maximum = 1.0,
+        default = DEFAULT_MAX_NG_DIFFERENCE)]
+    #[property(name = "deadline", nick = "Deadline",
+        blurb = "What 99 of 100 answers of arm b may take, ns; 0: any time; taken up by the next trial",
+        get, set, mutable_ready, type = u64, member = deadline)]
+    rules: Mutex<Rules>,
     pub(super) sink_a: gst::Pad,
     pub(super) sink_b: gst::Pad,
     pub(super) src: gst::Pad,
@@ -106,7 +152,8 @@ pub struct AbJoin {
     pub(super) changed: Condvar,
     /// Held while frames and serialized events go down: in mode=split two threads may bring them.
     pub(super) push: parking_lot::Mutex<()>,
-    agreement: parking_lot::Mutex<Agreement>,
+    pub(super) score: parking_lot::Mutex<Score>,
+    pub(super) judging: Arc<Judging>,
 }
 
 #[glib::object_subclass]
@@ -174,13 +221,15 @@ impl ObjectSubclass for AbJoin {
             .build();
         Self {
             settings: Mutex::default(),
+            rules: Mutex::default(),
             sink_a,
             sink_b,
             src,
             state: Default::default(),
             changed: Condvar::new(),
             push: Default::default(),
-            agreement: Default::default(),
+            score: Default::default(),
+            judging: Default::default(),
         }
     }
 }
@@ -216,7 +265,17 @@ impl ObjectImpl for AbJoin {
                     Some(true.to_value())
                 })
                 .build();
-            vec![reset]
+            let label = glib::subclass::Signal::builder("label")
+                .action()
+                .param_types([String::static_type(), String::static_type(), String::static_type()])
+                .return_type::<bool>()
+                .class_handler(|values| {
+                    let join = values[0].get::<super::AbJoin>().expect("a signal's first value is its element");
+                    let text = |i: usize| values[i].get::<Option<String>>().ok().flatten().unwrap_or_default();
+                    Some(join.imp().label(&text(1), &text(2), &text(3)).to_value())
+                })
+                .build();
+            vec![label, reset]
         });
         &SIGNALS
     }
@@ -265,12 +324,22 @@ impl ElementImpl for AbJoin {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
+            if let Err(error) = self.start_judging() {
+                gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
+                return Err(gst::StateChangeError);
+            }
         }
-        self.parent_change_state(transition)
+        let done = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady
+            || (transition == gst::StateChange::ReadyToPaused && done.is_err())
+        {
+            self.stop_judging();
+        }
+        done
     }
 }
 
-/// Properties, and the score.
+/// Properties.
 impl AbJoin {
     pub(super) fn settings(&self) -> Settings {
         *self.settings.lock().expect("nothing panics with the settings locked")
@@ -287,66 +356,15 @@ impl AbJoin {
         }
     }
 
-    pub(super) fn reset(&self) {
-        *self.agreement.lock() = Agreement::default();
-        let mut state = self.state.lock();
-        state.pairing.counts = Default::default();
-        state.pairing.forgotten = 0;
-        (state.b_alone, state.twice, state.out_of_order, state.forced, state.late_lost) = (0, 0, 0, 0, 0);
+    pub(super) fn rules(&self) -> Rules {
+        self.rules.lock().expect("nothing panics with the rules locked").clone()
     }
 
-    pub(super) fn report(&self) -> Report {
-        let frames = self.state.lock().pairing.counts;
-        self.agreement.lock().report(frames)
-    }
-
-    pub(super) fn stats(&self) -> gst::Structure {
-        let mut s = score::structure(&self.report());
-        let state = self.state.lock();
-        for (name, value) in [
-            ("waiting", state.queue.held() as u64),
-            ("b-alone", state.b_alone),
-            ("twice", state.twice),
-            ("out-of-order", state.out_of_order),
-            ("forced", state.forced),
-            ("forgotten", state.pairing.forgotten),
-            ("late-lost", state.late_lost),
-        ] {
-            s.set(name, value);
+    fn set_labels(&self, labels: Option<String>) {
+        self.rules.lock().expect("nothing panics with the rules locked").labels = labels;
+        if self.is_judging() {
+            self.watch_labels();
         }
-        s
-    }
-
-    pub(super) fn compare(&self, from_a: &FromA, b: &Inference) {
-        let Some(a) = &from_a.a else { return };
-        let seen = self.agreement.lock().pair(a, b, from_a.truth.as_deref(), monotonic_ns());
-        let obj = self.obj();
-        if let Some(mut ended) = seen.ended {
-            ended.frames = self.state.lock().pairing.counts;
-            score::post_report(&*obj, &ended);
-        }
-        for disagreement in &seen.disagreements {
-            score::post_disagreement(&*obj, disagreement);
-        }
-    }
-
-    pub(super) fn post_last_report(&self) {
-        let obj = self.obj();
-        for disagreement in self.agreement.lock().finish().disagreements {
-            score::post_disagreement(&*obj, &disagreement);
-        }
-        score::post_report(&*obj, &self.report());
-    }
-
-    /// Whether a report is due at `running` time.
-    pub(super) fn is_report_due(state: &mut State, running: Option<gst::ClockTime>, interval: u64) -> bool {
-        let Some(running) = running.filter(|_| interval > 0) else { return false };
-        let last = *state.reported.get_or_insert(running);
-        let due = running < last || (running - last).nseconds() >= interval;
-        if due {
-            state.reported = Some(running);
-        }
-        due
     }
 }
 

@@ -8,14 +8,22 @@ use parking_lot::MutexGuard;
 
 use super::{
     imp::{AbJoin, CAT, State, size_of},
+    judging::News,
     pairing::{Arrival, FromA, Name},
-    score,
     waiting::{Held, Item},
 };
 use crate::{
-    meta::{AndonFrameMeta, AndonInferenceMeta, read_any, scaled},
+    meta::{
+        AndonFrameMeta, AndonInferenceMeta,
+        event::{AndonEvent, Split},
+        read_any, scaled,
+    },
     result::{Arm, Arms, Frame, Inference},
+    statistics::judgement::Design,
 };
+
+/// Frames in a row of which a candidate in the shadow has not spoken when it is taken for dead.
+const MOST_SILENT: u64 = 1000;
 
 impl AbJoin {
     /// Wakes everybody who waits for anything.
@@ -72,6 +80,8 @@ impl AbJoin {
         self.wait_for_room(&mut state, settings.wait)?;
         let running = buffer.pts().zip(state.segment.as_ref()).and_then(|(pts, s)| s.to_running_time(pts));
         let due = Self::is_report_due(&mut state, running, settings.report_interval);
+        let shared_out = state.design.filter(|_| frame.arms == Arms::A);
+        let is_out = state.is_shadow && self.b_is_out(&mut state, &frame);
         let size = state.sizes[0];
         let (serial, known) = match state.pairing.a_came(from_a.clone(), expected) {
             Arrival::Known(b) => (None, b),
@@ -108,10 +118,27 @@ impl AbJoin {
         if let Some(b) = &known {
             self.compare(&from_a, b);
         }
+        if let Some((design, a)) = shared_out.zip(from_a.a.as_deref()) {
+            self.take_alone(Arm::A, a, from_a.truth.as_deref(), design);
+        }
+        if is_out {
+            self.tell(News::BIsOut);
+        }
         if due {
-            score::post_report(&*self.obj(), &self.report());
+            self.post_report();
         }
         flow
+    }
+
+    /// Whether it shows just now that b has left the trial: it has ended while a goes on, or not spoken for long.
+    fn b_is_out(&self, state: &mut State, frame: &Frame) -> bool {
+        state.silence += 1;
+        let left = state.pairing.b_has_ended() && frame.arms == Arms::A;
+        if left && state.silence < MOST_SILENT {
+            state.silence = MOST_SILENT;
+            return true;
+        }
+        state.silence == MOST_SILENT
     }
 
     fn read_a(&self, state: &State, buffer: &mut gst::Buffer) -> (Frame, FromA) {
@@ -305,11 +332,15 @@ impl AbJoin {
             }
             gst::EventView::Caps(e) => state.sizes[0] = size_of(e.caps()),
             gst::EventView::Segment(e) => state.segment = e.segment().downcast_ref().cloned(),
-            _ => {
-                if let Some(Err(error)) = state.context.observe(&event) {
-                    gst::warning!(CAT, imp = self, "{error}");
+            _ => match state.context.observe(&event) {
+                Some(Ok(AndonEvent::Split(split))) => {
+                    state.design = design_of(&split);
+                    state.is_shadow = split.mode == "shadow";
+                    state.silence = 0;
                 }
-            }
+                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                _ => {}
+            },
         }
         if state.flushing || !state.running {
             return false;
@@ -334,6 +365,15 @@ enum Due {
     Now,
     At(gst::SingleShotClockId),
     Sometime,
+}
+
+/// By what design abtee shares parts out; none where it does not.
+fn design_of(split: &Split) -> Option<Design> {
+    match (&*split.mode, &*split.key) {
+        ("split", "part") => Some(Design::Split { weight: split.weight }),
+        ("split", _) => Some(Design::Rollout),
+        _ => None,
+    }
 }
 
 /// The outcome in pixels of a frame of `size`.

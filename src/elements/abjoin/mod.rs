@@ -47,6 +47,8 @@
 
 mod arm_b;
 mod imp;
+mod judging;
+mod keeping;
 mod line;
 mod pairing;
 mod query;

@@ -240,6 +240,11 @@ impl Pairing {
         self.pass_over(|_| true);
     }
 
+    /// Whether nothing comes from b any more.
+    pub fn b_has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// b begins anew.
     pub fn b_begins(&mut self) {
         self.ended = false;

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The score in GStreamer's words: the `stats` structure and the messages.
 
+use std::sync::Arc;
+
 use gst::prelude::*;
 
 use crate::{
     meta::message,
-    statistics::agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
+    result::{ModelId, Verdict},
+    statistics::{
+        agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
+        trial::{Ruling, Wanted},
+    },
 };
 
 /// Posts `andon/ab`.
@@ -25,6 +31,48 @@ pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
         .field("frame-id", d.frame_id)
         .build();
     message::post(element, s, &json(d));
+}
+
+/// Posts `andon/label-wanted`.
+pub fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
+    let said = |verdict: Option<Verdict>| verdict.map_or("", Verdict::as_str);
+    let s = gst::Structure::builder("andon/label-wanted")
+        .field("id", &w.id)
+        .field("frame-id", w.frame_id)
+        .field("verdict-a", said(w.a))
+        .field("verdict-b", said(w.b))
+        .field("probability", w.probability)
+        .build();
+    message::post(element, s, &json(w));
+}
+
+/// Posts `andon/ab-judgement`; `acted` says what was done about it.
+pub fn post_judgement(
+    element: &impl IsA<gst::Element>,
+    ruling: &Ruling,
+    models: &Each<Arc<ModelId>>,
+    acted: Option<&str>,
+) {
+    #[derive(serde::Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        ruling: &'a Ruling,
+        models: &'a Each<Arc<ModelId>>,
+        acted: Option<&'a str>,
+    }
+    let judgement = &ruling.judgement;
+    let mut s = gst::Structure::builder("andon/ab-judgement")
+        .field("decision", judgement.decision.as_str())
+        .field("design", judgement.design)
+        .field("reasons", judgement.reasons.join("; "))
+        .build();
+    if let Some(needed) = judgement.labels.needed {
+        s.set("labels-needed", needed);
+    }
+    if let Some(acted) = acted {
+        s.set("acted", acted);
+    }
+    message::post(element, s, &json(&Told { ruling, models, acted }));
 }
 
 /// All of it as one structure. What is not known yet is left out.

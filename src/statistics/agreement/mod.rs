@@ -160,6 +160,11 @@ impl Agreement {
         seen
     }
 
+    /// Who is compared, as far as each has spoken.
+    pub fn models(&self) -> &[Option<Arc<ModelId>>; 2] {
+        &self.models
+    }
+
     /// All that is known by now; `frames` is what the pairing counted.
     pub fn report(&self, frames: Frames) -> Report {
         let table = self.run.table;

@@ -18,7 +18,7 @@ fn stake(i: usize) -> f64 {
 
 /// The capital at every stake, as parts of e to the power of `ln_scale`.
 #[derive(Clone, Debug)]
-pub(super) struct Mixture {
+pub struct Mixture {
     capital: [f64; STAKES],
     sum: f64,
     ln_scale: f64,

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The judging thread: holds the trial, tells what it comes to, and does what was asked for in that case.
+//!
+//! Streaming threads only leave news (`inbox.rs`). The trial itself is shared by the judging thread and by whoever brings
+//! labels.
+
+mod act;
+mod inbox;
+mod labels;
+mod rules;
+mod watch;
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use gst::subclass::prelude::*;
+use parking_lot::Mutex;
+
+use self::{inbox::Inbox, watch::Watched};
+pub(super) use self::{
+    inbox::News,
+    rules::{
+        Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Rules,
+    },
+};
+use super::{
+    imp::{AbJoin, CAT},
+    score,
+};
+use crate::{
+    result::{ModelId, Verdict, run_id},
+    statistics::{
+        agreement::{Each, Seen},
+        judgement::{Decision, Design},
+        trial::{Taken, Trial, Wanted},
+    },
+};
+
+/// How long the end of the stream waits for the last judgement.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Judging {
+    inbox: Inbox,
+    court: Mutex<Court>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    watched: Mutex<Option<Watched>>,
+}
+
+/// What the judging thread and those who label share.
+#[derive(Default)]
+struct Court {
+    trial: Option<Trial>,
+    models: Each<Arc<ModelId>>,
+    /// The decision that was told last.
+    told: Decision,
+    /// What was done about it.
+    acted: Option<String>,
+    /// Lines of the file of labels that could not be read.
+    bad_labels: u64,
+}
+
+impl Court {
+    fn begin(&mut self, rules: &Rules) -> Result<(), String> {
+        let trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
+        let models = Each { a: self.models.a.clone(), b: self.models.b.clone() };
+        *self = Court { trial: Some(trial), models, bad_labels: self.bad_labels, ..Court::default() };
+        Ok(())
+    }
+}
+
+impl AbJoin {
+    /// Begins to judge; an error where the properties make no sense.
+    pub(super) fn start_judging(&self) -> Result<(), String> {
+        let rules = self.rules();
+        if rules.auto == Auto::Full && rules.store.is_none() {
+            return Err("auto=full moves aliases: set store=STORE/NAME, or auto=abort".into());
+        }
+        let judging = &self.judging;
+        *judging.court.lock() = Court::default();
+        judging.court.lock().begin(&rules)?;
+        judging.inbox.open();
+        let (shared, weak) = (judging.clone(), self.obj().downgrade());
+        let work = move || {
+            let mut news = VecDeque::new();
+            while shared.inbox.take(&mut news) {
+                let Some(join) = weak.upgrade() else { return };
+                join.imp().look_at(&mut news);
+            }
+        };
+        let worker = thread::Builder::new().name("andon-judge".into()).spawn(work);
+        let worker = worker.map_err(|e| format!("no thread to judge with: {e}"))?;
+        *judging.worker.lock() = Some(worker);
+        self.watch_labels();
+        Ok(())
+    }
+
+    /// Ends; what was left is judged first.
+    pub(super) fn stop_judging(&self) {
+        let watched = self.judging.watched.lock().take();
+        drop(watched);
+        self.judging.inbox.close();
+        let worker = self.judging.worker.lock().take();
+        if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
+            // A panic in there has been reported by the panic hook.
+            let _ = worker.join();
+        }
+    }
+
+    /// Between start and stop.
+    pub(super) fn is_judging(&self) -> bool {
+        self.judging.inbox.is_open()
+    }
+
+    /// Begins a new trial of the same models.
+    pub(super) fn reset_judging(&self) {
+        let rules = self.rules();
+        let mut court = self.judging.court.lock();
+        if court.trial.is_some()
+            && let Err(error) = court.begin(&rules)
+        {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+    }
+
+    /// For streaming threads: leaves what a frame brought about.
+    pub(super) fn leave(&self, seen: Seen, models: Option<Each<Arc<ModelId>>>, design: Design) {
+        let inbox = &self.judging.inbox;
+        if seen.ended.is_some() {
+            inbox.put(News::Ended);
+        }
+        if let Some(models) = models {
+            inbox.put(News::Models(models));
+        }
+        for part in seen.parts {
+            inbox.put(News::Paired(Box::new(part)));
+        }
+        for part in seen.alone {
+            inbox.put(News::Alone(Box::new(part), design));
+        }
+    }
+
+    /// For streaming threads: leaves any other news.
+    pub(super) fn tell(&self, news: News) {
+        self.judging.inbox.put(news);
+    }
+
+    /// At the end of the stream: waits until everything was judged and told.
+    pub(super) fn settle(&self) {
+        self.judging.inbox.settle(PATIENCE);
+    }
+
+    /// Takes a label of a part; answers whether the part is known.
+    pub(super) fn label(&self, id: &str, verdict: &str, source: &str) -> bool {
+        let Ok(verdict) = verdict.parse::<Verdict>() else {
+            gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
+            return false;
+        };
+        // What has happened so far is looked at first: the part may have been closed just now.
+        if !self.is_judging_thread() {
+            self.judging.inbox.settle(PATIENCE);
+        }
+        if !self.is_judging() {
+            return false;
+        }
+        let taken = self.judging.court.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        match taken {
+            Some(Taken::Tested) => {
+                self.tell(News::Labelled);
+                true
+            }
+            Some(Taken::Shown) => true,
+            Some(Taken::Unknown | Taken::Nothing) | None => false,
+        }
+    }
+
+    /// Whoever answers a message of the judging thread at once is that thread.
+    fn is_judging_thread(&self) -> bool {
+        self.judging.worker.lock().as_ref().is_some_and(|w| w.thread().id() == thread::current().id())
+    }
+
+    fn look_at(&self, news: &mut VecDeque<News>) {
+        let mut reported = false;
+        let plan = self.rules().plan();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for news in news.drain(..) {
+            let mut court = self.judging.court.lock();
+            let Some(trial) = &mut court.trial else { continue };
+            match news {
+                News::Frame(status, latency_us) => trial.frame(status, latency_us),
+                News::Paired(part) => wanted.extend(trial.paired(*part, plan)),
+                News::Alone(part, design) => wanted.extend(trial.alone(*part, design, plan)),
+                News::BIsOut => trial.b_is_out(),
+                News::Reported => reported = true,
+                News::Labelled => {}
+                News::Models(models) => court.models = models,
+                News::Ended => {
+                    drop(court);
+                    self.rule(true);
+                    self.reset_judging();
+                }
+            }
+        }
+        for wanted in &wanted {
+            score::post_wanted(&*self.obj(), wanted);
+        }
+        self.rule(reported);
+    }
+
+    /// Tells the judgement if it has changed or `anyway`, and does what follows from it, once.
+    fn rule(&self, anyway: bool) {
+        let (ruling, models, due) = {
+            let mut court = self.judging.court.lock();
+            let Some(trial) = &court.trial else { return };
+            let decision = trial.decision();
+            let changed = decision != court.told;
+            if !changed && !anyway {
+                return;
+            }
+            let ruling = trial.ruling();
+            court.told = decision;
+            (ruling, court.models.clone(), changed && decision != Decision::Hold)
+        };
+        let acted = if due { self.act(&ruling, &models) } else { None };
+        let acted = {
+            let mut court = self.judging.court.lock();
+            if acted.is_some() {
+                court.acted = acted;
+            }
+            court.acted.clone()
+        };
+        score::post_judgement(&*self.obj(), &ruling, &models, acted.as_deref());
+    }
+
+    /// For `stats`.
+    pub(super) fn set_judging_stats(&self, s: &mut gst::Structure) {
+        let court = self.judging.court.lock();
+        s.set("decision", court.told.as_str());
+        s.set("news-lost", self.judging.inbox.lost());
+        s.set("bad-labels", court.bad_labels);
+        if let Some(trial) = &court.trial {
+            let [tested, shown] = trial.labels();
+            for (name, value) in [
+                ("labels-wanted", trial.wanted),
+                ("labels-tested", tested),
+                ("labels-shown", shown),
+                ("labels-unknown", trial.unknown),
+                ("labels-forgotten", trial.forgotten()),
+            ] {
+                s.set(name, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Reads the file of labels whenever it changes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gst::subclass::prelude::*;
+use notify::{RecursiveMode, Watcher};
+use parking_lot::Mutex;
+
+use super::{super::imp::AbJoin, News, labels::Labels};
+use crate::statistics::trial::Taken;
+
+/// The file that is watched, until it is dropped.
+pub struct Watched {
+    _labels: Arc<Mutex<Labels>>,
+    /// Tells of changes in its folder by a thread of its own.
+    _watcher: notify::RecommendedWatcher,
+}
+
+impl AbJoin {
+    /// Reads and watches the file that the property `labels` names; none else.
+    pub(in super::super) fn watch_labels(&self) {
+        let watched = self.rules().labels.map(PathBuf::from).and_then(|path| match self.watch_file(&path) {
+            Ok(watched) => Some(watched),
+            Err(error) => {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::OpenRead,
+                    ("{}: cannot be watched ({error}): make its folder, and set labels anew", path.display())
+                );
+                None
+            }
+        });
+        let before = std::mem::replace(&mut *self.judging.watched.lock(), watched);
+        drop(before);
+    }
+
+    fn watch_file(&self, path: &Path) -> notify::Result<Watched> {
+        let labels = Arc::new(Mutex::new(Labels::new(path)));
+        let (weak, shared) = (self.obj().downgrade(), labels.clone());
+        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let concerns = event.is_ok_and(|e| e.need_rescan() || e.paths.iter().any(|p| p.ends_with(&name)));
+            if concerns && let Some(join) = weak.upgrade() {
+                join.imp().read_labels(&mut shared.lock());
+            }
+        })?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        self.read_labels(&mut labels.lock());
+        Ok(Watched { _labels: labels, _watcher: watcher })
+    }
+
+    fn read_labels(&self, labels: &mut Labels) {
+        let mut bad = Vec::new();
+        let path = labels.path().to_path_buf();
+        let read = labels.read(|label| {
+            let mut court = self.judging.court.lock();
+            let Some(trial) = &mut court.trial else { return };
+            match label {
+                Err(error) => bad.push(error),
+                Ok(l) => match trial.label(&l.id, l.verdict, &l.source) {
+                    Taken::Unknown => trial.expect(&l.id, l.verdict, &l.source),
+                    Taken::Nothing => bad.push(format!("'{}': a label is ok or ng, not {}", l.id, l.verdict)),
+                    Taken::Tested | Taken::Shown => {}
+                },
+            }
+        });
+        self.tell(News::Labelled);
+        self.judging.court.lock().bad_labels += bad.len() as u64;
+        if let Err(error) = read {
+            bad.push(format!("{}: {error}", path.display()));
+        }
+        if let Some(first) = bad.first() {
+            let more = bad.len() - 1;
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Read,
+                (r#"{first} ({more} more such lines): a line is {{"id": "P7", "verdict": "ok", "source": "sample"}}"#)
+            );
+        }
+    }
+}

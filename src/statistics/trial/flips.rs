@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Whether b's share of ng parts is too far from a's on the same parts.
+
+use crate::{
+    result::Arm,
+    statistics::judgement::{Cell, Design, Mixture},
+};
+
+/// Tests "b's share of ng less a's is at most m", and the same the other way round, after every part.
+///
+/// Of a part that both saw, the difference D is +1 where only b stopped it, −1 where only a did, else 0. Of one that an
+/// arm saw alone it is weighted by that arm's share: 1/w or −1/(1 − w) where it was stopped. (D − m)/(m − Dₘᵢₙ) is a bet as
+/// in `judgement/mixture.rs`.
+#[derive(Clone, Debug)]
+pub struct Flips {
+    most: f64,
+    up: Mixture,
+    down: Mixture,
+    sum: f64,
+    parts: u64,
+}
+
+impl Flips {
+    /// Allows a difference of `most`, 0..1.
+    pub fn new(most: f64) -> Self {
+        Self { most, up: Mixture::new(), down: Mixture::new(), sum: 0.0, parts: 0 }
+    }
+
+    /// Takes one part.
+    pub fn add(&mut self, design: Design, cell: Cell) {
+        let (value, least, greatest) = match (design, cell) {
+            (Design::Paired, Cell::OkNg) => (1.0, -1.0, 1.0),
+            (Design::Paired, Cell::NgOk) => (-1.0, -1.0, 1.0),
+            (Design::Paired, _) => (0.0, -1.0, 1.0),
+            (Design::Split { weight }, _) if weight > 0.0 && weight < 1.0 => {
+                let (of_b, of_a) = (1.0 / weight, -1.0 / (1.0 - weight));
+                let value = match cell {
+                    Cell::BNg => of_b,
+                    Cell::ANg => of_a,
+                    _ => 0.0,
+                };
+                (value, of_a, of_b)
+            }
+            _ => return,
+        };
+        self.sum += value;
+        self.parts += 1;
+        self.up.add((value - self.most) / (self.most - least));
+        self.down.add((-value - self.most) / (self.most + greatest));
+    }
+
+    /// The difference seen so far; none before the first part.
+    pub fn difference(&self) -> Option<f64> {
+        (self.parts > 0).then(|| self.sum / self.parts as f64)
+    }
+
+    /// Says so where the difference is proven too large, at the level `alpha`, over all looks and both directions.
+    pub fn broken(&self, alpha: f64) -> Option<String> {
+        let threshold = (2.0 / alpha).ln();
+        let arm = if self.up.ln_evidence() >= threshold {
+            Arm::B
+        } else if self.down.ln_evidence() >= threshold {
+            Arm::A
+        } else {
+            return None;
+        };
+        let (percent, allowed) = (100.0 * self.difference()?.abs(), 100.0 * self.most);
+        let other = if arm == Arm::B { Arm::A } else { Arm::B };
+        Some(format!(
+            "ng-rate: {} stops {percent:.1} % more of {} parts than {} (allowed: {allowed:.1} %), and no label says that \
+             it is right",
+            arm.as_str(),
+            self.parts,
+            other.as_str()
+        ))
+    }
+}

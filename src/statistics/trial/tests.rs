@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Trials from the first part to the decision.
+
+use super::*;
+use crate::result::{Arm, PartVerdict};
+
+const RULES: Rules = Rules {
+    limits: judgement::Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 },
+    deadline_us: Some(10_000),
+    max_ng_difference: 0.2,
+};
+
+fn trial() -> Trial {
+    Trial::new(RULES, "salt").unwrap()
+}
+
+fn verdict(id: &str, verdict: Verdict) -> PartVerdict {
+    let schema = "andon.part-verdict/1".into();
+    let (views_seen, views_judged, score, labels) = (1, 1, 0.5, Vec::new());
+    PartVerdict { schema, id: id.into(), part: None, verdict, views_seen, views_judged, score, labels, frames: [7; 2] }
+}
+
+fn pair(id: &str, a: Verdict, b: Verdict, truth: Option<Verdict>) -> PairedPart {
+    PairedPart { id: id.into(), frame_id: 7, a: verdict(id, a), b: verdict(id, b), truth }
+}
+
+fn decided(trial: &Trial) -> (Decision, String) {
+    let judgement = trial.ruling().judgement;
+    assert_eq!(judgement.decision, trial.decision());
+    (judgement.decision, judgement.reasons.join("; "))
+}
+
+#[test]
+fn where_the_truth_is_known_a_candidate_that_finds_what_the_champion_misses_is_promoted() {
+    let mut trial = trial();
+    for k in 0..200 {
+        let (b, truth) = if k % 4 == 0 { (Verdict::Ng, Verdict::Ng) } else { (Verdict::Ok, Verdict::Ok) };
+        assert_eq!(trial.paired(pair(&k.to_string(), Verdict::Ok, b, Some(truth)), Plan::ALL), None);
+    }
+    let (decision, why) = decided(&trial);
+    assert_eq!(decision, Decision::Promote, "{why}");
+    assert!(why.contains("fewer of the defective parts through") && why.contains("saves at least"), "{why}");
+}
+
+#[test]
+fn labels_from_elsewhere_decide_nothing() {
+    let mut trial = trial();
+    for k in 0..500 {
+        let id = k.to_string();
+        trial.paired(pair(&id, Verdict::Ng, Verdict::Ok, None), Plan::ALL);
+        assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
+    }
+    // Without labels a difference of this size takes the candidate out; that is the only thing that can.
+    assert_eq!(trial.ruling().judgement.labels.shown, 500);
+    assert_eq!(trial.labels(), [0, 500]);
+    assert_ne!(trial.decision(), Decision::Promote);
+}
+
+#[test]
+fn only_drawn_parts_are_asked_about_and_only_their_labels_are_tested() {
+    let mut trial = trial();
+    let plan = Plan { disagree: 1.0, both_ok: 0.25, both_ng: 0.0 };
+    let mut asked = Vec::new();
+    for k in 0..400 {
+        let id = format!("P{k}");
+        if let Some(wanted) = trial.paired(pair(&id, Verdict::Ok, Verdict::Ok, None), plan) {
+            assert_eq!((wanted.probability, wanted.a, wanted.frame_id), (0.25, Some(Verdict::Ok), 7));
+            asked.push(wanted.id);
+        }
+    }
+    assert!((60..140).contains(&asked.len()), "{} of 400 at a rate of 0.25", asked.len());
+    assert_eq!(trial.wanted, asked.len() as u64);
+    for k in 0..400 {
+        let id = format!("P{k}");
+        let expected = if asked.contains(&id) { Taken::Tested } else { Taken::Shown };
+        assert_eq!(trial.label(&id, Verdict::Ok, SAMPLE), expected);
+    }
+    assert_eq!(trial.label("never seen", Verdict::Ok, SAMPLE), Taken::Unknown);
+    assert_eq!(trial.label("P1", Verdict::Review, SAMPLE), Taken::Nothing);
+    assert_eq!(trial.unknown, 1);
+}
+
+#[test]
+fn a_label_that_is_taken_back_counts_as_if_it_had_never_been() {
+    let (mut once, mut twice) = (trial(), trial());
+    for trial in [&mut once, &mut twice] {
+        for k in 0..20 {
+            trial.paired(pair(&k.to_string(), Verdict::Ok, Verdict::Ng, None), Plan::ALL);
+        }
+    }
+    for k in 0..20 {
+        let id = k.to_string();
+        once.label(&id, Verdict::Ng, SAMPLE);
+        twice.label(&id, Verdict::Ok, SAMPLE);
+        twice.label(&id, Verdict::Ng, SAMPLE);
+    }
+    assert_eq!(once.labels(), twice.labels());
+    let [once, twice] = [once, twice].map(|t| t.ruling().judgement);
+    assert_eq!(once.cells, twice.cells);
+    assert!((once.escapes.upper - twice.escapes.upper).abs() < 1e-9);
+}
+
+#[test]
+fn a_label_ahead_of_its_part_counts_when_that_comes() {
+    let mut trial = trial();
+    trial.expect("P", Verdict::Ng, SAMPLE);
+    trial.expect("Q", Verdict::Ng, "customer");
+    for id in ["P", "Q"] {
+        trial.paired(pair(id, Verdict::Ok, Verdict::Ng, None), Plan::ALL);
+    }
+    assert_eq!(trial.labels(), [1, 1]);
+}
+
+#[test]
+fn a_candidate_that_fails_is_out_without_any_label() {
+    type Fails = fn(&mut Trial, u64);
+    let cases: [(&str, Fails); 5] = [
+        ("errors", |t, _| t.frame(Status::Error, 0)),
+        ("non-finite", |t, _| t.frame(Status::NonFinite, 900)),
+        ("latency", |t, k| t.frame(Status::Ok, if k.is_multiple_of(10) { 20_000 } else { 900 })),
+        ("ng-rate: b stops", |t, k| {
+            t.paired(pair(&k.to_string(), Verdict::Ok, Verdict::Ng, None), Plan::ALL);
+        }),
+        ("takes no frames", |t, _| t.b_is_out()),
+    ];
+    for (name, fails) in cases {
+        let mut trial = trial();
+        let mut frames = 0;
+        while trial.decision() == Decision::Hold {
+            fails(&mut trial, frames);
+            frames += 1;
+            assert!(frames < 3000, "{name} is never seen");
+        }
+        let (decision, why) = decided(&trial);
+        assert_eq!(decision, Decision::Abort);
+        assert!(why.contains(name), "{why}");
+    }
+}
+
+#[test]
+fn a_candidate_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_right() {
+    let mut trial = trial();
+    for k in 0..300 {
+        let id = k.to_string();
+        trial.paired(pair(&id, Verdict::Ok, Verdict::Ng, Some(Verdict::Ng)), Plan::ALL);
+    }
+    assert_eq!(decided(&trial).0, Decision::Promote);
+}
+
+#[test]
+fn a_champion_that_stops_more_is_told_of_as_well() {
+    let mut trial = trial();
+    for k in 0..200 {
+        trial.paired(pair(&k.to_string(), Verdict::Ng, Verdict::Ok, None), Plan { disagree: 0.0, ..Plan::ALL });
+    }
+    let (decision, why) = decided(&trial);
+    assert_eq!(decision, Decision::Abort);
+    assert!(why.starts_with("ng-rate: a stops 100.0 % more"), "{why}");
+}
+
+#[test]
+fn in_a_split_each_part_is_weighed_by_its_arms_share() {
+    let mut trial = trial();
+    let design = Design::Split { weight: 0.25 };
+    for k in 0..4000_u32 {
+        let arm = if k % 4 == 0 { Arm::B } else { Arm::A };
+        let bad = k % 5 == 0;
+        let said = if bad && arm == Arm::B { Verdict::Ng } else { Verdict::Ok };
+        let truth = Some(if bad { Verdict::Ng } else { Verdict::Ok });
+        let id = k.to_string();
+        let part = LonePart { verdict: verdict(&id, said), id, frame_id: 7, arm, truth };
+        trial.alone(part, design, Plan::ALL);
+    }
+    let (decision, why) = decided(&trial);
+    assert_eq!(decision, Decision::Promote, "{why}");
+    let ruling = trial.ruling();
+    assert!((ruling.ng_difference.unwrap() - 0.2).abs() < 0.02, "{ruling:?}");
+}
+
+#[test]
+fn parts_shared_out_by_what_they_have_in_common_are_not_judged() {
+    let mut trial = trial();
+    for k in 0..1000 {
+        let id = k.to_string();
+        let part = LonePart {
+            verdict: verdict(&id, Verdict::Ng),
+            id,
+            frame_id: 7,
+            arm: if k % 2 == 0 { Arm::B } else { Arm::A },
+            truth: Some(if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok }),
+        };
+        trial.alone(part, Design::Rollout, Plan::ALL);
+    }
+    let (decision, why) = decided(&trial);
+    assert_eq!(decision, Decision::Hold);
+    assert!(why.contains("rollout"), "{why}");
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused() {
+    let limits = judgement::Limits { escape_cost: 0.0, overkill_cost: 0.0, ..RULES.limits };
+    let refused = Trial::new(Rules { limits, ..RULES }, "").unwrap_err().to_string();
+    assert!(refused.contains("escape-cost"), "{refused}");
+}
+
+#[test]
+fn memory_is_bounded_however_long_nobody_answers() {
+    let mut ledger = Ledger::default();
+    let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
+    for k in 0..ledger::MOST_WANTED + ledger::MOST_OTHERS + 10 {
+        let known = Known { cell: Some(Cell::OkNg), ticket, tested: None, shown: None };
+        ledger.add(format!("w{k}"), known);
+        ledger.add(format!("o{k}"), Known { ticket: None, ..known });
+        ledger.expect(&format!("x{k}"), Verdict::Ok, "");
+    }
+    assert_eq!(ledger.forgotten as usize, ledger::MOST_OTHERS + 10);
+    assert!(ledger.get("w0").is_none() && ledger.get("o0").is_none());
+    assert!(ledger.get(&format!("w{}", ledger::MOST_WANTED + 100)).is_some());
+}
