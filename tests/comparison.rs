@@ -163,7 +163,7 @@ impl Held {
             Value::Number(n) if name.contains("latency_us") => {
                 let (ours, exact) = (ours.as_f64().unwrap(), n.as_f64().unwrap());
                 let error = ours / exact - 1.0;
-                self.row(name, ours, exact, &format!("{error:.1e} of it"));
+                self.row(name, ours, exact, 0, &format!("{error:.1e} of it"));
                 self.hold(name, (0.0..=RELATIVE_ERROR).contains(&error));
             }
             Value::Number(n) if n.is_f64() => {
@@ -172,7 +172,7 @@ impl Held {
                 self.worst = self.worst.max(error);
                 self.near += 1;
                 if !name.contains("classes") && !name.contains("different") {
-                    self.row(name, ours, exact, &format!("{error:.1e}"));
+                    self.row(name, ours, exact, 12, &format!("{error:.1e}"));
                 }
                 self.hold(name, error <= 1e-9);
             }
@@ -183,8 +183,8 @@ impl Held {
         }
     }
 
-    fn row(&mut self, name: &str, ours: f64, oracle: f64, difference: &str) {
-        self.rows.push(format!("{name:<42} {ours:>16.12} {oracle:>16.12} {difference:>14}"));
+    fn row(&mut self, name: &str, ours: f64, oracle: f64, digits: usize, difference: &str) {
+        self.rows.push(format!("{name:<42} {ours:>16.digits$} {oracle:>16.digits$} {difference:>14}"));
     }
 
     fn hold(&mut self, name: &str, holds: bool) {

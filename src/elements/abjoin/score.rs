@@ -187,3 +187,36 @@ fn set_known(s: &mut gst::Structure, name: &str, value: Option<f64>) {
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("plain data with string keys always serialises")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        result::{Arm, Frame, Inference, Verdict},
+        statistics::agreement::Agreement,
+    };
+
+    #[test]
+    fn stats_tell_the_run_the_last_parts_and_what_each_arm_said_alone() {
+        gst::init().unwrap();
+        let outcome = |arm, verdict| {
+            let mut said = Inference::new("m".into(), arm, &Frame::new(None), [8, 8]);
+            (said.verdict, said.latency_us) = (verdict, 7);
+            said
+        };
+        let mut score = Agreement::new(2, 1);
+        for b in [Verdict::Ng, Verdict::Ok, Verdict::Ok] {
+            score.pair(&outcome(Arm::A, Verdict::Ok), &outcome(Arm::B, b), None, 0);
+        }
+        let s = structure(&score.report(Frames::default()));
+        let count = |s: &gst::Structure, name: &str| s.get::<u64>(name).unwrap();
+        let both = ["compared", "ok-ng", "window-compared", "window-of", "window-ok-ng"].map(|name| count(&s, name));
+        assert_eq!((s.get::<&str>("mode").unwrap(), both), ("paired", [3, 1, 2, 2, 0]));
+        assert_eq!((s.get::<f64>("window-agreement").unwrap(), s.has_field("window-kappa")), (1.0, false));
+        score.alone(Arm::B, &outcome(Arm::B, Verdict::Review), None, 0);
+        let s = structure(&score.report(Frames::default()));
+        let alone = ["b-parts-ok", "b-parts-ng", "b-parts-review", "a-parts-ok", "window-compared", "window-of"];
+        assert_eq!((s.get::<&str>("mode").unwrap(), alone.map(|name| count(&s, name))), ("split", [2, 1, 1, 3, 1, 2]));
+        assert_eq!((count(&s, "b-latency-p99-us"), count(&s, "window-a-latency-p50-us")), (7, 7));
+    }
+}
