@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Drift detectors, the agreement of two arms, and the guards of a probation: pure mathematics, without a word of GStreamer.
 //!
-//! [`agreement`] keeps the score between two arms; [`guard`] watches a model through its probation. The rest is drift.
+//! [`agreement`] keeps the score between two arms, [`matching`] tells which of their boxes show the same; [`guard`]
+//! watches a model through its probation. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
@@ -12,6 +13,7 @@ pub mod cause;
 pub mod detector;
 pub mod features;
 pub mod guard;
+pub mod matching;
 pub mod meter;
 pub mod pixels;
 pub mod profile;
