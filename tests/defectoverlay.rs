@@ -51,7 +51,7 @@ fn a_box_is_drawn_around_the_find_and_not_over_it() {
         let found = outcome(Arm::A, Verdict::Ng, &[[100., 100., 40., 30.]]);
         let (bytes, out) = drawn("band=false labels=false line-width=2", format, &[found]);
         assert!(changed(&bytes, 99, 99) && changed(&bytes, 98, 110) && changed(&bytes, 141, 131), "{format}");
-        assert!(!changed(&bytes, 100, 100) && !changed(&bytes, 120, 115) && !changed(&bytes, 97, 97), "{format}");
+        assert!(!changed(&bytes, 100, 100) && !changed(&bytes, 120, 115) && !changed(&bytes, 96, 96), "{format}");
         assert!(AndonInferenceMeta::get(&out, Arm::A).is_some(), "drawing keeps the outcome");
     }
 }
@@ -141,6 +141,93 @@ fn both_arms_get_a_band_and_the_truth_only_when_asked() {
     assert!(!changed(&bytes, 99, 99) && !changed(&bytes, 98, 99));
     let (with_truth, _) = drawn("truth=true", "GRAY8", &all);
     assert!((95..105).any(|x| (95..105).any(|y| changed(&with_truth, x, y))));
+}
+
+/// The brightness at x, y of a grey frame.
+fn at(bytes: &[u8], x: usize, y: usize) -> u8 {
+    bytes[y * 320 + x]
+}
+
+/// Orange and sky blue on a grey camera.
+const INK_B: u8 = 162;
+const INK_A: u8 = 158;
+
+#[test]
+fn what_only_one_arm_saw_has_brackets_and_what_both_saw_has_none() {
+    let a = outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.], [160., 60., 40., 40.]]);
+    let b = outcome(Arm::B, Verdict::Ng, &[[160., 60., 40., 40.], [240., 150., 40., 40.]]);
+    let quiet = "band=false labels=false legend=false line-width=1";
+    let (bytes, _) = drawn(quiet, "GRAY8", &[a.clone(), b.clone()]);
+    // a's line is one pixel outside of the box, its brackets four; b's are three and six.
+    assert_eq!((at(&bytes, 39, 59), at(&bytes, 36, 56)), (INK_A, INK_A), "a alone");
+    assert_eq!((at(&bytes, 237, 147), at(&bytes, 234, 144)), (INK_B, INK_B), "b alone");
+    assert_eq!((at(&bytes, 159, 59), at(&bytes, 157, 57)), (INK_A, INK_B), "both");
+    assert!((150..156).all(|x| (50..56).all(|y| !changed(&bytes, x, y))), "both, and no bracket");
+    assert!(!changed(&bytes, 60, 56), "brackets stand at the corners");
+    let (plain, _) = drawn(&format!("{quiet} marks=false"), "GRAY8", &[a, b]);
+    assert!(!changed(&plain, 36, 56) && !changed(&plain, 234, 144));
+}
+
+#[test]
+fn an_arm_that_did_not_judge_leaves_nothing_marked() {
+    let a = outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]);
+    let mut failed = (*outcome(Arm::B, Verdict::Unjudged, &[])).clone();
+    failed.status = gstandon::result::Status::Error;
+    let (bytes, _) = drawn("band=false labels=false legend=false line-width=1", "GRAY8", &[a, Arc::new(failed)]);
+    assert!(changed(&bytes, 39, 59) && !changed(&bytes, 36, 56));
+}
+
+#[test]
+fn the_arms_differ_in_their_lines_on_a_grey_camera_too() {
+    let both =
+        [outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]), outcome(Arm::B, Verdict::Ng, &[[200., 60., 40., 40.]])];
+    let (bytes, _) = drawn("band=false labels=false legend=false marks=false line-width=1", "GRAY8", &both);
+    let whole: Vec<_> = (39..81).map(|x| at(&bytes, x, 59)).collect();
+    assert!(whole.iter().all(|v| *v == INK_A), "{whole:?}");
+    let dashed: Vec<_> = (197..243).map(|x| at(&bytes, x, 57)).collect();
+    assert!(dashed.contains(&INK_B) && dashed.contains(&0), "ink, and black between: {dashed:?}");
+}
+
+/// Where the legend is: all of the lower left corner that has changed, as width and height.
+fn legend(bytes: &[u8]) -> [usize; 2] {
+    [
+        (0..320).take_while(|x| changed(bytes, *x, 239)).count(),
+        (0..240).rev().take_while(|y| changed(bytes, 0, *y)).count(),
+    ]
+}
+
+#[test]
+fn the_legend_has_a_row_for_each_who_spoke_and_one_for_the_marks() {
+    let arms = [outcome(Arm::A, Verdict::Ok, &[]), outcome(Arm::B, Verdict::Ng, &[])];
+    let [width, height] = legend(&drawn("band=false", "GRAY8", &arms).0);
+    assert_eq!(height, 3 * 11 + 3, "a, b and the brackets, eleven pixels each");
+    assert!(width > 150 && width < 220, "{width}");
+    assert_eq!(legend(&drawn("band=false marks=false", "GRAY8", &arms).0)[1], 2 * 11 + 3);
+    assert_eq!(legend(&drawn("band=false legend=false", "GRAY8", &arms).0), [0, 0]);
+    let with_truth = [arms.to_vec(), vec![outcome(Arm::Truth, Verdict::Ng, &[])]].concat();
+    assert_eq!(legend(&drawn("band=false truth=true", "GRAY8", &with_truth).0)[1], 4 * 11 + 3);
+    assert_eq!(legend(&drawn("band=false", "GRAY8", &with_truth).0)[1], 3 * 11 + 3, "not drawn, not in it");
+}
+
+#[test]
+fn one_arm_alone_needs_no_legend_and_is_named_in_the_band() {
+    let (alone, _) = drawn("", "GRAY8", &[outcome(Arm::A, Verdict::Ok, &[])]);
+    assert_eq!(legend(&alone), [0, 0]);
+    let ink = |bytes: &[u8]| (0..320).filter(|x| (0..14).any(|y| at(bytes, *x, y) > 200)).count();
+    let nameless = Inference::new("m".into(), Arm::A, &Frame::new(None), [320, 240]);
+    let nameless = Arc::new(Inference { verdict: Verdict::Ok, ..nameless });
+    assert!(ink(&alone) > ink(&drawn("", "GRAY8", &[nameless]).0) + 10, "its name takes room");
+}
+
+#[test]
+fn a_long_name_loses_its_end_and_never_its_verdict() {
+    let mut long = (*outcome(Arm::B, Verdict::Ng, &[])).clone();
+    let name = "a-detector-with-a-very-long-name-indeed-and-more";
+    long.model = Arc::new(gstandon::result::ModelId { name: name.into(), version: "2026.4".into(), digest: "".into() });
+    let (bytes, _) = drawn("band=false", "GRAY8", &[outcome(Arm::A, Verdict::Ok, &[]), Arc::new(long)]);
+    let [width, height] = legend(&bytes);
+    assert!((300..=320).contains(&width), "{width}");
+    assert_eq!(height, 3 * 11 + 3);
 }
 
 #[test]

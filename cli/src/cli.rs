@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The command line: which subcommands there are, and what each of them answers to the shell.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{boards, demo, doctor, evaluate, model, run};
+use crate::{ab, boards, demo, doctor, evaluate, model, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by a second Ctrl-C.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check not passed (ab --check), 130 stopped by a second Ctrl-C.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
@@ -21,6 +21,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Ab(ab::Ab),
     Evaluate(evaluate::Evaluate),
     Model(model::Model),
     Boards(boards::Boards),
@@ -45,6 +46,7 @@ impl Cli {
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.execute(),
+            Command::Ab(ab) => ab.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Model(model) => model.execute(),
             Command::Boards(boards) => boards.execute(),
@@ -56,6 +58,10 @@ impl Cli {
 
 /// GStreamer, with Andon's elements built in, so that no plugin path is needed.
 pub fn init() -> Result<()> {
-    gst::init().context("GStreamer does not start")?;
-    gstandon::plugin_register_static().context("Andon's elements cannot be registered")
+    // Once: registering anew takes the factories away from elements that are there.
+    static DONE: LazyLock<Result<(), String>> = LazyLock::new(|| {
+        gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
+        gstandon::plugin_register_static().map_err(|e| format!("Andon's elements cannot be registered: {e}"))
+    });
+    DONE.clone().map_err(anyhow::Error::msg)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The `andon` program: runs, measures and explains Andon pipelines.
 
+mod ab;
 mod boards;
 mod cli;
 mod demo;

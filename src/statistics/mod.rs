@@ -2,8 +2,9 @@
 //! Drift detectors, the agreement and the judgement of two arms, and the guards of a probation: pure mathematics,
 //! without a word of GStreamer.
 //!
-//! [`agreement`] keeps the score between two arms, [`judgement`] says by labels which is better; [`guard`] watches a
-//! model through its probation; [`trial`] puts them together over a candidate. Quantiles of times come from [`histogram`]. The rest is drift.
+//! [`agreement`] keeps the score between two arms, by [`matching`] of which boxes show the same; [`judgement`] says by
+//! labels which is better; [`guard`] watches a model through its probation; [`trial`] puts these together over a
+//! candidate. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
@@ -16,6 +17,7 @@ pub mod features;
 pub mod guard;
 pub mod histogram;
 pub mod judgement;
+pub mod matching;
 pub mod meter;
 pub mod pixels;
 pub mod profile;

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use collect::{ArmTally, ChapterTally, Collector, PartSeen, Picture};
+pub use collect::{ArmTally, ChapterTally, Collector, PartSeen};
 pub use script::{Chapter, DIM, NEW_KINDS, Step};
 pub use story::ON_DEMAND;
 pub use summary::{HEADER, events, pace, rows};

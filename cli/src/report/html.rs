@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::plot::Series;
+use super::{image::Image, plot::Series};
 
 /// The page's style: nothing is fetched, no script runs.
 const STYLE: &str = include_str!("style.css");
@@ -56,10 +56,9 @@ pub fn figure(content: &str, caption: &str) -> String {
     format!("<figure>{content}<figcaption>{caption}</figcaption></figure>\n")
 }
 
-/// A PNG file as an image within the page.
-pub fn png(bytes: &[u8], alt: &str) -> String {
-    let data = glib::base64_encode(bytes);
-    format!("<img src=\"data:image/png;base64,{data}\" alt=\"{}\">", escape(alt))
+/// An image within the page.
+pub fn image(image: &Image, alt: &str) -> String {
+    format!("<img src=\"{}\" alt=\"{}\">", image.address(), escape(alt))
 }
 
 /// A number that the reader should take away, and what it is.
@@ -84,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere() {
-        let page = page("t", &png(&[1, 2, 3], "x"));
+        let page = page("t", &image(&Image { bytes: vec![1, 2, 3], mime: "image/png" }, "x"));
         for from_elsewhere in ["http://", "https://", "<script", "<link", "@import", "url(\"", "src=\"/"] {
             assert!(!page.contains(from_elsewhere), "{from_elsewhere}");
         }

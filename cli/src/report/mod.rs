@@ -2,17 +2,18 @@
 //! The report of a demo: one HTML file with everything in it, all of it computed from that run.
 
 pub mod html;
+pub mod image;
+pub mod interval;
 pub mod plot;
 
 use std::fmt::Write;
 
-use anyhow::{Context, Result};
-use gst_video::prelude::*;
+use anyhow::Result;
 use gstandon::result::{Inference, Verdict};
 
 use crate::demo::{
-    ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Picture, Step,
-    events, pace, rows,
+    ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Step, events, pace,
+    rows,
 };
 use html::{escape, fact, figure, key, legend, table};
 use plot::{Bar, Bars, Lines, Mark, Series, Stretch};
@@ -275,30 +276,9 @@ fn pictures(c: &Collector) -> Result<String> {
         if let Some(b) = &picture.b {
             let _ = write!(caption, "<br>{}", says("Challenger's", b));
         }
-        s += &figure(&html::png(&png(picture)?, &alt), &caption);
+        s += &figure(&html::image(&image::png(&picture.sample)?, &alt), &caption);
     }
     Ok(s + "</div>\n")
-}
-
-/// The frame as a PNG file, in colour.
-fn png(picture: &Picture) -> Result<Vec<u8>> {
-    let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
-    let sample = gst_video::convert_sample(&picture.sample, &caps, Some(gst::ClockTime::from_seconds(10)))
-        .context("a frame cannot be converted to RGB")?;
-    let info = gst_video::VideoInfo::from_caps(sample.caps().context("a picture without caps")?)?;
-    let buffer = sample.buffer().context("a picture without pixels")?;
-    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info)?;
-    let (width, height) = (info.width() as usize, info.height() as usize);
-    let (data, stride) = (frame.plane_data(0)?, frame.plane_stride()[0] as usize);
-    let pixels: Vec<u8> = (0..height).flat_map(|y| &data[y * stride..][..width * 3]).copied().collect();
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, info.width(), info.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(file)
 }
 
 fn how(demo: &Demo, c: &Collector, pipeline: &str) -> String {

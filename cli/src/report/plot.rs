@@ -248,7 +248,7 @@ impl Bars {
 }
 
 /// Fills for the kinds of bars that must not be told by colour alone.
-const HATCHES: &str = r#"<defs><pattern id="hatch-overkill" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground overkill" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern><pattern id="hatch-undecided" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="hatch-ground undecided" width="5" height="5"/><circle class="hatch-dot" cx="2.5" cy="2.5" r="1"/></pattern></defs>"#;
+const HATCHES: &str = r#"<defs><pattern id="hatch-overkill" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground overkill" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern><pattern id="hatch-undecided" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="hatch-ground undecided" width="5" height="5"/><circle class="hatch-dot" cx="2.5" cy="2.5" r="1"/></pattern><pattern id="hatch-only-b" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground only-b" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern></defs>"#;
 
 fn open(title: &str, height: f64) -> String {
     let title = escape(title);

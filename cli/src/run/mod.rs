@@ -4,7 +4,8 @@
 mod play;
 mod say;
 
-pub use say::complaint;
+pub use play::{End, play};
+pub use say::{Voice, complaint};
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -22,11 +23,8 @@ use crate::{
 /// Ctrl-C ends the stream cleanly (every element sees its end, files are closed); a second one stops at once.
 #[derive(Args)]
 pub struct Run {
-    /// The pipeline file
-    file: PathBuf,
-    /// Values for the file's ${VAR} and ${VAR:-default}
-    #[arg(value_name = "VAR=value")]
-    variables: Vec<String>,
+    #[command(flatten)]
+    file: PipelineFile,
     /// Print what elements say as JSON lines
     #[arg(long)]
     json: bool,
@@ -38,42 +36,58 @@ pub struct Run {
 impl Run {
     /// Plays it; 0 at the end of the stream, 130 when a second Ctrl-C cut it short, an error where it failed.
     pub fn execute(self) -> Result<ExitCode> {
-        let line = self.line()?;
+        let line = self.file.line()?;
         if self.print {
             println!("{line}");
             return Ok(ExitCode::SUCCESS);
         }
-        init()?;
-        let pipeline = pipeline(&line).with_context(|| format!("{} cannot be played", self.file.display()))?;
-        let end = play::play(&pipeline, say::Voice { json: self.json });
+        let pipeline = self.file.pipeline(&line)?;
+        let end = play(&pipeline, Voice { json: self.json }, |_| {});
         drop(pipeline);
-        Ok(match end? {
-            play::End::Eos => ExitCode::SUCCESS,
-            play::End::Stopped => ExitCode::from(130),
-        })
-    }
-
-    /// The file, expanded.
-    fn line(&self) -> Result<String> {
-        let usage = |what: String| anyhow::Error::new(Usage(format!("{}: {what}", self.file.display())));
-        let mut given = Variables::new();
-        for pair in &self.variables {
-            let Some((name, value)) = pair.split_once('=').filter(|(name, _)| launch::is_name(name)) else {
-                return Err(usage(format!("'{pair}' does not set a variable: write VAR=value")));
-            };
-            given.insert(name.into(), value.into());
-        }
-        let text = fs::read_to_string(&self.file).map_err(|e| usage(e.to_string()))?;
-        launch::expand(&text, &given).map_err(|e| usage(e.to_string()))
+        Ok(end?.code())
     }
 }
 
-/// A launch line as a pipeline; a line of one element gets one around it.
-fn pipeline(line: &str) -> Result<gst::Pipeline> {
-    let element = gst::parse::launch(line)?;
-    element.downcast().or_else(|element| {
-        let pipeline = gst::Pipeline::new();
-        pipeline.add(&element)?;
-        Ok(pipeline)
-    })
+/// A pipeline file and what its variables are to be.
+#[derive(Args)]
+pub struct PipelineFile {
+    /// The pipeline file
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+    /// Values for the file's ${VAR} and ${VAR:-default}
+    #[arg(value_name = "VAR=value")]
+    variables: Vec<String>,
+}
+
+impl PipelineFile {
+    /// The file as one launch line, its variables filled in.
+    pub fn line(&self) -> Result<String> {
+        let mut given = Variables::new();
+        for pair in &self.variables {
+            let Some((name, value)) = pair.split_once('=').filter(|(name, _)| launch::is_name(name)) else {
+                return Err(self.misused(&format!("'{pair}' does not set a variable: write VAR=value")));
+            };
+            given.insert(name.into(), value.into());
+        }
+        let text = fs::read_to_string(&self.path).map_err(|e| self.misused(&e.to_string()))?;
+        launch::expand(&text, &given).map_err(|e| self.misused(&e.to_string()))
+    }
+
+    /// GStreamer started, and the line as a pipeline; a line of one element gets one around it.
+    pub fn pipeline(&self, line: &str) -> Result<gst::Pipeline> {
+        init()?;
+        let made = || -> Result<gst::Pipeline> {
+            gst::parse::launch(line)?.downcast().or_else(|element| {
+                let pipeline = gst::Pipeline::new();
+                pipeline.add(&element)?;
+                Ok(pipeline)
+            })
+        };
+        made().with_context(|| format!("{} cannot be played", self.path.display()))
+    }
+
+    /// Wrong usage, with the file's name before it.
+    pub fn misused(&self, what: &str) -> anyhow::Error {
+        Usage(format!("{}: {what}", self.path.display())).into()
+    }
 }

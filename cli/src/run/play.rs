@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     io::{IsTerminal, Write, stderr, stdout},
+    process::ExitCode,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -31,21 +32,33 @@ pub enum End {
     Stopped,
 }
 
+impl End {
+    /// What the shell is told.
+    pub fn code(self) -> ExitCode {
+        match self {
+            End::Eos => ExitCode::SUCCESS,
+            End::Stopped => ExitCode::from(130),
+        }
+    }
+}
+
 struct Player {
     pipeline: gst::Pipeline,
     main: glib::MainLoop,
     voice: Voice,
+    listener: Box<dyn Fn(&gst::Message)>,
     bar: ProgressBar,
     asked_to_end: Cell<bool>,
     end: RefCell<Option<Result<End>>>,
 }
 
-/// Plays the pipeline to its end and leaves it stopped.
-pub fn play(pipeline: &gst::Pipeline, voice: Voice) -> Result<End> {
+/// Plays the pipeline to its end and leaves it stopped; `listener` hears what is on the bus.
+pub fn play(pipeline: &gst::Pipeline, voice: Voice, listener: impl Fn(&gst::Message) + 'static) -> Result<End> {
     let player = Rc::new(Player {
         pipeline: pipeline.clone(),
         main: glib::MainLoop::new(None, false),
         voice,
+        listener: Box::new(listener),
         bar: ProgressBar::hidden(),
         asked_to_end: Cell::new(false),
         end: RefCell::new(None),
@@ -109,6 +122,7 @@ impl Player {
     }
 
     fn hear(&self, message: &gst::Message) {
+        (self.listener)(message);
         match message.view() {
             MessageView::Eos(_) => self.finish(Ok(End::Eos)),
             MessageView::Error(e) => {

@@ -29,11 +29,22 @@ struct Settings {
     truth: bool,
     heat: bool,
     masks: bool,
+    legend: bool,
+    marks: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { line_width: 0, labels: true, band: true, truth: false, heat: true, masks: true }
+        Self {
+            line_width: 0,
+            labels: true,
+            band: true,
+            truth: false,
+            heat: true,
+            masks: true,
+            legend: true,
+            marks: true,
+        }
     }
 }
 
@@ -53,6 +64,8 @@ pub struct DefectOverlay {
     #[property(name = "truth", nick = "Truth", blurb = "Draw the true defects too, where the source tells them", type = bool, get, set, member = truth, default = false, mutable_playing)]
     #[property(name = "heat", nick = "Heat map", blurb = "Lay anomaly maps over the frame", type = bool, get, set, member = heat, default = true, mutable_playing)]
     #[property(name = "masks", nick = "Masks", blurb = "Lay masks of what was found, and what each cell shows, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
+    #[property(name = "legend", nick = "Legend", blurb = "Say in the lower left corner who is who, where more than one spoke", type = bool, get, set, member = legend, default = true, mutable_playing)]
+    #[property(name = "marks", nick = "Marks", blurb = "Mark boxes that only one of both arms saw", type = bool, get, set, member = marks, default = true, mutable_playing)]
     settings: Mutex<Settings>,
     state: Mutex<Option<State>>,
 }
@@ -75,7 +88,7 @@ impl ElementImpl for DefectOverlay {
             gst::subclass::ElementMetadata::new(
                 "Defect overlay",
                 "Filter/Editor/Video",
-                "Draws what the models found: boxes, labels, scores and verdicts of both arms",
+                "Draws what the models found: boxes, labels, scores and verdicts of both arms, and what only one saw",
                 "The Andon project",
             )
         });
@@ -135,6 +148,8 @@ impl BaseTransformImpl for DefectOverlay {
                 truth: s.truth,
                 heat: s.heat,
                 masks: s.masks,
+                legend: s.legend,
+                marks: s.marks,
             }
         };
         let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &state.info) else {

@@ -3,8 +3,15 @@
 //! band with the verdict.
 //!
 //! It reads the outcomes of both arms ([`crate::meta::AndonInferenceMeta`]), and where there is none of arm a, analytics
-//! or region-of-interest metas, so it also shows what somebody else's model found. Arm a is blue and whole, arm b
-//! orange and dashed. It is the only element that changes pixels: put it after whatever looks at them.
+//! or region-of-interest metas, so it also shows what somebody else's model found. It is the only element that changes
+//! pixels: put it after whatever looks at them.
+//!
+//! # Two arms
+//! Arm a is blue and whole, its labels above the boxes; arm b orange and dashed, its labels below. A box that only one of
+//! both saw has brackets at its corners and its label in black on the arm's colour; boxes are the same thing where their
+//! labels are equal and their IoU is at least 0.5 ([`crate::statistics::matching`]), and nothing is marked on a frame that
+//! one of both did not judge. The legend in the lower left corner says who is who: line, verdict, score, model and
+//! version; the truth is in it where it is drawn. Of one arm alone there is no legend: the band names its model.
 //!
 //! # Pads
 //! `sink`, `src`: `video/x-raw` in system memory, in every format that `modelinfer` takes, of any size.
@@ -15,6 +22,8 @@
 //! | `line-width` | uint, pixels | 0 | thickness of a box's line; 0 chooses by the size of the frame |
 //! | `labels` | bool | true | label and score at each box |
 //! | `band` | bool | true | the band with each arm's verdict |
+//! | `legend` | bool | true | who is who, in the lower left corner, where more than one spoke |
+//! | `marks` | bool | true | brackets on what only one of both arms saw |
 //! | `truth` | bool | false | the true defects, where the source tells them |
 //! | `heat` | bool | true | anomaly maps over the frame |
 //! | `masks` | bool | true | masks of what was found, and of a segmentation all labels but the first, over the frame |
@@ -23,6 +32,9 @@
 //! ```sh
 //! gst-launch-1.0 defecttestsrc defect-rate=1 num-buffers=100 ! modelinfer model=models/pcb/2 ! defectoverlay truth=true ! \
 //!   videoconvert ! autovideosink
+//! gst-launch-1.0 defecttestsrc defect-rate=1 num-buffers=100 ! abtee name=t leaky=false \
+//!   t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a  t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
+//!   abjoin name=j wait=-1 ! defectoverlay ! videoconvert ! autovideosink
 //! ```
 
 use gst::prelude::*;
@@ -30,6 +42,7 @@ use gst::prelude::*;
 pub mod canvas;
 pub mod draw;
 mod imp;
+pub mod legend;
 pub mod shape;
 
 glib::wrapper! {

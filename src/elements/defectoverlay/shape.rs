@@ -18,6 +18,26 @@ pub struct Stroke {
 }
 
 impl Canvas<'_> {
+    /// A level line `length` pixels long from x, y to the right.
+    pub fn dashes(&mut self, x: i32, y: i32, length: i32, stroke: Stroke) {
+        let on = if stroke.dash > 0 { stroke.dash } else { length };
+        for at in (0..length).step_by(2 * on.max(1) as usize) {
+            self.fill(x + at, y, on.min(length - at), stroke.line, stroke.colour, 256);
+        }
+    }
+
+    /// The four corners of a rectangle, a quarter of its sides long, `line` pixels thick, inside of it.
+    pub fn brackets(&mut self, [x, y, w, h]: [i32; 4], line: i32, colour: Rgb) {
+        let arm = |side: i32| (side / 4).max(2 * line).min(side);
+        let (across, down) = (arm(w), arm(h));
+        for (left, top) in [(x, y), (x + w - across, y), (x, y + h - line), (x + w - across, y + h - line)] {
+            self.fill(left, top, across, line, colour, 256);
+        }
+        for (left, top) in [(x, y), (x + w - line, y), (x, y + h - down), (x + w - line, y + h - down)] {
+            self.fill(left, top, line, down, colour, 256);
+        }
+    }
+
     /// Covers a convex polygon, its corners in order: the pixels whose centres lie in it.
     fn polygon(&mut self, corners: &[Point], colour: Rgb) {
         let [_, height] = self.size();
@@ -118,6 +138,22 @@ mod tests {
         assert_eq!(drawn(12, |c| c.turned_outline([6.0, 6.0], [8.0, 6.0], 0.0, STROKE)), upright);
         let quarter = drawn(12, |c| c.turned_outline([6.0, 6.0], [6.0, 8.0], FRAC_PI_2, STROKE));
         assert_eq!(quarter, upright, "a quarter turn swaps its sides");
+    }
+
+    #[test]
+    fn brackets_leave_the_middles_of_the_sides_open() {
+        let data = drawn(16, |c| c.brackets([2, 2, 12, 12], 1, [255; 3]));
+        let ink = |x: usize, y: usize| data[y * 16 + x] > 0;
+        assert!([(2, 2), (13, 2), (2, 13), (13, 13)].into_iter().all(|(x, y)| ink(x, y)), "the corners");
+        assert!(![(7, 2), (2, 7), (13, 7), (7, 13), (7, 7)].into_iter().any(|(x, y)| ink(x, y)), "the middles");
+        assert_eq!(data.iter().filter(|v| **v > 0).count(), 4 * 5, "three across and three down, the corner shared");
+    }
+
+    #[test]
+    fn dashes_begin_with_ink_and_end_in_time() {
+        let data = drawn(12, |c| c.dashes(1, 5, 9, Stroke { dash: 2, ..STROKE }));
+        let row: Vec<_> = data[60..72].iter().map(|v| u8::from(*v > 0)).collect();
+        assert_eq!(row, [0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0]);
     }
 
     #[test]

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The most different frames, kept while the pipeline plays: their pixels and what both arms said of them.
+//!
+//! Where b speaks in time, both outcomes are on abjoin's source pad. Where it speaks later (`wait=0`), a's frame has gone
+//! on: then b's own copy, as it comes to sink_b, is taken together with what a had said. a's thread never waits: what it
+//! finds locked it lets be. Pixels are copied, for a frame that is held may be one that the camera lacks.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use gst::prelude::*;
+use gstandon::{
+    meta::{AndonFrameMeta, AndonInferenceMeta, read_any},
+    result::{Arm, Inference, Status},
+    statistics::matching::matched,
+};
+use serde::Serialize;
+
+use super::figures::Arms;
+
+/// Outcomes of a that wait for b's word: more than any queue between the arms holds.
+const MOST_WAITING: usize = 256;
+/// Scores closer than this are no difference worth a picture.
+const LEAST_SCORE_DIFFERENCE: f32 = 0.1;
+
+/// In what two outcomes differ most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// One says ok and the other ng, or leaves it to a person.
+    Verdict,
+    /// Only one saw some of the boxes.
+    Boxes,
+    /// Both say the same, but not equally sure.
+    Score,
+}
+
+/// A frame on which the arms differ.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// How much, 0..1: above a half where the verdicts differ, below where only boxes or scores do.
+    pub difference: f32,
+    /// In what.
+    pub why: Why,
+    /// What a said.
+    pub a: Arc<Inference>,
+    /// What b said.
+    pub b: Arc<Inference>,
+    /// What it is, where the source tells.
+    pub truth: Option<Arc<Inference>>,
+    /// The pixels as the arms saw them.
+    pub sample: gst::Sample,
+}
+
+/// What is being kept of a playing pipeline.
+pub struct Gallery(Arc<Shared>);
+
+struct Shared {
+    most: usize,
+    kept: Mutex<Vec<Picture>>,
+    waiting: Mutex<VecDeque<[Option<Arc<Inference>>; 2]>>,
+    providers: [Mutex<Arc<str>>; 2],
+}
+
+impl Gallery {
+    /// Begins to keep the `most` different frames of those that `join` pairs.
+    pub fn watch(join: &gst::Element, most: usize) -> Self {
+        let shared = Arc::new(Shared {
+            most,
+            kept: Mutex::default(),
+            waiting: Mutex::default(),
+            providers: [Mutex::new("".into()), Mutex::new("".into())],
+        });
+        let on = |name: &str, look: fn(&Shared, &gst::Pad, &gst::Buffer)| {
+            let shared = shared.clone();
+            let pad = join.static_pad(name).expect("an abjoin always has its three pads");
+            pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+                if let Some(buffer) = info.buffer() {
+                    look(&shared, pad, buffer);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        };
+        on("src", Shared::goes_on);
+        on("sink_b", Shared::b_speaks);
+        Self(shared)
+    }
+
+    /// What was kept, the most different first; nothing is left.
+    pub fn take(&self) -> Vec<Picture> {
+        std::mem::take(&mut *self.0.kept.lock().expect("nobody panics while holding the pictures"))
+    }
+
+    /// What ran each arm's model last; empty where nobody said.
+    pub fn providers(&self) -> Arms<String> {
+        let [a, b] = &self.0.providers;
+        Arms { a, b }.map(|p| p.lock().expect("nobody panics while holding a name").to_string())
+    }
+}
+
+impl Shared {
+    /// A frame leaves abjoin, on a's thread or on abjoin's own.
+    fn goes_on(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
+        let own = AndonInferenceMeta::get(buffer, Arm::A);
+        let Some(a) = own.or_else(|| read_any(buffer, Arm::A, size(pad))) else { return };
+        self.note(0, &a);
+        let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
+        match AndonInferenceMeta::get(buffer, Arm::B) {
+            Some(b) => self.consider(a, b, truth, buffer, pad),
+            None if AndonFrameMeta::get(buffer).is_some_and(|f| f.arms.expects(Arm::B)) => {
+                if let Ok(mut waiting) = self.waiting.try_lock() {
+                    if waiting.len() == MOST_WAITING {
+                        waiting.pop_front();
+                    }
+                    waiting.push_back([Some(a), truth]);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// A frame comes to abjoin from b, on b's thread.
+    fn b_speaks(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
+        let Some(b) = AndonInferenceMeta::get(buffer, Arm::B) else { return };
+        self.note(1, &b);
+        let same = |said: &[Option<Arc<Inference>>; 2]| {
+            said[0].as_ref().is_some_and(|a| a.frame_id == b.frame_id && a.run == b.run)
+        };
+        let said = {
+            let mut waiting = self.waiting.lock().expect("nobody panics while holding what waits");
+            let at = waiting.iter().position(same);
+            at.and_then(|at| waiting.remove(at))
+        };
+        if let Some([Some(a), truth]) = said {
+            self.consider(a, b, truth, buffer, pad);
+        }
+    }
+
+    fn note(&self, arm: usize, said: &Inference) {
+        if let Ok(mut provider) = self.providers[arm].try_lock()
+            && !said.provider.is_empty()
+            && !Arc::ptr_eq(&provider, &said.provider)
+        {
+            *provider = said.provider.clone();
+        }
+    }
+
+    fn consider(
+        &self,
+        a: Arc<Inference>,
+        b: Arc<Inference>,
+        truth: Option<Arc<Inference>>,
+        buffer: &gst::Buffer,
+        pad: &gst::Pad,
+    ) {
+        let Some((difference, why)) = difference(&a, &b) else { return };
+        let enough =
+            |kept: &[Picture]| kept.len() >= self.most && kept.last().is_none_or(|p| p.difference >= difference);
+        if self.kept.try_lock().is_ok_and(|kept| enough(&kept)) {
+            return;
+        }
+        // Memory that is not the processor's may not be copied; then there is no picture.
+        let (Some(caps), Ok(copy)) = (pad.current_caps(), buffer.copy_deep()) else { return };
+        let sample = gst::Sample::builder().buffer(&copy).caps(&caps).build();
+        if let Ok(mut kept) = self.kept.try_lock() {
+            let at = kept.partition_point(|p| p.difference >= difference);
+            kept.insert(at, Picture { difference, why, a, b, truth, sample });
+            kept.truncate(self.most);
+        }
+    }
+}
+
+/// How much two outcomes differ, 0..1, and in what; none where they do not, or one of them is no judgement.
+fn difference(a: &Inference, b: &Inference) -> Option<(f32, Why)> {
+    if a.status != Status::Ok || b.status != Status::Ok || !a.counts() {
+        return None;
+    }
+    let scores = (a.score - b.score).abs().clamp(0.0, 1.0);
+    if a.verdict != b.verdict {
+        return Some((0.5 + scores / 2.0, Why::Verdict));
+    }
+    let matching = matched(a, b);
+    let alone =
+        matching.a_only.iter().map(|i| &a.detections[*i]).chain(matching.b_only.iter().map(|i| &b.detections[*i]));
+    let surest = alone.map(|d| d.score.clamp(0.0, 1.0)).fold(0.0, f32::max);
+    if surest > 0.0 {
+        return Some((surest / 2.0, Why::Boxes));
+    }
+    (scores >= LEAST_SCORE_DIFFERENCE).then_some((scores / 4.0, Why::Score))
+}
+
+fn size(pad: &gst::Pad) -> [u32; 2] {
+    let caps = pad.current_caps();
+    let side = |name| caps.as_ref().and_then(|c| c.structure(0)?.get::<i32>(name).ok()).map_or(0, i32::unsigned_abs);
+    [side("width"), side("height")]
+}
+
+#[cfg(test)]
+mod tests {
+    use gstandon::result::{Detection, Frame, Verdict};
+
+    use super::*;
+
+    fn said(arm: Arm, verdict: Verdict, score: f32, boxes: &[(f32, f32)]) -> Inference {
+        let mut i = Inference { verdict, score, ..Inference::new("m".into(), arm, &Frame::new(None), [100, 100]) };
+        i.detections =
+            boxes.iter().map(|(x, score)| Detection::new(0, "open".into(), *score, [*x, 10.0, 10.0, 10.0])).collect();
+        i
+    }
+
+    #[test]
+    fn a_difference_of_verdicts_comes_before_one_of_boxes_before_one_of_scores() {
+        let of = |a: Inference, b: Inference| difference(&a, &b);
+        let verdict = of(said(Arm::A, Verdict::Ok, 0.4, &[]), said(Arm::B, Verdict::Ng, 0.5, &[(10.0, 0.5)])).unwrap();
+        let boxes =
+            of(said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]), said(Arm::B, Verdict::Ng, 0.9, &[(50.0, 0.9)])).unwrap();
+        let score =
+            of(said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]), said(Arm::B, Verdict::Ng, 0.5, &[(10.0, 0.5)])).unwrap();
+        assert_eq!([verdict.1, boxes.1, score.1], [Why::Verdict, Why::Boxes, Why::Score]);
+        assert!(verdict.0 > 0.5 && verdict.0 > boxes.0 && boxes.0 > score.0, "{verdict:?} {boxes:?} {score:?}");
+    }
+
+    #[test]
+    fn what_is_the_same_or_not_judged_is_no_difference() {
+        let a = || said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]);
+        assert_eq!(difference(&a(), &said(Arm::B, Verdict::Ng, 0.88, &[(10.0, 0.88)])), None);
+        let failed = Inference { status: Status::Error, ..said(Arm::B, Verdict::Unjudged, 0.0, &[]) };
+        assert_eq!(difference(&a(), &failed), None);
+    }
+
+    /// Frames through an abjoin with what both arms said on them: `late` comes on b after the frame of a has gone on.
+    fn shown(scores: &[f32], most: usize, late: bool) -> (Gallery, Vec<Picture>) {
+        crate::cli::init().unwrap();
+        let pipeline = gst::parse::launch("abjoin name=j wait=0 ! fakesink async=false").unwrap();
+        let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
+        let join = pipeline.by_name("j").unwrap();
+        let gallery = Gallery::watch(&join, most);
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let pads = ["sink_a", "sink_b"].map(|name| join.static_pad(name).unwrap());
+        let caps =
+            gst::Caps::builder("video/x-raw").field("format", "GRAY8").field("width", 4).field("height", 4).build();
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        for pad in &pads {
+            pad.send_event(gst::event::StreamStart::new(&pad.name()));
+            pad.send_event(gst::event::Caps::new(&caps));
+            pad.send_event(gst::event::Segment::new(&segment));
+        }
+        for score in scores {
+            let mut frame = Frame::new(None);
+            frame.arms = gstandon::result::Arms::AB;
+            let push = |pad: &gst::Pad, arm, score| {
+                let mut buffer = gst::Buffer::from_slice([7u8; 16]);
+                let meta = buffer.get_mut().unwrap();
+                AndonFrameMeta::set(meta, frame.clone());
+                let said = Inference { score, verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &frame, [4, 4]) };
+                AndonInferenceMeta::set(meta, Arc::new(Inference { provider: "cpu".into(), ..said }));
+                pad.chain(buffer).unwrap();
+            };
+            // What comes first on b is on a's frame as it leaves.
+            let order = if late { [0, 1] } else { [1, 0] };
+            for arm in order {
+                push(&pads[arm], [Arm::A, Arm::B][arm], [0.0, *score][arm]);
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        let pictures = gallery.take();
+        (gallery, pictures)
+    }
+
+    #[test]
+    fn the_most_different_frames_are_kept_whether_b_speaks_in_time_or_late() {
+        for late in [false, true] {
+            let (gallery, pictures) = shown(&[0.2, 0.9, 0.05, 0.5, 0.3], 3, late);
+            let scores: Vec<_> = pictures.iter().map(|p| p.b.score).collect();
+            assert_eq!(scores, [0.9, 0.5, 0.3], "late: {late}");
+            assert_eq!(pictures[0].sample.buffer().unwrap().map_readable().unwrap().as_slice(), [7; 16]);
+            assert_eq!(gallery.providers(), Arms { a: "cpu".into(), b: "cpu".into() });
+        }
+    }
+
+    #[test]
+    fn none_are_kept_where_none_are_wanted() {
+        assert!(shown(&[0.9], 0, false).1.is_empty());
+    }
+}

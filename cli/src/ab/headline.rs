@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What is known, in one line: never more than the labels and the figures say.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::figures::{Figures, counted};
+
+/// The outcome in a few words, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headline {
+    /// `Not decided`, for instance.
+    pub what: String,
+    /// A sentence.
+    pub why: String,
+}
+
+impl fmt::Display for Headline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+impl Serialize for Headline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The headline over the last comparison and the last judgement.
+pub fn headline(ab: Option<Figures<'_>>, judgement: Option<Figures<'_>>) -> Headline {
+    let (what, why) = match (judgement, ab) {
+        (Some(judgement), ab) => judged(judgement, ab),
+        (None, Some(ab)) => compared(ab),
+        (None, None) => ("Nothing was compared".into(), "abjoin made no report before the end".into()),
+    };
+    Headline { what, why }
+}
+
+fn judged(judgement: Figures<'_>, ab: Option<Figures<'_>>) -> (String, String) {
+    let what = match judgement.text("/decision") {
+        "promote" => "Challenger is better",
+        "abort" => "Challenger is not fit",
+        _ => "Not decided",
+    };
+    let reasons = judgement.list("/reasons").join("; ");
+    let why = match (reasons.is_empty(), ab) {
+        (false, _) => reasons,
+        (true, Some(ab)) => compared(ab).1,
+        (true, None) => "no reason is given".into(),
+    };
+    (what.into(), why)
+}
+
+fn compared(ab: Figures<'_>) -> (String, String) {
+    let (parts, different) = (ab.count("/compared"), ab.different());
+    if parts == 0 {
+        return apart(ab);
+    }
+    let of = counted(parts, "part", "parts");
+    let what =
+        if different == 0 { format!("No difference on {of}") } else { format!("Different on {different} of {of}") };
+    let why = if ab.knows_truth() {
+        let count = |name: &str| ab.arms(&format!("/truth/{{}}/{name}"));
+        let (caught, escapes, overkill, passed) =
+            (count("caught"), count("escapes"), count("overkill"), count("passed"));
+        format!(
+            "of {} with a defect a let {} escape and b {}; of {} a threw away {} and b {}: counts, not a test",
+            counted(caught.a + escapes.a, "part", "parts"),
+            escapes.a,
+            escapes.b,
+            counted(overkill.a + passed.a, "good one", "good ones"),
+            overkill.a,
+            overkill.b
+        )
+    } else if different == 0 {
+        "both gave every part the same verdict; whether it is the right one, only labels can say".into()
+    } else {
+        "without labels nobody can say which is better".into()
+    };
+    (what, why)
+}
+
+/// No part was seen by both.
+fn apart(ab: Figures<'_>) -> (String, String) {
+    let (judged, ng) = (ab.judged(), ab.said("ng"));
+    if ab.text("/mode") == "split" {
+        let why = format!(
+            "each part went to one arm; a called {} of {} ng, b {} of {}",
+            ng.a,
+            counted(judged.a, "part", "parts"),
+            ng.b,
+            judged.b
+        );
+        return ("Not compared part by part".into(), why);
+    }
+    let why = format!(
+        "of {} on arm a, {} came from arm b, {} were dropped on the way, and b failed on {}",
+        counted(ab.count("/frames/a"), "frame", "frames"),
+        ab.count("/frames/b"),
+        ab.count("/frames/dropped"),
+        ab.count("/errors/b")
+    );
+    ("Nothing was compared".into(), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of(ab: &Value, judgement: Option<&Value>) -> String {
+        headline(Some(Figures(ab)), judgement.map(Figures)).to_string()
+    }
+
+    fn ab() -> Value {
+        json!({"compared": 100, "parts": {"ok_ok": 90, "ok_ng": 6, "ng_ok": 1, "ng_ng": 3}})
+    }
+
+    #[test]
+    fn without_labels_it_says_different_and_never_better() {
+        assert_eq!(of(&ab(), None), "Different on 7 of 100 parts: without labels nobody can say which is better");
+        let same = json!({"compared": 1, "parts": {"ok_ok": 1}});
+        assert!(of(&same, None).starts_with("No difference on 1 part: both gave every part the same verdict"));
+    }
+
+    #[test]
+    fn with_the_truth_it_counts_and_does_not_judge() {
+        let mut ab = ab();
+        ab["truth"] = json!({"a": {"caught": 3, "escapes": 6, "overkill": 1, "passed": 90},
+                             "b": {"caught": 8, "escapes": 1, "overkill": 0, "passed": 91}});
+        let said = of(&ab, None);
+        assert!(said.contains("of 9 parts with a defect a let 6 escape and b 1"), "{said}");
+        assert!(said.contains("of 91 good ones a threw away 1 and b 0: counts, not a test"), "{said}");
+    }
+
+    #[test]
+    fn a_judgement_has_the_word_and_its_own_reasons() {
+        let judgement = |decision: &str| json!({"decision": decision, "reasons": ["first", "second"]});
+        assert_eq!(of(&ab(), Some(&judgement("promote"))), "Challenger is better: first; second");
+        assert_eq!(of(&ab(), Some(&judgement("hold"))), "Not decided: first; second");
+        assert_eq!(of(&ab(), Some(&judgement("abort"))), "Challenger is not fit: first; second");
+        assert_eq!(of(&ab(), Some(&judgement("something new"))), "Not decided: first; second");
+    }
+
+    #[test]
+    fn where_nothing_was_compared_it_says_why() {
+        let ab = json!({"compared": 0, "frames": {"a": 30, "b": 2, "dropped": 28}, "errors": {"b": 2}});
+        assert!(
+            of(&ab, None)
+                .ends_with("of 30 frames on arm a, 2 came from arm b, 28 were dropped on the way, and b failed on 2")
+        );
+        let split = json!({"mode": "split", "compared": 0, "arms": {"a": {"ok": 8, "ng": 2}, "b": {"ok": 1, "ng": 1}}});
+        assert!(of(&split, None).contains("a called 2 of 10 parts ng, b 1 of 2"), "{}", of(&split, None));
+        assert!(headline(None, None).to_string().starts_with("Nothing was compared"));
+    }
+}

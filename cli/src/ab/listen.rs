@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What abjoin said while the pipeline played: bounded, however long that was.
+
+use gstandon::meta::message::json_of;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::figures::{Arms, Figures};
+
+/// Comparisons that are kept: one begins with every change of a model.
+const MOST_COMPARISONS: usize = 64;
+/// Single messages of a kind that are kept; the others are counted.
+const MOST_LISTED: usize = 200;
+/// Points over time; where there are more, every other goes.
+const MOST_POINTS: usize = 2000;
+
+/// The first of many, and how many there were.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Listed {
+    /// All of them.
+    pub total: u64,
+    /// The first 200.
+    pub first: Vec<Value>,
+}
+
+impl Listed {
+    fn add(&mut self, value: Value) {
+        self.total += 1;
+        if self.first.len() < MOST_LISTED {
+            self.first.push(value);
+        }
+    }
+}
+
+/// How the score stood at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Frames of arm a by then.
+    pub frames: u64,
+    /// Who was compared; a change of a model begins a new comparison.
+    pub comparison: usize,
+    /// Parts compared, and of these those with equal verdicts.
+    pub compared: u64,
+    /// See above.
+    pub agreed: u64,
+    /// Parts that each arm judged, and of these those it called ng.
+    pub judged: Arms<u64>,
+    /// See above.
+    pub ng: Arms<u64>,
+    /// Median latency, µs; 0 while unknown.
+    pub p50: Arms<u64>,
+    /// 99 of 100 frames were no slower, µs.
+    pub p99: Arms<u64>,
+}
+
+/// All that was said.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// The last `andon/ab` of each comparison.
+    pub reports: Vec<Value>,
+    /// The last `andon/ab-judgement`.
+    pub judgement: Option<Value>,
+    /// Every `andon/disagreement`.
+    pub disagreements: Listed,
+    /// Every `andon/label-wanted`.
+    pub labels_wanted: Listed,
+    /// In order.
+    pub history: Vec<Point>,
+    /// Comparisons begun.
+    pub begun: usize,
+}
+
+impl Log {
+    /// Takes in a message of abjoin's.
+    pub fn hear(&mut self, message: &gst::MessageRef) {
+        if let Some(report) = json_of(message, "andon/ab") {
+            self.report(report);
+        } else if let Some(judgement) = json_of(message, "andon/ab-judgement") {
+            self.judgement = Some(judgement);
+        } else if let Some(disagreement) = json_of(message, "andon/disagreement") {
+            self.disagreements.add(disagreement);
+        } else if let Some(wanted) = json_of(message, "andon/label-wanted") {
+            self.labels_wanted.add(wanted);
+        }
+    }
+
+    fn report(&mut self, report: Value) {
+        // Nobody is named before both have judged a frame.
+        let nobody =
+            |r: &Value| r["models"]["a"]["digest"] == "" && r["models"]["b"]["digest"] == "" && r["compared"] == 0;
+        match self.reports.last_mut() {
+            Some(last) if last["models"] == report["models"] || nobody(last) => *last = report,
+            _ => {
+                self.begun += 1;
+                self.reports.push(report);
+                if self.reports.len() > MOST_COMPARISONS {
+                    self.reports.remove(0);
+                }
+            }
+        }
+        let figures = Figures(self.reports.last().expect("one was just put there"));
+        let point = Point {
+            frames: figures.count("/frames/a"),
+            comparison: self.begun,
+            compared: figures.count("/compared"),
+            agreed: figures.count("/parts/ok_ok") + figures.count("/parts/ng_ng"),
+            judged: figures.judged(),
+            ng: figures.said("ng"),
+            p50: figures.arms("/latency_us/{}/p50"),
+            p99: figures.arms("/latency_us/{}/p99"),
+        };
+        if self.history.last() != Some(&point) {
+            self.history.push(point);
+        }
+        if self.history.len() > MOST_POINTS {
+            let mut at = 0;
+            self.history.retain(|_| {
+                at += 1;
+                at % 2 == 1
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(b: &str, compared: u64) -> Value {
+        json!({"models": {"a": {"digest": "1"}, "b": {"digest": b}}, "compared": compared,
+               "parts": {"ok_ok": compared, "ok_ng": 0, "ng_ok": 0, "ng_ng": 0}, "frames": {"a": compared}})
+    }
+
+    #[test]
+    fn the_last_report_of_each_pair_of_models_is_kept() {
+        let mut log = Log::default();
+        for (b, compared) in [("", 0), ("2", 5), ("2", 9), ("3", 1)] {
+            let mut said = report(b, compared);
+            if b.is_empty() {
+                said["models"]["a"]["digest"] = "".into();
+            }
+            log.report(said);
+        }
+        let kept: Vec<_> =
+            log.reports.iter().map(|r| (r["models"]["b"]["digest"].clone(), r["compared"].clone())).collect();
+        assert_eq!(kept, [(json!("2"), json!(9)), (json!("3"), json!(1))]);
+        let of: Vec<_> = log.history.iter().map(|p| (p.comparison, p.agreed)).collect();
+        assert_eq!(of, [(1, 0), (1, 5), (1, 9), (2, 1)]);
+    }
+
+    #[test]
+    fn a_long_run_is_kept_in_bounds_and_keeps_its_ends() {
+        let mut log = Log::default();
+        for n in 0..10_000 {
+            log.report(report("2", n));
+            log.disagreements.add(json!(n));
+        }
+        assert!(log.history.len() <= MOST_POINTS);
+        assert_eq!((log.history[0].compared, log.history.last().unwrap().compared > 9_900), (0, true));
+        assert_eq!((log.disagreements.total, log.disagreements.first.len()), (10_000, MOST_LISTED));
+    }
+
+    #[test]
+    fn the_same_said_twice_is_one_point() {
+        let mut log = Log::default();
+        log.report(report("2", 5));
+        log.report(report("2", 5));
+        assert_eq!(log.history.len(), 1);
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon ab`: plays a pipeline file with two arms and ends in a side-by-side report: HTML, Markdown and JSON.
+
+mod arms;
+mod figures;
+mod gallery;
+mod headline;
+mod listen;
+mod markdown;
+mod page;
+mod picture;
+mod plots;
+mod record;
+mod tables;
+
+use std::{
+    cell::RefCell,
+    fs::{self, OpenOptions},
+    path::PathBuf,
+    process::ExitCode,
+    rc::Rc,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use gst::prelude::*;
+
+use crate::run::{End, PipelineFile, Voice, play};
+use gallery::Gallery;
+use listen::Log;
+use record::Record;
+
+/// What --check answers where the candidate does not pass.
+const NOT_PASSED: u8 = 3;
+/// Reports are asked for so often, where the file leaves abjoin's report-interval as it is: plots over time need points.
+const REPORT_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
+
+/// Plays a pipeline file with two arms and ends in a side-by-side report.
+///
+/// The file has an abtee and an abjoin, as pipelines/shadow.launch has. Ctrl-C ends the stream cleanly, with a report; a
+/// second one stops at once.
+#[derive(Args)]
+pub struct Ab {
+    #[command(flatten)]
+    file: PipelineFile,
+    /// Folder for index.html, report.md and report.json
+    #[arg(long, value_name = "DIR", default_value = "ab-report")]
+    report: PathBuf,
+    /// The abjoin to listen to, where the file has several
+    #[arg(long, value_name = "NAME")]
+    join: Option<String>,
+    /// Show so many of the most different frames
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=256))]
+    frames: u16,
+    /// Print what elements say as JSON lines
+    #[arg(long)]
+    json: bool,
+    /// Exit with 3 where the judgement is abort or, without a judgement, arm b failed on a frame or never got one
+    #[arg(long)]
+    check: bool,
+}
+
+impl Ab {
+    /// Plays it and writes the report; 0 at the end of the stream, 3 where a check is asked for and not passed, 130 when
+    /// a second Ctrl-C cut it short, an error where it failed.
+    pub fn execute(self) -> Result<ExitCode> {
+        let line = self.file.line()?;
+        let pipeline = self.file.pipeline(&line)?;
+        let join = arms::join(&pipeline, self.join.as_deref()).map_err(|what| self.file.misused(&what))?;
+        self.prepare()?;
+        if join.property::<u64>("report-interval") == arms::default_interval(&join) {
+            join.set_property("report-interval", REPORT_INTERVAL.nseconds());
+        }
+        let gallery = Gallery::watch(&join, self.frames.into());
+        let log = Rc::new(RefCell::new(Log::default()));
+        let started = now()?;
+
+        let (hearing, of) = (log.clone(), join.clone().upcast::<gst::Object>());
+        let end = play(&pipeline, Voice { json: self.json }, move |message| {
+            if message.src() == Some(&of) {
+                hearing.borrow_mut().hear(message);
+            }
+        });
+
+        let pictures = gallery.take();
+        let record = Record::new(
+            &log.borrow(),
+            &pictures,
+            &join,
+            record::Run {
+                file: self.file.path.display().to_string(),
+                pipeline: line,
+                started_utc: started,
+                ended_utc: now()?,
+                end: match &end {
+                    Ok(End::Eos) => "eos".into(),
+                    Ok(End::Stopped) => "stopped".into(),
+                    Err(error) => format!("failed: {error:#}"),
+                },
+                providers: gallery.providers(),
+            },
+        );
+        self.write("report.json", &format!("{:#}\n", serde_json::to_value(&record)?))?;
+        self.write("report.md", &markdown::text(&record))?;
+        self.write("index.html", &page::page(&record, &log.borrow().history, &pictures))?;
+        eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
+
+        let end = end?;
+        if self.check && end == End::Eos && !record.passes() {
+            eprintln!("not passed: {}", record.objection());
+            return Ok(ExitCode::from(NOT_PASSED));
+        }
+        Ok(end.code())
+    }
+
+    /// Makes the folder and finds out that it can be written before the run, not after it.
+    fn prepare(&self) -> Result<()> {
+        let path = self.report.join("report.json");
+        fs::create_dir_all(&self.report)
+            .and_then(|()| OpenOptions::new().create(true).append(true).open(&path).map(drop))
+            .with_context(|| {
+                format!(
+                    "the report cannot be written to {}; name another folder with --report=DIR",
+                    self.report.display()
+                )
+            })
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.report.join(name);
+        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+    }
+}
+
+/// This moment, in UTC, as ISO 8601.
+fn now() -> Result<String> {
+    Ok(glib::DateTime::now_utc()?.format("%Y-%m-%dT%H:%M:%SZ")?.into())
+}

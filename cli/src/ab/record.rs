@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `report.json`: everything that the report says, for programs (`andon.ab-report/1`).
+
+use std::collections::BTreeMap;
+
+use gst::prelude::*;
+use gstandon::{meta::event, result::Verdict};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    arms,
+    figures::{Arms, Figures, counted},
+    gallery::{Picture, Why},
+    headline::{Headline, headline},
+    listen::{Listed, Log},
+};
+
+/// What was played, and when.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    /// The pipeline file, as it was named.
+    pub file: String,
+    /// The line that was played.
+    pub pipeline: String,
+    /// When it began, ISO 8601.
+    pub started_utc: String,
+    /// When it ended.
+    pub ended_utc: String,
+    /// `eos`, `stopped`, or `failed: ` and why.
+    pub end: String,
+    /// What ran each arm's model; empty where nobody said.
+    pub providers: Arms<String>,
+}
+
+/// One of the most different frames.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// The process start that the frame's id belongs to.
+    pub run: String,
+    /// Its id.
+    pub frame_id: u64,
+    /// The part it shows, where it has one.
+    pub part: Option<String>,
+    /// How much the arms differ on it, 0..1.
+    pub difference: f32,
+    /// In what.
+    pub why: Why,
+    /// What each said.
+    pub verdicts: Arms<Verdict>,
+    /// How sure each was.
+    pub scores: Arms<f32>,
+    /// What it is, where the source tells.
+    pub truth: Option<Verdict>,
+}
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub struct Record {
+    /// Always `andon.ab-report/1`.
+    pub schema: &'static str,
+    /// What is known.
+    pub headline: Headline,
+    /// What was played.
+    #[serde(flatten)]
+    pub run: Run,
+    /// The last `andon/ab` of each pair of models, in order.
+    pub ab: Vec<Value>,
+    /// The last `andon/ab-judgement`.
+    pub judgement: Option<Value>,
+    /// Parts on which the arms differ.
+    pub disagreements: Listed,
+    /// Parts that abjoin asked a label for.
+    pub labels_wanted: Listed,
+    /// The most different frames, most different first.
+    pub frames: Vec<Shown>,
+    /// `stats` of the abjoin, and of its abtee, by the element's name.
+    pub elements: BTreeMap<String, Value>,
+}
+
+impl Record {
+    /// All that was said and kept, put together.
+    pub fn new(log: &Log, pictures: &[Picture], join: &gst::Element, run: Run) -> Self {
+        let figures = log.reports.last().map(Figures);
+        let stats = |element: gst::Element| {
+            let stats = element.property::<gst::Structure>("stats");
+            (element.name().to_string(), event::fields(&stats).into_iter().collect())
+        };
+        Self {
+            schema: "andon.ab-report/1",
+            headline: headline(figures, log.judgement.as_ref().map(Figures)),
+            run,
+            ab: log.reports.clone(),
+            judgement: log.judgement.clone(),
+            disagreements: log.disagreements.clone(),
+            labels_wanted: log.labels_wanted.clone(),
+            frames: pictures.iter().map(shown).collect(),
+            elements: arms::tee(join).into_iter().chain([join.clone()]).map(stats).collect(),
+        }
+    }
+
+    /// The figures of the last pair of models.
+    pub fn last(&self) -> Option<Figures<'_>> {
+        self.ab.last().map(Figures)
+    }
+
+    /// The judgement's.
+    pub fn judged(&self) -> Option<Figures<'_>> {
+        self.judgement.as_ref().map(Figures)
+    }
+
+    /// What stands against the candidate; empty where nothing does.
+    ///
+    /// With a judgement, that it is `abort`. Without one, that b failed on a frame, or that no frame came from it.
+    pub fn objection(&self) -> String {
+        if let Some(judgement) = self.judged() {
+            let abort = judgement.text("/decision") == "abort";
+            return if abort { self.headline.to_string() } else { String::new() };
+        }
+        let errors = self.ab.iter().map(|ab| Figures(ab).count("/errors/b")).sum();
+        match (self.last().map_or(0, |ab| ab.count("/frames/b")), errors) {
+            (0, _) => "no frame came from arm b".into(),
+            (_, 0) => String::new(),
+            (_, errors) => format!("arm b failed on {}", counted(errors, "frame", "frames")),
+        }
+    }
+
+    /// Whether nothing stands against the candidate.
+    pub fn passes(&self) -> bool {
+        self.objection().is_empty()
+    }
+}
+
+fn shown(picture: &Picture) -> Shown {
+    let (a, b) = (&picture.a, &picture.b);
+    Shown {
+        run: a.run.to_string(),
+        frame_id: a.frame_id,
+        part: a.part.as_ref().map(|p| p.id.to_string()),
+        difference: picture.difference,
+        why: picture.why,
+        verdicts: Arms { a: a.verdict, b: b.verdict },
+        scores: Arms { a: a.score, b: b.score },
+        truth: picture.truth.as_ref().map(|t| t.verdict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(log: &Log) -> Record {
+        crate::cli::init().unwrap();
+        let join = gst::ElementFactory::make("abjoin").name("j").build().unwrap();
+        let run = Run {
+            file: "x.launch".into(),
+            pipeline: "…".into(),
+            started_utc: String::new(),
+            ended_utc: String::new(),
+            end: "eos".into(),
+            providers: Arms { a: "cpu".into(), b: "cpu".into() },
+        };
+        Record::new(log, &[], &join, run)
+    }
+
+    fn heard(ab: Value, judgement: Option<Value>) -> Record {
+        record(&Log { reports: vec![ab], judgement, ..Log::default() })
+    }
+
+    #[test]
+    fn it_has_the_stats_of_the_elements_by_their_names() {
+        let json = serde_json::to_value(record(&Log::default())).unwrap();
+        assert_eq!(json["schema"], "andon.ab-report/1");
+        assert_eq!(json["elements"]["j"]["compared"], 0);
+        assert_eq!(json["pipeline"], "…");
+        assert!(json["headline"].as_str().unwrap().starts_with("Nothing was compared: "));
+    }
+
+    #[test]
+    fn an_abort_does_not_pass_and_a_hold_does() {
+        let fine = json!({"frames": {"b": 9}, "errors": {"b": 3}});
+        let said = |decision: &str| heard(fine.clone(), Some(json!({"decision": decision, "reasons": ["why"]})));
+        assert_eq!(said("abort").objection(), "Challenger is not fit: why");
+        assert!(said("hold").passes() && said("promote").passes(), "the judgement has weighed the errors");
+    }
+
+    #[test]
+    fn without_a_judgement_errors_and_silence_do_not_pass() {
+        assert!(heard(json!({"frames": {"b": 9}, "errors": {"b": 0}}), None).passes());
+        let failed = heard(json!({"frames": {"b": 9}, "errors": {"b": 1}}), None);
+        assert_eq!(failed.objection(), "arm b failed on 1 frame");
+        assert_eq!(heard(json!({"frames": {"a": 9}}), None).objection(), "no frame came from arm b");
+        assert!(!record(&Log::default()).passes(), "nothing was heard at all");
+    }
+}
