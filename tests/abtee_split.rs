@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
 use common::tee::{Bench, Got, Pair, SOON, TestPad, arms, frame, gate, id, index, sink};
@@ -116,22 +116,25 @@ fn every_change_of_mode_or_weight_falls_exactly_between_two_frames_also_from_ano
     let pair = Pair::new(sink(), sink());
     pair.tee.set_property("leaky", false);
     pair.tee.set_property("weight", 1.0f64);
-    let playing = AtomicBool::new(true);
-    let n = 20_000;
+    let (playing, n) = (AtomicBool::new(true), AtomicU64::new(0));
     std::thread::scope(|s| {
         s.spawn(|| {
-            let mut k = 0;
-            while playing.load(SeqCst) {
+            for k in 0..400 {
                 pair.tee.set_property_from_str("mode", ["shadow", "split", "a", "b"][k % 4]);
-                k += 1;
-                std::thread::yield_now();
+                // Of two frames that end after the change, one has begun after it.
+                let before = n.load(SeqCst);
+                while n.load(SeqCst) < before + 2 {
+                    std::thread::yield_now();
+                }
             }
+            playing.store(false, SeqCst);
         });
-        for k in 0..n {
-            pair.src.push(frame(k)).unwrap();
+        while playing.load(SeqCst) {
+            pair.src.push(frame(n.load(SeqCst))).unwrap();
+            n.fetch_add(1, SeqCst);
         }
-        playing.store(false, SeqCst);
     });
+    let n = n.into_inner();
     pair.src.push_event(gst::event::Eos::new());
     let (mut seen, mut left_to_a, mut changes) = ([vec![], vec![]], 0, 0);
     let ended = |arm: &TestPad| arm.pad.sticky_event::<gst::event::Eos>(0).is_some();
@@ -163,7 +166,7 @@ fn every_change_of_mode_or_weight_falls_exactly_between_two_frames_also_from_ano
     all.dedup();
     assert!(all.into_iter().eq(0..n), "the ids on both arms leave no gap");
     assert_eq!(left_to_a, pair.stat("dropped") + pair.stat("given-to-a"));
-    assert!(changes > 10, "{changes} changes were seen");
+    assert!(changes >= 200, "{changes} changes were seen");
 }
 
 #[test]

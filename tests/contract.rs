@@ -48,6 +48,8 @@ fn beside_a_challenger_that_errs_or_ends_every_frame_leaves_in_order_whatever_is
             let left = line.end();
             assert!(ids(&left).into_iter().eq(0..400), "wait={wait} leaky={leaky}");
             let both = left.iter().filter(|l| l.1.is_some()).count();
+            let stat = |name| line.stat(&line.tee, name);
+            assert_eq!(stat("to-b") + stat("dropped") + stat("refused"), 400, "each frame is counted once on b's side");
             assert!(both <= 50 && (wait != "-1" || leaky == "true" || both == 50), "{both} with both opinions");
         }
     }

@@ -86,7 +86,10 @@ impl AbTee {
         if error == gst::FlowError::NotLinked {
             return;
         }
-        self.counts.refused.more(self.branch.fail() as u64);
+        // A frame that came in at the same moment finds b out already.
+        let Some(waiting) = self.branch.fail() else { return };
+        self.counts.to_b.less(waiting);
+        self.counts.refused.more(waiting);
         gst::warning!(CAT, imp = self, "arm b is out: {error}");
         let reason = match error {
             gst::FlowError::NotNegotiated => "arm b does not take the caps of arm a",

@@ -242,15 +242,16 @@ impl Branch {
         self.changed.notify_all();
     }
 
-    /// Marks arm b as failed; answers the frames that waited, which it will never see.
-    pub fn fail(&self) -> usize {
+    /// Marks arm b as failed; answers how many frames waited, which it will never see. None where it had failed already.
+    pub fn fail(&self) -> Option<u64> {
         let mut state = self.state.lock();
-        state.out = true;
-        let waiting = state.buffers;
-        state.buffers = 0;
+        if std::mem::replace(&mut state.out, true) {
+            return None;
+        }
+        let waiting = std::mem::take(&mut state.buffers) as u64;
         state.items.retain(|i| matches!(i, Item::Event(_) | Item::Revive));
         self.changed.notify_all();
-        waiting
+        Some(waiting)
     }
 
     /// Marks arm b as good again; answers whether it was out.
@@ -326,11 +327,31 @@ mod tests {
     }
 
     #[test]
+    fn who_would_have_arm_b_alone_waits_for_what_is_queued_and_no_longer_than_b_is_wanted() {
+        let branch = branch();
+        assert_eq!(branch.claim(|| true), Room::Yes);
+        branch.done();
+        branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
+        assert_eq!(branch.claim(|| false), Room::Out, "a frame waits");
+        std::thread::scope(|s| {
+            let waiting = s.spawn(|| branch.claim(|| true));
+            assert!(matches!(branch.pop(), Some(Item::Buffer(..))));
+            branch.done();
+            assert_eq!(waiting.join().unwrap(), Room::Yes);
+        });
+        branch.done();
+        branch.fail();
+        assert_eq!(branch.claim(|| true), Room::Out, "b has failed");
+        branch.flush_start();
+        assert_eq!(branch.claim(|| true), Room::Flushing);
+    }
+
+    #[test]
     fn who_waits_for_room_is_sent_away_by_flush_stop_and_failure() {
         for (end, answer) in [
             (Branch::flush_start as fn(&Branch), Room::Flushing),
             (Branch::stop, Room::Flushing),
-            (|b: &Branch| assert_eq!(b.fail(), 1), Room::Out),
+            (|b: &Branch| assert_eq!((b.fail(), b.fail()), (Some(1), None)), Room::Out),
         ] {
             let branch = branch();
             branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));

@@ -17,6 +17,11 @@ impl Count {
     pub fn more(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
+
+    /// So many less, which had been counted too soon.
+    pub fn less(&self, n: u64) {
+        self.0.fetch_sub(n, Relaxed);
+    }
 }
 
 /// The counters.
