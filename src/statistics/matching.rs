@@ -1,11 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which boxes of two arms show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by score.
 //!
-//! Arm a's boxes choose, the surest first, and each takes the box of b that overlaps it most; a box is taken once: the
-//! matching of PASCAL VOC (Everingham et al., 2010).
+//! Arm a's boxes choose, the best score first, and each takes the box of b that overlaps it most and is still free: the
+//! matching of PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list; of equal overlaps the
+//! better score is taken. An oriented box is matched by the upright one around it.
 
-use super::agreement::SAME_BOX_IOU;
-use crate::result::{BoxPx, Detection, Inference, iou};
+use crate::result::{BoxPx, Detection, Inference};
+
+/// Boxes of one label that overlap at least so much show the same thing.
+pub const SAME_BOX_IOU: f64 = 0.5;
+
+/// What became of a box, by its index among the detections of its arm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found {
+    /// Both arms have it.
+    ByBoth(Pair),
+    /// Only a has it.
+    ByA(usize),
+    /// Only b has it.
+    ByB(usize),
+}
 
 /// Two boxes, one of each arm, that show the same thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +29,74 @@ pub struct Pair {
     /// Index into b's detections.
     pub b: usize,
     /// How much they overlap, 0.5..1.
-    pub iou: f32,
+    pub iou: f64,
+}
+
+/// One box, while it is matched.
+struct Slot {
+    at: usize,
+    bbox: [f64; 4],
+    taken: bool,
+}
+
+/// Matches frame after frame. Its lists are empty between two, and kept for their memory.
+#[derive(Default)]
+pub struct Matcher {
+    ours: Vec<Slot>,
+    theirs: Vec<Slot>,
+}
+
+impl Matcher {
+    /// Tells of every box once: of a's by score, then of those that only b has, by score. Boxes of b are scaled to the
+    /// frame as a saw it.
+    pub fn each(&mut self, a: &Inference, b: &Inference, mut found: impl FnMut(Found)) {
+        let Self { ours, theirs } = self;
+        let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
+        fill(ours, &a.detections, [1.0; 2]);
+        fill(theirs, &b.detections, scale);
+        for our in ours.drain(..) {
+            let label = &a.detections[our.at].label;
+            let mut best: Option<(f64, usize)> = None;
+            for (i, their) in theirs.iter().enumerate().filter(|(_, t)| !t.taken) {
+                let iou = iou(&our.bbox, &their.bbox);
+                let better = iou >= SAME_BOX_IOU && best.is_none_or(|(most, _)| iou > most);
+                if better && b.detections[their.at].label == *label {
+                    best = Some((iou, i));
+                }
+            }
+            found(match best {
+                Some((iou, i)) => {
+                    theirs[i].taken = true;
+                    Found::ByBoth(Pair { a: our.at, b: theirs[i].at, iou })
+                }
+                None => Found::ByA(our.at),
+            });
+        }
+        for their in theirs.drain(..).filter(|t| !t.taken) {
+            found(Found::ByB(their.at));
+        }
+    }
+}
+
+fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2]) {
+    slots.extend(detections.iter().enumerate().map(|(at, d)| {
+        let [x, y, w, h] = BoxPx::map(d.upright(), f64::from);
+        Slot { at, bbox: [x * scale[0], y * scale[1], w * scale[0], h * scale[1]], taken: false }
+    }));
+    let score = |slot: &Slot| detections[slot.at].score;
+    slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
+}
+
+/// As [`crate::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
+fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+    let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
+    let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
+    // What is no number overlaps nothing.
+    if !(w > 0.0 && h > 0.0) {
+        return 0.0;
+    }
+    let inter = w * h;
+    inter / (a[2] * a[3] + b[2] * b[3] - inter)
 }
 
 /// What became of all boxes of two arms: every index of either is here once.
@@ -36,36 +117,15 @@ impl Matching {
     }
 }
 
-/// Matches the boxes of both arms on one frame; b's are scaled to the frame as a saw it.
+/// Matches the boxes of both arms on one frame.
 pub fn matched(a: &Inference, b: &Inference) -> Matching {
-    let scale = [0, 1].map(|i| a.frame[i].max(1) as f32 / b.frame[i].max(1) as f32);
-    let theirs: Vec<BoxPx> = b.detections.iter().map(|d| [0, 1, 2, 3].map(|i| d.bbox[i] * scale[i % 2])).collect();
-    // Best first, so that of two boxes which overlap equally the surer is taken.
-    let mut free = best_first(&b.detections);
     let mut out = Matching::default();
-    for i in best_first(&a.detections) {
-        let ours = &a.detections[i];
-        let mut best: Option<(usize, f32)> = None;
-        for (at, j) in free.iter().enumerate().filter(|(_, j)| b.detections[**j].label == ours.label) {
-            let overlap = iou(&ours.bbox, &theirs[*j]);
-            if overlap >= SAME_BOX_IOU && best.is_none_or(|(_, most)| overlap > most) {
-                best = Some((at, overlap));
-            }
-        }
-        match best {
-            Some((at, iou)) => out.both.push(Pair { a: i, b: free.remove(at), iou }),
-            None => out.a_only.push(i),
-        }
-    }
-    out.b_only = free;
+    Matcher::default().each(a, b, |found| match found {
+        Found::ByBoth(pair) => out.both.push(pair),
+        Found::ByA(at) => out.a_only.push(at),
+        Found::ByB(at) => out.b_only.push(at),
+    });
     out
-}
-
-/// Indices by score, best first; equal scores in the order they came.
-fn best_first(detections: &[Detection]) -> Vec<usize> {
-    let mut order: Vec<_> = (0..detections.len()).collect();
-    order.sort_by(|x, y| detections[*y].score.total_cmp(&detections[*x].score));
-    order
 }
 
 #[cfg(test)]
@@ -91,7 +151,7 @@ mod tests {
     fn the_same_label_in_the_same_place_is_the_same_thing() {
         let m = of(&[("open", 0.9, HERE), ("open", 0.8, AWAY)], &[("open", 0.7, NEAR)]);
         assert_eq!((m.both.len(), m.both[0].a, m.both[0].b), (1, 0, 0));
-        assert!((m.both[0].iou - 18.0 / 22.0).abs() < 1e-6);
+        assert!((m.both[0].iou - 18.0 / 22.0).abs() < 1e-12);
         assert_eq!((m.a_only, m.b_only), (vec![1], vec![]));
     }
 

@@ -9,10 +9,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::result::{BoxPx, Detection, Inference};
-
-/// Boxes of one label that overlap at least so much show the same thing.
-pub const SAME_BOX_IOU: f64 = 0.5;
+use crate::{
+    result::Inference,
+    statistics::matching::{Found, Matcher},
+};
 
 /// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
 const MOST_LABELS: usize = 256;
@@ -126,93 +126,38 @@ pub(super) struct Apart {
     pub score: f64,
 }
 
-/// One box, while it is matched.
-struct Slot {
-    at: usize,
-    label: u16,
-    bbox: [f64; 4],
-    taken: bool,
-}
-
-/// Matches greedily: a's boxes, the best score first, each take of b's boxes with their label the one that overlaps
-/// most and is still free. Equal scores go by their order in the list; of equal overlaps the better score is taken.
-///
-/// Its lists are empty between two frames, and kept for their memory.
-#[derive(Default)]
-pub(super) struct Matcher {
-    ours: Vec<Slot>,
-    theirs: Vec<Slot>,
-}
-
-impl Matcher {
-    /// Tells `count` of every box, once, by the number of its label. Boxes of b are scaled to a's frame.
-    pub fn compare(
-        &mut self,
-        a: &Inference,
-        b: &Inference,
-        labels: &mut Labels,
-        mut count: impl FnMut(usize, &Sums),
-    ) -> Apart {
-        let Self { ours, theirs } = self;
-        let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
-        fill(ours, &a.detections, [1.0; 2], labels);
-        fill(theirs, &b.detections, scale, labels);
-        let mut apart = Apart::default();
-        for our in ours.drain(..) {
-            let detection = &a.detections[our.at];
-            let mut best: Option<(f64, usize)> = None;
-            for (i, their) in theirs.iter().enumerate().filter(|(_, t)| !t.taken && t.label == our.label) {
-                let iou = iou(&our.bbox, &their.bbox);
-                // Labels that share a number, for there are too many, are still not the same.
-                let same = || b.detections[their.at].label == detection.label;
-                if iou >= SAME_BOX_IOU && best.is_none_or(|(most, _)| iou > most) && same() {
-                    best = Some((iou, i));
-                }
-            }
-            let label = usize::from(our.label);
-            if let Some((iou, i)) = best {
-                theirs[i].taken = true;
-                let difference = f64::from(b.detections[theirs[i].at].score) - f64::from(detection.score);
+/// Matches the boxes of a frame, and tells `count` of every one, once, by the number of its label.
+pub(super) fn compare(
+    matcher: &mut Matcher,
+    a: &Inference,
+    b: &Inference,
+    labels: &mut Labels,
+    mut count: impl FnMut(usize, &Sums),
+) -> Apart {
+    let mut apart = Apart::default();
+    matcher.each(a, b, |found| {
+        let (detection, sums) = match found {
+            Found::ByBoth(pair) => {
+                let ours = &a.detections[pair.a];
+                let difference = f64::from(b.detections[pair.b].score) - f64::from(ours.score);
                 apart.score = apart.score.max(difference.abs());
-                count(label, &Sums::matched(iou, difference));
-            } else {
-                apart.unmatched = Some(apart.unmatched.unwrap_or(0.0).max(detection.score));
-                count(label, &Sums::a_only());
+                (ours, Sums::matched(pair.iou, difference))
             }
+            Found::ByA(at) => (&a.detections[at], Sums::a_only()),
+            Found::ByB(at) => (&b.detections[at], Sums::b_only()),
+        };
+        if !matches!(found, Found::ByBoth(_)) {
+            apart.unmatched = Some(apart.unmatched.unwrap_or(0.0).max(detection.score));
         }
-        for their in theirs.drain(..).filter(|t| !t.taken) {
-            apart.unmatched = Some(apart.unmatched.unwrap_or(0.0).max(b.detections[their.at].score));
-            count(usize::from(their.label), &Sums::b_only());
-        }
-        apart
-    }
-}
-
-fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels: &mut Labels) {
-    slots.extend(detections.iter().enumerate().map(|(at, d)| {
-        let [x, y, w, h] = BoxPx::map(d.upright(), f64::from);
-        let bbox = [x * scale[0], y * scale[1], w * scale[0], h * scale[1]];
-        Slot { at, label: labels.number(&d.label), bbox, taken: false }
-    }));
-    let score = |slot: &Slot| detections[slot.at].score;
-    slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
-}
-
-/// As [`crate::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
-fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
-    let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
-    let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
-    if w <= 0.0 || h <= 0.0 {
-        return 0.0;
-    }
-    let inter = w * h;
-    inter / (a[2] * a[3] + b[2] * b[3] - inter)
+        count(usize::from(labels.number(&detection.label)), &sums);
+    });
+    apart
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Frame};
+    use crate::result::{Arm, Detection, Frame};
 
     fn outcome(arm: Arm, found: &[(&str, f32, [f32; 4])]) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 100]);
@@ -223,10 +168,13 @@ mod tests {
     fn compare(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, Apart) {
         let mut labels = Labels::default();
         let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        let apart =
-            Matcher::default().compare(&outcome(Arm::A, a), &outcome(Arm::B, b), &mut labels, |label, found| {
-                *sums.entry(label).or_default() += found
-            });
+        let apart = super::compare(
+            &mut Matcher::default(),
+            &outcome(Arm::A, a),
+            &outcome(Arm::B, b),
+            &mut labels,
+            |label, found| *sums.entry(label).or_default() += found,
+        );
         (labels.iter().map(|(label, at)| (label.to_string(), sums[&at].boxes())).collect(), apart)
     }
 
@@ -260,7 +208,7 @@ mod tests {
         let at = [0.0, 0.0, 8.0, 8.0];
         let (a, b) = (outcome(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), outcome(Arm::B, &[("q", 0.5, at)]));
         let mut sums = Sums::default();
-        Matcher::default().compare(&a, &b, &mut labels, |label, found| {
+        super::compare(&mut Matcher::default(), &a, &b, &mut labels, |label, found| {
             assert_eq!(label, MOST_LABELS);
             sums += found;
         });

@@ -19,20 +19,16 @@ mod window;
 
 use std::{iter, mem, sync::Arc};
 
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 pub use self::{
-    boxes::{Boxes, OTHER, SAME_BOX_IOU},
+    boxes::{Boxes, OTHER},
     counts::Latency,
     different::{Different, Said, Why},
     report::{AB_SCHEMA, Aside, Disagreement, Each, Frames, LonePart, Mode, PairedPart, Report, Seen},
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
-use self::{
-    boxes::{Labels, Matcher},
-    counts::Counts,
-    different::MostDifferent,
-    window::Window,
-};
+use super::matching::Matcher;
 use crate::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
 /// Parts that [`Recent`] looks back, where nothing else is asked.
@@ -103,7 +99,7 @@ impl Agreement {
         }
         if a.status == Status::Ok && b.status == Status::Ok {
             let Self { matcher, labels, run, window, .. } = self;
-            let apart = matcher.compare(a, b, labels, |label, found| {
+            let apart = boxes::compare(matcher, a, b, labels, |label, found| {
                 run.found(label, found);
                 window.found(label, found);
             });

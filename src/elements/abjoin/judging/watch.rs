@@ -60,17 +60,20 @@ impl AbJoin {
         let read = labels.read(|label| {
             let mut court = self.judging.court.lock();
             let Some(trial) = &mut court.trial else { return };
-            match label {
-                Err(error) => bad.push(error),
-                Ok(l) => match trial.label(&l.id, l.verdict, &l.source) {
-                    Taken::Unknown => trial.expect(&l.id, l.verdict, &l.source),
-                    Taken::Nothing => bad.push(format!("'{}': a label is ok or ng, not {}", l.id, l.verdict)),
-                    Taken::Tested | Taken::Shown => {}
-                },
+            let taken = label.and_then(|l| match trial.label(&l.id, l.verdict, &l.source) {
+                Taken::Unknown => {
+                    trial.expect(&l.id, l.verdict, &l.source);
+                    Ok(())
+                }
+                Taken::Nothing => Err(format!("'{}': a label is ok or ng, not {}", l.id, l.verdict)),
+                Taken::Tested | Taken::Shown => Ok(()),
+            });
+            if let Err(error) = taken {
+                court.bad_labels += 1;
+                bad.push(error);
             }
         });
         self.tell(News::Labelled);
-        self.judging.court.lock().bad_labels += bad.len() as u64;
         if let Err(error) = read {
             bad.push(format!("{}: {error}", path.display()));
         }
