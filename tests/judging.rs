@@ -266,10 +266,10 @@ fn parts_are_proposed_and_their_labels_decide_however_late_they_come() {
     for k in 0..120 {
         line.part(Verdict::Ok, if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok }, None);
     }
-    let mut wanted = Vec::new();
-    while wanted.iter().filter(|w: &&Value| w["b"] == "ng").count() < 60 {
-        wanted.push(line.message("andon/label-wanted"));
-    }
+    // Whoever labels waits until all that has come was looked at.
+    assert!(!line.label("nobody's", "ok", "sample"));
+    let wanted: Vec<_> = (0..line.stat("labels-wanted")).map(|_| line.message("andon/label-wanted")).collect();
+    assert_eq!(wanted.iter().filter(|w| w["b"] == "ng").count(), 60);
     assert!(wanted.iter().all(|w| w["probability"] == if w["b"] == "ng" { 1.0 } else { 0.5 }));
     let agreed = wanted.iter().filter(|w| w["b"] == "ok").count();
     assert!((10..50).contains(&agreed), "{agreed} of 60 at a rate of 0.5");

@@ -9,6 +9,7 @@ pub mod driftmeter;
 pub mod framesampler;
 pub mod modelinfer;
 mod shell;
+mod watch;
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

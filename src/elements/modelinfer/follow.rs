@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use gst::{prelude::*, subclass::prelude::*};
-use notify::{RecursiveMode, Watcher};
 
 use super::{imp::ModelInfer, running::Running, swap::Cause};
 use crate::{
+    elements::watch::{Watched, watch},
     model::{
         Store,
         store::{Action, CHAMPION, Note},
@@ -25,8 +25,8 @@ pub(super) struct Followed {
     model: String,
     /// The version that was asked for last because the alias named it.
     asked: Option<String>,
-    /// Tells of changes in the model's folder by a thread of its own.
-    _watcher: notify::RecommendedWatcher,
+    /// Tells of changes of the aliases.
+    _watched: Watched,
 }
 
 /// The store and the alias that a model is followed by; none where it is a bundle, a file or a fixed version.
@@ -51,8 +51,8 @@ impl ModelInfer {
         if self.followed.lock().as_ref().is_some_and(|f| f.model == model) {
             return;
         }
-        let followed = alias_of(model).and_then(|(store, _)| match self.watch_folder(store.folder()) {
-            Ok(watcher) => Some(Followed { model: model.into(), asked: None, _watcher: watcher }),
+        let followed = alias_of(model).and_then(|(store, _)| match self.watch_aliases(store.folder()) {
+            Ok(watched) => Some(Followed { model: model.into(), asked: None, _watched: watched }),
             Err(error) => {
                 gst::element_imp_warning!(
                     self,
@@ -78,16 +78,13 @@ impl ModelInfer {
         drop(before);
     }
 
-    fn watch_folder(&self, folder: &Path) -> notify::Result<notify::RecommendedWatcher> {
+    fn watch_aliases(&self, folder: &Path) -> notify::Result<Watched> {
         let weak = self.obj().downgrade();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let concerns = event.is_ok_and(|e| e.need_rescan() || e.paths.iter().any(|p| p.ends_with(ALIASES)));
-            if concerns && let Some(element) = weak.upgrade() {
+        watch(folder, ALIASES, move || {
+            if let Some(element) = weak.upgrade() {
                 element.imp().alias_moved();
             }
-        })?;
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
+        })
     }
 
     /// Loads what the alias names now, unless that runs or is about to.

@@ -5,10 +5,10 @@
 //! labels.
 
 mod act;
+mod follow;
 mod inbox;
 mod labels;
 mod rules;
-mod watch;
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use std::{
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use self::{inbox::Inbox, watch::Watched};
+use self::inbox::Inbox;
 pub(super) use self::{
     inbox::News,
     rules::{
@@ -33,6 +33,7 @@ use super::{
     score,
 };
 use crate::{
+    elements::watch::Watched,
     result::{ModelId, Verdict, run_id},
     statistics::{
         agreement::{Each, Seen},

@@ -7,18 +7,13 @@ use std::{
 };
 
 use gst::subclass::prelude::*;
-use notify::{RecursiveMode, Watcher};
 use parking_lot::Mutex;
 
 use super::{super::imp::AbJoin, News, labels::Labels};
-use crate::statistics::trial::Taken;
-
-/// The file that is watched, until it is dropped.
-pub struct Watched {
-    _labels: Arc<Mutex<Labels>>,
-    /// Tells of changes in its folder by a thread of its own.
-    _watcher: notify::RecommendedWatcher,
-}
+use crate::{
+    elements::watch::{Watched, watch},
+    statistics::trial::Taken,
+};
 
 impl AbJoin {
     /// Reads and watches the file that the property `labels` names; none else.
@@ -41,17 +36,15 @@ impl AbJoin {
     fn watch_file(&self, path: &Path) -> notify::Result<Watched> {
         let labels = Arc::new(Mutex::new(Labels::new(path)));
         let (weak, shared) = (self.obj().downgrade(), labels.clone());
-        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let concerns = event.is_ok_and(|e| e.need_rescan() || e.paths.iter().any(|p| p.ends_with(&name)));
-            if concerns && let Some(join) = weak.upgrade() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let watched = watch(folder, name, move || {
+            if let Some(join) = weak.upgrade() {
                 join.imp().read_labels(&mut shared.lock());
             }
         })?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
         self.read_labels(&mut labels.lock());
-        Ok(Watched { _labels: labels, _watcher: watcher })
+        Ok(watched)
     }
 
     fn read_labels(&self, labels: &mut Labels) {

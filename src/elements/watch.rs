@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A file that is watched for changes, by a thread of the watcher's own.
+
+use std::path::{Path, PathBuf};
+
+use notify::{RecursiveMode, Watcher};
+
+/// Watches until it is dropped.
+pub(super) struct Watched {
+    _watcher: notify::RecommendedWatcher,
+}
+
+/// Calls `changed` whenever the file of that name may have been made, changed, renamed or removed. Its folder must be
+/// there, the file need not. That it was read is no change: whoever reads it in answer would never come to rest.
+pub(super) fn watch(folder: &Path, name: &str, changed: impl Fn() + Send + 'static) -> notify::Result<Watched> {
+    let name = PathBuf::from(name);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let concerns = |e: &notify::Event| !e.kind.is_access() && e.paths.iter().any(|p| p.ends_with(&name));
+        if event.is_ok_and(|e| e.need_rescan() || concerns(&e)) {
+            changed();
+        }
+    })?;
+    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    Ok(Watched { _watcher: watcher })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_of_when_it_changes_and_not_when_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("aliases.json");
+        let (tell, told) = mpsc::channel();
+        let read = path.clone();
+        let _watched = watch(folder.path(), "aliases.json", move || {
+            // Read in answer, as the followers do.
+            let _ = fs::read(&read);
+            tell.send(()).unwrap();
+        })
+        .unwrap();
+        let mut calls = 0;
+        for change in 0..3 {
+            fs::write(folder.path().join("new"), change.to_string()).unwrap();
+            fs::rename(folder.path().join("new"), &path).unwrap();
+            told.recv_timeout(Duration::from_secs(60)).expect("a change is told of");
+            calls += 1 + told.try_iter().count();
+            (0..100).for_each(|_| drop(fs::read(&path)));
+        }
+        fs::remove_file(&path).unwrap();
+        told.recv_timeout(Duration::from_secs(60)).expect("a removal is told of");
+        calls += told.try_iter().count();
+        assert!(calls <= 12, "{calls} calls for four changes and 300 reads");
+    }
+}
