@@ -84,6 +84,8 @@ struct End {
     labels: u64,
     defective: u64,
     discordant: u64,
+    /// Labels that were said to be needed in all when there were 1,000.
+    forecast: Option<u64>,
 }
 
 /// One run, and its counts.
@@ -121,7 +123,8 @@ fn simulate<S>(
 ) -> Vec<End> {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let one = |i: u64| {
-        let end = End { decision: Decision::Hold, chosen: false, labels: 0, defective: 0, discordant: 0 };
+        let end =
+            End { decision: Decision::Hold, chosen: false, labels: 0, defective: 0, discordant: 0, forecast: None };
         let random = Random((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut run = Run { judge: Judge::new(limits).expect("the limits make sense"), random, end };
         let mut state = new();
@@ -377,6 +380,7 @@ fn power(runs: u64) {
     delays("b halves escapes and overkill, paired", &simulate(few, 40_000, default, || (), paired(better)));
     let plan = Plan { disagree: 1.0, both_ok: 0.05, both_ng: 0.2 };
     let drawn = asked(plan, move |_| better, |_, _| true);
+    forecasts(few, better);
     delays("  drawn at 1 / 0.05 / 0.2", &simulate(few, 40_000, default, VecDeque::new, drawn));
     delays("  split at 0.5", &simulate(few, 40_000, default, || (), split(better, |_| 0.5)));
     delays("  split at 0.1", &simulate(few, 40_000, default, || (), split(better, |_| 0.1)));
@@ -388,6 +392,25 @@ fn power(runs: u64) {
     let thrifty = World { bad: [0.01, 0.01, 0.95], good: [0.03, 0.01, 0.01], ..better };
     delays("b halves overkill, equal escapes, paired", &simulate(few, 40_000, default, || (), paired(thrifty)));
     delays("  costs 1:1", &simulate(few, 40_000, limits, || (), paired(thrifty)));
+}
+
+/// The labels that were said to be needed, in all, when there were 1,000, over those that it took.
+fn forecasts(runs: u64, world: World) {
+    let step = move |run: &mut Run, (): &mut (), _: u64| {
+        let (cell, defective) = world.part(&mut run.random);
+        run.known(Design::Paired, cell, defective);
+        if run.end.labels == 1000 {
+            run.end.forecast = run.judge.judgement().labels.needed.map(|needed| 1000 + needed);
+        }
+    };
+    let ends = simulate(runs, 40_000, Limits::default(), || (), step);
+    let later: Vec<_> = ends.iter().filter(|e| e.decision == Decision::Promote && e.labels > 1000).collect();
+    let told = || later.iter().filter_map(|e| Some(1000 * e.forecast? / e.labels));
+    let [low, middle, high] = [0.1, 0.5, 0.9].map(|q| quantile(told(), q).parse::<f64>().unwrap_or(f64::NAN) / 1000.0);
+    println!(
+        "  forecast at 1,000 labels over what it took: 10 / 50 / 90 % {low:.2} / {middle:.2} / {high:.2}; none told in {}",
+        share(later.len() - told().count(), later.len())
+    );
 }
 
 /// Discordant parts until 2ⁿ B(1+s, 1+n−s) reaches 20.

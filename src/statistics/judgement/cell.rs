@@ -139,33 +139,39 @@ impl Plan {
 pub(super) struct Outcome {
     /// Parts that it stands for: one over the chance that it was drawn; infinite if it never is.
     pub weight: f64,
-    /// b's escapes less a's, if the part is defective.
-    pub escapes: Option<f64>,
-    /// a's cost less b's.
-    pub saved: f64,
+    /// Parts that a and b judged: one each, or in a split one over the arm's share, for it stands for those that went to
+    /// the other arm, too (Horvitz & Thompson 1952).
+    pub judged: [f64; 2],
+    /// Of these, let through by a and b, if the part is defective.
+    pub escapes: Option<[f64; 2]>,
+    /// What the part costs with a and with b.
+    pub costs: [f64; 2],
 }
 
 /// The eight outcomes of a design: those of its four cells, of a good part and of a defective one.
 pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome; 8] {
-    let cells = if design == Design::Paired { &Cell::ALL[..4] } else { &Cell::ALL[4..] };
+    let (cells, share) = match design {
+        Design::Split { weight } => (&Cell::ALL[4..], [1.0 / (1.0 - weight), 1.0 / weight]),
+        _ => (&Cell::ALL[..4], [1.0, 1.0]),
+    };
     std::array::from_fn(|i| {
         let (cell, defective) = (cells[i / 2], i % 2 == 1);
-        // In a split every part stands for those that went to the other arm, too (Horvitz & Thompson 1952).
-        let [a, b] = match design {
-            Design::Split { weight } => [1.0 / (1.0 - weight), 1.0 / weight],
-            _ => [1.0, 1.0],
+        let [a, b] = share;
+        let (judged, through) = match cell {
+            Cell::OkOk => (share, share),
+            Cell::OkNg => (share, [a, 0.0]),
+            Cell::NgOk => (share, [0.0, b]),
+            Cell::NgNg => (share, [0.0, 0.0]),
+            Cell::AOk => ([a, 0.0], [a, 0.0]),
+            Cell::ANg => ([a, 0.0], [0.0, 0.0]),
+            Cell::BOk => ([0.0, b], [0.0, b]),
+            Cell::BNg => ([0.0, b], [0.0, 0.0]),
         };
-        // b's parts let through less a's, and b's parts stopped less a's.
-        let (through, stopped) = match cell {
-            Cell::OkOk | Cell::NgNg => (0.0, 0.0),
-            Cell::OkNg => (-1.0, 1.0),
-            Cell::NgOk => (1.0, -1.0),
-            Cell::AOk => (-a, 0.0),
-            Cell::ANg => (0.0, -a),
-            Cell::BOk => (b, 0.0),
-            Cell::BNg => (0.0, b),
+        let cost = |arm: usize| match defective {
+            true => limits.escape_cost * through[arm],
+            false => limits.overkill_cost * (judged[arm] - through[arm]),
         };
-        let saved = if defective { -limits.escape_cost * through } else { -limits.overkill_cost * stopped };
-        Outcome { weight: 1.0 / plan.rate(cell), escapes: defective.then_some(through), saved }
+        let escapes = defective.then_some(through);
+        Outcome { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
     })
 }

@@ -35,6 +35,23 @@ pub(super) enum Quantity {
     Saved,
 }
 
+impl Quantity {
+    /// That of a and of b; none if the part is not asked about.
+    fn of(self, outcome: &Outcome) -> Option<[f64; 2]> {
+        match self {
+            Quantity::Escapes => outcome.escapes,
+            Quantity::Saved => Some(outcome.costs),
+        }
+    }
+
+    fn difference(self, a: f64, b: f64) -> f64 {
+        match self {
+            Quantity::Escapes => b - a,
+            Quantity::Saved => a - b,
+        }
+    }
+}
+
 /// The hypothesis that the mean of sign·V is at most `at`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Test {
@@ -75,11 +92,8 @@ impl Claim {
 impl Test {
     /// sign·V; none if the part is not asked about.
     fn value(&self, outcome: &Outcome) -> Option<f64> {
-        let value = match self.quantity {
-            Quantity::Escapes => outcome.escapes?,
-            Quantity::Saved => outcome.saved,
-        };
-        Some(self.sign * value)
+        let [a, b] = self.quantity.of(outcome)?;
+        Some(self.sign * self.quantity.difference(a, b))
     }
 
     /// x of every outcome against `t`, at most `end`, the upper end of its piece.
@@ -112,6 +126,14 @@ pub(super) struct Stratum {
     /// By cell and truth.
     pub counts: [u64; 8],
     bets: [[f64; 8]; 4],
+}
+
+#[cfg(test)]
+impl Stratum {
+    /// What every outcome is to a claim's test.
+    pub fn bets(&self, claim: Claim) -> [f64; 8] {
+        self.bets[claim as usize]
+    }
 }
 
 /// All labels that are tested.
@@ -229,26 +251,29 @@ impl Evidence {
         test.sign * low
     }
 
-    /// The estimate of V's mean over all parts; none without a label, or while a cell is never drawn.
+    /// The estimate of V's mean over all parts, the difference of what each arm has a part that it judged; none without a
+    /// label of either, or while a cell is never drawn.
     pub fn mean(&self, quantity: Quantity) -> Option<f64> {
-        let test = Test { quantity, sign: 1.0, at: 0.0, share: 0.0 };
-        let (mut sum, mut parts) = (0.0, 0.0);
+        let (mut sums, mut parts) = ([0.0; 2], [0.0; 2]);
         for stratum in &self.strata {
             for (outcome, n) in stratum.outcomes.iter().zip(stratum.counts) {
-                let Some(value) = test.value(outcome) else { continue };
+                let Some(values) = quantity.of(outcome) else { continue };
                 if outcome.weight.is_infinite() {
                     return None;
                 }
-                sum += n as f64 * outcome.weight * value;
-                parts += n as f64 * outcome.weight;
+                for arm in [0, 1] {
+                    sums[arm] += n as f64 * outcome.weight * values[arm];
+                    parts[arm] += n as f64 * outcome.weight * outcome.judged[arm];
+                }
             }
         }
-        (parts > 0.0).then(|| sum / parts)
+        let known = parts.iter().all(|n| *n > 0.0);
+        known.then(|| quantity.difference(sums[0] / parts[0], sums[1] / parts[1]))
     }
 
     /// No label yet says anything of the cost that b saves.
     pub fn is_silent_of_cost(&self) -> bool {
-        let silent = |(outcome, n): (&Outcome, &u64)| *n == 0 || outcome.saved == 0.0;
+        let silent = |(outcome, n): (&Outcome, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
         self.strata.iter().all(|s| s.outcomes.iter().zip(&s.counts).all(silent))
     }
 }

@@ -69,12 +69,12 @@ impl Mixture {
     /// How many times what was seen has to come in all until ln of the evidence is `ln_threshold`, if it goes on in the
     /// same shares; none if it never does, or not within 16,384 times.
     ///
-    /// Half an observation that is −1 is added to what was seen: having seen none of them does not mean that there are
-    /// none.
+    /// Half an observation that is −1 and half a one that is 1 are added to what was seen: having seen none does not mean
+    /// that there are none.
     pub fn times_until(&self, ln_threshold: f64) -> Option<f64> {
         let mut ln = [0.0; STAKES];
         for (i, ln) in ln.iter_mut().enumerate() {
-            *ln = self.capital[i].ln() + self.ln_scale + 0.5 * (1.0 - stake(i)).ln();
+            *ln = self.capital[i].ln() + self.ln_scale + 0.5 * (1.0 - stake(i).powi(2)).ln();
         }
         let reached = |times: f64| ln_mean_exp(&ln.map(|ln| times * ln)) >= ln_threshold;
         let mut high = (0..=14).map(|k| f64::from(1 << k)).find(|times| reached(*times))?;
