@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Case, DETECTOR, init};
+use common::{Case, DETECTOR, init, median, quantile};
 use gst::prelude::*;
 use gstandon::{
     meta::{AndonFrameMeta, AndonInferenceMeta},
@@ -58,6 +58,8 @@ enum Behaviour {
     Holds,
     /// Answers with an error.
     Fails,
+    /// Ends its stream.
+    Ends,
     Blocked,
     /// A process beside copies memory with all its might.
     Hog,
@@ -75,7 +77,7 @@ const CHALLENGERS: [Challenger; 8] = [
         behaviour: Behaviour::Plain,
     },
     Challenger { letter: "c2", name: "error as its flow", elements: "identity name=b", behaviour: Behaviour::Fails },
-    Challenger { letter: "d", name: "EOS", elements: "identity name=b eos-after=1", behaviour: Behaviour::Plain },
+    Challenger { letter: "d", name: "EOS", elements: "identity name=b", behaviour: Behaviour::Ends },
     Challenger { letter: "e", name: "blocked for ever", elements: "identity name=b", behaviour: Behaviour::Blocked },
     Challenger { letter: "f", name: "pool of 3 buffers", elements: "identity name=b", behaviour: Behaviour::Holds },
     Challenger { letter: "g", name: "memory saturated", elements: NORMAL, behaviour: Behaviour::Hog },
@@ -92,8 +94,8 @@ struct Block {
 #[derive(Debug, Default)]
 struct Counts {
     brought: u64,
-    /// For which the camera had no buffer.
-    starved: u64,
+    /// For which the camera had no buffer, alone and beside the challenger.
+    starved: [u64; 2],
     left: u64,
     judged: u64,
     shadowed: u64,
@@ -198,6 +200,14 @@ impl Line {
                 info.flow_res = Err(gst::FlowError::Error);
                 gst::PadProbeReturn::Handled
             }),
+            Behaviour::Ends => {
+                let src = pad("b", "src");
+                b.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                    src.push_event(gst::event::Eos::new());
+                    info.flow_res = Err(gst::FlowError::Eos);
+                    gst::PadProbeReturn::Handled
+                })
+            }
             Behaviour::Blocked => {
                 b.add_probe(gst::PadProbeType::BLOCK | gst::PadProbeType::BUFFER, |_, _| gst::PadProbeReturn::Ok)
             }
@@ -258,7 +268,7 @@ impl Line {
                 counts.brought += 1;
                 counts.shadowed += u64::from(shadows);
                 let Some((id, buffer)) = self.take() else {
-                    counts.starved += 1;
+                    counts.starved[usize::from(shadows)] += 1;
                     counts.shadowed -= u64::from(shadows);
                     continue;
                 };
@@ -268,7 +278,7 @@ impl Line {
                 }
             }
             // The mode changes when all frames of the block have passed abtee.
-            while self.stat("frames") + counts.starved < counts.brought {
+            while self.stat("frames") + counts.starved.iter().sum::<u64>() < counts.brought {
                 sleep(Duration::from_micros(100));
             }
             if block > 0 {
@@ -304,28 +314,6 @@ impl Drop for Line {
             let _ = pool.set_active(false);
         }
     }
-}
-
-fn quantile(values: &[f64], q: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(((values.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(f64::NAN)
-}
-
-/// The median, and the order statistics between which the true one lies with at least 95 %.
-fn median(values: Vec<f64>) -> [f64; 3] {
-    let n = values.len() as i32;
-    // Of n values so many or fewer lie below the true median with a chance of at most 2.5 %.
-    let (mut chance, mut below, mut rank) = (0.5_f64.powi(n), 0.0, 0);
-    while rank < n / 2 && below + chance <= 0.025 {
-        below += chance;
-        chance *= f64::from(n - rank) / f64::from(rank + 1);
-        rank += 1;
-    }
-    let mut values = values;
-    values.sort_by(f64::total_cmp);
-    let rank = (rank as usize).max(1);
-    [quantile(&values, 0.5), values[rank - 1], values[values.len() - rank]]
 }
 
 /// A quantile of all blocks' frames against that of the others', with the 95 % interval of pairs drawn anew.
@@ -372,14 +360,15 @@ fn case(challenger: &Challenger, blocks: usize, frames: usize) {
     };
     println!("{:<24} p50/p99 ms: alone {}, beside {}", "", all(false), all(true));
     let Counts { brought, starved, left, judged, shadowed, to_b, dropped, refused } = counts;
+    let taken = brought - starved.iter().sum::<u64>();
     println!(
-        "{:<24} frames {brought}, of the champion lost {}, unjudged {}; starved {starved}; b: {shadowed} = sent {to_b} + \
+        "{:<24} frames {brought}, of the champion lost {}, unjudged {}; starved {starved:?}; b: {shadowed} = sent {to_b} + \
          dropped {dropped} + refused {refused}",
         "",
-        brought - starved - left,
+        taken - left,
         left - judged,
     );
-    assert_eq!(left, brought - starved, "the champion lost a frame");
+    assert_eq!(left, taken, "the champion lost a frame");
     assert_eq!(to_b + dropped + refused, shadowed, "every frame is counted once on b's side");
 }
 

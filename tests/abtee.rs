@@ -9,9 +9,12 @@ use std::sync::{
     mpsc,
 };
 
-use common::tee::{Bench, CAPS, SOON, TestPad, arms, frame, gate, id};
+use common::tee::{Bench, CAPS, Got, SOON, TestPad, arms, frame, gate, id};
 use gst::prelude::*;
-use gstandon::{meta::event::AndonEvent, result::Arms};
+use gstandon::{
+    meta::event::AndonEvent,
+    result::{Arm, Arms},
+};
 
 #[test]
 fn a_challenger_that_never_answers_neither_delays_nor_drops_the_champions_frames() {
@@ -98,16 +101,17 @@ fn a_challenger_that_was_out_comes_back_with_the_next_caps() {
     let caps = gst::Caps::builder("video/x-raw").field("format", "GRAY8").field("width", 4).field("height", 4).build();
     bench.h.push_event(gst::event::Caps::new(&caps));
     bench.b.next_event(gst::EventType::StreamStart);
-    loop {
-        let event = bench.b.next_event(gst::EventType::Caps);
-        if let gst::EventView::Caps(c) = event.view()
-            && c.caps() == caps.as_ref()
-        {
-            break;
-        }
-    }
     bench.h.push(frame(1)).unwrap();
-    assert_eq!(bench.b.next_buffer().pts(), frame(1).pts());
+    let mut told = Vec::new();
+    let buffer = loop {
+        match bench.b.next() {
+            Got::Event(event) => told.extend(AndonEvent::parse(&event).map(Result::unwrap)),
+            Got::Buffer(buffer) => break buffer,
+        }
+    };
+    assert_eq!(buffer.pts(), frame(1).pts());
+    assert_eq!(bench.b.pad.current_caps(), Some(caps));
+    assert!(matches!(&told[..], [AndonEvent::Arm(Arm::B), AndonEvent::Split(s)] if s.mode == "shadow"), "{told:?}");
 }
 
 #[test]

@@ -83,6 +83,29 @@ pub fn quantiles(mut values: Vec<f64>) -> [f64; 3] {
     [0.05, 0.5, 0.95].map(|q| values[((values.len() - 1) as f64 * q).round() as usize])
 }
 
+/// A quantile, by nearest rank; NaN of nothing.
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(((values.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The median, and the order statistics between which the true one lies with at least 95 %.
+pub fn median(values: Vec<f64>) -> [f64; 3] {
+    let n = values.len() as i32;
+    // Of n values so many or fewer lie below the true median with a chance of at most 2.5 %.
+    let (mut chance, mut below, mut rank) = (0.5_f64.powi(n), 0.0, 0);
+    while rank < n / 2 && below + chance <= 0.025 {
+        below += chance;
+        chance *= f64::from(n - rank) / f64::from(rank + 1);
+        rank += 1;
+    }
+    let mut values = values;
+    values.sort_by(f64::total_cmp);
+    let rank = (rank as usize).max(1);
+    [quantile(&values, 0.5), values[rank - 1], values[values.len() - rank]]
+}
+
 /// As a ratio with its spread is printed.
 pub fn shown(values: Vec<f64>) -> String {
     let [lo, mid, hi] = quantiles(values);

@@ -65,8 +65,10 @@ pub fn random(seed: u64, reorders: bool) -> Decide {
     let rng = Mutex::new(Rng::new(seed));
     Box::new(move |_| {
         let rng = rng.lock().unwrap();
-        if rng.below(64) == 0 {
-            (0..rng.below(20)).for_each(|_| thread::yield_now());
+        match rng.below(1024) {
+            0 => (0..rng.below(8)).for_each(|_| thread::yield_now()),
+            1..16 => (0..rng.below(10_000)).for_each(|_| std::hint::spin_loop()),
+            _ => {}
         }
         match rng.below(32) {
             0 | 1 => Fate::Drop,

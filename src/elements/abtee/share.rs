@@ -127,7 +127,8 @@ mod tests {
     fn of_100_000_keys_arm_b_has_its_share_whatever_the_keys_look_like() {
         let n = 100_000_usize;
         let none = Fields::new();
-        let ways: [(&str, Box<dyn Fn(usize) -> f64>); 4] = [
+        type Place<'a> = Box<dyn Fn(usize) -> f64 + 'a>;
+        let ways: [(&str, Place<'_>); 4] = [
             ("numbered parts", Box::new(|k| Key::Part.place(&shows(format!("PCB-1-{k:06}")), &none).unwrap())),
             ("frames alone", Box::new(|_| Key::Part.place(&Frame::new(None), &none).unwrap())),
             ("numbers", Box::new(|k| place_of_value(&k.into()))),
