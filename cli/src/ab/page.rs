@@ -19,7 +19,8 @@ use crate::report::{
 /// The whole page.
 pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String {
     let headline = &record.headline;
-    let mut body = format!("<h1>{}</h1>\n<p class=\"lead\">{}.</p>\n", escape(&headline.what), sentence(&headline.why));
+    let mut body =
+        format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", escape(&headline.what), escape(&headline.sentence()));
     if let Some(ab) = record.last() {
         body += &facts(ab);
         if let Some(judged) = record.judged() {
@@ -41,13 +42,6 @@ pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String 
     }
     body += &how(record);
     html::page(&format!("Andon A/B: {}", headline.what), &body)
-}
-
-/// The last mark of a sentence is the page's.
-fn sentence(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    escape(&(first + letters.as_str()))
 }
 
 fn facts(ab: Figures<'_>) -> String {
