@@ -2,7 +2,7 @@
 //! Drift detectors, the agreement of two arms, and the guards of a probation: pure mathematics, without a word of GStreamer.
 //!
 //! [`agreement`] keeps the score between two arms, [`matching`] tells which of their boxes show the same; [`guard`]
-//! watches a model through its probation. The rest is drift.
+//! watches a model through its probation. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
@@ -13,6 +13,7 @@ pub mod cause;
 pub mod detector;
 pub mod features;
 pub mod guard;
+pub mod histogram;
 pub mod matching;
 pub mod meter;
 pub mod pixels;

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use gst::prelude::*;
-use gstandon::{meta::event, result::Verdict};
+use gstandon::{meta::event, result::Verdict, statistics::agreement::Why};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     arms,
     figures::{Arms, Figures, counted},
-    gallery::{Picture, Why},
+    gallery::Picture,
     headline::{Headline, headline},
     listen::{Listed, Log},
 };
@@ -43,7 +43,7 @@ pub struct Shown {
     /// The part it shows, where it has one.
     pub part: Option<String>,
     /// How much the arms differ on it, 0..1.
-    pub difference: f32,
+    pub difference: f64,
     /// In what.
     pub why: Why,
     /// What each said.

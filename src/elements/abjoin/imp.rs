@@ -332,7 +332,7 @@ impl AbJoin {
 
     pub(super) fn post_last_report(&self) {
         let obj = self.obj();
-        for disagreement in self.agreement.lock().finish() {
+        for disagreement in self.agreement.lock().finish().disagreements {
             score::post_disagreement(&*obj, &disagreement);
         }
         score::post_report(&*obj, &self.report());

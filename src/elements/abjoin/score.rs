@@ -5,7 +5,7 @@ use gst::prelude::*;
 
 use crate::{
     meta::message,
-    statistics::agreement::{Boxes, Disagreement, Frames, Latency, Report, Scored},
+    statistics::agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
 };
 
 /// Posts `andon/ab`.
@@ -30,6 +30,7 @@ pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
 /// All of it as one structure. What is not known yet is left out.
 pub fn structure(report: &Report) -> gst::Structure {
     let mut s = gst::Structure::new_empty("andon-abjoin-stats");
+    s.set("mode", report.mode.as_str());
     let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;
     let t = report.parts;
     for (name, value) in [
@@ -59,15 +60,15 @@ pub fn structure(report: &Report) -> gst::Structure {
     set_known(&mut s, "agreement", report.agreement);
     set_known(&mut s, "kappa", report.kappa);
     set_known(&mut s, "prevalence", report.prevalence);
-    for (arm, latency, scored) in
-        [("a", report.latency_us.a, report.truth.a), ("b", report.latency_us.b, report.truth.b)]
-    {
-        let Latency { p50, p95, p99 } = latency;
-        for (name, value) in [("p50", p50), ("p95", p95), ("p99", p99)] {
-            s.set(format!("{arm}-latency-{name}-us"), value);
-        }
+    set_latency(&mut s, "", &report.latency_us);
+    for (arm, parts, scored) in [("a", report.arms.a, report.truth.a), ("b", report.arms.b, report.truth.b)] {
+        let ArmParts { ok, ng, review, unjudged } = parts;
         let Scored { caught, escapes, overkill, passed, undecided } = scored;
         for (name, value) in [
+            ("parts-ok", ok),
+            ("parts-ng", ng),
+            ("parts-review", review),
+            ("parts-unjudged", unjudged),
             ("caught", caught),
             ("escapes", escapes),
             ("overkill", overkill),
@@ -83,7 +84,40 @@ pub fn structure(report: &Report) -> gst::Structure {
         classes.set(label.as_ref(), boxes("boxes", class));
     }
     s.set("classes", classes);
+    set_window(&mut s, &report.window);
     s
+}
+
+/// The same names as over the run, with `window-` before them.
+fn set_window(s: &mut gst::Structure, window: &Recent) {
+    let t = window.parts;
+    for (name, value) in [
+        ("window-of", window.of),
+        ("window-compared", window.compared),
+        ("window-ok-ok", t.ok_ok),
+        ("window-ok-ng", t.ok_ng),
+        ("window-ng-ok", t.ng_ok),
+        ("window-ng-ng", t.ng_ng),
+        ("window-a-errors", window.errors.a),
+        ("window-b-errors", window.errors.b),
+        ("window-a-skipped", window.skipped.a),
+        ("window-b-skipped", window.skipped.b),
+    ] {
+        s.set(name, value);
+    }
+    set_known(s, "window-agreement", window.agreement);
+    set_known(s, "window-kappa", window.kappa);
+    set_known(s, "window-prevalence", window.prevalence);
+    set_latency(s, "window-", &window.latency_us);
+    s.set("window-boxes", boxes("boxes", &window.boxes));
+}
+
+fn set_latency(s: &mut gst::Structure, prefix: &str, latency: &Each<Latency>) {
+    for (arm, Latency { p50, p95, p99 }) in [("a", latency.a), ("b", latency.b)] {
+        for (name, value) in [("p50", p50), ("p95", p95), ("p99", p99)] {
+            s.set(format!("{prefix}{arm}-latency-{name}-us"), value);
+        }
+    }
 }
 
 fn boxes(name: &str, b: &Boxes) -> gst::Structure {
@@ -104,4 +138,37 @@ fn set_known(s: &mut gst::Structure, name: &str, value: Option<f64>) {
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("plain data with string keys always serialises")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        result::{Arm, Frame, Inference, Verdict},
+        statistics::agreement::Agreement,
+    };
+
+    #[test]
+    fn stats_tell_the_run_the_last_parts_and_what_each_arm_said_alone() {
+        gst::init().unwrap();
+        let outcome = |arm, verdict| {
+            let mut said = Inference::new("m".into(), arm, &Frame::new(None), [8, 8]);
+            (said.verdict, said.latency_us) = (verdict, 7);
+            said
+        };
+        let mut score = Agreement::new(2, 1);
+        for b in [Verdict::Ng, Verdict::Ok, Verdict::Ok] {
+            score.pair(&outcome(Arm::A, Verdict::Ok), &outcome(Arm::B, b), None, 0);
+        }
+        let s = structure(&score.report(Frames::default()));
+        let count = |s: &gst::Structure, name: &str| s.get::<u64>(name).unwrap();
+        let both = ["compared", "ok-ng", "window-compared", "window-of", "window-ok-ng"].map(|name| count(&s, name));
+        assert_eq!((s.get::<&str>("mode").unwrap(), both), ("paired", [3, 1, 2, 2, 0]));
+        assert_eq!((s.get::<f64>("window-agreement").unwrap(), s.has_field("window-kappa")), (1.0, false));
+        score.alone(Arm::B, &outcome(Arm::B, Verdict::Review), None, 0);
+        let s = structure(&score.report(Frames::default()));
+        let alone = ["b-parts-ok", "b-parts-ng", "b-parts-review", "a-parts-ok", "window-compared", "window-of"];
+        assert_eq!((s.get::<&str>("mode").unwrap(), alone.map(|name| count(&s, name))), ("split", [2, 1, 1, 3, 1, 2]));
+        assert_eq!((count(&s, "b-latency-p99-us"), count(&s, "window-a-latency-p50-us")), (7, 7));
+    }
 }

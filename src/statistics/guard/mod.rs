@@ -42,7 +42,6 @@
 //! 50 %, a look at every part); a test that takes the baseline for exact breaks 3 to 16 %.
 
 mod change;
-mod latency;
 mod rate;
 mod report;
 #[cfg(test)]
@@ -53,7 +52,8 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::report::{EValues, FrameCounts, LatencyReport, PROBATION_SCHEMA, PartCounts, Report, State};
-use self::{change::ChangeTest, latency::Histogram, rate::RateTest};
+use self::{change::ChangeTest, rate::RateTest};
+use super::histogram::Histogram;
 use crate::result::{Status, Verdict};
 
 /// Share of the answers that may be later than the deadline: what p99 means.
@@ -207,7 +207,7 @@ impl Probation {
             non_finite: rate(limits.max_non_finite_rate),
             slow: rate(SLOW_RATE),
             late: 0,
-            latency: Histogram::new(),
+            latency: Histogram::default(),
             change: baseline.map(|b| ChangeTest::new(b.ng, b.parts)),
             broken: None,
         }

@@ -58,7 +58,7 @@ impl PartCounts {
 /// The time that answers took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LatencyReport {
-    /// 99 of 100 were no later: at most 1/32 too high, never too low. None before the first.
+    /// 99 of 100 were no later: at most 1/128 too high, never too low. None before the first.
     pub p99: Option<u64>,
     /// The latest.
     pub max: Option<u64>,

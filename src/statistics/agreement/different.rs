@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The frames on which two models differ most, worth a person's look.
+//!
+//! | why | difference, 0..1 |
+//! |---|---|
+//! | one says ok and the other ng | 0.75 + d/4, d the difference of the scores that decided |
+//! | one leaves it to a person | 0.5 + d/4 |
+//! | equal verdicts, a box that only one has | 0.25 + s/4, s the highest score of such a box |
+//! | equal verdicts, all boxes matched | m/4, m the greatest difference of scores, of boxes or of those that decided |
+//!
+//! So another verdict outranks any box, and a box any score. A frame that an arm did not judge is no difference of
+//! opinion.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::boxes::Apart;
+use crate::{
+    result::{Inference, Status, Verdict},
+    statistics::matching::Matcher,
+};
+
+/// In what two models differ on a frame; the gravest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// In the verdict.
+    Verdict,
+    /// In what they found.
+    Boxes,
+    /// In how sure they are.
+    Score,
+}
+
+/// What an arm said of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Said {
+    /// Of this frame alone.
+    pub verdict: Verdict,
+    /// The score that decided the verdict, 0..1.
+    pub score: f32,
+    /// Boxes found.
+    pub detections: usize,
+}
+
+impl Said {
+    fn of(inference: &Inference) -> Self {
+        Self { verdict: inference.verdict, score: inference.score, detections: inference.detections.len() }
+    }
+}
+
+/// A frame on which two models differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Different {
+    /// The process start that the frame belongs to.
+    pub run: Uuid,
+    /// Unique within the run.
+    pub frame_id: u64,
+    /// The id of the part it shows; none where it is a part of its own.
+    pub part: Option<String>,
+    /// Its presentation time, where it has one.
+    pub pts_ns: Option<u64>,
+    /// How much, 0..1: by what is said above.
+    pub difference: f64,
+    /// In what.
+    pub why: Why,
+    /// What a said.
+    pub a: Said,
+    /// What b said.
+    pub b: Said,
+}
+
+/// How much two outcomes of a frame differ, 0..1, and in what; none where they do not, or an arm did not judge it.
+pub fn difference(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
+    if a.status != Status::Ok || b.status != Status::Ok {
+        return None;
+    }
+    let mut apart = Apart::default();
+    Matcher::default().each(a, b, |found| apart.see(a, b, found));
+    Some(weighed(a, b, &apart)).filter(|(difference, _)| *difference > 0.0)
+}
+
+/// How much two judged outcomes differ, and in what.
+fn weighed(a: &Inference, b: &Inference, apart: &Apart) -> (f64, Why) {
+    let scores = (f64::from(a.score) - f64::from(b.score)).abs();
+    let (from, much, why) = if a.verdict != b.verdict {
+        let review = [a.verdict, b.verdict].contains(&Verdict::Review);
+        (if review { 0.5 } else { 0.75 }, scores, Why::Verdict)
+    } else if let Some(score) = apart.unmatched {
+        (0.25, score.into(), Why::Boxes)
+    } else {
+        (0.0, scores.max(apart.score), Why::Score)
+    };
+    (from + much.clamp(0.0, 1.0) / 4.0, why)
+}
+
+/// The most different frames of a run, most different first; of equals, those that came first.
+pub(super) struct MostDifferent {
+    most: usize,
+    frames: Vec<Different>,
+}
+
+impl MostDifferent {
+    pub fn new(most: usize) -> Self {
+        Self { most, frames: Vec::with_capacity(most) }
+    }
+
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    pub fn frames(&self) -> &[Different] {
+        &self.frames
+    }
+
+    /// Takes a frame that both arms judged.
+    pub fn offer(&mut self, a: &Inference, b: &Inference, apart: &Apart) {
+        let (difference, why) = weighed(a, b, apart);
+        let full = self.frames.len() == self.most;
+        // A difference that is not a number is none.
+        let enters = difference > 0.0 && (!full || self.frames.last().is_some_and(|last| difference > last.difference));
+        if !enters {
+            return;
+        }
+        if full {
+            self.frames.pop();
+        }
+        let at = self.frames.partition_point(|known| known.difference >= difference);
+        let different = Different {
+            run: a.run,
+            frame_id: a.frame_id,
+            part: a.part.as_ref().map(|part| part.id.clone()),
+            pts_ns: a.pts_ns,
+            difference,
+            why,
+            a: Said::of(a),
+            b: Said::of(b),
+        };
+        self.frames.insert(at, different);
+    }
+}

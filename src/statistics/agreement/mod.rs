@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Two models side by side: where their verdicts, boxes and times differ. Says "different", never "better", unless the
+//! truth is known.
+//!
+//! The part is the unit of verdicts: frames of one part are not independent. Both arms judge a part by the frames that
+//! both of them saw, so that a frame which arm b never got is held against neither.
+//!
+//! Everything is kept over the run and over the last parts ([`Recent`]), in memory that does not grow with the run. A
+//! frame costs its boxes; a label costs one look in a small table.
+
+mod boxes;
+mod counts;
+mod different;
+mod report;
+mod table;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::{iter, mem, sync::Arc};
+
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
+pub use self::{
+    boxes::{Boxes, OTHER},
+    counts::Latency,
+    different::{Different, Said, Why, difference},
+    report::{AB_SCHEMA, Aside, Disagreement, Each, Frames, LonePart, Mode, PairedPart, Report, Seen},
+    table::{ArmParts, Scored, Table},
+    window::Recent,
+};
+use super::matching::Matcher;
+use crate::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
+
+/// Parts that [`Recent`] looks back, where nothing else is asked.
+pub const WINDOW_PARTS: usize = 1000;
+
+/// Frames in [`Report::different`], where nothing else is asked.
+pub const MOST_DIFFERENT: usize = 16;
+
+/// The score between two models.
+pub struct Agreement {
+    models: [Option<Arc<ModelId>>; 2],
+    mode: Mode,
+    /// Of the frames that both arms saw, arm by arm: both see the same, and close the same parts.
+    paired: [PartJudge; 2],
+    /// Of the frames that one arm saw alone.
+    alone: [PartJudge; 2],
+    truth: PartJudge,
+    run: Counts,
+    window: Window,
+    labels: Labels,
+    matcher: Matcher,
+    aside: Aside,
+    arms: [ArmParts; 2],
+    scored: [Scored; 2],
+    different: MostDifferent,
+}
+
+impl Default for Agreement {
+    fn default() -> Self {
+        Self::new(WINDOW_PARTS, MOST_DIFFERENT)
+    }
+}
+
+impl Agreement {
+    /// Looks back `window_parts` parts, at least one, and keeps the `most_different` frames.
+    pub fn new(window_parts: usize, most_different: usize) -> Self {
+        Self {
+            models: Default::default(),
+            mode: Mode::None,
+            paired: Default::default(),
+            alone: Default::default(),
+            truth: PartJudge::default(),
+            run: Counts::default(),
+            window: Window::new(window_parts),
+            labels: Labels::default(),
+            matcher: Matcher::default(),
+            aside: Aside::default(),
+            arms: Default::default(),
+            scored: Default::default(),
+            different: MostDifferent::new(most_different),
+        }
+    }
+
+    /// Takes both arms' outcomes of one frame, and the truth where it is known.
+    ///
+    /// `b` counts as of the frame and part that `a` names. A change of either model ends the comparison and begins a
+    /// new one, for a table of two pairs of models says nothing of either.
+    pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
+        let mut seen = Seen { ended: self.follow_models([Some(a), Some(b)]), ..Seen::default() };
+        self.mode = Mode::Paired;
+        if !a.counts() {
+            self.aside.not_production += 1;
+            return seen;
+        }
+        for (arm, inference) in [a, b].into_iter().enumerate() {
+            self.run.frame(arm, inference);
+            self.window.frame(arm, inference);
+        }
+        if a.status == Status::Ok && b.status == Status::Ok {
+            let Self { matcher, labels, run, window, .. } = self;
+            let apart = boxes::compare(matcher, a, b, labels, |label, found| {
+                run.found(label, found);
+                window.found(label, found);
+            });
+            self.different.offer(a, b, &apart);
+        }
+        let closed_a = self.paired[0].observe(a, now_ns);
+        let same_part = b.part == a.part && (a.part.is_some() || (b.run, b.frame_id) == (a.run, a.frame_id));
+        let closed_b = if same_part {
+            self.paired[1].observe(b, now_ns)
+        } else {
+            let named = Inference { run: a.run, frame_id: a.frame_id, part: a.part.clone(), ..b.clone() };
+            self.paired[1].observe(&named, now_ns)
+        };
+        let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
+        self.close_pairs(closed_a.into_iter().zip(closed_b), truth.as_slice(), &mut seen);
+        seen
+    }
+
+    /// Takes the outcome of a frame that was given to one arm alone, as in `mode=split`, and the truth where it is known.
+    ///
+    /// The truth itself is no arm, and counts nothing. A part that was given to one arm in part, to the other or to both
+    /// for the rest, misses views wherever it is judged. A change of the arm's model ends the comparison.
+    pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
+        let at = match arm {
+            Arm::A => 0,
+            Arm::B => 1,
+            Arm::Truth => return Seen::default(),
+        };
+        let mut said = [None; 2];
+        said[at] = Some(inference);
+        let mut seen = Seen { ended: self.follow_models(said), ..Seen::default() };
+        self.mode = Mode::Split;
+        if !inference.counts() {
+            self.aside.not_production += 1;
+            return seen;
+        }
+        self.run.frame(at, inference);
+        self.window.frame(at, inference);
+        let closed = self.alone[at].observe(inference, now_ns);
+        let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
+        self.close_alone(arm, closed, truth.as_slice(), &mut seen);
+        seen
+    }
+
+    /// Closes parts whose views are still coming, at the end of the stream.
+    pub fn finish(&mut self) -> Seen {
+        let mut seen = Seen::default();
+        let truth = self.truth.flush();
+        let [a, b] = self.paired.each_mut().map(PartJudge::flush);
+        self.close_pairs(iter::zip(a, b), &truth, &mut seen);
+        let [a, b] = self.alone.each_mut().map(PartJudge::flush);
+        self.close_alone(Arm::A, a, &truth, &mut seen);
+        self.close_alone(Arm::B, b, &truth, &mut seen);
+        seen
+    }
+
+    /// All that is known by now; `frames` is what the pairing counted.
+    pub fn report(&self, frames: Frames) -> Report {
+        let table = self.run.table;
+        Report {
+            schema: AB_SCHEMA,
+            models: self.models.clone().map(Option::unwrap_or_default).into(),
+            mode: self.mode,
+            parts: table,
+            aside: self.aside,
+            compared: table.compared(),
+            agreement: table.agreement(),
+            kappa: table.kappa(),
+            prevalence: table.prevalence(),
+            boxes: self.run.boxes(),
+            classes: self.run.classes(&self.labels),
+            latency_us: self.run.latency_us(),
+            errors: self.run.errors.into(),
+            skipped: self.run.skipped.into(),
+            arms: self.arms.into(),
+            truth: self.scored.into(),
+            window: self.window.report(&self.labels),
+            different: self.different.frames().to_vec(),
+            frames,
+        }
+    }
+
+    /// Begins anew where an arm speaks with another model than before; answers the last word on those before.
+    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<Report> {
+        // A frame that was not judged may not name its model.
+        let now = said.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
+        let differs = |known: &Option<Arc<ModelId>>, now: &Option<&Arc<ModelId>>| {
+            now.is_some_and(|now| known.as_ref().is_some_and(|known| known != now))
+        };
+        let ended = iter::zip(&self.models, &now).any(|(known, now)| differs(known, now)).then(|| {
+            let report = self.report(Frames::default());
+            let models = mem::take(&mut self.models);
+            *self = Self { models, ..Self::new(self.window.most(), self.different.most()) };
+            report
+        });
+        for (known, now) in iter::zip(&mut self.models, now) {
+            if let Some(now) = now.filter(|now| known.as_ref() != Some(now)) {
+                *known = Some(now.clone());
+            }
+        }
+        ended
+    }
+
+    fn close_pairs(
+        &mut self,
+        parts: impl Iterator<Item = (PartVerdict, PartVerdict)>,
+        truth: &[PartVerdict],
+        seen: &mut Seen,
+    ) {
+        for (a, b) in parts {
+            debug_assert_eq!(a.id, b.id, "both judges are shown the same frames of the same parts");
+            let truth = truth_of(&a, truth);
+            for (arm, said) in [&a, &b].into_iter().enumerate() {
+                self.count_part(arm, said.verdict, truth);
+            }
+            self.run.part(a.verdict, b.verdict);
+            self.window.part(a.verdict, b.verdict);
+            match (a.verdict, b.verdict) {
+                (Verdict::Unjudged, _) | (_, Verdict::Unjudged) => self.aside.unjudged += 1,
+                (Verdict::Review, _) | (_, Verdict::Review) => self.aside.review += 1,
+                _ => {}
+            }
+            let judged = a.verdict != Verdict::Unjudged && b.verdict != Verdict::Unjudged;
+            let (id, frame_id) = (a.id.clone(), a.frames[1]);
+            if judged && a.verdict != b.verdict {
+                seen.disagreements.push(Disagreement {
+                    schema: "andon.disagreement/1",
+                    id: id.clone(),
+                    frame_id,
+                    a: a.clone(),
+                    b: b.clone(),
+                    truth,
+                });
+            }
+            seen.parts.push(PairedPart { id, frame_id, a, b, truth });
+        }
+    }
+
+    fn close_alone(
+        &mut self,
+        arm: Arm,
+        parts: impl IntoIterator<Item = PartVerdict>,
+        truth: &[PartVerdict],
+        seen: &mut Seen,
+    ) {
+        for verdict in parts {
+            let truth = truth_of(&verdict, truth);
+            self.count_part(usize::from(arm == Arm::B), verdict.verdict, truth);
+            self.window.part(verdict.verdict, Verdict::Unjudged);
+            seen.alone.push(LonePart { id: verdict.id.clone(), frame_id: verdict.frames[1], arm, verdict, truth });
+        }
+    }
+
+    fn count_part(&mut self, arm: usize, said: Verdict, truth: Option<Verdict>) {
+        self.arms[arm].add(said);
+        if let Some(truth) = truth {
+            self.scored[arm].add(truth, said);
+        }
+    }
+}
+
+/// What the part is, where the truth was told of all of it.
+fn truth_of(part: &PartVerdict, truth: &[PartVerdict]) -> Option<Verdict> {
+    truth.iter().find(|t| t.id == part.id).map(|t| t.verdict).filter(|t| *t != Verdict::Unjudged)
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The comparison over the last parts: what leaves is taken back, count by count, so no sum drifts.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use super::{
+    Each,
+    boxes::{Boxes, Labels, Sums},
+    counts::{Counted, Counts, Latency},
+    table::Table,
+};
+use crate::result::{Inference, Verdict};
+
+/// Frames of both arms that may come between two closings of parts; with more, the oldest part makes way all the same.
+/// Sixteen parts of 64 views may be open at once before that comes into play.
+const MOST_FRAMES: usize = 2048;
+
+/// The comparison over the last closed parts, and the frames that have come since.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Recent {
+    /// Parts by verdict.
+    pub parts: Table,
+    /// Parts in the table.
+    pub compared: u64,
+    /// See [`Table::agreement`].
+    pub agreement: Option<f64>,
+    /// See [`Table::kappa`].
+    pub kappa: Option<f64>,
+    /// See [`Table::prevalence`].
+    pub prevalence: Option<f64>,
+    /// All boxes together.
+    pub boxes: Boxes,
+    /// Boxes by label, of labels that were found.
+    pub classes: BTreeMap<Arc<str>, Boxes>,
+    /// Of each arm.
+    pub latency_us: Each<Latency>,
+    /// Frames on which an arm failed.
+    pub errors: Each<u64>,
+    /// Frames that an arm skipped.
+    pub skipped: Each<u64>,
+    /// Closed parts that all this is of, in the table or not, of both arms or of one.
+    pub of: u64,
+}
+
+/// What lies between two closings of parts.
+#[derive(Default)]
+struct Stretch {
+    frames: usize,
+    classes: usize,
+    /// Both arms' verdicts of the part that closed it; none where the frames became too many.
+    part: Option<[Verdict; 2]>,
+}
+
+/// A frame counts as of the part that closes next, which it belongs to unless parts are seen in turns.
+///
+/// A part costs what its frames and its boxes cost, once when they come and once when they leave. Memory is that of the
+/// frames (6 bytes each) and labels (80 bytes a label of a part) of `most` parts.
+pub(super) struct Window {
+    most: usize,
+    counts: Counts,
+    closed: u64,
+    stretches: VecDeque<Stretch>,
+    open: Stretch,
+    frames: VecDeque<(u8, Counted)>,
+    classes: VecDeque<(usize, Sums)>,
+}
+
+impl Window {
+    /// Of at most so many parts; at least of one.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most: most.max(1),
+            counts: Counts::default(),
+            closed: 0,
+            stretches: VecDeque::new(),
+            open: Stretch::default(),
+            frames: VecDeque::new(),
+            classes: VecDeque::new(),
+        }
+    }
+
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    pub fn frame(&mut self, arm: usize, inference: &Inference) {
+        if self.open.frames == MOST_FRAMES {
+            self.close(None);
+        }
+        let counted = self.counts.frame(arm, inference);
+        self.frames.push_back((arm as u8, counted));
+        self.open.frames += 1;
+    }
+
+    pub fn found(&mut self, label: usize, sums: &Sums) {
+        self.counts.found(label, sums);
+        match self.classes.iter_mut().rev().take(self.open.classes).find(|(known, _)| *known == label) {
+            Some((_, known)) => *known += sums,
+            None => {
+                self.classes.push_back((label, *sums));
+                self.open.classes += 1;
+            }
+        }
+    }
+
+    /// A part was closed; what only one arm saw is unjudged by the other, and so in no table.
+    pub fn part(&mut self, a: Verdict, b: Verdict) {
+        self.counts.part(a, b);
+        self.closed += 1;
+        self.close(Some([a, b]));
+    }
+
+    fn close(&mut self, part: Option<[Verdict; 2]>) {
+        self.stretches.push_back(Stretch { part, ..mem::take(&mut self.open) });
+        if self.stretches.len() <= self.most {
+            return;
+        }
+        let oldest = self.stretches.pop_front().expect("one was just pushed");
+        for (arm, counted) in self.frames.drain(..oldest.frames) {
+            self.counts.forget_frame(arm.into(), counted);
+        }
+        for (label, sums) in self.classes.drain(..oldest.classes) {
+            self.counts.forget_found(label, &sums);
+        }
+        if let Some([a, b]) = oldest.part {
+            self.counts.table.remove(a, b);
+            self.closed -= 1;
+        }
+    }
+
+    pub fn report(&self, labels: &Labels) -> Recent {
+        let table = self.counts.table;
+        Recent {
+            parts: table,
+            compared: table.compared(),
+            agreement: table.agreement(),
+            kappa: table.kappa(),
+            prevalence: table.prevalence(),
+            boxes: self.counts.boxes(),
+            classes: self.counts.classes(labels),
+            latency_us: self.counts.latency_us(),
+            errors: self.counts.errors.into(),
+            skipped: self.counts.skipped.into(),
+            of: self.closed,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Quantiles of times in fixed memory, which also forget: counts in buckets that are at most 1/128 of their value wide.
+
+/// Buckets to an octave.
+const FINE: usize = 128;
+/// Bits of [`FINE`].
+const BITS: u32 = FINE.trailing_zeros();
+/// Buckets for all values of 64 bits.
+const BUCKETS: usize = (u64::BITS - BITS + 1) as usize * FINE;
+
+/// How far a quantile may lie above the exact one, as a share of that; it never lies below.
+pub const RELATIVE_ERROR: f64 = 1.0 / FINE as f64;
+
+/// Where a value was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket(u16);
+
+/// Counts of times by bucket, 58 KiB, in the manner of HdrHistogram: below 256 each value has its own bucket.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    counts: Box<[u64]>,
+    total: u64,
+    most: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: vec![0; BUCKETS].into(), total: 0, most: 0 }
+    }
+}
+
+impl Histogram {
+    /// Counts one time, and says where.
+    pub fn add(&mut self, value: u64) -> Bucket {
+        let bucket = bucket(value);
+        self.counts[bucket] += 1;
+        self.total += 1;
+        self.most = self.most.max(value);
+        Bucket(u16::try_from(bucket).expect("there are fewer buckets"))
+    }
+
+    /// Takes back one time that was counted there.
+    pub fn remove(&mut self, Bucket(bucket): Bucket) {
+        self.counts[usize::from(bucket)] -= 1;
+        self.total -= 1;
+    }
+
+    /// The time that a share of `q`, 0..1, did not exceed (nearest rank): at most [`RELATIVE_ERROR`] above it, never
+    /// below.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let rank = ((self.total as f64 * q).ceil() as u64).max(1);
+        let mut below = 0;
+        let at = self.counts.iter().position(|count| {
+            below += count;
+            below >= rank
+        })?;
+        Some(highest(at).min(self.most))
+    }
+
+    /// The longest that was ever counted.
+    pub fn most(&self) -> Option<u64> {
+        (self.total > 0).then_some(self.most)
+    }
+}
+
+/// Below 256 each value has its own; beyond, the seven bits after the first one tell.
+fn bucket(value: u64) -> usize {
+    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(BITS + 1);
+    shift as usize * FINE + (value >> shift) as usize
+}
+
+/// The highest value of a bucket.
+fn highest(bucket: usize) -> u64 {
+    let shift = (bucket / FINE).saturating_sub(1);
+    let mantissa = (bucket - shift * FINE) as u64;
+    (mantissa << shift) + ((1 << shift) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_lies_in_its_bucket_and_no_bucket_is_wide() {
+        let powers = (0..64).flat_map(|e| [1u64 << e, (1 << e) + (1 << e) / 3, (1 << e) - 1]);
+        for value in (0..5000).chain(powers).chain([u64::MAX]) {
+            let top = highest(bucket(value));
+            assert!(top >= value && top - value <= value / FINE as u64, "{value}: {top}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_the_nearest_rank() {
+        let mut h = Histogram::default();
+        assert_eq!((h.quantile(0.99), h.most()), (None, None));
+        for v in 1..=50 {
+            h.add(v);
+        }
+        assert_eq!([0.0, 0.5, 0.99, 1.0].map(|q| h.quantile(q).unwrap()), [1, 25, 50, 50]);
+        h.add(1_000_003);
+        assert_eq!(h.quantile(1.0), Some(1_000_003));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_in_no_quantile() {
+        let mut h = Histogram::default();
+        let slow = h.add(1_000_003);
+        for v in 1..=50 {
+            h.add(v);
+        }
+        h.remove(slow);
+        assert_eq!([0.5, 1.0].map(|q| h.quantile(q).unwrap()), [25, 50]);
+    }
+}
