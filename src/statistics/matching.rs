@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which boxes of two arms show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by score.
 //!
-//! Arm a's boxes choose, the best score first, and each takes the box of b that overlaps it most and is still free: the
-//! matching of PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list; of equal overlaps the
-//! better score is taken. An oriented box is matched by the upright one around it.
+//! Arm a's boxes choose, the surest first, and each takes of b's boxes with its label the one that overlaps it most and is
+//! still free: the matching of PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list; of equal
+//! overlaps the better score is taken. Of a turned box it is the upright one around it that overlaps.
+
+use std::sync::Arc;
 
 use crate::result::{BoxPx, Detection, Inference};
 
 /// Boxes of one label that overlap at least so much show the same thing.
 pub const SAME_BOX_IOU: f64 = 0.5;
-
-/// What became of a box, by its index among the detections of its arm.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Found {
-    /// Both arms have it.
-    ByBoth(Pair),
-    /// Only a has it.
-    ByA(usize),
-    /// Only b has it.
-    ByB(usize),
-}
 
 /// Two boxes, one of each arm, that show the same thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,71 +23,15 @@ pub struct Pair {
     pub iou: f64,
 }
 
-/// One box, while it is matched.
-struct Slot {
-    at: usize,
-    bbox: [f64; 4],
-    taken: bool,
-}
-
-/// Matches frame after frame. Its lists are empty between two, and kept for their memory.
-#[derive(Default)]
-pub struct Matcher {
-    ours: Vec<Slot>,
-    theirs: Vec<Slot>,
-}
-
-impl Matcher {
-    /// Tells of every box once: of a's by score, then of those that only b has, by score. Boxes of b are scaled to the
-    /// frame as a saw it.
-    pub fn each(&mut self, a: &Inference, b: &Inference, mut found: impl FnMut(Found)) {
-        let Self { ours, theirs } = self;
-        let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
-        fill(ours, &a.detections, [1.0; 2]);
-        fill(theirs, &b.detections, scale);
-        for our in ours.drain(..) {
-            let label = &a.detections[our.at].label;
-            let mut best: Option<(f64, usize)> = None;
-            for (i, their) in theirs.iter().enumerate().filter(|(_, t)| !t.taken) {
-                let iou = iou(&our.bbox, &their.bbox);
-                let better = iou >= SAME_BOX_IOU && best.is_none_or(|(most, _)| iou > most);
-                if better && b.detections[their.at].label == *label {
-                    best = Some((iou, i));
-                }
-            }
-            found(match best {
-                Some((iou, i)) => {
-                    theirs[i].taken = true;
-                    Found::ByBoth(Pair { a: our.at, b: theirs[i].at, iou })
-                }
-                None => Found::ByA(our.at),
-            });
-        }
-        for their in theirs.drain(..).filter(|t| !t.taken) {
-            found(Found::ByB(their.at));
-        }
-    }
-}
-
-fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2]) {
-    slots.extend(detections.iter().enumerate().map(|(at, d)| {
-        let [x, y, w, h] = BoxPx::map(d.upright(), f64::from);
-        Slot { at, bbox: [x * scale[0], y * scale[1], w * scale[0], h * scale[1]], taken: false }
-    }));
-    let score = |slot: &Slot| detections[slot.at].score;
-    slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
-}
-
-/// As [`crate::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
-fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
-    let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
-    let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
-    // What is no number overlaps nothing.
-    if !(w > 0.0 && h > 0.0) {
-        return 0.0;
-    }
-    let inter = w * h;
-    inter / (a[2] * a[3] + b[2] * b[3] - inter)
+/// What became of a box.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Found {
+    /// Both saw it.
+    Both(Pair),
+    /// Only a saw it: its index.
+    OnlyA(usize),
+    /// Only b saw it: its index.
+    OnlyB(usize),
 }
 
 /// What became of all boxes of two arms: every index of either is here once.
@@ -110,22 +45,85 @@ pub struct Matching {
     pub b_only: Vec<usize>,
 }
 
-impl Matching {
-    /// Boxes in all: a pair is one.
-    pub fn boxes(&self) -> usize {
-        self.both.len() + self.a_only.len() + self.b_only.len()
-    }
-}
-
-/// Matches the boxes of both arms on one frame.
+/// Matches the boxes of both arms on one frame; b's are scaled to the frame as a saw it.
 pub fn matched(a: &Inference, b: &Inference) -> Matching {
     let mut out = Matching::default();
     Matcher::default().each(a, b, |found| match found {
-        Found::ByBoth(pair) => out.both.push(pair),
-        Found::ByA(at) => out.a_only.push(at),
-        Found::ByB(at) => out.b_only.push(at),
+        Found::Both(pair) => out.both.push(pair),
+        Found::OnlyA(i) => out.a_only.push(i),
+        Found::OnlyB(i) => out.b_only.push(i),
     });
     out
+}
+
+/// The same for one frame after another: its lists are empty between two of them, and kept for their memory.
+#[derive(Default)]
+pub struct Matcher {
+    ours: Vec<Slot>,
+    theirs: Vec<Slot>,
+    labels: Vec<Arc<str>>,
+}
+
+/// One box, while it is matched.
+struct Slot {
+    at: usize,
+    /// Of equal labels it is equal.
+    label: usize,
+    bbox: [f64; 4],
+    taken: bool,
+}
+
+impl Matcher {
+    /// Tells what became of every box, once: a's by score, then those that only b saw, by score.
+    pub fn each(&mut self, a: &Inference, b: &Inference, mut tell: impl FnMut(Found)) {
+        let Self { ours, theirs, labels } = self;
+        let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
+        fill(ours, &a.detections, [1.0; 2], labels);
+        fill(theirs, &b.detections, scale, labels);
+        labels.clear();
+        for our in ours.drain(..) {
+            let mut best: Option<(f64, &mut Slot)> = None;
+            for their in theirs.iter_mut().filter(|t| !t.taken && t.label == our.label) {
+                let iou = iou(&our.bbox, &their.bbox);
+                if iou >= SAME_BOX_IOU && best.as_ref().is_none_or(|(most, _)| iou > *most) {
+                    best = Some((iou, their));
+                }
+            }
+            tell(match best {
+                Some((iou, their)) => {
+                    their.taken = true;
+                    Found::Both(Pair { a: our.at, b: their.at, iou })
+                }
+                None => Found::OnlyA(our.at),
+            });
+        }
+        theirs.drain(..).filter(|t| !t.taken).for_each(|t| tell(Found::OnlyB(t.at)));
+    }
+}
+
+fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels: &mut Vec<Arc<str>>) {
+    slots.extend(detections.iter().enumerate().map(|(at, d)| {
+        // Compared once a box and not once a pair; a frame has few labels.
+        let label = labels.iter().position(|l| *l == d.label).unwrap_or_else(|| {
+            labels.push(d.label.clone());
+            labels.len() - 1
+        });
+        let [x, y, w, h] = BoxPx::map(d.upright(), f64::from);
+        Slot { at, label, bbox: [x * scale[0], y * scale[1], w * scale[0], h * scale[1]], taken: false }
+    }));
+    let score = |slot: &Slot| detections[slot.at].score;
+    slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
+}
+
+/// As [`crate::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
+fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+    let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
+    let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
+    if w <= 0.0 || h <= 0.0 {
+        return 0.0;
+    }
+    let inter = w * h;
+    inter / (a[2] * a[3] + b[2] * b[3] - inter)
 }
 
 #[cfg(test)]
@@ -185,7 +183,7 @@ mod tests {
     fn the_frame_may_have_another_size_to_b() {
         let b = arm(Arm::B, [200, 50], &[("open", 0.9, [20., 5., 40., 10.])]);
         let m = matched(&arm(Arm::A, [100, 100], &[("open", 0.9, HERE)]), &b);
-        assert_eq!((m.both.len(), m.boxes()), (1, 1));
+        assert_eq!((m.both.len(), m.a_only.len(), m.b_only.len()), (1, 0, 0));
         assert_eq!(m.both[0].iou, 1.0);
     }
 

@@ -13,35 +13,22 @@ use std::{
 use gst::prelude::*;
 use gstandon::{
     meta::{AndonFrameMeta, AndonInferenceMeta, read_any},
-    result::{Arm, Inference, Status},
-    statistics::matching::matched,
+    result::{Arm, Inference},
+    statistics::agreement::{Why, difference},
 };
-use serde::Serialize;
 
 use super::figures::Arms;
 
 /// Outcomes of a that wait for b's word: more than any queue between the arms holds.
 const MOST_WAITING: usize = 256;
-/// Scores closer than this are no difference worth a picture.
-const LEAST_SCORE_DIFFERENCE: f32 = 0.1;
-
-/// In what two outcomes differ most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Why {
-    /// One says ok and the other ng, or leaves it to a person.
-    Verdict,
-    /// Only one saw some of the boxes.
-    Boxes,
-    /// Both say the same, but not equally sure.
-    Score,
-}
+/// Where only scores differ, less than this is no picture: a tenth, of which a quarter counts.
+const LEAST_DIFFERENCE: f64 = 0.1 / 4.0;
 
 /// A frame on which the arms differ.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// How much, 0..1: above a half where the verdicts differ, below where only boxes or scores do.
-    pub difference: f32,
+    /// How much, 0..1: see [`difference`].
+    pub difference: f64,
     /// In what.
     pub why: Why,
     /// What a said.
@@ -155,7 +142,7 @@ impl Shared {
         buffer: &gst::Buffer,
         pad: &gst::Pad,
     ) {
-        let Some((difference, why)) = difference(&a, &b) else { return };
+        let Some((difference, why)) = worth(&a, &b) else { return };
         let enough =
             |kept: &[Picture]| kept.len() >= self.most && kept.last().is_none_or(|p| p.difference >= difference);
         if self.kept.try_lock().is_ok_and(|kept| enough(&kept)) {
@@ -172,23 +159,10 @@ impl Shared {
     }
 }
 
-/// How much two outcomes differ, 0..1, and in what; none where they do not, or one of them is no judgement.
-fn difference(a: &Inference, b: &Inference) -> Option<(f32, Why)> {
-    if a.status != Status::Ok || b.status != Status::Ok || !a.counts() {
-        return None;
-    }
-    let scores = (a.score - b.score).abs().clamp(0.0, 1.0);
-    if a.verdict != b.verdict {
-        return Some((0.5 + scores / 2.0, Why::Verdict));
-    }
-    let matching = matched(a, b);
-    let alone =
-        matching.a_only.iter().map(|i| &a.detections[*i]).chain(matching.b_only.iter().map(|i| &b.detections[*i]));
-    let surest = alone.map(|d| d.score.clamp(0.0, 1.0)).fold(0.0, f32::max);
-    if surest > 0.0 {
-        return Some((surest / 2.0, Why::Boxes));
-    }
-    (scores >= LEAST_SCORE_DIFFERENCE).then_some((scores / 4.0, Why::Score))
+/// How much two outcomes differ; none where it is not worth a picture.
+fn worth(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
+    let trifling = |(much, why): &(f64, Why)| *why == Why::Score && *much < LEAST_DIFFERENCE;
+    difference(a, b).filter(|found| a.counts() && !trifling(found))
 }
 
 fn size(pad: &gst::Pad) -> [u32; 2] {
@@ -199,35 +173,25 @@ fn size(pad: &gst::Pad) -> [u32; 2] {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::{Detection, Frame, Verdict};
+    use gstandon::result::{Detection, Frame, Part, Purpose, Verdict};
 
     use super::*;
 
-    fn said(arm: Arm, verdict: Verdict, score: f32, boxes: &[(f32, f32)]) -> Inference {
-        let mut i = Inference { verdict, score, ..Inference::new("m".into(), arm, &Frame::new(None), [100, 100]) };
-        i.detections =
-            boxes.iter().map(|(x, score)| Detection::new(0, "open".into(), *score, [*x, 10.0, 10.0, 10.0])).collect();
-        i
-    }
-
     #[test]
-    fn a_difference_of_verdicts_comes_before_one_of_boxes_before_one_of_scores() {
-        let of = |a: Inference, b: Inference| difference(&a, &b);
-        let verdict = of(said(Arm::A, Verdict::Ok, 0.4, &[]), said(Arm::B, Verdict::Ng, 0.5, &[(10.0, 0.5)])).unwrap();
-        let boxes =
-            of(said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]), said(Arm::B, Verdict::Ng, 0.9, &[(50.0, 0.9)])).unwrap();
-        let score =
-            of(said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]), said(Arm::B, Verdict::Ng, 0.5, &[(10.0, 0.5)])).unwrap();
-        assert_eq!([verdict.1, boxes.1, score.1], [Why::Verdict, Why::Boxes, Why::Score]);
-        assert!(verdict.0 > 0.5 && verdict.0 > boxes.0 && boxes.0 > score.0, "{verdict:?} {boxes:?} {score:?}");
-    }
-
-    #[test]
-    fn what_is_the_same_or_not_judged_is_no_difference() {
-        let a = || said(Arm::A, Verdict::Ng, 0.9, &[(10.0, 0.9)]);
-        assert_eq!(difference(&a(), &said(Arm::B, Verdict::Ng, 0.88, &[(10.0, 0.88)])), None);
-        let failed = Inference { status: Status::Error, ..said(Arm::B, Verdict::Unjudged, 0.0, &[]) };
-        assert_eq!(difference(&a(), &failed), None);
+    fn a_trifle_is_worth_no_picture() {
+        let said = |arm, score| {
+            let mut i =
+                Inference { score, verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &Frame::new(None), [9, 9]) };
+            i.detections.push(Detection::new(0, "open".into(), score, [1.0, 1.0, 5.0, 5.0]));
+            i
+        };
+        assert!(worth(&said(Arm::A, 0.9), &said(Arm::B, 0.85)).is_none());
+        assert!(worth(&said(Arm::A, 0.9), &said(Arm::B, 0.5)).is_some_and(|(_, why)| why == Why::Score));
+        let of_a_setup = Inference {
+            part: Some(Arc::new(Part { purpose: Purpose::Setup, ..Part::default() })),
+            ..said(Arm::A, 0.9)
+        };
+        assert!(worth(&of_a_setup, &said(Arm::B, 0.5)).is_none(), "not of production");
     }
 
     /// Frames through an abjoin with what both arms said on them: `late` comes on b after the frame of a has gone on.

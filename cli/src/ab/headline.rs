@@ -28,6 +28,15 @@ impl Serialize for Headline {
     }
 }
 
+impl Headline {
+    /// What it rests on, as a sentence of its own.
+    pub fn sentence(&self) -> String {
+        let mut letters = self.why.trim_end_matches('.').chars();
+        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+        first + letters.as_str() + "."
+    }
+}
+
 /// The headline over the last comparison and the last judgement.
 pub fn headline(ab: Option<Figures<'_>>, judgement: Option<Figures<'_>>) -> Headline {
     let (what, why) = match (judgement, ab) {
@@ -113,6 +122,12 @@ mod tests {
 
     fn of(ab: &Value, judgement: Option<&Value>) -> String {
         headline(Some(Figures(ab)), judgement.map(Figures)).to_string()
+    }
+
+    #[test]
+    fn the_reason_is_a_sentence_of_its_own() {
+        let of = |why: &str| Headline { what: String::new(), why: why.into() }.sentence();
+        assert_eq!((of("without labels"), of("Done."), of("")), ("Without labels.".into(), "Done.".into(), ".".into()));
     }
 
     fn ab() -> Value {

@@ -10,7 +10,7 @@ const MOST_CLASSES: usize = 12;
 
 /// The text.
 pub fn text(record: &Record) -> String {
-    let mut s = format!("## {}\n\n{}.\n", escape(&record.headline.what), escape(&record.headline.why));
+    let mut s = format!("## {}\n\n{}\n", escape(&record.headline.what), escape(&record.headline.sentence()));
     let Some(ab) = record.last() else { return s + &how(record) };
     let _ = writeln!(s, "\na: **{}**, b: **{}**.", escape(&ab.model("a")), escape(&ab.model("b")));
     if record.ab.len() > 1 {

@@ -55,7 +55,7 @@ pub struct Ab {
     /// Print what elements say as JSON lines
     #[arg(long)]
     json: bool,
-    /// Exit with 3 where the judgement is abort or, without a judgement, arm b failed on a frame or never got one
+    /// Exit with 3 where the judgement is abort or, without a judgement, arm b failed on a frame or never spoke
     #[arg(long)]
     check: bool,
 }

@@ -19,7 +19,8 @@ use crate::report::{
 /// The whole page.
 pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String {
     let headline = &record.headline;
-    let mut body = format!("<h1>{}</h1>\n<p class=\"lead\">{}.</p>\n", escape(&headline.what), sentence(&headline.why));
+    let mut body =
+        format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", escape(&headline.what), escape(&headline.sentence()));
     if let Some(ab) = record.last() {
         body += &facts(ab);
         if let Some(judged) = record.judged() {
@@ -41,13 +42,6 @@ pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String 
     }
     body += &how(record);
     html::page(&format!("Andon A/B: {}", headline.what), &body)
-}
-
-/// The last mark of a sentence is the page's.
-fn sentence(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    escape(&(first + letters.as_str()))
 }
 
 fn facts(ab: Figures<'_>) -> String {
@@ -235,4 +229,67 @@ fn how(record: &Record) -> String {
 
 fn table(table: &Table) -> String {
     html::table(&table.header, &table.rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ab::{
+        figures::Arms,
+        listen::Log,
+        record::{Record, Run},
+    };
+
+    fn record(judgement: Option<Value>) -> Record {
+        crate::cli::init().unwrap();
+        let ab = json!({
+            "models": {"a": {"name": "pcb", "version": "1", "digest": "sha256:0123456789abcdef"},
+                       "b": {"name": "<pcb>", "version": "2", "digest": "sha256:fedcba9876543210"}},
+            "parts": {"ok_ok": 90, "ok_ng": 6, "ng_ok": 1, "ng_ng": 3}, "compared": 100, "agreement": 0.93, "kappa": 0.43,
+            "prevalence": 0.065, "frames": {"a": 100, "b": 98, "dropped": 2}, "latency_us": {"a": {"p50": 1800}, "b": {"p50": 2100}},
+            "classes": {"copper": {"matched": 0, "a_only": 0, "b_only": 6}, "open": {"matched": 3, "a_only": 1, "b_only": 0}}
+        });
+        let log = Log { reports: vec![ab], judgement, ..Log::default() };
+        let run = Run {
+            file: "line.launch".into(),
+            pipeline: "a ! b".into(),
+            started_utc: "2026-01-01T00:00:00Z".into(),
+            ended_utc: "2026-01-01T00:01:00Z".into(),
+            end: "eos".into(),
+            providers: Arms { a: "cpu".into(), b: String::new() },
+        };
+        Record::new(&log, &[], &gst::ElementFactory::make("abjoin").name("j").build().unwrap(), run)
+    }
+
+    #[test]
+    fn without_a_judgement_it_says_different_and_shows_no_box_for_one() {
+        let page = page(&record(None), &[], &[]);
+        assert!(page.contains("<h1>Different on 7 of 100 parts</h1>"));
+        assert!(page.contains("Without labels nobody can say which is better."));
+        assert!(!page.contains("<h2>The judgement</h2>") && !page.contains("<h2>Against the truth</h2>"));
+        assert!(page.contains("&lt;pcb&gt;") && !page.contains("<pcb>"), "names cannot break the page");
+        assert!(page.contains("<td>0123456789ab</td>") && page.contains("The run was too short"));
+    }
+
+    #[test]
+    fn a_judgement_has_its_bounds_and_the_labels_it_lacks() {
+        let judgement = json!({
+            "decision": "hold", "design": "paired", "reasons": ["12 of about 1,400 labels"], "alpha": 0.05,
+            "labels": {"tested": 12, "shown": 40, "defective": 3, "discordant": 2, "needed": 1388},
+            "escapes": {"a": 2, "b": 1, "increase": -0.03, "lower": -0.4, "upper": 0.3, "max_increase": 0.01},
+            "cost": {"saved_per_part": 0.02, "lower": 0.01, "upper": 0.2, "escape": 10.0}, "acted": null
+        });
+        let page = page(&record(Some(judgement)), &[], &[]);
+        assert!(page.contains("<h1>Not decided</h1>") && page.contains("<li>12 of about 1,400 labels</li>"));
+        assert!(page.contains("<td>still needed, about</td><td>1388</td>"));
+        assert_eq!(page.matches("class=\"interval").count(), 2);
+        assert_eq!(
+            page.matches("class=\"interval kept").count(),
+            1,
+            "the saving is above 0, the escapes may be too many"
+        );
+        assert!(page.contains("All decisions share α = 0.05.") && page.contains("an escape costs 10.0 of them"));
+    }
 }

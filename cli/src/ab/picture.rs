@@ -6,13 +6,10 @@ use std::fmt::Write;
 use anyhow::Result;
 use gstandon::{
     result::{Detection, Inference},
-    statistics::matching::matched,
+    statistics::{agreement::Why, matching::matched},
 };
 
-use super::{
-    figures::decimal,
-    gallery::{Picture, Why},
-};
+use super::{figures::decimal, gallery::Picture};
 use crate::report::{
     html::{escape, figure},
     image,
@@ -106,7 +103,7 @@ fn caption(picture: &Picture) -> String {
     if let Some(part) = &picture.a.part {
         let _ = write!(s, ", part {}", escape(&part.id));
     }
-    let _ = write!(s, ": {why} ({}).", decimal(Some(picture.difference.into()), 2));
+    let _ = write!(s, ": {why} ({}).", decimal(Some(picture.difference), 2));
     if let Some(truth) = &picture.truth {
         let labels: Vec<_> = truth.detections.iter().map(|d| &*d.label).collect();
         let there = if labels.is_empty() { "nothing".into() } else { escape(&labels.join(", ")) };

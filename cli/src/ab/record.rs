@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use gst::prelude::*;
-use gstandon::{meta::event, result::Verdict};
+use gstandon::{meta::event, result::Verdict, statistics::agreement::Why};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     arms,
     figures::{Arms, Figures, counted},
-    gallery::{Picture, Why},
+    gallery::Picture,
     headline::{Headline, headline},
     listen::{Listed, Log},
 };
@@ -43,7 +43,7 @@ pub struct Shown {
     /// The part it shows, where it has one.
     pub part: Option<String>,
     /// How much the arms differ on it, 0..1.
-    pub difference: f32,
+    pub difference: f64,
     /// In what.
     pub why: Why,
     /// What each said.
@@ -111,15 +111,16 @@ impl Record {
 
     /// What stands against the candidate; empty where nothing does.
     ///
-    /// With a judgement, that it is `abort`. Without one, that b failed on a frame, or that no frame came from it.
+    /// With a judgement, that it is `abort`. Without one, that b failed on a frame, or that no frame came from it with an outcome.
     pub fn objection(&self) -> String {
         if let Some(judgement) = self.judged() {
             let abort = judgement.text("/decision") == "abort";
             return if abort { self.headline.to_string() } else { String::new() };
         }
         let errors = self.ab.iter().map(|ab| Figures(ab).count("/errors/b")).sum();
-        match (self.last().map_or(0, |ab| ab.count("/frames/b")), errors) {
-            (0, _) => "no frame came from arm b".into(),
+        let judged = |ab: Figures<'_>| ab.count("/frames/b").saturating_sub(ab.count("/frames/b_without_outcome"));
+        match (self.last().map_or(0, judged), errors) {
+            (0, _) => "no frame came from arm b with an outcome".into(),
             (_, 0) => String::new(),
             (_, errors) => format!("arm b failed on {}", counted(errors, "frame", "frames")),
         }
@@ -191,7 +192,9 @@ mod tests {
         assert!(heard(json!({"frames": {"b": 9}, "errors": {"b": 0}}), None).passes());
         let failed = heard(json!({"frames": {"b": 9}, "errors": {"b": 1}}), None);
         assert_eq!(failed.objection(), "arm b failed on 1 frame");
-        assert_eq!(heard(json!({"frames": {"a": 9}}), None).objection(), "no frame came from arm b");
+        let silent = "no frame came from arm b with an outcome";
+        assert_eq!(heard(json!({"frames": {"a": 9}}), None).objection(), silent);
+        assert_eq!(heard(json!({"frames": {"b": 9, "b_without_outcome": 9}}), None).objection(), silent);
         assert!(!record(&Log::default()).passes(), "nothing was heard at all");
     }
 }

@@ -47,8 +47,10 @@ pub fn jpeg(sample: &gst::Sample, widest: u32) -> Result<Image> {
     let info = gst_video::VideoInfo::from_caps(sample.caps().context("a picture without caps")?)?;
     let width = info.width().min(widest);
     let height = (u64::from(info.height()) * u64::from(width) / u64::from(info.width().max(1))).max(1);
-    let caps = gst::Caps::builder("image/jpeg").field("width", width as i32).field("height", height as i32).build();
-    let sample = converted(sample, &caps)?;
+    // By way of RGB: the encoder takes any YCbCr for that of JPEG, and a camera's would come out pale.
+    let rgb = gst::Caps::builder("video/x-raw").field("format", "RGB");
+    let sample = converted(sample, &rgb.field("width", width as i32).field("height", height as i32).build())?;
+    let sample = converted(&sample, &gst::Caps::new_empty_simple("image/jpeg"))?;
     let buffer = sample.buffer().context("a picture without pixels")?;
     let bytes = buffer.map_readable()?.as_slice().to_vec();
     Ok(Image { bytes, mime: "image/jpeg" })

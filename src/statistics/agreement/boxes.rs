@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Boxes of two arms on one frame: which of them show the same thing, and sums over them that can be taken apart again.
+//! Boxes of two arms on one frame: sums over those of both and of one, that can be taken apart again.
 
 use std::{
     collections::BTreeMap,
@@ -126,7 +126,26 @@ pub(super) struct Apart {
     pub score: f64,
 }
 
-/// Matches the boxes of a frame, and tells `count` of every one, once, by the number of its label.
+impl Apart {
+    /// Of two outcomes, box by box.
+    pub fn see(&mut self, a: &Inference, b: &Inference, found: Found) {
+        let alone = match found {
+            Found::Both(pair) => {
+                self.score = self.score.max(score_difference(a, b, pair.a, pair.b).abs());
+                return;
+            }
+            Found::OnlyA(i) => a.detections[i].score,
+            Found::OnlyB(i) => b.detections[i].score,
+        };
+        self.unmatched = Some(self.unmatched.unwrap_or(0.0).max(alone));
+    }
+}
+
+fn score_difference(a: &Inference, b: &Inference, of_a: usize, of_b: usize) -> f64 {
+    f64::from(b.detections[of_b].score) - f64::from(a.detections[of_a].score)
+}
+
+/// Tells `count` of every box, once, by the number of its label.
 pub(super) fn compare(
     matcher: &mut Matcher,
     a: &Inference,
@@ -136,20 +155,16 @@ pub(super) fn compare(
 ) -> Apart {
     let mut apart = Apart::default();
     matcher.each(a, b, |found| {
-        let (detection, sums) = match found {
-            Found::ByBoth(pair) => {
-                let ours = &a.detections[pair.a];
-                let difference = f64::from(b.detections[pair.b].score) - f64::from(ours.score);
-                apart.score = apart.score.max(difference.abs());
-                (ours, Sums::matched(pair.iou, difference))
+        apart.see(a, b, found);
+        let (label, sums) = match found {
+            Found::Both(pair) => {
+                let difference = score_difference(a, b, pair.a, pair.b);
+                (&a.detections[pair.a].label, Sums::matched(pair.iou, difference))
             }
-            Found::ByA(at) => (&a.detections[at], Sums::a_only()),
-            Found::ByB(at) => (&b.detections[at], Sums::b_only()),
+            Found::OnlyA(i) => (&a.detections[i].label, Sums::a_only()),
+            Found::OnlyB(i) => (&b.detections[i].label, Sums::b_only()),
         };
-        if !matches!(found, Found::ByBoth(_)) {
-            apart.unmatched = Some(apart.unmatched.unwrap_or(0.0).max(detection.score));
-        }
-        count(usize::from(labels.number(&detection.label)), &sums);
+        count(labels.number(label).into(), &sums);
     });
     apart
 }
@@ -165,16 +180,13 @@ mod tests {
         i
     }
 
-    fn compare(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, Apart) {
+    fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, Apart) {
         let mut labels = Labels::default();
         let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        let apart = super::compare(
-            &mut Matcher::default(),
-            &outcome(Arm::A, a),
-            &outcome(Arm::B, b),
-            &mut labels,
-            |label, found| *sums.entry(label).or_default() += found,
-        );
+        let apart =
+            compare(&mut Matcher::default(), &outcome(Arm::A, a), &outcome(Arm::B, b), &mut labels, |label, found| {
+                *sums.entry(label).or_default() += found
+            });
         (labels.iter().map(|(label, at)| (label.to_string(), sums[&at].boxes())).collect(), apart)
     }
 
@@ -183,10 +195,10 @@ mod tests {
         let at = [0.0, 0.0, 8.0, 8.0];
         let near = [0.0, 0.0, 8.0, 6.0];
         // The first of a's equals takes the better overlap; the second is left with the other.
-        let (classes, _) = compare(&[("x", 0.5, near), ("x", 0.5, at)], &[("x", 0.75, near), ("x", 0.25, near)]);
+        let (classes, _) = compared(&[("x", 0.5, near), ("x", 0.5, at)], &[("x", 0.75, near), ("x", 0.25, near)]);
         let x = classes["x"];
         assert_eq!((x.matched, x.mean_iou, x.mean_score_difference), (2, 0.875, 0.0));
-        let (classes, apart) = compare(&[("x", 0.5, near)], &[("x", 0.25, at), ("x", 0.75, at)]);
+        let (classes, apart) = compared(&[("x", 0.5, near)], &[("x", 0.25, at), ("x", 0.75, at)]);
         assert_eq!((classes["x"].matched, classes["x"].b_only, classes["x"].mean_score_difference), (1, 1, 0.25));
         assert_eq!(apart, Apart { unmatched: Some(0.25), score: 0.25 });
     }
@@ -194,9 +206,9 @@ mod tests {
     #[test]
     fn an_overlap_of_one_half_is_enough() {
         let whole = [0.0, 0.0, 8.0, 8.0];
-        assert_eq!(compare(&[("x", 0.5, whole)], &[("x", 0.5, [0.0, 0.0, 8.0, 4.0])]).0["x"].matched, 1);
-        assert_eq!(compare(&[("x", 0.5, whole)], &[("x", 0.5, [0.0, 0.0, 8.0, 3.99])]).0["x"].matched, 0);
-        assert_eq!(compare(&[("x", 0.5, [1.0; 4])], &[("x", 0.5, [1.0, 1.0, 0.0, 0.0])]).0["x"].matched, 0);
+        assert_eq!(compared(&[("x", 0.5, whole)], &[("x", 0.5, [0.0, 0.0, 8.0, 4.0])]).0["x"].matched, 1);
+        assert_eq!(compared(&[("x", 0.5, whole)], &[("x", 0.5, [0.0, 0.0, 8.0, 3.99])]).0["x"].matched, 0);
+        assert_eq!(compared(&[("x", 0.5, [1.0; 4])], &[("x", 0.5, [1.0, 1.0, 0.0, 0.0])]).0["x"].matched, 0);
     }
 
     #[test]
@@ -208,7 +220,7 @@ mod tests {
         let at = [0.0, 0.0, 8.0, 8.0];
         let (a, b) = (outcome(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), outcome(Arm::B, &[("q", 0.5, at)]));
         let mut sums = Sums::default();
-        super::compare(&mut Matcher::default(), &a, &b, &mut labels, |label, found| {
+        compare(&mut Matcher::default(), &a, &b, &mut labels, |label, found| {
             assert_eq!(label, MOST_LABELS);
             sums += found;
         });

@@ -15,7 +15,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::boxes::Apart;
-use crate::result::{Inference, Verdict};
+use crate::{
+    result::{Inference, Status, Verdict},
+    statistics::matching::Matcher,
+};
 
 /// In what two models differ on a frame; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -67,8 +70,18 @@ pub struct Different {
     pub b: Said,
 }
 
+/// How much two outcomes of a frame differ, 0..1, and in what; none where they do not, or an arm did not judge it.
+pub fn difference(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
+    if a.status != Status::Ok || b.status != Status::Ok {
+        return None;
+    }
+    let mut apart = Apart::default();
+    Matcher::default().each(a, b, |found| apart.see(a, b, found));
+    Some(weighed(a, b, &apart)).filter(|(difference, _)| *difference > 0.0)
+}
+
 /// How much two judged outcomes differ, and in what.
-fn difference(a: &Inference, b: &Inference, apart: &Apart) -> (f64, Why) {
+fn weighed(a: &Inference, b: &Inference, apart: &Apart) -> (f64, Why) {
     let scores = (f64::from(a.score) - f64::from(b.score)).abs();
     let (from, much, why) = if a.verdict != b.verdict {
         let review = [a.verdict, b.verdict].contains(&Verdict::Review);
@@ -102,7 +115,7 @@ impl MostDifferent {
 
     /// Takes a frame that both arms judged.
     pub fn offer(&mut self, a: &Inference, b: &Inference, apart: &Apart) {
-        let (difference, why) = difference(a, b, apart);
+        let (difference, why) = weighed(a, b, apart);
         let full = self.frames.len() == self.most;
         // A difference that is not a number is none.
         let enters = difference > 0.0 && (!full || self.frames.last().is_some_and(|last| difference > last.difference));

@@ -23,7 +23,7 @@ use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Wind
 pub use self::{
     boxes::{Boxes, OTHER},
     counts::Latency,
-    different::{Different, Said, Why},
+    different::{Different, Said, Why, difference},
     report::{AB_SCHEMA, Aside, Disagreement, Each, Frames, LonePart, Mode, PairedPart, Report, Seen},
     table::{ArmParts, Scored, Table},
     window::Recent,

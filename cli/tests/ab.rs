@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon ab`, as a shell and a CI see it: the three files of the report, exit codes, Ctrl-C.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+mod common;
+
+use common::{andon, arg, err, fails};
+use serde_json::Value;
+
+/// Two shipped models on boards with defects of every kind; every frame is judged by both.
+const SHADOW: [&str; 4] = ["ab", "pipelines/shadow.launch", "LEAKY=false", "WAIT=-1"];
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn report(folder: &Path) -> Value {
+    serde_json::from_str(&read(folder, "report.json")).unwrap()
+}
+
+/// A pipeline file in a folder of its own.
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("line.launch");
+    std::fs::write(&path, text).unwrap();
+    let path = arg(&path).to_string();
+    (folder, path)
+}
+
+#[test]
+fn a_run_of_two_models_ends_in_a_report_in_three_forms() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, captures) = (folder.path().join("out"), format!("CAPTURES={}", folder.path().join("captures").display()));
+    let source = "SOURCE=defecttestsrc num-buffers=60 defect-rate=1 defects=copper,open";
+    let more = [&captures, source, "--json", "--check", "--frames=4", "--report", arg(&out)];
+    let output = andon(&[&SHADOW[..], &more].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+
+    let json = report(&out);
+    assert_eq!((&json["schema"], &json["end"]), (&"andon.ab-report/1".into(), &"eos".into()));
+    assert_eq!(json["file"], "pipelines/shadow.launch", "as it was named, without the machine's folders");
+    let ab = &json["ab"][0];
+    assert_eq!((&ab["compared"], &ab["frames"]["paired"]), (&60.into(), &60.into()));
+    assert_eq!((&ab["models"]["a"]["version"], &ab["models"]["b"]["version"]), (&"1".into(), &"2".into()));
+    assert_eq!((&json["elements"]["t"]["to-b"], &json["elements"]["j"]["compared"]), (&60.into(), &60.into()));
+    assert_eq!(json["providers"], serde_json::json!({"a": "cpu", "b": "cpu"}));
+    // Version 1 has never learned what stray copper is: boards with nothing else on them are ok to it.
+    let different = ab["parts"]["ok_ng"].as_u64().unwrap() + ab["parts"]["ng_ok"].as_u64().unwrap();
+    assert!(ab["parts"]["ok_ng"].as_u64().unwrap() >= 4, "{}", ab["parts"]);
+    assert_eq!(json["disagreements"]["total"], different);
+    let headline = json["headline"].as_str().unwrap();
+    assert!(err(&output).contains(headline), "{}", err(&output));
+
+    let shown = json["frames"].as_array().unwrap();
+    assert_eq!(shown.len(), 4);
+    for pair in shown.windows(2) {
+        assert!(pair[0]["difference"].as_f64() >= pair[1]["difference"].as_f64(), "{pair:?}");
+    }
+    for frame in shown {
+        assert_eq!((&frame["why"], &frame["truth"]), (&"verdict".into(), &"ng".into()), "{frame}");
+        assert_ne!(frame["verdicts"]["a"], frame["verdicts"]["b"]);
+    }
+
+    let html = read(&out, "index.html");
+    assert_eq!(html.matches("<svg class=\"frame\"").count(), 4);
+    assert_eq!(html.matches("data:image/").count(), 4, "every picture is in the page");
+    assert!(html.matches("class=\"bracket of-b\"").count() >= 4, "only b saw the copper");
+    for part in ["Side by side", "Verdicts", "Over time", "Boxes by label", "The most different frames"] {
+        assert!(html.contains(&format!("<h2>{part}</h2>")), "{part}");
+    }
+    for from_elsewhere in ["http://", "https://", "<script", "<link", "@import", "src=\"/"] {
+        assert!(!html.contains(from_elsewhere), "{from_elsewhere}");
+    }
+    assert!(html.contains("copper") && html.contains("defecttestsrc num-buffers=60"));
+
+    let md = read(&out, "report.md");
+    let ok_ng = ab["parts"]["ok_ng"].as_u64().unwrap();
+    assert!(md.contains(&format!("| a: ok | {} | {ok_ng} |", ab["parts"]["ok_ok"])), "{md}");
+    assert!(md.contains("a: **pcb/1**, b: **pcb/2**") && md.len() < 10_000, "{md}");
+}
+
+#[test]
+fn messages_are_printed_as_json_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = format!("CAPTURES={}", folder.path().display());
+    let more = ["FRAMES=3", &captures, "--json", "--frames=0", "--report", arg(folder.path())];
+    let output = andon(&[&SHADOW[..], &more].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let lines: Vec<Value> = common::out(&output).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(lines.iter().any(|m| m["message"] == "andon/ab" && m["data"]["schema"] == "andon.ab/1"));
+    assert_eq!(report(folder.path())["frames"], Value::Array(Vec::new()));
+}
+
+/// Arm b hands its frames on without a word.
+const SILENT: &str = "defecttestsrc num-buffers=4 ! abtee name=t leaky=false \
+    t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink";
+
+#[test]
+fn a_candidate_that_never_speaks_does_not_pass_a_check() {
+    let (folder, path) = file(SILENT);
+    let at = arg(folder.path()).to_string();
+    let said = fails(3, &["ab", &path, "--check", "--report", &at]);
+    assert!(said.contains("not passed: no frame came from arm b with an outcome"), "{said}");
+    let json = report(folder.path());
+    assert!(json["headline"].as_str().unwrap().starts_with("Nothing was compared: of 4 frames on arm a"), "{json}");
+    common::ok(&["ab", &path, "--report", &at]);
+}
+
+#[test]
+fn a_pipeline_without_arms_is_wrong_usage_and_told_where_to_see_some() {
+    let (folder, path) = file("videotestsrc num-buffers=1 ! fakesink");
+    let out = folder.path().join("out");
+    let said = fails(2, &["ab", &path, "--report", arg(&out)]);
+    assert!(
+        said.contains(&path) && said.contains("no abjoin in it") && said.contains("pipelines/shadow.launch"),
+        "{said}"
+    );
+    assert!(!out.exists(), "nothing was played, and nothing is left behind");
+}
+
+#[test]
+fn of_several_joins_one_has_to_be_named() {
+    let (_folder, path) = file(&format!(
+        "{SILENT} {}",
+        SILENT.replace("=t ", "=u ").replace("t.", "u.").replace("j.", "k.").replace("=j ", "=k ")
+    ));
+    assert!(fails(2, &["ab", &path]).contains("2 abjoins in it; name one with --join: j, k"));
+    assert!(fails(2, &["ab", &path, "--join=x"]).contains("no abjoin is called x; name one with --join: j, k"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_wrong_usage_and_named() {
+    assert!(fails(2, &["ab", "/nowhere/line.launch"]).contains("/nowhere/line.launch"));
+}
+
+#[test]
+fn a_variable_is_checked_as_by_andon_run() {
+    assert!(fails(2, &["ab", "pipelines/shadow.launch", "CHAMPOIN=x"]).contains("no variable CHAMPOIN: this file has"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_failure_before_anything_is_played() {
+    let (folder, path) = file(SILENT);
+    let below_a_file = folder.path().join("line.launch/out");
+    let said = fails(1, &["ab", &path, "--report", arg(&below_a_file)]);
+    assert!(said.contains("the report cannot be written to") && said.contains("--report=DIR"), "{said}");
+    assert!(!said.contains("end of stream"), "{said}");
+}
+
+#[test]
+fn a_failing_pipeline_leaves_a_report_that_says_so() {
+    let broken = SILENT.replace("wait=-1 !", "wait=-1 ! identity name=brake error-after=2 !");
+    let (folder, path) = file(&broken);
+    let said = fails(1, &["ab", &path, "--report", arg(folder.path())]);
+    assert!(said.contains("brake: "), "{said}");
+    assert!(report(folder.path())["end"].as_str().unwrap().starts_with("failed: brake: "));
+    assert!(read(folder.path(), "index.html").contains("failed: brake: "));
+}
+
+#[test]
+fn ctrl_c_ends_the_stream_cleanly_with_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = format!("CAPTURES={}", folder.path().join("captures").display());
+    let more = ["SOURCE=defecttestsrc is-live=true", &captures, "--json", "--report", arg(folder.path())];
+    let mut child =
+        andon(&[&SHADOW[..2], &more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|l| l.contains("\"andon/ab\"")).expect("the pipeline ended before its first report");
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let json = report(folder.path());
+    assert_eq!(json["end"], "eos");
+    assert!(json["ab"][0]["frames"]["a"].as_u64().unwrap() > 0);
+}
