@@ -19,7 +19,7 @@ const OLD: &str = "open,short,mousebite,spur";
 /// Those and the two that only version 2 knows.
 const ALL: &str = "open,short,mousebite,spur,copper,pin-hole";
 /// The frame from which all kinds come up.
-const BEGIN: u64 = 120;
+const BEGIN: u64 = 100;
 
 /// A store with the shipped models.
 fn store(champion: &str, challenger: &str) -> (tempfile::TempDir, Store) {
@@ -60,9 +60,8 @@ fn play(store: &Path, frames: u32) -> (Vec<(String, Value)>, gst::Pipeline) {
             None => gst::PadProbeReturn::Ok,
         }
     });
-    // What comes after the judgement must be long enough for the new champion to be loaded and to prove itself, however
-    // slow the machine: the line waits, as an operator would, where the store has been moved.
     let messages = common::play(&line);
+    line.set_state(gst::State::Null).unwrap();
     let told = messages.iter().filter_map(|m| {
         let name = m.structure()?.name().to_string();
         json_of(m, &name).map(|json| (name, json))
@@ -77,13 +76,13 @@ fn first<'a>(told: &'a [(String, Value)], name: &str, which: impl Fn(&Value) -> 
 #[test]
 fn a_better_challenger_takes_over_once_new_defects_begin_and_proves_itself() {
     let (folder, store) = store("1", "2");
-    let (told, line) = play(folder.path(), 900);
+    let (told, line) = play(folder.path(), 600);
     let (judged, judgement) = first(&told, "andon/ab-judgement", |j| j["decision"] == "promote").expect("promoted");
     println!("{}: {}", judgement["acted"], judgement["reasons"]);
     assert!(judgement["acted"].as_str().unwrap().ends_with("1 → 2"), "{judgement}");
     let (changed, change) = first(&told, "andon/model-changed", |c| c["cause"] == "alias").expect("taken over");
     assert_eq!((&change["from"]["version"], &change["to"]["version"]), (&"1".into(), &"2".into()));
-    let (proved, _) = first(&told, "andon/model-proved", |p| p["model"]["version"] == "2").expect("proved");
+    let (proved, _) = first(&told, "andon/model-proved", |p| p["to"].as_str().is_some_and(|to| to.contains("2"))).expect("proved");
     assert!(judged < changed && changed < proved);
     assert!(first(&told, "andon/model-rolled-back", |_| true).is_none());
     assert_eq!(store.aliases().unwrap()["champion"], "2");
@@ -93,7 +92,7 @@ fn a_better_challenger_takes_over_once_new_defects_begin_and_proves_itself() {
 #[test]
 fn a_worse_challenger_is_taken_out_and_the_champion_stays() {
     let (folder, store) = store("2", "1");
-    let (told, line) = play(folder.path(), 500);
+    let (told, line) = play(folder.path(), 300);
     let (_, judgement) = first(&told, "andon/ab-judgement", |j| j["decision"] == "abort").expect("aborted");
     println!("{}: {}", judgement["acted"], judgement["reasons"]);
     assert_eq!(judgement["acted"], "the candidate was taken out");
