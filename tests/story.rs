@@ -82,7 +82,8 @@ fn a_better_challenger_takes_over_once_new_defects_begin_and_proves_itself() {
     assert!(judgement["acted"].as_str().unwrap().ends_with("1 → 2"), "{judgement}");
     let (changed, change) = first(&told, "andon/model-changed", |c| c["cause"] == "alias").expect("taken over");
     assert_eq!((&change["from"]["version"], &change["to"]["version"]), (&"1".into(), &"2".into()));
-    let (proved, _) = first(&told, "andon/model-proved", |p| p["to"].as_str().is_some_and(|to| to.contains("2"))).expect("proved");
+    let (proved, _) =
+        first(&told, "andon/model-proved", |p| p["to"].as_str().is_some_and(|to| to.contains("2"))).expect("proved");
     assert!(judged < changed && changed < proved);
     assert!(first(&told, "andon/model-rolled-back", |_| true).is_none());
     assert_eq!(store.aliases().unwrap()["champion"], "2");

@@ -25,18 +25,55 @@
 //!
 //! Verdicts are compared by part, and only parts that both arms judged and whose purpose is production count. Agreement
 //! says "different", never "better". Where a meta of the arm `truth` is on the frame, escapes and overkill of each arm
-//! are counted. A change of either model ends the comparison: its last `andon/ab` is posted and counting begins anew.
+//! are counted. In `mode=split` the arms are counted side by side, for no part is seen by both. A change of either model
+//! ends the comparison: its last `andon/ab` is posted and counting begins anew.
+//!
+//! # Labels
+//!
+//! What a part is comes from the arm `truth` on the frame, from the action `label(id, verdict, source)` minutes or days
+//! later, or from the file that `labels` names, a JSON object a line, read as it grows (an id is the part's, or RUN/FRAME;
+//! a label ahead of its part is kept). A label is *tested* where its part was drawn at random and its source is `sample`:
+//! `andon/label-wanted` proposes the drawn parts, `label-rate` of those on which the arms differ and `label-rate-agree`
+//! of all others. Any other label is *shown*: those of the reject bin have been chosen by what the arms said. Of the
+//! last 100,000 drawn parts and 20,000 others it is known what the arms said; a process that starts anew knows of none.
+//!
+//! # The judgement
+//!
+//! `promote`, `hold` or `abort`, right at every look: the chance of any wrong decision, ever, is at most `alpha`.
+//!
+//! * By labels, one observation a part: `promote` where b is shown to let through at most `max-escape-increase` more of
+//!   the defective parts *and* to save costs (`escape-cost`, `overkill-cost`); `abort` where one of the two is shown not
+//!   to be so. Otherwise `hold`, with the number of labels that are still needed.
+//! * Without labels: `abort` on errors, on numbers that are none, where 99 of 100 answers do not keep the `deadline`,
+//!   where b's share of ng is further than `max-ng-difference` from a's (until the first label is tested), and where b
+//!   takes no frames any more or has said nothing of 1,000 that followed each other. Never `promote`.
+//!
+//! In `mode=split` parts are weighed by their arm's share. Shared out by anything but the part (`key=field:sku`) they are
+//! not judged: what differs may be the parts.
+//!
+//! `auto=abort` takes a b that fails out: `abtee` gives every frame to a from then on. `auto=full` also makes a b that is
+//! better the champion of `store=STORE/NAME`, if a's version is champion there; elements that follow the alias take it
+//! over, and prove it, by themselves. The judging is done by a thread of its own.
 //!
 //! # Properties
 //!
-//! `wait` and `report-interval` (ns), changeable while playing; `stats`. The action signal `reset` begins the score
-//! anew.
+//! `wait`, `report-interval`, `deadline` (ns), `label-rate`, `label-rate-agree`, `labels`, `auto`, `store`, changeable
+//! while playing but for `deadline`; `alpha`, `max-escape-increase`, `escape-cost`, `overkill-cost`, `max-ng-difference`,
+//! not while playing, for a rule that is changed after a look is none; `stats`.
+//!
+//! # Actions
+//!
+//! - `label(id: string, verdict: string, source: string) → bool`: `ok` or `ng`; false where the part is not known.
+//! - `reset() → bool`: begins the score and the trial anew.
 //!
 //! # Messages
 //!
 //! * `andon/ab {compared, agreement, kappa, json}` (schema `andon.ab/1`): the score, every `report-interval` of running
 //!   time, at EOS, and when a model is replaced.
+//! * `andon/ab-judgement {decision, design, reasons, labels-needed, acted, json}` (schema `andon.ab-judgement/1`): the
+//!   judgement, whenever the decision changes, after each `andon/ab`, and before EOS. `acted` says what was done about it.
 //! * `andon/disagreement {id, verdict-a, verdict-b, frame-id, json}`: a part on which the arms differ.
+//! * `andon/label-wanted {id, frame-id, verdict-a, verdict-b, probability, json}`: a part that somebody should label.
 //!
 //! # Example
 //!
