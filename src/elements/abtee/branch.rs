@@ -327,6 +327,37 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_room_or_for_arm_b_looks_again_when_woken() {
+        use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+        type Wait = fn(&Branch, &dyn Fn() -> bool) -> Room;
+        let ways: [(Wait, Room); 2] =
+            [(|b, go| b.room(|| (go(), 1)), Room::Full), (|b, go| b.claim(|| !go()), Room::Out)];
+        for (wait, answer) in ways {
+            let branch = branch();
+            branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
+            let (asked, changed) = (std::sync::Barrier::new(2), AtomicBool::new(false));
+            std::thread::scope(|s| {
+                let waiting = s.spawn(|| {
+                    let first = std::cell::Cell::new(true);
+                    wait(&branch, &|| {
+                        // The lock is held here, so what wakes comes after the wait has begun.
+                        let now = changed.load(SeqCst);
+                        if first.replace(false) {
+                            asked.wait();
+                        }
+                        now
+                    })
+                });
+                asked.wait();
+                changed.store(true, SeqCst);
+                branch.wake();
+                assert_eq!(waiting.join().unwrap(), answer);
+            });
+        }
+    }
+
+    #[test]
     fn who_would_have_arm_b_alone_waits_for_what_is_queued_and_no_longer_than_b_is_wanted() {
         let branch = branch();
         assert_eq!(branch.claim(|| true), Room::Yes);
