@@ -385,6 +385,21 @@ fn another_model_begins_another_trial() {
 }
 
 #[test]
+fn a_model_beside_itself_is_not_judged() {
+    let mut line = Line::new(&[]);
+    line.models[1] = line.models[0].clone();
+    for _ in 0..60 {
+        line.part(Verdict::Ok, Verdict::Ok, None);
+    }
+    assert_eq!(line.stat("labels-wanted"), 0);
+    let told = line.end();
+    assert_eq!(
+        (&told["decision"], reasons(&told)),
+        (&"hold".into(), "both arms run the same model: there is nothing to judge".into())
+    );
+}
+
+#[test]
 fn auto_full_without_a_store_and_costs_of_nothing_are_refused_before_the_first_frame() {
     common::init();
     for (name, value, says) in [("auto", "full", "store=STORE/NAME"), ("escape-cost", "0", "nor both 0")] {

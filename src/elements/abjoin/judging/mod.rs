@@ -68,6 +68,11 @@ struct Court {
 }
 
 impl Court {
+    /// After a promotion the candidate is champion, and stands beside itself.
+    fn both_the_same(&self) -> bool {
+        self.models.a == self.models.b && *self.models.a != ModelId::default()
+    }
+
     fn begin(&mut self, rules: &Rules) -> Result<(), String> {
         let trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
         let models = Each { a: self.models.a.clone(), b: self.models.b.clone() };
@@ -192,8 +197,10 @@ impl AbJoin {
         let mut wanted: Vec<Wanted> = Vec::new();
         for news in news.drain(..) {
             let mut court = self.judging.court.lock();
+            let both_the_same = court.both_the_same();
             let Some(trial) = &mut court.trial else { continue };
             match news {
+                News::Paired(_) | News::Alone(..) if both_the_same => {}
                 News::Frame(status, latency_us) => trial.frame(status, latency_us),
                 News::Paired(part) => wanted.extend(trial.paired(*part, plan)),
                 News::Alone(part, design) => wanted.extend(trial.alone(*part, design, plan)),
@@ -224,7 +231,10 @@ impl AbJoin {
             if !changed && !anyway {
                 return;
             }
-            let ruling = trial.ruling();
+            let mut ruling = trial.ruling();
+            if court.both_the_same() && decision == Decision::Hold {
+                ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
+            }
             court.told = decision;
             (ruling, court.models.clone(), changed && decision != Decision::Hold)
         };
