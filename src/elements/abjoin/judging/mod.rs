@@ -69,7 +69,10 @@ struct Court {
 
 impl Court {
     fn begin(&mut self, rules: &Rules) -> Result<(), String> {
-        let trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
+        let mut trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
+        if let Some(before) = self.trial.take() {
+            trial.succeed(before);
+        }
         let models = Each { a: self.models.a.clone(), b: self.models.b.clone() };
         *self = Court { trial: Some(trial), models, bad_labels: self.bad_labels, ..Court::default() };
         Ok(())
@@ -253,6 +256,7 @@ impl AbJoin {
                 ("labels-shown", shown),
                 ("labels-unknown", trial.unknown),
                 ("labels-forgotten", trial.forgotten()),
+                ("labels-let-go", trial.let_go()),
             ] {
                 s.set(name, value);
             }
