@@ -35,7 +35,8 @@
 //! a label ahead of its part is kept). A label is *tested* where its part was drawn at random and its source is `sample`:
 //! `andon/label-wanted` proposes the drawn parts, `label-rate` of those on which the arms differ and `label-rate-agree`
 //! of all others. Any other label is *shown*: those of the reject bin have been chosen by what the arms said. Of the
-//! last 100,000 drawn parts and 20,000 others it is known what the arms said; a process that starts anew knows of none.
+//! last 100,000 drawn parts and 20,000 others it is known what the arms said, and of labels ahead of their parts the last
+//! 100,000 are kept; a process that starts anew knows of none.
 //!
 //! # The judgement
 //!

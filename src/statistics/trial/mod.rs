@@ -18,6 +18,7 @@ mod tests;
 
 use serde::Serialize;
 
+pub use self::ledger::MOST_AHEAD;
 use self::{
     flips::Flips,
     ledger::{Known, Ledger},
@@ -242,6 +243,11 @@ impl Trial {
         self.ledger.expect(id, verdict, source);
     }
 
+    /// Takes over the labels whose parts have not come yet: they tell of the parts, whatever the models were.
+    pub fn succeed(&mut self, before: Trial) {
+        self.ledger.succeed(before.ledger);
+    }
+
     /// b takes no frames any more, while a does.
     pub fn b_is_out(&mut self) {
         self.breaks("arm b takes no frames any more".into());
@@ -280,6 +286,11 @@ impl Trial {
     /// Parts whose label was wanted and that were forgotten before it came.
     pub fn forgotten(&self) -> u64 {
         self.ledger.forgotten
+    }
+
+    /// Labels ahead of their parts for which there was no room.
+    pub fn let_go(&self) -> u64 {
+        self.ledger.let_go
     }
 }
 
