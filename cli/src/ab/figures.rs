@@ -117,6 +117,12 @@ impl<'a> Figures<'a> {
         format!("champion {}, challenger {}", self.model("a"), self.model("b"))
     }
 
+    /// Whether both arms ran one and the same model.
+    pub fn is_of_one_model(self) -> bool {
+        let of = |arm: &str| self.text(&format!("/models/{arm}/digest"));
+        !of("a").is_empty() && of("a") == of("b")
+    }
+
     /// Whether another document is of the same two models.
     pub fn is_of_the_same(self, other: Figures<'_>) -> bool {
         self.0.get("models") == other.0.get("models")

@@ -71,9 +71,9 @@ fn outcome(judgement: Figures<'_>) -> String {
     let (acted, reasons) = (judgement.text("/acted"), judgement.list("/reasons").join("; "));
     match (judgement.text("/decision"), acted) {
         ("promote", acted) if acted.starts_with("champion of ") => format!("{b} promoted over {a} ({acted})"),
-        ("abort", acted) if !acted.is_empty() => format!("{b} taken out, {a} stays ({reasons})"),
-        (_, "") => format!("{b} against {a} ({reasons})"),
-        (_, acted) => format!("{b} against {a} ({reasons}; {acted})"),
+        ("abort", acted) if !acted.is_empty() => format!("{b} taken out, {a} stays: {reasons}"),
+        (_, "") => format!("{b} against {a}: {reasons}"),
+        (_, acted) => format!("{b} against {a}: {reasons}; {acted}"),
     }
 }
 
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn a_judgement_has_the_word_and_its_own_reasons() {
         let of = |decision: &str| headline(None, &[judgement("1", "2", decision, Value::Null)]).to_string();
-        assert_eq!(of("promote"), "Challenger is better: 2 against 1 (first; second)");
-        assert_eq!(of("abort"), "Challenger is not fit: 2 against 1 (first; second)");
+        assert_eq!(of("promote"), "Challenger is better: 2 against 1: first; second");
+        assert_eq!(of("abort"), "Challenger is not fit: 2 against 1: first; second");
         assert_eq!([of("hold"), of("something new")], ["Not decided: first; second", "Not decided: first; second"]);
     }
 
@@ -189,11 +189,11 @@ mod tests {
         told.push(judgement("2", "3", "abort", json!("the candidate was taken out")));
         assert_eq!(
             headline(None, &told).to_string(),
-            "Challenger is better, then not fit: 2 promoted over 1 (champion of s/pcb: 1 → 2); 3 taken out, 2 stays (first; second)"
+            "Challenger is better, then not fit: 2 promoted over 1 (champion of s/pcb: 1 → 2); 3 taken out, 2 stays: first; second"
         );
         let failed = judgement("1", "2", "promote", json!("not promoted: no such store"));
         assert!(
-            headline(None, &[failed]).to_string().ends_with("2 against 1 (first; second; not promoted: no such store)")
+            headline(None, &[failed]).to_string().ends_with("2 against 1: first; second; not promoted: no such store")
         );
     }
 

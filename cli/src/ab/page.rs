@@ -22,18 +22,22 @@ pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String 
     let mut body =
         format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", escape(&headline.what), escape(&headline.sentence()));
     if let Some(last) = record.last() {
+        let pairs = record.pairs();
+        if let [ab] = pairs[..] {
+            body += &facts(ab);
+        }
         body += &in_order(record);
         body += &judgement::judgements(record);
-        let pairs = record.pairs();
         for (at, ab) in pairs.iter().enumerate() {
             let own: Vec<_> = pictures.iter().filter(|p| record.ab.len() == 1 || p.is_of(*ab)).collect();
             let section = pair(record, *ab, &own);
             body += &match (pairs.len(), at) {
                 (1, _) => section,
-                (_, 0) => format!("<h2 class=\"pair\">{}</h2>\n{section}", escape(&capital(&ab.title()))),
+                (_, 0) => format!("<h2 class=\"pair\">{}</h2>\n{}{section}", escape(&capital(&ab.title())), facts(*ab)),
                 _ => format!(
-                    "<details class=\"pair\"><summary><h2>{}</h2></summary>\n{section}</details>\n",
-                    escape(&capital(&ab.title()))
+                    "<details class=\"pair\"><summary><h2>{}</h2></summary>\n{}{section}</details>\n",
+                    escape(&capital(&ab.title())),
+                    facts(*ab)
                 ),
             };
         }
@@ -62,8 +66,7 @@ fn in_order(record: &Record) -> String {
 
 /// All that is of one pair of models.
 fn pair(record: &Record, ab: Figures<'_>, pictures: &[&Picture]) -> String {
-    let mut s = facts(ab);
-    s += &side_by_side(record, ab);
+    let mut s = side_by_side(record, ab);
     s += &verdicts(ab);
     s += &boxes(ab);
     if let Some(truth) = tables::truth(ab) {
@@ -244,12 +247,13 @@ mod tests {
 
     #[test]
     fn a_judgement_has_its_bounds_and_the_labels_it_lacks() {
-        let judgement = json!({
+        let mut judgement = json!({
             "decision": "hold", "design": "paired", "reasons": ["12 of about 1,400 labels"], "alpha": 0.05,
             "labels": {"tested": 12, "shown": 40, "defective": 3, "discordant": 2, "needed": 1388},
             "escapes": {"a": 2, "b": 1, "increase": -0.03, "lower": -0.4, "upper": 0.3, "max_increase": 0.01},
             "cost": {"saved_per_part": 0.02, "lower": 0.01, "upper": 0.2, "escape": 10.0}, "acted": null
         });
+        judgement["models"] = record(None).ab[0]["models"].clone();
         let page = page(&record(Some(judgement)), &[], &[]);
         assert!(page.contains("<h1>Not decided</h1>") && page.contains("<li>12 of about 1,400 labels</li>"));
         assert!(page.contains("<td>still needed, about</td><td>1388</td>"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `report.json`: everything that the report says, for programs (`andon.ab-report/1`).
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use gst::prelude::*;
 use gstandon::{meta::event, result::Verdict, statistics::agreement::Why};
@@ -107,7 +107,7 @@ impl Record {
         self.ab.last().map(Figures)
     }
 
-    /// The pairs of models of which there is something to show, those with the most parts compared first.
+    /// The pairs of models of which there is something to show, in the order in which they are shown.
     pub fn pairs(&self) -> Vec<Figures<'_>> {
         let mut all = most_compared(&self.ab);
         let shown = |ab: &Figures<'_>| ab.count("/compared") > 0 || ab.judged() != Arms::default();
@@ -153,10 +153,10 @@ impl Record {
     }
 }
 
-/// Comparisons, those with the most parts compared first.
+/// Comparisons, those with the most parts compared first; of a model with itself there is least to see.
 fn most_compared(reports: &[Value]) -> Vec<Figures<'_>> {
     let mut all: Vec<_> = reports.iter().map(Figures).collect();
-    all.sort_by_key(|ab| std::cmp::Reverse(ab.count("/compared")));
+    all.sort_by_key(|ab| (ab.is_of_one_model(), Reverse(ab.count("/compared"))));
     all
 }
 
@@ -210,12 +210,13 @@ mod tests {
     #[test]
     fn pairs_are_shown_by_parts_compared_and_judgements_in_order() {
         let said = |b: u32, compared: u64| json!({"models": {"b": b}, "compared": compared});
+        let itself = json!({"models": {"a": {"digest": "7"}, "b": {"digest": "7"}}, "compared": 99});
         let judged = |b: u32, decision: &str, tested: u64| json!({"models": {"b": b}, "decision": decision, "labels": {"tested": tested}});
-        let reports = vec![said(1, 5), said(2, 9), said(3, 0)];
+        let reports = vec![said(1, 5), itself, said(2, 9), said(3, 0)];
         let judgements = vec![judged(1, "promote", 5), judged(2, "hold", 9), judged(3, "hold", 0)];
         let record = record(&Log { reports, judgements, ..Log::default() });
         let of = |all: Vec<Figures<'_>>| all.iter().map(|f| f.count("/models/b")).collect::<Vec<_>>();
-        assert_eq!((of(record.pairs()), of(record.judged())), (vec![2, 1], vec![1, 2]));
+        assert_eq!((of(record.pairs()), of(record.judged())), (vec![2, 1, 0], vec![1, 2]));
         assert_eq!(record.judgement.unwrap()["decision"], "promote");
     }
 
@@ -227,7 +228,7 @@ mod tests {
         };
         let judgements = vec![said("2", "abort"), said("3", "promote")];
         let record = record(&Log { judgements, ..Log::default() });
-        assert_eq!(record.objection(), "Challenger is not fit: 2 against 1 (why)");
+        assert_eq!(record.objection(), "Challenger is not fit: 2 against 1: why");
     }
 
     #[test]
@@ -236,7 +237,7 @@ mod tests {
         let said = |decision: &str, tested: u64| {
             heard(fine.clone(), Some(json!({"decision": decision, "reasons": ["why"], "labels": {"tested": tested}})))
         };
-        assert!(said("abort", 0).objection().ends_with("(why)"));
+        assert!(said("abort", 0).objection().ends_with(": why"));
         assert!(said("hold", 9).passes() && said("promote", 9).passes(), "the judgement has weighed the errors");
         assert_eq!(said("hold", 0).objection(), "arm b failed on 3 frames");
     }

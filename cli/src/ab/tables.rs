@@ -192,19 +192,25 @@ pub fn labels(judged: Figures<'_>) -> Table {
     }
 }
 
-/// Labels by what the arms said; none where there are no labels.
+/// Labels by what the arms said, those from elsewhere where there are some; none where there are no labels.
 pub fn cells(judged: Figures<'_>) -> Option<Table> {
     let cells = judged.0.get("cells").and_then(|c| c.as_array()).filter(|c| !c.is_empty())?;
+    let columns = [
+        ("/good", "good"),
+        ("/defective", "defective"),
+        ("/shown_good", "shown only: good"),
+        ("/shown_defective", "shown only: defective"),
+    ];
+    let columns = if judged.count("/labels/shown") > 0 { &columns[..] } else { &columns[..2] };
     let line = |cell: Figures<'_>| {
         let said = match cell.text("/cell").split_once('-').unwrap_or_default() {
             (arm @ ("a" | "b"), said) => format!("{arm} {said}"),
             (a, b) => format!("a {a}, b {b}"),
         };
-        let n =
-            ["good", "defective", "shown_good", "shown_defective"].map(|n| cell.count(&format!("/{n}")).to_string());
-        [vec![said], n.to_vec()].concat()
+        let counts = columns.iter().map(|(of, _)| cell.count(of).to_string());
+        [said].into_iter().chain(counts).collect()
     };
-    let header = vec!["labels where", "good", "defective", "shown only: good", "shown only: defective"];
+    let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name)).collect();
     Some(Table { header, rows: cells.iter().map(|c| line(Figures(c))).collect() })
 }
 
@@ -262,7 +268,9 @@ mod tests {
     #[test]
     fn labels_are_told_by_what_both_arms_or_the_one_arm_said() {
         let cell = |name: &str| json!({"cell": name, "good": 1, "defective": 2, "shown_good": 3, "shown_defective": 4});
-        let judged = json!({"cells": [cell("ok-ng"), cell("b-ok")]});
+        let mut judged = json!({"cells": [cell("ok-ng"), cell("b-ok")]});
+        assert_eq!(cells(Figures(&judged)).unwrap().rows[0].join(" "), "a ok, b ng 1 2");
+        judged["labels"] = json!({"shown": 14});
         let rows = cells(Figures(&judged)).unwrap().rows;
         assert_eq!((rows[0].join(" "), rows[1].join(" ")), ("a ok, b ng 1 2 3 4".into(), "b ok 1 2 3 4".into()));
         assert!(cells(Figures(&json!({"cells": []}))).is_none());
