@@ -107,7 +107,7 @@ fn trial(champion: &str, challenger: &str, frames: u32, code: i32) -> (tempfile:
 
 #[test]
 fn a_trial_that_promotes_says_so_though_a_new_pair_of_models_has_begun() {
-    let (folder, store, output) = trial("1", "2", 300, 0);
+    let (folder, store, output) = trial("1", "2", 240, 0);
     let json = report(folder.path());
     let moved = format!("champion of {store}: 1 → 2");
     assert_eq!(json["headline"], format!("Challenger is better: 2 promoted over 1 ({moved})"));
@@ -148,7 +148,7 @@ fn a_trial_that_aborts_does_not_pass_a_check() {
     let (folder, _, output) = trial("2", "1", 200, 3);
     let json = report(folder.path());
     let headline = json["headline"].as_str().unwrap();
-    assert!(headline.starts_with("Challenger is not fit: 1 taken out, 2 stays (b "), "{headline}");
+    assert!(headline.starts_with("Challenger is not fit: 1 taken out, 2 stays: b "), "{headline}");
     assert!(err(&output).contains(&format!("not passed: {headline}")), "{}", err(&output));
     let judgements = json["judgements"].as_array().unwrap();
     assert_eq!((judgements.len(), &judgements[0]["decision"]), (1, &"abort".into()));

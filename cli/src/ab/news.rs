@@ -85,11 +85,7 @@ impl Listener for Newsroom {
     fn state(&self) -> String {
         let log = self.log();
         let Some(ab) = log.reports.last().map(Figures) else { return String::new() };
-        let mut state = format!(
-            "{}, {} different",
-            counted(ab.count("/compared"), "part compared", "parts compared"),
-            ab.different()
-        );
+        let mut state = format!("{} compared, {} differ", ab.count("/compared"), ab.different());
         if let Some(judgement) = log.judgements.last().map(Figures) {
             state += &format!(", {}", judgement.text("/decision"));
         }

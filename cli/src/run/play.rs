@@ -182,11 +182,12 @@ impl Player {
         }
         let template = match total {
             Some(total) => {
-                format!("{{bar:40}} {{percent}}% of {:.0} s, {{eta}} left {{wide_msg}}", total.seconds_f64())
+                let bar = if state.is_empty() { 40 } else { 16 };
+                format!("{{bar:{bar}}} {{percent}}% of {:.0} s, {{eta}} left {{wide_msg}}", total.seconds_f64())
             }
             None => "{spinner} {wide_msg}".into(),
         };
-        self.bar.set_style(ProgressStyle::with_template(&template).expect("only a number is put into the template"));
+        self.bar.set_style(ProgressStyle::with_template(&template).expect("only numbers are put into the template"));
         if self.bar.is_hidden() {
             self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
         }
