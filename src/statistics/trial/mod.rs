@@ -107,13 +107,16 @@ pub struct Trial {
     pub unknown: u64,
     /// Parts proposed to be labelled.
     pub wanted: u64,
+    /// Parts that came round again and count once.
+    pub seen_again: u64,
 }
 
 impl Trial {
     /// Nothing seen. `salt` makes the draw of parts to be labelled its own.
     pub fn new(rules: Rules, salt: &str) -> Result<Self, LimitsError> {
         let guards = guard::Limits {
-            probation: u64::MAX,
+            // It never passes; JSON has no larger whole numbers that everybody reads.
+            probation: 1 << 53,
             deadline_us: rules.deadline_us,
             alpha: SHARES[1] * rules.limits.alpha,
             ..guard::Limits::default()
@@ -131,6 +134,7 @@ impl Trial {
             broken: None,
             unknown: 0,
             wanted: 0,
+            seen_again: 0,
         })
     }
 
@@ -177,6 +181,11 @@ impl Trial {
         plan: Plan,
         said: [Option<Verdict>; 2],
     ) -> Option<Wanted> {
+        // A part is one observation, however often it comes round.
+        if self.ledger.get(&id).is_some() {
+            self.seen_again += 1;
+            return None;
+        }
         let defective = truth.and_then(is_defective);
         let mut ticket = None;
         if let Some(cell) = cell {

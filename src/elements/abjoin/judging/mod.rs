@@ -276,6 +276,7 @@ impl AbJoin {
         if let Some(trial) = &court.trial {
             let [tested, shown] = trial.labels();
             for (name, value) in [
+                ("parts-seen-again", trial.seen_again),
                 ("labels-wanted", trial.wanted),
                 ("labels-tested", tested),
                 ("labels-shown", shown),
