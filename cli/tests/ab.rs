@@ -253,15 +253,15 @@ fn ctrl_c_ends_the_stream_cleanly_with_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let captures = format!("CAPTURES={}", folder.path().join("captures").display());
     let more = ["SOURCE=defecttestsrc is-live=true", &captures, "--json", "--report", arg(folder.path())];
-    let mut child =
-        andon(&[&SHADOW[..2], &more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Debian 13's ONNX Runtime complains at length when it is loaded: nobody reads on while the report is waited for.
+    let mut command = andon(&[&SHADOW[..2], &more].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     lines.find(|l| l.contains("\"andon/ab\"")).expect("the pipeline ended before its first report");
     let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(status.success());
     lines.for_each(drop);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     let json = report(folder.path());
     assert_eq!(json["end"], "eos");
     assert!(json["ab"][0]["frames"]["a"].as_u64().unwrap() > 0);
