@@ -6,6 +6,7 @@ mod boards;
 mod cli;
 mod demo;
 mod doctor;
+mod drift;
 mod evaluate;
 mod launch;
 mod model;

@@ -13,6 +13,8 @@ mod plots;
 mod record;
 mod tables;
 
+pub use figures::counted;
+
 use std::{
     cell::RefCell,
     fs::{self, OpenOptions},
