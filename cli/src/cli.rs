@@ -6,7 +6,7 @@ use std::{process::ExitCode, sync::LazyLock};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, demo, doctor, drift, evaluate, model, run};
+use crate::{ab, boards, demo, doctor, drift, evaluate, model, reference, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -23,6 +23,7 @@ enum Command {
     Run(run::Run),
     Ab(ab::Ab),
     Drift(drift::Drift),
+    Reference(reference::MakeReference),
     Evaluate(evaluate::Evaluate),
     Model(model::Model),
     Boards(boards::Boards),
@@ -49,6 +50,7 @@ impl Cli {
             Command::Run(run) => run.execute(),
             Command::Ab(ab) => ab.execute(),
             Command::Drift(drift) => drift.execute(),
+            Command::Reference(reference) => reference.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Model(model) => model.execute(),
             Command::Boards(boards) => boards.execute(),

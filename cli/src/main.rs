@@ -10,6 +10,7 @@ mod drift;
 mod evaluate;
 mod launch;
 mod model;
+mod reference;
 mod report;
 mod run;
 mod table;
