@@ -91,7 +91,7 @@ fn found(course: &Course, change: &Change) -> String {
 }
 
 /// A feature that is off: how far, and from what.
-pub fn off(f: &Measured) -> String {
+fn off(f: &Measured) -> String {
     let (name, _) = feature(&f.name);
     let name = if name == f.name { name } else { name.to_lowercase() };
     format!(

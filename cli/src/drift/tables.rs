@@ -3,7 +3,6 @@
 
 use super::{
     course::{Alarm, Course},
-    headline::off,
     words,
 };
 
@@ -22,7 +21,8 @@ pub struct Table {
 pub fn alarms(course: &Course) -> Option<Table> {
     let row = |(i, alarm): (usize, &Alarm)| {
         let began = &alarm.began;
-        let mut named: Vec<_> = began.off.iter().take(MOST_NAMED).map(off).collect();
+        let mut named: Vec<_> =
+            began.off.iter().take(MOST_NAMED).map(|f| format!("{} {} σ", f.name, words::effect(f.effect))).collect();
         if began.off.len() > MOST_NAMED {
             named.push(format!("{} more", began.off.len() - MOST_NAMED));
         }

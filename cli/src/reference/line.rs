@@ -77,15 +77,14 @@ impl Line {
         result
     }
 
+    /// Until the end of the stream, or what went wrong before it.
     fn wait(&self) -> Result<()> {
         let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        loop {
-            let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-            let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &kinds).context("the bus was closed")?;
-            match message.view() {
-                gst::MessageView::Error(e) => bail!(complaint(message.src().cloned(), &e.error(), e.debug())),
-                _ => return Ok(()),
-            }
+        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
+        let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &kinds).context("the bus was closed")?;
+        match message.view() {
+            gst::MessageView::Error(e) => bail!(complaint(message.src().cloned(), &e.error(), e.debug())),
+            _ => Ok(()),
         }
     }
 
