@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! An alias that is followed through a hundred starts and stops leaves no thread and no open file. Alone in its process,
+//! An alias and a file of labels that are followed through a hundred starts and stops leave no thread and no open file. Alone in its process,
 //! whose threads and files are counted.
 #![cfg(target_os = "linux")]
 
@@ -25,10 +25,16 @@ fn a_hundred_starts_and_stops_leave_no_watcher_behind() {
     line.add(bundle.path(), &note).unwrap();
     line.set_alias("champion", "1", &note).unwrap();
     let model = format!("{}@champion", line.folder().display());
-    let element = gst::ElementFactory::make("modelinfer").property("model", &model).build().unwrap();
+    let infer = gst::ElementFactory::make("modelinfer").property("model", &model).build().unwrap();
+    let labels = store.path().join("labels.jsonl");
+    fs::write(&labels, "{\"id\": \"P1\", \"verdict\": \"ok\", \"source\": \"sample\"}\n").unwrap();
+    let join = gst::ElementFactory::make("abjoin").property("labels", labels.to_str().unwrap()).build().unwrap();
+    join.set_property_from_str("auto", "abort");
     let turn = || {
-        element.set_state(gst::State::Paused).unwrap();
-        element.set_state(gst::State::Null).unwrap();
+        for element in [&infer, &join] {
+            element.set_state(gst::State::Paused).unwrap();
+            element.set_state(gst::State::Null).unwrap();
+        }
     };
     turn();
     let until = std::time::Instant::now() + common::WATCHDOG;

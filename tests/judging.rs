@@ -143,6 +143,15 @@ impl Line {
         panic!("no {name} came");
     }
 
+    /// The next warning.
+    #[track_caller]
+    fn warning(&self) -> String {
+        let timeout = gst::ClockTime::from_seconds(common::WATCHDOG.as_secs());
+        let message = self.bus.timed_pop_filtered(timeout, &[gst::MessageType::Warning]).expect("a warning");
+        let gst::MessageView::Warning(warning) = message.view() else { unreachable!("it was filtered") };
+        warning.error().to_string()
+    }
+
     /// The first judgement that is more than hold.
     #[track_caller]
     fn decided(&self) -> Value {
@@ -158,6 +167,8 @@ impl Line {
     #[track_caller]
     fn end(&mut self) -> Value {
         self.h.push_event(gst::event::Eos::new());
+        // While a frame is under way the end of the stream waits for its turn, and goes on after the judgement.
+        while self.h.pull_event().expect("the end goes on").type_() != gst::EventType::Eos {}
         let all = std::iter::from_fn(|| self.bus.pop()).filter_map(|m| json_of(&m, "andon/ab-judgement"));
         all.last().expect("a judgement is told at the end")
     }
@@ -320,6 +331,11 @@ fn a_file_of_labels_is_read_as_it_grows_and_its_bad_lines_are_told() {
     }
     drop(file);
     assert_eq!(line.decided()["decision"], "promote");
+    // It may have been read, and decided upon, while the last lines were being written.
+    let until = Instant::now() + common::WATCHDOG;
+    while line.stat("labels-tested") < 40 && Instant::now() < until {
+        std::thread::yield_now();
+    }
     assert_eq!((line.stat("bad-labels"), line.stat("labels-tested")), (1, 40));
 }
 
@@ -397,6 +413,139 @@ fn a_model_beside_itself_is_not_judged() {
         (&told["decision"], reasons(&told)),
         (&"hold".into(), "both arms run the same model: there is nothing to judge".into())
     );
+}
+
+#[test]
+fn the_first_frame_of_another_model_is_not_held_against_the_one_before() {
+    let mut line = Line::new(&[]);
+    for _ in 0..3 {
+        line.part(Verdict::Ok, Verdict::Ok, None);
+    }
+    line.models[1] = Arc::new(ModelId { name: "line".into(), version: "3".into(), ..ModelId::default() });
+    line.part(Verdict::Ok, Verdict::Ok, None);
+    assert_eq!(line.message("andon/ab")["frames"]["a"], 4, "the last word of the score goes before the judgement");
+    let told = line.message("andon/ab-judgement");
+    assert_eq!((&told["models"]["b"]["version"], &told["guards"]["frames"]["ok"]), (&"2".into(), &3.into()), "{told}");
+    let told = line.end();
+    assert_eq!((&told["models"]["b"]["version"], &told["guards"]["frames"]["ok"]), (&"3".into(), &1.into()), "{told}");
+}
+
+#[test]
+fn nothing_from_before_a_reset_is_in_the_new_trial() {
+    let mut line = Line::new(&[]);
+    for _ in 0..10 {
+        line.part(Verdict::Ok, Verdict::Ok, None);
+    }
+    assert!(line.join.emit_by_name::<bool>("reset", &[]));
+    let told = line.end();
+    assert_eq!((&told["guards"]["frames"]["ok"], &told["ng_difference"]), (&0.into(), &Value::Null), "{told}");
+}
+
+#[test]
+fn labels_ahead_of_their_parts_outlive_a_change_of_the_model_and_a_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.jsonl");
+    let run = Frame::new(None).run;
+    let label = |k| serde_json::json!({"id": format!("{run}/{k}"), "verdict": "ng", "source": "sample"});
+    std::fs::write(&path, (6..=45).map(|k| format!("{}\n", label(k))).collect::<String>()).unwrap();
+    let mut line = Line::new(&[("labels", path.to_str().unwrap()), ("max-ng-difference", "1")]);
+    line.part(Verdict::Ok, Verdict::Ng, None);
+    line.models[1] = Arc::new(ModelId { name: "line".into(), version: "3".into(), ..ModelId::default() });
+    line.part(Verdict::Ok, Verdict::Ng, None);
+    assert!(line.join.emit_by_name::<bool>("reset", &[]));
+    for _ in 3..=45 {
+        line.part(Verdict::Ok, Verdict::Ng, None);
+    }
+    assert_eq!(line.end()["decision"], "promote");
+    assert_eq!(line.stat("labels-tested"), 40);
+}
+
+#[test]
+fn a_file_with_more_labels_ahead_than_are_kept_says_how_many_were_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.jsonl");
+    let lines: String = (0..100_002).map(|k| format!("{{\"id\":\"P{k}\",\"verdict\":\"ok\"}}\n")).collect();
+    std::fs::write(&path, lines).unwrap();
+    let line = Line::new(&[("labels", path.to_str().unwrap())]);
+    assert!(line.warning().contains("2 labels came too long before their parts"));
+    assert_eq!(line.stat("labels-let-go"), 2);
+}
+
+#[test]
+fn labels_that_are_a_folder_are_told_of_and_the_line_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut line = Line::new(&[("labels", folder.path().to_str().unwrap())]);
+    let warning = line.warning();
+    assert!(warning.contains("it is no file") && warning.contains("set labels to a file"), "{warning}");
+    line.part(Verdict::Ok, Verdict::Ok, None);
+    assert_eq!(line.end()["decision"], "hold");
+}
+
+#[test]
+fn a_frame_of_the_candidate_is_weighed_by_the_share_at_which_it_was_handed_out() {
+    let mut line = Line::new(&[]);
+    // The ramp has gone on, on a; what b is still at was handed out before.
+    let split = |weight| Split { mode: "split".into(), weight, key: "part".into() };
+    line.b.push_event(AndonEvent::Split(split(0.25)).to_event());
+    line.h.push_event(AndonEvent::Split(split(0.5)).to_event());
+    line.lone(Arm::B, Verdict::Ng, Verdict::Ng);
+    assert_eq!(line.end()["ng_difference"], 4.0);
+}
+
+#[test]
+fn frames_that_leaked_before_the_end_of_the_stream_are_no_sign_that_the_candidate_left() {
+    let mut line = Line::new(&[("wait", "0")]);
+    line.split("shadow", 0.0, "part");
+    line.part(Verdict::Ok, Verdict::Ok, None);
+    // A queue on a: b is at its end already.
+    let leaked: Vec<_> = (0..3).map(|_| line.frame(Arms::A)).collect();
+    let frame_ids = leaked.iter().map(|f| f.id).collect();
+    line.b.push_event(AndonEvent::Dropped { run: leaked[0].run, frame_ids }.to_event());
+    line.b.push_event(gst::event::Eos::new());
+    for frame in &leaked {
+        line.h.push(line.buffer(frame, &[(Arm::A, Verdict::Ok)])).unwrap();
+        line.h.pull().unwrap();
+    }
+    assert!(!line.label("nobody's", "ok", "sample"), "all is looked at by then");
+    assert_eq!(line.join.property::<gst::Structure>("stats").get::<&str>("decision").unwrap(), "hold");
+    let refused = line.frame(Arms::A);
+    line.h.push(line.buffer(&refused, &[(Arm::A, Verdict::Ok)])).unwrap();
+    assert_eq!(line.decided()["decision"], "abort", "abtee gave it to a alone though b had an end");
+}
+
+#[test]
+fn a_candidate_that_nobody_takes_out_is_not_said_to_be_out() {
+    let mut line = Line::new(&[("auto", "abort")]);
+    let upstream = line.join.static_pad("sink_a").unwrap().peer().unwrap();
+    // SAFETY: nothing is pushed upstream while it is set.
+    unsafe { upstream.set_event_function(|_, _, _| false) };
+    for _ in 0..10 {
+        line.part(Verdict::Ok, Verdict::Unjudged, None);
+    }
+    let told = line.decided();
+    assert_eq!((&told["decision"], &told["acted"]), (&"abort".into(), &"not taken out: no abtee heard of it".into()));
+}
+
+#[test]
+fn a_promotion_without_a_store_or_into_one_that_is_gone_is_told_with_what_to_do() {
+    let gone = store();
+    let named = gone.path().join("line").to_str().unwrap().to_owned();
+    for (store, says) in [(None, "store=STORE/NAME is not set"), (Some(named), "line")] {
+        let mut line = Line::new(&[]);
+        line.join.set_property("store", store.clone());
+        line.join.set_property_from_str("auto", "full");
+        if store.is_some() {
+            std::fs::remove_dir_all(gone.path()).unwrap();
+        }
+        for _ in 0..60 {
+            line.part(Verdict::Ok, Verdict::Ng, Some(Verdict::Ng));
+        }
+        let warning = line.warning();
+        assert!(warning.contains(says) && warning.contains("promote it by hand"), "{warning}");
+        let told = line.end();
+        let acted = told["acted"].as_str().unwrap_or_default();
+        assert!(acted.starts_with("not promoted: ") && acted.contains(says), "{told}");
+    }
 }
 
 #[test]

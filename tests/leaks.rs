@@ -99,3 +99,17 @@ fn the_whole_shadow_line_leaks_nothing() {
          abjoin name=j ! driftmeter ! framesampler location={folder} every=5 ! defectoverlay ! fakesink"
     ));
 }
+
+#[test]
+fn a_trial_with_labels_that_takes_its_candidate_out_leaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.jsonl");
+    std::fs::write(&labels, "{\"id\": \"P1\", \"verdict\": \"ok\", \"source\": \"sample\"}\nnonsense\n").unwrap();
+    let labels = labels.display();
+    assert_clean(&format!(
+        "defecttestsrc num-buffers=40 defect-rate=0.5 ! abtee name=t leaky=false \
+         t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a \
+         t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
+         abjoin name=j wait=-1 auto=abort deadline=1000 label-rate-agree=1 labels={labels} ! fakesink"
+    ));
+}

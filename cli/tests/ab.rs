@@ -4,12 +4,12 @@
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 mod common;
 
-use common::{andon, arg, err, fails};
+use common::{andon, arg, err, fails, ok};
 use serde_json::Value;
 
 /// Two shipped models on boards with defects of every kind; every frame is judged by both.
@@ -84,6 +84,95 @@ fn a_run_of_two_models_ends_in_a_report_in_three_forms() {
     assert!(md.contains("a: **pcb/1**, b: **pcb/2**") && md.len() < 10_000, "{md}");
 }
 
+/// A store whose champion and challenger are on trial, on boards of which the source tells the truth; the rest is as in
+/// the file. Answers the report's folder, and the store.
+fn trial(champion: &str, challenger: &str, frames: u32, code: i32) -> (tempfile::TempDir, String, Output) {
+    let folder = tempfile::tempdir().unwrap();
+    let all = folder.path().join("store");
+    let store = arg(&all.join("pcb")).to_string();
+    for version in ["1", "2"] {
+        ok(&["model", "add", &format!("models/pcb/{version}"), arg(&all)]);
+    }
+    for (alias, version) in [("champion", champion), ("challenger", challenger)] {
+        ok(&["model", "alias", &store, alias, version]);
+    }
+    let source = format!("SOURCE=defecttestsrc num-buffers={frames} defect-rate=0.5");
+    let labels = format!("LABELS={}", folder.path().join("labels.jsonl").display());
+    let named = format!("STORE={store}");
+    let more = [&named, &source, &labels, "--check", "--frames=4", "--report", arg(folder.path())];
+    let output = andon(&[&["ab", "pipelines/trial.launch"][..], &more].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+    (folder, store, output)
+}
+
+#[test]
+fn a_trial_that_promotes_says_so_though_a_new_pair_of_models_has_begun() {
+    let (folder, store, output) = trial("1", "2", 240, 0);
+    let json = report(folder.path());
+    let moved = format!("champion of {store}: 1 → 2");
+    assert_eq!(json["headline"], format!("Challenger is better: 2 promoted over 1 ({moved})"));
+
+    let judgements = json["judgements"].as_array().unwrap();
+    let of: Vec<_> = judgements
+        .iter()
+        .map(|j| {
+            [&j["models"]["a"]["version"], &j["models"]["b"]["version"], &j["decision"]].map(|v| v.as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(of, [["1", "2", "promote"], ["2", "2", "hold"]], "a model against itself is never decided");
+    assert_eq!((&judgements[0]["acted"], &json["judgement"]), (&Value::from(moved.as_str()), &judgements[0]));
+    assert!(judgements[0]["labels"]["discordant"].as_u64().unwrap() > 5, "{}", judgements[0]["labels"]);
+    let versions: Vec<_> = json["ab"].as_array().unwrap().iter().map(|ab| &ab["models"]["a"]["version"]).collect();
+    assert_eq!(versions, ["1", "2"]);
+
+    let (html, md) = (read(folder.path(), "index.html"), read(folder.path(), "report.md"));
+    assert!(
+        html.contains("<h1>Challenger is better</h1>")
+            && html.contains("The judgement: champion pcb/1, challenger pcb/2")
+    );
+    assert!(html.contains("<h2>The judgement: champion pcb/2, challenger pcb/2</h2>"), "the hold has its box as well");
+    for text in [&html, &md] {
+        assert!(text.contains("a ok, b ng") && text.contains("fewer of the defective parts through"));
+    }
+    assert!(md.contains("### Champion pcb/1, challenger pcb/2: promote"), "{md}");
+
+    let printed = common::out(&output);
+    let lines = |what: &str| printed.lines().filter(|l| l.contains(what)).count();
+    assert_eq!((lines("ab-judgement decision=promote"), lines("ab-judgement decision=hold")), (1, 1), "{printed}");
+    assert_eq!((lines("model-changed"), lines("part-verdict"), lines("disagreement")), (1, 0, 0), "{printed}");
+    assert!(printed.lines().count() < 10, "{printed}");
+}
+
+#[test]
+fn a_trial_that_aborts_does_not_pass_a_check() {
+    let (folder, _, output) = trial("2", "1", 200, 3);
+    let json = report(folder.path());
+    let headline = json["headline"].as_str().unwrap();
+    assert!(headline.starts_with("Challenger is not fit: 1 taken out, 2 stays: b "), "{headline}");
+    assert!(err(&output).contains(&format!("not passed: {headline}")), "{}", err(&output));
+    let judgements = json["judgements"].as_array().unwrap();
+    assert_eq!((judgements.len(), &judgements[0]["decision"]), (1, &"abort".into()));
+    assert_eq!(
+        (&judgements[0]["acted"], &json["elements"]["t"]["b-is-out"]),
+        (&"the candidate was taken out".into(), &false.into())
+    );
+    let given = json["elements"]["t"]["to-b"].as_u64().unwrap();
+    assert!(given < 200, "b had all {given} frames");
+    assert!(read(folder.path(), "index.html").contains("and done: the candidate was taken out"));
+    assert_eq!(common::out(&output).matches("ab-judgement").count(), 1, "what was printed is not printed again");
+}
+
+#[test]
+fn whoever_wants_it_verbose_reads_of_every_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let captures = format!("CAPTURES={}", folder.path().display());
+    let printed = |more: &[&str]| {
+        let all = [&SHADOW[..], &["FRAMES=3", &captures, "--frames=0", "--report", arg(folder.path())], more].concat();
+        ok(&all).matches("part-verdict").count()
+    };
+    assert_eq!((printed(&[]), printed(&["--verbose"])), (0, 6));
+}
+
 #[test]
 fn messages_are_printed_as_json_lines() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +197,7 @@ fn a_candidate_that_never_speaks_does_not_pass_a_check() {
     assert!(said.contains("not passed: no frame came from arm b with an outcome"), "{said}");
     let json = report(folder.path());
     assert!(json["headline"].as_str().unwrap().starts_with("Nothing was compared: of 4 frames on arm a"), "{json}");
-    common::ok(&["ab", &path, "--report", &at]);
+    ok(&["ab", &path, "--report", &at]);
 }
 
 #[test]

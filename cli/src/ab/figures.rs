@@ -93,6 +93,41 @@ impl<'a> Figures<'a> {
         }
     }
 
+    /// Of a judgement: whether it is more than `hold`.
+    pub fn is_decided(self) -> bool {
+        matches!(self.text("/decision"), "promote" | "abort")
+    }
+
+    /// Of a judgement: whether it rests on any label.
+    pub fn knows_labels(self) -> bool {
+        self.count("/labels/tested") + self.count("/labels/shown") > 0
+    }
+
+    /// Both models; by their versions alone where these tell them apart.
+    pub fn pair(self) -> Arms<String> {
+        let both = Arms { a: "a", b: "b" };
+        let of = |name: &str| both.map(|arm| self.text(&format!("/models/{arm}/{name}")));
+        let (names, versions) = (of("name"), of("version"));
+        let told = names.a == names.b && ![versions.a, versions.b].contains(&"");
+        if told { versions.map(str::to_string) } else { both.map(|arm| self.model(arm)) }
+    }
+
+    /// Both models, as a title.
+    pub fn title(self) -> String {
+        format!("champion {}, challenger {}", self.model("a"), self.model("b"))
+    }
+
+    /// Whether both arms ran one and the same model.
+    pub fn is_of_one_model(self) -> bool {
+        let of = |arm: &str| self.text(&format!("/models/{arm}/digest"));
+        !of("a").is_empty() && of("a") == of("b")
+    }
+
+    /// Whether another document is of the same two models.
+    pub fn is_of_the_same(self, other: Figures<'_>) -> bool {
+        self.0.get("models") == other.0.get("models")
+    }
+
     /// The elements of an array of texts.
     pub fn list(self, pointer: &str) -> Vec<&'a str> {
         self.0.pointer(pointer).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
@@ -125,6 +160,12 @@ pub fn share(part: u64, of: u64) -> Option<f64> {
 /// So many of them.
 pub fn counted(n: u64, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
+}
+
+/// A text that begins with a capital letter.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
 }
 
 #[cfg(test)]

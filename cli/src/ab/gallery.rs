@@ -13,11 +13,11 @@ use std::{
 use gst::prelude::*;
 use gstandon::{
     meta::{AndonFrameMeta, AndonInferenceMeta, read_any},
-    result::{Arm, Inference},
+    result::{Arm, Inference, ModelId},
     statistics::agreement::{Why, difference},
 };
 
-use super::figures::Arms;
+use super::figures::{Arms, Figures};
 
 /// Outcomes of a that wait for b's word: more than any queue between the arms holds.
 const MOST_WAITING: usize = 256;
@@ -39,6 +39,17 @@ pub struct Picture {
     pub truth: Option<Arc<Inference>>,
     /// The pixels as the arms saw them.
     pub sample: gst::Sample,
+}
+
+impl Picture {
+    /// Whether it shows the two models that a comparison is of.
+    pub fn is_of(&self, ab: Figures<'_>) -> bool {
+        let same = |arm: &str, model: &ModelId| {
+            let of = |field: &str| ab.text(&format!("/models/{arm}/{field}"));
+            (of("name"), of("version"), of("digest")) == (&model.name, &model.version, &model.digest)
+        };
+        same("a", &self.a.model) && same("b", &self.b.model)
+    }
 }
 
 /// What is being kept of a playing pipeline.

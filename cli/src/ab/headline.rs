@@ -4,8 +4,9 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use super::figures::{Figures, counted};
+use super::figures::{Arms, Figures, capital, counted};
 
 /// The outcome in a few words, and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,35 +32,49 @@ impl Serialize for Headline {
 impl Headline {
     /// What it rests on, as a sentence of its own.
     pub fn sentence(&self) -> String {
-        let mut letters = self.why.trim_end_matches('.').chars();
-        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-        first + letters.as_str() + "."
+        capital(self.why.trim_end_matches('.')) + "."
     }
 }
 
-/// The headline over the last comparison and the last judgement.
-pub fn headline(ab: Option<Figures<'_>>, judgement: Option<Figures<'_>>) -> Headline {
-    let (what, why) = match (judgement, ab) {
-        (Some(judgement), ab) => judged(judgement, ab),
+/// The headline over the comparison that is shown first, and all judgements.
+pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
+    let all = || judgements.iter().map(Figures);
+    let decided: Vec<_> = all().filter(|j| j.is_decided()).collect();
+    if !decided.is_empty() {
+        return decisions(&decided);
+    }
+    // A judgement without any label knows less than the comparison.
+    let held = all().rfind(|j| j.knows_labels() && ab.is_none_or(|ab| j.is_of_the_same(ab)));
+    let (what, why) = match (held, ab) {
+        (Some(held), _) => ("Not decided".into(), held.list("/reasons").join("; ")),
         (None, Some(ab)) => compared(ab),
         (None, None) => ("Nothing was compared".into(), "abjoin made no report before the end".into()),
     };
     Headline { what, why }
 }
 
-fn judged(judgement: Figures<'_>, ab: Option<Figures<'_>>) -> (String, String) {
-    let what = match judgement.text("/decision") {
-        "promote" => "Challenger is better",
-        "abort" => "Challenger is not fit",
-        _ => "Not decided",
-    };
-    let reasons = judgement.list("/reasons").join("; ");
-    let why = match (reasons.is_empty(), ab) {
-        (false, _) => reasons,
-        (true, Some(ab)) => compared(ab).1,
-        (true, None) => "no reason is given".into(),
-    };
-    (what.into(), why)
+/// Decisions in the order in which they fell.
+pub fn decisions(decided: &[Figures<'_>]) -> Headline {
+    let mut words: Vec<_> = decided.iter().map(|j| word(*j)).collect();
+    words.dedup();
+    let all: Vec<_> = decided.iter().map(|j| outcome(*j)).collect();
+    Headline { what: format!("Challenger is {}", words.join(", then ")), why: all.join("; ") }
+}
+
+fn word(judgement: Figures<'_>) -> &'static str {
+    if judgement.text("/decision") == "promote" { "better" } else { "not fit" }
+}
+
+/// Who, and what was done or else why.
+fn outcome(judgement: Figures<'_>) -> String {
+    let Arms { a, b } = judgement.pair();
+    let (acted, reasons) = (judgement.text("/acted"), judgement.list("/reasons").join("; "));
+    match (judgement.text("/decision"), acted) {
+        ("promote", acted) if acted.starts_with("champion of ") => format!("{b} promoted over {a} ({acted})"),
+        ("abort", acted) if !acted.is_empty() => format!("{b} taken out, {a} stays: {reasons}"),
+        (_, "") => format!("{b} against {a}: {reasons}"),
+        (_, acted) => format!("{b} against {a}: {reasons}; {acted}"),
+    }
 }
 
 fn compared(ab: Figures<'_>) -> (String, String) {
@@ -116,12 +131,12 @@ fn apart(ab: Figures<'_>) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn of(ab: &Value, judgement: Option<&Value>) -> String {
-        headline(Some(Figures(ab)), judgement.map(Figures)).to_string()
+        headline(Some(Figures(ab)), judgement.map(std::slice::from_ref).unwrap_or_default()).to_string()
     }
 
     #[test]
@@ -151,13 +166,42 @@ mod tests {
         assert!(said.contains("of 91 good ones a threw away 1 and b 0: counts, not a test"), "{said}");
     }
 
+    fn judgement(a: &str, b: &str, decision: &str, acted: Value) -> Value {
+        let model = |version: &str| json!({"name": "pcb", "version": version});
+        json!({"decision": decision, "reasons": ["first", "second"], "acted": acted, "labels": {"tested": 9},
+               "models": {"a": model(a), "b": model(b)}})
+    }
+
     #[test]
     fn a_judgement_has_the_word_and_its_own_reasons() {
-        let judgement = |decision: &str| json!({"decision": decision, "reasons": ["first", "second"]});
-        assert_eq!(of(&ab(), Some(&judgement("promote"))), "Challenger is better: first; second");
-        assert_eq!(of(&ab(), Some(&judgement("hold"))), "Not decided: first; second");
-        assert_eq!(of(&ab(), Some(&judgement("abort"))), "Challenger is not fit: first; second");
-        assert_eq!(of(&ab(), Some(&judgement("something new"))), "Not decided: first; second");
+        let of = |decision: &str| headline(None, &[judgement("1", "2", decision, Value::Null)]).to_string();
+        assert_eq!(of("promote"), "Challenger is better: 2 against 1: first; second");
+        assert_eq!(of("abort"), "Challenger is not fit: 2 against 1: first; second");
+        assert_eq!([of("hold"), of("something new")], ["Not decided: first; second", "Not decided: first; second"]);
+    }
+
+    #[test]
+    fn every_decision_is_told_in_order_whatever_is_held_after_it() {
+        let moved = judgement("1", "2", "promote", json!("champion of s/pcb: 1 → 2"));
+        let mut told = vec![moved, judgement("2", "2", "hold", Value::Null)];
+        let news = "Challenger is better: 2 promoted over 1 (champion of s/pcb: 1 → 2)";
+        assert_eq!(headline(Some(Figures(&ab())), &told).to_string(), news);
+        told.push(judgement("2", "3", "abort", json!("the candidate was taken out")));
+        assert_eq!(
+            headline(None, &told).to_string(),
+            "Challenger is better, then not fit: 2 promoted over 1 (champion of s/pcb: 1 → 2); 3 taken out, 2 stays: first; second"
+        );
+        let failed = judgement("1", "2", "promote", json!("not promoted: no such store"));
+        assert!(
+            headline(None, &[failed]).to_string().ends_with("2 against 1: first; second; not promoted: no such store")
+        );
+    }
+
+    #[test]
+    fn a_judgement_without_labels_says_less_than_the_comparison() {
+        let mut held = judgement("1", "2", "hold", Value::Null);
+        held["labels"] = json!({"tested": 0, "shown": 0});
+        assert_eq!(of(&ab(), Some(&held)), of(&ab(), None));
     }
 
     #[test]
@@ -169,6 +213,6 @@ mod tests {
         );
         let split = json!({"mode": "split", "compared": 0, "arms": {"a": {"ok": 8, "ng": 2}, "b": {"ok": 1, "ng": 1}}});
         assert!(of(&split, None).contains("a called 2 of 10 parts ng, b 1 of 2"), "{}", of(&split, None));
-        assert!(headline(None, None).to_string().starts_with("Nothing was compared"));
+        assert!(headline(None, &[]).to_string().starts_with("Nothing was compared"));
     }
 }

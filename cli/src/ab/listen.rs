@@ -58,8 +58,8 @@ pub struct Point {
 pub struct Log {
     /// The last `andon/ab` of each comparison.
     pub reports: Vec<Value>,
-    /// The last `andon/ab-judgement`.
-    pub judgement: Option<Value>,
+    /// The last `andon/ab-judgement` of each trial, in order: one begins with every change of a model.
+    pub judgements: Vec<Value>,
     /// Every `andon/disagreement`.
     pub disagreements: Listed,
     /// Every `andon/label-wanted`.
@@ -76,7 +76,7 @@ impl Log {
         if let Some(report) = json_of(message, "andon/ab") {
             self.report(report);
         } else if let Some(judgement) = json_of(message, "andon/ab-judgement") {
-            self.judgement = Some(judgement);
+            self.judgement(judgement);
         } else if let Some(disagreement) = json_of(message, "andon/disagreement") {
             self.disagreements.add(disagreement);
         } else if let Some(wanted) = json_of(message, "andon/label-wanted") {
@@ -84,12 +84,30 @@ impl Log {
         }
     }
 
+    fn judgement(&mut self, judgement: Value) {
+        match self.judgements.last_mut() {
+            Some(last) if last["models"] == judgement["models"] && Figures(last).is_decided() => {
+                // Somebody had it begin anew; what was decided stays told.
+                if Figures(&judgement).is_decided() {
+                    *last = judgement;
+                } else if Figures(&judgement).knows_labels() {
+                    self.judgements.push(judgement);
+                }
+            }
+            Some(last) if last["models"] == judgement["models"] || of_nobody(last) => *last = judgement,
+            _ => self.judgements.push(judgement),
+        }
+        if self.judgements.len() > MOST_COMPARISONS {
+            let dull = self.judgements.iter().position(|j| !Figures(j).is_decided());
+            self.judgements.remove(dull.unwrap_or(0));
+        }
+    }
+
     fn report(&mut self, report: Value) {
-        // Nobody is named before both have judged a frame.
-        let nobody =
-            |r: &Value| r["models"]["a"]["digest"] == "" && r["models"]["b"]["digest"] == "" && r["compared"] == 0;
         match self.reports.last_mut() {
-            Some(last) if last["models"] == report["models"] || nobody(last) => *last = report,
+            Some(last) if last["models"] == report["models"] || (of_nobody(last) && last["compared"] == 0) => {
+                *last = report;
+            }
             _ => {
                 self.begun += 1;
                 self.reports.push(report);
@@ -122,11 +140,38 @@ impl Log {
     }
 }
 
+/// Nobody is named before both arms have judged a frame.
+fn of_nobody(said: &Value) -> bool {
+    said["models"]["a"]["digest"] == "" && said["models"]["b"]["digest"] == ""
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_decision_stays_told_whatever_comes_after_it() {
+        let said = |b: &str, decision: &str, tested: u64| json!({"models": {"a": {"digest": "1"}, "b": {"digest": b}}, "decision": decision, "labels": {"tested": tested}});
+        let mut log = Log::default();
+        let mut nobody = said("", "hold", 0);
+        nobody["models"]["a"]["digest"] = "".into();
+        log.judgement(nobody);
+        for (b, decision, tested) in [
+            ("2", "hold", 3),
+            ("2", "promote", 9),
+            ("2", "promote", 10),
+            ("2", "hold", 0),
+            ("2", "hold", 1),
+            ("3", "hold", 0),
+        ] {
+            log.judgement(said(b, decision, tested));
+        }
+        assert_eq!(log.judgements, [said("2", "promote", 10), said("2", "hold", 1), said("3", "hold", 0)]);
+        (0..1000).for_each(|b| log.judgement(said(&b.to_string(), "hold", 0)));
+        assert_eq!((log.judgements.len(), &log.judgements[0]), (MOST_COMPARISONS, &said("2", "promote", 10)));
+    }
 
     fn report(b: &str, compared: u64) -> Value {
         json!({"models": {"a": {"digest": "1"}, "b": {"digest": b}}, "compared": compared,

@@ -3,7 +3,12 @@
 
 use std::fmt::Write;
 
-use super::{record::Record, tables, tables::Table};
+use super::{
+    figures::{Figures, capital},
+    record::Record,
+    tables,
+    tables::Table,
+};
 use crate::report::markdown::{self, escape};
 
 /// Labels that a comment has room for.
@@ -12,16 +17,42 @@ const MOST_CLASSES: usize = 12;
 /// The text.
 pub fn text(record: &Record) -> String {
     let mut s = format!("## {}\n\n{}\n", escape(&record.headline.what), escape(&record.headline.sentence()));
-    let Some(ab) = record.last() else { return s + &how(record) };
-    let _ = writeln!(s, "\na: **{}**, b: **{}**.", escape(&ab.model("a")), escape(&ab.model("b")));
-    if record.ab.len() > 1 {
-        let _ = writeln!(s, "The last of {} comparisons: a model was changed in between.", record.ab.len());
+    let Some(last) = record.last() else { return s + &how(record) };
+    let judgements = record.judged();
+    for judged in &judgements {
+        let title = if judgements.len() == 1 { "The judgement".into() } else { judged.title() };
+        s += &judgement(&title, *judged);
     }
-    if let Some(judged) = record.judged() {
-        s += &table(&tables::bounds(judged));
-        s += &table(&tables::labels(judged));
+    let pairs = record.pairs();
+    for (at, ab) in pairs.iter().enumerate() {
+        let models = format!("a: **{}**, b: **{}**", escape(&ab.model("a")), escape(&ab.model("b")));
+        let section = pair(record, *ab);
+        s += &match at {
+            0 => format!("\n{models}.\n{section}"),
+            _ => format!("\n<details><summary>{}</summary>\n\n{models}.\n{section}\n</details>\n", escape(&ab.title())),
+        };
     }
-    s += &table(&tables::verdicts(ab));
+    s += "\n<details><summary>Frames</summary>\n";
+    s += &table(&tables::frames(record, last));
+    s += "\n</details>\n";
+    s + &how(record)
+}
+
+fn judgement(title: &str, judged: Figures<'_>) -> String {
+    let mut s = format!("\n### {}: {}\n\n", escape(&capital(title)), escape(judged.text("/decision")));
+    if judged.has("/acted") {
+        let _ = writeln!(s, "Done: {}.\n", escape(judged.text("/acted")));
+    }
+    for reason in judged.list("/reasons") {
+        let _ = writeln!(s, "- {}", escape(reason));
+    }
+    s += &table(&tables::bounds(judged));
+    s += &table(&tables::labels(judged));
+    s + &tables::cells(judged).map(|cells| table(&cells)).unwrap_or_default()
+}
+
+fn pair(record: &Record, ab: Figures<'_>) -> String {
+    let mut s = table(&tables::verdicts(ab));
     s += &table(&tables::agreement(ab));
     if let Some(truth) = tables::truth(ab) {
         s += &table(&truth);
@@ -36,10 +67,7 @@ pub fn text(record: &Record) -> String {
     if beyond > 0 {
         let _ = writeln!(s, "\n{beyond} more in report.json.");
     }
-    s += "\n<details><summary>Frames</summary>\n";
-    s += &table(&tables::frames(record, ab));
-    s += "\n</details>\n";
-    s + &how(record)
+    s
 }
 
 fn how(record: &Record) -> String {

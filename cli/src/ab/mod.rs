@@ -5,8 +5,10 @@ mod arms;
 mod figures;
 mod gallery;
 mod headline;
+mod judgement;
 mod listen;
 mod markdown;
+mod news;
 mod page;
 mod picture;
 mod plots;
@@ -16,11 +18,9 @@ mod tables;
 pub use figures::counted;
 
 use std::{
-    cell::RefCell,
     fs::{self, OpenOptions},
     path::PathBuf,
     process::ExitCode,
-    rc::Rc,
 };
 
 use anyhow::{Context, Result};
@@ -29,7 +29,7 @@ use gst::prelude::*;
 
 use crate::run::{End, PipelineFile, Voice, play};
 use gallery::Gallery;
-use listen::Log;
+use news::Newsroom;
 use record::Record;
 
 /// What --check answers where the candidate does not pass.
@@ -54,10 +54,13 @@ pub struct Ab {
     /// Show so many of the most different frames
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=256))]
     frames: u16,
-    /// Print what elements say as JSON lines
+    /// Print all that elements say as JSON lines
     #[arg(long)]
     json: bool,
-    /// Exit with 3 where the judgement is abort or, without a judgement, arm b failed on a frame or never spoke
+    /// Print all that elements say, also of every part
+    #[arg(long)]
+    verbose: bool,
+    /// Exit with 3 where a judgement is abort or, without labels, arm b failed on a frame or never spoke
     #[arg(long)]
     check: bool,
 }
@@ -74,19 +77,13 @@ impl Ab {
             join.set_property("report-interval", REPORT_INTERVAL.nseconds());
         }
         let gallery = Gallery::watch(&join, self.frames.into());
-        let log = Rc::new(RefCell::new(Log::default()));
+        let news = Newsroom::new(Voice { json: self.json }, self.verbose, &join);
         let started = now()?;
-
-        let (hearing, of) = (log.clone(), join.clone().upcast::<gst::Object>());
-        let end = play(&pipeline, Voice { json: self.json }, move |message| {
-            if message.src() == Some(&of) {
-                hearing.borrow_mut().hear(message);
-            }
-        });
+        let end = play(&pipeline, news.clone());
 
         let pictures = gallery.take();
         let record = Record::new(
-            &log.borrow(),
+            &news.log(),
             &pictures,
             &join,
             record::Run {
@@ -104,7 +101,7 @@ impl Ab {
         );
         self.write("report.json", &format!("{:#}\n", serde_json::to_value(&record)?))?;
         self.write("report.md", &markdown::text(&record))?;
-        self.write("index.html", &page::page(&record, &log.borrow().history, &pictures))?;
+        self.write("index.html", &page::page(&record, &news.log().history, &pictures))?;
         eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
 
         let end = end?;

@@ -3,45 +3,79 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use super::{
-    figures::{Figures, counted, decimal, percent},
+    figures::{Figures, capital, counted, decimal, percent},
     gallery::Picture,
+    judgement,
     listen::Point,
     picture, plots,
     record::Record,
     tables::{self, Table},
 };
-use crate::report::{
-    html::{self, escape, fact, key},
-    interval::Interval,
-};
+use crate::report::html::{self, escape, fact, key};
 
 /// The whole page.
 pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String {
     let headline = &record.headline;
     let mut body =
         format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", escape(&headline.what), escape(&headline.sentence()));
-    if let Some(ab) = record.last() {
-        body += &facts(ab);
-        if let Some(judged) = record.judged() {
-            body += &judgement(judged);
+    if let Some(last) = record.last() {
+        let pairs = record.pairs();
+        if let [ab] = pairs[..] {
+            body += &facts(ab);
         }
-        body += &side_by_side(record, ab);
-        body += &verdicts(ab);
+        body += &in_order(record);
+        body += &judgement::judgements(record);
+        for (at, ab) in pairs.iter().enumerate() {
+            let own: Vec<_> = pictures.iter().filter(|p| record.ab.len() == 1 || p.is_of(*ab)).collect();
+            let section = pair(record, *ab, &own);
+            body += &match (pairs.len(), at) {
+                (1, _) => section,
+                (_, 0) => format!("<h2 class=\"pair\">{}</h2>\n{}{section}", escape(&capital(&ab.title())), facts(*ab)),
+                _ => format!(
+                    "<details class=\"pair\"><summary><h2>{}</h2></summary>\n{}{section}</details>\n",
+                    escape(&capital(&ab.title())),
+                    facts(*ab)
+                ),
+            };
+        }
+        let whole = if pairs.len() > 1 { "<h2 class=\"pair\">The whole run</h2>\n" } else { "" };
+        body += whole;
         body += &over_time(history);
-        body += &boxes(ab);
-        if let Some(truth) = tables::truth(ab) {
-            body += "<h2>Against the truth</h2>\n<p class=\"small\">The source told what each part is. These are counts: \
-                     whether a difference is more than chance, the judgement says, where there are labels for one.</p>\n";
-            body += &plots::truth(ab);
-            body += &table(&truth);
-        }
-        body += &frames(record, pictures);
         body += "<h2>What became of the frames</h2>\n";
-        body += &table(&tables::frames(record, ab));
+        body += &table(&tables::frames(record, last));
     }
     body += &how(record);
     html::page(&format!("Andon A/B: {}", headline.what), &body)
+}
+
+/// Who was compared one after the other, where a model was changed.
+fn in_order(record: &Record) -> String {
+    if record.ab.len() < 2 {
+        return String::new();
+    }
+    let told = |ab: &Value| {
+        let ab = Figures(ab);
+        format!("{} over {}", ab.title(), counted(ab.count("/compared"), "part", "parts"))
+    };
+    let all: Vec<_> = record.ab.iter().map(told).collect();
+    format!("<p class=\"small\">A model was changed while the line ran: {}.</p>\n", escape(&all.join("; then ")))
+}
+
+/// All that is of one pair of models.
+fn pair(record: &Record, ab: Figures<'_>, pictures: &[&Picture]) -> String {
+    let mut s = side_by_side(record, ab);
+    s += &verdicts(ab);
+    s += &boxes(ab);
+    if let Some(truth) = tables::truth(ab) {
+        s += "<h2>Against the truth</h2>\n<p class=\"small\">The source told what each part is. These are counts: whether \
+              a difference is more than chance, the judgement says, where there are labels for one.</p>\n";
+        s += &plots::truth(ab);
+        s += &table(&truth);
+    }
+    s + &frames(ab, pictures)
 }
 
 fn facts(ab: Figures<'_>) -> String {
@@ -58,71 +92,8 @@ fn facts(ab: Figures<'_>) -> String {
     s + "</div>\n"
 }
 
-fn judgement(judged: Figures<'_>) -> String {
-    let mut s = String::from("<h2>The judgement</h2>\n<div class=\"panel\">\n");
-    let _ = write!(s, "<p><b>{}</b>", escape(judged.text("/decision")));
-    if judged.has("/design") {
-        let _ = write!(s, " ({})", escape(judged.text("/design")));
-    }
-    if judged.has("/acted") {
-        let _ = write!(s, ", and acted on: {}", escape(judged.text("/acted")));
-    }
-    s += "</p>\n<ul>\n";
-    for reason in judged.list("/reasons") {
-        let _ = writeln!(s, "<li>{}</li>", escape(reason));
-    }
-    s += "</ul>\n";
-    let bounds =
-        |base: &str| Some((judged.number(&format!("{base}/lower"))?, judged.number(&format!("{base}/upper"))?));
-    if let (Some(bounds), Some(limit)) = (bounds("/escapes"), judged.number("/escapes/max_increase")) {
-        let title = "b − a escapes per defective part: the upper bound has to be below the limit";
-        let (estimate, kept) = (judged.number("/escapes/increase"), bounds.1 < limit);
-        let _ =
-            writeln!(s, "<h3>{title}</h3>{}", Interval { title: title.into(), bounds, estimate, limit, kept }.svg());
-    }
-    if let Some(bounds) = bounds("/cost") {
-        let title = "Cost saved per part: the lower bound has to be above 0";
-        let (estimate, kept) = (judged.number("/cost/saved_per_part"), bounds.0 > 0.0);
-        let _ = writeln!(
-            s,
-            "<h3>{title}</h3>{}",
-            Interval { title: title.into(), bounds, estimate, limit: 0.0, kept }.svg()
-        );
-    }
-    s += "</div>\n";
-    s += &table(&tables::bounds(judged));
-    s += &table(&tables::labels(judged));
-    let alpha = judged.number("/alpha").map_or(String::new(), |a| format!(" All decisions share α = {a}.",));
-    let _ = writeln!(
-        s,
-        "<p class=\"small\">The bounds hold at every look, however often one looks.{alpha} A saving is in units of what one \
-         overkill costs; an escape costs {} of them.</p>",
-        decimal(judged.number("/cost/escape"), 1)
-    );
-    s
-}
-
 fn side_by_side(record: &Record, ab: Figures<'_>) -> String {
     let mut s = String::from("<h2>Side by side</h2>\n");
-    if record.ab.len() > 1 {
-        let before: Vec<_> = record.ab[..record.ab.len() - 1]
-            .iter()
-            .map(|ab| {
-                let ab = Figures(ab);
-                format!(
-                    "{} against {} over {}",
-                    ab.model("a"),
-                    ab.model("b"),
-                    counted(ab.count("/compared"), "part", "parts")
-                )
-            })
-            .collect();
-        let _ = writeln!(
-            s,
-            "<p class=\"small\">A model was changed while the line ran. This is of the last pair; before it: {}.</p>",
-            escape(&before.join("; "))
-        );
-    }
     s += &table(&tables::models(record, ab));
     s + "<p class=\"small\">Latency is the time in the engine, of the last 4,096 frames that each arm judged. Both ran side by side on one machine.</p>\n"
 }
@@ -173,10 +144,10 @@ fn boxes(ab: Figures<'_>) -> String {
          surest matched first.</p>\n"
 }
 
-fn frames(record: &Record, pictures: &[Picture]) -> String {
+fn frames(ab: Figures<'_>, pictures: &[&Picture]) -> String {
     let mut s = String::from("<h2>The most different frames</h2>\n");
     if pictures.is_empty() {
-        let why = match record.disagreements.total {
+        let why = match ab.different() {
             0 => "None differed.".to_string(),
             n => format!("{} differ, but no frame was kept of any.", counted(n, "part", "parts")),
         };
@@ -227,13 +198,14 @@ fn how(record: &Record) -> String {
     s + "</footer>\n"
 }
 
-fn table(table: &Table) -> String {
+/// A table as HTML.
+pub fn table(table: &Table) -> String {
     html::table(&table.header, &table.rows)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::ab::{
@@ -251,7 +223,7 @@ mod tests {
             "prevalence": 0.065, "frames": {"a": 100, "b": 98, "dropped": 2}, "latency_us": {"a": {"p50": 1800}, "b": {"p50": 2100}},
             "classes": {"copper": {"matched": 0, "a_only": 0, "b_only": 6}, "open": {"matched": 3, "a_only": 1, "b_only": 0}}
         });
-        let log = Log { reports: vec![ab], judgement, ..Log::default() };
+        let log = Log { reports: vec![ab], judgements: judgement.into_iter().collect(), ..Log::default() };
         let run = Run {
             file: "line.launch".into(),
             pipeline: "a ! b".into(),
@@ -275,12 +247,13 @@ mod tests {
 
     #[test]
     fn a_judgement_has_its_bounds_and_the_labels_it_lacks() {
-        let judgement = json!({
+        let mut judgement = json!({
             "decision": "hold", "design": "paired", "reasons": ["12 of about 1,400 labels"], "alpha": 0.05,
             "labels": {"tested": 12, "shown": 40, "defective": 3, "discordant": 2, "needed": 1388},
             "escapes": {"a": 2, "b": 1, "increase": -0.03, "lower": -0.4, "upper": 0.3, "max_increase": 0.01},
             "cost": {"saved_per_part": 0.02, "lower": 0.01, "upper": 0.2, "escape": 10.0}, "acted": null
         });
+        judgement["models"] = record(None).ab[0]["models"].clone();
         let page = page(&record(Some(judgement)), &[], &[]);
         assert!(page.contains("<h1>Not decided</h1>") && page.contains("<li>12 of about 1,400 labels</li>"));
         assert!(page.contains("<td>still needed, about</td><td>1388</td>"));

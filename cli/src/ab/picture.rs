@@ -35,17 +35,17 @@ fn svg(picture: &Picture) -> Result<String> {
     let matching = matched(a, b);
     let size = f64::from(width.max(height)) / 30.0;
     for (at, d) in a.detections.iter().enumerate() {
-        s += &thing("a", d, [1.0, 1.0], matching.a_only.contains(&at), size, height);
+        s += &thing("a", d, [1.0, 1.0], matching.a_only.contains(&at), size, a.frame);
     }
     let k = [0, 1].map(|i| a.frame[i].max(1) as f32 / b.frame[i].max(1) as f32);
     for (at, d) in b.detections.iter().enumerate() {
-        s += &thing("b", d, k, matching.b_only.contains(&at), size, height);
+        s += &thing("b", d, k, matching.b_only.contains(&at), size, a.frame);
     }
     Ok(s + "</svg>")
 }
 
 /// A box, its brackets where only this arm saw it, and its label: a's above, b's below; `size` of the letters in pixels.
-fn thing(arm: &str, d: &Detection, k: [f32; 2], alone: bool, size: f64, height: u32) -> String {
+fn thing(arm: &str, d: &Detection, k: [f32; 2], alone: bool, size: f64, frame: [u32; 2]) -> String {
     let of = |b: [f32; 4]| [0, 1, 2, 3].map(|i| f64::from(b[i] * k[i % 2]));
     // b's around a's, so that both are seen where both saw the same.
     let around = |[x, y, w, h]: [f64; 4], by: f64| [x - by, y - by, w + 2.0 * by, h + 2.0 * by];
@@ -81,12 +81,14 @@ fn thing(arm: &str, d: &Detection, k: [f32; 2], alone: bool, size: f64, height: 
         }
     }
     let below = y + h + size;
-    let ty = if arm == "b" { below } else { y - size * 0.35 }.clamp(size, f64::from(height).max(size) - size * 0.3);
+    let [width, height] = frame.map(f64::from);
+    let ty = if arm == "b" { below } else { y - size * 0.35 }.clamp(size, height.max(size) - size * 0.3);
+    // A label ends with its box where it would run out of the frame.
+    let (tx, anchor) = if x > 0.75 * width { ((x + w).min(width), "end") } else { (x.max(0.0), "start") };
     let _ = write!(
         s,
-        "<text class=\"of-{arm}{}\" x=\"{:.1}\" y=\"{ty:.1}\" style=\"font-size:{size:.1}px\">{} {:.2}</text>",
+        "<text class=\"of-{arm}{}\" text-anchor=\"{anchor}\" x=\"{tx:.1}\" y=\"{ty:.1}\" style=\"font-size:{size:.1}px\">{} {:.2}</text>",
         if alone { " alone" } else { "" },
-        x.max(0.0),
         escape(&d.label),
         d.score
     );
@@ -158,6 +160,11 @@ mod tests {
         let a = said(Arm::A, [80, 60], &[]);
         let b = said(Arm::B, [160, 120], &[[40., 40., 20., 20.]]);
         let html = html(&picture(a, b)).unwrap();
+        assert_eq!(html.matches("text-anchor=\"start\"").count(), 1);
+        let edge = said(Arm::A, [80, 60], &[[70., 40., 15., 10.]]);
+        assert!(
+            super::html(&picture(edge, said(Arm::B, [80, 60], &[]))).unwrap().contains(r#"text-anchor="end" x="80.0""#)
+        );
         // 20, 20 and 10 wide, with 0.28 of a letter of 80 / 30 pixels around.
         assert!(html.contains(r#"x="19.3" y="19.3" width="11.5" height="11.5""#), "{html}");
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `report.json`: everything that the report says, for programs (`andon.ab-report/1`).
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use gst::prelude::*;
 use gstandon::{meta::event, result::Verdict, statistics::agreement::Why};
@@ -12,7 +12,7 @@ use super::{
     arms,
     figures::{Arms, Figures, counted},
     gallery::Picture,
-    headline::{Headline, headline},
+    headline::{Headline, decisions, headline},
     listen::{Listed, Log},
 };
 
@@ -66,8 +66,10 @@ pub struct Record {
     pub run: Run,
     /// The last `andon/ab` of each pair of models, in order.
     pub ab: Vec<Value>,
-    /// The last `andon/ab-judgement`.
+    /// The last `andon/ab-judgement` that decided something, else the last.
     pub judgement: Option<Value>,
+    /// The last `andon/ab-judgement` of each trial, in order.
+    pub judgements: Vec<Value>,
     /// Parts on which the arms differ.
     pub disagreements: Listed,
     /// Parts that abjoin asked a label for.
@@ -81,17 +83,18 @@ pub struct Record {
 impl Record {
     /// All that was said and kept, put together.
     pub fn new(log: &Log, pictures: &[Picture], join: &gst::Element, run: Run) -> Self {
-        let figures = log.reports.last().map(Figures);
+        let decided = log.judgements.iter().rfind(|j| Figures(j).is_decided());
         let stats = |element: gst::Element| {
             let stats = element.property::<gst::Structure>("stats");
             (element.name().to_string(), event::fields(&stats).into_iter().collect())
         };
         Self {
             schema: "andon.ab-report/1",
-            headline: headline(figures, log.judgement.as_ref().map(Figures)),
+            headline: headline(most_compared(&log.reports).first().copied(), &log.judgements),
             run,
             ab: log.reports.clone(),
-            judgement: log.judgement.clone(),
+            judgement: decided.or(log.judgements.last()).cloned(),
+            judgements: log.judgements.clone(),
             disagreements: log.disagreements.clone(),
             labels_wanted: log.labels_wanted.clone(),
             frames: pictures.iter().map(shown).collect(),
@@ -104,22 +107,40 @@ impl Record {
         self.ab.last().map(Figures)
     }
 
-    /// The judgement's.
-    pub fn judged(&self) -> Option<Figures<'_>> {
-        self.judgement.as_ref().map(Figures)
+    /// The pairs of models of which there is something to show, in the order in which they are shown.
+    pub fn pairs(&self) -> Vec<Figures<'_>> {
+        let mut all = most_compared(&self.ab);
+        let shown = |ab: &Figures<'_>| ab.count("/compared") > 0 || ab.judged() != Arms::default();
+        if all.iter().any(shown) {
+            all.retain(shown);
+        } else {
+            all.truncate(1);
+        }
+        all
+    }
+
+    /// The judgements, in order; without those of models that were hardly there, where others are.
+    pub fn judged(&self) -> Vec<Figures<'_>> {
+        let all = self.judgements.iter().map(Figures);
+        all.filter(|j| self.judgements.len() == 1 || j.is_decided() || j.knows_labels()).collect()
     }
 
     /// What stands against the candidate; empty where nothing does.
     ///
-    /// With a judgement, that it is `abort`. Without one, that b failed on a frame, or that no frame came from it with an outcome.
+    /// That a judgement is `abort`. Without a decision and without labels, that b failed on a frame, or that no frame came
+    /// from it with an outcome.
     pub fn objection(&self) -> String {
-        if let Some(judgement) = self.judged() {
-            let abort = judgement.text("/decision") == "abort";
-            return if abort { self.headline.to_string() } else { String::new() };
+        let judged = || self.judgements.iter().map(Figures);
+        let aborted: Vec<_> = judged().filter(|j| j.text("/decision") == "abort").collect();
+        if !aborted.is_empty() {
+            return decisions(&aborted).to_string();
+        }
+        if judged().any(|j| j.is_decided() || j.knows_labels()) {
+            return String::new();
         }
         let errors = self.ab.iter().map(|ab| Figures(ab).count("/errors/b")).sum();
-        let judged = |ab: Figures<'_>| ab.count("/frames/b").saturating_sub(ab.count("/frames/b_without_outcome"));
-        match (self.last().map_or(0, judged), errors) {
+        let outcomes = |ab: Figures<'_>| ab.count("/frames/b").saturating_sub(ab.count("/frames/b_without_outcome"));
+        match (self.last().map_or(0, outcomes), errors) {
             (0, _) => "no frame came from arm b with an outcome".into(),
             (_, 0) => String::new(),
             (_, errors) => format!("arm b failed on {}", counted(errors, "frame", "frames")),
@@ -130,6 +151,13 @@ impl Record {
     pub fn passes(&self) -> bool {
         self.objection().is_empty()
     }
+}
+
+/// Comparisons, those with the most parts compared first; of a model with itself there is least to see.
+fn most_compared(reports: &[Value]) -> Vec<Figures<'_>> {
+    let mut all: Vec<_> = reports.iter().map(Figures).collect();
+    all.sort_by_key(|ab| (ab.is_of_one_model(), Reverse(ab.count("/compared"))));
+    all
 }
 
 fn shown(picture: &Picture) -> Shown {
@@ -167,7 +195,7 @@ mod tests {
     }
 
     fn heard(ab: Value, judgement: Option<Value>) -> Record {
-        record(&Log { reports: vec![ab], judgement, ..Log::default() })
+        record(&Log { reports: vec![ab], judgements: judgement.into_iter().collect(), ..Log::default() })
     }
 
     #[test]
@@ -180,11 +208,38 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_shown_by_parts_compared_and_judgements_in_order() {
+        let said = |b: u32, compared: u64| json!({"models": {"b": b}, "compared": compared});
+        let itself = json!({"models": {"a": {"digest": "7"}, "b": {"digest": "7"}}, "compared": 99});
+        let judged = |b: u32, decision: &str, tested: u64| json!({"models": {"b": b}, "decision": decision, "labels": {"tested": tested}});
+        let reports = vec![said(1, 5), itself, said(2, 9), said(3, 0)];
+        let judgements = vec![judged(1, "promote", 5), judged(2, "hold", 9), judged(3, "hold", 0)];
+        let record = record(&Log { reports, judgements, ..Log::default() });
+        let of = |all: Vec<Figures<'_>>| all.iter().map(|f| f.count("/models/b")).collect::<Vec<_>>();
+        assert_eq!((of(record.pairs()), of(record.judged())), (vec![2, 1, 0], vec![1, 2]));
+        assert_eq!(record.judgement.unwrap()["decision"], "promote");
+    }
+
+    #[test]
+    fn one_abort_of_several_judgements_does_not_pass() {
+        let said = |b: &str, decision: &str| {
+            json!({"decision": decision, "reasons": ["why"],
+                   "models": {"a": {"name": "m", "version": "1"}, "b": {"name": "m", "version": b}}})
+        };
+        let judgements = vec![said("2", "abort"), said("3", "promote")];
+        let record = record(&Log { judgements, ..Log::default() });
+        assert_eq!(record.objection(), "Challenger is not fit: 2 against 1: why");
+    }
+
+    #[test]
     fn an_abort_does_not_pass_and_a_hold_does() {
         let fine = json!({"frames": {"b": 9}, "errors": {"b": 3}});
-        let said = |decision: &str| heard(fine.clone(), Some(json!({"decision": decision, "reasons": ["why"]})));
-        assert_eq!(said("abort").objection(), "Challenger is not fit: why");
-        assert!(said("hold").passes() && said("promote").passes(), "the judgement has weighed the errors");
+        let said = |decision: &str, tested: u64| {
+            heard(fine.clone(), Some(json!({"decision": decision, "reasons": ["why"], "labels": {"tested": tested}})))
+        };
+        assert!(said("abort", 0).objection().ends_with(": why"));
+        assert!(said("hold", 9).passes() && said("promote", 9).passes(), "the judgement has weighed the errors");
+        assert_eq!(said("hold", 0).objection(), "arm b failed on 3 frames");
     }
 
     #[test]

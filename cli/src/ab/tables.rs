@@ -174,18 +174,44 @@ pub fn bounds(judged: Figures<'_>) -> Table {
 /// What labels a judgement has, and how many it lacks.
 pub fn labels(judged: Figures<'_>) -> Table {
     let n = |of: &str| judged.count(&format!("/labels/{of}")).to_string();
-    let needed = judged.number("/labels/needed").map_or(UNKNOWN.into(), |n| format!("{n:.0}"));
+    let needed = |of: &str| judged.number(&format!("/labels/{of}")).map_or(UNKNOWN.into(), |n| format!("{n:.0}"));
     let rows = [
-        ("tested (sampled)", n("tested")),
-        ("shown only (from elsewhere)", n("shown")),
+        ("tested: of a random sample, or of every part", n("tested")),
         ("of the tested, defective", n("defective")),
         ("of the tested, on which the arms differ", n("discordant")),
-        ("still needed, about", needed),
+        ("shown only: from elsewhere", n("shown")),
+        ("asked for", n("asked")),
+        ("of these, answered", n("answered")),
+        ("of parts that an arm did not judge", n("undecided")),
+        ("still needed, about", needed("needed")),
+        ("of these, of defective parts", needed("needed_defective")),
     ];
     Table {
         header: vec!["labels", "count"],
         rows: rows.into_iter().map(|(name, n)| vec![name.to_string(), n]).collect(),
     }
+}
+
+/// Labels by what the arms said, those from elsewhere where there are some; none where there are no labels.
+pub fn cells(judged: Figures<'_>) -> Option<Table> {
+    let cells = judged.0.get("cells").and_then(|c| c.as_array()).filter(|c| !c.is_empty())?;
+    let columns = [
+        ("/good", "good"),
+        ("/defective", "defective"),
+        ("/shown_good", "shown only: good"),
+        ("/shown_defective", "shown only: defective"),
+    ];
+    let columns = if judged.count("/labels/shown") > 0 { &columns[..] } else { &columns[..2] };
+    let line = |cell: Figures<'_>| {
+        let said = match cell.text("/cell").split_once('-').unwrap_or_default() {
+            (arm @ ("a" | "b"), said) => format!("{arm} {said}"),
+            (a, b) => format!("a {a}, b {b}"),
+        };
+        let counts = columns.iter().map(|(of, _)| cell.count(of).to_string());
+        [said].into_iter().chain(counts).collect()
+    };
+    let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name)).collect();
+    Some(Table { header, rows: cells.iter().map(|c| line(Figures(c))).collect() })
 }
 
 fn row(name: &str, a: String, b: String) -> Vec<String> {
@@ -236,6 +262,17 @@ mod tests {
         let rows = bounds(Figures(&judged)).rows;
         assert_eq!(rows[0][1..], ["–", "−0.5000", "0.5000", "upper bound below 0.0100"]);
         assert_eq!(rows[1][1..4], ["–", "–", "–"]);
-        assert_eq!(labels(Figures(&judged)).rows[4][1], "–");
+        assert_eq!(labels(Figures(&judged)).rows[7][1], "–");
+    }
+
+    #[test]
+    fn labels_are_told_by_what_both_arms_or_the_one_arm_said() {
+        let cell = |name: &str| json!({"cell": name, "good": 1, "defective": 2, "shown_good": 3, "shown_defective": 4});
+        let mut judged = json!({"cells": [cell("ok-ng"), cell("b-ok")]});
+        assert_eq!(cells(Figures(&judged)).unwrap().rows[0].join(" "), "a ok, b ng 1 2");
+        judged["labels"] = json!({"shown": 14});
+        let rows = cells(Figures(&judged)).unwrap().rows;
+        assert_eq!((rows[0].join(" "), rows[1].join(" ")), ("a ok, b ng 1 2 3 4".into(), "b ok 1 2 3 4".into()));
+        assert!(cells(Figures(&json!({"cells": []}))).is_none());
     }
 }

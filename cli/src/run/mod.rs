@@ -4,7 +4,7 @@
 mod play;
 mod say;
 
-pub use play::{End, play};
+pub use play::{End, Listener, play};
 pub use say::{Voice, complaint};
 
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -42,7 +42,7 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         }
         let pipeline = self.file.pipeline(&line)?;
-        let end = play(&pipeline, Voice { json: self.json }, |_| {});
+        let end = play(&pipeline, Voice { json: self.json });
         drop(pipeline);
         Ok(end?.code())
     }

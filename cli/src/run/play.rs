@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use gst::{MessageView, prelude::*};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say::{Voice, complaint};
+use super::say::complaint;
 
 /// How often the progress bar looks at the position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -42,22 +42,31 @@ impl End {
     }
 }
 
+/// Who listens to the bus, and what people or programs are told of it.
+pub trait Listener {
+    /// Takes in a message; answers the lines to print.
+    fn hear(&self, message: &gst::Message) -> Vec<String>;
+
+    /// How it stands, in a few words, for the progress line.
+    fn state(&self) -> String {
+        String::new()
+    }
+}
+
 struct Player {
     pipeline: gst::Pipeline,
     main: glib::MainLoop,
-    voice: Voice,
-    listener: Box<dyn Fn(&gst::Message)>,
+    listener: Box<dyn Listener>,
     bar: ProgressBar,
     asked_to_end: Cell<bool>,
     end: RefCell<Option<Result<End>>>,
 }
 
 /// Plays the pipeline to its end and leaves it stopped; `listener` hears what is on the bus.
-pub fn play(pipeline: &gst::Pipeline, voice: Voice, listener: impl Fn(&gst::Message) + 'static) -> Result<End> {
+pub fn play(pipeline: &gst::Pipeline, listener: impl Listener + 'static) -> Result<End> {
     let player = Rc::new(Player {
         pipeline: pipeline.clone(),
         main: glib::MainLoop::new(None, false),
-        voice,
         listener: Box::new(listener),
         bar: ProgressBar::hidden(),
         asked_to_end: Cell::new(false),
@@ -122,7 +131,9 @@ impl Player {
     }
 
     fn hear(&self, message: &gst::Message) {
-        (self.listener)(message);
+        for line in self.listener.hear(message) {
+            self.say(&line);
+        }
         match message.view() {
             MessageView::Eos(_) => self.finish(Ok(End::Eos)),
             MessageView::Error(e) => {
@@ -131,12 +142,6 @@ impl Player {
             MessageView::Warning(w) => {
                 let line = complaint(message.src().cloned(), &w.error(), w.debug());
                 self.note(&format!("warning: {line}"));
-            }
-            MessageView::Element(_) => {
-                let who = message.src().map(|s| s.name()).unwrap_or_default();
-                if let Some(line) = message.structure().and_then(|s| self.voice.line(&who, s)) {
-                    self.say(&line);
-                }
             }
             MessageView::Latency(_) => {
                 // A failure is an element's that does not know its latency yet; it will ask again.
@@ -170,19 +175,30 @@ impl Player {
     }
 
     fn progress(&self) -> glib::ControlFlow {
-        let Some(total) = self.pipeline.query_duration::<gst::ClockTime>().filter(|d| *d >= WORTH_A_BAR) else {
+        let total = self.pipeline.query_duration::<gst::ClockTime>().filter(|d| *d >= WORTH_A_BAR);
+        let state = self.listener.state();
+        if total.is_none() && state.is_empty() {
             return glib::ControlFlow::Continue;
+        }
+        let template = match total {
+            Some(total) => {
+                let bar = if state.is_empty() { 40 } else { 16 };
+                format!("{{bar:{bar}}} {{percent}}% of {:.0} s, {{eta}} left {{wide_msg}}", total.seconds_f64())
+            }
+            None => "{spinner} {wide_msg}".into(),
         };
+        self.bar.set_style(ProgressStyle::with_template(&template).expect("only numbers are put into the template"));
         if self.bar.is_hidden() {
-            let style = ProgressStyle::with_template("{bar:40} {percent}% of {msg}, {eta} left");
-            self.bar.set_style(style.expect("the template is a constant"));
             self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
         }
-        self.bar.set_message(format!("{:.0} s", total.seconds_f64()));
-        self.bar.set_length(total.mseconds());
-        if let Some(at) = self.pipeline.query_position::<gst::ClockTime>() {
-            self.bar.set_position(at.mseconds());
+        self.bar.set_message(state);
+        if let Some(total) = total {
+            self.bar.set_length(total.mseconds());
+            if let Some(at) = self.pipeline.query_position::<gst::ClockTime>() {
+                self.bar.set_position(at.mseconds());
+            }
         }
+        self.bar.tick();
         glib::ControlFlow::Continue
     }
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What elements say on the bus, as lines for people or as JSON lines for programs.
 
+use gst::prelude::*;
 use gstandon::meta::event;
 use serde_json::{Value, json};
+
+use super::play::Listener;
 
 /// How to say it.
 #[derive(Clone, Copy)]
@@ -11,7 +14,19 @@ pub struct Voice {
     pub json: bool,
 }
 
+impl Listener for Voice {
+    fn hear(&self, message: &gst::Message) -> Vec<String> {
+        self.of(message).into_iter().collect()
+    }
+}
+
 impl Voice {
+    /// The line for a message on the bus, where it is one of Andon's.
+    pub fn of(self, message: &gst::Message) -> Option<String> {
+        let who = message.src().map(|s| s.name()).unwrap_or_default();
+        self.line(&who, message.structure()?)
+    }
+
     /// The line for an `andon/…` element message; none for other people's messages.
     pub fn line(self, element: &str, s: &gst::StructureRef) -> Option<String> {
         let what = s.name().strip_prefix("andon/")?;
@@ -41,7 +56,6 @@ impl Voice {
 
 /// An error or warning in one line: who, what, and the element's own detail.
 pub fn complaint(src: Option<gst::Object>, what: &glib::Error, detail: Option<glib::GString>) -> String {
-    use gst::prelude::GstObjectExt;
     let who = src.map_or_else(|| "pipeline".into(), |s| s.name());
     let mut line = format!("{who}: {}", what.message().trim_end());
     // The first line of a debug text says where in the source it arose; what the element adds stands below.

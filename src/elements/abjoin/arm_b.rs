@@ -7,6 +7,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     imp::{AbJoin, CAT, size_of},
+    line::design_of,
     pairing::{FromA, Match, Name},
     waiting::Held,
 };
@@ -31,7 +32,10 @@ impl AbJoin {
         let size = self.state.lock().sizes[1];
         let b = outcome_of_b(&buffer, size);
         if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
-            let design = self.state.lock().design;
+            let design = {
+                let state = self.state.lock();
+                state.design_of_b.unwrap_or(state.design)
+            };
             if let Some((design, b)) = design.zip(b.as_deref()) {
                 let truth = AndonInferenceMeta::get(&buffer, Arm::Truth);
                 self.take_alone(Arm::B, b, truth.as_deref(), design);
@@ -124,7 +128,11 @@ impl AbJoin {
     pub(super) fn event_b(&self, event: &gst::Event) {
         let mut state = self.state.lock();
         match event.view() {
-            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => state.pairing.b_begins(),
+            gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
+                // What was flushed before it came is not told again.
+                state.design_of_b = None;
+                state.pairing.b_begins();
+            }
             gst::EventView::Caps(e) => state.sizes[1] = size_of(e.caps()),
             gst::EventView::Eos(_) => {
                 state.pairing.b_ends();
@@ -142,6 +150,7 @@ impl AbJoin {
                     state.pairing.dropped(run, &frame_ids);
                     self.notify(&mut state);
                 }
+                Some(Ok(AndonEvent::Split(split))) => state.design_of_b = Some(design_of(&split)),
                 Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
                 _ => {}
             },

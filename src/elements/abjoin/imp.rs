@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) reported: Option<gst::ClockTime>,
     /// How parts are shared out; none where every part goes to both arms, or to one for good.
     pub(super) design: Option<Design>,
+    /// The same as arm b was told: its frames come later than a's, and go by what held when they were handed out.
+    pub(super) design_of_b: Option<Option<Design>>,
     /// abtee hands every frame to both arms, if b can take it.
     pub(super) is_shadow: bool,
     /// Frames of a in shadow mode since b has spoken last.

@@ -41,8 +41,17 @@ impl Score {
 
 impl AbJoin {
     pub(super) fn reset(&self) {
-        *self.score.lock() = Score::default();
-        self.reset_judging();
+        {
+            let mut score = self.score.lock();
+            *score = Score::default();
+            // In its place among the news: what came before is not of the new trial.
+            self.tell(News::Reset);
+        }
+        if self.is_judging() {
+            self.settle();
+        } else {
+            self.reset_judging();
+        }
         let mut state = self.state.lock();
         state.pairing.counts = Default::default();
         state.pairing.forgotten = 0;
@@ -75,40 +84,32 @@ impl AbJoin {
     /// Takes what both arms said of a frame.
     pub(super) fn compare(&self, from_a: &FromA, b: &Inference) {
         let Some(a) = &from_a.a else { return };
-        let (seen, models) = {
-            let mut score = self.score.lock();
-            let seen = score.agreement.pair(a, b, from_a.truth.as_deref(), monotonic_ns());
-            (seen, score.news())
-        };
-        if b.counts() {
-            self.tell(News::Frame(b.status, b.latency_us));
-        }
-        self.say(seen, models, Design::Paired);
+        let frame = b.counts().then_some(News::Frame(b.status, b.latency_us));
+        self.count(frame, Design::Paired, |agreement| agreement.pair(a, b, from_a.truth.as_deref(), monotonic_ns()));
     }
 
     /// Takes what one arm said of a frame that was given to it alone.
     pub(super) fn take_alone(&self, arm: Arm, said: &Inference, truth: Option<&Inference>, design: Design) {
-        let (seen, models) = {
-            let mut score = self.score.lock();
-            let seen = score.agreement.alone(arm, said, truth, monotonic_ns());
-            (seen, score.news())
-        };
-        if arm == Arm::B && said.counts() {
-            self.tell(News::Frame(said.status, said.latency_us));
-        }
-        self.say(seen, models, design);
+        let frame = (arm == Arm::B && said.counts()).then_some(News::Frame(said.status, said.latency_us));
+        self.count(frame, design, |agreement| agreement.alone(arm, said, truth, monotonic_ns()));
     }
 
-    fn say(&self, mut seen: Seen, models: Option<Each<Arc<ModelId>>>, design: Design) {
-        let obj = self.obj();
-        if let Some(ended) = &mut seen.ended {
-            ended.frames = self.state.lock().pairing.counts;
-            score::post_report(&*obj, ended);
-        }
+    /// Counts, leaves it to be judged, and tells of disagreements.
+    fn count(&self, frame: Option<News>, design: Design, take: impl FnOnce(&mut Agreement) -> Seen) {
+        let seen = {
+            let mut score = self.score.lock();
+            let mut seen = take(&mut score.agreement);
+            if let Some(ended) = &mut seen.ended {
+                ended.frames = self.state.lock().pairing.counts;
+            }
+            // Two threads bring frames: none may leave its news after those of a frame that was counted later.
+            let models = score.news();
+            self.leave(&mut seen, models, frame, design);
+            seen
+        };
         for disagreement in &seen.disagreements {
-            score::post_disagreement(&*obj, disagreement);
+            score::post_disagreement(&*self.obj(), disagreement);
         }
-        self.leave(seen, models, design);
     }
 
     /// Tells how it stands.
@@ -120,8 +121,7 @@ impl AbJoin {
     /// Tells how it stood at the end, the judgement too.
     pub(super) fn post_last_report(&self) {
         let design = self.state.lock().design.unwrap_or_default();
-        let seen = self.score.lock().agreement.finish();
-        self.say(seen, None, design);
+        self.count(None, design, Agreement::finish);
         self.post_report();
         self.settle();
     }

@@ -81,7 +81,7 @@ impl AbJoin {
         let running = buffer.pts().zip(state.segment.as_ref()).and_then(|(pts, s)| s.to_running_time(pts));
         let due = Self::is_report_due(&mut state, running, settings.report_interval);
         let shared_out = state.design.filter(|_| frame.arms == Arms::A);
-        let is_out = state.is_shadow && self.b_is_out(&mut state, &frame);
+        let is_out = state.is_shadow && self.b_is_out(&mut state, &frame, &from_a.name);
         let size = state.sizes[0];
         let (serial, known) = match state.pairing.a_came(from_a.clone(), expected) {
             Arrival::Known(b) => (None, b),
@@ -131,10 +131,11 @@ impl AbJoin {
     }
 
     /// Whether it shows just now that b has left the trial: it has ended while a goes on, or not spoken for long.
-    fn b_is_out(&self, state: &mut State, frame: &Frame) -> bool {
+    fn b_is_out(&self, state: &mut State, frame: &Frame, name: &Name) -> bool {
         state.silence += 1;
         let left = state.pairing.b_has_ended() && frame.arms == Arms::A;
-        if left && state.silence < MOST_SILENT {
+        // A frame that leaked before b's end may still be under way on a.
+        if left && state.silence < MOST_SILENT && !state.pairing.is_dropped(name) {
             state.silence = MOST_SILENT;
             return true;
         }
@@ -368,7 +369,7 @@ enum Due {
 }
 
 /// By what design abtee shares parts out; none where it does not.
-fn design_of(split: &Split) -> Option<Design> {
+pub(super) fn design_of(split: &Split) -> Option<Design> {
     match (&*split.mode, &*split.key) {
         ("split", "part") => Some(Design::Split { weight: split.weight }),
         ("split", _) => Some(Design::Rollout),

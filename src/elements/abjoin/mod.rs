@@ -35,7 +35,8 @@
 //! a label ahead of its part is kept). A label is *tested* where its part was drawn at random and its source is `sample`:
 //! `andon/label-wanted` proposes the drawn parts, `label-rate` of those on which the arms differ and `label-rate-agree`
 //! of all others. Any other label is *shown*: those of the reject bin have been chosen by what the arms said. Of the
-//! last 100,000 drawn parts and 20,000 others it is known what the arms said; a process that starts anew knows of none.
+//! last 100,000 drawn parts and 20,000 others it is known what the arms said, and of labels ahead of their parts the last
+//! 100,000 are kept; a process that starts anew knows of none.
 //!
 //! # The judgement
 //!
@@ -49,7 +50,8 @@
 //!   takes no frames any more or has said nothing of 1,000 that followed each other. Never `promote`.
 //!
 //! In `mode=split` parts are weighed by their arm's share. Shared out by anything but the part (`key=field:sku`) they are
-//! not judged: what differs may be the parts.
+//! not judged: what differs may be the parts. A b that answers with an error there is told of by `abtee`
+//! (`andon/arm-out`), which gives every part to a from then on; no judgement follows from it.
 //!
 //! `auto=abort` takes a b that fails out: `abtee` gives every frame to a from then on. `auto=full` also makes a b that is
 //! better the champion of `store=STORE/NAME`, if a's version is champion there; elements that follow the alias take it

@@ -245,6 +245,11 @@ impl Pairing {
         self.ended
     }
 
+    /// Whether b was never given this frame of a, which has not come yet, and has said so.
+    pub fn is_dropped(&self, name: &Name) -> bool {
+        self.ahead.iter().any(|(b, answer)| matches!(answer, Answer::Never) && name.is(b))
+    }
+
     /// b begins anew.
     pub fn b_begins(&mut self) {
         self.ended = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The short queue before arm b: frames leak when it is full, events never do, and whoever waits can be woken.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use uuid::Uuid;
@@ -11,6 +11,9 @@ const MOST_ITEMS: usize = 256;
 
 /// Leaked frames that are named in one announcement; beyond it the oldest are not named any more.
 const MOST_NAMED: usize = 4096;
+
+/// How long a frame may lie before arm b's thread finds it by itself.
+const AT_LATEST: Duration = Duration::from_millis(100);
 
 /// What goes down arm b, in the order of the stream.
 #[derive(Debug)]
@@ -171,7 +174,7 @@ impl Branch {
         }
     }
 
-    /// Wakes whoever waits, for the limits have changed.
+    /// Wakes whoever waits: the limits have changed, or there is something that was only [put](Branch::put).
     pub fn wake(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
@@ -183,6 +186,15 @@ impl Branch {
         if !state.is_flushing() {
             state.push(item);
             self.changed.notify_all();
+        }
+    }
+
+    /// Appends an item for which arm b's thread is not woken, unless flushing: [`Branch::wake`] it when arm a has let go
+    /// of the frame. It comes by itself after [`AT_LATEST`], should a wait for b.
+    pub fn put(&self, item: Item) {
+        let mut state = self.state.lock();
+        if !state.is_flushing() {
+            state.push(item);
         }
     }
 
@@ -210,7 +222,7 @@ impl Branch {
                 self.changed.notify_all();
                 return Some(item);
             }
-            self.changed.wait(&mut state);
+            self.changed.wait_for(&mut state, AT_LATEST);
         }
     }
 

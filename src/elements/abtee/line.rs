@@ -52,7 +52,12 @@ impl AbTee {
             Mode::A => self.push_a(buffer, frame, Arms::A),
             Mode::Shadow => {
                 let arms = self.shadow(&mut buffer, &frame)?;
-                self.push_a(buffer, frame, arms)
+                let flow = self.push_a(buffer, frame, arms);
+                if arms == Arms::AB {
+                    // Only now, so that where cores or caches are short b does not run beside a.
+                    self.branch.wake();
+                }
+                flow
             }
             Mode::B => self.push_b_or_a(buffer, frame),
             Mode::Split => match place {
@@ -111,7 +116,7 @@ impl AbTee {
             return Ok(Arms::A);
         };
         self.counts.to_b.one();
-        self.branch.push(Item::Buffer(copy, frame.run, frame.id));
+        self.branch.put(Item::Buffer(copy, frame.run, frame.id));
         Ok(Arms::AB)
     }
 

@@ -4,8 +4,9 @@
 //! # Modes
 //!
 //! * `shadow`: every frame goes to a on the streaming thread, and a copy of it to b, which runs on a thread of its own
-//!   behind a queue of `max-queue` frames. Nothing that b does — slow, late, failing, ending — delays, drops or stops
-//!   a. With `leaky=true` a frame that finds b's queue full goes to a alone (its `AndonFrameMeta` says so, so that
+//!   behind a queue of `max-queue` frames, and begins with a frame once a has let go of it, or 100 ms later: where cores
+//!   and caches are short the two do not run side by side without need. Nothing that b does — slow, late, failing,
+//!   ending — delays, drops or stops a. With `leaky=true` a frame that finds b's queue full goes to a alone (its `AndonFrameMeta` says so, so that
 //!   nobody waits for b) and is announced down b as `andon/dropped`. `leaky=false`, for offline work, waits for room.
 //! * `split`: each frame goes to one arm, on the streaming thread and without a queue, so here the line does wait for b.
 //!   `weight` is b's share. If b fails, a gets the frame.

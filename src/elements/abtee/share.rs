@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::result::{Fields, Frame};
+use crate::result::{Fields, Frame, Hash};
 
 /// What frames are shared out by: those with one key meet one arm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,38 +70,6 @@ fn place_of_value(value: &serde_json::Value) -> f64 {
         None => write!(hash, "{value}").expect("a hash takes whatever is written"),
     }
     hash.place()
-}
-
-/// FNV-1a, and the finaliser of SplitMix64 to spread it.
-struct Hash(u64);
-
-impl Default for Hash {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hash {
-    fn take(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn place(self) -> f64 {
-        let mut hash = self.0;
-        hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        hash ^= hash >> 31;
-        (hash >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
-
-impl fmt::Write for Hash {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.take(s.as_bytes());
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Ledger {
     ahead_order: VecDeque<String>,
     /// Parts whose label was wanted and that were forgotten before it came.
     pub forgotten: u64,
+    /// Labels ahead of their parts for which there was no room.
+    pub let_go: u64,
 }
 
 impl Ledger {
@@ -59,6 +61,11 @@ impl Ledger {
         label
     }
 
+    /// Takes over what was said of parts that have not come yet.
+    pub fn succeed(&mut self, before: Ledger) {
+        (self.ahead, self.ahead_order, self.let_go) = (before.ahead, before.ahead_order, before.let_go);
+    }
+
     /// The part of that id.
     pub fn get(&mut self, id: &str) -> Option<&mut Known> {
         self.parts.get_mut(id)
@@ -72,7 +79,7 @@ impl Ledger {
         while self.ahead.len() > MOST_AHEAD {
             // Whose part has come since is not there any more.
             let Some(oldest) = self.ahead_order.pop_front() else { return };
-            self.ahead.remove(&oldest);
+            self.let_go += u64::from(self.ahead.remove(&oldest).is_some());
         }
         if self.ahead_order.len() > 2 * MOST_AHEAD {
             let ahead = &self.ahead;

@@ -18,6 +18,7 @@ mod tests;
 
 use serde::Serialize;
 
+pub use self::ledger::MOST_AHEAD;
 use self::{
     flips::Flips,
     ledger::{Known, Ledger},
@@ -106,13 +107,16 @@ pub struct Trial {
     pub unknown: u64,
     /// Parts proposed to be labelled.
     pub wanted: u64,
+    /// Parts that came round again and count once.
+    pub seen_again: u64,
 }
 
 impl Trial {
     /// Nothing seen. `salt` makes the draw of parts to be labelled its own.
     pub fn new(rules: Rules, salt: &str) -> Result<Self, LimitsError> {
         let guards = guard::Limits {
-            probation: u64::MAX,
+            // It never passes; JSON has no larger whole numbers that everybody reads.
+            probation: 1 << 53,
             deadline_us: rules.deadline_us,
             alpha: SHARES[1] * rules.limits.alpha,
             ..guard::Limits::default()
@@ -130,6 +134,7 @@ impl Trial {
             broken: None,
             unknown: 0,
             wanted: 0,
+            seen_again: 0,
         })
     }
 
@@ -176,6 +181,11 @@ impl Trial {
         plan: Plan,
         said: [Option<Verdict>; 2],
     ) -> Option<Wanted> {
+        // A part is one observation, however often it comes round.
+        if self.ledger.get(&id).is_some() {
+            self.seen_again += 1;
+            return None;
+        }
         let defective = truth.and_then(is_defective);
         let mut ticket = None;
         if let Some(cell) = cell {
@@ -242,6 +252,11 @@ impl Trial {
         self.ledger.expect(id, verdict, source);
     }
 
+    /// Takes over the labels whose parts have not come yet: they tell of the parts, whatever the models were.
+    pub fn succeed(&mut self, before: Trial) {
+        self.ledger.succeed(before.ledger);
+    }
+
     /// b takes no frames any more, while a does.
     pub fn b_is_out(&mut self) {
         self.breaks("arm b takes no frames any more".into());
@@ -280,6 +295,11 @@ impl Trial {
     /// Parts whose label was wanted and that were forgotten before it came.
     pub fn forgotten(&self) -> u64 {
         self.ledger.forgotten
+    }
+
+    /// Labels ahead of their parts for which there was no room.
+    pub fn let_go(&self) -> u64 {
+        self.ledger.let_go
     }
 }
 

@@ -159,6 +159,16 @@ fn a_champion_that_stops_more_is_told_of_as_well() {
 }
 
 #[test]
+fn a_part_that_comes_round_again_is_one_observation() {
+    let mut trial = trial();
+    for k in 0..30 {
+        let id = (k % 3).to_string();
+        trial.paired(pair(&id, Verdict::Ok, Verdict::Ng, Some(Verdict::Ng)), Plan::ALL);
+    }
+    assert_eq!((trial.labels(), trial.seen_again, trial.decision()), ([3, 0], 27, Decision::Hold));
+}
+
+#[test]
 fn in_a_split_each_part_is_weighed_by_its_arms_share() {
     let mut trial = trial();
     let design = Design::Split { weight: 0.25 };

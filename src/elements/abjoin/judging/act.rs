@@ -22,10 +22,18 @@ impl AbJoin {
         let decision = ruling.judgement.decision;
         let done = match (decision, rules.auto) {
             (Decision::Abort, Auto::Abort | Auto::Full) => {
-                self.send_decision(decision, "a");
-                return Some("the candidate was taken out".into());
+                let taken = self.send_decision(decision, "a");
+                if !taken {
+                    gst::element_imp_warning!(
+                        self,
+                        gst::CoreError::Event,
+                        ("no abtee in front of arm a takes the candidate out: it runs on; set abtee mode=a")
+                    );
+                }
+                let done = if taken { "the candidate was taken out" } else { "not taken out: no abtee heard of it" };
+                return Some(done.into());
             }
-            (Decision::Promote, Auto::Full) => promote(&rules, models, &self.note(ruling)),
+            (Decision::Promote, Auto::Full) => Some(promote(&rules, models, &self.note(ruling))),
             _ => None,
         };
         if decision != Decision::Hold {
@@ -48,34 +56,25 @@ impl AbJoin {
         Note::new(self.obj().path_string(), ruling.judgement.reasons.join("; "))
     }
 
-    /// Tells the abtee of this join, through the elements of arm a.
-    fn send_decision(&self, decision: Decision, act: &str) {
+    /// Tells the abtee of this join, through the elements of arm a; answers whether somebody heard it.
+    fn send_decision(&self, decision: Decision, act: &str) -> bool {
         let event = AbDecision { decision: decision.as_str().into(), act: act.into() };
-        if !self.sink_a.push_event(event.to_upstream_event()) && act == "a" {
-            gst::element_imp_warning!(
-                self,
-                gst::CoreError::Event,
-                ("no abtee in front of arm a takes the candidate out: it runs on")
-            );
-        }
+        self.sink_a.push_event(event.to_upstream_event())
     }
 }
 
 /// Makes b's version champion, where it is a's that is champion now.
-fn promote(rules: &Rules, models: &Each<Arc<ModelId>>, note: &Note) -> Option<Result<String, String>> {
-    let named = rules.store.as_deref()?;
-    let moved = || {
-        let store = Store::open(Path::new(named)).map_err(|e| e.to_string())?;
-        let (a, b) = (&models.a, &models.b);
-        if b.name != store.name() {
-            return Err(format!("the candidate is '{}', and {named} holds '{}'", b.name, store.name()));
-        }
-        let champion = store.aliases().map_err(|e| e.to_string())?.get(CHAMPION).cloned().unwrap_or_default();
-        if champion != a.version {
-            return Err(format!("version {} runs as a, and the champion of {named} is '{champion}'", a.version));
-        }
-        let moved = store.promote(Some(&b.version), note).map_err(|e| e.to_string())?;
-        Ok(format!("champion of {named}: {} → {}", moved.from.unwrap_or_default(), moved.to))
-    };
-    Some(moved())
+fn promote(rules: &Rules, models: &Each<Arc<ModelId>>, note: &Note) -> Result<String, String> {
+    let named = rules.store.as_deref().ok_or("auto=full moves aliases, and store=STORE/NAME is not set")?;
+    let store = Store::open(Path::new(named)).map_err(|e| e.to_string())?;
+    let (a, b) = (&models.a, &models.b);
+    if b.name != store.name() {
+        return Err(format!("the candidate is '{}', and {named} holds '{}'", b.name, store.name()));
+    }
+    let champion = store.aliases().map_err(|e| e.to_string())?.get(CHAMPION).cloned().unwrap_or_default();
+    if champion != a.version {
+        return Err(format!("version {} runs as a, and the champion of {named} is '{champion}'", a.version));
+    }
+    let moved = store.promote(Some(&b.version), note).map_err(|e| e.to_string())?;
+    Ok(format!("champion of {named}: {} → {}", moved.from.unwrap_or_default(), moved.to))
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{super::imp::AbJoin, News, labels::Labels};
 use crate::{
     elements::watch::{Watched, watch},
-    statistics::trial::Taken,
+    statistics::trial::{MOST_AHEAD, Taken, Trial},
 };
 
 impl AbJoin {
@@ -48,8 +48,11 @@ impl AbJoin {
     }
 
     fn read_labels(&self, labels: &mut Labels) {
-        let mut bad = Vec::new();
+        // The first line that is none, and how many.
+        let mut bad: (Option<String>, u64) = (None, 0);
         let path = labels.path().to_path_buf();
+        let let_go = || self.judging.court.lock().trial.as_ref().map_or(0, Trial::let_go);
+        let let_go_before = let_go();
         let read = labels.read(|label| {
             let mut court = self.judging.court.lock();
             let Some(trial) = &mut court.trial else { return };
@@ -63,19 +66,39 @@ impl AbJoin {
             });
             if let Err(error) = taken {
                 court.bad_labels += 1;
-                bad.push(error);
+                bad.0.get_or_insert(error);
+                bad.1 += 1;
             }
         });
         self.tell(News::Labelled);
         if let Err(error) = read {
-            bad.push(format!("{}: {error}", path.display()));
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Read,
+                (
+                    "{}: {error}: its labels do not count; set labels to a file of lines that can be read",
+                    path.display()
+                )
+            );
         }
-        if let Some(first) = bad.first() {
-            let more = bad.len() - 1;
+        if let (Some(first), lines) = bad {
+            let more = lines - 1;
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Read,
                 (r#"{first} ({more} more such lines): a line is {{"id": "P7", "verdict": "ok", "source": "sample"}}"#)
+            );
+        }
+        let lost = let_go().saturating_sub(let_go_before);
+        if lost > 0 {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                (
+                    "{}: {lost} labels came too long before their parts and were let go, for only the last {MOST_AHEAD} are \
+                  kept: write labels when their parts come, or after",
+                    path.display()
+                )
             );
         }
     }

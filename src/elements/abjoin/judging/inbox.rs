@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::{
     result::{ModelId, Status},
     statistics::{
-        agreement::{Each, LonePart, PairedPart},
+        agreement::{Each, LonePart, PairedPart, Report},
         judgement::Design,
     },
 };
@@ -35,8 +35,10 @@ pub enum News {
     Paired(Box<PairedPart>),
     /// One arm has closed a part that was sent to it by this design.
     Alone(Box<LonePart>, Design),
-    /// Another model has come to one of the arms: those before are compared no more.
-    Ended,
+    /// Another model has come to one of the arms: this is the last word on those before.
+    Ended(Box<Report>),
+    /// Somebody asked to begin anew.
+    Reset,
     /// These are compared from now on.
     Models(Each<Arc<ModelId>>),
     /// Arm b takes no frames any more, while a does.
@@ -57,6 +59,12 @@ impl News {
             _ => true,
         }
     }
+
+    /// Whether the judgement is right without it: parts that are missing are only missing, but those after another model
+    /// has come must never be taken for parts of the one before.
+    fn may_be_lost(&self) -> bool {
+        matches!(self, News::Frame(..) | News::Paired(_) | News::Alone(..))
+    }
 }
 
 /// See the module.
@@ -71,15 +79,20 @@ struct State {
     open: bool,
     news: VecDeque<News>,
     pressing: bool,
-    /// The thread has taken news and not come back for more.
-    busy: bool,
+    /// News that the thread has taken, and those of them that it has come back from.
+    taken: u64,
+    judged: u64,
     lost: u64,
 }
 
 impl Inbox {
     /// Takes news from now on.
     pub fn open(&self) {
-        *self.state.lock() = State { open: true, news: VecDeque::with_capacity(2 * TOGETHER), ..State::default() };
+        let mut state = self.state.lock();
+        // Whoever waited for what came before waits no longer.
+        let taken = state.taken;
+        let news = VecDeque::with_capacity(2 * TOGETHER);
+        *state = State { open: true, news, taken, judged: taken, ..State::default() };
     }
 
     /// Takes no more, and sends the judging thread away once it has seen what is there.
@@ -99,14 +112,14 @@ impl Inbox {
         if !state.open {
             return;
         }
-        if state.news.len() >= MOST {
+        if state.news.len() >= MOST && news.may_be_lost() {
             state.lost += 1;
             return;
         }
         state.pressing |= news.is_pressing();
         state.news.push_back(news);
         let wakes = state.pressing || matches!(state.news.len(), 1 | TOGETHER);
-        if wakes && !state.busy {
+        if wakes && state.judged == state.taken {
             self.changed.notify_all();
         }
     }
@@ -114,7 +127,7 @@ impl Inbox {
     /// For the judging thread: waits for news and takes all there are into `into`; false when it is to end.
     pub fn take(&self, into: &mut VecDeque<News>) -> bool {
         let mut state = self.state.lock();
-        state.busy = false;
+        state.judged = state.taken;
         self.changed.notify_all();
         while state.open && !state.pressing && state.news.len() < TOGETHER {
             if state.news.is_empty() {
@@ -125,8 +138,8 @@ impl Inbox {
         }
         std::mem::swap(&mut state.news, into);
         state.pressing = false;
-        state.busy = !into.is_empty();
-        state.open || state.busy
+        state.taken += into.len() as u64;
+        state.open || !into.is_empty()
     }
 
     /// Waits until all that was left so far has been judged, or `patience` is at an end.
@@ -135,7 +148,8 @@ impl Inbox {
         let mut state = self.state.lock();
         state.pressing |= !state.news.is_empty();
         self.changed.notify_all();
-        while state.open && (state.busy || !state.news.is_empty()) {
+        let left = state.taken + state.news.len() as u64;
+        while state.open && state.judged < left {
             if self.changed.wait_until(&mut state, until).timed_out() {
                 return;
             }
@@ -151,6 +165,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::agreement::{Agreement, Frames};
 
     fn worker(inbox: &Inbox) -> usize {
         let (mut seen, mut news) = (0, VecDeque::new());
@@ -180,12 +195,40 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_counted() {
+    fn whoever_settles_waits_for_what_was_left_and_not_for_what_comes_after() {
+        let inbox = Inbox::default();
+        inbox.open();
+        inbox.put(News::Reported);
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                let mut news = VecDeque::new();
+                // There is always something more: the line goes on.
+                while inbox.take(&mut news) {
+                    news.clear();
+                    inbox.put(News::Reported);
+                }
+            });
+            let begun = Instant::now();
+            inbox.settle(Duration::from_secs(20));
+            let took = begun.elapsed();
+            inbox.close();
+            assert!(took < Duration::from_secs(20), "{took:?}");
+        });
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted_and_that_other_models_came_is_never_lost() {
         let inbox = Inbox::default();
         inbox.open();
         for _ in 0..MOST + 3 {
             inbox.put(News::Frame(Status::Ok, 1));
         }
         assert_eq!(inbox.lost(), 3);
+        inbox.put(News::Ended(Box::new(Agreement::default().report(Frames::default()))));
+        inbox.put(News::Models(Each::default()));
+        assert_eq!(inbox.lost(), 3);
+        let mut news = VecDeque::new();
+        assert!(inbox.take(&mut news));
+        assert!(matches!(news.make_contiguous(), [.., News::Frame(..), News::Ended(_), News::Models(_)]));
     }
 }

@@ -2,14 +2,17 @@
 //! A file of labels, read as it grows: a JSON object a line, `{"id": "…", "verdict": "ok", "source": "sample"}`.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
 use crate::result::Verdict;
+
+/// Bytes of the longest line: what has none so long is no file of labels, and is not read into memory.
+const LONGEST: u64 = 65_536;
 
 /// A line of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -28,6 +31,8 @@ pub struct Label {
 #[derive(Debug)]
 pub struct Labels {
     path: PathBuf,
+    /// Which file it was that was read last; another may have been put in its place.
+    inode: Option<u64>,
     read: u64,
     line: u64,
 }
@@ -35,7 +40,7 @@ pub struct Labels {
 impl Labels {
     /// A file that need not be there yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), read: 0, line: 0 }
+        Self { path: path.into(), inode: None, read: 0, line: 0 }
     }
 
     /// Where it is.
@@ -44,22 +49,34 @@ impl Labels {
     }
 
     /// Hands on what has been added since the last time: a label, or what is wrong with a line. A last line without its
-    /// end is left until that is written; a file that has become shorter is read from the start.
+    /// end is left until that is written; one that has become shorter or was put in its place is read from the start.
     pub fn read(&mut self, mut each: impl FnMut(Result<Label, String>)) -> io::Result<()> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
+        // Looked at before it is opened: to open a pipe waits until somebody writes.
+        let there = match fs::metadata(&self.path) {
+            Ok(there) => there,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(e),
         };
-        if file.metadata()?.len() < self.read {
+        if !there.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let mut file = File::open(&self.path)?;
+        let now = file.metadata()?;
+        let inode = inode(&now);
+        if now.len() < self.read || self.inode.is_some_and(|before| Some(before) != inode) {
             (self.read, self.line) = (0, 0);
         }
+        self.inode = inode;
         file.seek(SeekFrom::Start(self.read))?;
         let mut file = BufReader::new(file);
         let mut text = Vec::new();
         loop {
             text.clear();
-            let length = file.read_until(b'\n', &mut text)?;
+            let length = (&mut file).take(LONGEST).read_until(b'\n', &mut text)?;
+            if length as u64 == LONGEST && text.last() != Some(&b'\n') {
+                let why = format!("line {} is longer than {LONGEST} bytes", self.line + 1);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
             if text.pop_if(|b| *b == b'\n').is_none() {
                 return Ok(());
             }
@@ -73,9 +90,20 @@ impl Labels {
     }
 }
 
+/// What tells a file from another of the same name, where the system says.
+#[cfg(unix)]
+fn inode(file: &fs::Metadata) -> Option<u64> {
+    Some(std::os::unix::fs::MetadataExt::ino(file))
+}
+
+#[cfg(not(unix))]
+fn inode(_: &fs::Metadata) -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write};
+    use std::io::Write;
 
     use super::*;
 
@@ -102,5 +130,33 @@ mod tests {
         assert!(bad.contains("labels.jsonl:4: "), "{bad}");
         fs::write(&path, "{\"id\":\"P9\",\"verdict\":\"ok\"}\n").unwrap();
         assert_eq!(read()[0].as_ref().unwrap().id, "P9", "a new file is read from its start");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_longer_file_that_was_put_in_its_place_is_read_from_its_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.jsonl");
+        fs::write(&path, "{\"id\":\"P1\",\"verdict\":\"ok\"}\n").unwrap();
+        let mut labels = Labels::new(&path);
+        labels.read(|l| assert_eq!(l.unwrap().id, "P1")).unwrap();
+        let lines: String = (2..5).map(|k| format!("{{\"id\":\"part {k}\",\"verdict\":\"ng\"}}\n")).collect();
+        fs::write(folder.path().join("new"), lines).unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        let mut ids = Vec::new();
+        labels.read(|l| ids.push(l.unwrap().id)).unwrap();
+        assert_eq!(ids, ["part 2", "part 3", "part 4"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_of_lines_is_refused_and_not_waited_for_nor_read_into_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |path: &Path| Labels::new(path).read(|l| panic!("{l:?}")).unwrap_err().to_string();
+        assert_eq!(read(folder.path()), "it is no file");
+        assert_eq!(read(Path::new("/dev/zero")), "it is no file");
+        let long = folder.path().join("film.mkv");
+        File::create(&long).unwrap().set_len(1 << 30).unwrap();
+        assert_eq!(read(&long), "line 1 is longer than 65536 bytes");
     }
 }

@@ -74,7 +74,10 @@ impl Court {
     }
 
     fn begin(&mut self, rules: &Rules) -> Result<(), String> {
-        let trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
+        let mut trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
+        if let Some(before) = self.trial.take() {
+            trial.succeed(before);
+        }
         let models = Each { a: self.models.a.clone(), b: self.models.b.clone() };
         *self = Court { trial: Some(trial), models, bad_labels: self.bad_labels, ..Court::default() };
         Ok(())
@@ -135,19 +138,29 @@ impl AbJoin {
         }
     }
 
-    /// For streaming threads: leaves what a frame brought about.
-    pub(super) fn leave(&self, seen: Seen, models: Option<Each<Arc<ModelId>>>, design: Design) {
+    /// For streaming threads, with the score locked, so that what is left has one order: leaves what a frame brought
+    /// about.
+    pub(super) fn leave(
+        &self,
+        seen: &mut Seen,
+        models: Option<Each<Arc<ModelId>>>,
+        frame: Option<News>,
+        design: Design,
+    ) {
         let inbox = &self.judging.inbox;
-        if seen.ended.is_some() {
-            inbox.put(News::Ended);
+        if let Some(ended) = seen.ended.take() {
+            inbox.put(News::Ended(Box::new(ended)));
         }
         if let Some(models) = models {
             inbox.put(News::Models(models));
         }
-        for part in seen.parts {
+        if let Some(frame) = frame {
+            inbox.put(frame);
+        }
+        for part in seen.parts.drain(..) {
             inbox.put(News::Paired(Box::new(part)));
         }
-        for part in seen.alone {
+        for part in seen.alone.drain(..) {
             inbox.put(News::Alone(Box::new(part), design));
         }
     }
@@ -157,9 +170,11 @@ impl AbJoin {
         self.judging.inbox.put(news);
     }
 
-    /// At the end of the stream: waits until everything was judged and told.
+    /// Waits until everything that was left so far was judged and told.
     pub(super) fn settle(&self) {
-        self.judging.inbox.settle(PATIENCE);
+        if !self.is_judging_thread() {
+            self.judging.inbox.settle(PATIENCE);
+        }
     }
 
     /// Takes a label of a part; answers whether the part is known.
@@ -169,9 +184,7 @@ impl AbJoin {
             return false;
         };
         // What has happened so far is looked at first: the part may have been closed just now.
-        if !self.is_judging_thread() {
-            self.judging.inbox.settle(PATIENCE);
-        }
+        self.settle();
         if !self.is_judging() {
             return false;
         }
@@ -208,9 +221,14 @@ impl AbJoin {
                 News::Reported => reported = true,
                 News::Labelled => {}
                 News::Models(models) => court.models = models,
-                News::Ended => {
+                News::Ended(report) => {
                     drop(court);
+                    score::post_report(&*self.obj(), &report);
                     self.rule(true);
+                    self.reset_judging();
+                }
+                News::Reset => {
+                    drop(court);
                     self.reset_judging();
                 }
             }
@@ -258,11 +276,13 @@ impl AbJoin {
         if let Some(trial) = &court.trial {
             let [tested, shown] = trial.labels();
             for (name, value) in [
+                ("parts-seen-again", trial.seen_again),
                 ("labels-wanted", trial.wanted),
                 ("labels-tested", tested),
                 ("labels-shown", shown),
                 ("labels-unknown", trial.unknown),
                 ("labels-forgotten", trial.forgotten()),
+                ("labels-let-go", trial.let_go()),
             ] {
                 s.set(name, value);
             }

@@ -439,6 +439,9 @@ fn parts_are_drawn_at_their_rate_the_same_way_everywhere() {
     assert_eq!((at(0.0), at(1.0)), (0, 20_000));
     assert!(ids.iter().all(|id| !one.drawn(id, 0.1) || one.drawn(id, 0.2)));
     assert!(ids.iter().all(|id| one.drawn(id, 0.3) == Draw::new("run-1").drawn(id, 0.3)));
+    // A promise: with another hash a label that comes after an update would meet a part that was not drawn.
+    let run = Draw::new("run");
+    assert!(!run.drawn("PCB-1-000001", 0.314_08) && run.drawn("PCB-1-000001", 0.314_09), "it falls at 0.314081");
     let both = count(&|id| one.drawn(id, 0.2) && other.drawn(id, 0.2));
     assert!((680..920).contains(&both), "{both}");
 }
