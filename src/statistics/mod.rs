@@ -10,15 +10,18 @@
 //! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
 //! departs from it; [`cause`] names what changed; [`meter`] puts them together and keeps the state.
 
+pub mod adwin;
 pub mod agreement;
 pub mod cause;
 pub mod detector;
+pub mod distance;
 pub mod features;
 pub mod guard;
 pub mod histogram;
 pub mod judgement;
 pub mod matching;
 pub mod meter;
+pub mod page_hinkley;
 pub mod pixels;
 pub mod profile;
 pub mod reference;
