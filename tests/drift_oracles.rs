@@ -41,7 +41,7 @@ fn normal(n: u64) -> f64 {
 fn series(i: u64) -> Vec<f64> {
     let at = (i + 1) << 20;
     let begins = 100 + draw(at) % 600;
-    let step = if draw(at + 2) % 3 > 0 { ((draw(at + 1) % 9) as f64 - 4.0) / 4.0 } else { 0.0 };
+    let step = if draw(at + 2).is_multiple_of(3) { 0.0 } else { ((draw(at + 1) % 9) as f64 - 4.0) / 4.0 };
     let wider = if draw(at + 3).is_multiple_of(5) { 2.0 } else { 1.0 };
     let value = |t| {
         let v = normal(at + 16 + t);
