@@ -126,15 +126,12 @@ fn a_trial_that_promotes_says_so_though_a_new_pair_of_models_has_begun() {
     assert_eq!(versions, ["1", "2"]);
 
     let (html, md) = (read(folder.path(), "index.html"), read(folder.path(), "report.md"));
-    assert!(
-        html.contains("<h1>Challenger is better</h1>")
-            && html.contains("The judgement: champion pcb/1, challenger pcb/2")
-    );
-    assert!(html.contains("<h2>The judgement: champion pcb/2, challenger pcb/2</h2>"), "the hold has its box as well");
+    assert!(html.contains("<h1>Challenger is better</h1>"));
+    assert_eq!(html.matches("<h2>The judgement").count(), 1, "of a model beside itself there is nothing to judge");
     for text in [&html, &md] {
         assert!(text.contains("a ok, b ng") && text.contains("fewer of the defective parts through"));
     }
-    assert!(md.contains("### Champion pcb/1, challenger pcb/2: promote"), "{md}");
+    assert!(md.contains("### The judgement: promote"), "{md}");
 
     let printed = common::out(&output);
     let lines = |what: &str| printed.lines().filter(|l| l.contains(what)).count();
