@@ -4,8 +4,8 @@
 //!
 //! | what ends it | | share of alpha |
 //! |---|---|---|
-//! | labels | see [`judgement`](super::judgement) | 0.9 |
-//! | errors, numbers that are none, p99 over the deadline | see [`guard`](super::guard); `abort` | 0.05 |
+//! | labels | see [`judgement`] | 0.9 |
+//! | errors, numbers that are none, p99 over the deadline | see [`guard`]; `abort` | 0.05 |
 //! | b's share of ng too far from a's, and no label tested | `flips.rs`; `abort` | 0.05 |
 //! | b takes no frames any more | `abort` | no test |
 //!
