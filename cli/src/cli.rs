@@ -6,7 +6,7 @@ use std::{process::ExitCode, sync::LazyLock};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, demo, doctor, evaluate, model, run};
+use crate::{ab, boards, demo, doctor, drift, evaluate, model, reference, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -22,6 +22,8 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Ab(ab::Ab),
+    Drift(drift::Drift),
+    Reference(reference::MakeReference),
     Evaluate(evaluate::Evaluate),
     Model(model::Model),
     Boards(boards::Boards),
@@ -47,6 +49,8 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Ab(ab) => ab.execute(),
+            Command::Drift(drift) => drift.execute(),
+            Command::Reference(reference) => reference.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Model(model) => model.execute(),
             Command::Boards(boards) => boards.execute(),

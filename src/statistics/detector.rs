@@ -3,14 +3,19 @@
 //!
 //! The threshold follows from the run length asked for. Siegmund's approximation (Sequential Analysis, 1985) gives the
 //! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166; it holds for normal ticks, so h grows
-//! by as much as the reference's own excursions die out more slowly than normal ones (Lundberg's exponent). Half of the
-//! features' and sides' budget each, and five times the length asked for, since a reference knows σ only roughly.
+//! by as much as the reference's own excursions die out more slowly than normal ones (Lundberg's exponent). Features and
+//! sides share the budget, and five times the length asked for is aimed at, since a reference knows σ only roughly.
 //!
 //! Long series make every difference significant: a feature alarms only when its change is also large.
+//!
+//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`Slow`]), sums and windows
+//! have half of the budget each, and no sum's threshold is below what the bootstrap found. The end of what a sum has found
+//! is the sum's to tell: windows of that feature count again when one of them was as normal.
 
 use super::{
     features::*,
     reference::{Normal, Reference},
+    window::{Slow, Window, Windows},
 };
 
 /// Allowance, in σ: the CUSUM is quickest for shifts of twice this.
@@ -25,6 +30,8 @@ const NEWEST: f64 = 0.25;
 const HYSTERESIS: f64 = 0.8;
 /// How much longer than asked for the run length is calibrated to.
 const MARGIN: f64 = 5.0;
+/// Share of the false alarms asked for that windows may make, where there are any; sums have the rest.
+const SLOW: f64 = 0.5;
 
 /// How far the threshold can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +67,10 @@ pub struct Watch {
     pub threshold: f64,
     /// What the effect has to reach.
     pub large: f64,
+    /// What the latest window says.
+    pub window: Option<Window>,
+    /// The sum has alarmed, and no window has been as normal since.
+    taken: bool,
     k: f64,
     /// Up, down.
     sums: [f64; 2],
@@ -70,10 +81,23 @@ pub struct Watch {
 impl Watch {
     fn new(feature: usize, normal: Normal, h: f64) -> Self {
         let large = LEAST_EFFECT.max(SPECS[feature].relevant(normal.mean) / normal.sigma);
-        // The mean is known to σ/√n; an error of two of those must not add up to an alarm.
-        let k = K + 2.0 / f64::from(normal.ticks).sqrt();
-        let threshold = h * 2.0 * K / normal.tail.clamp(0.05, 2.0 * K);
-        Self { normal, value: f64::NAN, effect: 0.0, score: 0.0, threshold, large, k, sums: [0.0; 2], since: [0; 2] }
+        Self {
+            normal,
+            value: f64::NAN,
+            effect: 0.0,
+            score: 0.0,
+            threshold: h / scaled_sum(1.0, &normal),
+            large,
+            window: None,
+            taken: false,
+            k: allowance(normal.ticks),
+            sums: [0.0; 2],
+            since: [0; 2],
+        }
+    }
+
+    fn standardised(&self, value: f64) -> f64 {
+        (value - self.normal.mean) / self.normal.sigma
     }
 
     fn tick(&mut self, value: f64, first_frame: u64) {
@@ -81,55 +105,96 @@ impl Watch {
             return;
         }
         self.value = value;
-        let z = (value - self.normal.mean) / self.normal.sigma;
+        let z = self.standardised(value);
         // A flash must not be remembered for ever either.
         self.effect += NEWEST * (z.clamp(-1000.0, 1000.0) - self.effect);
-        let z = z.clamp(-WINSOR, WINSOR);
         for (i, z) in [z, -z].into_iter().enumerate() {
             if self.sums[i] == 0.0 {
                 self.since[i] = first_frame;
             }
             // Capped, so that it forgets within reason.
-            self.sums[i] = (self.sums[i] + z - self.k).clamp(0.0, 2.0 * self.threshold);
+            self.sums[i] = summed(self.sums[i], z, self.k).min(2.0 * self.threshold);
         }
         self.score = self.sums[0].max(self.sums[1]);
+        self.taken |= self.sum_alarms();
     }
 
-    /// More than chance makes of it within the run length asked for.
+    fn end_window(&mut self, window: Option<Window>) {
+        self.window = window;
+        self.taken &= window.is_some_and(|w| w.off);
+    }
+
+    /// More than chance makes of the sum within the run length asked for.
     pub fn significant(&self) -> bool {
         self.score > self.threshold
     }
 
-    /// Significant, and large enough to matter.
-    pub fn alarms(&self) -> bool {
+    /// The sum is significant, and the effect large enough to matter.
+    fn sum_alarms(&self) -> bool {
         self.significant() && self.effect.abs() >= self.large
+    }
+
+    /// Two windows running are off, and the sum had not said so.
+    pub fn window_alarms(&self) -> bool {
+        !self.taken && self.window.is_some_and(|w| w.alarms)
+    }
+
+    /// Significant, and large enough to matter: by the sum or by windows.
+    pub fn alarms(&self) -> bool {
+        self.sum_alarms() || self.window_alarms()
     }
 
     /// Still as far off as it takes to stay in alarm.
     pub fn stays(&self) -> bool {
-        self.significant() && self.effect.abs() >= HYSTERESIS * self.large
+        self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
     /// Large, and clearly more than the scatter of a few ticks: enough to count in naming a cause.
     pub fn moved(&self) -> bool {
         let effect = self.effect.abs();
-        effect >= self.large && (effect >= 1.0 || self.significant())
+        effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms()
     }
 
     /// Recent mean less normal mean, in the feature's unit.
     pub fn delta(&self) -> f64 {
-        self.effect * self.normal.sigma
+        let slow = self.window.filter(|_| self.window_alarms() && !self.sum_alarms());
+        slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
+    }
+
+    /// How far off, in what is large.
+    fn clarity(&self) -> f64 {
+        (self.delta() / self.normal.sigma / self.large).abs()
     }
 
     fn began(&self) -> u64 {
-        self.since[usize::from(self.sums[1] > self.sums[0])]
+        match self.window {
+            Some(window) if self.window_alarms() && !self.sum_alarms() => window.since,
+            _ => self.since[usize::from(self.sums[1] > self.sums[0])],
+        }
     }
+}
+
+/// What a standardised tick has to exceed to add to the sum: the mean is known to σ/√n, and an error of two of those must
+/// not add up to an alarm.
+pub(super) fn allowance(ticks: u32) -> f64 {
+    K + 2.0 / f64::from(ticks).sqrt()
+}
+
+/// One side's sum after one more standardised tick.
+pub(super) fn summed(sum: f64, z: f64, k: f64) -> f64 {
+    (sum + z.clamp(-WINSOR, WINSOR) - k).max(0.0)
+}
+
+/// A sum as it would be if the feature's excursions died out as quickly as normal ones.
+pub(super) fn scaled_sum(sum: f64, normal: &Normal) -> f64 {
+    sum * normal.tail.clamp(0.05, 2.0 * K) / (2.0 * K)
 }
 
 /// Watches all features of a reference.
 #[derive(Clone, Debug)]
 pub struct Detector {
     watches: [Option<Watch>; COUNT],
+    windows: Option<Windows>,
     calibration: Calibration,
 }
 
@@ -142,30 +207,62 @@ impl Detector {
         } else {
             Calibration::Extrapolated
         };
-        Self::of(&normals, reference.tick, expected_run_length, calibration)
+        Self::of(&normals, reference.slow.as_ref(), reference.tick, expected_run_length, calibration)
     }
 
-    fn of(normals: &[Option<Normal>; COUNT], tick: usize, run_length: u64, calibration: Calibration) -> Self {
+    fn of(
+        normals: &[Option<Normal>; COUNT],
+        slow: Option<&Slow>,
+        tick: usize,
+        run_length: u64,
+        calibration: Calibration,
+    ) -> Self {
         let sides = 2 * normals.iter().flatten().count().max(1);
-        let h = threshold(MARGIN * run_length as f64 / tick as f64 * sides as f64);
+        let ticks = MARGIN * run_length as f64 / tick as f64;
+        let h = match slow {
+            None => threshold(ticks * sides as f64),
+            Some(slow) => {
+                let ticks = ticks / (1.0 - SLOW);
+                threshold(ticks * sides as f64).max(slow.cusum.exceeded(2.0 * slow.window as f64 / ticks))
+            }
+        };
+        let windows = slow.map(|slow| {
+            let chance = SLOW * slow.window as f64 / ticks;
+            Windows::new(slow, SPECS.map(|s| s.name), slow.windows.exceeded(chance))
+        });
         let watches = std::array::from_fn(|i| normals[i].map(|n| Watch::new(i, n, h)));
-        Self { watches, calibration }
+        Self { watches, windows, calibration }
     }
 
-    /// Another run length; what was summed is kept.
+    /// Another run length, or a reference whose bootstrap is done; what was summed is kept.
     pub fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         self.calibration = new.calibration;
         for (watch, new) in self.watches.iter_mut().flatten().zip(new.watches.into_iter().flatten()) {
             watch.threshold = new.threshold;
         }
+        match (&mut self.windows, new.windows) {
+            (Some(windows), Some(new)) => windows.set_threshold(new.threshold()),
+            (windows, new) => *windows = new,
+        }
     }
 
     /// Takes in a tick that began with `first_frame`.
     pub fn tick(&mut self, row: &Row, first_frame: u64) {
-        for (watch, value) in self.watches.iter_mut().zip(row) {
+        let (mut standardised, mut relevant) = (UNKNOWN, UNKNOWN);
+        for (i, watch) in self.watches.iter_mut().enumerate() {
             if let Some(watch) = watch {
-                watch.tick(*value, first_frame);
+                watch.tick(row[i], first_frame);
+                standardised[i] = watch.standardised(row[i]);
+                relevant[i] = SPECS[i].relevant(watch.normal.mean) / watch.normal.sigma;
+            }
+        }
+        let Some(windows) = &mut self.windows else { return };
+        if windows.tick(&standardised, first_frame, &relevant) {
+            for (i, watch) in self.watches.iter_mut().enumerate() {
+                if let Some(watch) = watch {
+                    watch.end_window(windows.latest(i));
+                }
             }
         }
     }
@@ -174,6 +271,10 @@ impl Detector {
     pub fn restart(&mut self) {
         for watch in self.watches.iter_mut().flatten() {
             (watch.sums, watch.score, watch.effect) = ([0.0; 2], 0.0, 0.0);
+            (watch.window, watch.taken) = (None, false);
+        }
+        if let Some(windows) = &mut self.windows {
+            windows.restart();
         }
     }
 
@@ -195,7 +296,7 @@ impl Detector {
     /// The frame since which the clearest of the alarming features is off.
     pub fn since(&self) -> Option<u64> {
         let alarming = self.watches.iter().flatten().filter(|w| w.alarms());
-        alarming.max_by(|a, b| (a.effect.abs() / a.large).total_cmp(&(b.effect.abs() / b.large))).map(Watch::began)
+        alarming.max_by(|a, b| a.clarity().total_cmp(&b.clarity())).map(Watch::began)
     }
 
     /// How far the thresholds can be trusted.
@@ -281,7 +382,7 @@ mod tests {
     fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize, shift: f64) -> Option<usize> {
         let rows: Vec<_> = (0..learn).map(|_| series.next(0.0)).collect();
         let n = normals(&rows);
-        let mut detector = Detector::of(&n.features, n.tick, run_length, Calibration::Extrapolated);
+        let mut detector = Detector::of(&n.features, None, n.tick, run_length, Calibration::Extrapolated);
         let mut tick = RowMean::default();
         for frame in 0..frames {
             tick.add(&series.next(shift));
@@ -344,7 +445,7 @@ mod tests {
         let mut series = Series::new(0.0, 4);
         let rows: Vec<_> = (0..200).map(|_| series.next(0.0)).collect();
         let n = normals(&rows);
-        let mut detector = Detector::of(&n.features, n.tick, 100_000, Calibration::Extrapolated);
+        let mut detector = Detector::of(&n.features, None, n.tick, 100_000, Calibration::Extrapolated);
         for wild in [f64::NAN, f64::INFINITY, 1e30] {
             let mut row = rows[0];
             row[GRID] = wild;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
+    calibration::Calibrator,
     cause::{self, Cause},
     detector::{Calibration, Detector},
     features::*,
@@ -124,6 +125,18 @@ pub struct FeatureReport {
     pub score: Option<f64>,
     /// Where the CUSUM becomes significant.
     pub threshold: Option<f64>,
+    /// Kolmogorov-Smirnov D of the latest window of ticks.
+    pub ks: Option<f64>,
+    /// Its Wasserstein distance, in σ.
+    pub wasserstein: Option<f64>,
+    /// Its Jensen-Shannon distance.
+    pub jensen_shannon: Option<f64>,
+    /// Its population stability index.
+    pub psi: Option<f64>,
+    /// The greatest of the four as they are compared, in units of their scatter.
+    pub window_score: Option<f64>,
+    /// Where a window becomes significant.
+    pub window_threshold: Option<f64>,
 }
 
 /// Everything there is to say, as JSON (`andon.drift/1`).
@@ -188,6 +201,8 @@ impl Grouper {
 struct Running {
     reference: Reference,
     detector: Detector,
+    /// Works out what slow change is held to; the run length it will be worked out for.
+    calibrator: Option<(Calibrator, u64)>,
     tick: RowMean,
     /// The first frame of the tick.
     tick_began: u64,
@@ -206,6 +221,7 @@ impl Running {
             detector: Detector::new(&reference, expected_run_length),
             frozen_after: (2 * still < reference.frames).then_some(LEAST_FROZEN.max(4 * still)),
             reference,
+            calibrator: None,
             tick: RowMean::default(),
             tick_began: 0,
             calm: 0,
@@ -283,6 +299,9 @@ impl Meter {
         self.config.expected_run_length = frames;
         if let Mode::Running(running) = &mut self.mode {
             running.detector.set_expected_run_length(&running.reference, frames);
+            if let Some((_, length)) = &mut running.calibrator {
+                *length = frames;
+            }
         }
     }
 
@@ -453,7 +472,10 @@ impl Meter {
             unreachable!("only a learner is done learning")
         };
         let reference = learner.finish(image, self.config.subsample);
-        self.mode = Mode::Running(Box::new(Running::new(reference, self.config.expected_run_length)));
+        let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
+        let mut running = Box::new(Running::new(reference, self.config.expected_run_length));
+        running.calibrator = calibrator.map(|c| (c, self.config.expected_run_length));
+        self.mode = Mode::Running(running);
         self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
     }
 
@@ -466,6 +488,8 @@ impl Meter {
         };
         let feature = |i: usize| {
             let watch = running.and_then(|r| r.detector.watches()[i].as_ref());
+            let window = watch.and_then(|w| w.window);
+            let distance = |d: usize| window.map(|w| w.distances[d]);
             FeatureReport {
                 name: SPECS[i].name,
                 value: known(watch.map_or(self.latest[i], |w| if w.value.is_nan() { self.latest[i] } else { w.value })),
@@ -474,6 +498,12 @@ impl Meter {
                 effect: watch.map(|w| w.effect),
                 score: watch.map(|w| w.score),
                 threshold: watch.map(|w| w.threshold),
+                ks: distance(0),
+                wasserstein: distance(1),
+                jensen_shannon: distance(2),
+                psi: distance(3),
+                window_score: window.map(|w| w.score),
+                window_threshold: window.map(|w| w.threshold),
             }
         };
         Report {
@@ -525,6 +555,11 @@ fn locate(
 
 impl Running {
     fn observe(&mut self, row: &Row, stamp: Stamp, status: &mut Status, counts: &mut Counts) {
+        if let Some((slow, run_length)) = self.calibrator.as_mut().and_then(|(c, length)| Some((c.step()?, *length))) {
+            self.reference.slow = Some(slow);
+            self.calibrator = None;
+            self.detector.set_expected_run_length(&self.reference, run_length);
+        }
         if self.tick.rows == 0 {
             self.tick_began = stamp.frame_id;
         }

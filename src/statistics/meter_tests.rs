@@ -253,3 +253,28 @@ fn a_report_has_every_feature_and_null_for_what_is_not_known() {
 fn stamp(frame_id: u64) -> Stamp<'static> {
     Stamp { frame_id, ..Stamp::default() }
 }
+
+#[test]
+fn windows_begin_when_their_bootstrap_is_done_and_show_in_the_report() {
+    let mut meter = Meter::new(Config { learn_frames: 120, ..CONFIG });
+    let mut random = Random::new(4);
+    let mut show = |meter: &mut Meter, frame| {
+        let lamp = 1.0 + 0.003 * random.normal();
+        let canvas = Canvas::board(64, 64).scaled(lamp).noisy(1.5, &mut random);
+        meter.observe(&canvas.image(), None, stamp(frame))
+    };
+    let mut frame = 0;
+    while meter.reference().is_none_or(|r| r.slow.is_none()) {
+        frame += 1;
+        show(&mut meter, frame);
+        assert!(frame <= 20_000, "the bootstrap never ends");
+    }
+    let luma = |meter: &Meter| meter.report(stamp(0)).features[LUMA];
+    assert_eq!((luma(&meter).ks, luma(&meter).window_threshold), (None, None));
+    let window = meter.reference().unwrap().slow.as_ref().unwrap().window as u64;
+    (1..=window).for_each(|n| assert_eq!(show(&mut meter, frame + n), None));
+    let report = luma(&meter);
+    let known = [report.ks, report.wasserstein, report.jensen_shannon, report.psi];
+    assert!(known.iter().all(|v| v.is_some_and(f64::is_finite)), "{report:?}");
+    assert!(report.window_score.unwrap() < report.window_threshold.unwrap());
+}

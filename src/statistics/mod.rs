@@ -7,21 +7,28 @@
 //! candidate. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
-//! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be; [`detector`] sums what
-//! departs from it; [`cause`] names what changed; [`meter`] puts them together and keeps the state.
+//! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be, and [`calibration`]
+//! what chance makes of it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`];
+//! [`cause`] names what changed; [`meter`] puts them together and keeps the state. [`adwin`] and [`page_hinkley`] need
+//! no reference: they hold a stream to its own past.
 
+pub mod adwin;
 pub mod agreement;
+pub mod calibration;
 pub mod cause;
 pub mod detector;
+pub mod distance;
 pub mod features;
 pub mod guard;
 pub mod histogram;
 pub mod judgement;
 pub mod matching;
 pub mod meter;
+pub mod page_hinkley;
 pub mod pixels;
 pub mod profile;
 pub mod reference;
 #[cfg(test)]
 mod testing;
 pub mod trial;
+pub mod window;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     features::*,
     profile::{LEAST_MATCH, NORMAL_MATCH, Profile, ProfileMean},
+    window::Slow,
 };
 use crate::image::{Format, Image};
 
@@ -70,6 +71,9 @@ pub struct Reference {
     pub profiles: [Profile; 2],
     /// Mean correlation of a frame's profiles with them.
     pub correlations: [f64; 2],
+    /// What chance makes of windows and sums; none where there are too few ticks, or it was not worked out yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<Slow>,
 }
 
 impl Reference {
@@ -86,6 +90,9 @@ impl Reference {
         }
         if reference.tick == 0 || reference.subsample == 0 {
             return Err("tick and subsample must be at least 1: learn it anew".into());
+        }
+        if reference.slow.as_ref().is_some_and(|slow| !slow.sound()) {
+            return Err("'slow' does not hold numbers that windows can be held to: learn it anew".into());
         }
         Ok(reference)
     }
@@ -191,8 +198,13 @@ impl Learner {
         self.frames >= self.wanted && self.observations.len() >= LEAST_TICKS
     }
 
-    /// The reference.
-    pub fn finish(self, image: &Image, subsample: u32) -> Reference {
+    /// The ticks that a reference with ticks of this length rests on.
+    pub fn ticks(&self, tick: usize) -> Vec<Row> {
+        blocks(&self.observations, tick)
+    }
+
+    /// The reference, without what a [`Calibrator`](super::calibration::Calibrator) adds.
+    pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
         let Normals { tick, ticks, features } = normals(&self.observations);
         let named = SPECS.iter().zip(features).filter_map(|(s, n)| Some((s.name.to_string(), n?)));
         Reference {
@@ -205,8 +217,9 @@ impl Learner {
             ticks,
             longest_still: self.longest_still,
             features: named.collect(),
-            profiles: self.profiles.unwrap_or_default(),
+            profiles: self.profiles.clone().unwrap_or_default(),
             correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
+            slow: None,
         }
     }
 }

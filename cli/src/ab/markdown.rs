@@ -9,6 +9,7 @@ use super::{
     tables,
     tables::Table,
 };
+use crate::report::markdown::{self, escape};
 
 /// Labels that a comment has room for.
 const MOST_CLASSES: usize = 12;
@@ -77,34 +78,5 @@ fn how(record: &Record) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let mut s = format!("\n| {} |\n|---{}|\n", table.header.join(" | "), "|--:".repeat(table.header.len() - 1));
-    for row in &table.rows {
-        let cells: Vec<_> = row.iter().map(|cell| escape(cell)).collect();
-        let _ = writeln!(s, "| {} |", cells.join(" | "));
-    }
-    s
-}
-
-/// A text made safe within a line and within a cell.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => out.extend(['\\', c]),
-            '\n' | '\r' => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_cannot_break_the_table() {
-        let made = table(&Table { header: vec!["", "n"], rows: vec![vec!["a|b\nc".into(), "1".into()]] });
-        assert_eq!(made, "\n|  | n |\n|---|--:|\n| a\\|b c | 1 |\n");
-    }
+    markdown::table(&table.header, &table.rows)
 }

@@ -15,6 +15,8 @@ mod plots;
 mod record;
 mod tables;
 
+pub use figures::counted;
+
 use std::{
     fs::{self, OpenOptions},
     path::PathBuf,

@@ -7,8 +7,9 @@ use super::{
     tables,
 };
 use crate::report::{
+    bars::{Bar, Bars},
     html::{key, legend},
-    plot::{Bar, Bars, Lines, Mark, Series},
+    plot::{Lines, Mark, Series},
 };
 
 /// Parts that a point of a share rests on at least: fewer make a line of noise.

@@ -13,6 +13,8 @@ use gstandon::{
     statistics::agreement::{Scored, Table},
 };
 
+use crate::drift::{Change, Course, Document};
+
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 
 /// What an arm made of the parts.
@@ -73,26 +75,6 @@ pub struct PartSeen {
     pub a: Verdict,
     /// What the challenger's said, where it was asked.
     pub b: Option<Verdict>,
-}
-
-/// A change of the drift meter's state.
-#[derive(Clone, Debug)]
-pub struct DriftChange {
-    /// The number of the frame at which it was found.
-    pub number: u64,
-    /// `learning`, `ok`, `warning` or `drift`.
-    pub state: String,
-    /// Empty while there is none.
-    pub cause: String,
-}
-
-/// One feature of the drift meter as it went.
-#[derive(Clone, Debug, Default)]
-pub struct Feature {
-    /// Its value by frame number.
-    pub points: Vec<(f64, f64)>,
-    /// Mean and σ of the reference, once learned.
-    pub reference: Option<(f64, f64)>,
 }
 
 /// A change of model while the line played.
@@ -161,10 +143,8 @@ pub struct Collector {
     pub chapters: Vec<ChapterTally>,
     /// Every part.
     pub parts: Vec<PartSeen>,
-    /// In order.
-    pub drift: Vec<DriftChange>,
-    /// By name.
-    pub features: BTreeMap<String, Feature>,
+    /// What the drift meter said, by frame number.
+    pub drift: Course,
     /// In order.
     pub changes: Vec<ModelChange>,
     /// One a chapter, where it had one.
@@ -190,8 +170,7 @@ impl Collector {
             roll: Roll::default(),
             chapters: vec![ChapterTally::default(); n],
             parts: Vec::new(),
-            drift: Vec::new(),
-            features: BTreeMap::new(),
+            drift: Course::default(),
             changes: Vec::new(),
             pictures: (0..n).map(|_| None).collect(),
             warnings: Vec::new(),
@@ -236,17 +215,13 @@ impl Collector {
 
     /// Takes in what an element has posted.
     pub fn message(&mut self, message: &gst::Message) {
-        if let Some(drift) = json_of(message, "andon/drift") {
-            let text = |name: &str| drift[name].as_str().unwrap_or_default().to_string();
-            let number = drift["frame_id"].as_u64().and_then(|id| self.roll.number(id));
-            self.drift.push(DriftChange {
-                number: number.unwrap_or_default(),
-                state: text("state"),
-                cause: text("cause"),
-            });
-        }
-        if let Some(report) = json_of(message, "andon/drift-report") {
-            self.features(&report);
+        for name in ["andon/drift", "andon/drift-report"] {
+            let document = json_of(message, name).and_then(|json| serde_json::from_value::<Document>(json).ok());
+            let Some(document) = document else { continue };
+            let [number, since] = [document.frame_id, document.since_frame].map(|id| self.roll.number(id));
+            if let Some(number) = number {
+                self.drift.hear(document, number, since.unwrap_or_default());
+            }
         }
         if let Some(sidecar) = json_of(message, "andon/captured") {
             let number = sidecar["frame_id"].as_u64().and_then(|id| self.roll.number(id)).unwrap_or_default();
@@ -274,14 +249,14 @@ impl Collector {
     /// Frames from the dimming of the lamp to the alarm that names the light, and that cause.
     pub fn lamp_noticed(&self) -> Option<(u64, &str)> {
         let dimmed = self.script.frame_of(Step::Lamp(DIM))?;
-        let alarm = self.drift.iter().find(|d| d.state == "drift" && d.number >= dimmed)?;
+        let alarm = self.drift.changes.iter().find(|d| d.state == "drift" && d.number >= dimmed)?;
         Some((alarm.number - dimmed, &alarm.cause))
     }
 
     /// The drift meter's state at the end of a chapter.
-    pub fn drift_at_end(&self, chapter: usize) -> Option<&DriftChange> {
+    pub fn drift_at_end(&self, chapter: usize) -> Option<&Change> {
         let end = self.script.start(chapter) + self.script.chapters[chapter].frames;
-        self.drift.iter().rev().find(|d| d.number < end)
+        self.drift.changes.iter().rev().find(|d| d.number < end)
     }
 
     /// The longest wait between two frames within `around` frames of a change of model.
@@ -296,19 +271,6 @@ impl Collector {
         let both = self.script.start(1) + around;
         let near = |n: u64| self.changes.iter().any(|c| n + around >= c.asked_at && n <= c.first.unwrap_or(n) + around);
         self.gaps(|n| n >= both && !near(n)).max()
-    }
-
-    /// Takes in what the drift meter measures, and what it was taught to expect.
-    fn features(&mut self, report: &serde_json::Value) {
-        let Some(number) = report["frame_id"].as_u64().and_then(|id| self.roll.number(id)) else { return };
-        for feature in report["features"].as_array().into_iter().flatten() {
-            let (Some(name), Some(value)) = (feature["name"].as_str(), feature["value"].as_f64()) else { continue };
-            let seen = self.features.entry(name.into()).or_default();
-            seen.points.push((number as f64, value));
-            if let (Some(mean), Some(sigma)) = (feature["reference"].as_f64(), feature["sigma"].as_f64()) {
-                seen.reference = Some((mean, sigma));
-            }
-        }
     }
 
     fn gaps(&self, of: impl Fn(u64) -> bool) -> impl Iterator<Item = Duration> {

@@ -115,7 +115,7 @@ fn drift(c: &Collector) -> Vec<(usize, String)> {
     };
     let mut all = Vec::new();
     let mut drifting = false;
-    for change in &c.drift {
+    for change in &c.drift.changes {
         let says = match change.state.as_str() {
             "drift" if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
             "drift" => format!("The drift meter raised the alarm “{}”", change.cause),

@@ -1,34 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report of a demo: one HTML file with everything in it, all of it computed from that run.
 
+pub mod bars;
 pub mod html;
 pub mod image;
 pub mod interval;
+pub mod markdown;
 pub mod plot;
+pub mod strip;
 
 use std::fmt::Write;
 
 use anyhow::Result;
 use gstandon::result::{Inference, Verdict};
 
-use crate::demo::{
-    ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Step, events, pace,
-    rows,
+use crate::{
+    demo::{
+        ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Step, events,
+        pace, rows,
+    },
+    drift::{self, Scene},
 };
+use bars::{Bar, Bars};
 use html::{escape, fact, figure, key, legend, table};
-use plot::{Bar, Bars, Lines, Mark, Series, Stretch};
+use plot::{Lines, Mark, Series, Stretch};
 
 /// Parts that a point of the plots over time looks back on.
 const WINDOW: usize = 40;
-/// The drift meter's features that are plotted, with what they are.
-const FEATURES: [(&str, &str); 4] = [
-    ("luma", "Mean luma, 0 to 1"),
-    ("contrast", "Contrast: standard deviation of luma, 0 to 1"),
-    ("sharpness", "Sharpness"),
-    ("top-score", "The champion's best score on a frame, 0 to 1"),
-];
-/// The reference's mean plus and minus this many σ is drawn as expected.
-const SIGMAS: f64 = 3.0;
 
 /// The whole page.
 pub fn page(demo: &Demo, c: &Collector, pipeline: &str) -> Result<String> {
@@ -216,40 +214,8 @@ fn verdicts(c: &Collector) -> String {
 }
 
 fn drift(c: &Collector) -> String {
-    let mut s = String::from("<h2>The drift meter</h2>\n");
-    let mut marks = doings(c, true);
-    let mut drifting = false;
-    for change in &c.drift {
-        let (text, class) = match change.state.as_str() {
-            "drift" if drifting => (format!("cause: {}", change.cause), "alarm"),
-            "drift" => (format!("alarm: {}", change.cause), "alarm"),
-            "ok" if drifting => ("all clear".into(), "done"),
-            "ok" if change.number > 0 => ("learned".into(), "done"),
-            _ => continue,
-        };
-        drifting = class == "alarm";
-        marks.push(Mark { x: change.number as f64, text, class });
-    }
-    let _ = writeln!(
-        s,
-        "<p class=\"small\">{}The band is the mean of what was learned in the first chapter, ± {SIGMAS:.0} σ of a tick.</p>",
-        key("expected", "expected")
-    );
-    for (name, what) in FEATURES {
-        let Some(feature) = c.features.get(name) else { continue };
-        let expected = feature.reference.map(|(mean, sigma)| (mean - SIGMAS * sigma, mean + SIGMAS * sigma));
-        let plot = Lines {
-            title: format!("{what}, over frames"),
-            height: 150.0,
-            series: vec![Series { name: what.into(), class: "plain", points: feature.points.clone() }],
-            expected,
-            stretches: stretches(c),
-            marks: marks.clone(),
-            ..Lines::default()
-        };
-        let _ = writeln!(s, "<h3>{}</h3><div class=\"panel\">{}</div>", escape(what), plot.svg());
-    }
-    s
+    let scene = Scene { stretches: stretches(c), marks: doings(c, true) };
+    format!("<h2>The drift meter</h2>\n{}", drift::plots(&c.drift, &scene))
 }
 
 fn pictures(c: &Collector) -> Result<String> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Plots as inline SVG: lines over frames with chapters behind them, and stacked bars.
+//! Plots as inline SVG: lines over frames with chapters behind them.
 //!
 //! Colours are CSS classes of the page, so that one plot serves light and dark; lines of different arms also differ in
 //! dash, and kinds of bars in hatching, for those who do not tell colours apart.
@@ -8,19 +8,23 @@ use std::fmt::Write;
 
 use super::html::escape;
 
-/// The width of every plot in its own units; the page scales it.
-const WIDTH: f64 = 960.0;
+/// The width of a plot that has its row to itself, in its own units; the page scales it.
+pub const WIDTH: f64 = 960.0;
 /// Room left of the plot for the numbers of the y axis.
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 12.0;
+pub const LEFT: f64 = 52.0;
+pub const RIGHT: f64 = 12.0;
 /// Room above for the chapters' numbers; what marks say stands below them, in lanes.
-const TOP: f64 = 20.0;
+pub const TOP: f64 = 20.0;
+/// The same where no chapter has a name.
+const BARE_TOP: f64 = 6.0;
 /// Height of a lane of text.
-const LANE: f64 = 14.0;
+pub const LANE: f64 = 14.0;
 /// Width of a character of such text, about.
-const CHARACTER: f64 = 6.4;
+pub const CHARACTER: f64 = 6.4;
 /// Room below for the numbers of the x axis.
-const BOTTOM: f64 = 22.0;
+pub const BOTTOM: f64 = 22.0;
+/// Units between two numbers of the x axis, at least.
+const BETWEEN_TICKS: f64 = 88.0;
 /// Points beyond this many a line are thinned: more cannot be seen.
 const MOST_POINTS: usize = 1200;
 
@@ -55,19 +59,34 @@ pub struct Mark {
     pub class: &'static str,
 }
 
+/// Where lines are expected, over a stretch of the x axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    /// Where it begins and ends.
+    pub span: (f64, f64),
+    /// Its lower and upper edge.
+    pub y: (f64, f64),
+}
+
 /// Lines over frames.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     /// Said to those who cannot see the plot.
     pub title: String,
-    /// Height in units of a 960 wide plot.
+    /// Width in units of [`WIDTH`], which is the whole row.
+    pub width: f64,
+    /// Height in the same units.
     pub height: f64,
     /// The lines.
     pub series: Vec<Series>,
     /// The y axis, when it is not to follow the data.
     pub y: Option<(f64, f64)>,
-    /// A band that the lines are expected in: low, high.
-    pub expected: Option<(f64, f64)>,
+    /// The x axis, when it is to be longer than the data.
+    pub x: Option<(f64, f64)>,
+    /// Bands that the lines are expected in.
+    pub expected: Vec<Band>,
+    /// Stretches of alarm, shaded.
+    pub alarms: Vec<(f64, f64)>,
     /// Chapters behind the lines.
     pub stretches: Vec<Stretch>,
     /// Events.
@@ -76,20 +95,39 @@ pub struct Lines {
     pub percent: bool,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            width: WIDTH,
+            height: 190.0,
+            series: Vec::new(),
+            y: None,
+            x: None,
+            expected: Vec::new(),
+            alarms: Vec::new(),
+            stretches: Vec::new(),
+            marks: Vec::new(),
+            percent: false,
+        }
+    }
+}
+
 impl Lines {
     /// The plot.
     pub fn svg(&self) -> String {
         let x = self.x_range();
         let y = self.y_range();
-        let across = |px: f64| LEFT + (px - x.0) / (x.1 - x.0) * (WIDTH - LEFT - RIGHT);
-        let lanes = lanes(&self.marks, &across);
-        let top = TOP + LANE * lanes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0) as f64;
-        let h = self.height + top - TOP;
+        let across = |px: f64| LEFT + (px - x.0) / (x.1 - x.0) * (self.width - LEFT - RIGHT);
+        let lanes = lanes(&self.marks, self.width, &across);
+        let above = if self.stretches.iter().all(|s| s.name.is_empty()) { BARE_TOP } else { TOP };
+        let top = above + LANE * lanes.iter().map(|(lane, _)| lane + 1).max().unwrap_or(0) as f64;
+        let h = self.height + top - above;
         let at = |px: f64, py: f64| {
             let fy = (py - y.0) / (y.1 - y.0);
             (across(px), h - BOTTOM - fy.clamp(0.0, 1.0) * (h - top - BOTTOM))
         };
-        let mut s = open(&self.title, h);
+        let mut s = open(&self.title, self.width, h);
         for (i, stretch) in self.stretches.iter().enumerate() {
             let (from, to) = (at(stretch.span.0, y.0).0, at(stretch.span.1, y.0).0);
             let class = if i % 2 == 0 { "even" } else { "odd" };
@@ -102,27 +140,30 @@ impl Lines {
                 escape(&stretch.name)
             );
         }
-        if let Some((low, high)) = self.expected {
-            let (top, bottom) = (at(x.0, high.min(y.1)).1, at(x.0, low.max(y.0)).1);
+        let boxes = self.expected.iter().map(|band| ("expected", *band));
+        let alarms = self.alarms.iter().map(|span| ("in-alarm", Band { span: *span, y }));
+        for (class, Band { span, y: (low, high) }) in boxes.chain(alarms) {
+            let (left, top) = at(span.0.max(x.0), high.min(y.1));
+            let (right, bottom) = at(span.1.min(x.1), low.max(y.0));
             let _ = write!(
                 s,
-                r#"<rect class="expected" x="{LEFT}" y="{top:.1}" width="{:.1}" height="{:.1}"/>"#,
-                WIDTH - LEFT - RIGHT,
+                r#"<rect class="{class}" x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}"/>"#,
+                (right - left).max(0.0),
                 (bottom - top).max(1.0)
             );
         }
-        for v in ticks(y.0, y.1, if h < 150.0 { 3 } else { 5 }) {
+        for v in ticks(y.0, y.1, if h < 150.0 { 4 } else { 5 }) {
             let ty = at(x.0, v).1;
             let number = if self.percent { format!("{:.0} %", v * 100.0) } else { number(v, y.1 - y.0) };
             let _ = write!(
                 s,
                 r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{ty:.1}" y2="{ty:.1}"/><text class="tick y" x="{:.1}" y="{:.1}">{number}</text>"#,
-                WIDTH - RIGHT,
+                self.width - RIGHT,
                 LEFT - 6.0,
                 ty + 4.0
             );
         }
-        for v in ticks(x.0, x.1, 10) {
+        for v in ticks(x.0, x.1, (self.width / BETWEEN_TICKS) as usize) {
             let tx = at(v, y.0).0;
             let _ = write!(s, r#"<text class="tick x" x="{tx:.1}" y="{:.1}">{v:.0}</text>"#, h - 6.0);
         }
@@ -131,7 +172,7 @@ impl Lines {
         }
         for (mark, (lane, left)) in self.marks.iter().zip(lanes) {
             let mx = across(mark.x);
-            let text_at = TOP + LANE * lane as f64 + 11.0;
+            let text_at = above + LANE * lane as f64 + 11.0;
             let _ = write!(
                 s,
                 r#"<line class="mark {c}" x1="{mx:.1}" x2="{mx:.1}" y1="{top:.1}" y2="{:.1}"/><text class="mark-text {c}" text-anchor="{}" x="{:.1}" y="{text_at:.1}">{}</text>"#,
@@ -146,6 +187,9 @@ impl Lines {
     }
 
     fn x_range(&self) -> (f64, f64) {
+        if let Some(x) = self.x {
+            return x;
+        }
         let xs = self.series.iter().flat_map(|s| s.points.iter().map(|p| p.0));
         let ends = self.stretches.iter().flat_map(|s| [s.span.0, s.span.1]);
         range(xs.chain(ends)).map_or((0.0, 1.0), |(low, high)| if high > low { (low, high) } else { (low, low + 1.0) })
@@ -156,7 +200,7 @@ impl Lines {
             return y;
         }
         let ys = self.series.iter().flat_map(|s| s.points.iter().map(|p| p.1));
-        let expected = self.expected.into_iter().flat_map(|(low, high)| [low, high]);
+        let expected = self.expected.iter().flat_map(|band| [band.y.0, band.y.1]);
         let (low, high) = range(ys.chain(expected)).unwrap_or((0.0, 1.0));
         let room = if high > low { (high - low) * 0.08 } else { low.abs().max(1.0) * 0.1 };
         (low - room, high + room)
@@ -164,7 +208,7 @@ impl Lines {
 }
 
 /// A lane for what each mark says, so that no two texts overlap, and whether it stands left of its line.
-fn lanes(marks: &[Mark], across: &impl Fn(f64) -> f64) -> Vec<(usize, bool)> {
+pub fn lanes(marks: &[Mark], plot_width: f64, across: &impl Fn(f64) -> f64) -> Vec<(usize, bool)> {
     let mut ends: Vec<f64> = Vec::new();
     let mut order: Vec<_> = (0..marks.len()).collect();
     order.sort_by(|i, j| marks[*i].x.total_cmp(&marks[*j].x));
@@ -172,7 +216,7 @@ fn lanes(marks: &[Mark], across: &impl Fn(f64) -> f64) -> Vec<(usize, bool)> {
     for i in order {
         let width = CHARACTER * marks[i].text.chars().count() as f64 + 8.0;
         let x = across(marks[i].x);
-        let left = x + width > WIDTH;
+        let left = x + width > plot_width;
         let (from, to) = if left { (x - width, x) } else { (x, x + width) };
         let lane = ends.iter().position(|end| *end <= from).unwrap_or(ends.len());
         if lane == ends.len() {
@@ -184,75 +228,10 @@ fn lanes(marks: &[Mark], across: &impl Fn(f64) -> f64) -> Vec<(usize, bool)> {
     placed
 }
 
-/// One bar: a name on the left, segments one after the other.
-#[derive(Clone, Debug)]
-pub struct Bar {
-    /// What it is of; a bar with an empty name belongs to the group above.
-    pub group: String,
-    /// Beside the bar.
-    pub name: String,
-    /// Class and length of each segment.
-    pub segments: Vec<(&'static str, u64)>,
-}
-
-/// Stacked horizontal bars on one scale.
-#[derive(Clone, Debug)]
-pub struct Bars {
-    /// Said to those who cannot see the plot.
-    pub title: String,
-    /// From top to bottom.
-    pub bars: Vec<Bar>,
-}
-
-impl Bars {
-    /// The plot.
-    pub fn svg(&self) -> String {
-        const NAMES: f64 = 330.0;
-        const ROW: f64 = 19.0;
-        const GAP: f64 = 12.0;
-        let most = self.bars.iter().map(|b| b.segments.iter().map(|s| s.1).sum::<u64>()).max().unwrap_or(0).max(1);
-        let groups = self.bars.iter().filter(|b| !b.group.is_empty()).count();
-        let mut s = open(&self.title, self.bars.len() as f64 * ROW + groups as f64 * GAP);
-        s += HATCHES;
-        let mut y = 0.0;
-        for bar in &self.bars {
-            if !bar.group.is_empty() {
-                y += GAP;
-                let _ = write!(s, r#"<text class="group" x="0" y="{:.1}">{}</text>"#, y + 12.5, escape(&bar.group));
-            }
-            let _ = write!(
-                s,
-                r#"<text class="bar-name" x="{:.1}" y="{:.1}">{}</text>"#,
-                NAMES - 8.0,
-                y + 12.5,
-                escape(&bar.name)
-            );
-            let mut x = NAMES;
-            for (class, n) in bar.segments.iter().filter(|(_, n)| *n > 0) {
-                let w = (*n as f64 / most as f64) * (WIDTH - NAMES);
-                let _ = write!(
-                    s,
-                    r#"<rect class="segment {class}" x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{:.1}"><title>{n} {class}</title></rect>"#,
-                    ROW - 3.0
-                );
-                if w > 9.0 * n.to_string().len() as f64 {
-                    let (tx, ty) = (x + w / 2.0, y + 12.5);
-                    let _ = write!(s, r#"<text class="in-bar {class}" x="{tx:.1}" y="{ty:.1}">{n}</text>"#);
-                }
-                x += w;
-            }
-            y += ROW;
-        }
-        s + "</svg>"
-    }
-}
-
-/// Fills for the kinds of bars that must not be told by colour alone.
-const HATCHES: &str = r#"<defs><pattern id="hatch-overkill" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground overkill" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern><pattern id="hatch-undecided" width="5" height="5" patternUnits="userSpaceOnUse"><rect class="hatch-ground undecided" width="5" height="5"/><circle class="hatch-dot" cx="2.5" cy="2.5" r="1"/></pattern><pattern id="hatch-only-b" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-ground only-b" width="6" height="6"/><rect class="hatch-line" width="2" height="6"/></pattern></defs>"#;
-
-fn open(title: &str, height: f64) -> String {
+/// The beginning of a plot; `title` is said to those who cannot see it.
+pub fn open(title: &str, width: f64, height: f64) -> String {
     let title = escape(title);
-    format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}"><title>{title}</title>"#)
+    format!(r#"<svg viewBox="0 0 {width} {height}" role="img" aria-label="{title}"><title>{title}</title>"#)
 }
 
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -263,7 +242,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 /// Round numbers between `low` and `high`, about `wanted` of them.
-fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
+pub fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let raw = (high - low) / wanted.max(1) as f64;
     if raw <= 0.0 || !raw.is_finite() {
         return vec![low];
@@ -322,7 +301,7 @@ mod tests {
     #[test]
     fn the_first_and_last_frame_lie_on_the_edges_of_the_plot() {
         let svg = Lines { y: Some((0.0, 1.0)), ..lines(&[(0.0, 0.0), (10.0, 1.0)]) }.svg();
-        assert_eq!(paths(&svg), ["M52.0 178.0L948.0 20.0"]);
+        assert_eq!(paths(&svg), ["M52.0 178.0L948.0 6.0"]);
     }
 
     #[test]
@@ -346,10 +325,11 @@ mod tests {
 
     #[test]
     fn the_expected_band_is_within_the_axis() {
-        let plot = Lines { expected: Some((0.0, 10.0)), ..lines(&[(0.0, 4.0), (1.0, 5.0)]) };
+        let band = Band { span: (0.5, 1.0), y: (0.0, 10.0) };
+        let plot = Lines { expected: vec![band], ..lines(&[(0.0, 4.0), (1.0, 5.0)]) };
         let y = plot.y_range();
         assert!(y.0 <= 0.0 && y.1 >= 10.0);
-        assert!(plot.svg().contains(r#"class="expected""#));
+        assert!(plot.svg().contains(r#"class="expected" x="500.0""#), "it begins where it holds");
     }
 
     #[test]
@@ -369,25 +349,8 @@ mod tests {
     #[test]
     fn what_marks_say_never_overlaps() {
         let mark = |x: f64| Mark { x, text: "alarm: lighting".into(), class: "alarm" };
-        let lanes = lanes(&[mark(0.0), mark(10.0), mark(500.0), mark(950.0)], &|x| x);
+        let lanes = lanes(&[mark(0.0), mark(10.0), mark(500.0), mark(950.0)], WIDTH, &|x| x);
         assert_eq!(lanes, [(0, false), (1, false), (0, false), (0, true)], "the last has no room on its right");
-    }
-
-    #[test]
-    fn bars_are_to_scale_and_say_their_numbers() {
-        let bar = |name: &str, ok, ng| Bar {
-            group: name.into(),
-            name: name.into(),
-            segments: vec![("passed", ok), ("caught", ng)],
-        };
-        let svg = Bars { title: "t".into(), bars: vec![bar("1", 30, 10), bar("2", 20, 0)] }.svg();
-        let widths: Vec<_> = svg
-            .split(r#"class="segment"#)
-            .skip(1)
-            .map(|r| r.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap())
-            .collect();
-        assert_eq!(widths, [472.5, 157.5, 315.0], "a segment of nothing is not drawn");
-        assert!(svg.contains(">30</text>"));
     }
 
     #[test]

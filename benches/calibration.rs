@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How often driftmeter's detectors cry wolf where nothing has changed, against how often they were asked to at most.
+//!
+//! Fresh references are learned from series of 31 features and watched on for many times the run length asked for; after an
+//! alarm (two ticks running, as in the meter) the detector starts over. Series are AR(1) of a given lag-1 correlation from
+//! frame to frame, half of each feature's variance common to its group. A part of several frames, and a tick, is drawn at
+//! once: the end and the mean of a stretch of an AR(1) are jointly normal, given its beginning. The day is a sine in two
+//! thirds of the features, four days in the reference, and goes on after it.
+//!
+//!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED]
+
+use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
+
+use gstandon::{
+    image::Image,
+    statistics::{
+        calibration::Calibrator,
+        detector::{Calibration, Detector},
+        features::{COUNT, Row},
+        reference::{Learner, Reference},
+    },
+};
+
+/// Features of a group share half of their variance.
+const GROUPS: usize = 6;
+const SHARED: f64 = 0.5;
+/// Features that follow the day.
+const BY_DAY: usize = 21;
+const DAYS: f64 = 4.0;
+
+struct Random(u64, Option<f64>);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Box-Muller, both of a pair.
+    fn normal(&mut self) -> f64 {
+        self.1.take().unwrap_or_else(|| {
+            let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+            let (sin, cos) = (TAU * self.uniform()).sin_cos();
+            self.1 = Some(radius * sin);
+            radius * cos
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    /// Correlation of neighbouring frames.
+    rho: f64,
+    /// Frames a part.
+    part: usize,
+    /// Parts learned from.
+    parts: usize,
+    /// Amplitude of the day, in σ of a frame.
+    day: f64,
+    /// Run length asked for, in references.
+    asked: f64,
+}
+
+/// The mean of a stretch of frames, and its last frame, given the frame before it.
+struct Stretch {
+    frames: usize,
+    /// What the frame before weighs in the last and in the mean.
+    before: [f64; 2],
+    /// What fresh normals weigh: in the last; in the mean, the last's and its own.
+    fresh: [f64; 3],
+}
+
+impl Stretch {
+    fn new(rho: f64, frames: usize) -> Self {
+        let n = frames as f64;
+        // What a shock that came `age` frames before the end weighs in the last frame and in the sum.
+        let (mut last, mut sum) = (1.0, 0.0);
+        let [mut aa, mut ab, mut bb] = [0.0; 3];
+        for _ in 0..frames {
+            sum += last;
+            (aa, ab, bb) = (aa + last * last, ab + last * sum, bb + sum * sum);
+            last *= rho;
+        }
+        let shock = 1.0 - rho * rho;
+        let [aa, ab, bb] = [aa * shock, ab * shock / n, bb * shock / (n * n)];
+        let fresh = [aa.sqrt(), ab / aa.sqrt(), (bb - ab * ab / aa).max(0.0).sqrt()];
+        Self { frames, before: [last, sum * rho / n], fresh }
+    }
+}
+
+struct Series {
+    case: Case,
+    random: Random,
+    /// The latest frame's groups and features.
+    latest: [f64; GROUPS + COUNT],
+    frame: f64,
+}
+
+impl Series {
+    fn new(case: Case, seed: u64) -> Self {
+        let mut random = Random(seed.wrapping_mul(0xD134_2543_DE82_EF95), None);
+        let latest = std::array::from_fn(|_| random.normal());
+        Self { case, random, latest, frame: 0.0 }
+    }
+
+    /// The mean of the next frames.
+    fn next(&mut self, stretch: &Stretch) -> Row {
+        let mut means = [0.0; GROUPS + COUNT];
+        for (latest, mean) in self.latest.iter_mut().zip(&mut means) {
+            let e = self.random.normal();
+            *mean = stretch.before[1] * *latest + stretch.fresh[1] * e;
+            if stretch.frames > 1 {
+                *mean += stretch.fresh[2] * self.random.normal();
+            }
+            *latest = stretch.before[0] * *latest + stretch.fresh[0] * e;
+        }
+        let Case { part, parts, day, .. } = self.case;
+        let period = (part * parts) as f64 / DAYS;
+        let [from, to] = [self.frame, self.frame + stretch.frames as f64].map(|t| (TAU * t / period).cos());
+        self.frame += stretch.frames as f64;
+        let sine = if day > 0.0 { day * (from - to) * period / TAU / stretch.frames as f64 } else { 0.0 };
+        std::array::from_fn(|i| {
+            let own = SHARED.sqrt() * means[i % GROUPS] + (1.0 - SHARED).sqrt() * means[GROUPS + i];
+            // Far above every floor, so that σ is what decides.
+            50.0 * (own + if i < BY_DAY { sine } else { 0.0 })
+        })
+    }
+}
+
+/// What came of one reference.
+struct Outcome {
+    ticks: u64,
+    /// Ticks that were asked for between two alarms.
+    asked: f64,
+    /// By sums, by windows.
+    alarms: [u64; 2],
+    calibration: Calibration,
+    tick: usize,
+    learned: usize,
+    block: Option<usize>,
+    /// What a pair of the bootstrap took, all features, µs.
+    pair_us: f64,
+}
+
+/// A reference, and the seconds that its bootstrap took.
+fn learn(series: &mut Series) -> (Reference, f64) {
+    let Case { rho, part, parts, .. } = series.case;
+    let stretch = Stretch::new(rho, part);
+    let mut learner = Learner::new(parts);
+    for _ in 0..parts {
+        learner.frames += 1;
+        learner.add(series.next(&stretch));
+    }
+    let image = Image::gray8(&[0; 64], 8, 8).expect("64 bytes are 8×8 pixels");
+    let mut reference = learner.finish(&image, 1);
+    let begin = Instant::now();
+    let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
+    reference.slow = calibrator.map(Calibrator::run);
+    (reference, begin.elapsed().as_secs_f64())
+}
+
+fn watch(case: Case, seed: u64, lengths: f64) -> Outcome {
+    let mut series = Series::new(case, seed);
+    let (reference, seconds) = learn(&mut series);
+    let asked = (case.asked * case.parts as f64) as u64;
+    let mut detector = Detector::new(&reference, asked);
+    let stretch = Stretch::new(case.rho, case.part * reference.tick);
+    let asked = asked as f64 / reference.tick as f64;
+    let ticks = (lengths * asked) as u64;
+    let (mut alarms, mut warned) = ([0; 2], false);
+    for tick in 0..ticks {
+        detector.tick(&series.next(&stretch), tick);
+        let now = detector.alarms();
+        if now && warned {
+            let windows = detector.watches().iter().flatten().any(|w| w.window_alarms());
+            alarms[usize::from(windows)] += 1;
+            detector.restart();
+        }
+        warned = now && !warned;
+    }
+    let calibration = detector.calibration();
+    let (tick, learned) = (reference.tick, reference.ticks);
+    let (block, pairs) = reference.slow.map(|s| (s.block, s.pairs)).unzip();
+    let pair_us = seconds * 1e6 / pairs.unwrap_or(1) as f64;
+    Outcome { ticks, asked, alarms, calibration, tick, learned, block, pair_us }
+}
+
+/// Garwood's 95 % interval of a Poisson count, by Wilson and Hilferty's cube root.
+fn poisson(n: u64) -> [f64; 2] {
+    let bound = |n: f64, z: f64| if n > 0.0 { n * (1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt())).powi(3) } else { 0.0 };
+    [bound(n as f64, -1.96), bound(n as f64 + 1.0, 1.96)]
+}
+
+fn run(case: Case, references: u64, lengths: f64) -> u64 {
+    let begin = Instant::now();
+    let workers = thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let tell = tell.clone();
+            scope.spawn(move || {
+                (worker..references).step_by(workers as usize).for_each(|seed| {
+                    tell.send(watch(case, seed + 1, lengths)).expect("the receiver outlives the workers");
+                })
+            });
+        }
+    });
+    drop(tell);
+    let outcomes: Vec<_> = told.iter().collect();
+    let ticks: u64 = outcomes.iter().map(|o| o.ticks).sum();
+    let [sums, windows] = [0, 1].map(|i| outcomes.iter().map(|o| o.alarms[i]).sum::<u64>());
+    let lengths_watched: f64 = outcomes.iter().map(|o| o.ticks as f64 / o.asked).sum();
+    let [few, many] = poisson(sums + windows);
+    let ratio = |alarms: f64| lengths_watched / alarms;
+    // A reference without an alarm has at least the ratio that was watched.
+    let mut ratios: Vec<_> =
+        outcomes.iter().map(|o| o.ticks as f64 / o.asked / o.alarms.iter().sum::<u64>().max(1) as f64).collect();
+    ratios.sort_by(f64::total_cmp);
+    let at = |q: f64| ratios[((ratios.len() as f64 * q) as usize).min(ratios.len() - 1)];
+    let good = ratios.iter().filter(|r| **r >= 0.5).count();
+    let estimated = outcomes.iter().filter(|o| o.calibration == Calibration::Estimated).count();
+    let mut shapes: Vec<_> = outcomes.iter().map(|o| (o.tick, o.learned, o.block)).collect();
+    shapes.sort();
+    let (tick, learned, block) = shapes[shapes.len() / 2];
+    let pair_us = outcomes.iter().map(|o| o.pair_us).sum::<f64>() / references as f64;
+    println!("{}: {} parts of {} frames learned, {}× asked", case.name, case.parts, case.part, case.asked);
+    println!(
+        "    median tick {tick} parts, {learned} ticks, blocks of {block:?} ({pair_us:.0} µs a pair); \
+         estimated {estimated} of {references}"
+    );
+    println!(
+        "    {ticks} ticks in {:.0} s: {sums} alarms by sums, {windows} by windows; run length / asked {:.2} ({:.2}..{})",
+        begin.elapsed().as_secs_f64(),
+        ratio((sums + windows).max(1) as f64),
+        ratio(many),
+        if few > 0.0 { format!("{:.2}", ratio(few)) } else { "∞".into() },
+    );
+    // So short of alarms that the watch ended too soon to tell.
+    let told = |q: f64| if at(q) < lengths { format!("{:.2}", at(q)) } else { format!("≥ {lengths}") };
+    let [low, middle, high] = [0.05, 0.5, 0.95].map(told);
+    println!("    references at ≥ 0.5: {good} of {references}; 5/50/95 % of references: {low} / {middle} / {high}\n");
+    ticks
+}
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse::<f64>().ok());
+    let (references, lengths) = (numbers.next().unwrap_or(100.0) as u64, numbers.next().unwrap_or(10.0));
+    let independent = Case { name: "independent", rho: 0.0, part: 1, parts: 2_000, day: 0.0, asked: 20.0 };
+    let near = Case { name: "AR(1) 0.9", rho: 0.9, parts: 150_000, ..independent };
+    let far = Case { name: "AR(1) 0.99, parts", rho: 0.99, part: 16, parts: 100_000, ..independent };
+    let day = Case { name: "a day of 1 σ", day: 1.0, ..independent };
+    let mild = Case { name: "a day of 0.3 σ", day: 0.3, ..independent };
+    let beyond = |case: Case| Case { asked: 200.0, ..case };
+    let short = |case: Case, parts| Case { parts, ..case };
+    let begin = Instant::now();
+    let mut ticks = 0;
+    for case in [independent, near, far, mild, day] {
+        ticks += run(case, references, lengths);
+    }
+    println!("Beyond: asked for longer than the reference can tell, or too few ticks\n");
+    for case in [short(near, 5_000), short(far, 5_000), short(independent, 120)] {
+        ticks += run(case, references, lengths);
+    }
+    ticks += run(beyond(independent), references.div_ceil(5), lengths / 4.0);
+    println!("{ticks} ticks in {:.0} s", begin.elapsed().as_secs_f64());
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The record as plots: a strip of states, and a small multiple for each feature with what was expected of it.
+
+use std::fmt::Write;
+
+use super::{
+    course::{Change, Course, Feature},
+    words,
+};
+use crate::report::{
+    html::{escape, key},
+    plot::{Band, Lines, Mark, Series, Stretch, WIDTH},
+    strip::{Span, Strip},
+};
+
+/// The reference's mean plus and minus this many σ is drawn as expected.
+const SIGMAS: f64 = 3.0;
+/// States, and what their colours stand for.
+const STATES: [(&str, &str); 4] =
+    [("learning", "learning"), ("ok", "as learned"), ("warning", "off for one tick"), ("drift", "drift")];
+
+/// What was done to the line meanwhile, where that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// Chapters behind the plots.
+    pub stretches: Vec<Stretch>,
+    /// Events, shown above the states.
+    pub marks: Vec<Mark>,
+}
+
+/// The whole record as plots.
+pub fn plots(course: &Course, scene: &Scene) -> String {
+    let x = x_range(course, scene);
+    let mut s = strip(course, scene, x);
+    let measured: Vec<_> =
+        course.features.iter().filter(|f| f.points.iter().filter(|p| p.1.is_finite()).count() > 1).collect();
+    if measured.is_empty() {
+        return s
+            + "<p class=\"small\">There are not enough reports for lines over frames: set report-interval of driftmeter.</p>\n";
+    }
+    let _ = writeln!(
+        s,
+        "<h3>Features over frames</h3>\n<p>{}{}</p>\n<p class=\"small\">The band is the mean of what was learned, ± {SIGMAS:.0} σ of a \
+         tick. While learning a point is a frame, afterwards the mean of a tick. Features that were significantly off in an \
+         alarm stand first, each with its largest effect.</p>",
+        key("expected", "expected"),
+        key("in-alarm", "in alarm")
+    );
+    let (mut cells, mut others): (Vec<&Feature>, Vec<_>) =
+        measured.into_iter().partition(|f| words::cell(&f.name).is_some());
+    // Only those that were off have an order of their own.
+    let off = |f: &Feature| if f.off { f.largest.abs() } else { -1.0 };
+    others.sort_by(|a, b| off(b).total_cmp(&off(a)));
+    let small = |f: &&Feature| multiple(course, scene, f, x, WIDTH / 2.0, 130.0, None);
+    let _ = writeln!(s, "<div class=\"multiples\">\n{}</div>", others.iter().map(small).collect::<String>());
+    if !cells.is_empty() {
+        cells.sort_by_key(|f| words::cell(&f.name));
+        // One scale, so that the cells can be compared like places in a picture.
+        let all = cells.iter().flat_map(|f| f.points.iter().map(|p| p.1)).filter(|v| v.is_finite());
+        let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        let y = ((low * 10.0).floor() / 10.0, (high * 10.0).floor() / 10.0 + 0.1);
+        let small = |f: &&Feature| multiple(course, scene, f, x, WIDTH / 3.2, 120.0, Some(y));
+        let _ = writeln!(
+            s,
+            "<h3>Luma by place in the frame</h3><div class=\"multiples cells\">\n{}</div>",
+            cells.iter().map(small).collect::<String>()
+        );
+    }
+    s
+}
+
+fn x_range(course: &Course, scene: &Scene) -> (f64, f64) {
+    let (first, last) = (course.span.0 as f64, course.span.1 as f64);
+    let spans = || scene.stretches.iter().map(|s| s.span);
+    let from = spans().map(|s| s.0).fold(first, f64::min);
+    let to = spans().map(|s| s.1).fold(last, f64::max);
+    (from, to.max(from + 1.0))
+}
+
+fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> String {
+    let span = |(change, (from, to)): (&Change, (u64, u64))| {
+        let name = if change.cause.is_empty() { change.state.clone() } else { change.cause.clone() };
+        // A state that this version does not know has no colour.
+        let class = STATES.iter().find(|(state, _)| *state == change.state).map_or("", |(state, _)| state);
+        Span { span: (from as f64, to as f64), class: class.into(), name }
+    };
+    let mut marks = scene.marks.clone();
+    marks.extend(alarms(course, |cause| format!("alarm: {cause}")));
+    let strip = Strip {
+        title: "The meter's state over frames".into(),
+        x,
+        spans: course.states().map(span).collect(),
+        stretches: scene.stretches.clone(),
+        marks,
+    };
+    let keys: String = STATES.iter().map(|(state, what)| key(&format!("state {state}"), what)).collect();
+    format!("<div class=\"panel\">{keys}{}</div>\n", strip.svg())
+}
+
+fn alarms(course: &Course, text: impl Fn(&str) -> String) -> impl Iterator<Item = Mark> {
+    let mark = move |alarm: super::course::Alarm| Mark {
+        x: alarm.began.number as f64,
+        text: text(&alarm.began.cause),
+        class: "alarm",
+    };
+    course.alarms().into_iter().map(mark)
+}
+
+fn multiple(
+    course: &Course,
+    scene: &Scene,
+    feature: &Feature,
+    x: (f64, f64),
+    width: f64,
+    height: f64,
+    y: Option<(f64, f64)>,
+) -> String {
+    let (words, what) = match words::cell(&feature.name) {
+        Some((row, column)) => (format!("Row {}, column {}", row + 1, column + 1), ""),
+        None => words::feature(&feature.name),
+    };
+    let ends = feature.normals.iter().skip(1).map(|n| n.from as f64).chain([course.span.1 as f64]);
+    let band = |(normal, end): (&super::course::Normal, f64)| Band {
+        span: (normal.from as f64, end),
+        y: (normal.mean - SIGMAS * normal.sigma, normal.mean + SIGMAS * normal.sigma),
+    };
+    let stretches = scene.stretches.iter().map(|s| Stretch { name: String::new(), ..s.clone() });
+    let plot = Lines {
+        title: format!("{words}, over frames"),
+        width,
+        height,
+        series: vec![Series { name: words.clone(), class: "plain", points: feature.points.clone() }],
+        x: Some(x),
+        y,
+        expected: feature.normals.iter().zip(ends).map(band).collect(),
+        alarms: course
+            .alarms()
+            .iter()
+            .map(|a| (a.began.number as f64, a.until.unwrap_or(course.span.1) as f64))
+            .collect(),
+        stretches: stretches.collect(),
+        marks: alarms(course, |cause| cause.to_string()).collect(),
+        ..Lines::default()
+    };
+    let off = if feature.off { format!("<em>{} σ</em>", words::effect(Some(feature.largest))) } else { String::new() };
+    format!("<figure><figcaption><b>{}</b> {}{off}</figcaption>{}</figure>\n", escape(&words), escape(what), plot.svg())
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Recorded messages: JSON lines as `andon run --json` prints them, or reports on their own.
+
+use std::{collections::BTreeMap, io::Read};
+
+use gstandon::statistics::meter::SCHEMA;
+use serde_json::{Deserializer, Value};
+
+use super::course::{Course, Document};
+
+/// How to record what is missing.
+const HOW: &str =
+    "record one with `andon run FILE --json`, and set report-interval of driftmeter for points between alarms";
+
+/// What one meter said.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// In order.
+    pub course: Course,
+    /// Runs that it spans: frame numbers begin anew with each, and are counted on here.
+    pub runs: u64,
+    /// What is added to frame numbers of the present run.
+    base: u64,
+    latest: u64,
+}
+
+impl Record {
+    fn hear(&mut self, document: Document) {
+        let frame = document.frame_id;
+        if self.runs == 0 || frame < self.latest {
+            self.base = if self.runs == 0 { 0 } else { self.course.span.1 + 1 };
+            self.runs += 1;
+        }
+        self.latest = frame;
+        let since = self.base + document.since_frame.min(frame);
+        self.course.hear(document, self.base + frame, since);
+    }
+}
+
+/// The record of the meter of that name, or of the only one; the error says what is wrong and what to do.
+pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
+    let mut records: BTreeMap<String, Record> = BTreeMap::new();
+    for (i, value) in Deserializer::from_reader(text).into_iter::<Value>().enumerate() {
+        let value = value.map_err(|e| broken(&e))?;
+        let several = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        };
+        for message in several {
+            if let Some((who, document)) = document(message).map_err(|what| format!("message {}: {what}", i + 1))? {
+                records.entry(who).or_default().hear(document);
+            }
+        }
+    }
+    let names = records.keys().cloned().collect::<Vec<_>>().join(", ");
+    match meter {
+        _ if records.is_empty() => Err(format!("there is no drift report in it: {HOW}")),
+        Some(meter) => records.remove(meter).ok_or(format!("no meter called '{meter}' speaks in it: {names} do")),
+        None if records.len() > 1 => {
+            Err(format!("several meters speak in it: choose one of {names} with --meter=NAME"))
+        }
+        None => Ok(records.into_values().next().expect("it was just found not to be empty")),
+    }
+}
+
+/// Who speaks, and what, where a message is one of a drift meter's.
+fn document(message: Value) -> Result<Option<(String, Document)>, String> {
+    let Value::Object(mut message) = message else { return Err("this is no message: it is not between braces".into()) };
+    let who = message.get("element").and_then(Value::as_str).unwrap_or_default().to_string();
+    let data = match message.get("message").and_then(Value::as_str) {
+        Some("andon/drift" | "andon/drift-report") => message.remove("data").unwrap_or_default(),
+        Some(_) => return Ok(None),
+        None => Value::Object(message),
+    };
+    match data["schema"].as_str() {
+        Some(SCHEMA) => {}
+        Some(drift) if drift.starts_with("andon.drift/") => {
+            return Err(format!("its schema is '{drift}', and this version reads '{SCHEMA}'"));
+        }
+        // A document of another kind.
+        _ => return Ok(None),
+    }
+    let document = serde_json::from_value(data).map_err(|e| format!("this is no drift report: {e}"))?;
+    Ok(Some((who, document)))
+}
+
+fn broken(e: &serde_json::Error) -> String {
+    match e.classify() {
+        serde_json::error::Category::Io => format!("it cannot be read: {e}"),
+        serde_json::error::Category::Eof => format!("line {} ends in the middle of a message", e.line()),
+        _ => format!("line {} is no JSON ({e}): {HOW}", e.line()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(element: &str, frame: u64, state: &str) -> String {
+        format!(
+            r#"{{"message":"andon/drift-report","element":"{element}","data":{{"schema":"andon.drift/1","state":"{state}","since_frame":0,"frame_id":{frame},"features":[],"more":1}}}}"#
+        )
+    }
+
+    fn read(text: &str, meter: Option<&str>) -> Result<Record, String> {
+        super::read(text.as_bytes(), meter)
+    }
+
+    #[test]
+    fn other_messages_are_passed_over_and_the_meter_is_heard() {
+        let other = r#"{"message":"andon/part-verdict","element":"m","data":{"verdict":"ok"}}"#;
+        let text = [other, &line("meter", 5, "ok"), "", other, &line("meter", 7, "drift")].join("\n");
+        let record = read(&text, None).unwrap();
+        assert_eq!((record.course.heard(), record.course.span, record.runs), (2, (5, 7), 1));
+    }
+
+    #[test]
+    fn a_report_on_its_own_is_a_record_however_it_is_laid_out() {
+        let report = "{\n \"schema\": \"andon.drift/1\",\n \"state\": \"ok\", \"since_frame\": 3,\n \"frame_id\": 9, \"features\": []\n}";
+        for text in [report.to_string(), format!("[{report},{report}]")] {
+            assert_eq!(read(&text, None).unwrap().course.span, (9, 9));
+        }
+    }
+
+    #[test]
+    fn frames_of_a_second_run_are_counted_on() {
+        let text = [line("m", 0, "ok"), line("m", 90, "ok"), line("m", 0, "ok"), line("m", 9, "drift")].join("\n");
+        let record = read(&text, None).unwrap();
+        assert_eq!((record.runs, record.course.span), (2, (0, 100)));
+    }
+
+    #[test]
+    fn of_several_meters_one_has_to_be_named() {
+        let text = [line("left", 1, "ok"), line("right", 2, "ok")].join("\n");
+        assert!(read(&text, None).unwrap_err().contains("left, right"));
+        assert_eq!(read(&text, Some("right")).unwrap().course.span, (2, 2));
+        assert!(read(&text, Some("middle")).unwrap_err().contains("left, right"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let good = line("m", 1, "ok");
+        let cases = [
+            (String::new(), "no drift report in it"),
+            (format!("{good}\n{{\"message\": \"andon"), "line 2 ends in the middle"),
+            (format!("{good}\nmeter: drift state=ok"), "line 2 is no JSON"),
+            (format!("{good}\n7"), "message 2: this is no message"),
+            (good.replace("drift/1", "drift/9"), "andon.drift/9"),
+            (good.replace("\"frame_id\":1,", ""), "message 1: this is no drift report: missing field `frame_id`"),
+        ];
+        for (text, says) in cases {
+            let error = read(&text, None).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

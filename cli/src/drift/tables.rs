@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The tables of a record, for the page and for Markdown.
+
+use super::{
+    course::{Alarm, Course},
+    words,
+};
+
+/// Features that a cell names.
+const MOST_NAMED: usize = 3;
+
+/// Heads and rows.
+pub struct Table {
+    /// One a column.
+    pub header: Vec<&'static str>,
+    /// As many cells each.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The alarms; none where there were none.
+pub fn alarms(course: &Course) -> Option<Table> {
+    let row = |(i, alarm): (usize, &Alarm)| {
+        let began = &alarm.began;
+        let mut named: Vec<_> =
+            began.off.iter().take(MOST_NAMED).map(|f| format!("{} {} σ", f.name, words::effect(f.effect))).collect();
+        if began.off.len() > MOST_NAMED {
+            named.push(format!("{} more", began.off.len() - MOST_NAMED));
+        }
+        vec![
+            (i + 1).to_string(),
+            alarm.causes.join(", then "),
+            began.since.to_string(),
+            began.number.to_string(),
+            course.time(began.pts_ns).map_or("–".into(), words::seconds),
+            alarm.until.map_or("the end".into(), |n| n.to_string()),
+            if named.is_empty() { "–".into() } else { named.join("; ") },
+        ]
+    };
+    let rows: Vec<_> = course.alarms().iter().enumerate().map(row).collect();
+    let header = vec!["", "cause", "since frame", "found at", "time", "until", "off, when found"];
+    (!rows.is_empty()).then_some(Table { header, rows })
+}
+
+/// Every feature as it was in the last report.
+pub fn features(course: &Course) -> Table {
+    let header = vec![
+        "feature",
+        "value",
+        "reference",
+        "σ",
+        "effect, σ",
+        "largest in alarm",
+        "score",
+        "threshold",
+        "thresholds are",
+    ];
+    let Some(last) = &course.last else { return Table { header, rows: Vec::new() } };
+    let number = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.1}"));
+    let row = |f: &super::course::Measured| {
+        let seen = course.features.iter().find(|seen| seen.name == f.name);
+        let calibration = f
+            .calibration
+            .as_ref()
+            .filter(|_| f.threshold.is_some())
+            .or(Some(&last.calibration).filter(|c| !c.is_empty() && f.threshold.is_some()));
+        vec![
+            f.name.clone(),
+            words::value(f.value, f.sigma),
+            words::value(f.reference, f.sigma),
+            words::value(f.sigma, f.sigma),
+            words::effect(f.effect),
+            words::effect(seen.filter(|s| s.largest != 0.0).map(|s| s.largest)),
+            number(f.score),
+            number(f.threshold),
+            calibration.map_or("–".into(), Clone::clone),
+        ]
+    };
+    let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
+    Table { header, rows: known.map(row).collect() }
+}
+
+/// Features that were never known.
+pub fn unknown(course: &Course) -> Vec<&str> {
+    let known = |f: &&super::course::Feature| f.points.iter().any(|p| p.1.is_finite());
+    course.features.iter().filter(|f| !known(f)).map(|f| f.name.as_str()).collect()
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How features and numbers are written for people.
+
+/// A feature's name in words, and what it is; others go by their own name.
+pub fn feature(name: &str) -> (String, &'static str) {
+    if let Some((row, column)) = cell(name) {
+        return (format!("Luma in row {}, column {}", row + 1, column + 1), "mean, 0 to 1");
+    }
+    let (words, what) = match name {
+        "luma" => ("Luma", "mean, 0 to 1"),
+        "contrast" => ("Contrast", "standard deviation of luma"),
+        "red" => ("Red", "share of the three colours"),
+        "green" => ("Green", "share of the three colours"),
+        "blue" => ("Blue", "share of the three colours"),
+        "sharpness" => ("Sharpness", "relative to contrast"),
+        "noise" => ("Noise", "σ of luma where there are no edges"),
+        "clipped-low" => ("Black", "share of pixels"),
+        "clipped-high" => ("White", "share of pixels"),
+        "shift-x" => ("Shift to the right", "pixels"),
+        "shift-y" => ("Shift down", "pixels"),
+        "match" => ("Match", "correlation of the edges, at most 1"),
+        "top-score" => ("Top score", "of the model on a frame, 0 to 1"),
+        "detections" => ("Detections", "a frame"),
+        "ng-share" => ("Called ng", "share of frames"),
+        other => (other, ""),
+    };
+    (words.into(), what)
+}
+
+/// Row and column of a cell of the brightness grid.
+pub fn cell(name: &str) -> Option<(u32, u32)> {
+    let mut digits = name.strip_prefix("grid-")?.chars().map(|c| c.to_digit(10));
+    match (digits.next(), digits.next(), digits.next()) {
+        (Some(Some(row)), Some(Some(column)), None) => Some((row, column)),
+        _ => None,
+    }
+}
+
+/// A value with as many digits as its σ makes worth reading.
+pub fn value(v: Option<f64>, sigma: Option<f64>) -> String {
+    let Some(v) = v else { return "–".into() };
+    let digits = match sigma.filter(|s| *s > 0.0) {
+        Some(sigma) => (1.0 - sigma.log10().floor()).clamp(0.0, 6.0) as usize,
+        None => 4,
+    };
+    signed(format!("{v:.digits$}"))
+}
+
+/// A distance in σ, with its sign.
+pub fn effect(v: Option<f64>) -> String {
+    v.map_or("–".into(), |v| signed(format!("{v:+.1}")))
+}
+
+/// A time, seconds.
+pub fn seconds(ns: u64) -> String {
+    format!("{:.1} s", ns as f64 / 1e9)
+}
+
+fn signed(number: String) -> String {
+    // Rounding leaves a minus before nothing.
+    if number.starts_with('-') && number.chars().all(|c| matches!(c, '-' | '0' | '.')) {
+        return number[1..].into();
+    }
+    number.replace('-', "−")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_matter() {
+        assert_eq!(value(Some(0.598_793), Some(0.0466)), "0.599");
+        assert_eq!(value(Some(-0.000_04), Some(0.02)), "0.000");
+        assert_eq!(value(Some(-3.17), Some(0.4)), "−3.17");
+        assert_eq!(value(None, Some(0.4)), "–");
+        assert_eq!((effect(Some(-7.94)), effect(Some(0.34))), ("−7.9".into(), "+0.3".into()));
+    }
+
+    #[test]
+    fn a_feature_of_a_later_version_goes_by_its_own_name() {
+        assert_eq!(feature("grid-03").0, "Luma in row 1, column 4");
+        assert_eq!(feature("class-open"), ("class-open".into(), ""));
+    }
+
+    #[test]
+    fn cells_are_told_from_other_features() {
+        assert_eq!((cell("grid-03"), cell("grid-123"), cell("luma")), (Some((0, 3)), None, None));
+    }
+}

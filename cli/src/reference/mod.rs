@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon reference`: makes driftmeter's reference from recordings, by playing them through the element itself.
+
+mod files;
+mod line;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use comfy_table::CellAlignment;
+use gst::prelude::*;
+use gstandon::statistics::reference::Reference;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    ab::counted,
+    cli::{Usage, init},
+    drift::value,
+    table::table,
+};
+use line::Line;
+
+/// Makes a reference for driftmeter from recordings of a line that is as it should be.
+///
+/// All of it is learned from, one frame after the other, up to 10,000 frames.
+#[derive(Args)]
+pub struct MakeReference {
+    /// Videos, and folders of images (jpg, png) in the order of their names
+    #[arg(value_name = "VIDEO|FOLDER", required = true)]
+    from: Vec<PathBuf>,
+    /// The file for `reference` of driftmeter
+    #[arg(long, value_name = "FILE")]
+    into: PathBuf,
+    /// Judge every frame with this bundle first, so that the reference knows its predictions
+    #[arg(long, value_name = "BUNDLE")]
+    model: Option<PathBuf>,
+    /// What frames are on the line, where the recordings are otherwise: video/x-raw,format=NV12,width=640,height=640
+    #[arg(long, value_name = "CAPS")]
+    caps: Option<String>,
+    /// `subsample` of driftmeter on the line
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=64))]
+    subsample: Option<u32>,
+    /// Parts or frames between two false alarms, as driftmeter will be asked for
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(100..))]
+    expected_run_length: Option<u64>,
+}
+
+/// What the meter has counted.
+struct Counted {
+    learned: u64,
+    black: u64,
+    unreadable: u64,
+    too_small: u64,
+    calibration: String,
+}
+
+impl MakeReference {
+    /// Plays the recordings, writes the file and prints what was learned.
+    pub fn execute(self) -> Result<ExitCode> {
+        let files = files::files(&self.from).map_err(Usage)?;
+        let folder = self.into.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Usage(format!("{}: there is no folder {}", self.into.display(), folder.display())).into());
+        }
+        init()?;
+        let caps = self.caps.as_deref().map(str::parse::<gst::Caps>).transpose();
+        let caps = caps.map_err(|_| Usage(format!("'{}' is no caps", self.caps.as_deref().unwrap_or_default())))?;
+
+        // How many frames can be learned from is known once they were seen: black ones are not.
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(style("{spinner} looking: {pos} frames {msg}"));
+        let seen = self.pass(None, None, &files, caps.as_ref(), &bar, |meter| Ok(counts(meter)))?;
+        let (least, most) = property_range(&Line::new(None)?.meter);
+        let wanted = u32::try_from(seen.learned).unwrap_or(most).min(most);
+        if wanted < least {
+            bail!(
+                "{} to learn from in {}; a reference needs at least {least}{}",
+                counted(seen.learned, "frame", "frames"),
+                self.from.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+                why(&seen)
+            );
+        }
+
+        let bar = ProgressBar::new(seen.learned + seen.black + seen.unreadable);
+        bar.set_style(style("{bar:40} {pos}/{len} frames, {per_sec}, {eta} left {msg}"));
+        let save = |meter: &gst::Element| {
+            let path = self.into.to_str().context("the file's path is not UTF-8")?;
+            ensure!(meter.property::<String>("state") != "learning", "frames were lost on the way to the meter");
+            ensure!(
+                meter.emit_by_name::<bool>("save-reference", &[&path]),
+                "the reference cannot be written to {}",
+                self.into.display()
+            );
+            Ok(counts(meter))
+        };
+        let learned = self.pass(self.model.as_deref(), Some(wanted), &files, caps.as_ref(), &bar, save)?;
+        let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
+        let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
+        self.print(&reference, &seen, &learned);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn pass<T>(
+        &self,
+        bundle: Option<&Path>,
+        learn: Option<u32>,
+        files: &[PathBuf],
+        caps: Option<&gst::Caps>,
+        bar: &ProgressBar,
+        then: impl FnOnce(&gst::Element) -> Result<T>,
+    ) -> Result<T> {
+        let line = Line::new(bundle)?;
+        let most = property_range(&line.meter).1;
+        line.meter.set_property("learn-frames", learn.unwrap_or(most));
+        if let Some(rows) = self.subsample {
+            line.meter.set_property("subsample", rows);
+        }
+        if let Some(length) = self.expected_run_length {
+            line.meter.set_property("expected-run-length", length);
+        }
+        let fed = |file: usize| {
+            if files.len() > 1 {
+                bar.set_message(format!("(file {} of {})", file + 1, files.len()));
+            }
+            bar.inc(1);
+        };
+        let result = line.play(files, caps, fed, then);
+        bar.finish_and_clear();
+        result
+    }
+
+    fn print(&self, reference: &Reference, seen: &Counted, learned: &Counted) {
+        let mut features = table(&["feature", "mean", "σ", "σ as measured", "correlation", "ticks"]);
+        for (name, n) in &reference.features {
+            let sigma = Some(n.sigma);
+            features.add_row([
+                name.clone(),
+                value(Some(n.mean), sigma),
+                value(sigma, sigma),
+                value(Some(n.spread), sigma),
+                value(Some(n.lag_1), Some(0.1)),
+                n.ticks.to_string(),
+            ]);
+        }
+        for column in features.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let [width, height] = reference.frame;
+        println!("{features}");
+        println!(
+            "{} of {width}x{height} {}, {} to a tick: {}{}",
+            counted(reference.frames, "frame", "frames"),
+            reference.format,
+            reference.tick,
+            counted(reference.ticks as u64, "tick", "ticks"),
+            why(seen)
+        );
+        let stand = match learned.calibration.as_str() {
+            "extrapolated" => ": the recordings are short for the run length asked for; more of them make it estimated",
+            _ => "",
+        };
+        println!("thresholds are {}{stand}", learned.calibration);
+        println!("reference: {}", self.into.display());
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is a constant")
+}
+
+/// Fewest and most frames that the meter learns from.
+fn property_range(meter: &gst::Element) -> (u32, u32) {
+    let spec = meter.find_property("learn-frames").expect("driftmeter has it");
+    let spec = spec.downcast::<glib::ParamSpecUInt>().expect("it is a number");
+    (spec.minimum(), spec.maximum())
+}
+
+fn counts(meter: &gst::Element) -> Counted {
+    let stats = meter.property::<gst::Structure>("stats");
+    let count = |name: &str| stats.get::<u64>(name).unwrap_or_default();
+    let frames = count("frames");
+    let black = count("black-not-learned");
+    Counted {
+        learned: frames - black,
+        black,
+        unreadable: count("unreadable"),
+        too_small: count("too-small"),
+        calibration: stats.get("calibration").unwrap_or_default(),
+    }
+}
+
+/// Frames that were seen and not learned from.
+fn why(seen: &Counted) -> String {
+    let kinds = [(seen.black, "black"), (seen.too_small, "too small"), (seen.unreadable, "unreadable")];
+    let left_out: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if left_out.is_empty() { String::new() } else { format!(" (not learned from: {})", left_out.join(", ")) }
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What chance makes of windows and of sums where nothing has changed: a block bootstrap of the reference.
+//!
+//! Rows are resampled whole, so that features that go together go together here too, and in blocks as long as ticks
+//! resemble one another (Künsch, Annals of Statistics 17, 1989). What is resampled is the reference as well as the
+//! windows after it: a reference is itself a sample, and what it does not know of the mean and the shape makes later
+//! windows differ from it. Of every pair of windows running the greatest score that any feature reaches in both is kept,
+//! and the greatest sum of any CUSUM; of the tail of these an exponential is fitted, from which the threshold of any run
+//! length follows.
+//!
+//! A few features of one pair a call: the work is spread over some thousand frames, and none of them waits for it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    detector::{allowance, scaled_sum, summed},
+    features::*,
+    reference::Normal,
+    window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
+};
+
+/// Pairs of windows in all.
+const PAIRS: usize = 2000;
+/// Pairs that are held to one resampled reference.
+const PAIRS_A_REFERENCE: usize = 10;
+/// Features that are looked at in one call.
+const FEATURES_A_STEP: usize = 4;
+/// Share of the values that a tail is fitted to.
+const TAIL: f64 = 0.1;
+/// Scatter of windows over that of blocks above which blocks are too short: χ² of the nine degrees of freedom that ten
+/// windows have exceeds it in one of twenty.
+const MOST_SCATTER: f64 = 1.88;
+/// Share of the features that may exceed it by chance.
+const FEW: f64 = 0.2;
+
+/// The upper tenth of a distribution: P(X > x) = 0.1 e^{−(x − from) / excess}.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The 90 % quantile.
+    pub from: f64,
+    /// Mean distance from there of what lies above.
+    pub excess: f64,
+}
+
+impl Tail {
+    /// Of values, not empty; they are sorted.
+    pub fn of(values: &mut [f64]) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        let above = &values[((values.len() as f64 * (1.0 - TAIL)) as usize).min(values.len() - 1)..];
+        let from = above[0];
+        Self { from, excess: (above.iter().map(|v| v - from).sum::<f64>() / above.len() as f64).max(1e-6) }
+    }
+
+    /// What is exceeded with this chance.
+    pub fn exceeded(&self, chance: f64) -> f64 {
+        self.from + self.excess * (TAIL / chance).ln().max(0.0)
+    }
+
+    /// Whether its numbers can be used.
+    pub fn sound(&self) -> bool {
+        self.from.is_finite() && self.excess > 0.0
+    }
+}
+
+/// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (((z ^ (z >> 31)) >> 32) as usize * n) >> 32
+    }
+}
+
+/// A known feature of the reference.
+struct Known {
+    /// Where it stands in a row.
+    at: usize,
+    normal: Normal,
+    /// The ticks, in σ; NaN where it was not known.
+    ticks: Vec<f64>,
+    /// The ticks that knew it, by size.
+    order: Vec<u32>,
+    /// The resampled reference: its distribution, mean and spread, in σ.
+    ruler: Ruler,
+    mean: f64,
+    spread: f64,
+    /// Of the CUSUM that runs over all pairs of one resampled reference.
+    sums: [f64; 2],
+    /// Squares of the distances of every window so far.
+    squares: [Vec<f32>; DISTANCES],
+}
+
+/// Works the thresholds out, a pair of windows at a time.
+pub struct Calibrator {
+    window: usize,
+    block: usize,
+    ticks: usize,
+    random: Random,
+    features: Vec<Known>,
+    /// Pairs that are done, and the feature of the pair in work that is next.
+    done: usize,
+    next: usize,
+    /// The greatest sum of the pair in work.
+    greatest: f64,
+    cusum: Vec<f64>,
+    /// How often each tick is drawn; which ticks are drawn; values of a window.
+    counts: Vec<u32>,
+    stretch: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl Calibrator {
+    /// For the ticks that a reference was learned from; none where they are too few.
+    pub fn new(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Option<Self> {
+        let window = window::window(ticks.len())?;
+        let known = |(at, normal): (usize, &Option<Normal>)| {
+            let normal = (*normal)?;
+            let ticks: Vec<_> = ticks.iter().map(|row| (row[at] - normal.mean) / normal.sigma).collect();
+            let mut order: Vec<_> = (0..ticks.len() as u32).filter(|i| ticks[*i as usize].is_finite()).collect();
+            order.sort_by(|a, b| ticks[*a as usize].total_cmp(&ticks[*b as usize]));
+            window::known(order.len(), ticks.len()).then(|| Known {
+                at,
+                normal,
+                ruler: Ruler::new(vec![0.0]),
+                mean: 0.0,
+                spread: 1.0,
+                sums: [0.0; 2],
+                squares: std::array::from_fn(|_| Vec::with_capacity(2 * PAIRS)),
+                ticks,
+                order,
+            })
+        };
+        let features: Vec<_> = normals.iter().enumerate().filter_map(known).collect();
+        (!features.is_empty()).then(|| Self {
+            window,
+            block: block(&features, window),
+            ticks: ticks.len(),
+            random: Random(ticks.len() as u64),
+            features,
+            done: 0,
+            next: 0,
+            greatest: 0.0,
+            cusum: Vec::with_capacity(PAIRS),
+            counts: Vec::new(),
+            stretch: Vec::with_capacity(2 * window),
+            values: Vec::with_capacity(window),
+        })
+    }
+
+    /// A few features of a pair; answers what all pairs amount to, once there are enough.
+    pub fn step(&mut self) -> Option<Slow> {
+        let resampled = self.done.is_multiple_of(PAIRS_A_REFERENCE);
+        if self.next == 0 {
+            if resampled {
+                self.draw_reference();
+            }
+            self.draw_stretch();
+            self.greatest = 0.0;
+        }
+        let features = self.features.iter_mut().skip(self.next).take(FEATURES_A_STEP);
+        for f in features {
+            if resampled {
+                f.resample(&self.counts);
+            }
+            for ticks in self.stretch.chunks_exact(self.window) {
+                f.measure(ticks, &mut self.values);
+            }
+            self.greatest = self.greatest.max(f.run(&self.stretch));
+        }
+        self.next += FEATURES_A_STEP;
+        if self.next < self.features.len() {
+            return None;
+        }
+        self.cusum.push(self.greatest);
+        (self.next, self.done) = (0, self.done + 1);
+        (self.done == PAIRS).then(|| self.finish())
+    }
+
+    /// All pairs at once.
+    pub fn run(mut self) -> Slow {
+        loop {
+            if let Some(slow) = self.step() {
+                return slow;
+            }
+        }
+    }
+
+    fn draw_reference(&mut self) {
+        self.counts.clear();
+        self.counts.resize(self.ticks, 0);
+        for _ in 0..self.ticks.div_ceil(self.block) {
+            let begin = self.random.below(self.ticks);
+            (begin..begin + self.block).for_each(|i| self.counts[i % self.ticks] += 1);
+        }
+    }
+
+    fn draw_stretch(&mut self) {
+        self.stretch.clear();
+        while self.stretch.len() < 2 * self.window {
+            let begin = self.random.below(self.ticks);
+            let block = (begin..begin + self.block).map(|i| (i % self.ticks) as u32);
+            self.stretch.extend(block.take(2 * self.window - self.stretch.len()));
+        }
+    }
+
+    fn finish(&mut self) -> Slow {
+        let shape = |f: &Known| Shape {
+            points: quantiles(&f.order, |_| 1, &f.ticks).into_iter().map(|v| v as f32).collect(),
+            scales: std::array::from_fn(|i| {
+                let mut squares = f.squares[i].clone();
+                let mut quantile = |at| *squares.select_nth_unstable_by(at, f32::total_cmp).1;
+                window::scale(quantile(PAIRS), quantile(2 * PAIRS * 19 / 20))
+            }),
+        };
+        let shapes: Vec<_> = self.features.iter().map(shape).collect();
+        let score = |f: &Known, shape: &Shape, window: usize| {
+            let score = |i: usize| (f.squares[i][window] - shape.scales[i][0]) / shape.scales[i][1];
+            f64::from((0..DISTANCES).map(score).fold(f32::MIN, f32::max))
+        };
+        let both = |pair: usize| {
+            let features = self.features.iter().zip(&shapes);
+            features.map(|(f, s)| score(f, s, 2 * pair).min(score(f, s, 2 * pair + 1))).fold(f64::MIN, f64::max)
+        };
+        let mut pairs: Vec<_> = (0..PAIRS).map(both).collect();
+        let names = self.features.iter().map(|f| SPECS[f.at].name.to_string());
+        Slow {
+            window: self.window,
+            block: self.block,
+            pairs: PAIRS,
+            windows: Tail::of(&mut pairs),
+            cusum: Tail::of(&mut self.cusum),
+            features: names.zip(shapes).collect(),
+        }
+    }
+}
+
+impl Known {
+    fn resample(&mut self, counts: &[u32]) {
+        let drawn = || self.order.iter().map(|i| (self.ticks[*i as usize], f64::from(counts[*i as usize])));
+        let n = drawn().map(|(_, c)| c).sum::<f64>();
+        self.sums = [0.0; 2];
+        if n < 2.0 {
+            return;
+        }
+        self.mean = drawn().map(|(v, c)| c * v).sum::<f64>() / n;
+        let squares = drawn().map(|(v, c)| c * (v - self.mean).powi(2)).sum::<f64>();
+        // σ is the spread, widened; both change alike.
+        let spread = (squares / (n - 1.0)).sqrt() * self.normal.sigma / self.normal.spread;
+        self.spread = if spread.is_finite() { spread.max(0.1) } else { 1.0 };
+        self.ruler = Ruler::new(quantiles(&self.order, |i| counts[i as usize], &self.ticks));
+    }
+
+    /// Holds a window of ticks to the resampled reference.
+    fn measure(&mut self, window: &[u32], values: &mut Vec<f64>) {
+        values.clear();
+        values.extend(window.iter().map(|i| self.ticks[*i as usize]).filter(|v| v.is_finite()));
+        let squares = if window::known(values.len(), window.len()) {
+            values.sort_unstable_by(f64::total_cmp);
+            window::squares(self.ruler.measure(values))
+        } else {
+            [0.0; DISTANCES]
+        };
+        self.squares.iter_mut().zip(squares).for_each(|(all, square)| all.push(square as f32));
+    }
+
+    /// Runs the CUSUM over a stretch; the greatest sum of it.
+    fn run(&mut self, stretch: &[u32]) -> f64 {
+        let k = allowance(self.normal.ticks);
+        let mut greatest = 0.0f64;
+        for z in stretch.iter().map(|i| (self.ticks[*i as usize] - self.mean) / self.spread).filter(|z| z.is_finite()) {
+            for (sum, z) in self.sums.iter_mut().zip([z, -z]) {
+                *sum = summed(*sum, z, k);
+                greatest = greatest.max(*sum);
+            }
+        }
+        scaled_sum(greatest, &self.normal)
+    }
+}
+
+/// Quantiles at (i + ½)/100 of values, each as often as it counts, in the order of their size.
+fn quantiles(order: &[u32], count: impl Fn(u32) -> u32, values: &[f64]) -> Vec<f64> {
+    let n: usize = order.iter().map(|i| count(*i) as usize).sum();
+    let mut points = Vec::with_capacity(POINTS);
+    let mut passed = 0;
+    for i in order {
+        passed += count(*i) as usize;
+        while points.len() < POINTS && (2 * points.len() + 1) * n < 2 * POINTS * passed {
+            points.push(values[*i as usize]);
+        }
+    }
+    points
+}
+
+/// Ticks that have to stay together: the shortest blocks whose means scatter as those of whole windows do. A slow wave too
+/// weak to show at any one lag shows in these.
+fn block(features: &[Known], window: usize) -> usize {
+    let scatter = |f: &Known, size: usize| {
+        let means: Vec<_> = f.ticks.chunks_exact(size).map(mean).filter(|m| m.is_finite()).collect();
+        let middle = mean(&means);
+        size as f64 * means.iter().map(|m| (m - middle).powi(2)).sum::<f64>() / (means.len() as f64 - 1.0)
+    };
+    let falls_short = |f: &Known, size: usize| scatter(f, window) > MOST_SCATTER * scatter(f, size);
+    let few = |size: &usize| {
+        let n = features.iter().filter(|f| falls_short(f, *size)).count();
+        n as f64 <= FEW * features.len() as f64
+    };
+    (2..).map(|i| 1 << i).take_while(|size| *size < window).find(few).unwrap_or(2 * window)
+}
+
+/// Of the values that are known.
+fn mean(values: &[f64]) -> f64 {
+    let known = || values.iter().filter(|v| v.is_finite());
+    known().sum::<f64>() / known().count() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{reference::normals, testing};
+
+    #[test]
+    fn an_exponential_tail_is_found_again_and_goes_on_beyond_the_sample() {
+        let mut values: Vec<_> = (0..20_000).map(|i| -(1.0 - (f64::from(i) + 0.5) / 20_000.0).ln() * 3.0).collect();
+        let tail = Tail::of(&mut values);
+        for chance in [0.05, 0.001, 1e-6] {
+            let truth = -3.0 * f64::ln(chance);
+            assert!((tail.exceeded(chance) / truth - 1.0).abs() < 0.01, "{tail:?} {chance}");
+        }
+        assert_eq!(tail.exceeded(0.5), tail.from);
+    }
+
+    fn calibrator(rho: f64, day: f64) -> Calibrator {
+        let mut random = testing::Random::new(3);
+        let mut v = 0.0;
+        let ticks: Vec<_> = (0..2000)
+            .map(|t| {
+                v = rho * v + (1.0 - rho * rho).sqrt() * random.normal();
+                let mut row = UNKNOWN;
+                row[LUMA] = v + day * (std::f64::consts::TAU * f64::from(t) / 500.0).sin();
+                row[NOISE] = random.normal();
+                row
+            })
+            .collect();
+        let mut features = normals(&ticks[..40]).features;
+        for (i, f) in features.iter_mut().enumerate().filter_map(|(i, f)| Some((i, f.as_mut()?))) {
+            (f.mean, f.sigma, f.spread, f.ticks) = (0.0, 1.0, 1.0, 2000);
+            f.tail = if i == LUMA { 0.5 } else { f.tail };
+        }
+        Calibrator::new(&ticks, &features).unwrap()
+    }
+
+    #[test]
+    fn ticks_stay_together_where_they_wave_however_weakly() {
+        let [mild, day] = [0.3, 1.0].map(|day| calibrator(0.0, day).block);
+        assert!(calibrator(0.0, 0.0).block <= 8 && mild >= 64 && day >= 64, "{mild} {day}");
+    }
+
+    #[test]
+    fn what_resembles_itself_gets_wider_thresholds() {
+        let [independent, day] = [calibrator(0.0, 0.0), calibrator(0.0, 0.7)].map(Calibrator::run);
+        assert_eq!((independent.window, independent.pairs), (200, PAIRS));
+        let luma = |slow: &Slow| slow.features["luma"].scales[1][1];
+        assert!(luma(&day) > 3.0 * luma(&independent), "{} {}", luma(&day), luma(&independent));
+        assert!(day.cusum.from > 2.0 * independent.cusum.from, "{:?} {:?}", day.cusum, independent.cusum);
+    }
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Slow change: windows of ticks held to the reference's distribution by four distances.
+//!
+//! A CUSUM sums what departs from the mean; a window also sees a distribution that widens, splits or leans. Windows do
+//! not overlap. In every window each feature gets the Kolmogorov-Smirnov D, the Wasserstein distance over σ, the
+//! Jensen-Shannon distance and the PSI against the reference. Their squares (the PSI, a square already, as it is) have
+//! about exponential tails where nothing changes, so these are compared, in units of their own scatter, with one
+//! threshold for all: see [`calibration`](super::calibration).
+//!
+//! A feature alarms where a distance is significant, and large, and its change large enough to matter, in two windows
+//! running.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    calibration::Tail,
+    distance::{BINS, Bins, jensen_shannon, kolmogorov_smirnov, psi, wasserstein},
+    features::{COUNT, Row},
+};
+
+/// Distances of a window: Kolmogorov-Smirnov, Wasserstein over σ, Jensen-Shannon, PSI.
+pub const DISTANCES: usize = 4;
+/// What each of them has to reach to be large.
+const LARGE: f64 = 0.1;
+/// Points that stand for a reference's distribution: ten a tenth.
+pub const POINTS: usize = 100;
+/// Smallest scatter of a square that is told from none, for features that never moved.
+const LEAST_SCATTER: f32 = 1e-4;
+/// Shortest and longest windows, ticks.
+const WINDOW: [usize; 2] = [25, 200];
+/// Windows a reference has to be long for, the shortest and the usual ones.
+const WINDOWS: [usize; 2] = [4, 10];
+
+/// Ticks a window for a reference of as many ticks; none where that is too short to know a distribution.
+pub fn window(ticks: usize) -> Option<usize> {
+    let [least, most] = WINDOW;
+    (ticks >= least * WINDOWS[0]).then(|| (ticks / WINDOWS[1]).clamp(least, most))
+}
+
+/// One feature's distribution where nothing changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Quantiles at (i + ½)/100 of the ticks, less their mean, in σ.
+    pub points: Vec<f32>,
+    /// Median of each distance's square, and how far above it 95 % of them lie.
+    pub scales: [[f32; 2]; DISTANCES],
+}
+
+/// What a reference knows of windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Ticks a window.
+    pub window: usize,
+    /// Ticks that the bootstrap kept together.
+    pub block: usize,
+    /// Pairs of windows bootstrapped.
+    pub pairs: usize,
+    /// Of pairs of windows: the greatest score of any feature that both of them reach.
+    pub windows: Tail,
+    /// Of as many ticks: the greatest sum of any feature's CUSUM, over its analytic threshold's scale.
+    pub cusum: Tail,
+    /// By name.
+    pub features: std::collections::BTreeMap<String, Shape>,
+}
+
+impl Slow {
+    /// Whether all its numbers can be used.
+    pub fn sound(&self) -> bool {
+        let shape = |s: &Shape| {
+            let sorted = s.points.windows(2).all(|p| p[0] <= p[1]);
+            s.points.len() == POINTS && sorted && s.scales.iter().all(|[m, s]| m.is_finite() && *s > 0.0)
+        };
+        self.window > 0 && self.features.values().all(shape) && [&self.windows, &self.cusum].iter().all(|t| t.sound())
+    }
+}
+
+/// A distribution to hold windows to.
+#[derive(Clone, Debug)]
+pub struct Ruler {
+    points: Vec<f64>,
+    bins: Bins,
+    counts: [u32; BINS],
+}
+
+impl Ruler {
+    /// Of sorted points, not empty.
+    pub fn new(points: Vec<f64>) -> Self {
+        let bins = Bins::of(&points);
+        Self { counts: bins.count(&points), bins, points }
+    }
+
+    /// The distances of a sorted window that is not empty, in the order of [`DISTANCES`].
+    pub fn measure(&self, window: &[f64]) -> [f64; DISTANCES] {
+        let counts = self.bins.count(window);
+        [
+            kolmogorov_smirnov(&self.points, window),
+            wasserstein(&self.points, window),
+            jensen_shannon(&self.counts, &counts),
+            psi(&self.counts, &counts),
+        ]
+    }
+}
+
+/// A distance as it is compared: all of them squares.
+pub fn squares(distances: [f64; DISTANCES]) -> [f64; DISTANCES] {
+    let [d, w, js, psi] = distances;
+    [d * d, w * w, js * js, psi]
+}
+
+/// The scatter of a square, given its median and its 95 % quantile.
+pub fn scale(median: f32, high: f32) -> [f32; 2] {
+    [median, (high - median).max(LEAST_SCATTER)]
+}
+
+/// In units of their scatter.
+pub fn scores(distances: [f64; DISTANCES], scales: &[[f32; 2]; DISTANCES]) -> [f64; DISTANCES] {
+    let squares = squares(distances);
+    std::array::from_fn(|i| (squares[i] - f64::from(scales[i][0])) / f64::from(scales[i][1]))
+}
+
+/// Whether a window of so many ticks knows enough values of a feature.
+pub fn known(values: usize, window: usize) -> bool {
+    2 * values >= window && values > 0
+}
+
+/// What the latest window says of a feature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// In the order of [`DISTANCES`].
+    pub distances: [f64; DISTANCES],
+    /// The greatest of their scores.
+    pub score: f64,
+    /// What it has to exceed.
+    pub threshold: f64,
+    /// Mean of the window less that of the reference, in σ.
+    pub effect: f64,
+    /// Significant, and large.
+    pub off: bool,
+    /// Off in two windows running.
+    pub alarms: bool,
+    /// The first frame of the windows that are off.
+    pub since: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Feature {
+    ruler: Ruler,
+    scales: [[f32; 2]; DISTANCES],
+    /// The window's values so far, in σ.
+    values: Vec<f64>,
+    latest: Option<Window>,
+}
+
+/// The windows of all features.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    size: usize,
+    ticks: usize,
+    began: u64,
+    threshold: f64,
+    features: Vec<Option<Feature>>,
+}
+
+impl Windows {
+    /// Empty windows for a reference, by the names of a row's features; all memory they need is taken here.
+    pub fn new(slow: &Slow, names: [&str; COUNT], threshold: f64) -> Self {
+        let feature = |name: &str| {
+            let shape = slow.features.get(name)?;
+            let ruler = Ruler::new(shape.points.iter().map(|v| f64::from(*v)).collect());
+            let values = Vec::with_capacity(slow.window);
+            Some(Feature { ruler, scales: shape.scales, values, latest: None })
+        };
+        Self { size: slow.window, ticks: 0, began: 0, threshold, features: names.into_iter().map(feature).collect() }
+    }
+
+    /// What scores have to exceed.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Another threshold, from the next window's end on.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.threshold = threshold;
+    }
+
+    /// Forgets all values.
+    pub fn restart(&mut self) {
+        self.ticks = 0;
+        for feature in self.features.iter_mut().flatten() {
+            feature.values.clear();
+            feature.latest = None;
+        }
+    }
+
+    /// Takes in a tick in σ, NaN where a feature is not known; answers whether it ended a window. `relevant`: the smallest
+    /// change of each feature that matters, in σ.
+    pub fn tick(&mut self, row: &Row, first_frame: u64, relevant: &Row) -> bool {
+        if self.ticks == 0 {
+            self.began = first_frame;
+        }
+        self.ticks += 1;
+        let ends = self.ticks == self.size;
+        for (i, feature) in self.features.iter_mut().enumerate() {
+            let Some(feature) = feature else { continue };
+            if row[i].is_finite() {
+                feature.values.push(row[i]);
+            }
+            if ends {
+                feature.end(self.size, self.began, self.threshold, relevant[i]);
+            }
+        }
+        if ends {
+            self.ticks = 0;
+        }
+        ends
+    }
+
+    /// The latest window of a feature.
+    pub fn latest(&self, feature: usize) -> Option<Window> {
+        self.features[feature].as_ref()?.latest
+    }
+}
+
+impl Feature {
+    fn end(&mut self, size: usize, began: u64, threshold: f64, relevant: f64) {
+        let before = self.latest.take();
+        if known(self.values.len(), size) {
+            self.values.sort_unstable_by(f64::total_cmp);
+            let distances = self.ruler.measure(&self.values);
+            let scores = scores(distances, &self.scales);
+            let clear = (0..DISTANCES).any(|i| scores[i] > threshold && distances[i] >= LARGE);
+            // No mean, and no quantile on average, has moved further than the Wasserstein distance.
+            let off = clear && distances[1] >= relevant;
+            let running = before.filter(|w| w.off && off);
+            self.latest = Some(Window {
+                distances,
+                score: scores.into_iter().fold(f64::MIN, f64::max),
+                threshold,
+                effect: self.values.iter().sum::<f64>() / self.values.len() as f64,
+                off,
+                alarms: running.is_some(),
+                since: running.map_or(began, |w| w.since),
+            });
+        }
+        self.values.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::{
+        calibration::Calibrator,
+        detector::Detector,
+        features::{LUMA, NOISE, SHARPNESS, UNKNOWN},
+        reference::{Learner, Reference},
+        testing::Random,
+    };
+
+    /// Three features; luma as `luma` makes it of a normal number.
+    fn row(random: &mut Random, luma: impl Fn(f64) -> f64) -> Row {
+        let mut row = UNKNOWN;
+        row[LUMA] = 0.5 + luma(random.normal());
+        row[SHARPNESS] = 0.5 + 0.1 * random.normal();
+        row[NOISE] = 0.02 + 0.003 * random.normal();
+        row
+    }
+
+    fn steady(z: f64) -> f64 {
+        0.05 * z
+    }
+
+    fn reference(ticks: usize, luma: impl Fn(f64) -> f64 + Copy) -> Reference {
+        let mut random = Random::new(21);
+        let mut learner = Learner::new(ticks);
+        for _ in 0..ticks {
+            learner.frames += 1;
+            learner.add(row(&mut random, luma));
+        }
+        let image = crate::image::Image::gray8(&[0; 64], 8, 8).unwrap();
+        let mut reference = learner.finish(&image, 1);
+        let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
+        reference.slow = calibrator.map(Calibrator::run);
+        reference
+    }
+
+    /// The first tick that windows of luma alarm in, and whether a sum did before.
+    fn first(detector: &mut Detector, ticks: u64, luma: impl Fn(f64) -> f64 + Copy) -> Option<(u64, u64)> {
+        let mut random = Random::new(77);
+        (0..ticks).find_map(|tick| {
+            detector.tick(&row(&mut random, luma), tick);
+            let watch = detector.watches()[LUMA].unwrap();
+            watch.window_alarms().then(|| (tick, watch.window.unwrap().since))
+        })
+    }
+
+    #[test]
+    fn a_distribution_that_splits_around_its_old_mean_is_found_by_windows() {
+        let reference = reference(1000, steady);
+        let slow = reference.slow.as_ref().unwrap();
+        assert_eq!((slow.window, slow.features.len()), (100, 3));
+        let mut detector = Detector::new(&reference, 20_000);
+        assert_eq!(first(&mut detector, 5_000, steady), None);
+        let split = |z: f64| 0.05 * z.signum() + 0.01 * z;
+        let found = first(&mut detector, 400, split);
+        assert_eq!(found, Some((199, 0)), "two windows running");
+        assert!(detector.watches()[LUMA].unwrap().score < detector.watches()[LUMA].unwrap().threshold);
+        assert!(detector.alarms() && detector.watches()[LUMA].unwrap().moved());
+        assert!(!detector.watches()[SHARPNESS].unwrap().window_alarms());
+        assert_eq!(first(&mut detector, 1, steady), Some((0, 0)), "in alarm until a window is as normal");
+        let mut random = Random::new(9);
+        (0..200).for_each(|tick| detector.tick(&row(&mut random, steady), tick));
+        assert!(!detector.alarms());
+    }
+
+    #[test]
+    fn one_window_that_is_off_is_no_alarm() {
+        let mut detector = Detector::new(&reference(1000, steady), 20_000);
+        let split = |z: f64| 0.05 * z.signum() + 0.01 * z;
+        assert_eq!(first(&mut detector, 100, split), None);
+        assert!(detector.watches()[LUMA].unwrap().window.unwrap().off);
+        assert_eq!(first(&mut detector, 1_000, steady), None);
+    }
+
+    #[test]
+    fn a_change_too_small_to_matter_is_none_however_significant() {
+        let still = |z: f64| 0.0001 * z;
+        let mut detector = Detector::new(&reference(1000, still), 20_000);
+        assert_eq!(first(&mut detector, 1_000, |z| 0.001 + 0.0001 * z), None);
+        let window = detector.watches()[LUMA].unwrap().window.unwrap();
+        assert!(window.distances[0] > 0.9 && window.score > window.threshold, "{window:?}");
+    }
+
+    #[test]
+    fn a_short_reference_has_no_windows() {
+        assert_eq!([99, 100, 1000, 5000].map(window), [None, Some(25), Some(100), Some(200)]);
+        assert_eq!(reference(60, steady).slow, None);
+    }
+
+    #[test]
+    fn what_windows_are_held_to_comes_back_from_the_file() {
+        let reference = reference(200, steady);
+        let read = Reference::from_json(&reference.to_json()).unwrap();
+        assert_eq!(read.slow.as_ref().unwrap().features, reference.slow.as_ref().unwrap().features);
+        let mut broken = reference.clone();
+        broken.slow.as_mut().unwrap().features.get_mut("luma").unwrap().points.reverse();
+        assert!(Reference::from_json(&broken.to_json()).unwrap_err().contains("'slow'"));
+    }
+}
