@@ -16,11 +16,13 @@ use gstandon::{
     statistics::{
         calibration::Calibrator,
         detector::{Calibration, Detector},
-        features::{COUNT, Row},
+        features::Row,
         reference::{Learner, Reference},
     },
 };
 
+/// Features that are known, as of a line with a detector: the image's, and three of predictions.
+const KNOWN: usize = 31;
 /// Features of a group share half of their variance.
 const GROUPS: usize = 6;
 const SHARED: f64 = 0.5;
@@ -96,7 +98,7 @@ struct Series {
     case: Case,
     random: Random,
     /// The latest frame's groups and features.
-    latest: [f64; GROUPS + COUNT],
+    latest: [f64; GROUPS + KNOWN],
     frame: f64,
 }
 
@@ -109,7 +111,7 @@ impl Series {
 
     /// The mean of the next frames.
     fn next(&mut self, stretch: &Stretch) -> Row {
-        let mut means = [0.0; GROUPS + COUNT];
+        let mut means = [0.0; GROUPS + KNOWN];
         for (latest, mean) in self.latest.iter_mut().zip(&mut means) {
             let e = self.random.normal();
             *mean = stretch.before[1] * *latest + stretch.fresh[1] * e;
@@ -123,11 +125,12 @@ impl Series {
         let [from, to] = [self.frame, self.frame + stretch.frames as f64].map(|t| (TAU * t / period).cos());
         self.frame += stretch.frames as f64;
         let sine = if day > 0.0 { day * (from - to) * period / TAU / stretch.frames as f64 } else { 0.0 };
-        std::array::from_fn(|i| {
+        let feature = |i: usize| {
             let own = SHARED.sqrt() * means[i % GROUPS] + (1.0 - SHARED).sqrt() * means[GROUPS + i];
             // Far above every floor, so that σ is what decides.
             50.0 * (own + if i < BY_DAY { sine } else { 0.0 })
-        })
+        };
+        std::array::from_fn(|i| if i < KNOWN { feature(i) } else { f64::NAN })
     }
 }
 
@@ -159,7 +162,7 @@ fn learn(series: &mut Series) -> (Reference, f64) {
     let mut reference = learner.finish(&image, 1);
     let begin = Instant::now();
     let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
-    reference.slow = calibrator.map(Calibrator::run);
+    reference.slow = calibrator.and_then(|c| c.run(|| false));
     (reference, begin.elapsed().as_secs_f64())
 }
 

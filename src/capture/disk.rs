@@ -93,6 +93,16 @@ impl Disk for Folder {
     }
 }
 
+/// Has a file hold these bytes, in place of what it held: at any time it is wholly the one or wholly the other.
+///
+/// # Errors
+/// What the system says; then the file is as it was.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    // Left over from a process that was killed.
+    let _ = fs::remove_file(temporary(path));
+    replace(&mut Folder, path, bytes)
+}
+
 /// The name that a file has until it is whole: hidden, and not of a kind that anybody looks for.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

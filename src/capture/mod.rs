@@ -19,7 +19,7 @@ mod sampler;
 mod sidecar;
 mod writer;
 
-pub use disk::{Disk, Folder};
+pub use disk::{Disk, Folder, replace_file};
 pub use plan::{Kind, Role, Tag};
 pub use queue::{Amend, Change, Job, Queue};
 pub use ring::Ring;

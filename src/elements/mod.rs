@@ -8,6 +8,7 @@ pub mod defecttestsrc;
 pub mod driftmeter;
 pub mod framesampler;
 pub mod modelinfer;
+mod reference;
 mod shell;
 mod watch;
 

@@ -4,7 +4,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -65,6 +65,7 @@ pub struct Engine {
     provider: Arc<str>,
     fallbacks: Vec<String>,
     golden: Vec<Golden>,
+    reference: Option<PathBuf>,
     pub(super) session: Session,
     /// What it takes and gives.
     pub(super) plan: Plan,
@@ -91,7 +92,7 @@ impl Engine {
 
     fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, golden, .. } = source.clone();
+        let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
@@ -101,7 +102,7 @@ impl Engine {
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
-        Ok(Self { id, manifest, path, provider, fallbacks, golden, session, plan, devices: own_memory, gate })
+        Ok(Self { id, manifest, path, provider, fallbacks, golden, reference, session, plan, devices: own_memory, gate })
     }
 
     /// Runs once on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can
@@ -143,6 +144,11 @@ impl Engine {
     /// Pictures that it must judge as its bundle says.
     pub fn golden(&self) -> &[Golden] {
         &self.golden
+    }
+
+    /// Its bundle's drift reference, a file.
+    pub fn reference(&self) -> Option<&Path> {
+        self.reference.as_deref()
     }
 
     /// Frames that one run can take: 1, or [`usize::MAX`] where the graph leaves the batch axis open.

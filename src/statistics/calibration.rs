@@ -8,13 +8,14 @@
 //! and the greatest sum of any CUSUM; of the tail of these an exponential is fitted, from which the threshold of any run
 //! length follows.
 //!
-//! A few features of one pair a call: the work is spread over some thousand frames, and none of them waits for it.
+//! It takes a second or two, so it is work for a thread that no frame waits for.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     detector::{allowance, scaled_sum, summed},
     features::*,
+    random::Random,
     reference::Normal,
     window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
 };
@@ -23,8 +24,6 @@ use super::{
 const PAIRS: usize = 2000;
 /// Pairs that are held to one resampled reference.
 const PAIRS_A_REFERENCE: usize = 10;
-/// Features that are looked at in one call.
-const FEATURES_A_STEP: usize = 4;
 /// Share of the values that a tail is fitted to.
 const TAIL: f64 = 0.1;
 /// Scatter of windows over that of blocks above which blocks are too short: χ² of the nine degrees of freedom that ten
@@ -62,20 +61,6 @@ impl Tail {
     }
 }
 
-/// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (((z ^ (z >> 31)) >> 32) as usize * n) >> 32
-    }
-}
-
 /// A known feature of the reference.
 struct Known {
     /// Where it stands in a row.
@@ -95,18 +80,14 @@ struct Known {
     squares: [Vec<f32>; DISTANCES],
 }
 
-/// Works the thresholds out, a pair of windows at a time.
+/// Works the thresholds out.
 pub struct Calibrator {
     window: usize,
     block: usize,
     ticks: usize,
     random: Random,
     features: Vec<Known>,
-    /// Pairs that are done, and the feature of the pair in work that is next.
-    done: usize,
-    next: usize,
-    /// The greatest sum of the pair in work.
-    greatest: f64,
+    /// Of every pair so far the greatest sum.
     cusum: Vec<f64>,
     /// How often each tick is drawn; which ticks are drawn; values of a window.
     counts: Vec<u32>,
@@ -142,9 +123,6 @@ impl Calibrator {
             ticks: ticks.len(),
             random: Random(ticks.len() as u64),
             features,
-            done: 0,
-            next: 0,
-            greatest: 0.0,
             cusum: Vec::with_capacity(PAIRS),
             counts: Vec::new(),
             stretch: Vec::with_capacity(2 * window),
@@ -152,42 +130,30 @@ impl Calibrator {
         })
     }
 
-    /// A few features of a pair; answers what all pairs amount to, once there are enough.
-    pub fn step(&mut self) -> Option<Slow> {
-        let resampled = self.done.is_multiple_of(PAIRS_A_REFERENCE);
-        if self.next == 0 {
+    /// Works it out; none where `cancelled` says so meanwhile, asked once a pair.
+    pub fn run(mut self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+        for pair in 0..PAIRS {
+            if cancelled() {
+                return None;
+            }
+            let resampled = pair.is_multiple_of(PAIRS_A_REFERENCE);
             if resampled {
                 self.draw_reference();
             }
             self.draw_stretch();
-            self.greatest = 0.0;
-        }
-        let features = self.features.iter_mut().skip(self.next).take(FEATURES_A_STEP);
-        for f in features {
-            if resampled {
-                f.resample(&self.counts);
+            let mut greatest = 0.0f64;
+            for f in &mut self.features {
+                if resampled {
+                    f.resample(&self.counts);
+                }
+                for ticks in self.stretch.chunks_exact(self.window) {
+                    f.measure(ticks, &mut self.values);
+                }
+                greatest = greatest.max(f.run(&self.stretch));
             }
-            for ticks in self.stretch.chunks_exact(self.window) {
-                f.measure(ticks, &mut self.values);
-            }
-            self.greatest = self.greatest.max(f.run(&self.stretch));
+            self.cusum.push(greatest);
         }
-        self.next += FEATURES_A_STEP;
-        if self.next < self.features.len() {
-            return None;
-        }
-        self.cusum.push(self.greatest);
-        (self.next, self.done) = (0, self.done + 1);
-        (self.done == PAIRS).then(|| self.finish())
-    }
-
-    /// All pairs at once.
-    pub fn run(mut self) -> Slow {
-        loop {
-            if let Some(slow) = self.step() {
-                return slow;
-            }
-        }
+        Some(self.finish())
     }
 
     fn draw_reference(&mut self) {
@@ -362,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_resembles_itself_gets_wider_thresholds() {
-        let [independent, day] = [calibrator(0.0, 0.0), calibrator(0.0, 0.7)].map(Calibrator::run);
+        let [independent, day] = [calibrator(0.0, 0.0), calibrator(0.0, 0.7)].map(|c| c.run(|| false).unwrap());
         assert_eq!((independent.window, independent.pairs), (200, PAIRS));
         let luma = |slow: &Slow| slow.features["luma"].scales[1][1];
         assert!(luma(&day) > 3.0 * luma(&independent), "{} {}", luma(&day), luma(&independent));

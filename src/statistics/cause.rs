@@ -22,6 +22,8 @@ pub enum Cause {
     Scene,
     /// The image is as it was, but the model speaks differently of it.
     Predictions,
+    /// What the model is given beside the image: a field that is missing, or has other values.
+    ModelInput,
     /// The camera repeats one frame.
     Frozen,
 }
@@ -38,8 +40,16 @@ impl Cause {
             Cause::Exposure => "exposure",
             Cause::Scene => "scene",
             Cause::Predictions => "predictions",
+            Cause::ModelInput => "model-input",
             Cause::Frozen => "frozen",
         }
+    }
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        use Cause::*;
+        let all = [Lighting, Focus, Colour, Position, Noise, Exposure, Scene, Predictions, ModelInput, Frozen];
+        all.into_iter().find(|c| c.as_str() == name)
     }
 }
 
@@ -77,9 +87,12 @@ pub fn name(c: &[Change; COUNT]) -> Cause {
     let cells = &c[GRID..GRID + GRID_CELLS];
     let any = |features: &[usize]| features.iter().any(|i| c[*i].moved());
 
-    let rules: [(bool, Cause); 13] = [
+    let image_moved = (0..TOP_SCORE).any(|i| c[i].moved());
+
+    let rules: [(bool, Cause); 14] = [
         // Nothing moved in the image.
-        (!(0..TOP_SCORE).any(|i| c[i].moved()), Cause::Predictions),
+        (!image_moved && (MISSING..COUNT).any(|i| c[i].moved()), Cause::ModelInput),
+        (!image_moved, Cause::Predictions),
         // The lamp is out, or the lens covered: no other feature means anything in the dark.
         (luma < -0.85, Cause::Lighting),
         // Edges stand elsewhere, and they are the same edges.

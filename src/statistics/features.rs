@@ -35,8 +35,28 @@ pub const TOP_SCORE: usize = GRID + GRID_CELLS;
 pub const DETECTIONS: usize = TOP_SCORE + 1;
 /// Share of frames judged ng.
 pub const NG_SHARE: usize = TOP_SCORE + 2;
+/// Share of frames that a person is to look at.
+pub const REVIEW_SHARE: usize = TOP_SCORE + 3;
+/// √ of a box's share of the frame, mean of a frame's boxes; none where it has none.
+pub const BOX_SIZE: usize = TOP_SCORE + 4;
+/// Image-level score of an anomaly model, 0..1 with its own normalisation.
+pub const ANOMALY: usize = TOP_SCORE + 5;
+/// MMD² of the model's embedding to the reference's, 0..2: see [`embedding`](super::embedding).
+pub const EMBEDDING: usize = TOP_SCORE + 6;
+/// The first of [`CLASSES`]: detections a frame of the class of this index (of a classifier: 1 where it is the best).
+pub const CLASS: usize = TOP_SCORE + 7;
+/// Classes told apart; the last stands for all from there on.
+pub const CLASSES: usize = 8;
+/// Share of frames that a model could not judge for what it was given: a missing field, or numbers that are none.
+pub const MISSING: usize = CLASS + CLASSES;
+/// The first of [`FIELDS`] numbers that the model is given beside the image.
+pub const FIELD: usize = MISSING + 1;
+/// Fields told apart; more are not watched.
+pub const FIELDS: usize = 8;
 /// Features in a row.
-pub const COUNT: usize = TOP_SCORE + 3;
+pub const COUNT: usize = FIELD + FIELDS;
+/// What belongs to a model, and not to the image: it starts over with another model.
+pub const OF_MODEL: std::ops::Range<usize> = TOP_SCORE..COUNT;
 
 /// One value a feature, in the order of [`SPECS`]. NaN: not known of this frame, and not counted.
 pub type Row = [f64; COUNT];
@@ -76,6 +96,15 @@ const fn cell(name: &'static str) -> Spec {
     spec(name, 0.008, 0.04)
 }
 
+const fn class(name: &'static str) -> Spec {
+    spec(name, 0.1, 0.25)
+}
+
+/// Of a number whose unit is not known only its share of the mean can say what matters.
+const fn field(name: &'static str) -> Spec {
+    spec(name, 1e-6, 0.05)
+}
+
 /// All features, in the order of a [`Row`].
 pub const SPECS: [Spec; COUNT] = [
     spec("luma", 0.004, 0.02),
@@ -109,31 +138,32 @@ pub const SPECS: [Spec; COUNT] = [
     spec("top-score", 0.1, 0.0),
     spec("detections", 0.25, 0.25),
     spec("ng-share", 0.15, 0.0),
+    spec("review-share", 0.15, 0.0),
+    spec("box-size", 0.01, 0.15),
+    spec("anomaly", 0.05, 0.1),
+    spec("embedding", 0.03, 0.0),
+    class("class-0"),
+    class("class-1"),
+    class("class-2"),
+    class("class-3"),
+    class("class-4"),
+    class("class-5"),
+    class("class-6"),
+    class("class-7"),
+    spec("missing-share", 0.05, 0.0),
+    field("field-0"),
+    field("field-1"),
+    field("field-2"),
+    field("field-3"),
+    field("field-4"),
+    field("field-5"),
+    field("field-6"),
+    field("field-7"),
 ];
 
 /// The position of a feature in a row.
 pub fn index(name: &str) -> Option<usize> {
     SPECS.iter().position(|s| s.name == name)
-}
-
-/// What a model said of a frame, as far as drift asks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Predictions {
-    /// Score of the best detection, or the deciding score, 0..1.
-    pub top_score: f64,
-    /// Detections in the frame.
-    pub detections: f64,
-    /// 1 where the verdict is ng, else 0.
-    pub ng: f64,
-}
-
-impl Predictions {
-    /// Writes them into a row.
-    pub fn fill(&self, row: &mut Row) {
-        row[TOP_SCORE] = self.top_score;
-        row[DETECTIONS] = self.detections;
-        row[NG_SHARE] = self.ng;
-    }
 }
 
 /// Means of rows, each feature over the frames that knew it: what a part or a tick amounts to.
@@ -161,6 +191,12 @@ impl RowMean {
         }
     }
 
+    /// Forgets some of the features.
+    pub fn forget(&mut self, features: std::ops::Range<usize>) {
+        self.sums[features.clone()].fill(0.0);
+        self.counts[features].fill(0);
+    }
+
     /// The means, and a fresh start.
     pub fn take(&mut self) -> Row {
         let mut row = UNKNOWN;
@@ -179,7 +215,7 @@ mod tests {
     #[test]
     fn every_name_stands_where_its_constant_says() {
         for (name, at) in
-            [("luma", LUMA), ("noise", NOISE), ("match", MATCH), ("grid-00", GRID), ("ng-share", NG_SHARE)]
+            [("luma", LUMA), ("noise", NOISE), ("match", MATCH), ("grid-00", GRID), ("ng-share", NG_SHARE), ("class-0", CLASS), ("missing-share", MISSING), ("field-7", COUNT - 1)]
         {
             assert_eq!(index(name), Some(at));
         }

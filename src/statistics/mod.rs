@@ -6,8 +6,8 @@
 //! labels which is better; [`guard`] watches a model through its probation; [`trial`] puts these together over a
 //! candidate. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
-//! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, together the row of
-//! [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be, and [`calibration`]
+//! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, [`predictions`] and
+//! [`embedding`] what the model said of it, together the row of [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be, and [`calibration`]
 //! what chance makes of it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`];
 //! [`cause`] names what changed; [`meter`] puts them together and keeps the state. [`adwin`] and [`page_hinkley`] need
 //! no reference: they hold a stream to its own past.
@@ -18,6 +18,7 @@ pub mod calibration;
 pub mod cause;
 pub mod detector;
 pub mod distance;
+pub mod embedding;
 pub mod features;
 pub mod guard;
 pub mod histogram;
@@ -26,7 +27,9 @@ pub mod matching;
 pub mod meter;
 pub mod page_hinkley;
 pub mod pixels;
+pub mod predictions;
 pub mod profile;
+mod random;
 pub mod reference;
 #[cfg(test)]
 mod testing;

@@ -12,11 +12,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    embedding::Place,
     features::*,
+    predictions::Reader,
     profile::{LEAST_MATCH, NORMAL_MATCH, Profile, ProfileMean},
     window::Slow,
 };
-use crate::image::{Format, Image};
+use crate::{
+    image::{Format, Image},
+    result::Inference,
+};
 
 /// The schema of a reference file.
 pub const SCHEMA: &str = "andon.reference/1";
@@ -71,6 +76,18 @@ pub struct Reference {
     pub profiles: [Profile; 2],
     /// Mean correlation of a frame's profiles with them.
     pub correlations: [f64; 2],
+    /// Digest of the model whose predictions these are; empty where none were learned, or whose is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Of class and field features: the class's label, the field's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+    /// Where the model's embeddings lie, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Place>,
+    /// Mean time from observation to observation, where frames had timestamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation_ns: Option<u64>,
     /// What chance makes of windows and sums; none where there are too few ticks, or it was not worked out yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<Slow>,
@@ -80,21 +97,30 @@ impl Reference {
     /// Reads a reference file's text; the error says what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let reference: Self = serde_json::from_str(text).map_err(|e| format!("this is no drift reference: {e}"))?;
-        if reference.schema != SCHEMA {
-            return Err(format!("its schema is '{}', and this version reads '{SCHEMA}'", reference.schema));
+        reference.check()?;
+        Ok(reference)
+    }
+
+    /// What is wrong with its numbers, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        if self.schema != SCHEMA {
+            return Err(format!("its schema is '{}', and this version reads '{SCHEMA}'", self.schema));
         }
         let sound =
             |n: &Normal| [n.mean, n.spread, n.lag_1].iter().all(|v| v.is_finite()) && n.sigma > 0.0 && n.tail > 0.0;
-        if let Some((name, _)) = reference.features.iter().find(|(_, n)| !sound(n)) {
+        if let Some((name, _)) = self.features.iter().find(|(_, n)| !sound(n)) {
             return Err(format!("feature '{name}' has a mean or σ that is not a number above zero: learn it anew"));
         }
-        if reference.tick == 0 || reference.subsample == 0 {
+        if self.tick == 0 || self.subsample == 0 {
             return Err("tick and subsample must be at least 1: learn it anew".into());
         }
-        if reference.slow.as_ref().is_some_and(|slow| !slow.sound()) {
+        if self.embedding.as_ref().is_some_and(|place| !place.sound()) {
+            return Err("'embedding' does not hold numbers that embeddings can be held to: learn it anew".into());
+        }
+        if self.slow.as_ref().is_some_and(|slow| !slow.sound()) {
             return Err("'slow' does not hold numbers that windows can be held to: learn it anew".into());
         }
-        Ok(reference)
+        Ok(())
     }
 
     /// The file's text.
@@ -150,6 +176,12 @@ pub struct Learner {
     pub longest_still: u64,
     /// Width, height and format of its frames.
     pub of: Option<(usize, usize, Format)>,
+    /// Reads what the model says.
+    pub reader: Reader,
+    /// Digest of the model that speaks.
+    model: String,
+    /// Presentation times of the first and the latest frame.
+    span_ns: Option<(u64, u64)>,
     observations: Vec<Row>,
     sums: [ProfileMean; 2],
     /// Sums of correlations with the mean profiles, and how many.
@@ -162,7 +194,31 @@ impl Learner {
     /// A learner of `wanted` frames; all memory it needs is taken here.
     pub fn new(wanted: usize) -> Self {
         let wanted = wanted.max(LEAST_TICKS);
-        Self { wanted, observations: Vec::with_capacity(wanted), ..Self::default() }
+        Self { wanted, observations: Vec::with_capacity(wanted), reader: Reader::learning(), ..Self::default() }
+    }
+
+    /// Writes what a model said into a row. What another one said before is forgotten.
+    pub fn read(&mut self, said: &Inference, row: &mut Row) {
+        let digest = &said.model.digest;
+        if !digest.is_empty() && *digest != self.model {
+            if !self.model.is_empty() {
+                self.observations.iter_mut().for_each(|o| o[OF_MODEL].fill(f64::NAN));
+                self.reader = Reader::learning();
+            }
+            self.model.clone_from(digest);
+        }
+        self.reader.read(said, row);
+    }
+
+    /// Takes in a frame's presentation time.
+    pub fn add_time(&mut self, pts_ns: Option<u64>) {
+        let Some(now) = pts_ns else { return };
+        let (first, latest) = self.span_ns.get_or_insert((now, now));
+        // A seek back begins anew.
+        if now < *latest {
+            *first = now;
+        }
+        *latest = now;
     }
 
     /// Takes in the edge profiles of a frame, until there are enough of them.
@@ -219,6 +275,10 @@ impl Learner {
             features: named.collect(),
             profiles: self.profiles.clone().unwrap_or_default(),
             correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
+            model: self.model.clone(),
+            names: self.reader.names(),
+            embedding: self.reader.embedding().cloned(),
+            observation_ns: self.span_ns.map(|(a, b)| (b - a) / self.observations.len().max(1) as u64).filter(|ns| *ns > 0),
             slow: None,
         }
     }
@@ -300,7 +360,8 @@ impl Moments {
     }
 }
 
-fn describe(feature: usize, ticks: impl Iterator<Item = f64> + Clone) -> Option<Normal> {
+/// A feature's normal from its ticks; none where too few knew it.
+pub(super) fn describe(feature: usize, ticks: impl Iterator<Item = f64> + Clone) -> Option<Normal> {
     let m = Moments::of(ticks.clone())?;
     let n = f64::from(m.n);
     // Long-run variance of an AR(1) with this correlation, itself taken one standard error to the safe side.

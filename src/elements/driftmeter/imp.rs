@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The shell of `driftmeter`: properties, actions, buffers in, messages and events out. The meter thinks.
 
-use std::sync::{LazyLock, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::{
+    path::Path,
+    sync::{LazyLock, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
+};
 
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
@@ -9,178 +12,58 @@ use gst_base::{
     prelude::*,
     subclass::{BaseTransformMode, prelude::*},
 };
-use gst_video::{VideoFrameRef, VideoInfo};
+use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
+use super::{
+    settings::*,
+    state::{Outcome, State},
+    worker::{Task, Worker},
+};
 use crate::{
-    elements::shell::{self, Sink, Src},
-    meta::{
-        StreamContext,
-        event::{AndonEvent, Drift},
-        message, read_any, video,
+    capture,
+    elements::{
+        reference,
+        shell::{self, Sink, Src},
     },
-    result::{Arm, Purpose, Status as Judged, Verdict, monotonic_ns},
+    meta::{
+        event::{AndonEvent, Drift},
+        message, video,
+    },
     statistics::{
-        features::Predictions,
-        meter::{Config, Meter, Report, Stamp},
-        reference::Reference,
+        meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
+        window::Slow,
     },
 };
 
-static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("driftmeter", gst::DebugColorFlags::empty(), Some("Drift of image and predictions"))
 });
-
-const DEFAULT_LEARN_FRAMES: u32 = 120;
-/// The reference's rows are kept while learning: 10,000 of them take 2.5 MB.
-const MOST_LEARN_FRAMES: u32 = 10_000;
-const LEAST_LEARN_FRAMES: u32 = 20;
-const DEFAULT_RUN_LENGTH: u64 = 100_000;
-const DEFAULT_SUBSAMPLE: u32 = 16;
-
-struct Settings {
-    reference: String,
-    learn_frames: u32,
-    expected_run_length: u64,
-    subsample: u32,
-    report_interval: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            reference: String::new(),
-            learn_frames: DEFAULT_LEARN_FRAMES,
-            expected_run_length: DEFAULT_RUN_LENGTH,
-            subsample: DEFAULT_SUBSAMPLE,
-            report_interval: 0,
-        }
-    }
-}
-
-impl Settings {
-    fn config(&self) -> Config {
-        Config {
-            learn_frames: self.learn_frames,
-            expected_run_length: self.expected_run_length,
-            subsample: self.subsample,
-        }
-    }
-}
-
-/// What runs between start and stop.
-struct State {
-    /// Measures and judges.
-    meter: Meter,
-    /// Arm, part and fields of the stream.
-    context: StreamContext,
-    /// The stream's format, once caps have come.
-    info: Option<VideoInfo>,
-    /// When the next report is due, on the clock of [`now_ns`].
-    next_report_ns: Option<u64>,
-    /// Frames that are not of production parts.
-    not_production: u64,
-    /// GAP and corrupted buffers.
-    not_measured: u64,
-    /// Buffers whose memory could not be read as the caps say.
-    unreadable: u64,
-}
 
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::DriftMeter)]
 pub struct DriftMeter {
-    #[property(name = "reference", nick = "Reference", blurb = "JSON file of a reference learned before, read when the element starts (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
+    #[property(name = "reference", nick = "Reference", blurb = "JSON file of a reference learned before, read when the element starts; 'bundle': the one that the running model's bundle brings along (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
+    #[property(name = "reference-key", nick = "Reference key", blurb = "A reference of its own for each value of this: sku, lot or station of the part, or a field's name (empty = one for all frames)", type = String, get, set, member = reference_key, mutable_ready)]
+    #[property(name = "persist", nick = "Persist", blurb = "File that references, sums and state are kept in, to go on from after a restart (empty = none)", type = String, get, set, member = persist, mutable_ready)]
     #[property(name = "learn-frames", nick = "Learn frames", blurb = "Frames to learn what is normal from, the next time that is learned", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
-    #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Parts, or frames where no parts are told, between two false alarms", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
+    #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Parts, or frames where no parts are told, between two false alarms, on average at least", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
+    #[property(name = "expected-run-time", nick = "Expected run time", blurb = "The same in nanoseconds of production, where frames had timestamps while the reference was learned; goes before expected-run-length (0 = not given)", type = u64, get, set = Self::set_expected_run_time, member = expected_run_time, mutable_playing)]
     #[property(name = "subsample", nick = "Subsample", blurb = "Every how many rows are read (small frames: enough for 40 rows)", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
     #[property(name = "report-interval", nick = "Report interval", blurb = "Nanoseconds of stream time between two messages andon/drift-report (0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
     /// What the user asked for; glib's properties know the standard library's mutex only.
     settings: StdMutex<Settings>,
     #[property(name = "state", nick = "State", blurb = "learning, ok, warning or drift", type = String, get = Self::status_state)]
-    #[property(name = "cause", nick = "Cause", blurb = "lighting, focus, colour, position, noise, exposure, scene, predictions or frozen; empty while there is none", type = String, get = Self::status_cause)]
+    #[property(name = "cause", nick = "Cause", blurb = "lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty while there is none", type = String, get = Self::status_cause)]
     /// None while stopped.
-    state: Mutex<Option<State>>,
-}
-
-/// What a frame gave rise to, told once the lock is released.
-#[derive(Default)]
-struct Outcome {
-    /// The state or the cause has changed.
-    changed: Option<Report>,
-    /// A periodic report is due.
-    due: Option<Report>,
-    /// The reference that was given is not used, and why.
-    misfit: Option<String>,
-    /// The first frame that could not be read.
-    unreadable: bool,
-}
-
-impl State {
-    fn new(meter: Meter) -> Self {
-        Self {
-            meter,
-            context: StreamContext::default(),
-            info: None,
-            next_report_ns: None,
-            not_production: 0,
-            not_measured: 0,
-            unreadable: 0,
-        }
-    }
-
-    fn frame(&mut self, buffer: &mut gst::BufferRef, report_interval: u64) -> Result<Outcome, gst::FlowError> {
-        let mut outcome = Outcome::default();
-        let frame = self.context.identify(buffer);
-        let info = self.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
-        if buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED) {
-            self.not_measured += 1;
-            return Ok(outcome);
-        }
-        if frame.part.as_ref().is_some_and(|p| p.purpose != Purpose::Production) {
-            self.not_production += 1;
-            return Ok(outcome);
-        }
-        let pts_ns = buffer.pts().map(gst::ClockTime::nseconds);
-        let stamp = Stamp { frame_id: frame.id, pts_ns, part: frame.part.as_ref() };
-        let size = [info.width(), info.height()];
-        let said = predictions(buffer, self.context.arm(), size);
-        let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info).ok();
-        let Some(image) = mapped.as_ref().and_then(video::image) else {
-            outcome.unreadable = self.unreadable == 0;
-            self.unreadable += 1;
-            return Ok(outcome);
-        };
-        if self.meter.observe(&image, said, stamp).is_some() {
-            outcome.changed = Some(self.meter.report(stamp));
-        }
-        outcome.misfit = self.meter.take_misfit();
-        if report_interval > 0 {
-            let now = pts_ns.unwrap_or_else(monotonic_ns);
-            // A due time further away than the interval is from before a seek or a shorter interval.
-            if self.next_report_ns.is_none_or(|due| now >= due || due - now > report_interval) {
-                self.next_report_ns = Some(now + report_interval);
-                outcome.due = Some(self.meter.report(stamp));
-            }
-        }
-        Ok(outcome)
-    }
-}
-
-/// What the arm's model said of the frame; none where it did not judge.
-fn predictions(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Predictions> {
-    let said = read_any(buffer, arm, size)?;
-    if said.status != Judged::Ok || said.verdict == Verdict::Unjudged {
-        return None;
-    }
-    Some(Predictions {
-        top_score: f64::from(said.detections.first().map_or(said.score, |d| d.score)),
-        detections: said.detections.len() as f64,
-        ng: f64::from(u8::from(said.verdict == Verdict::Ng)),
-    })
+    pub(super) state: Mutex<Option<State>>,
+    worker: Mutex<Option<Worker>>,
+    /// The state could not be kept the last time.
+    pub(super) keep_failed: AtomicBool,
 }
 
 impl DriftMeter {
-    fn settings(&self) -> MutexGuard<'_, Settings> {
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         // Plain data: whoever panicked left it whole.
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,23 +71,33 @@ impl DriftMeter {
     fn set_learn_frames(&self, frames: u32) {
         self.settings().learn_frames = frames;
         if let Some(state) = self.state.lock().as_mut() {
-            state.meter.set_learn_frames(frames);
+            state.bank.set_learn_frames(frames);
         }
     }
 
     fn set_expected_run_length(&self, length: u64) {
         self.settings().expected_run_length = length;
+        self.run_length_changed();
+    }
+
+    fn set_expected_run_time(&self, ns: u64) {
+        self.settings().expected_run_time = ns;
+        self.run_length_changed();
+    }
+
+    fn run_length_changed(&self) {
+        let Settings { expected_run_length, expected_run_time, .. } = self.settings().clone();
         if let Some(state) = self.state.lock().as_mut() {
-            state.meter.set_expected_run_length(length);
+            state.bank.set_run_length(expected_run_length, expected_run_time);
         }
     }
 
     fn status_state(&self) -> String {
-        self.state.lock().as_ref().map_or("learning", |s| s.meter.status().state.as_str()).into()
+        self.state.lock().as_ref().map_or("learning", |s| s.bank.status().state.as_str()).into()
     }
 
     fn status_cause(&self) -> String {
-        self.state.lock().as_ref().map_or("", |s| s.meter.status().cause_str()).into()
+        self.state.lock().as_ref().map_or("", |s| s.bank.status().cause_str()).into()
     }
 
     fn learn(&self, frames: u32) -> bool {
@@ -219,20 +112,22 @@ impl DriftMeter {
             );
             return false;
         };
-        state.meter.learn(wanted);
+        state.bank.learn(wanted);
         true
     }
 
     fn reset(&self) -> bool {
-        self.state.lock().as_mut().is_some_and(|s| s.meter.reset())
+        self.state.lock().as_mut().is_some_and(|s| s.bank.reset())
     }
 
+    /// Writes the references in use; waits until their thresholds are worked out.
     fn save_reference(&self, path: &str) -> bool {
-        let Some(reference) = self.state.lock().as_ref().and_then(|s| s.meter.reference().cloned()) else {
+        self.settle();
+        let Some(references) = self.state.lock().as_ref().and_then(|s| s.bank.references()) else {
             gst::warning!(CAT, imp = self, "there is no reference to save yet: it is still being learned");
             return false;
         };
-        match std::fs::write(path, reference.to_json()) {
+        match capture::replace_file(Path::new(path), references.to_json().as_bytes()) {
             Ok(()) => true,
             Err(e) => {
                 gst::error!(CAT, imp = self, "{path}: {e}");
@@ -241,19 +136,49 @@ impl DriftMeter {
         }
     }
 
-    fn load_reference(&self, path: &str) -> Result<Reference, gst::ErrorMessage> {
+    /// Returns when the worker has done what it was asked for before.
+    fn settle(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        let asked = self.worker.lock().as_ref().is_some_and(|w| w.tasks().send(Task::Settle(done)).is_ok());
+        // A worker that ends drops it.
+        let _ = asked.then(|| wait.recv());
+    }
+
+    /// What the worker has worked out.
+    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: Slow) {
+        if let Some(state) = self.state.lock().as_mut() {
+            state.bank.calibrated(key, of, slow);
+        }
+    }
+
+    fn load_reference(&self, path: &str, bank: &mut Bank) -> Result<(), gst::ErrorMessage> {
         let text = std::fs::read_to_string(path).map_err(|e| {
             gst::error_msg!(
                 gst::ResourceError::OpenRead,
                 ["cannot read the drift reference {path}: {e}. Set 'reference' to a file that save-reference wrote, or leave it empty to learn"]
             )
         })?;
-        Reference::from_json(&text).map_err(|e| {
+        References::from_json(&text).and_then(|references| bank.load(references)).map_err(|e| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                ["{path}: {e}. Set 'reference' to a file that save-reference wrote, or leave it empty to learn"]
+                ["{path}: {e}. Set 'reference' to a file that save-reference wrote with this reference-key, or leave it empty to learn"]
             )
         })
+    }
+
+    /// Goes on from before a restart. What cannot be read is no reason to stop: it is learned anew, and kept aside.
+    fn restore(&self, path: &str, bank: &mut Bank) {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
+            Err(e) => return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]),
+        };
+        if let Err(e) = Snapshot::from_json(&text).and_then(|snapshot| bank.restore(snapshot)) {
+            let aside = format!("{path}.bad");
+            let moved = std::fs::rename(path, &aside);
+            let fate = moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{path}: {e}: learning anew; {fate}"]);
+        }
     }
 
     fn tell(&self, outcome: Outcome) {
@@ -265,6 +190,13 @@ impl DriftMeter {
                 self,
                 gst::StreamError::Format,
                 ["a frame's memory is not what its caps say, and was not measured; more are counted in 'stats'"]
+            );
+        }
+        if outcome.left_out {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ["there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"]
             );
         }
         if let Some(report) = outcome.changed {
@@ -285,37 +217,40 @@ impl DriftMeter {
     fn stats(&self) -> gst::Structure {
         let state = self.state.lock();
         let Some(state) = state.as_ref() else { return gst::Structure::new_empty("driftmeter-stats") };
-        let counts = state.meter.counts();
-        let report = state.meter.report(Stamp::default());
-        let (learned, wanted) = state.meter.progress().unwrap_or_default();
+        let (counts, status) = (state.bank.counts(), state.bank.status());
+        let latest = state.bank.latest();
+        let (learned, wanted) = latest.and_then(|m| m.progress()).unwrap_or_default();
+        let (relearned, rewanted) = latest.and_then(|m| m.relearning()).unwrap_or_default();
         let mut stats = gst::Structure::builder("driftmeter-stats")
-            .field("state", report.state)
-            .field("cause", report.cause)
-            .field("since-frame", report.since_frame)
+            .field("state", status.state.as_str())
+            .field("cause", status.cause_str())
+            .field("since-frame", status.since_frame)
             .field("frames", counts.measured)
             .field("ticks", counts.ticks)
             .field("alarms", counts.alarms)
             .field("learned-frames", learned as u64)
             .field("wanted-frames", wanted as u64)
-            .field("observations-per-tick", report.tick as u64)
-            .field("calibration", report.calibration)
+            .field("relearned-ticks", relearned as u64)
+            .field("wanted-ticks", rewanted as u64)
+            .field("references", state.bank.meters().filter(|m| m.reference().is_some()).count() as u64)
             .field("not-production", state.not_production)
             .field("not-measured", state.not_measured)
             .field("too-small", counts.too_small)
             .field("black-not-learned", counts.black_not_learned)
             .field("unreadable", state.unreadable)
+            .field("keys-left-out", state.bank.left_out())
             .build();
+        let Some(report) = latest.map(|m| m.report(Stamp::default())) else { return stats };
+        stats.set("key", &*report.key);
+        stats.set("model", &report.model);
+        stats.set("observations-per-tick", report.tick as u64);
+        stats.set("calibration", report.calibration);
         for f in &report.features {
             let mut feature = gst::Structure::new_empty("feature");
-            let known = [
-                ("value", f.value),
-                ("reference", f.reference),
-                ("sigma", f.sigma),
-                ("effect", f.effect),
-                ("score", f.score),
-                ("threshold", f.threshold),
-            ];
-            for (name, value) in known.into_iter().filter_map(|(name, v)| Some((name, v?))) {
+            if let Some(of) = &f.of {
+                feature.set("of", &**of);
+            }
+            for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
                 feature.set(name, value);
             }
             stats.set(f.name, feature);
@@ -329,6 +264,7 @@ fn fields(name: &str, report: &Report) -> gst::Structure {
         .field("state", report.state)
         .field("cause", report.cause)
         .field("since-frame", report.since_frame)
+        .field("key", &*report.key)
         .build()
 }
 
@@ -343,7 +279,7 @@ impl ObjectImpl for DriftMeter {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let stats =
-                shell::stats("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold");
+                shell::stats("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say");
             let mut all = DriftMeter::derived_properties().to_vec();
             all.push(stats);
             all
@@ -429,19 +365,25 @@ impl BaseTransformImpl for DriftMeter {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let (path, config) = {
-            let settings = self.settings();
-            (settings.reference.clone(), settings.config())
-        };
-        let mut meter = Meter::new(config);
-        if !path.is_empty() {
-            meter.load(self.load_reference(&path)?);
+        let settings = self.settings().clone();
+        let mut bank = Bank::new(settings.config(), &settings.reference_key);
+        if !settings.reference.is_empty() && settings.reference != OF_BUNDLE {
+            self.load_reference(&settings.reference, &mut bank)?;
         }
-        *self.state.lock() = Some(State::new(meter));
+        if !settings.persist.is_empty() {
+            self.restore(&settings.persist, &mut bank);
+        }
+        let worker = Worker::new(&self.obj())
+            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ["no thread to work thresholds out with: {e}"]))?;
+        *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
+        *self.worker.lock() = Some(worker);
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let worker = self.worker.lock().take();
+        drop(worker);
+        self.keep();
         *self.state.lock() = None;
         Ok(())
     }
@@ -456,12 +398,25 @@ impl BaseTransformImpl for DriftMeter {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        let of_bundle = || self.settings().reference == OF_BUNDLE;
+        if let Some(brought) = reference::announced(&event).filter(|_| of_bundle()) {
+            if brought.is_none() {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NotFound,
+                    ["reference=bundle, and the running model's bundle brings none along: learning from the frames that come"]
+                );
+            }
+            if let Some(state) = self.state.lock().as_mut() {
+                state.bank.offer(brought);
+            }
+        }
         if let Some(state) = self.state.lock().as_mut() {
             if let Some(Err(e)) = state.context.observe(&event) {
                 gst::warning!(CAT, imp = self, "{e}");
             }
             if event.type_() == gst::EventType::FlushStop {
-                state.meter.flush();
+                state.bank.flush();
             }
         }
         self.parent_sink_event(event)

@@ -67,6 +67,9 @@
 //! time.
 
 mod imp;
+mod settings;
+mod state;
+mod worker;
 
 use gst::prelude::*;
 

@@ -26,6 +26,7 @@ use super::{
     swap::Change,
 };
 use crate::{
+    elements::reference,
     inference::{Cancel, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext},
     result::{Arm, ModelId, Status},
@@ -49,6 +50,8 @@ pub(super) struct Intake {
     pub pace: Pace,
     /// The arm for which the shared engine has been claimed.
     claimed: Option<Arm>,
+    /// The model that downstream was told of last.
+    announced: Option<Arc<ModelId>>,
 }
 
 impl Intake {
@@ -61,6 +64,7 @@ impl Intake {
             live: Live::from(settings),
             pace: Pace::default(),
             claimed: None,
+            announced: None,
         }
     }
 
@@ -147,6 +151,13 @@ impl ModelInfer {
                 *cancel = Cancel::new().ok().map(Arc::new);
             }
             told.change = Some(change);
+        }
+        if let Some(running) = &intake.running
+            && intake.announced.as_ref() != Some(running.id())
+        {
+            intake.announced = Some(running.id().clone());
+            let brought = running.reference.as_ref().ok().cloned().flatten();
+            told.events.push(reference::announce(running.id(), brought));
         }
     }
 

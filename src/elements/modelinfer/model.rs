@@ -119,6 +119,13 @@ impl ModelInfer {
         if let Some(running) = running.as_ref().filter(|r| !r.fallbacks().is_empty()) {
             report::fallback(&self.obj(), running);
         }
+        if let Some(Err(problem)) = running.as_ref().map(|r| &r.reference) {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("the model's drift reference is left aside, for it cannot be read: {problem}")
+            );
+        }
         // What it takes the place of is held by who will free it.
         *self.current.lock() = running;
     }

@@ -2,7 +2,9 @@
 //! A model in use: its engine, and as many lanes as frames may be in work on it.
 
 use std::{
+    fs,
     ops::Deref,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +19,7 @@ use crate::{
     inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
     model::{InputSource, Pattern},
     result::{Fields, Part},
-    statistics::guard::Baseline,
+    statistics::{guard::Baseline, reference::Reference},
 };
 
 /// What to load, and how.
@@ -54,6 +56,8 @@ pub(super) struct Running {
     pub member: Option<Member>,
     /// Gathers frames of all who share the engine; none where each runs by itself.
     pub batcher: Option<Arc<Batcher>>,
+    /// What its bundle says is normal, for `driftmeter`; or why that cannot be read.
+    pub reference: Result<Option<Arc<Reference>>, String>,
     /// The verdicts that this version gave as a shadow, before it was loaded here.
     pub as_shadow: Option<Baseline>,
     /// Which golden templates the model asks for, in the manifest's order.
@@ -96,10 +100,11 @@ impl Running {
         let (made, lanes) = (Mutex::new(0), Mutex::new(Vec::with_capacity(n)));
         let resting = AtomicBool::default();
         let as_shadow = super::probation::as_shadow(engine.id());
+        let reference = engine.reference().map(read_reference).transpose();
         if member.is_none() {
             engine.prove()?;
         }
-        let running = Self { engine, ask, member, batcher, as_shadow, templates, resting, made, lanes };
+        let running = Self { engine, ask, member, batcher, reference, as_shadow, templates, resting, made, lanes };
         running.reserve(n)?;
         if running.batcher.is_none() {
             // What a first run allocates is not to be waited for by a frame.
@@ -174,4 +179,9 @@ impl Running {
         self.lanes.lock().push(lane);
         done
     }
+}
+
+fn read_reference(path: &Path) -> Result<Arc<Reference>, String> {
+    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Reference::from_json(&text).map(Arc::new).map_err(|e| format!("{}: {e}", path.display()))
 }

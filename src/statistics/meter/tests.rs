@@ -2,9 +2,12 @@
 //! The meter on pictures whose change is known.
 
 use super::*;
-use crate::statistics::testing::{Canvas, Random};
+use crate::{
+    result::{Arm, Detection, Frame, ModelId, Verdict},
+    statistics::testing::{Canvas, Random},
+};
 
-const CONFIG: Config = Config { learn_frames: 60, expected_run_length: 100_000, subsample: 4 };
+const CONFIG: Config = Config { learn_frames: 60, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 4 };
 
 /// A camera over boards that differ a little: noise, a lamp that is not quite steady, a defect here and there.
 struct Line {
@@ -31,14 +34,14 @@ impl Line {
         &mut self,
         mut board: Canvas,
         change: impl Fn(Canvas) -> Canvas,
-        predictions: Option<Predictions>,
+        said: Option<&Inference>,
     ) -> Option<Status> {
         let spot = (self.random.uniform() * 19_000.0) as usize;
         board.pixels[spot..spot + 8].fill(60.0);
         let lamp = 1.0 + 0.003 * self.random.normal();
         let frame = change(board.scaled(lamp)).noisy(1.5, &mut self.random);
         self.frame += 1;
-        self.meter.observe(&frame.image(), predictions, Stamp { frame_id: self.frame, ..Stamp::default() })
+        self.meter.observe(&frame.image(), said, Stamp { frame_id: self.frame, ..Stamp::default() })
     }
 
     /// Shows changed boards until drift; answers the status, and after how many frames.
@@ -121,8 +124,8 @@ fn a_model_that_falls_silent_is_named_predictions() {
     let mut drift = None;
     for frame in 0..600 {
         let found = if frame < 300 && line.random.uniform() < 0.5 { 1.0 } else { 0.0 };
-        let predictions = Predictions { top_score: 0.9 * found, detections: 2.0 * found, ng: found };
-        drift = line.show_with(Canvas::board(160, 120), |c| c, Some(predictions)).filter(|s| s.state == State::Drift);
+        let said = said("sha256:1", if found > 0.0 { 2 } else { 0 });
+        drift = line.show_with(Canvas::board(160, 120), |c| c, Some(&said)).filter(|s| s.state == State::Drift);
         if drift.is_some() {
             assert!(frame >= 300, "an alarm while the model spoke as ever");
             println!("found {} frames after it fell silent", frame - 300);
@@ -171,7 +174,7 @@ fn a_frozen_camera_is_a_state_of_its_own_and_thaws() {
     };
     let (status, at) = (0..100).find_map(|_| show(&frame)).expect("a frozen camera passes for a calm one");
     assert_eq!((status.state, status.cause), (State::Drift, Some(Cause::Frozen)));
-    assert_eq!((status.since_frame, at), (61, 61 + LEAST_FROZEN));
+    assert_eq!((status.since_frame, at), (61, 61 + running::LEAST_FROZEN));
     let mut random = Random::new(5);
     let thawed = (0..10).find_map(|_| show(&Canvas::board(160, 120).noisy(1.5, &mut random)));
     assert_eq!(thawed.map(|(s, _)| s.state), Some(State::Ok));
@@ -256,25 +259,184 @@ fn stamp(frame_id: u64) -> Stamp<'static> {
 
 #[test]
 fn windows_begin_when_their_bootstrap_is_done_and_show_in_the_report() {
-    let mut meter = Meter::new(Config { learn_frames: 120, ..CONFIG });
+    let mut meter = Meter::new(Config { learn_frames: 600, ..CONFIG });
     let mut random = Random::new(4);
     let mut show = |meter: &mut Meter, frame| {
         let lamp = 1.0 + 0.003 * random.normal();
         let canvas = Canvas::board(64, 64).scaled(lamp).noisy(1.5, &mut random);
         meter.observe(&canvas.image(), None, stamp(frame))
     };
-    let mut frame = 0;
-    while meter.reference().is_none_or(|r| r.slow.is_none()) {
-        frame += 1;
-        show(&mut meter, frame);
-        assert!(frame <= 20_000, "the bootstrap never ends");
-    }
-    let luma = |meter: &Meter| meter.report(stamp(0)).features[LUMA];
+    (1..600).for_each(|frame| assert_eq!(show(&mut meter, frame), None));
+    assert!(show(&mut meter, 600).is_some_and(|s| s.state == State::Ok));
+    let slow = meter.take_calibrator().expect("600 ticks are enough").run(|| false).unwrap();
+    let of = Fingerprint::of(meter.reference().unwrap());
+    meter.calibrated(slow.clone(), Fingerprint::of(&Reference { ticks: 1, ..Reference::clone(meter.reference().unwrap()) }));
+    assert!(meter.reference().unwrap().slow.is_none(), "of another reference");
+    meter.calibrated(slow, of);
+    let luma = |meter: &Meter| meter.report(stamp(0)).features[LUMA].clone();
     assert_eq!((luma(&meter).ks, luma(&meter).window_threshold), (None, None));
-    let window = meter.reference().unwrap().slow.as_ref().unwrap().window as u64;
-    (1..=window).for_each(|n| assert_eq!(show(&mut meter, frame + n), None));
+    let reference = meter.reference().unwrap();
+    let window = (reference.slow.as_ref().unwrap().window * reference.tick) as u64;
+    (1..=window).for_each(|n| assert_eq!(show(&mut meter, 600 + n), None));
     let report = luma(&meter);
     let known = [report.ks, report.wasserstein, report.jensen_shannon, report.psi];
     assert!(known.iter().all(|v| v.is_some_and(f64::is_finite)), "{report:?}");
     assert!(report.window_score.unwrap() < report.window_threshold.unwrap());
+}
+
+/// What a model of this digest said, that found so many of one class.
+fn said(digest: &str, found: usize) -> Inference {
+    let model = ModelId { digest: digest.into(), ..ModelId::default() };
+    let short = Detection::new(1, "short".into(), 0.9, [1.0, 1.0, 16.0, 16.0]);
+    Inference {
+        model: Arc::new(model),
+        verdict: if found > 0 { Verdict::Ng } else { Verdict::Ok },
+        detections: vec![short; found],
+        ..Inference::new("model".into(), Arm::A, &Frame::new(None), [160, 120])
+    }
+}
+
+/// A line whose model finds something on every second frame.
+fn judged_line() -> Line {
+    let mut line = Line { meter: Meter::new(Config { learn_frames: 200, ..CONFIG }), random: Random::new(1), frame: 0 };
+    for _ in 0..200 {
+        line.judge("sha256:1", 0.5);
+    }
+    assert_eq!(line.meter.reference().unwrap().model, "sha256:1");
+    line
+}
+
+impl Line {
+    fn judge(&mut self, digest: &str, rate: f64) -> Option<Status> {
+        let found = usize::from(self.random.uniform() < rate) * 2;
+        self.show_with(Canvas::board(160, 120), |c| c, Some(&said(digest, found)))
+    }
+}
+
+#[test]
+fn another_model_is_learned_anew_and_the_image_goes_on() {
+    let mut line = judged_line();
+    // It finds something everywhere, which for the first one would be drift.
+    for _ in 0..400 {
+        assert_eq!(line.judge("sha256:2", 1.0), None);
+    }
+    let reference = line.meter.reference().unwrap();
+    assert_eq!((reference.model.as_str(), reference.features["ng-share"].mean), ("sha256:2", 1.0));
+    assert_eq!(reference.names["class-1"], "short");
+    assert_eq!(reference.features["luma"].ticks, 200, "the image's normal is the old one");
+    assert_eq!(line.meter.relearning(), None);
+    let drift = (0..200).find_map(|_| line.judge("sha256:2", 0.2).filter(|s| s.state == State::Drift));
+    assert_eq!(drift.and_then(|s| s.cause), Some(Cause::Predictions));
+}
+
+#[test]
+fn a_lamp_that_dims_while_a_new_model_is_learned_is_found() {
+    let mut line = judged_line();
+    line.judge("sha256:2", 1.0);
+    assert!(line.meter.relearning().is_some());
+    let (status, _) = line.until_drift(|c| c.scaled(0.8));
+    assert_eq!(status.cause, Some(Cause::Lighting));
+}
+
+#[test]
+fn a_model_that_brings_its_reference_along_is_held_to_it_at_once() {
+    let learned = {
+        let mut line = Line { meter: Meter::new(Config { learn_frames: 200, ..CONFIG }), random: Random::new(3), frame: 0 };
+        (1..200).for_each(|_| assert_eq!(line.judge("sha256:2", 0.9), None));
+        line.judge("sha256:2", 0.9);
+        line.meter.reference().unwrap().clone()
+    };
+    let mut line = judged_line();
+    line.meter.offer(Some(learned));
+    for _ in 0..300 {
+        assert_eq!(line.judge("sha256:2", 0.9), None);
+        assert_eq!(line.meter.relearning(), None);
+    }
+    let drift = (0..200).find_map(|_| line.judge("sha256:2", 0.3).filter(|s| s.state == State::Drift));
+    assert_eq!(drift.and_then(|s| s.cause), Some(Cause::Predictions));
+}
+
+#[test]
+fn a_field_that_leaves_its_normal_is_model_input() {
+    let mut line = Line::new();
+    line.meter.learn(100);
+    let mut random = Random::new(8);
+    let mut told = None;
+    for n in 0..300 {
+        let speed = 1.2 + 0.02 * random.normal() + if n < 200 { 0.0 } else { 0.4 };
+        let fields = Arc::new([("speed".to_string(), serde_json::json!(speed))].into());
+        let said = Inference { fields, ..said("sha256:1", 0) };
+        told = line.show_with(Canvas::board(160, 120), |c| c, Some(&said)).filter(|s| s.state == State::Drift).or(told);
+        assert!(n >= 200 || told.is_none(), "{told:?}");
+    }
+    assert_eq!(told.and_then(|s| s.cause), Some(Cause::ModelInput));
+    let report = line.meter.report(stamp(0));
+    assert_eq!(report.features[FIELD].of.as_deref(), Some("speed"));
+}
+
+#[test]
+fn a_run_length_may_be_a_time() {
+    let mut meter = Meter::new(Config { expected_run_time_ns: 3_600_000_000_000, ..CONFIG });
+    let mut random = Random::new(4);
+    for frame in 0..60 {
+        let canvas = Canvas::board(64, 64).noisy(1.5, &mut random);
+        meter.observe(&canvas.image(), None, Stamp { pts_ns: Some(frame * 40_000_000), ..stamp(frame) });
+    }
+    let reference = meter.reference().unwrap();
+    let length = meter.config.run_length(reference);
+    assert!((88_000..=93_000).contains(&length), "25 frames a second are 90,000 an hour: {length}");
+}
+
+#[test]
+fn what_is_kept_goes_on_where_it_was() {
+    let mut line = judged_line();
+    let (status, _) = line.until_drift(|c| c.scaled(0.8));
+    assert_eq!(status.state, State::Drift);
+    let mut bank = Bank::new(CONFIG, "");
+    *bank.meter("").unwrap() = line.meter;
+    let kept = Snapshot::from_json(&bank.snapshot().to_json()).unwrap();
+
+    let mut again = Bank::new(CONFIG, "");
+    again.restore(kept.clone()).unwrap();
+    assert_eq!((again.status().state, again.status().cause), (State::Drift, Some(Cause::Lighting)));
+    assert_eq!(again.counts().alarms, 1);
+    let meter = again.meter("").unwrap();
+    let sums = kept.meters[""].sums["luma"].sums;
+    let [before, now] = [sums[0].max(sums[1]), meter.report(stamp(0)).features[LUMA].score.unwrap()];
+    assert!((before - now).abs() < 1e-9);
+
+    assert!(Bank::new(CONFIG, "sku").restore(kept).unwrap_err().contains("reference-key"));
+    assert!(Snapshot::from_json("{\"schema\":\"x\"}").is_err());
+}
+
+#[test]
+fn every_key_has_a_reference_of_its_own() {
+    let mut bank = Bank::new(CONFIG, "sku");
+    let mut random = Random::new(12);
+    let mut show = |bank: &mut Bank, sku: &str, light: f64, frame: u64| {
+        let canvas = Canvas::board(96, 96).scaled(light * (1.0 + 0.003 * random.normal())).noisy(1.5, &mut random);
+        bank.meter(sku)?.observe(&canvas.image(), None, stamp(frame))
+    };
+    for frame in 0..400 {
+        let (sku, light) = if frame % 2 == 0 { ("A", 1.0) } else { ("B", 0.6) };
+        let told = show(&mut bank, sku, light, frame);
+        assert!(told.is_none_or(|s| s.state == State::Ok), "{told:?}");
+    }
+    let References::By(set) = bank.references().unwrap() else { panic!("of two SKUs") };
+    let luma = |sku: &str| set.references[sku].features["luma"].mean;
+    assert!((luma("B") / luma("A") - 0.6).abs() < 0.02);
+    let text = References::By(set).to_json();
+
+    let mut again = Bank::new(CONFIG, "sku");
+    again.load(References::from_json(&text).unwrap()).unwrap();
+    let drift = (0..100).find_map(|n| show(&mut again, "A", 0.6, n).filter(|s| s.state == State::Drift));
+    assert_eq!(drift.and_then(|s| s.cause), Some(Cause::Lighting), "A in the light of B");
+    assert_eq!(again.status().state, State::Drift);
+    assert!((0..100).all(|n| show(&mut again, "B", 0.6, n).is_none_or(|s| s.state == State::Ok)));
+    assert_eq!(again.status().state, State::Drift, "the worst of all");
+
+    assert!(Bank::new(CONFIG, "").load(References::from_json(&text).unwrap()).unwrap_err().contains("one for each sku"));
+    let room = (0..MOST_KEYS).filter(|n| again.meter(&format!("C{n}")).is_some()).count();
+    assert_eq!(room, MOST_KEYS - 2);
+    assert!(again.meter("D").is_none() && again.left_out() == 3);
 }

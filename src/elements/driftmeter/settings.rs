@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the user asked for.
+
+use crate::statistics::meter::Config;
+
+pub(super) const DEFAULT_LEARN_FRAMES: u32 = 120;
+/// The reference's rows are kept while learning: 10,000 of them take 4 MB.
+pub(super) const MOST_LEARN_FRAMES: u32 = 10_000;
+pub(super) const LEAST_LEARN_FRAMES: u32 = 20;
+pub(super) const DEFAULT_RUN_LENGTH: u64 = 100_000;
+pub(super) const DEFAULT_SUBSAMPLE: u32 = 16;
+/// What `reference` says for the one that the running model's bundle brings along.
+pub(super) const OF_BUNDLE: &str = "bundle";
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub reference: String,
+    pub reference_key: String,
+    pub persist: String,
+    pub learn_frames: u32,
+    pub expected_run_length: u64,
+    pub expected_run_time: u64,
+    pub subsample: u32,
+    pub report_interval: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            reference: String::new(),
+            reference_key: String::new(),
+            persist: String::new(),
+            learn_frames: DEFAULT_LEARN_FRAMES,
+            expected_run_length: DEFAULT_RUN_LENGTH,
+            expected_run_time: 0,
+            subsample: DEFAULT_SUBSAMPLE,
+            report_interval: 0,
+        }
+    }
+}
+
+impl Settings {
+    pub fn config(&self) -> Config {
+        Config {
+            learn_frames: self.learn_frames,
+            expected_run_length: self.expected_run_length,
+            expected_run_time_ns: self.expected_run_time,
+            subsample: self.subsample,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The event by which `modelinfer` announces the model that runs from the next frame on, with the drift reference that its
+//! bundle brings along.
+//!
+//! `andon/model` (sticky): `name`, `version`, `digest`, and `reference`, which has a meaning within one process only.
+
+use std::sync::Arc;
+
+use crate::{result::ModelId, statistics::reference::Reference};
+
+/// A reference in a structure.
+#[derive(Clone, glib::Boxed)]
+#[boxed_type(name = "AndonDriftReference")]
+struct Boxed(Arc<Reference>);
+
+/// The event for a model.
+pub(super) fn announce(model: &ModelId, reference: Option<Arc<Reference>>) -> gst::Event {
+    let s = gst::Structure::builder("andon/model")
+        .field("name", &model.name)
+        .field("version", &model.version)
+        .field("digest", &model.digest);
+    gst::event::CustomDownstreamSticky::new(match reference {
+        Some(reference) => s.field("reference", Boxed(reference)).build(),
+        None => s.build(),
+    })
+}
+
+/// The reference that the announced model brings along, if any; none of it where the event announces no model.
+pub(super) fn announced(event: &gst::EventRef) -> Option<Option<Arc<Reference>>> {
+    let s = event.structure().filter(|s| s.name() == "andon/model")?;
+    Some(s.get::<Boxed>("reference").ok().map(|boxed| boxed.0))
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The meter: from frames to a state, `learning → ok → warning → drift → ok`, and a named cause.
+
+mod bank;
+mod observations;
+mod report;
+mod running;
+mod snapshot;
+
+use std::sync::Arc;
+
+use super::{
+    calibration::Calibrator,
+    cause::Cause,
+    detector::Calibration,
+    features::*,
+    pixels::Extractor,
+    profile::{LEAST_MATCH, Locator, Profile},
+    reference::{Learner, Reference, format_name},
+    window::Slow,
+};
+use crate::{
+    image::Image,
+    result::{Inference, Part},
+};
+
+pub use bank::{Bank, MOST_KEYS, References};
+pub use report::{FeatureReport, Report, SCHEMA};
+pub use snapshot::Snapshot;
+
+use observations::{Grouper, Still};
+use running::Running;
+
+/// Frames that have to differ again before a camera counts as thawed.
+const THAWED: u64 = 3;
+
+/// How things are, best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// The reference is being learned.
+    #[default]
+    Learning,
+    /// As in the reference.
+    Ok,
+    /// Off for one tick: significant and large, but not yet twice running.
+    Warning,
+    /// Off.
+    Drift,
+}
+
+impl State {
+    /// The name in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Learning => "learning",
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Drift => "drift",
+        }
+    }
+}
+
+/// What the user may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Frames to learn from.
+    pub learn_frames: u32,
+    /// Frames (parts, where parts are told) between false alarms.
+    pub expected_run_length: u64,
+    /// The same as a time, where the reference knows how long an observation takes; 0: not given.
+    pub expected_run_time_ns: u64,
+    /// Every how many rows are read.
+    pub subsample: u32,
+}
+
+impl Config {
+    /// Observations between false alarms.
+    pub fn run_length(&self, reference: &Reference) -> u64 {
+        match reference.observation_ns {
+            Some(ns) if self.expected_run_time_ns > 0 => (self.expected_run_time_ns / ns).max(1),
+            _ => self.expected_run_length,
+        }
+    }
+}
+
+/// A state, why, and since when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The state.
+    pub state: State,
+    /// The cause; none while all is well.
+    pub cause: Option<Cause>,
+    /// The frame since which it holds.
+    pub since_frame: u64,
+}
+
+impl Status {
+    /// The cause's name; empty while there is none.
+    pub fn cause_str(&self) -> &'static str {
+        self.cause.map_or("", Cause::as_str)
+    }
+}
+
+/// Which frame is measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamp<'a> {
+    /// The frame's id.
+    pub frame_id: u64,
+    /// Its presentation time.
+    pub pts_ns: Option<u64>,
+    /// The part it shows; none means it is a part of its own.
+    pub part: Option<&'a Arc<Part>>,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames measured.
+    pub measured: u64,
+    /// Frames too small to measure.
+    pub too_small: u64,
+    /// Black frames that were not learned from.
+    pub black_not_learned: u64,
+    /// Ticks judged.
+    pub ticks: u64,
+    /// Times that drift began.
+    pub alarms: u64,
+}
+
+enum Mode {
+    /// Nothing has been seen yet.
+    Idle,
+    Learning(Box<Learner>),
+    Running(Box<Running>),
+}
+
+/// Measures frames against a reference.
+pub struct Meter {
+    config: Config,
+    key: Arc<str>,
+    extractor: Extractor,
+    locators: [Locator; 2],
+    mode: Mode,
+    grouper: Grouper,
+    still: Still,
+    status: Status,
+    /// The latest frame's features.
+    latest: Row,
+    counts: Counts,
+    /// A reference was given that this stream's frames do not fit.
+    misfit: Option<String>,
+    /// The reference that the running model brings along.
+    offered: Option<Arc<Reference>>,
+    /// What is to be worked out of what was learned.
+    calibrator: Option<Calibrator>,
+}
+
+impl Meter {
+    /// A meter that will learn from the first frames.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            key: Arc::from(""),
+            extractor: Extractor::new(config.subsample),
+            locators: Default::default(),
+            mode: Mode::Idle,
+            grouper: Grouper::default(),
+            still: Still::default(),
+            status: Status::default(),
+            latest: UNKNOWN,
+            counts: Counts::default(),
+            misfit: None,
+            offered: None,
+            calibrator: None,
+        }
+    }
+
+    /// Uses a reference that was learned before. The state becomes ok with the first frame that fits it.
+    pub fn load(&mut self, reference: Reference) {
+        self.take_up(Arc::new(reference));
+    }
+
+    fn take_up(&mut self, reference: Arc<Reference>) {
+        self.extractor = Extractor::new(reference.subsample);
+        self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
+        self.calibrator = None;
+    }
+
+    /// A reference that the running model brings along: in use at once where nothing was seen or given yet; else for the
+    /// model's predictions, once it speaks.
+    pub fn offer(&mut self, reference: Option<Arc<Reference>>) {
+        if let (Mode::Idle, Some(reference)) = (&self.mode, &reference) {
+            self.take_up(reference.clone());
+        }
+        self.offered = reference;
+    }
+
+    /// Another run length, or time, asked for; what was summed so far is kept.
+    pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
+        (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
+        if let Mode::Running(running) = &mut self.mode {
+            running.detector.set_expected_run_length(&running.reference, self.config.run_length(&running.reference));
+        }
+    }
+
+    /// Frames to learn from, the next time.
+    pub fn set_learn_frames(&mut self, frames: u32) {
+        self.config.learn_frames = frames;
+    }
+
+    /// Learns anew from the frames that come.
+    pub fn learn(&mut self, frames: u32) {
+        self.extractor = Extractor::new(self.config.subsample);
+        self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
+        self.calibrator = None;
+        self.flush();
+    }
+
+    /// Forgets what was summed and keeps the reference; answers whether there is one.
+    pub fn reset(&mut self) -> bool {
+        self.flush();
+        match &mut self.mode {
+            Mode::Running(running) => {
+                running.restart();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what was begun: the part and the tick that are not complete. The reference stays.
+    pub fn flush(&mut self) {
+        self.grouper = Grouper::default();
+        self.still = Still::default();
+        if let Mode::Running(running) = &mut self.mode {
+            running.tick = RowMean::default();
+        }
+    }
+
+    /// How things are.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The reference in use.
+    pub fn reference(&self) -> Option<&Arc<Reference>> {
+        match &self.mode {
+            Mode::Running(running) => Some(&running.reference),
+            _ => None,
+        }
+    }
+
+    /// Frames learned so far and frames wanted, while learning.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        match &self.mode {
+            Mode::Learning(learner) => Some((learner.frames, learner.wanted)),
+            _ => None,
+        }
+    }
+
+    /// Ticks of a new model's predictions learned so far and ticks wanted, while only these are learned.
+    pub fn relearning(&self) -> Option<(usize, usize)> {
+        match &self.mode {
+            Mode::Running(running) => running.relearning(),
+            _ => None,
+        }
+    }
+
+    /// Whether the thresholds are estimated or extrapolated; none while learning.
+    pub fn calibration(&self) -> Option<Calibration> {
+        match &self.mode {
+            Mode::Running(running) => Some(running.detector.calibration()),
+            _ => None,
+        }
+    }
+
+    /// Why the reference that was given is not used, said once.
+    pub fn take_misfit(&mut self) -> Option<String> {
+        self.misfit.take()
+    }
+
+    /// What is to be worked out, on a thread that frames do not wait for, of what was learned; said once. The outcome goes
+    /// to [`calibrated`](Self::calibrated).
+    pub fn take_calibrator(&mut self) -> Option<Calibrator> {
+        self.calibrator.take()
+    }
+
+    /// What a calibrator made of the reference of this fingerprint; one that was learned since is another. From now on
+    /// windows are watched too.
+    pub fn calibrated(&mut self, slow: Slow, of: Fingerprint) {
+        let Mode::Running(running) = &mut self.mode else { return };
+        if Fingerprint::of(&running.reference) != of {
+            return;
+        }
+        // A model that came meanwhile has its own predictions.
+        let Slow { mut features, .. } = slow.clone();
+        features.retain(|name, _| running.reference.features.contains_key(name));
+        Arc::make_mut(&mut running.reference).slow = Some(Slow { features, ..slow });
+        running.detector.set_expected_run_length(&running.reference, self.config.run_length(&running.reference));
+    }
+
+    /// Measures a frame; answers the status where it has changed.
+    pub fn observe(&mut self, image: &Image, said: Option<&Inference>, stamp: Stamp) -> Option<Status> {
+        let before = self.status;
+        self.fit(image);
+        let Some(measured) = self.extractor.measure(image) else {
+            self.counts.too_small += 1;
+            return None;
+        };
+        self.counts.measured += 1;
+        self.latest = measured.row;
+        self.still.add(measured.fingerprint, stamp.frame_id);
+        match &self.mode {
+            Mode::Learning(_) => self.observe_learning(image, said, stamp, measured.black),
+            Mode::Running(_) => self.observe_running(said, stamp),
+            Mode::Idle => unreachable!("`fit` has left the idle mode"),
+        }
+        (self.status != before).then_some(self.status)
+    }
+
+    fn observe_learning(&mut self, image: &Image, said: Option<&Inference>, stamp: Stamp, black: bool) {
+        let Mode::Learning(learner) = &mut self.mode else { return };
+        if self.status.state != State::Learning {
+            self.status = Status { state: State::Learning, cause: None, since_frame: stamp.frame_id };
+        }
+        learner.of = Some((image.width, image.height, image.format));
+        if black {
+            self.counts.black_not_learned += 1;
+        } else {
+            if let Some(said) = said {
+                learner.read(said, &mut self.latest);
+            }
+            learner.add_time(stamp.pts_ns);
+            if let Some(profiles) = &learner.profiles {
+                let least = [LEAST_MATCH; 2];
+                let found = locate(&mut self.locators, &self.extractor, profiles, least, &mut self.latest);
+                learner.add_correlations(found);
+            }
+            learner.add_profiles(self.extractor.profiles());
+            learner.longest_still = learner.longest_still.max(self.still.run);
+            let observations = self.grouper.add(&self.latest, stamp.part);
+            observations.into_iter().flatten().for_each(|row| learner.add(row));
+        }
+        if learner.done() {
+            self.learned(image, stamp);
+        }
+    }
+
+    fn observe_running(&mut self, said: Option<&Inference>, stamp: Stamp) {
+        let Mode::Running(running) = &mut self.mode else { return };
+        if self.status.state == State::Learning {
+            self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+        }
+        if let Some(said) = said {
+            running.read(said, &mut self.latest, self.offered.as_deref(), &self.config);
+        }
+        let reference = &running.reference;
+        locate(&mut self.locators, &self.extractor, &reference.profiles, reference.least_match(), &mut self.latest);
+        let was_frozen = self.status.cause == Some(Cause::Frozen);
+        if running.frozen_after.is_some_and(|most| self.still.run >= most) {
+            if !was_frozen {
+                self.counts.alarms += 1;
+                let since_frame = self.still.since;
+                self.status = Status { state: State::Drift, cause: Some(Cause::Frozen), since_frame };
+            }
+        } else if was_frozen {
+            if self.still.differing >= THAWED {
+                running.restart();
+                self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+            }
+        } else {
+            for row in self.grouper.add(&self.latest, stamp.part).into_iter().flatten() {
+                running.observe(&row, stamp, &self.config, &mut self.status, &mut self.counts);
+            }
+        }
+    }
+
+    /// Begins to learn where there is nothing to compare with, or nothing that fits.
+    fn fit(&mut self, image: &Image) {
+        let shape = (image.width, image.height, image.format);
+        let misfit = match &self.mode {
+            Mode::Running(running) if !running.reference.fits(image) => {
+                let [w, h] = running.reference.frame;
+                Some(format!(
+                    "the reference is of {w}x{h} {}, the stream is {}x{} {}: learning anew",
+                    running.reference.format,
+                    image.width,
+                    image.height,
+                    format_name(image.format)
+                ))
+            }
+            Mode::Idle => None,
+            // The frames changed before enough of them were seen.
+            Mode::Learning(learner) if learner.of.is_some_and(|of| of != shape) => None,
+            _ => return,
+        };
+        self.misfit = misfit;
+        self.learn(self.config.learn_frames);
+    }
+
+    fn learned(&mut self, image: &Image, stamp: Stamp) {
+        let Mode::Learning(learner) = std::mem::replace(&mut self.mode, Mode::Idle) else {
+            unreachable!("only a learner is done learning")
+        };
+        let reference = learner.finish(image, self.config.subsample);
+        self.calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
+        self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
+        self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+    }
+}
+
+/// Tells one reference from another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fingerprint(usize, u64);
+
+impl Fingerprint {
+    /// Of a reference.
+    pub fn of(reference: &Reference) -> Self {
+        let luma = reference.features.get(SPECS[LUMA].name).map_or(0.0, |n| n.mean);
+        Self(reference.ticks, luma.to_bits())
+    }
+}
+
+/// Writes position and match into the row; answers the correlations over columns and over rows.
+fn locate(
+    locators: &mut [Locator; 2],
+    extractor: &Extractor,
+    to: &[Profile; 2],
+    least: [f64; 2],
+    row: &mut Row,
+) -> [Option<f64>; 2] {
+    let mut correlations = [None; 2];
+    for (i, raw) in extractor.profiles().into_iter().enumerate() {
+        if let Some(found) = locators[i].locate(raw, &to[i], least[i]) {
+            row[SHIFT_X + i] = found.shift.unwrap_or(f64::NAN);
+            correlations[i] = Some(found.correlation);
+        }
+    }
+    let known = || correlations.iter().flatten();
+    row[MATCH] = known().sum::<f64>() / known().count() as f64;
+    correlations
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a meter says: `andon.drift/1`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Meter, Mode, Stamp};
+use crate::statistics::features::{COUNT, SPECS};
+
+/// The schema of a report.
+pub const SCHEMA: &str = "andon.drift/1";
+
+/// One feature in a report. What is not known is `null`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeatureReport {
+    /// The feature's name.
+    pub name: &'static str,
+    /// What it is of: a class's label, a field's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<Arc<str>>,
+    /// Mean of the latest tick; of the latest frame while learning.
+    pub value: Option<f64>,
+    /// Mean of the reference.
+    pub reference: Option<f64>,
+    /// σ of a tick.
+    pub sigma: Option<f64>,
+    /// Recent distance from the reference, in σ.
+    pub effect: Option<f64>,
+    /// The CUSUM.
+    pub score: Option<f64>,
+    /// Where the CUSUM becomes significant.
+    pub threshold: Option<f64>,
+    /// Kolmogorov-Smirnov D of the latest window of ticks.
+    pub ks: Option<f64>,
+    /// Its Wasserstein distance, in σ.
+    pub wasserstein: Option<f64>,
+    /// Its Jensen-Shannon distance.
+    pub jensen_shannon: Option<f64>,
+    /// Its population stability index.
+    pub psi: Option<f64>,
+    /// The greatest of the four as they are compared, in units of their scatter.
+    pub window_score: Option<f64>,
+    /// Where a window becomes significant.
+    pub window_threshold: Option<f64>,
+}
+
+impl FeatureReport {
+    /// The numbers by their names.
+    pub fn numbers(&self) -> [(&'static str, Option<f64>); 12] {
+        [
+            ("value", self.value),
+            ("reference", self.reference),
+            ("sigma", self.sigma),
+            ("effect", self.effect),
+            ("score", self.score),
+            ("threshold", self.threshold),
+            ("ks", self.ks),
+            ("wasserstein", self.wasserstein),
+            ("jensen-shannon", self.jensen_shannon),
+            ("psi", self.psi),
+            ("window-score", self.window_score),
+            ("window-threshold", self.window_threshold),
+        ]
+    }
+}
+
+/// Everything there is to say, as JSON (`andon.drift/1`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: &'static str,
+    /// `learning`, `ok`, `warning` or `drift`.
+    pub state: &'static str,
+    /// Empty while there is none.
+    pub cause: &'static str,
+    /// The frame since which the state holds.
+    pub since_frame: u64,
+    /// The frame at which it was found.
+    pub frame_id: u64,
+    /// Its presentation time.
+    pub pts_ns: Option<u64>,
+    /// Of several references the one in use, as the SKU; empty where there is one.
+    pub key: Arc<str>,
+    /// Digest of the model whose predictions are watched; empty where there is none.
+    pub model: String,
+    /// `estimated` or `extrapolated`; empty while learning.
+    pub calibration: &'static str,
+    /// Observations (parts or frames) a tick; 0 while learning.
+    pub tick: usize,
+    /// All features.
+    pub features: Vec<FeatureReport>,
+}
+
+impl Report {
+    /// The one-line JSON form.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data with string keys always serialises")
+    }
+}
+
+impl Meter {
+    /// Everything there is to say now.
+    pub fn report(&self, stamp: Stamp) -> Report {
+        let known = |v: f64| v.is_finite().then_some(v);
+        let (running, reader) = match &self.mode {
+            Mode::Running(running) => (Some(running), Some(&running.reader)),
+            Mode::Learning(learner) => (None, Some(&learner.reader)),
+            Mode::Idle => (None, None),
+        };
+        let feature = |i: usize| {
+            let watch = running.and_then(|r| r.detector.watches()[i].as_ref());
+            let window = watch.and_then(|w| w.window);
+            let distance = |d: usize| window.map(|w| w.distances[d]);
+            FeatureReport {
+                name: SPECS[i].name,
+                of: reader.and_then(|r| r.name(i)).cloned(),
+                value: known(watch.map_or(self.latest[i], |w| if w.value.is_nan() { self.latest[i] } else { w.value })),
+                reference: watch.map(|w| w.normal.mean),
+                sigma: watch.map(|w| w.normal.sigma),
+                effect: watch.map(|w| w.effect),
+                score: watch.map(|w| w.score),
+                threshold: watch.map(|w| w.threshold),
+                ks: distance(0),
+                wasserstein: distance(1),
+                jensen_shannon: distance(2),
+                psi: distance(3),
+                window_score: window.map(|w| w.score),
+                window_threshold: window.map(|w| w.threshold),
+            }
+        };
+        Report {
+            schema: SCHEMA,
+            state: self.status.state.as_str(),
+            cause: self.status.cause_str(),
+            since_frame: self.status.since_frame,
+            frame_id: stamp.frame_id,
+            pts_ns: stamp.pts_ns,
+            key: self.key.clone(),
+            model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
+            calibration: running.map_or("", |r| r.detector.calibration().as_str()),
+            tick: running.map_or(0, |r| r.reference.tick),
+            features: (0..COUNT).map(feature).collect(),
+        }
+    }
+}

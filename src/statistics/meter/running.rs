@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The meter while it judges: ticks, the state they lead to, and what happens to predictions where the model changes.
+
+use std::sync::Arc;
+
+use super::{Config, Counts, Stamp, State, Status};
+use crate::{
+    result::Inference,
+    statistics::{
+        cause::{self, Cause},
+        detector::Detector,
+        features::*,
+        predictions::Reader,
+        reference::{LEAST_TICKS, Reference, describe},
+    },
+};
+
+/// Fewest equal frames in a row that make a frozen camera.
+pub(super) const LEAST_FROZEN: u64 = 30;
+/// Ticks in a row without a large effect before drift is over; and ticks in a row that a new cause has to hold.
+const CALM: u32 = 3;
+
+pub(super) struct Running {
+    pub reference: Arc<Reference>,
+    pub detector: Detector,
+    /// Reads what the model says.
+    pub reader: Reader,
+    pub tick: RowMean,
+    /// The first frame of the tick.
+    tick_began: u64,
+    /// Ticks in a row without a large effect.
+    calm: u32,
+    /// Another cause, and the ticks in a row that it has held.
+    other: Option<(Cause, u32)>,
+    /// Equal frames in a row that make a frozen camera; none where the reference itself stood still.
+    pub frozen_after: Option<u64>,
+    /// After a change of model: ticks of what the new one says, and how many are wanted.
+    relearned: Option<(Vec<Row>, usize)>,
+}
+
+impl Running {
+    pub fn new(reference: Arc<Reference>, config: &Config) -> Self {
+        let still = reference.longest_still;
+        Self {
+            detector: Detector::new(&reference, config.run_length(&reference)),
+            reader: Reader::new(&reference.names, reference.embedding.as_ref()),
+            frozen_after: (2 * still < reference.frames).then_some(LEAST_FROZEN.max(4 * still)),
+            reference,
+            tick: RowMean::default(),
+            tick_began: 0,
+            calm: 0,
+            other: None,
+            relearned: None,
+        }
+    }
+
+    pub fn restart(&mut self) {
+        self.detector.restart();
+        self.tick = RowMean::default();
+        (self.calm, self.other) = (0, None);
+    }
+
+    /// Ticks of a new model's predictions so far, and how many are wanted.
+    pub fn relearning(&self) -> Option<(usize, usize)> {
+        self.relearned.as_ref().map(|(ticks, wanted)| (ticks.len(), *wanted))
+    }
+
+    /// Writes what the model said into a row; where it is another model than before, its predictions are learned anew, or
+    /// taken from the reference that it brings along.
+    pub fn read(&mut self, said: &Inference, row: &mut Row, offered: Option<&Reference>, config: &Config) {
+        let digest = &said.model.digest;
+        let nameless = self.reference.model.is_empty() && self.knows_predictions();
+        if !digest.is_empty() && *digest != self.reference.model && !nameless {
+            self.succeed(digest, offered.filter(|r| r.model == *digest), config);
+        }
+        self.reader.read(said, row);
+    }
+
+    /// Whether a reference was learned with a model that had no digest, as those of other people's elements.
+    fn knows_predictions(&self) -> bool {
+        OF_MODEL.into_iter().any(|i| self.reference.features.contains_key(SPECS[i].name))
+    }
+
+    fn succeed(&mut self, digest: &str, offered: Option<&Reference>, config: &Config) {
+        let names = || OF_MODEL.map(|i| SPECS[i].name);
+        let reference = Arc::make_mut(&mut self.reference);
+        reference.model = digest.into();
+        for name in names() {
+            reference.features.remove(name);
+            if let Some(slow) = &mut reference.slow {
+                slow.features.remove(name);
+            }
+        }
+        let known = offered.filter(|o| names().any(|name| o.features.contains_key(name)));
+        if let Some(offered) = known {
+            // Longer ticks scatter less, by at most √ of their length: what is not known counts as scatter.
+            let wider = (offered.tick as f64 / reference.tick as f64).sqrt().max(1.0);
+            for name in names() {
+                let Some(mut normal) = offered.features.get(name).copied() else { continue };
+                normal.sigma *= wider;
+                reference.features.insert(name.into(), normal);
+            }
+            reference.names = offered.names.clone();
+            reference.embedding = offered.embedding.clone();
+            self.reader = Reader::new(&reference.names, reference.embedding.as_ref());
+            self.relearned = None;
+        } else {
+            reference.names.clear();
+            reference.embedding = None;
+            self.reader = Reader::learning();
+            let wanted = LEAST_TICKS.max(config.learn_frames as usize / reference.tick);
+            self.relearned = Some((Vec::with_capacity(wanted), wanted));
+        }
+        self.tick.forget(OF_MODEL);
+        self.detector.replace(OF_MODEL, reference, config.run_length(reference));
+    }
+
+    /// Collects a tick of what a new model says, until there are enough to know what is normal of it.
+    fn relearn(&mut self, row: &Row, config: &Config) {
+        let Some((ticks, wanted)) = &mut self.relearned else { return };
+        if OF_MODEL.into_iter().any(|i| row[i].is_finite()) {
+            ticks.push(*row);
+        }
+        if ticks.len() < *wanted {
+            return;
+        }
+        let normal = |i: usize| Some((SPECS[i].name.to_string(), describe(i, ticks.iter().map(|row| row[i]))?));
+        let reference = Arc::make_mut(&mut self.reference);
+        reference.features.extend(OF_MODEL.filter_map(normal));
+        self.reader.close();
+        reference.names = self.reader.names();
+        reference.embedding = self.reader.embedding().cloned();
+        self.relearned = None;
+        self.detector.replace(OF_MODEL, &self.reference, config.run_length(&self.reference));
+    }
+
+    /// Takes an observation in, and where it ends a tick, judges it.
+    pub fn observe(&mut self, row: &Row, stamp: Stamp, config: &Config, status: &mut Status, counts: &mut Counts) {
+        if self.tick.rows == 0 {
+            self.tick_began = stamp.frame_id;
+        }
+        self.tick.add(row);
+        if (self.tick.rows as usize) < self.reference.tick {
+            return;
+        }
+        counts.ticks += 1;
+        let tick = self.tick.take();
+        self.detector.tick(&tick, self.tick_began);
+        self.relearn(&tick, config);
+        self.judge(stamp, status, counts);
+    }
+
+    fn judge(&mut self, stamp: Stamp, status: &mut Status, counts: &mut Counts) {
+        let alarms = self.detector.alarms();
+        let since_frame = self.detector.since().unwrap_or(stamp.frame_id);
+        let cause = || cause::name(&cause::changes(self.detector.watches()));
+        match status.state {
+            State::Learning | State::Ok if alarms => {
+                *status = Status { state: State::Warning, cause: Some(cause()), since_frame };
+            }
+            State::Warning if alarms => {
+                counts.alarms += 1;
+                *status = Status { state: State::Drift, cause: Some(cause()), since_frame };
+                (self.calm, self.other) = (0, None);
+            }
+            State::Warning => {
+                *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+            }
+            State::Drift => {
+                self.calm = if self.detector.stays() { 0 } else { self.calm + 1 };
+                if self.calm >= CALM {
+                    self.restart();
+                    *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+                } else if alarms {
+                    let now = cause();
+                    let held = self.other.filter(|(other, _)| *other == now).map_or(1, |(_, held)| held + 1);
+                    self.other = (Some(now) != status.cause).then_some((now, held));
+                    if self.other.is_some() && held >= CALM {
+                        *status = Status { state: State::Drift, cause: Some(now), since_frame };
+                        self.other = None;
+                    }
+                }
+            }
+            State::Learning | State::Ok => {}
+        }
+    }
+}
