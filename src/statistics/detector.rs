@@ -34,6 +34,10 @@ const NEWEST: f64 = 0.25;
 const HYSTERESIS: f64 = 0.8;
 /// How much longer than asked for the run length is calibrated to.
 const MARGIN: f64 = 5.0;
+/// Fewest ticks that a threshold can be estimated from.
+const ESTIMATED: usize = 2000;
+/// Longest run length that it can be estimated for, in references.
+const REFERENCES: u64 = 20;
 /// Share of the false alarms asked for that windows may make, where there are any; sums have the rest.
 const SLOW: f64 = 0.5;
 
@@ -222,7 +226,8 @@ impl Detector {
     /// A detector for one false alarm in `expected_run_length` observations.
     pub fn new(reference: &Reference, expected_run_length: u64) -> Self {
         let normals = reference.normals();
-        let calibration = if reference.ticks >= 2000 && expected_run_length <= 20 * reference.frames {
+        let observations = (reference.ticks * reference.tick) as u64;
+        let calibration = if reference.ticks >= ESTIMATED && expected_run_length <= REFERENCES * observations {
             Calibration::Estimated
         } else {
             Calibration::Extrapolated
@@ -351,6 +356,12 @@ impl Detector {
     /// How far the thresholds can be trusted.
     pub fn calibration(&self) -> Calibration {
         self.calibration
+    }
+
+    /// How far those of a feature can be trusted, which may have been known in fewer ticks than others.
+    pub fn calibration_of(&self, feature: usize) -> Option<Calibration> {
+        let known = self.watches[feature]?.normal.ticks as usize;
+        Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })
     }
 }
 

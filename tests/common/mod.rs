@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod arms;
+pub mod drift;
 pub mod judge;
 pub mod schema;
 pub mod tee;

@@ -144,6 +144,8 @@ pub struct Meter {
     grouper: Grouper,
     still: Still,
     status: Status,
+    /// It goes on from before a restart, and that was not told yet.
+    untold: bool,
     /// The latest frame's features.
     latest: Row,
     counts: Counts,
@@ -167,6 +169,7 @@ impl Meter {
             grouper: Grouper::default(),
             still: Still::default(),
             status: Status::default(),
+            untold: false,
             latest: UNKNOWN,
             counts: Counts::default(),
             misfit: None,
@@ -320,7 +323,8 @@ impl Meter {
             Mode::Running(_) => self.observe_running(said, stamp),
             Mode::Idle => unreachable!("`fit` has left the idle mode"),
         }
-        (self.status != before).then_some(self.status)
+        let untold = std::mem::take(&mut self.untold);
+        (untold || self.status != before).then_some(self.status)
     }
 
     fn observe_learning(&mut self, image: &Image, said: Option<&Inference>, stamp: Stamp, black: bool) {

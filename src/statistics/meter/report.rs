@@ -31,6 +31,9 @@ pub struct FeatureReport {
     pub score: Option<f64>,
     /// Where the CUSUM becomes significant.
     pub threshold: Option<f64>,
+    /// How far this and the window's threshold can be trusted: `estimated` or `extrapolated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<&'static str>,
     /// Kolmogorov-Smirnov D of the latest window of ticks.
     pub ks: Option<f64>,
     /// Its Wasserstein distance, in σ.
@@ -121,6 +124,7 @@ impl Meter {
                 effect: watch.map(|w| w.effect),
                 score: watch.map(|w| w.score),
                 threshold: watch.map(|w| w.threshold),
+                calibration: running.and_then(|r| Some(r.detector.calibration_of(i)?.as_str())),
                 ks: distance(0),
                 wasserstein: distance(1),
                 jensen_shannon: distance(2),

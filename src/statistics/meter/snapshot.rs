@@ -92,6 +92,7 @@ impl Bank {
                 // Frames of another run have other ids: since the beginning is all that can be said.
                 let cause = Cause::named(&kept.cause);
                 meter.status = Status { state: State::Drift, cause, since_frame: 0 };
+                meter.untold = true;
             }
             if let Mode::Running(running) = &mut meter.mode {
                 running.detector.recall(&kept.sums);

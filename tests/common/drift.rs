@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What every test of `driftmeter` needs: boards under a camera, and a line that takes them through the element.
+
+use std::sync::{Arc, Mutex};
+
+use gst::prelude::*;
+use serde_json::Value;
+
+/// Pixels of a frame.
+pub const WIDTH: usize = 96;
+/// Rows of them.
+pub const HEIGHT: usize = 80;
+
+/// A small, seeded generator (xorshift64*).
+pub struct Random(pub u64);
+
+impl Random {
+    /// In 0..1.
+    pub fn uniform(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A board of traces under a camera with some noise; every board has its defect elsewhere.
+pub fn board(random: &mut Random, light: f64) -> Vec<u8> {
+    let spot = (random.uniform() * (WIDTH * HEIGHT) as f64) as usize;
+    let pixel = |i: usize| {
+        let (x, y) = (i % WIDTH, i / WIDTH);
+        let trace = (x * x / 90) % 13 < 4 || (y * y / 110) % 17 < 4;
+        let copper = trace && !(spot..spot + 6).contains(&i);
+        let noise = 4.0 * (random.uniform() + random.uniform() - 1.0);
+        ((if copper { 170.0 } else { 60.0 }) * light + noise).clamp(0.0, 255.0) as u8
+    };
+    (0..WIDTH * HEIGHT).map(pixel).collect()
+}
+
+/// A frame of 60 a second.
+pub fn buffer(pixels: Vec<u8>, frame: u64) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_slice(pixels);
+    buffer.get_mut().unwrap().set_pts(frame * gst::ClockTime::SECOND / 60);
+    buffer
+}
+
+/// A pipeline that takes boards through `driftmeter` with `properties`.
+pub fn line(properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
+    let pipeline = super::launch(&format!(
+        "appsrc name=in format=time caps=video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate=60/1 \
+         ! driftmeter name=meter {properties} ! fakesink name=out"
+    ));
+    let source = pipeline.by_name("in").unwrap().downcast().unwrap();
+    let meter = pipeline.by_name("meter").unwrap();
+    (pipeline, source, meter)
+}
+
+/// Takes the frames through the meter; answers all messages.
+#[track_caller]
+pub fn run(properties: &str, frames: impl Iterator<Item = gst::Buffer>) -> (Vec<gst::Message>, gst::Element) {
+    let (pipeline, source, meter) = line(properties);
+    // Read while it still runs: stopping forgets.
+    let stats = watch_stats(&meter);
+    for frame in frames {
+        source.push_buffer(frame).unwrap();
+    }
+    source.end_of_stream().unwrap();
+    let messages = super::play(&pipeline);
+    drop(stats);
+    (messages, meter)
+}
+
+/// Keeps the `stats` of `meter` as they are when the stream ends.
+pub fn watch_stats(meter: &gst::Element) -> Arc<Mutex<Option<gst::Structure>>> {
+    let kept = Arc::new(Mutex::new(None));
+    let (meter, keep) = (meter.clone(), kept.clone());
+    let pad = meter.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if info.event().is_some_and(|e| e.type_() == gst::EventType::Eos) {
+            *keep.lock().unwrap() = Some(meter.property::<gst::Structure>("stats"));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    kept
+}
+
+/// State and cause of every `andon/drift`, in order.
+pub fn states(messages: &[gst::Message]) -> Vec<(String, String)> {
+    let text = |v: &Value, name: &str| v[name].as_str().unwrap().to_string();
+    super::jsons(messages, "andon/drift").iter().map(|v| (text(v, "state"), text(v, "cause"))).collect()
+}
+
+/// The same, to be compared.
+pub fn pairs(states: &[(String, String)]) -> Vec<(&str, &str)> {
+    states.iter().map(|(s, c)| (s.as_str(), c.as_str())).collect()
+}
