@@ -6,7 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{arg, fails, ok};
-use gstandon::statistics::reference::Reference;
+use gstandon::statistics::{meter::References, reference::Reference};
 
 /// A video of snow, so many frames of it.
 fn video(folder: &Path, frames: u32) -> PathBuf {
@@ -105,4 +105,22 @@ fn what_cannot_be_learned_from_is_named() {
     let says = fails(2, &["reference", arg(&broken), "--into=/nowhere/reference.json"]);
     assert!(says.contains("there is no folder /nowhere"), "{says}");
     assert!(fails(2, &["reference", arg(&broken), "--into", into, "--caps=!"]).contains("'!' is no caps"));
+}
+
+#[test]
+fn references_of_several_products_go_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (video, into) = (video(folder.path(), 60), folder.path().join("references.json"));
+    for sku in ["A", "B"] {
+        ok(&["reference", arg(&video), "--into", arg(&into), &format!("--key=sku={sku}")]);
+    }
+    let text = std::fs::read_to_string(&into).unwrap();
+    let References::By(set) = References::from_json(&text).unwrap() else { panic!("a set: {text}") };
+    assert_eq!((set.key.as_str(), set.references.keys().collect::<Vec<_>>()), ("sku", vec![&"A".to_string(), &"B".to_string()]));
+
+    let says = fails(2, &["reference", arg(&video), "--into", arg(&into), "--key=lot=7"]);
+    assert!(says.contains("no references by lot"), "{says}");
+    assert_eq!(std::fs::read_to_string(&into).unwrap(), text, "nothing was lost");
+    let says = fails(2, &["reference", arg(&video), "--into", arg(&into), "--key=sku"]);
+    assert!(says.contains("NAME=VALUE"), "{says}");
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    adwin::Adwin,
     embedding::Place,
     features::*,
     predictions::Reader,
@@ -31,6 +32,8 @@ const LAG_1: f64 = 0.1;
 pub const LEAST_TICKS: usize = 20;
 /// Fewest ticks that a feature has to be known in.
 const LEAST_KNOWN: usize = 8;
+/// ADWIN's δ over all features.
+const UNSTEADY: f64 = 0.001;
 /// Share of the features that have to reach [`LAG_1`]; the others are taken care of by their σ.
 const MOST_FEATURES: f64 = 0.8;
 
@@ -88,6 +91,9 @@ pub struct Reference {
     /// Mean time from observation to observation, where frames had timestamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation_ns: Option<u64>,
+    /// Features that changed while they were learned, as ADWIN finds: what is normal of them is a mixture.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsteady: Vec<String>,
     /// What chance makes of windows and sums; none where there are too few ticks, or it was not worked out yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<Slow>,
@@ -262,6 +268,7 @@ impl Learner {
     /// The reference, without what a [`Calibrator`](super::calibration::Calibrator) adds.
     pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
         let Normals { tick, ticks, features } = normals(&self.observations);
+        let unsteady = unsteady(&self.ticks(tick), &features);
         let named = SPECS.iter().zip(features).filter_map(|(s, n)| Some((s.name.to_string(), n?)));
         Reference {
             schema: SCHEMA.into(),
@@ -279,9 +286,24 @@ impl Learner {
             names: self.reader.names(),
             embedding: self.reader.embedding().cloned(),
             observation_ns: self.span_ns.map(|(a, b)| (b - a) / self.observations.len().max(1) as u64).filter(|ns| *ns > 0),
+            unsteady,
             slow: None,
         }
     }
+}
+
+/// Features whose mean changed from one stretch of these ticks to another. Tests a feature with its share of one false
+/// finding in a thousand references.
+fn unsteady(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Vec<String> {
+    let known = normals.iter().flatten().count().max(1) as f64;
+    let changed = |i: usize, normal: &Normal| {
+        let mut adwin = Adwin::new(UNSTEADY / known);
+        // ADWIN's bound is for values of 0..1: four σ either way.
+        let scaled = ticks.iter().map(|row| (row[i] - normal.mean) / (8.0 * normal.sigma) + 0.5);
+        scaled.filter(|v| v.is_finite()).filter(|v| adwin.add(v.clamp(0.0, 1.0))).count() > 0
+    };
+    let found = normals.iter().enumerate().filter(|(i, n)| n.is_some_and(|n| changed(*i, &n)));
+    found.map(|(i, _)| SPECS[i].name.to_string()).collect()
 }
 
 /// What observations amount to.
@@ -406,6 +428,16 @@ mod tests {
         let n = normals(&ar(0.9, 4000, 3));
         assert!((12..=96).contains(&n.tick), "{}", n.tick);
         assert!(n.features[LUMA].unwrap().lag_1 < 0.3);
+    }
+
+    #[test]
+    fn what_changes_while_it_is_learned_is_said() {
+        let unsteady_of = |step: f64| {
+            let mut rows = ar(0.0, 1000, 3);
+            rows[600..].iter_mut().for_each(|row| row[LUMA] += step);
+            unsteady(&rows, &normals(&rows).features)
+        };
+        assert_eq!((unsteady_of(0.0), unsteady_of(0.2)), (vec![], vec!["luma".to_string()]));
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub struct Document {
     /// Its presentation time.
     #[serde(default)]
     pub pts_ns: Option<u64>,
+    /// Of several references the one in use, as the SKU.
+    #[serde(default)]
+    pub key: String,
+    /// Digest of the model whose predictions are watched.
+    #[serde(default)]
+    pub model: String,
+    /// Features that changed while the reference was learned.
+    #[serde(default)]
+    pub unsteady: Vec<String>,
     /// `estimated` or `extrapolated`; empty while learning.
     #[serde(default)]
     pub calibration: String,
@@ -36,6 +45,9 @@ pub struct Document {
 pub struct Measured {
     /// Its name.
     pub name: String,
+    /// What it is of: a class's label, a field's name.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Mean of the latest tick.
     pub value: Option<f64>,
     /// Mean of the reference.
@@ -49,13 +61,32 @@ pub struct Measured {
     /// Where the score becomes significant.
     pub threshold: Option<f64>,
     /// Its own threshold's label, where it has one.
+    #[serde(default)]
     pub calibration: Option<String>,
+    /// Kolmogorov-Smirnov D of the latest window.
+    #[serde(default)]
+    pub ks: Option<f64>,
+    /// Its population stability index.
+    #[serde(default)]
+    pub psi: Option<f64>,
+    /// What the window has been compared by.
+    #[serde(default)]
+    pub window_score: Option<f64>,
+    /// Where a window becomes significant.
+    #[serde(default)]
+    pub window_threshold: Option<f64>,
 }
 
 impl Measured {
-    /// More than chance makes of it.
+    /// More than chance makes of it, by its sum or by its latest window.
     pub fn significant(&self) -> bool {
-        matches!((self.score, self.threshold), (Some(score), Some(threshold)) if score > threshold)
+        let beyond = |score, threshold| matches!((score, threshold), (Some(s), Some(t)) if s > t);
+        beyond(self.score, self.threshold) || beyond(self.window_score, self.window_threshold)
+    }
+
+    /// Its name, and what it is of.
+    pub fn title(&self) -> String {
+        self.of.as_ref().map_or_else(|| self.name.clone(), |of| format!("{} ({of})", self.name))
     }
 }
 
@@ -103,6 +134,8 @@ pub struct Normal {
 pub struct Feature {
     /// Its name.
     pub name: String,
+    /// What it is of.
+    pub of: Option<String>,
     /// Its value by frame number.
     pub points: Vec<(f64, f64)>,
     /// What was expected, in order.
@@ -169,6 +202,7 @@ impl Course {
         let keep = self.heard.is_multiple_of(self.stride);
         for measured in &document.features {
             let feature = self.feature(&measured.name);
+            feature.of = measured.of.clone().or(feature.of.take());
             if keep {
                 feature.points.push((number as f64, measured.value.unwrap_or(f64::NAN)));
             }

@@ -93,6 +93,7 @@ fn found(course: &Course, change: &Change) -> String {
 /// A feature that is off: how far, and from what.
 fn off(f: &Measured) -> String {
     let (name, _) = feature(&f.name);
+    let name = f.of.as_ref().map_or(name.clone(), |of| format!("{name} ({of})"));
     let name = if name == f.name { name } else { name.to_lowercase() };
     format!(
         "{name} {} instead of {} ({} σ)",

@@ -30,6 +30,14 @@ pub fn page(record: &Record, source: &str) -> String {
         s += "<h2>Alarms</h2>\n";
         s += &html::table(&table.header, &table.rows);
     }
+    if let Some(last) = course.last.as_ref().filter(|d| !d.unsteady.is_empty()) {
+        let _ = writeln!(
+            s,
+            "<p><b>The reference itself changed while it was learned</b>: {}. What changed there passes for normal; learn from \
+             a stretch that is as it should be from beginning to end.</p>",
+            escape(&last.unsteady.join(", "))
+        );
+    }
     let Table { header, rows } = tables::features(course);
     if !rows.is_empty() {
         s += "<h2>Features in the last report</h2>\n";
@@ -38,7 +46,8 @@ pub fn page(record: &Record, source: &str) -> String {
             s,
             "<p class=\"small\">Effect: how far the latest ticks lie from the reference, in σ. A feature is off where its score has \
              passed its threshold and its effect is large enough to matter; an alarm is that in two ticks running. A threshold is \
-             estimated where the reference is long enough for the run length asked for, and extrapolated where it is not.</p>"
+             estimated where the reference is long enough for the run length asked for, and extrapolated where it is not. KS D, \
+             PSI and window are of the latest window of ticks, and are there for references of 500 ticks and more.</p>"
         );
     }
     s += &footer(record, source);
@@ -86,6 +95,9 @@ fn footer(record: &Record, source: &str) -> String {
             "<p class=\"small\">It holds {} runs, one after the other: frames of the later ones are counted on.</p>",
             record.runs
         );
+    }
+    if let Some(last) = course.last.as_ref().filter(|d| !d.model.is_empty()) {
+        let _ = writeln!(s, "<p class=\"small\">Predictions are of the model {}.</p>", escape(&last.model));
     }
     let unknown = tables::unknown(course);
     if !unknown.is_empty() {

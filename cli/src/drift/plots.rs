@@ -119,6 +119,7 @@ fn multiple(
         Some((row, column)) => (format!("Row {}, column {}", row + 1, column + 1), ""),
         None => words::feature(&feature.name),
     };
+    let words = feature.of.as_ref().map_or(words.clone(), |of| format!("{words}: {of}"));
     let ends = feature.normals.iter().skip(1).map(|n| n.from as f64).chain([course.span.1 as f64]);
     let band = |(normal, end): (&super::course::Normal, f64)| Band {
         span: (normal.from as f64, end),

@@ -47,7 +47,11 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
             one => vec![one],
         };
         for message in several {
-            if let Some((who, document)) = document(message).map_err(|what| format!("message {}: {what}", i + 1))? {
+            if let Some((mut who, document)) = document(message).map_err(|what| format!("message {}: {what}", i + 1))? {
+                // Every reference of a meter has a course of its own.
+                if !document.key.is_empty() {
+                    who = format!("{who}:{}", document.key);
+                }
                 records.entry(who).or_default().hear(document);
             }
         }
@@ -135,6 +139,14 @@ mod tests {
         assert!(read(&text, None).unwrap_err().contains("left, right"));
         assert_eq!(read(&text, Some("right")).unwrap().course.span, (2, 2));
         assert!(read(&text, Some("middle")).unwrap_err().contains("left, right"));
+    }
+
+    #[test]
+    fn every_reference_of_a_meter_has_a_course_of_its_own() {
+        let of = |sku: &str| line("m", 1, "ok").replace("\"frame_id\"", &format!("\"key\":\"{sku}\",\"frame_id\""));
+        let text = [of("A"), of("B")].join("\n");
+        assert!(read(&text, None).unwrap_err().contains("m:A, m:B"));
+        assert_eq!(read(&text, Some("m:B")).unwrap().course.heard(), 1);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn alarms(course: &Course) -> Option<Table> {
     let row = |(i, alarm): (usize, &Alarm)| {
         let began = &alarm.began;
         let mut named: Vec<_> =
-            began.off.iter().take(MOST_NAMED).map(|f| format!("{} {} σ", f.name, words::effect(f.effect))).collect();
+            began.off.iter().take(MOST_NAMED).map(|f| format!("{} {} σ", f.title(), words::effect(f.effect))).collect();
         if began.off.len() > MOST_NAMED {
             named.push(format!("{} more", began.off.len() - MOST_NAMED));
         }
@@ -52,9 +52,14 @@ pub fn features(course: &Course) -> Table {
         "largest in alarm",
         "score",
         "threshold",
+        "KS D",
+        "PSI",
+        "window",
+        "its threshold",
         "thresholds are",
     ];
     let Some(last) = &course.last else { return Table { header, rows: Vec::new() } };
+    let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.2}"));
     let number = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.1}"));
     let row = |f: &super::course::Measured| {
         let seen = course.features.iter().find(|seen| seen.name == f.name);
@@ -64,7 +69,7 @@ pub fn features(course: &Course) -> Table {
             .filter(|_| f.threshold.is_some())
             .or(Some(&last.calibration).filter(|c| !c.is_empty() && f.threshold.is_some()));
         vec![
-            f.name.clone(),
+            f.title(),
             words::value(f.value, f.sigma),
             words::value(f.reference, f.sigma),
             words::value(f.sigma, f.sigma),
@@ -72,6 +77,10 @@ pub fn features(course: &Course) -> Table {
             words::effect(seen.filter(|s| s.largest != 0.0).map(|s| s.largest)),
             number(f.score),
             number(f.threshold),
+            share(f.ks),
+            share(f.psi),
+            number(f.window_score),
+            number(f.window_threshold),
             calibration.map_or("–".into(), Clone::clone),
         ]
     };

@@ -22,6 +22,12 @@ pub fn feature(name: &str) -> (String, &'static str) {
         "top-score" => ("Top score", "of the model on a frame, 0 to 1"),
         "detections" => ("Detections", "a frame"),
         "ng-share" => ("Called ng", "share of frames"),
+        "review-share" => ("To be looked at", "share of frames"),
+        "box-size" => ("Box size", "√ of the share of the frame"),
+        "anomaly" => ("Anomaly", "score of the model, 0 to 1"),
+        "embedding" => ("Embedding", "MMD² to the reference's"),
+        "missing-share" => ("Not judged for want of input", "share of frames"),
+        class if class.starts_with("class-") => (class, "detections a frame"),
         other => (other, ""),
     };
     (words.into(), what)
@@ -80,7 +86,7 @@ mod tests {
     #[test]
     fn a_feature_of_a_later_version_goes_by_its_own_name() {
         assert_eq!(feature("grid-03").0, "Luma in row 1, column 4");
-        assert_eq!(feature("class-open"), ("class-open".into(), ""));
+        assert_eq!(feature("hue"), ("hue".into(), ""));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod files;
 mod line;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,7 +14,13 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use comfy_table::CellAlignment;
 use gst::prelude::*;
-use gstandon::statistics::reference::Reference;
+use gstandon::{
+    capture,
+    statistics::{
+        meter::{References, Set},
+        reference::Reference,
+    },
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
@@ -36,6 +42,9 @@ pub struct MakeReference {
     /// The file for `reference` of driftmeter
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
+    /// Of one product among several: adds the reference to those in FILE that reference-key=NAME of driftmeter tells apart
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key)]
+    key: Option<(String, String)>,
     /// Judge every frame with this bundle first, so that the reference knows its predictions
     #[arg(long, value_name = "BUNDLE")]
     model: Option<PathBuf>,
@@ -67,6 +76,7 @@ impl MakeReference {
         if !folder.is_dir() {
             return Err(Usage(format!("{}: there is no folder {}", self.into.display(), folder.display())).into());
         }
+        let others = self.others()?;
         init()?;
         let caps = self.caps.as_deref().map(str::parse::<gst::Caps>).transpose();
         let caps = caps.map_err(|_| Usage(format!("'{}' is no caps", self.caps.as_deref().unwrap_or_default())))?;
@@ -101,8 +111,27 @@ impl MakeReference {
         let learned = self.pass(self.model.as_deref(), Some(wanted), &files, caps.as_ref(), &bar, save)?;
         let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
         let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
+        if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
+            set.references.insert(value.clone(), reference.clone());
+            capture::replace_file(&self.into, References::By(set).to_json().as_bytes())?;
+        }
         self.print(&reference, &seen, &learned);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What FILE holds already of other products; none where it is of one alone.
+    fn others(&self) -> Result<Option<Set>> {
+        let Some((key, _)) = &self.key else { return Ok(None) };
+        let text = match fs::read_to_string(&self.into) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(Set::new(key))),
+            Err(e) => return Err(Usage(format!("{}: {e}", self.into.display())).into()),
+        };
+        let known = References::from_json(&text).map_err(|e| Usage(format!("{}: {e}", self.into.display())))?;
+        match known {
+            References::By(set) if set.key == *key => Ok(Some(set)),
+            _ => Err(Usage(format!("{} holds no references by {key}: name another file", self.into.display())).into()),
+        }
     }
 
     fn pass<T>(
@@ -165,7 +194,24 @@ impl MakeReference {
             _ => "",
         };
         println!("thresholds are {}{stand}", learned.calibration);
+        if !reference.unsteady.is_empty() {
+            println!(
+                "it changed while it was learned, and what changed passes for normal: {}",
+                reference.unsteady.join(", ")
+            );
+        }
+        if reference.slow.is_none() {
+            println!("fewer than 500 ticks: sums are watched, windows are not");
+        }
         println!("reference: {}", self.into.display());
+    }
+}
+
+/// `NAME=VALUE`.
+fn key(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("a key is NAME=VALUE, as in sku=A".into()),
     }
 }
 

@@ -181,6 +181,8 @@
 //! ## Events
 //!
 //! `andon/arm`, `andon/part` and `andon/fields` from upstream; `andon/part` and `andon/fields` also sent to the element.
+//! Downstream before the first frame of a model: `andon/model` (sticky; `name`, `version`, `digest`, and within the process
+//! the drift reference that its bundle brings along).
 
 mod events;
 mod flight;

@@ -35,6 +35,13 @@ pub struct Set {
     pub references: BTreeMap<String, Reference>,
 }
 
+impl Set {
+    /// None yet.
+    pub fn new(key: &str) -> Self {
+        Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
+    }
+}
+
 impl References {
     /// Reads a file's text; the error says what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
@@ -129,8 +136,7 @@ impl Bank {
         if self.by.is_empty() {
             return known().next().map(|(_, reference)| References::One(Box::new(reference)));
         }
-        let references: BTreeMap<_, _> = known().collect();
-        let set = Set { schema: SET_SCHEMA.into(), key: self.by.clone(), references };
+        let set = Set { references: known().collect(), ..Set::new(&self.by) };
         (!set.references.is_empty()).then_some(References::By(set))
     }
 

@@ -24,7 +24,7 @@ use crate::{
     result::{Inference, Part},
 };
 
-pub use bank::{Bank, MOST_KEYS, References};
+pub use bank::{Bank, MOST_KEYS, References, Set};
 pub use report::{FeatureReport, Report, SCHEMA};
 pub use snapshot::Snapshot;
 

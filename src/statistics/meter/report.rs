@@ -89,6 +89,9 @@ pub struct Report {
     pub model: String,
     /// `estimated` or `extrapolated`; empty while learning.
     pub calibration: &'static str,
+    /// Features that changed while the reference was learned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsteady: Vec<String>,
     /// Observations (parts or frames) a tick; 0 while learning.
     pub tick: usize,
     /// All features.
@@ -143,6 +146,7 @@ impl Meter {
             key: self.key.clone(),
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
             calibration: running.map_or("", |r| r.detector.calibration().as_str()),
+            unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
             features: (0..COUNT).map(feature).collect(),
         }
