@@ -7,7 +7,9 @@
 //! once: the end and the mean of a stretch of an AR(1) are jointly normal, given its beginning. The day is a sine in two
 //! thirds of the features, four days in the reference, and goes on after it.
 //!
-//!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED]
+//!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED] [CASE]
+//!
+//! A case is the beginning of its name; without one, all are run.
 
 use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
 
@@ -259,15 +261,19 @@ fn main() {
     let mild = Case { name: "a day of 0.3 σ", day: 0.3, ..independent };
     let beyond = |case: Case| Case { asked: 200.0, ..case };
     let short = |case: Case, parts| Case { parts, ..case };
+    let only = std::env::args().skip(1).find(|a| !a.starts_with('-') && a.parse::<f64>().is_err());
+    let chosen = |case: &Case| only.as_ref().is_none_or(|only| case.name.starts_with(only.as_str()));
     let begin = Instant::now();
     let mut ticks = 0;
-    for case in [independent, near, far, mild, day] {
+    for case in [independent, near, far, mild, day].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }
     println!("Beyond: asked for longer than the reference can tell, or too few ticks\n");
-    for case in [short(near, 5_000), short(far, 5_000), short(independent, 120)] {
+    for case in [short(near, 5_000), short(far, 5_000), short(independent, 120)].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }
-    ticks += run(beyond(independent), references.div_ceil(5), lengths / 4.0);
+    if chosen(&independent) {
+        ticks += run(beyond(independent), references.div_ceil(5), lengths / 4.0);
+    }
     println!("{ticks} ticks in {:.0} s", begin.elapsed().as_secs_f64());
 }

@@ -331,3 +331,37 @@ fn a_bundle_brings_its_reference_along() {
     assert!(warnings(&messages).iter().any(|w| w.contains("left aside")), "{:?}", warnings(&messages));
     assert_eq!(pairs(&states(&messages)), [("ok", "")], "the line goes on");
 }
+
+#[test]
+fn a_hundred_state_changes_leave_no_thread_behind_also_while_thresholds_are_worked_out() {
+    let pipeline = common::launch(
+        "videotestsrc pattern=snow ! video/x-raw,format=GRAY8,width=32,height=32 ! driftmeter name=m learn-frames=600 \
+         ! fakesink name=out async=false",
+    );
+    let learned = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = learned.clone();
+    let meter = pipeline.by_name("m").unwrap();
+    meter.connect_notify(Some("state"), move |_, _| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    for k in 0..100 {
+        let state = [gst::State::Playing, gst::State::Paused, gst::State::Ready, gst::State::Null][k % 4];
+        let before = learned.load(std::sync::atomic::Ordering::Relaxed);
+        pipeline.set_state(state).unwrap();
+        pipeline.state(gst::ClockTime::from_seconds(60)).0.unwrap();
+        // Now and then it is stopped just when it has learned, and the thread has its hands full.
+        let until = std::time::Instant::now() + common::WATCHDOG;
+        while k % 20 == 0 && learned.load(std::sync::atomic::Ordering::Relaxed) == before {
+            assert!(std::time::Instant::now() < until, "it never learns");
+            std::thread::yield_now();
+        }
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    let weak = meter.downgrade();
+    drop((pipeline, meter));
+    let until = std::time::Instant::now() + common::WATCHDOG;
+    while weak.upgrade().is_some() {
+        assert!(std::time::Instant::now() < until, "a thread holds the element");
+        std::thread::yield_now();
+    }
+}

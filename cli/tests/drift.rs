@@ -3,9 +3,14 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
-use common::{arg, fails, ok};
+use common::{andon, arg, fails, ok};
+use gstandon::statistics::meter::Snapshot;
 
 /// Snow under a lamp, and then, for so many frames, under a dimmer one; recorded as JSON lines.
 fn record(folder: &Path, dim: u32) -> PathBuf {
@@ -100,4 +105,44 @@ fn a_page_that_cannot_be_written_says_where() {
     assert!(says.contains("/nowhere/page.html") && says.contains("--out=FILE"), "{says}");
     let (page, _) = page(&report);
     assert!(page.contains("<h1>No drift</h1>") && page.contains("set report-interval"), "{page}");
+}
+
+#[test]
+fn a_line_killed_forty_times_keeps_its_state_of_drift_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("drift-state.json");
+    let launch = folder.path().join("line.launch");
+    // The light comes and goes, so that the state changes and is written again and again.
+    let source = |contrast: &str| {
+        format!(
+            "videotestsrc pattern=snow num-buffers=200 ! video/x-raw,format=I420,width=48,height=48,framerate=30/1 \
+             ! videobalance contrast={contrast} ! c.\n"
+        )
+    };
+    let text = format!(
+        "concat name=c ! driftmeter learn-frames=20 persist={} ! fakesink\n{}",
+        state.display(),
+        ["1", "0.5"].map(source).concat().repeat(20)
+    );
+    std::fs::write(&launch, text).unwrap();
+    let (mut seen, mut since) = (0, None);
+    for kill in 0..40u64 {
+        let mut line = andon(&["run", arg(&launch)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Killed a little later each time after something was written, so that it is in the midst of it now and then.
+        let written = || std::fs::metadata(&state).and_then(|m| m.modified()).ok();
+        while written() == since && line.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_micros(200 * kill));
+        let _ = line.kill();
+        line.wait().unwrap();
+        since = written();
+        if let Ok(text) = std::fs::read_to_string(&state) {
+            seen += 1;
+            let kept = Snapshot::from_json(&text).unwrap_or_else(|e| panic!("kill {kill}: {e}"));
+            assert_eq!(kept.meters.len(), 1);
+        }
+    }
+    assert_eq!(seen, 40);
+    assert!(!folder.path().join("drift-state.json.bad").exists(), "none was put aside");
 }
