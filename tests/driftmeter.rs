@@ -36,6 +36,9 @@ fn a_lamp_that_dims_is_drift_by_lighting() {
     println!("the lamp dims at frame 250; drift told at {at}, since {since}");
     assert!((245..=255).contains(&since) && at <= 270, "since {since}, told at {at}");
     let luma = drift["features"].as_array().unwrap().iter().find(|f| f["name"] == "luma").unwrap().clone();
+    assert!(drift["off"][0]["effect"].as_f64() < Some(-4.0), "{}", drift["off"]);
+    let text = messages.iter().filter_map(|m| m.structure()?.get::<String>("off").ok()).next_back().unwrap();
+    assert!(text.contains("luma −") || text.contains("luma -"), "{text}");
     let share = luma["value"].as_f64().unwrap() / luma["reference"].as_f64().unwrap();
     assert!((share - 0.8).abs() < 0.02, "{luma}");
     assert!(luma["score"].as_f64() > luma["threshold"].as_f64() && luma["effect"].as_f64() < Some(-4.0), "{luma}");

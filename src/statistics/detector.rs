@@ -186,7 +186,7 @@ impl Watch {
     }
 
     /// How far off, in what is large.
-    fn clarity(&self) -> f64 {
+    pub fn clarity(&self) -> f64 {
         (self.delta() / self.normal.sigma / self.large).abs()
     }
 

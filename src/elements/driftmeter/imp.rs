@@ -36,6 +36,9 @@ use crate::{
     },
 };
 
+/// Features that a message has room for; its `json` has all.
+const MOST_NAMED: usize = 6;
+
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("driftmeter", gst::DebugColorFlags::empty(), Some("Drift of image and predictions"))
 });
@@ -171,12 +174,15 @@ impl DriftMeter {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]),
+            Err(e) => {
+                return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]);
+            }
         };
         if let Err(e) = Snapshot::from_json(&text).and_then(|snapshot| bank.restore(snapshot)) {
             let aside = format!("{path}.bad");
             let moved = std::fs::rename(path, &aside);
-            let fate = moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
+            let fate =
+                moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{path}: {e}: learning anew; {fate}"]);
         }
     }
@@ -196,7 +202,9 @@ impl DriftMeter {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,
-                ["there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"]
+                [
+                    "there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"
+                ]
             );
         }
         if let Some(report) = outcome.changed {
@@ -245,7 +253,7 @@ impl DriftMeter {
         stats.set("model", &report.model);
         stats.set("observations-per-tick", report.tick as u64);
         stats.set("calibration", report.calibration);
-        for f in &report.features {
+        for f in report.features.iter().filter(|f| f.value.is_some() || f.reference.is_some()) {
             let mut feature = gst::Structure::new_empty("feature");
             if let Some(of) = &f.of {
                 feature.set("of", &**of);
@@ -260,11 +268,13 @@ impl DriftMeter {
 }
 
 fn fields(name: &str, report: &Report) -> gst::Structure {
+    let off: Vec<_> = report.off.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     gst::Structure::builder(name)
         .field("state", report.state)
         .field("cause", report.cause)
         .field("since-frame", report.since_frame)
         .field("key", &*report.key)
+        .field("off", off.join(", "))
         .build()
 }
 
@@ -278,8 +288,9 @@ impl ObjectSubclass for DriftMeter {
 impl ObjectImpl for DriftMeter {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats =
-                shell::stats("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say");
+            let stats = shell::stats(
+                "Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say",
+            );
             let mut all = DriftMeter::derived_properties().to_vec();
             all.push(stats);
             all
@@ -404,7 +415,9 @@ impl BaseTransformImpl for DriftMeter {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::NotFound,
-                    ["reference=bundle, and the running model's bundle brings none along: learning from the frames that come"]
+                    [
+                        "reference=bundle, and the running model's bundle brings none along: learning from the frames that come"
+                    ]
                 );
             }
             if let Some(state) = self.state.lock().as_mut() {

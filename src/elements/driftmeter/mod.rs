@@ -108,11 +108,11 @@
 //!
 //! # Messages and events
 //!
-//! When the state or the cause changes: the element message `andon/drift` (`state`, `cause`, `since-frame`, `key`, and all
-//! of it in `json`, schema `andon.drift/1`) and, downstream before the frame that told, the event `andon/drift` of the same
-//! fields but `key`. With `report-interval`, the message `andon/drift-report` with the same fields once in that stretch of
-//! stream time. From upstream: `andon/arm`, `andon/part`, `andon/fields`, and `andon/model` by which `modelinfer`
-//! announces the model.
+//! When the state or the cause changes: the element message `andon/drift` (`state`, `cause`, `since-frame`, `key`, `off`:
+//! the features that are off, each with its effect in σ; and all of it in `json`, schema `andon.drift/1`) and, downstream
+//! before the frame that told, the event `andon/drift` (`state`, `cause`, `since-frame`, `json`). With `report-interval`,
+//! the message `andon/drift-report` with the same fields once in that stretch of stream time. From upstream: `andon/arm`,
+//! `andon/part`, `andon/fields`, and `andon/model` by which `modelinfer` announces the model.
 
 mod imp;
 mod settings;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use bank::{Bank, MOST_KEYS, References, Set};
-pub use report::{FeatureReport, Report, SCHEMA};
+pub use report::{FeatureReport, Off, Report, SCHEMA};
 pub use snapshot::Snapshot;
 
 use observations::{Grouper, Still};

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Meter, Mode, Stamp};
-use crate::statistics::features::{COUNT, SPECS};
+use super::{Meter, Mode, Stamp, State, running::Running};
+use crate::statistics::{
+    detector::Watch,
+    features::{COUNT, SPECS},
+};
 
 /// The schema of a report.
 pub const SCHEMA: &str = "andon.drift/1";
@@ -68,6 +71,28 @@ impl FeatureReport {
     }
 }
 
+/// A feature that is off.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Off {
+    /// The feature's name.
+    pub name: &'static str,
+    /// What it is of: a class's label, a field's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<Arc<str>>,
+    /// How far, in σ of a tick.
+    pub effect: f64,
+}
+
+impl std::fmt::Display for Off {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, of, effect } = self;
+        match of {
+            Some(of) => write!(f, "{name} ({of}) {effect:+.1} σ"),
+            None => write!(f, "{name} {effect:+.1} σ"),
+        }
+    }
+}
+
 /// Everything there is to say, as JSON (`andon.drift/1`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -79,6 +104,8 @@ pub struct Report {
     pub cause: &'static str,
     /// The frame since which the state holds.
     pub since_frame: u64,
+    /// In warning and drift, the features that are off, the clearest first.
+    pub off: Vec<Off>,
     /// The frame at which it was found.
     pub frame_id: u64,
     /// Its presentation time.
@@ -94,7 +121,7 @@ pub struct Report {
     pub unsteady: Vec<String>,
     /// Observations (parts or frames) a tick; 0 while learning.
     pub tick: usize,
-    /// All features.
+    /// All features; of classes and fields those that there are.
     pub features: Vec<FeatureReport>,
 }
 
@@ -103,6 +130,25 @@ impl Report {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }
+}
+
+/// What is off, the clearest first.
+fn off(running: &Running) -> Vec<Off> {
+    let watches = running.detector.watches().iter().enumerate();
+    let mut off: Vec<_> = watches.filter_map(|(i, w)| Some((i, w.as_ref().filter(|w| w.moved())?))).collect();
+    off.sort_by(|(_, a), (_, b)| b.clarity().total_cmp(&a.clarity()));
+    let say = |(i, watch): (usize, &Watch)| Off {
+        name: SPECS[i].name,
+        of: running.reader.name(i).cloned(),
+        effect: watch.delta() / watch.normal.sigma,
+    };
+    off.into_iter().map(say).collect()
+}
+
+/// A place for a class or a field that no frame has filled is left out.
+fn is_there(feature: &FeatureReport) -> bool {
+    let spare = feature.name.starts_with("class-") || feature.name.starts_with("field-");
+    !spare || feature.of.is_some() || feature.reference.is_some()
 }
 
 impl Meter {
@@ -141,6 +187,10 @@ impl Meter {
             state: self.status.state.as_str(),
             cause: self.status.cause_str(),
             since_frame: self.status.since_frame,
+            off: match (self.status.state, running) {
+                (State::Warning | State::Drift, Some(running)) => off(running),
+                _ => Vec::new(),
+            },
             frame_id: stamp.frame_id,
             pts_ns: stamp.pts_ns,
             key: self.key.clone(),
@@ -148,7 +198,7 @@ impl Meter {
             calibration: running.map_or("", |r| r.detector.calibration().as_str()),
             unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
-            features: (0..COUNT).map(feature).collect(),
+            features: (0..COUNT).map(feature).filter(is_there).collect(),
         }
     }
 }
