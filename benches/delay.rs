@@ -8,6 +8,10 @@
 //! luma about black and whose saturation scales chroma, so that both together are another gain; contrast about mid grey
 //! by its contrast with a brightness that makes up for it; blur by `gaussianblur`; a shift by another piece cut out with
 //! `videocrop`. Only noise and the dead model are a pad probe's.
+//!
+//! ```text
+//! cargo bench --bench delay [-- PART OF A SOURCE'S NAME]
+//! ```
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -304,7 +308,9 @@ fn main() {
     let mut table = BTreeMap::<(&str, String), u32>::new();
     let (mut larger, mut missed, mut corrected, mut wrong) = (0, 0, 0, 0);
     println!("source, change: runs that told it, changed frames until then, causes named (-> corrected to)");
-    for source in [Some(boards()), Some(views()), video(), Some(model())].into_iter().flatten() {
+    let only = std::env::args().skip(1).find(|a| !a.starts_with("--")).unwrap_or_default();
+    let sources = [Some(boards()), Some(views()), video(), Some(model())].into_iter().flatten();
+    for source in sources.filter(|s| s.name.contains(&only)) {
         for (change, told) in source.changes.iter().zip(run_all(&source)) {
             print(&source, change, &told);
             for told in told {
