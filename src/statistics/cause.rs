@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Names what has changed, by which features moved and how. The rules stand in [`name`], in the order they are asked.
+//!
+//! On a lively scene there is always something else that is a little off. So a rule needs a feature of its own that is
+//! clearly off; what has merely moved only says how.
 
 use super::{detector::Watch, features::*};
+
+/// Least weight of a feature that may name the cause.
+const CLEAR: f64 = 0.5;
+/// Effect of the greatest weight, in σ: no scene wanders so far by itself.
+const FAR: f64 = 6.0;
 
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +68,8 @@ pub struct Change {
     pub delta: f64,
     /// Mean of the reference.
     pub mean: f64,
+    /// How far its sum has come, as a share of the sum that has come furthest; 0 where it has not moved.
+    pub weight: f64,
 }
 
 impl Change {
@@ -75,8 +85,15 @@ impl Change {
 
 /// The changes of all features; what has not moved counts as not changed.
 pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
+    // An alarm by windows is one as much as an alarm by the sum.
+    let evidence = |w: &Watch| (w.score / w.threshold).max(if w.alarms() { 1.0 } else { 0.0 });
+    let furthest = watches.iter().flatten().filter(|w| w.moved()).map(evidence).fold(0.0, f64::max);
     watches.map(|w| match w {
-        Some(w) => Change { delta: if w.moved() { w.delta() } else { 0.0 }, mean: w.normal.mean },
+        Some(w) if w.moved() => {
+            let weight = if w.effect.abs() >= FAR { 1.0 } else { evidence(&w) / furthest };
+            Change { delta: w.delta(), mean: w.normal.mean, weight }
+        }
+        Some(w) => Change { mean: w.normal.mean, ..Change::default() },
         None => Change::default(),
     })
 }
@@ -84,37 +101,95 @@ pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
 /// Names the cause. One thing changed may move many features; the rules ask for the most telling first.
 pub fn name(c: &[Change; COUNT]) -> Cause {
     let [luma, contrast, sharpness, noise] = [LUMA, CONTRAST, SHARPNESS, NOISE].map(|i| c[i].share());
-    let cells = &c[GRID..GRID + GRID_CELLS];
-    let any = |features: &[usize]| features.iter().any(|i| c[*i].moved());
+    let cells = c[GRID..GRID + GRID_CELLS].iter().filter(|c| c.moved()).count();
+    let weight = |features: &[usize]| features.iter().map(|i| c[*i].weight).fold(0.0, f64::max);
+    let told = |features: &[usize]| weight(features) >= CLEAR;
+    let shift = weight(&[SHIFT_X, SHIFT_Y]);
 
-    let image_moved = (0..TOP_SCORE).any(|i| c[i].moved());
+    let image = (0..TOP_SCORE).any(|i| told(&[i]));
 
     let rules: [(bool, Cause); 14] = [
-        // Nothing moved in the image.
-        (!image_moved && (MISSING..COUNT).any(|i| c[i].moved()), Cause::ModelInput),
-        (!image_moved, Cause::Predictions),
+        // It is not the image. What the model is given explains what it says.
+        (!image && (MISSING..COUNT).any(|i| told(&[i])), Cause::ModelInput),
+        (!image, Cause::Predictions),
         // The lamp is out, or the lens covered: no other feature means anything in the dark.
         (luma < -0.85, Cause::Lighting),
-        // Edges stand elsewhere, and they are the same edges.
-        (any(&[SHIFT_X, SHIFT_Y]) && c[MATCH].delta > -0.3, Cause::Position),
+        // Edges stand elsewhere, and they are the same edges. A camera that moves changes the light less than the place.
+        (shift >= CLEAR.max(c[LUMA].weight) && c[MATCH].delta > -0.3, Cause::Position),
         // Noise hides edges too, so it is asked before the scene; a blur never adds any.
-        (noise > 0.25 && noise > 2.0 * luma.abs() && sharpness > -0.1 && luma.abs() < 0.1, Cause::Noise),
+        (
+            told(&[NOISE]) && noise > 0.25 && noise > 2.0 * luma.abs() && sharpness > -0.1 && luma.abs() < 0.1,
+            Cause::Noise,
+        ),
         // A strong blur wipes edges out, but leaves the brightness where it was.
-        (sharpness < -0.25 && cells.iter().filter(|c| c.moved()).count() <= 2, Cause::Focus),
+        (told(&[SHARPNESS]) && sharpness < -0.25 && cells <= 2, Cause::Focus),
         // Not the edges that were learned.
-        (c[MATCH].delta < -0.3, Cause::Scene),
+        (told(&[MATCH]) && c[MATCH].delta < -0.3, Cause::Scene),
+        // White areas that were not white, and so have lost their colour too.
+        (told(&[CLIPPED_HIGH]) && c[CLIPPED_HIGH].delta > 0.02, Cause::Exposure),
         // Light does not change the balance of colours; a filter, a lamp of another kind or white balance does.
-        (any(&[RED, GREEN, BLUE]), Cause::Colour),
-        // White areas that were not white.
-        (c[CLIPPED_HIGH].delta > 0.02, Cause::Exposure),
+        (told(&[RED, GREEN, BLUE]), Cause::Colour),
         // Sharpness is relative to contrast, and so does not follow the light.
-        (sharpness < -0.1 && sharpness.abs() > 0.8 * luma.abs(), Cause::Focus),
+        (told(&[SHARPNESS]) && sharpness < -0.1 && sharpness.abs() > 0.8 * luma.abs(), Cause::Focus),
         // Light scales brightness and contrast alike.
-        (contrast.abs() > 0.05 && (contrast - luma).abs() > 0.5 * contrast.abs().max(luma.abs()), Cause::Exposure),
+        (
+            told(&[CONTRAST])
+                && contrast.abs() > 0.05
+                && (contrast - luma).abs() > 0.5 * contrast.abs().max(luma.abs()),
+            Cause::Exposure,
+        ),
         // Everywhere, or on one side.
-        (luma != 0.0 || cells.iter().filter(|c| c.moved()).count() >= 3, Cause::Lighting),
+        (luma != 0.0 || cells >= 3, Cause::Lighting),
         (sharpness != 0.0, Cause::Focus),
         (noise != 0.0, Cause::Noise),
     ];
     rules.into_iter().find_map(|(holds, cause)| holds.then_some(cause)).unwrap_or(Cause::Scene)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cause of features with the greatest weight and of features with some weight, by their share of a mean of 0.5.
+    fn named(clear: &[(usize, f64)], moved: &[(usize, f64)], some: f64) -> Cause {
+        let mut all = [Change { mean: 0.5, ..Change::default() }; COUNT];
+        for (features, weight) in [(moved, some), (clear, 1.0)] {
+            for (i, share) in features {
+                all[*i] = Change { delta: 0.5 * share, mean: 0.5, weight };
+            }
+        }
+        name(&all)
+    }
+
+    #[test]
+    fn what_is_not_clearly_off_gives_no_name() {
+        let dark = [(GRID, -0.25), (GRID + 1, -0.25), (LUMA, -0.24)];
+        assert_eq!(named(&dark, &[(CONTRAST, -0.23)], 0.3), Cause::Lighting);
+        for bystander in [(SHIFT_Y, 3.0), (SHARPNESS, -0.33), (RED, 0.02), (CONTRAST, 0.2), (NOISE, 0.6)] {
+            assert_eq!(named(&dark, &[bystander], 0.3), Cause::Lighting, "{}", SPECS[bystander.0].name);
+            assert_eq!(named(&[(TOP_SCORE, -0.5)], &[bystander], 0.3), Cause::Predictions);
+        }
+        assert_eq!(named(&[(SHIFT_Y, 3.0)], &dark, 0.3), Cause::Position);
+    }
+
+    #[test]
+    fn a_camera_that_moves_is_named_before_the_cells_it_changes_but_not_before_the_light() {
+        let cells = [(GRID + 5, 0.09), (GRID + 6, 0.08), (GRID + 2, -0.07)];
+        assert_eq!(named(&cells, &[(SHIFT_Y, 3.0)], 0.6), Cause::Position);
+        let dark = cells.map(|(i, _)| (i, -0.2)).into_iter().chain([(LUMA, -0.2)]).collect::<Vec<_>>();
+        assert_eq!(named(&dark, &[(SHIFT_Y, 3.0)], 0.6), Cause::Lighting);
+        assert_eq!(named(&[dark, vec![(SHIFT_Y, 3.0)]].concat(), &[], 0.0), Cause::Position);
+    }
+
+    #[test]
+    fn one_cell_tells_of_the_light_where_the_whole_has_moved_along() {
+        assert_eq!(named(&[(GRID + 14, -0.2)], &[(LUMA, -0.2)], 0.3), Cause::Lighting);
+        assert_eq!(named(&[(GRID + 14, -0.2)], &[], 0.0), Cause::Scene);
+    }
+
+    #[test]
+    fn white_that_burns_out_loses_its_colour_and_is_exposure() {
+        assert_eq!(named(&[(CLIPPED_HIGH, 0.5), (RED, -0.05), (LUMA, 0.4)], &[], 0.0), Cause::Exposure);
+        assert_eq!(named(&[(RED, -0.05), (LUMA, 0.1)], &[], 0.0), Cause::Colour);
+    }
 }

@@ -7,15 +7,17 @@
 //! candidate. Quantiles of times come from [`histogram`]. The rest is drift.
 //!
 //! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, [`predictions`] and
-//! [`embedding`] what the model said of it, together the row of [`features`]; [`mod@reference`] learns from rows what is normal and how long a tick has to be, and [`calibration`]
-//! what chance makes of it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`];
-//! [`cause`] names what changed; [`meter`] puts them together and keeps the state. [`adwin`] and [`page_hinkley`] need
-//! no reference: they hold a stream to its own past.
+//! [`embedding`] what the model said of it, together the row of [`features`]; [`mod@reference`] learns from rows what is
+//! normal and how long a tick has to be, [`adwin`] whether it changed meanwhile, and [`calibration`] what chance makes of
+//! it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`]; [`constant`] notices a
+//! model that says the same of everything; [`cause`] names what changed; [`meter`] puts them together and keeps the
+//! state. [`page_hinkley`] is the detector's sum against the stream's own mean, for streams without a reference.
 
 pub mod adwin;
 pub mod agreement;
 pub mod calibration;
 pub mod cause;
+pub mod constant;
 pub mod detector;
 pub mod distance;
 pub mod embedding;

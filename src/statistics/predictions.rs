@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    constant::Words,
     embedding::{Place, Watcher},
     features::*,
 };
@@ -16,6 +17,8 @@ pub struct Reader {
     classes: [Option<Arc<str>>; CLASSES],
     fields: Vec<Arc<str>>,
     embeddings: Watcher,
+    /// Whether it says something else of one frame than of another.
+    pub words: Words,
     /// Fields of a name not seen so far get a place.
     open: bool,
 }
@@ -33,6 +36,7 @@ impl Reader {
             classes: std::array::from_fn(|i| named(CLASS + i)),
             fields: (FIELD..FIELD + FIELDS).map_while(named).collect(),
             embeddings: Watcher::new(embedding),
+            words: Words::default(),
             open: false,
         }
     }
@@ -73,6 +77,7 @@ impl Reader {
         if said.status != Status::Ok {
             return;
         }
+        self.words.add(said);
         if let Some(embedding) = &said.embedding {
             row[EMBEDDING] = self.embeddings.add(embedding);
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     adwin::Adwin,
+    constant::Changes,
     embedding::Place,
     features::*,
     predictions::Reader,
@@ -28,6 +29,8 @@ use crate::{
 pub const SCHEMA: &str = "andon.reference/1";
 /// Correlation of neighbouring ticks that is aimed for.
 const LAG_1: f64 = 0.1;
+/// Most frames that the mean edge profiles are of. Few would show what happened to lie there just then.
+const MOST_PROFILES: usize = 400;
 /// Fewest ticks that a reference may rest on.
 pub const LEAST_TICKS: usize = 20;
 /// Fewest ticks that a feature has to be known in.
@@ -85,6 +88,9 @@ pub struct Reference {
     /// Of class and field features: the class's label, the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
+    /// How often the model's word changed, where it spoke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Changes>,
     /// Where the model's embeddings lie, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Place>,
@@ -237,7 +243,7 @@ impl Learner {
             sum.add(raw);
         }
         // Position is learned against the mean scene, so that has to be known while frames are left to learn from.
-        if self.frames >= (self.wanted / 4).clamp(4, 64) {
+        if self.frames >= (self.wanted / 3).clamp(4, MOST_PROFILES) {
             self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
         }
     }
@@ -284,6 +290,7 @@ impl Learner {
             correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
             model: self.model.clone(),
             names: self.reader.names(),
+            words: Some(self.reader.words.seen).filter(|w| w.frames > 0),
             embedding: self.reader.embedding().cloned(),
             observation_ns: self
                 .span_ns

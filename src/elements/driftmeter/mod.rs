@@ -71,6 +71,9 @@
 //! three ticks. A camera that repeats one frame (at least 30 times, and four times as long as it ever did while learning)
 //! is in drift at once, cause `frozen`, until three frames differ again.
 //!
+//! A model that says the very same of frame after frame, far longer than it did while learning, is in drift by
+//! `predictions`, until it says something else.
+//!
 //! | cause | what moved |
 //! |---|---|
 //! | `lighting` | brightness, with contrast, everywhere or on one side |

@@ -202,7 +202,7 @@ impl Meter {
     pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
         (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
         if let Mode::Running(running) = &mut self.mode {
-            running.detector.set_expected_run_length(&running.reference, self.config.run_length(&running.reference));
+            running.set_run_length(&self.config);
         }
     }
 
@@ -304,7 +304,7 @@ impl Meter {
         let Slow { mut features, .. } = slow.clone();
         features.retain(|name, _| running.reference.features.contains_key(name));
         Arc::make_mut(&mut running.reference).slow = Some(Slow { features, ..slow });
-        running.detector.set_expected_run_length(&running.reference, self.config.run_length(&running.reference));
+        running.set_run_length(&self.config);
     }
 
     /// Measures a frame; answers the status where it has changed.
@@ -380,6 +380,10 @@ impl Meter {
         } else {
             for row in self.grouper.add(&self.latest, stamp.part).into_iter().flatten() {
                 running.observe(&row, stamp, &self.config, &mut self.status, &mut self.counts);
+            }
+            if let Some(since_frame) = running.constant_since().filter(|_| self.status.state != State::Drift) {
+                self.counts.alarms += 1;
+                self.status = Status { state: State::Drift, cause: Some(Cause::Predictions), since_frame };
             }
         }
     }

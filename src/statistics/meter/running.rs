@@ -34,6 +34,8 @@ pub(super) struct Running {
     other: Option<(Cause, u32)>,
     /// Equal frames in a row that make a frozen camera; none where the reference itself stood still.
     pub frozen_after: Option<u64>,
+    /// Equal words of the model in a row that make a dead one; none where that cannot be told.
+    constant_after: Option<u64>,
     /// After a change of model: ticks of what the new one says, and how many are wanted.
     relearned: Option<(Vec<Row>, usize)>,
 }
@@ -44,6 +46,7 @@ impl Running {
         Self {
             detector: Detector::new(&reference, config.run_length(&reference)),
             reader: Reader::new(&reference.names, reference.embedding.as_ref()),
+            constant_after: constant_after(&reference, config),
             frozen_after: (2 * still < reference.frames).then_some(LEAST_FROZEN.max(4 * still)),
             reference,
             tick: RowMean::default(),
@@ -101,16 +104,18 @@ impl Running {
                 reference.features.insert(name.into(), normal);
             }
             reference.names = offered.names.clone();
+            reference.words = offered.words;
             reference.embedding = offered.embedding.clone();
             self.reader = Reader::new(&reference.names, reference.embedding.as_ref());
             self.relearned = None;
         } else {
             reference.names.clear();
-            reference.embedding = None;
+            (reference.embedding, reference.words) = (None, None);
             self.reader = Reader::learning();
             let wanted = LEAST_TICKS.max(config.learn_frames as usize / reference.tick);
             self.relearned = Some((Vec::with_capacity(wanted), wanted));
         }
+        self.constant_after = constant_after(reference, config);
         self.tick.forget(OF_MODEL);
         self.detector.replace(OF_MODEL, reference, config.run_length(reference));
     }
@@ -129,9 +134,23 @@ impl Running {
         reference.features.extend(OF_MODEL.filter_map(normal));
         self.reader.close();
         reference.names = self.reader.names();
+        reference.words = Some(self.reader.words.seen);
         reference.embedding = self.reader.embedding().cloned();
         self.relearned = None;
+        self.constant_after = constant_after(&self.reference, config);
         self.detector.replace(OF_MODEL, &self.reference, config.run_length(&self.reference));
+    }
+
+    /// Another run length; what was summed so far is kept.
+    pub fn set_run_length(&mut self, config: &Config) {
+        self.constant_after = constant_after(&self.reference, config);
+        self.detector.set_expected_run_length(&self.reference, config.run_length(&self.reference));
+    }
+
+    /// The first frame since which the model says the same of all, where that is too long.
+    pub fn constant_since(&self) -> Option<u64> {
+        let words = &self.reader.words;
+        self.constant_after.is_some_and(|most| words.run >= most).then_some(words.since)
     }
 
     /// Takes an observation in, and where it ends a tick, judges it.
@@ -167,7 +186,7 @@ impl Running {
                 *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
             }
             State::Drift => {
-                self.calm = if self.detector.stays() { 0 } else { self.calm + 1 };
+                self.calm = if self.detector.stays() || self.constant_since().is_some() { 0 } else { self.calm + 1 };
                 if self.calm >= CALM {
                     self.restart();
                     *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
@@ -184,4 +203,11 @@ impl Running {
             State::Learning | State::Ok => {}
         }
     }
+}
+
+/// Equal words of the model in a row that chance makes of one less often than once in a run length, by a margin of five.
+fn constant_after(reference: &Reference, config: &Config) -> Option<u64> {
+    let observations = (reference.ticks * reference.tick).max(1) as f64;
+    let frames_each = (reference.frames as f64 / observations).max(1.0);
+    reference.words?.too_long(5.0 * frames_each * config.run_length(reference) as f64)
 }

@@ -247,7 +247,7 @@ fn a_report_has_every_feature_and_null_for_what_is_not_known() {
     let json: serde_json::Value = serde_json::from_str(&line.meter.report(stamp(60)).to_json()).unwrap();
     assert_eq!((json["schema"].as_str(), json["state"].as_str()), (Some(SCHEMA), Some("ok")));
     let features = json["features"].as_array().unwrap();
-    assert_eq!(features.len(), COUNT);
+    assert_eq!(features.len(), COUNT - CLASSES - FIELDS, "of classes and fields there are none");
     let feature = |name: &str| features.iter().find(|f| f["name"] == name).unwrap();
     assert!(feature("luma")["reference"].is_f64() && feature("luma")["threshold"].is_f64());
     assert!(feature("red")["value"].is_null() && feature("ng-share")["sigma"].is_null());
@@ -312,7 +312,8 @@ fn judged_line() -> Line {
 impl Line {
     fn judge(&mut self, digest: &str, rate: f64) -> Option<Status> {
         let found = usize::from(self.random.uniform() < rate) * 2;
-        self.show_with(Canvas::board(160, 120), |c| c, Some(&said(digest, found)))
+        let said = Inference { frame_id: self.frame + 1, ..said(digest, found) };
+        self.show_with(Canvas::board(160, 120), |c| c, Some(&said))
     }
 }
 
@@ -358,6 +359,21 @@ fn a_model_that_brings_its_reference_along_is_held_to_it_at_once() {
     }
     let drift = (0..200).find_map(|_| line.judge("sha256:2", 0.3).filter(|s| s.state == State::Drift));
     assert_eq!(drift.and_then(|s| s.cause), Some(Cause::Predictions));
+}
+
+#[test]
+fn a_model_that_says_the_same_of_all_is_dead_however_seldom_it_found_something() {
+    let mut line = Line { meter: Meter::new(Config { learn_frames: 400, ..CONFIG }), random: Random::new(5), frame: 0 };
+    let quiet = (0..3000).filter_map(|_| line.judge("sha256:1", 0.05).filter(|s| s.is_off())).count();
+    assert_eq!(quiet, 0);
+    let dead = (1..=1500).find_map(|n| Some((n, line.judge("sha256:1", 0.0).filter(|s| s.state == State::Drift)?)));
+    let (after, status) = dead.expect("it was never told");
+    println!("dead for {after} frames");
+    assert_eq!(status.cause, Some(Cause::Predictions));
+    assert!(status.since_frame.abs_diff(3000) < 100, "{status:?}");
+    assert!((0..200).all(|_| line.judge("sha256:1", 0.0).is_none()), "it stays so");
+    let over = (0..300).find_map(|_| line.judge("sha256:1", 0.05));
+    assert_eq!(over.map(|s| s.state), Some(State::Ok));
 }
 
 #[test]
