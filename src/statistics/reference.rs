@@ -29,8 +29,6 @@ use crate::{
 pub const SCHEMA: &str = "andon.reference/1";
 /// Correlation of neighbouring ticks that is aimed for.
 const LAG_1: f64 = 0.1;
-/// Most frames that the mean edge profiles are of. Few would show what happened to lie there just then.
-const MOST_PROFILES: usize = 400;
 /// Fewest ticks that a reference may rest on.
 pub const LEAST_TICKS: usize = 20;
 /// Fewest ticks that a feature has to be known in.
@@ -243,7 +241,7 @@ impl Learner {
             sum.add(raw);
         }
         // Position is learned against the mean scene, so that has to be known while frames are left to learn from.
-        if self.frames >= (self.wanted / 3).clamp(4, MOST_PROFILES) {
+        if self.frames >= (self.wanted / 4).clamp(4, 64) {
             self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
         }
     }
