@@ -68,7 +68,7 @@
 //! `learning → ok → warning → drift → ok`. A *warning* is one tick in which a feature is both significant (its sum has
 //! passed the threshold, or two windows running have) and far enough off to matter; *drift* is two in a row; *ok* comes
 //! again when the effects have fallen back for three ticks. In drift, another cause is announced once it has held for
-//! three ticks. A camera that repeats one frame (at least 30 times, and four times as long as it ever did while learning)
+//! three ticks, a further one for six, and so on. A camera that repeats one frame (at least 30 times, and four times as long as it ever did while learning)
 //! is in drift at once, cause `frozen`, until three frames differ again.
 //!
 //! A model that says the very same of frame after frame, far longer than it did while learning, is in drift by

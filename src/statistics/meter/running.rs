@@ -19,6 +19,8 @@ use crate::{
 pub(super) const LEAST_FROZEN: u64 = 30;
 /// Ticks in a row without a large effect before drift is over; and ticks in a row that a new cause has to hold.
 const CALM: u32 = 3;
+/// After this many corrections of the cause, the time that another has to hold grows no more.
+const MOST_DOUBLINGS: u32 = 6;
 
 pub(super) struct Running {
     pub reference: Arc<Reference>,
@@ -32,6 +34,8 @@ pub(super) struct Running {
     calm: u32,
     /// Another cause, and the ticks in a row that it has held.
     other: Option<(Cause, u32)>,
+    /// Times that the cause was corrected since drift began: each has to hold twice as long as the one before.
+    corrected: u32,
     /// Equal frames in a row that make a frozen camera; none where the reference itself stood still.
     pub frozen_after: Option<u64>,
     /// Equal words of the model in a row that make a dead one; none where that cannot be told.
@@ -53,6 +57,7 @@ impl Running {
             tick_began: 0,
             calm: 0,
             other: None,
+            corrected: 0,
             relearned: None,
         }
     }
@@ -180,7 +185,7 @@ impl Running {
             State::Warning if alarms => {
                 counts.alarms += 1;
                 *status = Status { state: State::Drift, cause: Some(cause()), since_frame };
-                (self.calm, self.other) = (0, None);
+                (self.calm, self.other, self.corrected) = (0, None, 0);
             }
             State::Warning => {
                 *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
@@ -194,9 +199,9 @@ impl Running {
                     let now = cause();
                     let held = self.other.filter(|(other, _)| *other == now).map_or(1, |(_, held)| held + 1);
                     self.other = (Some(now) != status.cause).then_some((now, held));
-                    if self.other.is_some() && held >= CALM {
+                    if self.other.is_some() && held >= CALM << self.corrected.min(MOST_DOUBLINGS) {
                         *status = Status { state: State::Drift, cause: Some(now), since_frame };
-                        self.other = None;
+                        (self.other, self.corrected) = (None, self.corrected + 1);
                     }
                 }
             }
