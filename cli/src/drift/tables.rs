@@ -50,17 +50,18 @@ pub fn features(course: &Course) -> Table {
         "σ",
         "effect, σ",
         "largest in alarm",
-        "score",
-        "threshold",
+        "sum, of threshold",
         "KS D",
         "PSI",
-        "window",
-        "its threshold",
+        "window, of threshold",
         "thresholds are",
     ];
     let Some(last) = &course.last else { return Table { header, rows: Vec::new() } };
     let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.2}"));
-    let number = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.1}"));
+    let of = |score: Option<f64>, threshold: Option<f64>| match (score, threshold) {
+        (Some(score), Some(threshold)) => format!("{score:.1} of {threshold:.1}"),
+        _ => "–".into(),
+    };
     let row = |f: &super::course::Measured| {
         let seen = course.features.iter().find(|seen| seen.name == f.name);
         let calibration = f
@@ -75,12 +76,10 @@ pub fn features(course: &Course) -> Table {
             words::value(f.sigma, f.sigma),
             words::effect(f.effect),
             words::effect(seen.filter(|s| s.largest != 0.0).map(|s| s.largest)),
-            number(f.score),
-            number(f.threshold),
+            of(f.score, f.threshold),
             share(f.ks),
             share(f.psi),
-            number(f.window_score),
-            number(f.window_threshold),
+            of(f.window_score, f.window_threshold),
             calibration.map_or("–".into(), Clone::clone),
         ]
     };
