@@ -25,6 +25,8 @@ use gstandon::{
 
 /// Features that are known, as of a line with a detector: the image's, and three of predictions.
 const KNOWN: usize = 31;
+/// Enough to see that nothing is far off; a table for people takes a hundred, and half an hour.
+const DEFAULT_REFERENCES: f64 = 10.0;
 /// Features of a group share half of their variance.
 const GROUPS: usize = 6;
 const SHARED: f64 = 0.5;
@@ -253,7 +255,7 @@ fn run(case: Case, references: u64, lengths: f64) -> u64 {
 
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse::<f64>().ok());
-    let (references, lengths) = (numbers.next().unwrap_or(100.0) as u64, numbers.next().unwrap_or(10.0));
+    let (references, lengths) = (numbers.next().unwrap_or(DEFAULT_REFERENCES) as u64, numbers.next().unwrap_or(10.0));
     let independent = Case { name: "independent", rho: 0.0, part: 1, parts: 2_000, day: 0.0, asked: 20.0 };
     let near = Case { name: "AR(1) 0.9", rho: 0.9, parts: 150_000, ..independent };
     let far = Case { name: "AR(1) 0.99, parts", rho: 0.99, part: 16, parts: 100_000, ..independent };
