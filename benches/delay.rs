@@ -28,8 +28,8 @@ use gstandon::{
     result::{Arm, Inference},
 };
 
-const CAUSES: [&str; 9] =
-    ["lighting", "exposure", "colour", "focus", "noise", "position", "scene", "predictions", "frozen"];
+const CAUSES: [&str; 10] =
+    ["lighting", "exposure", "colour", "focus", "noise", "position", "scene", "predictions", "model-input", "frozen"];
 /// The truth of a run in which nothing changes.
 const NOTHING: &str = "nothing";
 

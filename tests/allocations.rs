@@ -112,3 +112,13 @@ fn a_detection_adds_the_list_that_it_stands_in_and_its_mirror() {
 fn a_skipped_frame_allocates_why_in_words() {
     at_most("GRAY8 64x64, skipped", 5.0, steady(&format!("{} interval=100000", detector()), GREY, 255));
 }
+
+#[test]
+fn measuring_a_frame_allocates_nothing() {
+    for (what, caps) in [("GRAY8 64x64, measured", GREY), ("NV12 1280x720, measured", NV12)] {
+        at_most(what, 0.0, steady("driftmeter learn-frames=20", caps, 10));
+    }
+    // What modelinfer allocates, and no more.
+    let line = format!("{} ! driftmeter learn-frames=20", detector());
+    at_most("GRAY8 64x64, judged and measured", 7.0, steady(&line, GREY, 255));
+}
