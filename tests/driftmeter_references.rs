@@ -180,7 +180,11 @@ fn thresholds_of_windows_are_worked_out_beside_the_line_and_saved() {
     let frames = (0..700).map(|n| buffer(board(&mut random, 1.0), n)).collect();
     play("learn-frames=600", frames, |meter| save_at_end(meter, &path));
     let saved = read(&path);
-    assert!(saved["slow"]["features"]["luma"]["points"].as_array().is_some_and(|p| p.len() == 100), "{}", saved["slow"]);
+    assert!(
+        saved["slow"]["features"]["luma"]["points"].as_array().is_some_and(|p| p.len() == 100),
+        "{}",
+        saved["slow"]
+    );
 
     let (pipeline, source, meter) = line(&format!("reference={}", path.display()));
     let stats = watch_stats(&meter);

@@ -116,7 +116,10 @@ fn references_of_several_products_go_into_one_file() {
     }
     let text = std::fs::read_to_string(&into).unwrap();
     let References::By(set) = References::from_json(&text).unwrap() else { panic!("a set: {text}") };
-    assert_eq!((set.key.as_str(), set.references.keys().collect::<Vec<_>>()), ("sku", vec![&"A".to_string(), &"B".to_string()]));
+    assert_eq!(
+        (set.key.as_str(), set.references.keys().collect::<Vec<_>>()),
+        ("sku", vec![&"A".to_string(), &"B".to_string()])
+    );
 
     let says = fails(2, &["reference", arg(&video), "--into", arg(&into), "--key=lot=7"]);
     assert!(says.contains("no references by lot"), "{says}");

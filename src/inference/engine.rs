@@ -102,7 +102,19 @@ impl Engine {
         let plan = Plan::new(&session, &manifest).map_err(fail)?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
-        Ok(Self { id, manifest, path, provider, fallbacks, golden, reference, session, plan, devices: own_memory, gate })
+        Ok(Self {
+            id,
+            manifest,
+            path,
+            provider,
+            fallbacks,
+            golden,
+            reference,
+            session,
+            plan,
+            devices: own_memory,
+            gate,
+        })
     }
 
     /// Runs once on a black frame with every field at zero: allocates what a run needs, and shows whether outputs can

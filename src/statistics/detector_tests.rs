@@ -61,9 +61,7 @@ fn ratio(rho: f64, learn: usize, asked: u64, references: u64) -> f64 {
         alarms += usize::from(alarm.is_some());
     }
     let ratio = frames as f64 / alarms.max(1) as f64 / asked as f64;
-    println!(
-        "rho {rho}, {learn} frames learned, {asked} asked: {alarms} alarms in {frames} frames, ratio {ratio:.1}"
-    );
+    println!("rho {rho}, {learn} frames learned, {asked} asked: {alarms} alarms in {frames} frames, ratio {ratio:.1}");
     ratio
 }
 
@@ -83,9 +81,7 @@ fn frames_that_resemble_their_neighbours_alarm_no_more_often_than_asked() {
 fn a_shift_is_found_soon_and_a_larger_one_sooner() {
     let median = |shift| {
         let mut delays: Vec<_> = (0..21)
-            .map(|seed| {
-                first_alarm(&mut Series::new(0.0, seed + 77), 500, 100_000, 5_000, shift).expect("never found")
-            })
+            .map(|seed| first_alarm(&mut Series::new(0.0, seed + 77), 500, 100_000, 5_000, shift).expect("never found"))
             .collect();
         delays.sort();
         delays[10]

@@ -102,7 +102,8 @@ impl Known {
 
     fn learned(first: &[Arc<[f32]>]) -> Self {
         let pairs = first.iter().enumerate().flat_map(|(i, a)| first[..i].iter().map(move |b| (a, b)));
-        let square = |(a, b): (&Arc<[f32]>, &Arc<[f32]>)| a.iter().zip(&**b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        let square =
+            |(a, b): (&Arc<[f32]>, &Arc<[f32]>)| a.iter().zip(&**b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
         let mut squares: Vec<_> = pairs.map(square).collect();
         let median = squares.len() / 2;
         let bandwidth = squares.select_nth_unstable_by(median, f32::total_cmp).1.sqrt().max(1e-3);

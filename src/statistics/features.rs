@@ -214,9 +214,16 @@ mod tests {
 
     #[test]
     fn every_name_stands_where_its_constant_says() {
-        for (name, at) in
-            [("luma", LUMA), ("noise", NOISE), ("match", MATCH), ("grid-00", GRID), ("ng-share", NG_SHARE), ("class-0", CLASS), ("missing-share", MISSING), ("field-7", COUNT - 1)]
-        {
+        for (name, at) in [
+            ("luma", LUMA),
+            ("noise", NOISE),
+            ("match", MATCH),
+            ("grid-00", GRID),
+            ("ng-share", NG_SHARE),
+            ("class-0", CLASS),
+            ("missing-share", MISSING),
+            ("field-7", COUNT - 1),
+        ] {
             assert_eq!(index(name), Some(at));
         }
         assert_eq!(index("grid-33"), Some(GRID + GRID_CELLS - 1));

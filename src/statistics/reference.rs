@@ -285,7 +285,10 @@ impl Learner {
             model: self.model.clone(),
             names: self.reader.names(),
             embedding: self.reader.embedding().cloned(),
-            observation_ns: self.span_ns.map(|(a, b)| (b - a) / self.observations.len().max(1) as u64).filter(|ns| *ns > 0),
+            observation_ns: self
+                .span_ns
+                .map(|(a, b)| (b - a) / self.observations.len().max(1) as u64)
+                .filter(|ns| *ns > 0),
             unsteady,
             slow: None,
         }

@@ -171,12 +171,15 @@ impl DriftMeter {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]),
+            Err(e) => {
+                return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]);
+            }
         };
         if let Err(e) = Snapshot::from_json(&text).and_then(|snapshot| bank.restore(snapshot)) {
             let aside = format!("{path}.bad");
             let moved = std::fs::rename(path, &aside);
-            let fate = moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
+            let fate =
+                moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{path}: {e}: learning anew; {fate}"]);
         }
     }
@@ -196,7 +199,9 @@ impl DriftMeter {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Settings,
-                ["there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"]
+                [
+                    "there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"
+                ]
             );
         }
         if let Some(report) = outcome.changed {
@@ -278,8 +283,9 @@ impl ObjectSubclass for DriftMeter {
 impl ObjectImpl for DriftMeter {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats =
-                shell::stats("Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say");
+            let stats = shell::stats(
+                "Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say",
+            );
             let mut all = DriftMeter::derived_properties().to_vec();
             all.push(stats);
             all
@@ -404,7 +410,9 @@ impl BaseTransformImpl for DriftMeter {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::NotFound,
-                    ["reference=bundle, and the running model's bundle brings none along: learning from the frames that come"]
+                    [
+                        "reference=bundle, and the running model's bundle brings none along: learning from the frames that come"
+                    ]
                 );
             }
             if let Some(state) = self.state.lock().as_mut() {

@@ -110,7 +110,9 @@ impl DriftMeter {
             Err(e) if !before => gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
-                ["{path}: {e}: the state of drift would be lost with a restart; free some space, or set persist to another place"]
+                [
+                    "{path}: {e}: the state of drift would be lost with a restart; free some space, or set persist to another place"
+                ]
             ),
             Ok(()) if before => gst::info!(CAT, imp = self, "{path}: the state of drift is kept again"),
             _ => {}

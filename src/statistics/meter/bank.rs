@@ -98,14 +98,8 @@ pub struct Bank {
 impl Bank {
     /// Meters that learn, each from its first frames. `by` is empty for a single one.
     pub fn new(config: Config, by: &str) -> Self {
-        let mut bank = Self {
-            config,
-            by: by.into(),
-            meters: BTreeMap::new(),
-            offered: None,
-            left_out: 0,
-            latest: Arc::from(""),
-        };
+        let mut bank =
+            Self { config, by: by.into(), meters: BTreeMap::new(), offered: None, left_out: 0, latest: Arc::from("") };
         if by.is_empty() {
             bank.meter("");
         }
@@ -115,7 +109,8 @@ impl Bank {
     /// Uses references that were learned before; the error says why they are not what this bank asks for.
     pub fn load(&mut self, references: References) -> Result<(), String> {
         if references.key() != self.by {
-            let name = |key: &str| if key.is_empty() { "one for all frames".into() } else { format!("one for each {key}") };
+            let name =
+                |key: &str| if key.is_empty() { "one for all frames".into() } else { format!("one for each {key}") };
             return Err(format!("it holds {}, and {} is asked for", name(references.key()), name(&self.by)));
         }
         let all = match references {
@@ -132,7 +127,8 @@ impl Bank {
 
     /// What is in use, to be saved; none while all is still being learned.
     pub fn references(&self) -> Option<References> {
-        let known = || self.meters.iter().filter_map(|(key, m)| Some((key.to_string(), Reference::clone(m.reference()?))));
+        let known =
+            || self.meters.iter().filter_map(|(key, m)| Some((key.to_string(), Reference::clone(m.reference()?))));
         if self.by.is_empty() {
             return known().next().map(|(_, reference)| References::One(Box::new(reference)));
         }

@@ -42,7 +42,8 @@ pub struct Kept {
 impl Snapshot {
     /// Reads a file's text; the error says what is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let snapshot: Self = serde_json::from_str(text).map_err(|e| format!("this is no state of a drift meter: {e}"))?;
+        let snapshot: Self =
+            serde_json::from_str(text).map_err(|e| format!("this is no state of a drift meter: {e}"))?;
         if snapshot.schema != STATE_SCHEMA {
             return Err(format!("its schema is '{}', and this version reads '{STATE_SCHEMA}'", snapshot.schema));
         }

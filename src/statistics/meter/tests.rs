@@ -270,7 +270,10 @@ fn windows_begin_when_their_bootstrap_is_done_and_show_in_the_report() {
     assert!(show(&mut meter, 600).is_some_and(|s| s.state == State::Ok));
     let slow = meter.take_calibrator().expect("600 ticks are enough").run(|| false).unwrap();
     let of = Fingerprint::of(meter.reference().unwrap());
-    meter.calibrated(slow.clone(), Fingerprint::of(&Reference { ticks: 1, ..Reference::clone(meter.reference().unwrap()) }));
+    meter.calibrated(
+        slow.clone(),
+        Fingerprint::of(&Reference { ticks: 1, ..Reference::clone(meter.reference().unwrap()) }),
+    );
     assert!(meter.reference().unwrap().slow.is_none(), "of another reference");
     meter.calibrated(slow, of);
     let luma = |meter: &Meter| meter.report(stamp(0)).features[LUMA].clone();
@@ -341,7 +344,8 @@ fn a_lamp_that_dims_while_a_new_model_is_learned_is_found() {
 #[test]
 fn a_model_that_brings_its_reference_along_is_held_to_it_at_once() {
     let learned = {
-        let mut line = Line { meter: Meter::new(Config { learn_frames: 200, ..CONFIG }), random: Random::new(3), frame: 0 };
+        let mut line =
+            Line { meter: Meter::new(Config { learn_frames: 200, ..CONFIG }), random: Random::new(3), frame: 0 };
         (1..200).for_each(|_| assert_eq!(line.judge("sha256:2", 0.9), None));
         line.judge("sha256:2", 0.9);
         line.meter.reference().unwrap().clone()
@@ -435,7 +439,9 @@ fn every_key_has_a_reference_of_its_own() {
     assert!((0..100).all(|n| show(&mut again, "B", 0.6, n).is_none_or(|s| s.state == State::Ok)));
     assert_eq!(again.status().state, State::Drift, "the worst of all");
 
-    assert!(Bank::new(CONFIG, "").load(References::from_json(&text).unwrap()).unwrap_err().contains("one for each sku"));
+    assert!(
+        Bank::new(CONFIG, "").load(References::from_json(&text).unwrap()).unwrap_err().contains("one for each sku")
+    );
     let room = (0..MOST_KEYS).filter(|n| again.meter(&format!("C{n}")).is_some()).count();
     assert_eq!(room, MOST_KEYS - 2);
     assert!(again.meter("D").is_none() && again.left_out() == 3);
