@@ -14,6 +14,7 @@ use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
 use gstandon::{
+    capture::{Role, Tag},
     result::Arm,
     statistics::agreement::{Why, difference},
 };
@@ -139,7 +140,7 @@ impl Browse {
         );
         let _ = write!(
             s,
-            "<p>{}{}</p>\n<div class=\"frames\">\n{pictures}</div>\n",
+            "<p>{}{}</p>\n<div class=\"frames contact\">\n{pictures}</div>\n",
             key("frame-key of-a", "a, the running model"),
             key("frame-key of-b", "b, the candidate")
         );
@@ -165,23 +166,13 @@ fn caption(capture: &Capture) -> String {
             let _ = write!(s, ", view {} of {}", part.view + 1, part.views);
         }
     }
-    let triggers: Vec<_> = sidecar
-        .triggers
-        .iter()
-        .map(|t| {
-            if t.reason.is_empty() {
-                t.trigger.as_str().into()
-            } else {
-                format!("{}: {}", t.trigger.as_str(), t.reason)
-            }
-        })
-        .collect();
+    let triggers: Vec<_> = sidecar.triggers.iter().map(trigger).collect();
     let _ = write!(s, ". Kept for {}.", escape(&triggers.join(", ")));
-    for said in &sidecar.results {
-        let arm = if said.arm == Arm::Truth { "truth" } else { said.arm.as_str() };
+    for arm in [Arm::A, Arm::B, Arm::Truth] {
+        let Some(said) = capture.said(arm) else { continue };
         let labels: Vec<_> = said.detections.iter().map(|d| &*d.label).collect();
-        let _ = match capture.judged(said.arm) {
-            Some(_) if said.arm == Arm::Truth => write!(s, "<br>{arm}: <b>{}</b>", said.verdict),
+        let _ = match capture.judged(arm) {
+            Some(_) if arm == Arm::Truth => write!(s, "<br>{arm}: <b>{}</b>", said.verdict),
             Some(_) => write!(s, "<br>{arm}: <b>{}</b> {:.2}", said.verdict, said.score),
             None => write!(s, "<br>{arm}: not judged, {}", said.status),
         };
@@ -190,6 +181,17 @@ fn caption(capture: &Capture) -> String {
         }
     }
     let _ = write!(s, "<br><span class=\"small\">{}</span>", escape(&sidecar.file));
+    s
+}
+
+/// Why it was kept; a frame before or after what was meant says so.
+fn trigger(tag: &Tag) -> String {
+    let kind = tag.trigger.as_str();
+    let mut s =
+        if tag.reason.is_empty() || *tag.reason == *kind { kind.into() } else { format!("{kind}: {}", tag.reason) };
+    if tag.role != Role::Hit {
+        let _ = write!(s, " ({:+})", tag.offset);
+    }
     s
 }
 

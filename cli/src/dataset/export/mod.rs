@@ -54,6 +54,10 @@ pub struct Export {
     /// Leave out boxes that are less sure, 0..1
     #[arg(long, value_name = "SCORE", default_value_t = 0.0, value_parser = share)]
     min_score: f32,
+    /// The classes in their order, with commas between them, so that every export numbers them alike [default: those that
+    /// were found, by the alphabet]
+    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    labels: Vec<String>,
     /// Name of the one subset [default: train for yolo, else default]
     #[arg(long, value_name = "NAME", value_parser = plain, conflicts_with = "val")]
     subset: Option<String>,
@@ -92,7 +96,7 @@ enum Opinion {
 
 /// What is known before the first capture is written.
 pub struct Plan {
-    /// All labels, in the order of the alphabet.
+    /// All labels, in the order in which they are numbered.
     pub labels: Vec<String>,
     /// The models that found them.
     pub models: Vec<String>,
@@ -214,7 +218,20 @@ impl Export {
             (None, None) if self.format == Kind::Yolo => vec!["train".into()],
             (None, None) => vec!["default".into()],
         };
-        Ok(Plan { labels: labels.into_iter().collect(), models: models.into_iter().collect(), subsets })
+        Ok(Plan { labels: self.numbered(labels)?, models: models.into_iter().collect(), subsets })
+    }
+
+    /// The labels in the order that was asked for.
+    fn numbered(&self, found: BTreeSet<String>) -> Result<Vec<String>, Usage> {
+        if self.labels.is_empty() {
+            return Ok(found.into_iter().collect());
+        }
+        let missing: Vec<_> = found.into_iter().filter(|l| !self.labels.contains(l)).collect();
+        if missing.is_empty() {
+            Ok(self.labels.clone())
+        } else {
+            Err(Usage(format!("--labels has no {}, which were found", missing.join(", "))))
+        }
     }
 
     fn format(&self, folder: &Path, plan: &Plan) -> Result<Box<dyn Format>> {
@@ -245,9 +262,9 @@ impl Export {
             tally.boxes += marks.len() as u64;
             pixels(said, &mut tally.pixels);
             for mark in marks {
-                let label = plan.labels.binary_search_by(|l| (**l).cmp(mark.label));
+                let label = plan.labels.iter().position(|l| l == mark.label);
                 let changed = || format!("{} is a new label: captures changed meanwhile; export again", mark.label);
-                found.push((label.ok().with_context(changed)?, mark));
+                found.push((label.with_context(changed)?, mark));
             }
         }
         tally.of[subset] += 1;
