@@ -431,6 +431,26 @@ fn an_image_that_cannot_be_decoded_is_named_and_the_others_are_shown() {
     assert_eq!(fs::read_to_string(&page).unwrap().matches("data:image/").count(), 2);
 }
 
+#[test]
+fn captures_in_jpeg_are_taken_as_those_in_png_are() {
+    let folder = copy(2, |at, sidecar| {
+        if at == 0 {
+            sidecar["file"] = json!(sidecar["file"].as_str().unwrap().replace(".png", ".jpg"));
+        }
+    });
+    let jpeg = sidecars(folder.path()).into_keys().find(|f| f.ends_with(".jpg")).unwrap();
+    let (jpeg, png) = (folder.path().join(&jpeg), folder.path().join(jpeg.replace(".jpg", ".png")));
+    let line = folder.path().join("line.launch");
+    fs::write(&line, "filesrc location=${FROM} ! pngdec ! videoconvert ! jpegenc ! filesink location=${TO}").unwrap();
+    ok(&["run", arg(&line), &format!("FROM={}", png.display()), &format!("TO={}", jpeg.display())]);
+    fs::remove_file(png).unwrap();
+    let (_folder, set, _) = export(folder.path(), "yolo", &[]);
+    assert!(set.join("images/train").join(jpeg.file_name().unwrap()).is_file());
+    assert_eq!(fs::read_dir(set.join("labels/train")).unwrap().count(), 2);
+    let page = folder.path().join("contact.html");
+    assert!(ok(&["dataset", "browse", arg(folder.path()), "--out", arg(&page)]).starts_with("2 of 2 captures"));
+}
+
 /// The lines of a file of labels: verdicts by id.
 fn labels(path: &Path) -> BTreeMap<String, String> {
     let text = fs::read_to_string(path).unwrap();

@@ -29,8 +29,8 @@ use crate::{
     report::html::{self, escape, figure, key},
 };
 
-/// Pictures are at most so wide, pixels: two hundred of them are one file that a browser still opens.
-const WIDEST: u32 = 480;
+/// Pictures are at most so wide, pixels: two hundred of them are a file of some 20 MB.
+const WIDEST: u32 = 360;
 /// How long a picture may take.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
@@ -133,9 +133,9 @@ impl Browse {
         let name = name.unwrap_or_else(|| self.folder.display().to_string());
         let mut s = format!("<h1>{}</h1>\n<p class=\"lead\">", escape(&name));
         let _ = write!(s, "{}; on {differ} the two models differ. Shown are ", counted(whole, "capture", "captures"));
-        let _ = write!(
+        let _ = writeln!(
             s,
-            "{shown}: those on which they differ, the most different first, then those with a score nearest to {}.</p>\n",
+            "{shown}: those on which they differ, the most different first, then those with a score nearest to {}.</p>",
             self.near
         );
         let _ = write!(

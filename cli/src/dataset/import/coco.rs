@@ -124,16 +124,14 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_together_is_told() {
-        let cases: [(&str, fn(&mut Value)); 5] = [
-            ("no image 9", |c| c["annotations"][0]["image_id"] = json!(9)),
-            ("no category 9", |c| c["annotations"][0]["category_id"] = json!(9)),
-            ("is not within 100 × 50 pixels", |c| c["annotations"][0]["bbox"] = json!([95, 1, 9, 9])),
-            ("two images have the id 1", |c| c["images"][1]["id"] = json!(1)),
-            ("opinions of models", |c| c["info"]["description"] = json!(DESCRIPTION)),
-        ];
-        for (told, change) in cases {
+        let told = |told: &str, change: fn(&mut Value)| {
             let error = file(change).map(drop).unwrap_err();
             assert!(error.contains(told), "{error}");
-        }
+        };
+        told("no image 9", |c| c["annotations"][0]["image_id"] = json!(9));
+        told("no category 9", |c| c["annotations"][0]["category_id"] = json!(9));
+        told("is not within 100 × 50 pixels", |c| c["annotations"][0]["bbox"] = json!([95, 1, 9, 9]));
+        told("two images have the id 1", |c| c["images"][1]["id"] = json!(1));
+        told("opinions of models", |c| c["info"]["description"] = json!(DESCRIPTION));
     }
 }
