@@ -43,7 +43,7 @@ impl Dataset {
 
 /// A bar of `length` steps; `doing` stands before it.
 fn bar(length: usize, doing: &'static str) -> ProgressBar {
-    let style = "{msg:8} {bar:40} {pos}/{len}, {per_sec}, {eta} left";
+    let style = "{msg:8} {bar:40} {pos}/{len}, {eta} left";
     let bar = ProgressBar::new(length as u64).with_message(doing);
     bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
     bar
