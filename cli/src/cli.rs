@@ -6,7 +6,7 @@ use std::{process::ExitCode, sync::LazyLock};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, demo, doctor, drift, evaluate, model, reference, run};
+use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, model, reference, run};
 
 /// Runs, measures and explains Andon pipelines.
 ///
@@ -26,6 +26,7 @@ enum Command {
     Reference(reference::MakeReference),
     Evaluate(evaluate::Evaluate),
     Model(model::Model),
+    Dataset(dataset::Dataset),
     Boards(boards::Boards),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -53,6 +54,7 @@ impl Cli {
             Command::Reference(reference) => reference.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),
             Command::Model(model) => model.execute(),
+            Command::Dataset(dataset) => dataset.execute(),
             Command::Boards(boards) => boards.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Doctor(doctor) => doctor.execute(),

@@ -4,6 +4,7 @@
 mod ab;
 mod boards;
 mod cli;
+mod dataset;
 mod demo;
 mod doctor;
 mod drift;

@@ -9,7 +9,7 @@ mod identity;
 mod part;
 mod tally;
 
-pub(crate) use hash::Hash;
+pub use hash::Hash;
 pub use identity::{Arms, Frame, monotonic_ns, next_frame_id, run_id};
 pub use part::{Part, PartJudge, PartKey, PartVerdict, Purpose};
 pub use tally::{HourRate, Tally};

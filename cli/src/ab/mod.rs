@@ -16,6 +16,7 @@ mod record;
 mod tables;
 
 pub use figures::counted;
+pub use picture::drawn;
 
 use std::{
     fs::{self, OpenOptions},

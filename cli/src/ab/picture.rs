@@ -6,7 +6,10 @@ use std::fmt::Write;
 use anyhow::Result;
 use gstandon::{
     result::{Detection, Inference},
-    statistics::{agreement::Why, matching::matched},
+    statistics::{
+        agreement::Why,
+        matching::{Matching, matched},
+    },
 };
 
 use super::{figures::decimal, gallery::Picture};
@@ -25,21 +28,33 @@ pub fn html(picture: &Picture) -> Result<String> {
 
 fn svg(picture: &Picture) -> Result<String> {
     let (a, b) = (&*picture.a, &*picture.b);
-    let [width, height] = a.frame;
-    let title = escape(&format!("Frame {} with what both models found", a.frame_id));
+    let title = format!("Frame {} with what both models found", a.frame_id);
+    drawn(&picture.sample, &title, a.frame, [Some(a), Some(b)], WIDEST)
+}
+
+/// A picture of `frame` pixels, shown at most `widest` pixels wide, with what a and b found on it; brackets where both
+/// spoke and only one saw it.
+pub fn drawn(
+    sample: &gst::Sample,
+    title: &str,
+    frame: [u32; 2],
+    said: [Option<&Inference>; 2],
+    widest: u32,
+) -> Result<String> {
+    let ([width, height], title) = (frame, escape(title));
     let mut s = format!(
         "<svg class=\"frame\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>\
          <image width=\"{width}\" height=\"{height}\" href=\"{}\"/>",
-        image::jpeg(&picture.sample, WIDEST)?.address()
+        image::jpeg(sample, widest)?.address()
     );
-    let matching = matched(a, b);
+    let matching = if let [Some(a), Some(b)] = said { matched(a, b) } else { Matching::default() };
     let size = f64::from(width.max(height)) / 30.0;
-    for (at, d) in a.detections.iter().enumerate() {
-        s += &thing("a", d, [1.0, 1.0], matching.a_only.contains(&at), size, a.frame);
-    }
-    let k = [0, 1].map(|i| a.frame[i].max(1) as f32 / b.frame[i].max(1) as f32);
-    for (at, d) in b.detections.iter().enumerate() {
-        s += &thing("b", d, k, matching.b_only.contains(&at), size, a.frame);
+    for (arm, said, alone) in [("a", said[0], &matching.a_only), ("b", said[1], &matching.b_only)] {
+        let Some(said) = said else { continue };
+        let k = [0, 1].map(|i| frame[i].max(1) as f32 / said.frame[i].max(1) as f32);
+        for (at, d) in said.detections.iter().enumerate() {
+            s += &thing(arm, d, k, alone.contains(&at), size, frame);
+        }
     }
     Ok(s + "</svg>")
 }

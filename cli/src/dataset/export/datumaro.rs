@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Datumaro's own JSON: `images/SUBSET/`, `annotations/SUBSET.json`; boxes, and the verdict as a tag of the image.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use gstandon::result::{Arm, Verdict};
+use serde_json::json;
+
+use super::{Format, Item, Plan, list::List, marks::round};
+
+/// The files of every subset.
+pub struct Datumaro {
+    subsets: Vec<List>,
+    labels: Vec<String>,
+}
+
+impl Datumaro {
+    /// Begins the files below `folder`.
+    pub fn new(folder: &Path, plan: &Plan) -> Result<Self> {
+        let folder = folder.join("annotations");
+        fs::create_dir(&folder)?;
+        let mut labels = plan.labels.clone();
+        for tag in [Verdict::Ok, Verdict::Ng, Verdict::Review].map(tag) {
+            if !labels.contains(&tag) {
+                labels.push(tag);
+            }
+        }
+        let names: Vec<_> = labels.iter().map(|name| json!({"name": name, "parent": "", "attributes": []})).collect();
+        let head = format!(
+            "{{\"dm_format_version\":\"1.0\",\"media_type\":2,\"infos\":{},\n\
+             \"categories\":{{\"label\":{{\"labels\":{},\"attributes\":[]}}}},\n\"items\":",
+            json!({"models": plan.models}),
+            json!(names)
+        );
+        let begun = |subset: &String| List::new(&folder.join(format!("{subset}.json")), &head);
+        Ok(Self { subsets: plan.subsets.iter().map(begun).collect::<Result<_, _>>()?, labels })
+    }
+
+    fn tag(&self, verdict: Verdict) -> Result<usize> {
+        let tag = tag(verdict);
+        self.labels.iter().position(|l| *l == tag).with_context(|| format!("{verdict} is no tag"))
+    }
+}
+
+impl Format for Datumaro {
+    fn add(&mut self, item: &Item<'_>) -> Result<()> {
+        let sidecar = &item.capture.sidecar;
+        let mut annotations = Vec::new();
+        if let Some(said) = item.said {
+            annotations.push(json!({
+                "id": 0, "type": "label", "group": 0, "label_id": self.tag(said.verdict)?,
+                "attributes": {"score": round(said.score.into(), 1e4), "source": "auto"}
+            }));
+        }
+        for (n, (label, mark)) in item.marks.iter().enumerate() {
+            annotations.push(json!({
+                "id": n + 1, "type": "bbox", "group": n + 1, "label_id": label, "z_order": 0, "bbox": mark.bbox,
+                "attributes": {"score": mark.score, "source": "auto"}
+            }));
+        }
+        let verdict = |arm| item.capture.judged(arm).map_or("", |i| i.verdict.as_str());
+        let [width, height] = sidecar.size;
+        self.subsets[item.subset].add(&json!({
+            "id": item.capture.stem(), "annotations": annotations,
+            "image": {"path": sidecar.file, "size": [height, width]},
+            "attr": {
+                "run": sidecar.run, "frame_id": sidecar.frame_id, "part": item.capture.part_key().to_string(),
+                "verdict_a": verdict(Arm::A), "verdict_b": verdict(Arm::B)
+            }
+        }))?;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        for subset in self.subsets {
+            subset.finish("}\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// As people who annotate write it.
+fn tag(verdict: Verdict) -> String {
+    verdict.as_str().to_uppercase()
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MPL-2.0
+//! From what was said of frames to what is true of parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gstandon::result::{Part, PartKey, Verdict};
+
+use crate::dataset::folder::Named;
+
+/// What was said of the frames of each part.
+#[derive(Default)]
+pub struct Answers(BTreeMap<PartKey, Views>);
+
+#[derive(Default)]
+struct Views {
+    ng: bool,
+    seen: BTreeSet<u32>,
+    wanted: u32,
+}
+
+impl Answers {
+    /// A frame of the part was found to be ok or ng.
+    pub fn add(&mut self, key: PartKey, part: Option<&Part>, verdict: Verdict) {
+        let views = self.0.entry(key).or_default();
+        views.ng |= verdict == Verdict::Ng;
+        views.seen.insert(part.map_or(0, |p| p.view));
+        views.wanted = views.wanted.max(part.map_or(1, |p| p.views));
+    }
+
+    /// The ids of parts with what they are, in order; and those that cannot be called ok, for a view was not looked at.
+    pub fn finish(self) -> (Vec<(String, Verdict)>, Named) {
+        let (mut verdicts, mut unfinished) = (Vec::new(), Named::default());
+        for (key, views) in self.0 {
+            if views.ng {
+                verdicts.push((key.to_string(), Verdict::Ng));
+            } else if (0..views.wanted).all(|view| views.seen.contains(&view)) {
+                verdicts.push((key.to_string(), Verdict::Ok));
+            } else {
+                unfinished.add(key.to_string());
+            }
+        }
+        (verdicts, unfinished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_ng_by_any_view_and_ok_by_all_of_them_alone() {
+        let mut answers = Answers::default();
+        for (id, view, verdict) in [
+            ("whole", 0, Verdict::Ok),
+            ("whole", 1, Verdict::Ok),
+            ("half", 1, Verdict::Ok),
+            ("bad", 0, Verdict::Ng),
+            ("twice", 0, Verdict::Ok),
+            ("twice", 0, Verdict::Ok),
+        ] {
+            let part = Part { id: id.into(), view, views: 2, ..Part::default() };
+            answers.add(PartKey::Part(id.into()), Some(&part), verdict);
+        }
+        let (verdicts, unfinished) = answers.finish();
+        assert_eq!(verdicts, [("bad".into(), Verdict::Ng), ("whole".into(), Verdict::Ok)]);
+        assert_eq!(unfinished.first, ["half", "twice"]);
+    }
+}
