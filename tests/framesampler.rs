@@ -104,7 +104,7 @@ fn a_capture_on_demand_writes_exactly_the_frames_asked_for_pixel_by_pixel() {
         let folder = tempfile::tempdir().unwrap();
         let pipeline = launch(&format!(
             "videotestsrc num-buffers=20 pattern=snow ! video/x-raw,format={format},width=161,height=40 ! \
-             framesampler name=s location={} ! appsink name=out",
+             framesampler random-rate=0 name=s location={} ! appsink name=out",
             folder.path().display()
         ));
         let seen = watch(&pipeline);
@@ -151,7 +151,7 @@ fn luma_and_chroma_formats_become_rgb_by_the_streams_own_colorimetry() {
             let pipeline = launch(&format!(
                 "videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xffd04020 ! \
                  video/x-raw,format={format},width=64,height=48,colorimetry={colorimetry} ! \
-                 framesampler location={} every=1 ! fakesink",
+                 framesampler random-rate=0 location={} every=1 ! fakesink",
                 folder.path().display()
             ));
             play(&pipeline);
@@ -172,7 +172,11 @@ fn harness(properties: &[(&str, &str)]) -> (tempfile::TempDir, Harness, gst::Bus
 
 fn harness_to(folder: &Path, properties: &[(&str, &str)]) -> (Harness, gst::Bus) {
     init();
-    let element = gst::ElementFactory::make("framesampler").property("location", folder).build().unwrap();
+    let element = gst::ElementFactory::make("framesampler")
+        .property("location", folder)
+        .property("random-rate", 0.0)
+        .build()
+        .unwrap();
     properties.iter().for_each(|(name, value)| element.set_property_from_str(name, value));
     let bus = gst::Bus::new();
     element.set_bus(Some(&bus));
@@ -250,7 +254,7 @@ fn what_is_drawn_downstream_is_not_in_the_capture() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=8 pattern=white ! video/x-raw,format=RGB,width=64,height=48 ! \
-         framesampler name=s location={} pre-roll=8 ! videobalance brightness=-1.0 ! appsink name=out",
+         framesampler random-rate=0 name=s location={} pre-roll=8 ! videobalance brightness=-1.0 ! appsink name=out",
         folder.path().display()
     ));
     let seen = watch(&pipeline);
@@ -437,7 +441,7 @@ fn a_writer_that_hangs_costs_captures_and_never_a_frame() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=200 ! video/x-raw,format=GRAY8,width=64,height=48 ! \
-         framesampler name=s location={} every=1 max-queue=4 ! appsink name=out",
+         framesampler random-rate=0 name=s location={} every=1 max-queue=4 ! appsink name=out",
         folder.path().display()
     ));
     let seen = watch(&pipeline);
@@ -471,7 +475,7 @@ fn two_samplers_share_a_folder_without_treading_on_each_other() {
     // Both see the same frames under the same ids.
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=30 ! video/x-raw,format=GRAY8,width=64,height=48 ! \
-         framesampler name=s1 location={f} every=1 ! framesampler name=s2 location={f} every=1 ! fakesink"
+         framesampler random-rate=0 name=s1 location={f} every=1 ! framesampler random-rate=0 name=s2 location={f} every=1 ! fakesink"
     ));
     play(&pipeline);
     let found = captures(folder.path());
@@ -582,7 +586,7 @@ fn a_hundred_changes_of_state_lose_no_capture() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=3 ! video/x-raw,format=GRAY8,width=64,height=48 ! \
-         framesampler location={} every=1 pre-roll=2 ! fakesink",
+         framesampler random-rate=0 location={} every=1 pre-roll=2 ! fakesink",
         folder.path().display()
     ));
     for round in 1..=50 {
@@ -598,7 +602,7 @@ fn child_that_captures_until_it_is_killed() {
     let Ok(folder) = std::env::var("ANDON_TEST_KILL_FOLDER") else { return };
     let pipeline = launch(&format!(
         "videotestsrc pattern=snow ! video/x-raw,format=RGB,width=160,height=120 ! \
-         framesampler location={folder} every=1 max-queue=8 ! fakesink"
+         framesampler random-rate=0 location={folder} every=1 max-queue=8 ! fakesink"
     ));
     play(&pipeline);
 }

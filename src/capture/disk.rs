@@ -5,7 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use uuid::Uuid;
@@ -37,6 +37,32 @@ pub trait Disk: Send + 'static {
     /// # Errors
     /// What the system says.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
+
+    /// The files of a folder: path, bytes, when they were written.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn list(&mut self, folder: &Path) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            // One that went away meanwhile is none.
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_file() {
+                found.push((entry.path(), meta.len(), meta.modified()?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Bytes that are free for this user on the folder's disk.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free(&mut self, folder: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(folder)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
 
     /// Makes the names in a folder outlive a power cut.
     ///
@@ -110,7 +136,7 @@ fn temporary(path: &Path) -> PathBuf {
 }
 
 /// Ties what the system says to the path that it was said of.
-fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Disk { path: path.display().to_string(), source }
 }
 

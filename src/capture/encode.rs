@@ -1,25 +1,78 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Frames as PNG: grey stays grey, everything else becomes RGB. Nothing is lost but padding, alpha and, of luma and
-//! chroma formats, what the conversion rounds.
+//! Frames as files: PNG, JPEG, or their bytes as they are. Grey stays grey, everything else becomes RGB but in raw files.
+//! PNG loses nothing but padding, alpha and, of luma and chroma formats, what the conversion rounds.
 
+use std::path::Path;
+
+use super::mask::Mask;
 use crate::image::{Format, Image, YuvToRgb};
 
-/// A PNG file of the frame.
-///
-/// # Errors
-/// Where the encoder refuses the size.
-pub fn png(image: &Image<'_>) -> Result<Vec<u8>, png::EncodingError> {
+/// What a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Nothing is lost.
+    #[default]
+    Png,
+    /// Smaller, of this quality, 1..100; of 16 bits the upper 8.
+    Jpeg(u8),
+    /// The planes one after the other, rows without gaps: what the caps in the sidecar say.
+    Raw,
+}
+
+/// How a frame is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// As what.
+    pub encoding: Encoding,
+    /// What is blackened first; of raw files nothing can be.
+    pub mask: Mask,
+    /// Bits of 64 in which a frame has to differ from what was captured of late; 0: none.
+    pub least_distance: u32,
+}
+
+impl Look {
+    /// What the file's name ends in.
+    pub fn extension(&self) -> &'static str {
+        match self.encoding {
+            Encoding::Png => "png",
+            Encoding::Jpeg(_) => "jpg",
+            Encoding::Raw => "raw",
+        }
+    }
+
+    /// Whether a file is a capture's image, by its name.
+    pub fn is_image(path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && ["png", "jpg", "raw"].iter().any(|e| path.extension().is_some_and(|x| x == *e))
+    }
+
+    /// The file of a frame.
+    ///
+    /// # Errors
+    /// Where the encoder refuses the size.
+    pub fn encode(&self, image: &Image<'_>) -> Result<Vec<u8>, String> {
+        match self.encoding {
+            Encoding::Png => png(image, &self.mask).map_err(|e| e.to_string()),
+            Encoding::Jpeg(quality) => jpeg(image, &self.mask, quality),
+            Encoding::Raw => Ok((0..image.format.planes()).flat_map(|plane| packed(image, plane)).collect()),
+        }
+    }
+}
+
+fn png(image: &Image<'_>, mask: &Mask) -> Result<Vec<u8>, png::EncodingError> {
     use png::{BitDepth, ColorType};
-    let (color, depth, pixels) = match image.format {
-        Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image)),
+    let (color, depth, mut pixels) = match image.format {
+        Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image, 0)),
         Format::Gray16Le => {
-            let mut pixels = packed(image);
+            let mut pixels = packed(image, 0);
             // PNG has the high byte first.
             pixels.as_chunks_mut::<2>().0.iter_mut().for_each(|p| p.swap(0, 1));
             (ColorType::Grayscale, BitDepth::Sixteen, pixels)
         }
         _ => (ColorType::Rgb, BitDepth::Eight, rgb(image)),
     };
+    let bytes = pixels.len() / (image.width * image.height).max(1);
+    mask.blacken(&mut pixels, image.width, bytes);
     let mut file = Vec::with_capacity(pixels.len() / 2);
     let mut encoder = png::Encoder::new(&mut file, image.width as u32, image.height as u32);
     encoder.set_color(color);
@@ -31,18 +84,34 @@ pub fn png(image: &Image<'_>) -> Result<Vec<u8>, png::EncodingError> {
     Ok(file)
 }
 
-/// Plane 0 without gaps between the rows.
-fn packed(image: &Image<'_>) -> Vec<u8> {
-    let (row, rows) = image.plane_size(0);
+fn jpeg(image: &Image<'_>, mask: &Mask, quality: u8) -> Result<Vec<u8>, String> {
+    use jpeg_encoder::{ColorType, Encoder};
+    let (color, mut pixels) = match image.format {
+        Format::Gray8 => (ColorType::Luma, packed(image, 0)),
+        Format::Gray16Le => (ColorType::Luma, packed(image, 0).into_iter().skip(1).step_by(2).collect()),
+        _ => (ColorType::Rgb, rgb(image)),
+    };
+    let bytes = pixels.len() / (image.width * image.height).max(1);
+    mask.blacken(&mut pixels, image.width, bytes);
+    let side = |n: usize| u16::try_from(n).map_err(|_| format!("{n} pixels are more than a JPEG has room for"));
+    let mut file = Vec::with_capacity(pixels.len() / 8);
+    let encoder = Encoder::new(&mut file, quality);
+    encoder.encode(&pixels, side(image.width)?, side(image.height)?, color).map_err(|e| e.to_string())?;
+    Ok(file)
+}
+
+/// A plane without gaps between the rows.
+fn packed(image: &Image<'_>, plane: usize) -> Vec<u8> {
+    let (row, rows) = image.plane_size(plane);
     let mut out = Vec::with_capacity(row * rows);
-    (0..rows).for_each(|y| out.extend_from_slice(image.planes[0].row(y, row)));
+    (0..rows).for_each(|y| out.extend_from_slice(image.planes[plane].row(y, row)));
     out
 }
 
 /// The frame as packed RGB, 3 bytes a pixel; grey is repeated, alpha is left out.
 pub fn rgb(image: &Image<'_>) -> Vec<u8> {
     if image.format == Format::Rgb {
-        return packed(image);
+        return packed(image, 0);
     }
     let row = image.width * 3;
     let mut out = vec![0; row * image.height];
@@ -72,14 +141,33 @@ mod tests {
         let data = [1, 2, 3, 99, 4, 5, 6, 99];
         let planes = [Plane { data: &data, stride: 4 }];
         let image = Image::new(Format::Gray8, 3, 2, &planes, Colorimetry::default()).unwrap();
-        assert_eq!(decoded(&png(&image).unwrap()), (png::ColorType::Grayscale, vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(
+            decoded(&Look::default().encode(&image).unwrap()),
+            (png::ColorType::Grayscale, vec![1, 2, 3, 4, 5, 6])
+        );
     }
 
     #[test]
     fn sixteen_bits_of_grey_stay_sixteen_bits() {
-        let file = png(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
+        let file = Look::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
         let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap().info().bit_depth;
         assert_eq!((info, decoded(&file).1), (png::BitDepth::Sixteen, vec![0x12, 0x34, 0x00, 0xff]));
+    }
+
+    #[test]
+    fn masks_hide_in_every_encoding_that_has_them_and_raw_is_as_it_is() {
+        let data: Vec<u8> = (0..64 * 64).map(|i| 100 + (i % 64) as u8).collect();
+        let image = Image::gray8(&data, 64, 64).unwrap();
+        let look = |encoding| Look { encoding, mask: "0,0 0.5,0 0.5,1 0,1".parse().unwrap(), least_distance: 0 };
+        let (_, pixels) = decoded(&look(Encoding::Png).encode(&image).unwrap());
+        assert!(pixels.chunks(64).all(|row| row[..32] == [0; 32] && row[32..] == data[32..64]));
+        let file = look(Encoding::Jpeg(90)).encode(&image).unwrap();
+        assert!(
+            file.starts_with(&[0xff, 0xd8]) && file.ends_with(&[0xff, 0xd9]) && file.len() < 2000,
+            "{}",
+            file.len()
+        );
+        assert_eq!(Look { encoding: Encoding::Raw, ..Look::default() }.encode(&image).unwrap(), data);
     }
 
     #[test]
@@ -93,7 +181,11 @@ mod tests {
             (Format::Xrgb, &[9, 1, 2, 3, 9, 4, 5, 6]),
             (Format::Abgr, &[9, 3, 2, 1, 9, 6, 5, 4]),
         ] {
-            assert_eq!(decoded(&png(&packed_image(format, data, data.len())).unwrap()), want, "{format:?}");
+            assert_eq!(
+                decoded(&Look::default().encode(&packed_image(format, data, data.len())).unwrap()),
+                want,
+                "{format:?}"
+            );
         }
     }
 

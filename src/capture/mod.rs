@@ -10,21 +10,31 @@
 //! * every file whose name does not start with a dot is whole;
 //! * every image has its sidecar. (A sidecar without an image is a capture that was interrupted: start from images.)
 
+mod alike;
+mod budget;
 mod disk;
 pub mod encode;
+mod mask;
 mod plan;
 mod queue;
+mod quota;
 mod ring;
 mod sampler;
 mod sidecar;
+mod trigger;
 mod writer;
 
+pub use budget::Budgets;
 pub use disk::{Disk, Folder, replace_file};
+pub use encode::{Encoding, Look};
+pub use mask::Mask;
 pub use plan::{Kind, Role, Tag};
 pub use queue::{Amend, Change, Job, Queue};
+pub use quota::Quota;
 pub use ring::Ring;
 pub use sampler::{Counts, Hits, MOST_REQUESTS, Policy, Request, Sampler, disagree};
 pub use sidecar::{CAPTURE_SCHEMA, Sidecar};
+pub use trigger::{Band, Condition, drawn, unjudged};
 pub use writer::{Failure, Report, Tally, Writer};
 
 use std::sync::Arc;
@@ -47,7 +57,19 @@ pub enum Error {
     Unreadable(String),
     /// The image could not be made.
     #[error("the frame cannot be encoded: {0}")]
-    Encode(#[from] png::EncodingError),
+    Encode(String),
+    /// The disk has less free than it is to keep free.
+    #[error(
+        "{folder}: {free} bytes are free, and min-free is {least}: free some space, or set location to another disk"
+    )]
+    NoRoom {
+        /// Where to.
+        folder: String,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that are to stay free.
+        least: u64,
+    },
     /// The disk refused.
     #[error("{path}: {source}: {}", advice(.source))]
     Disk {

@@ -19,11 +19,29 @@ pub enum Kind {
     Drift,
     /// Every n-th frame.
     Every,
+    /// A score near the threshold.
+    Near,
+    /// The model failed, or had not what it needs.
+    Unjudged,
+    /// A field has such a value.
+    Field,
+    /// Chance: what keeps the next training set from holding only what the last model doubted.
+    Random,
 }
 
 impl Kind {
     /// All of them, in the order of [`Kind::index`].
-    pub const ALL: [Kind; 5] = [Kind::Action, Kind::Ng, Kind::Disagreement, Kind::Drift, Kind::Every];
+    pub const ALL: [Kind; 9] = [
+        Kind::Action,
+        Kind::Ng,
+        Kind::Disagreement,
+        Kind::Drift,
+        Kind::Every,
+        Kind::Near,
+        Kind::Unjudged,
+        Kind::Field,
+        Kind::Random,
+    ];
 
     /// The name used in JSON, file names and statistics.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +51,10 @@ impl Kind {
             Kind::Disagreement => "disagreement",
             Kind::Drift => "drift",
             Kind::Every => "every",
+            Kind::Near => "near",
+            Kind::Unjudged => "unjudged",
+            Kind::Field => "field",
+            Kind::Random => "random",
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Key, Shot, Tag};
+use super::{Key, Look, Quota, Shot, Tag};
 use crate::result::Inference;
 
 /// A frame to write.
@@ -29,6 +29,10 @@ pub struct Job<H> {
     pub tags: Vec<Tag>,
     /// Unique among all captures of this process.
     pub number: u64,
+    /// How it is written.
+    pub look: Arc<Look>,
+    /// What there is room for.
+    pub quota: Quota,
 }
 
 /// Something to add to the sidecar of a frame that was queued or written before.
@@ -209,7 +213,15 @@ mod tests {
 
     fn job(id: u64) -> Job<Flat> {
         let folder = Path::new("nowhere").into();
-        Job { folder, element: "s".into(), shot: shot(id, Vec::new()), tags: Vec::new(), number: id }
+        Job {
+            folder,
+            element: "s".into(),
+            shot: shot(id, Vec::new()),
+            tags: Vec::new(),
+            number: id,
+            look: Arc::default(),
+            quota: Quota::default(),
+        }
     }
 
     #[test]

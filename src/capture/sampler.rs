@@ -11,7 +11,9 @@ use std::{
 };
 
 use super::{
-    Amend, Change, Held, Job, Key, Kind, Queue, RECENT, Ring, Role, Shot, Tag, last_word,
+    Amend, Budgets, Change, Held, Job, Key, Kind, Look, Queue, Quota, RECENT, Ring, Role, Shot, Tag,
+    budget::Purse,
+    last_word,
     plan::{Pending, Plan},
 };
 use crate::result::{Arm, Inference, Status, Verdict};
@@ -37,6 +39,12 @@ pub struct Policy {
     pub on_disagreement: bool,
     /// Every n-th frame; 0 for none.
     pub every: u32,
+    /// Captures that each kind may make.
+    pub budgets: Budgets,
+    /// How frames are written.
+    pub look: Arc<Look>,
+    /// What there is room for.
+    pub quota: Quota,
 }
 
 /// What the passing frame itself gives reason to.
@@ -46,6 +54,34 @@ pub struct Hits {
     pub ng: bool,
     /// The arms differ.
     pub disagreement: bool,
+    /// The running model's score is near the threshold.
+    pub near: bool,
+    /// A model failed, or had not what it needs.
+    pub unjudged: bool,
+    /// A field has a value that is asked for.
+    pub field: bool,
+    /// Chance has drawn it.
+    pub random: bool,
+}
+
+impl Hits {
+    /// Kinds that are kept with the frames around them.
+    fn events(self) -> impl Iterator<Item = Kind> {
+        let all = [
+            (Kind::Ng, self.ng),
+            (Kind::Disagreement, self.disagreement),
+            (Kind::Near, self.near),
+            (Kind::Unjudged, self.unjudged),
+        ];
+        all.into_iter().filter_map(|(kind, hit)| hit.then_some(kind))
+    }
+
+    /// Kinds that are kept by themselves.
+    fn lone(self) -> impl Iterator<Item = Kind> {
+        [(Kind::Field, self.field), (Kind::Random, self.random)]
+            .into_iter()
+            .filter_map(|(kind, hit)| hit.then_some(kind))
+    }
 }
 
 /// A wish for frames before, from and after now.
@@ -72,6 +108,8 @@ pub struct Counts {
     pub captured: u64,
     /// Wanted frames that the full queue had no place for.
     pub dropped_queue: u64,
+    /// Wanted frames that no budget was left for.
+    pub over_budget: u64,
     /// Wanted frames that had nowhere to go.
     pub dropped_no_location: u64,
     /// Frames that were to be held but whose memory could not be copied.
@@ -108,6 +146,9 @@ pub struct Sampler<H> {
     recent: VecDeque<Key>,
     /// Of the passing frame; kept for its memory.
     tags: Vec<Tag>,
+    /// What is left of budgets, at the time of the latest frame.
+    purse: Purse,
+    now_ns: u64,
     counts: Counts,
 }
 
@@ -118,6 +159,8 @@ impl<H> Default for Sampler<H> {
             plan: Plan::default(),
             recent: VecDeque::with_capacity(RECENT),
             tags: Vec::new(),
+            purse: Purse::default(),
+            now_ns: 0,
             counts: Counts::default(),
         }
     }
@@ -200,28 +243,28 @@ impl<H: Held> Sampler<H> {
     }
 
     /// A frame passes. `make` holds on to it, and is called only where the frame is wanted; it answers the bytes held
-    /// as well, or nothing where the frame cannot be had.
+    /// as well, or nothing where the frame cannot be had. `now_ns` is of any clock that only goes forward.
     pub fn frame(
         &mut self,
         policy: &Policy,
+        now_ns: u64,
         hits: Hits,
         queue: &Queue<H>,
         make: impl FnOnce() -> Option<(usize, Shot<H>)>,
     ) {
         self.ring.limit(policy.ring_frames, policy.ring_bytes);
+        self.now_ns = now_ns;
         let number = self.counts.frames;
         self.counts.frames += 1;
-        for kind in [Kind::Ng, Kind::Disagreement] {
-            if (kind == Kind::Ng && hits.ng) || (kind == Kind::Disagreement && hits.disagreement) {
-                let request =
-                    Request { kind, reason: kind.as_str().into(), count: 1, pre: policy.pre, post: policy.post };
-                self.request(policy, request, queue);
-            }
+        for kind in hits.events() {
+            let request = Request { kind, reason: kind.as_str().into(), count: 1, pre: policy.pre, post: policy.post };
+            self.request(policy, request, queue);
         }
         let mut tags = std::mem::take(&mut self.tags);
-        if policy.every > 0 && number.is_multiple_of(u64::from(policy.every)) {
-            self.counts.fired[Kind::Every.index()] += 1;
-            tags.push(Tag { trigger: Kind::Every, reason: "every".into(), role: Role::Hit, offset: 0 });
+        let every = policy.every > 0 && number.is_multiple_of(u64::from(policy.every));
+        for kind in every.then_some(Kind::Every).into_iter().chain(hits.lone()) {
+            self.counts.fired[kind.index()] += 1;
+            tags.push(Tag { trigger: kind, reason: kind.as_str().into(), role: Role::Hit, offset: 0 });
         }
         self.plan.next(&mut tags);
         if !tags.is_empty() || !self.ring.is_off() {
@@ -311,21 +354,29 @@ impl<H: Held> Sampler<H> {
         }
     }
 
-    fn hand_over(&mut self, policy: &Policy, shot: Shot<H>, tags: Vec<Tag>, queue: &Queue<H>) -> bool {
+    fn hand_over(&mut self, policy: &Policy, shot: Shot<H>, mut tags: Vec<Tag>, queue: &Queue<H>) -> bool {
         /// Numbers the captures of the process, so that no two of any of its elements share a name.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let Some(folder) = policy.folder.clone() else {
             self.counts.dropped_no_location += 1;
             return false;
         };
+        tags.retain(|t| self.purse.has(&policy.budgets, t.trigger, self.now_ns));
+        if tags.is_empty() {
+            self.counts.over_budget += 1;
+            return false;
+        }
         let key = shot.key();
+        let spent: Vec<_> = tags.iter().map(|t| t.trigger).collect();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let job = Job { folder, element: policy.element.clone(), shot, tags, number };
+        let (element, look, quota) = (policy.element.clone(), policy.look.clone(), policy.quota);
+        let job = Job { folder, element, shot, tags, number, look, quota };
         if queue.offer(job, policy.most_queued).is_err() {
             self.counts.dropped_queue += 1;
             return false;
         }
         self.counts.captured += 1;
+        self.purse.spend(spent.into_iter());
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -356,6 +407,9 @@ mod tests {
             post: 0,
             on_disagreement: false,
             every: 0,
+            budgets: Budgets::default(),
+            look: Arc::default(),
+            quota: Quota::default(),
         }
     }
 
@@ -382,7 +436,7 @@ mod tests {
         fn hit(&mut self, hits: Hits, results: Vec<Arc<Inference>>) {
             let id = self.next;
             self.next += 1;
-            self.sampler.frame(&self.policy, hits, &self.queue, || Some((8, shot(id, results))));
+            self.sampler.frame(&self.policy, id * 40_000_000, hits, &self.queue, || Some((8, shot(id, results))));
         }
 
         fn request(&mut self, request: Request) -> bool {
@@ -503,7 +557,7 @@ mod tests {
     #[test]
     fn an_idle_sampler_holds_on_to_nothing() {
         let mut rig = Rig::new(Policy { ring_frames: 0, ..policy() });
-        rig.sampler.frame(&rig.policy, Hits::default(), &rig.queue, || panic!("nobody wants this frame"));
+        rig.sampler.frame(&rig.policy, 0, Hits::default(), &rig.queue, || panic!("nobody wants this frame"));
     }
 
     #[test]

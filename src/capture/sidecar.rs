@@ -57,7 +57,7 @@ impl Sidecar {
         let shot = &job.shot;
         Self {
             schema: CAPTURE_SCHEMA.into(),
-            file: format!("{}.png", stem(job)),
+            file: format!("{}.{}", stem(job), job.look.extension()),
             element: job.element.clone(),
             run: shot.frame.run,
             frame_id: shot.frame.id,
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        capture::{Role, testing::shot},
+        capture::{Quota, Role, testing::shot},
         result::{Arm, Verdict},
     };
 
@@ -147,7 +147,15 @@ mod tests {
 
     fn job(tag: Tag) -> Job<super::super::testing::Flat> {
         let folder = Path::new("nowhere").into();
-        Job { folder, element: "s".into(), shot: shot(12, Vec::new()), tags: vec![tag], number: 3 }
+        Job {
+            folder,
+            element: "s".into(),
+            shot: shot(12, Vec::new()),
+            tags: vec![tag],
+            number: 3,
+            look: Arc::default(),
+            quota: Quota::default(),
+        }
     }
 
     #[test]

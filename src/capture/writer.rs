@@ -10,12 +10,15 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use parking_lot::Mutex;
 
-use super::{Amend, Disk, Error, Held, Job, Queue, RECENT, Sidecar, disk, encode, queue::Item};
+use super::{
+    Amend, Disk, Error, Held, Job, Kind, Queue, Quota, RECENT, Role, Sidecar, Tag, alike::Alike, disk, queue::Item,
+    quota::Shelf,
+};
 
 /// What the writer has to say; said on its own thread.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub struct Tally {
     pub written: AtomicU64,
     /// Sidecars written again, for what came late.
     pub amended: AtomicU64,
+    /// Frames that were left aside, for they look like captures of late.
+    pub alike: AtomicU64,
+    /// Captures that had to make room.
+    pub evicted: AtomicU64,
     /// Captures lost because they could not be read, encoded or written.
     pub failed: AtomicU64,
     /// Captures given up because the writer was not through in time at the end.
@@ -63,7 +70,8 @@ pub struct Tally {
 impl Tally {
     /// Counts from nothing again. A failure that lasts is still known.
     pub fn reset(&self) {
-        for count in [&self.written, &self.amended, &self.failed, &self.given_up, &self.episodes] {
+        let Self { written, amended, alike, evicted, failed, given_up, episodes, .. } = self;
+        for count in [written, amended, alike, evicted, failed, given_up, episodes] {
             count.store(0, Relaxed);
         }
     }
@@ -97,7 +105,16 @@ impl<H: Held> Writer<H> {
         folder: Option<Arc<Path>>,
         report: impl FnMut(Report<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        let mut work = Work { disk, report, tally: tally.clone(), made: None, lost: None, recent: VecDeque::new() };
+        let mut work = Work {
+            disk,
+            report,
+            tally: tally.clone(),
+            made: None,
+            lost: None,
+            recent: VecDeque::new(),
+            shelf: None,
+            alike: Alike::default(),
+        };
         let from = queue.clone();
         let thread = thread::Builder::new().name("andon-capture".into()).spawn(move || {
             let _over = Over(from.clone());
@@ -146,6 +163,12 @@ impl<H> Drop for Over<H> {
     }
 }
 
+/// Whether a frame may be left aside where it looks like another: what was asked for, chance, and what stands around a hit may
+/// not.
+fn may_be_left(tag: &Tag) -> bool {
+    tag.role == Role::Hit && !matches!(tag.trigger, Kind::Action | Kind::Random)
+}
+
 /// The thread's own state.
 struct Work<D, R> {
     disk: D,
@@ -157,6 +180,9 @@ struct Work<D, R> {
     lost: Option<u64>,
     /// The captures written last, which may still be amended.
     recent: VecDeque<(PathBuf, Sidecar)>,
+    /// What the folder holds, once a limit asks for it.
+    shelf: Option<Shelf>,
+    alike: Alike,
 }
 
 impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
@@ -164,6 +190,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         if self.made.as_ref() != Some(folder) {
             disk::prepare(&mut self.disk, folder)?;
             self.made = Some(folder.clone());
+            self.shelf = None;
         }
         Ok(())
     }
@@ -174,7 +201,10 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         let folder = job.folder.clone();
         drop(job);
         match written {
-            Ok((path, sidecar)) => {
+            Ok(None) => {
+                self.tally.alike.fetch_add(1, Relaxed);
+            }
+            Ok(Some((path, sidecar))) => {
                 self.tally.written.fetch_add(1, Relaxed);
                 self.settle(&folder, 0, Ok(()));
                 (self.report)(Report::Written { path: &path, sidecar: &sidecar });
@@ -190,19 +220,47 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         }
     }
 
-    fn write<H: Held>(&mut self, job: &Job<H>) -> Result<(PathBuf, Sidecar), Error> {
+    /// Writes a capture; none where it looks like one of late.
+    fn write<H: Held>(&mut self, job: &Job<H>) -> Result<Option<(PathBuf, Sidecar)>, Error> {
         self.make(&job.folder)?;
         let mut size = [0; 2];
-        let mut file = Err(Error::Unreadable("nothing was shown".into()));
+        let (mut file, mut hash) = (Err(Error::Unreadable("nothing was shown".into())), None);
+        let Self { alike, .. } = self;
+        let compared = job.look.least_distance > 0 && job.tags.iter().all(may_be_left);
         let read = job.shot.held.read(&mut |image| {
             size = [image.width as u32, image.height as u32];
-            file = encode::png(image).map_err(Error::from);
+            hash = compared.then(|| alike.hash(image));
+            if !hash.as_ref().is_some_and(|h| alike.is_known(h, job.look.least_distance)) {
+                file = job.look.encode(image).map(Some).map_err(Error::Encode);
+            } else {
+                file = Ok(None);
+            }
         });
         read.map_err(Error::Unreadable)?;
+        let Some(file) = file? else { return Ok(None) };
         let sidecar = Sidecar::new(job, size);
+        let text = sidecar.to_json();
         let path = job.folder.join(&sidecar.file);
-        disk::store(&mut self.disk, (&path, &file?), (&path.with_extension("json"), sidecar.to_json().as_bytes()))?;
-        Ok((path, sidecar))
+        self.make_room(job, (file.len() + text.len()) as u64)?;
+        disk::store(&mut self.disk, (&path, &file), (&path.with_extension("json"), text.as_bytes()))?;
+        if let Some(shelf) = &mut self.shelf {
+            shelf.add(path.clone(), file.len() as u64, SystemTime::now());
+        }
+        hash.into_iter().for_each(|hash| self.alike.add(hash));
+        Ok(Some((path, sidecar)))
+    }
+
+    fn make_room<H: Held>(&mut self, job: &Job<H>, bytes: u64) -> Result<(), Error> {
+        if job.quota == Quota::default() {
+            return Ok(());
+        }
+        if self.shelf.is_none() {
+            self.shelf = Some(Shelf::of(&mut self.disk, &job.folder)?);
+        }
+        let Some(shelf) = &mut self.shelf else { return Ok(()) };
+        let gone = shelf.make_room(&mut self.disk, &job.folder, job.quota, bytes, SystemTime::now())?;
+        self.tally.evicted.fetch_add(gone, Relaxed);
+        Ok(())
     }
 
     fn amend(&mut self, amend: &Amend) {
@@ -248,7 +306,7 @@ mod tests {
 
     use super::*;
     use crate::capture::{
-        Change, Folder, Kind, Role, Tag,
+        Change, Folder,
         testing::{Flat, shot},
     };
 
@@ -287,7 +345,15 @@ mod tests {
     }
 
     fn job(folder: &Path, id: u64) -> Job<Flat> {
-        Job { folder: folder.into(), element: "s".into(), shot: shot(id, Vec::new()), tags: vec![tag()], number: id }
+        Job {
+            folder: folder.into(),
+            element: "s".into(),
+            shot: shot(id, Vec::new()),
+            tags: vec![tag()],
+            number: id,
+            look: Arc::default(),
+            quota: Quota::default(),
+        }
     }
 
     /// A writer to `folder` on a disk of that kind, and what it reports, as text.

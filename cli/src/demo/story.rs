@@ -51,7 +51,7 @@ impl Stage {
              tee.src_b ! modelinfer name=challenger threads=1 on-error=pass ! join.sink_b \
              abjoin name=join wait=-1 \
              ! driftmeter learn-frames={learn} report-interval={REPORTS} \
-             ! framesampler name=sampler pre-roll={PRE_ROLL} \
+             ! framesampler name=sampler random-rate=0 pre-roll={PRE_ROLL} \
              ! defectoverlay ! appsink name=sink sync=false max-buffers=4",
             frames = script.frames(),
             seed = demo.seed,

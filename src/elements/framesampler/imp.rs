@@ -22,98 +22,21 @@ use gst_base::{
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use super::kept::Kept;
+use super::{kept::Kept, settings::*};
 use crate::{
-    capture::{
-        Folder, Hits, Kind, MOST_REQUESTS, Policy, Queue, Report, Request, Sampler, Shot, Tally, Writer, disagree,
-    },
+    capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer},
     elements::shell::{self, Sink, Src},
     meta::{
         AndonInferenceMeta, StreamContext,
         event::{AndonEvent, Drift, Late},
         message, read_any, utc_by_clock, video,
     },
-    result::{Arm, Inference, Status, Verdict},
+    result::{Arm, Inference, monotonic_ns},
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("framesampler", gst::DebugColorFlags::empty(), Some("Keeps the frames worth keeping"))
 });
-
-const DEFAULT_MAX_BYTES: u64 = 256 << 20;
-const DEFAULT_DRIFT_FRAMES: u32 = 10;
-const DEFAULT_MAX_QUEUE: u32 = 64;
-const DEFAULT_DRAIN_TIMEOUT: u64 = 10_000_000_000;
-
-/// What the user asked for.
-#[derive(Debug)]
-struct Settings {
-    location: Option<PathBuf>,
-    pre_roll: u32,
-    max_bytes: u64,
-    deep_copy: bool,
-    auto_pre_roll: u32,
-    post_roll: u32,
-    on_ng: bool,
-    on_disagreement: bool,
-    on_drift: bool,
-    drift_frames: u32,
-    every: u32,
-    max_queue: u32,
-    drain_timeout: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            location: None,
-            pre_roll: 0,
-            max_bytes: DEFAULT_MAX_BYTES,
-            deep_copy: false,
-            auto_pre_roll: 0,
-            post_roll: 0,
-            on_ng: false,
-            on_disagreement: false,
-            on_drift: false,
-            drift_frames: DEFAULT_DRIFT_FRAMES,
-            every: 0,
-            max_queue: DEFAULT_MAX_QUEUE,
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
-        }
-    }
-}
-
-/// The settings as the streaming thread reads them.
-struct Orders {
-    /// For the sampler.
-    policy: Policy,
-    /// Keep what arm a calls ng.
-    on_ng: bool,
-    /// Keep what drifts.
-    on_drift: bool,
-    /// So many frames of it.
-    drift_frames: u32,
-    /// Copy every frame that is held.
-    deep_copy: bool,
-}
-
-impl Settings {
-    fn orders(&self, element: Arc<str>) -> Orders {
-        let policy = Policy {
-            folder: self.location.as_deref().filter(|l| !l.as_os_str().is_empty()).map(Arc::from),
-            element,
-            ring_frames: self.pre_roll as usize,
-            ring_bytes: usize::try_from(self.max_bytes).unwrap_or(usize::MAX),
-            most_queued: self.max_queue as usize,
-            pre: self.auto_pre_roll,
-            post: self.post_roll,
-            on_disagreement: self.on_disagreement,
-            every: self.every,
-        };
-        let Self { on_ng, on_drift, drift_frames, deep_copy, .. } = *self;
-        Orders { policy, on_ng, on_drift, drift_frames, deep_copy }
-    }
-}
 
 /// What is running.
 struct State {
@@ -153,6 +76,18 @@ pub struct FrameSampler {
     #[property(name = "drift-frames", type = u32, get, set, member = drift_frames, default = DEFAULT_DRIFT_FRAMES, nick = "Drift frames", blurb = "Frames kept when the stream has drifted", mutable_playing)]
     #[property(name = "every", type = u32, get, set, member = every, nick = "Every", blurb = "Keep every n-th frame; 0 for none", mutable_playing)]
     #[property(name = "max-queue", type = u32, get, set, member = max_queue, minimum = 1, default = DEFAULT_MAX_QUEUE, nick = "Max queue", blurb = "Frames that may wait for the disk; beyond it captures are dropped", mutable_playing)]
+    #[property(name = "near", type = String, get, set, member = near, nick = "Near", blurb = "Keep frames whose best score lies in this band, as 0.5±0.1 or 0.4..0.6; empty for none", mutable_playing)]
+    #[property(name = "on-unjudged", type = bool, get, set, member = on_unjudged, nick = "On unjudged", blurb = "Keep frames on which a model failed, or had not what it needs", mutable_playing)]
+    #[property(name = "when", type = String, get, set, member = when, nick = "When", blurb = "Keep frames with such fields, as temperature>70, lot=7; empty for none", mutable_playing)]
+    #[property(name = "random-rate", type = f64, get, set, member = random_rate, minimum = 0.0, maximum = 1.0, default = DEFAULT_RANDOM_RATE, nick = "Random rate", blurb = "Share of all parts that is kept whatever it shows, where location is set; 0 for none", mutable_playing)]
+    #[property(name = "budgets", type = String, get, set, member = budgets, nick = "Budgets", blurb = "Most captures by trigger and time, as ng=100/hour, random=20/minute, all=5000/day; empty for no limit", mutable_playing)]
+    #[property(name = "format", type = Format, get, set, member = format, nick = "Format", blurb = "What captures are written as", mutable_playing, builder(Format::default()))]
+    #[property(name = "jpeg-quality", type = u32, get, set, member = jpeg_quality, minimum = 1, maximum = 100, default = DEFAULT_JPEG_QUALITY, nick = "JPEG quality", blurb = "Quality of JPEG files", mutable_playing)]
+    #[property(name = "mask", type = String, get, set, member = mask, nick = "Mask", blurb = "Polygons that are blackened before writing, in shares of the frame: 0,0 0.3,0 0.3,0.2; 0.8,0.8 1,0.8 1,1", mutable_playing)]
+    #[property(name = "min-distance", type = u32, get, set, member = min_distance, maximum = 64, nick = "Min distance", blurb = "Bits of 64 in which a frame's perceptual hash has to differ from captures of late; 0 keeps all", mutable_playing)]
+    #[property(name = "max-total-bytes", type = u64, get, set, member = max_total_bytes, nick = "Max total bytes", blurb = "Most bytes of captures in the folder, beyond which the oldest go; 0 for no limit", mutable_playing)]
+    #[property(name = "max-age", type = u64, get, set, member = max_age, nick = "Max age", blurb = "How long captures are kept (ns); 0 for ever", mutable_playing)]
+    #[property(name = "min-free", type = u64, get, set, member = min_free, default = DEFAULT_MIN_FREE, nick = "Min free", blurb = "Bytes that the disk is to keep free; with less, captures are dropped", mutable_playing)]
     #[property(name = "drain-timeout", type = u64, get, set, member = drain_timeout, default = DEFAULT_DRAIN_TIMEOUT, nick = "Drain timeout", blurb = "Longest wait for the disk when going to READY (ns)", mutable_playing)]
     settings: StdMutex<Settings>,
     state: Mutex<State>,
@@ -165,8 +100,9 @@ pub struct FrameSampler {
 impl Default for FrameSampler {
     fn default() -> Self {
         let settings = Settings::default();
+        let orders = settings.orders("".into()).expect("the defaults make sense");
         let state = State {
-            orders: settings.orders("".into()),
+            orders,
             context: StreamContext::default(),
             info: None,
             caps: "".into(),
@@ -212,7 +148,13 @@ impl ObjectImpl for FrameSampler {
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         self.derived_set_property(id, value, pspec);
-        self.renew_orders();
+        if let Err(e) = self.renew_orders() {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("{e}; what was asked for before still holds")
+            );
+        }
     }
 
     fn signals() -> &'static [Signal] {
@@ -272,12 +214,11 @@ impl BaseTransformImpl for FrameSampler {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        self.renew_orders();
+        self.renew_orders().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
         let folder = {
             let state = self.state.lock();
             let o = &state.orders;
-            let wants = o.on_ng || o.on_drift || o.policy.on_disagreement || o.policy.every > 0;
-            if wants && o.policy.folder.is_none() {
+            if o.wants() && o.policy.folder.is_none() {
                 return Err(gst::error_msg!(
                     gst::ResourceError::NotFound,
                     ("location is not set: set it to the folder that captures are to go to")
@@ -352,16 +293,9 @@ impl BaseTransformImpl for FrameSampler {
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else {
             return Ok(gst::FlowSuccess::Ok);
         };
-        let hits = Hits {
-            ng: orders.on_ng
-                && read_any(buffer, Arm::A, [info.width(), info.height()])
-                    .is_some_and(|i| i.status == Status::Ok && i.verdict == Verdict::Ng),
-            disagreement: orders.policy.on_disagreement
-                && AndonInferenceMeta::get(buffer, Arm::A)
-                    .zip(AndonInferenceMeta::get(buffer, Arm::B))
-                    .is_some_and(|(a, b)| disagree(&a, &b)),
-        };
-        sampler.frame(&orders.policy, hits, queue, || {
+        let a = || read_any(buffer, Arm::A, [info.width(), info.height()]);
+        let hits = orders.hits(&frame, &context.fields, a, || AndonInferenceMeta::get(buffer, Arm::B));
+        sampler.frame(&orders.policy, monotonic_ns(), hits, queue, || {
             let (held, deep) = Kept::hold(buffer, info, orders.deep_copy)?;
             *deep_copies += u64::from(deep);
             let mut frame = frame;
@@ -395,11 +329,12 @@ impl FrameSampler {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn renew_orders(&self) {
-        let orders = self.settings().orders(self.obj().name().as_str().into());
+    fn renew_orders(&self) -> Result<(), String> {
+        let orders = self.settings().orders(self.obj().name().as_str().into())?;
         // What is let go of here, if anything, is not let go of on the streaming thread.
         let old = std::mem::replace(&mut self.state.lock().orders, orders);
         drop(old);
+        Ok(())
     }
 
     fn utc(&self, pts: Option<gst::ClockTime>) -> Option<u64> {
@@ -514,6 +449,9 @@ impl FrameSampler {
             .field("written", tally.written.load(Relaxed))
             .field("amended", tally.amended.load(Relaxed))
             .field("dropped-queue", c.dropped_queue)
+            .field("over-budget", c.over_budget)
+            .field("alike", tally.alike.load(Relaxed))
+            .field("evicted", tally.evicted.load(Relaxed))
             .field("dropped-no-location", c.dropped_no_location)
             .field("unreadable", c.unreadable)
             .field("failed", tally.failed.load(Relaxed))
