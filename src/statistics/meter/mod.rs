@@ -24,9 +24,9 @@ use crate::{
     result::{Inference, Part},
 };
 
-pub use bank::{Bank, MOST_KEYS, References, Set};
+pub use bank::{Bank, MOST_KEYS, References, SET_SCHEMA, Set};
 pub use report::{FeatureReport, Off, Report, SCHEMA};
-pub use snapshot::Snapshot;
+pub use snapshot::{Kept, STATE_SCHEMA, Snapshot};
 
 use observations::{Grouper, Still};
 use running::Running;
