@@ -5,6 +5,7 @@
 pub mod arms;
 pub mod drift;
 pub mod judge;
+pub mod sampler;
 pub mod schema;
 pub mod tee;
 
