@@ -6,7 +6,7 @@ mod common;
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
-    path::Path,
+    path::PathBuf,
     process::Command,
     sync::{Arc, Mutex, mpsc},
 };
@@ -16,14 +16,15 @@ use common::{
     sampler::{act, captures, harness, harness_to, ids, late, outcome, push, stat, stop, wait_for, with_extension},
 };
 use gst::prelude::*;
+use gst_check::Harness;
 use gst_video::{VideoInfo, prelude::*};
 use gstandon::{
-    capture::{Kind, Role},
+    capture::{Kind, Role, Sidecar},
     meta::{
         AndonFrameMeta, AndonInferenceMeta,
         event::{AndonEvent, Drift, Late},
     },
-    result::{Arm, Inference, Verdict},
+    result::{Arm, Verdict},
 };
 
 /// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.

@@ -239,13 +239,15 @@ fn what_cannot_be_meant_is_refused_at_the_start_and_left_aside_while_playing() {
         element.set_property(name, value);
         assert!(element.set_state(gst::State::Paused).is_err(), "{name}");
         let error = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error is posted");
-        assert!(format!("{error:?}").contains(says), "{error:?}");
+        let gst::MessageView::Error(error) = error.view() else { panic!("it was asked for") };
         element.set_state(gst::State::Null).unwrap();
+        assert!(error.error().to_string().contains(says), "{}", error.error());
     }
     let (folder, mut h, bus) = harness(&[("every", "1")]);
     h.element().unwrap().set_property("mask", "1,1");
     let warning = bus.pop_filtered(&[gst::MessageType::Warning]).expect("a warning is posted");
-    assert!(format!("{warning:?}").contains("what was asked for before still holds"), "{warning:?}");
+    let gst::MessageView::Warning(warning) = warning.view() else { panic!("it was asked for") };
+    assert!(warning.error().to_string().contains("what was asked for before still holds"), "{}", warning.error());
     push(&mut h, 7, |_, _| {});
     stop(h);
     assert_eq!(captures(folder.path()).len(), 1);
