@@ -572,3 +572,25 @@ fn abjoin_reads_the_labels_that_were_imported() {
     let defective: u64 = cells.iter().map(|c| c["shown_defective"].as_u64().unwrap()).sum();
     assert_eq!(defective as usize, labels(&into).values().filter(|v| *v == "ng").count());
 }
+
+#[test]
+fn a_data_set_has_one_name_for_as_long_as_nothing_in_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("set");
+    std::fs::create_dir_all(set.join("images")).unwrap();
+    std::fs::write(set.join("images/a.png"), "a picture").unwrap();
+    std::fs::write(set.join("data.yaml"), "names: [open]").unwrap();
+    std::fs::write(set.join(".hidden"), "not of it").unwrap();
+    let digest = || ok(&["dataset", "digest", arg(&set)]);
+    let first = digest();
+    // By sha256sum: `printf '%s' 'a picture' | sha256sum` and so on, in the order of the names.
+    let listed = ["data.yaml", "images/a.png"].map(|name| {
+        let sum = gstandon::model::digest(&std::fs::read(set.join(name)).unwrap());
+        format!("{}  {name}\n", sum.trim_start_matches("sha256:"))
+    });
+    assert_eq!(first.trim(), gstandon::model::digest(listed.concat().as_bytes()));
+    std::fs::write(set.join("images/a.png"), "another picture").unwrap();
+    assert_ne!(digest(), first);
+    let says = common::fails(2, &["dataset", "digest", arg(&folder.path().join("nowhere"))]);
+    assert!(says.contains("nowhere"), "{says}");
+}

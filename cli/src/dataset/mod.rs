@@ -2,6 +2,7 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
+mod digest;
 mod export;
 mod folder;
 mod import;
@@ -23,6 +24,7 @@ pub struct Dataset {
 
 #[derive(Subcommand)]
 enum Command {
+    Digest(digest::Digest),
     Export(export::Export),
     Stats(stats::Stats),
     Browse(browse::Browse),
@@ -33,6 +35,7 @@ impl Dataset {
     /// Does what was asked for.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
+            Command::Digest(digest) => digest.execute(),
             Command::Export(export) => export.execute(),
             Command::Stats(stats) => stats.execute(),
             Command::Browse(browse) => browse.execute(),
