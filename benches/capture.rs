@@ -6,7 +6,7 @@
 //! writer and goes on with fewer, which the caches hold.
 //!
 //! With a way's name after `--once` it runs that one for a count of frames and nothing else, which scripts/callgrind
-//! counts the instructions of. With `--disk` it plays a live line into a folder, for scripts/bad-disk.
+//! counts the instructions of. With `--disk FOLDER EVERY FRAMES` it plays a live line, for scripts/bad-disk.
 //!
 //! ```text
 //! cargo bench --bench capture
@@ -17,16 +17,14 @@ mod common;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use common::{Case, quantile, quantiles};
 use gst::prelude::*;
+use parking_lot::Mutex;
 
 const BLOCKS: usize = 30;
 const FRAMES: usize = 32;
@@ -198,47 +196,61 @@ fn measure(folder: &Path) {
     println!("\ninstructions a frame: scripts/callgrind capture");
 }
 
+/// What a user reads of a warning: what is said for all elements, or else what is said of this one.
+fn told(error: &glib::Error, debug: Option<glib::GString>) -> String {
+    let special = debug.as_ref().and_then(|d| d.split_once('\n')).map(|(_, text)| text.to_string());
+    special.unwrap_or_else(|| error.to_string())
+}
+
 /// Plays a live line of 60 frames a second into the folder; prints what passed, what was kept, and what was said.
-fn play(folder: &str, frames: u32) {
+fn play(folder: &str, every: u32, frames: u32) {
     let text = format!(
         "defecttestsrc name=camera is-live=true num-buffers={frames} ! \
          video/x-raw,format=GRAY8,width=640,height=640,framerate=60/1 ! \
-         framesampler name=keep every=1 drain-timeout=2000000000 ! fakesink name=end sync=false"
+         framesampler name=keep every={every} drain-timeout=2000000000 ! fakesink name=end sync=false"
     );
     let pipeline = gst::parse::launch(&text).expect("the elements are there").downcast::<gst::Pipeline>();
     let pipeline = pipeline.expect("a launch line is a pipeline");
-    let of = |name| pipeline.by_name(name).expect("it is named so");
+    let of = |name: &str| pipeline.by_name(name).expect("it is named so");
     let (camera, keep) = (of("camera"), of("keep"));
     keep.set_property("location", folder);
-    let (arrived, latest) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let counts = (arrived.clone(), latest.clone());
-    of("end").static_pad("sink").expect("a sink has one").add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        counts.0.fetch_add(1, Relaxed);
-        let now = pad.parent_element().and_then(|e| e.current_running_time());
-        if let Some((now, pts)) = now.zip(info.buffer().and_then(|b| b.pts())) {
-            counts.1.fetch_max(now.saturating_sub(pts).nseconds(), Relaxed);
-        }
-        gst::PadProbeReturn::Ok
-    });
+    // In at one pad and out at the other, on one thread.
+    let stays = Arc::new(Mutex::new((Instant::now(), Vec::new())));
+    let (entered, left) = (stays.clone(), stays.clone());
+    let probe = |element: &str, act: Box<dyn Fn() + Send + Sync>| {
+        let pad = of(element).static_pad("sink").expect("it has one");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            act();
+            gst::PadProbeReturn::Ok
+        });
+    };
+    probe("keep", Box::new(move || entered.lock().0 = Instant::now()));
+    probe(
+        "end",
+        Box::new(move || {
+            let mut stays = left.lock();
+            let stayed = stays.0.elapsed().as_secs_f64() * 1e3;
+            stays.1.push(stayed);
+        }),
+    );
     let bus = pipeline.bus().expect("a pipeline has a bus");
     let mut said = BTreeMap::<String, u64>::new();
     let start = Instant::now();
     let mut hear = |message: &gst::Message| {
-        let about = match message.view() {
-            gst::MessageView::Warning(w) => format!("warning: {} {}", w.error(), w.debug().unwrap_or_default()),
-            gst::MessageView::Error(e) => format!("ERROR: {} {}", e.error(), e.debug().unwrap_or_default()),
-            gst::MessageView::Element(e) => match e.structure() {
-                Some(s) if s.name() == "andon/captured" => s.name().to_string(),
-                Some(s) => s.to_string(),
-                None => return,
-            },
+        let (name, text) = match message.view() {
+            gst::MessageView::Warning(w) => ("warning".to_string(), told(&w.error(), w.debug())),
+            gst::MessageView::Error(e) => ("ERROR".to_string(), told(&e.error(), e.debug())),
+            gst::MessageView::Element(e) => {
+                let Some(s) = e.structure() else { return };
+                let lost = s.get::<u64>("lost").map(|n| format!("{n} captures were lost"));
+                (s.name().to_string(), lost.unwrap_or_default())
+            }
             _ => return,
         };
-        let times = said.entry(about.clone()).or_default();
-        *times += 1;
-        if *times == 1 && about != "andon/captured" {
-            println!("  at {:>4.1} s  {about}", start.elapsed().as_secs_f64());
+        if name != "andon/captured" {
+            println!("  at {:>4.1} s  {name} {}", start.elapsed().as_secs_f64(), text.replace(folder, "FOLDER"));
         }
+        *said.entry(name).or_default() += 1;
     };
     pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
     for message in bus.iter_timed(gst::ClockTime::NONE) {
@@ -252,16 +264,17 @@ fn play(folder: &str, frames: u32) {
     pipeline.set_state(gst::State::Ready).expect("the pipeline stops");
     let took = start.elapsed().as_secs_f64() - ran;
     bus.iter().for_each(|message| hear(&message));
-    let arrived = arrived.load(Relaxed);
+    let stays = stays.lock().1.clone();
+    let arrived = stays.len() as u64;
     println!("  frames in {sent}, out {arrived}: frames lost by the line: {}", sent - arrived);
-    println!(
-        "  the stream took {ran:.1} s, its latest frame {:.1} ms; the end took {took:.1} s",
-        latest.load(Relaxed) as f64 / 1e6
-    );
+    println!("  the stream took {ran:.1} s, its end {took:.1} s");
+    let [median, most] = [0.5, 1.0].map(|q| quantile(&stays, q));
+    println!("  a frame's time in framesampler: median {median:.3} ms, longest {most:.3} ms");
     let counts = ["captured", "written", "failed", "dropped-queue", "given-up", "errors"];
     let counts = counts.map(|n| format!("{n} {}", stat(&keep, n)));
     println!("  captures: {}", counts.join(", "));
-    said.iter().for_each(|(what, times)| println!("  said {times:>3} ×  {what}"));
+    let said: Vec<_> = said.iter().map(|(name, times)| format!("{times} × {name}")).collect();
+    println!("  messages: {}", said.join(", "));
     pipeline.set_state(gst::State::Null).expect("the pipeline stops");
 }
 
@@ -279,7 +292,10 @@ fn main() {
             let way = WAYS.iter().find(|w| w.name == *name).expect("the name of a way");
             Bench::new(way, folder.path()).pass(WARM + frames.parse::<usize>().expect("a count of frames"));
         }
-        ["--disk", folder, frames] => play(folder, frames.parse().expect("a count of frames")),
+        ["--disk", folder, every, frames] => {
+            let [every, frames] = [every, frames].map(|n| n.parse().expect("a count of frames"));
+            play(folder, every, frames);
+        }
         _ => measure(folder.path()),
     }
 }
