@@ -184,6 +184,50 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
 }
 
 #[test]
+fn what_is_known_twenty_frames_late_is_captured_as_the_camera_gave_it_pixel_by_pixel() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = launch(&format!(
+        "videotestsrc num-buffers=60 pattern=snow ! video/x-raw,format=RGB,width=161,height=120 ! identity name=camera ! \
+         framesampler name=s location={} pre-roll=30 on-disagreement=true ! fakesink",
+        folder.path().display()
+    ));
+    let given = Arc::new(Mutex::new(Vec::<(Frame, Vec<u8>)>::new()));
+    let keep = given.clone();
+    let camera = pipeline.by_name("camera").unwrap().static_pad("src").unwrap();
+    camera.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let video = VideoInfo::from_caps(&pad.current_caps().unwrap()).unwrap();
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        let frame = Frame::new(None);
+        let mut given = keep.lock().unwrap();
+        given.push((frame.clone(), rows(buffer, &video)));
+        AndonInferenceMeta::set(buffer, outcome(&frame, Arm::A, Verdict::Ok));
+        AndonFrameMeta::set(buffer, frame);
+        // The candidate is 20 frames late, and differs on every tenth.
+        if let Some(n) = given.len().checked_sub(21) {
+            let said = outcome(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
+            let late = Late { run: said.run, frame_id: said.frame_id, pts_ns: None, json: said.to_json() };
+            assert!(pad.push_event(AndonEvent::Late(late).to_event()));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    play(&pipeline);
+    let given = given.lock().unwrap();
+    let found = captures(folder.path());
+    assert_eq!(ids(&found), [3, 13, 23, 33].map(|n: usize| given[n].0.id));
+    for (c, n) in found.iter().zip([3, 13, 23, 33]) {
+        assert!(c.pixels == given[n].1, "frame {n} is not as the camera gave it");
+        assert!(given.iter().filter(|(_, pixels)| *pixels == c.pixels).count() == 1, "no two frames of snow are alike");
+    }
+    let s = pipeline.by_name("s").unwrap();
+    assert_eq!((stat(&s, "frames"), stat(&s, "late"), stat(&s, "written")), (60, 40, 4));
+    println!(
+        "late by 20 frames: {} captures of {:?} pixels, each identical to its source frame",
+        found.len(),
+        found[0].size
+    );
+}
+
+#[test]
 fn an_opinion_that_comes_after_the_image_was_written_is_added_to_its_sidecar() {
     let (folder, mut h, bus) = harness(&[]);
     let s = h.element().unwrap();
@@ -379,13 +423,17 @@ fn a_pool_of_four_upstream_does_not_stall_behind_a_ring_of_thirty() {
     pool.set_config(config).unwrap();
     pool.set_active(true).unwrap();
     let now_or_never = gst::BufferPoolAcquireParams::with_flags(gst::BufferPoolAcquireFlags::DONTWAIT);
+    let mut addresses = HashSet::new();
     for i in 0..60 {
         let buffer = pool.acquire_buffer(Some(&now_or_never)).unwrap_or_else(|e| panic!("frame {i}: {e}"));
+        addresses.insert(buffer.map_readable().unwrap().as_ptr());
         h.push(buffer).unwrap();
         drop(h.pull().unwrap());
     }
     let s = h.element().unwrap();
     assert_eq!((stat(&s, "ring-frames"), stat(&s, "deep-copies")), (30, 0));
+    println!("a pool of 4 gave 60 frames in {} places: it allocated afresh where its memory is held", addresses.len());
+    assert!(addresses.len() > 30, "the ring holds 30 while the next is filled");
     // Buffers that keep others from going home are copied instead.
     for i in 0..60 {
         let parent = pool.acquire_buffer(Some(&now_or_never)).unwrap_or_else(|e| panic!("frame {i}: {e}"));
@@ -493,10 +541,22 @@ fn child_that_captures_until_it_is_killed() {
     play(&pipeline);
 }
 
+/// How many files there are: images, sidecars without an image, and those under temporary names.
+fn kinds(folder: &Path) -> [usize; 3] {
+    let names: HashSet<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let of = |e: &'static str| names.iter().filter(move |p| p.extension().is_some_and(|x| x == e));
+    let alone = of("json").filter(|p| !names.contains(&p.with_extension("png")));
+    [of("png").count(), alone.count(), of("tmp").count()]
+}
+
+/// Ten kills, or as many as `ANDON_KILLS` says.
 #[test]
 fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
     let folder = tempfile::tempdir().unwrap();
-    for round in 1..=10 {
+    let kills = std::env::var("ANDON_KILLS").map_or(10, |n| n.parse().expect("ANDON_KILLS is a count"));
+    let mut wanted = 0;
+    for kill in 0..kills {
+        let had = kinds(folder.path());
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_captures_until_it_is_killed", "--nocapture"])
             .env("ANDON_TEST_KILL_FOLDER", folder.path())
@@ -504,15 +564,24 @@ fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let had = with_extension(folder.path(), "png").len();
-        while with_extension(folder.path(), "png").len() < had + round {
+        // After some images: when one has got its name, when only its sidecar has, or when a file is being written.
+        let (images, moment) = (1 + kill % 10, kill % 3);
+        wanted += images;
+        loop {
+            let has = kinds(folder.path());
+            if has[0] >= had[0] + images && (moment == 0 || has[moment] > had[moment]) {
+                break;
+            }
             assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
             std::thread::yield_now();
         }
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert!(captures(folder.path()).len() >= 55);
+    let [images, alone, unfinished] = kinds(folder.path());
+    println!("{kills} kills: {images} images, {alone} sidecars without one, {unfinished} files under temporary names");
+    assert!(images >= wanted);
+    assert_eq!(captures(folder.path()).len(), images);
 }
 
 #[test]
