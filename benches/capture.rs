@@ -207,7 +207,7 @@ fn play(folder: &str, every: u32, frames: u32) {
     let text = format!(
         "defecttestsrc name=camera is-live=true num-buffers={frames} ! \
          video/x-raw,format=GRAY8,width=640,height=640,framerate=60/1 ! \
-         framesampler name=keep every={every} drain-timeout=2000000000 ! fakesink name=end sync=false"
+         framesampler name=keep random-rate=0 min-free=0 every={every} drain-timeout=2000000000 ! fakesink name=end sync=false"
     );
     let pipeline = gst::parse::launch(&text).expect("the elements are there").downcast::<gst::Pipeline>();
     let pipeline = pipeline.expect("a launch line is a pipeline");

@@ -6,7 +6,7 @@ mod common;
 use std::{
     collections::{BTreeMap, HashSet},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, mpsc},
 };
@@ -24,7 +24,7 @@ use gstandon::{
         AndonFrameMeta, AndonInferenceMeta,
         event::{AndonEvent, Drift, Late},
     },
-    result::{Arm, Verdict},
+    result::{Arm, Frame, Verdict},
 };
 
 /// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.
