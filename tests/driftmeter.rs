@@ -284,7 +284,8 @@ fn a_broken_reference_is_refused_with_what_to_do() {
         let (pipeline, _, _) = line(&format!("reference={}", path.display()));
         let _ = pipeline.set_state(gst::State::Paused);
         let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).expect("an error is posted");
-        let text = format!("{error:?}");
+        let gst::MessageView::Error(error) = error.view() else { panic!("it was asked for") };
+        let text = error.error().to_string();
         assert!(text.contains(why) && text.contains("save-reference"), "{text}");
         pipeline.set_state(gst::State::Null).unwrap();
     }

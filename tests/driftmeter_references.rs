@@ -94,7 +94,8 @@ fn one_reference_is_not_taken_for_one_of_each_sku() {
     let (pipeline, _, _) = line(&format!("reference={}", path.display()));
     let _ = pipeline.set_state(gst::State::Paused);
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).expect("an error is posted");
-    assert!(format!("{error:?}").contains("one for each sku"), "{error:?}");
+    let gst::MessageView::Error(error) = error.view() else { panic!("it was asked for") };
+    assert!(error.error().to_string().contains("one for each sku"), "{}", error.error());
     pipeline.set_state(gst::State::Null).unwrap();
 }
 

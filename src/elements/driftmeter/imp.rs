@@ -158,13 +158,13 @@ impl DriftMeter {
         let text = std::fs::read_to_string(path).map_err(|e| {
             gst::error_msg!(
                 gst::ResourceError::OpenRead,
-                ["cannot read the drift reference {path}: {e}. Set 'reference' to a file that save-reference wrote, or leave it empty to learn"]
+                ("cannot read the drift reference {path}: {e}. Set 'reference' to a file that save-reference wrote, or leave it empty to learn")
             )
         })?;
         References::from_json(&text).and_then(|references| bank.load(references)).map_err(|e| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                ["{path}: {e}. Set 'reference' to a file that save-reference wrote with this reference-key, or leave it empty to learn"]
+                ("{path}: {e}. Set 'reference' to a file that save-reference wrote with this reference-key, or leave it empty to learn")
             )
         })
     }
@@ -175,7 +175,7 @@ impl DriftMeter {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
             Err(e) => {
-                return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ["{path}: {e}: learning anew"]);
+                return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("{path}: {e}: learning anew"));
             }
         };
         if let Err(e) = Snapshot::from_json(&text).and_then(|snapshot| bank.restore(snapshot)) {
@@ -183,19 +183,19 @@ impl DriftMeter {
             let moved = std::fs::rename(path, &aside);
             let fate =
                 moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{path}: {e}: learning anew; {fate}"]);
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{path}: {e}: learning anew; {fate}"));
         }
     }
 
     fn tell(&self, outcome: Outcome) {
         if let Some(misfit) = outcome.misfit {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ["{misfit}"]);
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{misfit}"));
         }
         if outcome.unreadable {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
-                ["a frame's memory is not what its caps say, and was not measured; more are counted in 'stats'"]
+                ("a frame's memory is not what its caps say, and was not measured; more are counted in 'stats'")
             );
         }
         if outcome.left_out {
@@ -385,7 +385,7 @@ impl BaseTransformImpl for DriftMeter {
             self.restore(&settings.persist, &mut bank);
         }
         let worker = Worker::new(&self.obj())
-            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ["no thread to work thresholds out with: {e}"]))?;
+            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to work thresholds out with: {e}")))?;
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
         Ok(())

@@ -492,7 +492,7 @@ fn tell(element: &super::FrameSampler, report: &Report<'_>) {
         Report::Failed { error, folder } => {
             let (error, location) = (error.to_string(), text(folder));
             // For those who read no element messages: gst-launch-1.0 prints warnings.
-            gst::element_warning!(element, gst::ResourceError::Write, ["no frame can be kept: {error}"]);
+            gst::element_warning!(element, gst::ResourceError::Write, ("no frame can be kept: {error}"));
             let json = serde_json::json!({"schema": "andon.capture-failed/1", "location": location, "error": error});
             let fields = gst::Structure::builder("andon/capture-failed")
                 .field("location", location)
