@@ -22,7 +22,7 @@ static CAPTURES: LazyLock<PathBuf> = LazyLock::new(|| {
     let (line, captures) = (folder.join("line.launch"), folder.join("captures"));
     let text = "defecttestsrc num-buffers=24 views=2 defect-rate=0.6 seed=5 ! abtee name=t leaky=false
         t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a  t.src_b ! modelinfer model=models/pcb/2 ! j.sink_b
-        abjoin name=j wait=-1 ! framesampler location=${CAPTURES} every=1 on-ng=true on-disagreement=true ! fakesink";
+        abjoin name=j wait=-1 ! framesampler random-rate=0 location=${CAPTURES} every=1 on-ng=true on-disagreement=true ! fakesink";
     fs::write(&line, text).unwrap();
     ok(&["run", arg(&line), &format!("CAPTURES={}", captures.display())]);
     captures
@@ -366,7 +366,28 @@ fn masks_and_maps_that_a_sidecar_only_names_are_told() {
         a["anomaly"] = json!({"score": 0.5, "map": {"width": 8, "height": 8, "box": [0, 0, 640, 640]}});
     });
     let (_folder, _, said) = export(folder.path(), "coco", &[]);
-    assert!(said.contains("2 maps: a sidecar keeps their size and place and not their pixels"), "{said}");
+    assert!(said.contains("2 masks and maps without pixels"), "{said}");
+}
+
+#[test]
+fn masks_and_maps_become_files_beside_the_images() {
+    // One grey pixel, as PNG.
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
+    let folder = copy(2, |_, sidecar| {
+        sidecar["pixels"] = json!([
+            {"arm": "a", "what": "anomaly-map", "box": [0, 0, 640, 640], "png": png},
+            {"arm": "a", "what": "mask", "detection": 1, "box": [0, 0, 8, 8], "png": png},
+            {"arm": "b", "what": "mask", "detection": 0, "box": [0, 0, 8, 8], "png": png},
+        ]);
+    });
+    let (_folder, set, said) = export(folder.path(), "coco", &[]);
+    assert!(!said.contains("without pixels"), "{said}");
+    let mut files: Vec<_> = std::fs::read_dir(set.join("pixels/default")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names.len(), 4, "of arm a alone: {names:?}");
+    assert!(names[0].ends_with("-a-anomaly-map.png") && names[1].ends_with("-a-mask-1.png"), "{names:?}");
+    assert!(std::fs::read(&files[0]).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Change, Held, Job, Key, Kind, Tag, last_word};
+use super::{
+    Change, Held, Job, Key, Kind, Tag, last_word,
+    pixels::{self, Pixels},
+};
 use crate::result::{Fields, Inference, Part};
 
 /// The schema name that every sidecar starts with.
@@ -49,12 +52,16 @@ pub struct Sidecar {
     pub fields: Arc<Fields>,
     /// The outcome of every arm that is known, those that came late too.
     pub results: Vec<Arc<Inference>>,
+    /// Masks and maps of these, as far as they were there when the image was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pixels: Vec<Pixels>,
 }
 
 impl Sidecar {
     /// What goes beside the image of a job, which is `size` pixels.
     pub(super) fn new<H: Held>(job: &Job<H>, size: [u32; 2]) -> Self {
         let shot = &job.shot;
+        let results = shot.results();
         Self {
             schema: CAPTURE_SCHEMA.into(),
             file: format!("{}.{}", stem(job), job.look.extension()),
@@ -69,7 +76,8 @@ impl Sidecar {
             size,
             triggers: job.tags.clone(),
             fields: shot.fields.clone(),
-            results: shot.results(),
+            pixels: pixels::all(&results),
+            results,
         }
     }
 

@@ -48,7 +48,7 @@
 //! by the stream's own colorimetry); with `format=jpeg` `.jpg`; with `format=raw` `.raw`, the planes without gaps as the caps
 //! say. What lies in a polygon of `mask` is black. And beside it the same name with `.json`, schema `andon.capture/1`: frame, part, times
 //! (stream and UTC), caps, triggers with their place (`pre`, `hit` or `post`, and `offset` in frames from the first
-//! hit), named fields, and in `results` the outcome of every arm. An outcome that comes after the image was written is
+//! hit), named fields, in `results` the outcome of every arm, and in `pixels` its masks and maps. An outcome that comes after the image was written is
 //! added to the sidecar, which is replaced as a whole. Names contain nothing that the stream says; files have mode 0640.
 //!
 //! At any moment, also after a `kill -9`: files whose name does not start with a dot are whole, and every image has its

@@ -15,7 +15,7 @@ mod yolo;
 pub use coco::DESCRIPTION;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -133,8 +133,10 @@ struct Tally {
     boxes: u64,
     outside: u64,
     unjudged: u64,
-    /// Masks and maps that the sidecars name.
-    pixels: BTreeMap<&'static str, u64>,
+    /// Masks and maps written.
+    pixels: u64,
+    /// Masks and maps that a sidecar only names.
+    named: u64,
     copied: u64,
 }
 
@@ -158,6 +160,8 @@ impl Export {
                 let Some(item) = self.item(capture, &plan, &mut tally)? else { return Ok(()) };
                 let to = images.join(&plan.subsets[item.subset]).join(&capture.sidecar.file);
                 self.place(&capture.image, &to, &mut tally)?;
+                let pixels = staging.path().join("pixels").join(&plan.subsets[item.subset]);
+                self.place_pixels(capture, &pixels, &mut tally)?;
                 format.add(&item)
             },
         );
@@ -260,7 +264,8 @@ impl Export {
             let marks = marks(said, capture.sidecar.size, self.min_score);
             tally.outside += (sure - marks.len()) as u64;
             tally.boxes += marks.len() as u64;
-            pixels(said, &mut tally.pixels);
+            let there = capture.sidecar.pixels.iter().filter(|p| p.arm == said.arm).count() as u64;
+            tally.named += named(said).saturating_sub(there);
             for mark in marks {
                 let label = plan.labels.iter().position(|l| l == mark.label);
                 let changed = || format!("{} is a new label: captures changed meanwhile; export again", mark.label);
@@ -285,6 +290,21 @@ impl Export {
         Ok(())
     }
 
+    /// Writes the masks and maps of the arms that are taken: STEM-ARM-WHAT.png, of a detection its place in the list after it.
+    fn place_pixels(&self, capture: &Capture, folder: &Path, tally: &mut Tally) -> Result<()> {
+        let stem = capture.image.file_stem().unwrap_or_default().to_string_lossy();
+        for pixels in capture.sidecar.pixels.iter().filter(|p| self.takes(p.arm)) {
+            let place = pixels.detection.map(|n| format!("-{n}")).unwrap_or_default();
+            let to = folder.join(format!("{stem}-{}-{}{place}.png", pixels.arm, pixels.what.as_str()));
+            let file = pixels.file().map_err(anyhow::Error::msg);
+            let file = file.with_context(|| format!("{}: a mask that cannot be read", capture.image.display()))?;
+            fs::create_dir_all(folder)?;
+            fs::write(&to, file).with_context(|| format!("{} cannot be written", to.display()))?;
+            tally.pixels += 1;
+        }
+        Ok(())
+    }
+
     fn tell(&self, plan: &Plan, tally: &Tally) {
         let all: u64 = tally.of.iter().sum();
         let of: Vec<_> = plan.subsets.iter().zip(&tally.of).map(|(name, n)| format!("{n} in {name}")).collect();
@@ -305,8 +325,12 @@ impl Export {
         if tally.outside > 0 {
             eprintln!("warning: {} outside of the image: left out", counted(tally.outside, "box", "boxes"));
         }
-        for (what, n) in &tally.pixels {
-            eprintln!("warning: {n} {what}: a sidecar keeps their size and place and not their pixels; not exported");
+        if tally.pixels > 0 {
+            println!("{} in pixels/", counted(tally.pixels, "mask or map", "masks and maps"));
+        }
+        if tally.named > 0 {
+            let all = counted(tally.named, "mask or map", "masks and maps");
+            eprintln!("warning: {all} without pixels, as of an arm that came late: not exported");
         }
         if self.link && tally.copied > 0 {
             eprintln!(
@@ -317,17 +341,12 @@ impl Export {
     }
 }
 
-/// Counts the masks and maps of an outcome.
-fn pixels(said: &Inference, counts: &mut BTreeMap<&'static str, u64>) {
+/// Masks and maps that an outcome speaks of.
+fn named(said: &Inference) -> u64 {
     let anomaly = said.anomaly.as_ref();
-    let masks = said.detections.iter().filter(|d| d.mask.is_some()).count()
-        + usize::from(anomaly.is_some_and(|a| a.mask.is_some()));
-    let maps = usize::from(anomaly.is_some_and(|a| a.map.is_some())) + usize::from(said.segmentation.is_some());
-    for (what, n) in [("masks", masks), ("maps", maps)] {
-        if n > 0 {
-            *counts.entry(what).or_default() += n as u64;
-        }
-    }
+    let of_anomaly = anomaly.map_or(0, |a| usize::from(a.map.is_some()) + usize::from(a.mask.is_some()));
+    let of_boxes = said.detections.iter().filter(|d| d.mask.is_some()).count();
+    (of_anomaly + of_boxes + usize::from(said.segmentation.is_some())) as u64
 }
 
 /// 1 for val, 0 for train: by the part alone, so that a part falls on the same side in every export.
