@@ -3,7 +3,7 @@
 //! trigger that has taken most.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -40,17 +40,18 @@ impl Shelf {
     /// Looks a folder through.
     pub fn of(disk: &mut impl Disk, folder: &Path) -> Result<Self, Error> {
         let mut shelf = Self::default();
-        let mut found = disk.list(folder).map_err(disk::at(folder))?;
-        found.retain(|(path, ..)| Look::is_image(path));
-        found.sort_by_key(|(_, _, written)| *written);
-        for (image, bytes, written) in found {
-            // The sidecar is small, and its size would cost a look at each of them.
-            shelf.add(image, bytes, written);
+        let all = disk.list(folder).map_err(disk::at(folder))?;
+        let (mut images, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(path, ..)| Look::is_image(path));
+        let sidecars: HashMap<_, _> = others.into_iter().map(|(path, bytes, _)| (path, bytes)).collect();
+        images.sort_by_key(|(_, _, written)| *written);
+        for (image, bytes, written) in images {
+            let sidecar = sidecars.get(&image.with_extension("json")).copied().unwrap_or_default();
+            shelf.add(image, bytes + sidecar, written);
         }
         Ok(shelf)
     }
 
-    /// A capture was written.
+    /// A capture was written, of so many bytes with its sidecar.
     pub fn add(&mut self, image: PathBuf, bytes: u64, written: SystemTime) {
         self.total += bytes;
         self.strata.entry(reason(&image)).or_default().push_back(Kept { image, bytes, written });
@@ -174,9 +175,9 @@ mod tests {
         let written: Vec<_> = (0..4).map(|_| rig.write("my-own-reason", HOUR)).collect();
         std::fs::write(rig.folder.path().join("notes.txt"), "not ours").unwrap();
         rig.shelf = Shelf::of(&mut Folder, rig.folder.path()).unwrap();
-        assert_eq!((rig.shelf.total, rig.shelf.strata.len()), (400, 1));
+        assert_eq!((rig.shelf.total, rig.shelf.strata.len()), (408, 1), "images and sidecars");
         std::fs::remove_file(&written[0]).unwrap();
-        assert_eq!(rig.make_room(Quota { max_total: 300, ..Quota::default() }).unwrap(), 2);
+        assert_eq!(rig.make_room(Quota { max_total: 310, ..Quota::default() }).unwrap(), 2);
         assert!(rig.folder.path().join("notes.txt").exists());
     }
 

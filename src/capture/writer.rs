@@ -241,10 +241,11 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         let sidecar = Sidecar::new(job, size);
         let text = sidecar.to_json();
         let path = job.folder.join(&sidecar.file);
-        self.make_room(job, (file.len() + text.len()) as u64)?;
+        let bytes = (file.len() + text.len()) as u64;
+        self.make_room(job, bytes)?;
         disk::store(&mut self.disk, (&path, &file), (&path.with_extension("json"), text.as_bytes()))?;
         if let Some(shelf) = &mut self.shelf {
-            shelf.add(path.clone(), file.len() as u64, SystemTime::now());
+            shelf.add(path.clone(), bytes, SystemTime::now());
         }
         hash.into_iter().for_each(|hash| self.alike.add(hash));
         Ok(Some((path, sidecar)))

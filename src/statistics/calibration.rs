@@ -80,6 +80,24 @@ struct Known {
     squares: [Vec<f32>; DISTANCES],
 }
 
+/// What a reference was learned from: all that its thresholds are worked out of. Cheap to make, for where frames wait.
+pub struct Lesson {
+    ticks: Vec<Row>,
+    normals: [Option<Normal>; COUNT],
+}
+
+impl Lesson {
+    /// Of a reference's ticks; none where they are too few.
+    pub fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
+        window::window(ticks.len()).map(|_| Self { ticks, normals })
+    }
+
+    /// Works it out: see [`Calibrator::run`].
+    pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+        Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)
+    }
+}
+
 /// Works the thresholds out.
 pub struct Calibrator {
     window: usize,

@@ -100,9 +100,9 @@ impl State {
                 outcome.due = Some(meter.report(stamp));
             }
         }
-        if let Some((key, of, calibrator)) = self.bank.take_calibrator() {
+        if let Some((key, of, lesson)) = self.bank.take_lesson() {
             // The thread ends after the frames.
-            let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(calibrator)));
+            let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(lesson)));
         }
         if outcome.changed.is_some() {
             let _ = self.tasks.send(Task::Keep);

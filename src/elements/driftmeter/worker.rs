@@ -17,7 +17,7 @@ use gst::subclass::prelude::*;
 use super::imp::{CAT, DriftMeter};
 use crate::{
     capture,
-    statistics::{calibration::Calibrator, meter::Fingerprint},
+    statistics::{calibration::Lesson, meter::Fingerprint},
 };
 
 /// How often the state is kept where nothing happens.
@@ -26,7 +26,7 @@ const KEEP: Duration = Duration::from_secs(60);
 /// What there is to do.
 pub(super) enum Task {
     /// Work out what chance makes of a reference.
-    Calibrate(Arc<str>, Fingerprint, Box<Calibrator>),
+    Calibrate(Arc<str>, Fingerprint, Box<Lesson>),
     /// Something has changed that is to outlive a restart.
     Keep,
     /// Say when everything that was asked for before is done.
@@ -78,8 +78,8 @@ fn run(inbox: &Receiver<Task>, ending: &AtomicBool, element: impl Fn() -> Option
         let Some(element) = element() else { return };
         let this = element.imp();
         match task {
-            Ok(Task::Calibrate(key, of, calibrator)) => {
-                if let Some(slow) = calibrator.run(|| ending.load(Ordering::Acquire)) {
+            Ok(Task::Calibrate(key, of, lesson)) => {
+                if let Some(slow) = lesson.run(|| ending.load(Ordering::Acquire)) {
                     this.calibrated(&key, of, slow);
                     this.keep();
                 }

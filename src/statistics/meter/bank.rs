@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{calibration::Calibrator, reference::Reference, window::Slow},
+    super::{calibration::Lesson, reference::Reference, window::Slow},
     Config, Counts, Fingerprint, Meter, State, Status,
 };
 
@@ -227,13 +227,13 @@ impl Bank {
     }
 
     /// What is to be worked out of what the latest frame's meter has learned.
-    pub fn take_calibrator(&mut self) -> Option<(Arc<str>, Fingerprint, Calibrator)> {
+    pub fn take_lesson(&mut self) -> Option<(Arc<str>, Fingerprint, Lesson)> {
         let meter = self.meters.get_mut(&self.latest)?;
-        let calibrator = meter.take_calibrator()?;
-        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), calibrator))
+        let lesson = meter.take_lesson()?;
+        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), lesson))
     }
 
-    /// What a calibrator made of a meter's reference.
+    /// What was worked out of a meter's reference.
     pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: Slow) {
         if let Some(meter) = self.meters.get_mut(key) {
             meter.calibrated(slow, of);

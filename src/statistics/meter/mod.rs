@@ -10,7 +10,7 @@ mod snapshot;
 use std::sync::Arc;
 
 use super::{
-    calibration::Calibrator,
+    calibration::Lesson,
     cause::Cause,
     detector::Calibration,
     features::*,
@@ -154,7 +154,7 @@ pub struct Meter {
     /// The reference that the running model brings along.
     offered: Option<Arc<Reference>>,
     /// What is to be worked out of what was learned.
-    calibrator: Option<Calibrator>,
+    lesson: Option<Lesson>,
 }
 
 impl Meter {
@@ -174,7 +174,7 @@ impl Meter {
             counts: Counts::default(),
             misfit: None,
             offered: None,
-            calibrator: None,
+            lesson: None,
         }
     }
 
@@ -186,7 +186,7 @@ impl Meter {
     fn take_up(&mut self, reference: Arc<Reference>) {
         self.extractor = Extractor::new(reference.subsample);
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
-        self.calibrator = None;
+        self.lesson = None;
     }
 
     /// A reference that the running model brings along: in use at once where nothing was seen or given yet; else for the
@@ -215,7 +215,7 @@ impl Meter {
     pub fn learn(&mut self, frames: u32) {
         self.extractor = Extractor::new(self.config.subsample);
         self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
-        self.calibrator = None;
+        self.lesson = None;
         self.flush();
     }
 
@@ -289,11 +289,11 @@ impl Meter {
 
     /// What is to be worked out, on a thread that frames do not wait for, of what was learned; said once. The outcome goes
     /// to [`calibrated`](Self::calibrated).
-    pub fn take_calibrator(&mut self) -> Option<Calibrator> {
-        self.calibrator.take()
+    pub fn take_lesson(&mut self) -> Option<Lesson> {
+        self.lesson.take()
     }
 
-    /// What a calibrator made of the reference of this fingerprint; one that was learned since is another. From now on
+    /// What was worked out of the reference of this fingerprint; one that was learned since is another. From now on
     /// windows are watched too.
     pub fn calibrated(&mut self, slow: Slow, of: Fingerprint) {
         let Mode::Running(running) = &mut self.mode else { return };
@@ -416,7 +416,7 @@ impl Meter {
             unreachable!("only a learner is done learning")
         };
         let reference = learner.finish(image, self.config.subsample);
-        self.calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
+        self.lesson = Lesson::new(learner.ticks(reference.tick), reference.normals());
         self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
         self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
     }

@@ -268,7 +268,7 @@ fn windows_begin_when_their_bootstrap_is_done_and_show_in_the_report() {
     };
     (1..600).for_each(|frame| assert_eq!(show(&mut meter, frame), None));
     assert!(show(&mut meter, 600).is_some_and(|s| s.state == State::Ok));
-    let slow = meter.take_calibrator().expect("600 ticks are enough").run(|| false).unwrap();
+    let slow = meter.take_lesson().expect("600 ticks are enough").run(|| false).unwrap();
     let of = Fingerprint::of(meter.reference().unwrap());
     meter.calibrated(
         slow.clone(),
