@@ -190,7 +190,7 @@ fn what_is_known_twenty_frames_late_is_captured_as_the_camera_gave_it_pixel_by_p
     let folder = tempfile::tempdir().unwrap();
     let pipeline = launch(&format!(
         "videotestsrc num-buffers=60 pattern=snow ! video/x-raw,format=RGB,width=161,height=120 ! identity name=camera ! \
-         framesampler name=s location={} pre-roll=30 on-disagreement=true ! fakesink",
+         framesampler random-rate=0 name=s location={} pre-roll=30 on-disagreement=true ! fakesink",
         folder.path().display()
     ));
     let given = Arc::new(Mutex::new(Vec::<(Frame, Vec<u8>)>::new()));
