@@ -129,6 +129,11 @@ fn coco_has_every_image_and_every_box_of_the_arm_with_its_score() {
                 fs::read(set.join("images/default").join(file)).unwrap(),
                 fs::read(CAPTURES.join(file)).unwrap()
             );
+            let (shown, part) = (&image["andon"], &captures[file]["part"]);
+            assert_eq!(
+                [&shown["part"], &shown["sku"], &shown["view"], &shown["views"]],
+                [&part["id"], &part["sku"], &part["view"], &part["views"]]
+            );
             let own: Vec<_> = left.extract_if(.., |b| b["image_id"] == image["id"]).collect();
             let wanted = found(&captures[file], arm);
             assert_eq!(own.len(), wanted.len());
