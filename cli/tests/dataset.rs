@@ -129,6 +129,11 @@ fn coco_has_every_image_and_every_box_of_the_arm_with_its_score() {
                 fs::read(set.join("images/default").join(file)).unwrap(),
                 fs::read(CAPTURES.join(file)).unwrap()
             );
+            let (shown, part) = (&image["andon"], &captures[file]["part"]);
+            assert_eq!(
+                [&shown["part"], &shown["sku"], &shown["view"], &shown["views"]],
+                [&part["id"], &part["sku"], &part["view"], &part["views"]]
+            );
             let own: Vec<_> = left.extract_if(.., |b| b["image_id"] == image["id"]).collect();
             let wanted = found(&captures[file], arm);
             assert_eq!(own.len(), wanted.len());
@@ -143,6 +148,20 @@ fn coco_has_every_image_and_every_box_of_the_arm_with_its_score() {
         assert!(left.is_empty() && boxes.len() > 8, "{arm}: {left:?}");
         // Version 1 has never learned what copper is.
         assert_eq!(names.values().any(|n| *n == "copper"), arm == "b");
+    }
+}
+
+#[test]
+fn a_model_is_right_by_its_own_opinions_in_every_layout_that_is_exported() {
+    let boxes: usize = sidecars(&CAPTURES).values().map(|s| found(s, "b").len()).sum();
+    for format in ["coco", "yolo"] {
+        let (_folder, set, _) = export(&CAPTURES, format, &["--arm=b", "--val=0.5"]);
+        let report = ok(&["evaluate", "models/pcb/2", "--json", "--data", arg(&set)]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["images"], 24, "{format}");
+        let labelled = report["classes"].as_array().unwrap().iter().map(|c| c["boxes"].as_u64().unwrap());
+        assert_eq!(labelled.sum::<u64>() as usize, boxes, "{format}");
+        assert!(report["mean_ap"].as_f64().unwrap() > 0.99, "{format}: {report}");
     }
 }
 

@@ -53,12 +53,14 @@ impl Format for Coco {
         let sidecar = &item.capture.sidecar;
         self.images += 1;
         let verdict = |arm| item.capture.judged(arm).map(|i| i.verdict);
+        let part = sidecar.part.as_deref();
         images.add(&json!({
             "id": self.images, "width": sidecar.size[0], "height": sidecar.size[1], "file_name": sidecar.file,
             "license": 0, "flickr_url": "", "coco_url": "", "date_captured": 0,
             "andon": {
                 "run": sidecar.run, "frame_id": sidecar.frame_id, "part": item.capture.part_key().to_string(),
-                "verdict_a": verdict(Arm::A), "verdict_b": verdict(Arm::B)
+                "sku": part.map_or("", |p| &p.sku), "view": part.map_or(0, |p| p.view),
+                "views": part.map_or(1, |p| p.views), "verdict_a": verdict(Arm::A), "verdict_b": verdict(Arm::B)
             }
         }))?;
         for (category, mark) in &item.marks {
