@@ -2,6 +2,7 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
+pub mod coco;
 mod digest;
 mod export;
 mod folder;
