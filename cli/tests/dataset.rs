@@ -152,6 +152,20 @@ fn coco_has_every_image_and_every_box_of_the_arm_with_its_score() {
 }
 
 #[test]
+fn a_model_is_right_by_its_own_opinions_in_every_layout_that_is_exported() {
+    let boxes: usize = sidecars(&CAPTURES).values().map(|s| found(s, "b").len()).sum();
+    for format in ["coco", "yolo"] {
+        let (_folder, set, _) = export(&CAPTURES, format, &["--arm=b", "--val=0.5"]);
+        let report = ok(&["evaluate", "models/pcb/2", "--json", "--data", arg(&set)]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["images"], 24, "{format}");
+        let labelled = report["classes"].as_array().unwrap().iter().map(|c| c["boxes"].as_u64().unwrap());
+        assert_eq!(labelled.sum::<u64>() as usize, boxes, "{format}");
+        assert!(report["mean_ap"].as_f64().unwrap() > 0.99, "{format}: {report}");
+    }
+}
+
+#[test]
 fn label_studio_has_both_opinions_in_percent() {
     let captures = sidecars(&CAPTURES);
     let (_folder, set, _) = export(&CAPTURES, "labelstudio", &["--prefix=s3://bucket/"]);

@@ -75,5 +75,5 @@ fn what_is_not_there_is_named() {
     assert!(err(&output).contains("models/none"), "{}", err(&output));
     let output = andon(&["evaluate", "models/pcb/1", "--data", "/nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(err(&output).contains("/nowhere/images"), "{}", err(&output));
+    assert!(err(&output).contains("/nowhere is no folder"), "{}", err(&output));
 }

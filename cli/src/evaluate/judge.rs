@@ -11,7 +11,7 @@ use gstandon::{
     result::{Arm, Inference},
 };
 
-use super::data::Board;
+use super::data::Sample;
 use crate::run::complaint;
 
 /// Frames between the feeder and the judge, decoded or not.
@@ -22,7 +22,7 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// Judges every board with the model in `bundle`, detections from `score` up; calls `done` after each.
 ///
 /// Answers one outcome a board, in their order.
-pub fn judge(bundle: &Path, boards: &[Board], score: f32, mut done: impl FnMut()) -> Result<Vec<Arc<Inference>>> {
+pub fn judge(bundle: &Path, boards: &[Sample], score: f32, mut done: impl FnMut()) -> Result<Vec<Arc<Inference>>> {
     let mut outcomes = vec![None; boards.len()];
     for (extension, decoder) in [("jpg", "jpegdec"), ("png", "pngdec")] {
         let of_kind: Vec<_> =
@@ -69,7 +69,7 @@ impl Line {
     }
 
     /// Feeds the boards at `indices` and hands on what comes out; the time of a frame is its index in seconds.
-    fn run(&self, boards: &[Board], indices: &[usize], mut take: impl FnMut(usize, Arc<Inference>)) -> Result<()> {
+    fn run(&self, boards: &[Sample], indices: &[usize], mut take: impl FnMut(usize, Arc<Inference>)) -> Result<()> {
         let started = self.pipeline.set_state(gst::State::Playing);
         let result = if started.is_err() {
             Err(self.error().unwrap_or_else(|| anyhow!("the pipeline does not start; see GST_DEBUG=3")))
@@ -88,7 +88,7 @@ impl Line {
         result
     }
 
-    fn feed(&self, boards: &[Board], indices: &[usize]) -> Result<()> {
+    fn feed(&self, boards: &[Sample], indices: &[usize]) -> Result<()> {
         for &i in indices {
             let path = &boards[i].image;
             let bytes = match fs::read(path) {

@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::init;
-use data::{Board, Split};
+use data::{Sample, Selection, Split, Which};
 use score::{AtThreshold, ClassQuality, Found, Judged, Truth};
 
 /// Overlap that counts as found, as in the DeepPCB paper.
@@ -78,8 +78,9 @@ impl Evaluate {
     /// Judges every board and prints what came of it.
     pub fn execute(self) -> Result<ExitCode> {
         let manifest = manifest(&self.bundle)?;
-        let split = self.split_file().map(|path| Split::read(&path)).transpose()?;
-        let mut boards = data::boards(&self.data, split.as_ref())?;
+        let split = self.split_file().map(|path| Split::read(&path, Which::HeldOut)).transpose()?;
+        let selection = Selection { split, ..Selection::default() };
+        let mut boards = data::read(&self.data, &selection)?.samples;
         boards.truncate(self.limit.unwrap_or(usize::MAX));
         init()?;
 
@@ -111,7 +112,7 @@ impl Evaluate {
         Some(self.bundle.join("../train/split.json"))
     }
 
-    fn report(&self, manifest: Manifest, boards: &[Board], outcomes: &[&Inference]) -> Report {
+    fn report(&self, manifest: Manifest, boards: &[Sample], outcomes: &[&Inference]) -> Report {
         let labels: Vec<String> = manifest.outputs.into_iter().flat_map(|o| o.labels).collect();
         let class = |label: &str| labels.iter().position(|l| l == label);
         let judged: Vec<_> = boards.iter().zip(outcomes).map(|(b, o)| pair(b, o, class)).collect();
@@ -133,16 +134,19 @@ impl Evaluate {
             mean_ap: quality.mean_ap,
             classes: quality.classes,
             at_threshold: quality.at,
-            boxes_not_scored: boards.iter().map(|b| b.defects.len()).sum::<usize>() - scored,
+            boxes_not_scored: boards.iter().flat_map(|b| &b.boxes).map(Vec::len).sum::<usize>() - scored,
             latency_us: Latency { p50: at(50), p95: at(95) },
         }
     }
 }
 
 /// A board and its outcome in the scorer's words; kinds that the model does not know are left out.
-fn pair(board: &Board, outcome: &Inference, class: impl Fn(&str) -> Option<usize>) -> Judged {
-    let truth =
-        board.defects.iter().filter_map(|(kind, bbox)| Some(Truth { class: class(kind.label())?, bbox: *bbox }));
+fn pair(board: &Sample, outcome: &Inference, class: impl Fn(&str) -> Option<usize>) -> Judged {
+    let truth = board
+        .boxes
+        .iter()
+        .flatten()
+        .filter_map(|b| Some(Truth { class: class(&b.label)?, bbox: b.bbox.map(|v| v as f32) }));
     let found =
         outcome.detections.iter().filter_map(|d| Some(Found { class: class(&d.label)?, score: d.score, bbox: d.bbox }));
     Judged { truth: truth.collect(), found: found.collect() }

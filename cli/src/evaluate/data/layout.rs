@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The layouts, and which of them a folder has.
+
+use std::{fmt, path::Path};
+
+use anyhow::{Result, bail, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{deeppcb, files, folders, mvtec, yolo};
+
+/// How labelled pictures lie on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// images/ID_test.jpg or .png, its golden template images/ID_temp, labels/ID.txt
+    Deeppcb,
+    /// annotations/instances_SUBSET.json and images/SUBSET/; or the .json file itself
+    Coco,
+    /// Ultralytics' data.yaml with images/ and labels/; or the .yaml file itself
+    Yolo,
+    /// CLASS/*.png or .jpg, or SUBSET/CLASS/
+    Folders,
+    /// test/good/, test/DEFECT/, ground_truth/DEFECT/NAME_mask.png, or CATEGORY/ with these
+    Mvtec,
+}
+
+impl Layout {
+    /// The files that it is known by.
+    pub fn files(self) -> &'static str {
+        match self {
+            Layout::Deeppcb => "images/ID_test.jpg or .png and labels/ID.txt",
+            Layout::Coco => "annotations/instances_SUBSET.json and images/SUBSET/, or a .json file itself",
+            Layout::Yolo => "data.yaml or dataset.yaml, or a .yaml file itself",
+            Layout::Folders => "CLASS/*.png or .jpg, or SUBSET/CLASS/",
+            Layout::Mvtec => "test/CLASS/ and ground_truth/CLASS/, or CATEGORY/ with these",
+        }
+    }
+
+    fn fits(self, folder: &Path) -> Result<bool> {
+        match self {
+            Layout::Deeppcb => deeppcb::fits(folder),
+            Layout::Coco => Ok(!super::coco::listed(folder)?.is_empty()),
+            Layout::Yolo => Ok(yolo::file(folder).is_some()),
+            Layout::Folders => folders::fits(folder),
+            Layout::Mvtec => Ok(!mvtec::categories(folder)?.is_empty()),
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().expect("none is skipped").get_name())
+    }
+}
+
+/// The layout of a folder or file; fails where none fits, or two. Class folders have no mark of their own, and are what is
+/// left where nothing else fits.
+pub fn find(folder: &Path) -> Result<Layout> {
+    match files::kind(folder).as_deref() {
+        Some("json") if folder.is_file() => return Ok(Layout::Coco),
+        Some("yaml" | "yml") if folder.is_file() => return Ok(Layout::Yolo),
+        _ => ensure!(folder.is_dir(), "{} is no folder, and no .json or .yaml file", folder.display()),
+    }
+    let mut fitting = Vec::new();
+    for layout in [Layout::Deeppcb, Layout::Coco, Layout::Yolo, Layout::Mvtec] {
+        if layout.fits(folder)? {
+            fitting.push(layout);
+        }
+    }
+    match fitting[..] {
+        [layout] => Ok(layout),
+        [] if Layout::Folders.fits(folder)? => Ok(Layout::Folders),
+        [] => {
+            let all = Layout::value_variants().iter().map(|l| format!("\n  {l}: {}", l.files()));
+            bail!("{} has none of the layouts that are read:{}", folder.display(), all.collect::<String>())
+        }
+        _ => {
+            let names: Vec<_> = fitting.iter().map(|l| format!("{l} ({})", l.files())).collect();
+            bail!("{} could be {}; say which with --layout", folder.display(), names.join(" or "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Set, *};
+
+    #[test]
+    fn a_layout_is_found_by_what_is_there() {
+        for (files, layout) in [
+            (&["images/0_test.png", "labels/0.txt"][..], Layout::Deeppcb),
+            (&["annotations/instances_a.json", "images/a/0.png"], Layout::Coco),
+            (&["dataset.yaml", "images/train/0.png", "labels/train/0.txt"], Layout::Yolo),
+            (&["scratch/0.png", "ok/0.png"], Layout::Folders),
+            (&["test/scratch/0.png", "train/ok/0.png"], Layout::Folders),
+            (&["test/good/0.png", "train/good/0.png", "ground_truth/hole/0_mask.png"], Layout::Mvtec),
+            (&["bottle/test/good/0.png", "bottle/ground_truth/hole/0_mask.png"], Layout::Mvtec),
+        ] {
+            let set = Set::new();
+            files.iter().for_each(|f| set.file(f, ""));
+            assert_eq!(find(set.path()).unwrap(), layout, "{files:?}");
+        }
+        let set = Set::new();
+        set.file("truth.json", "{}");
+        assert_eq!(find(&set.path().join("truth.json")).unwrap(), Layout::Coco);
+    }
+
+    #[test]
+    fn where_none_fits_all_are_named_and_where_two_fit_both_are() {
+        let set = Set::new();
+        set.file("notes.txt", "");
+        let error = find(set.path()).unwrap_err().to_string();
+        assert!(Layout::value_variants().iter().all(|l| error.contains(l.files())), "{error}");
+        set.file("data.yaml", "");
+        set.file("annotations/instances_train.json", "{}");
+        let error = find(set.path()).unwrap_err().to_string();
+        assert!(error.contains("coco (") && error.contains("or yolo (") && error.contains("--layout"), "{error}");
+        let error = find(&set.path().join("nowhere")).unwrap_err().to_string();
+        assert!(error.contains("nowhere is no folder"), "{error}");
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Labelled pictures on disk, however they are laid out: their paths and what is said of them, never their pixels.
+//!
+//! Everything is checked while it is read. What does not hold together is an error that names the file and the line or
+//! annotation: a score over labels that were half read would look like any other.
+
+mod coco;
+mod deeppcb;
+mod files;
+mod folders;
+mod layout;
+mod mvtec;
+mod size;
+mod split;
+#[cfg(test)]
+mod testing;
+mod yaml;
+mod yolo;
+
+pub use layout::Layout;
+pub use split::{Split, Which};
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail, ensure};
+use gstandon::result::Verdict;
+
+/// A set, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledSet {
+    /// How it lies on disk.
+    pub layout: Layout,
+    /// Every label that the set names, in its own order.
+    pub labels: Vec<String>,
+    /// Its pictures in order of their ids, at least one.
+    pub samples: Vec<Sample>,
+}
+
+/// A picture and what is said of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Unique in the set: the path below it without the kind of file, of DeepPCB the board's ID.
+    pub id: String,
+    /// What belongs together in time or make: of DeepPCB the first five characters of the ID; else the SKU, or the class
+    /// folder, or the part.
+    pub group: String,
+    /// The part that it shows.
+    pub part: SamplePart,
+    /// The picture, a PNG or JPEG by its name.
+    pub image: PathBuf,
+    /// Its golden template, where the set has one.
+    pub template: Option<PathBuf>,
+    /// What it is, where the set tells; boxes make it ng, an empty list of them ok.
+    pub verdict: Option<Verdict>,
+    /// What is where; none where the set says nothing of boxes in this picture.
+    pub boxes: Option<Vec<Labelled>>,
+    /// Of the picture as a whole.
+    pub class: Option<String>,
+    /// A PNG of the picture's size, not 0 where the defect is; good pictures have none.
+    pub mask: Option<PathBuf>,
+}
+
+/// One view of one part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplePart {
+    /// Unique among the parts of the set.
+    pub id: String,
+    /// The product; empty where the set does not tell.
+    pub sku: String,
+    /// Which view this is, from 0.
+    pub view: u32,
+    /// How many views make the part.
+    pub views: u32,
+}
+
+/// A labelled box.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labelled {
+    /// Of what.
+    pub label: String,
+    /// Left, top, width, height in pixels of the picture; the last two are more than 0.
+    pub bbox: [f64; 4],
+    /// A crowd, as COCO calls it: detections on it count neither as right nor as wrong.
+    pub crowd: bool,
+}
+
+/// What of a set is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// How it lies on disk; none: to be found out.
+    pub layout: Option<Layout>,
+    /// Of COCO, YOLO and class folders a subset, of MVTec a category; none: all of them.
+    pub subset: Option<String>,
+    /// Of DeepPCB: the boards of one side of a split.
+    pub split: Option<Split>,
+    /// Of DeepPCB: the golden templates too, as pictures without defects.
+    pub good: bool,
+    /// Class folders whose pictures are ok; `good` and `ok` where empty.
+    pub ok_classes: Vec<String>,
+}
+
+/// Reads the set in `folder`, of COCO and YOLO also the `.json` or `.yaml` file itself.
+///
+/// Fails where anything in it does not hold together, where there is no picture, where no layout fits or two do, and where
+/// `selection` asks for what the layout does not have.
+pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
+    let layout = selection.layout.map_or_else(|| layout::find(folder), Ok)?;
+    selection.check(layout)?;
+    let subset = selection.subset.as_deref();
+    let (labels, mut samples) = match layout {
+        Layout::Deeppcb => deeppcb::read(folder, selection.split.as_ref(), selection.good),
+        Layout::Coco => coco::read(folder, subset),
+        Layout::Yolo => yolo::read(folder, subset),
+        Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
+        Layout::Mvtec => mvtec::read(folder, subset),
+    }?;
+    ensure!(!samples.is_empty(), "{} holds no picture to judge; looked for {}", folder.display(), layout.files());
+    samples.sort_by(|a, b| a.id.cmp(&b.id));
+    if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
+        bail!("two pictures are called {}: {} and {}; rename one", a.id, a.image.display(), b.image.display());
+    }
+    Ok(LabelledSet { layout, labels, samples })
+}
+
+impl Selection {
+    /// What would have no effect is an error: somebody meant something by it.
+    fn check(&self, layout: Layout) -> Result<()> {
+        let of = |asked: bool, what: &str, layouts: &[Layout]| {
+            ensure!(!asked || layouts.contains(&layout), "the layout {layout} has no {what}; leave that out");
+            Ok(())
+        };
+        of(self.subset.is_some(), "subsets", &[Layout::Coco, Layout::Yolo, Layout::Folders, Layout::Mvtec])?;
+        of(self.split.is_some(), "board groups to split by", &[Layout::Deeppcb])?;
+        of(self.good, "golden templates", &[Layout::Deeppcb])?;
+        of(!self.ok_classes.is_empty(), "class folders to call ok", &[Layout::Folders])
+    }
+}
+
+impl Sample {
+    /// A picture that is a part and a group of its own, and of which nothing is said yet.
+    fn alone(id: String, image: PathBuf) -> Self {
+        let part = SamplePart { id: id.clone(), sku: String::new(), view: 0, views: 1 };
+        let group = id.clone();
+        Self { id, group, part, image, template: None, verdict: None, boxes: None, class: None, mask: None }
+    }
+
+    /// The same with these boxes, and the verdict that follows from them.
+    fn with_boxes(self, boxes: Vec<Labelled>) -> Self {
+        let verdict = if boxes.is_empty() { Verdict::Ok } else { Verdict::Ng };
+        Self { boxes: Some(boxes), verdict: Some(verdict), ..self }
+    }
+}
+
+/// Left, top, width, height; or what is wrong with them.
+fn checked(bbox: [f64; 4]) -> Result<[f64; 4]> {
+    let [x, y, w, h] = bbox;
+    // Numbers that are none compare as false.
+    let whole = bbox.iter().all(|v| v.is_finite()) && x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0;
+    ensure!(whole, "no box: left {x}, top {y}, width {w}, height {h}; correct the label or take it out");
+    Ok(bbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::Set, *};
+
+    #[test]
+    fn what_a_layout_does_not_have_cannot_be_asked_of_it() {
+        let set = Set::new();
+        set.picture("good/0.png", [8, 8]);
+        let told = |told: &str, selection: Selection| {
+            let error = format!("{:#}", read(set.path(), &selection).unwrap_err());
+            assert!(error.contains(told), "{error}");
+        };
+        told("folders has no golden templates", Selection { good: true, ..Selection::default() });
+        let deeppcb = Some(Layout::Deeppcb);
+        told("deeppcb has no subsets", Selection { layout: deeppcb, subset: Some("x".into()), ..Selection::default() });
+        let ok_classes = vec!["ok".into()];
+        told(
+            "mvtec has no class folders",
+            Selection { layout: Some(Layout::Mvtec), ok_classes, ..Selection::default() },
+        );
+    }
+
+    #[test]
+    fn two_pictures_of_one_name_are_told() {
+        let set = Set::new();
+        set.picture("good/0.png", [8, 8]);
+        set.jpeg("good/0.jpg", [8, 8]);
+        let error = format!("{:#}", read(set.path(), &Selection::default()).unwrap_err());
+        assert!(error.contains("good/0.png") && error.contains("good/0.jpg"), "{error}");
+    }
+
+    #[test]
+    fn four_numbers_that_make_no_box_are_told() {
+        assert_eq!(checked([0.0, 1.0, 2.0, 3.0]).unwrap(), [0.0, 1.0, 2.0, 3.0]);
+        for bbox in [[-1.0, 0.0, 2.0, 2.0], [0.0, 0.0, 0.0, 2.0], [0.0, 0.0, 2.0, -1.0], [f64::NAN, 0.0, 1.0, 1.0]] {
+            assert!(checked(bbox).unwrap_err().to_string().contains("no box"));
+        }
+        assert!(checked([0.0, 0.0, f64::INFINITY, 1.0]).is_err());
+    }
+}
