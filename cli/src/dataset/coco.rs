@@ -31,8 +31,10 @@ pub struct Image {
     pub id: u64,
     /// Its name, often with folders before it.
     pub file_name: String,
-    width: f64,
-    height: f64,
+    /// Pixels.
+    pub width: f64,
+    /// Pixels.
+    pub height: f64,
     /// What our own export adds.
     pub andon: Option<Shown>,
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Labelled, Sample, SamplePart, files};
+use super::{Labelled, Sample, SamplePart, files, size::size};
 use crate::dataset::coco::{Coco, Image};
 
 /// A file of annotations, and where its pictures may be.
@@ -109,6 +109,14 @@ impl Listing {
                 places.join(" nor in ")
             )
         })?;
+        let [width, height] = size(&found)?;
+        ensure!(
+            [image.width, image.height] == [width, height].map(f64::from),
+            "{} has {width} × {height} pixels, and not {} × {} as the file says: boxes would lie elsewhere",
+            found.display(),
+            image.width,
+            image.height
+        );
         let alone = Sample::alone(format!("{}{}", self.prefix, files::id(name)?), found);
         let Some(shown) = image.andon else { return Ok(alone) };
         let group = if shown.sku.is_empty() { &shown.part } else { &shown.sku }.clone();
@@ -147,8 +155,8 @@ mod tests {
     fn tree() -> Set {
         let set = Set::new();
         set.file("annotations/instances_default.json", truth(&["b.png", "sub/a.jpg"]).to_string());
-        set.file("images/default/b.png", "");
-        set.file("images/default/sub/a.jpg", "");
+        set.picture("images/default/b.png", [100, 50]);
+        set.jpeg("images/default/sub/a.jpg", [100, 50]);
         set
     }
 
@@ -173,7 +181,7 @@ mod tests {
         other["categories"] = json!([{"id": 1, "name": "open"}, {"id": 3, "name": "spur"}]);
         other["annotations"][1]["category_id"] = json!(1);
         set.file("annotations/instances_val2017.json", other.to_string());
-        set.file("val2017/b.png", "");
+        set.picture("val2017/b.png", [100, 50]);
         let all = set.whole();
         assert_eq!(all.labels, ["short", "open", "spur"]);
         let labels: Vec<_> = all.samples[2].boxes.iter().flatten().map(|b| &*b.label).collect();
@@ -188,8 +196,8 @@ mod tests {
     fn a_file_alone_is_read_with_pictures_beside_it_or_under_images() {
         let set = tree();
         set.file("truth.json", truth(&["b.png", "sub/a.jpg"]).to_string());
-        set.file("images/b.png", "");
-        set.file("sub/a.jpg", "");
+        set.picture("images/b.png", [100, 50]);
+        set.jpeg("sub/a.jpg", [100, 50]);
         let file = |name: &str| read(&set.path().join(name), &Selection::default()).unwrap().samples;
         let images: Vec<_> = file("truth.json").into_iter().map(|s| (s.id, s.image)).collect();
         let wanted = [("b", "images/b.png"), ("sub/a", "sub/a.jpg")];
@@ -232,6 +240,7 @@ mod tests {
             &["image 2", "c.png is not there, neither in", "images/default"],
         );
         told(|c| c["images"][1]["file_name"] = json!("../c.png"), &["image 2", "leads out of the set"]);
+        told(|c| c["images"][1]["width"] = json!(200), &["image 2", "sub/a.jpg has 100 × 50 pixels, and not 200 × 50"]);
         told(|c| c["images"][1]["file_name"] = json!("a.bmp"), &["image 2", "neither PNG nor JPEG"]);
 
         let set = tree();

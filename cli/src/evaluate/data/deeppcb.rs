@@ -64,7 +64,12 @@ pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<Str
     for label in files::entries(&folder.join("labels"))? {
         let id = files::stem(&label)?;
         let lost = files::kind(&label).is_some_and(|k| k == "txt") && !tests.contains_key(id);
-        ensure!(!lost, "{} labels {id}_test.jpg or .png, which is not in {}", label.display(), images.display());
+        ensure!(
+            !lost,
+            "{} labels {id}_test.jpg or .png, which is not in {}; add that, or take the file out",
+            label.display(),
+            images.display()
+        );
     }
     if good {
         let before = samples.len();

@@ -140,8 +140,8 @@ impl Sample {
     /// A picture that is a part and a group of its own, and of which nothing is said yet.
     fn alone(id: String, image: PathBuf) -> Self {
         let part = SamplePart { id: id.clone(), sku: String::new(), view: 0, views: 1 };
-        let (group, nothing) = (id.clone(), None);
-        Self { id, group, part, image, template: None, verdict: None, boxes: None, class: None, mask: nothing }
+        let group = id.clone();
+        Self { id, group, part, image, template: None, verdict: None, boxes: None, class: None, mask: None }
     }
 
     /// The same with these boxes, and the verdict that follows from them.

@@ -66,14 +66,18 @@ fn read_one(
         labels.insert(class.into());
     }
     let alone = masks.first().map(|m| m.display().to_string()).unwrap_or_default();
-    ensure!(masks.is_empty(), "{alone} is the mask of no picture below {}", category.join("test").display());
+    ensure!(
+        masks.is_empty(),
+        "{alone} is the mask of no picture below {}; add that, or take the mask out",
+        category.join("test").display()
+    );
     Ok(())
 }
 
 /// The mask of a picture, taken out of `masks`.
 fn mask(category: &Path, class: &str, image: &Path, masks: &mut BTreeSet<PathBuf>) -> Result<PathBuf> {
     let path = category.join("ground_truth").join(class).join(format!("{}_mask.png", files::stem(image)?));
-    ensure!(masks.remove(&path), "{} has no mask {}", image.display(), path.display());
+    ensure!(masks.remove(&path), "{} has no mask {}; add it, or take the picture out", image.display(), path.display());
     let [of_mask, of_image] = [size(&path)?, size(image)?];
     ensure!(
         of_mask == of_image,

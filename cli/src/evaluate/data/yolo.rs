@@ -45,7 +45,11 @@ pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sampl
         });
     }
     let labelled = samples.iter().any(|s| s.boxes.is_some());
-    ensure!(samples.is_empty() || labelled, "{}: no picture has a file below labels/", base.display());
+    ensure!(
+        samples.is_empty() || labelled,
+        "{}: no picture has a file below labels/ in the place of images/; add them",
+        base.display()
+    );
     folders.iter().try_for_each(|folder| no_label_is_alone(folder))?;
     Ok((yaml.names, samples))
 }
@@ -62,7 +66,12 @@ fn no_label_is_alone(images: &Path) -> Result<()> {
         let stem = files::stem(&label)?;
         // `classes.txt` is the list of names that LabelImg leaves.
         let alone = files::kind(&label).is_some_and(|k| k == "txt") && stem != "classes" && !stems.contains(stem);
-        ensure!(!alone, "{} labels a picture that is not in {}", label.display(), images.display());
+        ensure!(
+            !alone,
+            "{} labels a picture that is not in {}; add that, or take the file out",
+            label.display(),
+            images.display()
+        );
     }
     Ok(())
 }
@@ -163,7 +172,10 @@ fn parse(line: &str, size: [f64; 2], names: &[String]) -> Result<Labelled> {
     };
     ensure!(right > left && bottom > top, "the box has no size; correct the label or take it out");
     let edges = [left, right, top, bottom];
-    ensure!(edges.iter().all(|v| (-OVER..=1.0 + OVER).contains(v)), "the box lies over the picture's edge");
+    ensure!(
+        edges.iter().all(|v| (-OVER..=1.0 + OVER).contains(v)),
+        "the box lies over the picture's edge; correct the label or take it out"
+    );
     // What was rounded over the edge is cut there.
     let [left, right, top, bottom] = edges.map(|v| v.clamp(0.0, 1.0));
     let [width, height] = size;

@@ -3,10 +3,7 @@
 
 use gstandon::result::Verdict;
 
-use super::{
-    super::{Layout, Selection, read, testing::Set},
-    *,
-};
+use super::super::{Layout, Selection, read, testing::Set};
 
 /// As Ultralytics lays it out: two subsets.
 fn tree() -> Set {
