@@ -31,7 +31,7 @@ pub mod page_hinkley;
 pub mod pixels;
 pub mod predictions;
 pub mod profile;
-mod random;
+pub mod random;
 pub mod reference;
 #[cfg(test)]
 mod testing;

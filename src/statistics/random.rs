@@ -3,7 +3,7 @@
 
 /// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Random(pub u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn bits(&mut self) -> u64 {

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pictures through the same element that judges the line: appsrc, a decoder, `modelinfer`, appsink.
+//! Pictures through the same elements that judge the line: appsrc, a decoder, `modelinfer`, appsink.
 
-use std::{fs, path::Path, sync::Arc, thread};
-
-use anyhow::{Context, Result, anyhow};
-use gst::prelude::*;
-use gst_app::{AppSink, AppSrc};
-use gstandon::{
-    meta::AndonInferenceMeta,
-    result::{Arm, Inference},
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    thread,
 };
 
-use super::data::Sample;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use gst::prelude::*;
+use gst_app::{AppSink, AppSrc};
+use gst_video::VideoInfo;
+use gstandon::{
+    meta::{AndonFrameMeta, AndonInferenceMeta},
+    result::{Arm, Frame, Inference},
+};
+
+use super::{
+    change::{Change, Pixels},
+    data::Sample,
+    templates,
+};
 use crate::run::complaint;
 
 /// Frames between the feeder and the judge, decoded or not.
@@ -19,68 +29,179 @@ const QUEUE: u32 = 4;
 /// How long to wait for a frame before looking whether the pipeline has failed.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
-/// Judges every board with the model in `bundle`, detections from `score` up; calls `done` after each.
-///
-/// Answers one outcome a board, in their order.
-pub fn judge(bundle: &Path, boards: &[Sample], score: f32, mut done: impl FnMut()) -> Result<Vec<Arc<Inference>>> {
-    let mut outcomes = vec![None; boards.len()];
-    for (extension, decoder) in [("jpg", "jpegdec"), ("png", "pngdec")] {
-        let of_kind: Vec<_> =
-            (0..boards.len()).filter(|i| boards[*i].image.extension().is_some_and(|e| e == extension)).collect();
-        if !of_kind.is_empty() {
-            let line = Line::new(decoder, bundle, score)?;
-            line.run(boards, &of_kind, |i, outcome| {
-                outcomes[i] = Some(outcome);
-                done();
-            })?;
+/// How pictures are judged.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// Detections from here up are kept; none for the model's own threshold.
+    pub score: Option<f32>,
+    /// `image-root` of the element.
+    pub image_root: Option<PathBuf>,
+    /// `fields` of the element, a structure.
+    pub fields: Option<String>,
+    /// `threads` of the element.
+    pub threads: Option<u32>,
+    /// What is done to every picture first.
+    pub change: Option<Change>,
+    /// Whether a meter looks on.
+    pub meter: Option<Meter>,
+}
+
+/// A driftmeter behind the model.
+#[derive(Clone, Debug)]
+pub enum Meter {
+    /// It learns from so many frames, and writes its reference there, if there are so many that can be learned from.
+    Learn(u32, PathBuf),
+    /// It compares with that reference.
+    Watch(PathBuf),
+}
+
+/// What came of it.
+pub struct Judged {
+    /// One a sample, in their order.
+    pub outcomes: Vec<Arc<Inference>>,
+    /// What the meter has to say.
+    pub metered: Metered,
+}
+
+/// What a meter has to say.
+#[derive(Clone, Debug, Default)]
+pub struct Metered {
+    /// The cause that it named first; empty where nothing drifted.
+    pub drift: String,
+    /// Frames that it could learn from.
+    pub learnable: u32,
+}
+
+impl Judge {
+    /// Judges every sample; calls `done` after each.
+    pub fn run(&self, samples: &[Sample], mut done: impl FnMut()) -> Result<Judged> {
+        let mut outcomes = vec![None; samples.len()];
+        let mut metered = Metered::default();
+        for decoder in ["jpegdec", "pngdec"] {
+            let mut of_kind = Vec::new();
+            for (i, sample) in samples.iter().enumerate() {
+                if decoder_of(&sample.image)? == decoder {
+                    of_kind.push(i);
+                }
+            }
+            if !of_kind.is_empty() {
+                let line = Line::new(self, decoder)?;
+                let seen = line.run(self, samples, &of_kind, |i, outcome| {
+                    outcomes[i] = Some(outcome);
+                    done();
+                })?;
+                metered.learnable += seen.learnable;
+                if metered.drift.is_empty() {
+                    metered.drift = seen.drift;
+                }
+            }
         }
+        let outcomes = outcomes.into_iter().zip(samples);
+        let outcomes: Result<_> = outcomes
+            .map(|(outcome, sample)| outcome.with_context(|| format!("{} came through without an outcome", sample.id)))
+            .collect();
+        Ok(Judged { outcomes: outcomes?, metered })
     }
-    outcomes
-        .into_iter()
-        .zip(boards)
-        .map(|(outcome, board)| outcome.with_context(|| format!("{} came through without an outcome", board.id)))
-        .collect()
+}
+
+/// The element that decodes a picture, by the end of its name.
+pub fn decoder_of(path: &Path) -> Result<&'static str> {
+    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("jpg" | "jpeg") => Ok("jpegdec"),
+        Some("png") => Ok("pngdec"),
+        _ => bail!("{} is no picture that can be judged: .jpg, .jpeg or .png", path.display()),
+    }
 }
 
 struct Line {
     pipeline: gst::Pipeline,
     src: AppSrc,
     sink: AppSink,
+    /// The cause that the meter named first.
+    drift: Arc<Mutex<String>>,
 }
 
 impl Line {
-    fn new(decoder: &str, bundle: &Path, score: f32) -> Result<Self> {
+    fn new(judge: &Judge, decoder: &str) -> Result<Self> {
+        let changed = match judge.change {
+            None => String::new(),
+            Some(Change::Jpeg(quality)) => format!("! jpegenc quality={quality} ! jpegdec ! videoconvert"),
+            Some(_) => "! video/x-raw,format={GRAY8,RGB}".into(),
+        };
+        let meter = if judge.meter.is_some() { "! driftmeter name=meter" } else { "" };
         let text = format!(
-            "appsrc name=src format=time block=true max-buffers={QUEUE} ! {decoder} ! videoconvert \
-             ! modelinfer name=model ! appsink name=sink sync=false max-buffers={QUEUE}"
+            "appsrc name=src format=time block=true max-buffers={QUEUE} ! {decoder} ! videoconvert {changed} \
+             ! modelinfer name=model wait-inputs=true {meter} ! appsink name=sink sync=false max-buffers={QUEUE}"
         );
         let pipeline =
             gst::parse::launch(&text)?.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
         let by_name = |name| pipeline.by_name(name).expect("the line above names it");
+        let utf8 =
+            |path: &Path| path.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", path.display()));
         let model = by_name("model");
-        model.set_property_from_str("model", bundle.to_str().context("the bundle's path is not UTF-8")?);
-        model.set_property_from_str("score-threshold", &score.to_string());
+        model.set_property_from_str("model", &utf8(&judge.bundle)?);
+        if let Some(score) = judge.score {
+            model.set_property_from_str("score-threshold", &score.to_string());
+        }
+        if let Some(root) = &judge.image_root {
+            model.set_property_from_str("image-root", &utf8(root)?);
+        }
+        if let Some(fields) = &judge.fields {
+            let fields: gst::Structure =
+                fields.parse().map_err(|_| anyhow!("'{fields}' is no structure: fields,speed=1.5,recipe=a"))?;
+            model.set_property("fields", fields);
+        }
+        if let Some(threads) = judge.threads {
+            model.set_property_from_str("threads", &threads.to_string());
+        }
+        let drift = Arc::<Mutex<String>>::default();
+        match &judge.meter {
+            Some(Meter::Learn(frames, _)) => by_name("meter").set_property("learn-frames", frames),
+            Some(Meter::Watch(reference)) => {
+                let meter = by_name("meter");
+                meter.set_property("reference", utf8(reference)?);
+                let first = drift.clone();
+                meter.connect_notify(Some("state"), move |meter, _| {
+                    let mut first = first.lock().expect("nobody panics while holding a cause");
+                    if first.is_empty() && meter.property::<String>("state") == "drift" {
+                        *first = meter.property("cause");
+                    }
+                });
+            }
+            None => {}
+        }
         let src = by_name("src").downcast::<AppSrc>().expect("it is an appsrc");
         let kind = if decoder == "jpegdec" { "image/jpeg" } else { "image/png" };
         let rate = gst::Fraction::new(1, 1);
         src.set_caps(Some(&gst::Caps::builder(kind).field("framerate", rate).build()));
         let sink = by_name("sink").downcast::<AppSink>().expect("it is an appsink");
-        Ok(Self { pipeline, src, sink })
+        Ok(Self { pipeline, src, sink, drift })
     }
 
-    /// Feeds the boards at `indices` and hands on what comes out; the time of a frame is its index in seconds.
-    fn run(&self, boards: &[Sample], indices: &[usize], mut take: impl FnMut(usize, Arc<Inference>)) -> Result<()> {
+    /// Feeds the samples at `indices` and hands on what comes out; the time of a frame is its index in seconds.
+    /// Answers what a meter has to say.
+    fn run(
+        &self,
+        judge: &Judge,
+        samples: &[Sample],
+        indices: &[usize],
+        mut take: impl FnMut(usize, Arc<Inference>),
+    ) -> Result<Metered> {
+        self.prepare(judge.change, samples);
         let started = self.pipeline.set_state(gst::State::Playing);
         let result = if started.is_err() {
-            Err(self.error().unwrap_or_else(|| anyhow!("the pipeline does not start; see GST_DEBUG=3")))
+            Err(failure(&self.pipeline).unwrap_or_else(|| anyhow!("the pipeline does not start; see GST_DEBUG=3")))
         } else {
             thread::scope(|scope| {
-                let feeder = scope.spawn(|| self.feed(boards, indices));
-                let drained = self.drain(&mut take);
+                let feeder = scope.spawn(|| self.feed(samples, indices));
+                let drained = self.drain(&mut take).and_then(|()| self.meter(judge.meter.as_ref()));
                 // A feeder that still waits for room is let go by the state change.
                 let stopped = self.pipeline.set_state(gst::State::Null);
                 let fed = feeder.join().expect("the feeder does not panic");
-                drained.and(fed).and(stopped.map(|_| ()).map_err(Into::into))
+                let metered = drained?;
+                fed.and(stopped.map(|_| metered).map_err(Into::into))
             })
         };
         // Where it did not start there is nothing left to fail.
@@ -88,9 +209,35 @@ impl Line {
         result
     }
 
-    fn feed(&self, boards: &[Sample], indices: &[usize]) -> Result<()> {
+    /// Tells each frame's part, and changes its pixels, on its way into the model.
+    fn prepare(&self, change: Option<Change>, samples: &[Sample]) {
+        let parts: Vec<_> = samples.iter().map(|s| Arc::new(templates::part(s))).collect();
+        let model = self.pipeline.by_name("model").expect("every line has one");
+        let pad = model.static_pad("sink").expect("modelinfer always has it");
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+            let index = buffer.pts().map_or(0, |t| t.seconds());
+            let buffer = buffer.make_mut();
+            AndonFrameMeta::set(buffer, Frame::new(parts.get(index as usize).cloned()));
+            if let Some(change) = change
+                && let Some(caps) = pad.current_caps()
+                && let Ok(info) = VideoInfo::from_caps(&caps)
+                && let Ok(mut frame) = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &info)
+            {
+                let stride = info.stride()[0] as usize;
+                let (width, height, channels) =
+                    (info.width() as usize, info.height() as usize, info.comp_pstride(0) as usize);
+                if let Ok(data) = frame.plane_data_mut(0) {
+                    change.apply(&mut Pixels { data, width, height, channels, stride }, index);
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn feed(&self, samples: &[Sample], indices: &[usize]) -> Result<()> {
         for &i in indices {
-            let path = &boards[i].image;
+            let path = &samples[i].image;
             let bytes = match fs::read(path) {
                 Ok(bytes) => bytes,
                 Err(e) => {
@@ -120,7 +267,7 @@ impl Line {
                 let outcome =
                     AndonInferenceMeta::get(buffer, Arm::A).context("modelinfer left no outcome on a frame")?;
                 take(at.seconds() as usize, outcome);
-            } else if let Some(error) = self.error() {
+            } else if let Some(error) = failure(&self.pipeline) {
                 return Err(error);
             } else if self.sink.is_eos() {
                 return Ok(());
@@ -128,12 +275,28 @@ impl Line {
         }
     }
 
-    /// What the bus says went wrong, if anything.
-    fn error(&self) -> Option<anyhow::Error> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(e) => Some(anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
-            _ => None,
+    /// What a meter has to say; writes its reference where it has learned.
+    fn meter(&self, meter: Option<&Meter>) -> Result<Metered> {
+        let Some(meter) = meter else { return Ok(Metered::default()) };
+        let element = self.pipeline.by_name("meter").expect("the line has it");
+        let learned = element.property::<gst::Structure>("stats").get::<u64>("learned-frames").unwrap_or_default();
+        let learnable = u32::try_from(learned).unwrap_or(u32::MAX);
+        if let Meter::Learn(_, into) = meter
+            && element.property::<String>("state") != "learning"
+        {
+            let path = into.to_str().context("the temporary folder's name is not UTF-8")?;
+            ensure!(element.emit_by_name::<bool>("save-reference", &[&path]), "{path} cannot be written");
         }
+        let drift = self.drift.lock().expect("nobody panics while holding a cause").clone();
+        Ok(Metered { drift, learnable })
+    }
+}
+
+/// What the bus says went wrong, if anything.
+pub fn failure(pipeline: &gst::Pipeline) -> Option<anyhow::Error> {
+    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(e) => Some(anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
+        _ => None,
     }
 }

@@ -1,156 +1,286 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon evaluate`: how good a bundle is on labelled boards, measured through the element that judges the line.
+//! `andon evaluate`: how good a bundle is on labelled pictures, measured through the elements that judge the line, and
+//! whether it may go there.
 
-#[allow(dead_code, unused_imports, reason = "for the rest of the command")]
+mod change;
+mod coco;
 mod data;
+mod gate;
 mod judge;
+mod junit;
+mod measure;
+mod metrics;
+mod page;
+mod parts;
+mod picture;
+mod power;
+mod report;
+mod robustness;
 mod score;
+mod templates;
+mod text;
+mod thresholds;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
 };
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
-use gstandon::{
-    model::{self, Manifest},
-    result::{Inference, Status},
-};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use gst_video::prelude::*;
+use gstandon::model::{self, Manifest};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use tempfile::TempDir;
 
-use crate::cli::init;
-use data::{Sample, Selection, Split, Which};
-use score::{AtThreshold, ClassQuality, Found, Judged, Truth};
+use crate::cli::{Usage, init};
+use data::{Layout, Sample, Selection, Split, Which};
+use gate::Gate;
+use judge::{Judge, Judged};
+use measure::{Mask, Measured};
+use metrics::Unit;
+use report::{Report, Versus};
+use thresholds::Wish;
 
-/// Overlap that counts as found, as in the DeepPCB paper.
-const MIN_IOU: f32 = 0.33;
 /// Detections from here up are ranked; lower ones no longer move the average precision.
 const RANK_FROM: f32 = 0.01;
+/// Trials of `--power` with each size of a set.
+const TRIALS: usize = 100;
 
-/// Measures a bundle on labelled boards, through a real pipeline.
+/// Measures a bundle on labelled pictures, through a real pipeline; with two, the second against the first.
+///
+/// Exit code 1 where a gate does not let it through.
 #[derive(Args)]
 pub struct Evaluate {
-    /// The bundle: a folder with model.onnx and model.json
+    /// The bundle; of two the champion, which the other is compared with
     bundle: PathBuf,
-    /// Boards laid out like DeepPCB: images/ID_test.jpg, labels/ID.txt
+    /// The challenger: a bundle that wants the champion's place
+    challenger: Option<PathBuf>,
+    /// Labelled pictures: laid out like DeepPCB, COCO, YOLO (data.yaml), a folder a class, or MVTec
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Only the groups that training has not seen: `held-out` finds the bundle's train/split.json; or name a file
-    #[arg(long, value_name = "FILE|held-out")]
+    /// How they lie in DIR, where that is not plain to see
+    #[arg(long)]
+    layout: Option<Layout>,
+    /// Only this subset: of COCO instances_NAME.json, of YOLO train, val or test
+    #[arg(long, value_name = "NAME")]
+    subset: Option<String>,
+    /// Of boards by groups: held-out, validation or train, as the bundle's ../train/split.json tells; or a file like it, whose held-out groups are taken
+    #[arg(long, value_name = "WHICH|FILE")]
     split: Option<PathBuf>,
-    /// No more than this many boards
+    /// The defect-free twins, too, as good parts (DeepPCB)
+    #[arg(long)]
+    good: bool,
+    /// A class of pictures that is good; may be repeated (default: good, ok)
+    #[arg(long = "ok-class", value_name = "NAME")]
+    ok_classes: Vec<String>,
+    /// No more than this many pictures
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// `image-root` of modelinfer: the golden templates of a model that asks for them (default: the set's own)
+    #[arg(long, value_name = "DIR")]
+    image_root: Option<PathBuf>,
+    /// `fields` of modelinfer, for a model that asks for them: fields,speed=1.5
+    #[arg(long, value_name = "STRUCTURE")]
+    fields: Option<String>,
+    /// `threads` of modelinfer
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
+    /// What the bootstrap draws
+    #[arg(long, value_enum, default_value = "part")]
+    unit: Unit,
+    /// Draws of the bootstrap; 0: no intervals
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    resamples: usize,
+    /// How much of the bootstrap an interval holds
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
+    confidence: f64,
+    /// What has to be reached, and how little worse than the champion it may be; exit code 1 where it is not
+    #[arg(long, value_name = "FILE")]
+    gate: Option<PathBuf>,
+    /// How often the gate would let an equal model through and stop a worse one, by the size of the set; takes two bundles of one making, as of two seeds
+    #[arg(long, requires = "gate", requires = "challenger")]
+    power: bool,
+    /// A threshold for recall=SHARE of boxes, escapes=SHARE of bad parts, or cost=ESCAPE:OVERKILL, and what it costs
+    #[arg(long, value_name = "WISH", value_parser = Wish::from_str)]
+    choose_thresholds: Option<Wish>,
+    /// The set once more under less and more light, blur, noise, shift, compression
+    #[arg(long)]
+    robustness: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Write the gate's checks as JUnit's XML
+    #[arg(long, value_name = "FILE", requires = "gate")]
+    junit: Option<PathBuf>,
+    /// Write tables in Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write a page with missed and false boxes shown
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write truth.json and a detections file a model there, as COCO has them, for other tools
+    #[arg(long, value_name = "DIR")]
+    coco: Option<PathBuf>,
 }
 
-/// All that was measured.
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    model: String,
-    version: String,
-    digest: String,
-    provider: String,
-    data: PathBuf,
-    images: usize,
-    min_iou: f32,
-    mean_ap: Option<f64>,
-    classes: Vec<ClassQuality>,
-    at_threshold: AtThreshold,
-    /// Labelled boxes of kinds that the model does not know: not scored.
-    boxes_not_scored: usize,
-    latency_us: Latency,
-}
-
-/// Time in the element, pre- and post-processing included, microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Latency {
-    p50: u64,
-    p95: u64,
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|v| (0.5..1.0).contains(v))
+        .ok_or_else(|| format!("'{text}' is no share of 0.5 to below 1"))
 }
 
 impl Evaluate {
-    /// Judges every board and prints what came of it.
+    /// Judges every picture and tells what came of it.
     pub fn execute(self) -> Result<ExitCode> {
-        let manifest = manifest(&self.bundle)?;
-        let split = self.split_file().map(|path| Split::read(&path, Which::HeldOut)).transpose()?;
-        let selection = Selection { split, ..Selection::default() };
-        let mut boards = data::read(&self.data, &selection)?.samples;
-        boards.truncate(self.limit.unwrap_or(usize::MAX));
+        let gate = self.gate.as_deref().map(Gate::read).transpose()?;
+        let bundles: Vec<&Path> =
+            [Some(self.bundle.as_path()), self.challenger.as_deref()].into_iter().flatten().collect();
+        let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
+        let mut set = data::read(&self.data, &self.selection()?)?;
+        set.samples.truncate(self.limit.unwrap_or(usize::MAX));
         init()?;
 
-        let bar = ProgressBar::new(boards.len() as u64);
-        let style = "{bar:40} {pos}/{len} boards, {per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
-        let outcomes = judge::judge(&self.bundle, &boards, RANK_FROM, || bar.inc(1));
-        bar.finish_and_clear();
-        let outcomes = outcomes?;
-        for (board, outcome) in boards.iter().zip(&outcomes) {
-            ensure!(outcome.status == Status::Ok, "{} was not judged: {}", board.id, outcome.status);
+        let mut models = Vec::new();
+        let mut roots = Vec::new();
+        for (bundle, manifest) in bundles.iter().zip(&manifests) {
+            let root = self.templates(manifest, &set.samples)?;
+            let judge = self.judge(bundle, manifest, root.as_ref());
+            let bar = bar(set.samples.len(), &format!("judging by {} {}", manifest.name, manifest.version));
+            let judged = judge.run(&set.samples, || bar.inc(1));
+            bar.finish_and_clear();
+            models.push(measured(manifest, &set.samples, judged?, 0.0)?);
+            roots.push((judge, root));
+        }
+        if let Some(folder) = &self.coco {
+            coco::write(folder, &set.samples, &models)?;
         }
 
-        let report = self.report(manifest, &boards, &outcomes.iter().map(|o| &**o).collect::<Vec<_>>());
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+        let versus = self.versus(&models, gate.as_ref())?;
+        let last = models.len() - 1;
+        let robustness = if self.robustness {
+            let bar = bar(robustness::frames(set.samples.len()), "changing the light, the focus, …");
+            let again = |judged, moved| measured(&manifests[last], &set.samples, judged, moved);
+            let rows = robustness::sweep(&roots[last].0, &set.samples, again, || bar.inc(1));
+            bar.finish_and_clear();
+            rows?
         } else {
-            print(&report);
-        }
-        Ok(ExitCode::SUCCESS)
+            Vec::new()
+        };
+        let report = Report::new(&self, &set, &models, versus, gate.as_ref(), robustness);
+        self.tell(&report, &set.samples, &models)?;
+        let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
+        Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// The file that `--split` names; `held-out` is the one that training wrote beside the bundle.
-    fn split_file(&self) -> Option<PathBuf> {
-        let split = self.split.as_ref()?;
-        if split != Path::new("held-out") {
-            return Some(split.clone());
-        }
-        Some(self.bundle.join("../train/split.json"))
+    fn selection(&self) -> Result<Selection> {
+        let split = match &self.split {
+            None => None,
+            Some(split) => {
+                let which = split.to_str().and_then(|s| Which::from_str(s, false).ok());
+                let file = if which.is_some() { self.bundle.join("../train/split.json") } else { split.clone() };
+                Some(Split::read(&file, which.unwrap_or(Which::HeldOut))?)
+            }
+        };
+        Ok(Selection {
+            layout: self.layout,
+            subset: self.subset.clone(),
+            split,
+            good: self.good,
+            ok_classes: self.ok_classes.clone(),
+        })
     }
 
-    fn report(&self, manifest: Manifest, boards: &[Sample], outcomes: &[&Inference]) -> Report {
-        let labels: Vec<String> = manifest.outputs.into_iter().flat_map(|o| o.labels).collect();
-        let class = |label: &str| labels.iter().position(|l| l == label);
-        let judged: Vec<_> = boards.iter().zip(outcomes).map(|(b, o)| pair(b, o, class)).collect();
-        let quality = score::quality(&judged, &labels, MIN_IOU, manifest.thresholds.score);
-        let scored: usize = judged.iter().map(|j| j.truth.len()).sum();
-        let mut times: Vec<_> = outcomes.iter().map(|o| o.latency_us).collect();
-        times.sort_unstable();
-        let at = |share: usize| times[(times.len() - 1) * share / 100];
-        let first = outcomes[0];
-        Report {
-            schema: "andon.evaluation/1",
-            model: manifest.name,
-            version: manifest.version,
-            digest: first.model.digest.clone(),
-            provider: first.provider.to_string(),
-            data: self.data.clone(),
-            images: boards.len(),
-            min_iou: MIN_IOU,
-            mean_ap: quality.mean_ap,
-            classes: quality.classes,
-            at_threshold: quality.at,
-            boxes_not_scored: boards.iter().flat_map(|b| &b.boxes).map(Vec::len).sum::<usize>() - scored,
-            latency_us: Latency { p50: at(50), p95: at(95) },
+    /// The set's own templates, laid out as the model asks for them; none where it does not, or a folder was named.
+    fn templates(&self, manifest: &Manifest, samples: &[Sample]) -> Result<Option<TempDir>> {
+        let patterns = templates::patterns(manifest);
+        if patterns.is_empty() || self.image_root.is_some() {
+            return Ok(None);
         }
+        let bar = bar(samples.len(), "laying out golden templates");
+        let folder = templates::folder(samples, &patterns, || bar.inc(1));
+        bar.finish_and_clear();
+        folder.map(Some)
+    }
+
+    fn judge(&self, bundle: &Path, manifest: &Manifest, root: Option<&TempDir>) -> Judge {
+        // What decides a frame's verdict by its best detection is held against the threshold afterwards.
+        let ranks = manifest.task == model::Task::Detection;
+        Judge {
+            bundle: bundle.into(),
+            score: ranks.then_some(RANK_FROM),
+            image_root: self.image_root.clone().or_else(|| root.map(|r| r.path().into())),
+            fields: self.fields.clone(),
+            threads: self.threads,
+            ..Judge::default()
+        }
+    }
+
+    /// The challenger's differences to the champion, and the gate's power.
+    fn versus(&self, models: &[Measured], gate: Option<&Gate>) -> Result<Option<Versus>> {
+        let [a, b] = models else { return Ok(None) };
+        let labels: Vec<_> = a.labels.iter().filter(|l| b.labels.contains(l)).cloned().collect();
+        let (unit, resamples) = gate.map_or((self.unit, self.resamples), |g| (g.unit, g.resamples));
+        let drawing = bar(resamples, "drawing from the parts again and again");
+        let (differences, draws) = metrics::differences(a, b, &labels, unit, resamples, || drawing.inc(1));
+        drawing.finish_and_clear();
+        let power = match gate.filter(|_| self.power) {
+            Some(gate) => {
+                if !gate.compares() {
+                    bail!(Usage("--power needs a gate with not_worse_by_more_than".into()));
+                }
+                let bar = bar(power::sizes() * TRIALS, "trying the gate on sets drawn from this one");
+                let rows = power::power(a, b, &labels, gate, 0.01, TRIALS, || bar.inc(1));
+                bar.finish_and_clear();
+                rows
+            }
+            None => Vec::new(),
+        };
+        Ok(Some(Versus { differences, draws, power }))
+    }
+
+    fn tell(&self, report: &Report, samples: &[Sample], models: &[Measured]) -> Result<()> {
+        let write = |path: &Path, text: String| {
+            fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+        };
+        if let (Some(path), Some(judged)) = (&self.junit, &report.gate) {
+            write(path, junit::document(judged))?;
+        }
+        if let Some(path) = &self.markdown {
+            write(path, text::markdown(report))?;
+        }
+        if let Some(path) = &self.html {
+            write(path, page::page(report, samples, models)?)?;
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(report)?);
+        } else {
+            text::print(report);
+        }
+        Ok(())
     }
 }
 
-/// A board and its outcome in the scorer's words; kinds that the model does not know are left out.
-fn pair(board: &Sample, outcome: &Inference, class: impl Fn(&str) -> Option<usize>) -> Judged {
-    let truth = board
-        .boxes
-        .iter()
-        .flatten()
-        .filter_map(|b| Some(Truth { class: class(&b.label)?, bbox: b.bbox.map(|v| v as f32) }));
-    let found =
-        outcome.detections.iter().filter_map(|d| Some(Found { class: class(&d.label)?, score: d.score, bbox: d.bbox }));
-    Judged { truth: truth.collect(), found: found.collect() }
+/// What outcomes are worth by the manifest's labels and thresholds.
+fn measured(manifest: &Manifest, samples: &[Sample], judged: Judged, moved: f64) -> Result<Measured> {
+    let known: Vec<String> = manifest.outputs.iter().flat_map(|o| o.labels.clone()).collect();
+    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved, mask)
+}
+
+/// A sample's mask, where it has one.
+fn mask(sample: &Sample) -> Result<Option<Mask>> {
+    let Some(path) = &sample.mask else { return Ok(None) };
+    let picture = templates::decoded(path, "! video/x-raw,format=GRAY8")?;
+    let info = gst_video::VideoInfo::from_caps(picture.caps().context("a mask without caps")?)?;
+    let frame =
+        gst_video::VideoFrameRef::from_buffer_ref_readable(picture.buffer().context("a mask without pixels")?, &info)?;
+    let (width, height) = (info.width() as usize, info.height() as usize);
+    let (data, stride) = (frame.plane_data(0)?, frame.plane_stride()[0] as usize);
+    let values = (0..height).flat_map(|y| &data[y * stride..][..width]).copied().collect();
+    Ok(Some(Mask { width, height, values }))
 }
 
 /// The bundle's manifest: labels and threshold are read from it.
@@ -159,30 +289,10 @@ fn manifest(bundle: &Path) -> Result<Manifest> {
     source.manifest.with_context(|| format!("{} has no model.json, and so no labels to score", bundle.display()))
 }
 
-fn print(report: &Report) {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["class", "boxes", "AP"]);
-    let ap = |ap: Option<f64>| ap.map_or_else(|| "–".into(), |v| format!("{v:.4}"));
-    for c in &report.classes {
-        table.add_row([c.label.clone(), c.boxes.to_string(), ap(c.ap)]);
-    }
-    let boxes: usize = report.classes.iter().map(|c| c.boxes).sum();
-    table.add_row(["mean".into(), boxes.to_string(), ap(report.mean_ap)]);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{} {} on {} boards of {}", report.model, report.version, report.images, report.data.display());
-    println!("average precision at IoU {}\n{table}", report.min_iou);
-    if report.boxes_not_scored > 0 {
-        println!("{} boxes of kinds that this version does not know are not scored", report.boxes_not_scored);
-    }
-    let at = report.at_threshold;
-    println!("at score {}: precision {:.4}, recall {:.4}, F1 {:.4}", at.threshold, at.precision, at.recall, at.f1);
-    let ms = |us: u64| us as f64 / 1000.0;
-    println!(
-        "latency in modelinfer ({}): median {:.1} ms, 95 % within {:.1} ms",
-        report.provider,
-        ms(report.latency_us.p50),
-        ms(report.latency_us.p95)
-    );
+fn bar(length: usize, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    let style = "{msg}: {bar:40} {pos}/{len}, {per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
+    bar.set_message(what.to_string());
+    bar
 }

@@ -165,7 +165,8 @@ impl Lines {
         }
         for v in ticks(x.0, x.1, (self.width / BETWEEN_TICKS) as usize) {
             let tx = at(v, y.0).0;
-            let _ = write!(s, r#"<text class="tick x" x="{tx:.1}" y="{:.1}">{v:.0}</text>"#, h - 6.0);
+            let text = if x.1 - x.0 < 10.0 { number(v, x.1 - x.0) } else { format!("{v:.0}") };
+            let _ = write!(s, r#"<text class="tick x" x="{tx:.1}" y="{:.1}">{text}</text>"#, h - 6.0);
         }
         for series in &self.series {
             let _ = write!(s, r#"<path class="line {}" d="{}"/>"#, series.class, path(&thinned(&series.points), &at));

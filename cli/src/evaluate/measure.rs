@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a model made of a set, reduced to what every figure is computed from, over all of it or over a resample.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gstandon::{
+    model::Thresholds,
+    result::{Inference, ModelId, Status, Verdict},
+};
+
+use super::{
+    data::Sample,
+    score::{Confusion, Curve, Found, Judged, MIN_IOU, OVERLAPS, Pixels, Tally, Truth, area_under_roc, share},
+};
+
+/// A part and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartOutcome {
+    /// Its id.
+    pub id: String,
+    /// What belongs together: of its first view.
+    pub group: String,
+    /// Whether it is bad; none where the set does not tell.
+    pub truth: Option<Verdict>,
+    /// What the model says at its thresholds.
+    pub said: Verdict,
+    /// The highest deciding score among its views.
+    pub score: f32,
+    /// Indices of its samples.
+    pub samples: Vec<usize>,
+}
+
+/// One model on one set.
+#[derive(Clone)]
+pub struct Measured {
+    /// Who spoke.
+    pub model: Arc<ModelId>,
+    /// What ran it.
+    pub provider: Arc<str>,
+    /// Labels that the model knows and the set names, in the model's order.
+    pub labels: Vec<String>,
+    /// At which it decides.
+    pub thresholds: Thresholds,
+    /// What it said, a frame a sample.
+    pub outcomes: Vec<Arc<Inference>>,
+    /// Boxes there and boxes found; none of pictures without a word on boxes.
+    pub judged: Vec<Option<Judged>>,
+    /// By label.
+    pub curves: Vec<Curve>,
+    /// In the order of their first samples.
+    pub parts: Vec<PartOutcome>,
+    /// Of each sample, its part.
+    pub part_of: Vec<usize>,
+    /// What it is as a whole and what it was called, where both are told; indices into the names of `confusion`.
+    pub classes: Vec<Option<(String, String)>>,
+    /// What was taken for what: boxes, or pictures as a whole; none where the model names neither.
+    pub confusion: Option<Confusion>,
+    /// Over all cells of anomaly maps; none where there is no map or no mask.
+    pub pixel_auroc: Option<f64>,
+    /// Labelled boxes of kinds that the model does not know: not scored.
+    pub boxes_not_scored: usize,
+    /// Time in the element, pre- and post-processing included, microseconds, shortest first.
+    pub latency_us: Vec<u64>,
+}
+
+/// Where defects are in one picture: a row-major mask of `width` by `height` pixels, not 0 where one is.
+pub struct Mask {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// The pixels.
+    pub values: Vec<u8>,
+}
+
+impl Measured {
+    /// Of `outcomes`, one a sample; `moved` is how far the pictures were shifted to the right, pixels; `mask` reads a
+    /// sample's mask.
+    pub fn new(
+        samples: &[Sample],
+        outcomes: Vec<Arc<Inference>>,
+        known: &[String],
+        thresholds: Thresholds,
+        moved: f64,
+        mask: impl Fn(&Sample) -> anyhow::Result<Option<Mask>>,
+    ) -> anyhow::Result<Self> {
+        for (sample, outcome) in samples.iter().zip(&outcomes) {
+            anyhow::ensure!(
+                outcome.status == Status::Ok,
+                "{} was not judged: {}{}{}",
+                sample.id,
+                outcome.status,
+                if outcome.reason.is_empty() { "" } else { ": " },
+                outcome.reason
+            );
+        }
+        let named: std::collections::HashSet<&str> =
+            samples.iter().filter_map(|s| s.boxes.as_ref()).flatten().map(|b| b.label.as_str()).collect();
+        let labels: Vec<String> = known.iter().filter(|l| named.contains(l.as_str())).cloned().collect();
+        let places: HashMap<&str, usize> = labels.iter().enumerate().map(|(i, l)| (l.as_str(), i)).collect();
+        let judged: Vec<_> = samples.iter().zip(&outcomes).map(|(s, o)| boxes(s, o, &places, moved)).collect();
+        let scored: usize = judged.iter().flatten().map(|j| j.truth.len()).sum();
+        let labelled: usize = samples.iter().filter_map(|s| s.boxes.as_ref()).map(Vec::len).sum();
+        let curves = (0..labels.len()).map(|class| Curve::new(&judged, class)).collect();
+        let (parts, part_of) = parts(samples, &outcomes, &thresholds);
+        let classes: Vec<_> = samples.iter().zip(&outcomes).map(|(s, o)| class(s, o)).collect();
+        let confusion = confusion(&judged, &labels, &classes, thresholds.score);
+        let mut latency_us: Vec<_> = outcomes.iter().map(|o| o.latency_us).collect();
+        latency_us.sort_unstable();
+        let first = outcomes.first().ok_or_else(|| anyhow::anyhow!("nothing was judged"))?;
+        Ok(Self {
+            model: first.model.clone(),
+            provider: first.provider.clone(),
+            pixel_auroc: pixels(samples, &outcomes, mask)?,
+            labels,
+            thresholds,
+            judged,
+            curves,
+            parts,
+            part_of,
+            classes,
+            confusion,
+            boxes_not_scored: labelled - scored,
+            latency_us,
+            outcomes,
+        })
+    }
+
+    /// Average precision of a label at each overlap in `bits`, 0 at others.
+    pub fn average_precision(&self, label: &str, bits: u16, weights: &[u32]) -> Option<[f64; OVERLAPS]> {
+        self.curve(label)?.average_precision(bits, weights)
+    }
+
+    /// What the model's threshold makes of a label's detections, at [`MIN_IOU`].
+    pub fn tally(&self, label: &str, weights: &[u32]) -> Option<Tally> {
+        self.curve(label).map(|c| c.at(self.thresholds.score, 0, weights))
+    }
+
+    /// A label's curve; none of one that it does not know.
+    pub fn curve(&self, label: &str) -> Option<&Curve> {
+        self.curves.get(self.labels.iter().position(|l| l == label)?)
+    }
+
+    /// Among bad parts the share called ok, among good parts the share called ng, among all the share left to a person.
+    pub fn part_rates(&self, weights: &[u32]) -> [Option<f64>; 3] {
+        let mut n = [[0u64; 2]; 3];
+        for part in &self.parts {
+            let weight = u64::from(part.samples.first().map_or(0, |s| weights[*s]));
+            let hit = |n: &mut [u64; 2], of: Verdict| {
+                n[0] += if part.said == of { weight } else { 0 };
+                n[1] += weight;
+            };
+            match part.truth {
+                Some(Verdict::Ng) => hit(&mut n[0], Verdict::Ok),
+                Some(Verdict::Ok) => hit(&mut n[1], Verdict::Ng),
+                _ => {}
+            }
+            hit(&mut n[2], Verdict::Review);
+        }
+        n.map(|[k, of]| share(k, of))
+    }
+
+    /// The area under the ROC of the parts' deciding scores.
+    pub fn part_auroc(&self, weights: &[u32]) -> Option<f64> {
+        let mut scores: Vec<_> = self
+            .parts
+            .iter()
+            .filter_map(|p| Some((p.score, p.truth? == Verdict::Ng, weights[*p.samples.first()?])))
+            .collect();
+        area_under_roc(&mut scores)
+    }
+
+    /// The share of pictures called what they are.
+    pub fn accuracy(&self, weights: &[u32]) -> Option<f64> {
+        let told = || self.classes.iter().zip(weights).filter_map(|(c, w)| Some((c.as_ref()?, u64::from(*w))));
+        share(told().filter(|(c, _)| c.0 == c.1).map(|(_, w)| w).sum(), told().map(|(_, w)| w).sum())
+    }
+
+    /// The time within which `percent` of the frames were judged, microseconds.
+    pub fn latency(&self, percent: usize) -> u64 {
+        self.latency_us[(self.latency_us.len() - 1) * percent / 100]
+    }
+}
+
+fn boxes(sample: &Sample, outcome: &Inference, places: &HashMap<&str, usize>, moved: f64) -> Option<Judged> {
+    let labelled = sample.boxes.as_ref()?;
+    let truth = labelled.iter().filter_map(|b| {
+        let [x, y, w, h] = b.bbox;
+        Some(Truth { class: *places.get(b.label.as_str())?, bbox: [x + moved, y, w, h], crowd: b.crowd })
+    });
+    let found = outcome.detections.iter().filter_map(|d| {
+        Some(Found { class: *places.get(&*d.label)?, score: d.score, bbox: d.upright().map(f64::from) })
+    });
+    Some(Judged { truth: truth.collect(), found: found.collect() })
+}
+
+/// A verdict of a deciding score: an element that keeps low scores for the sake of the curve decides on those.
+fn verdict(outcome: &Inference, thresholds: &Thresholds) -> Verdict {
+    if outcome.verdict == Verdict::Unjudged {
+        return Verdict::Unjudged;
+    }
+    match thresholds.review {
+        Some([low, high]) if (low..=high).contains(&outcome.score) => Verdict::Review,
+        _ if outcome.score >= thresholds.score => Verdict::Ng,
+        _ => Verdict::Ok,
+    }
+}
+
+fn parts(samples: &[Sample], outcomes: &[Arc<Inference>], thresholds: &Thresholds) -> (Vec<PartOutcome>, Vec<usize>) {
+    let mut parts: Vec<PartOutcome> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut part_of = Vec::with_capacity(samples.len());
+    for (i, (sample, outcome)) in samples.iter().zip(outcomes).enumerate() {
+        let at = *places.entry(sample.part.id.as_str()).or_insert_with(|| {
+            parts.push(PartOutcome {
+                id: sample.part.id.clone(),
+                group: sample.group.clone(),
+                truth: None,
+                said: Verdict::Ok,
+                score: 0.0,
+                samples: Vec::new(),
+            });
+            parts.len() - 1
+        });
+        part_of.push(at);
+        let part = &mut parts[at];
+        // One bad view makes a bad part, whatever the others are.
+        part.truth = match (part.truth, sample.verdict) {
+            (Some(Verdict::Ng), _) | (_, Some(Verdict::Ng)) => Some(Verdict::Ng),
+            (before, now) => now.or(before),
+        };
+        let rank =
+            |v: Verdict| [Verdict::Ok, Verdict::Review, Verdict::Unjudged, Verdict::Ng].iter().position(|o| *o == v);
+        let said = verdict(outcome, thresholds);
+        if rank(said) > rank(part.said) {
+            part.said = said;
+        }
+        part.score = part.score.max(outcome.score);
+        part.samples.push(i);
+    }
+    (parts, part_of)
+}
+
+fn class(sample: &Sample, outcome: &Inference) -> Option<(String, String)> {
+    Some((sample.class.clone()?, outcome.classes.first()?.label.to_string()))
+}
+
+fn confusion(
+    judged: &[Option<Judged>],
+    labels: &[String],
+    classes: &[Option<(String, String)>],
+    threshold: f32,
+) -> Option<Confusion> {
+    if !labels.is_empty() {
+        return Some(Confusion::of_boxes(judged.iter().flatten(), labels, threshold, MIN_IOU));
+    }
+    let names = |of: fn(&(String, String)) -> &String| {
+        let mut names: Vec<_> = classes.iter().flatten().map(of).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    let mut all = Confusion::new(names(|c| &c.0), names(|c| &c.1));
+    classes.iter().flatten().for_each(|(there, said)| all.add(there, said));
+    (!all.rows.is_empty()).then_some(all)
+}
+
+/// Over the cells of all maps: a cell is bad where the mask is at its centre.
+fn pixels(
+    samples: &[Sample],
+    outcomes: &[Arc<Inference>],
+    mask: impl Fn(&Sample) -> anyhow::Result<Option<Mask>>,
+) -> anyhow::Result<Option<f64>> {
+    let mut pixels = Pixels::default();
+    for (sample, outcome) in samples.iter().zip(outcomes) {
+        let Some(map) = outcome.anomaly.as_ref().and_then(|a| a.map.as_ref()) else { continue };
+        let mask = match (mask(sample)?, sample.verdict) {
+            (Some(mask), _) => Some(mask),
+            // A good picture needs no mask to be good all over.
+            (None, Some(Verdict::Ok)) => None,
+            _ => continue,
+        };
+        let [left, top, wide, high] = map.region.map(f64::from);
+        let (columns, rows) = (map.width as usize, map.height as usize);
+        for (i, score) in map.values.iter().enumerate() {
+            let at = |i: usize, n: usize, from: f64, size: f64| from + (i as f64 + 0.5) * size / n as f64;
+            let (x, y) = (at(i % columns, columns, left, wide), at(i / columns, rows, top, high));
+            let [width, height] = outcome.frame.map(f64::from);
+            // A letterbox reaches beyond the frame.
+            if x < 0.0 || y < 0.0 || x >= width || y >= height {
+                continue;
+            }
+            let bad = mask.as_ref().is_some_and(|m| {
+                let column = (x / width * m.width as f64) as usize;
+                let row = (y / height * m.height as f64) as usize;
+                m.values[row.min(m.height - 1) * m.width + column.min(m.width - 1)] != 0
+            });
+            pixels.add(*score, bad);
+        }
+    }
+    Ok(pixels.area())
+}

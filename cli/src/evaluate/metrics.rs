@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Every figure by its name, and how sure it is: intervals of a bootstrap over parts or over groups of them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gstandon::statistics::random::Random;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    measure::Measured,
+    score::{OVERLAPS, Tally},
+};
+
+/// A figure's name, such as `map_0.33`, `ap_0.5/open` or `escape_rate`.
+pub type Name = String;
+
+/// What is drawn with replacement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Parts: how much of the figure is this sample's luck.
+    #[default]
+    Part,
+    /// Groups of parts: how much of it is these products' luck. Needs more than a few.
+    Group,
+}
+
+/// Names of the overlaps that are told of, and which of all they are the mean of.
+const OVERLAP_NAMES: [(&str, std::ops::Range<usize>); 3] = [("0.33", 0..1), ("0.5", 1..2), ("0.5:0.95", 1..OVERLAPS)];
+
+/// Whether a lower figure is the better one.
+pub fn lower_is_better(name: &str) -> bool {
+    name.ends_with("_rate") || name.starts_with("latency_")
+}
+
+/// What is measured of the frames themselves, and so is no matter of luck in drawing them.
+fn is_of_the_machine(name: &str) -> bool {
+    name.starts_with("latency_")
+}
+
+/// All figures of a model over the samples, each counted `weights` times; means over `labels`, which the model knows.
+pub fn figures(m: &Measured, labels: &[String], weights: &[u32]) -> BTreeMap<Name, f64> {
+    some_figures(m, labels, weights, |_| true)
+}
+
+/// As [`figures`]; of average precision only the overlaps that are `wanted` by their names, for it is what takes long.
+pub fn some_figures(
+    m: &Measured,
+    labels: &[String],
+    weights: &[u32],
+    wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<Name, f64> {
+    let mut all = BTreeMap::new();
+    let mut put = |name: String, value: Option<f64>| {
+        if let Some(value) = value {
+            all.insert(name, value);
+        }
+    };
+    let wanted: Vec<_> = OVERLAP_NAMES.into_iter().filter(|(name, _)| wanted(name)).collect();
+    let bits = wanted.iter().flat_map(|(_, range)| range.clone()).fold(0, |bits, bit| bits | 1u16 << bit);
+    let aps: Vec<_> = labels.iter().map(|l| m.average_precision(l, bits, weights)).collect();
+    for (name, range) in wanted {
+        let mean = |ap: &[f64; OVERLAPS]| ap[range.clone()].iter().sum::<f64>() / range.len() as f64;
+        for (label, ap) in labels.iter().zip(&aps) {
+            put(format!("ap_{name}/{label}"), ap.as_ref().map(mean));
+        }
+        let known: Vec<_> = aps.iter().flatten().map(mean).collect();
+        put(format!("map_{name}"), (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64));
+    }
+    let tallies: Vec<_> = labels.iter().map(|l| m.tally(l, weights).unwrap_or_default()).collect();
+    for (label, tally) in labels.iter().zip(&tallies) {
+        put(format!("precision/{label}"), tally.precision());
+        put(format!("recall/{label}"), tally.recall());
+        put(format!("f1/{label}"), tally.f1());
+    }
+    let total: Tally = tallies.into_iter().sum();
+    put("precision".into(), total.precision());
+    put("recall".into(), total.recall());
+    put("f1".into(), total.f1());
+    let [escapes, overkill, review] = m.part_rates(weights);
+    put("escape_rate".into(), escapes);
+    put("overkill_rate".into(), overkill);
+    put("review_rate".into(), review);
+    put("image_auroc".into(), m.part_auroc(weights));
+    put("pixel_auroc".into(), m.pixel_auroc);
+    put("accuracy".into(), m.accuracy(weights));
+    for percent in [50, 95, 99] {
+        put(format!("latency_p{percent}_us"), Some(m.latency(percent) as f64));
+    }
+    all
+}
+
+/// Draws weights of samples: parts, or groups, with replacement, as many as there are.
+#[derive(Clone)]
+pub struct Resampler {
+    units: Vec<Vec<usize>>,
+    samples: usize,
+    random: Random,
+}
+
+impl Resampler {
+    /// Over the parts of `m`, or over groups of them.
+    pub fn new(m: &Measured, unit: Unit, seed: u64) -> Self {
+        let units = match unit {
+            Unit::Part => m.parts.iter().map(|p| p.samples.clone()).collect(),
+            Unit::Group => {
+                let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+                for part in &m.parts {
+                    groups.entry(&part.group).or_default().extend(&part.samples);
+                }
+                groups.into_values().collect()
+            }
+        };
+        Self { samples: m.part_of.len(), units, random: Random(seed) }
+    }
+
+    /// The same over `size` units, drawn from this one's with replacement: another set of the same make.
+    pub fn another(&mut self, size: usize) -> Self {
+        let units = (0..size).map(|_| self.units[self.random.below(self.units.len())].clone()).collect();
+        Self { units, samples: self.samples, random: Random(self.random.below(1 << 30) as u64) }
+    }
+
+    /// How many units there are.
+    pub fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    /// How often each sample counts with every unit taken once.
+    pub fn all(&self) -> Vec<u32> {
+        let mut weights = vec![0; self.samples];
+        self.units.iter().flatten().for_each(|s| weights[*s] += 1);
+        weights
+    }
+
+    /// How often each sample counts in the next draw.
+    pub fn draw(&mut self, weights: &mut Vec<u32>) {
+        weights.clear();
+        weights.resize(self.samples, 0);
+        for _ in 0..self.units.len() {
+            let unit = self.random.below(self.units.len());
+            for sample in &self.units[unit] {
+                weights[*sample] += 1;
+            }
+        }
+    }
+}
+
+/// A figure and its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Over all samples.
+    pub value: f64,
+    /// Lower and upper end of the interval; none where there is nothing to draw from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+}
+
+/// Figures of resamples, by name.
+pub type Draws = HashMap<Name, Vec<f64>>;
+
+/// The figures of one model with their intervals, at `confidence` two-sided.
+pub fn estimates(
+    m: &Measured,
+    labels: &[String],
+    unit: Unit,
+    resamples: usize,
+    confidence: f64,
+    mut done: impl FnMut(),
+) -> BTreeMap<Name, Estimate> {
+    let mut resampler = Resampler::new(m, unit, SEED);
+    let (mut draws, mut weights) = (Draws::new(), Vec::new());
+    for _ in 0..if resampler.units() > 1 { resamples } else { 0 } {
+        resampler.draw(&mut weights);
+        for (name, value) in figures(m, labels, &weights) {
+            draws.entry(name).or_default().push(value);
+        }
+        done();
+    }
+    let all = figures(m, labels, &vec![1; m.part_of.len()]);
+    with_intervals(all, draws, confidence)
+}
+
+/// The differences b − a of two models on the same samples, drawn together; names that both have.
+pub fn differences(
+    a: &Measured,
+    b: &Measured,
+    labels: &[String],
+    unit: Unit,
+    resamples: usize,
+    mut done: impl FnMut(),
+) -> (BTreeMap<Name, f64>, Draws) {
+    drawn_differences(a, b, labels, Resampler::new(a, unit, SEED), resamples, |_| true, &mut done)
+}
+
+/// As [`differences`], over the units of `resampler`; `wanted` as in [`some_figures`].
+pub fn drawn_differences(
+    a: &Measured,
+    b: &Measured,
+    labels: &[String],
+    mut resampler: Resampler,
+    resamples: usize,
+    wanted: impl Fn(&str) -> bool,
+    done: &mut impl FnMut(),
+) -> (BTreeMap<Name, f64>, Draws) {
+    let difference =
+        |weights: &[u32]| minus(&some_figures(b, labels, weights, &wanted), &some_figures(a, labels, weights, &wanted));
+    let (mut draws, mut weights) = (Draws::new(), Vec::new());
+    for _ in 0..if resampler.units() > 1 { resamples } else { 0 } {
+        resampler.draw(&mut weights);
+        for (name, value) in difference(&weights) {
+            draws.entry(name).or_default().push(value);
+        }
+        done();
+    }
+    (difference(&resampler.all()), draws)
+}
+
+/// Every resampling begins here, so that the same sets give the same intervals.
+pub const SEED: u64 = 1;
+
+fn minus(b: &BTreeMap<Name, f64>, a: &BTreeMap<Name, f64>) -> BTreeMap<Name, f64> {
+    b.iter().filter_map(|(name, v)| Some((name.clone(), v - a.get(name)?))).collect()
+}
+
+/// Each figure with the percentiles of its draws.
+pub fn with_intervals(all: BTreeMap<Name, f64>, mut draws: Draws, confidence: f64) -> BTreeMap<Name, Estimate> {
+    let tail = (1.0 - confidence) / 2.0;
+    let estimate = |(name, value): (Name, f64)| {
+        let drawn = draws.get_mut(&name).filter(|_| !is_of_the_machine(&name) && name != "pixel_auroc");
+        let interval = drawn.filter(|d| d.len() > 1).map(|d| {
+            d.sort_unstable_by(f64::total_cmp);
+            [quantile(d, tail), quantile(d, 1.0 - tail)]
+        });
+        (name, Estimate { value, interval })
+    };
+    all.into_iter().map(estimate).collect()
+}
+
+/// The quantile `q` of sorted values, between the two next ones.
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = q.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let (low, part) = (at.floor() as usize, at.fract());
+    sorted[low] + (sorted[(low + 1).min(sorted.len() - 1)] - sorted[low]) * part
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The parts that are worth a look: on which a model errs, or on which two models differ.
+
+use gstandon::result::Verdict;
+use serde::Serialize;
+
+use super::{measure::Measured, score::MIN_IOU};
+
+/// What a model made of a part.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Said {
+    /// Its verdict at its thresholds.
+    pub verdict: Verdict,
+    /// The highest deciding score.
+    pub score: f32,
+    /// Labelled boxes that it did not find.
+    pub missed: usize,
+    /// Detections where nothing is.
+    pub false_alarms: usize,
+}
+
+/// A part and what each model made of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Noted {
+    /// Its id.
+    pub part: String,
+    /// What it is, where the set tells.
+    pub truth: Option<Verdict>,
+    /// One model, or two.
+    pub said: Vec<Said>,
+    /// Indices of its samples.
+    #[serde(skip)]
+    pub samples: Vec<usize>,
+}
+
+impl Said {
+    fn of(m: &Measured, part: usize) -> Self {
+        let p = &m.parts[part];
+        let errors = p.samples.iter().map(|s| match &m.judged[*s] {
+            Some(judged) => {
+                let (missed, wrong) = judged.errors(m.thresholds.score, MIN_IOU);
+                (missed.len(), wrong.len())
+            }
+            // Whatever is found on a good picture is false; on others nobody says where something is.
+            None if p.truth == Some(Verdict::Ok) => {
+                (0, m.outcomes[*s].detections.iter().filter(|d| d.score >= m.thresholds.score).count())
+            }
+            None => (0, 0),
+        });
+        let (missed, false_alarms) = errors.fold((0, 0), |n, e| (n.0 + e.0, n.1 + e.1));
+        Self { verdict: p.said, score: p.score, missed, false_alarms }
+    }
+
+    fn is_wrong(&self, truth: Option<Verdict>) -> bool {
+        truth.is_some_and(|t| t != self.verdict) || self.missed + self.false_alarms > 0
+    }
+
+    fn errors(&self) -> usize {
+        self.missed + self.false_alarms
+    }
+}
+
+/// The parts on which `models` err, worst first; of two models those on which they differ, the most different first.
+pub fn noted(models: &[&Measured]) -> Vec<Noted> {
+    let Some(first) = models.first() else { return Vec::new() };
+    let of = |i: usize| Noted {
+        part: first.parts[i].id.clone(),
+        truth: first.parts[i].truth,
+        said: models.iter().map(|m| Said::of(m, i)).collect(),
+        samples: first.parts[i].samples.clone(),
+    };
+    let mut all: Vec<_> = (0..first.parts.len()).map(of).filter(|n| n.weight() > 0.0).collect();
+    all.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
+    all
+}
+
+impl Noted {
+    /// How much it is worth a look; 0: not at all. A verdict weighs more than any box.
+    fn weight(&self) -> f64 {
+        match &self.said[..] {
+            [a, b] => {
+                let boxes = a.missed.abs_diff(b.missed) + a.false_alarms.abs_diff(b.false_alarms);
+                let verdict = if a.verdict != b.verdict { 1000.0 } else { 0.0 };
+                verdict + boxes as f64
+            }
+            all => all
+                .iter()
+                .filter(|s| s.is_wrong(self.truth))
+                .map(|s| {
+                    let verdict = self.truth.is_some_and(|t| t != s.verdict);
+                    // Of equal errors the surest is the worst.
+                    s.errors() as f64 + if verdict { 1000.0 + f64::from(s.score) } else { 0.0 }
+                })
+                .sum(),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Precision over recall of one class, over all images or over a resample of them.
+
+use super::{
+    OVERLAPS,
+    matching::{Judged, Matched},
+};
+
+/// Points of recall that average precision is the mean over: 0, 0.01 to 1.
+const RECALLS: usize = 101;
+
+/// A class's detections over all images, best first, and how many boxes there were to find.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    rows: Vec<(Matched, u32)>,
+    boxes: Vec<u32>,
+}
+
+/// What a threshold makes of detections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Found, and there.
+    pub hits: u64,
+    /// Found, and not there.
+    pub false_alarms: u64,
+    /// There, found or not.
+    pub boxes: u64,
+}
+
+impl Tally {
+    /// Right ones among the found; none where nothing was found.
+    pub fn precision(self) -> Option<f64> {
+        share(self.hits, self.hits + self.false_alarms)
+    }
+
+    /// Found ones among the labelled; none where nothing is labelled.
+    pub fn recall(self) -> Option<f64> {
+        share(self.hits, self.boxes)
+    }
+
+    /// Harmonic mean of both; none where there is neither a box nor a detection.
+    pub fn f1(self) -> Option<f64> {
+        share(2 * self.hits, self.hits + self.false_alarms + self.boxes)
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            false_alarms: self.false_alarms + other.false_alarms,
+            boxes: self.boxes + other.boxes,
+        }
+    }
+}
+
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| a + b)
+    }
+}
+
+/// `n` of `of`; none of nothing.
+pub fn share(n: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| n as f64 / of as f64)
+}
+
+impl Curve {
+    /// Of a class over `images`; none among them are pictures that do not take part.
+    pub fn new(images: &[Option<Judged>], class: usize) -> Self {
+        let mut rows = Vec::new();
+        let mut boxes = Vec::with_capacity(images.len());
+        for (i, image) in images.iter().enumerate() {
+            let Some(image) = image else {
+                boxes.push(0);
+                continue;
+            };
+            boxes.push(image.boxes(class));
+            rows.extend(image.matched(class).into_iter().map(|m| (m, i as u32)));
+        }
+        // Stable: equal scores stay in the order of the images, as in COCO's evaluation.
+        rows.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
+        Self { rows, boxes }
+    }
+
+    /// Boxes in all, each image counted `weights` times.
+    pub fn boxes(&self, weights: &[u32]) -> u64 {
+        self.boxes.iter().zip(weights).map(|(n, w)| u64::from(*n) * u64::from(*w)).sum()
+    }
+
+    /// Average precision at each overlap in `bits`, 0..1, and 0 at others; none where there is no box: the mean of the
+    /// precision at 101 recalls, made monotone. Each image counts `weights` times.
+    pub fn average_precision(&self, bits: u16, weights: &[u32]) -> Option<[f64; OVERLAPS]> {
+        let boxes = self.boxes(weights);
+        (boxes > 0).then(|| {
+            let mut points = Vec::with_capacity(self.rows.len());
+            let mut area = |bit| self.area(bit, weights, boxes as f64, &mut points);
+            std::array::from_fn(|bit| if bits >> bit & 1 == 1 { area(bit) } else { 0.0 })
+        })
+    }
+
+    fn area(&self, bit: usize, weights: &[u32], boxes: f64, points: &mut Vec<(f64, f64)>) -> f64 {
+        let (mut hits, mut seen) = (0u64, 0u64);
+        points.clear();
+        for (row, image) in &self.rows {
+            let weight = u64::from(weights[*image as usize]);
+            if weight == 0 || row.ignored >> bit & 1 == 1 {
+                continue;
+            }
+            hits += weight * u64::from(row.hit >> bit & 1);
+            seen += weight;
+            points.push((hits as f64 / boxes, hits as f64 / (seen as f64 + f64::EPSILON)));
+        }
+        let mut best = 0.0_f64;
+        for (_, precision) in points.iter_mut().rev() {
+            best = best.max(*precision);
+            *precision = best;
+        }
+        let mut at = 0;
+        let mut sum = 0.0;
+        for i in 0..RECALLS {
+            let wanted = i as f64 * 0.01;
+            while at < points.len() && points[at].0 < wanted {
+                at += 1;
+            }
+            sum += points.get(at).map_or(0.0, |p| p.1);
+        }
+        sum / RECALLS as f64
+    }
+
+    /// What a threshold makes of it, at the overlap `bit`.
+    pub fn at(&self, threshold: f32, bit: usize, weights: &[u32]) -> Tally {
+        let mut tally = Tally { boxes: self.boxes(weights), ..Tally::default() };
+        for (row, image) in self.rows.iter().take_while(|(row, _)| row.score >= threshold) {
+            let weight = u64::from(weights[*image as usize]);
+            if row.ignored >> bit & 1 == 0 {
+                *(if row.hit >> bit & 1 == 1 { &mut tally.hits } else { &mut tally.false_alarms }) += weight;
+            }
+        }
+        tally
+    }
+
+    /// Recall and precision after each detection that counts, best first, at the overlap `bit`; for plots.
+    pub fn points(&self, bit: usize) -> Vec<(f64, f64)> {
+        let boxes = self.boxes.iter().map(|n| u64::from(*n)).sum::<u64>().max(1) as f64;
+        let (mut hits, mut seen) = (0.0, 0.0);
+        let counted = self.rows.iter().filter(|(row, _)| row.ignored >> bit & 1 == 0);
+        counted
+            .map(|(row, _)| {
+                hits += f64::from(row.hit >> bit & 1);
+                seen += 1.0;
+                (hits / boxes, hits / seen)
+            })
+            .collect()
+    }
+
+    /// The scores of the detections that hit something at the overlap `bit`, with their images; best first.
+    pub fn hits(&self, bit: usize) -> impl Iterator<Item = (f32, usize)> {
+        self.rows.iter().filter(move |(row, _)| row.hit >> bit & 1 == 1).map(|(row, i)| (row.score, *i as usize))
+    }
+
+    /// The same curve without those hits (at the overlap `bit`) for which `drop` says so.
+    pub fn without_hits(&self, bit: usize, mut drop: impl FnMut() -> bool) -> Self {
+        let mut keep = |(row, _): &&(Matched, u32)| row.hit >> bit & 1 == 0 || !drop();
+        Self { rows: self.rows.iter().filter(|row| keep(row)).copied().collect(), boxes: self.boxes.clone() }
+    }
+
+    /// Two curves over the same images with the rows of the `swapped` images exchanged.
+    pub fn exchanged(a: &Self, b: &Self, swapped: &[bool]) -> [Self; 2] {
+        let mixed = |kept: &Self, other: &Self| {
+            let of = |curve: &Self, from_swapped: bool| {
+                curve
+                    .rows
+                    .iter()
+                    .filter(move |(_, i)| swapped[*i as usize] == from_swapped)
+                    .copied()
+                    .collect::<Vec<_>>()
+            };
+            let mut rows = of(kept, false);
+            rows.extend(of(other, true));
+            rows.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
+            Self { rows, boxes: kept.boxes.clone() }
+        };
+        [mixed(a, b), mixed(b, a)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::score::{Found, Truth};
+
+    fn truth(x: f64) -> Truth {
+        Truth { class: 0, bbox: [x, 10.0, 20.0, 20.0], crowd: false }
+    }
+
+    fn found(score: f32, x: f64) -> Found {
+        Found { class: 0, score, bbox: [x, 10.0, 20.0, 20.0] }
+    }
+
+    fn curve(images: &[Judged]) -> Curve {
+        Curve::new(&images.iter().cloned().map(Some).collect::<Vec<_>>(), 0)
+    }
+
+    fn ap(images: &[Judged]) -> f64 {
+        curve(images).average_precision(1, &vec![1; images.len()]).unwrap()[0]
+    }
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    }
+
+    #[test]
+    fn everything_found_and_nothing_else_is_one() {
+        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.2, 101.0)] };
+        close(ap(&[image]), 1.0);
+    }
+
+    #[test]
+    fn a_false_alarm_above_a_hit_costs_its_share() {
+        // Best first: miss, hit of two boxes, hit of two boxes. Precision 0, 1/2, 2/3, monotone 2/3 everywhere.
+        let image = Judged {
+            truth: vec![truth(10.0), truth(100.0)],
+            found: vec![found(0.9, 300.0), found(0.8, 10.0), found(0.7, 100.0)],
+        };
+        close(ap(&[image]), 2.0 / 3.0);
+    }
+
+    #[test]
+    fn a_box_never_found_bounds_the_recall() {
+        // Recalls 0 to 0.5 are 51 of 101.
+        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0)] };
+        close(ap(&[image]), 51.0 / 101.0);
+    }
+
+    #[test]
+    fn ranks_are_over_all_images_not_within_each() {
+        let good = Judged { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
+        let bad = Judged { truth: vec![], found: vec![found(0.9, 10.0)] };
+        close(ap(&[good, bad]), 0.5);
+    }
+
+    #[test]
+    fn no_box_is_no_number() {
+        assert!(curve(&[Judged { truth: vec![], found: vec![found(0.9, 1.0)] }]).average_precision(1, &[1]).is_none());
+    }
+
+    #[test]
+    fn a_weight_counts_an_image_as_often() {
+        let good = Judged { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
+        let bad = Judged { truth: vec![truth(10.0)], found: vec![found(0.9, 300.0)] };
+        let twice = curve(&[good.clone(), bad.clone()]).average_precision(1, &[2, 1]).unwrap()[0];
+        close(twice, ap(&[good.clone(), good.clone(), bad]));
+        close(curve(&[good, Judged::default()]).average_precision(1, &[3, 0]).unwrap()[0], 1.0);
+    }
+
+    #[test]
+    fn precision_and_recall_count_from_the_threshold_up() {
+        let image = Judged {
+            truth: vec![truth(10.0), truth(100.0)],
+            found: vec![found(0.9, 10.0), found(0.5, 300.0), found(0.4, 100.0)],
+        };
+        let at = curve(&[image]).at(0.5, 0, &[1]);
+        assert_eq!(at, Tally { hits: 1, false_alarms: 1, boxes: 2 });
+        assert_eq!((at.precision(), at.recall(), at.f1()), (Some(0.5), Some(0.5), Some(0.5)));
+        assert_eq!(Tally::default().f1(), None);
+    }
+
+    #[test]
+    fn a_dropped_hit_is_a_box_that_nobody_found() {
+        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.8, 100.0)] };
+        let mut drops = [false, true].into_iter();
+        let worse = curve(&[image]).without_hits(0, || drops.next().unwrap());
+        assert_eq!(worse.at(0.1, 0, &[1]), Tally { hits: 1, false_alarms: 0, boxes: 2 });
+    }
+
+    #[test]
+    fn curves_exchange_what_they_have_of_an_image() {
+        let image = |score| Judged { truth: vec![truth(10.0)], found: vec![found(score, 10.0)] };
+        let (a, b) = (curve(&[image(0.9), image(0.8)]), curve(&[image(0.2), image(0.1)]));
+        let [a, b] = Curve::exchanged(&a, &b, &[false, true]);
+        let scores = |c: &Curve| c.hits(0).map(|h| h.0).collect::<Vec<_>>();
+        assert_eq!((scores(&a), scores(&b)), (vec![0.9, 0.1], vec![0.8, 0.2]));
+    }
+}

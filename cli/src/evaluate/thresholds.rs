@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Thresholds for what is wanted, and what they cost: of detections a recall, of parts an escape rate or a price.
+
+use std::str::FromStr;
+
+use gstandon::{result::Verdict, statistics::random::Random};
+use serde::Serialize;
+
+use super::{
+    measure::{Measured, PartOutcome},
+    metrics::SEED,
+    score::{Tally, share},
+};
+
+/// What is wanted of the score threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wish {
+    /// The highest threshold that still finds this share of the labelled boxes.
+    Recall(f64),
+    /// The highest threshold at which no more than this share of the bad parts escapes.
+    Escapes(f64),
+    /// The threshold at which escapes at this price and overkill at that one cost least.
+    Cost(f64, f64),
+}
+
+impl FromStr for Wish {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |t: &str| t.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
+        let wish = text.split_once('=').and_then(|(what, value)| match what {
+            "recall" => number(value).filter(|v| *v <= 1.0).map(Wish::Recall),
+            "escapes" => number(value).filter(|v| *v <= 1.0).map(Wish::Escapes),
+            "cost" => value.split_once(':').and_then(|(e, o)| Some(Wish::Cost(number(e)?, number(o)?))),
+            _ => None,
+        });
+        wish.ok_or_else(|| {
+            format!("'{text}' is none of recall=SHARE of boxes, escapes=SHARE of bad parts, cost=ESCAPE:OVERKILL")
+        })
+    }
+}
+
+/// A threshold and what it makes of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// For `thresholds.score` of the manifest, or `score-threshold` of the element.
+    pub threshold: f32,
+    /// Of boxes; none where the set or the model has none.
+    pub precision: Option<f64>,
+    /// Of boxes.
+    pub recall: Option<f64>,
+    /// Bad parts called ok among the bad.
+    pub escape_rate: Option<f64>,
+    /// Good parts called ng among the good.
+    pub overkill_rate: Option<f64>,
+}
+
+impl Choice {
+    /// What a threshold makes of `parts` of the set.
+    pub fn at(m: &Measured, threshold: f32, parts: &[usize]) -> Self {
+        let mut weights = vec![0; m.part_of.len()];
+        parts.iter().flat_map(|p| &m.parts[*p].samples).for_each(|s| weights[*s] = 1);
+        let tally: Tally = m.curves.iter().map(|c| c.at(threshold, 0, &weights)).sum();
+        let rate = |truth: Verdict, wrong: fn(&PartOutcome, f32) -> bool| {
+            let of = || parts.iter().map(|p| &m.parts[*p]).filter(|p| p.truth == Some(truth));
+            share(of().filter(|p| wrong(p, threshold)).count() as u64, of().count() as u64)
+        };
+        Self {
+            threshold,
+            precision: tally.precision(),
+            recall: tally.recall(),
+            escape_rate: rate(Verdict::Ng, |p, t| p.score < t),
+            overkill_rate: rate(Verdict::Ok, |p, t| p.score >= t),
+        }
+    }
+}
+
+/// The threshold that fulfils the wish on `parts`; none where the set cannot tell, or nothing fulfils it.
+pub fn choose(m: &Measured, wish: Wish, parts: &[usize]) -> Option<f32> {
+    let mut of_parts: Vec<(f32, bool)> =
+        parts.iter().filter_map(|p| Some((m.parts[*p].score, m.parts[*p].truth? == Verdict::Ng))).collect();
+    match wish {
+        Wish::Recall(wanted) => {
+            let mut taking_part = vec![false; m.part_of.len()];
+            parts.iter().flat_map(|p| &m.parts[*p].samples).for_each(|s| taking_part[*s] = true);
+            let weights: Vec<u32> = taking_part.iter().map(|t| u32::from(*t)).collect();
+            let boxes: u64 = m.curves.iter().map(|c| c.boxes(&weights)).sum();
+            let mut hits: Vec<f32> = m
+                .curves
+                .iter()
+                .flat_map(|c| c.hits(0))
+                .filter(|(_, s)| taking_part[*s])
+                .map(|(score, _)| score)
+                .collect();
+            hits.sort_unstable_by(|a, b| b.total_cmp(a));
+            let needed = (wanted * boxes as f64).ceil() as usize;
+            (boxes > 0 && needed > 0).then(|| hits.get(needed - 1).copied()).flatten()
+        }
+        Wish::Escapes(most) => {
+            let mut bad: Vec<f32> = of_parts.iter().filter(|p| p.1).map(|p| p.0).collect();
+            bad.sort_unstable_by(f32::total_cmp);
+            let may_escape = (most * bad.len() as f64).floor() as usize;
+            bad.get(may_escape).copied().filter(|score| *score > 0.0)
+        }
+        Wish::Cost(escape, overkill) => {
+            of_parts.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+            let bad = of_parts.iter().filter(|p| p.1).count();
+            if bad == 0 || bad == of_parts.len() {
+                return None;
+            }
+            // Above every score everything passes.
+            let (mut caught, mut called) = (0, 0);
+            let mut best = (escape * bad as f64, 1.0f32);
+            for ties in of_parts.chunk_by(|a, b| a.0 == b.0) {
+                caught += ties.iter().filter(|p| p.1).count();
+                called += ties.iter().filter(|p| !p.1).count();
+                let cost = escape * (bad - caught) as f64 + overkill * called as f64;
+                if cost < best.0 && ties[0].0 > 0.0 {
+                    best = (cost, ties[0].0);
+                }
+            }
+            Some(best.1)
+        }
+    }
+}
+
+/// The choice on all parts, and what such a choice is worth on parts that it was not made on: chosen on one half, measured
+/// on the other, both ways, the mean. None of the latter where a half cannot tell.
+pub fn chosen(m: &Measured, wish: Wish) -> Option<(Choice, Option<Choice>)> {
+    let all: Vec<usize> = (0..m.parts.len()).collect();
+    let choice = Choice::at(m, choose(m, wish, &all)?, &all);
+    // By lot: sets are sorted, and every second part may be a good one.
+    let mut random = Random(SEED);
+    let (one, other): (Vec<_>, Vec<_>) = all.iter().partition(|_| random.below(2) == 0);
+    let halves = [(&one, &other), (&other, &one)].map(|(on, off)| Some(Choice::at(m, choose(m, wish, on)?, off)));
+    let elsewhere = match halves {
+        [Some(a), Some(b)] => {
+            let mean = |of: fn(&Choice) -> Option<f64>| Some((of(&a)? + of(&b)?) / 2.0);
+            Some(Choice {
+                threshold: (a.threshold + b.threshold) / 2.0,
+                precision: mean(|c| c.precision),
+                recall: mean(|c| c.recall),
+                escape_rate: mean(|c| c.escape_rate),
+                overkill_rate: mean(|c| c.overkill_rate),
+            })
+        }
+        _ => None,
+    };
+    Some((choice, elsewhere))
+}
