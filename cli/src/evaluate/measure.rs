@@ -300,3 +300,89 @@ fn pixels(
     }
     Ok(pixels.area())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use gstandon::result::{Arm, Detection, Frame};
+
+    use super::*;
+    use crate::evaluate::data::{Labelled, SamplePart};
+
+    /// A picture of a part with boxes at these places, and what a model found there, surely or not.
+    pub fn seen(part: &str, view: u32, boxes: &[f64], found: &[(f32, f32)]) -> (Sample, Arc<Inference>) {
+        let labelled = |x: &f64| Labelled { label: "open".into(), bbox: [*x, 0.0, 10.0, 10.0], crowd: false };
+        let sample = Sample {
+            id: format!("{part}-{view}"),
+            group: part[..1].into(),
+            part: SamplePart { id: part.into(), sku: String::new(), view, views: view + 1 },
+            image: "".into(),
+            template: None,
+            verdict: Some(if boxes.is_empty() { Verdict::Ok } else { Verdict::Ng }),
+            boxes: Some(boxes.iter().map(labelled).collect()),
+            class: None,
+            mask: None,
+        };
+        let mut said = Inference::new("m".into(), Arm::A, &Frame::new(None), [640, 640]);
+        said.detections =
+            found.iter().map(|(x, score)| Detection::new(0, "open".into(), *score, [*x, 0.0, 10.0, 10.0])).collect();
+        said.score = found.iter().map(|f| f.1).fold(0.0, f32::max);
+        said.verdict = Verdict::Ok;
+        (sample, Arc::new(said))
+    }
+
+    /// A model at the threshold 0.5 on such pictures.
+    pub fn measured(seen: Vec<(Sample, Arc<Inference>)>) -> Measured {
+        let (samples, outcomes): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+        let thresholds = Thresholds { score: 0.5, ..Thresholds::default() };
+        Measured::new(&samples, outcomes, &["open".into(), "short".into()], thresholds, 0.0, |_| Ok(None)).unwrap()
+    }
+
+    #[test]
+    fn one_bad_view_makes_a_bad_part_and_one_that_is_found_a_caught_one() {
+        let m = measured(vec![
+            seen("p", 0, &[], &[]),
+            seen("p", 1, &[50.0], &[(50.0, 0.9)]),
+            seen("q", 0, &[50.0], &[(50.0, 0.4)]),
+            seen("r", 0, &[], &[(10.0, 0.6)]),
+            seen("s", 0, &[], &[(10.0, 0.2)]),
+        ]);
+        let said: Vec<_> = m.parts.iter().map(|p| (p.truth.unwrap(), p.said)).collect();
+        use Verdict::{Ng, Ok};
+        assert_eq!(said, [(Ng, Ng), (Ng, Ok), (Ok, Ng), (Ok, Ok)]);
+        assert_eq!(m.part_rates(&[1; 5]), [Some(0.5), Some(0.5), Some(0.0)]);
+        assert_eq!(m.part_rates(&[1, 1, 0, 0, 1]), [Some(0.0), Some(0.0), Some(0.0)]);
+        assert_eq!(m.part_auroc(&[1; 5]), Some(0.75));
+    }
+
+    #[test]
+    fn labels_are_those_that_the_model_knows_and_the_set_names() {
+        let m = measured(vec![seen("p", 0, &[50.0], &[(50.0, 0.9)])]);
+        assert_eq!((m.labels, m.boxes_not_scored), (vec!["open".to_string()], 0));
+        let (mut sample, said) = seen("p", 0, &[50.0], &[]);
+        sample.boxes.as_mut().unwrap()[0].label = "stain".into();
+        let m = measured(vec![(sample, said)]);
+        assert_eq!((m.labels.len(), m.boxes_not_scored), (0, 1));
+    }
+
+    #[test]
+    fn a_frame_that_was_not_judged_is_an_error() {
+        let (sample, said) = seen("p", 0, &[], &[]);
+        let said = Inference { status: Status::NonFinite, reason: "NaN in output0".into(), ..(*said).clone() };
+        let error = Measured::new(&[sample], vec![Arc::new(said)], &[], Thresholds::default(), 0.0, |_| Ok(None));
+        let error = error.err().expect("nobody may take it for a result").to_string();
+        assert!(error.contains("p-0 was not judged: non-finite: NaN in output0"), "{error}");
+    }
+
+    #[test]
+    fn labels_move_with_a_shift() {
+        let (sample, said) = seen("p", 0, &[50.0], &[(58.0, 0.9)]);
+        let of = |moved| {
+            let known = ["open".to_string()];
+            let m = Measured::new(&[sample.clone()], vec![said.clone()], &known, Thresholds::default(), moved, |_| {
+                Ok(None)
+            });
+            m.unwrap().average_precision("open", 1, &[1]).unwrap()[0]
+        };
+        assert!(of(0.0) == 0.0 && of(8.0) > 0.999);
+    }
+}

@@ -242,3 +242,68 @@ pub fn quantile(sorted: &[f64], q: f64) -> f64 {
     let (low, part) = (at.floor() as usize, at.fract());
     sorted[low] + (sorted[(low + 1).min(sorted.len() - 1)] - sorted[low]) * part
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::measure::tests::{measured, seen};
+
+    fn some() -> Measured {
+        let part = |i: usize| {
+            let name = format!("{}{i}", if i < 6 { "a" } else { "b" });
+            // Every third box is missed, every fourth picture has a false alarm.
+            let mut found = if i % 3 == 0 { vec![] } else { vec![(50.0, 0.9 - i as f32 * 0.01)] };
+            found.extend((i % 4 == 0).then_some((200.0, 0.95)));
+            seen(&name, 0, &[50.0], &found)
+        };
+        measured((0..12).map(part).collect())
+    }
+
+    #[test]
+    fn every_figure_lies_within_its_interval_and_latency_has_none() {
+        let all = estimates(&some(), &["open".into()], Unit::Part, 200, 0.95, || {});
+        for (name, e) in &all {
+            match e.interval {
+                Some([low, high]) => assert!(low <= e.value && e.value <= high, "{name}: {e:?}"),
+                None => assert!(name.starts_with("latency_"), "{name}"),
+            }
+        }
+        assert!((all["recall"].value - 8.0 / 12.0).abs() < 1e-12);
+        let [low, high] = all["recall"].interval.unwrap();
+        assert!(low < 0.6 && high > 0.75 && all.contains_key("map_0.5:0.95") && all.contains_key("ap_0.33/open"));
+    }
+
+    #[test]
+    fn a_model_beside_itself_differs_in_nothing_however_it_is_drawn() {
+        let (a, b) = (some(), some());
+        let (all, draws) = differences(&a, &b, &["open".into()], Unit::Part, 50, || {});
+        assert!(all.values().all(|v| *v == 0.0) && draws["map_0.33"].iter().all(|v| *v == 0.0));
+        assert_eq!(draws["map_0.33"].len(), 50);
+    }
+
+    #[test]
+    fn groups_are_drawn_as_a_whole_and_one_alone_gives_no_interval() {
+        let m = some();
+        let mut resampler = Resampler::new(&m, Unit::Group, 1);
+        assert_eq!(resampler.units(), 2);
+        let mut weights = Vec::new();
+        for _ in 0..20 {
+            resampler.draw(&mut weights);
+            assert!(weights[..6].iter().all(|w| *w == weights[0]) && weights[6..].iter().all(|w| *w == weights[6]));
+            assert_eq!(weights[0] + weights[6], 2);
+        }
+        let alone = measured(vec![seen("a", 0, &[50.0], &[(50.0, 0.9)])]);
+        assert_eq!(estimates(&alone, &["open".into()], Unit::Group, 50, 0.95, || {})["recall"].interval, None);
+    }
+
+    #[test]
+    fn a_quantile_lies_between_the_two_next_values() {
+        assert_eq!((quantile(&[0.0, 10.0], 0.25), quantile(&[3.0], 0.9)), (2.5, 3.0));
+    }
+
+    #[test]
+    fn fewer_escapes_are_better_and_more_precision_is() {
+        assert!(lower_is_better("escape_rate") && lower_is_better("latency_p95_us"));
+        assert!(!lower_is_better("map_0.33") && !lower_is_better("recall/open"));
+    }
+}

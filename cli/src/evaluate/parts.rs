@@ -95,3 +95,36 @@ impl Noted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::measure::tests::{measured, seen};
+
+    #[test]
+    fn a_wrong_verdict_comes_before_any_number_of_boxes() {
+        let m = measured(vec![
+            seen("right", 0, &[50.0], &[(50.0, 0.9)]),
+            seen("boxes", 0, &[50.0, 100.0, 150.0], &[(50.0, 0.9), (300.0, 0.8)]),
+            seen("escape", 0, &[50.0], &[(50.0, 0.4)]),
+            seen("overkill", 0, &[], &[(50.0, 0.9)]),
+        ]);
+        let all = noted(&[&m]);
+        let names: Vec<_> = all.iter().map(|n| n.part.as_str()).collect();
+        assert_eq!(names, ["overkill", "escape", "boxes"]);
+        assert_eq!((all[2].said[0].missed, all[2].said[0].false_alarms), (2, 1));
+    }
+
+    #[test]
+    fn of_two_models_those_parts_are_told_on_which_they_differ() {
+        let a = measured(vec![seen("p", 0, &[50.0], &[]), seen("q", 0, &[50.0], &[]), seen("r", 0, &[], &[])]);
+        let b =
+            measured(vec![seen("p", 0, &[50.0], &[]), seen("q", 0, &[50.0], &[(50.0, 0.9)]), seen("r", 0, &[], &[])]);
+        let all = noted(&[&a, &b]);
+        assert_eq!(all.len(), 1, "both err alike on p");
+        assert_eq!(
+            (all[0].part.as_str(), all[0].said[0].verdict, all[0].said[1].verdict),
+            ("q", Verdict::Ok, Verdict::Ng)
+        );
+    }
+}

@@ -127,3 +127,53 @@ fn worse(m: &Measured, label: &str, points: f64, random: &mut Random) -> Measure
     worse.curves[at] = best;
     worse
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::measure::tests::{measured, seen};
+
+    /// Two models that each miss other boxes, one in ten.
+    fn two() -> [Measured; 2] {
+        [3, 7].map(|luck| {
+            let part = |i: usize| {
+                let found = if i % 10 == luck { vec![] } else { vec![(50.0, 0.9 - (i % 17) as f32 * 0.01)] };
+                seen(&format!("p{i}"), 0, &[50.0], &found)
+            };
+            measured((0..100).map(part).collect())
+        })
+    }
+
+    fn precision(m: &Measured) -> f64 {
+        m.curves[0].average_precision(1, &vec![1; m.part_of.len()]).unwrap()[0]
+    }
+
+    #[test]
+    fn a_worse_model_is_worse_by_as_much_as_was_asked_for() {
+        let [a, _] = two();
+        let lost = precision(&a) - precision(&worse(&a, "open", 0.05, &mut Random(1)));
+        assert!((lost - 0.05).abs() < 0.02, "{lost}");
+    }
+
+    #[test]
+    fn exchanging_keeps_all_that_was_said_and_favours_nobody() {
+        let [a, b] = two();
+        let both = precision(&a) + precision(&b);
+        let mut random = Random(1);
+        let mean: f64 = (0..50).map(|_| precision(&exchanged(&a, &b, &mut random)[0])).sum::<f64>() / 50.0;
+        assert!((mean - both / 2.0).abs() < 0.02, "{mean} of {both}");
+    }
+
+    #[test]
+    fn a_larger_set_tells_a_worse_model_from_an_equal_one() {
+        let [a, b] = two();
+        let gate: Gate = serde_json::from_str(
+            r#"{"schema":"andon.gate/1","resamples":100,"not_worse_by_more_than":{"map_0.33":0.1}}"#,
+        )
+        .unwrap();
+        let rows = power(&a, &b, &["open".into()], &gate, 0.2, 20, || {});
+        let (small, large) = (&rows[0], &rows[rows.len() - 1]);
+        assert!((small.parts, large.parts) == (50, 1600) && large.equal_passed >= 0.95, "{rows:?}");
+        assert!(large.worse_stopped[0].1 >= 0.95 && small.equal_passed <= large.equal_passed, "{rows:?}");
+    }
+}

@@ -148,3 +148,56 @@ pub fn chosen(m: &Measured, wish: Wish) -> Option<(Choice, Option<Choice>)> {
     };
     Some((choice, elsewhere))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::measure::tests::{measured, seen};
+
+    /// Bad parts with scores 0.9, 0.8 … 0.1, and as many good ones with scores 0.05 below.
+    fn some() -> Measured {
+        let bad = (1..10).map(|i| seen(&format!("n{i}"), 0, &[50.0], &[(50.0, i as f32 / 10.0)]));
+        let good = (1..10).map(|i| seen(&format!("g{i}"), 0, &[], &[(50.0, i as f32 / 20.0)]));
+        measured(bad.chain(good).collect())
+    }
+
+    fn all(m: &Measured) -> Vec<usize> {
+        (0..m.parts.len()).collect()
+    }
+
+    #[test]
+    fn a_wish_is_one_of_three() {
+        assert_eq!("recall=0.99".parse(), Ok(Wish::Recall(0.99)));
+        assert_eq!("cost=10:1".parse(), Ok(Wish::Cost(10.0, 1.0)));
+        assert_eq!("escapes=0.01".parse(), Ok(Wish::Escapes(0.01)));
+        for bad in ["recall=2", "cost=1", "f1=1", "recall", "escapes=-1", "cost=NaN:1"] {
+            assert!(bad.parse::<Wish>().is_err_and(|e| e.contains(bad) && e.contains("cost=ESCAPE:OVERKILL")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_highest_threshold_that_fulfils_the_wish_is_taken() {
+        let m = some();
+        let choice = |wish| choose(&m, wish, &all(&m));
+        assert_eq!(choice(Wish::Recall(1.0)), Some(0.1));
+        assert_eq!(choice(Wish::Recall(0.6)), Some(0.4), "six of nine");
+        assert_eq!((choice(Wish::Escapes(0.0)), choice(Wish::Escapes(0.25))), (Some(0.1), Some(0.3)));
+        let at = Choice::at(&m, 0.4, &all(&m));
+        assert_eq!((at.recall, at.escape_rate, at.overkill_rate), (Some(6.0 / 9.0), Some(3.0 / 9.0), Some(2.0 / 9.0)));
+    }
+
+    #[test]
+    fn dear_escapes_lower_the_threshold_and_dear_overkill_raises_it() {
+        let m = some();
+        let cost = |escape, overkill| choose(&m, Wish::Cost(escape, overkill), &all(&m)).unwrap();
+        assert!(cost(100.0, 1.0) <= 0.1 && cost(1.0, 100.0) >= 0.5);
+    }
+
+    #[test]
+    fn a_set_that_cannot_tell_gives_no_threshold() {
+        let m = measured(vec![seen("g", 0, &[], &[])]);
+        assert!(chosen(&m, Wish::Recall(0.9)).is_none() && chosen(&m, Wish::Cost(1.0, 1.0)).is_none());
+        let never = measured(vec![seen("n", 0, &[50.0], &[])]);
+        assert!(chosen(&never, Wish::Recall(0.9)).is_none(), "what was never found has no threshold");
+    }
+}
