@@ -24,7 +24,7 @@ enum Command {
     Ab(ab::Ab),
     Drift(drift::Drift),
     Reference(reference::MakeReference),
-    Evaluate(evaluate::Evaluate),
+    Evaluate(Box<evaluate::Evaluate>),
     Model(model::Model),
     Dataset(dataset::Dataset),
     Boards(boards::Boards),

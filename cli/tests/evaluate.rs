@@ -272,4 +272,6 @@ fn what_is_not_there_is_named() {
     fails(&["models/none", "--data", "."], &["models/none"]);
     fails(&["models/pcb/1", "--data", "/nowhere"], &["/nowhere is no folder"]);
     fails(&["models/pcb/1", "--data", ".", "--gate", "/nowhere.json"], &["/nowhere.json cannot be read"]);
+    let output = andon(&["evaluate", "models/pcb/1", "--data", ".", "--html", "/nowhere/page.html"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "told before anything is judged");
 }

@@ -184,9 +184,13 @@ impl Gate {
         };
         let mut found = format!("{}; with {percent:.0} % confidence at worst {}", words(gain), words(worst));
         if outcome == Outcome::Undecided {
+            let what = match self.unit {
+                Unit::Part => "parts",
+                Unit::Group => "groups",
+            };
             found += &match needed(units, gain, worst, margin) {
-                Some(n) => format!(": too few parts to say; about {n} would do if the difference stays"),
-                None => ": it looks worse than it may be, and more parts would say so".into(),
+                Some(n) => format!(": too few {what} to say; about {n} would do if the difference stays"),
+                None => format!(": it looks worse than it may be, and more {what} would say so"),
             };
         }
         Check { figure: name, demand, outcome, found }

@@ -378,9 +378,14 @@ pub mod tests {
         let (sample, said) = seen("p", 0, &[50.0], &[(58.0, 0.9)]);
         let of = |moved| {
             let known = ["open".to_string()];
-            let m = Measured::new(&[sample.clone()], vec![said.clone()], &known, Thresholds::default(), moved, |_| {
-                Ok(None)
-            });
+            let m = Measured::new(
+                std::slice::from_ref(&sample),
+                vec![said.clone()],
+                &known,
+                Thresholds::default(),
+                moved,
+                |_| Ok(None),
+            );
             m.unwrap().average_precision("open", 1, &[1]).unwrap()[0]
         };
         assert!(of(0.0) == 0.0 && of(8.0) > 0.999);

@@ -252,8 +252,8 @@ mod tests {
         let part = |i: usize| {
             let name = format!("{}{i}", if i < 6 { "a" } else { "b" });
             // Every third box is missed, every fourth picture has a false alarm.
-            let mut found = if i % 3 == 0 { vec![] } else { vec![(50.0, 0.9 - i as f32 * 0.01)] };
-            found.extend((i % 4 == 0).then_some((200.0, 0.95)));
+            let mut found = if i.is_multiple_of(3) { vec![] } else { vec![(50.0, 0.9 - i as f32 * 0.01)] };
+            found.extend(i.is_multiple_of(4).then_some((200.0, 0.95)));
             seen(&name, 0, &[50.0], &found)
         };
         measured((0..12).map(part).collect())

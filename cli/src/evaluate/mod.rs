@@ -137,6 +137,7 @@ impl Evaluate {
     /// Judges every picture and tells what came of it.
     pub fn execute(self) -> Result<ExitCode> {
         let gate = self.gate.as_deref().map(Gate::read).transpose()?;
+        self.check_outputs()?;
         let bundles: Vec<&Path> =
             [Some(self.bundle.as_path()), self.challenger.as_deref()].into_iter().flatten().collect();
         let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
@@ -174,6 +175,17 @@ impl Evaluate {
         self.tell(&report, &set.samples, &models)?;
         let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
         Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// A file that cannot be written is told before anything is judged.
+    fn check_outputs(&self) -> Result<()> {
+        for path in [&self.junit, &self.markdown, &self.html].into_iter().flatten() {
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !folder.is_dir() || path.is_dir() {
+                bail!(Usage(format!("{}: cannot be written: its folder has to be there", path.display())));
+            }
+        }
+        Ok(())
     }
 
     fn selection(&self) -> Result<Selection> {

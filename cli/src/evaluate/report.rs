@@ -130,16 +130,20 @@ impl Report {
         let of = |m: &Measured| model(asked, m, || bar.inc(1));
         let told: Vec<_> = models.iter().map(of).collect();
         bar.finish_and_clear();
+        let by_group = by_group(models);
         let judged = gate.map(|gate| {
             let last = models.last().expect("at least one was evaluated");
             let figures = told[models.len() - 1].figures.iter().map(|(n, e)| (n.clone(), e.value)).collect();
             let against = versus.as_mut().map(|v| (&v.differences, &mut v.draws));
-            gate.judge(&last.model, &figures, against, &first.labels, first.parts.len())
+            let units = match gate.unit {
+                Unit::Part => first.parts.len(),
+                Unit::Group => by_group.len(),
+            };
+            gate.judge(&last.model, &figures, against, &first.labels, units)
         });
         let count = |verdict| first.parts.iter().filter(|p| p.truth == Some(verdict)).count();
         let mut worth_a_look = noted(&models.iter().collect::<Vec<_>>());
         worth_a_look.truncate(MOST_NOTED);
-        let by_group = by_group(models);
         let power = versus.as_mut().map(|v| std::mem::take(&mut v.power)).unwrap_or_default();
         Self {
             schema: "andon.evaluation/1",
