@@ -22,7 +22,7 @@ use super::{
     data::Sample,
     templates,
 };
-use crate::run::complaint;
+use crate::run::failure;
 
 /// Frames between the feeder and the judge, decoded or not.
 const QUEUE: u32 = 4;
@@ -289,14 +289,5 @@ impl Line {
         }
         let drift = self.drift.lock().expect("nobody panics while holding a cause").clone();
         Ok(Metered { drift, learnable })
-    }
-}
-
-/// What the bus says went wrong, if anything.
-pub fn failure(pipeline: &gst::Pipeline) -> Option<anyhow::Error> {
-    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-    match message.view() {
-        gst::MessageView::Error(e) => Some(anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
-        _ => None,
     }
 }

@@ -12,10 +12,8 @@ use gstandon::{
 };
 use tempfile::TempDir;
 
-use super::{
-    data::Sample,
-    judge::{decoder_of, failure},
-};
+use super::{data::Sample, judge::decoder_of};
+use crate::run::failure;
 
 /// Patterns of the templates that a model asks for; none for one that looks at the frame alone.
 pub fn patterns(manifest: &Manifest) -> Vec<Pattern> {

@@ -11,7 +11,7 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
 
-use crate::run::complaint;
+use crate::run::{complaint, failure};
 
 /// Frames between the decoder and the meter.
 const QUEUE: u32 = 4;
@@ -173,14 +173,5 @@ impl Drop for Decoder {
     fn drop(&mut self) {
         // On the way down nothing is left that could still be told to anybody.
         let _ = self.pipeline.set_state(gst::State::Null);
-    }
-}
-
-/// What the bus says went wrong, if anything.
-fn failure(pipeline: &gst::Pipeline) -> Option<anyhow::Error> {
-    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-    match message.view() {
-        gst::MessageView::Error(e) => Some(anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
-        _ => None,
     }
 }

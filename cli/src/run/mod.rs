@@ -5,7 +5,7 @@ mod play;
 mod say;
 
 pub use play::{End, Listener, play};
-pub use say::{Voice, complaint};
+pub use say::{Voice, complaint, failure};
 
 use std::{fs, path::PathBuf, process::ExitCode};
 

@@ -54,6 +54,15 @@ impl Voice {
     }
 }
 
+/// What a pipeline's bus says went wrong, if anything; messages of other kinds before it are let go.
+pub fn failure(pipeline: &gst::Pipeline) -> Option<anyhow::Error> {
+    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(e) => Some(anyhow::anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
+        _ => None,
+    }
+}
+
 /// An error or warning in one line: who, what, and the element's own detail.
 pub fn complaint(src: Option<gst::Object>, what: &glib::Error, detail: Option<glib::GString>) -> String {
     let who = src.map_or_else(|| "pipeline".into(), |s| s.name());
