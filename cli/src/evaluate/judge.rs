@@ -22,7 +22,7 @@ use super::{
     data::Sample,
     templates,
 };
-use crate::run::failure;
+use crate::{reference::structure, run::failure};
 
 /// Frames between the feeder and the judge, decoded or not.
 const QUEUE: u32 = 4;
@@ -149,9 +149,7 @@ impl Line {
             model.set_property_from_str("image-root", &utf8(root)?);
         }
         if let Some(fields) = &judge.fields {
-            let fields: gst::Structure =
-                fields.parse().map_err(|_| anyhow!("'{fields}' is no structure: fields,speed=1.5,recipe=a"))?;
-            model.set_property("fields", fields);
+            model.set_property("fields", structure(fields)?);
         }
         if let Some(threads) = judge.threads {
             model.set_property_from_str("threads", &threads.to_string());

@@ -20,6 +20,17 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 /// Time from frame to frame: images have none of their own, and several videos one after the other neither.
 const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
+/// What judges a frame before the meter has it.
+#[derive(Clone, Copy, Default)]
+pub struct Judge<'a> {
+    /// The bundle; none where nothing judges.
+    pub bundle: Option<&'a Path>,
+    /// `image-root` of modelinfer.
+    pub image_root: Option<&'a Path>,
+    /// `fields` of modelinfer, a structure.
+    pub fields: Option<&'a str>,
+}
+
 /// A meter that is fed.
 pub struct Line {
     pipeline: gst::Pipeline,
@@ -29,17 +40,24 @@ pub struct Line {
 }
 
 impl Line {
-    /// A meter, after the model in `bundle` where there is one.
-    pub fn new(bundle: Option<&Path>) -> Result<Self> {
-        let model = if bundle.is_some() { "! modelinfer name=model " } else { "" };
+    /// A meter, after what judges, where there is something.
+    pub fn new(judge: &Judge<'_>) -> Result<Self> {
+        let model = if judge.bundle.is_some() { "! modelinfer name=model wait-inputs=true " } else { "" };
         let text = format!(
             "appsrc name=src format=time block=true max-buffers={QUEUE} {model}! driftmeter name=meter ! fakesink sync=false"
         );
         let pipeline =
             gst::parse::launch(&text)?.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
         let by_name = |name| pipeline.by_name(name).expect("the line above names it");
-        if let Some(bundle) = bundle {
-            by_name("model").set_property("model", bundle.to_str().context("the bundle's path is not UTF-8")?);
+        let utf8 = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
+        if let Some(bundle) = judge.bundle {
+            by_name("model").set_property("model", utf8(bundle)?);
+        }
+        if let Some(root) = judge.image_root {
+            by_name("model").set_property("image-root", utf8(root)?);
+        }
+        if let Some(fields) = judge.fields {
+            by_name("model").set_property("fields", structure(fields)?);
         }
         let (src, meter) = (by_name("src").downcast().expect("it is an appsrc"), by_name("meter"));
         Ok(Self { pipeline, src, meter })
@@ -174,4 +192,9 @@ impl Drop for Decoder {
         // On the way down nothing is left that could still be told to anybody.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// A structure as launch lines write it.
+pub fn structure(text: &str) -> Result<gst::Structure> {
+    text.parse().map_err(|_| anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
 }

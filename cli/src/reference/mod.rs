@@ -29,7 +29,8 @@ use crate::{
     drift::value,
     table::table,
 };
-use line::Line;
+pub use line::structure;
+use line::{Judge, Line};
 
 /// Makes a reference for driftmeter from recordings of a line that is as it should be.
 ///
@@ -48,6 +49,12 @@ pub struct MakeReference {
     /// Judge every frame with this bundle first, so that the reference knows its predictions
     #[arg(long, value_name = "BUNDLE")]
     model: Option<PathBuf>,
+    /// `image-root` of modelinfer: the golden templates of a bundle that asks for them
+    #[arg(long, value_name = "DIR", requires = "model")]
+    image_root: Option<PathBuf>,
+    /// `fields` of modelinfer, for a bundle that asks for them: fields,sku=A,view=0
+    #[arg(long, value_name = "STRUCTURE", requires = "model")]
+    fields: Option<String>,
     /// What frames are on the line, where the recordings are otherwise: video/x-raw,format=NV12,width=640,height=640
     #[arg(long, value_name = "CAPS")]
     caps: Option<String>,
@@ -84,8 +91,8 @@ impl MakeReference {
         // How many frames can be learned from is known once they were seen: black ones are not.
         let bar = ProgressBar::new_spinner();
         bar.set_style(style("{spinner} looking: {pos} frames {msg}"));
-        let seen = self.pass(None, None, &files, caps.as_ref(), &bar, |meter| Ok(counts(meter)))?;
-        let (least, most) = property_range(&Line::new(None)?.meter);
+        let seen = self.pass(&Judge::default(), None, &files, caps.as_ref(), &bar, |meter| Ok(counts(meter)))?;
+        let (least, most) = property_range(&Line::new(&Judge::default())?.meter);
         let wanted = u32::try_from(seen.learned).unwrap_or(most).min(most);
         if wanted < least {
             bail!(
@@ -108,7 +115,12 @@ impl MakeReference {
             );
             Ok(counts(meter))
         };
-        let learned = self.pass(self.model.as_deref(), Some(wanted), &files, caps.as_ref(), &bar, save)?;
+        let judge = Judge {
+            bundle: self.model.as_deref(),
+            image_root: self.image_root.as_deref(),
+            fields: self.fields.as_deref(),
+        };
+        let learned = self.pass(&judge, Some(wanted), &files, caps.as_ref(), &bar, save)?;
         let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
         let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
@@ -136,14 +148,14 @@ impl MakeReference {
 
     fn pass<T>(
         &self,
-        bundle: Option<&Path>,
+        judge: &Judge<'_>,
         learn: Option<u32>,
         files: &[PathBuf],
         caps: Option<&gst::Caps>,
         bar: &ProgressBar,
         then: impl FnOnce(&gst::Element) -> Result<T>,
     ) -> Result<T> {
-        let line = Line::new(bundle)?;
+        let line = Line::new(judge)?;
         let most = property_range(&line.meter).1;
         line.meter.set_property("learn-frames", learn.unwrap_or(most));
         if let Some(rows) = self.subsample {
