@@ -4,16 +4,14 @@
 import argparse
 import copy
 import json
-import math
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 import evaluate
+from course import Course
 from data import Crops, load_folder, split_boards
 from net import Detector, cell_centres, loss
 
@@ -25,19 +23,10 @@ def torch_predictor(net):
         planes = np.stack([image, template][: net.inputs])
         with torch.no_grad():
             x = torch.from_numpy(planes).float()[None] / 255
-            return net.forward_export(x.to(net.score.weight.device))[0].cpu().numpy()
+            return net.forward_export(x)[0].numpy()
 
     predict.planes = net.inputs
     return predict
-
-
-def parameter_groups(net, decay):
-    """Weights with decay; norms and biases without."""
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    return [
-        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
 
 
 def begin_from(net, weights):
@@ -49,19 +38,6 @@ def begin_from(net, weights):
         else:
             known = min(len(value), len(own[name]))
             own[name][:known].copy_(value[:known])
-
-
-def share(net, progress):
-    """Averages the gradients over the processes, in one message with how far each is; returns the mean progress."""
-    if not dist.is_initialized():
-        return progress
-    gradients = [p.grad for p in net.parameters()]
-    flat = torch.cat([_flatten_dense_tensors(gradients), torch.tensor([progress])])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for own, mean in zip(gradients, _unflatten_dense_tensors(flat[:-1], gradients)):
-        own.copy_(mean)
-    return float(flat[-1])
 
 
 def train(rank, args):
@@ -88,49 +64,36 @@ def train(rank, args):
     if args.start:
         begin_from(net, torch.load(args.start, weights_only=True)["weights"])
     net = net.to(device, memory_format=torch.channels_last)
-    average = copy.deepcopy(net).eval()
-    leaders = [t.detach() for t in net.state_dict().values() if t.dtype.is_floating_point]
-    followers = [t.detach() for t in average.state_dict().values() if t.dtype.is_floating_point]
-    optimiser = torch.optim.AdamW(parameter_groups(net, 0.02), lr=args.rate, fused=True)
     centres = cell_centres(crops.size, crops.size, device)
     log = (args.out / "log.jsonl").open("a") if rank == 0 else None
 
-    begin, sums, progress = time.monotonic(), [0.0, 0.0], 0.0
-    for step, (images, targets) in enumerate(loader, 1):
-        rate = args.rate * min(step / args.warm, 1.0) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+    course, sums = Course(net, args.rate, args.steps, args.minutes, args.warm, args.keep), [0.0, 0.0]
+    for images, targets in loader:
         x = (images.to(device).float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             logits, sides = net(x)
         total, score_part, box_part = loss(logits, sides, targets.to(device), centres)
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        spent = (time.monotonic() - begin) / 60 / args.minutes
-        progress = share(net, min(max(step / args.steps, spent), 1.0))
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        optimiser.step()
-        torch._foreach_lerp_(followers, leaders, max(1 - args.keep, 19 / (step + 20)))
+        course.advance(total)
         sums[0] += float(score_part) / 100
         sums[1] += float(box_part) / 100
-        last = step == args.steps or progress >= 1.0
-        if rank == 0 and (step % 100 == 0 or last):
-            row = {"step": step, "seconds": round(time.monotonic() - begin, 1), "rate": round(rate, 6)}
+        if rank == 0 and (course.step % 100 == 0 or course.over):
+            row = {"step": course.step, "seconds": round(course.seconds, 1), "rate": round(course.rate, 6)}
             row |= {"score": round(sums[0], 4), "box": round(sums[1], 4)}
             sums = [0.0, 0.0]
-            plain = copy.deepcopy(average).to(memory_format=torch.contiguous_format)
-            saved = {"weights": plain.cpu().state_dict(), "classes": args.classes, "inputs": net.inputs, "step": step}
-            saved["start"] = args.start and "the weights of another version"
-            torch.save(saved | {"minutes": (time.monotonic() - begin) / 60}, args.out / "last.pt")
-            if step % args.check_every == 0 or last:
-                row["validation"] = evaluate.evaluate(torch_predictor(plain), validation, args.classes, good=False)
+            plain = copy.deepcopy(course.average).to("cpu", memory_format=torch.contiguous_format)
+            saved = {"weights": plain.state_dict(), "classes": args.classes, "inputs": net.inputs, "step": course.step}
+            saved |= {"start": args.start and "the weights of another version", "minutes": course.seconds / 60}
+            torch.save(saved, args.out / "last.pt")
+            predict = torch_predictor(plain)
+            if course.step % args.check_every == 0 or course.over:
+                row["validation"] = evaluate.evaluate(predict, validation, args.classes, good=False)
                 if check:
-                    row["boards"] = evaluate.evaluate(torch_predictor(plain), check, args.classes, good=False)
-            if last and args.held_out:
-                row["held_out"] = evaluate.evaluate(torch_predictor(plain), held, args.classes, good=False)
+                    row["boards"] = evaluate.evaluate(predict, check, args.classes, good=False)
+            if course.over and args.held_out:
+                row["held_out"] = evaluate.evaluate(predict, held, args.classes, intervals=True, score=0.5)
             print(json.dumps(row), file=log, flush=True)
             print(json.dumps(row), flush=True)
-        if last:
+        if course.over:
             break
 
 
