@@ -60,6 +60,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--labels", type=int, default=6, help="how many kinds the bundle names, in DeepPCB's order")
+    parser.add_argument("--begin", default="random weights", help="what the training began from")
     bundle.add_arguments(parser)
     args = parser.parse_args()
 
@@ -72,8 +73,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     write_onnx(net, labels, args.version, args.out / "model.onnx")
     training = f"{saved['step']:,} steps, {saved['minutes']:.0f} minutes"
-    begin = "from random weights" if not saved.get("start") else f"from {saved['start']}"
-    bundle.write(args, labels, f"Trained {begin} by `models/pcb/train`: {training}", args.out / "model.onnx")
+    bundle.write(args, labels, f"Trained from {args.begin} by `models/pcb/train`: {training}", args.out / "model.onnx")
 
 
 if __name__ == "__main__":

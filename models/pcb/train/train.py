@@ -82,8 +82,7 @@ def train(rank, args):
             sums = [0.0, 0.0]
             plain = copy.deepcopy(course.average).to("cpu", memory_format=torch.contiguous_format)
             saved = {"weights": plain.state_dict(), "classes": args.classes, "inputs": net.inputs, "step": course.step}
-            saved |= {"start": args.start and "the weights of another version", "minutes": course.seconds / 60}
-            torch.save(saved, args.out / "last.pt")
+            torch.save(saved | {"minutes": course.seconds / 60}, args.out / "last.pt")
             predict = torch_predictor(plain)
             if course.step % args.check_every == 0 or course.over:
                 row["validation"] = evaluate.evaluate(predict, validation, args.classes, good=False)
