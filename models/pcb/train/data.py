@@ -319,12 +319,12 @@ class View:
 
 
 def _slip(rng):
-    """How far a golden template lies off: (2x2 turn and scale, shift of some pixels)."""
-    angle = np.deg2rad(rng.uniform(-0.5, 0.5)) if rng.random() < 0.3 else 0.0
-    scale = rng.uniform(0.995, 1.005) if rng.random() < 0.3 else 1.0
+    """How far a golden template lies off once the model has aligned it: (2x2 turn and scale, shift in pixels)."""
+    angle = np.deg2rad(rng.uniform(-0.4, 0.4)) if rng.random() < 0.3 else 0.0
+    scale = rng.uniform(0.997, 1.003) if rng.random() < 0.3 else 1.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
     kind = rng.random()
-    reach = 0.0 if kind < 0.3 else 2.5 if kind < 0.8 else 6.0
+    reach = 0.0 if kind < 0.3 else 1.2 if kind < 0.92 else 3.0
     return turn, rng.uniform(-reach, reach, 2)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from data import LABELS, load_folder, split_boards
 
 IOU = 0.33
+SUPPRESSION = 0.3
+"""IoU above which two boxes of a class are one defect: defects do not lie on top of each other."""
 
 
 def iou_matrix(a, b):
@@ -21,7 +23,7 @@ def iou_matrix(a, b):
     return inter / np.maximum(union, 1e-6)
 
 
-def decode(output, score=0.02, iou=0.45, most=300):
+def decode(output, score=0.02, iou=SUPPRESSION, most=300):
     """One image's raw output (4 + nc, N) to (boxes x1 y1 x2 y2, scores, classes) after suppression within a class.
 
     Only the `most` best cells take part.

@@ -9,20 +9,22 @@ import torch
 from torch import nn
 
 import bundle
+from align import Align
 from bundle import INPUTS, SIZE
 from data import LABELS
 from net import STRIDE, Detector, folded_stem
 
 
 class Exported(nn.Module):
-    """The net with YOLO-style output, its planes as inputs of their own; later kinds than `classes` are cut off."""
+    """The net with YOLO-style output; later kinds than `classes` are cut off. A template is laid on the image first."""
 
     def __init__(self, net, classes):
         super().__init__()
-        self.net, self.classes = net, classes
+        self.net, self.classes, self.align = net, classes, Align()
 
-    def forward(self, *planes):
-        return self.net.forward_export(torch.cat(planes, 1))[:, : 4 + self.classes]
+    def forward(self, image, template=None):
+        planes = image if template is None else torch.cat([image, self.align(image, template)], 1)
+        return self.net.forward_export(planes)[:, : 4 + self.classes]
 
 
 def write_onnx(net, labels, version, path):
