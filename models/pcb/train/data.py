@@ -148,14 +148,14 @@ class Crops(torch.utils.data.Dataset):
         view = View(rng, board, twin, focus, self.size)
         image, twin, boxes, classes = view.image, view.twin, view.boxes, view.classes
         if board.binary and board.aligned:
-            if focus is None and rng.random() < 0.4:
+            if focus is None and rng.random() < 0.5:
                 image, boxes, classes = twin.copy(), boxes[:0], classes[:0]
             elif len(boxes):
                 image, boxes, classes = _repair(rng, image, twin, boxes, classes)
             if rng.random() < 0.35:
                 image, boxes, classes = self._blot(rng, image, twin, boxes, classes)
             image, twin, classes = _line_width(rng, image, twin, boxes, classes)
-        elif focus is None and board.template is not None and rng.random() < 0.4:
+        elif focus is None and board.template is not None and rng.random() < 0.5:
             image, boxes, classes = twin.copy(), boxes[:0], classes[:0]
         image, boxes = view.warp(image), view.move(boxes)
         light = self._levels(rng, board.binary)
@@ -264,7 +264,7 @@ class View:
 
     def __init__(self, rng, board, twin, focus, size):
         height, width = board.image.shape
-        scale = 1.0 if rng.random() < 0.25 else float(np.exp(rng.uniform(np.log(0.62), np.log(1.6))))
+        scale = 1.0 if rng.random() < 0.5 else float(np.exp(rng.uniform(np.log(0.62), np.log(1.6))))
         angle = np.deg2rad(rng.uniform(-7, 7)) if rng.random() < 0.3 else 0.0
         half = size / scale / 2
         slack = 40 if rng.random() < 0.1 else 0
