@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Makes an int8 bundle of a float one by static quantisation; the layers that decode boxes and scores stay in float."""
+"""Makes an int8 bundle of a float one by static quantisation; what decodes boxes and scores stays in float."""
 
 import argparse
 import json
@@ -31,14 +31,14 @@ class Pictures(CalibrationDataReader):
 
 
 def float_layers(graph):
-    """Nodes that stay in float: everything after the last two convolutions, and these."""
+    """Nodes that stay in float: the two last convolutions and all after them, and what lays the template on the board."""
     kept, wanted = [], {o.name for o in graph.output}
     for node in reversed(graph.node):
         if wanted & set(node.output):
             kept.append(node.name)
             if node.op_type != "Conv":
                 wanted |= set(node.input)
-    return kept
+    return kept + [node.name for node in graph.node if node.name.startswith("/align/")]
 
 
 def main():
