@@ -27,7 +27,8 @@ class Align(nn.Module):
     """(image, template), both (1, 1, H, W) in 0..1, to the template moved by whole pixels onto the image.
 
     Correlations at a quarter of the size, half (on every fourth row) and whole (on every sixteenth), two steps each way:
-    14 pixels of reach, from 2 million multiplications. Among shifts that agree alike, as along a trace, the smaller one is taken.
+    14 pixels of reach, from 2 million multiplications. Among shifts that agree alike, as along a trace, the smaller one
+    is taken. Where the template does not reach, the image stands for it: no difference is no defect.
     """
 
     def forward(self, image, template):
@@ -44,4 +45,6 @@ class Align(nn.Module):
             shift = shift + found
             if factor > 1:
                 shift = shift * 2
-        return moved(template, shift)
+        rows, columns = (torch.arange(n) - s for n, s in zip(image.shape[2:], shift))
+        known = ((rows >= 0) & (rows < image.shape[2]))[:, None] & ((columns >= 0) & (columns < image.shape[3]))[None]
+        return torch.where(known, moved(template, shift), image)

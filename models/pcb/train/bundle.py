@@ -50,7 +50,8 @@ def bright_copper(board):
 
 def shifted(board, by):
     """The board with its template `by` pixels off to the right and down."""
-    return replace(board, template=np.pad(board.template, ((by, 0), (by, 0)), mode="edge")[:-by, :-by])
+    template = np.pad(board.template, ((by, 0), (by, 0)), mode="edge")[:-by, :-by]
+    return replace(board, template=template, clean=evaluate.repaired(board), aligned=False)
 
 
 def of_another_part(boards):
