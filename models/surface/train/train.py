@@ -29,7 +29,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("frames", type=Path, help="the folder that frames.py drew")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--start", type=Path, help="checkpoint to begin from")
+    parser.add_argument("--minutes", type=float, default=16)
     parser.add_argument("--steps", type=int, default=1000000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-3)
@@ -42,7 +43,10 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     normal = np.concatenate([load(p) for p in sorted((args.frames / "train").glob("*.raw"))])
     spoilt = Spoilt(normal, args.seed, args.steps * args.batch)
-    net = Marker().to(device, memory_format=torch.channels_last)
+    net = Marker()
+    if args.start:
+        net.load_state_dict(torch.load(args.start, weights_only=True)["weights"])
+    net = net.to(device, memory_format=torch.channels_last)
     course = Course(net, args.rate, args.steps, args.minutes)
     args.out.mkdir(parents=True, exist_ok=True)
     total = 0.0
