@@ -75,6 +75,10 @@ def main():
         )
     model = onnx.load(str(path))
     props = {p.key: p.value for p in onnx.load(str(source)).metadata_props} | {"version": args.version}
+    used = {node.domain for node in model.graph.node}
+    versions = [onnx.helper.make_opsetid(o.domain, o.version) for o in model.opset_import if o.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(versions)
     model.producer_name, model.producer_version = "andon-pcb", args.version
     onnx.helper.set_model_props(model, props)
     onnx.checker.check_model(model, full_check=True)
