@@ -10,7 +10,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # The runtime for what cargo runs; tests bring the plugin they were built with, so none is offered to them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
-.PHONY: help setup build demo test bench bench-peer lint ci clean
+.PHONY: help setup build demo test bench bench-peer train lint ci clean
 .DEFAULT_GOAL = help
 
 help: ## show this list
@@ -34,6 +34,9 @@ bench: setup ## measure; prints ratios to the bare runtime and the noise of this
 
 bench-peer: ## measure against the onnxinference of GStreamer, on a Debian 13 of its own (needs root or sudo)
 	scripts/debian-root --keep trixie scripts/bench-onnxinference
+
+train: build ## train the models of models/ again: needs Python 3.11, two hours on two cores (MINUTES_SCALE=0.1: less)
+	scripts/train
 
 lint: setup ## check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check

@@ -10,6 +10,8 @@ import numpy as np
 from data import LABELS, load_folder, split_boards
 
 IOU = 0.33
+SUPPRESSION = 0.3
+"""IoU above which two boxes of a class are one defect: defects do not lie on top of each other."""
 
 
 def iou_matrix(a, b):
@@ -21,7 +23,7 @@ def iou_matrix(a, b):
     return inter / np.maximum(union, 1e-6)
 
 
-def decode(output, score=0.02, iou=0.45, most=300):
+def decode(output, score=0.02, iou=SUPPRESSION, most=300):
     """One image's raw output (4 + nc, N) to (boxes x1 y1 x2 y2, scores, classes) after suppression within a class.
 
     Only the `most` best cells take part.
@@ -43,77 +45,129 @@ def decode(output, score=0.02, iou=0.45, most=300):
 
 
 def match(found, truth, kind):
-    """Scores and hits of one class over all images, best first, and the number of true boxes.
+    """One class over all images: rows (score, hit, image), best first, and the number of true boxes of each image.
 
     A detection takes the best true box of its class that is still free; a second one on the same box is a miss.
     """
-    rows, total = [], 0
-    for (boxes, scores, kinds), (true_boxes, true_kinds) in zip(found, truth):
+    rows, totals = [], np.zeros(len(truth))
+    for image, ((boxes, scores, kinds), (true_boxes, true_kinds)) in enumerate(zip(found, truth)):
         goal = true_boxes[true_kinds == kind]
-        total += len(goal)
-        mine = boxes[kinds == kind]
-        overlap = iou_matrix(mine, goal)
+        totals[image] = len(goal)
+        overlap = iou_matrix(boxes[kinds == kind], goal)
         free = np.ones(len(goal), bool)
         for i, score in enumerate(scores[kinds == kind]):
             candidates = np.where(free, overlap[i], 0) if len(goal) else np.zeros(0)
             hit = len(candidates) > 0 and candidates.max() >= IOU
             if hit:
                 free[candidates.argmax()] = False
-            rows.append((score, hit))
-    rows = np.array(rows, np.float64).reshape(-1, 2)
-    return rows[np.argsort(-rows[:, 0], kind="stable")], total
+            rows.append((score, hit, image))
+    rows = np.array(rows, np.float64).reshape(-1, 3)
+    return rows[np.argsort(-rows[:, 0], kind="stable")], totals
 
 
-def average_precision(rows, total):
-    """Area under the precision-recall curve, all points, precision made monotone."""
+def average_precision(rows, totals, times):
+    """Area under the precision-recall curve, all points, precision made monotone; image i counts `times[i]` times."""
+    total = (totals * times).sum()
     if total == 0:
         return float("nan")
-    hits = np.cumsum(rows[:, 1])
+    weight = times[rows[:, 2].astype(int)]
+    hits = np.cumsum(rows[:, 1] * weight)
     recall = np.concatenate([[0], hits / total, [1]])
-    precision = np.concatenate([[1], hits / np.arange(1, len(rows) + 1), [0]])
+    precision = np.concatenate([[1], hits / np.maximum(np.cumsum(weight), 1e-9), [0]])
     precision = np.maximum.accumulate(precision[::-1])[::-1]
     return float(((recall[1:] - recall[:-1]) * precision[1:]).sum())
 
 
-def summary(found, truth, classes):
-    """Per-class AP, their mean, and the score with the best F1 over all classes (with its precision and recall)."""
-    per_class, pooled, total = {}, [], 0
-    for kind in range(classes):
-        rows, count = match(found, truth, kind)
-        per_class[LABELS[kind]] = average_precision(rows, count)
-        pooled.append(rows)
-        total += count
-    pooled = np.concatenate(pooled)
+def f1_at(matched, score, times):
+    """Precision, recall and F1 over all classes of what scores at least `score`."""
+    hits = seen = total = 0.0
+    for rows, totals in matched:
+        taken = rows[rows[:, 0] >= score]
+        weight = times[taken[:, 2].astype(int)]
+        hits, seen, total = hits + (taken[:, 1] * weight).sum(), seen + weight.sum(), total + (totals * times).sum()
+    return {
+        "score": float(score),
+        "f1": float(2 * hits / max(seen + total, 1)),
+        "precision": float(hits / max(seen, 1)),
+        "recall": float(hits / max(total, 1)),
+    }
+
+
+def best_f1(matched):
+    """The score at which F1 over all classes is highest, with precision and recall there."""
+    pooled = np.concatenate([rows for rows, _ in matched])
+    if not len(pooled):
+        return {"score": 1.0, "f1": 0.0, "precision": 0.0, "recall": 0.0}
     pooled = pooled[np.argsort(-pooled[:, 0], kind="stable")]
-    hits = np.cumsum(pooled[:, 1])
-    f1 = 2 * hits / (np.arange(1, len(pooled) + 1) + total)
-    at = int(f1.argmax()) if len(f1) else 0
-    best = {"score": 1.0, "f1": 0.0, "precision": 0.0, "recall": 0.0}
-    if len(f1):
-        best = {
-            "score": float(pooled[at, 0]),
-            "f1": float(f1[at]),
-            "precision": float(hits[at] / (at + 1)),
-            "recall": float(hits[at] / total),
-        }
-    return {"map": float(np.nanmean(list(per_class.values()))), "per_class": per_class, "best_f1": best}
+    total = sum(totals.sum() for _, totals in matched)
+    f1 = 2 * np.cumsum(pooled[:, 1]) / (np.arange(1, len(pooled) + 1) + total)
+    return f1_at(matched, pooled[f1.argmax(), 0], np.ones(len(matched[0][1])))
 
 
-def evaluate(predict, boards, classes, thresholds=(0.3, 0.4, 0.5), good=True):
-    """Runs `predict` ((H, W) uint8 to (4 + nc, N)) on boards and their twins; adds the false-alarm rate on good boards.
+def bootstrap(matched, score, units=None, draws=1000, seed=0):
+    """95 % intervals of the mean AP and of F1 at `score`, by drawing images, or whole `units` (one name an image)."""
+    names, unit = np.unique(np.arange(len(matched[0][1])) if units is None else np.array(units), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    means, f1s = [], []
+    for _ in range(draws):
+        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[unit].astype(float)
+        means.append(np.nanmean([average_precision(*m, times) for m in matched]))
+        f1s.append(f1_at(matched, score, times)["f1"])
+    return {name: [float(v) for v in np.percentile(x, [2.5, 97.5])] for name, x in (("map", means), ("f1", f1s))}
 
-    `good_with_alarm` maps a score threshold to the share of defect-free boards on which anything is found;
+
+def summary(found, truth, classes, score=None, intervals=False):
+    """Per-class AP, their mean, the best F1 over all classes, and what `score` gives, with intervals where wanted."""
+    matched = [match(found, truth, kind) for kind in range(classes)]
+    once = np.ones(len(truth))
+    per_class = {LABELS[kind]: average_precision(*m, once) for kind, m in enumerate(matched)}
+    result = {"map": float(np.nanmean(list(per_class.values()))), "per_class": per_class, "best_f1": best_f1(matched)}
+    if score is not None:
+        result["at_threshold"] = f1_at(matched, score, once)
+    if intervals:
+        result["interval"] = bootstrap(matched, score)
+    return result
+
+
+def repaired(board):
+    """The board with the template's pixels over its defects: a good board that differs from its template elsewhere."""
+    image = board.image.copy()
+    for x1, y1, x2, y2 in board.boxes.astype(int):
+        part = np.s_[max(y1 - 3, 0) : y2 + 3, max(x1 - 3, 0) : x2 + 3]
+        image[part] = board.template[part]
+    return image
+
+
+def detections(predict, boards):
+    """What `predict` finds on each board, after suppression."""
+    return [decode(predict(b.image, b.template)) for b in boards]
+
+
+def good_scores(predict, boards):
+    """The highest score on each defect-free board, and on each board repaired in place.
+
+    A model that compares is not asked to compare a picture with itself.
+    """
+    twins = [b for b in boards if b.template is not None]
+    clean = [(b.template if b.clean is None else b.clean, b.template) for b in twins]
+    clean = [float(predict(good, t)[4:].max()) for good, t in clean if predict.planes == 1 or good is not t]
+    mended = [float(predict(repaired(b), b.template)[4:].max()) for b in twins if b.aligned]
+    return clean, mended
+
+
+def evaluate(predict, boards, classes, score=None, good=True, intervals=False):
+    """Runs `predict` ((H, W) uint8 and its template to (4 + nc, N)) on boards; adds the alarm rate on good boards.
+
+    `good_with_alarm` and `repaired_with_alarm` are the shares of defect-free boards on which anything reaches `score`;
     without `good` they are not looked at.
     """
-    found = [decode(predict(b.image)) for b in boards]
     truth = [(b.boxes, b.classes) for b in boards]
-    result = summary(found, truth, classes)
-    best = []
-    for board in boards:
-        if good and board.template is not None:
-            best.append(float(predict(board.template)[4:].max()))
-    result["good_with_alarm"] = {str(t): float((np.array(best) > t).mean()) for t in thresholds} if best else {}
+    result = summary(detections(predict, boards), truth, classes, score, intervals)
     result["images"] = len(boards)
+    if good and score is not None:
+        for name, best in zip(("good_with_alarm", "repaired_with_alarm"), good_scores(predict, boards)):
+            if best:
+                result[name] = float((np.array(best) >= score).mean())
     return result
 
 
@@ -124,13 +178,18 @@ def onnx_predictor(path, threads=1):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    height, width = session.get_inputs()[0].shape[2:]
+    names = [i.name for i in session.get_inputs()]
+    shape = tuple(session.get_inputs()[0].shape[2:])
 
-    def predict(image):
-        if image.shape != (height, width):
-            raise ValueError(f"image is {image.shape}, the model wants {(height, width)}")
-        return session.run(None, {"images": (image / np.float32(255))[None, None].astype(np.float32)})[0][0]
+    def predict(*images):
+        feed = {}
+        for name, image in zip(names, images):
+            if image.shape != shape:
+                raise ValueError(f"image is {image.shape}, the model wants {shape}")
+            feed[name] = (image / np.float32(255))[None, None].astype(np.float32)
+        return session.run(None, feed)[0][0]
 
+    predict.planes = len(names)
     return predict, session.get_outputs()[0].shape[1] - 4
 
 
@@ -139,6 +198,7 @@ def main():
     parser.add_argument("model", type=Path, help="model.onnx, or a bundle folder that holds it")
     parser.add_argument("--data", default="../shared/data/deeppcb", help="folder laid out like DeepPCB")
     parser.add_argument("--part", choices=["held-out", "validation", "all"], default="held-out")
+    parser.add_argument("--score", type=float, default=0.5, help="threshold of F1 and of alarms on good boards")
     parser.add_argument("--limit", type=int, help="no more than this many boards")
     args = parser.parse_args()
     path = args.model / "model.onnx" if args.model.is_dir() else args.model
@@ -146,7 +206,7 @@ def main():
     _, validation, held = split_boards(boards)
     boards = {"held-out": held, "validation": validation, "all": boards}[args.part][: args.limit]
     predict, classes = onnx_predictor(path)
-    print(json.dumps(evaluate(predict, boards, classes), indent=1))
+    print(json.dumps(evaluate(predict, boards, classes, args.score, intervals=True), indent=1))
 
 
 if __name__ == "__main__":

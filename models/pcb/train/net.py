@@ -19,6 +19,11 @@ def conv(inputs, outputs, kernel=3, stride=1):
     )
 
 
+def doubled(x):
+    """Every cell four times: twice the width and height."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class Stage(nn.Module):
     """Half of the channels pass `depth` residual pairs of 3x3 convolutions; every step is kept and mixed by a 1x1."""
 
@@ -39,36 +44,39 @@ class Stage(nn.Module):
 
 
 class Detector(nn.Module):
-    """Grey (B, 1, H, W) in 0..1, H and W multiples of 16.
+    """Grey (B, inputs, H, W) in 0..1, H and W multiples of 32: the board, and its golden template as the second plane.
 
     In training: (class logits (B, nc, N), distances to left, top, right, bottom (B, 4, N) in pixels) with
     N = H/8 * W/8. For export, `forward_export`: (B, 4 + nc, N), rows cx cy w h in input pixels and scores in 0..1.
     """
 
-    def __init__(self, classes, widths=(16, 32, 48, 64)):
+    def __init__(self, classes, inputs=1, widths=(32, 64, 96, 128)):
         super().__init__()
         a, b, c, d = widths
-        self.classes = classes
-        self.stem = nn.Sequential(conv(1, a, 5, 2), conv(a, b, 3, 2))
-        self.fine = nn.Sequential(conv(b, c, 3, 2), Stage(c, c, 2))
+        self.classes, self.inputs = classes, inputs
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), conv(4 * inputs, a, 3, 2))
+        self.fine = nn.Sequential(conv(a, b, 3, 2), Stage(b, b, 1))
+        self.middle = nn.Sequential(conv(b, c, 3, 2), Stage(c, c, 2))
         self.coarse = nn.Sequential(conv(c, d, 3, 2), Stage(d, d, 1))
         self.pools = nn.ModuleList(nn.MaxPool2d(5, 1, 2) for _ in range(2))
         self.mix = conv(3 * d, d, 1)
-        self.join = Stage(c + d, c, 1)
-        self.head = conv(c, d)
-        self.score = nn.Conv2d(d, classes, 1)
-        self.box = nn.Conv2d(d, 4, 1)
+        self.widen = conv(c + d, c, 1)
+        self.join = Stage(b + c, b, 1)
+        self.score = nn.Conv2d(b, classes, 1)
+        self.box = nn.Conv2d(b, 4, 1)
         nn.init.constant_(self.score.bias, -4.6)
         nn.init.normal_(self.box.weight, std=0.01)
         nn.init.constant_(self.box.bias, 0.7)
 
     def forward(self, x):
         fine = self.fine(self.stem(x))
-        coarse = [self.coarse(fine)]
+        middle = self.middle(fine)
+        coarse = [self.coarse(middle)]
         for pool in self.pools:
             coarse.append(pool(coarse[-1]))
         coarse = self.mix(torch.cat(coarse, 1))
-        y = self.head(self.join(torch.cat([fine, F.interpolate(coarse, scale_factor=2.0, mode="nearest")], 1)))
+        middle = self.widen(torch.cat([middle, doubled(coarse)], 1))
+        y = self.join(torch.cat([fine, doubled(middle)], 1))
         return self.score(y).flatten(2).float(), self.box(y).flatten(2).float().clamp(-3, 4).exp() * STRIDE
 
     def forward_export(self, x):
@@ -76,6 +84,15 @@ class Detector(nn.Module):
         centres = cell_centres(x.shape[2], x.shape[3], x.device)
         low, high = centres - sides[:, :2], centres + sides[:, 2:]
         return torch.cat([(low + high) / 2, high - low, logits.sigmoid()], 1)
+
+
+def folded_stem(net):
+    """The stem as one convolution of 6x6 by 4 steps on the pixels themselves: what PixelUnshuffle and 3x3 by 2 come to."""
+    (small, norm, relu), inputs = net.stem[1], net.inputs
+    whole = nn.Conv2d(inputs, small.out_channels, 6, 4, 2, bias=False)
+    parts = small.weight.detach().view(-1, inputs, 2, 2, 3, 3)
+    whole.weight.data = parts.permute(0, 1, 4, 2, 5, 3).reshape(-1, inputs, 6, 6).contiguous()
+    return nn.Sequential(whole, norm, relu)
 
 
 def cell_centres(height, width, device="cpu"):
