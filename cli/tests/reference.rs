@@ -67,6 +67,23 @@ fn a_folder_with_a_model_teaches_predictions_too() {
 }
 
 #[test]
+fn a_model_with_a_golden_template_gets_it_while_its_reference_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    ok(&["boards", arg(folder.path()), "--count=20", "--skus=1", "--seed=7"]);
+    let (into, images, root) = (folder.path().join("r.json"), folder.path().join("images"), folder.path().join("golden"));
+    std::fs::create_dir_all(root.join("A")).unwrap();
+    std::fs::copy(images.join("s0000000_temp.png"), root.join("A/0.png")).unwrap();
+    let with = ["reference", arg(&images), "--into", arg(&into), "--model=models/pcb/3"];
+    ok(&[&with[..], &["--image-root", arg(&root), "--fields=fields,sku=A,view=0"]].concat());
+    let ng = |path: &Path| read(path).features.get("ng-share").map(|f| f.mean);
+    assert_eq!(ng(&into), Some(0.5), "every second picture is a good board");
+    ok(&with);
+    assert_eq!(ng(&into), None, "what is not judged says nothing");
+    let says = fails(1, &[&with[..], &["--image-root=/nowhere", "--fields=fields,sku=A,,"]].concat());
+    assert!(says.contains("is no structure"), "{says}");
+}
+
+#[test]
 fn too_few_frames_teach_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (video, into) = (video(folder.path(), 12), folder.path().join("reference.json"));
