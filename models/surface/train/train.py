@@ -56,7 +56,7 @@ def main():
             logits = net(x)
         value = loss(logits, masks.to(device))
         course.advance(value)
-        total += float(value) / 100
+        total += float(value.detach()) / 100
         if course.step % 100 == 0 or course.over:
             print(json.dumps({"step": course.step, "seconds": round(course.seconds, 1), "loss": round(total, 4)}), flush=True)
             total = 0.0
