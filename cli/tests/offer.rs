@@ -43,8 +43,10 @@ fn what_passes_the_gate_becomes_the_challenger_and_what_does_not_leaves_the_stor
 
     ok(&["model", "add", "models/pcb/1", arg(&at("store"))]);
     ok(&["model", "promote", arg(&at("store/pcb")), "1"]);
-    let key = fs::read_to_string(at("line1.pub")).unwrap().lines().last().unwrap().to_owned();
-    fs::write(at("store/policy.json"), json!({"trusted_keys": [key], "require_signature": false}).to_string()).unwrap();
+    // The champion's own signature has to be trusted, too.
+    let key = |path: &Path| fs::read_to_string(path).unwrap().lines().last().unwrap().to_owned();
+    let keys = [key(&at("line1.pub")), key(&root().join("models/demo.pub"))];
+    fs::write(at("store/policy.json"), json!({"trusted_keys": keys, "require_signature": true}).to_string()).unwrap();
 
     let good = offer(&root().join("models/pcb/2"), folder.path(), "7");
     assert!(good.status.success(), "{}{}", out(&good), err(&good));
