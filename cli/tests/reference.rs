@@ -70,7 +70,8 @@ fn a_folder_with_a_model_teaches_predictions_too() {
 fn a_model_with_a_golden_template_gets_it_while_its_reference_is_made() {
     let folder = tempfile::tempdir().unwrap();
     ok(&["boards", arg(folder.path()), "--count=20", "--skus=1", "--seed=7"]);
-    let (into, images, root) = (folder.path().join("r.json"), folder.path().join("images"), folder.path().join("golden"));
+    let (into, images, root) =
+        (folder.path().join("r.json"), folder.path().join("images"), folder.path().join("golden"));
     std::fs::create_dir_all(root.join("A")).unwrap();
     std::fs::copy(images.join("s0000000_temp.png"), root.join("A/0.png")).unwrap();
     let with = ["reference", arg(&images), "--into", arg(&into), "--model=models/pcb/3"];
