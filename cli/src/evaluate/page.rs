@@ -35,7 +35,8 @@ pub fn page(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Strin
     body += &facts(r);
     let mut all = tables(r).into_iter();
     if r.gate.is_some() {
-        body += &all.next().map(section).unwrap_or_default();
+        let checks = all.next().map(section).unwrap_or_default();
+        body += &format!("<div class=\"words\">{checks}</div>\n");
     }
     body += &curves(r, models);
     body += &pictures(r, samples, models)?;
