@@ -10,7 +10,7 @@ use gstandon::{
 
 use super::{
     data::Sample,
-    score::{Confusion, Curve, Found, Judged, MIN_IOU, OVERLAPS, Pixels, Tally, Truth, area_under_roc, share},
+    score::{Confusion, Curve, Found, Judged, MIN_IOU, OVERLAPS, Tally, Truth, area_under_roc, share},
 };
 
 /// A part and what came of it.
@@ -144,7 +144,8 @@ impl Measured {
     /// Among bad parts the share called ok, among good parts the share called ng, among all the share left to a person.
     pub fn part_rates(&self, weights: &[u32]) -> [Option<f64>; 3] {
         let mut n = [[0u64; 2]; 3];
-        for part in &self.parts {
+        // What is not judged is neither caught nor an escape.
+        for part in self.parts.iter().filter(|p| p.said != Verdict::Unjudged) {
             let weight = u64::from(part.samples.first().map_or(0, |s| weights[*s]));
             let hit = |n: &mut [u64; 2], of: Verdict| {
                 n[0] += if part.said == of { weight } else { 0 };
@@ -165,6 +166,7 @@ impl Measured {
         let mut scores: Vec<_> = self
             .parts
             .iter()
+            .filter(|p| p.said != Verdict::Unjudged)
             .filter_map(|p| Some((p.score, p.truth? == Verdict::Ng, weights[*p.samples.first()?])))
             .collect();
         area_under_roc(&mut scores)
@@ -271,7 +273,7 @@ fn pixels(
     outcomes: &[Arc<Inference>],
     mask: impl Fn(&Sample) -> anyhow::Result<Option<Mask>>,
 ) -> anyhow::Result<Option<f64>> {
-    let mut pixels = Pixels::default();
+    let mut scores = Vec::new();
     for (sample, outcome) in samples.iter().zip(outcomes) {
         let Some(map) = outcome.anomaly.as_ref().and_then(|a| a.map.as_ref()) else { continue };
         let mask = match (mask(sample)?, sample.verdict) {
@@ -295,10 +297,10 @@ fn pixels(
                 let row = (y / height * m.height as f64) as usize;
                 m.values[row.min(m.height - 1) * m.width + column.min(m.width - 1)] != 0
             });
-            pixels.add(*score, bad);
+            scores.push((*score, bad, 1));
         }
     }
-    Ok(pixels.area())
+    Ok(area_under_roc(&mut scores))
 }
 
 #[cfg(test)]
@@ -352,6 +354,13 @@ pub mod tests {
         assert_eq!(m.part_rates(&[1; 5]), [Some(0.5), Some(0.5), Some(0.0)]);
         assert_eq!(m.part_rates(&[1, 1, 0, 0, 1]), [Some(0.0), Some(0.0), Some(0.0)]);
         assert_eq!(m.part_auroc(&[1; 5]), Some(0.75));
+    }
+
+    #[test]
+    fn a_model_that_gives_no_verdict_has_neither_escapes_nor_overkill() {
+        let (sample, said) = seen("p", 0, &[50.0], &[(50.0, 0.9)]);
+        let m = measured(vec![(sample, Arc::new(Inference { verdict: Verdict::Unjudged, ..(*said).clone() }))]);
+        assert_eq!((m.part_rates(&[1]), m.part_auroc(&[1])), ([None; 3], None));
     }
 
     #[test]

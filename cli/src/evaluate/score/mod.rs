@@ -9,7 +9,7 @@ mod roc;
 pub use confusion::Confusion;
 pub use curve::{Curve, Tally, share};
 pub use matching::{Found, Judged, Truth};
-pub use roc::{Pixels, area_under_roc};
+pub use roc::area_under_roc;
 
 /// How many overlaps average precision is told at.
 pub const OVERLAPS: usize = 11;

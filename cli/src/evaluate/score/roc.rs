@@ -17,24 +17,6 @@ pub fn area_under_roc(scores: &mut [(f32, bool, u32)]) -> Option<f64> {
     (good > 0 && bad > 0).then(|| won / (good as f64 * bad as f64))
 }
 
-/// Scores of the cells of anomaly maps, each with whether the defect is there; twelve bytes a cell.
-#[derive(Debug, Default)]
-pub struct Pixels {
-    scores: Vec<(f32, bool, u32)>,
-}
-
-impl Pixels {
-    /// A cell's score, and whether the defect is there.
-    pub fn add(&mut self, score: f32, bad: bool) {
-        self.scores.push((score, bad, 1));
-    }
-
-    /// The area; none where there are not both kinds of cells.
-    pub fn area(mut self) -> Option<f64> {
-        area_under_roc(&mut self.scores)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
