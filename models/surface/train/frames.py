@@ -41,6 +41,18 @@ def load_bad(folder, sku):
     return load(folder / f"{sku}-bad.raw"), masks
 
 
+def write_mvtec(frames, folder, skus):
+    """Lays the test set out like MVTec AD, a category a product, for `andon evaluate`."""
+    for sku in skus:
+        good, bad = (np.fromfile(frames / f"{sku}{end}.raw", np.uint8).reshape(-1, DRAWN, DRAWN) for end in ("", "-bad"))
+        masks = (cv2.absdiff(good, bad) >= VISIBLE).astype(np.uint8) * 255
+        parts = {"test/good/{:04}.png": good, "test/defect/{:04}.png": bad, "ground_truth/defect/{:04}_mask.png": masks}
+        for name, images in parts.items():
+            (folder / sku / name).parent.mkdir(parents=True, exist_ok=True)
+            for i, image in enumerate(images):
+                cv2.imwrite(str(folder / sku / name.format(i)), image)
+
+
 class Spoilt(torch.utils.data.Dataset):
     """Normal frames, three in four of them spoilt: (frame (1, SIZE, SIZE) uint8, mask (1, SIZE/2, SIZE/2) of 0 and 1).
 
@@ -117,6 +129,7 @@ def main():
             if name == "test":
                 draw(folder / f"{sku}-bad.raw", sku, seed, count, 1)
         print(f"{folder}: {count} frames of each of {', '.join(args.skus)}", flush=True)
+    write_mvtec(args.folder / "test", args.folder / "mvtec", args.skus)
 
 
 if __name__ == "__main__":
