@@ -214,21 +214,31 @@ fn an_anomaly_model_is_held_against_masks() {
         let mask = move |x: u32, y: u32| if x < 4 && y < 8 { 255 } else { 0 };
         picture(set.path().join(format!("ground_truth/scratch/{i}_mask.png")), 16, mask);
     }
-    let anomalib = bundle(&root().join("tests/data"), "anomalib.onnx", |m| {
-        m["task"] = json!("anomaly");
-        m["inputs"] =
-            json!([{"name": "input", "source": "image", "type": "f32", "size": [16, 16], "resize": "stretch"}]);
-        let outputs = ["pred_score", "pred_label", "anomaly_map", "pred_mask"];
-        m["outputs"] = json!(outputs.map(|name| json!({"name": name, "decoder": "anomalib"})));
-        m["verdict"] = json!({"rule": "anomaly-score"});
-        m["thresholds"] = json!({"score": 0.5});
-    });
+    let from = |threshold: f64| {
+        bundle(&root().join("tests/data"), "anomalib.onnx", |m| {
+            m["task"] = json!("anomaly");
+            m["inputs"] =
+                json!([{"name": "input", "source": "image", "type": "f32", "size": [16, 16], "resize": "stretch"}]);
+            let outputs = ["pred_score", "pred_label", "anomaly_map", "pred_mask"];
+            m["outputs"] = json!(outputs.map(|name| json!({"name": name, "decoder": "anomalib"})));
+            m["verdict"] = json!({"rule": "anomaly-score"});
+            m["thresholds"] = json!({ "score": threshold });
+        })
+    };
+    let anomalib = from(0.5);
     let report = evaluate(&[arg(anomalib.path()), "--data", arg(set.path())]);
     assert_eq!((figure(&report, 0, "image_auroc"), figure(&report, 0, "escape_rate")), (1.0, 0.0));
     // Bad cells: 60 bright, 36 not; good ones: 672 of the bad pictures' grey, 768 darker. A bright one beats all, one
     // that is not beats the darker ones, and ties with the others.
     let won = 60.0 * 1440.0 + 36.0 * (768.0 + 672.0 / 2.0);
     assert!((figure(&report, 0, "pixel_auroc") - won / (96.0 * 1440.0)).abs() < 1e-9);
+
+    let (strict, page) = (from(0.9), set.path().join("page.html"));
+    let report = evaluate(&[arg(strict.path()), "--data", arg(set.path()), "--html", arg(&page)]);
+    assert_eq!(figure(&report, 0, "escape_rate"), 1.0);
+    let page = fs::read_to_string(page).unwrap();
+    assert_eq!(page.matches("class=\"missed\" d=\"M0.0 0.0h").count(), 3, "the labelled corner of each escape");
+    assert!(page.contains("<b>ok</b> 0.86</figcaption>"), "boxes are not counted where there are none");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use gstandon::{
 
 use super::{
     data::Sample,
+    maps::{self, Mask},
     score::{Confusion, Curve, Found, Judged, MIN_IOU, OVERLAPS, Tally, Truth, area_under_roc, share},
 };
 
@@ -63,16 +64,6 @@ pub struct Measured {
     pub latency_us: Vec<u64>,
 }
 
-/// Where defects are in one picture: a row-major mask of `width` by `height` pixels, not 0 where one is.
-pub struct Mask {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// The pixels.
-    pub values: Vec<u8>,
-}
-
 impl Measured {
     /// Of `outcomes`, one a sample; `moved` is how far the pictures were shifted to the right, pixels; `mask` reads a
     /// sample's mask.
@@ -111,7 +102,7 @@ impl Measured {
         Ok(Self {
             model: first.model.clone(),
             provider: first.provider.clone(),
-            pixel_auroc: pixels(samples, &outcomes, mask)?,
+            pixel_auroc: maps::auroc(samples, &outcomes, mask)?,
             labels,
             thresholds,
             judged,
@@ -265,42 +256,6 @@ fn confusion(
     let mut all = Confusion::new(names(|c| &c.0), names(|c| &c.1));
     classes.iter().flatten().for_each(|(there, said)| all.add(there, said));
     (!all.rows.is_empty()).then_some(all)
-}
-
-/// Over the cells of all maps: a cell is bad where the mask is at its centre.
-fn pixels(
-    samples: &[Sample],
-    outcomes: &[Arc<Inference>],
-    mask: impl Fn(&Sample) -> anyhow::Result<Option<Mask>>,
-) -> anyhow::Result<Option<f64>> {
-    let mut scores = Vec::new();
-    for (sample, outcome) in samples.iter().zip(outcomes) {
-        let Some(map) = outcome.anomaly.as_ref().and_then(|a| a.map.as_ref()) else { continue };
-        let mask = match (mask(sample)?, sample.verdict) {
-            (Some(mask), _) => Some(mask),
-            // A good picture needs no mask to be good all over.
-            (None, Some(Verdict::Ok)) => None,
-            _ => continue,
-        };
-        let [left, top, wide, high] = map.region.map(f64::from);
-        let (columns, rows) = (map.width as usize, map.height as usize);
-        for (i, score) in map.values.iter().enumerate() {
-            let at = |i: usize, n: usize, from: f64, size: f64| from + (i as f64 + 0.5) * size / n as f64;
-            let (x, y) = (at(i % columns, columns, left, wide), at(i / columns, rows, top, high));
-            let [width, height] = outcome.frame.map(f64::from);
-            // A letterbox reaches beyond the frame.
-            if x < 0.0 || y < 0.0 || x >= width || y >= height {
-                continue;
-            }
-            let bad = mask.as_ref().is_some_and(|m| {
-                let column = (x / width * m.width as f64) as usize;
-                let row = (y / height * m.height as f64) as usize;
-                m.values[row.min(m.height - 1) * m.width + column.min(m.width - 1)] != 0
-            });
-            scores.push((*score, bad, 1));
-        }
-    }
-    Ok(area_under_roc(&mut scores))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod data;
 mod gate;
 mod judge;
 mod junit;
+mod maps;
 mod measure;
 mod metrics;
 mod page;
@@ -30,7 +31,6 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use gst_video::prelude::*;
 use gstandon::model::{self, Manifest};
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
@@ -39,7 +39,8 @@ use crate::cli::{Usage, init};
 use data::{Layout, Sample, Selection, Split, Which};
 use gate::Gate;
 use judge::{Judge, Judged};
-use measure::{Mask, Measured};
+use maps::Mask;
+use measure::Measured;
 use metrics::Unit;
 use report::{Report, Versus};
 use thresholds::Wish;
@@ -279,20 +280,7 @@ impl Evaluate {
 /// What outcomes are worth by the manifest's labels and thresholds.
 fn measured(manifest: &Manifest, samples: &[Sample], judged: Judged, moved: f64) -> Result<Measured> {
     let known: Vec<String> = manifest.outputs.iter().flat_map(|o| o.labels.clone()).collect();
-    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved, mask)
-}
-
-/// A sample's mask, where it has one.
-fn mask(sample: &Sample) -> Result<Option<Mask>> {
-    let Some(path) = &sample.mask else { return Ok(None) };
-    let picture = templates::decoded(path, "! video/x-raw,format=GRAY8")?;
-    let info = gst_video::VideoInfo::from_caps(picture.caps().context("a mask without caps")?)?;
-    let frame =
-        gst_video::VideoFrameRef::from_buffer_ref_readable(picture.buffer().context("a mask without pixels")?, &info)?;
-    let (width, height) = (info.width() as usize, info.height() as usize);
-    let (data, stride) = (frame.plane_data(0)?, frame.plane_stride()[0] as usize);
-    let values = (0..height).flat_map(|y| &data[y * stride..][..width]).copied().collect();
-    Ok(Some(Mask { width, height, values }))
+    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved, Mask::of)
 }
 
 /// The bundle's manifest: labels and threshold are read from it.

@@ -144,7 +144,7 @@ fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Strin
     for (id, note) in r.noted.iter().take(MOST_SHOWN).enumerate() {
         let Some(&i) = note.samples.first() else { continue };
         let mut content = picture::pixels(&samples[i], id, models[0].outcomes[i].frame)?;
-        let drawn: Vec<_> = models.iter().map(|m| picture::drawn(m, &samples[i], i, id)).collect();
+        let drawn = models.iter().map(|m| picture::drawn(m, &samples[i], i, id)).collect::<Result<Vec<_>>>()?;
         content +=
             &if models.len() > 1 { format!("<div class=\"pair\">{}</div>", drawn.join("")) } else { drawn.concat() };
         s += &figure(&content, &caption(note, r, models, i));
@@ -160,15 +160,10 @@ fn caption(note: &Noted, r: &Report, models: &[Measured], sample: usize) -> Stri
     let truth = note.truth.map_or(String::new(), |t| format!(", in truth <b>{t}</b>"));
     let mut s = format!("{}{truth}", escape(&note.part));
     for ((m, n), seen) in r.models.iter().zip(&note.said).zip(models) {
-        let _ = write!(
-            s,
-            "<br>{}: <b>{}</b> {:.2}, {} missed, {} false",
-            escape(&name(m)),
-            n.verdict,
-            seen.outcomes[sample].score,
-            n.missed,
-            n.false_alarms
-        );
+        let _ = write!(s, "<br>{}: <b>{}</b> {:.2}", escape(&name(m)), n.verdict, seen.outcomes[sample].score);
+        if seen.judged[sample].is_some() {
+            let _ = write!(s, ", {} missed, {} false", n.missed, n.false_alarms);
+        }
     }
     s
 }

@@ -6,7 +6,13 @@ use std::fmt::Write;
 use anyhow::Result;
 use gstandon::result::Inference;
 
-use super::{data::Sample, measure::Measured, score::MIN_IOU, templates};
+use super::{
+    data::Sample,
+    maps::{self, Mask},
+    measure::Measured,
+    score::MIN_IOU,
+    templates,
+};
 use crate::report::{html::escape, image};
 
 /// Wider pictures are shown this wide: the page is one file.
@@ -23,7 +29,7 @@ pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<String> {
 }
 
 /// What a model made of sample `i`, over the pixels `id`.
-pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> String {
+pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<String> {
     let outcome: &Inference = &m.outcomes[i];
     let [width, height] = outcome.frame;
     let title = escape(&format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version));
@@ -50,7 +56,10 @@ pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> String {
             }
         }
     }
-    s + "</svg>"
+    if let Some(mask) = Mask::of(sample)? {
+        s += &maps::outlines(outcome, &mask, m.thresholds.score);
+    }
+    Ok(s + "</svg>")
 }
 
 fn thing(class: &str, [x, y, w, h]: [f64; 4], label: &str, size: f64, frame: [u32; 2]) -> String {
