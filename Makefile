@@ -35,7 +35,7 @@ bench: setup ## measure; prints ratios to the bare runtime and the noise of this
 bench-peer: ## measure against the onnxinference of GStreamer, on a Debian 13 of its own (needs root or sudo)
 	scripts/debian-root --keep trixie scripts/bench-onnxinference
 
-train: build ## train the models of models/ again: needs Python 3.11, two hours on two cores (MINUTES_SCALE=0.1: less)
+train: build ## train the models of models/ again: needs Python 3.11, over two hours on two cores (MINUTES_SCALE=0.1: less)
 	scripts/train
 
 lint: setup ## check formatting, clippy and rustdoc; every warning is an error
