@@ -85,6 +85,7 @@ fn the_shipped_model_finds_the_defects_of_made_up_boards_and_tells_good_ones() {
     assert!(page.contains("<h1>How good pcb 2 is</h1>") && page.contains("Precision over recall"));
     let wrong = report["noted"].as_array().unwrap().len();
     assert_eq!(page.matches("<svg class=\"frame\"").count(), wrong.min(24), "a picture of each part on which it errs");
+    assert_eq!(page.matches(" false</figcaption>").count(), wrong.min(24), "good ones' false boxes are counted, too");
 }
 
 #[test]

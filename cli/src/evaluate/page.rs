@@ -161,7 +161,7 @@ fn caption(note: &Noted, r: &Report, models: &[Measured], sample: usize) -> Stri
     let mut s = format!("{}{truth}", escape(&note.part));
     for ((m, n), seen) in r.models.iter().zip(&note.said).zip(models) {
         let _ = write!(s, "<br>{}: <b>{}</b> {:.2}", escape(&name(m)), n.verdict, seen.outcomes[sample].score);
-        if seen.judged[sample].is_some() {
+        if !seen.labels.is_empty() {
             let _ = write!(s, ", {} missed, {} false", n.missed, n.false_alarms);
         }
     }
