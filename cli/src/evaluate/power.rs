@@ -2,10 +2,10 @@
 //! Whether a gate can be trusted with a set of a size: how often it lets an equal model through, and how often it catches
 //! one that has become worse.
 //!
-//! Two models of the same making (another seed) are made equal by exchanging what they said of each part at random: any
-//! difference that is left is luck. Then one label of the challenger loses hits at random until its average precision is
-//! a given amount lower. Sets of any size are drawn from the parts at hand, and the gate judges each as it would judge a
-//! real one, with a bootstrap of its own.
+//! Two models of the same making (another seed) are made equal: one judges the parts and the other their doubles for the
+//! champion, the other way round for the challenger. What a set drawn from both shows between them is luck, and less of
+//! it the larger the set is. Then one label of the challenger loses hits at random until its average precision is a given
+//! amount lower. The gate judges each set as it would judge a real one, with a bootstrap of its own.
 
 use gstandon::statistics::random::Random;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Sizes that are tried, as multiples of the set at hand.
-const SIZES: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
+const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// Draws of the gate's own bootstrap within each trial: fewer than in earnest, for there are many of them.
 const RESAMPLES: usize = 200;
 
@@ -49,14 +49,14 @@ pub fn power(
         let of = |demand: &String| demand.split('/').next().is_some_and(|d| d.ends_with(&format!("_{name}")));
         gate.not_worse_by_more_than.keys().any(of)
     };
+    let [champion, equal] = made_equal(a, b, labels);
     let mut random = Random(SEED);
-    let mut source = Resampler::new(a, Unit::Part, SEED);
+    let mut source = Resampler::new(&champion, Unit::Part, SEED);
     let mut rows = Vec::new();
     for size in SIZES {
-        let parts = ((a.parts.len() as f64 * size) as usize).max(2);
+        let parts = (a.parts.len() * size).max(2);
         let mut passed = vec![0usize; labels.len() + 1];
         for _ in 0..trials {
-            let [champion, equal] = exchanged(a, b, &mut random);
             let set = source.another(parts);
             let judge = |challenger: &Measured| {
                 let (differences, mut draws) =
@@ -85,22 +85,28 @@ pub fn sizes() -> usize {
     SIZES.len()
 }
 
-fn exchanged(a: &Measured, b: &Measured, random: &mut Random) -> [Measured; 2] {
-    let swapped: Vec<bool> = a.parts.iter().map(|_| random.below(2) == 1).collect();
-    let of_sample: Vec<bool> = a.part_of.iter().map(|p| swapped[*p]).collect();
-    let (mut one, mut other) = (a.clone(), b.clone());
-    for (i, label) in a.labels.iter().enumerate() {
-        if let Some(j) = b.labels.iter().position(|l| l == label) {
-            [one.curves[i], other.curves[j]] = Curve::exchanged(&a.curves[i], &b.curves[j], &of_sample);
+/// What `a` said of the parts and then `b` of the same ones, and the other way round, on `labels`; at the thresholds of
+/// `a`. What no figure of parts or boxes looks at is left out.
+fn made_equal(a: &Measured, b: &Measured, labels: &[String]) -> [Measured; 2] {
+    let following = |one: &Measured, other: &Measured| {
+        let curve = |label: &String| Some(one.curve(label)?.followed_by(other.curve(label)?));
+        let mut parts = one.parts.clone();
+        parts.extend(other.parts.iter().cloned().map(|mut part| {
+            part.samples.iter_mut().for_each(|s| *s += one.part_of.len());
+            part
+        }));
+        Measured {
+            labels: labels.to_vec(),
+            curves: labels.iter().filter_map(curve).collect(),
+            part_of: one.part_of.iter().copied().chain(other.part_of.iter().map(|p| p + one.parts.len())).collect(),
+            classes: [&one.classes[..], &other.classes].concat(),
+            parts,
+            outcomes: Vec::new(),
+            judged: Vec::new(),
+            ..a.clone()
         }
-    }
-    for (i, swap) in swapped.iter().enumerate() {
-        if *swap {
-            std::mem::swap(&mut one.parts[i].said, &mut other.parts[i].said);
-            std::mem::swap(&mut one.parts[i].score, &mut other.parts[i].score);
-        }
-    }
-    [one, other]
+    };
+    [following(a, b), following(b, a)]
 }
 
 /// The same model with hits of a label lost until its average precision over all parts is `points` lower.
@@ -156,12 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn exchanging_keeps_all_that_was_said_and_favours_nobody() {
+    fn two_models_made_equal_are_as_good_as_each_other_and_as_both() {
         let [a, b] = two();
-        let both = precision(&a) + precision(&b);
-        let mut random = Random(1);
-        let mean: f64 = (0..50).map(|_| precision(&exchanged(&a, &b, &mut random)[0])).sum::<f64>() / 50.0;
-        assert!((mean - both / 2.0).abs() < 0.02, "{mean} of {both}");
+        let [one, other] = made_equal(&a, &b, &["open".into()]);
+        assert!((precision(&one) - precision(&other)).abs() < 1e-12);
+        assert!((precision(&one) - (precision(&a) + precision(&b)) / 2.0).abs() < 0.02);
+        assert_eq!((one.parts.len(), one.part_rates(&[1; 200])), (200, other.part_rates(&[1; 200])));
+        // A part and its double are drawn apart: where only one is, the models differ.
+        let mut weights = vec![1; 200];
+        weights[3] = 0;
+        let of = |m: &Measured| m.curves[0].at(0.5, 0, &weights).hits;
+        assert_eq!((of(&one), of(&other)), (180, 179));
     }
 
     #[test]
@@ -173,7 +184,7 @@ mod tests {
         .unwrap();
         let rows = power(&a, &b, &["open".into()], &gate, 0.2, 20, || {});
         let (small, large) = (&rows[0], &rows[rows.len() - 1]);
-        assert!((small.parts, large.parts) == (50, 1600) && large.equal_passed >= 0.95, "{rows:?}");
+        assert!((small.parts, large.parts) == (100, 3200) && large.equal_passed >= 0.95, "{rows:?}");
         assert!(large.worse_stopped[0].1 >= 0.95 && small.equal_passed <= large.equal_passed, "{rows:?}");
     }
 }

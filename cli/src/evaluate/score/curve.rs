@@ -167,23 +167,13 @@ impl Curve {
         Self { rows: self.rows.iter().filter(|row| keep(row)).copied().collect(), boxes: self.boxes.clone() }
     }
 
-    /// Two curves over the same images with the rows of the `swapped` images exchanged.
-    pub fn exchanged(a: &Self, b: &Self, swapped: &[bool]) -> [Self; 2] {
-        let mixed = |kept: &Self, other: &Self| {
-            let of = |curve: &Self, from_swapped: bool| {
-                curve
-                    .rows
-                    .iter()
-                    .filter(move |(_, i)| swapped[*i as usize] == from_swapped)
-                    .copied()
-                    .collect::<Vec<_>>()
-            };
-            let mut rows = of(kept, false);
-            rows.extend(of(other, true));
-            rows.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-            Self { rows, boxes: kept.boxes.clone() }
-        };
-        [mixed(a, b), mixed(b, a)]
+    /// One curve over this one's images and then those of `other`.
+    pub fn followed_by(&self, other: &Self) -> Self {
+        let first = self.boxes.len() as u32;
+        let mut rows = self.rows.clone();
+        rows.extend(other.rows.iter().map(|(row, i)| (*row, first + i)));
+        rows.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
+        Self { rows, boxes: [&self.boxes[..], &other.boxes].concat() }
     }
 }
 
@@ -277,11 +267,10 @@ mod tests {
     }
 
     #[test]
-    fn curves_exchange_what_they_have_of_an_image() {
+    fn a_curve_that_follows_another_is_of_further_images() {
         let image = |score| Judged { truth: vec![truth(10.0)], found: vec![found(score, 10.0)] };
-        let (a, b) = (curve(&[image(0.9), image(0.8)]), curve(&[image(0.2), image(0.1)]));
-        let [a, b] = Curve::exchanged(&a, &b, &[false, true]);
-        let scores = |c: &Curve| c.hits(0).map(|h| h.0).collect::<Vec<_>>();
-        assert_eq!((scores(&a), scores(&b)), (vec![0.9, 0.1], vec![0.8, 0.2]));
+        let both = curve(&[image(0.9), image(0.1)]).followed_by(&curve(&[image(0.5)]));
+        assert_eq!(both.hits(0).collect::<Vec<_>>(), [(0.9, 0), (0.5, 2), (0.1, 1)]);
+        assert_eq!(both.boxes(&[1, 1, 5]), 7);
     }
 }
