@@ -11,12 +11,9 @@ use super::{data::Sample, score::area_under_roc, templates};
 
 /// Where defects are in one picture: a row-major mask of `width` by `height` pixels, not 0 where one is.
 pub struct Mask {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// The pixels.
-    pub values: Vec<u8>,
+    width: usize,
+    height: usize,
+    values: Vec<u8>,
 }
 
 impl Mask {
