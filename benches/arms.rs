@@ -21,12 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Arms, Frame, Inference, Verdict};
 use common::{Case, quantiles};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    result::{Arm, Arms, Frame, Inference, Verdict},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 const BLOCKS: usize = 60;
 const FRAMES: usize = 32;

@@ -13,14 +13,12 @@
 
 use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
 
-use gstandon::{
-    image::Image,
-    statistics::{
-        calibration::Calibrator,
-        detector::{Calibration, Detector},
-        features::Row,
-        reference::{Learner, Reference},
-    },
+use andon_core::image::Image;
+use gstandon::statistics::{
+    calibration::Calibrator,
+    detector::{Calibration, Detector},
+    features::Row,
+    reference::{Learner, Reference},
 };
 
 /// Features that are known, as of a line with a detector: the image's, and three of predictions.

@@ -22,11 +22,9 @@ use std::{
     thread,
 };
 
+use andon_core::result::{Arm, Inference};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonInferenceMeta, message::json_of},
-    result::{Arm, Inference},
-};
+use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 const CAUSES: [&str; 10] =
     ["lighting", "exposure", "colour", "focus", "noise", "position", "scene", "predictions", "model-input", "frozen"];

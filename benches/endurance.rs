@@ -18,11 +18,9 @@ use std::{
     time::Instant,
 };
 
+use andon_core::result::{Frame, Part};
 use gst::prelude::*;
-use gstandon::{
-    meta::AndonFrameMeta,
-    result::{Frame, Part},
-};
+use gstandon::meta::AndonFrameMeta;
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;

@@ -26,12 +26,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Frame, Status, monotonic_ns};
 use common::{Case, DETECTOR, init, median, quantile};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    result::{Arm, Frame, Status, monotonic_ns},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 const LINE: Case = Case::new("RGB 320x320", DETECTOR, "RGB", [320, 320]);

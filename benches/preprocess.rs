@@ -9,9 +9,9 @@
 
 use std::hint::black_box;
 
+use andon_core::image::{Colorimetry, Format, Image, Plane};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use gstandon::{
-    image::{Colorimetry, Format, Image, Plane},
     inference::{Preprocessor, TensorMut},
     model::Input,
 };

@@ -19,12 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Status};
 use common::{CASES, init};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonInferenceMeta, message::json_of},
-    result::{Arm, Status},
-};
+use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
 const MODELS: [&str; 2] = ["benches/models/classifier288.onnx", common::DETECTOR];

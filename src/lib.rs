@@ -7,11 +7,9 @@
 pub mod board;
 pub mod capture;
 pub mod elements;
-pub mod image;
 pub mod inference;
 pub mod meta;
 pub mod model;
-pub mod result;
 pub mod statistics;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -14,13 +14,11 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::{Arm, Arms, Detection, Frame, Inference, Part, Verdict};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoRegionOfInterestMeta;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent},
-    result::{Arm, Arms, Detection, Frame, Inference, Part, Verdict},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 
 const CAPS: &str = "video/x-raw,format=GRAY8,width=100,height=100,framerate=30/1";
 const SOON: Duration = Duration::from_secs(20);

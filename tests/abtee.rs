@@ -9,12 +9,10 @@ use std::sync::{
     mpsc,
 };
 
+use andon_core::result::{Arm, Arms};
 use common::tee::{Bench, CAPS, Got, SOON, TestPad, arms, frame, gate, id};
 use gst::prelude::*;
-use gstandon::{
-    meta::event::AndonEvent,
-    result::{Arm, Arms},
-};
+use gstandon::meta::event::AndonEvent;
 
 #[test]
 fn a_challenger_that_never_answers_neither_delays_nor_drops_the_champions_frames() {

@@ -9,14 +9,12 @@ use std::sync::{
     mpsc,
 };
 
+use andon_core::result::{Arm, Arms, Fields, Part};
 use common::tee::{Bench, CAPS, Got, Pair, SOON, TestPad, arms, frame, gate, index, sink};
 use gst::prelude::*;
-use gstandon::{
-    meta::{
-        AndonFrameMeta,
-        event::{AndonEvent, Split},
-    },
-    result::{Arm, Arms, Fields, Part},
+use gstandon::meta::{
+    AndonFrameMeta,
+    event::{AndonEvent, Split},
 };
 
 #[test]

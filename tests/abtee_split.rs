@@ -8,14 +8,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
+use andon_core::result::{Arms, Fields, Frame, Part};
 use common::tee::{Bench, Got, Pair, SOON, TestPad, arms, frame, gate, id, index, sink};
 use gst::prelude::*;
-use gstandon::{
-    meta::{
-        AndonFrameMeta,
-        event::{AbDecision, AndonEvent, Split},
-    },
-    result::{Arms, Fields, Frame, Part},
+use gstandon::meta::{
+    AndonFrameMeta,
+    event::{AbDecision, AndonEvent, Split},
 };
 
 #[test]

@@ -8,16 +8,14 @@ mod common;
 
 use std::path::PathBuf;
 
+use andon_core::result::{Arm, Status, Verdict};
 use common::{
     init,
     judge::{bundle, graph},
     launch, play_until_end, root, runtime,
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::AndonInferenceMeta,
-    result::{Arm, Status, Verdict},
-};
+use gstandon::meta::AndonInferenceMeta;
 use serde_json::{Value, json};
 
 /// Frames of each stream.

@@ -4,12 +4,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use gstandon::{
-    result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict},
-    statistics::{
-        agreement::{Agreement, Frames, Report},
-        histogram::RELATIVE_ERROR,
-    },
+use andon_core::result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict};
+use gstandon::statistics::{
+    agreement::{Agreement, Frames, Report},
+    histogram::RELATIVE_ERROR,
 };
 use serde_json::Value;
 use uuid::Uuid;

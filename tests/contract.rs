@@ -9,6 +9,7 @@ use std::sync::{
     mpsc,
 };
 
+use andon_core::result::{Arm, Status};
 use common::{
     WATCHDOG,
     arms::{Decide, Fate, Left, Line, passing},
@@ -16,10 +17,7 @@ use common::{
     tee::{CAPS, Got, TestPad, frame, index},
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::AndonInferenceMeta,
-    result::{Arm, Status},
-};
+use gstandon::meta::AndonInferenceMeta;
 
 /// What abjoin may be asked to wait: not at all, 2 ms, for ever.
 const WAITS: [&str; 3] = ["0", "2000000", "-1"];

@@ -7,12 +7,14 @@
 
 mod common;
 
+use andon_core::{
+    image::{Colorimetry, Format, Image, Plane},
+    result::{Detection, Mask, Verdict},
+};
 use common::{launch, play, root, runtime};
 use gstandon::{
-    image::{Colorimetry, Format, Image, Plane},
     inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor, TensorMut},
     model::Manifest,
-    result::{Detection, Mask, Verdict},
 };
 use half::f16;
 use serde::Deserialize;

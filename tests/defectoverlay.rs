@@ -5,16 +5,14 @@ mod common;
 
 use std::sync::Arc;
 
+use andon_core::result::{Anomaly, Arm, Detection, Frame, Inference, Mask, Segmentation, Verdict};
 use gst::prelude::*;
-use gstandon::{
-    meta::AndonInferenceMeta,
-    result::{Anomaly, Arm, Detection, Frame, Inference, Mask, Segmentation, Verdict},
-};
+use gstandon::meta::AndonInferenceMeta;
 
 fn outcome(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, &Frame::new(None), [320, 240]);
     i.verdict = verdict;
-    i.model = Arc::new(gstandon::result::ModelId { name: "pcb".into(), version: "2".into(), digest: "".into() });
+    i.model = Arc::new(andon_core::result::ModelId { name: "pcb".into(), version: "2".into(), digest: "".into() });
     i.detections = boxes.iter().map(|b| Detection::new(0, "short".into(), 0.9, *b)).collect();
     Arc::new(i)
 }
@@ -172,7 +170,7 @@ fn what_only_one_arm_saw_has_brackets_and_what_both_saw_has_none() {
 fn an_arm_that_did_not_judge_leaves_nothing_marked() {
     let a = outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]);
     let mut failed = (*outcome(Arm::B, Verdict::Unjudged, &[])).clone();
-    failed.status = gstandon::result::Status::Error;
+    failed.status = andon_core::result::Status::Error;
     let (bytes, _) = drawn("band=false labels=false legend=false line-width=1", "GRAY8", &[a, Arc::new(failed)]);
     assert!(changed(&bytes, 39, 59) && !changed(&bytes, 36, 56));
 }
@@ -223,7 +221,8 @@ fn one_arm_alone_needs_no_legend_and_is_named_in_the_band() {
 fn a_long_name_loses_its_end_and_never_its_verdict() {
     let mut long = (*outcome(Arm::B, Verdict::Ng, &[])).clone();
     let name = "a-detector-with-a-very-long-name-indeed-and-more";
-    long.model = Arc::new(gstandon::result::ModelId { name: name.into(), version: "2026.4".into(), digest: "".into() });
+    long.model =
+        Arc::new(andon_core::result::ModelId { name: name.into(), version: "2026.4".into(), digest: "".into() });
     let (bytes, _) = drawn("band=false", "GRAY8", &[outcome(Arm::A, Verdict::Ok, &[]), Arc::new(long)]);
     let [width, height] = legend(&bytes);
     assert!((300..=320).contains(&width), "{width}");

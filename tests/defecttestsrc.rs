@@ -5,11 +5,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use andon_core::result::{Arm, Inference, Purpose, Verdict};
 use gst::prelude::*;
 use gst_video::prelude::*;
-use gstandon::meta::event::AndonEvent;
-use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
-use gstandon::result::{Arm, Inference, Purpose, Verdict};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 
 /// What came out of a launch line that starts with the source, named `src`.
 struct Taken {
@@ -119,7 +118,7 @@ fn truth_boxes_hold_every_pixel_that_differs_from_the_good_part() {
         for (i, (a, b)) in bytes(bad).iter().zip(bytes(good)).enumerate() {
             if *a != b {
                 let (x, y) = ((i % 640) as f32, (i / 640) as f32);
-                let inside = |d: &gstandon::result::Detection| {
+                let inside = |d: &andon_core::result::Detection| {
                     let [left, top, width, height] = d.bbox;
                     x >= left && x < left + width && y >= top && y < top + height
                 };
@@ -235,7 +234,7 @@ fn the_board_and_its_truth_move_with_the_belt() {
         assert_eq!(a[y * 320..][..300], b[y * 320 + 20..][..300], "row {y}");
     }
     let (first, second) = (truth(&taken.samples[0]), truth(&taken.samples[1]));
-    let inner = |d: &gstandon::result::Detection| d.bbox[0] > 0.0 && d.bbox[0] + d.bbox[2] + 20.0 < 320.0;
+    let inner = |d: &andon_core::result::Detection| d.bbox[0] > 0.0 && d.bbox[0] + d.bbox[2] + 20.0 < 320.0;
     for d in first.detections.iter().filter(|d| inner(d)) {
         let moved = [d.bbox[0] + 20.0, d.bbox[1], d.bbox[2], d.bbox[3]];
         assert!(second.detections.iter().any(|e| e.bbox == moved), "{d:?}");

@@ -8,13 +8,10 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use andon_core::result::{Arm, Detection, Frame, Inference, Part, Purpose, Verdict};
 use common::drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats};
-
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent},
-    result::{Arm, Detection, Frame, Inference, Part, Purpose, Verdict},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 use serde_json::Value;
 
 #[test]

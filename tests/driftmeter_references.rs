@@ -6,6 +6,7 @@ mod common;
 
 use std::{fs, path::Path, sync::Arc};
 
+use andon_core::result::{Arm, Frame, Inference, ModelId, Part, Status};
 use common::{
     drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats},
     judge::{edit, version},
@@ -14,7 +15,6 @@ use gst::prelude::*;
 use gstandon::{
     meta::{AndonFrameMeta, AndonInferenceMeta},
     model::digest,
-    result::{Arm, Frame, Inference, ModelId, Part, Status},
 };
 use serde_json::{Value, json};
 

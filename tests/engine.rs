@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-use common::{root, runtime};
-use gstandon::{
+use andon_core::{
     image::{Image, Plane},
-    inference::{Batcher, Cancel, Engine, Error, Job, Lane, Options, Outcome, Thresholds},
     result::{Fields, Status, Verdict},
 };
+use common::{root, runtime};
+use gstandon::inference::{Batcher, Cancel, Engine, Error, Job, Lane, Options, Outcome, Thresholds};
 
 /// So long that a test which waits for it has failed.
 const FOR_EVER: Duration = Duration::from_secs(3600);

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, mpsc},
 };
 
+use andon_core::result::{Arm, Frame, Verdict};
 use common::{
     WATCHDOG, init, launch, play,
     sampler::{
@@ -26,7 +27,6 @@ use gstandon::{
         AndonFrameMeta, AndonInferenceMeta,
         event::{AndonEvent, Drift, Late},
     },
-    result::{Arm, Frame, Verdict},
 };
 
 /// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.
@@ -496,7 +496,7 @@ fn an_event_that_makes_no_sense_is_counted_and_told_once() {
     let (_folder, mut h, bus) = harness(&[("pre-roll", "2")]);
     let (id, _) = push(&mut h, 0, |_, _| {});
     for _ in 0..3 {
-        let bad = Late { run: gstandon::result::run_id(), frame_id: id, pts_ns: None, json: "{".into() };
+        let bad = Late { run: andon_core::result::run_id(), frame_id: id, pts_ns: None, json: "{".into() };
         assert!(h.push_event(AndonEvent::Late(bad).to_event()));
     }
     assert_eq!(stat(&h.element().unwrap(), "bad-events"), 3);

@@ -5,15 +5,15 @@ mod common;
 
 use std::{fs, path::Path, sync::Arc};
 
+use andon_core::result::{Arm, Frame, Inference, Part, Status, Verdict};
 use common::{
+    launch, play,
     sampler::{Capture, captures, harness, harness_to, ids, outcome, push, stat, stop, wait_for, with_extension},
-    {launch, play},
 };
 use gst::prelude::*;
 use gstandon::{
     capture::{Kind, Sidecar},
     meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent},
-    result::{Arm, Frame, Inference, Part, Status, Verdict},
 };
 use serde_json::json;
 

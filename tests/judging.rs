@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, Status, Verdict};
 use common::judge::version;
 use gst::prelude::*;
 use gst_check::Harness;
@@ -19,7 +20,6 @@ use gstandon::{
         message::json_of,
     },
     model::{Store, store::Note},
-    result::{Arm, Arms, Frame, Inference, ModelId, Status, Verdict},
 };
 use serde_json::Value;
 

@@ -6,10 +6,8 @@ mod common;
 
 use std::sync::Arc;
 
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    result::{Arm, Detection, Frame, Inference},
-};
+use andon_core::result::{Arm, Detection, Frame, Inference};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 /// A frame of 64×48 with an outcome, after `elements`.
 fn after(elements: &str) -> (Frame, gst::Buffer) {

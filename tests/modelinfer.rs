@@ -5,16 +5,14 @@ mod common;
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Fields, Inference, Status, Verdict};
 use common::{
     data, init,
     judge::{Bench, bundle, graph, path},
     launch, play, root, runtime,
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonInferenceMeta, event::AndonEvent, message::json_of},
-    result::{Arm, Fields, Inference, Status, Verdict},
-};
+use gstandon::meta::{AndonInferenceMeta, event::AndonEvent, message::json_of};
 
 #[test]
 fn a_bright_frame_is_ng_and_its_box_is_in_pixels_of_the_frame() {

@@ -8,15 +8,13 @@ use std::{
     time::Instant,
 };
 
+use andon_core::result::{Arm, Inference, Part, Status};
 use common::{
     judge::{Bench, bundle, graph, path},
     launch, play, runtime,
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonInferenceMeta, event::AndonEvent},
-    result::{Arm, Inference, Part, Status},
-};
+use gstandon::meta::{AndonInferenceMeta, event::AndonEvent};
 
 const SOURCES: usize = 4;
 const FRAMES: usize = 40;

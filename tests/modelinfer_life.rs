@@ -5,6 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Status, Verdict};
 use common::{
     jsons,
     judge::{Bench, bundle, path, prove_by, version},
@@ -15,7 +16,6 @@ use gstandon::{
     elements::modelinfer::OnError,
     meta::{AndonInferenceMeta, message::json_of},
     model::{Store, store::Note},
-    result::{Arm, Status, Verdict},
 };
 
 /// Feeds frames of one brightness until a message of that name comes.
@@ -360,7 +360,7 @@ fn an_outcome_names_its_model_whatever_is_swapped_meanwhile() {
             outcomes.push(AndonInferenceMeta::get(&frame, Arm::A).unwrap());
         }
     }
-    let place = |o: &Arc<gstandon::result::Inference>| o.detections[0].bbox[0];
+    let place = |o: &Arc<andon_core::result::Inference>| o.detections[0].bbox[0];
     assert!(
         outcomes.iter().all(|o| (place(o) == 0.0) == (o.model.version == "2")),
         "no frame is judged by half a model"

@@ -5,16 +5,14 @@ mod common;
 
 use std::sync::{Arc, Mutex, mpsc};
 
+use andon_core::result::{Arm, Inference, Status};
 use common::{
     WATCHDOG,
     judge::{Bench, bundle, graph, path},
     launch, offered, play, root, runtime, with_pools,
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonInferenceMeta, message::json_of},
-    result::{Arm, Inference, Status},
-};
+use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 const CAPS: &str = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
 const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
@@ -88,7 +86,7 @@ fn four_frames_in_work_are_judged_bit_for_bit_as_one_and_leave_in_order() {
         assert_eq!((a.pts_ns, a.verdict, &a.classes, &a.fields), (b.pts_ns, b.verdict, &b.classes, &b.fields));
         assert_eq!(a.score.to_bits(), b.score.to_bits());
         let bits = |i: &Inference| -> Vec<_> {
-            let of = |d: &gstandon::result::Detection| (d.class, d.score.to_bits(), d.bbox.map(f32::to_bits));
+            let of = |d: &andon_core::result::Detection| (d.class, d.score.to_bits(), d.bbox.map(f32::to_bits));
             i.detections.iter().map(of).collect()
         };
         assert_eq!(bits(a), bits(b));

@@ -5,17 +5,14 @@ mod common;
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, BoxPx, Detection, Frame, Inference, Status, Verdict};
 use common::{
     judge::{Bench, bundle, graph, path},
     launch, play, runtime,
 };
 use gst::prelude::*;
 use gst_video::VideoRegionOfInterestMeta;
-use gstandon::{
-    elements::modelinfer::On,
-    meta::AndonInferenceMeta,
-    result::{Arm, BoxPx, Detection, Frame, Inference, Status, Verdict},
-};
+use gstandon::{elements::modelinfer::On, meta::AndonInferenceMeta};
 
 const W: usize = 64;
 

@@ -6,12 +6,9 @@ mod common;
 
 use std::{fs, sync::Arc, thread, time::Instant};
 
+use andon_core::{image::Image, result::Fields};
 use common::runtime;
-use gstandon::{
-    image::Image,
-    inference::{Cancel, Engine, Job, Options},
-    result::Fields,
-};
+use gstandon::inference::{Cancel, Engine, Job, Options};
 use parking_lot::{Mutex, MutexGuard};
 
 /// The tests of this file count the process's threads: one at a time.

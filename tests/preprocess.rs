@@ -3,11 +3,13 @@
 //! of a format runs every stride and start (tight, padded, odd), resize rule, interpolation and region, over types,
 //! layouts, colours, matrices and ranges.
 
-use gstandon::{
+use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
+    result::BoxPx,
+};
+use gstandon::{
     inference::{Preprocessor, TensorMut},
     model::{Input, Layout},
-    result::BoxPx,
 };
 use half::f16;
 use serde::Deserialize;

@@ -6,15 +6,13 @@ mod common;
 
 use std::{process::Command, sync::Arc};
 
+use andon_core::result::{Arms, Part};
 use common::{
     arms::{Decide, Left, Line, Rng, passing, random},
     tee::{Got, Pair, arms, frame, sink},
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::event::AndonEvent,
-    result::{Arms, Part},
-};
+use gstandon::meta::event::AndonEvent;
 
 const FRAMES: u64 = 100_000;
 

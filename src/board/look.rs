@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the camera makes of a part: where it looks, the optics' blur, the lamp, the sensor's noise, the pixel format.
 
-use super::part::{BELT, COPPER_GREY, Part, SUBSTRATE};
-use super::rng::Rng;
-use crate::image::Colorimetry;
+use andon_core::image::Colorimetry;
+
+use super::{
+    part::{BELT, COPPER_GREY, Part, SUBSTRATE},
+    rng::Rng,
+};
 
 /// The grey about which contrast turns.
 const PIVOT: f32 = 128.0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a board promises: seeds name pixels, and every defect is what its label says, where its box says.
 
-use super::survey::Survey;
-use super::*;
-use crate::image::Colorimetry;
+use andon_core::image::Colorimetry;
+
+use super::{survey::Survey, *};
 
 const SIZE: usize = 320;
 

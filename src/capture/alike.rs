@@ -3,10 +3,9 @@
 
 use std::collections::VecDeque;
 
+use andon_core::image::Image;
 use image::{GrayImage, Luma};
 use image_hasher::{HashAlg, Hasher, HasherConfig, ImageHash};
-
-use crate::image::Image;
 
 /// Captures of late that a frame is compared with.
 const RECENT: usize = 64;

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use andon_core::image::{Format, Image, YuvToRgb};
+
 use super::mask::Mask;
-use crate::image::{Format, Image, YuvToRgb};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,7 +124,7 @@ pub fn rgb(image: &Image<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Colorimetry, Matrix, Plane};
+    use andon_core::image::{Colorimetry, Matrix, Plane};
 
     fn decoded(file: &[u8]) -> (png::ColorType, Vec<u8>) {
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();

@@ -41,12 +41,11 @@ pub use writer::{Failure, Report, Tally, Writer};
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use crate::{
+use andon_core::{
     image::Image,
     result::{Fields, Frame, Inference},
 };
+use uuid::Uuid;
 
 /// How many of the captures made last can still be amended by results that come late.
 pub const RECENT: usize = 256;

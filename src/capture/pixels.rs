@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, BoxPx, Inference};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-
-use crate::result::{Arm, BoxPx, Inference};
 
 /// What a picture is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,7 +110,7 @@ pub(super) fn all(results: &[Arc<Inference>]) -> Vec<Pixels> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Anomaly, AnomalyMap, Detection, Frame, Mask};
+    use andon_core::result::{Anomaly, AnomalyMap, Detection, Frame, Mask};
 
     #[test]
     fn maps_and_masks_come_back_as_they_were_and_those_without_values_are_left_out() {

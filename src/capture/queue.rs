@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::Inference;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Key, Look, Quota, Shot, Tag};
-use crate::result::Inference;
 
 /// A frame to write.
 #[derive(Debug)]

@@ -10,13 +10,14 @@ use std::{
     },
 };
 
+use andon_core::result::{Arm, Inference, Status, Verdict};
+
 use super::{
     Amend, Budgets, Change, Held, Job, Key, Kind, Look, Queue, Quota, RECENT, Ring, Role, Shot, Tag,
     budget::Purse,
     last_word,
     plan::{Pending, Plan},
 };
-use crate::result::{Arm, Inference, Status, Verdict};
 
 /// What is asked for at this moment; may change between any two frames.
 #[derive(Clone, Debug)]
@@ -388,13 +389,11 @@ impl<H: Held> Sampler<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        capture::{
-            queue::Item,
-            testing::{Flat, shot},
-        },
-        result::{Detection, Frame},
+    use crate::capture::{
+        queue::Item,
+        testing::{Flat, shot},
     };
+    use andon_core::result::{Detection, Frame};
 
     fn policy() -> Policy {
         Policy {
@@ -533,7 +532,7 @@ mod tests {
         assert_eq!(rig.queued(), vec![Some((0, Role::Hit, 0))]);
         rig.late(outcome(0, Arm::B, Verdict::Ng, &[]));
         assert_eq!(rig.queued(), vec![None]);
-        assert!(!rig.sampler.knows((crate::result::run_id(), 4)));
+        assert!(!rig.sampler.knows((andon_core::result::run_id(), 4)));
         assert_eq!((rig.sampler.counts().late, rig.sampler.counts().late_gone), (1, 1));
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use andon_core::result::{Fields, Inference, Part};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use super::{
     Change, Held, Job, Key, Kind, Tag, last_word,
     pixels::{self, Pixels},
 };
-use crate::result::{Fields, Inference, Part};
 
 /// The schema name that every sidecar starts with.
 pub const CAPTURE_SCHEMA: &str = "andon.capture/1";
@@ -141,13 +141,10 @@ fn safe(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::{
-        capture::{Quota, Role, testing::shot},
-        result::{Arm, Verdict},
-    };
+    use crate::capture::{Quota, Role, testing::shot};
+    use andon_core::result::{Arm, Verdict};
+    use std::path::Path;
 
     fn tag(trigger: Kind, reason: &str) -> Tag {
         Tag { trigger, reason: reason.into(), role: Role::Hit, offset: 0 }

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use crate::result::{Fields, Frame, Hash, Inference, Status};
+use andon_core::result::{Fields, Frame, Hash, Inference, Status};
 
 /// Scores near a threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,18 +132,17 @@ pub fn drawn(frame: &Frame, rate: f64) -> bool {
 pub fn unjudged(said: &Inference) -> bool {
     match said.status {
         Status::Error | Status::MissingField | Status::NonFinite => true,
-        Status::Ok => said.verdict == crate::result::Verdict::Unjudged && said.embedding.is_none(),
+        Status::Ok => said.verdict == andon_core::result::Verdict::Unjudged && said.embedding.is_none(),
         Status::Skipped => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::result::{Arm, Part, Verdict};
+    use andon_core::result::{Arm, Part, Verdict};
     use serde_json::json;
+    use std::sync::Arc;
 
     #[test]
     fn bands_are_written_either_way() {

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::{result::ModelId, statistics::reference::Reference};
+use andon_core::result::ModelId;
+
+use crate::statistics::reference::Reference;
 
 /// A reference in a structure.
 #[derive(Clone, glib::Boxed)]

@@ -7,15 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use andon_core::result::ModelId;
 use ort::value::TensorElementType;
 
 use super::{recognise, registry};
-use crate::{
-    model::{
-        Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule,
-        Task, Thresholds,
-    },
-    result::ModelId,
+use crate::model::{
+    Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule, Task,
+    Thresholds,
 };
 
 /// The graph as far as it matters here.

@@ -8,6 +8,10 @@ use std::{
     sync::Arc,
 };
 
+use andon_core::{
+    image::Image,
+    result::{BoxPx, ModelId},
+};
 use ort::session::Session;
 use parking_lot::Mutex;
 
@@ -19,11 +23,7 @@ use super::{
     runtime,
     session::{self, Opened},
 };
-use crate::{
-    image::Image,
-    model::{self, Golden, Manifest, Source, Trust},
-    result::{BoxPx, ModelId},
-};
+use crate::model::{self, Golden, Manifest, Source, Trust};
 
 /// How a model is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]

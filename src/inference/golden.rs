@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
+use andon_core::result::Status;
+
 use super::{Cancel, Engine, Error, Job, Outcome, Template, TemplateInput, Templates};
-use crate::{
-    model::{Golden, InputSource, Pattern},
-    result::Status,
-};
+use crate::model::{Golden, InputSource, Pattern};
 
 impl Engine {
     /// Judges every golden sample by the manifest's own thresholds; answers how many there were. Golden templates of

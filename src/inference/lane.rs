@@ -4,6 +4,11 @@
 
 use std::sync::Arc;
 
+use andon_core::{
+    image::Image,
+    result::{BoxPx, Fields, Status},
+};
+
 use super::{
     Error, Template,
     batch::{Batcher, Ran},
@@ -14,10 +19,6 @@ use super::{
     pictures::Pictures,
     preprocess::Mapping,
     tensors::Tensors,
-};
-use crate::{
-    image::Image,
-    result::{BoxPx, Fields, Status},
 };
 
 /// What is to be judged.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A model in memory: the runtime that is found at run time, the engine, and what stands before and behind it.
 //!
-//! [`Engine::load`] reads a model and makes it ready; each of its [`Lane`]s judges one [`crate::image::Image`] at a time.
+//! [`Engine::load`] reads a model and makes it ready; each of its [`Lane`]s judges one [`andon_core::image::Image`] at a time.
 //! Nothing in here knows of GStreamer.
 
 mod advice;

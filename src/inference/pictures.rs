@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use andon_core::{image::Image, result::BoxPx};
+
 use super::{
     Preprocessor, Template,
     engine::Engine,
@@ -10,7 +12,7 @@ use super::{
     preprocess::{Mapping, TensorMut},
     tensor::{Kind, Memory},
 };
-use crate::{image::Image, model::Input, result::BoxPx};
+use crate::model::Input;
 
 /// One image input.
 struct Picture {

@@ -21,14 +21,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use andon_core::{
+    image::{Colorimetry, Format, Image, Plane},
+    result::{Fields, Part},
+};
 use parking_lot::{Condvar, Mutex};
 
 use super::{Cancel, cancel::Bell};
-use crate::{
-    image::{Colorimetry, Format, Image, Plane},
-    model::Pattern,
-    result::{Fields, Part},
-};
+use crate::model::Pattern;
 
 /// Bytes of pixels that the cache keeps; the template in use is kept whatever its size.
 const MOST_BYTES: usize = 256 << 20;

@@ -14,10 +14,9 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Fields, Part};
 use gst::prelude::*;
 use uuid::Uuid;
-
-use crate::result::{Arm, Fields, Part};
 
 /// What an `andon/…` event says.
 #[derive(Clone, Debug, PartialEq)]

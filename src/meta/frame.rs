@@ -3,10 +3,10 @@
 
 use std::{ffi::CStr, sync::OnceLock};
 
+use andon_core::result::Frame;
 use gst::prelude::*;
 
 use super::carrier::{self, Cargo, Carrier, Registration, Transform};
-use crate::result::Frame;
 
 /// The identity of the frame in a buffer: run, frame id, part, arms expected.
 #[repr(transparent)]

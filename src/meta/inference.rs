@@ -10,10 +10,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use andon_core::result::{Arm, BoxPx, Inference, Mask};
 use gst::prelude::*;
 
 use super::carrier::{self, Cargo, Carrier, Registration, Transform};
-use crate::result::{Arm, BoxPx, Inference, Mask};
 
 /// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm and stage: a model that looks at
 /// the boxes of another leaves what that one said, and speaks after it.
@@ -135,7 +135,7 @@ impl Cargo for Arc<Inference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Detection, Frame};
+    use andon_core::result::{Detection, Frame};
 
     fn outcome(arm: Arm) -> Arc<Inference> {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [640, 480]);

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::{AndonFrameMeta, AndonInferenceMeta};
-use crate::result::{Arm, Detection, Frame, Inference, Verdict};
 
 /// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
 /// `GstAnalyticsRelationMeta`; with the feature `tensors`, outputs that nobody here reads as `GstTensorMeta`. Of the

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a later stage says, in other people's words: onto the regions that the stage before was mirrored as.
 
+use andon_core::result::{Arm, Detection, Inference};
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::mirror::{region, whole_pixels};
-use crate::result::{Arm, Detection, Inference};
 
 /// Mirrors a later stage of the running model. What it says of a box of `before` becomes a structure `classification`
 /// (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of interest, as
@@ -46,7 +46,8 @@ fn say_of(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inferenc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{meta::mirror, result::Frame};
+    use crate::meta::mirror;
+    use andon_core::result::Frame;
 
     fn outcome(element: &str, detections: &[Detection]) -> Inference {
         let mut i = Inference::new(element.into(), Arm::A, &Frame::new(None), [100, 50]);

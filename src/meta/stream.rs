@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Fields, Frame, Part};
 use gst::prelude::*;
 
 use super::{AndonFrameMeta, event::AndonEvent};
-use crate::result::{Arm, Fields, Frame, Part};
 
 /// The state that `andon/…` events leave behind in an element.
 #[derive(Clone, Debug, Default)]

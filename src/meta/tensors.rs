@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Outputs that nobody here reads, as `GstTensorMeta` for the tensor decoders of GStreamer 1.26 and newer.
 
+use andon_core::result::RawTensor;
 use gst_analytics::{Tensor, TensorDataType, TensorDimOrder, TensorMeta};
-
-use crate::result::RawTensor;
 
 /// Adds one `GstTensorMeta` with all of `tensors`, in their order; each has its name in the graph as its id. The bytes are
 /// shared, not copied.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From GStreamer's video frames to [`crate::image`].
+//! From GStreamer's video frames to [`andon_core::image`].
 
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
-
-use crate::{
+use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
     result::BoxPx,
 };
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
 
 /// The formats that elements which look at pixels take, best first.
 pub const FORMATS: &[VideoFormat] = &[

@@ -7,16 +7,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use andon_core::result::ModelId;
 use sha2::{Digest, Sha256};
 
 use super::{
     Error, Golden, Location, Manifest, ModelInfo, Policy, Trust,
     files::{self, MANIFEST},
     golden::plain as plain_path,
-    locate,
-    locate::in_a_store,
+    locate::{self, in_a_store},
 };
-use crate::result::ModelId;
 
 /// A model read from disk, checked, not yet in an engine.
 #[derive(Clone, Debug)]

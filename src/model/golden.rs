@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
+use andon_core::result::{Fields, Part, Purpose, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::Manifest;
-use crate::result::{Fields, Part, Purpose, Verdict};
 
 /// One golden sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::result::{Fields, Part};
+use andon_core::result::{Fields, Part};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {

@@ -5,9 +5,8 @@
 //! chance (1 − p)^R. A dead model is told from a quiet line by that, and not by how much it finds: on a line with one
 //! defect in a hundred parts no mean moves far when it finds none.
 
+use andon_core::result::{Hash, Inference};
 use serde::{Deserialize, Serialize};
-
-use crate::result::{Hash, Inference};
 
 /// Fewest equal words in a row that are ever too many.
 const LEAST: u64 = 30;
@@ -82,10 +81,8 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        result::{Arm, Frame, Verdict},
-        statistics::testing::Random,
-    };
+    use crate::statistics::testing::Random;
+    use andon_core::result::{Arm, Frame, Verdict};
 
     fn say(words: &mut Words, id: u64, ng: bool) {
         let frame = Frame { id, ..Frame::new(None) };

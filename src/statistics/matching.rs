@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::result::{BoxPx, Detection, Inference};
+use andon_core::result::{BoxPx, Detection, Inference};
 
 /// Boxes of one label that overlap at least so much show the same thing.
 pub const SAME_BOX_IOU: f64 = 0.5;
@@ -115,7 +115,7 @@ fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels
     slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
 }
 
-/// As [`crate::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
+/// As [`andon_core::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
 fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
     let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
@@ -129,7 +129,7 @@ fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Frame};
+    use andon_core::result::{Arm, Frame};
 
     fn arm(arm: Arm, size: [u32; 2], found: &[(&str, f32, BoxPx)]) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), size);

@@ -5,7 +5,7 @@
 //! read fast, and every column of the edge profile is seen. The edge profile over rows needs every row, and reads four
 //! narrow strips of each. Nothing is allocated once a size has been seen.
 
-use crate::image::{Colorimetry, Component, Format, Image};
+use andon_core::image::{Colorimetry, Component, Format, Image};
 
 use super::features::*;
 
@@ -379,8 +379,8 @@ fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Matrix, Plane};
     use crate::statistics::testing::{Canvas, Random};
+    use andon_core::image::{Matrix, Plane};
 
     fn measure(canvas: &Canvas) -> Row {
         Extractor::new(4).measure(&canvas.image()).unwrap().row

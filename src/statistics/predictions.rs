@@ -4,12 +4,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use andon_core::result::{Inference, Status, Verdict};
+
 use super::{
     constant::Words,
     embedding::{Place, Watcher},
     features::*,
 };
-use crate::result::{Inference, Status, Verdict};
 
 /// Reads outcomes into rows; remembers which class and which field has which place.
 #[derive(Debug, Default)]
@@ -136,7 +137,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Detection, Fields, Frame};
+    use andon_core::result::{Arm, Detection, Fields, Frame};
     use serde_json::json;
 
     fn fields(json: serde_json::Value) -> Arc<Fields> {

@@ -9,6 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use andon_core::{
+    image::{Format, Image},
+    result::Inference,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,10 +23,6 @@ use super::{
     predictions::Reader,
     profile::{LEAST_MATCH, NORMAL_MATCH, Profile, ProfileMean},
     window::Slow,
-};
-use crate::{
-    image::{Format, Image},
-    result::Inference,
 };
 
 /// The schema of a reference file.

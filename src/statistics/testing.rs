@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Seeded randomness and small pictures for the tests of this module.
 
-use crate::image::Image;
+use andon_core::image::Image;
 
 /// A small, seeded generator (xorshift64*).
 pub struct Random(u64);

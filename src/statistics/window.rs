@@ -278,7 +278,7 @@ mod tests {
             learner.frames += 1;
             learner.add(row(&mut random, luma));
         }
-        let image = crate::image::Image::gray8(&[0; 64], 8, 8).unwrap();
+        let image = andon_core::image::Image::gray8(&[0; 64], 8, 8).unwrap();
         let mut reference = learner.finish(&image, 1);
         let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
         reference.slow = calibrator.and_then(|c| c.run(|| false));

@@ -12,11 +12,9 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::{Arm, Arms, Frame, Inference, Verdict};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    result::{Arm, Arms, Frame, Inference, Verdict},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 use super::tee::CAPS;
 

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Inference, Part};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstandon::{
-    meta::{AndonInferenceMeta, event::AndonEvent, message::json_of},
-    result::{Arm, Inference, Part},
-};
+use gstandon::meta::{AndonInferenceMeta, event::AndonEvent, message::json_of};
 
 use super::{root, runtime};
 

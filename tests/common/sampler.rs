@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
 use gst::prelude::*;
 use gst_check::Harness;
 use gstandon::{
@@ -15,7 +16,6 @@ use gstandon::{
         AndonFrameMeta,
         event::{AndonEvent, Late},
     },
-    result::{Arm, Detection, Frame, Inference, Verdict},
 };
 
 use super::{WATCHDOG, init};

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::Arms;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstandon::{meta::AndonFrameMeta, result::Arms};
+use gstandon::meta::AndonFrameMeta;
 
 /// Of every frame.
 pub const CAPS: &str = "video/x-raw,format=GRAY8,width=8,height=8,framerate=30/1";

@@ -170,11 +170,10 @@ pub fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::{Arm, Frame, Inference, Verdict};
+    use super::*;
+    use andon_core::result::{Arm, Frame, Inference, Verdict};
     use gstandon::statistics::agreement::{Agreement, Frames};
     use serde_json::json;
-
-    use super::*;
 
     #[test]
     fn the_librarys_own_report_has_what_is_read() {

@@ -10,10 +10,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use andon_core::result::{Arm, Inference, ModelId};
 use gst::prelude::*;
 use gstandon::{
     meta::{AndonFrameMeta, AndonInferenceMeta, read_any},
-    result::{Arm, Inference, ModelId},
     statistics::agreement::{Why, difference},
 };
 
@@ -184,9 +184,8 @@ fn size(pad: &gst::Pad) -> [u32; 2] {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::{Detection, Frame, Part, Purpose, Verdict};
-
     use super::*;
+    use andon_core::result::{Detection, Frame, Part, Purpose, Verdict};
 
     #[test]
     fn a_trifle_is_worth_no_picture() {
@@ -224,7 +223,7 @@ mod tests {
         }
         for score in scores {
             let mut frame = Frame::new(None);
-            frame.arms = gstandon::result::Arms::AB;
+            frame.arms = andon_core::result::Arms::AB;
             let push = |pad: &gst::Pad, arm, score| {
                 let mut buffer = gst::Buffer::from_slice([7u8; 16]);
                 let meta = buffer.get_mut().unwrap();

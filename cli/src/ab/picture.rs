@@ -3,13 +3,11 @@
 
 use std::fmt::Write;
 
+use andon_core::result::{Detection, Inference};
 use anyhow::Result;
-use gstandon::{
-    result::{Detection, Inference},
-    statistics::{
-        agreement::Why,
-        matching::{Matching, matched},
-    },
+use gstandon::statistics::{
+    agreement::Why,
+    matching::{Matching, matched},
 };
 
 use super::{figures::decimal, gallery::Picture};
@@ -138,11 +136,9 @@ fn boxes(said: &Inference) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use gstandon::result::{Arm, Frame, Verdict};
-
     use super::*;
+    use andon_core::result::{Arm, Frame, Verdict};
+    use std::sync::Arc;
 
     fn said(arm: Arm, frame: [u32; 2], boxes: &[[f32; 4]]) -> Arc<Inference> {
         let mut i = Inference { verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &Frame::new(None), frame) };

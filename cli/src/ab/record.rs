@@ -3,8 +3,9 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
+use andon_core::result::Verdict;
 use gst::prelude::*;
-use gstandon::{meta::event, result::Verdict, statistics::agreement::Why};
+use gstandon::{meta::event, statistics::agreement::Why};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -9,13 +9,13 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::result::Arm;
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
 use gstandon::{
     capture::{Role, Tag},
-    result::Arm,
     statistics::agreement::{Why, difference},
 };
 

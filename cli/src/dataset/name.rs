@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the name of a captured image says, wherever a tool has put it: `RUN-FRAME-NUMBER-REASON.png`.
 
-use gstandon::result::PartKey;
+use andon_core::result::PartKey;
 
 /// Letters of a UUID without its dashes.
 const RUN: usize = 32;

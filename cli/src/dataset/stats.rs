@@ -7,13 +7,11 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::result::{Arm, Status, Verdict};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::CellAlignment;
-use gstandon::{
-    capture::disagree,
-    result::{Arm, Status, Verdict},
-};
+use gstandon::capture::disagree;
 use serde::Serialize;
 
 use super::{
@@ -164,7 +162,7 @@ impl Counts {
 }
 
 /// A model as people call it.
-pub fn model(id: &gstandon::result::ModelId) -> String {
+pub fn model(id: &andon_core::result::ModelId) -> String {
     format!("{} {}", id.name, id.version).trim_end().into()
 }
 

@@ -7,15 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Inference, ModelId, Status, Verdict};
 use gstandon::{
     meta::{AndonInferenceMeta, message::json_of},
-    result::{Arm, Inference, ModelId, Status, Verdict},
     statistics::agreement::{Scored, Table},
 };
 
-use crate::drift::{Change, Course, Document};
-
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
+use crate::drift::{Change, Course, Document};
 
 /// What an arm made of the parts.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use andon_core::result::ModelId;
 use anyhow::{Context, Result, ensure};
-use gstandon::result::ModelId;
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{Draws, Name, Unit, lower_is_better, quantile};

@@ -8,14 +8,12 @@ use std::{
     thread,
 };
 
+use andon_core::result::{Arm, Frame, Inference};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    result::{Arm, Frame, Inference},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 use super::{
     change::{Change, Pixels},

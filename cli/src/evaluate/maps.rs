@@ -3,9 +3,9 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use andon_core::result::{AnomalyMap, Inference, Verdict};
 use anyhow::{Context, Result};
 use gst_video::prelude::*;
-use gstandon::result::{AnomalyMap, Inference, Verdict};
 
 use super::{data::Sample, score::area_under_roc, templates};
 
@@ -132,9 +132,8 @@ fn outline(map: &AnomalyMap, within: impl Fn(usize) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::{Anomaly, Arm, Frame};
-
     use super::*;
+    use andon_core::result::{Anomaly, Arm, Frame};
 
     /// Scores of cells of ten pixels; a letterbox adds a row below the frame of three columns and two rows.
     fn outcome(scores: [f32; 9]) -> Inference {

@@ -3,10 +3,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gstandon::{
-    model::Thresholds,
-    result::{Inference, ModelId, Status, Verdict},
-};
+use andon_core::result::{Inference, ModelId, Status, Verdict};
+use gstandon::model::Thresholds;
 
 use super::{
     data::Sample,
@@ -260,10 +258,9 @@ fn confusion(
 
 #[cfg(test)]
 pub mod tests {
-    use gstandon::result::{Arm, Detection, Frame};
-
     use super::*;
     use crate::evaluate::data::{Labelled, SamplePart};
+    use andon_core::result::{Arm, Detection, Frame};
 
     /// A picture of a part with boxes at these places, and what a model found there, surely or not.
     pub fn seen(part: &str, view: u32, boxes: &[f64], found: &[(f32, f32)]) -> (Sample, Arc<Inference>) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The parts that are worth a look: on which a model errs, or on which two models differ.
 
-use gstandon::result::Verdict;
+use andon_core::result::Verdict;
 use serde::Serialize;
 
 use super::{measure::Measured, score::MIN_IOU};

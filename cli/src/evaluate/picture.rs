@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
+use andon_core::result::Inference;
 use anyhow::Result;
-use gstandon::result::Inference;
 
 use super::{
     data::Sample,

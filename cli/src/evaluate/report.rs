@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use gstandon::result::Verdict;
+use andon_core::result::Verdict;
 use serde::Serialize;
 
 use super::{

@@ -3,13 +3,11 @@
 
 use std::{fs, path::Path};
 
+use andon_core::result::{Fields, Part};
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
-use gstandon::{
-    model::{InputSource, Manifest, Pattern},
-    result::{Fields, Part},
-};
+use gstandon::model::{InputSource, Manifest, Pattern};
 use tempfile::TempDir;
 
 use super::{data::Sample, judge::decoder_of};

@@ -3,7 +3,8 @@
 
 use std::str::FromStr;
 
-use gstandon::{result::Verdict, statistics::random::Random};
+use andon_core::result::Verdict;
+use gstandon::statistics::random::Random;
 use serde::Serialize;
 
 use super::{

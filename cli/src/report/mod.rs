@@ -11,8 +11,11 @@ pub mod strip;
 
 use std::fmt::Write;
 
+use andon_core::result::{Inference, Verdict};
 use anyhow::Result;
-use gstandon::result::{Inference, Verdict};
+use bars::{Bar, Bars};
+use html::{escape, fact, figure, key, legend, table};
+use plot::{Lines, Mark, Series, Stretch};
 
 use crate::{
     demo::{
@@ -21,9 +24,6 @@ use crate::{
     },
     drift::{self, Scene},
 };
-use bars::{Bar, Bars};
-use html::{escape, fact, figure, key, legend, table};
-use plot::{Lines, Mark, Series, Stretch};
 
 /// Parts that a point of the plots over time looks back on.
 const WINDOW: usize = 40;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Arms, Frame, Inference};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
@@ -11,13 +12,10 @@ use super::{
     pairing::{FromA, Match, Name},
     waiting::Held,
 };
-use crate::{
-    meta::{
-        AndonFrameMeta, AndonInferenceMeta,
-        event::{AndonEvent, Late},
-        read_any,
-    },
-    result::{Arm, Arms, Frame, Inference},
+use crate::meta::{
+    AndonFrameMeta, AndonInferenceMeta,
+    event::{AndonEvent, Late},
+    read_any,
 };
 
 /// Outcomes that came late and wait for a's thread; more than that only where a stands still.

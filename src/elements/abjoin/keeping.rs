@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Arm, Inference, ModelId, monotonic_ns};
 use gst::subclass::prelude::*;
 
 use super::{
@@ -11,12 +12,9 @@ use super::{
     pairing::FromA,
     score,
 };
-use crate::{
-    result::{Arm, Inference, ModelId, monotonic_ns},
-    statistics::{
-        agreement::{Agreement, Each, Report, Seen},
-        judgement::Design,
-    },
+use crate::statistics::{
+    agreement::{Agreement, Each, Report, Seen},
+    judgement::Design,
 };
 
 /// What both threads keep together.

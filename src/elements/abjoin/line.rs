@@ -3,6 +3,7 @@
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
+use andon_core::result::{Arm, Arms, Frame, Inference};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
 
@@ -18,7 +19,6 @@ use crate::{
         event::{AndonEvent, Split},
         read_any, scaled,
     },
-    result::{Arm, Arms, Frame, Inference},
     statistics::judgement::Design,
 };
 

@@ -5,9 +5,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use andon_core::result::Inference;
 use uuid::Uuid;
 
-use crate::{result::Inference, statistics::agreement::Frames};
+use crate::statistics::agreement::Frames;
 
 /// Frames that have gone on, and outcomes that came ahead of theirs, that are remembered.
 const MOST_REMEMBERED: usize = 1024;
@@ -304,7 +305,7 @@ impl Pairing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Frame};
+    use andon_core::result::{Arm, Frame};
 
     fn name(id: u64) -> Name {
         Name { id: Some((Uuid::nil(), id)), pts_ns: Some(id * 10) }

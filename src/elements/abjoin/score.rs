@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{ModelId, Verdict};
 use gst::prelude::*;
 
 use crate::{
     meta::message,
-    result::{ModelId, Verdict},
     statistics::{
         agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
         trial::{Ruling, Wanted},
@@ -191,10 +191,8 @@ fn json(value: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        result::{Arm, Frame, Inference, Verdict},
-        statistics::agreement::Agreement,
-    };
+    use crate::statistics::agreement::Agreement;
+    use andon_core::result::{Arm, Frame, Inference, Verdict};
 
     #[test]
     fn stats_tell_the_run_the_last_parts_and_what_each_arm_said_alone() {

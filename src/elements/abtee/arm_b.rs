@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use andon_core::result::Arm;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
@@ -10,10 +11,7 @@ use super::{
     imp::{AbTee, CAT},
     settings::Rule,
 };
-use crate::{
-    meta::{event::AndonEvent, message},
-    result::Arm,
-};
+use crate::meta::{event::AndonEvent, message};
 
 impl AbTee {
     /// One step of arm b's thread.

@@ -3,6 +3,7 @@
 
 use std::mem;
 
+use andon_core::result::{Arm, Arms, Frame};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
@@ -13,13 +14,10 @@ use super::{
     ramp::Step,
     settings::Rule,
 };
-use crate::{
-    meta::{
-        AndonFrameMeta,
-        event::{AbDecision, AndonEvent, Split},
-        message,
-    },
-    result::{Arm, Arms, Frame},
+use crate::meta::{
+    AndonFrameMeta,
+    event::{AbDecision, AndonEvent, Split},
+    message,
 };
 
 impl AbTee {

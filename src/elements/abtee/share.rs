@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::result::{Fields, Frame, Hash};
+use andon_core::result::{Fields, Frame, Hash};
 
 /// What frames are shared out by: those with one key meet one arm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn place_of_value(value: &serde_json::Value) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::Part;
+    use andon_core::result::Part;
 
     /// Standard deviations within which a count must lie; a fair one leaves them once in 390 million times.
     const SIGMAS: f64 = 6.0;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Drawing on the planes of a frame: lines, areas, letters. Clipped, without allocation, in every format we take.
 
+use andon_core::image::{Colorimetry, Format, Matrix};
 use font8x8::{BASIC_FONTS, UnicodeFonts};
-
-use crate::image::{Colorimetry, Format, Matrix};
 
 /// Red, green, blue, 0..255.
 pub type Rgb = [u8; 3];
@@ -37,8 +36,9 @@ impl<'a> Canvas<'a> {
         planes: Vec<PlaneMut<'a>>,
         colorimetry: Colorimetry,
     ) -> Option<Self> {
-        let views: Vec<_> = planes.iter().map(|p| crate::image::Plane { data: p.data, stride: p.stride }).collect();
-        crate::image::Image::new(format, width, height, &views, colorimetry)?;
+        let views: Vec<_> =
+            planes.iter().map(|p| andon_core::image::Plane { data: p.data, stride: p.stride }).collect();
+        andon_core::image::Image::new(format, width, height, &views, colorimetry)?;
         Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry })
     }
 

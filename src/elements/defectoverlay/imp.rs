@@ -3,6 +3,7 @@
 
 use std::sync::{LazyLock, Mutex};
 
+use andon_core::result::Arm;
 use glib::subclass::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::subclass::prelude::*;
@@ -15,7 +16,6 @@ use super::{
 use crate::{
     elements::shell::{self, Sink, Src},
     meta::{AndonInferenceMeta, read_any, video},
-    result::Arm,
 };
 
 static CAT: LazyLock<gst::DebugCategory> =

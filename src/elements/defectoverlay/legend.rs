@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Who is who, in the lower left corner: each arm's line, its verdict and its model; what the brackets mean.
 
+use andon_core::result::{Arm, Inference};
+
 use super::{
     canvas::{CELL, Canvas},
     draw::{BLACK, Style, WHITE, fitting, scale, write_name, write_verdict},
 };
-use crate::result::{Arm, Inference};
 
 /// What the brackets mean.
 const ALONE: &str = "only one arm saw it";

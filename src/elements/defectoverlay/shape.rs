@@ -115,13 +115,10 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
-
     use super::*;
-    use crate::{
-        elements::defectoverlay::canvas::PlaneMut,
-        image::{Colorimetry, Format},
-    };
+    use crate::elements::defectoverlay::canvas::PlaneMut;
+    use andon_core::image::{Colorimetry, Format};
+    use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
 
     const STROKE: Stroke = Stroke { line: 1, dash: 0, colour: [255; 3] };
 

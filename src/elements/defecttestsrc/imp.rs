@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The shell of `defecttestsrc`: pads, properties, time; the line itself is in [`crate::board`].
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, atomic::Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use gst::prelude::*;
-use gst::subclass::prelude::*;
+use andon_core::result::{Arm, Detection, Fields, Frame, Inference, ModelId, Part, Verdict};
+use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 use gst_video::{VideoFormat, prelude::*};
 
-use super::Purpose;
-use super::settings::{Counters, Settings};
-use crate::board::{Board, Camera, Kind, Kinds, Line, Target};
-use crate::elements::shell::{self, Src};
-use crate::meta::event::{self, AndonEvent};
-use crate::meta::{AndonFrameMeta, AndonInferenceMeta, video};
-use crate::result::{Arm, Detection, Fields, Frame, Inference, ModelId, Part, Verdict};
+use super::{
+    Purpose,
+    settings::{Counters, Settings},
+};
+use crate::{
+    board::{Board, Camera, Kind, Kinds, Line, Target},
+    elements::shell::{self, Src},
+    meta::{
+        AndonFrameMeta, AndonInferenceMeta,
+        event::{self, AndonEvent},
+        video,
+    },
+};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("defecttestsrc", gst::DebugColorFlags::empty(), Some("A line camera that does not exist"))

@@ -49,9 +49,8 @@
 mod imp;
 mod settings;
 
+use andon_core::result;
 use gst::prelude::*;
-
-use crate::result;
 
 glib::wrapper! {
     /// The element `defecttestsrc`.

@@ -6,9 +6,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use andon_core::result::{Fields, Part};
+
 use super::Purpose;
 use crate::board::{Kind, Kinds, Look, Order};
-use crate::result::{Fields, Part};
 
 /// The properties.
 #[derive(Clone, Debug)]

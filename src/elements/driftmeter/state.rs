@@ -3,12 +3,12 @@
 
 use std::{borrow::Cow, sync::mpsc::Sender};
 
+use andon_core::result::{Fields, Part, Purpose, monotonic_ns};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
 use crate::{
     meta::{StreamContext, read_any, video},
-    result::{Fields, Part, Purpose, monotonic_ns},
     statistics::meter::{Bank, Report, Stamp},
 };
 

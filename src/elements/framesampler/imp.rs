@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::{Arm, Inference, monotonic_ns};
 use glib::{
     Properties,
     subclass::{Signal, object::DerivedObjectProperties},
@@ -31,7 +32,6 @@ use crate::{
         event::{AndonEvent, Drift, Late},
         message, read_any, utc_by_clock, video,
     },
-    result::{Arm, Inference, monotonic_ns},
 };
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use andon_core::{
+    image::Image,
+    result::{Arm, Inference},
+};
 use gst_video::VideoInfo;
 
 use crate::{
     capture::Held,
-    image::Image,
     meta::{AndonInferenceMeta, read_any, video},
-    result::{Arm, Inference},
 };
 
 /// A frame held on to: its own buffer object over shared or copied memory.

@@ -3,10 +3,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{
-    capture::{Band, Condition, Encoding, Hits, Look, Policy, Quota, disagree, drawn, unjudged},
-    result::{Fields, Frame, Inference, Status, Verdict},
-};
+use andon_core::result::{Fields, Frame, Inference, Status, Verdict};
+
+use crate::capture::{Band, Condition, Encoding, Hits, Look, Policy, Quota, disagree, drawn, unjudged};
 
 pub(super) const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 pub(super) const DEFAULT_DRIFT_FRAMES: u32 = 10;
@@ -188,7 +187,7 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::Arm;
+    use andon_core::result::Arm;
 
     fn hits(settings: &Settings, said: [Option<Inference>; 2]) -> Hits {
         let [a, b] = said.map(|i| i.map(Arc::new));

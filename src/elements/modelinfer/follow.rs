@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use andon_core::result::ModelId;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{imp::ModelInfer, running::Running, swap::Cause};
@@ -13,7 +14,6 @@ use crate::{
         Store,
         store::{Action, CHAMPION, Note},
     },
-    result::ModelId,
 };
 
 /// The file that tells where aliases point.

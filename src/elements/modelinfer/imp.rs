@@ -6,6 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
+use andon_core::result::Fields;
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
@@ -28,7 +29,6 @@ use crate::{
     elements::shell::{self, Sink, Src},
     inference::{Cancel, Templates, pool},
     meta::{self, event::AndonEvent},
-    result::Fields,
 };
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {

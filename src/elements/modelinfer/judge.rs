@@ -4,6 +4,10 @@
 
 use std::{sync::Arc, time::Instant};
 
+use andon_core::{
+    image::Image,
+    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
+};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
@@ -13,10 +17,8 @@ use super::{
     stage2::{self, Looked},
 };
 use crate::{
-    image::Image,
     inference::{self, Cancel, Job, Outcome, Template},
     meta,
-    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
 
 /// What becomes of a frame.

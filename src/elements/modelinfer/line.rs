@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use andon_core::result::{Arm, ModelId, Status};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
@@ -29,7 +30,6 @@ use crate::{
     elements::reference,
     inference::{Cancel, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext},
-    result::{Arm, ModelId, Status},
 };
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Views become parts here, and parts become messages: at the last view, at the deadline, at the end.
 
+use andon_core::result::{Arm, Inference, PartJudge, PartVerdict, Tally};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use crate::{
-    meta::message,
-    result::{Arm, Inference, PartJudge, PartVerdict, Tally},
-};
+use crate::meta::message;
 
 /// The parts of one element.
 #[derive(Default)]

@@ -14,14 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{Arm, Inference, ModelId, PartVerdict, Purpose, Verdict};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::{imp::ModelInfer, report, running::Running, swap::Change};
-use crate::{
-    result::{Arm, Inference, ModelId, PartVerdict, Purpose, Verdict},
-    statistics::guard::{Baseline, Limits, Probation as Guards},
-};
+use crate::statistics::guard::{Baseline, Limits, Probation as Guards};
 
 /// How long a model that failed waits for its last frames to leave before it is let go, and how often it looks.
 const LEAVING: Duration = Duration::from_secs(10);

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use andon_core::result::{Inference, ModelId};
+
 use super::{
     running::Running,
     swap::{Cause, Change},
@@ -10,7 +12,6 @@ use super::{
 use crate::{
     inference::{self, Outcome},
     meta::message,
-    result::{Inference, ModelId},
 };
 
 /// `andon/inference`: one frame's outcome.

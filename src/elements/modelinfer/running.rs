@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::{Fields, Part};
 use parking_lot::Mutex;
 
 use super::share::{self, Member};
 use crate::{
     inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
     model::{InputSource, Pattern},
-    result::{Fields, Part},
     statistics::{guard::Baseline, reference::Reference},
 };
 

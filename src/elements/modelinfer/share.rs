@@ -10,13 +10,11 @@ use std::{
     time::Duration,
 };
 
+use andon_core::result::Arm;
 use parking_lot::Mutex;
 
 use super::running::Ask;
-use crate::{
-    inference::{self, Batcher, Engine, Options},
-    result::Arm,
-};
+use crate::inference::{self, Batcher, Engine, Options};
 
 /// What has to be alike to be shared.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::{
-    inference::{self, Outcome},
-    result::{BoxPx, Detection, Inference, Status, Verdict},
-};
+use andon_core::result::{BoxPx, Detection, Inference, Status, Verdict};
+
+use crate::inference::{self, Outcome};
 
 /// What was looked at.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ fn worse(a: Verdict, b: Verdict) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, ClassScore, Frame};
+    use andon_core::result::{Arm, ClassScore, Frame};
 
     fn upstream(boxes: &[BoxPx]) -> Arc<Inference> {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [100, 50]);

@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use andon_core::result::{Inference, ModelId, Status, Tally};
+
 use super::{
     judge::{Done, Plan},
     pace::Skip,
     report::label_of,
 };
-use crate::result::{Inference, ModelId, Status, Tally};
 
 /// Latencies that the percentiles are taken from.
 const RECENT: usize = 1024;
@@ -185,7 +186,7 @@ fn counts(name: &str, counts: &BTreeMap<String, u64>) -> gst::Structure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Frame};
+    use andon_core::result::{Arm, Frame};
 
     #[test]
     fn frames_are_counted_by_status_and_latency_only_where_the_model_ran() {

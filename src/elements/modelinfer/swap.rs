@@ -16,13 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::ModelId;
 use parking_lot::{Condvar, Mutex};
 
 use super::{
     follow,
     running::{Ask, Running},
 };
-use crate::{inference, result::ModelId};
+use crate::inference;
 
 /// Why one model follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{BoxPx, Detection};
+
 use super::{
     Outcome, Thresholds,
     masks::Prototypes,
@@ -11,7 +13,6 @@ use super::{
 use crate::{
     inference::preprocess::Mapping,
     model::{BoxForm, Head},
-    result::{BoxPx, Detection},
 };
 
 /// Candidates of one frame, as a family's decoder finds them. Kept between frames.

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use andon_core::result::Mask;
+
 use super::{boxes::to_frame, nms::Candidate, outputs::View};
-use crate::{inference::preprocess::Mapping, result::Mask};
+use crate::inference::preprocess::Mapping;
 
 /// Where the masks of candidates come from.
 pub(super) enum Prototypes<'a> {

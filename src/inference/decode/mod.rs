@@ -16,15 +16,13 @@ mod yolo;
 
 use std::sync::Arc;
 
+use andon_core::result::{Anomaly, ClassScore, Detection, Inference, RawTensor, Segmentation, Status, Verdict};
 use boxes::{Candidates, Finish};
 pub use outputs::{Data, Tensor};
 use outputs::{Roles, Views};
 
 use super::preprocess::Mapping;
-use crate::{
-    model::{self, BoxForm, Decoder, Head, Manifest, Output, Rule},
-    result::{Anomaly, ClassScore, Detection, Inference, RawTensor, Segmentation, Status, Verdict},
-};
+use crate::model::{self, BoxForm, Decoder, Head, Manifest, Output, Rule};
 
 /// From which score on; the manifest's, or the user's over them.
 pub type Thresholds = model::Thresholds;

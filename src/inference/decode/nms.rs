@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Non-maximum suppression: of boxes that overlap, the best stays.
 
-use crate::result::{BoxPx, iou};
+use andon_core::result::{BoxPx, iou};
 
 /// Oriented boxes that are compared with each other: each with each, so their number is held.
 const MOST_ORIENTED: usize = 2000;

@@ -144,13 +144,12 @@ fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::super::{
         Data,
         testing::{detector, found, listed, run},
     };
-    use crate::result::Verdict;
+    use andon_core::result::Verdict;
+    use serde_json::{Value, json};
 
     /// Where the box lies in the frame: 16..24 across and 28..32 down in the model's input.
     const PLACE: [f32; 4] = [32.0, 24.0, 16.0, 8.0];

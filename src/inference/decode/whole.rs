@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use andon_core::result::{Anomaly, AnomalyMap, ClassScore, Mask, RawTensor, Segmentation, Share};
+
 use super::{
     Family, Outcome,
     outputs::{Data, Tensor, View, Views},
@@ -10,7 +12,6 @@ use super::{
 use crate::{
     inference::preprocess::Mapping,
     model::{Activation, Role, Rule},
-    result::{Anomaly, AnomalyMap, ClassScore, Mask, RawTensor, Segmentation, Share},
 };
 
 fn sigmoid(v: f32) -> f32 {
@@ -262,14 +263,15 @@ fn raw_tensor(t: &Tensor<'_>) -> RawTensor {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
-    use super::super::{
-        Decode,
-        testing::{manifest, run},
+    use super::{
+        super::{
+            Decode,
+            testing::{manifest, run},
+        },
+        *,
     };
-    use super::*;
-    use crate::result::{Status, Verdict};
+    use andon_core::result::{Status, Verdict};
+    use serde_json::{Value, json};
 
     fn model(task: &str, rule: Value, decoder: &str, more: Value) -> Result<Decode, String> {
         let mut output = json!({"name": "o", "decoder": decoder, "labels": ["good", "dent", "scratch"]});

@@ -199,13 +199,13 @@ pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::{
         Data,
         testing::{T, detector, found, listed, run, run_with},
     };
-    use crate::{model::Thresholds, result::Verdict};
+    use crate::model::Thresholds;
+    use andon_core::result::Verdict;
+    use serde_json::json;
 
     /// Centre, width, height of a box in the model's input, and where it lies in the frame.
     const BOX: [f32; 4] = [20.0, 30.0, 8.0, 4.0];

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! One row of the frame's components as one row of each of the model's channels, 0..255.
 
-use crate::{image::YuvToRgb, model::Colour};
+use andon_core::image::YuvToRgb;
+
+use crate::model::Colour;
 
 /// Rows that conversion needs, kept from row to row.
 #[derive(Debug, Default)]

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The components that share a plane and its resolution on their way to the model's size, row by row.
 
+use andon_core::image::{Component, Image};
+
 use super::{
     mapping::Axis,
     rows::{self, Pixel},
     taps::{Rule, Taps},
 };
-use crate::{
-    image::{Component, Image},
-    model::Interpolation,
-};
+use crate::model::Interpolation;
 
 /// Rows of one lane. Its tables are kept until the geometry changes, its memory for ever.
 #[derive(Debug, Default)]

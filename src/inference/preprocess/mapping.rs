@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Where the frame lies in the model's input, and back.
 
-use crate::{model::Resize, result::BoxPx};
+use andon_core::result::BoxPx;
+
+use crate::model::Resize;
 
 /// Where the frame lies in the model's input, both in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -13,16 +13,16 @@ mod rows;
 mod taps;
 mod tensor;
 
-use crate::{
+use andon_core::{
     image::{Format, Image, YuvToRgb},
-    model::{Colour, Input, Interpolation, Resize},
     result::BoxPx,
 };
-
 use colours::{Row, Scratch};
 use lane::Lane;
 use mapping::Axis;
 use tensor::{Normalise, Number, Shape};
+
+use crate::model::{Colour, Input, Interpolation, Resize};
 
 pub use mapping::Mapping;
 pub use tensor::TensorMut;
@@ -144,7 +144,7 @@ impl Preprocessor {
             _ => all.len(),
         };
         self.used = 0;
-        let like = |c: &crate::image::Component| (c.plane, c.step, c.half_width);
+        let like = |c: &andon_core::image::Component| (c.plane, c.step, c.half_width);
         for run in all[..wanted].chunk_by(|a, b| like(a) == like(b)) {
             if self.lanes.len() == self.used {
                 self.lanes.push(Lane::default());

@@ -7,12 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use andon_core::result::Inference;
 use serde::Serialize;
 
-use crate::{
-    result::Inference,
-    statistics::matching::{Found, Matcher},
-};
+use crate::statistics::matching::{Found, Matcher};
 
 /// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
 const MOST_LABELS: usize = 256;
@@ -172,7 +170,7 @@ pub(super) fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Arm, Detection, Frame};
+    use andon_core::result::{Arm, Detection, Frame};
 
     fn outcome(arm: Arm, found: &[(&str, f32, [f32; 4])]) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 100]);

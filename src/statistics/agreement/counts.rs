@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use andon_core::result::{Inference, Status, Verdict};
 use serde::Serialize;
 
 use super::{
@@ -10,10 +11,7 @@ use super::{
     boxes::{Boxes, Labels, Sums},
     table::Table,
 };
-use crate::{
-    result::{Inference, Status, Verdict},
-    statistics::histogram::{Bucket, Histogram},
-};
+use crate::statistics::histogram::{Bucket, Histogram};
 
 /// Quantiles of the time that an arm's answers took, µs: at most 1/128 of themselves above the exact nearest rank, never
 /// below ([`RELATIVE_ERROR`](crate::statistics::histogram::RELATIVE_ERROR)). 0 before the first answer.

@@ -11,14 +11,12 @@
 //! So another verdict outranks any box, and a box any score. A frame that an arm did not judge is no difference of
 //! opinion.
 
+use andon_core::result::{Inference, Status, Verdict};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::boxes::Apart;
-use crate::{
-    result::{Inference, Status, Verdict},
-    statistics::matching::Matcher,
-};
+use crate::statistics::matching::Matcher;
 
 /// In what two models differ on a frame; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -28,8 +28,9 @@ pub use self::{
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
+use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
+
 use super::matching::Matcher;
-use crate::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
 /// Parts that [`Recent`] looks back, where nothing else is asked.
 pub const WINDOW_PARTS: usize = 1000;

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use andon_core::result::{Arm, ModelId, PartVerdict, Verdict};
 use serde::Serialize;
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
-use crate::result::{Arm, ModelId, PartVerdict, Verdict};
 
 /// The schema name of a serialised [`Report`].
 pub const AB_SCHEMA: &str = "andon.ab/1";

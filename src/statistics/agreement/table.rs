@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Parts by what was said of them: by both arms, by one against the truth, by one alone.
 
+use andon_core::result::Verdict;
 use serde::Serialize;
-
-use crate::result::Verdict;
 
 /// Parts by both arms' verdicts, a's first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

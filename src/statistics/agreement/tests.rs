@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
+use andon_core::result::{Detection, Frame, Part, Purpose};
+
 use super::*;
-use crate::result::{Detection, Frame, Part, Purpose};
 
 fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
     let mut i = Inference::new("m".into(), arm, frame, [100, 100]);

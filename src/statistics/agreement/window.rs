@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use andon_core::result::{Inference, Verdict};
 use serde::Serialize;
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
     counts::{Counted, Counts, Latency},
     table::Table,
 };
-use crate::result::{Inference, Verdict};
 
 /// Frames of both arms that may come between two closings of parts; with more, the oldest part makes way all the same.
 /// Sixteen parts of 64 views may be open at once before that comes into play.

@@ -52,9 +52,10 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::report::{EValues, FrameCounts, LatencyReport, PROBATION_SCHEMA, PartCounts, Report, State};
+use andon_core::result::{Status, Verdict};
+
 use self::{change::ChangeTest, rate::RateTest};
 use super::histogram::Histogram;
-use crate::result::{Status, Verdict};
 
 /// Share of the answers that may be later than the deadline: what p99 means.
 pub const SLOW_RATE: f64 = 0.01;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What was seen of a part, the chance that a label of it was asked for, and what such a label says of the two arms.
 
+use andon_core::result::{Arm, Verdict};
 use serde::Serialize;
 
 use super::Limits;
-use crate::result::{Arm, Verdict};
 
 /// What the arms said of one part, of which a label is one observation.
 ///

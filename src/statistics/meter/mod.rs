@@ -9,6 +9,11 @@ mod snapshot;
 
 use std::sync::Arc;
 
+use andon_core::{
+    image::Image,
+    result::{Inference, Part},
+};
+
 use super::{
     calibration::Lesson,
     cause::Cause,
@@ -18,10 +23,6 @@ use super::{
     profile::{LEAST_MATCH, Locator, Profile},
     reference::{Learner, Reference, format_name},
     window::Slow,
-};
-use crate::{
-    image::Image,
-    result::{Inference, Part},
 };
 
 pub use bank::{Bank, MOST_KEYS, References, SET_SCHEMA, Set};

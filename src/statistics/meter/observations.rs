@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use andon_core::result::Part;
+
 use super::super::features::{Row, RowMean};
-use crate::result::Part;
 
 /// Frames of one part that are waited for where its views never end.
 const MOST_FRAMES_A_PART: u32 = 32;

@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 
+use andon_core::result::Inference;
+
 use super::{Config, Counts, Stamp, State, Status};
-use crate::{
-    result::Inference,
-    statistics::{
-        cause::{self, Cause},
-        detector::Detector,
-        features::*,
-        predictions::Reader,
-        reference::{LEAST_TICKS, Reference, describe},
-    },
+use crate::statistics::{
+    cause::{self, Cause},
+    detector::Detector,
+    features::*,
+    predictions::Reader,
+    reference::{LEAST_TICKS, Reference, describe},
 };
 
 /// Fewest equal frames in a row that make a frozen camera.

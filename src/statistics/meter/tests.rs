@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The meter on pictures whose change is known.
 
+use andon_core::result::{Arm, Detection, Frame, ModelId, Verdict};
+
 use super::*;
-use crate::{
-    result::{Arm, Detection, Frame, ModelId, Verdict},
-    statistics::testing::{Canvas, Random},
-};
+use crate::statistics::testing::{Canvas, Random};
 
 const CONFIG: Config = Config { learn_frames: 60, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 4 };
 
@@ -105,9 +104,10 @@ fn colour_that_shifts_is_colour() {
         let warm = if frame < 60 { 1.0 } else { 0.9 };
         let grey = board.image().planes[0].data;
         let rgb: Vec<u8> = grey.iter().flat_map(|v| [*v, *v, (f64::from(*v) * warm) as u8]).collect();
-        let planes = [crate::image::Plane { data: &rgb, stride: 64 * 3 }];
+        let planes = [andon_core::image::Plane { data: &rgb, stride: 64 * 3 }];
         let image =
-            Image::new(crate::image::Format::Rgb, 64, 64, &planes, crate::image::Colorimetry::default()).unwrap();
+            Image::new(andon_core::image::Format::Rgb, 64, 64, &planes, andon_core::image::Colorimetry::default())
+                .unwrap();
         let status = meter.observe(&image, None, Stamp { frame_id: frame, ..Stamp::default() });
         if let Some(Status { state: State::Drift, cause, .. }) = status {
             named = cause;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Whether b's share of ng parts is too far from a's on the same parts.
 
-use crate::{
-    result::Arm,
-    statistics::judgement::{Cell, Design, Mixture},
-};
+use andon_core::result::Arm;
+
+use crate::statistics::judgement::{Cell, Design, Mixture};
 
 /// Tests "b's share of ng less a's is at most m", and the same the other way round, after every part.
 ///

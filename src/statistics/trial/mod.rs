@@ -19,6 +19,8 @@ mod tests;
 use serde::Serialize;
 
 pub use self::ledger::MOST_AHEAD;
+use andon_core::result::{Status, Verdict};
+
 use self::{
     flips::Flips,
     ledger::{Known, Ledger},
@@ -28,7 +30,6 @@ use super::{
     guard,
     judgement::{self, Cell, Decision, Design, Draw, Judge, Judgement, LimitsError, Plan, Ticket},
 };
-use crate::result::{Status, Verdict};
 
 /// Whose labels are tested, where the part was proposed to him.
 pub const SAMPLE: &str = "sample";
@@ -156,7 +157,7 @@ impl Trial {
     /// Takes a part that one arm saw, by this design; answers whether its label is wanted.
     pub fn alone(&mut self, part: LonePart, design: Design, plan: Plan) -> Option<Wanted> {
         let said = match part.arm {
-            crate::result::Arm::B => {
+            andon_core::result::Arm::B => {
                 self.guard_part(part.verdict.verdict);
                 [None, Some(part.verdict.verdict)]
             }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Trials from the first part to the decision.
 
+use andon_core::result::{Arm, PartVerdict};
+
 use super::*;
-use crate::result::{Arm, PartVerdict};
 
 const RULES: Rules = Rules {
     limits: judgement::Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 },

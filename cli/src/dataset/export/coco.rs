@@ -6,8 +6,8 @@
 
 use std::{fs, path::Path};
 
+use andon_core::result::Arm;
 use anyhow::Result;
-use gstandon::result::Arm;
 use serde_json::json;
 
 use super::{Format, Item, Plan, list::List, marks::round};

@@ -3,8 +3,8 @@
 
 use std::{fs, path::Path};
 
+use andon_core::result::{Arm, Verdict};
 use anyhow::{Context, Result};
-use gstandon::result::{Arm, Verdict};
 use serde_json::json;
 
 use super::{Format, Item, Plan, list::List, marks::round};

@@ -3,8 +3,8 @@
 
 use std::{fmt::Write, fs, path::Path};
 
+use andon_core::result::{Arm, Inference};
 use anyhow::Result;
-use gstandon::result::{Arm, Inference};
 use serde_json::{Value, json};
 
 use super::{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! An arm's boxes as annotations: in pixels of the image, within it, none that is too unsure.
 
-use gstandon::result::{Detection, Inference};
+use andon_core::result::{Detection, Inference};
 
 /// Annotations are as fine as this, pixels: finer is noise, and makes files long.
 const PER_PIXEL: f64 = 100.0;
@@ -47,9 +47,8 @@ pub fn round(v: f64, per: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::{Arm, Frame};
-
     use super::*;
+    use andon_core::result::{Arm, Frame};
 
     fn said(frame: [u32; 2], boxes: &[([f32; 4], f32)]) -> Inference {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), frame);

@@ -21,9 +21,11 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::result::{Arm, Hash, Inference};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use gstandon::result::{Arm, Hash, Inference};
+use marks::{Mark, marks};
+use staging::Staging;
 
 use super::{
     bar,
@@ -31,8 +33,6 @@ use super::{
     stats::model,
 };
 use crate::{ab::counted, cli::Usage};
-use marks::{Mark, marks};
-use staging::Staging;
 
 /// Writes captures as a data set: images, and what a model found on them as annotations to be corrected.
 ///

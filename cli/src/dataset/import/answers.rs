@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gstandon::result::{Part, PartKey, Verdict};
+use andon_core::result::{Part, PartKey, Verdict};
 
 use crate::dataset::folder::Named;
 

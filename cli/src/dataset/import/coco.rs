@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use gstandon::result::Verdict;
+use andon_core::result::Verdict;
 
 use super::{Read, Seen};
 use crate::dataset::coco::Coco;

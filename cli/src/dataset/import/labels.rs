@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use gstandon::result::Verdict;
+use andon_core::result::Verdict;
 use serde::{Deserialize, Serialize};
 
 /// A line of it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Label Studio's JSON export: tasks with what people made of them.
 
-use gstandon::result::{Part, Verdict};
+use andon_core::result::{Part, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 

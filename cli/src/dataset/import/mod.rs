@@ -8,19 +8,17 @@ mod labelstudio;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
+use andon_core::result::{Part, PartKey, Verdict};
+use answers::Answers;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use gstandon::{
-    capture::replace_file,
-    result::{Part, PartKey, Verdict},
-};
+use gstandon::capture::replace_file;
 
 use super::{
     folder::{self, Named},
     name::{Name, name},
 };
 use crate::{ab::counted, cli::Usage};
-use answers::Answers;
 
 /// Takes back what people corrected: labels for abjoin labels=, and the COCO file, checked.
 ///

@@ -127,13 +127,12 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
-    use gstandon::result::Verdict;
-    use serde_json::{Value, json};
-
     use super::{
         super::{Layout, Selection, read, testing::Set},
         *,
     };
+    use andon_core::result::Verdict;
+    use serde_json::{Value, json};
 
     /// As CVAT exports it: numbers of categories with gaps, and more than is asked for.
     fn truth(names: &[&str]) -> Value {

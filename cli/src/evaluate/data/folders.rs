@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::result::Verdict;
 use anyhow::{Result, bail, ensure};
-use gstandon::result::Verdict;
 
 use super::{Sample, files};
 

@@ -22,8 +22,8 @@ pub use split::{Split, Which};
 
 use std::path::{Path, PathBuf};
 
+use andon_core::result::Verdict;
 use anyhow::{Result, bail, ensure};
-use gstandon::result::Verdict;
 
 /// A set, read.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::result::Verdict;
 use anyhow::{Context, Result, ensure};
-use gstandon::result::Verdict;
 
 use super::{Sample, files, size::size};
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is done about a judgement.
 
+use std::{path::Path, sync::Arc};
+
+use andon_core::result::ModelId;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{super::imp::AbJoin, Auto, Rules};
@@ -10,10 +13,8 @@ use crate::{
         Store,
         store::{CHAMPION, Note},
     },
-    result::ModelId,
     statistics::{agreement::Each, judgement::Decision, trial::Ruling},
 };
-use std::{path::Path, sync::Arc};
 
 impl AbJoin {
     /// Does what `auto` asks for; answers what was done, or why it was not.

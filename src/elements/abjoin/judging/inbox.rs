@@ -7,14 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::result::{ModelId, Status};
 use parking_lot::{Condvar, Mutex};
 
-use crate::{
-    result::{ModelId, Status},
-    statistics::{
-        agreement::{Each, LonePart, PairedPart, Report},
-        judgement::Design,
-    },
+use crate::statistics::{
+    agreement::{Each, LonePart, PairedPart, Report},
+    judgement::Design,
 };
 
 /// News that may wait; more only where the judging thread has stood still for minutes.

@@ -7,9 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::result::Verdict;
 use serde::Deserialize;
-
-use crate::result::Verdict;
 
 /// Bytes of the longest line: what has none so long is no file of labels, and is not read into memory.
 const LONGEST: u64 = 65_536;

@@ -28,13 +28,14 @@ pub(super) use self::{
         DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Rules,
     },
 };
+use andon_core::result::{ModelId, Verdict, run_id};
+
 use super::{
     imp::{AbJoin, CAT},
     score,
 };
 use crate::{
     elements::watch::Watched,
-    result::{ModelId, Verdict, run_id},
     statistics::{
         agreement::{Each, Seen},
         judgement::{Decision, Design},

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The judgement against its oracles, and what it says.
 
+use andon_core::result::{Arm, Verdict};
+
 use super::{evidence::Quantity, mixture::Mixture, *};
-use crate::{
-    result::{Arm, Verdict},
-    statistics::testing::Random,
-};
+use crate::statistics::testing::Random;
 
 mod chance;
 

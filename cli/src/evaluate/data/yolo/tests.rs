@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Tests of the reader of YOLO sets.
 
-use gstandon::result::Verdict;
+use andon_core::result::Verdict;
 
 use super::super::{Layout, Selection, read, testing::Set};
 
