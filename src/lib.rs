@@ -9,7 +9,6 @@ pub mod capture;
 pub mod elements;
 pub mod inference;
 pub mod meta;
-pub mod model;
 pub mod statistics;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

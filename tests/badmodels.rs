@@ -106,7 +106,7 @@ fn collection() -> Collection {
     c.manifest(
         "a digest of another file",
         |m| {
-            m["digests"]["model.onnx"] = gstandon::model::digest(b"another").into();
+            m["digests"]["model.onnx"] = andon_model::digest(b"another").into();
         },
         &["model.onnx", "does not match the manifest", "publish"],
     );

@@ -7,15 +7,13 @@ mod common;
 use std::{fs, path::Path, sync::Arc};
 
 use andon_core::result::{Arm, Frame, Inference, ModelId, Part, Status};
+use andon_model::digest;
 use common::{
     drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats},
     judge::{edit, version},
 };
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta},
-    model::digest,
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 use serde_json::{Value, json};
 
 /// Boards of two SKUs by turns, B in less light.

@@ -7,9 +7,9 @@ mod common;
 
 use std::fs;
 
+use andon_model::{Store, store::Note};
 use common::judge::version;
 use gst::prelude::*;
-use gstandon::model::{Store, store::Note};
 
 /// Threads and open files of this process.
 fn footprint() -> [usize; 2] {

@@ -10,16 +10,14 @@ use std::{
 };
 
 use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, Status, Verdict};
+use andon_model::{Store, store::Note};
 use common::judge::version;
 use gst::prelude::*;
 use gst_check::Harness;
-use gstandon::{
-    meta::{
-        AndonFrameMeta, AndonInferenceMeta,
-        event::{AbDecision, AndonEvent, Split},
-        message::json_of,
-    },
-    model::{Store, store::Note},
+use gstandon::meta::{
+    AndonFrameMeta, AndonInferenceMeta,
+    event::{AbDecision, AndonEvent, Split},
+    message::json_of,
 };
 use serde_json::Value;
 

@@ -148,7 +148,7 @@ fn every_bad_model_is_a_clear_error_and_never_a_crash() {
     let empty = at("empty.onnx", b"");
     let text = at("notes.txt", b"hello");
     let spoilt = |change: fn(&mut serde_json::Value)| bundle("detector", change);
-    let digest = spoilt(|m| m["digests"]["model.onnx"] = gstandon::model::digest(b"another").into());
+    let digest = spoilt(|m| m["digests"]["model.onnx"] = andon_model::digest(b"another").into());
     let decoder = spoilt(|m| m["outputs"][0]["decoder"] = "yolov99".into());
     let escape = spoilt(|m| m["model"] = "../../../etc/hostname".into());
     let labels = spoilt(|m| m["outputs"][0]["labels"] = serde_json::json!(["only-one"]));

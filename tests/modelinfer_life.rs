@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use andon_core::result::{Arm, Status, Verdict};
+use andon_model::{Store, store::Note};
 use common::{
     jsons,
     judge::{Bench, bundle, path, prove_by, version},
@@ -15,7 +16,6 @@ use gst::prelude::*;
 use gstandon::{
     elements::modelinfer::OnError,
     meta::{AndonInferenceMeta, message::json_of},
-    model::{Store, store::Note},
 };
 
 /// Feeds frames of one brightness until a message of that name comes.

@@ -7,10 +7,8 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
     result::BoxPx,
 };
-use gstandon::{
-    inference::{Preprocessor, TensorMut},
-    model::{Input, Layout},
-};
+use andon_model::{Input, Layout};
+use gstandon::inference::{Preprocessor, TensorMut};
 use half::f16;
 use serde::Deserialize;
 

@@ -6,11 +6,11 @@ mod common;
 use std::{collections::BTreeSet, fmt, fs, path::Path};
 
 use andon_core::result::Verdict;
-use common::schema::{SCHEMA, assert_valid, problems};
-use gstandon::model::{
+use andon_model::{
     Activation, BoxForm, Colour, Decoder, ElementType, Golden, GoldenPart, Head, Input, Interpolation, Layout,
     Manifest, Output, Resize, Role, Rule, Task, Thresholds,
 };
+use common::schema::{SCHEMA, assert_valid, problems};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde_json::{Value, json};
 

@@ -6,12 +6,10 @@ mod common;
 
 use std::path::Path;
 
+use andon_model::{Store, store::Note};
 use common::launch;
 use gst::prelude::*;
-use gstandon::{
-    meta::message::json_of,
-    model::{Store, store::Note},
-};
+use gstandon::meta::message::json_of;
 use serde_json::Value;
 
 /// Kinds that version 1 was taught.

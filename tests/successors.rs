@@ -7,6 +7,7 @@ mod common;
 use std::{fs, io::Cursor, path::Path, time::Instant};
 
 use andon_core::result::{Arm, Status};
+use andon_model::digest;
 use common::{
     judge::{Bench, edit, graph, path, prove_by, version},
     root,
@@ -15,7 +16,6 @@ use gst::prelude::*;
 use gstandon::{
     elements::modelinfer::OnError,
     meta::{event::AndonEvent, message::json_of},
-    model::digest,
 };
 use minisign::KeyPair;
 use tempfile::TempDir;

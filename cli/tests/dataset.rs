@@ -625,10 +625,10 @@ fn a_data_set_has_one_name_for_as_long_as_nothing_in_it_changes() {
     let first = digest();
     // By sha256sum: `printf '%s' 'a picture' | sha256sum` and so on, in the order of the names.
     let listed = ["data.yaml", "images/a.png"].map(|name| {
-        let sum = gstandon::model::digest(&std::fs::read(set.join(name)).unwrap());
+        let sum = andon_model::digest(&std::fs::read(set.join(name)).unwrap());
         format!("{}  {name}\n", sum.trim_start_matches("sha256:"))
     });
-    assert_eq!(first.trim(), gstandon::model::digest(listed.concat().as_bytes()));
+    assert_eq!(first.trim(), andon_model::digest(listed.concat().as_bytes()));
     std::fs::write(set.join("images/a.png"), "another picture").unwrap();
     assert_ne!(digest(), first);
     let says = common::fails(2, &["dataset", "digest", arg(&folder.path().join("nowhere"))]);

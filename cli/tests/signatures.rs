@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_model::{self as model, Error, Source, Store, Trust, store::Note};
 use common::{arg, bundle, fails, ok};
-use gstandon::model::{self, Error, Source, Store, Trust, store::Note};
 
 /// A folder with two key pairs, ours and a stranger's.
 struct Keys {

@@ -16,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{andon, arg, bundle, err, ok};
-use gstandon::model::{
-    self, Store,
+use andon_model::{
+    self as model, Store,
     store::{CHAMPION, Finding, History, Note, PREVIOUS},
 };
+use common::{andon, arg, bundle, err, ok};
 
 /// Writers that are to be killed.
 const KILLS: usize = 200;

@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 
 use andon_core::result::ModelId;
-use ort::value::TensorElementType;
-
-use super::{recognise, registry};
-use crate::model::{
+use andon_model::{
     Colour, Decoder, ElementType, Input, Interpolation, Layout, MODEL_SCHEMA, Manifest, ModelInfo, Resize, Rule, Task,
     Thresholds,
 };
+use ort::value::TensorElementType;
+
+use super::{recognise, registry};
 
 /// The graph as far as it matters here.
 #[derive(Debug, Default)]
@@ -258,7 +258,7 @@ fn numbers(text: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Activation, BoxForm, Head, Role};
+    use andon_model::{Activation, BoxForm, Head, Role};
 
     fn port(name: &str, shape: &[i64]) -> Port {
         Port { name: name.into(), shape: shape.to_vec(), kind: Some(TensorElementType::Float32) }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The manifest that a bare file would have: for writing one, not for running it.
 
+use andon_model::{self as model, Manifest};
+
 use super::{
     Error, Options,
     bare::{self, Unknown},
     graph, runtime, session,
 };
-use crate::model::{self, Manifest};
 
 /// What a person says of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use andon_core::{
     image::Image,
     result::{BoxPx, ModelId},
 };
+use andon_model::{self as model, Golden, Manifest, Source, Trust};
 use ort::session::Session;
 use parking_lot::Mutex;
 
@@ -23,7 +24,6 @@ use super::{
     runtime,
     session::{self, Opened},
 };
-use crate::model::{self, Golden, Manifest, Source, Trust};
 
 /// How a model is to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 //! Inputs that are not the image: named fields, as numbers in the shape that the graph asks for.
 
 use andon_core::result::Fields;
+use andon_model::Input;
 use half::f16;
 
 use super::tensor::{Kind, Memory};
-use crate::model::Input;
 
 /// One input of the graph that a field fills.
 pub(super) struct FieldInput {

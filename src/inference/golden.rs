@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use andon_core::result::Status;
+use andon_model::{Golden, InputSource, Pattern};
 
 use super::{Cancel, Engine, Error, Job, Outcome, Template, TemplateInput, Templates};
-use crate::model::{Golden, InputSource, Pattern};
 
 impl Engine {
     /// Judges every golden sample by the manifest's own thresholds; answers how many there were. Golden templates of

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 
+use andon_model::{Input, InputSource, Layout, Manifest, ModelInfo};
 use ort::{
     session::Session,
     value::{Outlet, ValueType},
@@ -14,7 +15,6 @@ use super::{
     fields::FieldInput,
     tensor::{Kind, Memory},
 };
-use crate::model::{Input, InputSource, Layout, Manifest, ModelInfo};
 
 /// What fills an input.
 pub(super) enum Role {

@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// The model cannot be had from disk.
     #[error(transparent)]
-    Model(#[from] crate::model::Error),
+    Model(#[from] andon_model::Error),
     /// The engine cannot read the graph.
     #[error("{path}: ONNX Runtime cannot load it: {}: {}", advice::plain(.problem), advice::on_loading(.problem))]
     Load {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use andon_core::{image::Image, result::BoxPx};
+use andon_model::Input;
 
 use super::{
     Preprocessor, Template,
@@ -12,7 +13,6 @@ use super::{
     preprocess::{Mapping, TensorMut},
     tensor::{Kind, Memory},
 };
-use crate::model::Input;
 
 /// One image input.
 struct Picture {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which family a graph without a manifest is of: by the names and shapes of its outputs and by its exporter's notes.
 
+use andon_model::{Decoder, Head, Output, plain};
+
 use super::bare::{Graph, Lack, Port, Unknown, WRITE};
-use crate::model::{Decoder, Head, Output, plain};
 
 /// What is told of an output, where the rest follows from the decoder.
 type Found = Result<Vec<Output>, Lack>;

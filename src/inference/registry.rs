@@ -2,8 +2,9 @@
 //! Families by the names that a `.modelinfo` gives their outputs' encodings: those of the tensor ID registry
 //! (github.com/collabora/tensor-id-registry), as GStreamer 1.28's tensor decoders know them.
 
+use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
+
 use super::bare::{Graph, Lack, Unknown, WRITE};
-use crate::model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
 
 /// One encoding.
 struct Encoding {

@@ -3,6 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use andon_model::Source;
 use ort::{
     logging::LogLevel,
     session::{
@@ -18,7 +19,6 @@ use super::{
     providers::{self, Provider, Wanted},
     runtime,
 };
-use crate::model::Source;
 
 /// A session, and what there is to say of how it came about.
 pub(super) struct Opened {

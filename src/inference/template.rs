@@ -25,10 +25,10 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Plane},
     result::{Fields, Part},
 };
+use andon_model::Pattern;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Cancel, cancel::Bell};
-use crate::model::Pattern;
 
 /// Bytes of pixels that the cache keeps; the template in use is kept whatever its size.
 const MOST_BYTES: usize = 256 << 20;

@@ -3,10 +3,9 @@
 
 use std::{cell::UnsafeCell, slice};
 
+use andon_model::ElementType;
 use half::f16;
 use ort::value::TensorElementType;
-
-use crate::model::ElementType;
 
 /// Types of numbers that go in and come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub fn bundle(graph_name: &str, change: impl Fn(&mut serde_json::Value)) -> temp
         "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["dark", "bright"]}],
         "thresholds": {"score": 0.25, "iou": 0.45},
         "verdict": {"rule": "any-detection"},
-        "digests": {"model.onnx": gstandon::model::digest(&bytes)}
+        "digests": {"model.onnx": andon_model::digest(&bytes)}
     });
     change(&mut manifest);
     std::fs::write(dir.path().join("model.onnx"), bytes).unwrap();
@@ -56,7 +56,7 @@ pub fn prove_by(bundle: &tempfile::TempDir, level: u8, verdict: &str, labels: &[
     let mut encoder = png::Encoder::new(std::fs::File::create(&at).unwrap(), 64, 64);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.write_header().unwrap().write_image_data(&[level; 64 * 64]).unwrap();
-    let sum = gstandon::model::digest(&std::fs::read(at).unwrap());
+    let sum = andon_model::digest(&std::fs::read(at).unwrap());
     edit(bundle, |m| {
         let sample = serde_json::json!({"image": name, "verdict": verdict, "labels": labels});
         match m["golden"].as_array_mut() {

@@ -7,9 +7,9 @@ use std::{
     process::ExitCode,
 };
 
+use andon_model::{self as model};
 use anyhow::{Context, Result};
 use clap::Args;
-use gstandon::model;
 
 use super::bar;
 use crate::cli::Usage;

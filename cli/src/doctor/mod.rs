@@ -82,7 +82,7 @@ impl Doctor {
         }
         init()?;
         let machine = machine::facts();
-        let model = self.model.as_deref().map(gstandon::model::open).transpose();
+        let model = self.model.as_deref().map(andon_model::open).transpose();
         if let Err(e) = runtime::info() {
             if !self.json {
                 println!("{}", machine_table(&machine));

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use andon_core::result::{Inference, ModelId, Status, Verdict};
-use gstandon::model::Thresholds;
+use andon_model::Thresholds;
 
 use super::{
     data::Sample,

@@ -29,21 +29,21 @@ use std::{
     str::FromStr,
 };
 
+use andon_model::{self as model, Manifest};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use gstandon::model::{self, Manifest};
-use indicatif::{ProgressBar, ProgressStyle};
-use tempfile::TempDir;
-
-use crate::cli::{Usage, init};
 use data::{Layout, Sample, Selection, Split, Which};
 use gate::Gate;
+use indicatif::{ProgressBar, ProgressStyle};
 use judge::{Judge, Judged};
 use maps::Mask;
 use measure::Measured;
 use metrics::Unit;
 use report::{Report, Versus};
+use tempfile::TempDir;
 use thresholds::Wish;
+
+use crate::cli::{Usage, init};
 
 /// Detections from here up are ranked; lower ones no longer move the average precision.
 const RANK_FROM: f32 = 0.01;

@@ -4,10 +4,10 @@
 use std::{fs, path::Path};
 
 use andon_core::result::{Fields, Part};
+use andon_model::{InputSource, Manifest, Pattern};
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
-use gstandon::model::{InputSource, Manifest, Pattern};
 use tempfile::TempDir;
 
 use super::{data::Sample, judge::decoder_of};

@@ -8,12 +8,12 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
-use clap::Args;
-use gstandon::model::{
+use andon_model::{
     Store,
     store::{Action, CHALLENGER, CHAMPION, Entry, Finding, PREVIOUS},
 };
+use anyhow::{Context, Result};
+use clap::Args;
 use serde::Serialize;
 
 use super::store::is_model;

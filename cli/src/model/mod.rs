@@ -10,9 +10,9 @@ mod text;
 
 use std::process::ExitCode;
 
+use andon_model::store::Note;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use gstandon::model::store::Note;
 
 /// Writes, checks and signs model bundles, and moves them in a store.
 #[derive(Args)]

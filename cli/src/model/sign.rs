@@ -8,9 +8,9 @@ use std::{
     process::ExitCode,
 };
 
+use andon_model::{self as model, Location, SIGNATURE, Trust, locate};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gstandon::model::{self, Location, SIGNATURE, Trust, locate};
 use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
 
 use super::bundle::replace;

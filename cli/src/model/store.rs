@@ -6,12 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Result;
-use clap::Args;
-use gstandon::model::{
+use andon_model::{
     Store,
     store::{CHAMPION, Moved},
 };
+use anyhow::Result;
+use clap::Args;
 
 use super::Noted;
 use crate::cli::Usage;

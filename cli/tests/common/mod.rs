@@ -72,7 +72,7 @@ pub fn bundle(folder: &Path, version: &str, graph: &str) -> PathBuf {
     std::fs::create_dir_all(bundle.join("golden")).unwrap();
     std::fs::write(bundle.join("model.onnx"), graph).unwrap();
     std::fs::write(bundle.join("golden/a.png"), "a picture").unwrap();
-    let digests = gstandon::model::digests(&bundle).unwrap();
+    let digests = andon_model::digests(&bundle).unwrap();
     let manifest = serde_json::json!({
         "schema": "andon.model/1", "name": "pcb", "version": version, "task": "detection",
         "inputs": [{"name": "images", "source": "image", "size": [64, 64]}],

@@ -5,16 +5,14 @@
 use std::path::Path;
 
 use andon_core::result::ModelId;
+use andon_model::{
+    Store,
+    store::{Action, CHAMPION, Note},
+};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{imp::ModelInfer, running::Running, swap::Cause};
-use crate::{
-    elements::watch::{Watched, watch},
-    model::{
-        Store,
-        store::{Action, CHAMPION, Note},
-    },
-};
+use crate::elements::watch::{Watched, watch};
 
 /// The file that tells where aliases point.
 const ALIASES: &str = "aliases.json";

@@ -171,7 +171,7 @@ pub(super) fn label_of(id: &ModelId) -> String {
 
 /// The element error for a model that cannot be loaded.
 pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
-    use crate::model::Error as M;
+    use andon_model::Error as M;
     use inference::Error as E;
     match error {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {

@@ -13,12 +13,12 @@ use std::{
 };
 
 use andon_core::result::{Fields, Part};
+use andon_model::{InputSource, Pattern};
 use parking_lot::Mutex;
 
 use super::share::{self, Member};
 use crate::{
     inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
-    model::{InputSource, Pattern},
     statistics::{guard::Baseline, reference::Reference},
 };
 

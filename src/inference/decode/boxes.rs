@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection};
+use andon_model::{BoxForm, Head};
 
 use super::{
     Outcome, Thresholds,
     masks::Prototypes,
     nms::{Candidate, Suppression, suppress},
 };
-use crate::{
-    inference::preprocess::Mapping,
-    model::{BoxForm, Head},
-};
+use crate::inference::preprocess::Mapping;
 
 /// Candidates of one frame, as a family's decoder finds them. Kept between frames.
 #[derive(Default)]

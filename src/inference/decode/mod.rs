@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! From the model's outputs to an outcome: one file a group of families, chosen by the manifest.
 //!
-//! A decoder sees the outputs of one frame ([`Tensor`], by [`crate::model::Role`]), in whatever type the graph answers,
+//! A decoder sees the outputs of one frame ([`Tensor`], by [`andon_model::Role`]), in whatever type the graph answers,
 //! and where the frame lies in the model's input ([`Mapping`]). What it says is in pixels of the frame.
 
 mod boxes;
@@ -17,12 +17,12 @@ mod yolo;
 use std::sync::Arc;
 
 use andon_core::result::{Anomaly, ClassScore, Detection, Inference, RawTensor, Segmentation, Status, Verdict};
+use andon_model::{self as model, BoxForm, Decoder, Head, Manifest, Output, Rule};
 use boxes::{Candidates, Finish};
 pub use outputs::{Data, Tensor};
 use outputs::{Roles, Views};
 
 use super::preprocess::Mapping;
-use crate::model::{self, BoxForm, Decoder, Head, Manifest, Output, Rule};
 
 /// From which score on; the manifest's, or the user's over them.
 pub type Thresholds = model::Thresholds;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The model's outputs as decoders read them: by role, as `f32`, whatever the graph answers in.
 
+use andon_model::{Output, Role};
 use half::f16;
-
-use crate::model::{Output, Role};
 
 /// Elements of an output, as the graph gives them.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +161,7 @@ impl Roles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Decoder;
+    use andon_model::Decoder;
 
     #[test]
     fn every_type_is_read_as_the_numbers_it_holds() {

@@ -4,13 +4,14 @@
 //! Layouts: TensorFlow's Object Detection API and torchvision (SSD); Carion et al., "End-to-End Object Detection with
 //! Transformers", 2020 (DETR); Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", 2023 (RT-DETR).
 
+use andon_model::{BoxForm, Head, Role, plain};
+
 use super::{
     Family, Outcome,
     boxes::{Candidates, to_pixels},
     masks::Prototypes,
     outputs::{View, Views},
 };
-use crate::model::{BoxForm, Head, Role, plain};
 
 /// Boxes (1, N, 4) or (N, 4): how many.
 fn boxes(view: &View<'_>) -> Result<usize, String> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the tests of the families share: a manifest in a few words, and one run.
 
+use andon_model::Manifest;
 use serde_json::{Value, json};
 
 use super::{Data, Decode, Mapping, Outcome, Tensor, Thresholds};
-use crate::model::Manifest;
 
 /// A model of 64×64 over a frame of 128×64: half the scale, 16 rows of padding above and below.
 pub const MAPPING: Mapping = Mapping { frame: [128, 64], model: [64, 64], offset: [0.0, 16.0], scale: [0.5, 0.5] };

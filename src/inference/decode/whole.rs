@@ -4,15 +4,13 @@
 use std::sync::Arc;
 
 use andon_core::result::{Anomaly, AnomalyMap, ClassScore, Mask, RawTensor, Segmentation, Share};
+use andon_model::{Activation, Role, Rule};
 
 use super::{
     Family, Outcome,
     outputs::{Data, Tensor, View, Views},
 };
-use crate::{
-    inference::preprocess::Mapping,
-    model::{Activation, Role, Rule},
-};
+use crate::inference::preprocess::Mapping;
 
 fn sigmoid(v: f32) -> f32 {
     1.0 / (1.0 + (-v).exp())

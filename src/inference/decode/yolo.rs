@@ -4,13 +4,14 @@
 //! Layouts: Ultralytics' documentation of its export formats (YOLOv5, v8 and later, YOLO26), Wang et al., "YOLOv7",
 //! 2022; Wang et al., "YOLOv10", 2024; Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021.
 
+use andon_model::{BoxForm, Head, Role};
+
 use super::{
     Family, Outcome,
     boxes::{Candidates, to_pixels},
     masks::Prototypes,
     outputs::{View, Views},
 };
-use crate::model::{BoxForm, Head, Role};
 
 /// An output as N candidates of R numbers: number `r` of candidate `i` lies at `i * step + r * stride`.
 #[derive(Clone, Copy)]
@@ -203,8 +204,8 @@ mod tests {
         Data,
         testing::{T, detector, found, listed, run, run_with},
     };
-    use crate::model::Thresholds;
     use andon_core::result::Verdict;
+    use andon_model::Thresholds;
     use serde_json::json;
 
     /// Centre, width, height of a box in the model's input, and where it lies in the frame.

@@ -2,8 +2,7 @@
 //! One row of the frame's components as one row of each of the model's channels, 0..255.
 
 use andon_core::image::YuvToRgb;
-
-use crate::model::Colour;
+use andon_model::Colour;
 
 /// Rows that conversion needs, kept from row to row.
 #[derive(Debug, Default)]

@@ -2,13 +2,13 @@
 //! The components that share a plane and its resolution on their way to the model's size, row by row.
 
 use andon_core::image::{Component, Image};
+use andon_model::Interpolation;
 
 use super::{
     mapping::Axis,
     rows::{self, Pixel},
     taps::{Rule, Taps},
 };
-use crate::model::Interpolation;
 
 /// Rows of one lane. Its tables are kept until the geometry changes, its memory for ever.
 #[derive(Debug, Default)]

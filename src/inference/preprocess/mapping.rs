@@ -2,8 +2,7 @@
 //! Where the frame lies in the model's input, and back.
 
 use andon_core::result::BoxPx;
-
-use crate::model::Resize;
+use andon_model::Resize;
 
 /// Where the frame lies in the model's input, both in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

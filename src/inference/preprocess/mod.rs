@@ -17,12 +17,11 @@ use andon_core::{
     image::{Format, Image, YuvToRgb},
     result::BoxPx,
 };
+use andon_model::{Colour, Input, Interpolation, Resize};
 use colours::{Row, Scratch};
 use lane::Lane;
 use mapping::Axis;
 use tensor::{Normalise, Number, Shape};
-
-use crate::model::{Colour, Input, Interpolation, Resize};
 
 pub use mapping::Mapping;
 pub use tensor::TensorMut;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tensor's numbers: their types, how pixel values become them, and where they go.
 
+use andon_model::Layout;
 use half::f16;
-
-use crate::model::Layout;
 
 /// One frame's part of a tensor to write.
 #[derive(Debug)]

@@ -4,15 +4,15 @@
 use std::{path::Path, sync::Arc};
 
 use andon_core::result::ModelId;
+use andon_model::{
+    Store,
+    store::{CHAMPION, Note},
+};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{super::imp::AbJoin, Auto, Rules};
 use crate::{
     meta::event::AbDecision,
-    model::{
-        Store,
-        store::{CHAMPION, Note},
-    },
     statistics::{agreement::Each, judgement::Decision, trial::Ruling},
 };
 

@@ -283,7 +283,7 @@ impl Manifest {
     }
 
     /// Everything that serde cannot check: the field and what is wrong with it.
-    pub(crate) fn check(&self) -> Result<(), (String, String)> {
+    pub fn check(&self) -> Result<(), (String, String)> {
         let bad = |field: &str, problem: String| Err((field.to_string(), problem));
         if self.schema != MODEL_SCHEMA {
             return bad("schema", format!("is '{}', must be '{MODEL_SCHEMA}'", self.schema));

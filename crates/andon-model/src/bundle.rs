@@ -14,7 +14,8 @@ use super::{
     Error, Golden, Location, Manifest, ModelInfo, Policy, Trust,
     files::{self, MANIFEST},
     golden::plain as plain_path,
-    locate::{self, in_a_store},
+    locate,
+    locate::in_a_store,
 };
 
 /// A model read from disk, checked, not yet in an engine.

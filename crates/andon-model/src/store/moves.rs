@@ -9,7 +9,7 @@ use super::{
     change::{Change, Writer},
     named,
 };
-use crate::model::files;
+use crate::files;
 
 /// What a move came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -374,7 +374,7 @@ mod tests {
 
     use super::*;
 
-    const PAGE: &str = include_str!("../../docs/models.md");
+    const PAGE: &str = include_str!("../../../docs/models.md");
 
     /// Names in the first column of the table whose head begins so.
     fn listed(head: &str) -> Vec<&'static str> {
