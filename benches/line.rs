@@ -7,9 +7,9 @@
 
 mod common;
 
+use andon_inference::pool;
 use common::{CASES, Case, Way, alone, bare, init, line, quantiles, ratios, shown, turns};
 use gst::prelude::*;
-use gstandon::inference::pool;
 
 const BLOCKS: usize = 50;
 

@@ -8,9 +8,9 @@ mod common;
 
 use std::{fs, path::Path};
 
+use andon_inference::runtime;
 use andon_model::{self as model, InputSource, Manifest};
 use common::{Case, Way, init, line, quantiles, ratios, shown, turns};
-use gstandon::inference::runtime;
 use ort::{
     session::{Session, SessionInputValue},
     value::Tensor,

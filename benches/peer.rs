@@ -34,8 +34,8 @@ fn main() {
         println!("this GStreamer has no onnxinference: run `make bench-peer`, which measures on Debian 13");
         return;
     }
-    let threads = gstandon::inference::runtime::cores();
-    let library = gstandon::inference::runtime::library().map(|l| l.display().to_string()).unwrap_or_default();
+    let threads = andon_inference::runtime::cores();
+    let library = andon_inference::runtime::library().map(|l| l.display().to_string()).unwrap_or_default();
     println!("\nonnxinference and modelinfer, {}, {library} ({runtime}), {threads} thread(s)", gst::version_string());
     println!("net of the source, time a frame; median [5 %, 95 %] of {BLOCKS} blocks of 12 frames");
     println!(

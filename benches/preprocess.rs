@@ -10,9 +10,9 @@
 use std::hint::black_box;
 
 use andon_core::image::{Colorimetry, Format, Image, Plane};
+use andon_inference::{Preprocessor, TensorMut};
 use andon_model::Input;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use gstandon::inference::{Preprocessor, TensorMut};
 
 /// One way from a frame to a tensor.
 struct Case {

@@ -7,7 +7,6 @@
 pub mod board;
 pub mod capture;
 pub mod elements;
-pub mod inference;
 pub mod meta;
 pub mod statistics;
 

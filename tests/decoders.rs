@@ -11,9 +11,9 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Plane},
     result::{Detection, Mask, Verdict},
 };
+use andon_inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor, TensorMut};
 use andon_model::Manifest;
 use common::{launch, play, root, runtime};
-use gstandon::inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor, TensorMut};
 use half::f16;
 use serde::Deserialize;
 use serde_json::json;

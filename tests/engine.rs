@@ -15,8 +15,8 @@ use andon_core::{
     image::{Image, Plane},
     result::{Fields, Status, Verdict},
 };
+use andon_inference::{Batcher, Cancel, Engine, Error, Job, Lane, Options, Outcome, Thresholds};
 use common::{root, runtime};
-use gstandon::inference::{Batcher, Cancel, Engine, Error, Job, Lane, Options, Outcome, Thresholds};
 
 /// So long that a test which waits for it has failed.
 const FOR_EVER: Duration = Duration::from_secs(3600);

@@ -9,12 +9,10 @@ mod common;
 
 use std::{process::Command, sync::OnceLock};
 
+use andon_inference::{Engine, Options};
 use common::{jsons, launch, play, play_until_end, root};
 use gst::prelude::*;
-use gstandon::{
-    inference::{Engine, Options},
-    meta::message::json_of,
-};
+use gstandon::meta::message::json_of;
 
 /// Set in the child.
 const INSIDE: &str = "ANDON_TEST_OPENVINO";

@@ -7,8 +7,8 @@ mod common;
 use std::{fs, sync::Arc, thread, time::Instant};
 
 use andon_core::{image::Image, result::Fields};
+use andon_inference::{Cancel, Engine, Job, Options};
 use common::runtime;
-use gstandon::inference::{Cancel, Engine, Job, Options};
 use parking_lot::{Mutex, MutexGuard};
 
 /// The tests of this file count the process's threads: one at a time.
@@ -60,7 +60,7 @@ fn threads_of_the_engine_have_normal_priority_though_the_loaders_is_low() {
     let _alone = alone();
     let own = nice_of("")[0];
     // As creating the element does.
-    gstandon::inference::pool::start();
+    andon_inference::pool::start();
     let (engine, heir) = thread::spawn(|| {
         humble();
         // What would happen to a thread that the loader made itself.
@@ -119,7 +119,7 @@ fn what_would_be_denormal_is_zero_with_one_thread_and_with_several() {
 #[test]
 fn the_model_of_denormals_has_them() {
     let _alone = alone();
-    let environment = gstandon::inference::runtime::environment().unwrap();
+    let environment = andon_inference::runtime::environment().unwrap();
     let graph = common::root().join("benches/models/denormal.onnx");
     let builder = ort::session::Session::builder(environment).unwrap().with_intra_threads(1).unwrap();
     let mut bare = { builder }.commit_from_file(graph).unwrap();

@@ -7,8 +7,8 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
     result::BoxPx,
 };
+use andon_inference::{Preprocessor, TensorMut};
 use andon_model::{Input, Layout};
-use gstandon::inference::{Preprocessor, TensorMut};
 use half::f16;
 use serde::Deserialize;
 

@@ -3,8 +3,8 @@
 
 mod common;
 
+use andon_inference::{Engine, Error, Options, Provider};
 use common::{root, runtime};
-use gstandon::inference::{Engine, Error, Options, Provider};
 
 fn load(providers: &str, strict: bool) -> Result<Engine, Error> {
     runtime();

@@ -7,7 +7,7 @@ mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use gstandon::inference::runtime;
+use andon_inference::runtime;
 
 /// Set in the child, to the text that the error must have.
 const EXPECTS: &str = "ANDON_TEST_EXPECTS";

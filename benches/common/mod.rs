@@ -74,7 +74,7 @@ pub const CASES: [Case; 4] = [
 pub fn init() -> &'static str {
     gst::init().expect("GStreamer is installed");
     gstandon::plugin_register_static().expect("the plugin registers once");
-    gstandon::inference::runtime::info().expect("ONNX Runtime is found: run this by `make bench`")
+    andon_inference::runtime::info().expect("ONNX Runtime is found: run this by `make bench`")
 }
 
 /// The 5 % quantile, the median and the 95 % quantile.
@@ -147,7 +147,7 @@ pub fn ratios(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
 /// The bare engine as its users run it: one tensor, filled once, and `run`. `set` sets up what a session of so many
 /// threads is to have beyond the defaults.
 pub fn bare(case: &Case, set: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>) -> Way<'static> {
-    let environment = gstandon::inference::runtime::environment().expect("main has loaded it");
+    let environment = andon_inference::runtime::environment().expect("main has loaded it");
     let load = || set(Session::builder(environment)?)?.commit_from_file(case.graph());
     let mut session = load().expect("the model loads");
     let shape = case.shape();

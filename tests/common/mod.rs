@@ -43,7 +43,7 @@ fn point_to_runtime() {
 #[track_caller]
 pub fn runtime() {
     init();
-    if let Err(e) = gstandon::inference::runtime::info() {
+    if let Err(e) = andon_inference::runtime::info() {
         panic!("{e}; or run `make setup`");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{env::consts, fs, path::Path};
 
-use gstandon::inference::runtime;
+use andon_inference::runtime;
 
 /// Facts and their names, in the order to be shown.
 pub fn facts() -> Vec<(&'static str, String)> {

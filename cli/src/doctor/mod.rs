@@ -8,14 +8,14 @@ mod trial;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use andon_inference::{Provider, asked_for, runtime};
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
-use gstandon::inference::{Provider, asked_for, runtime};
 use serde::Serialize;
+use trial::{Ran, Told, Trial};
 
 use crate::{cli::init, table::table};
-use trial::{Ran, Told, Trial};
 
 /// Tells what this machine offers, and which execution provider actually runs a model, with the time of each.
 #[derive(Args)]

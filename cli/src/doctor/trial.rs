@@ -12,12 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_inference::{Engine, Error, Options};
 use anyhow::{Context, Result, anyhow, bail};
 use gst::prelude::*;
-use gstandon::{
-    inference::{Engine, Error, Options},
-    meta::message::json_of,
-};
+use gstandon::meta::message::json_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -145,7 +143,7 @@ pub fn here(model: &str, provider: &str, frames: u32, threads: u32) -> Told {
 
 fn tried(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Ran> {
     init()?;
-    gstandon::inference::runtime::info()?;
+    andon_inference::runtime::info()?;
     let folder = Folder::new("profile")?;
     let options = Options {
         providers: provider.into(),

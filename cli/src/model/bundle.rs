@@ -7,10 +7,10 @@ use std::{
     process::ExitCode,
 };
 
+use andon_inference::{Described, Engine, Hints, Options, describe};
 use andon_model::{self as model, Manifest, SIGNATURE, Source};
 use anyhow::{Context, Result};
 use clap::Args;
-use gstandon::inference::{Described, Engine, Hints, Options, describe};
 
 use super::text;
 use crate::table::table;

@@ -8,10 +8,10 @@ use std::{
     process::ExitCode,
 };
 
+use andon_inference::{Described, Engine, Hints, Options, Unknown, describe};
 use andon_model::{self as model, Manifest};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use gstandon::inference::{Described, Engine, Hints, Options, Unknown, describe};
 
 use super::bundle::{replace, write_digests};
 use crate::cli::Usage;

@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use andon_inference::Cancel;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::imp::{CAT, ModelInfer};
-use crate::inference::Cancel;
 
 impl ModelInfer {
     /// Leaves an event for the streaming thread, between two frames.

@@ -7,6 +7,7 @@ use std::sync::{
 };
 
 use andon_core::result::Fields;
+use andon_inference::{Cancel, Templates, pool};
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
@@ -27,7 +28,6 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    inference::{Cancel, Templates, pool},
     meta::{self, event::AndonEvent},
 };
 

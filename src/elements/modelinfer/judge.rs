@@ -8,6 +8,7 @@ use andon_core::{
     image::Image,
     result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
+use andon_inference::{self as inference, Cancel, Job, Outcome, Template};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
@@ -16,10 +17,7 @@ use super::{
     settings::{Live, On},
     stage2::{self, Looked},
 };
-use crate::{
-    inference::{self, Cancel, Job, Outcome, Template},
-    meta,
-};
+use crate::meta;
 
 /// What becomes of a frame.
 pub(super) enum Plan {

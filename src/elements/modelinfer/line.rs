@@ -12,6 +12,7 @@ use std::{
 };
 
 use andon_core::result::{Arm, ModelId, Status};
+use andon_inference::{Cancel, Outcome};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
@@ -28,7 +29,6 @@ use super::{
 };
 use crate::{
     elements::reference,
-    inference::{Cancel, Outcome},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, StreamContext},
 };
 

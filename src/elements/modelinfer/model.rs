@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use andon_inference::{self as inference, Templates};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     running::Running,
     swap::{Cause, Report},
 };
-use crate::inference::{self, Templates};
 
 impl ModelInfer {
     pub(super) fn model(&self) -> String {

@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use andon_core::result::{Inference, ModelId};
+use andon_inference::{self as inference, Outcome};
 
 use super::{
     running::Running,
     swap::{Cause, Change},
 };
-use crate::{
-    inference::{self, Outcome},
-    meta::message,
-};
+use crate::meta::message;
 
 /// `andon/inference`: one frame's outcome.
 pub(super) fn inference(element: &super::ModelInfer, i: &Inference) {

@@ -13,14 +13,12 @@ use std::{
 };
 
 use andon_core::result::{Fields, Part};
+use andon_inference::{self as inference, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates};
 use andon_model::{InputSource, Pattern};
 use parking_lot::Mutex;
 
 use super::share::{self, Member};
-use crate::{
-    inference::{self, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates},
-    statistics::{guard::Baseline, reference::Reference},
-};
+use crate::statistics::{guard::Baseline, reference::Reference};
 
 /// What to load, and how.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,10 +3,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use andon_inference::{self as inference};
 use andon_model::{self as model};
 
 use super::running::{Ask, Batch};
-use crate::inference;
 
 /// What a failure of the model does to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

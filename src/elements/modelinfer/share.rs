@@ -11,10 +11,10 @@ use std::{
 };
 
 use andon_core::result::Arm;
+use andon_inference::{self as inference, Batcher, Engine, Options};
 use parking_lot::Mutex;
 
 use super::running::Ask;
-use crate::inference::{self, Batcher, Engine, Options};
 
 /// What has to be alike to be shared.
 #[derive(Clone, Debug, PartialEq)]

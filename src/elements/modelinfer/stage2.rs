@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection, Inference, Status, Verdict};
-
-use crate::inference::{self, Outcome};
+use andon_inference::{self as inference, Outcome};
 
 /// What was looked at.
 #[derive(Debug)]

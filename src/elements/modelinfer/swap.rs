@@ -17,13 +17,13 @@ use std::{
 };
 
 use andon_core::result::ModelId;
+use andon_inference::{self as inference};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
     follow,
     running::{Ask, Running},
 };
-use crate::inference;
 
 /// Why one model follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

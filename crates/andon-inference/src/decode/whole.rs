@@ -10,7 +10,7 @@ use super::{
     Family, Outcome,
     outputs::{Data, Tensor, View, Views},
 };
-use crate::inference::preprocess::Mapping;
+use crate::preprocess::Mapping;
 
 fn sigmoid(v: f32) -> f32 {
     1.0 / (1.0 + (-v).exp())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use andon_core::result::Mask;
 
 use super::{boxes::to_frame, nms::Candidate, outputs::View};
-use crate::inference::preprocess::Mapping;
+use crate::preprocess::Mapping;
 
 /// Where the masks of candidates come from.
 pub(super) enum Prototypes<'a> {

@@ -11,7 +11,7 @@ use super::{
     masks::Prototypes,
     nms::{Candidate, Suppression, suppress},
 };
-use crate::inference::preprocess::Mapping;
+use crate::preprocess::Mapping;
 
 /// Candidates of one frame, as a family's decoder finds them. Kept between frames.
 #[derive(Default)]
