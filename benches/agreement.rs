@@ -10,8 +10,8 @@
 use std::hint::black_box;
 
 use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
+use andon_statistics::agreement::Agreement;
 use criterion::{BenchmarkId, Criterion};
-use gstandon::statistics::agreement::Agreement;
 
 /// Name, and boxes of each arm.
 const CASES: [(&str, usize); 4] = [("no-boxes", 0), ("3-boxes", 3), ("30-boxes", 30), ("300-boxes", 300)];

@@ -14,7 +14,7 @@
 use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
 
 use andon_core::image::Image;
-use gstandon::statistics::{
+use andon_statistics::{
     calibration::Calibrator,
     detector::{Calibration, Detector},
     features::Row,

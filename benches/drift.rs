@@ -6,7 +6,7 @@
 use std::{hint::black_box, time::Instant};
 
 use andon_core::image::{Colorimetry, Format, Image, Plane};
-use gstandon::statistics::meter::{Config, Meter, Stamp};
+use andon_statistics::meter::{Config, Meter, Stamp};
 
 const CALLS: usize = 400;
 const POOL: usize = 8;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gstandon::statistics::judgement::{Cell, Decision, Design, Judge, Limits, PROMOTE_SHARE, Plan, Ticket};
+use andon_statistics::judgement::{Cell, Decision, Design, Judge, Limits, PROMOTE_SHARE, Plan, Ticket};
 
 /// xorshift64*.
 struct Random(u64);

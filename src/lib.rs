@@ -8,7 +8,6 @@ pub mod board;
 pub mod capture;
 pub mod elements;
 pub mod meta;
-pub mod statistics;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     elements::register(plugin)

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict};
-use gstandon::statistics::{
+use andon_statistics::{
     agreement::{Agreement, Frames, Report},
     histogram::RELATIVE_ERROR,
 };

@@ -2,7 +2,7 @@
 //! Distances and tests for change on 1,000 random series, held to what scipy and river make of the same series
 //! (tests/oracles/drift.py). `--nocapture` shows the table.
 
-use gstandon::statistics::{
+use andon_statistics::{
     adwin::Adwin,
     distance::{Bins, jensen_shannon, kolmogorov_p, kolmogorov_smirnov, psi, wasserstein},
     page_hinkley::PageHinkley,

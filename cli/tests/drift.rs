@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use andon_statistics::meter::Snapshot;
 use common::{andon, arg, fails, ok};
-use gstandon::statistics::meter::Snapshot;
 
 /// Snow under a lamp, and then, for so many frames, under a dimmer one; recorded as JSON lines.
 fn record(folder: &Path, dim: u32) -> PathBuf {

@@ -5,8 +5,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use andon_statistics::{meter::References, reference::Reference};
 use common::{arg, fails, ok};
-use gstandon::statistics::{meter::References, reference::Reference};
 
 /// A video of snow, so many frames of it.
 fn video(folder: &Path, frames: u32) -> PathBuf {

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use andon_core::result::ModelId;
-
-use crate::statistics::reference::Reference;
+use andon_statistics::reference::Reference;
 
 /// A reference in a structure.
 #[derive(Clone, glib::Boxed)]

@@ -172,7 +172,7 @@ pub fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use andon_core::result::{Arm, Frame, Inference, Verdict};
-    use gstandon::statistics::agreement::{Agreement, Frames};
+    use andon_statistics::agreement::{Agreement, Frames};
     use serde_json::json;
 
     #[test]

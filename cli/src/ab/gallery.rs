@@ -11,11 +11,9 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId};
+use andon_statistics::agreement::{Why, difference};
 use gst::prelude::*;
-use gstandon::{
-    meta::{AndonFrameMeta, AndonInferenceMeta, read_any},
-    statistics::agreement::{Why, difference},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, read_any};
 
 use super::figures::{Arms, Figures};
 

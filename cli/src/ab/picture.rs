@@ -4,11 +4,11 @@
 use std::fmt::Write;
 
 use andon_core::result::{Detection, Inference};
-use anyhow::Result;
-use gstandon::statistics::{
+use andon_statistics::{
     agreement::Why,
     matching::{Matching, matched},
 };
+use anyhow::Result;
 
 use super::{figures::decimal, gallery::Picture};
 use crate::report::{

@@ -4,8 +4,9 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use andon_core::result::Verdict;
+use andon_statistics::agreement::Why;
 use gst::prelude::*;
-use gstandon::{meta::event, statistics::agreement::Why};
+use gstandon::meta::event;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -10,14 +10,12 @@ use std::{
 };
 
 use andon_core::result::Arm;
+use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
-use gstandon::{
-    capture::{Role, Tag},
-    statistics::agreement::{Why, difference},
-};
+use gstandon::capture::{Role, Tag};
 
 use super::{
     bar,

@@ -8,10 +8,8 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId, Status, Verdict};
-use gstandon::{
-    meta::{AndonInferenceMeta, message::json_of},
-    statistics::agreement::{Scored, Table},
-};
+use andon_statistics::agreement::{Scored, Table};
+use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 use crate::drift::{Change, Course, Document};

@@ -39,7 +39,7 @@ pub fn rows(c: &Collector) -> Vec<Vec<String>> {
             false => NONE.into(),
         });
         let [va, vb] = verdicts;
-        let both = |of: fn(&gstandon::statistics::agreement::Scored) -> u64| {
+        let both = |of: fn(&andon_statistics::agreement::Scored) -> u64| {
             arms.map(|arm| if arm.was_asked() { of(&arm.scored).to_string() } else { NONE.into() }).join(" / ")
         };
         vec![

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use gstandon::statistics::meter::SCHEMA;
+use andon_statistics::meter::SCHEMA;
 use serde_json::{Deserializer, Value};
 
 use super::course::{Course, Document};

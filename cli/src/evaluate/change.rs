@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use gstandon::statistics::random::Random;
+use andon_statistics::random::Random;
 use image::{ImageBuffer, Luma, Rgb, imageops};
 
 /// One change of every picture of a set.

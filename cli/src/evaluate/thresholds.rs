@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use andon_core::result::Verdict;
-use gstandon::statistics::random::Random;
+use andon_statistics::random::Random;
 use serde::Serialize;
 
 use super::{

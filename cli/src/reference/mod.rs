@@ -10,17 +10,15 @@ use std::{
     process::ExitCode,
 };
 
+use andon_statistics::{
+    meter::{References, Set},
+    reference::Reference,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use comfy_table::CellAlignment;
 use gst::prelude::*;
-use gstandon::{
-    capture,
-    statistics::{
-        meter::{References, Set},
-        reference::Reference,
-    },
-};
+use gstandon::capture;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{

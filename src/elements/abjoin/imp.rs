@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
 };
 
+use andon_statistics::judgement::Design;
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Condvar;
 
@@ -20,10 +21,11 @@ use super::{
     waiting::Queue,
 };
 use crate::{
-    elements::abtee::flow_of,
-    elements::shell::{self, Sink, Src},
+    elements::{
+        abtee::flow_of,
+        shell::{self, Sink, Src},
+    },
     meta::StreamContext,
-    statistics::judgement::Design,
 };
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =

@@ -4,6 +4,10 @@
 use std::sync::Arc;
 
 use andon_core::result::{Arm, Inference, ModelId, monotonic_ns};
+use andon_statistics::{
+    agreement::{Agreement, Each, Report, Seen},
+    judgement::Design,
+};
 use gst::subclass::prelude::*;
 
 use super::{
@@ -11,10 +15,6 @@ use super::{
     judging::News,
     pairing::FromA,
     score,
-};
-use crate::statistics::{
-    agreement::{Agreement, Each, Report, Seen},
-    judgement::Design,
 };
 
 /// What both threads keep together.

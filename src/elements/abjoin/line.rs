@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, mem, sync::Arc};
 
 use andon_core::result::{Arm, Arms, Frame, Inference};
+use andon_statistics::judgement::Design;
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
 
@@ -13,13 +14,10 @@ use super::{
     pairing::{Arrival, FromA, Name},
     waiting::{Held, Item},
 };
-use crate::{
-    meta::{
-        AndonFrameMeta, AndonInferenceMeta,
-        event::{AndonEvent, Split},
-        read_any, scaled,
-    },
-    statistics::judgement::Design,
+use crate::meta::{
+    AndonFrameMeta, AndonInferenceMeta,
+    event::{AndonEvent, Split},
+    read_any, scaled,
 };
 
 /// Frames in a row of which a candidate in the shadow has not spoken when it is taken for dead.

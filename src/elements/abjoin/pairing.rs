@@ -6,9 +6,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use andon_core::result::Inference;
+use andon_statistics::agreement::Frames;
 use uuid::Uuid;
-
-use crate::statistics::agreement::Frames;
 
 /// Frames that have gone on, and outcomes that came ahead of theirs, that are remembered.
 const MOST_REMEMBERED: usize = 1024;

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 
 use andon_core::result::{ModelId, Verdict};
+use andon_statistics::{
+    agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
+    trial::{Ruling, Wanted},
+};
 use gst::prelude::*;
 
-use crate::{
-    meta::message,
-    statistics::{
-        agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
-        trial::{Ruling, Wanted},
-    },
-};
+use crate::meta::message;
 
 /// Posts `andon/ab`.
 pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
@@ -191,8 +189,8 @@ fn json(value: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::agreement::Agreement;
     use andon_core::result::{Arm, Frame, Inference, Verdict};
+    use andon_statistics::agreement::Agreement;
 
     #[test]
     fn stats_tell_the_run_the_last_parts_and_what_each_arm_said_alone() {

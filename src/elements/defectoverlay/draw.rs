@@ -9,13 +9,13 @@
 use std::fmt::Write;
 
 use andon_core::result::{Arm, BoxPx, Inference, Mask, Status, Verdict};
+use andon_statistics::matching::matched;
 
 use super::{
     canvas::{CELL, Canvas, Rgb},
     legend,
     shape::Stroke,
 };
-use crate::statistics::matching::matched;
 
 const SKY: Rgb = [86, 180, 233];
 const ORANGE: Rgb = [230, 159, 0];

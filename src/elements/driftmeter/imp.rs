@@ -6,6 +6,10 @@ use std::{
     sync::{LazyLock, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
 };
 
+use andon_statistics::{
+    meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
+    window::Slow,
+};
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
@@ -29,10 +33,6 @@ use crate::{
     meta::{
         event::{AndonEvent, Drift},
         message, video,
-    },
-    statistics::{
-        meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
-        window::Slow,
     },
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the user asked for.
 
-use crate::statistics::meter::Config;
+use andon_statistics::meter::Config;
 
 pub(super) const DEFAULT_LEARN_FRAMES: u32 = 120;
 /// The reference's rows are kept while learning: 10,000 of them take 4 MB.

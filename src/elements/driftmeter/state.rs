@@ -4,13 +4,11 @@
 use std::{borrow::Cow, sync::mpsc::Sender};
 
 use andon_core::result::{Fields, Part, Purpose, monotonic_ns};
+use andon_statistics::meter::{Bank, Report, Stamp};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
-use crate::{
-    meta::{StreamContext, read_any, video},
-    statistics::meter::{Bank, Report, Stamp},
-};
+use crate::meta::{StreamContext, read_any, video};
 
 /// What runs between start and stop.
 pub(super) struct State {

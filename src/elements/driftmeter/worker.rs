@@ -12,13 +12,11 @@ use std::{
     time::Duration,
 };
 
+use andon_statistics::{calibration::Lesson, meter::Fingerprint};
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, DriftMeter};
-use crate::{
-    capture,
-    statistics::{calibration::Lesson, meter::Fingerprint},
-};
+use crate::capture;
 
 /// How often the state is kept where nothing happens.
 const KEEP: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! After a swap to another version: guards watch it for its first parts, and go back where it fails them.
 //!
-//! What the guards decide by is in [`crate::statistics`]; here frames and parts are handed to them, and what they say is
+//! What the guards decide by is in [`andon_statistics`]; here frames and parts are handed to them, and what they say is
 //! done: the model before runs from the next frame on, and the one that failed is refused from then on.
 
 use std::{
@@ -15,11 +15,11 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId, PartVerdict, Purpose, Verdict};
+use andon_statistics::guard::{Baseline, Limits, Probation as Guards};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::{imp::ModelInfer, report, running::Running, swap::Change};
-use crate::statistics::guard::{Baseline, Limits, Probation as Guards};
 
 /// How long a model that failed waits for its last frames to leave before it is let go, and how often it looks.
 const LEAVING: Duration = Duration::from_secs(10);

@@ -15,10 +15,10 @@ use std::{
 use andon_core::result::{Fields, Part};
 use andon_inference::{self as inference, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates};
 use andon_model::{InputSource, Pattern};
+use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
 
 use super::share::{self, Member};
-use crate::statistics::{guard::Baseline, reference::Reference};
 
 /// What to load, and how.
 #[derive(Clone, Debug, PartialEq)]

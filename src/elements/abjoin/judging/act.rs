@@ -8,13 +8,11 @@ use andon_model::{
     Store,
     store::{CHAMPION, Note},
 };
+use andon_statistics::{agreement::Each, judgement::Decision, trial::Ruling};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{super::imp::AbJoin, Auto, Rules};
-use crate::{
-    meta::event::AbDecision,
-    statistics::{agreement::Each, judgement::Decision, trial::Ruling},
-};
+use crate::meta::event::AbDecision;
 
 impl AbJoin {
     /// Does what `auto` asks for; answers what was done, or why it was not.

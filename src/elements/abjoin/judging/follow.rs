@@ -6,14 +6,12 @@ use std::{
     sync::Arc,
 };
 
+use andon_statistics::trial::{MOST_AHEAD, Taken, Trial};
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
 use super::{super::imp::AbJoin, News, labels::Labels};
-use crate::{
-    elements::watch::{Watched, watch},
-    statistics::trial::{MOST_AHEAD, Taken, Trial},
-};
+use crate::elements::watch::{Watched, watch};
 
 impl AbJoin {
     /// Reads and watches the file that the property `labels` names; none else.

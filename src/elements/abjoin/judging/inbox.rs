@@ -8,12 +8,11 @@ use std::{
 };
 
 use andon_core::result::{ModelId, Status};
-use parking_lot::{Condvar, Mutex};
-
-use crate::statistics::{
+use andon_statistics::{
     agreement::{Each, LonePart, PairedPart, Report},
     judgement::Design,
 };
+use parking_lot::{Condvar, Mutex};
 
 /// News that may wait; more only where the judging thread has stood still for minutes.
 const MOST: usize = 65_536;
@@ -163,7 +162,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::agreement::{Agreement, Frames};
+    use andon_statistics::agreement::{Agreement, Frames};
 
     fn worker(inbox: &Inbox) -> usize {
         let (mut seen, mut news) = (0, VecDeque::new());

@@ -29,19 +29,17 @@ pub(super) use self::{
     },
 };
 use andon_core::result::{ModelId, Verdict, run_id};
+use andon_statistics::{
+    agreement::{Each, Seen},
+    judgement::{Decision, Design},
+    trial::{Taken, Trial, Wanted},
+};
 
 use super::{
     imp::{AbJoin, CAT},
     score,
 };
-use crate::{
-    elements::watch::Watched,
-    statistics::{
-        agreement::{Each, Seen},
-        judgement::{Decision, Design},
-        trial::{Taken, Trial, Wanted},
-    },
-};
+use crate::elements::watch::Watched;
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);

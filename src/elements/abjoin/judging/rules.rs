@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! By what the candidate is judged, and what may be done about it.
 
-use crate::statistics::{
+use andon_statistics::{
     judgement::{Limits, Plan},
     trial,
 };

@@ -3,7 +3,7 @@
 
 use andon_core::result::Arm;
 
-use crate::statistics::judgement::{Cell, Design, Mixture};
+use crate::judgement::{Cell, Design, Mixture};
 
 /// Tests "b's share of ng less a's is at most m", and the same the other way round, after every part.
 ///

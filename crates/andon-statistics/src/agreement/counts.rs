@@ -11,10 +11,10 @@ use super::{
     boxes::{Boxes, Labels, Sums},
     table::Table,
 };
-use crate::statistics::histogram::{Bucket, Histogram};
+use crate::histogram::{Bucket, Histogram};
 
 /// Quantiles of the time that an arm's answers took, µs: at most 1/128 of themselves above the exact nearest rank, never
-/// below ([`RELATIVE_ERROR`](crate::statistics::histogram::RELATIVE_ERROR)). 0 before the first answer.
+/// below ([`RELATIVE_ERROR`](crate::histogram::RELATIVE_ERROR)). 0 before the first answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Median.

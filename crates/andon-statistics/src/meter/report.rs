@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Meter, Mode, Stamp, State, running::Running};
-use crate::statistics::{
+use crate::{
     detector::Watch,
     features::{COUNT, SPECS},
 };

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use andon_core::result::Verdict;
 
-use crate::statistics::judgement::{Cell, Ticket};
+use crate::judgement::{Cell, Ticket};
 
 /// Parts whose label is wanted, and others, that are remembered; beyond it the oldest are forgotten.
 pub const MOST_WANTED: usize = 100_000;

@@ -379,7 +379,7 @@ fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::testing::{Canvas, Random};
+    use crate::testing::{Canvas, Random};
     use andon_core::image::{Matrix, Plane};
 
     fn measure(canvas: &Canvas) -> Row {

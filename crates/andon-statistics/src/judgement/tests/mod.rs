@@ -4,7 +4,7 @@
 use andon_core::result::{Arm, Verdict};
 
 use super::{evidence::Quantity, mixture::Mixture, *};
-use crate::statistics::testing::Random;
+use crate::testing::Random;
 
 mod chance;
 

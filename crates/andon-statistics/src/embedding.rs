@@ -141,7 +141,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::testing;
+    use crate::testing;
 
     fn embedding(random: &mut testing::Random, shift: f64) -> Arc<[f32]> {
         (0..32).map(|i| (random.normal() + if i < 4 { shift } else { 0.0 }) as f32).collect()

@@ -408,7 +408,7 @@ pub(super) fn describe(feature: usize, ticks: impl Iterator<Item = f64> + Clone)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::testing::Random;
+    use crate::testing::Random;
 
     fn ar(rho: f64, n: usize, seed: u64) -> Vec<Row> {
         let mut random = Random::new(seed);

@@ -16,7 +16,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::boxes::Apart;
-use crate::statistics::matching::Matcher;
+use crate::matching::Matcher;
 
 /// In what two models differ on a frame; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use andon_core::result::Inference;
 
 use super::{Config, Counts, Stamp, State, Status};
-use crate::statistics::{
+use crate::{
     cause::{self, Cause},
     detector::Detector,
     features::*,

@@ -81,7 +81,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::testing::Random;
+    use crate::testing::Random;
     use andon_core::result::{Arm, Frame, Verdict};
 
     fn say(words: &mut Words, id: u64, ng: bool) {

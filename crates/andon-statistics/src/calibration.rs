@@ -305,7 +305,7 @@ fn mean(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{reference::normals, testing};
+    use crate::{reference::normals, testing};
 
     #[test]
     fn an_exponential_tail_is_found_again_and_goes_on_beyond_the_sample() {

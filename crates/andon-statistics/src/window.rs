@@ -250,7 +250,7 @@ impl Feature {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{
+    use crate::{
         calibration::Calibrator,
         detector::Detector,
         features::{LUMA, NOISE, SHARPNESS, UNKNOWN},

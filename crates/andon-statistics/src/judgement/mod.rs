@@ -51,7 +51,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::statistics) use self::mixture::Mixture;
+pub(crate) use self::mixture::Mixture;
 use serde::Serialize;
 
 use self::{

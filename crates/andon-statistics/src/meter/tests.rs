@@ -4,7 +4,7 @@
 use andon_core::result::{Arm, Detection, Frame, ModelId, Verdict};
 
 use super::*;
-use crate::statistics::testing::{Canvas, Random};
+use crate::testing::{Canvas, Random};
 
 const CONFIG: Config = Config { learn_frames: 60, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 4 };
 

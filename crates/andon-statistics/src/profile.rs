@@ -174,7 +174,7 @@ fn dot(a: &[i16], b: &[i16]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{
+    use crate::{
         pixels::Extractor,
         testing::{Canvas, Random},
     };

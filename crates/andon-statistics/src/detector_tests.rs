@@ -2,7 +2,7 @@
 //! The detector on series whose change is known.
 
 use super::*;
-use crate::statistics::{reference::normals, testing::Random};
+use crate::{reference::normals, testing::Random};
 
 const FEATURES: usize = 12;
 

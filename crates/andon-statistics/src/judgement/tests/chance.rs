@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{super::*, EVEN, SPARSE, give, judge};
-use crate::statistics::testing::Random;
+use crate::testing::Random;
 
 /// Chances of ok-ok, ok-ng, ng-ok and ng-ng, of good parts and of defective ones; a tenth is defective.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 //! Guards against simulated lines, and against the numbers of tests/oracles/guard.py.
 
 use super::*;
-use crate::statistics::testing::Random;
+use crate::testing::Random;
 
 /// Limits under which each of `guards` may be wrong with the chance 0.05.
 fn watched(probation: u64, guards: u8) -> Limits {
