@@ -5,7 +5,6 @@
 //! test boards and knows only `result` and `image`.
 
 pub mod board;
-pub mod capture;
 pub mod elements;
 pub mod meta;
 

@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex, mpsc},
 };
 
+use andon_capture::{Kind, Role, Sidecar};
 use andon_core::result::{Arm, Frame, Verdict};
 use common::{
     WATCHDOG, init, launch, play,
@@ -21,12 +22,9 @@ use common::{
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoInfo, prelude::*};
-use gstandon::{
-    capture::{Kind, Role, Sidecar},
-    meta::{
-        AndonFrameMeta, AndonInferenceMeta,
-        event::{AndonEvent, Drift, Late},
-    },
+use gstandon::meta::{
+    AndonFrameMeta, AndonInferenceMeta,
+    event::{AndonEvent, Drift, Late},
 };
 
 /// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.

@@ -5,16 +5,14 @@ mod common;
 
 use std::{fs, path::Path, sync::Arc};
 
+use andon_capture::{Kind, Sidecar};
 use andon_core::result::{Arm, Frame, Inference, Part, Status, Verdict};
 use common::{
     launch, play,
     sampler::{Capture, captures, harness, harness_to, ids, outcome, push, stat, stop, wait_for, with_extension},
 };
 use gst::prelude::*;
-use gstandon::{
-    capture::{Kind, Sidecar},
-    meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent},
-};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 use serde_json::json;
 
 fn kinds(capture: &Capture) -> Vec<Kind> {

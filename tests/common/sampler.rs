@@ -7,15 +7,13 @@ use std::{
     sync::Arc,
 };
 
+use andon_capture::Sidecar;
 use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
 use gst::prelude::*;
 use gst_check::Harness;
-use gstandon::{
-    capture::Sidecar,
-    meta::{
-        AndonFrameMeta,
-        event::{AndonEvent, Late},
-    },
+use gstandon::meta::{
+    AndonFrameMeta,
+    event::{AndonEvent, Late},
 };
 
 use super::{WATCHDOG, init};

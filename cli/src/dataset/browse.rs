@@ -9,13 +9,13 @@ use std::{
     process::ExitCode,
 };
 
+use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
-use gstandon::capture::{Role, Tag};
 
 use super::{
     bar,

@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_capture::{CAPTURE_SCHEMA, Sidecar};
 use andon_core::result::{Arm, Inference, PartKey, Status, Verdict};
 use anyhow::{Context, Result};
-use gstandon::capture::{CAPTURE_SCHEMA, Sidecar};
 use serde::Serialize;
 
 use crate::{ab::counted, cli::Usage};

@@ -7,11 +7,11 @@ use std::{
     process::ExitCode,
 };
 
+use andon_capture::disagree;
 use andon_core::result::{Arm, Status, Verdict};
 use anyhow::Result;
 use clap::Args;
 use comfy_table::CellAlignment;
-use gstandon::capture::disagree;
 use serde::Serialize;
 
 use super::{

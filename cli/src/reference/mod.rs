@@ -10,6 +10,7 @@ use std::{
     process::ExitCode,
 };
 
+use andon_capture::{self as capture};
 use andon_statistics::{
     meter::{References, Set},
     reference::Reference,
@@ -18,7 +19,6 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use comfy_table::CellAlignment;
 use gst::prelude::*;
-use gstandon::capture;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{

@@ -6,6 +6,7 @@ use std::{
     sync::{LazyLock, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
 };
 
+use andon_capture::{self as capture};
 use andon_statistics::{
     meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
     window::Slow,
@@ -25,7 +26,6 @@ use super::{
     worker::{Task, Worker},
 };
 use crate::{
-    capture,
     elements::{
         reference,
         shell::{self, Sink, Src},

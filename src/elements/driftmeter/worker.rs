@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
+use andon_capture::{self as capture};
 use andon_statistics::{calibration::Lesson, meter::Fingerprint};
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, DriftMeter};
-use crate::capture;
 
 /// How often the state is kept where nothing happens.
 const KEEP: Duration = Duration::from_secs(60);

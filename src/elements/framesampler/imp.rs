@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use andon_capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer};
 use andon_core::result::{Arm, Inference, monotonic_ns};
 use glib::{
     Properties,
@@ -25,7 +26,6 @@ use parking_lot::Mutex;
 
 use super::{kept::Kept, settings::*};
 use crate::{
-    capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer},
     elements::shell::{self, Sink, Src},
     meta::{
         AndonInferenceMeta, StreamContext,

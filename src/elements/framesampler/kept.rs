@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
+use andon_capture::Held;
 use andon_core::{
     image::Image,
     result::{Arm, Inference},
 };
 use gst_video::VideoInfo;
 
-use crate::{
-    capture::Held,
-    meta::{AndonInferenceMeta, read_any, video},
-};
+use crate::meta::{AndonInferenceMeta, read_any, video};
 
 /// A frame held on to: its own buffer object over shared or copied memory.
 #[derive(Clone, Debug)]

@@ -3,9 +3,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use andon_capture::{Band, Condition, Encoding, Hits, Look, Policy, Quota, disagree, drawn, unjudged};
 use andon_core::result::{Fields, Frame, Inference, Status, Verdict};
-
-use crate::capture::{Band, Condition, Encoding, Hits, Look, Policy, Quota, disagree, drawn, unjudged};
 
 pub(super) const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 pub(super) const DEFAULT_DRIFT_FRAMES: u32 = 10;

@@ -8,11 +8,11 @@ mod labelstudio;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
+use andon_capture::replace_file;
 use andon_core::result::{Part, PartKey, Verdict};
 use answers::Answers;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use gstandon::capture::replace_file;
 
 use super::{
     folder::{self, Named},

@@ -120,7 +120,7 @@ fn reason(image: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::Folder;
+    use crate::Folder;
 
     const HOUR: Duration = Duration::from_secs(3600);
 

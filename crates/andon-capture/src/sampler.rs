@@ -389,7 +389,7 @@ impl<H: Held> Sampler<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{
+    use crate::{
         queue::Item,
         testing::{Flat, shot},
     };

@@ -142,7 +142,7 @@ fn safe(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Quota, Role, testing::shot};
+    use crate::{Quota, Role, testing::shot};
     use andon_core::result::{Arm, Verdict};
     use std::path::Path;
 

@@ -303,13 +303,12 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
     use super::*;
-    use crate::capture::{
+    use crate::{
         Change, Folder,
         testing::{Flat, shot},
     };
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// A disk that takes one breath for each file: it waits until it is given one, and full means it refuses.
     struct Slow {

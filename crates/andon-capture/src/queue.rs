@@ -209,7 +209,7 @@ impl<H> Queue<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::testing::{Flat, shot};
+    use crate::testing::{Flat, shot};
 
     fn job(id: u64) -> Job<Flat> {
         let folder = Path::new("nowhere").into();
@@ -237,8 +237,7 @@ mod tests {
     #[test]
     fn amendments_are_bounded_too() {
         let queue = Queue::<Flat>::default();
-        let tag =
-            Tag { trigger: crate::capture::Kind::Every, reason: "".into(), role: crate::capture::Role::Hit, offset: 0 };
+        let tag = Tag { trigger: crate::Kind::Every, reason: "".into(), role: crate::Role::Hit, offset: 0 };
         let amend = Amend { key: (uuid::Uuid::nil(), 0), change: Change::Tag(tag) };
         let taken = (0..100).filter(|_| queue.amend(amend.clone(), 2)).count();
         assert_eq!(taken, 2 * AMENDS_PER_JOB);
