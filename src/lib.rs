@@ -4,7 +4,6 @@
 //! Arrows point one way: `elements → {meta, inference, statistics, capture} → model → {result, image}`; `board` draws
 //! test boards and knows only `result` and `image`.
 
-pub mod board;
 pub mod elements;
 pub mod meta;
 

@@ -3,12 +3,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
-use clap::Args;
-use gstandon::board::{
+use andon_boards::{
     Kinds,
     export::{Export, export},
 };
+use anyhow::Result;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes boards with known defects, laid out like DeepPCB: images/ID_test.png, images/ID_temp.png, labels/ID.txt.

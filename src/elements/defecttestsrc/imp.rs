@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The shell of `defecttestsrc`: pads, properties, time; the line itself is in [`crate::board`].
+//! The shell of `defecttestsrc`: pads, properties, time; the line itself is in [`andon_boards`].
 
 use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use andon_boards::{Board, Camera, Kind, Kinds, Line, Target};
 use andon_core::result::{Arm, Detection, Fields, Frame, Inference, ModelId, Part, Verdict};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
@@ -16,7 +17,6 @@ use super::{
     settings::{Counters, Settings},
 };
 use crate::{
-    board::{Board, Camera, Kind, Kinds, Line, Target},
     elements::shell::{self, Src},
     meta::{
         AndonFrameMeta, AndonInferenceMeta,

@@ -6,10 +6,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use andon_boards::{Kind, Kinds, Look, Order};
 use andon_core::result::{Fields, Part};
 
 use super::Purpose;
-use crate::board::{Kind, Kinds, Look, Order};
 
 /// The properties.
 #[derive(Clone, Debug)]

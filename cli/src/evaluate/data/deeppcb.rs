@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_boards::Kind;
 use andon_core::result::Verdict;
 use anyhow::{Context, Result, bail, ensure};
-use gstandon::board::Kind;
 
 use super::{Labelled, Sample, SamplePart, Split, checked, files};
 
