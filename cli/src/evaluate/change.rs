@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use andon_statistics::random::Random;
+use andon_core::random::Random;
 use image::{ImageBuffer, Luma, Rgb, imageops};
 
 /// One change of every picture of a set.

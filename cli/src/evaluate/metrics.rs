@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use andon_statistics::random::Random;
+use andon_core::random::Random;
 use serde::{Deserialize, Serialize};
 
 use super::{

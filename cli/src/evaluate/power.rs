@@ -7,7 +7,7 @@
 //! it the larger the set is. Then one label of the challenger loses hits at random until its average precision is a given
 //! amount lower. The gate judges each set as it would judge a real one, with a bootstrap of its own.
 
-use andon_statistics::random::Random;
+use andon_core::random::Random;
 use serde::Serialize;
 
 use super::{

@@ -3,8 +3,8 @@
 
 use std::str::FromStr;
 
+use andon_core::random::Random;
 use andon_core::result::Verdict;
-use andon_statistics::random::Random;
 use serde::Serialize;
 
 use super::{

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A small random number generator whose sequence never changes, so that a seed names the same board for ever.
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+use andon_core::random::{Hash, Random};
+
+/// What boards are drawn with: [`Random`], and distributions that stay as they are, for boards depend on their bits.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Rng(Random);
 
 impl Rng {
     /// A generator for `seed`; equal seeds give equal sequences on every machine.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Random(seed))
     }
 
     /// A generator for a text, such as the name of a SKU (FNV-1a of its bytes).
     pub fn from_text(text: &str) -> Self {
-        Self::new(hash_text(text))
+        Self::new(Hash::default().with(text.as_bytes()).value())
     }
 
     /// A generator for the `stream`th of the independent sequences that belong to `seed`.
@@ -25,11 +27,7 @@ impl Rng {
 
     /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// Uniform in 0..1.
@@ -62,9 +60,4 @@ impl Rng {
     pub fn normal(&mut self) -> f32 {
         (0..12).map(|_| self.unit()).sum::<f32>() - 6.0
     }
-}
-
-/// FNV-1a of a text's bytes.
-pub fn hash_text(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -3,7 +3,10 @@
 
 use std::str::FromStr;
 
-use andon_core::result::{Fields, Frame, Hash, Inference, Status};
+use andon_core::{
+    random::Hash,
+    result::{Fields, Frame, Inference, Status},
+};
 
 /// Scores near a threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,10 +12,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use andon_core::random::Random;
+
 use super::{
     detector::{allowance, scaled_sum, summed},
     features::*,
-    random::Random,
     reference::Normal,
     window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
 };

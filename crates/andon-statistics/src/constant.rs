@@ -5,7 +5,7 @@
 //! chance (1 − p)^R. A dead model is told from a quiet line by that, and not by how much it finds: on a line with one
 //! defect in a hundred parts no mean moves far when it finds none.
 
-use andon_core::result::{Hash, Inference};
+use andon_core::{random::Hash, result::Inference};
 use serde::{Deserialize, Serialize};
 
 /// Fewest equal words in a row that are ever too many.

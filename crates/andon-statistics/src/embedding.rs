@@ -12,7 +12,7 @@ use std::{f64::consts::TAU, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::random::Random;
+use andon_core::random::Random;
 
 /// Random features.
 const FEATURES: usize = 64;

@@ -31,7 +31,6 @@ pub mod page_hinkley;
 pub mod pixels;
 pub mod predictions;
 pub mod profile;
-pub mod random;
 pub mod reference;
 #[cfg(test)]
 mod testing;

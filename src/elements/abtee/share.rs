@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use andon_core::result::{Fields, Frame, Hash};
+use andon_core::{
+    random::Hash,
+    result::{Fields, Frame},
+};
 
 /// What frames are shared out by: those with one key meet one arm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,7 +21,10 @@ use std::{
     process::ExitCode,
 };
 
-use andon_core::result::{Arm, Hash, Inference};
+use andon_core::{
+    random::Hash,
+    result::{Arm, Inference},
+};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use marks::{Mark, marks};

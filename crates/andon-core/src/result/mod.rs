@@ -4,12 +4,10 @@
 //! Nothing in here knows of GStreamer or of an inference engine. Boxes are pixels of the frame as it entered the
 //! element that judged it; scores are 0..1; times carry their unit in their name.
 
-mod hash;
 mod identity;
 mod part;
 mod tally;
 
-pub use hash::Hash;
 pub use identity::{Arms, Frame, monotonic_ns, next_frame_id, run_id};
 pub use part::{Part, PartJudge, PartKey, PartVerdict, Purpose};
 pub use tally::{HourRate, Tally};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which parts are drawn for a label: by a hash of the part, the same everywhere and after a restart.
 
-use andon_core::result::Hash;
+use andon_core::random::Hash;
 
 /// Draws parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
