@@ -2,6 +2,8 @@
 //! What the elements' shells have in common: pad templates, properties that are structures, the way of an allocation
 //! query through an inline element.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use gst::prelude::*;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
 
@@ -14,6 +16,12 @@ pub(super) fn pads<const N: usize>(caps: &gst::Caps, pads: [(&str, gst::PadDirec
             .expect("a name, a direction and caps make a template")
     };
     pads.map(template).into()
+}
+
+/// Locks an element's settings. `glib::Properties` asks for a mutex of std's; a panic elsewhere leaves plain data whole.
+/// Everything else is behind `parking_lot`'s.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The read-only property `stats`.

@@ -4,7 +4,7 @@
 use std::{
     fmt::Display,
     str::FromStr,
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard},
 };
 
 use gst::{prelude::*, subclass::prelude::*};
@@ -219,7 +219,7 @@ impl ElementImpl for AbTee {
 /// Properties.
 impl AbTee {
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        shell::locked(&self.settings)
     }
 
     pub(super) fn set_mode(&self, mode: Mode) {

@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    sync::{LazyLock, Mutex as StdMutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
+    sync::{LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool, mpsc},
 };
 
 use andon_capture::{self as capture};
@@ -67,8 +67,7 @@ pub struct DriftMeter {
 
 impl DriftMeter {
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
-        // Plain data: whoever panicked left it whole.
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::elements::shell::locked(&self.settings)
     }
 
     fn set_learn_frames(&self, frames: u32) {

@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex as StdMutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, LazyLock, Mutex as StdMutex, MutexGuard, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -326,7 +326,7 @@ impl BaseTransformImpl for FrameSampler {
 
 impl FrameSampler {
     fn settings(&self) -> MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        shell::locked(&self.settings)
     }
 
     fn renew_orders(&self) -> Result<(), String> {

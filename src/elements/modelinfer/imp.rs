@@ -2,7 +2,7 @@
 //! The GObject side of `modelinfer`: properties, pads, events, and the way of a frame.
 
 use std::sync::{
-    Arc, LazyLock, Mutex as StdMutex, PoisonError,
+    Arc, LazyLock, Mutex as StdMutex,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -388,7 +388,7 @@ impl ModelInfer {
 
 impl ModelInfer {
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        shell::locked(&self.settings)
     }
 
     fn provider(&self) -> String {
