@@ -222,6 +222,18 @@ fn metas_know_no_element_and_elements_do_not_know_each_other() {
 }
 
 #[test]
+fn the_plugin_is_built_without_the_program_s_libraries() {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--edges=normal", "--package=gst-plugin-andon", "--prefix=none"]);
+    let output = cargo.current_dir(root()).output().unwrap();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && tree.contains("gstreamer-base"), "{}", String::from_utf8_lossy(&output.stderr));
+    for library in ["clap", "maud", "indicatif", "comfy-table", "andon-report", "andon-evaluate", "quick-junit"] {
+        assert!(!tree.lines().any(|line| line.starts_with(&format!("{library} "))), "the plugin needs no {library}");
+    }
+}
+
+#[test]
 fn a_ring_and_a_door_are_seen() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
