@@ -11,9 +11,9 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     Mode,
-    branch::{Branch, Item},
+    queue_b::{Branch, Item},
     counts::Counts,
-    line::flow_of,
+    frames::flow_of,
     memory::Copier,
     settings::{DEFAULT_MAX_QUEUE, DEFAULT_RAMP_FRAMES, DEFAULT_WEIGHT, Rule, Settings},
 };

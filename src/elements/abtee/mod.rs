@@ -89,18 +89,18 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j ! fakesink
 //! ```
 
-mod arm_b;
-mod branch;
 mod counts;
+mod frames;
 mod imp;
-mod line;
+mod key;
 mod memory;
 mod query;
+mod queue_b;
 mod ramp;
 mod settings;
-mod share;
+mod thread_b;
 
-pub(super) use line::flow_of;
+pub(super) use frames::flow_of;
 
 use gst::prelude::*;
 

@@ -4,7 +4,7 @@
 use super::{
     Mode,
     ramp::{Ramp, Step},
-    share::Key,
+    key::Key,
 };
 
 /// Share of arm b.

@@ -8,7 +8,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     Mode,
-    branch::{Item, Room},
+    queue_b::{Item, Room},
     imp::{AbTee, CAT},
     memory::Copied,
     ramp::Step,

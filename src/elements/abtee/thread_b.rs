@@ -7,7 +7,7 @@ use andon_core::result::Arm;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
-    branch::Item,
+    queue_b::Item,
     imp::{AbTee, CAT},
     settings::Rule,
 };
