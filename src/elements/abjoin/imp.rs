@@ -16,9 +16,9 @@ use super::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
         DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Judging, Rules,
     },
-    keeping::Score,
+    compare::Score,
     pairing::Pairing,
-    waiting::Queue,
+    queue::Queue,
 };
 use crate::{
     elements::{

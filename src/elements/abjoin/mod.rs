@@ -84,15 +84,15 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink
 //! ```
 
-mod arm_b;
+mod compare;
 mod imp;
 mod judging;
-mod keeping;
-mod line;
 mod pairing;
 mod query;
-mod score;
-mod waiting;
+mod queue;
+mod report;
+mod sink_a;
+mod sink_b;
 
 use gst::prelude::*;
 

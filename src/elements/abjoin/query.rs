@@ -4,7 +4,7 @@
 use gst::prelude::*;
 use gst_video::VideoInfo;
 
-use super::{imp::AbJoin, waiting::MOST_HELD};
+use super::{imp::AbJoin, queue::MOST_HELD};
 use crate::elements::shell;
 
 /// What is held beyond the waiting time: the frame in hand, and what b's queue and thread keep waiting.

@@ -37,7 +37,7 @@ use andon_statistics::{
 
 use super::{
     imp::{AbJoin, CAT},
-    score,
+    report,
 };
 use crate::elements::watch::Watched;
 
@@ -222,7 +222,7 @@ impl AbJoin {
                 News::Models(models) => court.models = models,
                 News::Ended(report) => {
                     drop(court);
-                    score::post_report(&*self.obj(), &report);
+                    report::post_report(&*self.obj(), &report);
                     self.rule(true);
                     self.reset_judging();
                 }
@@ -233,7 +233,7 @@ impl AbJoin {
             }
         }
         for wanted in &wanted {
-            score::post_wanted(&*self.obj(), wanted);
+            report::post_wanted(&*self.obj(), wanted);
         }
         self.rule(reported);
     }
@@ -263,7 +263,7 @@ impl AbJoin {
             }
             court.acted.clone()
         };
-        score::post_judgement(&*self.obj(), &ruling, &models, acted.as_deref());
+        report::post_judgement(&*self.obj(), &ruling, &models, acted.as_deref());
     }
 
     /// For `stats`.

@@ -12,7 +12,7 @@ use super::{
     imp::{AbJoin, CAT, State, size_of},
     judging::News,
     pairing::{Arrival, FromA, Name},
-    waiting::{Held, Item},
+    queue::{Held, Item},
 };
 use crate::meta::{
     AndonFrameMeta, AndonInferenceMeta,

@@ -8,9 +8,9 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     imp::{AbJoin, CAT, size_of},
-    line::design_of,
+    sink_a::design_of,
     pairing::{FromA, Match, Name},
-    waiting::Held,
+    queue::Held,
 };
 use crate::meta::{
     AndonFrameMeta, AndonInferenceMeta,

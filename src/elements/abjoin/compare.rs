@@ -14,7 +14,7 @@ use super::{
     imp::{AbJoin, State},
     judging::News,
     pairing::FromA,
-    score,
+    report,
 };
 
 /// What both threads keep together.
@@ -62,7 +62,7 @@ impl AbJoin {
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
-        let mut s = score::structure(&self.report());
+        let mut s = report::structure(&self.report());
         self.set_judging_stats(&mut s);
         let state = self.state.lock();
         for (name, value) in [
@@ -106,13 +106,13 @@ impl AbJoin {
             seen
         };
         for disagreement in &seen.disagreements {
-            score::post_disagreement(&*self.obj(), disagreement);
+            report::post_disagreement(&*self.obj(), disagreement);
         }
     }
 
     /// Tells how it stands.
     pub(super) fn post_report(&self) {
-        score::post_report(&*self.obj(), &self.report());
+        report::post_report(&*self.obj(), &self.report());
         self.tell(News::Reported);
     }
 
