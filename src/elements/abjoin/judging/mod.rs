@@ -5,8 +5,8 @@
 //! labels.
 
 mod act;
-mod follow;
 mod inbox;
+mod label_file;
 mod labels;
 mod rules;
 
