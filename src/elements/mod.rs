@@ -7,6 +7,7 @@ pub mod defectoverlay;
 pub mod defecttestsrc;
 pub mod driftmeter;
 pub mod framesampler;
+mod memory;
 pub mod modelinfer;
 mod reference;
 mod shell;

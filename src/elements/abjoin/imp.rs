@@ -12,19 +12,16 @@ use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Condvar;
 
 use super::{
+    compare::Score,
     judging::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
         DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Judging, Rules,
     },
-    compare::Score,
     pairing::Pairing,
     queue::Queue,
 };
 use crate::{
-    elements::{
-        abtee::flow_of,
-        shell::{self, Sink, Src},
-    },
+    elements::shell::{self, Sink, Src, flow_of},
     meta::StreamContext,
 };
 
@@ -346,12 +343,11 @@ impl ElementImpl for AbJoin {
 /// Properties.
 impl AbJoin {
     pub(super) fn settings(&self) -> Settings {
-        *self.settings.lock().expect("nothing panics with the settings locked")
+        *shell::locked(&self.settings)
     }
 
     pub(super) fn set_wait(&self, wait: i64) {
-        let before =
-            mem::replace(&mut self.settings.lock().expect("nothing panics with the settings locked").wait, wait);
+        let before = mem::replace(&mut shell::locked(&self.settings).wait, wait);
         self.notify(&mut self.state.lock());
         if before.max(0) != wait.max(0) {
             let obj = self.obj();
@@ -361,11 +357,11 @@ impl AbJoin {
     }
 
     pub(super) fn rules(&self) -> Rules {
-        self.rules.lock().expect("nothing panics with the rules locked").clone()
+        shell::locked(&self.rules).clone()
     }
 
     fn set_labels(&self, labels: Option<String>) {
-        self.rules.lock().expect("nothing panics with the rules locked").labels = labels;
+        shell::locked(&self.rules).labels = labels;
         if self.is_judging() {
             self.watch_labels();
         }

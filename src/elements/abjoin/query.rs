@@ -28,12 +28,7 @@ impl AbJoin {
             }
             return true;
         }
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) if !self.src.is_linked() => {
-                answer_from_template(pad, query)
-            }
-            _ => false,
-        }
+        !self.src.is_linked() && answer_from_template(pad, query)
     }
 
     /// Asks for the frames that may wait here.
@@ -53,16 +48,12 @@ impl AbJoin {
 
     /// Arm b is bound to nothing but video.
     pub(super) fn query_b(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) => answer_from_template(pad, query),
-            _ => false,
-        }
+        answer_from_template(pad, query)
     }
 
     pub(super) fn query_src(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         if !self.sink_a.peer_query(query) {
-            return matches!(query.type_(), gst::QueryType::Caps | gst::QueryType::AcceptCaps)
-                && answer_from_template(pad, query);
+            return answer_from_template(pad, query);
         }
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
             let wait = gst::ClockTime::from_nseconds(self.settings().wait.max(0) as u64);
@@ -73,20 +64,8 @@ impl AbJoin {
     }
 }
 
+/// Answers a query for caps from the pad's template.
 fn answer_from_template(pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-    let all = pad.pad_template_caps();
-    match query.view_mut() {
-        gst::QueryViewMut::Caps(q) => {
-            let caps = q
-                .filter_owned()
-                .map_or_else(|| all.clone(), |f| f.intersect_with_mode(&all, gst::CapsIntersectMode::First));
-            q.set_result(&caps);
-        }
-        gst::QueryViewMut::AcceptCaps(q) => {
-            let accepts = q.caps().is_subset(&all);
-            q.set_result(accepts);
-        }
-        _ => return false,
-    }
-    true
+    let caps = pad.pad_template_caps();
+    shell::answer_caps(query, &caps, |asked| asked.is_subset(&caps))
 }

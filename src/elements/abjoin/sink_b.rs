@@ -8,9 +8,9 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     imp::{AbJoin, CAT, size_of},
-    sink_a::design_of,
     pairing::{FromA, Match, Name},
     queue::Held,
+    sink_a::design_of,
 };
 use crate::meta::{
     AndonFrameMeta, AndonInferenceMeta,

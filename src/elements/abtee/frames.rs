@@ -8,16 +8,18 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     Mode,
-    queue_b::{Item, Room},
     imp::{AbTee, CAT},
-    memory::Copied,
+    queue_b::{Item, Room},
     ramp::Step,
     settings::Rule,
 };
-use crate::meta::{
-    AndonFrameMeta,
-    event::{AbDecision, AndonEvent, Split},
-    message,
+use crate::{
+    elements::memory::HeldBuffer,
+    meta::{
+        AndonFrameMeta,
+        event::{AbDecision, AndonEvent, Split},
+        message,
+    },
 };
 
 impl AbTee {
@@ -119,12 +121,12 @@ impl AbTee {
     }
 
     fn copy(&self, buffer: &gst::BufferRef) -> Option<gst::Buffer> {
-        match self.state.lock().copier.copy(buffer)? {
-            Copied::Shallow(copy) => {
+        match self.state.lock().holder.hold(buffer)? {
+            HeldBuffer::Shared(copy) => {
                 self.counts.shallow_copies.one();
                 Some(copy)
             }
-            Copied::Deep(copy) => {
+            HeldBuffer::Copied(copy) => {
                 self.counts.deep_copies.one();
                 Some(copy)
             }
@@ -225,15 +227,6 @@ impl Rule {
     pub(super) fn to_event(&self) -> gst::Event {
         let Rule { mode, weight, key } = self;
         AndonEvent::Split(Split { mode: mode.as_str().into(), weight: *weight, key: key.to_string() }).to_event()
-    }
-}
-
-/// Whether an event went down, as a flow: one that found the pad shut is no error of the stream's.
-pub(crate) fn flow_of(src: &gst::Pad, done: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
-    match done {
-        true => Ok(gst::FlowSuccess::Ok),
-        false if src.pad_flags().contains(gst::PadFlags::FLUSHING) => Err(gst::FlowError::Flushing),
-        false => Err(gst::FlowError::Error),
     }
 }
 

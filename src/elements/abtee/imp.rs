@@ -11,14 +11,15 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     Mode,
-    queue_b::{Branch, Item},
     counts::Counts,
-    frames::flow_of,
-    memory::Copier,
+    queue_b::{Branch, Item},
     settings::{DEFAULT_MAX_QUEUE, DEFAULT_RAMP_FRAMES, DEFAULT_WEIGHT, Rule, Settings},
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        memory::Holder,
+        shell::{self, Sink, Src, flow_of},
+    },
     meta::{StreamContext, event::AndonEvent},
 };
 
@@ -31,7 +32,7 @@ pub(super) struct State {
     /// What the stream has said of itself.
     pub(super) context: StreamContext,
     /// How b may hold a frame.
-    pub(super) copier: Copier,
+    pub(super) holder: Holder,
     /// The rule that both arms were told last.
     pub(super) told: Option<Rule>,
     /// Events that an application has sent, for the next frame.

@@ -93,14 +93,11 @@ mod counts;
 mod frames;
 mod imp;
 mod key;
-mod memory;
 mod query;
 mod queue_b;
 mod ramp;
 mod settings;
 mod thread_b;
-
-pub(super) use frames::flow_of;
 
 use gst::prelude::*;
 

@@ -3,8 +3,8 @@
 
 use super::{
     Mode,
-    ramp::{Ramp, Step},
     key::Key,
+    ramp::{Ramp, Step},
 };
 
 /// Share of arm b.

@@ -7,8 +7,8 @@ use andon_core::result::Arm;
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
-    queue_b::Item,
     imp::{AbTee, CAT},
+    queue_b::Item,
     settings::Rule,
 };
 use crate::meta::{event::AndonEvent, message};

@@ -26,7 +26,10 @@ use parking_lot::Mutex;
 
 use super::{kept::Kept, settings::*};
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        memory::Holder,
+        shell::{self, Sink, Src},
+    },
     meta::{
         AndonInferenceMeta, StreamContext,
         event::{AndonEvent, Drift, Late},
@@ -54,6 +57,8 @@ struct State {
     queue: Arc<Queue<Kept>>,
     /// Frame and cause of the drift that was answered last.
     drift: Option<(u64, String)>,
+    /// How frames are held.
+    holder: Holder,
     /// Frames whose pixels had to be copied.
     deep_copies: u64,
     /// Events named as ours that made no sense.
@@ -109,6 +114,7 @@ impl Default for FrameSampler {
             sampler: Sampler::default(),
             queue: Arc::default(),
             drift: None,
+            holder: Holder::default(),
             deep_copies: 0,
             bad_events: 0,
         };
@@ -288,7 +294,7 @@ impl BaseTransformImpl for FrameSampler {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut state = self.state.lock();
-        let State { orders, context, info, caps, sampler, queue, deep_copies, .. } = &mut *state;
+        let State { orders, context, info, caps, sampler, queue, holder, deep_copies, .. } = &mut *state;
         let frame = context.identify(buffer);
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else {
             return Ok(gst::FlowSuccess::Ok);
@@ -296,7 +302,7 @@ impl BaseTransformImpl for FrameSampler {
         let a = || read_any(buffer, Arm::A, [info.width(), info.height()]);
         let hits = orders.hits(&frame, &context.fields, a, || AndonInferenceMeta::get(buffer, Arm::B));
         sampler.frame(&orders.policy, monotonic_ns(), hits, queue, || {
-            let (held, deep) = Kept::hold(buffer, info, orders.deep_copy)?;
+            let (held, deep) = Kept::hold(holder, buffer, info, orders.deep_copy)?;
             *deep_copies += u64::from(deep);
             let mut frame = frame;
             if frame.captured_utc_ns.is_none() {
