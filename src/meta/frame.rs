@@ -6,7 +6,7 @@ use std::{ffi::CStr, sync::OnceLock};
 use andon_core::result::Frame;
 use gst::prelude::*;
 
-use super::carrier::{self, Cargo, Carrier, Registration, Transform};
+use super::payload::{self, Cargo, Carrier, Registration, Transform};
 
 /// The identity of the frame in a buffer: run, frame id, part, arms expected.
 #[repr(transparent)]
@@ -22,7 +22,7 @@ impl AndonFrameMeta {
     pub fn set(buffer: &mut gst::BufferRef, frame: Frame) {
         match buffer.meta_mut::<Self>() {
             Some(mut meta) => meta.0.value = frame,
-            None => carrier::add(buffer, frame),
+            None => payload::add(buffer, frame),
         }
     }
 
@@ -42,7 +42,7 @@ unsafe impl MetaAPI for AndonFrameMeta {
     type GstType = Carrier<Frame>;
 
     fn meta_api() -> glib::Type {
-        carrier::api::<Frame>()
+        payload::api::<Frame>()
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use andon_core::result::{Arm, BoxPx, Inference, Mask};
 use gst::prelude::*;
 
-use super::carrier::{self, Cargo, Carrier, Registration, Transform};
+use super::payload::{self, Cargo, Carrier, Registration, Transform};
 
 /// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm and stage: a model that looks at
 /// the boxes of another leaves what that one said, and speaks after it.
@@ -34,7 +34,7 @@ impl AndonInferenceMeta {
                 return;
             }
         }
-        carrier::add(buffer, inference);
+        payload::add(buffer, inference);
     }
 
     /// The outcome.
@@ -64,7 +64,7 @@ unsafe impl MetaAPI for AndonInferenceMeta {
     type GstType = Carrier<Arc<Inference>>;
 
     fn meta_api() -> glib::Type {
-        carrier::api::<Arc<Inference>>()
+        payload::api::<Arc<Inference>>()
     }
 }
 

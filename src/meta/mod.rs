@@ -2,12 +2,12 @@
 //! How results travel: metas on buffers, custom events down the stream, element messages on the bus, and the mirrors
 //! that other people's elements read.
 
-mod carrier;
 pub mod event;
 mod frame;
 mod inference;
 pub mod message;
 mod mirror;
+mod payload;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]

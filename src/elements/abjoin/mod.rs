@@ -86,6 +86,7 @@
 
 mod compare;
 mod imp;
+#[path = "judging/worker.rs"]
 mod judging;
 mod pairing;
 mod query;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The judging thread: holds the trial, tells what it comes to, and does what was asked for in that case.
 //!
-//! Streaming threads only leave news (`inbox.rs`). The trial itself is shared by the judging thread and by whoever brings
+//! Streaming threads only leave news (`events.rs`). The trial itself is shared by the judging thread and by whoever brings
 //! labels.
 
 mod act;
-mod inbox;
+mod events;
 mod label_file;
 mod labels;
 mod rules;
@@ -20,9 +20,9 @@ use std::{
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use self::inbox::Inbox;
+use self::events::Inbox;
 pub(super) use self::{
-    inbox::News,
+    events::News,
     rules::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
         DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Rules,
