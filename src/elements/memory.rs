@@ -160,24 +160,15 @@ mod tests {
     mod driver {
         use std::sync::{Arc, Mutex};
 
-        use gst::{prelude::*, subclass::prelude::*};
+        use glib::{ffi::gpointer, translate::*};
+        use gst::subclass::prelude::*;
 
         pub const FRAMES: usize = 4;
 
-        /// Goes back to its place when the memory over it is freed.
-        struct Frame(Box<[u8]>, Arc<Mutex<Vec<Box<[u8]>>>>);
+        type Free = Arc<Mutex<Vec<Box<[u8]>>>>;
 
-        impl AsMut<[u8]> for Frame {
-            fn as_mut(&mut self) -> &mut [u8] {
-                &mut self.0
-            }
-        }
-
-        impl AsRef<[u8]> for Frame {
-            fn as_ref(&self) -> &[u8] {
-                &self.0
-            }
-        }
+        /// A frame in use. It goes back to the free ones when the memory over it is freed.
+        struct Frame(Box<[u8]>, Free);
 
         impl Drop for Frame {
             fn drop(&mut self) {
@@ -185,7 +176,26 @@ mod tests {
             }
         }
 
-        pub struct Imp(Arc<Mutex<Vec<Box<[u8]>>>>);
+        // SAFETY: called once with the frame that `memory` has leaked.
+        unsafe extern "C" fn give_back(frame: gpointer) {
+            // SAFETY: see above.
+            drop(unsafe { Box::from_raw(frame.cast::<Frame>()) });
+        }
+
+        /// System memory over a frame, as camera sources wrap it.
+        fn memory(frame: Frame) -> gst::Memory {
+            let frame = Box::leak(Box::new(frame));
+            let (data, size) = (frame.0.as_mut_ptr(), frame.0.len());
+            // SAFETY: the frame lives until `give_back`, which is called when the memory is freed.
+            unsafe {
+                let frame: *mut Frame = frame;
+                let give_back = Some(give_back as unsafe extern "C" fn(gpointer));
+                let memory = gst::ffi::gst_memory_new_wrapped(0, data.cast(), size, 0, size, frame.cast(), give_back);
+                from_glib_full(memory)
+            }
+        }
+
+        pub struct Imp(Free);
 
         #[glib::object_subclass]
         impl ObjectSubclass for Imp {
@@ -203,7 +213,9 @@ mod tests {
         impl BufferPoolImpl for Imp {
             fn alloc_buffer(&self, _: Option<&gst::BufferPoolAcquireParams>) -> Result<gst::Buffer, gst::FlowError> {
                 let frame = self.0.lock().unwrap().pop().ok_or(gst::FlowError::Error)?;
-                Ok(gst::Buffer::from_mut_slice(Frame(frame, self.0.clone())))
+                let mut buffer = gst::Buffer::new();
+                buffer.get_mut().expect("a new buffer").append_memory(memory(Frame(frame, self.0.clone())));
+                Ok(buffer)
             }
         }
 
@@ -258,8 +270,8 @@ mod tests {
     #[test]
     fn a_drivers_pool_runs_dry_where_its_memory_is_shared() {
         let pool = driver();
-        let held: Vec<_> =
-            std::iter::from_fn(|| acquire(&pool)).take(HELD).map(|b| without_parent(&b).unwrap()).collect();
+        let mut frames = std::iter::from_fn(|| acquire(&pool)).take(HELD);
+        let held: Vec<_> = frames.by_ref().map(|buffer| without_parent(&buffer).unwrap()).collect();
         assert_eq!(held.len(), driver::FRAMES);
     }
 
