@@ -9,7 +9,7 @@ use std::sync::{
     mpsc,
 };
 
-use andon_core::result::{Arm, Arms};
+use andon_core::result::{Arm, Arms, TeeMode};
 use common::tee::{Bench, CAPS, Got, SOON, TestPad, arms, frame, gate, id};
 use gst::prelude::*;
 use gstandon::meta::event::AndonEvent;
@@ -130,7 +130,10 @@ fn a_challenger_that_was_out_comes_back_with_the_next_caps() {
     };
     assert_eq!(buffer.pts(), frame(1).pts());
     assert_eq!(bench.b.pad.current_caps(), Some(caps));
-    assert!(matches!(&told[..], [AndonEvent::Arm(Arm::B), AndonEvent::Split(s)] if s.mode == "shadow"), "{told:?}");
+    assert!(
+        matches!(&told[..], [AndonEvent::Arm(Arm::B), AndonEvent::Split(s)] if s.mode == TeeMode::Shadow),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How results travel: metas on buffers, custom events down the stream, element messages on the bus, and the mirrors
-//! that other people's elements read.
+//! How results travel: metas on buffers, custom events in the stream, element messages on the bus, and the mirrors that
+//! other people's elements read.
 
 pub mod event;
 mod frame;

@@ -1,49 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The score between the arms: what both said of a frame is counted, told, and left to be judged.
+//! The comparison of the arms: counts their results, posts it, and queues it to be judged.
 
-use std::sync::Arc;
-
-use andon_core::result::{Arm, Inference, ModelId, monotonic_ns};
+use andon_core::result::{Arm, Inference, monotonic_ns};
 use andon_statistics::{
-    agreement::{Agreement, Each, Report, Seen},
+    agreement::{Agreement, Report, Seen},
     judgement::Design,
 };
 use gst::subclass::prelude::*;
 
 use super::{
-    imp::{AbJoin, State},
-    judging::News,
+    imp::AbJoin,
+    judging::TrialEvent,
     pairing::FromA,
     report,
+    state::{Comparison, State},
 };
-
-/// What both threads keep together.
-#[derive(Default)]
-pub(super) struct Score {
-    agreement: Agreement,
-    /// The models that the judging thread knows of.
-    told: Each<Arc<ModelId>>,
-}
-
-impl Score {
-    /// The models, if they are others than were told last and both have spoken.
-    fn news(&mut self) -> Option<Each<Arc<ModelId>>> {
-        let [Some(a), Some(b)] = self.agreement.models() else { return None };
-        if self.told.a == *a && self.told.b == *b {
-            return None;
-        }
-        self.told = Each { a: a.clone(), b: b.clone() };
-        Some(Each { a: a.clone(), b: b.clone() })
-    }
-}
 
 impl AbJoin {
     pub(super) fn reset(&self) {
         {
-            let mut score = self.score.lock();
-            *score = Score::default();
-            // In its place among the news: what came before is not of the new trial.
-            self.tell(News::Reset);
+            let mut comparison = self.comparison.lock();
+            *comparison = Comparison::default();
+            // Queued with the lock held: events before it do not belong to the new trial.
+            self.queue_event(TrialEvent::Reset);
         }
         if self.is_judging() {
             self.settle();
@@ -58,7 +37,7 @@ impl AbJoin {
 
     pub(super) fn report(&self) -> Report {
         let frames = self.state.lock().pairing.counts;
-        self.score.lock().agreement.report(frames)
+        self.comparison.lock().agreement.report(frames)
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
@@ -66,7 +45,7 @@ impl AbJoin {
         self.set_judging_stats(&mut s);
         let state = self.state.lock();
         for (name, value) in [
-            ("waiting", state.queue.held() as u64),
+            ("waiting", state.queue.frames() as u64),
             ("b-alone", state.b_alone),
             ("twice", state.twice),
             ("out-of-order", state.out_of_order),
@@ -79,30 +58,30 @@ impl AbJoin {
         s
     }
 
-    /// Takes what both arms said of a frame.
+    /// Counts the results of both arms for a frame.
     pub(super) fn compare(&self, from_a: &FromA, b: &Inference) {
         let Some(a) = &from_a.a else { return };
-        let frame = b.counts().then_some(News::Frame(b.status, b.latency_us));
+        let frame = b.counts().then_some(TrialEvent::Frame(b.status, b.latency_us));
         self.count(frame, Design::Paired, |agreement| agreement.pair(a, b, from_a.truth.as_deref(), monotonic_ns()));
     }
 
-    /// Takes what one arm said of a frame that was given to it alone.
-    pub(super) fn take_alone(&self, arm: Arm, said: &Inference, truth: Option<&Inference>, design: Design) {
-        let frame = (arm == Arm::B && said.counts()).then_some(News::Frame(said.status, said.latency_us));
-        self.count(frame, design, |agreement| agreement.alone(arm, said, truth, monotonic_ns()));
+    /// Counts the result of a frame that only one arm got.
+    pub(super) fn count_alone(&self, arm: Arm, result: &Inference, truth: Option<&Inference>, design: Design) {
+        let frame = (arm == Arm::B && result.counts()).then_some(TrialEvent::Frame(result.status, result.latency_us));
+        self.count(frame, design, |agreement| agreement.alone(arm, result, truth, monotonic_ns()));
     }
 
-    /// Counts, leaves it to be judged, and tells of disagreements.
-    fn count(&self, frame: Option<News>, design: Design, take: impl FnOnce(&mut Agreement) -> Seen) {
+    /// Counts by `take`, queues what follows to be judged, and posts disagreements.
+    fn count(&self, frame: Option<TrialEvent>, design: Design, take: impl FnOnce(&mut Agreement) -> Seen) {
         let seen = {
-            let mut score = self.score.lock();
-            let mut seen = take(&mut score.agreement);
+            let mut comparison = self.comparison.lock();
+            let mut seen = take(&mut comparison.agreement);
             if let Some(ended) = &mut seen.ended {
                 ended.frames = self.state.lock().pairing.counts;
             }
-            // Two threads bring frames: none may leave its news after those of a frame that was counted later.
-            let models = score.news();
-            self.leave(&mut seen, models, frame, design);
+            // Queued with the lock held: the threads of both arms come here, and events must keep the order of the counts.
+            let models = comparison.new_models();
+            self.queue_events(&mut seen, models, frame, design);
             seen
         };
         for disagreement in &seen.disagreements {
@@ -110,13 +89,13 @@ impl AbJoin {
         }
     }
 
-    /// Tells how it stands.
+    /// Posts the comparison.
     pub(super) fn post_report(&self) {
         report::post_report(&*self.obj(), &self.report());
-        self.tell(News::Reported);
+        self.queue_event(TrialEvent::Reported);
     }
 
-    /// Tells how it stood at the end, the judgement too.
+    /// Posts the comparison at the end of the stream, and waits for the judgement.
     pub(super) fn post_last_report(&self) {
         let design = self.state.lock().design.unwrap_or_default();
         self.count(None, design, Agreement::finish);
@@ -124,7 +103,7 @@ impl AbJoin {
         self.settle();
     }
 
-    /// Whether a report is due at `running` time.
+    /// Returns whether a report is due at `running` time.
     pub(super) fn is_report_due(state: &mut State, running: Option<gst::ClockTime>, interval: u64) -> bool {
         let Some(running) = running.filter(|_| interval > 0) else { return false };
         let last = *state.reported.get_or_insert(running);

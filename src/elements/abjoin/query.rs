@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries: arm a and the line ask each other, arm b is bound to nothing but video.
+//! Queries: arm a and downstream ask each other, and arm b takes any video.
 
 use gst::prelude::*;
 use gst_video::VideoInfo;
 
-use super::{imp::AbJoin, queue::MOST_HELD};
+use super::{imp::AbJoin, queue::MAX_FRAMES};
 use crate::elements::shell;
 
-/// What is held beyond the waiting time: the frame in hand, and what b's queue and thread keep waiting.
-const HELD_BESIDES: u32 = 4;
+/// Frames that wait beyond the time: one on its way, and those in b's queue and thread.
+const MORE_HELD: u32 = 4;
 
 impl AbJoin {
     pub(super) fn query_a(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         if query.is_serialized() {
-            // What waits goes before the question.
+            // Frames that wait go before the query.
             let mut state = self.state.lock();
             while !state.queue.is_empty() || state.busy {
                 if state.flushing || !state.running {
@@ -31,7 +31,7 @@ impl AbJoin {
         !self.src.is_linked() && answer_from_template(pad, query)
     }
 
-    /// Asks for the frames that may wait here.
+    /// Asks for the frames that may wait.
     fn raise_minimum(&self, query: &mut gst::query::Allocation) {
         let wait = self.settings().wait;
         if wait == 0 {
@@ -42,11 +42,10 @@ impl AbJoin {
             .filter(|f| f.numer() > 0 && f.denom() > 0)
             .map_or(30.0, |f| f64::from(f.numer()) / f64::from(f.denom()));
         let waiting = (wait.max(0) as f64 / gst::ClockTime::SECOND.nseconds() as f64 * fps).ceil();
-        let held = waiting.min(MOST_HELD as f64) as u32 + HELD_BESIDES;
+        let held = waiting.min(MAX_FRAMES as f64) as u32 + MORE_HELD;
         shell::raise_minimum(query, held);
     }
 
-    /// Arm b is bound to nothing but video.
     pub(super) fn query_b(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         answer_from_template(pad, query)
     }

@@ -1,55 +1,55 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What became of the frames, counted since READY.
+//! The counters of `abtee`, which begin at 0 in READY.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A count that any thread may raise.
+/// A counter that any thread may raise.
 #[derive(Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
+    /// Adds one.
     pub fn one(&self) {
         self.more(1);
     }
 
-    /// So many more.
+    /// Adds `n`.
     pub fn more(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
 
-    /// So many less, which had been counted too soon.
+    /// Takes back `n` that were counted too soon.
     pub fn less(&self, n: u64) {
         self.0.fetch_sub(n, Relaxed);
     }
 }
 
-/// The counters.
+/// All counters.
 #[derive(Default)]
 pub struct Counts {
     /// Frames that came in.
     pub frames: Count,
-    /// Frames given to a, alone or too.
+    /// Frames handed to a.
     pub to_a: Count,
     /// Frames that a did not take.
     pub dropped_a: Count,
-    /// Frames that what follows a has called late.
+    /// Frames that an element after a has reported as late.
     pub late_a: Count,
     /// Frames handed to b.
     pub to_b: Count,
-    /// Frames that leaked before b.
+    /// Frames that leaked because b's queue was full.
     pub dropped_b: Count,
-    /// Frames that b took up behind a newer one.
+    /// Frames that b began when a newer one had come in.
     pub late_b: Count,
-    /// Frames kept from b, which had failed, was not linked, or whose memory could not be copied.
+    /// Frames that b did not get because it had failed or was not linked, or because their memory could not be copied.
     pub refused: Count,
-    /// Frames on which b answered with an error.
+    /// Frames for which b returned an error.
     pub failed: Count,
-    /// Frames meant for b alone that a had to take.
+    /// Frames for b alone that went to a because b failed.
     pub given_to_a: Count,
-    /// Frames to share out by a field that the stream has not told.
+    /// Frames without the field that decides their arm.
     pub without_key: Count,
-    /// Frames whose memory b shares.
+    /// Frames whose memory b shares with a.
     pub shallow_copies: Count,
     /// Frames whose memory was copied for b.
     pub deep_copies: Count,
@@ -80,14 +80,14 @@ impl Counts {
         ]
     }
 
-    /// Begins anew.
+    /// Sets all counters to 0.
     pub fn reset(&self) {
         for (_, count) in self.all() {
             count.0.store(0, Relaxed);
         }
     }
 
-    /// All of them by name.
+    /// Writes all counters by name.
     pub fn write(&self, s: &mut gst::Structure) {
         for (name, count) in self.all() {
             s.set(name, count.0.load(Relaxed));

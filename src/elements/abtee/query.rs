@@ -3,7 +3,7 @@
 
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{Mode, imp::AbTee};
+use super::{imp::AbTee, settings::Mode};
 use crate::elements::shell;
 
 impl AbTee {

@@ -1,33 +1,62 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the user asked of `abtee`, and what of it a frame goes by.
+//! The settings of `abtee`, and the rule by which one frame is handed out.
 
-use super::{
-    Mode,
-    key::Key,
-    ramp::{Ramp, Step},
-};
+use andon_core::result::{SplitKey, TeeMode};
+
+use super::ramp::{Ramp, Step};
+use crate::meta::event::Split;
 
 /// Share of arm b.
 pub const DEFAULT_WEIGHT: f64 = 0.1;
 /// Frames that may wait for arm b.
 pub const DEFAULT_MAX_QUEUE: u32 = 2;
-/// Frames a step of a ramp.
+/// Frames of one step of a ramp.
 pub const DEFAULT_RAMP_FRAMES: u64 = 1_000;
 
-/// What the user asked for.
+/// Which arms get a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstAndonAbTeeMode")]
+pub enum Mode {
+    /// Both arms; a decides.
+    #[default]
+    #[enum_value(name = "Both arms; b never delays a", nick = "shadow")]
+    Shadow,
+    /// One of the two arms.
+    #[enum_value(name = "One arm a part, b with the share 'weight'", nick = "split")]
+    Split,
+    /// Arm a alone.
+    #[enum_value(name = "Arm a alone", nick = "a")]
+    A,
+    /// Arm b alone.
+    #[enum_value(name = "Arm b alone; a where b fails", nick = "b")]
+    B,
+}
+
+impl From<Mode> for TeeMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Shadow => TeeMode::Shadow,
+            Mode::Split => TeeMode::Split,
+            Mode::A => TeeMode::A,
+            Mode::B => TeeMode::B,
+        }
+    }
+}
+
+/// The values of the properties.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which arms get a frame.
     pub mode: Mode,
     /// The share of arm b in `mode=split`, 0..1.
     pub weight: f64,
-    /// By what it is shared out.
-    pub key: Key,
-    /// How the share grows by itself.
+    /// What decides the arm of a frame in `mode=split`.
+    pub key: SplitKey,
+    /// How the share of arm b grows by itself.
     pub ramp: Ramp,
     /// Frames that a step of the ramp lasts.
     pub ramp_frames: u64,
-    /// Whether frames leak before a full queue.
+    /// Whether a frame that finds b's queue full goes to a alone.
     pub leaky: bool,
     /// Frames that may wait for arm b.
     pub max_queue: u32,
@@ -38,7 +67,7 @@ impl Default for Settings {
         Self {
             mode: Mode::default(),
             weight: DEFAULT_WEIGHT,
-            key: Key::default(),
+            key: SplitKey::default(),
             ramp: Ramp::default(),
             ramp_frames: DEFAULT_RAMP_FRAMES,
             leaky: true,
@@ -50,16 +79,23 @@ impl Default for Settings {
 /// How one frame is handed out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Which arms get it.
+    /// Which arms get the frame.
     pub mode: Mode,
     /// The share of arm b alone; 0 unless `mode` is split.
     pub weight: f64,
-    /// By what it is shared out.
-    pub key: Key,
+    /// What decides the arm of a frame.
+    pub key: SplitKey,
+}
+
+impl Rule {
+    /// Returns the rule as `andon/split` tells it to both arms.
+    pub fn to_split(&self) -> Split {
+        Split { mode: self.mode.into(), weight: self.weight, key: self.key.clone() }
+    }
 }
 
 impl Settings {
-    /// Changes the mode; a ramp begins when the arms begin to share.
+    /// Changes the mode. A ramp begins when the mode becomes split.
     pub fn set_mode(&mut self, mode: Mode) {
         if mode == Mode::Split && self.mode != mode {
             self.ramp.restart();
@@ -67,7 +103,7 @@ impl Settings {
         self.mode = mode;
     }
 
-    /// The rule for the next frame, and the step of the ramp that begins with it.
+    /// Returns the rule for the next frame, and the step of the ramp that begins with it.
     pub fn next(&mut self) -> (Rule, Option<Step>) {
         let is_split = self.mode == Mode::Split;
         let step = if is_split { self.ramp.frame(self.ramp_frames) } else { None };

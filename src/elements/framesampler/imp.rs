@@ -9,6 +9,7 @@ use std::{
 
 use andon_capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer};
 use andon_core::result::{Arm, Inference, monotonic_ns};
+use andon_statistics::{cause::Cause, meter::State as DriftState};
 use glib::{
     Properties,
     subclass::{Signal, object::DerivedObjectProperties},
@@ -56,7 +57,7 @@ struct State {
     /// To the writer; a new one for every start.
     queue: Arc<Queue<Kept>>,
     /// Frame and cause of the drift that was answered last.
-    drift: Option<(u64, String)>,
+    drift: Option<(u64, Option<Cause>)>,
     /// How frames are held.
     holder: Holder,
     /// Frames whose pixels had to be copied.
@@ -323,7 +324,7 @@ impl BaseTransformImpl for FrameSampler {
         match said {
             Some(Ok(AndonEvent::Late(late))) => self.late(&late),
             Some(Ok(AndonEvent::Drift(drift))) => self.drifted(drift),
-            Some(Err(error)) => self.bad_event(&error),
+            Some(Err(error)) => self.bad_event(&error.to_string()),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -405,7 +406,7 @@ impl FrameSampler {
     fn drifted(&self, drift: Drift) {
         let mut state = self.state.lock();
         let State { orders, sampler, queue, drift: answered, .. } = &mut *state;
-        if drift.state != "drift" {
+        if drift.state != DriftState::Drift {
             *answered = None;
             return;
         }
@@ -415,7 +416,7 @@ impl FrameSampler {
         }
         let request = Request {
             kind: Kind::Drift,
-            reason: this.1.as_str().into(),
+            reason: this.1.map_or("", Cause::as_str).into(),
             count: orders.drift_frames,
             pre: orders.policy.pre,
             post: orders.policy.post,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What streaming threads leave for the judging thread: they put it down and go on, and never wait.
+//! The queue of events for the judging thread. Streaming threads add to it and never wait.
 
 use std::{
     collections::VecDeque,
@@ -14,59 +14,59 @@ use andon_statistics::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// News that may wait; more only where the judging thread has stood still for minutes.
-const MOST: usize = 65_536;
+/// Events that may wait. There are more only if the judging thread has stood still for minutes.
+const MAX_EVENTS: usize = 65_536;
 
-/// News that bring nothing to decide are looked at together, so that not every frame wakes a thread.
-const TOGETHER: usize = 64;
+/// Events that cannot change the judgement are judged in batches of this size, so that not every frame wakes a thread.
+const BATCH: usize = 64;
 
-/// How often they are looked at where there are fewer.
-const AT_LEAST: Duration = Duration::from_secs(1);
+/// The longest time for which fewer events wait.
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// What has happened.
+/// An event that the trial must know of.
 #[derive(Clone, Debug)]
-pub enum News {
-    /// A frame of arm b was answered for, in so many µs.
+pub enum TrialEvent {
+    /// Arm b has judged a frame: how it went, and the latency in µs.
     Frame(Status, u64),
-    /// Both arms have closed a part.
+    /// Both arms have finished a part.
     Paired(Box<PairedPart>),
-    /// One arm has closed a part that was sent to it by this design.
+    /// One arm has finished a part that it got by this design.
     Alone(Box<LonePart>, Design),
-    /// Another model has come to one of the arms: this is the last word on those before.
+    /// The model of an arm has changed: the last report on the models before.
     Ended(Box<Report>),
-    /// Somebody asked to begin anew.
+    /// A new trial begins.
     Reset,
-    /// These are compared from now on.
+    /// The models that are compared from now on.
     Models(Each<Arc<ModelId>>),
-    /// Arm b takes no frames any more, while a does.
+    /// Arm b gets no more frames, while a does.
     BIsOut,
     /// A report was posted.
     Reported,
-    /// A label has changed the evidence.
+    /// A label has come.
     Labelled,
 }
 
-impl News {
-    /// Whether it may change the judgement, so that it is not left lying.
-    fn is_pressing(&self) -> bool {
+impl TrialEvent {
+    /// Returns whether the event may change the judgement, and must be judged at once.
+    fn is_urgent(&self) -> bool {
         match self {
-            News::Frame(status, _) => !matches!(status, Status::Ok | Status::Skipped),
-            News::Paired(part) => part.truth.is_some() || part.a.verdict != part.b.verdict,
-            News::Alone(part, _) => part.truth.is_some(),
+            TrialEvent::Frame(status, _) => !matches!(status, Status::Ok | Status::Skipped),
+            TrialEvent::Paired(part) => part.truth.is_some() || part.a.verdict != part.b.verdict,
+            TrialEvent::Alone(part, _) => part.truth.is_some(),
             _ => true,
         }
     }
 
-    /// Whether the judgement is right without it: parts that are missing are only missing, but those after another model
-    /// has come must never be taken for parts of the one before.
+    /// Returns whether the judgement stays right without the event. A part that is missing is only missing, but a part of a
+    /// new model must never count for the model before.
     fn may_be_lost(&self) -> bool {
-        matches!(self, News::Frame(..) | News::Paired(_) | News::Alone(..))
+        matches!(self, TrialEvent::Frame(..) | TrialEvent::Paired(_) | TrialEvent::Alone(..))
     }
 }
 
-/// See the module.
+/// The queue of events.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub struct EventQueue {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -74,78 +74,79 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     open: bool,
-    news: VecDeque<News>,
-    pressing: bool,
-    /// News that the thread has taken, and those of them that it has come back from.
+    events: VecDeque<TrialEvent>,
+    urgent: bool,
+    /// Events that the judging thread has taken.
     taken: u64,
+    /// Those of them that it has judged.
     judged: u64,
     lost: u64,
 }
 
-impl Inbox {
-    /// Takes news from now on.
+impl EventQueue {
+    /// Begins to take events.
     pub fn open(&self) {
         let mut state = self.state.lock();
-        // Whoever waited for what came before waits no longer.
+        // A thread that waits for events from before waits no longer.
         let taken = state.taken;
-        let news = VecDeque::with_capacity(2 * TOGETHER);
-        *state = State { open: true, news, taken, judged: taken, ..State::default() };
+        let events = VecDeque::with_capacity(2 * BATCH);
+        *state = State { open: true, events, taken, judged: taken, ..State::default() };
     }
 
-    /// Takes no more, and sends the judging thread away once it has seen what is there.
+    /// Takes no more events, and ends the judging thread after those in the queue.
     pub fn close(&self) {
         self.state.lock().open = false;
         self.changed.notify_all();
     }
 
-    /// Between open and close.
+    /// Returns whether the queue takes events.
     pub fn is_open(&self) -> bool {
         self.state.lock().open
     }
 
-    /// Leaves news.
-    pub fn put(&self, news: News) {
+    /// Appends an event.
+    pub fn put(&self, event: TrialEvent) {
         let mut state = self.state.lock();
         if !state.open {
             return;
         }
-        if state.news.len() >= MOST && news.may_be_lost() {
+        if state.events.len() >= MAX_EVENTS && event.may_be_lost() {
             state.lost += 1;
             return;
         }
-        state.pressing |= news.is_pressing();
-        state.news.push_back(news);
-        let wakes = state.pressing || matches!(state.news.len(), 1 | TOGETHER);
+        state.urgent |= event.is_urgent();
+        state.events.push_back(event);
+        let wakes = state.urgent || matches!(state.events.len(), 1 | BATCH);
         if wakes && state.judged == state.taken {
             self.changed.notify_all();
         }
     }
 
-    /// For the judging thread: waits for news and takes all there are into `into`; false when it is to end.
-    pub fn take(&self, into: &mut VecDeque<News>) -> bool {
+    /// Waits for events and moves all into `into`. Only the judging thread calls it, and must end when it returns `false`.
+    pub fn take(&self, into: &mut VecDeque<TrialEvent>) -> bool {
         let mut state = self.state.lock();
         state.judged = state.taken;
         self.changed.notify_all();
-        while state.open && !state.pressing && state.news.len() < TOGETHER {
-            if state.news.is_empty() {
+        while state.open && !state.urgent && state.events.len() < BATCH {
+            if state.events.is_empty() {
                 self.changed.wait(&mut state);
-            } else if self.changed.wait_for(&mut state, AT_LEAST).timed_out() {
+            } else if self.changed.wait_for(&mut state, MAX_DELAY).timed_out() {
                 break;
             }
         }
-        std::mem::swap(&mut state.news, into);
-        state.pressing = false;
+        std::mem::swap(&mut state.events, into);
+        state.urgent = false;
         state.taken += into.len() as u64;
         state.open || !into.is_empty()
     }
 
-    /// Waits until all that was left so far has been judged, or `patience` is at an end.
+    /// Waits until all events in the queue have been judged, for at most `patience`.
     pub fn settle(&self, patience: Duration) {
         let until = Instant::now() + patience;
         let mut state = self.state.lock();
-        state.pressing |= !state.news.is_empty();
+        state.urgent |= !state.events.is_empty();
         self.changed.notify_all();
-        let left = state.taken + state.news.len() as u64;
+        let left = state.taken + state.events.len() as u64;
         while state.open && state.judged < left {
             if self.changed.wait_until(&mut state, until).timed_out() {
                 return;
@@ -153,7 +154,7 @@ impl Inbox {
         }
     }
 
-    /// News for which there was no room.
+    /// Returns the number of events for which there was no room.
     pub fn lost(&self) -> u64 {
         self.state.lock().lost
     }
@@ -164,68 +165,71 @@ mod tests {
     use super::*;
     use andon_statistics::agreement::{Agreement, Frames};
 
-    fn worker(inbox: &Inbox) -> usize {
-        let (mut seen, mut news) = (0, VecDeque::new());
-        while inbox.take(&mut news) {
-            seen += news.drain(..).count();
+    fn worker(queue: &EventQueue) -> usize {
+        let (mut seen, mut events) = (0, VecDeque::new());
+        while queue.take(&mut events) {
+            seen += events.drain(..).count();
         }
         seen
     }
 
     #[test]
-    fn whoever_settles_goes_on_when_all_has_been_looked_at() {
-        let inbox = Inbox::default();
-        inbox.open();
+    fn a_thread_that_settles_goes_on_when_all_events_have_been_judged() {
+        let queue = EventQueue::default();
+        queue.open();
         std::thread::scope(|s| {
-            let worker = s.spawn(|| worker(&inbox));
+            let worker = s.spawn(|| worker(&queue));
             for _ in 0..10 {
-                inbox.put(News::Frame(Status::Ok, 1));
+                queue.put(TrialEvent::Frame(Status::Ok, 1));
             }
-            inbox.settle(Duration::from_secs(60));
-            assert!(inbox.state.lock().news.is_empty());
-            inbox.put(News::Frame(Status::Ok, 1));
-            inbox.close();
+            queue.settle(Duration::from_secs(60));
+            assert!(queue.state.lock().events.is_empty());
+            queue.put(TrialEvent::Frame(Status::Ok, 1));
+            queue.close();
             assert_eq!(worker.join().unwrap(), 11, "also what came last");
         });
-        inbox.put(News::Reported);
-        assert!(inbox.state.lock().news.is_empty(), "a closed one takes nothing");
+        queue.put(TrialEvent::Reported);
+        assert!(queue.state.lock().events.is_empty(), "a closed one takes nothing");
     }
 
     #[test]
-    fn whoever_settles_waits_for_what_was_left_and_not_for_what_comes_after() {
-        let inbox = Inbox::default();
-        inbox.open();
-        inbox.put(News::Reported);
+    fn a_thread_that_settles_waits_for_events_in_the_queue_and_not_for_later_ones() {
+        let queue = EventQueue::default();
+        queue.open();
+        queue.put(TrialEvent::Reported);
         std::thread::scope(|s| {
             s.spawn(|| {
-                let mut news = VecDeque::new();
+                let mut events = VecDeque::new();
                 // There is always something more: the line goes on.
-                while inbox.take(&mut news) {
-                    news.clear();
-                    inbox.put(News::Reported);
+                while queue.take(&mut events) {
+                    events.clear();
+                    queue.put(TrialEvent::Reported);
                 }
             });
             let begun = Instant::now();
-            inbox.settle(Duration::from_secs(20));
+            queue.settle(Duration::from_secs(20));
             let took = begun.elapsed();
-            inbox.close();
+            queue.close();
             assert!(took < Duration::from_secs(20), "{took:?}");
         });
     }
 
     #[test]
-    fn what_has_no_room_is_counted_and_that_other_models_came_is_never_lost() {
-        let inbox = Inbox::default();
-        inbox.open();
-        for _ in 0..MOST + 3 {
-            inbox.put(News::Frame(Status::Ok, 1));
+    fn events_without_room_are_counted_and_a_change_of_models_is_never_lost() {
+        let queue = EventQueue::default();
+        queue.open();
+        for _ in 0..MAX_EVENTS + 3 {
+            queue.put(TrialEvent::Frame(Status::Ok, 1));
         }
-        assert_eq!(inbox.lost(), 3);
-        inbox.put(News::Ended(Box::new(Agreement::default().report(Frames::default()))));
-        inbox.put(News::Models(Each::default()));
-        assert_eq!(inbox.lost(), 3);
-        let mut news = VecDeque::new();
-        assert!(inbox.take(&mut news));
-        assert!(matches!(news.make_contiguous(), [.., News::Frame(..), News::Ended(_), News::Models(_)]));
+        assert_eq!(queue.lost(), 3);
+        queue.put(TrialEvent::Ended(Box::new(Agreement::default().report(Frames::default()))));
+        queue.put(TrialEvent::Models(Each::default()));
+        assert_eq!(queue.lost(), 3);
+        let mut events = VecDeque::new();
+        assert!(queue.take(&mut events));
+        assert!(matches!(
+            events.make_contiguous(),
+            [.., TrialEvent::Frame(..), TrialEvent::Ended(_), TrialEvent::Models(_)]
+        ));
     }
 }

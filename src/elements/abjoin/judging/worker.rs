@@ -1,196 +1,150 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The judging thread: holds the trial, tells what it comes to, and does what was asked for in that case.
-//!
-//! Streaming threads only leave news (`events.rs`). The trial itself is shared by the judging thread and by whoever brings
-//! labels.
+//! The judging thread: takes events to the trial, posts the judgement, and acts on it.
 
-mod act;
-mod events;
-mod label_file;
-mod labels;
-mod rules;
+use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
-
-use gst::subclass::prelude::*;
-use parking_lot::Mutex;
-
-use self::events::Inbox;
-pub(super) use self::{
-    events::News,
-    rules::{
-        Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
-        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Rules,
-    },
-};
-use andon_core::result::{ModelId, Verdict, run_id};
+use andon_core::result::{ModelId, Verdict};
 use andon_statistics::{
     agreement::{Each, Seen},
-    judgement::{Decision, Design},
-    trial::{Taken, Trial, Wanted},
+    judgement::{Decision, Design, LimitsError},
+    trial::{Taken, Wanted},
 };
+use gst::subclass::prelude::*;
 
 use super::{
-    imp::{AbJoin, CAT},
-    report,
+    super::{CAT, imp::AbJoin, report},
+    events::TrialEvent,
+    rules::Auto,
+    trial::TrialState,
 };
-use crate::elements::watch::Watched;
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// See the module.
-#[derive(Default)]
-pub(super) struct Judging {
-    inbox: Inbox,
-    court: Mutex<Court>,
-    worker: Mutex<Option<JoinHandle<()>>>,
-    watched: Mutex<Option<Watched>>,
-}
-
-/// What the judging thread and those who label share.
-#[derive(Default)]
-struct Court {
-    trial: Option<Trial>,
-    models: Each<Arc<ModelId>>,
-    /// The decision that was told last.
-    told: Decision,
-    /// What was done about it.
-    acted: Option<String>,
-    /// Lines of the file of labels that could not be read.
-    bad_labels: u64,
-}
-
-impl Court {
-    /// After a promotion the candidate is champion, and stands beside itself.
-    fn both_the_same(&self) -> bool {
-        self.models.a == self.models.b && *self.models.a != ModelId::default()
-    }
-
-    fn begin(&mut self, rules: &Rules) -> Result<(), String> {
-        let mut trial = Trial::new(rules.of_trial(), &run_id().to_string()).map_err(|e| e.to_string())?;
-        if let Some(before) = self.trial.take() {
-            trial.succeed(before);
-        }
-        let models = Each { a: self.models.a.clone(), b: self.models.b.clone() };
-        *self = Court { trial: Some(trial), models, bad_labels: self.bad_labels, ..Court::default() };
-        Ok(())
-    }
+/// Why the judging cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `auto=full` without a store.
+    #[error("auto=full moves aliases: set store=STORE/NAME, or auto=abort")]
+    NoStore,
+    /// The limits make no sense.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// The system has no thread left.
+    #[error("no thread to judge with: {0}")]
+    Thread(#[from] io::Error),
 }
 
 impl AbJoin {
-    /// Begins to judge; an error where the properties make no sense.
-    pub(super) fn start_judging(&self) -> Result<(), String> {
+    /// Begins to judge.
+    pub(in super::super) fn start_judging(&self) -> Result<(), StartError> {
         let rules = self.rules();
         if rules.auto == Auto::Full && rules.store.is_none() {
-            return Err("auto=full moves aliases: set store=STORE/NAME, or auto=abort".into());
+            return Err(StartError::NoStore);
         }
-        let judging = &self.judging;
-        *judging.court.lock() = Court::default();
-        judging.court.lock().begin(&rules)?;
-        judging.inbox.open();
-        let (shared, weak) = (judging.clone(), self.obj().downgrade());
+        let judge = &self.judge;
+        {
+            let mut state = judge.state.lock();
+            *state = TrialState::default();
+            state.begin(&rules)?;
+        }
+        judge.events.open();
+        let (shared, weak) = (judge.clone(), self.obj().downgrade());
         let work = move || {
-            let mut news = VecDeque::new();
-            while shared.inbox.take(&mut news) {
+            let mut events = VecDeque::new();
+            while shared.events.take(&mut events) {
                 let Some(join) = weak.upgrade() else { return };
-                join.imp().look_at(&mut news);
+                join.imp().judge_events(&mut events);
             }
         };
-        let worker = thread::Builder::new().name("andon-judge".into()).spawn(work);
-        let worker = worker.map_err(|e| format!("no thread to judge with: {e}"))?;
-        *judging.worker.lock() = Some(worker);
+        let worker = thread::Builder::new().name("andon-judge".into()).spawn(work)?;
+        *judge.worker.lock() = Some(worker);
         self.watch_labels();
         Ok(())
     }
 
-    /// Ends; what was left is judged first.
-    pub(super) fn stop_judging(&self) {
-        let watched = self.judging.watched.lock().take();
+    /// Ends the judging, after all events in the queue.
+    pub(in super::super) fn stop_judging(&self) {
+        let watched = self.judge.watched.lock().take();
         drop(watched);
-        self.judging.inbox.close();
-        let worker = self.judging.worker.lock().take();
+        self.judge.events.close();
+        let worker = self.judge.worker.lock().take();
         if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
-            // A panic in there has been reported by the panic hook.
+            // The panic hook has reported a panic of that thread.
             let _ = worker.join();
         }
     }
 
-    /// Between start and stop.
-    pub(super) fn is_judging(&self) -> bool {
-        self.judging.inbox.is_open()
+    /// Returns whether the judging has begun and not ended.
+    pub(in super::super) fn is_judging(&self) -> bool {
+        self.judge.events.is_open()
     }
 
     /// Begins a new trial of the same models.
-    pub(super) fn reset_judging(&self) {
+    pub(in super::super) fn reset_judging(&self) {
         let rules = self.rules();
-        let mut court = self.judging.court.lock();
-        if court.trial.is_some()
-            && let Err(error) = court.begin(&rules)
+        let mut state = self.judge.state.lock();
+        if state.trial.is_some()
+            && let Err(error) = state.begin(&rules)
         {
             gst::warning!(CAT, imp = self, "{error}");
         }
     }
 
-    /// For streaming threads, with the score locked, so that what is left has one order: leaves what a frame brought
-    /// about.
-    pub(super) fn leave(
+    /// Queues the events that follow from a frame. Streaming threads call it with the comparison locked, so that events
+    /// have one order.
+    pub(in super::super) fn queue_events(
         &self,
         seen: &mut Seen,
         models: Option<Each<Arc<ModelId>>>,
-        frame: Option<News>,
+        frame: Option<TrialEvent>,
         design: Design,
     ) {
-        let inbox = &self.judging.inbox;
+        let events = &self.judge.events;
         if let Some(ended) = seen.ended.take() {
-            inbox.put(News::Ended(Box::new(ended)));
+            events.put(TrialEvent::Ended(Box::new(ended)));
         }
         if let Some(models) = models {
-            inbox.put(News::Models(models));
+            events.put(TrialEvent::Models(models));
         }
         if let Some(frame) = frame {
-            inbox.put(frame);
+            events.put(frame);
         }
         for part in seen.parts.drain(..) {
-            inbox.put(News::Paired(Box::new(part)));
+            events.put(TrialEvent::Paired(Box::new(part)));
         }
         for part in seen.alone.drain(..) {
-            inbox.put(News::Alone(Box::new(part), design));
+            events.put(TrialEvent::Alone(Box::new(part), design));
         }
     }
 
-    /// For streaming threads: leaves any other news.
-    pub(super) fn tell(&self, news: News) {
-        self.judging.inbox.put(news);
+    /// Queues any other event. Streaming threads may call it.
+    pub(in super::super) fn queue_event(&self, event: TrialEvent) {
+        self.judge.events.put(event);
     }
 
-    /// Waits until everything that was left so far was judged and told.
-    pub(super) fn settle(&self) {
+    /// Waits until all events in the queue have been judged, and the judgement posted.
+    pub(in super::super) fn settle(&self) {
         if !self.is_judging_thread() {
-            self.judging.inbox.settle(PATIENCE);
+            self.judge.events.settle(PATIENCE);
         }
     }
 
-    /// Takes a label of a part; answers whether the part is known.
-    pub(super) fn label(&self, id: &str, verdict: &str, source: &str) -> bool {
+    /// Takes a label of a part, and returns whether the part is known.
+    pub(in super::super) fn label(&self, id: &str, verdict: &str, source: &str) -> bool {
         let Ok(verdict) = verdict.parse::<Verdict>() else {
             gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
             return false;
         };
-        // What has happened so far is looked at first: the part may have been closed just now.
+        // First the events in the queue, which may have closed the part just now.
         self.settle();
         if !self.is_judging() {
             return false;
         }
-        let taken = self.judging.court.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        let taken = self.judge.state.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
         match taken {
             Some(Taken::Tested) => {
-                self.tell(News::Labelled);
+                self.queue_event(TrialEvent::Labelled);
                 true
             }
             Some(Taken::Shown) => true,
@@ -198,36 +152,36 @@ impl AbJoin {
         }
     }
 
-    /// Whoever answers a message of the judging thread at once is that thread.
+    /// Returns whether the caller is the judging thread, as in a handler that answers its message at once.
     fn is_judging_thread(&self) -> bool {
-        self.judging.worker.lock().as_ref().is_some_and(|w| w.thread().id() == thread::current().id())
+        self.judge.worker.lock().as_ref().is_some_and(|w| w.thread().id() == thread::current().id())
     }
 
-    fn look_at(&self, news: &mut VecDeque<News>) {
+    fn judge_events(&self, events: &mut VecDeque<TrialEvent>) {
         let mut reported = false;
         let plan = self.rules().plan();
         let mut wanted: Vec<Wanted> = Vec::new();
-        for news in news.drain(..) {
-            let mut court = self.judging.court.lock();
-            let both_the_same = court.both_the_same();
-            let Some(trial) = &mut court.trial else { continue };
-            match news {
-                News::Paired(_) | News::Alone(..) if both_the_same => {}
-                News::Frame(status, latency_us) => trial.frame(status, latency_us),
-                News::Paired(part) => wanted.extend(trial.paired(*part, plan)),
-                News::Alone(part, design) => wanted.extend(trial.alone(*part, design, plan)),
-                News::BIsOut => trial.b_is_out(),
-                News::Reported => reported = true,
-                News::Labelled => {}
-                News::Models(models) => court.models = models,
-                News::Ended(report) => {
-                    drop(court);
-                    report::post_report(&*self.obj(), &report);
-                    self.rule(true);
+        for event in events.drain(..) {
+            let mut state = self.judge.state.lock();
+            let is_same_model = state.is_same_model();
+            let Some(trial) = &mut state.trial else { continue };
+            match event {
+                TrialEvent::Paired(_) | TrialEvent::Alone(..) if is_same_model => {}
+                TrialEvent::Frame(status, latency_us) => trial.frame(status, latency_us),
+                TrialEvent::Paired(part) => wanted.extend(trial.paired(*part, plan)),
+                TrialEvent::Alone(part, design) => wanted.extend(trial.alone(*part, design, plan)),
+                TrialEvent::BIsOut => trial.b_is_out(),
+                TrialEvent::Reported => reported = true,
+                TrialEvent::Labelled => {}
+                TrialEvent::Models(models) => state.models = models,
+                TrialEvent::Ended(ended) => {
+                    drop(state);
+                    report::post_report(&*self.obj(), &ended);
+                    self.conclude(true);
                     self.reset_judging();
                 }
-                News::Reset => {
-                    drop(court);
+                TrialEvent::Reset => {
+                    drop(state);
                     self.reset_judging();
                 }
             }
@@ -235,44 +189,44 @@ impl AbJoin {
         for wanted in &wanted {
             report::post_wanted(&*self.obj(), wanted);
         }
-        self.rule(reported);
+        self.conclude(reported);
     }
 
-    /// Tells the judgement if it has changed or `anyway`, and does what follows from it, once.
-    fn rule(&self, anyway: bool) {
+    /// Posts the judgement if it has changed or `anyway`, and acts on a new one.
+    fn conclude(&self, anyway: bool) {
         let (ruling, models, due) = {
-            let mut court = self.judging.court.lock();
-            let Some(trial) = &court.trial else { return };
+            let mut state = self.judge.state.lock();
+            let Some(trial) = &state.trial else { return };
             let decision = trial.decision();
-            let changed = decision != court.told;
+            let changed = decision != state.posted;
             if !changed && !anyway {
                 return;
             }
             let mut ruling = trial.ruling();
-            if court.both_the_same() && decision == Decision::Hold {
+            if state.is_same_model() && decision == Decision::Hold {
                 ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
             }
-            court.told = decision;
-            (ruling, court.models.clone(), changed && decision != Decision::Hold)
+            state.posted = decision;
+            (ruling, state.models.clone(), changed && decision != Decision::Hold)
         };
         let acted = if due { self.act(&ruling, &models) } else { None };
         let acted = {
-            let mut court = self.judging.court.lock();
+            let mut state = self.judge.state.lock();
             if acted.is_some() {
-                court.acted = acted;
+                state.acted = acted;
             }
-            court.acted.clone()
+            state.acted.clone()
         };
         report::post_judgement(&*self.obj(), &ruling, &models, acted.as_deref());
     }
 
-    /// For `stats`.
-    pub(super) fn set_judging_stats(&self, s: &mut gst::Structure) {
-        let court = self.judging.court.lock();
-        s.set("decision", court.told.as_str());
-        s.set("news-lost", self.judging.inbox.lost());
-        s.set("bad-labels", court.bad_labels);
-        if let Some(trial) = &court.trial {
+    /// Adds the statistics of the judgement to `stats`.
+    pub(in super::super) fn set_judging_stats(&self, s: &mut gst::Structure) {
+        let state = self.judge.state.lock();
+        s.set("decision", state.posted.as_str());
+        s.set("news-lost", self.judge.events.lost());
+        s.set("bad-labels", state.bad_labels);
+        if let Some(trial) = &state.trial {
             let [tested, shown] = trial.labels();
             for (name, value) in [
                 ("parts-seen-again", trial.seen_again),
