@@ -186,7 +186,8 @@ fn a_source_with_four_buffers_is_not_starved_by_a_challenger_that_holds_them() {
         bench.b.next_buffer();
     }
     assert_eq!(held.lock().unwrap().len(), 20);
-    assert_eq!((bench.stat("deep-copies"), bench.stat("shallow-copies")), (20, 0));
+    // The pool allocates another buffer for each that is held, so no pixel is copied.
+    assert_eq!((bench.stat("deep-copies"), bench.stat("shallow-copies")), (0, 20));
     held.lock().unwrap().clear();
     pool.set_active(false).unwrap();
 }

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Whether a frame's memory may be held after the frame has gone on, and how: shared, or copied.
 //!
-//! A frame that is held must not starve the element that lends its memory. What happens to a lender depends on where its
-//! memory comes from:
+//! A frame that is held must not starve the lender of its memory. The effect on the lender depends on the kind of
+//! memory:
 //!
-//! | memory | a plain copy that is held | so a frame is held as |
+//! | the frame's memory | its lender | held as |
 //! |---|---|---|
-//! | system memory, no pool | nobody waits | shared |
-//! | system memory, pool without a limit | the pool allocates another buffer | shared |
-//! | system memory, `GstBufferPool` or `GstVideoBufferPool` with a limit | GStreamer 1.22 drops the buffer and allocates another. 1.26 keeps the buffer out (the copy refers to it by a `GstParentBufferMeta`), and the pool runs dry | shared, without that meta: the pool then drops the buffer and allocates another, on both |
-//! | any pool of another type with a limit, such as a driver's | it cannot allocate another | copied |
-//! | any memory but system memory, memory that must not be shared | its owner may have few | copied |
-//! | a buffer that refers to another (`GstParentBufferMeta`) | as that buffer | shared only if that buffer holds nobody up |
+//! | system memory without a pool | lends nothing | shared |
+//! | system memory of a pool without a limit | allocates another buffer | shared |
+//! | system memory of a `GstBufferPool` or `GstVideoBufferPool` with a limit | see below | shared, without parent |
+//! | memory of any other pool with a limit, such as a driver's | cannot allocate another buffer | copied |
+//! | other than system memory, or not to be shared | may have few | copied |
+//! | a buffer with a `GstParentBufferMeta` | is the parent's lender | shared if the parent has no limit, else copied |
+//!
+//! GStreamer's own pools drop a buffer that comes back while its memory is in use, and allocate another for it. A plain
+//! copy of their buffers does well with GStreamer 1.22. From 1.26 on the copy refers to its original by a
+//! `GstParentBufferMeta`, which keeps the original out, so that a pool with a limit runs dry. Without that meta the pool
+//! gets the original back, and works as with 1.22.
 
 use std::ops::ControlFlow;
 
@@ -80,7 +85,7 @@ impl Holder {
             return *limit;
         }
         let is_bounded = pool.config().params().is_none_or(|(_, _, _, max)| max != 0);
-        // These two take every buffer from an allocator. What a subclass does is its own secret.
+        // These two take every buffer from an allocator. Other pools may have a fixed number of frames.
         let renews = matches!(pool.type_().name(), "GstBufferPool" | "GstVideoBufferPool");
         let limit = match (is_bounded, renews) {
             (false, _) => Limit::None,
@@ -94,8 +99,8 @@ impl Holder {
 
 /// The pool that the buffer goes back to.
 fn pool_of(buffer: &gst::BufferRef) -> Option<gst::BufferPool> {
-    // SAFETY: the buffer is alive by the borrow, and it holds a reference to its pool for as long as it is outside of it;
-    // `from_glib_none` takes one more. There is no binding for the field.
+    // SAFETY: the buffer is alive by the borrow, and it holds a reference to its pool for as long as it is outside of
+    // it; `from_glib_none` takes one more. There is no binding for the field.
     unsafe { from_glib_none((*buffer.as_ptr()).pool) }
 }
 
@@ -319,7 +324,7 @@ mod tests {
     fn memory_that_must_not_be_shared_and_memory_of_another_kind_are_copied() {
         gst::init().unwrap();
         let mut memory = gst::Memory::with_size(64);
-        // SAFETY: a flag of a memory that nobody else has a reference to.
+        // SAFETY: sets a flag of a memory to which there is no other reference.
         unsafe {
             (*memory.get_mut().unwrap().as_mut_ptr()).mini_object.flags |= gst::ffi::GST_MEMORY_FLAG_NO_SHARE;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Helpers that the elements' shells share: pad templates, structure properties, locks, answers to queries, flow returns.
+//! Helpers that the elements' shells share: pad templates, structure properties, locks, answers to queries, flow
+//! returns.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +18,8 @@ pub(super) fn pads<const N: usize>(caps: &gst::Caps, pads: [(&str, gst::PadDirec
     pads.map(template).into()
 }
 
-/// Locks an element's settings, which `glib::Properties` keeps in a mutex of the standard library. Settings are plain data
-/// that no panic leaves half-written, so a poisoned mutex is used as it is. All other locks are `parking_lot`'s.
+/// Locks an element's settings, which `glib::Properties` keeps in a mutex of the standard library. Settings are plain
+/// data that no panic leaves half-written, so a poisoned mutex is used as it is. All other locks are `parking_lot`'s.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -33,13 +34,18 @@ pub(super) fn fields(blurb: &str) -> glib::ParamSpec {
     glib::ParamSpecBoxed::builder::<gst::Structure>("fields").nick("Fields").blurb(blurb).mutable_playing().build()
 }
 
-/// Passes an allocation query through an element that changes no frame and keeps none: downstream's answer is the answer.
+/// Passes an allocation query through an element that changes no frame and keeps none: downstream's answer is the
+/// answer.
 pub(super) fn pass_allocation(
     element: &impl IsA<gst::Element>,
     query: &mut gst::query::Allocation,
 ) -> Result<(), gst::LoggableError> {
     let src = element.static_pad("src").expect("an inline element has a source pad");
-    if src.peer_query(query) { Ok(()) } else { Err(gst::loggable_error!(gst::CAT_RUST, "nobody answers downstream")) }
+    if src.peer_query(query) {
+        Ok(())
+    } else {
+        Err(gst::loggable_error!(gst::CAT_RUST, "no element downstream answers the allocation query"))
+    }
 }
 
 /// Asks every pool in the answer for `more` buffers, which the element holds at a time.
@@ -68,7 +74,8 @@ fn raise(query: &mut gst::query::Allocation, more: u32, limit: impl Fn(u32, u32)
     }
 }
 
-/// Answers a CAPS query with `caps`, and an ACCEPT_CAPS query with what `accepts` says; returns `false` for any other.
+/// Answers a CAPS query with `caps`, and an ACCEPT_CAPS query with what `accepts` returns. Returns `false` for any
+/// other query.
 pub(super) fn answer_caps(
     query: &mut gst::QueryRef,
     caps: &gst::Caps,

@@ -156,7 +156,8 @@ pub enum EventError {
 }
 
 impl AndonEvent {
-    /// Makes the event to push or send: `Arm`, `Part`, `Fields` and `Split` sticky, `Decision` upstream, all others plain.
+    /// Makes the event to push or send: `Arm`, `Part`, `Fields` and `Split` sticky, `Decision` upstream, all others
+    /// plain.
     pub fn to_event(&self) -> gst::Event {
         let s = self.structure();
         match self {
@@ -336,7 +337,7 @@ pub fn fields(s: &gst::StructureRef) -> Fields {
 }
 
 /// Makes a structure of named fields, for properties.
-pub fn fields_structure(fields: &Fields) -> gst::Structure {
+pub(crate) fn fields_structure(fields: &Fields) -> gst::Structure {
     AndonEvent::Fields(fields.clone()).structure()
 }
 

@@ -2,8 +2,8 @@
 //! `AndonInferenceMeta`: one arm's result on the buffer. Transforms copy and scale it. A transform that it does not
 //! understand drops it, because no box is better than a wrong one.
 //!
-//! One element defeats that: before GStreamer 1.28 `videoflip` copies metas as if nothing were flipped, regions of interest
-//! too. Flip before the model, not after it.
+//! One element defeats that: before GStreamer 1.28 `videoflip` copies metas as if nothing were flipped, regions of
+//! interest too. Flip before the model, not after it.
 
 use std::{
     ffi::CStr,
@@ -14,8 +14,8 @@ use andon_core::result::{Arm, BoxPx, Inference, Mask};
 
 use super::payload::{self, Payload, PayloadMeta, Registration, Transform};
 
-/// One arm's result for the frame in a buffer. A buffer has at most one for each arm and stage: a model that looks at the
-/// boxes of another is a stage after it, and leaves the other's result on the buffer.
+/// One arm's result for the frame in a buffer. A buffer has at most one for each arm and stage: a model that looks at
+/// the boxes of another is a stage after it, and leaves the other's result on the buffer.
 pub type AndonInferenceMeta = PayloadMeta<Arc<Inference>>;
 
 impl AndonInferenceMeta {
@@ -48,7 +48,7 @@ impl AndonInferenceMeta {
 }
 
 /// Returns the result for the frame scaled from one size to another.
-pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
+pub(crate) fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
     let mut out = inference.clone();
     let k = [to[0] as f32 / from[0] as f32, to[1] as f32 / from[1] as f32];
     let scale = |b: &mut [f32; 4]| {

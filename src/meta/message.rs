@@ -5,9 +5,9 @@ use gst::prelude::*;
 
 /// Posts `fields`, whose name is that of the message, such as `andon/part-verdict`, with all facts as `json`.
 ///
-/// Posting takes the lock of the bus and may allocate: post what happens now and then, and a message for every frame only if
-/// the user asks for it.
-pub fn post(element: &impl IsA<gst::Element>, mut fields: gst::Structure, json: &str) {
+/// Posting takes the lock of the bus and may allocate: post what happens now and then, and a message for every frame
+/// only if the user asks for it.
+pub(crate) fn post(element: &impl IsA<gst::Element>, mut fields: gst::Structure, json: &str) {
     fields.set("json", json);
     let message = gst::message::Element::builder(fields).src(element.upcast_ref::<gst::Element>()).build();
     // An element outside of a pipeline has no bus, which is no failure.

@@ -9,9 +9,9 @@ use gst_video::VideoRegionOfInterestMeta;
 use super::{AndonFrameMeta, AndonInferenceMeta};
 
 /// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
-/// `GstAnalyticsRelationMeta`. With the feature `tensors` it mirrors the outputs of `raw` decoders as `GstTensorMeta`. It
-/// mirrors nothing of the challenger and of the arm `truth`.
-pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
+/// `GstAnalyticsRelationMeta`. With the feature `tensors` it mirrors the outputs of `raw` decoders as `GstTensorMeta`.
+/// It mirrors nothing of the challenger and of the arm `truth`.
+pub(crate) fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     if inference.arm != Arm::A {
         return;
     }

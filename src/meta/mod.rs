@@ -15,7 +15,9 @@ mod tensors;
 pub mod video;
 
 pub use frame::AndonFrameMeta;
-pub use inference::{AndonInferenceMeta, scaled};
-pub use mirror::{mirror, read_any};
-pub use stage::mirror_stage;
-pub use stream::{StreamContext, utc_by_clock};
+pub use inference::AndonInferenceMeta;
+pub(crate) use inference::scaled;
+pub(crate) use mirror::mirror;
+pub use mirror::read_any;
+pub(crate) use stage::mirror_stage;
+pub(crate) use stream::{StreamContext, utc_by_clock};

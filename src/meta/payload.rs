@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The C side of Andon's metas: a `GstMeta` that carries one Rust value, and the functions that GStreamer calls on it.
 //!
-//! All `unsafe` code of the metas is in this file. A meta is a [`Payload`] for its value, and [`PayloadMeta`] is the face.
+//! All `unsafe` code of the metas is in this file. A meta is a [`Payload`] for its value, and [`PayloadMeta`] is the
+//! face.
 
 use std::{
     ffi::{CStr, c_char},
@@ -14,7 +15,7 @@ use glib::translate::*;
 use gst::prelude::*;
 
 /// A transform of a buffer, as far as metas know of it.
-pub enum Transform {
+pub(super) enum Transform {
     /// A copy of the whole buffer.
     Copy,
     /// A change from one size to another, pixels.
@@ -24,7 +25,7 @@ pub enum Transform {
 }
 
 /// A value that travels on a buffer.
-pub trait Payload: Sized + Send + Sync + 'static {
+pub(super) trait Payload: Sized + Send + Sync + 'static {
     /// Name of the API type.
     const API: &'static CStr;
     /// Name of the implementation.
@@ -40,7 +41,7 @@ pub trait Payload: Sized + Send + Sync + 'static {
 }
 
 /// A registered meta.
-pub struct Registration {
+pub(super) struct Registration {
     api: glib::Type,
     info: NonNull<gst::ffi::GstMetaInfo>,
 }
@@ -89,8 +90,8 @@ pub(super) fn add<T: Payload>(buffer: &mut gst::BufferRef, value: T) {
 fn registered<T: Payload>() -> &'static Registration {
     T::registration().get_or_init(|| {
         let tags: Vec<*const c_char> = T::TAGS.iter().map(|t| t.as_ptr()).chain([ptr::null()]).collect();
-        // SAFETY: names and tags are NUL-terminated, the list of tags ends in NULL, and the callee copies them all. Name,
-        // size and functions belong to `PayloadMeta<T>`, and each type is registered once.
+        // SAFETY: names and tags are NUL-terminated, the list of tags ends in NULL, and the callee copies them all.
+        // Name, size and functions belong to `PayloadMeta<T>`, and each type is registered once.
         unsafe {
             let api = gst::ffi::gst_meta_api_type_register(T::API.as_ptr(), tags.as_ptr().cast_mut().cast());
             let info = gst::ffi::gst_meta_register(
@@ -124,7 +125,8 @@ unsafe extern "C" fn free<T: Payload>(meta: *mut gst::ffi::GstMeta, _buffer: *mu
     unsafe { ptr::drop_in_place(&raw mut (*meta.cast::<PayloadMeta<T>>()).value) }
 }
 
-// SAFETY: GStreamer calls it on a filled `PayloadMeta<T>`, with a writable `dest` and the `data` that belongs to `kind`.
+// SAFETY: GStreamer calls it on a filled `PayloadMeta<T>`, with a writable `dest` and the `data` that belongs to
+// `kind`.
 unsafe extern "C" fn transform<T: Payload>(
     dest: *mut gst::ffi::GstBuffer,
     meta: *mut gst::ffi::GstMeta,
@@ -132,7 +134,8 @@ unsafe extern "C" fn transform<T: Payload>(
     kind: glib::ffi::GQuark,
     data: glib::ffi::gpointer,
 ) -> glib::ffi::gboolean {
-    // SAFETY: a copy hands over a `GstMetaTransformCopy`, and a change of size a `GstVideoMetaTransform` with two infos.
+    // SAFETY: a copy hands over a `GstMetaTransformCopy`, and a change of size a `GstVideoMetaTransform` with two
+    // infos.
     unsafe {
         let how = if kind == *COPY {
             match (*data.cast::<gst::ffi::GstMetaTransformCopy>()).region {

@@ -7,10 +7,10 @@ use gst_video::VideoRegionOfInterestMeta;
 use super::mirror::{region, whole_pixels};
 
 /// Mirrors a later stage of the running model. A detection that is a whole box of `before` becomes a structure
-/// `classification` (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of interest,
-/// as in DL Streamer's classifiers. A detection within a box becomes its own region, whose `parent_id` is that box's
-/// index.
-pub fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
+/// `classification` (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of
+/// interest, as in DL Streamer's classifiers. A detection within a box becomes its own region, whose `parent_id` is
+/// that box's index.
+pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
     if inference.arm != Arm::A {
         return;
     }

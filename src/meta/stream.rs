@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The state that a stream's `andon/…` events leave behind: arm, part, fields. Every element keeps one, and gives frames
-//! their identity by it.
+//! The state that a stream's `andon/…` events leave behind: arm, part, fields. Every element keeps one, and gives
+//! frames their identity by it.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::{
 
 /// Arm, part and fields of a stream.
 #[derive(Clone, Debug, Default)]
-pub struct StreamContext {
+pub(crate) struct StreamContext {
     /// The arm behind an abtee; `None` in a stream without one.
-    pub arm: Option<Arm>,
+    pub(crate) arm: Option<Arm>,
     /// The part that the next frames show.
-    pub part: Option<Arc<Part>>,
+    pub(crate) part: Option<Arc<Part>>,
     /// The values of the named fields.
-    pub fields: Arc<Fields>,
+    pub(crate) fields: Arc<Fields>,
 }
 
 impl StreamContext {
     /// Takes in an event from the sink pad, and returns it if it is one of Andon's, or an error if it cannot be read.
-    pub fn observe(&mut self, event: &gst::EventRef) -> Option<Result<AndonEvent, EventError>> {
+    pub(crate) fn observe(&mut self, event: &gst::EventRef) -> Option<Result<AndonEvent, EventError>> {
         let parsed = AndonEvent::parse(event)?;
         match &parsed {
             Ok(AndonEvent::Arm(arm)) => self.arm = Some(*arm),
@@ -42,12 +42,12 @@ impl StreamContext {
     }
 
     /// Returns the arm of the results: `a` in a stream without an abtee.
-    pub fn arm(&self) -> Arm {
+    pub(crate) fn arm(&self) -> Arm {
         self.arm.unwrap_or_default()
     }
 
     /// Returns the frame's identity. The first Andon element that the frame meets puts it on the buffer.
-    pub fn identify(&self, buffer: &mut gst::BufferRef) -> Frame {
+    pub(crate) fn identify(&self, buffer: &mut gst::BufferRef) -> Frame {
         match AndonFrameMeta::get(buffer) {
             Some(mut frame) => {
                 if frame.part.is_none() && self.part.is_some() {
@@ -66,7 +66,8 @@ impl StreamContext {
     }
 }
 
-/// Reads a part from fields: `part` (its id), and `sku`, `lot`, `station`, `view`, `views`, `purpose` if they are there.
+/// Reads a part from fields: `part` (its id), and `sku`, `lot`, `station`, `view`, `views`, `purpose` if they are
+/// there.
 fn part_of(fields: &Fields) -> Option<Part> {
     let text = |name: &str| fields.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_string();
     let count = |name: &str| fields.get(name).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
@@ -101,9 +102,9 @@ fn captured_utc_ns(buffer: &gst::BufferRef) -> Option<u64> {
     })
 }
 
-/// Returns when a frame without a reference timestamp was taken, if the pipeline's clock has the time of day (NTP, PTP, or
-/// the system's realtime clock).
-pub fn utc_by_clock(
+/// Returns when a frame without a reference timestamp was taken, if the pipeline's clock has the time of day (NTP, PTP,
+/// or the system's realtime clock).
+pub(crate) fn utc_by_clock(
     element: &impl IsA<gst::Element>,
     segment: &gst::FormattedSegment<gst::ClockTime>,
     pts: gst::ClockTime,

@@ -30,12 +30,12 @@ pub const FORMATS: &[VideoFormat] = &[
 ];
 
 /// Returns the caps of [`FORMATS`] in system memory, of any size and rate.
-pub fn caps() -> gst::Caps {
+pub(crate) fn caps() -> gst::Caps {
     gst_video::VideoCapsBuilder::new().format_list(FORMATS.iter().copied()).build()
 }
 
 /// Returns Andon's format for one of [`FORMATS`], or `None` for any other.
-pub fn format(format: VideoFormat) -> Option<Format> {
+pub(crate) fn format(format: VideoFormat) -> Option<Format> {
     Some(match format {
         VideoFormat::Gray8 => Format::Gray8,
         VideoFormat::Gray16Le => Format::Gray16Le,
@@ -59,17 +59,17 @@ pub fn format(format: VideoFormat) -> Option<Format> {
     })
 }
 
-/// Returns the matrix and the range of the caps. If the caps leave them out, they are BT.601 and limited, as in the rest of
-/// GStreamer.
-pub fn colorimetry(info: &VideoInfo) -> Colorimetry {
+/// Returns the matrix and the range of the caps. If the caps leave them out, they are BT.601 and limited, as in the
+/// rest of GStreamer.
+pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
     let c = info.colorimetry();
     let matrix = if c.matrix() == VideoColorMatrix::Bt709 { Matrix::Bt709 } else { Matrix::Bt601 };
     Colorimetry { matrix, full_range: c.range() == VideoColorRange::Range0_255 }
 }
 
-/// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is not
-/// in [`FORMATS`].
-pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
+/// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is
+/// not in [`FORMATS`].
+pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
     let ours = format(frame.format())?;
     let mut planes = [Plane { data: &[], stride: 0 }; 3];
     for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {
@@ -81,7 +81,7 @@ pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>>
 }
 
 /// Returns the region of the frame inside its crop meta, pixels, or `None` without a crop meta or for an empty region.
-pub fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
+pub(crate) fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
     let crop = buffer.meta::<VideoCropMeta>()?;
     let (x, y, w, h) = crop.rect();
     (w > 0 && h > 0).then(|| [x, y, w, h].map(|v| v as f32))

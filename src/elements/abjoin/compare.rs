@@ -79,7 +79,8 @@ impl AbJoin {
             if let Some(ended) = &mut seen.ended {
                 ended.frames = self.state.lock().pairing.counts;
             }
-            // Queued with the lock held: the threads of both arms come here, and events must keep the order of the counts.
+            // Queued with the lock held: the threads of both arms come here, and events must keep the order of the
+            // counts.
             let models = comparison.new_models();
             self.queue_events(&mut seen, models, frame, design);
             seen

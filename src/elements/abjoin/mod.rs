@@ -3,59 +3,59 @@
 //!
 //! # Pads
 //!
-//! `sink_a`, `sink_b`, `src` (always): any raw video in any memory. Frames, segment, caps, sticky events, EOS, flush and
-//! latency come from `sink_a`, and upstream events go there only. `sink_b` takes any frame and returns OK. The element
-//! keeps the result of a frame of b (its `AndonInferenceMeta`, or the detections in the analytics or ROI metas of other
-//! people's elements), and drops the frame. It pairs frames by the identity that `abtee` gave them, or, if an element has
-//! lost it, by PTS.
+//! `sink_a`, `sink_b`, `src` (always): any raw video in any memory. Frames, segment, caps, sticky events, EOS, flush
+//! and latency come from `sink_a`, and upstream events go there only. `sink_b` takes any frame and returns OK. The
+//! element keeps the result of a frame of b (its `AndonInferenceMeta`, or the detections in the analytics or ROI metas
+//! of other people's elements), and drops the frame. It pairs frames by the identity that `abtee` gave them, or, if an
+//! element has lost it, by PTS.
 //!
 //! # Waiting
 //!
-//! * `wait=0` (default): a goes on at once. A result of b that has come already is put on the frame. A later one goes down
-//!   as the event `andon/late`, from a's thread, before its next buffer or EOS.
-//! * `wait=T`: a frame of a waits for b up to T ns from its arrival, in a queue that the element's own thread empties, so
-//!   that the throughput stays. The latency grows by T. At most 256 frames wait.
+//! * `wait=0` (default): a goes on at once. A result of b that has come already is put on the frame. A later one goes
+//!   down as the event `andon/late`, from a's thread, before its next buffer or EOS.
+//! * `wait=T`: a frame of a waits for b up to T ns from its arrival, in a queue that the element's own thread empties,
+//!   so that the throughput stays. The latency grows by T. At most 256 frames wait.
 //! * `wait=-1`, for offline work with `abtee leaky=false`: every frame waits until b has judged it, has dropped it, has
 //!   passed it over, or has ended. If b keeps more than 256 frames to itself, the oldest goes on alone.
 //!
-//! No frame waits that `abtee` gave to a alone. Frames that it gave to b alone (`mode=split`, `mode=b`) go on from here in
-//! their place, each id once.
+//! No frame waits that `abtee` gave to a alone. Frames that it gave to b alone (`mode=split`, `mode=b`) go on from here
+//! in their place, each id once.
 //!
 //! # The comparison
 //!
 //! Verdicts are compared by part. Only production parts that both arms judged count. Agreement says "different", never
-//! "better". If the arm `truth` is on the frames, escapes and overkill of each arm are counted. In `mode=split` the arms
-//! are counted side by side, because no part goes to both. When the model of an arm changes, the comparison ends: the
-//! element posts its last `andon/ab`, and counting begins anew.
+//! "better". If the arm `truth` is on the frames, escapes and overkill of each arm are counted. In `mode=split` the
+//! arms are counted side by side, because no part goes to both. When the model of an arm changes, the comparison ends:
+//! the element posts its last `andon/ab`, and counting begins anew.
 //!
 //! # Labels
 //!
-//! The label of a part comes from the arm `truth` on its frames, from the action `label(id, verdict, source)` minutes or
-//! days later, or from the file that `labels` names, which is read as it grows: a JSON object a line. (An id is the part's,
-//! or RUN/FRAME. A label may come before its part.) A label is *tested* if its part was drawn at random and its source is
-//! `sample`: `andon/label-wanted` names the drawn parts, `label-rate` of those on which the arms differ and
+//! The label of a part comes from the arm `truth` on its frames, from the action `label(id, verdict, source)` minutes
+//! or days later, or from the file that `labels` names, which is read as it grows: a JSON object a line. (An id is the
+//! part's, or RUN/FRAME. A label may come before its part.) A label is *tested* if its part was drawn at random and its
+//! source is `sample`: `andon/label-wanted` names the drawn parts, `label-rate` of those on which the arms differ and
 //! `label-rate-agree` of all others. Any other label is *shown*: the parts in the reject bin, for example, are there
-//! because of the arms' verdicts. The element keeps the verdicts of the last 100,000 drawn parts and 20,000 others, and the
-//! last 100,000 labels that came before their parts. A new process begins without any.
+//! because of the arms' verdicts. The element keeps the verdicts of the last 100,000 drawn parts and 20,000 others, and
+//! the last 100,000 labels that came before their parts. A new process begins without any.
 //!
 //! # The judgement
 //!
 //! `promote`, `hold` or `abort`, right at every look: the chance of any wrong decision, ever, is at most `alpha`.
 //!
-//! * With labels, one observation a part: `promote` if b is shown to let through at most `max-escape-increase` more of the
-//!   defective parts *and* to save costs (`escape-cost`, `overkill-cost`); `abort` if one of the two is shown to be false.
-//!   Otherwise `hold`, with the number of labels that are still needed.
-//! * Without labels: `abort` on errors, on results that are not finite, if 99 of 100 results do not keep the `deadline`, if
-//!   b's share of ng parts is further than `max-ng-difference` from a's (until the first label is tested), and if b gets no
-//!   more frames or has had no result for 1,000 frames in a row. Never `promote`.
+//! * With labels, one observation a part: `promote` if b is shown to let through at most `max-escape-increase` more of
+//!   the defective parts *and* to save costs (`escape-cost`, `overkill-cost`); `abort` if one of the two is shown to be
+//!   false. Otherwise `hold`, with the number of labels that are still needed.
+//! * Without labels: `abort` on errors, on results that are not finite, if 99 of 100 results do not keep the
+//!   `deadline`, if b's share of ng parts is further than `max-ng-difference` from a's (until the first label is
+//!   tested), and if b gets no more frames or has had no result for 1,000 frames in a row. Never `promote`.
 //!
-//! In `mode=split` parts are weighed by the share of their arm. With another key than the part (`key=field:sku`) they are
-//! not judged, because the parts of the arms may differ. If b returns an error there, `abtee` posts `andon/arm-out` and
-//! gives every part to a from then on; no judgement follows from it.
+//! In `mode=split` parts are weighed by the share of their arm. With another key than the part (`key=field:sku`) they
+//! are not judged, because the parts of the arms may differ. If b returns an error there, `abtee` posts `andon/arm-out`
+//! and gives every part to a from then on; no judgement follows from it.
 //!
-//! `auto=abort` takes a b that fails out: `abtee` gives every frame to a from then on. `auto=full` also makes a b that is
-//! better the champion of `store=STORE/NAME`, if a's version is champion there. Elements that follow the alias take it over
-//! and prove it by themselves. The judging has a thread of its own.
+//! `auto=abort` takes a b that fails out: `abtee` gives every frame to a from then on. `auto=full` also makes a b that
+//! is better the champion of `store=STORE/NAME`, if a's version is champion there. Elements that follow the alias take
+//! it over and prove it by themselves. The judging has a thread of its own.
 //!
 //! # Properties
 //!
@@ -65,8 +65,8 @@
 //!
 //! # Actions
 //!
-//! - `label(id: string, verdict: string, source: string) → bool`: labels a part `ok` or `ng`. Returns false if the part is
-//!   not known.
+//! - `label(id: string, verdict: string, source: string) → bool`: labels a part `ok` or `ng`. Returns false if the part
+//!   is not known.
 //! - `reset() → bool`: begins the comparison and the trial anew.
 //!
 //! # Messages
@@ -85,7 +85,10 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink
 //! ```
 
+#![warn(missing_docs)]
+
 mod compare;
+#[allow(missing_docs)] // the methods of the properties
 mod imp;
 mod judging;
 mod pairing;

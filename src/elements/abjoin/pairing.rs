@@ -14,11 +14,11 @@ const MAX_REMEMBERED: usize = 1024;
 
 /// What identifies a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameKey {
+pub(super) struct FrameKey {
     /// The run and the id within it; `None` if an element of the arm lost them.
-    pub id: Option<(Uuid, u64)>,
+    pub(super) id: Option<(Uuid, u64)>,
     /// The presentation time, ns, which identifies a frame without an id.
-    pub pts_ns: Option<u64>,
+    pub(super) pts_ns: Option<u64>,
 }
 
 impl FrameKey {
@@ -53,13 +53,13 @@ enum Answer {
 
 /// A frame of arm a with its results.
 #[derive(Clone, Debug, Default)]
-pub struct FromA {
+pub(super) struct FromA {
     /// What identifies the frame.
-    pub key: FrameKey,
+    pub(super) key: FrameKey,
     /// The result of arm a.
-    pub a: Option<Arc<Inference>>,
+    pub(super) a: Option<Arc<Inference>>,
     /// The result of the arm `truth`.
-    pub truth: Option<Arc<Inference>>,
+    pub(super) truth: Option<Arc<Inference>>,
 }
 
 #[derive(Debug)]
@@ -73,7 +73,7 @@ struct Entry {
 
 /// What becomes of a frame of arm a that has just come.
 #[derive(Debug)]
-pub enum Arrival {
+pub(super) enum Arrival {
     /// The frame has left b already, perhaps without a result.
     Known(Option<Arc<Inference>>),
     /// The result of b may come. The number is the frame's with [`Pairing::is_ready`] and [`Pairing::leave`].
@@ -84,7 +84,7 @@ pub enum Arrival {
 
 /// The frame that a result of arm b belongs to.
 #[derive(Debug)]
-pub enum Match {
+pub(super) enum Match {
     /// A frame that still waits, by its number. It goes on after [`Pairing::answer`].
     Waiting(u64, FromA),
     /// A frame that has gone on.
@@ -97,7 +97,7 @@ pub enum Match {
 
 /// The frames of each arm that have not come on the other.
 #[derive(Debug, Default)]
-pub struct Pairing {
+pub(super) struct Pairing {
     /// Frames of a for which a result of b may come, in order.
     entries: VecDeque<Entry>,
     /// Results of b for frames that a has not brought yet, in order.
@@ -109,14 +109,14 @@ pub struct Pairing {
     /// Arm b has ended.
     ended: bool,
     /// Counts of the frames.
-    pub counts: Frames,
+    pub(super) counts: Frames,
     /// Frames that were forgotten before a result of b came.
-    pub forgotten: u64,
+    pub(super) forgotten: u64,
 }
 
 impl Pairing {
     /// Takes a frame of a. `expected` says whether b got it, too.
-    pub fn a_came(&mut self, frame: FromA, expected: bool) -> Arrival {
+    pub(super) fn a_came(&mut self, frame: FromA, expected: bool) -> Arrival {
         self.counts.a += 1;
         self.last = frame.key;
         while let Some((b, answer)) = self.ahead.front() {
@@ -150,12 +150,12 @@ impl Pairing {
     }
 
     /// Returns whether the frame has nothing more to wait for.
-    pub fn is_ready(&self, serial: u64) -> bool {
+    pub(super) fn is_ready(&self, serial: u64) -> bool {
         self.at(serial).is_none_or(|i| !matches!(self.entries[i].answer, Answer::Pending))
     }
 
     /// Notes that the frame goes on now, and returns b's result if it has come.
-    pub fn leave(&mut self, serial: u64) -> Option<Arc<Inference>> {
+    pub(super) fn leave(&mut self, serial: u64) -> Option<Arc<Inference>> {
         let at = self.at(serial)?;
         if let Answer::Pending = self.entries[at].answer {
             self.entries[at].gone = true;
@@ -174,7 +174,7 @@ impl Pairing {
     }
 
     /// Ends the wait of a frame.
-    pub fn give_up(&mut self, serial: u64) {
+    pub(super) fn give_up(&mut self, serial: u64) {
         if let Some(at) = self.at(serial) {
             self.entries[at].answer = Answer::Never;
             self.counts.missing += 1;
@@ -182,7 +182,7 @@ impl Pairing {
     }
 
     /// Takes a frame of b and its result.
-    pub fn b_came(&mut self, key: FrameKey, b: Option<Arc<Inference>>) -> Match {
+    pub(super) fn b_came(&mut self, key: FrameKey, b: Option<Arc<Inference>>) -> Match {
         self.counts.b += 1;
         self.counts.b_without_outcome += u64::from(b.is_none());
         let Some(at) = self.entries.iter().position(|e| e.frame.key.is(&key)) else {
@@ -207,7 +207,7 @@ impl Pairing {
     }
 
     /// Gives a frame b's result. Returns `false` if the frame has gone on in the meantime.
-    pub fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
+    pub(super) fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
         let Some(at) = self.at(serial) else { return false };
         if self.entries[at].gone {
             self.entries.remove(at);
@@ -219,7 +219,7 @@ impl Pairing {
     }
 
     /// Notes that frames will never come on b. The ids must be sorted.
-    pub fn dropped(&mut self, run: Uuid, ids: &[u64]) {
+    pub(super) fn dropped(&mut self, run: Uuid, ids: &[u64]) {
         self.counts.dropped += ids.len() as u64;
         let is_dropped = |key: &FrameKey| key.id.is_some_and(|(r, id)| r == run && ids.binary_search(&id).is_ok());
         for entry in self.entries.iter_mut().filter(|e| is_dropped(&e.frame.key)) {
@@ -235,28 +235,28 @@ impl Pairing {
     }
 
     /// Notes that arm b has ended.
-    pub fn b_ends(&mut self) {
+    pub(super) fn b_ends(&mut self) {
         self.ended = true;
         self.pass_over(|_| true);
     }
 
     /// Returns whether arm b has ended.
-    pub fn b_has_ended(&self) -> bool {
+    pub(super) fn b_has_ended(&self) -> bool {
         self.ended
     }
 
     /// Returns whether abtee has announced that b does not get a frame of a, which has not come yet.
-    pub fn is_dropped(&self, key: &FrameKey) -> bool {
+    pub(super) fn is_dropped(&self, key: &FrameKey) -> bool {
         self.ahead.iter().any(|(b, answer)| matches!(answer, Answer::Never) && key.is(b))
     }
 
     /// Notes that arm b begins anew.
-    pub fn b_begins(&mut self) {
+    pub(super) fn b_begins(&mut self) {
         self.ended = false;
     }
 
     /// Forgets all frames and keeps the counts.
-    pub fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.entries.clear();
         self.ahead.clear();
         self.last.pts_ns = None;

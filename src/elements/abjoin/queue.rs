@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 
 /// Frames that may wait at once. When they are there, arm a waits, or, with `wait=-1`, the oldest goes on alone.
-pub const MAX_FRAMES: usize = 256;
+pub(super) const MAX_FRAMES: usize = 256;
 
 /// A frame or an event, in the order of the stream.
 #[derive(Debug)]
-pub enum Item {
+pub(super) enum Item {
     /// A frame.
     Frame(WaitingFrame),
     /// A serialized event of arm a.
@@ -17,20 +17,20 @@ pub enum Item {
 
 /// A frame that waits.
 #[derive(Debug)]
-pub struct WaitingFrame {
+pub(super) struct WaitingFrame {
     /// The frame's buffer.
-    pub buffer: gst::Buffer,
+    pub(super) buffer: gst::Buffer,
     /// The frame's id, by which frames of arm b find their place.
-    pub id: u64,
+    pub(super) id: u64,
     /// The frame's number in the pairing; `None` if the frame does not wait for b.
-    pub serial: Option<u64>,
+    pub(super) serial: Option<u64>,
     /// The clock that times the wait, and the time of the frame's arrival.
-    pub arrival: Option<(gst::Clock, gst::ClockTime)>,
+    pub(super) arrival: Option<(gst::Clock, gst::ClockTime)>,
 }
 
 /// The queue of frames and events.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     items: VecDeque<Item>,
     /// Number of frames among the items.
     frames: usize,
@@ -38,28 +38,28 @@ pub struct Queue {
 
 impl Queue {
     /// Returns whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// Returns whether no further frame may wait.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.frames >= MAX_FRAMES
     }
 
     /// Returns the number of frames that wait.
-    pub fn frames(&self) -> usize {
+    pub(super) fn frames(&self) -> usize {
         self.frames
     }
 
     /// Appends an item.
-    pub fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, item: Item) {
         self.frames += usize::from(matches!(item, Item::Frame(_)));
         self.items.push_back(item);
     }
 
     /// Puts a frame before those with higher ids, but never before an event.
-    pub fn insert(&mut self, frame: WaitingFrame) {
+    pub(super) fn insert(&mut self, frame: WaitingFrame) {
         let later = |i: &Item| matches!(i, Item::Frame(b) if b.id > frame.id);
         let behind = self.items.iter().rev().take_while(|i| later(i)).count();
         self.frames += 1;
@@ -67,19 +67,19 @@ impl Queue {
     }
 
     /// Returns the item that goes on next.
-    pub fn front(&self) -> Option<&Item> {
+    pub(super) fn front(&self) -> Option<&Item> {
         self.items.front()
     }
 
     /// Removes the item that goes on next.
-    pub fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         self.frames -= usize::from(matches!(item, Item::Frame(_)));
         Some(item)
     }
 
     /// Drops all items.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.items.clear();
         self.frames = 0;
     }

@@ -13,7 +13,7 @@ use gst::prelude::*;
 use crate::meta::message;
 
 /// Posts `andon/ab`.
-pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
+pub(super) fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
     let mut s = gst::Structure::builder("andon/ab").field("compared", report.compared).build();
     set_known(&mut s, "agreement", report.agreement);
     set_known(&mut s, "kappa", report.kappa);
@@ -21,7 +21,7 @@ pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
 }
 
 /// Posts `andon/disagreement`.
-pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
+pub(super) fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
     let s = gst::Structure::builder("andon/disagreement")
         .field("id", &d.id)
         .field("verdict-a", d.a.verdict.as_str())
@@ -32,7 +32,7 @@ pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
 }
 
 /// Posts `andon/label-wanted`.
-pub fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
+pub(super) fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
     let name = |verdict: Option<Verdict>| verdict.map_or("", Verdict::as_str);
     let s = gst::Structure::builder("andon/label-wanted")
         .field("id", &w.id)
@@ -54,7 +54,7 @@ struct JudgementDocument<'a> {
 }
 
 /// Posts `andon/ab-judgement`. `acted` says what was done about it.
-pub fn post_judgement(
+pub(super) fn post_judgement(
     element: &impl IsA<gst::Element>,
     ruling: &Ruling,
     models: &Each<Arc<ModelId>>,
@@ -76,7 +76,7 @@ pub fn post_judgement(
 }
 
 /// Makes the structure `stats` of a report. It leaves out what is not known yet.
-pub fn structure(report: &Report) -> gst::Structure {
+pub(super) fn structure(report: &Report) -> gst::Structure {
     let mut s = gst::Structure::new_empty("andon-abjoin-stats");
     s.set("mode", report.mode.as_str());
     let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;

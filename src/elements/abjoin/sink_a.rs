@@ -125,7 +125,8 @@ impl AbJoin {
         flow
     }
 
-    /// Returns whether this frame shows that b has left the trial: b has ended while a goes on, or has been silent for long.
+    /// Returns whether this frame shows that b has left the trial: b has ended while a goes on, or has been silent for
+    /// long.
     fn b_is_out(&self, state: &mut State, frame: &Frame, key: &FrameKey) -> bool {
         state.silence += 1;
         let left = state.pairing.b_has_ended() && frame.arms == Arms::A;

@@ -5,58 +5,58 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A counter that any thread may raise.
 #[derive(Default)]
-pub struct Count(AtomicU64);
+pub(super) struct Count(AtomicU64);
 
 impl Count {
     /// Adds one.
-    pub fn one(&self) {
+    pub(super) fn one(&self) {
         self.more(1);
     }
 
     /// Adds `n`.
-    pub fn more(&self, n: u64) {
+    pub(super) fn more(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
 
     /// Takes back `n` that were counted too soon.
-    pub fn less(&self, n: u64) {
+    pub(super) fn less(&self, n: u64) {
         self.0.fetch_sub(n, Relaxed);
     }
 }
 
 /// All counters.
 #[derive(Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Frames that came in.
-    pub frames: Count,
+    pub(super) frames: Count,
     /// Frames handed to a.
-    pub to_a: Count,
+    pub(super) to_a: Count,
     /// Frames that a did not take.
-    pub dropped_a: Count,
+    pub(super) dropped_a: Count,
     /// Frames that an element after a has reported as late.
-    pub late_a: Count,
+    pub(super) late_a: Count,
     /// Frames handed to b.
-    pub to_b: Count,
+    pub(super) to_b: Count,
     /// Frames that leaked because b's queue was full.
-    pub dropped_b: Count,
+    pub(super) dropped_b: Count,
     /// Frames that b began when a newer one had come in.
-    pub late_b: Count,
+    pub(super) late_b: Count,
     /// Frames that b did not get because it had failed or was not linked, or because their memory could not be copied.
-    pub refused: Count,
+    pub(super) refused: Count,
     /// Frames for which b returned an error.
-    pub failed: Count,
+    pub(super) failed: Count,
     /// Frames for b alone that went to a because b failed.
-    pub given_to_a: Count,
+    pub(super) given_to_a: Count,
     /// Frames without the field that decides their arm.
-    pub without_key: Count,
+    pub(super) without_key: Count,
     /// Frames whose memory b shares with a.
-    pub shallow_copies: Count,
+    pub(super) shallow_copies: Count,
     /// Frames whose memory was copied for b.
-    pub deep_copies: Count,
+    pub(super) deep_copies: Count,
     /// Events from b that stopped here.
-    pub swallowed: Count,
+    pub(super) swallowed: Count,
     /// Decisions that came from abjoin.
-    pub decisions: Count,
+    pub(super) decisions: Count,
 }
 
 impl Counts {
@@ -81,14 +81,14 @@ impl Counts {
     }
 
     /// Sets all counters to 0.
-    pub fn reset(&self) {
+    pub(super) fn reset(&self) {
         for (_, count) in self.all() {
             count.0.store(0, Relaxed);
         }
     }
 
     /// Writes all counters by name.
-    pub fn write(&self, s: &mut gst::Structure) {
+    pub(super) fn write(&self, s: &mut gst::Structure) {
         for (name, count) in self.all() {
             s.set(name, count.0.load(Relaxed));
         }

@@ -9,9 +9,9 @@ use andon_core::{
     result::{Fields, Frame, SplitKey},
 };
 
-/// Returns the place of a frame's key in 0..1, or `None` if the stream has no such field. Arm b gets the keys whose places
-/// lie below its share, so a share that grows moves keys from a to b only.
-pub fn place(key: &SplitKey, frame: &Frame, fields: &Fields) -> Option<f64> {
+/// Returns the place of a frame's key in 0..1, or `None` if the stream has no such field. Arm b gets the keys whose
+/// places lie below its share, so a share that grows moves keys from a to b only.
+pub(super) fn place(key: &SplitKey, frame: &Frame, fields: &Fields) -> Option<f64> {
     match key {
         SplitKey::Part => Some(place_of_part(frame)),
         SplitKey::Field(name) => fields.get(&**name).filter(|value| !value.is_null()).map(place_of_value),

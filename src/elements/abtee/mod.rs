@@ -3,52 +3,54 @@
 //!
 //! # Modes
 //!
-//! * `shadow`: every frame goes to a on the streaming thread, and a copy of it to b. Arm b runs on its own thread behind a
-//!   queue of `max-queue` frames, and begins a frame when a has let go of it, or after 100 ms: a and b do not compete for
-//!   cores and caches without need. Whether b is slow, late, failing or ending, it never delays, drops or stops a frame of
-//!   a. With `leaky=true` a frame that finds b's queue full goes to a alone. Its `AndonFrameMeta` says so, and
-//!   `andon/dropped` announces it down b, so that no element waits for it. `leaky=false`, for offline work, waits for room.
+//! * `shadow`: every frame goes to a on the streaming thread, and a copy of it to b. Arm b runs on its own thread
+//!   behind a queue of `max-queue` frames, and begins a frame when a has let go of it, or after 100 ms: a and b do not
+//!   compete for cores and caches without need. Whether b is slow, late, failing or ending, it never delays, drops or
+//!   stops a frame of a. With `leaky=true` a frame that finds b's queue full goes to a alone. Its `AndonFrameMeta` says
+//!   so, and `andon/dropped` announces it down b, so that no element waits for it. `leaky=false`, for offline work,
+//!   waits for room.
 //! * `split`: each frame goes to one arm, on the streaming thread and without a queue, so the line waits for b here.
 //!   `weight` is b's share. If b fails, a gets the frame.
 //! * `a`: every frame goes to a alone.
 //! * `b`: every frame goes to b alone, on the streaming thread. If b fails, a gets the frame.
 //!
 //! All properties may change while playing, and a change takes effect between two frames. A stream that waits for b
-//! (`leaky=false`, or the first frame of `split` while b is still at one of `shadow`) goes on when the mode changes to one
-//! that does not need b.
+//! (`leaky=false`, or the first frame of `split` while b is still at one of `shadow`) goes on when the mode changes to
+//! one that does not need b.
 //!
 //! # Which arm gets a frame in `split`
 //!
-//! `key` says what decides: `part` (default), so that all views of a part go to the same model, or `field:NAME`, the value
-//! of a named field from `andon/fields`. A frame without that field goes to a and is counted as `without-key`. With
-//! `key=part` chance alone decides, so the arms can be judged. A product or another field is a way to roll a model out.
+//! `key` says what decides: `part` (default), so that all views of a part go to the same model, or `field:NAME`, the
+//! value of a named field from `andon/fields`. A frame without that field goes to a and is counted as `without-key`.
+//! With `key=part` chance alone decides, so the arms can be judged. A product or another field is a way to roll a model
+//! out.
 //!
-//! The choice is a hash of the key and nothing else. At one weight a key goes to one arm, on every machine and after every
-//! restart, and a larger weight moves keys from a to b and none back. (A frame without a part is a part of its own, and
-//! never comes again.)
+//! The choice is a hash of the key and nothing else. At one weight a key goes to one arm, on every machine and after
+//! every restart, and a larger weight moves keys from a to b and none back. (A frame without a part is a part of its
+//! own, and never comes again.)
 //!
 //! `ramp` raises the weight by itself: `ramp="0.01,0.05,0.25,1.0" ramp-frames=10000` gives b one frame in a hundred for
 //! 10,000 frames, then one in twenty, and so on; the last step stays. The ramp begins with its first step when the mode
-//! becomes `split` and when `ramp` is set. `weight` shows the present step, and a weight set by hand holds until the next
-//! step. A mode other than `split` ends the ramp.
+//! becomes `split` and when `ramp` is set. `weight` shows the present step, and a weight set by hand holds until the
+//! next step. A mode other than `split` ends the ramp.
 //!
 //! # Pads
 //!
 //! `sink`, `src_a`, `src_b` (always): any raw video in any memory. Caps, allocation, flow returns and upstream events
-//! follow a alone: events from b stop here, and the element answers b's queries without asking a. Both arms get all sticky
-//! events, with `andon/arm` right after the start of the stream.
+//! follow a alone: events from b stop here, and the element answers b's queries without asking a. Both arms get all
+//! sticky events, with `andon/arm` right after the start of the stream.
 //!
-//! Arm b shares plain system memory with a. It gets a copy of all other memory, and of memory from a pool that has a limit
-//! and may not be able to allocate another buffer, such as a camera driver's. So b can never starve a camera.
+//! Arm b shares plain system memory with a. It gets a copy of all other memory, and of memory from a pool that has a
+//! limit and may not be able to allocate another buffer, such as a camera driver's. So b can never starve a camera.
 //!
 //! # Events
 //!
-//! * `andon/split {mode, weight, key}`, sticky, down both arms before the first frame that it holds for. `weight` is b's
-//!   share of the keys, and 0 unless `mode=split`.
+//! * `andon/split {mode, weight, key}`, sticky, down both arms before the first frame that it holds for. `weight` is
+//!   b's share of the keys, and 0 unless `mode=split`.
 //! * `andon/ab-decision {decision, act}` comes up arm a from `abjoin` and ends here. With `act=a` every frame from the
 //!   next on goes to a alone (`mode` becomes `a`). With `act=none` the decision is only counted.
-//! * `andon/part`, `andon/fields` and Andon's other events may be sent to the element: they go down both arms before the
-//!   next frame.
+//! * `andon/part`, `andon/fields` and Andon's other events may be sent to the element: they go down both arms before
+//!   the next frame.
 //!
 //! # When b fails
 //!
@@ -60,8 +62,8 @@
 //!
 //! # Properties
 //!
-//! `mode`, `weight`, `key`, `ramp`, `ramp-frames`, `leaky`, `max-queue`, all changeable while playing. The element warns
-//! about a `key` or `ramp` that it cannot read, and keeps the value before. `stats`:
+//! `mode`, `weight`, `key`, `ramp`, `ramp-frames`, `leaky`, `max-queue`, all changeable while playing. The element
+//! warns about a `key` or `ramp` that it cannot read, and keeps the value before. `stats`:
 //!
 //! | of | sent | dropped | late |
 //! |---|---|---|---|
@@ -70,8 +72,8 @@
 //!
 //! (A result of b that comes when its frame has gone on is another thing, which `abjoin` counts as `late`.) Also:
 //! `frames`, all that came in; `refused`, not given to b because it was out or not linked; so in `shadow` `to-b` +
-//! `dropped` + `refused` = `frames`. `failed`, for which b returned an error; `given-to-a`, for b alone, but given to a;
-//! `without-key`; `shallow-copies` and `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now;
+//! `dropped` + `refused` = `frames`. `failed`, for which b returned an error; `given-to-a`, for b alone, but given to
+//! a; `without-key`; `shallow-copies` and `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now;
 //! `thinned-events`, left out of the queue of a b that stands still; `b-is-out`.
 //!
 //! # Messages
@@ -90,8 +92,11 @@
 //!   t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j ! fakesink
 //! ```
 
+#![warn(missing_docs)]
+
 mod counts;
 mod frames;
+#[allow(missing_docs)] // the methods of the properties
 mod imp;
 mod key;
 mod query;

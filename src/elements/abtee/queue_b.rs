@@ -15,9 +15,9 @@ const MOST_NAMED: usize = 4096;
 /// The longest time for which a frame stays in the queue before arm b's thread looks by itself.
 const MAX_DELAY: Duration = Duration::from_millis(100);
 
-/// What goes down arm b, in the order of the stream.
+/// An item that goes down arm b, in the order of the stream.
 #[derive(Debug)]
-pub enum Item {
+pub(super) enum Item {
     /// A frame, its run and its id.
     Buffer(gst::Buffer, Uuid, u64),
     /// A serialized event.
@@ -30,7 +30,7 @@ pub enum Item {
 
 /// Whether a frame may go to arm b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+pub(super) enum Room {
     /// The frame may go to arm b.
     Yes,
     /// The frame leaks.
@@ -43,14 +43,14 @@ pub enum Room {
 
 /// The queue, and whether a thread is pushing to arm b.
 #[derive(Debug, Default)]
-pub struct QueueB {
+pub(super) struct QueueB {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What waits for arm b's thread.
+    /// Items that wait for arm b's thread.
     items: VecDeque<Item>,
     /// How many of them are frames.
     buffers: usize,
@@ -124,12 +124,12 @@ fn same_kind(a: &gst::Event, b: &gst::Event) -> bool {
 
 impl QueueB {
     /// Starts with an empty queue.
-    pub fn start(&self) {
+    pub(super) fn start(&self) {
         *self.state.lock() = State { running: true, ..State::default() };
     }
 
     /// Stops, and ends every wait.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         let mut state = self.state.lock();
         state.clear();
         state.running = false;
@@ -137,7 +137,7 @@ impl QueueB {
     }
 
     /// Empties the queue, and ends the waits of the streaming thread.
-    pub fn flush_start(&self) {
+    pub(super) fn flush_start(&self) {
         let mut state = self.state.lock();
         state.clear();
         state.flushing = true;
@@ -145,16 +145,16 @@ impl QueueB {
     }
 
     /// Takes frames again, after `event`.
-    pub fn flush_stop(&self, event: gst::Event) {
+    pub(super) fn flush_stop(&self, event: gst::Event) {
         let mut state = self.state.lock();
         state.flushing = false;
         state.push(Item::Event(event));
         self.changed.notify_all();
     }
 
-    /// Returns whether there is room for one more frame. `limits` returns whether the queue leaks and how many frames may
-    /// wait in it. A queue that does not leak makes this call wait.
-    pub fn room(&self, limits: impl Fn() -> (bool, usize)) -> Room {
+    /// Returns whether there is room for one more frame. `limits` returns whether the queue leaks and how many frames
+    /// may wait in it. A queue that does not leak makes this call wait.
+    pub(super) fn room(&self, limits: impl Fn() -> (bool, usize)) -> Room {
         let mut state = self.state.lock();
         loop {
             if state.is_flushing() {
@@ -175,13 +175,13 @@ impl QueueB {
     }
 
     /// Wakes all threads that wait, after a change of the limits or a [put](QueueB::put).
-    pub fn wake(&self) {
+    pub(super) fn wake(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
     }
 
     /// Appends an item and wakes arm b's thread, unless flushing.
-    pub fn push(&self, item: Item) {
+    pub(super) fn push(&self, item: Item) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.push(item);
@@ -189,9 +189,9 @@ impl QueueB {
         }
     }
 
-    /// Appends an item without waking arm b's thread, unless flushing: call [`QueueB::wake`] when arm a has let go of the
-    /// frame. The thread looks by itself after [`MAX_DELAY`], in case a waits for b.
-    pub fn put(&self, item: Item) {
+    /// Appends an item without waking arm b's thread, unless flushing: call [`QueueB::wake`] when arm a has let go of
+    /// the frame. The thread looks by itself after [`MAX_DELAY`], in case a waits for b.
+    pub(super) fn put(&self, item: Item) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.push(item);
@@ -199,7 +199,7 @@ impl QueueB {
     }
 
     /// Appends that a frame leaked, unless flushing.
-    pub fn leak(&self, run: Uuid, id: u64) {
+    pub(super) fn leak(&self, run: Uuid, id: u64) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.leak(run, id);
@@ -208,7 +208,7 @@ impl QueueB {
     }
 
     /// Waits for the next item and takes arm b until [`QueueB::done`]. Returns `None` when stopped.
-    pub fn pop(&self) -> Option<Item> {
+    pub(super) fn pop(&self) -> Option<Item> {
         let mut state = self.state.lock();
         loop {
             if !state.running {
@@ -228,7 +228,7 @@ impl QueueB {
 
     /// Waits until the queue is empty, and takes arm b until [`QueueB::done`] if it returns [`Room::Yes`]. Returns
     /// [`Room::Out`] when b fails or is no longer `wanted`.
-    pub fn claim(&self, wanted: impl Fn() -> bool) -> Room {
+    pub(super) fn claim(&self, wanted: impl Fn() -> bool) -> Room {
         let mut state = self.state.lock();
         loop {
             if state.is_flushing() {
@@ -249,14 +249,14 @@ impl QueueB {
     }
 
     /// Releases arm b.
-    pub fn done(&self) {
+    pub(super) fn done(&self) {
         self.state.lock().busy = false;
         self.changed.notify_all();
     }
 
-    /// Marks arm b as failed. Returns the number of frames that waited and that b does not get, or `None` if b had failed
-    /// before.
-    pub fn fail(&self) -> Option<u64> {
+    /// Marks arm b as failed. Returns the number of frames that waited and that b does not get, or `None` if b had
+    /// failed before.
+    pub(super) fn fail(&self) -> Option<u64> {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.out, true) {
             return None;
@@ -268,22 +268,22 @@ impl QueueB {
     }
 
     /// Marks arm b as working again, and returns whether it was out.
-    pub fn revive(&self) -> bool {
+    pub(super) fn revive(&self) -> bool {
         std::mem::take(&mut self.state.lock().out)
     }
 
     /// Returns whether a frame has come in after the one that arm b has just begun.
-    pub fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self) -> bool {
         self.state.lock().items.iter().any(|i| matches!(i, Item::Buffer(..) | Item::Dropped(..)))
     }
 
     /// Returns whether arm b has failed.
-    pub fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.state.lock().out
     }
 
     /// Returns the number of frames that wait, and of events that were thinned out.
-    pub fn levels(&self) -> (u64, u64) {
+    pub(super) fn levels(&self) -> (u64, u64) {
         let state = self.state.lock();
         (state.buffers as u64, state.thinned)
     }

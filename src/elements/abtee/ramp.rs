@@ -7,7 +7,7 @@ const EXPECTED: &str = "expected shares of arm b that rise, 0..1, such as 0.01,0
 
 /// The steps, and the position of the stream in them.
 #[derive(Clone, Debug, Default)]
-pub struct Ramp {
+pub(super) struct Ramp {
     steps: Vec<f64>,
     /// The present step, and the number of its frames so far; `None` before the first.
     at: Option<(usize, u64)>,
@@ -15,24 +15,24 @@ pub struct Ramp {
 
 /// A step of a ramp that begins with a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub(super) struct Step {
     /// The number of the step, from 1.
-    pub number: usize,
+    pub(super) number: usize,
     /// The number of steps.
-    pub of: usize,
+    pub(super) of: usize,
     /// The share of arm b from here on.
-    pub weight: f64,
+    pub(super) weight: f64,
 }
 
 impl Ramp {
     /// Begins again with the first step.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.at = None;
     }
 
-    /// Counts one more frame of `mode=split`, at `frames` a step, and returns the step that begins with it. The last step
-    /// stays.
-    pub fn frame(&mut self, frames: u64) -> Option<Step> {
+    /// Counts one more frame of `mode=split`, at `frames` a step, and returns the step that begins with it. The last
+    /// step stays.
+    pub(super) fn frame(&mut self, frames: u64) -> Option<Step> {
         let begun = match &mut self.at {
             Some((step, had)) if *had < frames || *step + 1 == self.steps.len() => {
                 *had = had.saturating_add(1);
@@ -49,7 +49,7 @@ impl Ramp {
 
 /// A text that is no ramp.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RampError {
+pub(super) enum RampError {
     /// A step is no number.
     #[error("{0:?} is not a number: {EXPECTED}")]
     Number(String),

@@ -7,11 +7,11 @@ use super::ramp::{Ramp, Step};
 use crate::meta::event::Split;
 
 /// Share of arm b.
-pub const DEFAULT_WEIGHT: f64 = 0.1;
+pub(super) const DEFAULT_WEIGHT: f64 = 0.1;
 /// Frames that may wait for arm b.
-pub const DEFAULT_MAX_QUEUE: u32 = 2;
+pub(super) const DEFAULT_MAX_QUEUE: u32 = 2;
 /// Frames of one step of a ramp.
-pub const DEFAULT_RAMP_FRAMES: u64 = 1_000;
+pub(super) const DEFAULT_RAMP_FRAMES: u64 = 1_000;
 
 /// Which arms get a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -45,21 +45,21 @@ impl From<Mode> for TeeMode {
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Which arms get a frame.
-    pub mode: Mode,
+    pub(super) mode: Mode,
     /// The share of arm b in `mode=split`, 0..1.
-    pub weight: f64,
+    pub(super) weight: f64,
     /// What decides the arm of a frame in `mode=split`.
-    pub key: SplitKey,
+    pub(super) key: SplitKey,
     /// How the share of arm b grows by itself.
-    pub ramp: Ramp,
+    pub(super) ramp: Ramp,
     /// Frames that a step of the ramp lasts.
-    pub ramp_frames: u64,
+    pub(super) ramp_frames: u64,
     /// Whether a frame that finds b's queue full goes to a alone.
-    pub leaky: bool,
+    pub(super) leaky: bool,
     /// Frames that may wait for arm b.
-    pub max_queue: u32,
+    pub(super) max_queue: u32,
 }
 
 impl Default for Settings {
@@ -78,25 +78,25 @@ impl Default for Settings {
 
 /// How one frame is handed out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
+pub(super) struct Rule {
     /// Which arms get the frame.
-    pub mode: Mode,
+    pub(super) mode: Mode,
     /// The share of arm b alone; 0 unless `mode` is split.
-    pub weight: f64,
+    pub(super) weight: f64,
     /// What decides the arm of a frame.
-    pub key: SplitKey,
+    pub(super) key: SplitKey,
 }
 
 impl Rule {
     /// Returns the rule as `andon/split` tells it to both arms.
-    pub fn to_split(&self) -> Split {
+    pub(super) fn to_split(&self) -> Split {
         Split { mode: self.mode.into(), weight: self.weight, key: self.key.clone() }
     }
 }
 
 impl Settings {
     /// Changes the mode. A ramp begins when the mode becomes split.
-    pub fn set_mode(&mut self, mode: Mode) {
+    pub(super) fn set_mode(&mut self, mode: Mode) {
         if mode == Mode::Split && self.mode != mode {
             self.ramp.restart();
         }
@@ -104,7 +104,7 @@ impl Settings {
     }
 
     /// Returns the rule for the next frame, and the step of the ramp that begins with it.
-    pub fn next(&mut self) -> (Rule, Option<Step>) {
+    pub(super) fn next(&mut self) -> (Rule, Option<Step>) {
         let is_split = self.mode == Mode::Split;
         let step = if is_split { self.ramp.frame(self.ramp_frames) } else { None };
         if let Some(step) = step {

@@ -13,7 +13,7 @@ impl AbTee {
     /// One step of arm b's thread.
     fn b_step(&self) {
         let Some(item) = self.queue_b.pop() else {
-            // Only a pad that is being deactivated gets here, and then there may be no task any more.
+            // The pad is being deactivated, and its task may be gone.
             let _ = self.src_b.pause_task();
             return;
         };

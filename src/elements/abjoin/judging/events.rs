@@ -25,8 +25,8 @@ const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// An event that the trial must know of.
 #[derive(Clone, Debug)]
-pub enum TrialEvent {
-    /// Arm b has judged a frame: how it went, and the latency in µs.
+pub(in super::super) enum TrialEvent {
+    /// Arm b has judged a frame: the status and the latency, µs.
     Frame(Status, u64),
     /// Both arms have finished a part.
     Paired(Box<PairedPart>),
@@ -57,8 +57,8 @@ impl TrialEvent {
         }
     }
 
-    /// Returns whether the judgement stays right without the event. A part that is missing is only missing, but a part of a
-    /// new model must never count for the model before.
+    /// Returns whether the judgement stays right without the event. A part that is missing is only missing, but a part
+    /// of a new model must never count for the model before.
     fn may_be_lost(&self) -> bool {
         matches!(self, TrialEvent::Frame(..) | TrialEvent::Paired(_) | TrialEvent::Alone(..))
     }
@@ -66,7 +66,7 @@ impl TrialEvent {
 
 /// The queue of events.
 #[derive(Debug, Default)]
-pub struct EventQueue {
+pub(in super::super) struct EventQueue {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -85,7 +85,7 @@ struct State {
 
 impl EventQueue {
     /// Begins to take events.
-    pub fn open(&self) {
+    pub(in super::super) fn open(&self) {
         let mut state = self.state.lock();
         // A thread that waits for events from before waits no longer.
         let taken = state.taken;
@@ -94,18 +94,18 @@ impl EventQueue {
     }
 
     /// Takes no more events, and ends the judging thread after those in the queue.
-    pub fn close(&self) {
+    pub(in super::super) fn close(&self) {
         self.state.lock().open = false;
         self.changed.notify_all();
     }
 
     /// Returns whether the queue takes events.
-    pub fn is_open(&self) -> bool {
+    pub(in super::super) fn is_open(&self) -> bool {
         self.state.lock().open
     }
 
     /// Appends an event.
-    pub fn put(&self, event: TrialEvent) {
+    pub(in super::super) fn put(&self, event: TrialEvent) {
         let mut state = self.state.lock();
         if !state.open {
             return;
@@ -122,8 +122,9 @@ impl EventQueue {
         }
     }
 
-    /// Waits for events and moves all into `into`. Only the judging thread calls it, and must end when it returns `false`.
-    pub fn take(&self, into: &mut VecDeque<TrialEvent>) -> bool {
+    /// Waits for events and moves all into `into`. Only the judging thread calls it, and must end when it returns
+    /// `false`.
+    pub(in super::super) fn take(&self, into: &mut VecDeque<TrialEvent>) -> bool {
         let mut state = self.state.lock();
         state.judged = state.taken;
         self.changed.notify_all();
@@ -141,7 +142,7 @@ impl EventQueue {
     }
 
     /// Waits until all events in the queue have been judged, for at most `patience`.
-    pub fn settle(&self, patience: Duration) {
+    pub(in super::super) fn settle(&self, patience: Duration) {
         let until = Instant::now() + patience;
         let mut state = self.state.lock();
         state.urgent |= !state.events.is_empty();
@@ -155,7 +156,7 @@ impl EventQueue {
     }
 
     /// Returns the number of events for which there was no room.
-    pub fn lost(&self) -> u64 {
+    pub(in super::super) fn lost(&self) -> u64 {
         self.state.lock().lost
     }
 }

@@ -16,19 +16,19 @@ const LONGEST: u64 = 65_536;
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Label {
+pub(super) struct Label {
     /// The part's id, or RUN/FRAME.
-    pub id: String,
+    pub(super) id: String,
     /// The label: ok or ng.
-    pub verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// Where the label comes from; see the element's page.
     #[serde(default)]
-    pub source: String,
+    pub(super) source: String,
 }
 
 /// Why a line is no label.
 #[derive(Debug, thiserror::Error)]
-pub enum LabelError {
+pub(super) enum LabelError {
     /// The line cannot be read.
     #[error("{}:{line}: {error}", path.display())]
     Line {
@@ -51,7 +51,7 @@ pub enum LabelError {
 
 /// A file of labels, and the position in it.
 #[derive(Debug)]
-pub struct Labels {
+pub(super) struct Labels {
     path: PathBuf,
     /// The inode of the file that was read last, to notice another in its place.
     inode: Option<u64>,
@@ -63,18 +63,18 @@ pub struct Labels {
 
 impl Labels {
     /// Takes the path of a file, which need not exist yet.
-    pub fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
         Self { path: path.into(), inode: None, read: 0, line: 0 }
     }
 
     /// Returns the path of the file.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Calls `each` for every line that has been added since the last call. A last line without its end is left until that
-    /// is written. A file that has become shorter, or that another has replaced, is read from its start.
-    pub fn read(&mut self, mut each: impl FnMut(Result<Label, LabelError>)) -> io::Result<()> {
+    /// Calls `each` for every line that has been added since the last call. A last line without its end is left until
+    /// that is written. A file that has become shorter, or that another has replaced, is read from its start.
+    pub(super) fn read(&mut self, mut each: impl FnMut(Result<Label, LabelError>)) -> io::Result<()> {
         // The metadata first, because opening a pipe waits until another process writes.
         let there = match fs::metadata(&self.path) {
             Ok(there) => there,

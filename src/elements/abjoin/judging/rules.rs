@@ -24,45 +24,45 @@ pub enum Auto {
 
 /// The values of the properties.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(in super::super) struct Rules {
     /// What follows from a judgement without a person.
-    pub auto: Auto,
+    pub(in super::super) auto: Auto,
     /// STORE/NAME whose aliases `auto=full` moves.
-    pub store: Option<String>,
+    pub(in super::super) store: Option<String>,
     /// The path of the file of labels.
-    pub labels: Option<String>,
+    pub(in super::super) labels: Option<String>,
     /// Share of the parts on which the arms differ that labels are wanted for, 0..1.
-    pub label_rate: f64,
+    pub(in super::super) label_rate: f64,
     /// Share of all other parts that labels are wanted for, 0..1.
-    pub label_rate_agree: f64,
+    pub(in super::super) label_rate_agree: f64,
     /// The chance of any wrong decision, ever.
-    pub alpha: f64,
+    pub(in super::super) alpha: f64,
     /// How much larger b's share of escapes may be than a's, 0..1.
-    pub max_escape_increase: f64,
+    pub(in super::super) max_escape_increase: f64,
     /// The cost of an escape.
-    pub escape_cost: f64,
+    pub(in super::super) escape_cost: f64,
     /// The cost of an overkill.
-    pub overkill_cost: f64,
+    pub(in super::super) overkill_cost: f64,
     /// How far b's share of ng parts may be from a's while no label was tested, 0..1.
-    pub max_ng_difference: f64,
+    pub(in super::super) max_ng_difference: f64,
     /// The latency that 99 of 100 results of b must keep, ns; 0: any.
-    pub deadline: u64,
+    pub(in super::super) deadline: u64,
 }
 
 /// Default of `label-rate`.
-pub const DEFAULT_LABEL_RATE: f64 = 1.0;
+pub(in super::super) const DEFAULT_LABEL_RATE: f64 = 1.0;
 /// Default of `label-rate-agree`.
-pub const DEFAULT_LABEL_RATE_AGREE: f64 = 0.01;
+pub(in super::super) const DEFAULT_LABEL_RATE_AGREE: f64 = 0.01;
 /// Default of `alpha`.
-pub const DEFAULT_ALPHA: f64 = 0.05;
+pub(in super::super) const DEFAULT_ALPHA: f64 = 0.05;
 /// Default of `max-escape-increase`.
-pub const DEFAULT_MAX_ESCAPE_INCREASE: f64 = 0.01;
+pub(in super::super) const DEFAULT_MAX_ESCAPE_INCREASE: f64 = 0.01;
 /// Default of `escape-cost`.
-pub const DEFAULT_ESCAPE_COST: f64 = 10.0;
+pub(in super::super) const DEFAULT_ESCAPE_COST: f64 = 10.0;
 /// Default of `overkill-cost`.
-pub const DEFAULT_OVERKILL_COST: f64 = 1.0;
+pub(in super::super) const DEFAULT_OVERKILL_COST: f64 = 1.0;
 /// Default of `max-ng-difference`.
-pub const DEFAULT_MAX_NG_DIFFERENCE: f64 = 0.2;
+pub(in super::super) const DEFAULT_MAX_NG_DIFFERENCE: f64 = 0.2;
 
 impl Default for Rules {
     fn default() -> Self {
@@ -84,12 +84,12 @@ impl Default for Rules {
 
 impl Rules {
     /// Returns which parts labels are wanted for.
-    pub fn plan(&self) -> Plan {
+    pub(in super::super) fn plan(&self) -> Plan {
         Plan { disagree: self.label_rate, both_ok: self.label_rate_agree, both_ng: self.label_rate_agree }
     }
 
     /// Returns the rules of the trial.
-    pub fn of_trial(&self) -> trial::Rules {
+    pub(in super::super) fn of_trial(&self) -> trial::Rules {
         trial::Rules {
             limits: Limits {
                 alpha: self.alpha,

@@ -16,40 +16,40 @@ use crate::elements::watch::Watched;
 
 /// The worker that judges the arms of an `abjoin`.
 #[derive(Default)]
-pub struct JudgeWorker {
+pub(in super::super) struct JudgeWorker {
     /// Events that wait for the judging thread.
-    pub events: EventQueue,
+    pub(in super::super) events: EventQueue,
     /// The trial.
-    pub state: Mutex<TrialState>,
+    pub(in super::super) state: Mutex<TrialState>,
     /// The judging thread.
-    pub worker: Mutex<Option<JoinHandle<()>>>,
+    pub(in super::super) worker: Mutex<Option<JoinHandle<()>>>,
     /// The watcher of the file of labels.
-    pub watched: Mutex<Option<Watched>>,
+    pub(in super::super) watched: Mutex<Option<Watched>>,
 }
 
-/// What the judging thread shares with the threads that bring labels.
+/// The state that the judging thread shares with the threads that bring labels.
 #[derive(Default)]
-pub struct TrialState {
+pub(in super::super) struct TrialState {
     /// The trial; `None` while stopped.
-    pub trial: Option<Trial>,
+    pub(in super::super) trial: Option<Trial>,
     /// The models of the arms.
-    pub models: Each<Arc<ModelId>>,
+    pub(in super::super) models: Each<Arc<ModelId>>,
     /// The decision that was posted last.
-    pub posted: Decision,
+    pub(in super::super) posted: Decision,
     /// What was done about it.
-    pub acted: Option<String>,
+    pub(in super::super) acted: Option<String>,
     /// Lines of the file of labels that could not be read.
-    pub bad_labels: u64,
+    pub(in super::super) bad_labels: u64,
 }
 
 impl TrialState {
     /// Returns whether both arms run the same model, as after a promotion.
-    pub fn is_same_model(&self) -> bool {
+    pub(in super::super) fn is_same_model(&self) -> bool {
         self.models.a == self.models.b && *self.models.a != ModelId::default()
     }
 
     /// Begins a trial of the models that run. Labels that wait for their parts stay.
-    pub fn begin(&mut self, rules: &Rules) -> Result<(), LimitsError> {
+    pub(in super::super) fn begin(&mut self, rules: &Rules) -> Result<(), LimitsError> {
         let mut trial = Trial::new(rules.of_trial(), &run_id().to_string())?;
         if let Some(before) = self.trial.take() {
             trial.succeed(before);

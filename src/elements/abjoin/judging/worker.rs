@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the judging cannot begin.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(in super::super) enum StartError {
     /// `auto=full` without a store.
     #[error("auto=full moves aliases: set store=STORE/NAME, or auto=abort")]
     NoStore,
