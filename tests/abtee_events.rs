@@ -9,7 +9,7 @@ use std::sync::{
     mpsc,
 };
 
-use andon_core::result::{Arm, Arms, Fields, Part};
+use andon_core::result::{Arm, Arms, Fields, Part, SplitKey, TeeMode};
 use common::tee::{Bench, CAPS, Got, Pair, SOON, TestPad, arms, frame, gate, index, sink};
 use gst::prelude::*;
 use gstandon::meta::{
@@ -69,7 +69,7 @@ fn both_arms_are_told_who_they_are_right_after_the_streams_start() {
         assert_eq!(AndonEvent::parse(&events[1]), Some(Ok(AndonEvent::Arm(arm))));
         let kinds: Vec<_> = events[2..4].iter().map(|e| e.type_()).collect();
         assert_eq!(kinds, [gst::EventType::Caps, gst::EventType::Segment], "{arm}");
-        let rule = Split { mode: "shadow".into(), weight: 0.0, key: "part".into() };
+        let rule = Split { mode: TeeMode::Shadow, weight: 0.0, key: SplitKey::Part };
         assert_eq!(AndonEvent::parse(&events[4]), Some(Ok(AndonEvent::Split(rule))));
         assert!(events[4].is_sticky() && events.len() == 5, "{arm}");
     }

@@ -8,12 +8,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
-use andon_core::result::{Arms, Fields, Frame, Part};
+use andon_core::result::{Arms, Fields, Frame, Part, SplitKey, TeeMode};
+use andon_statistics::judgement::Decision;
 use common::tee::{Bench, Got, Pair, SOON, TestPad, arms, frame, gate, id, index, sink};
 use gst::prelude::*;
 use gstandon::meta::{
     AndonFrameMeta,
-    event::{AbDecision, AndonEvent, Split},
+    event::{AbDecision, Act, AndonEvent, Split},
 };
 
 #[test]
@@ -143,16 +144,16 @@ fn every_change_of_mode_or_weight_falls_exactly_between_two_frames_also_from_ano
         let frames = ruled(arm);
         changes += frames.windows(2).filter(|w| w[0].0 != w[1].0).count();
         for (rule, buffer) in &frames {
-            let given = match (&*rule.mode, std::ptr::eq(arm, &pair.a)) {
-                ("shadow", _) => Arms::AB,
-                ("a", true) => Arms::A,
-                ("b" | "split", false) => Arms::B,
+            let given = match (rule.mode, std::ptr::eq(arm, &pair.a)) {
+                (TeeMode::Shadow, _) => Arms::AB,
+                (TeeMode::A, true) => Arms::A,
+                (TeeMode::B | TeeMode::Split, false) => Arms::B,
                 // The mode had changed while the line waited for room, or for b.
-                ("b" | "split", true) => Arms::A,
+                (TeeMode::B | TeeMode::Split, true) => Arms::A,
                 other => panic!("a frame came under {other:?}"),
             };
-            assert_eq!(rule.weight, if rule.mode == "split" { 1.0 } else { 0.0 });
-            let alone = arms(buffer) == Arms::A && rule.mode != "a";
+            assert_eq!(rule.weight, if rule.mode == TeeMode::Split { 1.0 } else { 0.0 });
+            let alone = arms(buffer) == Arms::A && rule.mode != TeeMode::A;
             left_to_a += u64::from(alone);
             assert!(arms(buffer) == given || alone, "{:?} under {rule:?}", arms(buffer));
             seen.push(index(buffer));
@@ -185,7 +186,7 @@ fn by_a_field_one_value_meets_one_arm_and_a_frame_without_it_goes_to_the_champio
     }
     let of = |arm| -> Vec<_> { ruled(arm).into_iter().map(|(r, b)| (r.key, sku(index(&b)))).collect() };
     let (in_a, in_b) = (of(&pair.a), of(&pair.b));
-    assert!(in_a.iter().chain(&in_b).all(|(key, _)| key == "field:sku"));
+    assert!(in_a.iter().chain(&in_b).all(|(key, _)| *key == SplitKey::Field("sku".into())));
     assert_eq!((in_a.len() + in_b.len(), pair.stat("without-key")), (405, 5));
     let by_key = &in_a[5..];
     assert!(in_b.iter().all(|b| !by_key.contains(b)), "no product meets both arms");
@@ -255,7 +256,7 @@ fn along_a_ramp_the_weight_rises_every_so_many_frames_and_each_step_is_told() {
     let climb = (0..350).map(expected);
     assert!(weights.iter().copied().eq(climb.clone().chain([1.0; 350]).chain(climb)));
     assert_eq!(notified.load(SeqCst), 6);
-    for (rule, buffer) in ruled(&pair.b).iter().filter(|(r, _)| r.mode == "split") {
+    for (rule, buffer) in ruled(&pair.b).iter().filter(|(r, _)| r.mode == TeeMode::Split) {
         assert!(rule.weight == 1.0 || index(buffer) < 200, "{rule:?}");
     }
     pair.tee.set_property("ramp", "0.75");
@@ -305,8 +306,8 @@ fn a_decision_against_the_challenger_gives_the_champion_every_frame_and_ends_the
     pair.tee.set_property("ramp-frames", 10u64);
     pair.tee.set_property_from_str("mode", "split");
     let decide = |decision: &str, act: &str| {
-        let event = AbDecision { decision: decision.into(), act: act.into() }.to_upstream_event();
-        pair.a.pad.push_event(event)
+        let s = gst::Structure::builder("andon/ab-decision").field("decision", decision).field("act", act).build();
+        pair.a.pad.push_event(gst::event::CustomUpstream::new(s))
     };
     let before = notified.load(SeqCst);
     for k in 0..5 {
@@ -324,7 +325,7 @@ fn a_decision_against_the_challenger_gives_the_champion_every_frame_and_ends_the
     assert_eq!(notified.load(SeqCst) - before, 1);
     assert_eq!(steps(&bus), [(1, 0.5)], "no step follows");
     let (rule, _) = ruled(&pair.a).pop().unwrap();
-    assert_eq!((&*rule.mode, rule.weight), ("a", 0.0));
+    assert_eq!((rule.mode, rule.weight), (TeeMode::A, 0.0));
     assert_eq!(up.load(SeqCst), 0, "it is for this element alone");
     pair.tee.set_bus(None);
 }
@@ -360,9 +361,9 @@ fn a_line_that_waits_for_the_challenger_is_released_when_the_mode_gives_it_to_th
             let src = &pair.src;
             s.spawn(move || done.send(src.push(frame(2))));
             let rule = Split {
-                mode: then.into(),
+                mode: then.parse().unwrap(),
                 weight: f64::from(u8::from(then == "split")),
-                key: pair.tee.property("key"),
+                key: pair.tee.property::<String>("key").parse().unwrap(),
             };
             loop {
                 let Got::Event(event) = pair.a.next() else { continue };
@@ -371,7 +372,7 @@ fn a_line_that_waits_for_the_challenger_is_released_when_the_mode_gives_it_to_th
                 }
             }
             // The frame is under way by a rule that needs b, who never comes back.
-            let event = AbDecision { decision: "abort".into(), act: "a".into() }.to_upstream_event();
+            let event = AndonEvent::Decision(AbDecision { decision: Decision::Abort, act: Act::A }).to_event();
             assert!(pair.a.pad.push_event(event));
             let released = is_done.recv_timeout(SOON);
             if released.is_err() {

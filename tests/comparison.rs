@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use andon_core::result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict};
+use andon_core::{
+    random::Random,
+    result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict},
+};
 use andon_statistics::{
     agreement::{Agreement, Frames, Report},
     histogram::RELATIVE_ERROR,
@@ -16,12 +19,11 @@ const FRAMES: u64 = 1_000_000;
 const MIDWAY: u64 = 400_000;
 const SPLIT: u64 = 200_000;
 
-/// The n-th output of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), brought below a bound.
+/// The n-th number of a random sequence, brought below a bound.
 fn draw(n: u64, below: u64) -> u64 {
-    let mut z = 0x5EED_u64.wrapping_add((n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 32) % below
+    // SplitMix64 adds its constant once a number, so any number can be had without those before.
+    let seed = 0x5EED_u64.wrapping_add(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    (Random(seed).next_u64() >> 32) % below
 }
 
 /// What is seen of one frame.

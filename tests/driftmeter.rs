@@ -9,6 +9,7 @@ use std::sync::{
 };
 
 use andon_core::result::{Arm, Detection, Frame, Inference, Part, Purpose, Verdict};
+use andon_statistics::{cause::Cause, meter::State};
 use common::drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats};
 use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
@@ -83,8 +84,8 @@ fn the_event_goes_downstream_before_the_frame_that_told() {
     source.end_of_stream().unwrap();
     common::play(&pipeline);
     let seen = seen.lock().unwrap();
-    let at = seen.iter().position(|(_, d)| d.as_ref().is_some_and(|d| d.state == "drift")).expect("no event came");
-    assert_eq!(seen[at].1.as_ref().unwrap().cause, "lighting");
+    let at = seen.iter().position(|(_, d)| d.as_ref().is_some_and(|d| d.state == State::Drift)).expect("no event came");
+    assert_eq!(seen[at].1.as_ref().unwrap().cause, Some(Cause::Lighting));
     assert_eq!((seen[at + 1].0, &seen[at + 1].1), (seen[at].0, &None), "the frame it speaks of comes next");
     assert_eq!(seen.iter().filter(|(_, d)| d.is_none()).count(), 120, "no frame is lost");
 }

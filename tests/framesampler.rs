@@ -13,6 +13,7 @@ use std::{
 
 use andon_capture::{Kind, Role, Sidecar};
 use andon_core::result::{Arm, Frame, Verdict};
+use andon_statistics::cause::Cause;
 use common::{
     WATCHDOG, init, launch, play,
     sampler::{
@@ -286,8 +287,8 @@ fn what_the_running_model_calls_ng_is_kept_with_its_surroundings() {
 fn a_drift_event_keeps_the_frames_that_follow_once() {
     let (folder, mut h, _bus) = harness(&[("on-drift", "true"), ("drift-frames", "3")]);
     let tell = |h: &mut Harness, state: &str, since_frame| {
-        let cause = "../lighting".to_string();
-        let drift = Drift { state: state.into(), cause, since_frame, json: "{}".into() };
+        let state = state.parse().unwrap();
+        let drift = Drift { state, cause: Some(Cause::Lighting), since_frame, json: "{}".into() };
         assert!(h.push_event(AndonEvent::Drift(drift).to_event()));
     };
     push(&mut h, 0, |_, _| {});
@@ -305,7 +306,7 @@ fn a_drift_event_keeps_the_frames_that_follow_once() {
     stop(h);
     let found = captures(folder.path());
     assert_eq!(ids(&found), wanted);
-    assert_eq!(&*found[0].sidecar.triggers[0].reason, "../lighting");
+    assert_eq!(&*found[0].sidecar.triggers[0].reason, "lighting");
     assert!(found[0].sidecar.file.ends_with("-drift.png"), "a cause comes from the stream: {}", found[0].sidecar.file);
 }
 

@@ -9,14 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, Status, Verdict};
+use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, SplitKey, Status, TeeMode, Verdict};
 use andon_model::{Store, store::Note};
+use andon_statistics::judgement::Decision;
 use common::judge::version;
 use gst::prelude::*;
 use gst_check::Harness;
 use gstandon::meta::{
     AndonFrameMeta, AndonInferenceMeta,
-    event::{AbDecision, AndonEvent, Split},
+    event::{AbDecision, Act, AndonEvent, Split},
     message::json_of,
 };
 use serde_json::Value;
@@ -116,7 +117,7 @@ impl Line {
     }
 
     fn split(&mut self, mode: &str, weight: f64, key: &str) {
-        let split = Split { mode: mode.into(), weight, key: key.into() };
+        let split = Split { mode: mode.parse().unwrap(), weight, key: key.parse().unwrap() };
         self.h.push_event(AndonEvent::Split(split).to_event());
     }
 
@@ -213,7 +214,7 @@ fn a_candidate_that_catches_what_the_champion_lets_through_becomes_champion_of_t
     assert!(told["acted"].as_str().unwrap().ends_with("1 → 2"), "{told}");
     assert_eq!(told["models"]["b"]["version"], "2");
     let decision = line.decisions.recv_timeout(common::WATCHDOG).unwrap();
-    assert_eq!(decision, AbDecision { decision: "promote".into(), act: "none".into() });
+    assert_eq!(decision, AbDecision { decision: Decision::Promote, act: Act::None });
     let store = Store::open(&named).unwrap();
     let aliases = store.aliases().unwrap();
     assert_eq!((&*aliases["champion"], &*aliases["previous"]), ("2", "1"));
@@ -249,9 +250,9 @@ fn a_candidate_that_lets_more_through_is_taken_out_and_the_store_stays_as_it_is(
         line.part(Verdict::Ng, Verdict::Ok, Some(Verdict::Ng));
     }
     let decision = line.decisions.recv_timeout(common::WATCHDOG).unwrap();
-    assert_eq!(decision, AbDecision { decision: "abort".into(), act: "a".into() });
+    assert_eq!(decision, AbDecision { decision: Decision::Abort, act: Act::A });
     let told = line.decided();
-    assert_eq!((&told["decision"], &told["acted"]), (&"abort".into(), &"the candidate was taken out".into()));
+    assert_eq!((&told["decision"], &told["acted"]), (&"abort".into(), &"the challenger was taken out".into()));
     assert!(reasons(&told).contains("more of the defective parts through"), "{told}");
     let aliases = Store::open(&named).unwrap().aliases().unwrap();
     assert_eq!((&*aliases["champion"], &*aliases["challenger"]), ("1", "2"));
@@ -266,7 +267,7 @@ fn with_auto_off_a_judgement_is_only_told() {
     let told = line.decided();
     assert_eq!((&told["decision"], &told["acted"]), (&"abort".into(), &Value::Null));
     let decision = line.decisions.recv_timeout(common::WATCHDOG).unwrap();
-    assert_eq!(decision.act, "none");
+    assert_eq!(decision.act, Act::None);
 }
 
 #[test]
@@ -343,7 +344,7 @@ fn a_candidate_that_fails_on_every_frame_is_out_in_a_few() {
     for _ in 0..10 {
         line.part(Verdict::Ok, Verdict::Unjudged, None);
     }
-    assert_eq!(line.decisions.recv_timeout(common::WATCHDOG).unwrap().act, "a");
+    assert_eq!(line.decisions.recv_timeout(common::WATCHDOG).unwrap().act, Act::A);
     let told = line.decided();
     assert!(reasons(&told).starts_with("errors: 5 frames were not judged in a row"), "{told}");
     assert_eq!(told["guards"]["state"], "broken");
@@ -483,7 +484,7 @@ fn labels_that_are_a_folder_are_told_of_and_the_line_goes_on() {
 fn a_frame_of_the_candidate_is_weighed_by_the_share_at_which_it_was_handed_out() {
     let mut line = Line::new(&[]);
     // The ramp has gone on, on a; what b is still at was handed out before.
-    let split = |weight| Split { mode: "split".into(), weight, key: "part".into() };
+    let split = |weight| Split { mode: TeeMode::Split, weight, key: SplitKey::Part };
     line.b.push_event(AndonEvent::Split(split(0.25)).to_event());
     line.h.push_event(AndonEvent::Split(split(0.5)).to_event());
     line.lone(Arm::B, Verdict::Ng, Verdict::Ng);
@@ -521,7 +522,10 @@ fn a_candidate_that_nobody_takes_out_is_not_said_to_be_out() {
         line.part(Verdict::Ok, Verdict::Unjudged, None);
     }
     let told = line.decided();
-    assert_eq!((&told["decision"], &told["acted"]), (&"abort".into(), &"not taken out: no abtee heard of it".into()));
+    assert_eq!(
+        (&told["decision"], &told["acted"]),
+        (&"abort".into(), &"not taken out: no abtee in front of arm a".into())
+    );
 }
 
 #[test]

@@ -71,8 +71,10 @@ fn each_box_gets_a_label_of_its_own_and_any_bad_one_makes_the_frame_bad() {
 fn the_first_stage_stays_on_the_frame_beside_the_second() {
     let mut b = classifier(&[]);
     let (frame, last) = look(&mut b, &[BRIGHT]);
-    let first = AndonInferenceMeta::at_stage(&frame, Arm::A, 1).unwrap();
-    let second = AndonInferenceMeta::at_stage(&frame, Arm::A, 2).unwrap();
+    let [first, second] = [1, 2].map(|stage| {
+        let of_a = AndonInferenceMeta::all(&frame).into_iter().filter(|i| i.arm == Arm::A);
+        of_a.into_iter().find(|i| i.stage == stage).unwrap()
+    });
     assert_eq!((&*first.element, first.verdict, &*first.detections[0].label), ("first", Verdict::Ng, "part"));
     assert_eq!(second, last, "the last word is the last stage's");
     assert_eq!(AndonInferenceMeta::all(&frame).len(), 2);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The elements: thin shells of pads, properties, events and queries over the modules beside this one.
+//! The elements. Each has its page of documentation in its module, and a thin shell of pads, properties, events and
+//! queries.
+
+// `glib::Properties` makes a public method for each property, and takes no documentation for it: the blurb has it.
+#![allow(missing_docs)]
 
 pub mod abjoin;
 pub mod abtee;
@@ -7,6 +11,7 @@ pub mod defectoverlay;
 pub mod defecttestsrc;
 pub mod driftmeter;
 pub mod framesampler;
+mod memory;
 pub mod modelinfer;
 mod reference;
 mod shell;

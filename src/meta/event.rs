@@ -1,105 +1,163 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The custom events `andon/…`: what elements and applications tell the elements downstream.
+//! The custom events `andon/…`, by which elements and applications speak to the elements downstream.
 //!
 //! | event | kind | fields |
 //! |---|---|---|
 //! | `andon/arm` | sticky | `arm` string: `a` or `b` |
 //! | `andon/part` | sticky | `id`, `sku`, `lot`, `station`, `purpose` strings; `view`, `views` uint; `trigger-utc-ns` uint64 |
 //! | `andon/fields` | sticky or plain | any: every field of the structure is a named field |
-//! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `json` string: the outcome that came late |
-//! | `andon/dropped` | plain | `run` string, `frame-ids` array of uint64: frames that arm b will never see |
+//! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `json` string: a result that came after its frame had left |
+//! | `andon/dropped` | plain | `run` string, `frame-ids` array of uint64: frames that arm b does not get |
 //! | `andon/drift` | plain | `state`, `cause` strings, `since-frame` uint64, `json` string |
-//! | `andon/split` | sticky | `mode`, `key` strings, `weight` double: how abtee hands out what follows |
+//! | `andon/split` | sticky | `mode`, `key` strings, `weight` double: how abtee hands out the frames that follow |
 //! | `andon/ab-decision` | upstream | `decision` string: `promote` or `abort`; `act` string: `none`, or `a` for arm a alone |
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
-use andon_core::result::{Arm, Fields, Part};
+use andon_core::result::{Arm, Fields, Part, Purpose, SplitKey, TeeMode};
+use andon_statistics::{cause::Cause, judgement::Decision, meter::State};
 use gst::prelude::*;
 use uuid::Uuid;
 
-/// What an `andon/…` event says.
+/// The content of an `andon/…` event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AndonEvent {
-    /// Which arm what follows belongs to.
+    /// The arm that what follows belongs to.
     Arm(Arm),
     /// The part that the next frames show.
     Part(Arc<Part>),
-    /// New values of named fields; others keep theirs.
+    /// New values of named fields; other fields keep theirs.
     Fields(Fields),
-    /// The outcome of a frame that has gone by already.
+    /// The result of a frame that has gone on already.
     Late(Late),
-    /// Frames that arm b will never see.
+    /// Frames that arm b does not get.
     Dropped {
-        /// The process start that gave the ids.
+        /// The run that the ids belong to.
         run: Uuid,
-        /// Their ids.
+        /// The ids of the frames.
         frame_ids: Vec<u64>,
     },
-    /// The state of drift has changed.
+    /// A change of the drift state.
     Drift(Drift),
     /// How abtee hands out the frames that follow.
     Split(Split),
-    /// What abjoin has made of the arms, for abtee.
+    /// What abjoin has decided about the arms, for abtee.
     Decision(AbDecision),
 }
 
 /// How abtee hands out frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// `shadow`, `split`, `a` or `b`.
-    pub mode: String,
-    /// The share of the keys that arm b alone is given, 0..1; 0 unless `mode` is `split`.
+    /// Which arms get a frame.
+    pub mode: TeeMode,
+    /// The share of the keys that go to arm b alone, 0..1; 0 unless `mode` is `split`.
     pub weight: f64,
-    /// By what it is chosen: `part` or `field:NAME`.
-    pub key: String,
+    /// What the choice of an arm goes by.
+    pub key: SplitKey,
 }
 
-/// What abjoin has made of the arms.
-#[derive(Clone, Debug, PartialEq)]
+/// What abjoin has decided about the arms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbDecision {
-    /// `promote` or `abort`.
-    pub decision: String,
-    /// What abtee is to do: `none`, or `a` to give every frame to arm a alone.
-    pub act: String,
+    /// The decision: [`Decision::Promote`] or [`Decision::Abort`].
+    pub decision: Decision,
+    /// What abtee must do about it.
+    pub act: Act,
 }
 
-impl AbDecision {
-    /// The event that goes up arm a to abtee.
-    pub fn to_upstream_event(&self) -> gst::Event {
-        AndonEvent::Decision(self.clone()).to_event()
+/// What abtee must do about a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Nothing.
+    None,
+    /// Give every frame to arm a alone.
+    A,
+}
+
+impl Act {
+    /// The name in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Act::None => "none",
+            Act::A => "a",
+        }
     }
 }
 
-/// What came after its frame had left.
+/// A result that came after its frame had left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Late {
-    /// The process start that gave the id.
+    /// The run that the id belongs to.
     pub run: Uuid,
-    /// The frame it is about.
+    /// The id of the frame.
     pub frame_id: u64,
-    /// Its presentation time, ns.
+    /// The presentation time of the frame, ns.
     pub pts_ns: Option<u64>,
-    /// The outcome, schema `andon.inference/1`.
+    /// The result, schema `andon.inference/1`.
     pub json: String,
 }
 
 /// A change of the drift state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drift {
-    /// `learning`, `ok`, `warning` or `drift`.
-    pub state: String,
-    /// `lighting`, `focus`…; empty while there is none.
-    pub cause: String,
-    /// The frame since which it holds.
+    /// The new state.
+    pub state: State,
+    /// The name of what drifted, or `None` if nothing did. An empty string in the event.
+    pub cause: Option<Cause>,
+    /// The first frame in this state.
     pub since_frame: u64,
-    /// Everything, schema `andon.drift/1`.
+    /// The whole report, schema `andon.drift/1`.
     pub json: String,
 }
 
+/// An event that has the name of one of Andon's, but not its content.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EventError {
+    /// A field is missing, or has another type.
+    #[error("{event}: {error}")]
+    Field {
+        /// The name of the event.
+        event: String,
+        /// What is wrong with the field.
+        error: String,
+    },
+    /// A field has a value that it cannot have.
+    #[error("{event}: {field}: {error}")]
+    Value {
+        /// The name of the event.
+        event: String,
+        /// The name of the field.
+        field: &'static str,
+        /// What is wrong, and what is expected.
+        error: String,
+    },
+    /// A field of `andon/part` is no count.
+    #[error("andon/part: {0} must be a whole number from 0")]
+    Count(&'static str),
+    /// The view of a part lies beyond its views.
+    #[error("andon/part: view {view} of {views} views: views count from 0")]
+    View {
+        /// The view.
+        view: u32,
+        /// How many there are.
+        views: u32,
+    },
+    /// The weight of `andon/split` is no share.
+    #[error("andon/split: weight is {0}, and must be 0..1")]
+    Weight(f64),
+    /// An `andon/ab-decision` says something that abtee cannot do.
+    #[error("andon/ab-decision: decision={decision} act={act}: decision must be promote or abort, act none or a")]
+    Decision {
+        /// The decision.
+        decision: String,
+        /// The act.
+        act: String,
+    },
+}
+
 impl AndonEvent {
-    /// The event to push or send. `Arm`, `Part` and `Split` are sticky; `Fields` too, by [`AndonEvent::plain`] not.
-    /// `Decision` goes upstream.
+    /// Makes the event to push or send: `Arm`, `Part`, `Fields` and `Split` sticky, `Decision` upstream, all others
+    /// plain.
     pub fn to_event(&self) -> gst::Event {
         let s = self.structure();
         match self {
@@ -111,7 +169,7 @@ impl AndonEvent {
         }
     }
 
-    /// The same as an event that does not stick.
+    /// Makes the event as one that does not stick.
     pub fn plain(&self) -> gst::Event {
         gst::event::CustomDownstream::new(self.structure())
     }
@@ -155,27 +213,29 @@ impl AndonEvent {
                 .field("frame-ids", gst::Array::new(frame_ids))
                 .build(),
             AndonEvent::Drift(d) => gst::Structure::builder("andon/drift")
-                .field("state", &d.state)
-                .field("cause", &d.cause)
+                .field("state", d.state.as_str())
+                .field("cause", d.cause.map_or("", Cause::as_str))
                 .field("since-frame", d.since_frame)
                 .field("json", &d.json)
                 .build(),
             AndonEvent::Split(s) => gst::Structure::builder("andon/split")
-                .field("mode", &s.mode)
+                .field("mode", s.mode.as_str())
                 .field("weight", s.weight)
-                .field("key", &s.key)
+                .field("key", s.key.to_string())
                 .build(),
-            AndonEvent::Decision(d) => {
-                gst::Structure::builder("andon/ab-decision").field("decision", &d.decision).field("act", &d.act).build()
-            }
+            AndonEvent::Decision(d) => gst::Structure::builder("andon/ab-decision")
+                .field("decision", d.decision.as_str())
+                .field("act", d.act.as_str())
+                .build(),
         }
     }
 
-    /// Reads an event; none where it is not Andon's, an error where it is but says nothing sensible.
-    pub fn parse(event: &gst::EventRef) -> Option<Result<Self, String>> {
+    /// Reads an event. Returns `None` if it is not one of Andon's, and an error if it has the name of one but not its
+    /// content.
+    pub fn parse(event: &gst::EventRef) -> Option<Result<Self, EventError>> {
         let s = event.structure()?;
         Some(match s.name().as_str() {
-            "andon/arm" => string(s, "arm").and_then(|a| a.parse()).map(AndonEvent::Arm),
+            "andon/arm" => value(s, "arm").map(AndonEvent::Arm),
             "andon/part" => part(s).map(|p| AndonEvent::Part(Arc::new(p))),
             "andon/fields" => Ok(AndonEvent::Fields(fields(s))),
             "andon/late" => late(s).map(AndonEvent::Late),
@@ -188,88 +248,96 @@ impl AndonEvent {
     }
 }
 
-fn string(s: &gst::StructureRef, name: &str) -> Result<String, String> {
-    s.get::<String>(name).map_err(|e| format!("{}: {e}", s.name()))
+/// Reads a field of a GStreamer type.
+fn get<'a, T: glib::value::FromValue<'a>>(s: &'a gst::StructureRef, name: &str) -> Result<T, EventError> {
+    s.get(name).map_err(|e| EventError::Field { event: s.name().to_string(), error: e.to_string() })
 }
 
-fn run(s: &gst::StructureRef) -> Result<Uuid, String> {
-    string(s, "run")?.parse().map_err(|e| format!("{}: run: {e}", s.name()))
+/// Reads a string field that stands for a value.
+fn value<T: FromStr<Err: ToString>>(s: &gst::StructureRef, field: &'static str) -> Result<T, EventError> {
+    parsed(s, field, &get::<String>(s, field)?)
 }
 
-fn part(s: &gst::StructureRef) -> Result<Part, String> {
+fn parsed<T: FromStr<Err: ToString>>(s: &gst::StructureRef, field: &'static str, text: &str) -> Result<T, EventError> {
+    text.parse().map_err(|e: T::Err| EventError::Value { event: s.name().to_string(), field, error: e.to_string() })
+}
+
+fn part(s: &gst::StructureRef) -> Result<Part, EventError> {
     let text = |name| s.get_optional::<String>(name).ok().flatten().unwrap_or_default();
     let count = |name, default| match s.value(name) {
         Err(_) => Ok(default),
         Ok(v) => {
             let n = v.get::<u32>().ok().or_else(|| v.get::<i32>().ok().and_then(|n| n.try_into().ok()));
-            n.ok_or_else(|| format!("andon/part: {name} must be a whole number from 0"))
+            n.ok_or(EventError::Count(name))
         }
     };
     let part = Part {
-        id: string(s, "id")?,
+        id: get(s, "id")?,
         sku: text("sku"),
         lot: text("lot"),
         station: text("station"),
         view: count("view", 0)?,
         views: count("views", 1)?,
         purpose: match s.get_optional::<String>("purpose") {
-            Ok(Some(p)) => p.parse()?,
-            _ => Default::default(),
+            Ok(Some(purpose)) => parsed(s, "purpose", &purpose)?,
+            _ => Purpose::default(),
         },
         trigger_utc_ns: s.get("trigger-utc-ns").ok(),
     };
     if part.view >= part.views {
-        return Err(format!("andon/part: view {} of {} views: views count from 0", part.view, part.views));
+        return Err(EventError::View { view: part.view, views: part.views });
     }
     Ok(part)
 }
 
-fn late(s: &gst::StructureRef) -> Result<Late, String> {
-    let frame_id = s.get("frame-id").map_err(|e| format!("andon/late: {e}"))?;
-    Ok(Late { run: run(s)?, frame_id, pts_ns: s.get("pts").ok(), json: string(s, "json")? })
+fn late(s: &gst::StructureRef) -> Result<Late, EventError> {
+    let frame_id = get(s, "frame-id")?;
+    Ok(Late { run: value(s, "run")?, frame_id, pts_ns: s.get("pts").ok(), json: get(s, "json")? })
 }
 
-fn dropped(s: &gst::StructureRef) -> Result<AndonEvent, String> {
-    let ids = s.get::<gst::ArrayRef>("frame-ids").map_err(|e| format!("andon/dropped: {e}"))?;
+fn dropped(s: &gst::StructureRef) -> Result<AndonEvent, EventError> {
+    let ids = get::<gst::ArrayRef>(s, "frame-ids")?;
     let frame_ids = ids.iter().filter_map(|v| v.get::<u64>().ok()).collect();
-    Ok(AndonEvent::Dropped { run: run(s)?, frame_ids })
+    Ok(AndonEvent::Dropped { run: value(s, "run")?, frame_ids })
 }
 
-fn drift(s: &gst::StructureRef) -> Result<Drift, String> {
+fn drift(s: &gst::StructureRef) -> Result<Drift, EventError> {
+    let cause = get::<String>(s, "cause")?;
     Ok(Drift {
-        state: string(s, "state")?,
-        cause: string(s, "cause")?,
-        since_frame: s.get("since-frame").map_err(|e| format!("andon/drift: {e}"))?,
-        json: string(s, "json")?,
+        state: value(s, "state")?,
+        cause: if cause.is_empty() { None } else { Some(parsed(s, "cause", &cause)?) },
+        since_frame: get(s, "since-frame")?,
+        json: get(s, "json")?,
     })
 }
 
-fn split(s: &gst::StructureRef) -> Result<Split, String> {
-    let weight = s.get("weight").map_err(|e| format!("andon/split: {e}"))?;
+fn split(s: &gst::StructureRef) -> Result<Split, EventError> {
+    let weight = get(s, "weight")?;
     if !(0.0..=1.0).contains(&weight) {
-        return Err(format!("andon/split: weight is {weight}, and must be 0..1"));
+        return Err(EventError::Weight(weight));
     }
-    Ok(Split { mode: string(s, "mode")?, weight, key: string(s, "key")? })
+    Ok(Split { mode: value(s, "mode")?, weight, key: value(s, "key")? })
 }
 
-fn decision(s: &gst::StructureRef) -> Result<AbDecision, String> {
-    let d = AbDecision { decision: string(s, "decision")?, act: string(s, "act")? };
-    if !["promote", "abort"].contains(&&*d.decision) || !["none", "a"].contains(&&*d.act) {
-        let AbDecision { decision, act } = d;
-        return Err(format!(
-            "andon/ab-decision: decision={decision} act={act}: decision must be promote or abort, act none or a"
-        ));
+fn decision(s: &gst::StructureRef) -> Result<AbDecision, EventError> {
+    let [decision, act] = [get::<String>(s, "decision")?, get::<String>(s, "act")?];
+    let known = match decision.parse() {
+        Ok(decision @ (Decision::Promote | Decision::Abort)) => Some(decision),
+        _ => None,
+    };
+    match known.zip([Act::None, Act::A].into_iter().find(|a| a.as_str() == act)) {
+        Some((decision, act)) => Ok(AbDecision { decision, act }),
+        None => Err(EventError::Decision { decision, act }),
     }
-    Ok(d)
 }
 
-/// Every field of a structure as a named field; what JSON has no word for becomes its GStreamer serialisation.
+/// Reads every field of a structure as a named field. A value that JSON has no type for becomes its GStreamer text.
 pub fn fields(s: &gst::StructureRef) -> Fields {
     s.iter().map(|(name, value)| (name.to_string(), to_json(value))).collect()
 }
 
-/// Named fields as a structure, for properties.
-pub fn fields_structure(fields: &Fields) -> gst::Structure {
+/// Makes a structure of named fields, for properties.
+pub(crate) fn fields_structure(fields: &Fields) -> gst::Structure {
     AndonEvent::Fields(fields.clone()).structure()
 }
 
@@ -329,9 +397,15 @@ mod tests {
             AndonEvent::Fields(fields),
             AndonEvent::Late(Late { run, frame_id: 7, pts_ns: Some(5), json: "{}".into() }),
             AndonEvent::Dropped { run, frame_ids: vec![1, 2] },
-            AndonEvent::Drift(Drift { state: "ok".into(), cause: "".into(), since_frame: 3, json: "{}".into() }),
-            AndonEvent::Split(Split { mode: "split".into(), weight: 0.25, key: "field:sku".into() }),
-            AndonEvent::Decision(AbDecision { decision: "abort".into(), act: "a".into() }),
+            AndonEvent::Drift(Drift { state: State::Ok, cause: None, since_frame: 3, json: "{}".into() }),
+            AndonEvent::Drift(Drift {
+                state: State::Drift,
+                cause: Some(Cause::ModelInput),
+                since_frame: 3,
+                json: "{}".into(),
+            }),
+            AndonEvent::Split(Split { mode: TeeMode::Split, weight: 0.25, key: SplitKey::Field("sku".into()) }),
+            AndonEvent::Decision(AbDecision { decision: Decision::Abort, act: Act::A }),
         ] {
             assert_eq!(AndonEvent::parse(&event.to_event()), Some(Ok(event)));
         }
@@ -340,21 +414,48 @@ mod tests {
     #[test]
     fn a_split_sticks_and_a_decision_goes_upstream() {
         gst::init().unwrap();
-        let split = Split { mode: "a".into(), weight: 0.0, key: "part".into() };
+        let split = Split { mode: TeeMode::A, weight: 0.0, key: SplitKey::Part };
         assert!(AndonEvent::Split(split).to_event().is_sticky());
-        let decision = AbDecision { decision: "promote".into(), act: "none".into() };
-        assert_eq!(decision.to_upstream_event().type_(), gst::EventType::CustomUpstream);
+        let decision = AbDecision { decision: Decision::Promote, act: Act::None };
+        assert_eq!(AndonEvent::Decision(decision).to_event().type_(), gst::EventType::CustomUpstream);
+    }
+
+    fn why(s: gst::Structure) -> String {
+        AndonEvent::parse(&gst::event::CustomDownstream::new(s)).unwrap().unwrap_err().to_string()
     }
 
     #[test]
     fn what_no_split_and_no_decision_can_be_is_refused_with_what_is_expected() {
         gst::init().unwrap();
-        let split = AndonEvent::Split(Split { mode: "split".into(), weight: 1.5, key: "part".into() });
-        let decision = AndonEvent::Decision(AbDecision { decision: "hold".into(), act: "b".into() });
-        for (event, expected) in [(split, "must be 0..1"), (decision, "promote or abort, act none or a")] {
-            let why = AndonEvent::parse(&event.to_event()).unwrap().unwrap_err();
+        let split = |mode: &str, weight: f64, key: &str| {
+            let s = gst::Structure::builder("andon/split").field("mode", mode).field("weight", weight);
+            s.field("key", key).build()
+        };
+        let decision = |decision: &str, act: &str| {
+            gst::Structure::builder("andon/ab-decision").field("decision", decision).field("act", act).build()
+        };
+        for (event, expected) in [
+            (split("split", 1.5, "part"), "must be 0..1"),
+            (split("both", 0.5, "part"), "andon/split: mode: 'both' is not one of shadow, split, a, b"),
+            (split("split", 0.5, "sku"), "expected part, or field:NAME"),
+            (decision("hold", "a"), "promote or abort, act none or a"),
+            (decision("abort", "b"), "promote or abort, act none or a"),
+        ] {
+            let why = why(event);
             assert!(why.contains(expected), "{why}");
         }
+    }
+
+    #[test]
+    fn a_drift_of_an_unknown_state_or_cause_is_refused_with_the_choices() {
+        gst::init().unwrap();
+        let drift = |state: &str, cause: &str| {
+            let s = gst::Structure::builder("andon/drift").field("state", state).field("cause", cause);
+            why(s.field("since-frame", 0_u64).field("json", "{}").build())
+        };
+        assert_eq!(drift("bad", ""), "andon/drift: state: 'bad' is not one of learning, ok, warning, drift");
+        let why = drift("drift", "../lighting");
+        assert!(why.starts_with("andon/drift: cause: '../lighting' is not one of lighting, focus, colour"), "{why}");
     }
 
     #[test]
@@ -362,7 +463,7 @@ mod tests {
         gst::init().unwrap();
         let part = Part { id: "P".into(), view: 2, views: 2, ..Part::default() };
         let event = AndonEvent::Part(Arc::new(part)).to_event();
-        assert!(AndonEvent::parse(&event).unwrap().unwrap_err().contains("count from 0"));
+        assert!(AndonEvent::parse(&event).unwrap().unwrap_err().to_string().contains("count from 0"));
     }
 
     #[test]

@@ -4,49 +4,33 @@
 use std::{ffi::CStr, sync::OnceLock};
 
 use andon_core::result::Frame;
-use gst::prelude::*;
 
-use super::carrier::{self, Cargo, Carrier, Registration, Transform};
+use super::payload::{self, Payload, PayloadMeta, Registration, Transform};
 
 /// The identity of the frame in a buffer: run, frame id, part, arms expected.
-#[repr(transparent)]
-pub struct AndonFrameMeta(Carrier<Frame>);
-
-// SAFETY: the meta holds a `Frame`, which is `Send + Sync`, and is reached only through the buffer.
-unsafe impl Send for AndonFrameMeta {}
-// SAFETY: as above.
-unsafe impl Sync for AndonFrameMeta {}
+pub type AndonFrameMeta = PayloadMeta<Frame>;
 
 impl AndonFrameMeta {
-    /// Puts `frame` on the buffer, in place of what it carried.
+    /// Puts `frame` on the buffer, in place of the identity that it carries.
     pub fn set(buffer: &mut gst::BufferRef, frame: Frame) {
         match buffer.meta_mut::<Self>() {
-            Some(mut meta) => meta.0.value = frame,
-            None => carrier::add(buffer, frame),
+            Some(mut meta) => meta.value = frame,
+            None => payload::add(buffer, frame),
         }
     }
 
-    /// The identity.
+    /// Returns the identity.
     pub fn frame(&self) -> &Frame {
-        &self.0.value
+        &self.value
     }
 
-    /// What the buffer carries, if anything.
+    /// Returns the identity that the buffer carries.
     pub fn get(buffer: &gst::BufferRef) -> Option<Frame> {
         buffer.meta::<Self>().map(|m| m.frame().clone())
     }
 }
 
-// SAFETY: the GType is the one registered for this value, and `GstType` is its repr(C) struct.
-unsafe impl MetaAPI for AndonFrameMeta {
-    type GstType = Carrier<Frame>;
-
-    fn meta_api() -> glib::Type {
-        carrier::api::<Frame>()
-    }
-}
-
-impl Cargo for Frame {
+impl Payload for Frame {
     const API: &'static CStr = c"AndonFrameMetaAPI";
     const NAME: &'static CStr = c"AndonFrameMeta";
     const TAGS: &'static [&'static CStr] = &[];
@@ -56,7 +40,7 @@ impl Cargo for Frame {
         &REGISTRATION
     }
 
-    fn follow(&self, dest: &mut gst::BufferRef, _transform: Transform) -> bool {
+    fn transform(&self, dest: &mut gst::BufferRef, _transform: Transform) -> bool {
         AndonFrameMeta::set(dest, self.clone());
         true
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `AndonInferenceMeta`: one arm's outcome on the buffer. Copied and scaled along; dropped where it cannot follow,
-//! for no box is better than a wrong one.
+//! `AndonInferenceMeta`: one arm's result on the buffer. Transforms copy and scale it. A transform that it does not
+//! understand drops it, because no box is better than a wrong one.
 //!
-//! One element defeats that: before GStreamer 1.28 `videoflip` copies metas without a word of the flip, regions of
+//! One element defeats that: before GStreamer 1.28 `videoflip` copies metas as if nothing were flipped, regions of
 //! interest too. Flip before the model, not after it.
 
 use std::{
@@ -11,65 +11,44 @@ use std::{
 };
 
 use andon_core::result::{Arm, BoxPx, Inference, Mask};
-use gst::prelude::*;
 
-use super::carrier::{self, Cargo, Carrier, Registration, Transform};
+use super::payload::{self, Payload, PayloadMeta, Registration, Transform};
 
-/// One arm's outcome for the frame in a buffer. A buffer has at most one of each arm and stage: a model that looks at
-/// the boxes of another leaves what that one said, and speaks after it.
-#[repr(transparent)]
-pub struct AndonInferenceMeta(Carrier<Arc<Inference>>);
-
-// SAFETY: the meta holds an `Arc<Inference>`, which is `Send + Sync`, and is reached only through the buffer.
-unsafe impl Send for AndonInferenceMeta {}
-// SAFETY: as above.
-unsafe impl Sync for AndonInferenceMeta {}
+/// One arm's result for the frame in a buffer. A buffer has at most one for each arm and stage: a model that looks at
+/// the boxes of another is a stage after it, and leaves the other's result on the buffer.
+pub type AndonInferenceMeta = PayloadMeta<Arc<Inference>>;
 
 impl AndonInferenceMeta {
-    /// Puts an outcome on the buffer, in place of what the same arm said before at the same stage.
+    /// Puts a result on the buffer, in place of the one of the same arm and stage.
     pub fn set(buffer: &mut gst::BufferRef, inference: Arc<Inference>) {
         for mut meta in buffer.iter_meta_mut::<Self>() {
-            if meta.0.value.arm == inference.arm && meta.0.value.stage == inference.stage {
-                meta.0.value = inference;
+            if meta.value.arm == inference.arm && meta.value.stage == inference.stage {
+                meta.value = inference;
                 return;
             }
         }
-        carrier::add(buffer, inference);
+        payload::add(buffer, inference);
     }
 
-    /// The outcome.
+    /// Returns the result.
     pub fn inference(&self) -> &Arc<Inference> {
-        &self.0.value
+        &self.value
     }
 
-    /// What `arm` said of this frame, if it is known here: the word of its last stage.
+    /// Returns the result of the last stage of `arm`.
     pub fn get(buffer: &gst::BufferRef, arm: Arm) -> Option<Arc<Inference>> {
-        let said = buffer.iter_meta::<Self>().map(|m| m.inference().clone()).filter(|i| i.arm == arm);
-        said.max_by_key(|i| i.stage)
+        let results = buffer.iter_meta::<Self>().map(|m| m.inference().clone()).filter(|i| i.arm == arm);
+        results.max_by_key(|i| i.stage)
     }
 
-    /// What `arm` said of this frame at `stage`, from 1.
-    pub fn at_stage(buffer: &gst::BufferRef, arm: Arm, stage: u32) -> Option<Arc<Inference>> {
-        buffer.iter_meta::<Self>().map(|m| m.inference().clone()).find(|i| i.arm == arm && i.stage == stage)
-    }
-
-    /// What every arm said, in the order they were put on.
+    /// Returns all results, in the order in which they were put on the buffer.
     pub fn all(buffer: &gst::BufferRef) -> Vec<Arc<Inference>> {
         buffer.iter_meta::<Self>().map(|m| m.inference().clone()).collect()
     }
 }
 
-// SAFETY: the GType is the one registered for this value, and `GstType` is its repr(C) struct.
-unsafe impl MetaAPI for AndonInferenceMeta {
-    type GstType = Carrier<Arc<Inference>>;
-
-    fn meta_api() -> glib::Type {
-        carrier::api::<Arc<Inference>>()
-    }
-}
-
-/// The outcome as it looks after the frame was scaled from one size to another.
-pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
+/// Returns the result for the frame scaled from one size to another.
+pub(crate) fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference {
     let mut out = inference.clone();
     let k = [to[0] as f32 / from[0] as f32, to[1] as f32 / from[1] as f32];
     let scale = |b: &mut [f32; 4]| {
@@ -102,7 +81,7 @@ pub fn scaled(inference: &Inference, from: [u32; 2], to: [u32; 2]) -> Inference 
     out
 }
 
-/// An oriented box after each axis was scaled by its own factor: the rectangle along the new direction of its width.
+/// Scales each axis of an oriented box by its own factor: the rectangle along the new direction of its width.
 fn turned([x, y, w, h]: &BoxPx, angle: f32, k: [f32; 2]) -> (BoxPx, Option<f32>) {
     let (sin, cos) = angle.sin_cos();
     let (wide, high) = ((w * cos * k[0]).hypot(w * sin * k[1]), (h * sin * k[0]).hypot(h * cos * k[1]));
@@ -110,7 +89,7 @@ fn turned([x, y, w, h]: &BoxPx, angle: f32, k: [f32; 2]) -> (BoxPx, Option<f32>)
     ([cx - wide / 2.0, cy - high / 2.0, wide, high], Some((sin * k[1]).atan2(cos * k[0])))
 }
 
-impl Cargo for Arc<Inference> {
+impl Payload for Arc<Inference> {
     const API: &'static CStr = c"AndonInferenceMetaAPI";
     const NAME: &'static CStr = c"AndonInferenceMeta";
     const TAGS: &'static [&'static CStr] = &[c"video", c"orientation", c"size"];
@@ -120,11 +99,11 @@ impl Cargo for Arc<Inference> {
         &REGISTRATION
     }
 
-    fn follow(&self, dest: &mut gst::BufferRef, transform: Transform) -> bool {
+    fn transform(&self, dest: &mut gst::BufferRef, transform: Transform) -> bool {
         let moved = match transform {
             Transform::Copy => self.clone(),
             Transform::Scale(from, to) => Arc::new(scaled(self, from, to)),
-            // A piece of the memory is not the frame any more, and what else happens to it is not known.
+            // A piece of the memory is no longer the frame, and any other transform is unknown.
             Transform::Other => return false,
         };
         AndonInferenceMeta::set(dest, moved);
@@ -137,20 +116,20 @@ mod tests {
     use super::*;
     use andon_core::result::{Detection, Frame};
 
-    fn outcome(arm: Arm) -> Arc<Inference> {
+    fn result(arm: Arm) -> Arc<Inference> {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [640, 480]);
         i.detections.push(Detection::new(0, "open".into(), 0.9, [10., 20., 30., 40.]));
         Arc::new(i)
     }
 
     #[test]
-    fn each_arm_has_one_outcome_and_the_last_word_counts() {
+    fn each_arm_has_one_result_and_the_last_one_counts() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         let b = buffer.get_mut().unwrap();
-        AndonInferenceMeta::set(b, outcome(Arm::A));
-        AndonInferenceMeta::set(b, outcome(Arm::B));
-        let last = outcome(Arm::A);
+        AndonInferenceMeta::set(b, result(Arm::A));
+        AndonInferenceMeta::set(b, result(Arm::B));
+        let last = result(Arm::A);
         AndonInferenceMeta::set(b, last.clone());
         assert_eq!(AndonInferenceMeta::all(b).len(), 2);
         assert_eq!(AndonInferenceMeta::get(b, Arm::A), Some(last));
@@ -158,13 +137,13 @@ mod tests {
 
     #[test]
     fn boxes_follow_a_change_of_size() {
-        let s = scaled(&outcome(Arm::A), [640, 480], [320, 480]);
+        let s = scaled(&result(Arm::A), [640, 480], [320, 480]);
         assert_eq!((s.detections[0].bbox, s.frame), ([5., 20., 15., 40.], [320, 480]));
     }
 
     #[test]
     fn an_oriented_box_follows_a_change_of_size() {
-        let mut i = (*outcome(Arm::A)).clone();
+        let mut i = (*result(Arm::A)).clone();
         i.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
         let s = scaled(&i, [640, 480], [320, 480]);
         // A quarter turn: the width lies along y, which has not changed; the height along x, which is half.
@@ -177,7 +156,7 @@ mod tests {
     fn a_piece_of_the_memory_is_not_the_frame() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::with_size(8).unwrap();
-        AndonInferenceMeta::set(buffer.get_mut().unwrap(), outcome(Arm::A));
+        AndonInferenceMeta::set(buffer.get_mut().unwrap(), result(Arm::A));
         let whole = buffer.copy_region(gst::BufferCopyFlags::all(), ..).unwrap();
         assert!(AndonInferenceMeta::get(&whole, Arm::A).is_some());
         let half = buffer.copy_region(gst::BufferCopyFlags::all(), 0..4).unwrap();

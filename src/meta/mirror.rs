@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The running model's outcome in other people's words, and other people's outcomes in ours.
+//! Mirrors the running model's result in other people's metas, and reads other people's metas as results.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use gst_video::VideoRegionOfInterestMeta;
 use super::{AndonFrameMeta, AndonInferenceMeta};
 
 /// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
-/// `GstAnalyticsRelationMeta`; with the feature `tensors`, outputs that nobody here reads as `GstTensorMeta`. Of the
-/// challenger and of the truth nothing is mirrored.
-pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
+/// `GstAnalyticsRelationMeta`. With the feature `tensors` it mirrors the outputs of `raw` decoders as `GstTensorMeta`.
+/// It mirrors nothing of the challenger and of the arm `truth`.
+pub(crate) fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     if inference.arm != Arm::A {
         return;
     }
@@ -24,7 +24,7 @@ pub fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     super::tensors::mirror(buffer, &inference.tensors);
 }
 
-/// One detection as a region of interest.
+/// Adds one detection as a region of interest.
 pub(super) fn region<'b>(
     buffer: &'b mut gst::BufferRef,
     d: &Detection,
@@ -43,7 +43,7 @@ pub(super) fn region<'b>(
         .field("y_max", (upright[1] + upright[3]) as f64 / fh)
         .build();
     if let Some(angle) = d.angle {
-        // The box before it is turned, as rotated boxes are told elsewhere: centre, size, angle.
+        // The box before the rotation, as other elements write rotated boxes: size and angle about the centre.
         param.set("rotation", f64::from(angle));
         param.set("width", f64::from(d.bbox[2]));
         param.set("height", f64::from(d.bbox[3]));
@@ -53,9 +53,9 @@ pub(super) fn region<'b>(
     roi
 }
 
-/// What is known of the frame: the own meta of `arm`; for arm a, where there is none, the analytics meta, then ROI metas.
+/// Reads the result of `arm` from its own meta; for arm a without one from the analytics meta, then from ROI metas.
 ///
-/// `size` is the frame's, in pixels, for outcomes that were not ours.
+/// `size` is the size of the frame in pixels, which other people's metas do not have.
 pub fn read_any(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
     if let Some(own) = AndonInferenceMeta::get(buffer, arm) {
         return Some(own);
@@ -91,7 +91,7 @@ fn rois(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The smallest whole-pixel box around `b` inside the frame: x, y, width, height.
+/// Returns the smallest box of whole pixels around `b` inside the frame: x, y, width, height.
 pub(super) fn whole_pixels(b: &[f32; 4], frame: [u32; 2]) -> (u32, u32, u32, u32) {
     let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
     let (x, y) = (clip(b[0].floor(), frame[0]), clip(b[1].floor(), frame[1]));
@@ -140,7 +140,7 @@ mod analytics {
 mod tests {
     use super::*;
 
-    fn outcome(arm: Arm) -> Inference {
+    fn result(arm: Arm) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 50]);
         i.verdict = Verdict::Ng;
         i.detections.push(Detection::new(3, "spur".into(), 0.75, [10.5, 5.0, 20.0, 90.0]));
@@ -151,7 +151,7 @@ mod tests {
     fn the_running_models_boxes_are_mirrored_and_read_back() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
-        mirror(buffer.get_mut().unwrap(), &outcome(Arm::A));
+        mirror(buffer.get_mut().unwrap(), &result(Arm::A));
         let roi = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
         assert_eq!((roi.roi_type(), roi.rect()), ("spur", (10, 5, 21, 45)), "clipped to the frame");
         let read = read_any(&buffer, Arm::A, [100, 50]).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_turned_box_is_mirrored_as_the_upright_one_around_it() {
         gst::init().unwrap();
-        let mut turned = outcome(Arm::A);
+        let mut turned = result(Arm::A);
         turned.detections[0].bbox = [40.0, 20.0, 20.0, 10.0];
         turned.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
         let mut buffer = gst::Buffer::new();
@@ -180,8 +180,8 @@ mod tests {
     fn neither_the_challenger_nor_the_truth_is_mirrored() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
-        mirror(buffer.get_mut().unwrap(), &outcome(Arm::B));
-        mirror(buffer.get_mut().unwrap(), &outcome(Arm::Truth));
+        mirror(buffer.get_mut().unwrap(), &result(Arm::B));
+        mirror(buffer.get_mut().unwrap(), &result(Arm::Truth));
         assert!(buffer.meta::<VideoRegionOfInterestMeta>().is_none());
         assert!(read_any(&buffer, Arm::A, [100, 50]).is_none());
     }
@@ -193,7 +193,7 @@ mod tests {
 
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
-        mirror(buffer.get_mut().unwrap(), &outcome(Arm::A));
+        mirror(buffer.get_mut().unwrap(), &result(Arm::A));
         let relation = buffer.meta::<AnalyticsRelationMeta>().unwrap();
         let boxes: Vec<_> = relation.iter::<AnalyticsODMtd>().collect();
         assert_eq!(boxes.len(), 1);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How results travel: metas on buffers, custom events down the stream, element messages on the bus, and the mirrors
-//! that other people's elements read.
+//! How results travel: metas on buffers, custom events in the stream, element messages on the bus, and the mirrors that
+//! other people's elements read.
 
-mod carrier;
 pub mod event;
 mod frame;
 mod inference;
 pub mod message;
 mod mirror;
+mod payload;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
@@ -15,7 +15,9 @@ mod tensors;
 pub mod video;
 
 pub use frame::AndonFrameMeta;
-pub use inference::{AndonInferenceMeta, scaled};
-pub use mirror::{mirror, read_any};
-pub use stage::mirror_stage;
-pub use stream::{StreamContext, utc_by_clock};
+pub use inference::AndonInferenceMeta;
+pub(crate) use inference::scaled;
+pub(crate) use mirror::mirror;
+pub use mirror::read_any;
+pub(crate) use stage::mirror_stage;
+pub(crate) use stream::{StreamContext, utc_by_clock};

@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a later stage says, in other people's words: onto the regions that the stage before was mirrored as.
+//! Mirrors the result of a later stage, onto the regions that mirror the stage before.
 
 use andon_core::result::{Arm, Detection, Inference};
 use gst_video::VideoRegionOfInterestMeta;
 
 use super::mirror::{region, whole_pixels};
 
-/// Mirrors a later stage of the running model. What it says of a box of `before` becomes a structure `classification`
-/// (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of interest, as
-/// DL Streamer's classifiers put it; what it found within a box becomes a region of its own, whose `parent_id` is that
-/// box's index.
-pub fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
+/// Mirrors a later stage of the running model. A detection that is a whole box of `before` becomes a structure
+/// `classification` (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of
+/// interest, as in DL Streamer's classifiers. A detection within a box becomes its own region, whose `parent_id` is
+/// that box's index.
+pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
     if inference.arm != Arm::A {
         return;
     }
     for (d, parent) in inference.detections.iter().zip(&inference.parents) {
         let Some(of) = before.detections.get(*parent as usize) else { continue };
         if d.bbox == of.bbox {
-            say_of(buffer, of, before.frame, inference, d);
+            classify(buffer, of, before.frame, inference, d);
         } else {
             region(buffer, d, inference.frame).set_parent_id(*parent as i32);
         }
     }
 }
 
-fn say_of(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inference: &Inference, d: &Detection) {
+fn classify(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inference: &Inference, d: &Detection) {
     let rect = whole_pixels(&of.upright(), frame);
-    let told = |roi: &VideoRegionOfInterestMeta| {
+    let has_one = |roi: &VideoRegionOfInterestMeta| {
         roi.params().any(|p| p.name() == "classification" && p.get::<&str>("element").ok() == Some(&inference.element))
     };
     for mut roi in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>() {
-        if roi.rect() == rect && roi.roi_type() == &*of.label && !told(&roi) {
+        if roi.rect() == rect && roi.roi_type() == &*of.label && !has_one(&roi) {
             let param = gst::Structure::builder("classification")
                 .field("label_id", d.class as i32)
                 .field("label", &*d.label)
@@ -49,21 +49,21 @@ mod tests {
     use crate::meta::mirror;
     use andon_core::result::Frame;
 
-    fn outcome(element: &str, detections: &[Detection]) -> Inference {
+    fn result(element: &str, detections: &[Detection]) -> Inference {
         let mut i = Inference::new(element.into(), Arm::A, &Frame::new(None), [100, 50]);
         i.detections = detections.to_vec();
         i
     }
 
     #[test]
-    fn a_label_goes_to_the_region_it_is_about_and_a_box_knows_where_it_was_found() {
+    fn a_label_goes_to_its_region_and_a_box_refers_to_the_box_that_it_was_found_in() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
         let at = |label: &str, x: f32| Detection::new(0, label.into(), 0.9, [x, 0.0, 10.0, 10.0]);
-        let before = outcome("first", &[at("part", 0.0), at("part", 20.0)]);
+        let before = result("first", &[at("part", 0.0), at("part", 20.0)]);
         mirror(buffer, &before);
-        let mut after = outcome("second", &[at("good", 20.0), at("crack", 3.0)]);
+        let mut after = result("second", &[at("good", 20.0), at("crack", 3.0)]);
         after.parents = vec![1, 0];
         mirror_stage(buffer, &before, &after);
         let regions: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().collect();

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a stream has said of itself so far: arm, part, fields. Every element keeps one, and names frames by it.
+//! The state that a stream's `andon/…` events leave behind: arm, part, fields. Every element keeps one, and gives
+//! frames their identity by it.
 
 use std::sync::Arc;
 
 use andon_core::result::{Arm, Fields, Frame, Part};
 use gst::prelude::*;
 
-use super::{AndonFrameMeta, event::AndonEvent};
+use super::{
+    AndonFrameMeta,
+    event::{AndonEvent, EventError},
+};
 
-/// The state that `andon/…` events leave behind in an element.
+/// Arm, part and fields of a stream.
 #[derive(Clone, Debug, Default)]
-pub struct StreamContext {
-    /// The arm that abtee put this branch on; none outside of one.
-    pub arm: Option<Arm>,
+pub(crate) struct StreamContext {
+    /// The arm behind an abtee; `None` in a stream without one.
+    pub(crate) arm: Option<Arm>,
     /// The part that the next frames show.
-    pub part: Option<Arc<Part>>,
-    /// Values of the named fields.
-    pub fields: Arc<Fields>,
+    pub(crate) part: Option<Arc<Part>>,
+    /// The values of the named fields.
+    pub(crate) fields: Arc<Fields>,
 }
 
 impl StreamContext {
-    /// Takes in an event from the sink pad; answers what it said, if it was one of ours and made sense.
-    pub fn observe(&mut self, event: &gst::EventRef) -> Option<Result<AndonEvent, String>> {
+    /// Takes in an event from the sink pad, and returns it if it is one of Andon's, or an error if it cannot be read.
+    pub(crate) fn observe(&mut self, event: &gst::EventRef) -> Option<Result<AndonEvent, EventError>> {
         let parsed = AndonEvent::parse(event)?;
         match &parsed {
             Ok(AndonEvent::Arm(arm)) => self.arm = Some(*arm),
@@ -37,13 +41,13 @@ impl StreamContext {
         Some(parsed)
     }
 
-    /// The arm to speak for: `a` outside of an abtee.
-    pub fn arm(&self) -> Arm {
+    /// Returns the arm of the results: `a` in a stream without an abtee.
+    pub(crate) fn arm(&self) -> Arm {
         self.arm.unwrap_or_default()
     }
 
-    /// The frame's identity, put on the buffer if this is the first Andon element it meets.
-    pub fn identify(&self, buffer: &mut gst::BufferRef) -> Frame {
+    /// Returns the frame's identity. The first Andon element that the frame meets puts it on the buffer.
+    pub(crate) fn identify(&self, buffer: &mut gst::BufferRef) -> Frame {
         match AndonFrameMeta::get(buffer) {
             Some(mut frame) => {
                 if frame.part.is_none() && self.part.is_some() {
@@ -62,7 +66,8 @@ impl StreamContext {
     }
 }
 
-/// A part told by fields: `part` (its id), and `sku`, `lot`, `station`, `view`, `views`, `purpose` where they are given.
+/// Reads a part from fields: `part` (its id), and `sku`, `lot`, `station`, `view`, `views`, `purpose` if they are
+/// there.
 fn part_of(fields: &Fields) -> Option<Part> {
     let text = |name: &str| fields.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_string();
     let count = |name: &str| fields.get(name).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
@@ -85,7 +90,7 @@ fn part_of(fields: &Fields) -> Option<Part> {
 /// Seconds from 1900 (NTP) to 1970 (UTC).
 const NTP_TO_UNIX_S: u64 = 2_208_988_800;
 
-/// When the camera took the frame, by a reference timestamp meta in Unix or NTP time.
+/// Returns when the camera took the frame, by a reference timestamp meta in Unix or NTP time.
 fn captured_utc_ns(buffer: &gst::BufferRef) -> Option<u64> {
     buffer.iter_meta::<gst::ReferenceTimestampMeta>().find_map(|meta| {
         let ns = meta.timestamp().nseconds();
@@ -97,9 +102,9 @@ fn captured_utc_ns(buffer: &gst::BufferRef) -> Option<u64> {
     })
 }
 
-/// When a frame without a reference timestamp was taken, where the pipeline's clock tells the time of day (NTP, PTP, or
-/// the system's realtime clock) and the segment is at hand.
-pub fn utc_by_clock(
+/// Returns when a frame without a reference timestamp was taken, if the pipeline's clock has the time of day (NTP, PTP,
+/// or the system's realtime clock).
+pub(crate) fn utc_by_clock(
     element: &impl IsA<gst::Element>,
     segment: &gst::FormattedSegment<gst::ClockTime>,
     pts: gst::ClockTime,
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_element_names_the_frame_and_the_next_keeps_the_name() {
+    fn the_first_element_identifies_the_frame_and_the_next_keeps_its_identity() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
@@ -126,7 +131,7 @@ mod tests {
         let part = Arc::new(Part { id: "P".into(), ..Part::default() });
         let second = StreamContext { part: Some(part.clone()), ..Default::default() }.identify(buffer);
         assert_eq!((second.run, second.id), (first.run, first.id));
-        assert_eq!(second.part, Some(part), "a part told later is filled in");
+        assert_eq!(second.part, Some(part), "a part that becomes known later is filled in");
     }
 
     #[test]
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_may_tell_the_part() {
+    fn fields_may_name_the_part() {
         gst::init().unwrap();
         let mut context = StreamContext::default();
         let fields = Fields::from([("part".into(), 17.into()), ("sku".into(), "A".into())]);

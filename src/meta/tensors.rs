@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Outputs that nobody here reads, as `GstTensorMeta` for the tensor decoders of GStreamer 1.26 and newer.
+//! Mirrors the outputs of `raw` decoders as `GstTensorMeta`, for the tensor decoders of GStreamer 1.26 and newer.
 
 use andon_core::result::RawTensor;
 use gst_analytics::{Tensor, TensorDataType, TensorDimOrder, TensorMeta};
 
-/// Adds one `GstTensorMeta` with all of `tensors`, in their order; each has its name in the graph as its id. The bytes are
+/// Adds one `GstTensorMeta` with all `tensors` in their order. The id of each is its name in the graph. The bytes are
 /// shared, not copied.
 pub(super) fn mirror(buffer: &mut gst::BufferRef, tensors: &[RawTensor]) {
     let all: Vec<_> = tensors.iter().filter_map(tensor).collect();
@@ -13,7 +13,7 @@ pub(super) fn mirror(buffer: &mut gst::BufferRef, tensors: &[RawTensor]) {
     }
 }
 
-/// None for what the meta cannot say.
+/// Makes a tensor, or returns `None` for a type or shape that the meta does not have.
 fn tensor(t: &RawTensor) -> Option<Tensor> {
     let kind = match &*t.element {
         "f32" => TensorDataType::Float32,
@@ -22,7 +22,7 @@ fn tensor(t: &RawTensor) -> Option<Tensor> {
         "i64" => TensorDataType::Int64,
         "i32" => TensorDataType::Int32,
         "i8" => TensorDataType::Int8,
-        // There is no type for yes and no before 1.28; both are a byte.
+        // Before 1.28 there is no type for booleans, which are bytes here.
         "u8" | "bool" => TensorDataType::Uint8,
         _ => return None,
     };
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn without_outputs_to_hand_on_there_is_no_meta() {
+    fn without_outputs_there_is_no_meta() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         mirror(buffer.get_mut().unwrap(), &[]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From GStreamer's video frames to [`andon_core::image`].
+//! GStreamer's video frames as [`andon_core::image`].
 
 use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
@@ -7,7 +7,7 @@ use andon_core::{
 };
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
 
-/// The formats that elements which look at pixels take, best first.
+/// The formats of the elements that look at pixels, best first.
 pub const FORMATS: &[VideoFormat] = &[
     VideoFormat::Gray8,
     VideoFormat::Rgb,
@@ -29,13 +29,13 @@ pub const FORMATS: &[VideoFormat] = &[
     VideoFormat::Gray16Le,
 ];
 
-/// The caps of [`FORMATS`] in system memory, of any size and rate.
-pub fn caps() -> gst::Caps {
+/// Returns the caps of [`FORMATS`] in system memory, of any size and rate.
+pub(crate) fn caps() -> gst::Caps {
     gst_video::VideoCapsBuilder::new().format_list(FORMATS.iter().copied()).build()
 }
 
-/// Our name for one of [`FORMATS`].
-pub fn format(format: VideoFormat) -> Option<Format> {
+/// Returns Andon's format for one of [`FORMATS`], or `None` for any other.
+pub(crate) fn format(format: VideoFormat) -> Option<Format> {
     Some(match format {
         VideoFormat::Gray8 => Format::Gray8,
         VideoFormat::Gray16Le => Format::Gray16Le,
@@ -59,15 +59,17 @@ pub fn format(format: VideoFormat) -> Option<Format> {
     })
 }
 
-/// Matrix and range that the caps name; what they leave out is BT.601, limited, as in the rest of GStreamer.
-pub fn colorimetry(info: &VideoInfo) -> Colorimetry {
+/// Returns the matrix and the range of the caps. If the caps leave them out, they are BT.601 and limited, as in the
+/// rest of GStreamer.
+pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
     let c = info.colorimetry();
     let matrix = if c.matrix() == VideoColorMatrix::Bt709 { Matrix::Bt709 } else { Matrix::Bt601 };
     Colorimetry { matrix, full_range: c.range() == VideoColorRange::Range0_255 }
 }
 
-/// The pixels of a mapped frame, strides and offsets as its video meta tells; none for a format not in [`FORMATS`].
-pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
+/// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is
+/// not in [`FORMATS`].
+pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
     let ours = format(frame.format())?;
     let mut planes = [Plane { data: &[], stride: 0 }; 3];
     for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {
@@ -78,8 +80,8 @@ pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>>
     Image::new(ours, w, h, &planes, colorimetry(frame.info()))
 }
 
-/// The part of the frame that its crop meta leaves, pixels; none where it has none, or one that leaves nothing.
-pub fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
+/// Returns the region of the frame inside its crop meta, pixels, or `None` without a crop meta or for an empty region.
+pub(crate) fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
     let crop = buffer.meta::<VideoCropMeta>()?;
     let (x, y, w, h) = crop.rect();
     (w > 0 && h > 0).then(|| [x, y, w, h].map(|v| v as f32))

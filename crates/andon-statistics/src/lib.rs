@@ -27,6 +27,7 @@ pub mod histogram;
 pub mod judgement;
 pub mod matching;
 pub mod meter;
+mod names;
 pub mod page_hinkley;
 pub mod pixels;
 pub mod predictions;
@@ -36,3 +37,5 @@ pub mod reference;
 mod testing;
 pub mod trial;
 pub mod window;
+
+pub use names::UnknownName;

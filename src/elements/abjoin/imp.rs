@@ -1,152 +1,70 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `abjoin` as GStreamer sees it: pads, properties, state, and the score it keeps.
+//! The shell of `abjoin`: pads, properties, actions and states.
 
 use std::{
-    collections::VecDeque,
     mem,
     sync::{Arc, LazyLock, Mutex},
 };
 
-use andon_statistics::judgement::Design;
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Condvar;
 
 use super::{
+    CAT,
     judging::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
-        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Judging, Rules,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, JudgeWorker, Rules,
     },
-    keeping::Score,
-    pairing::Pairing,
-    waiting::Queue,
+    settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
+    state::{Comparison, State},
 };
-use crate::{
-    elements::{
-        abtee::flow_of,
-        shell::{self, Sink, Src},
-    },
-    meta::StreamContext,
-};
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("abjoin", gst::DebugColorFlags::empty(), Some("Andon's two opinions")));
-
-/// An hour: longer than any line can wait, and short enough to be added to any time.
-const MAX_WAIT: i64 = 3_600_000_000_000;
-
-const DEFAULT_REPORT_INTERVAL: u64 = 5 * gst::ClockTime::SECOND.nseconds();
-
-/// What the user asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) wait: i64,
-    pub(super) report_interval: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { wait: 0, report_interval: DEFAULT_REPORT_INTERVAL }
-    }
-}
-
-/// What is running.
-#[derive(Default)]
-pub(super) struct State {
-    /// What the stream has said of itself on arm a.
-    pub(super) context: StreamContext,
-    /// Arm a's segment, in time.
-    pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// Width and height on each arm, pixels.
-    pub(super) sizes: [[u32; 2]; 2],
-    /// Which outcome belongs to which frame.
-    pub(super) pairing: Pairing,
-    /// What waits for b.
-    pub(super) queue: Queue,
-    /// The source task is pushing.
-    pub(super) busy: bool,
-    /// The source pad is active.
-    pub(super) running: bool,
-    /// Between flush-start and flush-stop of arm a.
-    pub(super) flushing: bool,
-    /// What downstream answered last.
-    pub(super) flow: Option<gst::FlowError>,
-    /// What the source task sleeps on, to be woken early.
-    pub(super) alarm: Option<gst::SingleShotClockId>,
-    /// Outcomes for a's thread to send down.
-    pub(super) late: VecDeque<gst::Event>,
-    /// Frames of arm b alone that went on last.
-    pub(super) recent_b: VecDeque<u64>,
-    /// The highest id that went on.
-    pub(super) last_out: Option<u64>,
-    /// Running time of the last report.
-    pub(super) reported: Option<gst::ClockTime>,
-    /// How parts are shared out; none where every part goes to both arms, or to one for good.
-    pub(super) design: Option<Design>,
-    /// The same as arm b was told: its frames come later than a's, and go by what held when they were handed out.
-    pub(super) design_of_b: Option<Option<Design>>,
-    /// abtee hands every frame to both arms, if b can take it.
-    pub(super) is_shadow: bool,
-    /// Frames of a in shadow mode since b has spoken last.
-    pub(super) silence: u64,
-    /// EOS of arm a has gone on.
-    pub(super) a_ended: bool,
-    /// Frames of arm b alone.
-    pub(super) b_alone: u64,
-    /// Frames that came again after they had gone on.
-    pub(super) twice: u64,
-    /// Frames that went on after one with a higher id.
-    pub(super) out_of_order: u64,
-    /// Frames that went on alone for want of room.
-    pub(super) forced: u64,
-    /// Late outcomes that were thrown away because a stood still.
-    pub(super) late_lost: u64,
-}
+use crate::elements::shell::{self, Sink, Src, flow_of};
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::AbJoin)]
 pub struct AbJoin {
     #[property(name = "wait", nick = "Wait",
-        blurb = "How long a frame of arm a waits for arm b, ns; 0: not at all, -1: until b has spoken (offline work)",
+        blurb = "How long a frame of arm a waits for arm b, ns; 0: not at all, -1: until b has judged it (offline work)",
         get, set = Self::set_wait, mutable_playing, type = i64, member = wait, minimum = -1, maximum = MAX_WAIT, default = 0)]
     #[property(name = "report-interval", nick = "Report interval",
         blurb = "Running time between two andon/ab messages, ns; 0: only at EOS", get, set, mutable_playing,
         type = u64, member = report_interval, default = DEFAULT_REPORT_INTERVAL)]
     settings: Mutex<Settings>,
-    #[property(name = "auto", nick = "Auto", blurb = "What follows from a judgement by itself",
+    #[property(name = "auto", nick = "Auto", blurb = "What follows from a judgement without a person",
         get, set, mutable_playing, type = Auto, member = auto, builder(Auto::default()))]
     #[property(name = "store", nick = "Store", blurb = "STORE/NAME whose aliases auto=full moves",
         get, set, mutable_playing, type = Option<String>, member = store)]
     #[property(name = "labels", nick = "Labels",
-        blurb = "A file of labels that is read as it grows, a JSON object a line: {\"id\", \"verdict\", \"source\"}",
+        blurb = "Path of a file of labels, which is read as it grows: a JSON object a line, {\"id\", \"verdict\", \"source\"}",
         get, set = Self::set_labels, mutable_playing, type = Option<String>, member = labels)]
     #[property(name = "label-rate", nick = "Label rate",
-        blurb = "Share of the parts on which the arms differ that are proposed to be labelled, 0..1",
+        blurb = "Share of the parts on which the arms differ for which labels are wanted, 0..1",
         get, set, mutable_playing, type = f64, member = label_rate, minimum = 0.0, maximum = 1.0,
         default = DEFAULT_LABEL_RATE)]
     #[property(name = "label-rate-agree", nick = "Label rate where they agree",
-        blurb = "Share of all other parts that are proposed to be labelled, 0..1",
+        blurb = "Share of all other parts for which labels are wanted, 0..1",
         get, set, mutable_playing, type = f64, member = label_rate_agree, minimum = 0.0, maximum = 1.0,
         default = DEFAULT_LABEL_RATE_AGREE)]
-    #[property(name = "alpha", nick = "Alpha", blurb = "The chance of a wrong decision, ever; taken up by the next trial",
+    #[property(name = "alpha", nick = "Alpha", blurb = "The chance of a wrong decision, ever; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = alpha, minimum = 1e-9, maximum = 0.5, default = DEFAULT_ALPHA)]
     #[property(name = "max-escape-increase", nick = "Most escapes more",
-        blurb = "So much larger arm b's share of defective parts let through may be than a's, 0..1; taken up by the next trial",
+        blurb = "How much larger arm b's share of escapes among defective parts may be than a's, 0..1; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = max_escape_increase, minimum = 0.0, maximum = 0.99,
         default = DEFAULT_MAX_ESCAPE_INCREASE)]
     #[property(name = "escape-cost", nick = "Cost of an escape",
-        blurb = "What a defective part called ok costs; taken up by the next trial",
+        blurb = "Cost of a defective part called ok; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = escape_cost, minimum = 0.0, maximum = 1e12,
         default = DEFAULT_ESCAPE_COST)]
     #[property(name = "overkill-cost", nick = "Cost of an overkill",
-        blurb = "What a good part called ng costs; taken up by the next trial",
+        blurb = "Cost of a good part called ng; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = overkill_cost, minimum = 0.0, maximum = 1e12,
         default = DEFAULT_OVERKILL_COST)]
     #[property(name = "max-ng-difference", nick = "Most difference in ng",
-        blurb = "So far arm b's share of ng parts may be from a's while no label was tested, 0..1; taken up by the next trial",
+        blurb = "How far arm b's share of ng parts may be from a's while no label was tested, 0..1; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = max_ng_difference, minimum = 0.0, maximum = 1.0,
         default = DEFAULT_MAX_NG_DIFFERENCE)]
     #[property(name = "deadline", nick = "Deadline",
-        blurb = "What 99 of 100 answers of arm b may take, ns; 0: any time; taken up by the next trial",
+        blurb = "Latency that 99 of 100 results of arm b must keep, ns; 0: any; holds from the next trial on",
         get, set, mutable_ready, type = u64, member = deadline)]
     rules: Mutex<Rules>,
     pub(super) sink_a: gst::Pad,
@@ -154,10 +72,10 @@ pub struct AbJoin {
     pub(super) src: gst::Pad,
     pub(super) state: parking_lot::Mutex<State>,
     pub(super) changed: Condvar,
-    /// Held while frames and serialized events go down: in mode=split two threads may bring them.
+    /// Held while frames and serialized events go down, because in mode=split two threads bring them.
     pub(super) push: parking_lot::Mutex<()>,
-    pub(super) score: parking_lot::Mutex<Score>,
-    pub(super) judging: Arc<Judging>,
+    pub(super) comparison: parking_lot::Mutex<Comparison>,
+    pub(super) judge: Arc<JudgeWorker>,
 }
 
 #[glib::object_subclass]
@@ -232,8 +150,8 @@ impl ObjectSubclass for AbJoin {
             state: Default::default(),
             changed: Condvar::new(),
             push: Default::default(),
-            score: Default::default(),
-            judging: Default::default(),
+            comparison: Default::default(),
+            judge: Default::default(),
         }
     }
 }
@@ -241,7 +159,7 @@ impl ObjectSubclass for AbJoin {
 impl ObjectImpl for AbJoin {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = shell::stats("The score between the arms, and what became of the frames");
+            let stats = shell::stats("The comparison of the arms, and counts of frames");
             AbJoin::derived_properties().iter().cloned().chain([stats]).collect()
         });
         &PROPERTIES
@@ -310,7 +228,7 @@ impl ElementImpl for AbJoin {
             gst::subclass::ElementMetadata::new(
                 "A/B join",
                 "Generic/Video",
-                "Puts the opinions of the running model (a) and of the candidate (b) on one frame and keeps the score",
+                "Puts the results of the champion (a) and of the challenger (b) on one frame and compares them",
                 "The Andon project",
             )
         });
@@ -346,34 +264,27 @@ impl ElementImpl for AbJoin {
 /// Properties.
 impl AbJoin {
     pub(super) fn settings(&self) -> Settings {
-        *self.settings.lock().expect("nothing panics with the settings locked")
+        *shell::locked(&self.settings)
     }
 
     pub(super) fn set_wait(&self, wait: i64) {
-        let before =
-            mem::replace(&mut self.settings.lock().expect("nothing panics with the settings locked").wait, wait);
+        let before = mem::replace(&mut shell::locked(&self.settings).wait, wait);
         self.notify(&mut self.state.lock());
         if before.max(0) != wait.max(0) {
             let obj = self.obj();
-            // Without a bus nobody has to be told.
+            // An element outside of a pipeline has no bus, which is no failure.
             let _ = obj.post_message(gst::message::Latency::builder().src(&*obj).build());
         }
     }
 
     pub(super) fn rules(&self) -> Rules {
-        self.rules.lock().expect("nothing panics with the rules locked").clone()
+        shell::locked(&self.rules).clone()
     }
 
     fn set_labels(&self, labels: Option<String>) {
-        self.rules.lock().expect("nothing panics with the rules locked").labels = labels;
+        shell::locked(&self.rules).labels = labels;
         if self.is_judging() {
             self.watch_labels();
         }
     }
-}
-
-/// Width and height, pixels; 0 where the caps do not tell.
-pub(super) fn size_of(caps: &gst::CapsRef) -> [u32; 2] {
-    let side = |name| caps.structure(0).and_then(|s| s.get::<i32>(name).ok()).and_then(|n| n.try_into().ok());
-    [side("width").unwrap_or(0), side("height").unwrap_or(0)]
 }

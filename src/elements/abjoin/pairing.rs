@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which outcome of arm b belongs to which frame of arm a, and which frame need not be waited for any longer.
+//! Pairs the results of arm b with the frames of arm a, and finds the frames for which b has no result to come.
 //!
-//! Both arms keep the order of the stream, so a frame of b says that older ones which have not come never will.
+//! Both arms keep the order of the stream: when a frame of b comes, older ones that have not come never will.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,29 +9,29 @@ use andon_core::result::Inference;
 use andon_statistics::agreement::Frames;
 use uuid::Uuid;
 
-/// Frames that have gone on, and outcomes that came ahead of theirs, that are remembered.
-const MOST_REMEMBERED: usize = 1024;
+/// Frames that have gone on, and results that came ahead of their frames, of which so many are remembered.
+const MAX_REMEMBERED: usize = 1024;
 
-/// Who a frame is.
+/// What identifies a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Name {
-    /// The run and the id within it; none where the arm lost it.
-    pub id: Option<(Uuid, u64)>,
-    /// What goes for it then, ns.
-    pub pts_ns: Option<u64>,
+pub(super) struct FrameKey {
+    /// The run and the id within it; `None` if an element of the arm lost them.
+    pub(super) id: Option<(Uuid, u64)>,
+    /// The presentation time, ns, which identifies a frame without an id.
+    pub(super) pts_ns: Option<u64>,
 }
 
-impl Name {
-    /// Whether a frame of b is this frame of a.
-    fn is(&self, b: &Name) -> bool {
+impl FrameKey {
+    /// Returns whether a frame of b is this frame of a.
+    fn is(&self, b: &FrameKey) -> bool {
         match b.id {
             Some(_) => self.id == b.id,
             None => b.pts_ns.is_some() && self.pts_ns == b.pts_ns,
         }
     }
 
-    /// Whether a frame of a comes before a frame of b.
-    fn is_before(&self, b: &Name) -> bool {
+    /// Returns whether a frame of a comes before a frame of b.
+    fn is_before(&self, b: &FrameKey) -> bool {
         match (self.id, b.id) {
             (Some((run_a, a)), Some((run_b, b))) => run_a == run_b && a < b,
             _ => matches!((self.pts_ns, b.pts_ns), (Some(a), Some(b)) if a < b),
@@ -39,27 +39,27 @@ impl Name {
     }
 }
 
-/// What arm b has to say of a frame.
+/// The result of arm b for a frame.
 #[derive(Clone, Debug, Default)]
 enum Answer {
-    /// It may still come.
+    /// The result may still come.
     #[default]
     Pending,
-    /// It came; none where the frame left b without an outcome.
+    /// The frame left arm b, perhaps without a result.
     Came(Option<Arc<Inference>>),
-    /// It will never come.
+    /// The result will never come.
     Never,
 }
 
-/// A frame of a, with what is known without b.
+/// A frame of arm a with its results.
 #[derive(Clone, Debug, Default)]
-pub struct FromA {
-    /// Who it is.
-    pub name: Name,
-    /// What a said.
-    pub a: Option<Arc<Inference>>,
-    /// The truth, where it is known.
-    pub truth: Option<Arc<Inference>>,
+pub(super) struct FromA {
+    /// What identifies the frame.
+    pub(super) key: FrameKey,
+    /// The result of arm a.
+    pub(super) a: Option<Arc<Inference>>,
+    /// The result of the arm `truth`.
+    pub(super) truth: Option<Arc<Inference>>,
 }
 
 #[derive(Debug)]
@@ -67,60 +67,60 @@ struct Entry {
     serial: u64,
     frame: FromA,
     answer: Answer,
-    /// The frame has gone on without waiting any longer.
+    /// The frame has gone on.
     gone: bool,
 }
 
-/// What is to be done with a frame of a that has just come.
+/// What becomes of a frame of arm a that has just come.
 #[derive(Debug)]
-pub enum Arrival {
-    /// b has spoken already; none where it had nothing to say.
+pub(super) enum Arrival {
+    /// The frame has left b already, perhaps without a result.
     Known(Option<Arc<Inference>>),
-    /// b's outcome may come: ask again by this number, and say when the frame goes on.
+    /// The result of b may come. The number is the frame's with [`Pairing::is_ready`] and [`Pairing::leave`].
     Pending(u64),
-    /// Nobody is expected to speak.
+    /// No result of b will come.
     Alone,
 }
 
-/// What an outcome of b belonged to.
+/// The frame that a result of arm b belongs to.
 #[derive(Debug)]
-pub enum Match {
-    /// A frame that is still here, by its number: it goes on once it has the [`Pairing::answer`].
-    Held(u64, FromA),
+pub(super) enum Match {
+    /// A frame that still waits, by its number. It goes on after [`Pairing::answer`].
+    Waiting(u64, FromA),
     /// A frame that has gone on.
     Late(FromA),
     /// A frame that has not come yet.
     Ahead,
-    /// Nothing that is known.
+    /// No frame that is known.
     Stranger,
 }
 
-/// The frames of both arms that have not found each other.
+/// The frames of each arm that have not come on the other.
 #[derive(Debug, Default)]
-pub struct Pairing {
-    /// Frames of a that b may still speak of, in order.
+pub(super) struct Pairing {
+    /// Frames of a for which a result of b may come, in order.
     entries: VecDeque<Entry>,
-    /// What b said of frames that a has not brought yet, in order.
-    ahead: VecDeque<(Name, Answer)>,
+    /// Results of b for frames that a has not brought yet, in order.
+    ahead: VecDeque<(FrameKey, Answer)>,
     /// The last frame of a.
-    last: Name,
+    last: FrameKey,
     /// Number of the next entry.
     next: u64,
-    /// Nothing comes from b any more.
+    /// Arm b has ended.
     ended: bool,
-    /// What became of the frames.
-    pub counts: Frames,
-    /// Frames that were forgotten before b had spoken of them.
-    pub forgotten: u64,
+    /// Counts of the frames.
+    pub(super) counts: Frames,
+    /// Frames that were forgotten before a result of b came.
+    pub(super) forgotten: u64,
 }
 
 impl Pairing {
-    /// Takes a frame of a; `expected` says whether b was given it.
-    pub fn a_came(&mut self, frame: FromA, expected: bool) -> Arrival {
+    /// Takes a frame of a. `expected` says whether b got it, too.
+    pub(super) fn a_came(&mut self, frame: FromA, expected: bool) -> Arrival {
         self.counts.a += 1;
-        self.last = frame.name;
+        self.last = frame.key;
         while let Some((b, answer)) = self.ahead.front() {
-            if frame.name.is(b) {
+            if frame.key.is(b) {
                 let (_, answer) = self.ahead.pop_front().expect("its front was just looked at");
                 return match answer {
                     Answer::Came(b) => {
@@ -130,7 +130,7 @@ impl Pairing {
                     _ => Arrival::Alone,
                 };
             }
-            if frame.name.is_before(b) {
+            if frame.key.is_before(b) {
                 return Arrival::Alone;
             }
             self.counts.strangers += u64::from(matches!(answer, Answer::Came(_)));
@@ -149,17 +149,17 @@ impl Pairing {
         Arrival::Pending(serial)
     }
 
-    /// Whether nothing more is to be waited for.
-    pub fn is_ready(&self, serial: u64) -> bool {
+    /// Returns whether the frame has nothing more to wait for.
+    pub(super) fn is_ready(&self, serial: u64) -> bool {
         self.at(serial).is_none_or(|i| !matches!(self.entries[i].answer, Answer::Pending))
     }
 
-    /// The frame goes on now; answers what b said, if it has.
-    pub fn leave(&mut self, serial: u64) -> Option<Arc<Inference>> {
+    /// Notes that the frame goes on now, and returns b's result if it has come.
+    pub(super) fn leave(&mut self, serial: u64) -> Option<Arc<Inference>> {
         let at = self.at(serial)?;
         if let Answer::Pending = self.entries[at].answer {
             self.entries[at].gone = true;
-            if self.entries.len() > MOST_REMEMBERED
+            if self.entries.len() > MAX_REMEMBERED
                 && let Some(oldest) = self.entries.iter().position(|e| e.gone)
             {
                 self.entries.remove(oldest);
@@ -173,25 +173,25 @@ impl Pairing {
         }
     }
 
-    /// Stops waiting for b's word on a frame that is still here.
-    pub fn give_up(&mut self, serial: u64) {
+    /// Ends the wait of a frame.
+    pub(super) fn give_up(&mut self, serial: u64) {
         if let Some(at) = self.at(serial) {
             self.entries[at].answer = Answer::Never;
             self.counts.missing += 1;
         }
     }
 
-    /// Takes what b said of a frame.
-    pub fn b_came(&mut self, name: Name, b: Option<Arc<Inference>>) -> Match {
+    /// Takes a frame of b and its result.
+    pub(super) fn b_came(&mut self, key: FrameKey, b: Option<Arc<Inference>>) -> Match {
         self.counts.b += 1;
         self.counts.b_without_outcome += u64::from(b.is_none());
-        let Some(at) = self.entries.iter().position(|e| e.frame.name.is(&name)) else {
-            self.never_before(&name);
-            if self.has_passed(&name) {
+        let Some(at) = self.entries.iter().position(|e| e.frame.key.is(&key)) else {
+            self.never_before(&key);
+            if self.has_passed(&key) {
                 self.counts.strangers += 1;
                 return Match::Stranger;
             }
-            self.put_ahead(name, Answer::Came(b));
+            self.put_ahead(key, Answer::Came(b));
             return Match::Ahead;
         };
         let serial = self.entries[at].serial;
@@ -203,11 +203,11 @@ impl Pairing {
             self.counts.late += u64::from(b.is_some());
             return Match::Late(entry.frame);
         }
-        Match::Held(serial, self.entries[at].frame.clone())
+        Match::Waiting(serial, self.entries[at].frame.clone())
     }
 
-    /// Gives a frame what b said of it; false where it has gone on in the meantime.
-    pub fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
+    /// Gives a frame b's result. Returns `false` if the frame has gone on in the meantime.
+    pub(super) fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
         let Some(at) = self.at(serial) else { return false };
         if self.entries[at].gone {
             self.entries.remove(at);
@@ -218,45 +218,45 @@ impl Pairing {
         true
     }
 
-    /// These frames will never come on b. The ids rise.
-    pub fn dropped(&mut self, run: Uuid, ids: &[u64]) {
+    /// Notes that frames will never come on b. The ids must be sorted.
+    pub(super) fn dropped(&mut self, run: Uuid, ids: &[u64]) {
         self.counts.dropped += ids.len() as u64;
-        let told = |name: &Name| name.id.is_some_and(|(r, id)| r == run && ids.binary_search(&id).is_ok());
-        for entry in self.entries.iter_mut().filter(|e| told(&e.frame.name)) {
+        let is_dropped = |key: &FrameKey| key.id.is_some_and(|(r, id)| r == run && ids.binary_search(&id).is_ok());
+        for entry in self.entries.iter_mut().filter(|e| is_dropped(&e.frame.key)) {
             entry.answer = Answer::Never;
         }
-        self.entries.retain(|e| !(e.gone && told(&e.frame.name)));
+        self.entries.retain(|e| !(e.gone && is_dropped(&e.frame.key)));
         for id in ids {
-            let name = Name { id: Some((run, *id)), pts_ns: None };
-            if !self.has_passed(&name) {
-                self.put_ahead(name, Answer::Never);
+            let key = FrameKey { id: Some((run, *id)), pts_ns: None };
+            if !self.has_passed(&key) {
+                self.put_ahead(key, Answer::Never);
             }
         }
     }
 
-    /// Nothing comes from b any more.
-    pub fn b_ends(&mut self) {
+    /// Notes that arm b has ended.
+    pub(super) fn b_ends(&mut self) {
         self.ended = true;
         self.pass_over(|_| true);
     }
 
-    /// Whether nothing comes from b any more.
-    pub fn b_has_ended(&self) -> bool {
+    /// Returns whether arm b has ended.
+    pub(super) fn b_has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether b was never given this frame of a, which has not come yet, and has said so.
-    pub fn is_dropped(&self, name: &Name) -> bool {
-        self.ahead.iter().any(|(b, answer)| matches!(answer, Answer::Never) && name.is(b))
+    /// Returns whether abtee has announced that b does not get a frame of a, which has not come yet.
+    pub(super) fn is_dropped(&self, key: &FrameKey) -> bool {
+        self.ahead.iter().any(|(b, answer)| matches!(answer, Answer::Never) && key.is(b))
     }
 
-    /// b begins anew.
-    pub fn b_begins(&mut self) {
+    /// Notes that arm b begins anew.
+    pub(super) fn b_begins(&mut self) {
         self.ended = false;
     }
 
-    /// Forgets all frames, keeps the counts.
-    pub fn flush(&mut self) {
+    /// Forgets all frames and keeps the counts.
+    pub(super) fn flush(&mut self) {
         self.entries.clear();
         self.ahead.clear();
         self.last.pts_ns = None;
@@ -266,20 +266,20 @@ impl Pairing {
         self.entries.binary_search_by_key(&serial, |e| e.serial).ok()
     }
 
-    /// Whether a has brought this frame or a later one already.
-    fn has_passed(&self, b: &Name) -> bool {
+    /// Returns whether a has brought the frame or a later one already.
+    fn has_passed(&self, b: &FrameKey) -> bool {
         match (self.last.id, b.id) {
             (Some(_), Some(_)) => !self.last.is_before(b),
             _ => matches!((self.last.pts_ns, b.pts_ns), (Some(a), Some(b)) if a >= b),
         }
     }
 
-    fn never_before(&mut self, name: &Name) {
-        let name = *name;
-        self.pass_over(|e| e.frame.name.is_before(&name));
+    fn never_before(&mut self, key: &FrameKey) {
+        let key = *key;
+        self.pass_over(|e| e.frame.key.is_before(&key));
     }
 
-    /// Entries that b has passed over will not be answered.
+    /// Marks entries for which no result of b will come.
     fn pass_over(&mut self, which: impl Fn(&Entry) -> bool) {
         let missing = &mut self.counts.missing;
         self.entries.retain_mut(|e| {
@@ -292,9 +292,9 @@ impl Pairing {
         });
     }
 
-    fn put_ahead(&mut self, name: Name, answer: Answer) {
-        self.ahead.push_back((name, answer));
-        if self.ahead.len() > MOST_REMEMBERED {
+    fn put_ahead(&mut self, key: FrameKey, answer: Answer) {
+        self.ahead.push_back((key, answer));
+        if self.ahead.len() > MAX_REMEMBERED {
             self.ahead.pop_front();
             self.forgotten += 1;
         }
@@ -306,15 +306,15 @@ mod tests {
     use super::*;
     use andon_core::result::{Arm, Frame};
 
-    fn name(id: u64) -> Name {
-        Name { id: Some((Uuid::nil(), id)), pts_ns: Some(id * 10) }
+    fn key(id: u64) -> FrameKey {
+        FrameKey { id: Some((Uuid::nil(), id)), pts_ns: Some(id * 10) }
     }
 
     fn from_a(id: u64) -> FromA {
-        FromA { name: name(id), ..FromA::default() }
+        FromA { key: key(id), ..FromA::default() }
     }
 
-    fn said() -> Option<Arc<Inference>> {
+    fn result() -> Option<Arc<Inference>> {
         Some(Arc::new(Inference::new("b".into(), Arm::B, &Frame::new(None), [1, 1])))
     }
 
@@ -329,10 +329,10 @@ mod tests {
     fn a_later_frame_of_b_releases_the_ones_before() {
         let mut p = Pairing::default();
         let [one, two, three] = [1, 2, 3].map(|id| pending(&mut p, id));
-        let Match::Held(serial, frame) = p.b_came(name(2), said()) else { panic!("it is here") };
-        assert_eq!((serial, frame.name), (two, name(2)));
+        let Match::Waiting(serial, frame) = p.b_came(key(2), result()) else { panic!("the frame waits") };
+        assert_eq!((serial, frame.key), (two, key(2)));
         assert!(p.is_ready(one) && !p.is_ready(two));
-        assert!(p.answer(two, said()));
+        assert!(p.answer(two, result()));
         assert!(p.is_ready(two) && !p.is_ready(three));
         assert!(p.leave(one).is_none() && p.leave(two).is_some());
         assert_eq!((p.counts.missing, p.counts.paired), (1, 1));
@@ -349,12 +349,12 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_after_its_frame_is_late_and_one_before_is_known() {
+    fn a_result_after_its_frame_is_late_and_one_before_is_known() {
         let mut p = Pairing::default();
         let one = pending(&mut p, 1);
         assert!(p.leave(one).is_none());
-        assert!(matches!(p.b_came(name(1), said()), Match::Late(f) if f.name == name(1)));
-        assert!(matches!(p.b_came(name(2), said()), Match::Ahead));
+        assert!(matches!(p.b_came(key(1), result()), Match::Late(f) if f.key == key(1)));
+        assert!(matches!(p.b_came(key(2), result()), Match::Ahead));
         assert!(matches!(p.a_came(from_a(2), true), Arrival::Known(Some(_))));
         assert_eq!((p.counts.paired, p.counts.late), (2, 1));
     }
@@ -363,9 +363,9 @@ mod tests {
     fn a_frame_that_goes_on_while_it_is_being_compared_is_late() {
         let mut p = Pairing::default();
         let one = pending(&mut p, 1);
-        assert!(matches!(p.b_came(name(1), said()), Match::Held(..)));
+        assert!(matches!(p.b_came(key(1), result()), Match::Waiting(..)));
         assert!(p.leave(one).is_none());
-        assert!(!p.answer(one, said()));
+        assert!(!p.answer(one, result()));
         assert_eq!((p.counts.paired, p.counts.late, p.entries.len()), (1, 1, 0));
     }
 
@@ -373,23 +373,23 @@ mod tests {
     fn frames_whose_identity_was_lost_are_paired_by_time() {
         let mut p = Pairing::default();
         let one = pending(&mut p, 1);
-        let lost = Name { id: None, pts_ns: Some(10) };
-        assert!(matches!(p.b_came(lost, said()), Match::Held(serial, _) if serial == one));
-        assert!(p.answer(one, said()) && p.leave(one).is_some());
-        assert!(matches!(p.b_came(lost, said()), Match::Stranger), "not twice");
+        let lost = FrameKey { id: None, pts_ns: Some(10) };
+        assert!(matches!(p.b_came(lost, result()), Match::Waiting(serial, _) if serial == one));
+        assert!(p.answer(one, result()) && p.leave(one).is_some());
+        assert!(matches!(p.b_came(lost, result()), Match::Stranger), "not twice");
     }
 
     #[test]
-    fn what_b_says_of_frames_from_before_a_flush_is_not_kept() {
+    fn results_of_b_for_frames_from_before_a_flush_are_dropped() {
         let mut p = Pairing::default();
         pending(&mut p, 5);
         p.flush();
-        assert!(matches!(p.b_came(name(5), said()), Match::Stranger));
+        assert!(matches!(p.b_came(key(5), result()), Match::Stranger));
         assert_eq!(p.counts.strangers, 1);
     }
 
     #[test]
-    fn when_b_ends_nobody_waits_until_it_begins_anew() {
+    fn when_b_ends_no_frame_waits_until_it_begins_anew() {
         let mut p = Pairing::default();
         let one = pending(&mut p, 1);
         p.b_ends();
@@ -400,17 +400,17 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_when_one_arm_never_speaks() {
+    fn memory_is_bounded_when_one_arm_has_no_results() {
         let mut p = Pairing::default();
         for id in 0..5_000 {
             let serial = pending(&mut p, id);
             p.leave(serial);
         }
-        assert_eq!((p.entries.len(), p.forgotten), (MOST_REMEMBERED, 5_000 - MOST_REMEMBERED as u64));
+        assert_eq!((p.entries.len(), p.forgotten), (MAX_REMEMBERED, 5_000 - MAX_REMEMBERED as u64));
         let mut p = Pairing::default();
         for id in 0..5_000 {
-            p.b_came(name(id), said());
+            p.b_came(key(id), result());
         }
-        assert_eq!(p.ahead.len(), MOST_REMEMBERED);
+        assert_eq!(p.ahead.len(), MAX_REMEMBERED);
     }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries: arm a and the line ask each other, arm b is bound to nothing but video.
+//! Queries: arm a and downstream ask each other, and arm b takes any video.
 
 use gst::prelude::*;
 use gst_video::VideoInfo;
 
-use super::{imp::AbJoin, waiting::MOST_HELD};
+use super::{imp::AbJoin, queue::MAX_FRAMES};
 use crate::elements::shell;
 
-/// What is held beyond the waiting time: the frame in hand, and what b's queue and thread keep waiting.
-const HELD_BESIDES: u32 = 4;
+/// Frames that wait beyond the time: one on its way, and those in b's queue and thread.
+const MORE_HELD: u32 = 4;
 
 impl AbJoin {
     pub(super) fn query_a(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         if query.is_serialized() {
-            // What waits goes before the question.
+            // Frames that wait go before the query.
             let mut state = self.state.lock();
             while !state.queue.is_empty() || state.busy {
                 if state.flushing || !state.running {
@@ -28,15 +28,10 @@ impl AbJoin {
             }
             return true;
         }
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) if !self.src.is_linked() => {
-                answer_from_template(pad, query)
-            }
-            _ => false,
-        }
+        !self.src.is_linked() && answer_from_template(pad, query)
     }
 
-    /// Asks for the frames that may wait here.
+    /// Asks for the frames that may wait.
     fn raise_minimum(&self, query: &mut gst::query::Allocation) {
         let wait = self.settings().wait;
         if wait == 0 {
@@ -47,22 +42,17 @@ impl AbJoin {
             .filter(|f| f.numer() > 0 && f.denom() > 0)
             .map_or(30.0, |f| f64::from(f.numer()) / f64::from(f.denom()));
         let waiting = (wait.max(0) as f64 / gst::ClockTime::SECOND.nseconds() as f64 * fps).ceil();
-        let held = waiting.min(MOST_HELD as f64) as u32 + HELD_BESIDES;
+        let held = waiting.min(MAX_FRAMES as f64) as u32 + MORE_HELD;
         shell::raise_minimum(query, held);
     }
 
-    /// Arm b is bound to nothing but video.
     pub(super) fn query_b(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(_) | gst::QueryViewMut::AcceptCaps(_) => answer_from_template(pad, query),
-            _ => false,
-        }
+        answer_from_template(pad, query)
     }
 
     pub(super) fn query_src(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         if !self.sink_a.peer_query(query) {
-            return matches!(query.type_(), gst::QueryType::Caps | gst::QueryType::AcceptCaps)
-                && answer_from_template(pad, query);
+            return answer_from_template(pad, query);
         }
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
             let wait = gst::ClockTime::from_nseconds(self.settings().wait.max(0) as u64);
@@ -73,20 +63,8 @@ impl AbJoin {
     }
 }
 
+/// Answers a query for caps from the pad's template.
 fn answer_from_template(pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-    let all = pad.pad_template_caps();
-    match query.view_mut() {
-        gst::QueryViewMut::Caps(q) => {
-            let caps = q
-                .filter_owned()
-                .map_or_else(|| all.clone(), |f| f.intersect_with_mode(&all, gst::CapsIntersectMode::First));
-            q.set_result(&caps);
-        }
-        gst::QueryViewMut::AcceptCaps(q) => {
-            let accepts = q.caps().is_subset(&all);
-            q.set_result(accepts);
-        }
-        _ => return false,
-    }
-    true
+    let caps = pad.pad_template_caps();
+    shell::answer_caps(query, &caps, |asked| asked.is_subset(&caps))
 }

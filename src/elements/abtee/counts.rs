@@ -1,62 +1,62 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What became of the frames, counted since READY.
+//! The counters of `abtee`, which begin at 0 in READY.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A count that any thread may raise.
+/// A counter that any thread may raise.
 #[derive(Default)]
-pub struct Count(AtomicU64);
+pub(super) struct Count(AtomicU64);
 
 impl Count {
-    /// One more.
-    pub fn one(&self) {
+    /// Adds one.
+    pub(super) fn one(&self) {
         self.more(1);
     }
 
-    /// So many more.
-    pub fn more(&self, n: u64) {
+    /// Adds `n`.
+    pub(super) fn more(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
 
-    /// So many less, which had been counted too soon.
-    pub fn less(&self, n: u64) {
+    /// Takes back `n` that were counted too soon.
+    pub(super) fn less(&self, n: u64) {
         self.0.fetch_sub(n, Relaxed);
     }
 }
 
-/// The counters.
+/// All counters.
 #[derive(Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Frames that came in.
-    pub frames: Count,
-    /// Frames given to a, alone or too.
-    pub to_a: Count,
+    pub(super) frames: Count,
+    /// Frames handed to a.
+    pub(super) to_a: Count,
     /// Frames that a did not take.
-    pub dropped_a: Count,
-    /// Frames that what follows a has called late.
-    pub late_a: Count,
+    pub(super) dropped_a: Count,
+    /// Frames that an element after a has reported as late.
+    pub(super) late_a: Count,
     /// Frames handed to b.
-    pub to_b: Count,
-    /// Frames that leaked before b.
-    pub dropped_b: Count,
-    /// Frames that b took up behind a newer one.
-    pub late_b: Count,
-    /// Frames kept from b, which had failed, was not linked, or whose memory could not be copied.
-    pub refused: Count,
-    /// Frames on which b answered with an error.
-    pub failed: Count,
-    /// Frames meant for b alone that a had to take.
-    pub given_to_a: Count,
-    /// Frames to share out by a field that the stream has not told.
-    pub without_key: Count,
-    /// Frames whose memory b shares.
-    pub shallow_copies: Count,
+    pub(super) to_b: Count,
+    /// Frames that leaked because b's queue was full.
+    pub(super) dropped_b: Count,
+    /// Frames that b began when a newer one had come in.
+    pub(super) late_b: Count,
+    /// Frames that b did not get because it had failed or was not linked, or because their memory could not be copied.
+    pub(super) refused: Count,
+    /// Frames for which b returned an error.
+    pub(super) failed: Count,
+    /// Frames for b alone that went to a because b failed.
+    pub(super) given_to_a: Count,
+    /// Frames without the field that decides their arm.
+    pub(super) without_key: Count,
+    /// Frames whose memory b shares with a.
+    pub(super) shallow_copies: Count,
     /// Frames whose memory was copied for b.
-    pub deep_copies: Count,
+    pub(super) deep_copies: Count,
     /// Events from b that stopped here.
-    pub swallowed: Count,
+    pub(super) swallowed: Count,
     /// Decisions that came from abjoin.
-    pub decisions: Count,
+    pub(super) decisions: Count,
 }
 
 impl Counts {
@@ -80,15 +80,15 @@ impl Counts {
         ]
     }
 
-    /// Begins anew.
-    pub fn reset(&self) {
+    /// Sets all counters to 0.
+    pub(super) fn reset(&self) {
         for (_, count) in self.all() {
             count.0.store(0, Relaxed);
         }
     }
 
-    /// All of them by name.
-    pub fn write(&self, s: &mut gst::Structure) {
+    /// Writes all counters by name.
+    pub(super) fn write(&self, s: &mut gst::Structure) {
         for (name, count) in self.all() {
             s.set(name, count.0.load(Relaxed));
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `abtee` as GStreamer sees it: pads, properties, frames and events.
+//! The shell of `abtee`: pads, properties and states.
 
 use std::{
     fmt::Display,
@@ -10,33 +10,16 @@ use std::{
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
-    Mode,
-    branch::{Branch, Item},
+    CAT,
     counts::Counts,
-    line::flow_of,
-    memory::Copier,
-    settings::{DEFAULT_MAX_QUEUE, DEFAULT_RAMP_FRAMES, DEFAULT_WEIGHT, Rule, Settings},
+    queue_b::{Item, QueueB},
+    settings::{DEFAULT_MAX_QUEUE, DEFAULT_RAMP_FRAMES, DEFAULT_WEIGHT, Mode, Settings},
+    state::State,
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
-    meta::{StreamContext, event::AndonEvent},
+    elements::shell::{self, Sink, Src, flow_of},
+    meta::event::AndonEvent,
 };
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("abtee", gst::DebugColorFlags::empty(), Some("Andon's two arms")));
-
-/// What the streaming thread keeps from frame to frame.
-#[derive(Default)]
-pub(super) struct State {
-    /// What the stream has said of itself.
-    pub(super) context: StreamContext,
-    /// How b may hold a frame.
-    pub(super) copier: Copier,
-    /// The rule that both arms were told last.
-    pub(super) told: Option<Rule>,
-    /// Events that an application has sent, for the next frame.
-    pub(super) sent: Vec<gst::Event>,
-}
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::AbTee)]
@@ -46,17 +29,17 @@ pub struct AbTee {
     #[property(name = "weight", nick = "Weight", blurb = "Share of the parts that arm b gets in mode=split, 0..1",
         get, set, mutable_playing, type = f64, member = weight, minimum = 0.0, maximum = 1.0, default = DEFAULT_WEIGHT)]
     #[property(name = "key", nick = "Key",
-        blurb = "What mode=split shares out by: 'part', or 'field:NAME' for the value of a named field",
+        blurb = "What decides the arm of a frame in mode=split: 'part', or 'field:NAME' for the value of a named field",
         get = Self::key, set = Self::set_key, mutable_playing, type = String, default = Some("part"))]
     #[property(name = "ramp", nick = "Ramp",
-        blurb = "Weights that mode=split climbs by itself, such as 0.01,0.05,0.25,1.0; empty: none",
+        blurb = "Weights that mode=split goes through by itself, such as 0.01,0.05,0.25,1.0; empty: none",
         get = Self::ramp, set = Self::set_ramp, mutable_playing, type = String, default = Some(""))]
     #[property(name = "ramp-frames", nick = "Ramp frames", blurb = "Frames that a step of the ramp lasts",
         get, set, mutable_playing, type = u64, member = ramp_frames, minimum = 1, default = DEFAULT_RAMP_FRAMES)]
     #[property(name = "leaky", nick = "Leaky",
-        blurb = "Whether a frame that finds arm b's queue full goes to a alone; if not, the line waits (offline work)",
+        blurb = "A frame that finds arm b's queue full goes to a alone; if false, the stream waits (offline work)",
         get, set = Self::set_leaky, mutable_playing, type = bool, member = leaky, default = true)]
-    #[property(name = "max-queue", nick = "Max queue", blurb = "How many frames may wait for arm b",
+    #[property(name = "max-queue", nick = "Max queue", blurb = "Frames that may wait for arm b",
         get, set = Self::set_max_queue, mutable_playing, type = u32, member = max_queue, minimum = 1,
         default = DEFAULT_MAX_QUEUE)]
     settings: Mutex<Settings>,
@@ -64,7 +47,7 @@ pub struct AbTee {
     pub(super) src_a: gst::Pad,
     pub(super) src_b: gst::Pad,
     pub(super) state: parking_lot::Mutex<State>,
-    pub(super) branch: Branch,
+    pub(super) queue_b: QueueB,
     pub(super) counts: Counts,
 }
 
@@ -104,16 +87,8 @@ impl ObjectSubclass for AbTee {
                 let refused = || Err(gst::loggable_error!(CAT, "panicked before"));
                 Self::catch_panic_pad_function(parent, refused, |t| t.activate_b(pad, mode, active))
             })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || false,
-                    |t| {
-                        t.counts.swallowed.one();
-                        gst::log!(CAT, obj = pad, "{:?} from arm b stops here", event.type_());
-                        true
-                    },
-                )
+            .event_function(|_, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |t| t.src_b_event(&event))
             })
             .query_function(|_, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |t| t.src_b_query(query))
@@ -125,7 +100,7 @@ impl ObjectSubclass for AbTee {
             src_a,
             src_b,
             state: Default::default(),
-            branch: Branch::default(),
+            queue_b: QueueB::default(),
             counts: Counts::default(),
         }
     }
@@ -134,7 +109,7 @@ impl ObjectSubclass for AbTee {
 impl ObjectImpl for AbTee {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = shell::stats("What became of the frames since READY");
+            let stats = shell::stats("Counts of frames and events since READY");
             AbTee::derived_properties().iter().cloned().chain([stats]).collect()
         });
         &PROPERTIES
@@ -160,7 +135,7 @@ impl ObjectImpl for AbTee {
         let this = obj.downgrade();
         self.src_b.connect_linked(move |_, _| {
             if let Some(this) = this.upgrade() {
-                this.imp().branch.push(Item::Revive);
+                this.imp().queue_b.push(Item::Revive);
             }
         });
     }
@@ -174,7 +149,7 @@ impl ElementImpl for AbTee {
             gst::subclass::ElementMetadata::new(
                 "A/B tee",
                 "Generic/Video",
-                "Hands frames to the running model (a) and to the candidate (b), which can never delay it",
+                "Hands frames to the champion (a) and to the challenger (b), which can never delay it",
                 "The Andon project",
             )
         });
@@ -203,7 +178,7 @@ impl ElementImpl for AbTee {
     fn send_event(&self, event: gst::Event) -> bool {
         match AndonEvent::parse(&event) {
             Some(Ok(_)) if event.is_downstream() => {
-                // Taken in by the streaming thread between two frames, so that an application never waits for one.
+                // The streaming thread takes it between two frames, so that the application does not wait for one.
                 self.state.lock().sent.push(event);
                 true
             }
@@ -224,17 +199,17 @@ impl AbTee {
 
     pub(super) fn set_mode(&self, mode: Mode) {
         self.settings().set_mode(mode);
-        self.branch.wake();
+        self.queue_b.wake();
     }
 
     fn set_leaky(&self, leaky: bool) {
         self.settings().leaky = leaky;
-        self.branch.wake();
+        self.queue_b.wake();
     }
 
     fn set_max_queue(&self, max_queue: u32) {
         self.settings().max_queue = max_queue;
-        self.branch.wake();
+        self.queue_b.wake();
     }
 
     fn key(&self) -> String {
@@ -257,12 +232,17 @@ impl AbTee {
         }
     }
 
-    /// What a property's text means; warns, and names what is kept, where it means nothing.
+    /// Reads the text of a property. If it cannot be read, warns and names the value that stays.
     fn read<T: FromStr<Err: Display>>(&self, name: &str, text: &str, kept: fn(&Self) -> String) -> Option<T> {
         text.parse()
             .inspect_err(|e| {
                 let kept = kept(self);
-                gst::element_imp_warning!(self, gst::LibraryError::Settings, ("{name}={text}: {e}"), ["kept {kept}"]);
+                gst::element_imp_warning!(
+                    self,
+                    gst::LibraryError::Settings,
+                    ("{name}={text}: {e}"),
+                    ["{name} stays {kept}"]
+                );
             })
             .ok()
     }
@@ -270,10 +250,10 @@ impl AbTee {
     fn stats(&self) -> gst::Structure {
         let mut s = gst::Structure::new_empty("andon-abtee-stats");
         self.counts.write(&mut s);
-        let (queued, thinned) = self.branch.levels();
+        let (queued, thinned) = self.queue_b.levels();
         s.set("queued", queued);
         s.set("thinned-events", thinned);
-        s.set("b-is-out", self.branch.is_out());
+        s.set("b-is-out", self.queue_b.is_out());
         s
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries: the line and arm a ask each other, arm b is answered here.
+//! Queries: the line and arm a ask each other, and abtee itself answers arm b.
 
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{Mode, imp::AbTee};
+use super::{imp::AbTee, settings::Mode};
+use crate::elements::shell;
 
 impl AbTee {
     pub(super) fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
@@ -13,44 +14,20 @@ impl AbTee {
             }
             return true;
         }
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(q) => {
-                let all = self.sink.pad_template_caps();
-                let caps = q
-                    .filter_owned()
-                    .map_or_else(|| all.clone(), |f| f.intersect_with_mode(&all, gst::CapsIntersectMode::First));
-                q.set_result(&caps);
-                true
-            }
-            gst::QueryViewMut::AcceptCaps(q) => {
-                // Nobody is there to refuse; somebody who is has spoken already.
-                let accepts = !self.src_a.is_linked() && q.caps().is_subset(&self.sink.pad_template_caps());
-                q.set_result(accepts);
-                true
-            }
-            _ => false,
-        }
+        let caps = self.sink.pad_template_caps();
+        // Without a peer there is no element that could refuse; a peer has given its answer above.
+        shell::answer_caps(query, &caps, |asked| !self.src_a.is_linked() && asked.is_subset(&caps))
     }
 
-    /// Asks for the frames that arm b may hold, of pools without a limit only: of others it holds none.
+    /// Asks for the frames that arm b may hold.
     fn raise_minimum(&self, query: &mut gst::query::Allocation) {
         let (mode, max_queue) = {
             let settings = self.settings();
             (settings.mode, settings.max_queue)
         };
-        if mode != Mode::Shadow || !self.src_b.is_linked() {
-            return;
-        }
-        let pools: Vec<_> = query
-            .allocation_pools()
-            .map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max))
-            .collect();
-        for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
-            if max == 0 {
-                // One more is with b's first element.
-                let min = min + max_queue + 1;
-                query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
-            }
+        if mode == Mode::Shadow && self.src_b.is_linked() {
+            // One more is with b's first element.
+            shell::raise_minimum_of_unbounded(query, max_queue + 1);
         }
     }
 
@@ -59,27 +36,17 @@ impl AbTee {
     }
 
     pub(super) fn src_b_query(&self, query: &mut gst::QueryRef) -> bool {
-        let now = || self.sink.current_caps().unwrap_or_else(|| self.sink.pad_template_caps());
-        match query.view_mut() {
-            gst::QueryViewMut::Caps(q) => {
-                let caps = now();
-                let caps = q
-                    .filter_owned()
-                    .map_or_else(|| caps.clone(), |f| f.intersect_with_mode(&caps, gst::CapsIntersectMode::First));
-                q.set_result(&caps);
-                true
+        match query.type_() {
+            gst::QueryType::Caps | gst::QueryType::AcceptCaps => {
+                let caps = self.sink.current_caps().unwrap_or_else(|| self.sink.pad_template_caps());
+                shell::answer_caps(query, &caps, |asked| asked.can_intersect(&caps))
             }
-            gst::QueryViewMut::AcceptCaps(q) => {
-                let accepts = q.caps().can_intersect(&now());
-                q.set_result(accepts);
-                true
-            }
-            gst::QueryViewMut::Latency(_)
-            | gst::QueryViewMut::Position(_)
-            | gst::QueryViewMut::Duration(_)
-            | gst::QueryViewMut::Segment(_)
-            | gst::QueryViewMut::Formats(_)
-            | gst::QueryViewMut::Context(_) => self.sink.peer_query(query),
+            gst::QueryType::Latency
+            | gst::QueryType::Position
+            | gst::QueryType::Duration
+            | gst::QueryType::Segment
+            | gst::QueryType::Formats
+            | gst::QueryType::Context => self.sink.peer_query(query),
             _ => false,
         }
     }

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A canary's way up: shares of arm b that rise, each for so many frames.
+//! A ramp: shares of arm b that rise step by step, each for a number of frames.
 
 use std::{fmt, str::FromStr};
 
 const EXPECTED: &str = "expected shares of arm b that rise, 0..1, such as 0.01,0.05,0.25,1.0; empty for none";
 
-/// The steps, and how far the stream has got.
+/// The steps, and the position of the stream in them.
 #[derive(Clone, Debug, Default)]
-pub struct Ramp {
+pub(super) struct Ramp {
     steps: Vec<f64>,
-    /// The present step, and the frames that it has had; none before the first.
+    /// The present step, and the number of its frames so far; `None` before the first.
     at: Option<(usize, u64)>,
 }
 
-/// A step that begins with a frame.
+/// A step of a ramp that begins with a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// Its number, from 1.
-    pub number: usize,
-    /// How many there are.
-    pub of: usize,
+pub(super) struct Step {
+    /// The number of the step, from 1.
+    pub(super) number: usize,
+    /// The number of steps.
+    pub(super) of: usize,
     /// The share of arm b from here on.
-    pub weight: f64,
+    pub(super) weight: f64,
 }
 
 impl Ramp {
     /// Begins again with the first step.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.at = None;
     }
 
-    /// Takes one more frame of `mode=split`, at `frames` a step; answers the step that it begins. The last one stays.
-    pub fn frame(&mut self, frames: u64) -> Option<Step> {
+    /// Counts one more frame of `mode=split`, at `frames` a step, and returns the step that begins with it. The last
+    /// step stays.
+    pub(super) fn frame(&mut self, frames: u64) -> Option<Step> {
         let begun = match &mut self.at {
             Some((step, had)) if *had < frames || *step + 1 == self.steps.len() => {
                 *had = had.saturating_add(1);
@@ -46,19 +47,33 @@ impl Ramp {
     }
 }
 
-impl FromStr for Ramp {
-    type Err = String;
+/// A text that is no ramp.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum RampError {
+    /// A step is no number.
+    #[error("{0:?} is not a number: {EXPECTED}")]
+    Number(String),
+    /// A step lies outside of 0..1.
+    #[error("{0} is not a share: {EXPECTED}")]
+    Share(String),
+    /// A step is not higher than the one before.
+    #[error("{0} comes after {1}, and is not higher: {EXPECTED}")]
+    Falling(String, f64),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Ramp {
+    type Err = RampError;
+
+    fn from_str(text: &str) -> Result<Self, RampError> {
         let mut steps = Vec::new();
         let words = text.split(',').map(str::trim);
         for word in words.filter(|_| !text.trim().is_empty()) {
-            let share: f64 = word.parse().map_err(|_| format!("{word:?} is not a number: {EXPECTED}"))?;
+            let share: f64 = word.parse().map_err(|_| RampError::Number(word.into()))?;
             if !(0.0..=1.0).contains(&share) {
-                return Err(format!("{word} is not a share: {EXPECTED}"));
+                return Err(RampError::Share(word.into()));
             }
             if let Some(before) = steps.last().filter(|before| share <= **before) {
-                return Err(format!("{word} comes after {before}, and is not higher: {EXPECTED}"));
+                return Err(RampError::Falling(word.into(), *before));
             }
             steps.push(share);
         }
@@ -107,7 +122,7 @@ mod tests {
             ("0.5,0.25", "0.25 comes after 0.5"),
             ("0.5,0.5", "0.5 comes after 0.5"),
         ] {
-            let why = text.parse::<Ramp>().unwrap_err();
+            let why = text.parse::<Ramp>().unwrap_err().to_string();
             assert!(why.starts_with(wrong) && why.ends_with(EXPECTED), "{text}: {why}");
         }
     }

@@ -210,7 +210,12 @@ impl DriftMeter {
             let (state, cause, json) = (report.state, report.cause, report.to_json());
             gst::info!(CAT, imp = self, "{state} {cause} since frame {}", report.since_frame);
             message::post(&*self.obj(), fields("andon/drift", &report), &json);
-            let event = Drift { state: state.into(), cause: cause.into(), since_frame: report.since_frame, json };
+            let event = Drift {
+                state: state.parse().expect("a report has the name of a state"),
+                cause: cause.parse().ok(),
+                since_frame: report.since_frame,
+                json,
+            };
             // Before the frame that told: it follows when this returns.
             self.obj().src_pad().push_event(AndonEvent::Drift(event).to_event());
             self.obj().notify("state");

@@ -9,6 +9,7 @@ use std::{
 
 use andon_capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer};
 use andon_core::result::{Arm, Inference, monotonic_ns};
+use andon_statistics::{cause::Cause, meter::State as DriftState};
 use glib::{
     Properties,
     subclass::{Signal, object::DerivedObjectProperties},
@@ -26,7 +27,10 @@ use parking_lot::Mutex;
 
 use super::{kept::Kept, settings::*};
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        memory::Holder,
+        shell::{self, Sink, Src},
+    },
     meta::{
         AndonInferenceMeta, StreamContext,
         event::{AndonEvent, Drift, Late},
@@ -53,7 +57,9 @@ struct State {
     /// To the writer; a new one for every start.
     queue: Arc<Queue<Kept>>,
     /// Frame and cause of the drift that was answered last.
-    drift: Option<(u64, String)>,
+    drift: Option<(u64, Option<Cause>)>,
+    /// How frames are held.
+    holder: Holder,
     /// Frames whose pixels had to be copied.
     deep_copies: u64,
     /// Events named as ours that made no sense.
@@ -109,6 +115,7 @@ impl Default for FrameSampler {
             sampler: Sampler::default(),
             queue: Arc::default(),
             drift: None,
+            holder: Holder::default(),
             deep_copies: 0,
             bad_events: 0,
         };
@@ -288,7 +295,7 @@ impl BaseTransformImpl for FrameSampler {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let mut state = self.state.lock();
-        let State { orders, context, info, caps, sampler, queue, deep_copies, .. } = &mut *state;
+        let State { orders, context, info, caps, sampler, queue, holder, deep_copies, .. } = &mut *state;
         let frame = context.identify(buffer);
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else {
             return Ok(gst::FlowSuccess::Ok);
@@ -296,7 +303,7 @@ impl BaseTransformImpl for FrameSampler {
         let a = || read_any(buffer, Arm::A, [info.width(), info.height()]);
         let hits = orders.hits(&frame, &context.fields, a, || AndonInferenceMeta::get(buffer, Arm::B));
         sampler.frame(&orders.policy, monotonic_ns(), hits, queue, || {
-            let (held, deep) = Kept::hold(buffer, info, orders.deep_copy)?;
+            let (held, deep) = Kept::hold(holder, buffer, info, orders.deep_copy)?;
             *deep_copies += u64::from(deep);
             let mut frame = frame;
             if frame.captured_utc_ns.is_none() {
@@ -317,7 +324,7 @@ impl BaseTransformImpl for FrameSampler {
         match said {
             Some(Ok(AndonEvent::Late(late))) => self.late(&late),
             Some(Ok(AndonEvent::Drift(drift))) => self.drifted(drift),
-            Some(Err(error)) => self.bad_event(&error),
+            Some(Err(error)) => self.bad_event(&error.to_string()),
             _ => {}
         }
         self.parent_sink_event(event)
@@ -399,7 +406,7 @@ impl FrameSampler {
     fn drifted(&self, drift: Drift) {
         let mut state = self.state.lock();
         let State { orders, sampler, queue, drift: answered, .. } = &mut *state;
-        if drift.state != "drift" {
+        if drift.state != DriftState::Drift {
             *answered = None;
             return;
         }
@@ -409,7 +416,7 @@ impl FrameSampler {
         }
         let request = Request {
             kind: Kind::Drift,
-            reason: this.1.as_str().into(),
+            reason: this.1.map_or("", Cause::as_str).into(),
             count: orders.drift_frames,
             pre: orders.policy.pre,
             post: orders.policy.post,

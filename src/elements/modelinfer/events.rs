@@ -96,7 +96,7 @@ impl ModelInfer {
             said
         });
         if let Some(Err(problem)) = said {
-            self.refuse(&problem);
+            self.refuse(&problem.to_string());
         }
     }
 

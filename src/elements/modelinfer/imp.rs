@@ -327,7 +327,7 @@ impl ElementImpl for ModelInfer {
                 true
             }
             Some(Err(problem)) => {
-                self.refuse(&problem);
+                self.refuse(&problem.to_string());
                 false
             }
             None => self.parent_send_event(event),

@@ -7,10 +7,12 @@
 mod identity;
 mod part;
 mod tally;
+mod tee;
 
 pub use identity::{Arms, Frame, monotonic_ns, next_frame_id, run_id};
 pub use part::{Part, PartJudge, PartKey, PartVerdict, Purpose};
 pub use tally::{HourRate, Tally};
+pub use tee::{SplitKey, TeeMode, UnknownKey, UnknownMode};
 
 use std::{
     borrow::Cow,

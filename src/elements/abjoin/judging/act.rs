@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is done about a judgement.
+//! Acts on a judgement: takes the challenger out, or makes it champion.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt::Display, path::Path, sync::Arc};
 
 use andon_core::result::ModelId;
 use andon_model::{
@@ -11,32 +11,36 @@ use andon_model::{
 use andon_statistics::{agreement::Each, judgement::Decision, trial::Ruling};
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{super::imp::AbJoin, Auto, Rules};
-use crate::meta::event::AbDecision;
+use super::{
+    super::imp::AbJoin,
+    rules::{Auto, Rules},
+};
+use crate::meta::event::{AbDecision, Act, AndonEvent};
 
 impl AbJoin {
-    /// Does what `auto` asks for; answers what was done, or why it was not.
+    /// Does what `auto` asks for. Returns what was done, or why it was not.
     pub(super) fn act(&self, ruling: &Ruling, models: &Each<Arc<ModelId>>) -> Option<String> {
         let rules = self.rules();
         let decision = ruling.judgement.decision;
         let done = match (decision, rules.auto) {
             (Decision::Abort, Auto::Abort | Auto::Full) => {
-                let taken = self.send_decision(decision, "a");
+                let taken = self.send_decision(decision, Act::A);
                 if !taken {
                     gst::element_imp_warning!(
                         self,
                         gst::CoreError::Event,
-                        ("no abtee in front of arm a takes the candidate out: it runs on; set abtee mode=a")
+                        ("no abtee in front of arm a takes the challenger out, so it runs on: set abtee mode=a")
                     );
                 }
-                let done = if taken { "the candidate was taken out" } else { "not taken out: no abtee heard of it" };
+                let done =
+                    if taken { "the challenger was taken out" } else { "not taken out: no abtee in front of arm a" };
                 return Some(done.into());
             }
             (Decision::Promote, Auto::Full) => Some(promote(&rules, models, &self.note(ruling))),
             _ => None,
         };
         if decision != Decision::Hold {
-            self.send_decision(decision, "none");
+            self.send_decision(decision, Act::None);
         }
         match done? {
             Ok(done) => Some(done),
@@ -44,7 +48,7 @@ impl AbJoin {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::Write,
-                    ("{error}: the candidate is better, and is not champion: promote it by hand")
+                    ("{error}: the challenger is better, and is not champion: promote it by hand")
                 );
                 Some(format!("not promoted: {error}"))
             }
@@ -55,25 +59,44 @@ impl AbJoin {
         Note::new(self.obj().path_string(), ruling.judgement.reasons.join("; "))
     }
 
-    /// Tells the abtee of this join, through the elements of arm a; answers whether somebody heard it.
-    fn send_decision(&self, decision: Decision, act: &str) -> bool {
-        let event = AbDecision { decision: decision.as_str().into(), act: act.into() };
-        self.sink_a.push_event(event.to_upstream_event())
+    /// Sends a decision up arm a to the abtee, and returns whether an element took it.
+    fn send_decision(&self, decision: Decision, act: Act) -> bool {
+        self.sink_a.push_event(AndonEvent::Decision(AbDecision { decision, act }).to_event())
     }
 }
 
-/// Makes b's version champion, where it is a's that is champion now.
-fn promote(rules: &Rules, models: &Each<Arc<ModelId>>, note: &Note) -> Result<String, String> {
-    let named = rules.store.as_deref().ok_or("auto=full moves aliases, and store=STORE/NAME is not set")?;
-    let store = Store::open(Path::new(named)).map_err(|e| e.to_string())?;
+/// Why a challenger does not become champion.
+#[derive(Debug, thiserror::Error)]
+enum PromoteError {
+    #[error("auto=full moves aliases, and store=STORE/NAME is not set")]
+    NoStore,
+    #[error("the challenger is '{model}', and {store} holds '{name}'")]
+    OtherModel { model: String, store: String, name: String },
+    #[error("version {version} runs as a, and the champion of {store} is '{champion}'")]
+    OtherChampion { version: String, store: String, champion: String },
+    #[error("{0}")]
+    Store(String),
+}
+
+impl PromoteError {
+    fn store(error: impl Display) -> Self {
+        PromoteError::Store(error.to_string())
+    }
+}
+
+/// Makes b's version champion, if a's version is champion now.
+fn promote(rules: &Rules, models: &Each<Arc<ModelId>>, note: &Note) -> Result<String, PromoteError> {
+    let named = rules.store.as_deref().ok_or(PromoteError::NoStore)?;
+    let store = Store::open(Path::new(named)).map_err(PromoteError::store)?;
     let (a, b) = (&models.a, &models.b);
     if b.name != store.name() {
-        return Err(format!("the candidate is '{}', and {named} holds '{}'", b.name, store.name()));
+        let (model, name) = (b.name.clone(), store.name().into());
+        return Err(PromoteError::OtherModel { model, store: named.into(), name });
     }
-    let champion = store.aliases().map_err(|e| e.to_string())?.get(CHAMPION).cloned().unwrap_or_default();
+    let champion = store.aliases().map_err(PromoteError::store)?.get(CHAMPION).cloned().unwrap_or_default();
     if champion != a.version {
-        return Err(format!("version {} runs as a, and the champion of {named} is '{champion}'", a.version));
+        return Err(PromoteError::OtherChampion { version: a.version.clone(), store: named.into(), champion });
     }
-    let moved = store.promote(Some(&b.version), note).map_err(|e| e.to_string())?;
+    let moved = store.promote(Some(&b.version), note).map_err(PromoteError::store)?;
     Ok(format!("champion of {named}: {} → {}", moved.from.unwrap_or_default(), moved.to))
 }

@@ -10,47 +10,72 @@ use std::{
 use andon_core::result::Verdict;
 use serde::Deserialize;
 
-/// Bytes of the longest line: what has none so long is no file of labels, and is not read into memory.
+/// Bytes of the longest line. A file with a longer one is no file of labels, and is not read into memory.
 const LONGEST: u64 = 65_536;
 
-/// A line of it.
+/// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Label {
+pub(super) struct Label {
     /// The part's id, or RUN/FRAME.
-    pub id: String,
-    /// What it is: ok or ng.
-    pub verdict: Verdict,
-    /// Who says so; see the element's page.
+    pub(super) id: String,
+    /// The label: ok or ng.
+    pub(super) verdict: Verdict,
+    /// Where the label comes from; see the element's page.
     #[serde(default)]
-    pub source: String,
+    pub(super) source: String,
 }
 
-/// The file, and how far it has been read.
+/// Why a line is no label.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LabelError {
+    /// The line cannot be read.
+    #[error("{}:{line}: {error}", path.display())]
+    Line {
+        /// The path of the file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: u64,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// The verdict is no label.
+    #[error("'{id}': a label is ok or ng, not {verdict}")]
+    Verdict {
+        /// The part's id.
+        id: String,
+        /// The verdict.
+        verdict: Verdict,
+    },
+}
+
+/// A file of labels, and the position in it.
 #[derive(Debug)]
-pub struct Labels {
+pub(super) struct Labels {
     path: PathBuf,
-    /// Which file it was that was read last; another may have been put in its place.
+    /// The inode of the file that was read last, to notice another in its place.
     inode: Option<u64>,
+    /// Bytes that have been read.
     read: u64,
+    /// Lines that have been read.
     line: u64,
 }
 
 impl Labels {
-    /// A file that need not be there yet.
-    pub fn new(path: &Path) -> Self {
+    /// Takes the path of a file, which need not exist yet.
+    pub(super) fn new(path: &Path) -> Self {
         Self { path: path.into(), inode: None, read: 0, line: 0 }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
+    /// Returns the path of the file.
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Hands on what has been added since the last time: a label, or what is wrong with a line. A last line without its
-    /// end is left until that is written; one that has become shorter or was put in its place is read from the start.
-    pub fn read(&mut self, mut each: impl FnMut(Result<Label, String>)) -> io::Result<()> {
-        // Looked at before it is opened: to open a pipe waits until somebody writes.
+    /// Calls `each` for every line that has been added since the last call. A last line without its end is left until
+    /// that is written. A file that has become shorter, or that another has replaced, is read from its start.
+    pub(super) fn read(&mut self, mut each: impl FnMut(Result<Label, LabelError>)) -> io::Result<()> {
+        // The metadata first, because opening a pipe waits until another process writes.
         let there = match fs::metadata(&self.path) {
             Ok(there) => there,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -84,12 +109,16 @@ impl Labels {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            each(serde_json::from_slice(&text).map_err(|e| format!("{}:{}: {e}", self.path.display(), self.line)));
+            each(serde_json::from_slice(&text).map_err(|error| LabelError::Line {
+                path: self.path.clone(),
+                line: self.line,
+                error,
+            }));
         }
     }
 }
 
-/// What tells a file from another of the same name, where the system says.
+/// Returns the number that tells a file from another of the same name, if the system has one.
 #[cfg(unix)]
 fn inode(file: &fs::Metadata) -> Option<u64> {
     Some(std::os::unix::fs::MetadataExt::ino(file))
@@ -113,10 +142,10 @@ mod tests {
         let mut labels = Labels::new(&path);
         let mut read = || {
             let mut all = Vec::new();
-            labels.read(|l| all.push(l)).unwrap();
+            labels.read(|l| all.push(l.map_err(|e| e.to_string()))).unwrap();
             all
         };
-        assert!(read().is_empty(), "it need not be there yet");
+        assert!(read().is_empty(), "the file need not exist yet");
         let mut file = File::create(&path).unwrap();
         write!(file, "{{\"id\":\"P1\",\"verdict\":\"ng\",\"source\":\"sample\"}}\n\n{{\"id\":\"P2\",").unwrap();
         let first = Label { id: "P1".into(), verdict: Verdict::Ng, source: "sample".into() };

@@ -1,50 +1,68 @@
 // SPDX-License-Identifier: MPL-2.0
-//! By what the candidate is judged, and what may be done about it.
+//! The settings of the judgement.
 
 use andon_statistics::{
     judgement::{Limits, Plan},
     trial,
 };
 
-/// What follows from a judgement by itself.
+/// What follows from a judgement without a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "AndonAbJoinAuto")]
+#[enum_type(name = "GstAndonAbJoinAuto")]
 pub enum Auto {
     /// Nothing.
     #[default]
-    #[enum_value(name = "It is only told", nick = "off")]
+    #[enum_value(name = "Nothing: the judgement is only posted", nick = "off")]
     Off,
-    /// A candidate that fails is taken out.
-    #[enum_value(name = "abort takes the candidate out", nick = "abort")]
+    /// A challenger that fails is taken out.
+    #[enum_value(name = "abort takes the challenger out", nick = "abort")]
     Abort,
-    /// That, and one that is better becomes champion.
-    #[enum_value(name = "abort takes it out, promote moves the aliases of the store", nick = "full")]
+    /// A challenger that fails is taken out, and one that is better becomes champion.
+    #[enum_value(name = "abort takes the challenger out, promote moves the aliases of the store", nick = "full")]
     Full,
 }
 
-/// What the user asked for.
+/// The values of the properties.
 #[derive(Clone, Debug)]
-pub struct Rules {
-    pub auto: Auto,
-    pub store: Option<String>,
-    pub labels: Option<String>,
-    pub label_rate: f64,
-    pub label_rate_agree: f64,
-    pub alpha: f64,
-    pub max_escape_increase: f64,
-    pub escape_cost: f64,
-    pub overkill_cost: f64,
-    pub max_ng_difference: f64,
-    pub deadline: u64,
+pub(in super::super) struct Rules {
+    /// What follows from a judgement without a person.
+    pub(in super::super) auto: Auto,
+    /// STORE/NAME whose aliases `auto=full` moves.
+    pub(in super::super) store: Option<String>,
+    /// The path of the file of labels.
+    pub(in super::super) labels: Option<String>,
+    /// Share of the parts on which the arms differ that labels are wanted for, 0..1.
+    pub(in super::super) label_rate: f64,
+    /// Share of all other parts that labels are wanted for, 0..1.
+    pub(in super::super) label_rate_agree: f64,
+    /// The chance of any wrong decision, ever.
+    pub(in super::super) alpha: f64,
+    /// How much larger b's share of escapes may be than a's, 0..1.
+    pub(in super::super) max_escape_increase: f64,
+    /// The cost of an escape.
+    pub(in super::super) escape_cost: f64,
+    /// The cost of an overkill.
+    pub(in super::super) overkill_cost: f64,
+    /// How far b's share of ng parts may be from a's while no label was tested, 0..1.
+    pub(in super::super) max_ng_difference: f64,
+    /// The latency that 99 of 100 results of b must keep, ns; 0: any.
+    pub(in super::super) deadline: u64,
 }
 
-pub const DEFAULT_LABEL_RATE: f64 = 1.0;
-pub const DEFAULT_LABEL_RATE_AGREE: f64 = 0.01;
-pub const DEFAULT_ALPHA: f64 = 0.05;
-pub const DEFAULT_MAX_ESCAPE_INCREASE: f64 = 0.01;
-pub const DEFAULT_ESCAPE_COST: f64 = 10.0;
-pub const DEFAULT_OVERKILL_COST: f64 = 1.0;
-pub const DEFAULT_MAX_NG_DIFFERENCE: f64 = 0.2;
+/// Default of `label-rate`.
+pub(in super::super) const DEFAULT_LABEL_RATE: f64 = 1.0;
+/// Default of `label-rate-agree`.
+pub(in super::super) const DEFAULT_LABEL_RATE_AGREE: f64 = 0.01;
+/// Default of `alpha`.
+pub(in super::super) const DEFAULT_ALPHA: f64 = 0.05;
+/// Default of `max-escape-increase`.
+pub(in super::super) const DEFAULT_MAX_ESCAPE_INCREASE: f64 = 0.01;
+/// Default of `escape-cost`.
+pub(in super::super) const DEFAULT_ESCAPE_COST: f64 = 10.0;
+/// Default of `overkill-cost`.
+pub(in super::super) const DEFAULT_OVERKILL_COST: f64 = 1.0;
+/// Default of `max-ng-difference`.
+pub(in super::super) const DEFAULT_MAX_NG_DIFFERENCE: f64 = 0.2;
 
 impl Default for Rules {
     fn default() -> Self {
@@ -65,13 +83,13 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Of which parts labels are asked for.
-    pub fn plan(&self) -> Plan {
+    /// Returns which parts labels are wanted for.
+    pub(in super::super) fn plan(&self) -> Plan {
         Plan { disagree: self.label_rate, both_ok: self.label_rate_agree, both_ng: self.label_rate_agree }
     }
 
-    /// For the trial.
-    pub fn of_trial(&self) -> trial::Rules {
+    /// Returns the rules of the trial.
+    pub(in super::super) fn of_trial(&self) -> trial::Rules {
         trial::Rules {
             limits: Limits {
                 alpha: self.alpha,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The score in GStreamer's words: the `stats` structure and the messages.
+//! The comparison and the judgement as GStreamer's structures: `stats` and the messages.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use gst::prelude::*;
 use crate::meta::message;
 
 /// Posts `andon/ab`.
-pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
+pub(super) fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
     let mut s = gst::Structure::builder("andon/ab").field("compared", report.compared).build();
     set_known(&mut s, "agreement", report.agreement);
     set_known(&mut s, "kappa", report.kappa);
@@ -21,7 +21,7 @@ pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
 }
 
 /// Posts `andon/disagreement`.
-pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
+pub(super) fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
     let s = gst::Structure::builder("andon/disagreement")
         .field("id", &d.id)
         .field("verdict-a", d.a.verdict.as_str())
@@ -32,32 +32,34 @@ pub fn post_disagreement(element: &impl IsA<gst::Element>, d: &Disagreement) {
 }
 
 /// Posts `andon/label-wanted`.
-pub fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
-    let said = |verdict: Option<Verdict>| verdict.map_or("", Verdict::as_str);
+pub(super) fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
+    let name = |verdict: Option<Verdict>| verdict.map_or("", Verdict::as_str);
     let s = gst::Structure::builder("andon/label-wanted")
         .field("id", &w.id)
         .field("frame-id", w.frame_id)
-        .field("verdict-a", said(w.a))
-        .field("verdict-b", said(w.b))
+        .field("verdict-a", name(w.a))
+        .field("verdict-b", name(w.b))
         .field("probability", w.probability)
         .build();
     message::post(element, s, &json(w));
 }
 
-/// Posts `andon/ab-judgement`; `acted` says what was done about it.
-pub fn post_judgement(
+/// The `json` of `andon/ab-judgement`.
+#[derive(serde::Serialize)]
+struct JudgementDocument<'a> {
+    #[serde(flatten)]
+    ruling: &'a Ruling,
+    models: &'a Each<Arc<ModelId>>,
+    acted: Option<&'a str>,
+}
+
+/// Posts `andon/ab-judgement`. `acted` says what was done about it.
+pub(super) fn post_judgement(
     element: &impl IsA<gst::Element>,
     ruling: &Ruling,
     models: &Each<Arc<ModelId>>,
     acted: Option<&str>,
 ) {
-    #[derive(serde::Serialize)]
-    struct Told<'a> {
-        #[serde(flatten)]
-        ruling: &'a Ruling,
-        models: &'a Each<Arc<ModelId>>,
-        acted: Option<&'a str>,
-    }
     let judgement = &ruling.judgement;
     let mut s = gst::Structure::builder("andon/ab-judgement")
         .field("decision", judgement.decision.as_str())
@@ -70,11 +72,11 @@ pub fn post_judgement(
     if let Some(acted) = acted {
         s.set("acted", acted);
     }
-    message::post(element, s, &json(&Told { ruling, models, acted }));
+    message::post(element, s, &json(&JudgementDocument { ruling, models, acted }));
 }
 
-/// All of it as one structure. What is not known yet is left out.
-pub fn structure(report: &Report) -> gst::Structure {
+/// Makes the structure `stats` of a report. It leaves out what is not known yet.
+pub(super) fn structure(report: &Report) -> gst::Structure {
     let mut s = gst::Structure::new_empty("andon-abjoin-stats");
     s.set("mode", report.mode.as_str());
     let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;
@@ -134,7 +136,7 @@ pub fn structure(report: &Report) -> gst::Structure {
     s
 }
 
-/// The same names as over the run, with `window-` before them.
+/// Adds the statistics of the last parts, under the names of those of the run with `window-` in front.
 fn set_window(s: &mut gst::Structure, window: &Recent) {
     let t = window.parts;
     for (name, value) in [
@@ -193,24 +195,24 @@ mod tests {
     use andon_statistics::agreement::Agreement;
 
     #[test]
-    fn stats_tell_the_run_the_last_parts_and_what_each_arm_said_alone() {
+    fn stats_have_the_run_the_last_parts_and_the_frames_of_each_arm_alone() {
         gst::init().unwrap();
-        let outcome = |arm, verdict| {
-            let mut said = Inference::new("m".into(), arm, &Frame::new(None), [8, 8]);
-            (said.verdict, said.latency_us) = (verdict, 7);
-            said
+        let result = |arm, verdict| {
+            let mut result = Inference::new("m".into(), arm, &Frame::new(None), [8, 8]);
+            (result.verdict, result.latency_us) = (verdict, 7);
+            result
         };
-        let mut score = Agreement::new(2, 1);
+        let mut agreement = Agreement::new(2, 1);
         for b in [Verdict::Ng, Verdict::Ok, Verdict::Ok] {
-            score.pair(&outcome(Arm::A, Verdict::Ok), &outcome(Arm::B, b), None, 0);
+            agreement.pair(&result(Arm::A, Verdict::Ok), &result(Arm::B, b), None, 0);
         }
-        let s = structure(&score.report(Frames::default()));
+        let s = structure(&agreement.report(Frames::default()));
         let count = |s: &gst::Structure, name: &str| s.get::<u64>(name).unwrap();
         let both = ["compared", "ok-ng", "window-compared", "window-of", "window-ok-ng"].map(|name| count(&s, name));
         assert_eq!((s.get::<&str>("mode").unwrap(), both), ("paired", [3, 1, 2, 2, 0]));
         assert_eq!((s.get::<f64>("window-agreement").unwrap(), s.has_field("window-kappa")), (1.0, false));
-        score.alone(Arm::B, &outcome(Arm::B, Verdict::Review), None, 0);
-        let s = structure(&score.report(Frames::default()));
+        agreement.alone(Arm::B, &result(Arm::B, Verdict::Review), None, 0);
+        let s = structure(&agreement.report(Frames::default()));
         let alone = ["b-parts-ok", "b-parts-ng", "b-parts-review", "a-parts-ok", "window-compared", "window-of"];
         assert_eq!((s.get::<&str>("mode").unwrap(), alone.map(|name| count(&s, name))), ("split", [2, 1, 1, 3, 1, 2]));
         assert_eq!((count(&s, "b-latency-p99-us"), count(&s, "window-a-latency-p50-us")), (7, 7));

@@ -1,30 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The way of arm a: what comes, waits if asked to, and goes down.
+//! Arm a and the source task: frames and events come in, wait if asked to, and go on.
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
-use andon_core::result::{Arm, Arms, Frame, Inference};
-use andon_statistics::judgement::Design;
+use andon_core::result::{Arm, Arms, Frame, Inference, TeeMode};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::MutexGuard;
 
 use super::{
-    imp::{AbJoin, CAT, State, size_of},
-    judging::News,
-    pairing::{Arrival, FromA, Name},
-    waiting::{Held, Item},
+    CAT,
+    imp::AbJoin,
+    judging::TrialEvent,
+    pairing::{Arrival, FrameKey, FromA},
+    queue::{Item, WaitingFrame},
+    state::{State, design_of, size_of},
 };
-use crate::meta::{
-    AndonFrameMeta, AndonInferenceMeta,
-    event::{AndonEvent, Split},
-    read_any, scaled,
-};
+use crate::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent, read_any, scaled};
 
-/// Frames in a row of which a candidate in the shadow has not spoken when it is taken for dead.
-const MOST_SILENT: u64 = 1000;
+/// Frames of a in a row without one of b, after which a challenger in shadow mode counts as out.
+const MAX_SILENCE: u64 = 1000;
 
 impl AbJoin {
-    /// Wakes everybody who waits for anything.
+    /// Wakes all threads that wait.
     pub(super) fn notify(&self, state: &mut State) {
         if let Some(alarm) = &state.alarm {
             alarm.unschedule();
@@ -78,8 +75,8 @@ impl AbJoin {
         self.wait_for_room(&mut state, settings.wait)?;
         let running = buffer.pts().zip(state.segment.as_ref()).and_then(|(pts, s)| s.to_running_time(pts));
         let due = Self::is_report_due(&mut state, running, settings.report_interval);
-        let shared_out = state.design.filter(|_| frame.arms == Arms::A);
-        let is_out = state.is_shadow && self.b_is_out(&mut state, &frame, &from_a.name);
+        let design = state.design.filter(|_| frame.arms == Arms::A);
+        let is_out = state.is_shadow && self.b_is_out(&mut state, &frame, &from_a.key);
         let size = state.sizes[0];
         let (serial, known) = match state.pairing.a_came(from_a.clone(), expected) {
             Arrival::Known(b) => (None, b),
@@ -107,7 +104,7 @@ impl AbJoin {
         } else {
             let arrival = self.obj().clock().unwrap_or_else(gst::SystemClock::obtain);
             let now = arrival.time();
-            state.queue.push(Item::Buffer(Held { buffer, id: frame.id, serial, arrival: Some((arrival, now)) }));
+            state.queue.push(Item::Frame(WaitingFrame { buffer, id: frame.id, serial, arrival: Some((arrival, now)) }));
             self.notify(&mut state);
             let flow = state.flow.map_or(Ok(gst::FlowSuccess::Ok), Err);
             drop(state);
@@ -116,11 +113,11 @@ impl AbJoin {
         if let Some(b) = &known {
             self.compare(&from_a, b);
         }
-        if let Some((design, a)) = shared_out.zip(from_a.a.as_deref()) {
-            self.take_alone(Arm::A, a, from_a.truth.as_deref(), design);
+        if let Some((design, a)) = design.zip(from_a.a.as_deref()) {
+            self.count_alone(Arm::A, a, from_a.truth.as_deref(), design);
         }
         if is_out {
-            self.tell(News::BIsOut);
+            self.queue_event(TrialEvent::BIsOut);
         }
         if due {
             self.post_report();
@@ -128,52 +125,53 @@ impl AbJoin {
         flow
     }
 
-    /// Whether it shows just now that b has left the trial: it has ended while a goes on, or not spoken for long.
-    fn b_is_out(&self, state: &mut State, frame: &Frame, name: &Name) -> bool {
+    /// Returns whether this frame shows that b has left the trial: b has ended while a goes on, or has been silent for
+    /// long.
+    fn b_is_out(&self, state: &mut State, frame: &Frame, key: &FrameKey) -> bool {
         state.silence += 1;
         let left = state.pairing.b_has_ended() && frame.arms == Arms::A;
-        // A frame that leaked before b's end may still be under way on a.
-        if left && state.silence < MOST_SILENT && !state.pairing.is_dropped(name) {
-            state.silence = MOST_SILENT;
+        // A frame that leaked before b's end may still be on its way through a.
+        if left && state.silence < MAX_SILENCE && !state.pairing.is_dropped(key) {
+            state.silence = MAX_SILENCE;
             return true;
         }
-        state.silence == MOST_SILENT
+        state.silence == MAX_SILENCE
     }
 
     fn read_a(&self, state: &State, buffer: &mut gst::Buffer) -> (Frame, FromA) {
         let frame = match AndonFrameMeta::get(buffer) {
             Some(frame) => frame,
             None => {
-                // No abtee has named it: both arms may have it, and time will tell.
+                // No abtee has named its arms, so both may have it.
                 let buffer = buffer.make_mut();
                 let frame = Frame { arms: Arms::AB, ..state.context.identify(buffer) };
                 AndonFrameMeta::set(buffer, frame.clone());
                 frame
             }
         };
-        let name = Name { id: Some((frame.run, frame.id)), pts_ns: buffer.pts().map(|t| t.nseconds()) };
+        let key = FrameKey { id: Some((frame.run, frame.id)), pts_ns: buffer.pts().map(|t| t.nseconds()) };
         let a = read_any(buffer, Arm::A, state.sizes[0]);
         let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
-        (frame, FromA { name, a, truth })
+        (frame, FromA { key, a, truth })
     }
 
-    /// Waits until one more frame may wait here. With `wait=-1` that could be for ever: then the oldest goes on alone.
+    /// Waits until there is room for one more frame. With `wait=-1`, which could be for ever, the oldest goes on alone.
     pub(super) fn wait_for_room(&self, state: &mut MutexGuard<'_, State>, wait: i64) -> Result<(), gst::FlowError> {
         loop {
             if state.flushing || !state.running {
                 return Err(gst::FlowError::Flushing);
             }
-            // Without a queue every frame finds out for itself.
+            // Without a queue each push returns its own error.
             if let Some(error) = state.flow.filter(|_| wait != 0) {
                 return Err(error);
             }
-            // Once nobody waits any more, what still does goes first.
+            // After a change to `wait=0`, the frames in the queue go first.
             let drained = state.queue.is_empty() && !state.busy;
             if if wait == 0 { drained } else { !state.queue.is_full() } {
                 return Ok(());
             }
             if wait < 0
-                && let Some(Item::Buffer(Held { serial: Some(serial), .. })) = state.queue.front()
+                && let Some(Item::Frame(WaitingFrame { serial: Some(serial), .. })) = state.queue.front()
             {
                 let serial = *serial;
                 if !state.pairing.is_ready(serial) {
@@ -194,23 +192,23 @@ impl AbJoin {
         state.last_out = state.last_out.max(Some(id));
     }
 
-    /// One step of the source task: what waits goes on when b has spoken or the time is up.
+    /// One step of the source task: the next item goes on when its result has come or its time is up.
     fn step(&self) {
         let mut state = self.state.lock();
         let item = loop {
             if state.flushing || !state.running {
                 drop(state);
-                // Only a pad that is flushing gets here, and then there may be no task any more.
+                // The pad is flushing, and its task may be gone.
                 let _ = self.src.pause_task();
                 return;
             }
             match self.until(&state) {
-                Due::Now => break state.queue.pop().expect("something is due"),
+                Due::Now => break state.queue.pop().expect("an item is due"),
                 Due::Sometime => self.changed.wait(&mut state),
                 Due::At(alarm) => {
                     state.alarm = Some(alarm.clone());
                     MutexGuard::unlocked(&mut state, || {
-                        // Whether it was time or somebody woke it, all is looked at anew.
+                        // The loop looks again, whether the time is up or another thread has woken it.
                         let _ = alarm.wait();
                     });
                     state.alarm = None;
@@ -219,10 +217,10 @@ impl AbJoin {
         };
         state.busy = true;
         let item = match item {
-            Item::Buffer(held) => {
-                self.put_out(&mut state, held.id);
-                let b = held.serial.and_then(|serial| state.pairing.leave(serial));
-                let mut buffer = held.buffer;
+            Item::Frame(frame) => {
+                self.put_out(&mut state, frame.id);
+                let b = frame.serial.and_then(|serial| state.pairing.leave(serial));
+                let mut buffer = frame.buffer;
                 if let Some(b) = b {
                     AndonInferenceMeta::set(buffer.make_mut(), fitted(&b, state.sizes[0]));
                 }
@@ -257,7 +255,7 @@ impl AbJoin {
     fn until(&self, state: &State) -> Due {
         let (serial, arrival) = match state.queue.front() {
             None => return Due::Sometime,
-            Some(Item::Buffer(Held { serial: Some(serial), arrival, .. })) => (*serial, arrival),
+            Some(Item::Frame(WaitingFrame { serial: Some(serial), arrival, .. })) => (*serial, arrival),
             Some(_) => return Due::Now,
         };
         let wait = self.settings().wait;
@@ -273,14 +271,14 @@ impl AbJoin {
 
     pub(super) fn event_src(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Reconfigure {
-            // Something new is linked: frames may go on again.
+            // A new element is linked, so frames may go on again.
             let mut state = self.state.lock();
             state.flow = state.flow.filter(|f| *f != gst::FlowError::NotLinked);
         }
         self.sink_a.push_event(event)
     }
 
-    /// Pushes an event whose turn has come; `push` is held.
+    /// Pushes an event whose turn has come. The caller holds `push`.
     fn push_serialized(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos {
             self.state.lock().a_ended = true;
@@ -300,7 +298,7 @@ impl AbJoin {
                 self.notify(&mut state);
                 drop(state);
                 let done = self.src.push_event(event);
-                // Downstream is flushing, so what the task is pushing comes back.
+                // Downstream is flushing, so the push of the task returns.
                 let _ = self.src.pause_task();
                 return done;
             }
@@ -334,7 +332,7 @@ impl AbJoin {
             _ => match state.context.observe(&event) {
                 Some(Ok(AndonEvent::Split(split))) => {
                     state.design = design_of(&split);
-                    state.is_shadow = split.mode == "shadow";
+                    state.is_shadow = split.mode == TeeMode::Shadow;
                     state.silence = 0;
                 }
                 Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
@@ -359,23 +357,17 @@ impl AbJoin {
     }
 }
 
-/// When what waits first may go on.
+/// When the next item may go on.
 enum Due {
+    /// Now.
     Now,
+    /// At the time of the alarm, or earlier if woken.
     At(gst::SingleShotClockId),
+    /// When woken.
     Sometime,
 }
 
-/// By what design abtee shares parts out; none where it does not.
-pub(super) fn design_of(split: &Split) -> Option<Design> {
-    match (&*split.mode, &*split.key) {
-        ("split", "part") => Some(Design::Split { weight: split.weight }),
-        ("split", _) => Some(Design::Rollout),
-        _ => None,
-    }
-}
-
-/// The outcome in pixels of a frame of `size`.
+/// Returns the result in pixels of a frame of `size`.
 fn fitted(b: &Arc<Inference>, size: [u32; 2]) -> Arc<Inference> {
     if size == b.frame || size.contains(&0) || b.frame.contains(&0) {
         return b.clone();

@@ -1,34 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Arm b's own thread: what it hands on, and what happens when b fails.
+//! Arm b's own thread: what it pushes, and what happens when b fails.
 
 use std::ops::ControlFlow;
 
 use andon_core::result::Arm;
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{
-    branch::Item,
-    imp::{AbTee, CAT},
-    settings::Rule,
-};
+use super::{CAT, imp::AbTee, queue_b::Item, settings::Rule};
 use crate::meta::{event::AndonEvent, message};
 
 impl AbTee {
     /// One step of arm b's thread.
     fn b_step(&self) {
-        let Some(item) = self.branch.pop() else {
-            // Only a pad that is being deactivated gets here, and then there may be no task any more.
+        let Some(item) = self.queue_b.pop() else {
+            // The pad is being deactivated, and its task may be gone.
             let _ = self.src_b.pause_task();
             return;
         };
         match item {
             Item::Buffer(buffer, run, id) => {
-                if self.branch.is_behind() {
+                if self.queue_b.is_behind() {
                     self.counts.late_b.one();
                 }
                 if let Err(error) = self.src_b.push(buffer) {
-                    self.b_answered(error);
-                    if !self.branch.is_out() {
+                    self.b_refused(error);
+                    if !self.queue_b.is_out() {
                         self.src_b.push_event(AndonEvent::Dropped { run, frame_ids: vec![id] }.to_event());
                     }
                 }
@@ -38,26 +34,26 @@ impl AbTee {
             }
             Item::Event(event) => self.b_event(event),
             Item::Revive => {
-                if self.branch.revive() {
+                if self.queue_b.revive() {
                     self.replay();
                 }
             }
         }
-        self.branch.done();
+        self.queue_b.done();
     }
 
     fn b_event(&self, event: gst::Event) {
         match event.type_() {
             gst::EventType::StreamStart | gst::EventType::FlushStop => {
-                self.branch.revive();
+                self.queue_b.revive();
             }
-            gst::EventType::Caps if self.branch.revive() => self.replay(),
+            gst::EventType::Caps if self.queue_b.revive() => self.replay(),
             _ => {}
         }
         self.src_b.push_event(event);
     }
 
-    /// Tells arm b again all that the stream has said of itself: it had been given EOS.
+    /// Pushes the sticky events to arm b again, because it has got EOS since.
     fn replay(&self) {
         self.sink.sticky_events_foreach(|event| {
             if event.type_() != gst::EventType::Eos {
@@ -69,14 +65,14 @@ impl AbTee {
             }
             ControlFlow::Continue(gst::EventForeachAction::Keep)
         });
-        let told = self.state.lock().told.as_ref().map(Rule::to_event);
-        if let Some(event) = told {
-            self.src_b.push_event(event);
+        let announced = self.state.lock().announced.as_ref().map(Rule::to_split);
+        if let Some(split) = announced {
+            self.src_b.push_event(AndonEvent::Split(split).to_event());
         }
     }
 
-    /// Arm b did not take a frame: out it goes, unless it is only flushing or not linked.
-    pub(super) fn b_answered(&self, error: gst::FlowError) {
+    /// Takes arm b out because it has refused a frame, unless it is only flushing or not linked.
+    pub(super) fn b_refused(&self, error: gst::FlowError) {
         if error == gst::FlowError::Flushing {
             return;
         }
@@ -84,8 +80,8 @@ impl AbTee {
         if error == gst::FlowError::NotLinked {
             return;
         }
-        // A frame that came in at the same moment finds b out already.
-        let Some(waiting) = self.branch.fail() else { return };
+        // Arm b's thread and the streaming thread may both see b fail.
+        let Some(waiting) = self.queue_b.fail() else { return };
         self.counts.to_b.less(waiting);
         self.counts.refused.more(waiting);
         gst::warning!(CAT, imp = self, "arm b is out: {error}");
@@ -110,7 +106,7 @@ impl AbTee {
             return Err(gst::loggable_error!(CAT, "abtee only pushes"));
         }
         if active {
-            self.branch.start();
+            self.queue_b.start();
             let this = self.obj().downgrade();
             pad.start_task(move || {
                 if let Some(this) = this.upgrade() {
@@ -118,7 +114,7 @@ impl AbTee {
                 }
             })?;
         } else {
-            self.branch.stop();
+            self.queue_b.stop();
             pad.stop_task()?;
         }
         Ok(())

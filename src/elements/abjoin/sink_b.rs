@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The way of arm b: what it said is kept, its frames are not, unless they are its alone.
+//! Arm b: its results are kept, and of its frames only those that a does not get.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use andon_core::result::{Arm, Arms, Frame, Inference};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
-    imp::{AbJoin, CAT, size_of},
-    line::design_of,
-    pairing::{FromA, Match, Name},
-    waiting::Held,
+    CAT,
+    imp::AbJoin,
+    pairing::{FrameKey, FromA, Match},
+    queue::WaitingFrame,
+    state::{design_of, size_of},
 };
 use crate::meta::{
     AndonFrameMeta, AndonInferenceMeta,
@@ -18,17 +19,17 @@ use crate::meta::{
     read_any,
 };
 
-/// Outcomes that came late and wait for a's thread; more than that only where a stands still.
-const MOST_LATE: usize = 1024;
+/// `andon/late` events that wait for a's thread. There are more only if a stands still.
+const MAX_LATE: usize = 1024;
 
-/// Ids of frames of b that went on last, by which a frame that comes again over a is known.
-const MOST_RECENT: usize = 64;
+/// Ids of b's last frames, by which a frame that comes again over a is known.
+const MAX_RECENT: usize = 64;
 
 impl AbJoin {
     pub(super) fn chain_b(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let frame = AndonFrameMeta::get(&buffer);
         let size = self.state.lock().sizes[1];
-        let b = outcome_of_b(&buffer, size);
+        let b = result_of_b(&buffer, size);
         if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
             let design = {
                 let state = self.state.lock();
@@ -36,43 +37,43 @@ impl AbJoin {
             };
             if let Some((design, b)) = design.zip(b.as_deref()) {
                 let truth = AndonInferenceMeta::get(&buffer, Arm::Truth);
-                self.take_alone(Arm::B, b, truth.as_deref(), design);
+                self.count_alone(Arm::B, b, truth.as_deref(), design);
             }
             if let Some(b) = b {
                 AndonInferenceMeta::set(buffer.make_mut(), b);
             }
             return self.push_b(buffer, frame);
         }
-        // An identity that does not name arm b was given after abtee's was lost.
+        // An identity that does not name arm b is not from abtee, whose identity an element has lost.
         let id = frame.filter(|f| f.arms.expects(Arm::B)).map(|f| (f.run, f.id));
-        let name = Name { id, pts_ns: buffer.pts().map(|t| t.nseconds()) };
+        let key = FrameKey { id, pts_ns: buffer.pts().map(|t| t.nseconds()) };
         drop(buffer);
         let mut state = self.state.lock();
         if state.flushing || !state.running {
             return Ok(gst::FlowSuccess::Ok);
         }
         state.silence = 0;
-        let matched = state.pairing.b_came(name, b.clone());
+        let matched = state.pairing.b_came(key, b.clone());
         match (matched, b) {
-            (Match::Held(serial, _), None) => {
+            (Match::Waiting(serial, _), None) => {
                 state.pairing.answer(serial, None);
             }
-            (Match::Held(serial, from_a), Some(b)) => {
-                // Whom b has passed over need not wait for the comparison.
+            (Match::Waiting(serial, from_a), Some(b)) => {
+                // Frames that b has passed over need not wait for the comparison.
                 self.notify(&mut state);
                 drop(state);
-                // Compared before the frame goes on, so that the score at EOS has every frame that came before it.
+                // Compared before the frame goes on, so that the report at EOS has every frame that came before it.
                 self.compare(&from_a, &b);
                 state = self.state.lock();
                 if !state.pairing.answer(serial, Some(b.clone())) {
                     drop(state);
-                    self.tell_late(&from_a, &b);
+                    self.queue_late(&from_a, &b);
                     return Ok(gst::FlowSuccess::Ok);
                 }
             }
             (Match::Late(from_a), Some(b)) => {
                 drop(state);
-                self.tell_late(&from_a, &b);
+                self.queue_late(&from_a, &b);
                 self.compare(&from_a, &b);
                 return Ok(gst::FlowSuccess::Ok);
             }
@@ -82,34 +83,34 @@ impl AbJoin {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    /// Leaves an outcome for a's thread to send down.
-    fn tell_late(&self, from_a: &FromA, b: &Inference) {
-        let Some((run, frame_id)) = from_a.name.id else { return };
-        let late = Late { run, frame_id, pts_ns: from_a.name.pts_ns, json: b.to_json() };
+    /// Queues an `andon/late` event for a's thread to push.
+    fn queue_late(&self, from_a: &FromA, b: &Inference) {
+        let Some((run, frame_id)) = from_a.key.id else { return };
+        let late = Late { run, frame_id, pts_ns: from_a.key.pts_ns, json: b.to_json() };
         let event = AndonEvent::Late(late).to_event();
         let mut state = self.state.lock();
         if state.flushing || !state.running {
             return;
         }
         state.late.push_back(event);
-        if state.late.len() > MOST_LATE {
+        if state.late.len() > MAX_LATE {
             state.late.pop_front();
             state.late_lost += 1;
         }
     }
 
-    /// A frame that only b was given goes on from here. Its flow is answered, for here b is the line.
+    /// Pushes a frame that only b got. The flow return is downstream's, because b is the line here.
     fn push_b(&self, buffer: gst::Buffer, frame: &Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
         let wait = self.settings().wait;
         let mut state = self.state.lock();
         self.wait_for_room(&mut state, wait)?;
         state.b_alone += 1;
         state.recent_b.push_back(frame.id);
-        if state.recent_b.len() > MOST_RECENT {
+        if state.recent_b.len() > MAX_RECENT {
             state.recent_b.pop_front();
         }
         if wait != 0 {
-            state.queue.insert(Held { buffer, id: frame.id, serial: None, arrival: None });
+            state.queue.insert(WaitingFrame { buffer, id: frame.id, serial: None, arrival: None });
             self.notify(&mut state);
             return Ok(gst::FlowSuccess::Ok);
         }
@@ -127,7 +128,7 @@ impl AbJoin {
         let mut state = self.state.lock();
         match event.view() {
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
-                // What was flushed before it came is not told again.
+                // A design that was flushed on its way does not come again.
                 state.design_of_b = None;
                 state.pairing.b_begins();
             }
@@ -138,7 +139,7 @@ impl AbJoin {
                 self.notify(&mut state);
                 drop(state);
                 if after_a {
-                    // What b still said after a's last word is in this one.
+                    // This report has the results that came from b after a's end.
                     self.post_last_report();
                 }
             }
@@ -156,8 +157,8 @@ impl AbJoin {
     }
 }
 
-/// What arm b said: its own meta, else what somebody else's model left, unless that is arm a's mirrored.
-fn outcome_of_b(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
+/// Returns arm b's result: its own meta, or the metas of other people's elements, unless those mirror arm a.
+fn result_of_b(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
     if let Some(own) = AndonInferenceMeta::get(buffer, Arm::B) {
         return Some(own);
     }

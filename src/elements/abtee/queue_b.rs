@@ -1,68 +1,68 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The short queue before arm b: frames leak when it is full, events never do, and whoever waits can be woken.
+//! The short queue in front of arm b. Frames leak when it is full, events never do, and every wait can be woken.
 
 use std::{collections::VecDeque, time::Duration};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use uuid::Uuid;
 
-/// Items beyond which events are thinned out: b has not moved for long.
+/// Items beyond which events are thinned out, because b has not moved for long.
 const MOST_ITEMS: usize = 256;
 
-/// Leaked frames that are named in one announcement; beyond it the oldest are not named any more.
+/// Leaked frames that one announcement names. Beyond them the oldest are left out.
 const MOST_NAMED: usize = 4096;
 
-/// How long a frame may lie before arm b's thread finds it by itself.
-const AT_LATEST: Duration = Duration::from_millis(100);
+/// The longest time for which a frame stays in the queue before arm b's thread looks by itself.
+const MAX_DELAY: Duration = Duration::from_millis(100);
 
-/// What goes down arm b, in the order of the stream.
+/// An item that goes down arm b, in the order of the stream.
 #[derive(Debug)]
-pub enum Item {
-    /// A frame, and who it is.
+pub(super) enum Item {
+    /// A frame, its run and its id.
     Buffer(gst::Buffer, Uuid, u64),
     /// A serialized event.
     Event(gst::Event),
-    /// Frames that leaked since the item before.
+    /// The run and the ids of frames that leaked after the item before.
     Dropped(Uuid, Vec<u64>),
-    /// Something new is linked: tell it all that the stream has said of itself.
+    /// A new element is linked, which needs the sticky events of the stream.
     Revive,
 }
 
 /// Whether a frame may go to arm b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// It may.
+pub(super) enum Room {
+    /// The frame may go to arm b.
     Yes,
-    /// It leaks.
+    /// The frame leaks.
     Full,
-    /// Arm b has failed, or is not wanted any more.
+    /// Arm b has failed, or the mode needs it no longer.
     Out,
-    /// Flushing or stopped: nothing may go anywhere.
+    /// The element is flushing or stopped, and no frame may go anywhere.
     Flushing,
 }
 
-/// The queue and who is using arm b just now.
+/// The queue, and whether a thread is pushing to arm b.
 #[derive(Debug, Default)]
-pub struct Branch {
+pub(super) struct QueueB {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// What waits for arm b's thread.
+    /// Items that wait for arm b's thread.
     items: VecDeque<Item>,
     /// How many of them are frames.
     buffers: usize,
-    /// Somebody is pushing on the pad.
+    /// A thread is pushing on the pad.
     busy: bool,
-    /// Between flush-start and flush-stop.
+    /// The pad is between flush-start and flush-stop.
     flushing: bool,
     /// The pad is active.
     running: bool,
-    /// Arm b has failed and takes no frames until the stream begins anew.
+    /// Arm b has failed and gets no frames until the stream begins anew.
     out: bool,
-    /// Events that were thinned out.
+    /// The number of events that were thinned out.
     thinned: u64,
 }
 
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// Keeps frames and, of every kind of sticky event, the last: what a branch must know when it wakes.
+    /// Keeps the frames and the last of every kind of sticky event, which is all that arm b needs when it wakes.
     fn thin(&mut self) {
         let before = self.items.len();
         let mut kept: VecDeque<Item> = VecDeque::with_capacity(before);
@@ -122,39 +122,39 @@ fn same_kind(a: &gst::Event, b: &gst::Event) -> bool {
     a.type_() == b.type_() && a.structure().map(|s| s.name()) == b.structure().map(|s| s.name())
 }
 
-impl Branch {
-    /// Begins, with nothing in the queue.
-    pub fn start(&self) {
+impl QueueB {
+    /// Starts with an empty queue.
+    pub(super) fn start(&self) {
         *self.state.lock() = State { running: true, ..State::default() };
     }
 
-    /// Ends; everybody who waits is sent away.
-    pub fn stop(&self) {
+    /// Stops, and ends every wait.
+    pub(super) fn stop(&self) {
         let mut state = self.state.lock();
         state.clear();
         state.running = false;
         self.changed.notify_all();
     }
 
-    /// Empties the queue; everybody who waits on the streaming thread is sent away.
-    pub fn flush_start(&self) {
+    /// Empties the queue, and ends the waits of the streaming thread.
+    pub(super) fn flush_start(&self) {
         let mut state = self.state.lock();
         state.clear();
         state.flushing = true;
         self.changed.notify_all();
     }
 
-    /// Takes frames again, after `event` has gone down.
-    pub fn flush_stop(&self, event: gst::Event) {
+    /// Takes frames again, after `event`.
+    pub(super) fn flush_stop(&self, event: gst::Event) {
         let mut state = self.state.lock();
         state.flushing = false;
         state.push(Item::Event(event));
         self.changed.notify_all();
     }
 
-    /// Whether there is room for one more frame. `limits` answers whether the queue leaks and how many frames may
-    /// wait; while it does not leak, this waits.
-    pub fn room(&self, limits: impl Fn() -> (bool, usize)) -> Room {
+    /// Returns whether there is room for one more frame. `limits` returns whether the queue leaks and how many frames
+    /// may wait in it. A queue that does not leak makes this call wait.
+    pub(super) fn room(&self, limits: impl Fn() -> (bool, usize)) -> Room {
         let mut state = self.state.lock();
         loop {
             if state.is_flushing() {
@@ -174,14 +174,14 @@ impl Branch {
         }
     }
 
-    /// Wakes whoever waits: the limits have changed, or there is something that was only [put](Branch::put).
-    pub fn wake(&self) {
+    /// Wakes all threads that wait, after a change of the limits or a [put](QueueB::put).
+    pub(super) fn wake(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
     }
 
-    /// Appends an item, unless flushing.
-    pub fn push(&self, item: Item) {
+    /// Appends an item and wakes arm b's thread, unless flushing.
+    pub(super) fn push(&self, item: Item) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.push(item);
@@ -189,17 +189,17 @@ impl Branch {
         }
     }
 
-    /// Appends an item for which arm b's thread is not woken, unless flushing: [`Branch::wake`] it when arm a has let go
-    /// of the frame. It comes by itself after [`AT_LATEST`], should a wait for b.
-    pub fn put(&self, item: Item) {
+    /// Appends an item without waking arm b's thread, unless flushing: call [`QueueB::wake`] when arm a has let go of
+    /// the frame. The thread looks by itself after [`MAX_DELAY`], in case a waits for b.
+    pub(super) fn put(&self, item: Item) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.push(item);
         }
     }
 
-    /// Notes that a frame leaked, to be told in its place.
-    pub fn leak(&self, run: Uuid, id: u64) {
+    /// Appends that a frame leaked, unless flushing.
+    pub(super) fn leak(&self, run: Uuid, id: u64) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
             state.leak(run, id);
@@ -207,8 +207,8 @@ impl Branch {
         }
     }
 
-    /// Waits for the next item and has arm b until [`Branch::done`]; none when stopped.
-    pub fn pop(&self) -> Option<Item> {
+    /// Waits for the next item and takes arm b until [`QueueB::done`]. Returns `None` when stopped.
+    pub(super) fn pop(&self) -> Option<Item> {
         let mut state = self.state.lock();
         loop {
             if !state.running {
@@ -222,13 +222,13 @@ impl Branch {
                 self.changed.notify_all();
                 return Some(item);
             }
-            self.changed.wait_for(&mut state, AT_LATEST);
+            self.changed.wait_for(&mut state, MAX_DELAY);
         }
     }
 
-    /// Waits until all that was queued has gone down, and has arm b until [`Branch::done`] where the answer is
-    /// [`Room::Yes`]. Stops waiting, with [`Room::Out`], when b fails or is not `wanted` any more.
-    pub fn claim(&self, wanted: impl Fn() -> bool) -> Room {
+    /// Waits until the queue is empty, and takes arm b until [`QueueB::done`] if it returns [`Room::Yes`]. Returns
+    /// [`Room::Out`] when b fails or is no longer `wanted`.
+    pub(super) fn claim(&self, wanted: impl Fn() -> bool) -> Room {
         let mut state = self.state.lock();
         loop {
             if state.is_flushing() {
@@ -248,14 +248,15 @@ impl Branch {
         }
     }
 
-    /// Gives arm b back.
-    pub fn done(&self) {
+    /// Releases arm b.
+    pub(super) fn done(&self) {
         self.state.lock().busy = false;
         self.changed.notify_all();
     }
 
-    /// Marks arm b as failed; answers how many frames waited, which it will never see. None where it had failed already.
-    pub fn fail(&self) -> Option<u64> {
+    /// Marks arm b as failed. Returns the number of frames that waited and that b does not get, or `None` if b had
+    /// failed before.
+    pub(super) fn fail(&self) -> Option<u64> {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.out, true) {
             return None;
@@ -266,24 +267,24 @@ impl Branch {
         Some(waiting)
     }
 
-    /// Marks arm b as good again; answers whether it was out.
-    pub fn revive(&self) -> bool {
+    /// Marks arm b as working again, and returns whether it was out.
+    pub(super) fn revive(&self) -> bool {
         std::mem::take(&mut self.state.lock().out)
     }
 
-    /// Whether a frame came in after the one that arm b has just taken up.
-    pub fn is_behind(&self) -> bool {
+    /// Returns whether a frame has come in after the one that arm b has just begun.
+    pub(super) fn is_behind(&self) -> bool {
         self.state.lock().items.iter().any(|i| matches!(i, Item::Buffer(..) | Item::Dropped(..)))
     }
 
-    /// Whether arm b has failed.
-    pub fn is_out(&self) -> bool {
+    /// Returns whether arm b has failed.
+    pub(super) fn is_out(&self) -> bool {
         self.state.lock().out
     }
 
-    /// Frames that wait, and events that were thinned out.
-    pub fn levels(&self) -> (u64, u64) {
-        let state: MutexGuard<'_, State> = self.state.lock();
+    /// Returns the number of frames that wait, and of events that were thinned out.
+    pub(super) fn levels(&self) -> (u64, u64) {
+        let state = self.state.lock();
         (state.buffers as u64, state.thinned)
     }
 }
@@ -292,39 +293,39 @@ impl Branch {
 mod tests {
     use super::*;
 
-    fn branch() -> Branch {
+    fn queue() -> QueueB {
         gst::init().unwrap();
-        let branch = Branch::default();
-        branch.start();
-        branch
+        let queue = QueueB::default();
+        queue.start();
+        queue
     }
 
     #[test]
-    fn leaked_frames_are_told_together_and_in_their_place() {
-        let branch = branch();
+    fn leaked_frames_are_announced_together_and_in_their_place() {
+        let queue = queue();
         let run = Uuid::nil();
-        branch.push(Item::Buffer(gst::Buffer::new(), run, 0));
-        assert_eq!(branch.room(|| (true, 1)), Room::Full);
-        branch.leak(run, 1);
-        branch.leak(run, 2);
-        assert!(matches!(branch.pop(), Some(Item::Buffer(..))));
-        assert_eq!(branch.room(|| (true, 1)), Room::Yes);
-        branch.push(Item::Buffer(gst::Buffer::new(), run, 3));
-        branch.done();
-        assert!(matches!(branch.pop(), Some(Item::Dropped(_, ids)) if ids == [1, 2]));
+        queue.push(Item::Buffer(gst::Buffer::new(), run, 0));
+        assert_eq!(queue.room(|| (true, 1)), Room::Full);
+        queue.leak(run, 1);
+        queue.leak(run, 2);
+        assert!(matches!(queue.pop(), Some(Item::Buffer(..))));
+        assert_eq!(queue.room(|| (true, 1)), Room::Yes);
+        queue.push(Item::Buffer(gst::Buffer::new(), run, 3));
+        queue.done();
+        assert!(matches!(queue.pop(), Some(Item::Dropped(_, ids)) if ids == [1, 2]));
     }
 
     #[test]
-    fn a_branch_that_never_moves_keeps_a_bounded_queue_and_the_last_of_every_sticky_event() {
-        let branch = branch();
+    fn a_queue_that_never_moves_is_bounded_and_keeps_the_last_of_every_sticky_event() {
+        let queue = queue();
         for k in 0..10_000_u32 {
             let name = if k % 2 == 0 { "even" } else { "odd" };
             let s = gst::Structure::builder(name).field("k", k).build();
-            branch.push(Item::Event(gst::event::CustomDownstreamSticky::new(s.clone())));
-            branch.push(Item::Event(gst::event::CustomDownstream::new(s)));
-            branch.leak(Uuid::nil(), k.into());
+            queue.push(Item::Event(gst::event::CustomDownstreamSticky::new(s.clone())));
+            queue.push(Item::Event(gst::event::CustomDownstream::new(s)));
+            queue.leak(Uuid::nil(), k.into());
         }
-        let mut state = branch.state.lock();
+        let mut state = queue.state.lock();
         assert!(state.items.len() <= MOST_ITEMS + 1);
         state.thin();
         let last: Vec<u32> = state
@@ -342,17 +343,17 @@ mod tests {
     fn who_waits_for_room_or_for_arm_b_looks_again_when_woken() {
         use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-        type Wait = fn(&Branch, &dyn Fn() -> bool) -> Room;
+        type Wait = fn(&QueueB, &dyn Fn() -> bool) -> Room;
         let ways: [(Wait, Room); 2] =
             [(|b, go| b.room(|| (go(), 1)), Room::Full), (|b, go| b.claim(|| !go()), Room::Out)];
         for (wait, answer) in ways {
-            let branch = branch();
-            branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
+            let queue = queue();
+            queue.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
             let (asked, changed) = (std::sync::Barrier::new(2), AtomicBool::new(false));
             std::thread::scope(|s| {
                 let waiting = s.spawn(|| {
                     let first = std::cell::Cell::new(true);
-                    wait(&branch, &|| {
+                    wait(&queue, &|| {
                         // The lock is held here, so what wakes comes after the wait has begun.
                         let now = changed.load(SeqCst);
                         if first.replace(false) {
@@ -363,7 +364,7 @@ mod tests {
                 });
                 asked.wait();
                 changed.store(true, SeqCst);
-                branch.wake();
+                queue.wake();
                 assert_eq!(waiting.join().unwrap(), answer);
             });
         }
@@ -371,38 +372,38 @@ mod tests {
 
     #[test]
     fn who_would_have_arm_b_alone_waits_for_what_is_queued_and_no_longer_than_b_is_wanted() {
-        let branch = branch();
-        assert_eq!(branch.claim(|| true), Room::Yes);
-        branch.done();
-        branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
-        assert_eq!(branch.claim(|| false), Room::Out, "a frame waits");
+        let queue = queue();
+        assert_eq!(queue.claim(|| true), Room::Yes);
+        queue.done();
+        queue.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
+        assert_eq!(queue.claim(|| false), Room::Out, "a frame waits");
         std::thread::scope(|s| {
-            let waiting = s.spawn(|| branch.claim(|| true));
-            assert!(matches!(branch.pop(), Some(Item::Buffer(..))));
-            branch.done();
+            let waiting = s.spawn(|| queue.claim(|| true));
+            assert!(matches!(queue.pop(), Some(Item::Buffer(..))));
+            queue.done();
             assert_eq!(waiting.join().unwrap(), Room::Yes);
         });
-        branch.done();
-        branch.fail();
-        assert_eq!(branch.claim(|| true), Room::Out, "b has failed");
-        branch.flush_start();
-        assert_eq!(branch.claim(|| true), Room::Flushing);
+        queue.done();
+        queue.fail();
+        assert_eq!(queue.claim(|| true), Room::Out, "b has failed");
+        queue.flush_start();
+        assert_eq!(queue.claim(|| true), Room::Flushing);
     }
 
     #[test]
     fn who_waits_for_room_is_sent_away_by_flush_stop_and_failure() {
         for (end, answer) in [
-            (Branch::flush_start as fn(&Branch), Room::Flushing),
-            (Branch::stop, Room::Flushing),
-            (|b: &Branch| assert_eq!((b.fail(), b.fail()), (Some(1), None)), Room::Out),
+            (QueueB::flush_start as fn(&QueueB), Room::Flushing),
+            (QueueB::stop, Room::Flushing),
+            (|b: &QueueB| assert_eq!((b.fail(), b.fail()), (Some(1), None)), Room::Out),
         ] {
-            let branch = branch();
-            branch.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
+            let queue = queue();
+            queue.push(Item::Buffer(gst::Buffer::new(), Uuid::nil(), 0));
             let asked = std::sync::Barrier::new(2);
             std::thread::scope(|s| {
                 let waiting = s.spawn(|| {
                     let first = std::cell::Cell::new(true);
-                    branch.room(|| {
+                    queue.room(|| {
                         // The lock is held here, so what ends the wait comes after it has begun.
                         if first.replace(false) {
                             asked.wait();
@@ -411,7 +412,7 @@ mod tests {
                     })
                 });
                 asked.wait();
-                end(&branch);
+                end(&queue);
                 assert_eq!(waiting.join().unwrap(), answer);
             });
         }

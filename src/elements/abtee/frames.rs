@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The streaming thread: by which rule a frame is handed out, and the events between frames.
+//! The streaming thread: the rule by which each frame is handed out, and the events between frames.
 
 use std::mem;
 
@@ -7,17 +7,20 @@ use andon_core::result::{Arm, Arms, Frame};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
-    Mode,
-    branch::{Item, Room},
-    imp::{AbTee, CAT},
-    memory::Copied,
+    CAT,
+    imp::AbTee,
+    key::place,
+    queue_b::{Item, Room},
     ramp::Step,
-    settings::Rule,
+    settings::Mode,
 };
-use crate::meta::{
-    AndonFrameMeta,
-    event::{AbDecision, AndonEvent, Split},
-    message,
+use crate::{
+    elements::memory::HeldBuffer,
+    meta::{
+        AndonFrameMeta,
+        event::{AbDecision, Act, AndonEvent},
+        message,
+    },
 };
 
 impl AbTee {
@@ -25,26 +28,27 @@ impl AbTee {
         self.counts.frames.one();
         let sent = mem::take(&mut self.state.lock().sent);
         for event in sent {
-            // As if it had come down the line: arm b may have to be told again.
+            // Stored as if it had come from upstream, because arm b may need it again.
             let _ = self.sink.store_sticky_event(&event);
             self.sink_event(event);
         }
-        // Read once: whatever changes meanwhile holds from the next frame on.
+        // Read once, so that a change of the settings takes effect with the next frame.
         let (rule, step) = self.settings().next();
         if let Some(step) = step {
-            self.tell_step(step);
+            self.announce_step(step);
         }
         let mut state = self.state.lock();
         let frame = state.context.identify(buffer.make_mut());
-        let is_news = state.told.as_ref() != Some(&rule);
-        if is_news {
-            state.told = Some(rule.clone());
+        let is_new = state.announced.as_ref() != Some(&rule);
+        if is_new {
+            state.announced = Some(rule.clone());
         }
-        let place = if rule.mode == Mode::Split { rule.key.place(&frame, &state.context.fields) } else { None };
+        let place = if rule.mode == Mode::Split { place(&rule.key, &frame, &state.context.fields) } else { None };
         drop(state);
-        if is_news {
-            self.branch.push(Item::Event(rule.to_event()));
-            self.src_a.push_event(rule.to_event());
+        if is_new {
+            let split = AndonEvent::Split(rule.to_split());
+            self.queue_b.push(Item::Event(split.to_event()));
+            self.src_a.push_event(split.to_event());
         }
         match rule.mode {
             Mode::A => self.push_a(buffer, frame, Arms::A),
@@ -52,8 +56,8 @@ impl AbTee {
                 let arms = self.shadow(&mut buffer, &frame)?;
                 let flow = self.push_a(buffer, frame, arms);
                 if arms == Arms::AB {
-                    // Only now, so that where cores or caches are short b does not run beside a.
-                    self.branch.wake();
+                    // Not earlier: b must not compete with a for cores and caches.
+                    self.queue_b.wake();
                 }
                 flow
             }
@@ -69,7 +73,7 @@ impl AbTee {
         }
     }
 
-    fn tell_step(&self, Step { number, of, weight }: Step) {
+    fn announce_step(&self, Step { number, of, weight }: Step) {
         let obj = self.obj();
         obj.notify("weight");
         let s = gst::Structure::builder("andon/ramp").field("step", number as u32).field("weight", weight).build();
@@ -83,7 +87,7 @@ impl AbTee {
         self.src_a.push(buffer).inspect_err(|_| self.counts.dropped_a.one())
     }
 
-    /// Queues a copy for arm b if it can take one; answers the arms that will judge the frame.
+    /// Queues a copy for arm b if it can take one, and returns the arms that will judge the frame.
     fn shadow(&self, buffer: &mut gst::Buffer, frame: &Frame) -> Result<Arms, gst::FlowError> {
         if !self.src_b.is_linked() {
             self.counts.refused.one();
@@ -91,10 +95,10 @@ impl AbTee {
         }
         let limits = || {
             let s = self.settings();
-            // A change of mode is not to wait for room either.
+            // A change of the mode ends the wait, too.
             (s.leaky || s.mode != Mode::Shadow, s.max_queue as usize)
         };
-        match self.branch.room(limits) {
+        match self.queue_b.room(limits) {
             Room::Flushing => return Err(gst::FlowError::Flushing),
             Room::Out => {
                 self.counts.refused.one();
@@ -102,50 +106,50 @@ impl AbTee {
             }
             Room::Full => {
                 self.counts.dropped_b.one();
-                self.branch.leak(frame.run, frame.id);
+                self.queue_b.leak(frame.run, frame.id);
                 return Ok(Arms::A);
             }
             Room::Yes => {}
         }
         mark(buffer, frame.clone(), Arms::AB);
-        let Some(copy) = self.copy(buffer) else {
+        let Some(held) = self.hold(buffer) else {
             gst::warning!(CAT, imp = self, "frame {}: its memory cannot be copied for arm b", frame.id);
             self.counts.refused.one();
             return Ok(Arms::A);
         };
         self.counts.to_b.one();
-        self.branch.put(Item::Buffer(copy, frame.run, frame.id));
+        self.queue_b.put(Item::Buffer(held, frame.run, frame.id));
         Ok(Arms::AB)
     }
 
-    fn copy(&self, buffer: &gst::BufferRef) -> Option<gst::Buffer> {
-        match self.state.lock().copier.copy(buffer)? {
-            Copied::Shallow(copy) => {
+    fn hold(&self, buffer: &gst::BufferRef) -> Option<gst::Buffer> {
+        match self.state.lock().holder.hold(buffer)? {
+            HeldBuffer::Shared(held) => {
                 self.counts.shallow_copies.one();
-                Some(copy)
+                Some(held)
             }
-            Copied::Deep(copy) => {
+            HeldBuffer::Copied(held) => {
                 self.counts.deep_copies.one();
-                Some(copy)
+                Some(held)
             }
         }
     }
 
-    /// Pushes on arm b from the streaming thread, and on arm a if b cannot have it.
+    /// Pushes on arm b from the streaming thread, or on arm a if b cannot take the frame.
     fn push_b_or_a(&self, mut buffer: gst::Buffer, frame: Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if self.src_b.is_linked() && !self.branch.is_out() {
-            // Held by the streaming thread alone and no longer than the push, so any memory may be shared.
+        if self.src_b.is_linked() && !self.queue_b.is_out() {
+            // Held for no longer than the push, so any memory may be shared.
             mark(&mut buffer, frame.clone(), Arms::B);
             let copy = buffer.copy();
-            match self.branch.claim(|| matches!(self.settings().mode, Mode::B | Mode::Split)) {
+            match self.queue_b.claim(|| matches!(self.settings().mode, Mode::B | Mode::Split)) {
                 Room::Flushing => return Err(gst::FlowError::Flushing),
                 Room::Yes => {
                     self.counts.to_b.one();
                     let flow = self.src_b.push(copy);
                     if let Err(error) = flow {
-                        self.b_answered(error);
+                        self.b_refused(error);
                     }
-                    self.branch.done();
+                    self.queue_b.done();
                     if flow.is_ok() {
                         return flow;
                     }
@@ -160,31 +164,31 @@ impl AbTee {
     pub(super) fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::FlushStart(_) => {
-                self.branch.flush_start();
+                self.queue_b.flush_start();
                 self.src_b.push_event(event.clone());
                 self.src_a.push_event(event)
             }
             gst::EventView::FlushStop(_) => {
-                self.branch.flush_stop(event.clone());
+                self.queue_b.flush_stop(event.clone());
                 self.src_a.push_event(event)
             }
             gst::EventView::StreamStart(_) => {
-                self.state.lock().told = None;
-                self.branch.push(Item::Event(event.clone()));
-                self.branch.push(Item::Event(AndonEvent::Arm(Arm::B).to_event()));
+                self.state.lock().announced = None;
+                self.queue_b.push(Item::Event(event.clone()));
+                self.queue_b.push(Item::Event(AndonEvent::Arm(Arm::B).to_event()));
                 let done = self.src_a.push_event(event);
                 self.src_a.push_event(AndonEvent::Arm(Arm::A).to_event());
                 done
             }
             _ => {
                 match self.state.lock().context.observe(&event) {
-                    // Of another abtee before this one: the arms are named here now.
+                    // From another abtee upstream. Each abtee names its own arms.
                     Some(Ok(AndonEvent::Arm(_))) => return true,
                     Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
                     _ => {}
                 }
                 if event.is_serialized() {
-                    self.branch.push(Item::Event(event.clone()));
+                    self.queue_b.push(Item::Event(event.clone()));
                 } else {
                     self.src_b.push_event(event.clone());
                 }
@@ -193,13 +197,13 @@ impl AbTee {
         }
     }
 
-    /// What travels up from arm a: a decision is for this element, all else for the line.
+    /// Takes a decision that comes up arm a, and passes all other events on.
     pub(super) fn src_a_event(&self, event: gst::Event) -> bool {
         match AndonEvent::parse(&event) {
             Some(Ok(AndonEvent::Decision(AbDecision { decision, act }))) => {
                 self.counts.decisions.one();
-                gst::info!(CAT, imp = self, "abjoin says {decision}, act={act}");
-                if act == "a" {
+                gst::info!(CAT, imp = self, "abjoin decides {}, act={}", decision.as_str(), act.as_str());
+                if act == Act::A {
                     self.set_mode(Mode::A);
                     self.obj().notify("mode");
                 }
@@ -218,22 +222,12 @@ impl AbTee {
         }
         self.sink.push_event(event)
     }
-}
 
-impl Rule {
-    /// What both arms are told of it.
-    pub(super) fn to_event(&self) -> gst::Event {
-        let Rule { mode, weight, key } = self;
-        AndonEvent::Split(Split { mode: mode.as_str().into(), weight: *weight, key: key.to_string() }).to_event()
-    }
-}
-
-/// Whether an event went down, as a flow: one that found the pad shut is no error of the stream's.
-pub(crate) fn flow_of(src: &gst::Pad, done: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
-    match done {
-        true => Ok(gst::FlowSuccess::Ok),
-        false if src.pad_flags().contains(gst::PadFlags::FLUSHING) => Err(gst::FlowError::Flushing),
-        false => Err(gst::FlowError::Error),
+    /// Counts an event that comes up arm b, which goes no further.
+    pub(super) fn src_b_event(&self, event: &gst::Event) -> bool {
+        self.counts.swallowed.one();
+        gst::log!(CAT, obj = self.src_b, "{:?} from arm b stops here", event.type_());
+        true
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reads the file of labels whenever it changes.
+//! Watches the file of labels, and takes its labels to the trial whenever it changes.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,11 +10,15 @@ use andon_statistics::trial::{MOST_AHEAD, Taken, Trial};
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::{super::imp::AbJoin, News, labels::Labels};
+use super::{
+    super::imp::AbJoin,
+    events::TrialEvent,
+    labels::{LabelError, Labels},
+};
 use crate::elements::watch::{Watched, watch};
 
 impl AbJoin {
-    /// Reads and watches the file that the property `labels` names; none else.
+    /// Reads and watches the file that the property `labels` names, and no longer the one before.
     pub(in super::super) fn watch_labels(&self) {
         let watched = self.rules().labels.map(PathBuf::from).and_then(|path| match self.watch_file(&path) {
             Ok(watched) => Some(watched),
@@ -22,12 +26,12 @@ impl AbJoin {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::OpenRead,
-                    ("{}: cannot be watched ({error}): make its folder, and set labels anew", path.display())
+                    ("{}: cannot be watched ({error}): make its folder, and set labels again", path.display())
                 );
                 None
             }
         });
-        let before = std::mem::replace(&mut *self.judging.watched.lock(), watched);
+        let before = std::mem::replace(&mut *self.judge.watched.lock(), watched);
         drop(before);
     }
 
@@ -46,35 +50,35 @@ impl AbJoin {
     }
 
     fn read_labels(&self, labels: &mut Labels) {
-        // The first line that is none, and how many.
-        let mut bad: (Option<String>, u64) = (None, 0);
+        // The first line that is no label, and the number of such lines.
+        let mut bad: (Option<LabelError>, u64) = (None, 0);
         let path = labels.path().to_path_buf();
-        let let_go = || self.judging.court.lock().trial.as_ref().map_or(0, Trial::let_go);
+        let let_go = || self.judge.state.lock().trial.as_ref().map_or(0, Trial::let_go);
         let let_go_before = let_go();
         let read = labels.read(|label| {
-            let mut court = self.judging.court.lock();
-            let Some(trial) = &mut court.trial else { return };
+            let mut state = self.judge.state.lock();
+            let Some(trial) = &mut state.trial else { return };
             let taken = label.and_then(|l| match trial.label(&l.id, l.verdict, &l.source) {
                 Taken::Unknown => {
                     trial.expect(&l.id, l.verdict, &l.source);
                     Ok(())
                 }
-                Taken::Nothing => Err(format!("'{}': a label is ok or ng, not {}", l.id, l.verdict)),
+                Taken::Nothing => Err(LabelError::Verdict { id: l.id, verdict: l.verdict }),
                 Taken::Tested | Taken::Shown => Ok(()),
             });
             if let Err(error) = taken {
-                court.bad_labels += 1;
+                state.bad_labels += 1;
                 bad.0.get_or_insert(error);
                 bad.1 += 1;
             }
         });
-        self.tell(News::Labelled);
+        self.queue_event(TrialEvent::Labelled);
         if let Err(error) = read {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Read,
                 (
-                    "{}: {error}: its labels do not count; set labels to a file of lines that can be read",
+                    "{}: {error}: its labels do not count: set labels to a file of lines that can be read",
                     path.display()
                 )
             );
@@ -93,8 +97,8 @@ impl AbJoin {
                 self,
                 gst::ResourceError::NoSpaceLeft,
                 (
-                    "{}: {lost} labels came too long before their parts and were let go, for only the last {MOST_AHEAD} are \
-                  kept: write labels when their parts come, or after",
+                    "{}: {lost} labels came too long before their parts and were dropped, because only the last {MOST_AHEAD} \
+                  are kept: write labels when their parts come, or after",
                     path.display()
                 )
             );

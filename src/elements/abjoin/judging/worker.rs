@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The judging thread: takes events to the trial, posts the judgement, and acts on it.
+
+use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
+
+use andon_core::result::{ModelId, Verdict};
+use andon_statistics::{
+    agreement::{Each, Seen},
+    judgement::{Decision, Design, LimitsError},
+    trial::{Taken, Wanted},
+};
+use gst::subclass::prelude::*;
+
+use super::{
+    super::{CAT, imp::AbJoin, report},
+    events::TrialEvent,
+    rules::Auto,
+    trial::TrialState,
+};
+
+/// How long the end of the stream waits for the last judgement.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the judging cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(in super::super) enum StartError {
+    /// `auto=full` without a store.
+    #[error("auto=full moves aliases: set store=STORE/NAME, or auto=abort")]
+    NoStore,
+    /// The limits make no sense.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// The system has no thread left.
+    #[error("no thread to judge with: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl AbJoin {
+    /// Begins to judge.
+    pub(in super::super) fn start_judging(&self) -> Result<(), StartError> {
+        let rules = self.rules();
+        if rules.auto == Auto::Full && rules.store.is_none() {
+            return Err(StartError::NoStore);
+        }
+        let judge = &self.judge;
+        {
+            let mut state = judge.state.lock();
+            *state = TrialState::default();
+            state.begin(&rules)?;
+        }
+        judge.events.open();
+        let (shared, weak) = (judge.clone(), self.obj().downgrade());
+        let work = move || {
+            let mut events = VecDeque::new();
+            while shared.events.take(&mut events) {
+                let Some(join) = weak.upgrade() else { return };
+                join.imp().judge_events(&mut events);
+            }
+        };
+        let worker = thread::Builder::new().name("andon-judge".into()).spawn(work)?;
+        *judge.worker.lock() = Some(worker);
+        self.watch_labels();
+        Ok(())
+    }
+
+    /// Ends the judging, after all events in the queue.
+    pub(in super::super) fn stop_judging(&self) {
+        let watched = self.judge.watched.lock().take();
+        drop(watched);
+        self.judge.events.close();
+        let worker = self.judge.worker.lock().take();
+        if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
+            // The panic hook has reported a panic of that thread.
+            let _ = worker.join();
+        }
+    }
+
+    /// Returns whether the judging has begun and not ended.
+    pub(in super::super) fn is_judging(&self) -> bool {
+        self.judge.events.is_open()
+    }
+
+    /// Begins a new trial of the same models.
+    pub(in super::super) fn reset_judging(&self) {
+        let rules = self.rules();
+        let mut state = self.judge.state.lock();
+        if state.trial.is_some()
+            && let Err(error) = state.begin(&rules)
+        {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+    }
+
+    /// Queues the events that follow from a frame. Streaming threads call it with the comparison locked, so that events
+    /// have one order.
+    pub(in super::super) fn queue_events(
+        &self,
+        seen: &mut Seen,
+        models: Option<Each<Arc<ModelId>>>,
+        frame: Option<TrialEvent>,
+        design: Design,
+    ) {
+        let events = &self.judge.events;
+        if let Some(ended) = seen.ended.take() {
+            events.put(TrialEvent::Ended(Box::new(ended)));
+        }
+        if let Some(models) = models {
+            events.put(TrialEvent::Models(models));
+        }
+        if let Some(frame) = frame {
+            events.put(frame);
+        }
+        for part in seen.parts.drain(..) {
+            events.put(TrialEvent::Paired(Box::new(part)));
+        }
+        for part in seen.alone.drain(..) {
+            events.put(TrialEvent::Alone(Box::new(part), design));
+        }
+    }
+
+    /// Queues any other event. Streaming threads may call it.
+    pub(in super::super) fn queue_event(&self, event: TrialEvent) {
+        self.judge.events.put(event);
+    }
+
+    /// Waits until all events in the queue have been judged, and the judgement posted.
+    pub(in super::super) fn settle(&self) {
+        if !self.is_judging_thread() {
+            self.judge.events.settle(PATIENCE);
+        }
+    }
+
+    /// Takes a label of a part, and returns whether the part is known.
+    pub(in super::super) fn label(&self, id: &str, verdict: &str, source: &str) -> bool {
+        let Ok(verdict) = verdict.parse::<Verdict>() else {
+            gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
+            return false;
+        };
+        // First the events in the queue, which may have closed the part just now.
+        self.settle();
+        if !self.is_judging() {
+            return false;
+        }
+        let taken = self.judge.state.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        match taken {
+            Some(Taken::Tested) => {
+                self.queue_event(TrialEvent::Labelled);
+                true
+            }
+            Some(Taken::Shown) => true,
+            Some(Taken::Unknown | Taken::Nothing) | None => false,
+        }
+    }
+
+    /// Returns whether the caller is the judging thread, as in a handler that answers its message at once.
+    fn is_judging_thread(&self) -> bool {
+        self.judge.worker.lock().as_ref().is_some_and(|w| w.thread().id() == thread::current().id())
+    }
+
+    fn judge_events(&self, events: &mut VecDeque<TrialEvent>) {
+        let mut reported = false;
+        let plan = self.rules().plan();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for event in events.drain(..) {
+            let mut state = self.judge.state.lock();
+            let is_same_model = state.is_same_model();
+            let Some(trial) = &mut state.trial else { continue };
+            match event {
+                TrialEvent::Paired(_) | TrialEvent::Alone(..) if is_same_model => {}
+                TrialEvent::Frame(status, latency_us) => trial.frame(status, latency_us),
+                TrialEvent::Paired(part) => wanted.extend(trial.paired(*part, plan)),
+                TrialEvent::Alone(part, design) => wanted.extend(trial.alone(*part, design, plan)),
+                TrialEvent::BIsOut => trial.b_is_out(),
+                TrialEvent::Reported => reported = true,
+                TrialEvent::Labelled => {}
+                TrialEvent::Models(models) => state.models = models,
+                TrialEvent::Ended(ended) => {
+                    drop(state);
+                    report::post_report(&*self.obj(), &ended);
+                    self.conclude(true);
+                    self.reset_judging();
+                }
+                TrialEvent::Reset => {
+                    drop(state);
+                    self.reset_judging();
+                }
+            }
+        }
+        for wanted in &wanted {
+            report::post_wanted(&*self.obj(), wanted);
+        }
+        self.conclude(reported);
+    }
+
+    /// Posts the judgement if it has changed or `anyway`, and acts on a new one.
+    fn conclude(&self, anyway: bool) {
+        let (ruling, models, due) = {
+            let mut state = self.judge.state.lock();
+            let Some(trial) = &state.trial else { return };
+            let decision = trial.decision();
+            let changed = decision != state.posted;
+            if !changed && !anyway {
+                return;
+            }
+            let mut ruling = trial.ruling();
+            if state.is_same_model() && decision == Decision::Hold {
+                ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
+            }
+            state.posted = decision;
+            (ruling, state.models.clone(), changed && decision != Decision::Hold)
+        };
+        let acted = if due { self.act(&ruling, &models) } else { None };
+        let acted = {
+            let mut state = self.judge.state.lock();
+            if acted.is_some() {
+                state.acted = acted;
+            }
+            state.acted.clone()
+        };
+        report::post_judgement(&*self.obj(), &ruling, &models, acted.as_deref());
+    }
+
+    /// Adds the statistics of the judgement to `stats`.
+    pub(in super::super) fn set_judging_stats(&self, s: &mut gst::Structure) {
+        let state = self.judge.state.lock();
+        s.set("decision", state.posted.as_str());
+        s.set("news-lost", self.judge.events.lost());
+        s.set("bad-labels", state.bad_labels);
+        if let Some(trial) = &state.trial {
+            let [tested, shown] = trial.labels();
+            for (name, value) in [
+                ("parts-seen-again", trial.seen_again),
+                ("labels-wanted", trial.wanted),
+                ("labels-tested", tested),
+                ("labels-shown", shown),
+                ("labels-unknown", trial.unknown),
+                ("labels-forgotten", trial.forgotten()),
+                ("labels-let-go", trial.let_go()),
+            ] {
+                s.set(name, value);
+            }
+        }
+    }
+}
