@@ -1,191 +1,53 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What `model.json` says of the graph's outputs: who reads them, and what makes a frame bad.
+//! What `model.json` says of the graph's outputs.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Manifest, Task};
+use super::{Decoder, FieldError, Head, Role, Rule, Task, decoder::BoxForm};
 
-/// How outputs are read. Shapes are those of one frame; L is the number of labels, N of candidates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decoder {
-    /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, a score of there being anything,
-    /// a score a label. Heads: detect, segment.
-    Yolov5,
-    /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score a
-    /// label. Heads: detect, segment, oriented.
-    Yolov8,
-    /// YOLOv7 with its own suppression: (N, 7): frame, corners, label, score.
-    Yolov7EndToEnd,
-    /// YOLOv10 and YOLO26: (1, N, 6): corners, score, label; nothing is suppressed. Heads: detect, segment, oriented.
-    YoloEndToEnd,
-    /// (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or, with `grid` false, in pixels.
-    Yolox,
-    /// A graph that suppresses itself: outputs of boxes, scores, labels and maybe their count. TensorFlow's and
-    /// torchvision's SSD, RT-DETR as its authors export it.
-    Ssd,
-    /// DETR: logits (1, N, L+1), the last for nothing, and boxes (1, N, 4): the best label of each.
-    Detr,
-    /// Deformable and RT-DETR, RF-DETR: logits (1, N, L or more) and boxes (1, N, 4), each score by itself; also
-    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports it. Heads: detect, segment.
-    Rtdetr,
-    /// (1, L): a score a label.
-    Classification,
-    /// (1, L, h, w): a score a label and pixel; (1, h, w) of integers: labels; (1, 1, h, w): a score of the last label.
-    Segmentation,
-    /// By output name: `pred_score`, `pred_label`, `anomaly_map`, `pred_mask`.
-    Anomalib,
-    /// (1, D): a vector.
-    Embedding,
-    /// Outputs are handed on as they are.
-    Raw,
-}
-
-impl Decoder {
-    /// What models with it are for; none for those that fit any task.
-    pub fn task(self) -> Option<Task> {
-        match self {
-            Decoder::Classification => Some(Task::Classification),
-            Decoder::Segmentation => Some(Task::Segmentation),
-            Decoder::Anomalib => Some(Task::Anomaly),
-            Decoder::Embedding => Some(Task::Embedding),
-            Decoder::Raw => None,
-            _ => Some(Task::Detection),
-        }
-    }
-
-    /// Whether it needs names for classes.
-    fn needs_labels(self) -> bool {
-        !matches!(self, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw)
-    }
-
-    /// The heads it can read.
-    fn heads(self) -> &'static [Head] {
-        match self {
-            Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
-            Decoder::Yolov5 | Decoder::Rtdetr => &[Head::Detect, Head::Segment],
-            _ => &[Head::Detect],
-        }
-    }
-}
-
-/// What a detector says of each thing beside its upright box.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Head {
-    /// Nothing more.
-    #[default]
-    Detect,
-    /// Which pixels: weights of prototype masks, which a second output holds.
-    Segment,
-    /// How it is turned.
-    Oriented,
-}
-
-/// How the four numbers of a box are to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BoxForm {
-    /// Left, top, right, bottom in pixels of the model's input.
-    Corners,
-    /// Left, top, right, bottom, 0..1 of the model's input.
-    CornersNormalised,
-    /// Top, left, bottom, right, 0..1 of the model's input, as TensorFlow has it.
-    CornersYFirstNormalised,
-    /// Centre, width, height in pixels of the model's input.
-    Centre,
-    /// Centre, width, height, 0..1 of the model's input.
-    CentreNormalised,
-}
-
-/// An output's name without what TensorFlow adds: `detection_boxes:0` is `detection_boxes`.
-pub fn plain(name: &str) -> &str {
-    name.strip_suffix(":0").unwrap_or(name)
-}
-
-/// Which of a decoder's outputs one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The one, of decoders that read one.
-    Main,
-    /// Boxes.
-    Boxes,
-    /// Scores, or logits of labels.
-    Scores,
-    /// Indices of labels.
-    Labels,
-    /// How many of the boxes mean anything.
-    Count,
-    /// Masks, or their prototypes.
-    Masks,
-    /// A map of anomaly scores.
-    Map,
-}
-
-impl Role {
-    /// The role that an output's name tells, by what exporters call them.
-    fn of(name: &str, decoder: Decoder) -> Option<Self> {
-        Some(match (decoder, plain(name)) {
-            (Decoder::Anomalib, "pred_score") => Role::Scores,
-            (Decoder::Anomalib, "pred_label") => Role::Labels,
-            (Decoder::Anomalib, "anomaly_map") => Role::Map,
-            (Decoder::Anomalib, "pred_mask") => Role::Masks,
-            (Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr, "detection_boxes" | "boxes" | "dets" | "pred_boxes") => {
-                Role::Boxes
-            }
-            (Decoder::Ssd, "detection_scores" | "scores") => Role::Scores,
-            (Decoder::Ssd, "detection_classes" | "labels" | "classes") => Role::Labels,
-            (Decoder::Ssd, "num_detections" | "num_dets" | "count") => Role::Count,
-            (Decoder::Detr | Decoder::Rtdetr, "logits" | "pred_logits" | "labels" | "scores") => Role::Scores,
-            (_, "masks" | "pred_masks" | "proto" | "protos") => Role::Masks,
-            _ => return None,
-        })
-    }
-}
-
-/// What makes probabilities of a classifier's outputs.
+/// How a classifier's outputs become probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
-    /// They are probabilities already.
+    /// The outputs are probabilities.
     None,
-    /// Labels exclude each other.
+    /// The labels exclude each other.
     Softmax,
-    /// Labels stand alone.
+    /// The labels are independent.
     Sigmoid,
 }
 
 /// One output of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// Its name in the graph.
+    /// The output's name in the graph.
     pub name: String,
-    /// How it is read; the same for all outputs of a model.
+    /// How the output is decoded: the same for all outputs of a model.
     pub decoder: Decoder,
-    /// Which of the decoder's outputs it is; without it, as its name or its place tells.
+    /// Which of the decoder's outputs this one is. The default follows from its name or its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Names of the classes, in the model's order; of the first output.
+    /// For the first output: the labels, in the model's order.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// What a detector says beside boxes; of the first output, as all that follows.
+    /// For the first output, as are all fields below: what a detector gives beside boxes.
     #[serde(default)]
     pub head: Head,
-    /// How boxes are told, where it is not the decoder's usual way.
+    /// What the four numbers of a box mean. The default is the decoder's usual form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<BoxForm>,
-    /// Class 0 is the background, which `labels` does not name.
+    /// Whether class 0 is the background, which `labels` does not name.
     #[serde(default)]
     pub background: bool,
-    /// YOLOX: boxes are in cells of its grids.
+    /// For YOLOX: whether boxes are in cells of its grids.
     #[serde(default = "yes")]
     pub grid: bool,
-    /// Of a classifier; without it, outputs that are not probabilities go through softmax. The rule any-label needs it.
-    /// Of a segmentation's one plane of scores: none for probabilities, else logits; without it the numbers tell.
+    /// For a classifier: how its outputs become probabilities. The default is softmax for outputs that are not
+    /// probabilities; the rule `any-label` needs an explicit value. For a segmentation with one plane of scores: `none` for
+    /// probabilities, anything else for logits; the default follows from the numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// An embedding is brought to the length 1.
+    /// For an embedding: whether it is scaled to length 1.
     #[serde(default)]
     pub normalise: bool,
 }
@@ -195,7 +57,7 @@ fn yes() -> bool {
 }
 
 impl Output {
-    /// An output of that name and decoder, all else as it is left out.
+    /// Makes an output with that name and decoder, and defaults for everything else.
     pub fn new(name: impl Into<String>, decoder: Decoder, labels: Vec<String>) -> Self {
         Self {
             name: name.into(),
@@ -211,159 +73,76 @@ impl Output {
         }
     }
 
-    /// Which of its decoder's outputs the one at `place` of the list is.
+    /// Returns the role of this output, which is at `place` of the list.
     pub fn role(&self, place: usize) -> Role {
-        let told = self.role.or_else(|| Role::of(&self.name, self.decoder));
-        told.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
+        let known = self.role.or_else(|| Role::of(&self.name, self.decoder));
+        known.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
     }
 }
 
-/// From which score on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Thresholds {
-    /// A score from here on is a defect, 0..1.
-    pub score: f32,
-    /// Boxes of one label that overlap more than this are one, 0..1.
-    pub iou: f32,
-    /// Boxes of different labels that overlap so are one, too.
-    pub agnostic: bool,
-    /// The best so many are kept of a frame.
-    pub max_detections: usize,
-    /// A deciding score from the first to the second number goes to a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<[f32; 2]>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { score: 0.25, iou: 0.45, agnostic: false, max_detections: 300, review: None }
+/// Checks the outputs against each other, the task and the verdict rule.
+pub(super) fn check(outputs: &[Output], task: Task, verdict: &Rule) -> Result<(), FieldError> {
+    let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
+    let Some(first) = outputs.first() else {
+        return bad("outputs", "is empty, must name the output to read".into());
+    };
+    if outputs.iter().any(|o| o.decoder != first.decoder) {
+        return bad("outputs", "name different decoders, must all name one".into());
     }
-}
-
-/// What makes a frame bad. Each yields a deciding score, which the threshold and the review band are held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "kebab-case")]
-pub enum Rule {
-    /// Any detection of at least the threshold.
-    AnyDetection,
-    /// The probability that it is none of the labels in `ok` is at least the threshold.
-    LabelOk {
-        /// Labels of good frames.
-        ok: Vec<String>,
-    },
-    /// Any label but those in `ok` has at least the threshold: for labels that stand alone.
-    AnyLabel {
-        /// Labels that are no defect.
-        #[serde(default)]
-        ok: Vec<String>,
-    },
-    /// The anomaly score is at least the threshold.
-    AnomalyScore,
-    /// Pixels of other labels than those in `ok` have at least that share of the frame.
-    AnyArea {
-        /// Labels of good pixels.
-        ok: Vec<String>,
-    },
-    /// Nothing: frames are looked at and stay unjudged.
-    None,
-}
-
-impl Rule {
-    /// The labels that it calls good.
-    fn ok(&self) -> &[String] {
-        match self {
-            Rule::LabelOk { ok } | Rule::AnyLabel { ok } | Rule::AnyArea { ok } => ok,
-            _ => &[],
-        }
+    if first.labels.is_empty() && first.decoder.needs_labels() {
+        return bad("outputs[0].labels", "is empty, must name every label in the model's order".into());
     }
-}
-
-impl Thresholds {
-    /// The field that is wrong, and what is.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
-        for (field, value) in [("score", self.score), ("iou", self.iou)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err((field, format!("is {value}, must be within 0..1")));
-            }
-        }
-        if self.max_detections == 0 {
-            return Err(("max_detections", "is 0, which would find nothing ever: must be at least 1".into()));
-        }
-        if let Some([lo, hi]) = self.review
-            && !(0.0 <= lo && lo <= hi && hi <= 1.0)
-        {
-            return Err(("review", format!("is [{lo}, {hi}], must be [low, high] within 0..1")));
-        }
-        Ok(())
+    if !first.decoder.heads().contains(&first.head) {
+        let reads: Vec<_> = first.decoder.heads().iter().map(|h| format!("{h:?}").to_lowercase()).collect();
+        let head = format!("{:?}", first.head).to_lowercase();
+        return bad("outputs[0].head", format!("is {head}, must be {} for its decoder", reads.join(" or ")));
     }
-}
-
-impl Manifest {
-    /// The outputs against each other, the task and the rule: the field that is wrong, and what is.
-    pub(super) fn check_outputs(&self) -> Result<(), (String, String)> {
-        let bad = |field: &str, problem: String| Err((field.to_string(), problem));
-        let Some(first) = self.outputs.first() else {
-            return bad("outputs", "is empty, must name the output to read".into());
-        };
-        if self.outputs.iter().any(|o| o.decoder != first.decoder) {
-            return bad("outputs", "name different decoders: one decoder a model".into());
-        }
-        if first.labels.is_empty() && first.decoder.needs_labels() {
-            return bad("outputs[0].labels", "is empty, must name every class in the model's order".into());
-        }
-        if !first.decoder.heads().contains(&first.head) {
-            let reads: Vec<_> = first.decoder.heads().iter().map(|h| format!("{h:?}").to_lowercase()).collect();
-            let head = format!("{:?}", first.head).to_lowercase();
-            return bad("outputs[0].head", format!("is {head}, of its decoder it must be {}", reads.join(" or ")));
-        }
-        for (i, output) in self.outputs.iter().enumerate() {
-            let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
-            if self.outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
-                let role = format!("{:?}", output.role(i)).to_lowercase();
-                return bad(
-                    &format!("outputs[{i}].role"),
-                    format!("is {role}, as that of another output: say which is which"),
-                );
-            }
-        }
-        if first.decoder.task().is_some_and(|t| t != self.task) {
-            return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
-        }
-        let fits = matches!(
-            (&self.verdict, self.task),
-            (Rule::None, _)
-                | (Rule::AnyDetection, Task::Detection)
-                | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
-                | (Rule::AnomalyScore, Task::Anomaly)
-                | (Rule::AnyArea { .. }, Task::Segmentation)
-        );
-        if !fits {
+    for (i, output) in outputs.iter().enumerate() {
+        let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
+        if outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
+            let role = format!("{:?}", output.role(i)).to_lowercase();
             return bad(
-                "verdict.rule",
-                "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
+                &format!("outputs[{i}].role"),
+                format!("is {role}, as that of another output: give each output its role"),
+            );
+        }
+    }
+    if first.decoder.task().is_some_and(|t| t != task) {
+        return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
+    }
+    let fits = matches!(
+        (verdict, task),
+        (Rule::None, _)
+            | (Rule::AnyDetection, Task::Detection)
+            | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
+            | (Rule::AnomalyScore, Task::Anomaly)
+            | (Rule::AnyArea { .. }, Task::Segmentation)
+    );
+    if !fits {
+        return bad(
+            "verdict.rule",
+            "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
                  anomaly-score with anomaly, any-area with segmentation, none with all"
-                    .into(),
-            );
-        }
-        if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = &self.verdict
-            && ok.is_empty()
-        {
-            return bad("verdict.ok", "is empty, must name the labels of what is good".into());
-        }
-        if let (Rule::AnyLabel { .. }, None) = (&self.verdict, first.activation) {
-            return bad(
-                "outputs[0].activation",
-                "is missing: say \"sigmoid\" where the graph answers logits, \"none\" where it answers probabilities; \
-                 of labels that stand alone that cannot be told from the numbers"
-                    .into(),
-            );
-        }
-        if let Some(stranger) = self.verdict.ok().iter().find(|l| !first.labels.contains(l)) {
-            return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
-        }
-        Ok(())
+                .into(),
+        );
     }
+    if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = verdict
+        && ok.is_empty()
+    {
+        return bad("verdict.ok", "is empty, must name the labels of good frames".into());
+    }
+    if let (Rule::AnyLabel { .. }, None) = (verdict, first.activation) {
+        return bad(
+            "outputs[0].activation",
+            "is missing: write \"sigmoid\" if the graph gives logits, \"none\" if it gives probabilities; for \
+                 independent labels the numbers do not show which"
+                .into(),
+        );
+    }
+    if let Some(unknown) = verdict.ok().iter().find(|l| !first.labels.contains(l)) {
+        return bad("verdict.ok", format!("'{unknown}' is not one of outputs[0].labels"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -373,6 +152,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
+    use crate::Manifest;
 
     const PAGE: &str = include_str!("../../../docs/models.md");
 

@@ -1,46 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The part: the unit that a line rejects, and so the unit of judgement. Views become one verdict here.
+//! The part: the unit that a line rejects, and so the unit of judgement.
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    fmt::{self, Write as _},
-    sync::Arc,
-};
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Inference, Status, Verdict};
+use super::Purpose;
 
-/// Why a part passes the camera. Only production counts in drift, A/B, guards and trends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// What is made to be sold.
-    #[default]
-    Production,
-    /// A known good or known bad sample that proves the inspection.
-    Golden,
-    /// The line is being set up.
-    Setup,
-    /// A repaired part comes round again.
-    Rework,
-}
-
-impl Purpose {
-    /// The name used in JSON, events and properties.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Purpose::Production => "production",
-            Purpose::Golden => "golden",
-            Purpose::Setup => "setup",
-            Purpose::Rework => "rework",
-        }
-    }
-}
-
-/// One view of one part, as `andon/part` tells it.
+/// One view of one part, as the event `andon/part` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part {
@@ -50,13 +18,13 @@ pub struct Part {
     pub sku: String,
     /// The batch it was made in.
     pub lot: String,
-    /// Where on the line.
+    /// Where on the line the camera stands.
     pub station: String,
-    /// Which of its views this frame is, from 0.
+    /// Which view of the part the frame shows, from 0.
     pub view: u32,
-    /// How many views make the part.
+    /// How many views the part has.
     pub views: u32,
-    /// Why it passes.
+    /// Why the part passes.
     pub purpose: Purpose,
     /// When the camera was triggered, UTC.
     pub trigger_utc_ns: Option<u64>,
@@ -77,31 +45,29 @@ impl Default for Part {
     }
 }
 
-/// What labels and comparisons are kept under: the part's id, or the frame itself where no part was told.
+/// The key of labels and comparisons: the part's id, or the frame itself if no part is declared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PartKey {
-    /// The part's own id.
+    /// The id of a declared part.
     Part(String),
     /// A frame that is a part of its own.
     Frame(Uuid, u64),
 }
 
 impl PartKey {
-    /// The key of a frame that shows `part`.
+    /// Makes the key of a frame that shows `part`.
     pub fn of(part: Option<&Part>, run: Uuid, frame_id: u64) -> Self {
         match part {
             Some(part) => PartKey::Part(part.id.clone()),
             None => PartKey::Frame(run, frame_id),
         }
     }
-}
 
-impl PartKey {
-    /// As text. A frame is its own part on most lines, so this is room for one at once.
-    fn to_id(&self) -> String {
-        // A UUID has 36 letters, a number up to 20.
+    /// Returns the key as text. Most lines declare no parts, so there is room for the long form at once.
+    pub(super) fn to_id(&self) -> String {
+        // A UUID has 36 characters, a number up to 20.
         let mut id = String::with_capacity(57);
-        write!(id, "{self}").expect("a string takes whatever is written");
+        write!(id, "{self}").expect("writing to a string cannot fail");
         id
     }
 }
@@ -112,223 +78,5 @@ impl fmt::Display for PartKey {
             PartKey::Part(id) => f.write_str(id),
             PartKey::Frame(run, id) => write!(f, "{run}/{id}"),
         }
-    }
-}
-
-/// What was made of a part's views.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PartVerdict {
-    /// Always `andon.part-verdict/1`.
-    pub schema: Cow<'static, str>,
-    /// The part's id, or RUN/FRAME.
-    pub id: String,
-    /// The part as its last view told it.
-    pub part: Option<Arc<Part>>,
-    /// The verdict over all views.
-    pub verdict: Verdict,
-    /// Views that came.
-    pub views_seen: u32,
-    /// Views that were judged.
-    pub views_judged: u32,
-    /// Highest deciding score of any judged view, 0..1.
-    pub score: f32,
-    /// Labels found, each once, in the order found.
-    pub labels: Vec<Arc<str>>,
-    /// The first and the last frame.
-    pub frames: [u64; 2],
-}
-
-/// A part whose views are still coming.
-struct Open {
-    key: PartKey,
-    verdict: PartVerdict,
-    /// Bit per view that has come; views beyond 64 share the last bit.
-    seen: u64,
-    any_ng: bool,
-    any_review: bool,
-    any_unjudged: bool,
-    since_ns: u64,
-}
-
-/// Gathers views into part verdicts: any ng → ng; any view missing or not judged → unjudged; any review → review; else ok.
-///
-/// A part is closed by its last view, by its deadline, or by [`PartJudge::flush`].
-#[derive(Default)]
-pub struct PartJudge {
-    open: VecDeque<Open>,
-}
-
-/// More open parts than any camera shows at once; beyond it the oldest is closed as it is.
-const MOST_OPEN: usize = 64;
-
-impl PartJudge {
-    /// Takes one view's outcome; answers the part that this closes.
-    pub fn observe(&mut self, inference: &Inference, now_ns: u64) -> Option<PartVerdict> {
-        let key = inference.part_key();
-        let at = match self.open.iter().position(|o| o.key == key) {
-            Some(at) => at,
-            None => {
-                self.open.push_back(Open::new(key, inference, now_ns));
-                self.open.len() - 1
-            }
-        };
-        self.open[at].add(inference);
-        if self.open[at].complete() {
-            self.open.remove(at).map(Open::close)
-        } else if self.open.len() > MOST_OPEN {
-            self.open.pop_front().map(Open::close)
-        } else {
-            None
-        }
-    }
-
-    /// Closes the parts that opened at least `deadline_ns` before `now_ns`.
-    pub fn expire(&mut self, now_ns: u64, deadline_ns: u64) -> Vec<PartVerdict> {
-        let mut closed = Vec::new();
-        while self.open.front().is_some_and(|o| now_ns.saturating_sub(o.since_ns) >= deadline_ns) {
-            closed.extend(self.open.pop_front().map(Open::close));
-        }
-        closed
-    }
-
-    /// When the oldest open part opened, on the clock of `now_ns`.
-    pub fn oldest_ns(&self) -> Option<u64> {
-        self.open.front().map(|o| o.since_ns)
-    }
-
-    /// Closes all that is open, at the end of the stream.
-    pub fn flush(&mut self) -> Vec<PartVerdict> {
-        self.open.drain(..).map(Open::close).collect()
-    }
-}
-
-impl Open {
-    fn new(key: PartKey, first: &Inference, now_ns: u64) -> Self {
-        let verdict = PartVerdict {
-            schema: "andon.part-verdict/1".into(),
-            id: key.to_id(),
-            part: first.part.clone(),
-            verdict: Verdict::Unjudged,
-            views_seen: 0,
-            views_judged: 0,
-            score: 0.0,
-            labels: Vec::new(),
-            frames: [first.frame_id; 2],
-        };
-        Open { key, verdict, seen: 0, any_ng: false, any_review: false, any_unjudged: false, since_ns: now_ns }
-    }
-
-    fn add(&mut self, inference: &Inference) {
-        let v = &mut self.verdict;
-        v.part = inference.part.clone();
-        v.frames[1] = inference.frame_id;
-        v.views_seen += 1;
-        self.seen |= 1 << inference.part.as_ref().map_or(0, |p| p.view.min(63));
-        let verdict = if inference.status == Status::Ok { inference.verdict } else { Verdict::Unjudged };
-        match verdict {
-            Verdict::Unjudged => self.any_unjudged = true,
-            Verdict::Ng => self.any_ng = true,
-            Verdict::Review => self.any_review = true,
-            Verdict::Ok => {}
-        }
-        if verdict == Verdict::Unjudged {
-            return;
-        }
-        v.views_judged += 1;
-        v.score = v.score.max(inference.score);
-        for d in &inference.detections {
-            if !v.labels.contains(&d.label) {
-                v.labels.push(d.label.clone());
-            }
-        }
-    }
-
-    fn wanted(&self) -> u64 {
-        let views = self.verdict.part.as_ref().map_or(1, |p| p.views.clamp(1, 64));
-        u64::MAX >> (64 - views)
-    }
-
-    fn complete(&self) -> bool {
-        self.seen & self.wanted() == self.wanted()
-    }
-
-    fn close(mut self) -> PartVerdict {
-        let missing = !self.complete();
-        self.verdict.verdict = if self.any_ng {
-            Verdict::Ng
-        } else if missing || self.any_unjudged {
-            Verdict::Unjudged
-        } else if self.any_review {
-            Verdict::Review
-        } else {
-            Verdict::Ok
-        };
-        self.verdict
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::result::{Arm, Frame};
-
-    fn view(id: &str, view: u32, views: u32, verdict: Verdict) -> Inference {
-        let part = Arc::new(Part { id: id.into(), view, views, ..Part::default() });
-        let mut i = Inference::new("m".into(), Arm::A, &Frame::new(Some(part)), [8, 8]);
-        i.verdict = verdict;
-        if verdict == Verdict::Unjudged {
-            i.status = Status::Skipped;
-        }
-        i
-    }
-
-    fn verdict_of(views: &[Verdict]) -> Verdict {
-        let mut judge = PartJudge::default();
-        let n = views.len() as u32;
-        let mut closed = None;
-        for (k, v) in views.iter().enumerate() {
-            assert_eq!(closed, None, "closed before its last view");
-            closed = judge.observe(&view("P", k as u32, n, *v), 0);
-        }
-        closed.expect("the last view closes it").verdict
-    }
-
-    #[test]
-    fn any_ng_view_rejects_the_part_even_beside_an_unjudged_one() {
-        assert_eq!(verdict_of(&[Verdict::Ok, Verdict::Ng, Verdict::Unjudged]), Verdict::Ng);
-    }
-
-    #[test]
-    fn an_unjudged_view_never_counts_as_good() {
-        assert_eq!(verdict_of(&[Verdict::Ok, Verdict::Unjudged]), Verdict::Unjudged);
-        assert_eq!(verdict_of(&[Verdict::Review, Verdict::Ok]), Verdict::Review);
-        assert_eq!(verdict_of(&[Verdict::Ok, Verdict::Ok]), Verdict::Ok);
-    }
-
-    #[test]
-    fn a_missing_view_leaves_the_part_unjudged_at_its_deadline() {
-        let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 1_000).is_none());
-        assert!(judge.expire(1_500, 1_000).is_empty());
-        let closed = judge.expire(2_000, 1_000);
-        assert_eq!((closed.len(), closed[0].verdict), (1, Verdict::Unjudged));
-        assert_eq!(closed[0].views_seen, 1);
-    }
-
-    #[test]
-    fn a_frame_without_a_part_is_a_part_of_its_own() {
-        let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [8, 8]);
-        i.verdict = Verdict::Ok;
-        let closed = PartJudge::default().observe(&i, 0).unwrap();
-        assert_eq!(closed.verdict, Verdict::Ok);
-        assert_eq!(closed.id, format!("{}/{}", i.run, i.frame_id));
-    }
-
-    #[test]
-    fn the_same_view_twice_does_not_stand_for_the_other() {
-        let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
-        assert_eq!(judge.flush()[0].verdict, Verdict::Unjudged);
     }
 }

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What `model.json` says of the graph's inputs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FieldError, Pattern};
+
+/// The largest side of an image input, pixels. A larger one is most likely a mistake.
+const MAX_SIDE: u32 = 16_384;
+
+/// The order of a tensor's axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// Batch, channels, rows, columns: one plane per channel.
+    #[default]
+    #[serde(rename = "NCHW")]
+    Nchw,
+    /// Batch, rows, columns, channels: one pixel after the other.
+    #[serde(rename = "NHWC")]
+    Nhwc,
+}
+
+/// The type of a tensor's elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ElementType {
+    /// 32-bit float.
+    #[default]
+    #[serde(rename = "f32")]
+    F32,
+    /// 16-bit float.
+    #[serde(rename = "f16")]
+    F16,
+    /// 64-bit float, for fields only.
+    #[serde(rename = "f64")]
+    F64,
+    /// 8-bit integer, 0..255. `"scale": [1]` passes pixel values on unchanged.
+    #[serde(rename = "u8")]
+    U8,
+    /// 8-bit integer, -128..127. `"mean": [128], "scale": [1]` passes pixel values on, shifted.
+    #[serde(rename = "i8")]
+    I8,
+    /// 32-bit integer, for fields only.
+    #[serde(rename = "i32")]
+    I32,
+    /// 64-bit integer, for fields only.
+    #[serde(rename = "i64")]
+    I64,
+    /// True or false, for fields only.
+    #[serde(rename = "bool")]
+    Bool,
+}
+
+/// The channels of an image, and their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Colour {
+    /// One channel of luma, full range.
+    Grey,
+    /// Red, green, blue.
+    #[default]
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+    /// Red, green, blue, alpha; 255 where the frame has none.
+    Rgba,
+    /// Blue, green, red, alpha; 255 where the frame has none.
+    Bgra,
+}
+
+impl Colour {
+    /// Number of channels.
+    pub fn channels(self) -> usize {
+        match self {
+            Colour::Grey => 1,
+            Colour::Rgb | Colour::Bgr => 3,
+            Colour::Rgba | Colour::Bgra => 4,
+        }
+    }
+}
+
+/// How the frame is resized to the model's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resize {
+    /// Scales both sides alike, centres the frame, and pads the rest.
+    #[default]
+    Letterbox,
+    /// Scales each side by itself.
+    Stretch,
+    /// Scales both sides alike until the frame covers the input, and cuts off what is left over at both ends.
+    Crop,
+}
+
+/// How pixels are computed between the samples of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolation {
+    /// Interpolates between two samples in each direction, as OpenCV's `INTER_LINEAR`.
+    #[default]
+    Bilinear,
+    /// Averages the area that a pixel covers if the frame shrinks, as OpenCV's `INTER_AREA`.
+    Area,
+}
+
+/// What fills an input: the parsed form of the text `source`, see [`Input::source`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputSource {
+    /// The frame.
+    Image,
+    /// A template from a file: the golden image of the product that the frame shows. [`Input::pattern`] says which file.
+    ImageFile,
+    /// Width and height of the image tensor, pixels, for detectors that scale their boxes to these.
+    FrameSize,
+    /// A named field.
+    Field(String),
+}
+
+/// One input of the graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// The input's name in the graph.
+    pub name: String,
+    /// What fills the input: `image`, `image-file`, `frame-size` or `field:NAME`.
+    pub source: String,
+    /// For `image-file`: the path below the element's `image-root`, ending in `.png`. `{NAME}` stands for a value of the
+    /// frame's part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or for a field, as in `{sku}/{view}.png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// For an image: the order of the axes.
+    #[serde(default)]
+    pub layout: Layout,
+    /// The type of the elements.
+    #[serde(default, rename = "type")]
+    pub element: ElementType,
+    /// For an image: the channels.
+    #[serde(default)]
+    pub colour: Colour,
+    /// For an image: how the frame is resized.
+    #[serde(default)]
+    pub resize: Resize,
+    /// For an image: how pixels are interpolated.
+    #[serde(default)]
+    pub interpolation: Interpolation,
+    /// For a letterbox: the padding, one pixel value, or one per channel, 0..255.
+    #[serde(default = "pad")]
+    pub pad: Vec<f32>,
+    /// For an image: width and height. The default is the graph's; if the graph is open, the frame's size, rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[u32; 2]>,
+    /// For an image without a size: the frame's sides are rounded up to a multiple of this.
+    #[serde(default = "multiple")]
+    pub multiple: u32,
+    /// Subtracted from the pixel value 0..255: one number, or one per channel.
+    #[serde(default = "mean")]
+    pub mean: Vec<f32>,
+    /// Multiplied with the difference: one number, or one per channel.
+    #[serde(default = "scale")]
+    pub scale: Vec<f32>,
+    /// For a field: the shape, batch axis included. The default is a scalar of shape (1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<usize>>,
+    /// For a field: the number or array to use while the field is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+    /// For a field: whether frames without the field stay unjudged.
+    #[serde(default)]
+    pub required: bool,
+}
+
+fn multiple() -> u32 {
+    32
+}
+
+fn pad() -> Vec<f32> {
+    vec![114.0]
+}
+
+fn mean() -> Vec<f32> {
+    vec![0.0]
+}
+
+fn scale() -> Vec<f32> {
+    vec![1.0 / 255.0]
+}
+
+impl Input {
+    /// Parses `source`. Returns None if the text is not a source.
+    pub fn source(&self) -> Option<InputSource> {
+        match self.source.as_str() {
+            "image" => Some(InputSource::Image),
+            "image-file" => Some(InputSource::ImageFile),
+            "frame-size" => Some(InputSource::FrameSize),
+            s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
+        }
+    }
+
+    /// Checks everything that serde cannot.
+    pub(super) fn check(&self) -> Result<(), FieldError> {
+        let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
+        match self.source() {
+            None => bad(
+                "source",
+                format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
+            ),
+            Some(InputSource::FrameSize) => Ok(()),
+            Some(InputSource::Field(_)) => {
+                if self.default.is_none() && !self.required {
+                    return bad("default", "is missing: give a default, or write \"required\": true".into());
+                }
+                if self.shape.as_ref().is_some_and(|s| s.contains(&0)) {
+                    return bad("shape", "has an axis of length 0".into());
+                }
+                Ok(())
+            }
+            Some(source) => {
+                match (source == InputSource::ImageFile, &self.pattern) {
+                    (true, None) => return bad("pattern", "is missing: give one, as in '{sku}/{view}.png'".into()),
+                    (true, Some(pattern)) => {
+                        Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e.to_string()))?
+                    }
+                    (false, Some(_)) => return bad("pattern", "is only for the source 'image-file'".into()),
+                    (false, None) => {}
+                }
+                use ElementType::{F16, F32, I8, U8};
+                if !matches!(self.element, F32 | F16 | U8 | I8) {
+                    return bad("type", "an image input must be f32, f16, u8 or i8".into());
+                }
+                match self.size {
+                    Some([w, h]) if !((1..=MAX_SIDE).contains(&w) && (1..=MAX_SIDE).contains(&h)) => {
+                        return bad("size", format!("[{w}, {h}] is not within 1..{MAX_SIDE}"));
+                    }
+                    None if !(1..=MAX_SIDE).contains(&self.multiple) => {
+                        return bad("multiple", format!("is {}, must be within 1..{MAX_SIDE}", self.multiple));
+                    }
+                    _ => {}
+                }
+                // The default scale is made for floats. It would round every pixel to 0 or 1.
+                if matches!(self.element, U8 | I8) && self.scale.iter().any(|s| s.abs() * 255.0 <= 1.0) {
+                    return bad("scale", "rounds every pixel to 0 or 1: write \"scale\": [1]".into());
+                }
+                let n = self.colour.channels();
+                for (field, values) in [("pad", &self.pad), ("mean", &self.mean), ("scale", &self.scale)] {
+                    if values.len() != 1 && values.len() != n {
+                        return bad(field, format!("has {} numbers, must have 1 or {n}", values.len()));
+                    }
+                    if values.iter().any(|v| !v.is_finite()) {
+                        return bad(field, "must be finite".into());
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
