@@ -17,11 +17,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::{
     Error,
+    buffers::Tensors,
     cancel::{Bell, Cancel},
+    context::Lane,
     engine::{Engine, guarded},
-    lane::Lane,
     preprocess::Mapping,
-    tensors::Tensors,
 };
 
 /// How far a batch is.

@@ -19,7 +19,7 @@ use ort::{
     sys::{self, ONNXTensorElementDataType},
 };
 
-use super::tensor::{Kind, Memory, Number, flags};
+use super::memory::{Kind, Memory, Number, flags};
 
 type Result<T> = ort::Result<T>;
 

@@ -5,8 +5,8 @@ use andon_model::{self as model, Manifest};
 
 use super::{
     Error, Options,
-    bare::{self, Unknown},
-    graph, runtime, session,
+    derive::{self, Unknown},
+    plan, runtime, session,
 };
 
 /// What a person says of a graph.
@@ -36,8 +36,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
         return Ok(Described::Whole(Box::new(manifest)));
     }
     session::open(&source, &Options::default(), |opened| {
-        let face = graph::face(&opened.session, source.info.clone());
-        let told = bare::manifest(&source.id, &face, &hints.labels, &hints.good);
+        let face = plan::face(&opened.session, source.info.clone());
+        let told = derive::manifest(&source.id, &face, &hints.labels, &hints.good);
         match told {
             Ok(manifest) => {
                 let fail = |(field, problem)| Error::Graph {
@@ -47,8 +47,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))
             }
-            Err(bare::Lack { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(bare::Lack { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(derive::Lack { what: Some(what), .. }) => Ok(Described::Lacks(what)),
+            Err(derive::Lack { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
         }
     })
 }

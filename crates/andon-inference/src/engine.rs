@@ -17,10 +17,11 @@ use ort::session::Session;
 use parking_lot::Mutex;
 
 use super::{
-    Error, bare,
+    Error,
+    context::Lane,
     denormals::FlushDenormals,
-    graph::{self, Plan},
-    lane::Lane,
+    derive,
+    plan::{self, Plan},
     runtime,
     session::{self, Opened},
 };
@@ -96,7 +97,7 @@ impl Engine {
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
         let manifest = match manifest {
             Some(manifest) => manifest,
-            None => bare::manifest(&id, &graph::face(&session, info), &options.labels, &[])
+            None => derive::manifest(&id, &plan::face(&session, info), &options.labels, &[])
                 .map_err(|lack| fail(lack.problem))?,
         };
         let plan = Plan::new(&session, &manifest).map_err(fail)?;

@@ -5,7 +5,7 @@ use andon_core::result::Fields;
 use andon_model::Input;
 use half::f16;
 
-use super::tensor::{Kind, Memory};
+use super::memory::{Kind, Memory};
 
 /// One input of the graph that a field fills.
 pub(super) struct FieldInput {

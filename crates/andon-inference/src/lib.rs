@@ -5,40 +5,38 @@
 //! Nothing in here knows of GStreamer.
 
 mod advice;
-mod bare;
+pub mod allocator;
 mod batch;
 mod binding;
+mod buffers;
 mod cancel;
+mod context;
 mod decode;
 mod denormals;
+mod derive;
 mod describe;
 mod engine;
 mod fields;
 mod golden;
-mod graph;
-pub mod heap;
-mod lane;
-mod pictures;
+mod image_inputs;
+mod memory;
+mod plan;
 pub mod pool;
 mod preprocess;
 mod providers;
-mod recognise;
-mod registry;
 pub mod runtime;
 mod session;
 mod template;
-mod tensor;
-mod tensors;
 
 use std::path::PathBuf;
 
-pub use bare::Unknown;
 pub use batch::Batcher;
 pub use cancel::Cancel;
+pub use context::{Job, Lane};
 pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
+pub use derive::Unknown;
 pub use describe::{Described, Hints, describe};
 pub use engine::{Engine, Options, guarded};
-pub use lane::{Job, Lane};
 pub use preprocess::{Mapping, Preprocessor, TensorMut};
 pub use providers::{Provider, asked_for};
 pub use template::{Template, TemplateInput, Templates};

@@ -10,10 +10,10 @@ use ort::{
 };
 
 use super::{
-    bare,
     decode::Decode,
+    derive,
     fields::FieldInput,
-    tensor::{Kind, Memory},
+    memory::{Kind, Memory},
 };
 
 /// What fills an input.
@@ -224,15 +224,15 @@ fn axes(layout: Layout) -> (usize, usize) {
 }
 
 /// The graph's face, for a file without a manifest.
-pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> bare::Graph {
-    let port = |o: &Outlet| bare::Port { name: o.name().into(), shape: shape_of(o), kind: o.dtype().tensor_type() };
+pub(super) fn face(session: &Session, info: Option<ModelInfo>) -> derive::Graph {
+    let port = |o: &Outlet| derive::Port { name: o.name().into(), shape: shape_of(o), kind: o.dtype().tensor_type() };
     let side = |outlets: &[Outlet]| outlets.iter().map(port).collect();
     let notes = session.metadata().ok().map(|m| {
         let keys = m.custom_keys().unwrap_or_default();
         keys.into_iter().filter_map(|k| m.custom(&k).map(|v| (k, v))).collect()
     });
     let notes = notes.unwrap_or_default();
-    bare::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes, info }
+    derive::Graph { inputs: side(session.inputs()), outputs: side(session.outputs()), notes, info }
 }
 
 /// The shape to feed, batch of one, where graph and manifest agree on it.

@@ -4,7 +4,7 @@
 
 use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
 
-use super::bare::{Graph, Lack, Unknown, WRITE};
+use super::{Graph, Lack, Unknown, WRITE};
 
 /// One encoding.
 struct Encoding {
@@ -58,7 +58,7 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
         let problem = format!("the names of its classes are not in the file: set the property labels, or {WRITE}");
         return Some(Err(Lack { what: Some(Unknown::Labels), problem }));
     }
-    let named = |(port, e): &(&super::bare::Port, &Encoding)| {
+    let named = |(port, e): &(&super::Port, &Encoding)| {
         let mut output = Output { role: Some(e.role), ..Output::new(&port.name, decoder, Vec::new()) };
         if e.role == Role::Main || e.role == Role::Boxes {
             (output.labels, output.head, output.boxes) = (labels.to_vec(), head, boxes);

@@ -9,7 +9,7 @@ use super::{
     decode::{self, Data},
     denormals::FlushDenormals,
     engine::{Engine, guarded},
-    tensor::{Kind, Memory},
+    memory::{Kind, Memory},
 };
 
 /// Inputs and outputs of runs of up to `frames` frames.
@@ -38,7 +38,7 @@ impl Tensors {
         let shapes: Vec<Vec<i64>> = plan.inputs.iter().map(|i| i.shape(size)).collect();
         let numbers = |shape: &[i64]| shape.iter().product::<i64>() as usize;
         let inputs = plan.inputs.iter().zip(&shapes).map(|(i, s)| Memory::new(i.kind, numbers(s), frames)).collect();
-        let fixed = |o: &super::graph::OutputPlan| Some(Memory::new(o.kind, numbers(o.shape.as_ref()?), frames));
+        let fixed = |o: &super::plan::OutputPlan| Some(Memory::new(o.kind, numbers(o.shape.as_ref()?), frames));
         let outputs = plan.outputs.iter().map(fixed).collect();
         let faces = plan.outputs.iter().map(|o| o.shape.clone().unwrap_or_default()).collect();
         let bound = (0..frames).map(|_| None).collect();

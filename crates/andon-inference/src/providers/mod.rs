@@ -8,7 +8,7 @@ use ort::{
     session::builder::SessionBuilder,
 };
 
-use super::{Error, runtime};
+use crate::{Error, runtime};
 
 /// What runs a model, as ONNX Runtime has it. Which of them there are depends on how the library was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Provider {
 
 /// A provider that was asked for, with its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Which.
     pub provider: Provider,
     /// Key and value as ONNX Runtime documents them for it.
@@ -173,7 +173,7 @@ impl Wanted {
 ///
 /// Options are separated by `;` or `,`; what follows a `,` and has no `=` belongs to the value before it, so that
 /// `openvino(device_type=AUTO:GPU,CPU)` reads as it looks. Loads the runtime library.
-pub(super) fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
+pub(crate) fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
     let offered = |p: Provider| p.offered().unwrap_or(false) && (p != Provider::Cuda || may_have_cuda());
     let all = parse(text, offered).map_err(|problem| {
         let known: Vec<_> = Provider::ALL.iter().map(|p| p.name()).collect();
@@ -268,7 +268,7 @@ fn may_have_cuda() -> bool {
 }
 
 /// Why a provider could not be had, short, and what to do: from what the runtime returned and what it logged.
-pub(super) fn reason(error: &str, said: Option<&str>) -> String {
+pub(crate) fn reason(error: &str, said: Option<&str>) -> String {
     let both = format!("{error}\n{}", said.unwrap_or_default());
     if let Some(library) = missing_library(&both) {
         return format!("{library} is missing: {}", remedy(library));

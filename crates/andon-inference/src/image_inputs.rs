@@ -9,9 +9,9 @@ use andon_model::Input;
 use super::{
     Preprocessor, Template,
     engine::Engine,
-    graph::{InputPlan, Role},
+    memory::{Kind, Memory},
+    plan::{InputPlan, Role},
     preprocess::{Mapping, TensorMut},
-    tensor::{Kind, Memory},
 };
 
 /// One image input.

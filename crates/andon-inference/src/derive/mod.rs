@@ -14,11 +14,12 @@ use andon_model::{
 };
 use ort::value::TensorElementType;
 
-use super::{recognise, registry};
+mod family;
+mod registry;
 
 /// The graph as far as it matters here.
 #[derive(Debug, Default)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// What it takes.
     pub inputs: Vec<Port>,
     /// What it answers.
@@ -31,7 +32,7 @@ pub(super) struct Graph {
 
 /// One input or output.
 #[derive(Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     /// Its name.
     pub name: String,
     /// Its shape; -1 where it is open.
@@ -52,7 +53,7 @@ const SIZE_INPUTS: &[&str] = &["orig_target_sizes"];
 /// Mean and deviation of ImageNet's pixels, 0..255, which many backbones were trained with.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
 
-pub(super) const WRITE: &str = "write a model.json beside it and set model= to the folder";
+pub(crate) const WRITE: &str = "write a model.json beside it and set model= to the folder";
 
 /// What a person has to say of a graph that does not tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub enum Unknown {
 
 /// Why no manifest can be told.
 #[derive(Debug)]
-pub(super) struct Lack {
+pub(crate) struct Lack {
     /// What would help, where that is known.
     pub what: Option<Unknown>,
     /// For people.
@@ -82,7 +83,7 @@ impl From<String> for Lack {
 }
 
 /// The manifest that fits the graph, or why none can be told; `labels`, and which of them are `good`, are the user's.
-pub(super) fn manifest(
+pub(crate) fn manifest(
     id: &ModelId,
     graph: &Graph,
     labels: &[String],
@@ -91,8 +92,7 @@ pub(super) fn manifest(
     let (at, mut input) = image(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
-    let outputs =
-        registry::outputs(graph, &labels).unwrap_or_else(|| recognise::outputs(graph, input.size, &labels))?;
+    let outputs = registry::outputs(graph, &labels).unwrap_or_else(|| family::outputs(graph, input.size, &labels))?;
     let decoder = outputs[0].decoder;
     let task = decoder.task().unwrap_or(Task::Other);
     let good = || {

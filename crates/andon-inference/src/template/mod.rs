@@ -28,7 +28,7 @@ use andon_core::{
 use andon_model::Pattern;
 use parking_lot::{Condvar, Mutex};
 
-use super::{Cancel, cancel::Bell};
+use crate::{Cancel, cancel::Bell};
 
 /// Bytes of pixels that the cache keeps; the template in use is kept whatever its size.
 const MOST_BYTES: usize = 256 << 20;
@@ -63,7 +63,7 @@ impl Template {
     }
 
     /// Decodes a PNG: grey, RGB, with alpha or a palette, of any depth; 16 bits are cut to 8.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let fail = |e: String| format!("{}: {e}", path.display());
         let file = File::open(path).map_err(|e| fail(format!("{e}: put the template there, or correct pattern")))?;
@@ -378,5 +378,4 @@ impl TemplateInput {
 }
 
 #[cfg(test)]
-#[path = "template_tests.rs"]
 mod tests;

@@ -12,13 +12,13 @@ use andon_core::{
 use super::{
     Error, Template,
     batch::{Batcher, Ran},
+    buffers::Tensors,
     cancel::Cancel,
     decode::{self, Decode, Outcome, Thresholds},
     engine::{Engine, guarded},
-    graph::Role,
-    pictures::Pictures,
+    image_inputs::Pictures,
+    plan::Role,
     preprocess::Mapping,
-    tensors::Tensors,
 };
 
 /// What is to be judged.

@@ -3,7 +3,7 @@
 
 use andon_model::{Decoder, Head, Output, plain};
 
-use super::bare::{Graph, Lack, Port, Unknown, WRITE};
+use super::{Graph, Lack, Port, Unknown, WRITE};
 
 /// What is told of an output, where the rest follows from the decoder.
 type Found = Result<Vec<Output>, Lack>;
