@@ -17,10 +17,10 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::{
     Error,
-    buffers::Tensors,
-    cancel::{Bell, Cancel},
-    context::Lane,
-    engine::{Engine, guarded},
+    buffers::Buffers,
+    cancel::{Cancel, Notifier},
+    context::ExecutionContext,
+    engine::{Engine, catch_panic},
     preprocess::Mapping,
 };
 
@@ -42,7 +42,7 @@ enum Phase {
 
 /// One set of tensors and who uses it.
 struct Batch {
-    tensors: Arc<RwLock<Tensors>>,
+    tensors: Arc<RwLock<Buffers>>,
     phase: Phase,
     /// Nobody is let in any more.
     closed: bool,
@@ -111,7 +111,7 @@ impl Batcher {
                  model.json"
                 .into())
         })?;
-        let mut tensors = Tensors::new(engine.clone(), size, frame);
+        let mut tensors = Buffers::new(engine.clone(), size, frame);
         tensors.run(size, &Cancel::new()?).map_err(bad)?;
         let batches = vec![Batch::new(tensors)];
         let state = Mutex::new(State { present: 0, size, timeout, batches, frames: 0, runs: 0 });
@@ -134,9 +134,9 @@ impl Batcher {
     }
 
     /// A lane whose frames are gathered with those of the others. Frames are expected of it from its first one until
-    /// [`Lane::leave`], or until it is dropped.
-    pub fn lane(&self) -> Result<Lane, Error> {
-        Lane::gathered(self.engine.clone(), self.this.upgrade().expect("it is being used"))
+    /// [`ExecutionContext::leave`], or until it is dropped.
+    pub fn context(&self) -> Result<ExecutionContext, Error> {
+        ExecutionContext::gathered(self.engine.clone(), self.this.upgrade().expect("it is being used"))
     }
 
     /// Frames that were run so far, and the runs that took them: their ratio is how well frames gather.
@@ -166,7 +166,7 @@ impl Batcher {
     }
 
     /// A seat in the batch that gathers. The lane must have entered.
-    pub(super) fn seat(&self) -> Seat<'_> {
+    pub(super) fn seat(&self) -> Slot<'_> {
         let mut state = self.state.lock();
         let batch = loop {
             let open = |b: &Batch| b.phase == Phase::Gathering && !b.closed;
@@ -176,7 +176,7 @@ impl Batcher {
                 None => {
                     // All are in use: once a lane or so, then never again.
                     let (size, frame) = (state.size, self.engine.frame_size().expect("it was there at the start"));
-                    let one = MutexGuard::unlocked(&mut state, || Tensors::new(self.engine.clone(), size, frame));
+                    let one = MutexGuard::unlocked(&mut state, || Buffers::new(self.engine.clone(), size, frame));
                     state.batches.push(Batch::new(one));
                 }
             }
@@ -191,7 +191,7 @@ impl Batcher {
         b.inside += 1;
         let (tensors, padded) = (b.tensors.clone(), b.padded[place]);
         state.close_full();
-        Seat { batcher: self, tensors, batch, place, padded, brought: false }
+        Slot { batcher: self, tensors, batch, place, padded, brought: false }
     }
 
     fn ring_all(&self, state: MutexGuard<'_, State>) {
@@ -201,7 +201,7 @@ impl Batcher {
 }
 
 impl Batch {
-    fn new(tensors: Tensors) -> Self {
+    fn new(tensors: Buffers) -> Self {
         Self {
             padded: vec![None; tensors.frames()],
             tensors: Arc::new(RwLock::new(tensors)),
@@ -223,7 +223,7 @@ impl Batch {
     }
 }
 
-impl Bell for Batcher {
+impl Notifier for Batcher {
     fn ring(&self) {
         // With the lock, so that it is not missed between a look at the flag and the wait.
         let state = self.state.lock();
@@ -232,9 +232,9 @@ impl Bell for Batcher {
 }
 
 /// A place in a batch, from taking it until it was read. Dropping it gives it up.
-pub(super) struct Seat<'a> {
+pub(super) struct Slot<'a> {
     batcher: &'a Batcher,
-    tensors: Arc<RwLock<Tensors>>,
+    tensors: Arc<RwLock<Buffers>>,
     batch: usize,
     /// Which frame of the batch it is.
     pub place: usize,
@@ -258,9 +258,9 @@ pub(super) enum Ran {
     Cancelled,
 }
 
-impl Seat<'_> {
-    /// Has `bring` fill this seat's part of the inputs: those of the frame [`Seat::place`], and of no other.
-    pub fn bring<T>(&mut self, bring: impl FnOnce(&Tensors, usize) -> T) -> T {
+impl Slot<'_> {
+    /// Has `bring` fill this seat's part of the inputs: those of the frame [`Slot::place`], and of no other.
+    pub fn bring<T>(&mut self, bring: impl FnOnce(&Buffers, usize) -> T) -> T {
         bring(&self.tensors.read(), self.place)
     }
 
@@ -288,7 +288,7 @@ impl Seat<'_> {
                     if b.closed && b.ready == b.taken {
                         let frames = b.taken;
                         b.phase = Phase::Running;
-                        let run = || guarded(|| self.tensors.write().run(frames, cancel));
+                        let run = || catch_panic(|| self.tensors.write().run(frames, cancel));
                         let done = MutexGuard::unlocked(&mut state, run);
                         let b = &mut state.batches[self.batch];
                         b.phase = match done {
@@ -317,12 +317,12 @@ impl Seat<'_> {
     }
 
     /// The outputs, after [`Ran::Done`].
-    pub fn read<T>(&self, read: impl FnOnce(&Tensors, usize) -> T) -> T {
+    pub fn read<T>(&self, read: impl FnOnce(&Buffers, usize) -> T) -> T {
         read(&self.tensors.read(), self.place)
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.batcher.state.lock();
         let b = &mut state.batches[self.batch];

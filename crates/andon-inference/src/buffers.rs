@@ -8,12 +8,12 @@ use super::{
     cancel::Cancel,
     decode::{self, Data},
     denormals::FlushDenormals,
-    engine::{Engine, guarded},
+    engine::{Engine, catch_panic},
     memory::{Kind, Memory},
 };
 
 /// Inputs and outputs of runs of up to `frames` frames.
-pub(super) struct Tensors {
+pub(super) struct Buffers {
     /// By how many frames are run, less one; made when first needed. Before the memory that it is bound to.
     bound: Vec<Option<Binding>>,
     /// By input of the graph.
@@ -31,7 +31,7 @@ pub(super) struct Tensors {
     engine: Arc<Engine>,
 }
 
-impl Tensors {
+impl Buffers {
     /// For `frames` frames, whose image is of `size` (width, height) where neither graph nor manifest says. Zeros.
     pub fn new(engine: Arc<Engine>, frames: usize, size: [usize; 2]) -> Self {
         let plan = &engine.plan;
@@ -68,7 +68,7 @@ impl Tensors {
             none => none.insert(bind(engine, frames, inputs, outputs, shapes, faces).map_err(|e| e.to_string())?),
         };
         let plan = &engine.plan;
-        guarded(|| {
+        catch_panic(|| {
             let _one_at_a_time = engine.gate.as_ref().map(|g| g.lock());
             let _flush = FlushDenormals::new();
             let devices = engine.devices.then_some(plan.names.as_slice());
@@ -159,6 +159,6 @@ fn bind(
     let outs: Vec<_> = (plan.output_names.iter().zip(outputs).zip(&out_shapes))
         .map(|((name, memory), shape)| Out { name, place: memory.as_ref().zip(shape.as_deref()) })
         .collect();
-    // SAFETY: `Tensors` keeps the memory longer than its bindings, and moving it leaves the numbers where they are.
+    // SAFETY: `Buffers` keeps the memory longer than its bindings, and moving it leaves the numbers where they are.
     unsafe { Binding::new(&engine.session, frames, &ins, &outs) }
 }

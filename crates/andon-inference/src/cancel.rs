@@ -16,11 +16,11 @@ pub struct Cancel {
     pub(super) options: RunOptions,
     ended: AtomicBool,
     /// Where lanes of this element wait for others.
-    bells: Mutex<Vec<Arc<dyn Bell>>>,
+    bells: Mutex<Vec<Arc<dyn Notifier>>>,
 }
 
 /// Where somebody waits who is to look whether runs were ended.
-pub(super) trait Bell: Send + Sync {
+pub(super) trait Notifier: Send + Sync {
     /// Wakes whoever waits.
     fn ring(&self);
 }
@@ -72,7 +72,7 @@ impl Cancel {
     }
 
     /// Has `bell` rung when runs are ended.
-    pub(super) fn rings(&self, bell: Arc<dyn Bell>) -> Ring<'_> {
+    pub(super) fn rings(&self, bell: Arc<dyn Notifier>) -> Ring<'_> {
         let ring = Ring { cancel: self, bell: Arc::as_ptr(&bell).cast() };
         self.bells.lock().push(bell);
         ring

@@ -12,11 +12,11 @@ use andon_core::{
 use super::{
     Error, Template,
     batch::{Batcher, Ran},
-    buffers::Tensors,
+    buffers::Buffers,
     cancel::Cancel,
-    decode::{self, Decode, Outcome, Thresholds},
-    engine::{Engine, guarded},
-    image_inputs::Pictures,
+    decode::{self, Decode, Decoded, Thresholds},
+    engine::{Engine, catch_panic},
+    image_inputs::ImageInputs,
     plan::Role,
     preprocess::Mapping,
 };
@@ -36,13 +36,13 @@ pub struct Job<'a> {
     pub thresholds: &'a Thresholds,
 }
 
-/// All that one frame in work needs, allocated once. Made by [`Engine::lane`] or [`Batcher::lane`].
-pub struct Lane {
+/// All that one frame in work needs, allocated once. Made by [`Engine::context`] or [`Batcher::context`].
+pub struct ExecutionContext {
     engine: Arc<Engine>,
     /// Of its own; none where it runs in batches, until one fails, or before the first frame of a graph without a size.
-    tensors: Option<Tensors>,
+    tensors: Option<Buffers>,
     /// Of its own tensors; of a batch's.
-    pictures: Pictures,
+    pictures: ImageInputs,
     decode: Decode,
     /// Empty between frames.
     outputs: Vec<decode::Tensor<'static>>,
@@ -52,11 +52,11 @@ pub struct Lane {
     present: bool,
 }
 
-impl Lane {
+impl ExecutionContext {
     /// One that runs by itself.
     pub(super) fn new(engine: Arc<Engine>) -> Result<Self, Error> {
         let mut this = Self::without_tensors(engine, None);
-        this.tensors = this.engine.frame_size().map(|size| Tensors::new(this.engine.clone(), 1, size));
+        this.tensors = this.engine.frame_size().map(|size| Buffers::new(this.engine.clone(), 1, size));
         Ok(this)
     }
 
@@ -66,7 +66,7 @@ impl Lane {
     }
 
     fn without_tensors(engine: Arc<Engine>, batcher: Option<Arc<Batcher>>) -> Self {
-        let pictures = Pictures::new(&engine);
+        let pictures = ImageInputs::new(&engine);
         let decode = Decode::new(engine.manifest());
         let outputs = Vec::with_capacity(engine.plan.outputs.len());
         Self { engine, tensors: None, pictures, decode, outputs, batcher, present: false }
@@ -89,15 +89,15 @@ impl Lane {
 
     /// Judges one frame.
     ///
-    /// A missing field or template, or a NaN, is an [`Outcome`] with that status; an error is a model that failed, or a
+    /// A missing field or template, or a NaN, is an [`Decoded`] with that status; an error is a model that failed, or a
     /// run that `cancel` ended.
-    pub fn infer(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
+    pub fn infer(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Decoded, Error> {
         if cancel.ended() {
             return Err(Error::Cancelled);
         }
         if let Err(reason) = self.missing(job) {
             self.leave();
-            return Ok(Outcome::unjudged(Status::MissingField, reason));
+            return Ok(Decoded::unjudged(Status::MissingField, reason));
         }
         match self.batcher.clone() {
             Some(batcher) => self.together(&batcher, job, cancel),
@@ -119,7 +119,7 @@ impl Lane {
         Ok(())
     }
 
-    fn alone(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
+    fn alone(&mut self, job: &Job<'_>, cancel: &Cancel) -> Result<Decoded, Error> {
         let Self { engine, tensors, pictures, .. } = self;
         let size = engine.size_for(job.image, job.region);
         let tensors = match tensors {
@@ -127,11 +127,11 @@ impl Lane {
             other => {
                 // The caps have changed, or this is the first frame.
                 pictures.resize(engine, size);
-                other.insert(Tensors::new(engine.clone(), 1, size))
+                other.insert(Buffers::new(engine.clone(), 1, size))
             }
         };
         // SAFETY: the tensors are this lane's alone.
-        let mapping = guarded(|| unsafe { fill(engine, pictures, tensors, 0, job) }).map_err(Error::run)?;
+        let mapping = catch_panic(|| unsafe { fill(engine, pictures, tensors, 0, job) }).map_err(Error::run)?;
         match tensors.run(1, cancel) {
             Ok(()) => {}
             Err(_) if cancel.ended() => return Err(Error::Cancelled),
@@ -142,7 +142,7 @@ impl Lane {
         read(tensors, 0, decode, outputs, &mapping, job.thresholds)
     }
 
-    fn together(&mut self, batcher: &Batcher, job: &Job<'_>, cancel: &Cancel) -> Result<Outcome, Error> {
+    fn together(&mut self, batcher: &Batcher, job: &Job<'_>, cancel: &Cancel) -> Result<Decoded, Error> {
         if !std::mem::replace(&mut self.present, true) {
             batcher.enter();
         }
@@ -151,7 +151,7 @@ impl Lane {
         pictures.moved(seat.padded);
         // SAFETY: a seat's place is its own until the seat is dropped, and nobody runs before all have been brought.
         let mapping = seat
-            .bring(|tensors, place| guarded(|| unsafe { fill(engine, pictures, tensors, place, job) }))
+            .bring(|tensors, place| catch_panic(|| unsafe { fill(engine, pictures, tensors, place, job) }))
             .map_err(Error::run)?;
         match seat.run(Some(mapping), cancel) {
             Ran::Done => seat.read(|tensors, place| read(tensors, place, decode, outputs, &mapping, job.thresholds)),
@@ -176,7 +176,7 @@ impl Lane {
         if tensors.is_none() {
             pictures.resize(engine, [w, h]);
         }
-        let tensors = tensors.get_or_insert_with(|| Tensors::new(engine.clone(), 1, [w, h]));
+        let tensors = tensors.get_or_insert_with(|| Buffers::new(engine.clone(), 1, [w, h]));
         let mut mapping = Mapping::default();
         for (i, input) in engine.plan.inputs.iter().enumerate() {
             match input.role {
@@ -204,7 +204,7 @@ impl Lane {
 /// Width and height of the frame that a model without a size of its own is tried on, pixels.
 const UNSIZED: [usize; 2] = [64, 64];
 
-impl Drop for Lane {
+impl Drop for ExecutionContext {
     fn drop(&mut self) {
         self.leave();
     }
@@ -216,8 +216,8 @@ impl Drop for Lane {
 /// Meanwhile nobody else reads or writes that frame's part.
 unsafe fn fill(
     engine: &Engine,
-    pictures: &mut Pictures,
-    tensors: &Tensors,
+    pictures: &mut ImageInputs,
+    tensors: &Buffers,
     frame: usize,
     job: &Job<'_>,
 ) -> Result<Mapping, String> {
@@ -244,14 +244,14 @@ unsafe fn fill(
 
 /// What the model said of one frame of a run.
 fn read(
-    tensors: &Tensors,
+    tensors: &Buffers,
     frame: usize,
     decode: &mut Decode,
     outputs: &mut Vec<decode::Tensor<'static>>,
     mapping: &Mapping,
     thresholds: &Thresholds,
-) -> Result<Outcome, Error> {
-    guarded(|| {
+) -> Result<Decoded, Error> {
+    catch_panic(|| {
         let mut read = recycled(outputs);
         for i in 0..tensors.outputs() {
             read.push(tensors.output(i, frame)?);
@@ -273,5 +273,5 @@ fn recycled<'b>(list: &mut Vec<decode::Tensor<'_>>) -> Vec<decode::Tensor<'b>> {
 /// Lanes are handed to the threads that work on frames.
 const _: () = {
     const fn may_move<T: Send>() {}
-    may_move::<Lane>();
+    may_move::<ExecutionContext>();
 };

@@ -47,8 +47,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))
             }
-            Err(derive::Lack { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(derive::Lack { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(derive::Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
+            Err(derive::Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
         }
     })
 }

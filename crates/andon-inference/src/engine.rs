@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use super::{
     Error,
-    context::Lane,
+    context::ExecutionContext,
     denormals::FlushDenormals,
     derive,
     plan::{self, Plan},
@@ -57,7 +57,7 @@ impl Default for Options {
     }
 }
 
-/// A model in memory, checked and loaded; nothing of it changes. Frames are judged in its [`Lane`]s, as many at a time
+/// A model in memory, checked and loaded; nothing of it changes. Frames are judged in its [`ExecutionContext`]s, as many at a time
 /// as there are lanes.
 pub struct Engine {
     id: Arc<ModelId>,
@@ -122,7 +122,7 @@ impl Engine {
     /// be read.
     fn warmed_up(self) -> Result<Self, Error> {
         let engine = Arc::new(self);
-        let first = engine.lane()?.warm_up();
+        let first = engine.context()?.warm_up();
         let mut engine = Arc::into_inner(engine).expect("the lane that was warmed up is gone");
         if first.is_ok() || engine.plan.outputs.iter().all(|o| o.shape.is_none()) {
             return first.map(|()| engine);
@@ -130,7 +130,7 @@ impl Engine {
         // Some exporters write shapes into the graph that its outputs then do not have.
         engine.plan.outputs.iter_mut().for_each(|o| o.shape = None);
         let engine = Arc::new(engine);
-        engine.lane()?.warm_up()?;
+        engine.context()?.warm_up()?;
         Ok(Arc::into_inner(engine).expect("the lane that was warmed up is gone"))
     }
 
@@ -154,7 +154,7 @@ impl Engine {
         &self.fallbacks
     }
 
-    /// Pictures that it must judge as its bundle says.
+    /// ImageInputs that it must judge as its bundle says.
     pub fn golden(&self) -> &[Golden] {
         &self.golden
     }
@@ -184,13 +184,13 @@ impl Engine {
     }
 
     /// What one frame in work needs. Allocates: make it before frames flow.
-    pub fn lane(self: &Arc<Self>) -> Result<Lane, Error> {
-        Lane::new(self.clone())
+    pub fn context(self: &Arc<Self>) -> Result<ExecutionContext, Error> {
+        ExecutionContext::new(self.clone())
     }
 }
 
 /// Runs foreign code; its panic becomes an error.
-pub fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub fn catch_panic<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panic: {}", text_of(&*panic))))
 }
 
@@ -210,6 +210,6 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error_with_its_text() {
-        assert_eq!(guarded::<()>(|| panic!("at {}", 7)).unwrap_err(), "panic: at 7");
+        assert_eq!(catch_panic::<()>(|| panic!("at {}", 7)).unwrap_err(), "panic: at 7");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use andon_core::result::Status;
 use andon_model::{Golden, InputSource, Pattern};
 
-use super::{Cancel, Engine, Error, Job, Outcome, Template, TemplateInput, Templates};
+use super::{Cancel, Decoded, Engine, Error, Job, Template, TemplateInput, Templates};
 
 impl Engine {
     /// Judges every golden sample by the manifest's own thresholds; answers how many there were. Golden templates of
@@ -25,7 +25,7 @@ impl Engine {
         let files = self.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let mut inputs: Vec<_> =
             files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).map(TemplateInput::new).collect();
-        let (cancel, mut lane) = (Cancel::new()?, self.lane()?);
+        let (cancel, mut context) = (Cancel::new()?, self.context()?);
         for sample in samples {
             let miss = |problem| Error::Golden { image: sample.image.clone(), problem };
             let picture = Template::read(&sample.image).map_err(miss)?;
@@ -42,7 +42,7 @@ impl Engine {
                 templates: &found,
                 thresholds: &thresholds,
             };
-            let outcome = lane.infer(&job, &cancel)?;
+            let outcome = context.infer(&job, &cancel)?;
             check(sample, &outcome).map_err(miss)?;
         }
         Ok(samples.len())
@@ -50,7 +50,7 @@ impl Engine {
 }
 
 /// What is wrong with what the model said of a sample.
-fn check(sample: &Golden, said: &Outcome) -> Result<(), String> {
+fn check(sample: &Golden, said: &Decoded) -> Result<(), String> {
     if said.status != Status::Ok {
         return Err(format!("it is {}: {}", said.status.as_str(), said.reason));
     }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// One image input.
-struct Picture {
+struct ImageInput {
     preprocessor: Preprocessor,
     /// It is the frame and no template.
     is_frame: bool,
@@ -26,12 +26,12 @@ struct Picture {
 }
 
 /// The image inputs of a graph.
-pub(super) struct Pictures {
+pub(super) struct ImageInputs {
     /// By input of the graph; none where it is no image.
-    by_input: Vec<Option<Picture>>,
+    by_input: Vec<Option<ImageInput>>,
 }
 
-impl Pictures {
+impl ImageInputs {
     /// Of an engine; those without a size of their own have to be told one.
     pub fn new(engine: &Engine) -> Self {
         let mut this = Self { by_input: Vec::new() };
@@ -44,7 +44,7 @@ impl Pictures {
         let picture = |is_frame: bool, input: &Input| {
             let own = input.size.map_or(size, |s| s.map(|v| v as usize));
             let preprocessor = Preprocessor::new(input, own);
-            Picture { preprocessor, is_frame, template: None, mapping: None }
+            ImageInput { preprocessor, is_frame, template: None, mapping: None }
         };
         let inputs = &engine.manifest().inputs;
         let one = |plan: &InputPlan| match plan.role {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A model in memory: the runtime that is found at run time, the engine, and what stands before and behind it.
 //!
-//! [`Engine::load`] reads a model and makes it ready; each of its [`Lane`]s judges one [`andon_core::image::Image`] at a time.
+//! [`Engine::load`] reads a model and makes it ready; each of its [`ExecutionContext`]s judges one [`andon_core::image::Image`] at a time.
 //! Nothing in here knows of GStreamer.
 
 mod advice;
@@ -32,11 +32,11 @@ use std::path::PathBuf;
 
 pub use batch::Batcher;
 pub use cancel::Cancel;
-pub use context::{Job, Lane};
-pub use decode::{Data, Decode, Outcome, Tensor, Thresholds};
+pub use context::{ExecutionContext, Job};
+pub use decode::{Data, Decode, Decoded, Tensor, Thresholds};
 pub use derive::Unknown;
 pub use describe::{Described, Hints, describe};
-pub use engine::{Engine, Options, guarded};
+pub use engine::{Engine, Options, catch_panic};
 pub use preprocess::{Mapping, Preprocessor, TensorMut};
 pub use providers::{Provider, asked_for};
 pub use template::{Template, TemplateInput, Templates};

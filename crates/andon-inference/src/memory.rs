@@ -100,11 +100,11 @@ const ALIGNMENT: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u8; ALIGNMENT]);
+struct CacheLine([u8; ALIGNMENT]);
 
 /// Numbers of one type for several frames. Moving it leaves the numbers where they are.
 pub(super) struct Memory {
-    lines: Box<[UnsafeCell<Line>]>,
+    lines: Box<[UnsafeCell<CacheLine>]>,
     kind: Kind,
     /// Numbers of one frame.
     count: usize,
@@ -119,7 +119,7 @@ impl Memory {
     /// Zeros; `count` numbers a frame.
     pub fn new(kind: Kind, count: usize, frames: usize) -> Self {
         let lines = (count * frames * kind.bytes()).div_ceil(ALIGNMENT);
-        let lines = (0..lines).map(|_| UnsafeCell::new(Line([0; ALIGNMENT]))).collect();
+        let lines = (0..lines).map(|_| UnsafeCell::new(CacheLine([0; ALIGNMENT]))).collect();
         Self { lines, kind, count, frames }
     }
 

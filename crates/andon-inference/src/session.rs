@@ -14,7 +14,7 @@ use ort::{
 
 use super::{
     Error, Options,
-    engine::guarded,
+    engine::catch_panic,
     pool,
     providers::{self, Provider, Wanted},
     runtime,
@@ -42,7 +42,7 @@ pub(super) fn open<T>(
     mut make: impl FnMut(Opened) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let wanted = providers::wanted(&options.providers)?;
-    let load = |one: &Wanted| guarded(|| session(source, options, one));
+    let load = |one: &Wanted| catch_panic(|| session(source, options, one));
     first(&wanted, options.strict, &source.path, load, |session, one, fallbacks| {
         make(Opened { session, provider: one.provider.name().into(), fallbacks })
     })

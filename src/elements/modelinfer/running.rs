@@ -13,7 +13,9 @@ use std::{
 };
 
 use andon_core::result::{Fields, Part};
-use andon_inference::{self as inference, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates};
+use andon_inference::{
+    self as inference, Batcher, Cancel, Engine, ExecutionContext as Lane, Options, Template, TemplateInput, Templates,
+};
 use andon_model::{InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
@@ -129,8 +131,8 @@ impl Running {
 
     fn lane(&self) -> Result<Lane, inference::Error> {
         match &self.batcher {
-            Some(batcher) => batcher.lane(),
-            None => self.engine.lane(),
+            Some(batcher) => batcher.context(),
+            None => self.engine.context(),
         }
     }
 

@@ -7,7 +7,7 @@ use andon_core::result::{BoxPx, Detection};
 use andon_model::{BoxForm, Head};
 
 use super::{
-    Outcome, Thresholds,
+    Decoded, Thresholds,
     masks::Prototypes,
     nms::{Candidate, Suppression, suppress},
 };
@@ -71,7 +71,7 @@ pub(super) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Suppression, places in the frame, masks. `masks` finds the mask of a candidate.
-    pub fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Outcome {
+    pub fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Decoded {
         let Candidates { found, top, least, sums, .. } = candidates;
         let t = self.thresholds;
         let oriented = self.head == Head::Oriented;
@@ -81,7 +81,7 @@ impl Finish<'_> {
         suppress(found, self.suppress.then_some(how), t.max_detections);
         // A box that lies in the padding is none: the deciding score is of one that can be shown.
         let score = found.first().map_or(top.min(least.next_down()), |c| c.score);
-        let mut outcome = Outcome::judged(score, t);
+        let mut outcome = Decoded::judged(score, t);
         outcome.detections.reserve_exact(found.len());
         outcome.detections.extend(found.iter().filter_map(|c| {
             let (bbox, angle) = self.place(c)?;

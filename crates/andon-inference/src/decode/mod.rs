@@ -32,7 +32,7 @@ const ANOMALIB: &[&str] = &["pred_score", "pred_label", "anomaly_map", "pred_mas
 
 /// What one run said.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct Decoded {
     /// How it went.
     pub status: Status,
     /// Why it is not ok; empty where it is.
@@ -55,7 +55,7 @@ pub struct Outcome {
     pub tensors: Vec<RawTensor>,
 }
 
-impl Outcome {
+impl Decoded {
     /// A frame that was not judged.
     pub fn unjudged(status: Status, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), ..Self::default() }
@@ -117,8 +117,8 @@ impl Family<'_> {
     }
 
     /// An outcome with the verdict that the rule makes of a score.
-    fn judged(&self, score: f32) -> Outcome {
-        Outcome::judged(score, self.thresholds)
+    fn judged(&self, score: f32) -> Decoded {
+        Decoded::judged(score, self.thresholds)
     }
 
     fn finish(&self, suppress: bool) -> Finish<'_> {
@@ -164,9 +164,9 @@ impl Decode {
     }
 
     /// What the outputs of one frame say; an error names the output and the shape that was expected.
-    pub fn run(&mut self, outputs: &[Tensor<'_>], mapping: &Mapping, t: &Thresholds) -> Result<Outcome, String> {
+    pub fn run(&mut self, outputs: &[Tensor<'_>], mapping: &Mapping, t: &Thresholds) -> Result<Decoded, String> {
         if let Some(bad) = outputs.iter().find(|o| !o.data.finite()) {
-            return Ok(Outcome::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
+            return Ok(Decoded::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
         }
         let Self { output, labels, ok, rule, roles, candidates, scratch } = self;
         let (decoder, name) = (output.decoder, &output.name);
@@ -222,7 +222,7 @@ mod tests {
     const MAPPING: Mapping = Mapping { frame: [16, 8], model: [8, 8], offset: [0.0, 2.0], scale: [0.5, 0.5] };
     const T: Thresholds = Thresholds { score: 0.5, iou: 0.45, agnostic: false, max_detections: 300, review: None };
 
-    fn run(d: &mut Decode, name: &str, shape: &[i64], data: &[f32], t: &Thresholds) -> Result<Outcome, String> {
+    fn run(d: &mut Decode, name: &str, shape: &[i64], data: &[f32], t: &Thresholds) -> Result<Decoded, String> {
         d.run(&[Tensor { name, shape, data: Data::F32(data) }], &MAPPING, t)
     }
 

@@ -7,7 +7,7 @@
 use andon_model::{BoxForm, Head, Role, plain};
 
 use super::{
-    Family, Outcome,
+    Decoded, Family,
     boxes::{Candidates, to_pixels},
     masks::Prototypes,
     outputs::{View, Views},
@@ -26,7 +26,7 @@ fn four(view: &View<'_>, i: usize) -> [f32; 4] {
 }
 
 /// Boxes, scores and labels that the graph has suppressed itself.
-pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let (places, scores, labels) = (views.need(Role::Boxes)?, views.need(Role::Scores)?, views.need(Role::Labels)?);
     let n = boxes(places)?;
     for (what, view) in [("scores", scores), ("labels", labels)] {
@@ -66,7 +66,7 @@ fn sigmoid(v: f32) -> f32 {
 }
 
 /// DETR: labels exclude each other, the last is "nothing".
-pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let (places, scores) = (views.need(Role::Boxes)?, views.need(Role::Scores)?);
     let n = boxes(places)?;
     let c = logits(scores, n, f.labels.len() + 1)?;
@@ -87,7 +87,7 @@ pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidate
 }
 
 /// RT-DETR and its like: every label has a score by itself, and a box may have several labels.
-pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     if views.get(Role::Boxes).is_none() {
         return ultralytics(f, views, candidates);
     }
@@ -113,7 +113,7 @@ pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candida
 }
 
 /// RT-DETR in one output, as Ultralytics exports it: (1, N, 4+L) with a score a label, or (1, N, 6) with the best.
-fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let (view, labels) = (views.need(Role::Main)?, f.labels.len());
     let (n, numbers) = match *view.shape {
         [1, n, r] if r as usize == 4 + labels || r == 6 => (n as usize, r as usize),

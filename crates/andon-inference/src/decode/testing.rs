@@ -4,7 +4,7 @@
 use andon_model::Manifest;
 use serde_json::{Value, json};
 
-use super::{Data, Decode, Mapping, Outcome, Tensor, Thresholds};
+use super::{Data, Decode, Decoded, Mapping, Tensor, Thresholds};
 
 /// A model of 64×64 over a frame of 128×64: half the scale, 16 rows of padding above and below.
 pub const MAPPING: Mapping = Mapping { frame: [128, 64], model: [64, 64], offset: [0.0, 16.0], scale: [0.5, 0.5] };
@@ -37,17 +37,17 @@ pub fn listed(outputs: Value) -> Decode {
 }
 
 /// One frame through it.
-pub fn run_with(d: &mut Decode, outputs: &[Named<'_>], t: &Thresholds) -> Result<Outcome, String> {
+pub fn run_with(d: &mut Decode, outputs: &[Named<'_>], t: &Thresholds) -> Result<Decoded, String> {
     let tensors: Vec<_> = outputs.iter().map(|(name, shape, data)| Tensor { name, shape, data: *data }).collect();
     d.run(&tensors, &MAPPING, t)
 }
 
 /// One frame through it at one half.
-pub fn run(d: &mut Decode, outputs: &[Named<'_>]) -> Result<Outcome, String> {
+pub fn run(d: &mut Decode, outputs: &[Named<'_>]) -> Result<Decoded, String> {
     run_with(d, outputs, &T)
 }
 
 /// Label, score and box of what was found.
-pub fn found(o: &Outcome) -> Vec<(u32, f32, [f32; 4])> {
+pub fn found(o: &Decoded) -> Vec<(u32, f32, [f32; 4])> {
     o.detections.iter().map(|d| (d.class, d.score, d.bbox)).collect()
 }

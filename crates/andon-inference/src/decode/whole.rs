@@ -7,7 +7,7 @@ use andon_core::result::{Anomaly, AnomalyMap, ClassScore, Mask, RawTensor, Segme
 use andon_model::{Activation, Role, Rule};
 
 use super::{
-    Family, Outcome,
+    Decoded, Family,
     outputs::{Data, Tensor, View, Views},
 };
 use crate::preprocess::Mapping;
@@ -17,7 +17,7 @@ fn sigmoid(v: f32) -> f32 {
 }
 
 /// (1, L): a score a label.
-pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, String> {
     let output = views.need(Role::Main)?;
     if output.data.len() != f.labels.len() {
         let (name, shape, n) = (output.name, output.shape, f.labels.len());
@@ -64,7 +64,7 @@ fn plane(view: &View<'_>) -> Result<[usize; 2], String> {
 
 /// anomalib: a score, maybe with a label, a map and a mask. Without a score the map's highest value is one; without
 /// both the label is.
-pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, String> {
     let (mut scores, mut heat) = (views.get(Role::Scores), views.get(Role::Map));
     if let Some(main) = views.get(Role::Main) {
         // Older exports have one output without a telling name: a number, or a map.
@@ -121,7 +121,7 @@ fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> 
 ///
 /// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
 /// second: a probability, or a logit where `activation` is sigmoid or a number is beyond 0..1.
-pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Outcome, String> {
+pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Decoded, String> {
     let Scratch { counts, best } = scratch;
     let view = views.need(Role::Main)?;
     let (labels, data) = (f.labels.len(), view.data);
@@ -223,18 +223,18 @@ fn first_best(scores: &[f32]) -> u16 {
 }
 
 /// A vector.
-pub(super) fn vector(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+pub(super) fn vector(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, String> {
     let data = views.need(Role::Main)?.data;
     let length = data.iter().map(|v| v * v).sum::<f32>().sqrt();
     // A vector of zeros has no direction and stays.
     let k = if f.output.normalise && length > 0.0 { 1.0 / length } else { 1.0 };
     let values = shared(data.len(), 0.0, |out| out.iter_mut().zip(data).for_each(|(o, v)| *o = v * k));
-    Ok(Outcome { embedding: Some(values), ..Outcome::default() })
+    Ok(Decoded { embedding: Some(values), ..Decoded::default() })
 }
 
 /// Outputs as they are.
-pub(super) fn raw(outputs: &[Tensor<'_>]) -> Outcome {
-    Outcome { tensors: outputs.iter().map(raw_tensor).collect(), ..Outcome::default() }
+pub(super) fn raw(outputs: &[Tensor<'_>]) -> Decoded {
+    Decoded { tensors: outputs.iter().map(raw_tensor).collect(), ..Decoded::default() }
 }
 
 fn raw_tensor(t: &Tensor<'_>) -> RawTensor {

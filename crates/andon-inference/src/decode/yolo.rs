@@ -7,7 +7,7 @@
 use andon_model::{BoxForm, Head, Role};
 
 use super::{
-    Family, Outcome,
+    Decoded, Family,
     boxes::{Candidates, to_pixels},
     masks::Prototypes,
     outputs::{View, Views},
@@ -88,7 +88,7 @@ fn prototypes<'v>(f: &Family<'_>, views: &'v Views<'_>) -> Result<(Option<&'v Vi
 }
 
 /// YOLOv8, 9, 11, 12.
-pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let (labels, oriented) = (f.labels.len(), f.head() == Head::Oriented);
     let (planes, weights) = prototypes(f, views)?;
     let numbers = 4 + labels + weights + usize::from(oriented);
@@ -108,7 +108,7 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 }
 
 /// YOLOv5 and YOLOv7; YOLOX without its grid.
-pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
     let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, "yolov5", labels)?;
@@ -118,7 +118,7 @@ pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 }
 
 /// YOLOX.
-pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     const STRIDES: [usize; 3] = [8, 16, 32];
     if !f.output.grid {
         return v5(f, views, candidates);
@@ -167,7 +167,7 @@ fn objects(f: &Family<'_>, table: &Table<'_>, candidates: &mut Candidates, place
 }
 
 /// YOLOv10 and YOLO26, whose head ends in the best candidates.
-pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let oriented = f.head() == Head::Oriented;
     let (planes, weights) = prototypes(f, views)?;
     let table =
@@ -186,7 +186,7 @@ pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Can
 }
 
 /// YOLOv7 with its own suppression: rows of frame, corners, label, score; none where nothing was found.
-pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, String> {
     let table = Table::new(views.need(Role::Main)?, 7, "yolov7-end-to-end", f.labels.len())?;
     for i in 0..table.len {
         let Some(class) = f.class(table.at(i, 5)) else { continue };

@@ -3,10 +3,10 @@
 
 use andon_model::{Decoder, Head, Output, plain};
 
-use super::{Graph, Lack, Port, Unknown, WRITE};
+use super::{Graph, Missing, Port, Unknown, WRITE};
 
 /// What is told of an output, where the rest follows from the decoder.
-type Found = Result<Vec<Output>, Lack>;
+type Found = Result<Vec<Output>, Missing>;
 
 /// The outputs that are read, the first with what holds for all; `size` is that of the model's input, where it is fixed.
 pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) -> Found {
@@ -19,7 +19,7 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
             "the names of its classes are not in the file: set the property labels, or {WRITE} (where it has no classes, \
              with the decoder embedding or raw)"
         );
-        return Err(Lack { what: Some(Unknown::Labels), problem });
+        return Err(Missing { what: Some(Unknown::Labels), problem });
     }
     if let Some(set) = set(graph, labels) {
         return set;

@@ -69,14 +69,14 @@ pub enum Unknown {
 
 /// Why no manifest can be told.
 #[derive(Debug)]
-pub(crate) struct Lack {
+pub(crate) struct Missing {
     /// What would help, where that is known.
     pub what: Option<Unknown>,
     /// For people.
     pub problem: String,
 }
 
-impl From<String> for Lack {
+impl From<String> for Missing {
     fn from(problem: String) -> Self {
         Self { what: None, problem }
     }
@@ -88,7 +88,7 @@ pub(crate) fn manifest(
     graph: &Graph,
     labels: &[String],
     good_labels: &[String],
-) -> Result<Manifest, Lack> {
+) -> Result<Manifest, Missing> {
     let (at, mut input) = image(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
@@ -105,7 +105,7 @@ pub(crate) fn manifest(
             let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
             let few = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
             let problem = format!("{of} whose labels ({few}) do not tell which is good: {WRITE}, with verdict.ok");
-            return Err(Lack { what: Some(Unknown::Good { labels: labels.clone() }), problem });
+            return Err(Missing { what: Some(Unknown::Good { labels: labels.clone() }), problem });
         }
         Ok(ok)
     };

@@ -4,7 +4,7 @@
 
 use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
 
-use super::{Graph, Lack, Unknown, WRITE};
+use super::{Graph, Missing, Unknown, WRITE};
 
 /// One encoding.
 struct Encoding {
@@ -42,7 +42,7 @@ const ENCODINGS: &[Encoding] = &[
 ];
 
 /// The outputs that are read, the first with what holds for all; none where no encoding is named that can be read.
-pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, Lack>> {
+pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, Missing>> {
     let info = graph.info.as_ref()?;
     let mut found: Vec<_> = (graph.outputs.iter().enumerate())
         .filter_map(|(i, port)| {
@@ -56,7 +56,7 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
     let (decoder, head, boxes) = (first.decoder, first.head, first.boxes);
     if labels.is_empty() {
         let problem = format!("the names of its classes are not in the file: set the property labels, or {WRITE}");
-        return Some(Err(Lack { what: Some(Unknown::Labels), problem }));
+        return Some(Err(Missing { what: Some(Unknown::Labels), problem }));
     }
     let named = |(port, e): &(&super::Port, &Encoding)| {
         let mut output = Output { role: Some(e.role), ..Output::new(&port.name, decoder, Vec::new()) };

@@ -28,7 +28,7 @@ use andon_core::{
 use andon_model::Pattern;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{Cancel, cancel::Bell};
+use crate::{Cancel, cancel::Notifier};
 
 /// Bytes of pixels that the cache keeps; the template in use is kept whatever its size.
 const MOST_BYTES: usize = 256 << 20;
@@ -158,7 +158,7 @@ struct Shared {
 }
 
 /// Frames that wait for a template are let go when their runs are ended.
-impl Bell for Shared {
+impl Notifier for Shared {
     fn ring(&self) {
         // With the lock, so that nobody is between looking and waiting.
         let _cache = self.cache.lock();
