@@ -15,7 +15,8 @@ use andon_core::{
     image::{Image, Plane},
     result::{Fields, Status, Verdict},
 };
-use andon_inference::{Batcher, Cancel, Decoded, Engine, Error, ExecutionContext, Job, Options, Thresholds};
+use andon_inference::{Batcher, Cancel, Decoded, Engine, Error, ExecutionContext, Job, Options};
+use andon_model::Thresholds;
 use common::{root, runtime};
 
 /// So long that a test which waits for it has failed.

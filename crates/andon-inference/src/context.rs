@@ -9,12 +9,14 @@ use andon_core::{
     result::{BoxPx, Fields, Status},
 };
 
+use andon_model::Thresholds;
+
 use super::{
     Error, Template,
     batch::{Batcher, Ran},
     buffers::Buffers,
     cancel::Cancel,
-    decode::{self, Decode, Decoded, Thresholds},
+    decode::{self, Decode, Decoded},
     engine::{Engine, catch_panic},
     image_inputs::ImageInputs,
     plan::Role,
@@ -256,7 +258,7 @@ fn read(
         for i in 0..tensors.outputs() {
             read.push(tensors.output(i, frame)?);
         }
-        let outcome = decode.run(&read, mapping, thresholds);
+        let outcome = decode.run(&read, mapping, thresholds).map_err(|e| e.to_string());
         *outputs = recycled(&mut read);
         outcome
     })

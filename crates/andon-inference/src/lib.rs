@@ -33,7 +33,7 @@ use std::path::PathBuf;
 pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use context::{ExecutionContext, Job};
-pub use decode::{Data, Decode, Decoded, Tensor, Thresholds};
+pub use decode::{Data, Decode, DecodeError, Decoded, Tensor};
 pub use derive::Unknown;
 pub use describe::{Described, Hints, describe};
 pub use engine::{Engine, Options, catch_panic};
