@@ -224,7 +224,7 @@ impl Batch {
 }
 
 impl Notifier for Batcher {
-    fn ring(&self) {
+    fn notify(&self) {
         // With the lock, so that it is not missed between a look at the flag and the wait.
         let state = self.state.lock();
         self.ring_all(state);
@@ -267,7 +267,7 @@ impl Slot<'_> {
     /// The frame is there, and lies as `mapping` says; waits for the others and for the run, or runs.
     pub fn run(&mut self, mapping: Option<Mapping>, cancel: &Cancel) -> Ran {
         let batcher = self.batcher;
-        let _ring = cancel.rings(batcher.this.upgrade().expect("it is being used"));
+        let _registration = cancel.register(batcher.this.upgrade().expect("it is being used"));
         let mut state = batcher.state.lock();
         state.batches[self.batch].padded[self.place] = mapping;
         state.batches[self.batch].ready += 1;

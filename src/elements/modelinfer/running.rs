@@ -145,7 +145,8 @@ impl Running {
         wait: Option<&Cancel>,
     ) -> Result<Vec<Option<Arc<Template>>>, String> {
         let mut inputs = self.templates.lock();
-        inputs.iter_mut().map(|input| input.find(templates, part, fields, wait).map(|t| Some(t.clone()))).collect()
+        let find = |input: &mut TemplateInput| input.find(templates, part, fields, wait).cloned().map(Some);
+        inputs.iter_mut().map(|input| find(input).map_err(|e| e.to_string())).collect()
     }
 
     /// No frames come for a while, so that others of a batch do not wait for them.
