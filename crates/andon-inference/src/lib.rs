@@ -38,7 +38,7 @@ pub use derive::Unknown;
 pub use describe::{Described, Hints, describe};
 pub use engine::{Engine, Options, catch_panic};
 pub use preprocess::{Mapping, Preprocessor, TensorMut};
-pub use providers::{Provider, asked_for};
+pub use providers::{Provider, requested_providers};
 pub use template::{Template, TemplateError, TemplateInput, Templates};
 
 /// Why a model cannot be run. Every text says what to do.

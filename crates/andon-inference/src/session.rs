@@ -16,7 +16,7 @@ use super::{
     Error, Options,
     engine::catch_panic,
     pool,
-    providers::{self, Provider, Wanted},
+    providers::{self, Provider, Requested},
     runtime,
 };
 
@@ -41,8 +41,8 @@ pub(super) fn open<T>(
     options: &Options,
     mut make: impl FnMut(Opened) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let wanted = providers::wanted(&options.providers)?;
-    let load = |one: &Wanted| catch_panic(|| session(source, options, one));
+    let wanted = providers::requested(&options.providers)?;
+    let load = |one: &Requested| catch_panic(|| session(source, options, one));
     first(&wanted, options.strict, &source.path, load, |session, one, fallbacks| {
         make(Opened { session, provider: one.provider.name().into(), fallbacks })
     })
@@ -50,11 +50,11 @@ pub(super) fn open<T>(
 
 /// The first of the wanted that both `load` and `make` succeed with; `make` is told why those before it were not taken.
 fn first<S, T>(
-    wanted: &[Wanted],
+    wanted: &[Requested],
     strict: bool,
     path: &Path,
-    load: impl Fn(&Wanted) -> Result<S, String>,
-    mut make: impl FnMut(S, &Wanted, Vec<String>) -> Result<T, Error>,
+    load: impl Fn(&Requested) -> Result<S, String>,
+    mut make: impl FnMut(S, &Requested, Vec<String>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let wanted = if strict { &wanted[..1] } else { wanted };
     let mut fallbacks = Vec::new();
@@ -90,13 +90,13 @@ fn first<S, T>(
 /// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
-fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Session, String> {
+fn session(source: &Source, options: &Options, wanted: &Requested) -> Result<Session, String> {
     let mut builder = builder(options).map_err(|e| e.to_string())?;
     if wanted.provider != Provider::Cpu {
         // The cores belong to the provider's own threads: those of ONNX Runtime are for the nodes that it left over.
         builder = builder.with_intra_op_spinning(false).map_err(|e| e.to_string())?;
     }
-    wanted.add(&mut builder, options.threads)?;
+    wanted.register(&mut builder, options.threads).map_err(|e| e.to_string())?;
     // Some exporters put the weights into a file beside the graph, whose folder a graph in memory does not tell.
     if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
         let folder = if folder.is_empty() { "." } else { folder };
@@ -123,8 +123,8 @@ fn builder(options: &Options) -> ort::Result<SessionBuilder> {
 mod tests {
     use super::*;
 
-    fn wanted(providers: &[Provider]) -> Vec<Wanted> {
-        providers.iter().map(|provider| Wanted { provider: *provider, options: Vec::new() }).collect()
+    fn wanted(providers: &[Provider]) -> Vec<Requested> {
+        providers.iter().map(|provider| Requested { provider: *provider, options: Vec::new() }).collect()
     }
 
     /// Who runs the model where these cannot, and why not those before.
