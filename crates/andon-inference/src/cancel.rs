@@ -9,7 +9,7 @@ use std::sync::{
 use ort::session::RunOptions;
 use parking_lot::Mutex;
 
-use super::{Error, runtime};
+use crate::{Error, runtime};
 
 /// Cancels runs from another thread, and keeps further runs from starting until it is reset.
 pub struct Cancel {

@@ -10,7 +10,7 @@ pub(super) struct FlushDenormals {
 }
 
 impl FlushDenormals {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let before = imp::read();
         imp::write(before | imp::FLUSH);
         Self { before, not_send: std::marker::PhantomData }
@@ -27,19 +27,19 @@ impl Drop for FlushDenormals {
 mod imp {
     use std::arch::asm;
 
-    pub type Register = u32;
+    pub(super) type Register = u32;
 
     /// MXCSR: flush to zero (bit 15), denormals are zero (bit 6).
-    pub const FLUSH: Register = 1 << 15 | 1 << 6;
+    pub(super) const FLUSH: Register = 1 << 15 | 1 << 6;
 
-    pub fn read() -> Register {
+    pub(super) fn read() -> Register {
         let mut value: Register = 0;
         // SAFETY: stores the control register of SSE, which every x86-64 has, into the four bytes of `value`.
         unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut value, options(nostack, preserves_flags)) };
         value
     }
 
-    pub fn write(value: Register) {
+    pub(super) fn write(value: Register) {
         // SAFETY: `value` is what `read` gave, with defined bits added, so that no reserved bit is set. The mode is
         // changed around foreign code only; the little Rust arithmetic in between does not depend on denormals.
         unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, preserves_flags)) };
@@ -50,19 +50,19 @@ mod imp {
 mod imp {
     use std::arch::asm;
 
-    pub type Register = u64;
+    pub(super) type Register = u64;
 
     /// FPCR: flush to zero (bit 24), which covers inputs and outputs.
-    pub const FLUSH: Register = 1 << 24;
+    pub(super) const FLUSH: Register = 1 << 24;
 
-    pub fn read() -> Register {
+    pub(super) fn read() -> Register {
         let value: Register;
         // SAFETY: reads the floating-point control register, open to user code on every aarch64.
         unsafe { asm!("mrs {}, fpcr", out(reg) value, options(nomem, nostack, preserves_flags)) };
         value
     }
 
-    pub fn write(value: Register) {
+    pub(super) fn write(value: Register) {
         // SAFETY: `value` is what `read` gave, with a defined bit added; changed around foreign code only.
         unsafe { asm!("msr fpcr, {}", in(reg) value, options(nomem, nostack, preserves_flags)) };
     }
@@ -70,12 +70,12 @@ mod imp {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod imp {
-    pub type Register = u32;
-    pub const FLUSH: Register = 0;
-    pub fn read() -> Register {
+    pub(super) type Register = u32;
+    pub(super) const FLUSH: Register = 0;
+    pub(super) fn read() -> Register {
         0
     }
-    pub fn write(_: Register) {}
+    pub(super) fn write(_: Register) {}
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub fn start() {
 /// The price is paid where something else wants one of these cores all the time: a run then waits for whoever was
 /// displaced while it spun, and takes 7.9 ms as with the default, against 3.2 without spinning. So fewer threads than
 /// cores are the better choice beside a busy decoder or a second model.
-pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+pub(crate) fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let builder = builder
         .with_intra_threads(threads)?
         .with_inter_threads(1)?

@@ -30,7 +30,7 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// Starts a frame.
-    pub fn begin(&mut self, t: &Thresholds) {
+    pub(super) fn begin(&mut self, t: &Thresholds) {
         self.found.clear();
         self.top = 0.0;
         // Detections within the review band count, too.
@@ -38,13 +38,13 @@ impl Candidates {
     }
 
     /// Records a score; returns whether to add the candidate.
-    pub fn wants(&mut self, score: f32) -> bool {
+    pub(super) fn wants(&mut self, score: f32) -> bool {
         self.top = self.top.max(score);
         score >= self.least
     }
 
     /// Keeps the best `most` of the added candidates; of equal ones the first.
-    pub fn keep(&mut self, most: usize) {
+    pub(super) fn keep(&mut self, most: usize) {
         if self.found.len() > most {
             self.found.sort_by(|a, b| b.score.total_cmp(&a.score));
             self.found.truncate(most);
@@ -52,7 +52,7 @@ impl Candidates {
     }
 
     /// Adds a box in pixels of the model's input: left, top, width, height.
-    pub fn add(&mut self, index: usize, class: u32, score: f32, bbox: BoxPx, angle: f32) {
+    pub(super) fn add(&mut self, index: usize, class: u32, score: f32, bbox: BoxPx, angle: f32) {
         // An overflowed exponent or a negative size makes no box.
         if bbox.iter().all(|v| v.is_finite()) && bbox[2] > 0.0 && bbox[3] > 0.0 {
             self.found.push(Candidate { class, score, bbox, angle, index: index as u32 });
@@ -76,7 +76,7 @@ pub(super) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Suppresses boxes, maps them to the frame, and adds masks. `masks` finds the mask of a candidate.
-    pub fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Decoded {
+    pub(super) fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Decoded {
         let Candidates { found, top, least, sums, .. } = candidates;
         let t = self.thresholds;
         let oriented = self.head == Head::Oriented;

@@ -49,7 +49,7 @@ impl<'a> Prototypes<'a> {
 
     /// The mask of one candidate: of weighted prototypes the part within its box, otherwise the whole map. `None` if the
     /// box holds no cell. `sums` is scratch space.
-    pub fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
+    pub(super) fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
         let view = match self {
             Self::Weighted { planes, .. } | Self::Own(planes) => planes,
         };

@@ -36,7 +36,7 @@ pub use outputs::{Data, Tensor};
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
-        Self::run(error.to_string())
+        Self::run(error)
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) struct Views<'a>([Option<View<'a>>; ROLES.len()]);
 
 impl<'a> Views<'a> {
     /// The output of that role, if the graph has one.
-    pub fn get(&self, role: Role) -> Option<&View<'a>> {
+    pub(super) fn get(&self, role: Role) -> Option<&View<'a>> {
         self.0[place(role)].as_ref()
     }
 
@@ -122,7 +122,7 @@ pub(super) struct Roles {
 impl Roles {
     /// The roles of a manifest's outputs. `also` are names that are read if the graph has them, though the manifest does
     /// not list them.
-    pub fn new(outputs: &[Output], also: &[&str]) -> Self {
+    pub(super) fn new(outputs: &[Output], also: &[&str]) -> Self {
         let mut names: Vec<_> = outputs.iter().enumerate().map(|(i, o)| (o.name.clone(), o.role(i))).collect();
         for name in also {
             if names.iter().all(|(n, _)| n != name) {
@@ -134,12 +134,12 @@ impl Roles {
     }
 
     /// Returns whether the output of that name is read.
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|(n, _)| n == name)
     }
 
     /// Sorts the outputs by role.
-    pub fn views<'a>(&'a mut self, outputs: &[Tensor<'a>]) -> Views<'a> {
+    pub(super) fn views<'a>(&'a mut self, outputs: &[Tensor<'a>]) -> Views<'a> {
         let Self { names, widened } = self;
         let mut found = [None; ROLES.len()];
         for tensor in outputs {
