@@ -19,7 +19,10 @@ use ort::{
     sys::{self, ONNXTensorElementDataType},
 };
 
-use crate::memory::{Kind, Memory, Number, flags};
+use crate::{
+    denormals,
+    memory::{Kind, Memory, Number, flags},
+};
 
 type Result<T> = ort::Result<T>;
 
@@ -183,10 +186,13 @@ impl Binding {
             // SAFETY: all three live through the call. Without it the next run would need an output of the same shape.
             unsafe { call!(BindOutputToDevice(at, name.as_ref().as_ptr(), self.cpu.ptr()))? };
         }
+        let function = ort::api().RunWithBinding;
         // SAFETY: session, options and binding live through the call. The binding is exclusive (`&mut`). A run only reads
         // the options, except for the flag that ends it, which other threads may set. Several threads may run the session
         // at once, as the head of this file says.
-        unsafe { call!(RunWithBinding(session.ptr().cast_mut(), options.ptr(), at))? };
+        let status = unsafe { denormals::run(function, session.ptr().cast_mut(), options.ptr(), at) };
+        // SAFETY: the status is fresh, and released once.
+        unsafe { Error::result_from_status(status)? };
         if self.allocated.iter().any(Option::is_some) { self.collect() } else { Ok(()) }
     }
 

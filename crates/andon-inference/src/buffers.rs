@@ -8,7 +8,6 @@ use crate::{
     binding::{Binding, BoundInput, BoundOutput},
     cancel::Cancel,
     decode::{Data, Tensor},
-    denormals::FlushDenormals,
     memory::{Kind, Memory},
     panic::{Panic, catch_panic},
     plan::OutputPlan,
@@ -99,7 +98,6 @@ impl Buffers {
         let plan = &engine.plan;
         catch_panic(|| {
             let _one_at_a_time = engine.gate.as_ref().map(|g| g.lock());
-            let _flush = FlushDenormals::new();
             let devices = engine.devices.then_some(plan.names.as_slice());
             // SAFETY: with `&mut self` no other thread reads or writes the inputs and outputs.
             let done = unsafe { binding.run(&engine.session, &cancel.options, devices, &plan.output_names) };

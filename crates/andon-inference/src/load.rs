@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use andon_model::{self as model, Trust};
 
-use crate::{Engine, Error, Options, denormals::FlushDenormals, runtime, session};
+use crate::{Engine, Error, Options, runtime, session};
 
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
@@ -22,8 +22,6 @@ impl Engine {
             Some(keys) => model::open_trusted(model, &Trust::read(keys)?)?,
             None => model::open(model)?,
         };
-        // Loading may set this thread's mode for denormals; the guard puts it back.
-        let _flush = FlushDenormals::new();
         session::open(&source, options, |opened| Self::new(&source, opened, options)?.warmed_up())
     }
 

@@ -13,7 +13,7 @@ use ort::{
 };
 
 use crate::{
-    Error, Options,
+    Error, Options, denormals,
     panic::{Panic, catch_panic},
     pool,
     providers::{self, Provider, ProviderError, Requested},
@@ -109,7 +109,7 @@ fn session(source: &Source, options: &Options, requested: &Requested) -> Result<
         let folder = if folder.is_empty() { "." } else { folder };
         builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(ort::Error::from)?;
     }
-    Ok(builder.commit_from_memory(&source.bytes)?)
+    Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
 }
 
 /// The options of a session that do not depend on the model.
