@@ -11,7 +11,7 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Plane},
     result::{Detection, Mask, Verdict},
 };
-use andon_inference::{Data, Decode, Mapping, Outcome, Preprocessor, Tensor, TensorMut};
+use andon_inference::{Data, Decode, Decoded, Mapping, Preprocessor, Tensor, TensorMut};
 use andon_model::Manifest;
 use common::{launch, play, root, runtime};
 use half::f16;
@@ -197,7 +197,7 @@ impl Case {
 
     /// What our decoder says; `kind` overrides the type of the outputs.
     #[track_caller]
-    fn decode(&self, manifest: &Manifest, kind: Option<&str>) -> Outcome {
+    fn decode(&self, manifest: &Manifest, kind: Option<&str>) -> Decoded {
         let numbers: Vec<_> = self.outputs.iter().map(|o| o.numbers(kind.unwrap_or(&o.kind))).collect();
         let outputs: Vec<_> = self
             .outputs
@@ -228,7 +228,7 @@ fn pixels(runs: &[usize]) -> Vec<u8> {
 
 /// How far our detections are from the package's; equal scores may come in any order.
 #[track_caller]
-fn compare(case: &Case, outcome: &Outcome) {
+fn compare(case: &Case, outcome: &Decoded) {
     let (name, mapping) = (&case.name, case.mapping());
     let (pixel, angle) = case.off.as_ref().map_or((PIXEL, ANGLE), |o| (o.pixels, o.radians));
     let mut ours: Vec<_> = outcome.detections.iter().collect();

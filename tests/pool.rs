@@ -98,12 +98,12 @@ fn one_thread_is_the_one_that_runs_it() {
 /// The score of the only box that a graph of benches/models finds on a white frame.
 fn score(engine: Engine) -> f32 {
     let engine = Arc::new(engine);
-    let mut lane = engine.lane().unwrap();
+    let mut context = engine.context().unwrap();
     let white = vec![255; 96 * 96];
     let image = Image::gray8(&white, 96, 96).unwrap();
     let thresholds = engine.manifest().thresholds;
     let job = Job { image: &image, region: None, fields: &Fields::new(), templates: &[], thresholds: &thresholds };
-    lane.infer(&job, &Cancel::new().unwrap()).unwrap().detections[0].score
+    context.infer(&job, &Cancel::new().unwrap()).unwrap().detections[0].score
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod trial;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use andon_inference::{Provider, asked_for, runtime};
+use andon_inference::{Provider, requested_providers, runtime};
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
@@ -115,7 +115,7 @@ impl Doctor {
         let tiny = trial::Tiny::new()?;
         let model = self.model.as_deref().map_or_else(|| tiny.path(), PathBuf::from);
         let mut wanted = match &self.providers {
-            Some(list) => asked_for(list)?,
+            Some(list) => requested_providers(list)?,
             // Building an engine takes TensorRT minutes: it has to be asked for.
             None => offers.iter().filter(|o| o.offered && o.name != "tensorrt").map(|o| o.name.to_string()).collect(),
         };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Frames of several sources run as one: whoever comes takes a seat, brings its frame right into its part of the batch's
-//! tensors, and waits; the last to come, or the first whose patience ends, runs for all; each reads its own part.
+//! Batches: frames of several sources in one run.
 //!
-//! A lane that ends, is flushed, fails or is slow costs the others no more than `batch-timeout`: seats are given up by
-//! being dropped, and frames of a batch that failed, or that its runner's flush ended, are run alone, so that only the
-//! one that broke it is unjudged.
+//! A frame takes a slot, is written straight into the slot's part of the batch's buffers, and waits. The last frame to
+//! arrive, or the first whose timeout ends, runs the model for all; then each context reads its own part.
 //!
-//! Who waits, runs and reads when is decided under one lock that nobody holds while preparing, running or reading.
+//! A source that ends, is flushed, fails or is slow costs the others at most `batch-timeout`: a slot that is dropped is
+//! free, and the frames of a batch that failed, or that a flush of its runner cancelled, run again one by one, so that
+//! only the frame that broke the batch stays unjudged.
+//!
+//! One lock decides which frame waits, runs and reads. No thread holds it while it prepares, runs or reads.
 
 use std::{
     sync::{Arc, Weak},
@@ -15,70 +17,69 @@ use std::{
 
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
-use super::{
-    Error,
-    cancel::{Bell, Cancel},
-    engine::{Engine, guarded},
-    lane::Lane,
+use crate::{
+    Engine, Error,
+    buffers::Buffers,
+    cancel::{Cancel, Notifier},
+    panic::catch_panic,
     preprocess::Mapping,
-    tensors::Tensors,
 };
 
-/// How far a batch is.
+/// The state of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Phase {
-    /// Nobody has a seat.
+    /// No slot is taken.
     #[default]
     Free,
-    /// Seats are taken and frames are brought.
+    /// Slots are taken and frames are written.
     Gathering,
-    /// One of those inside runs it.
+    /// One of its contexts runs it.
     Running,
-    /// Outputs are there.
+    /// The outputs are there.
     Done,
-    /// There are none, and why.
+    /// The run failed with this message.
     Failed(Arc<str>),
 }
 
-/// One set of tensors and who uses it.
+/// The buffers of one batch and the frames that use them.
 struct Batch {
-    tensors: Arc<RwLock<Tensors>>,
+    buffers: Arc<RwLock<Buffers>>,
     phase: Phase,
-    /// Nobody is let in any more.
+    /// No further slot is given.
     closed: bool,
-    /// When it closes at the latest.
+    /// When the batch closes at the latest.
     deadline: Instant,
-    /// Seats that were given.
+    /// Slots that were taken.
     taken: usize,
-    /// Of them, those whose frame is there or will not come.
+    /// Of the slots taken, those whose frame is written or will not come.
     ready: usize,
-    /// Of them, those who have not left.
+    /// Of the slots taken, those that are still in use.
     inside: usize,
-    /// How the frame lay that was last brought to each seat: its padding is still there.
+    /// By slot, where the last frame lay in it: its padding is still there.
     padded: Vec<Option<Mapping>>,
 }
 
 struct State {
-    /// Lanes from which frames are expected.
+    /// Contexts that frames are expected from.
     present: usize,
-    /// The most frames a run takes.
+    /// The most frames of a run.
     size: usize,
-    /// How long the first of a batch waits for others.
+    /// How long the first frame of a batch waits for others.
     timeout: Duration,
     batches: Vec<Batch>,
     /// Frames that were run in batches.
     frames: u64,
-    /// Runs that took them.
+    /// The runs of those frames.
     runs: u64,
 }
 
 impl State {
-    /// How many frames are worth waiting for.
+    /// The number of frames worth waiting for.
     fn expected(&self) -> usize {
         self.size.min(self.present.max(1))
     }
 
-    /// Closes what need not wait any longer; answers whether anything was.
+    /// Closes the batches that need not wait any longer; returns whether there were any.
     fn close_full(&mut self) -> bool {
         let expected = self.expected();
         let full = self.batches.iter_mut().filter(|b| b.phase == Phase::Gathering && !b.closed && b.taken >= expected);
@@ -86,18 +87,21 @@ impl State {
     }
 }
 
-/// Gathers frames of the lanes that it makes. All work for one engine.
+/// Gathers frames of several execution contexts of one engine into batches.
 pub struct Batcher {
     engine: Arc<Engine>,
     state: Mutex<State>,
-    /// Something has changed for those who wait.
-    moved: Condvar,
+    /// Notified when the state of a batch changes.
+    changed: Condvar,
     this: Weak<Batcher>,
 }
 
 impl Batcher {
-    /// Gathers up to `size` frames, the first of which waits for others for at most `timeout`. Runs a batch of that size
-    /// once; an error says why the model does not stand that.
+    /// Gathers up to `size` frames. The first frame of a batch waits for others for at most `timeout`. Runs a batch of
+    /// that size once.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] if the model cannot run a batch of that size, with the reason.
     pub fn new(engine: &Arc<Engine>, size: usize, timeout: Duration) -> Result<Arc<Self>, Error> {
         let size = size.max(1);
         let bad = |problem: String| Error::Graph { path: engine.path.clone(), problem };
@@ -111,62 +115,56 @@ impl Batcher {
                  model.json"
                 .into())
         })?;
-        let mut tensors = Tensors::new(engine.clone(), size, frame);
-        tensors.run(size, &Cancel::new()?).map_err(bad)?;
-        let batches = vec![Batch::new(tensors)];
+        let mut buffers = Buffers::new(engine.clone(), size, frame);
+        buffers.run(size, &Cancel::new()?).map_err(|e| bad(e.to_string()))?;
+        let batches = vec![Batch::new(buffers)];
         let state = Mutex::new(State { present: 0, size, timeout, batches, frames: 0, runs: 0 });
-        Ok(Arc::new_cyclic(|this| Self { engine: engine.clone(), state, moved: Condvar::new(), this: this.clone() }))
+        Ok(Arc::new_cyclic(|this| Self { engine: engine.clone(), state, changed: Condvar::new(), this: this.clone() }))
     }
 
-    /// What all its lanes work for.
-    pub fn engine(&self) -> &Arc<Engine> {
+    /// The engine that runs the batches.
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// The most frames that a run takes.
-    pub fn size(&self) -> usize {
-        self.state.lock().size
+    /// The `Arc` that holds this batcher.
+    pub(super) fn shared(&self) -> Arc<Self> {
+        self.this.upgrade().expect("it is being used")
     }
 
-    /// How long the first of a batch waits for others, from the next batch on.
+    /// Sets how long the first frame of a batch waits for others, from the next batch on.
     pub fn set_timeout(&self, timeout: Duration) {
         self.state.lock().timeout = timeout;
     }
 
-    /// A lane whose frames are gathered with those of the others. Frames are expected of it from its first one until
-    /// [`Lane::leave`], or until it is dropped.
-    pub fn lane(&self) -> Result<Lane, Error> {
-        Lane::gathered(self.engine.clone(), self.this.upgrade().expect("it is being used"))
-    }
-
-    /// Frames that were run so far, and the runs that took them: their ratio is how well frames gather.
+    /// Returns how many frames were run so far, and in how many runs.
     pub fn counts(&self) -> (u64, u64) {
         let state = self.state.lock();
         (state.frames, state.runs)
     }
 
-    /// Frames that wait at this moment for others, or for a run.
+    /// Returns how many frames wait now for others, or for a run.
     pub fn waiting(&self) -> usize {
         let waits = |b: &&Batch| matches!(b.phase, Phase::Gathering | Phase::Running);
         self.state.lock().batches.iter().filter(waits).map(|b| b.ready.min(b.inside)).sum()
     }
 
-    /// One more lane to wait for.
+    /// Expects frames from one more context.
     pub(super) fn enter(&self) {
         self.state.lock().present += 1;
     }
 
-    /// One less.
+    /// Expects frames from one context less.
     pub(super) fn leave(&self) {
         let mut state = self.state.lock();
         state.present -= 1;
         if state.close_full() {
-            self.moved.notify_all();
+            self.changed.notify_all();
         }
     }
 
-    /// A seat in the batch that gathers. The lane must have entered.
-    pub(super) fn seat(&self) -> Seat<'_> {
+    /// Takes a slot in the batch that gathers. The context must have entered.
+    pub(super) fn slot(&self) -> Slot<'_> {
         let mut state = self.state.lock();
         let batch = loop {
             let open = |b: &Batch| b.phase == Phase::Gathering && !b.closed;
@@ -174,9 +172,9 @@ impl Batcher {
             match found.or_else(|| state.batches.iter().position(|b| b.phase == Phase::Free)) {
                 Some(batch) => break batch,
                 None => {
-                    // All are in use: once a lane or so, then never again.
+                    // All are in use. That happens about once a context, then never again.
                     let (size, frame) = (state.size, self.engine.frame_size().expect("it was there at the start"));
-                    let one = MutexGuard::unlocked(&mut state, || Tensors::new(self.engine.clone(), size, frame));
+                    let one = MutexGuard::unlocked(&mut state, || Buffers::new(self.engine.clone(), size, frame));
                     state.batches.push(Batch::new(one));
                 }
             }
@@ -186,25 +184,25 @@ impl Batcher {
         if b.phase == Phase::Free {
             (b.phase, b.deadline) = (Phase::Gathering, Instant::now() + timeout);
         }
-        let place = b.taken;
+        let index = b.taken;
         b.taken += 1;
         b.inside += 1;
-        let (tensors, padded) = (b.tensors.clone(), b.padded[place]);
+        let (buffers, padded) = (b.buffers.clone(), b.padded[index]);
         state.close_full();
-        Seat { batcher: self, tensors, batch, place, padded, brought: false }
+        Slot { batcher: self, buffers, batch, index, padded, written: false }
     }
 
-    fn ring_all(&self, state: MutexGuard<'_, State>) {
+    fn notify_all(&self, state: MutexGuard<'_, State>) {
         drop(state);
-        self.moved.notify_all();
+        self.changed.notify_all();
     }
 }
 
 impl Batch {
-    fn new(tensors: Tensors) -> Self {
+    fn new(buffers: Buffers) -> Self {
         Self {
-            padded: vec![None; tensors.frames()],
-            tensors: Arc::new(RwLock::new(tensors)),
+            padded: vec![None; buffers.frames()],
+            buffers: Arc::new(RwLock::new(buffers)),
             phase: Phase::Free,
             closed: false,
             deadline: Instant::now(),
@@ -214,7 +212,7 @@ impl Batch {
         }
     }
 
-    /// One who was inside is not any more.
+    /// One of its slots is no longer in use.
     fn left(&mut self) {
         self.inside -= 1;
         if self.inside == 0 {
@@ -223,115 +221,116 @@ impl Batch {
     }
 }
 
-impl Bell for Batcher {
-    fn ring(&self) {
-        // With the lock, so that it is not missed between a look at the flag and the wait.
+impl Notifier for Batcher {
+    fn notify(&self) {
+        // With the lock, so that no thread is between a look at the flag and its wait.
         let state = self.state.lock();
-        self.ring_all(state);
+        self.notify_all(state);
     }
 }
 
-/// A place in a batch, from taking it until it was read. Dropping it gives it up.
-pub(super) struct Seat<'a> {
+/// A frame's place in a batch, until its outputs were read. Dropping it gives the place up.
+pub(super) struct Slot<'a> {
     batcher: &'a Batcher,
-    tensors: Arc<RwLock<Tensors>>,
+    buffers: Arc<RwLock<Buffers>>,
     batch: usize,
     /// Which frame of the batch it is.
-    pub place: usize,
-    /// How the frame lay that was last brought here.
+    index: usize,
+    /// Where the last frame lay in this slot.
     pub padded: Option<Mapping>,
-    brought: bool,
+    written: bool,
 }
 
-/// What came of waiting for the run.
+/// How the run of a batch ended for one of its frames.
 pub(super) enum Ran {
     /// The outputs are there.
     Done,
     /// The batch failed.
     Failed {
-        /// What the engine said.
+        /// The message of ONNX Runtime.
         problem: Arc<str>,
-        /// There were other frames in it: alone this one may not fail.
+        /// There were other frames in the batch, so this frame may not fail alone.
         others: bool,
     },
-    /// `cancel` has ended it.
+    /// The run was cancelled.
     Cancelled,
 }
 
-impl Seat<'_> {
-    /// Has `bring` fill this seat's part of the inputs: those of the frame [`Seat::place`], and of no other.
-    pub fn bring<T>(&mut self, bring: impl FnOnce(&Tensors, usize) -> T) -> T {
-        bring(&self.tensors.read(), self.place)
+impl Slot<'_> {
+    /// Calls `write` with the buffers and the index of this slot's frame, for it to write the inputs of that frame and
+    /// of no other.
+    pub(super) fn write<T>(&mut self, write: impl FnOnce(&Buffers, usize) -> T) -> T {
+        write(&self.buffers.read(), self.index)
     }
 
-    /// The frame is there, and lies as `mapping` says; waits for the others and for the run, or runs.
-    pub fn run(&mut self, mapping: Option<Mapping>, cancel: &Cancel) -> Ran {
+    /// Takes the frame as written, lying as `mapping` says; then waits for the others and for the run, or runs.
+    pub(super) fn run(&mut self, mapping: Option<Mapping>, cancel: &Cancel) -> Ran {
         let batcher = self.batcher;
-        let _ring = cancel.rings(batcher.this.upgrade().expect("it is being used"));
+        let _registration = cancel.register(batcher.shared());
         let mut state = batcher.state.lock();
-        state.batches[self.batch].padded[self.place] = mapping;
+        state.batches[self.batch].padded[self.index] = mapping;
         state.batches[self.batch].ready += 1;
-        self.brought = true;
+        self.written = true;
         loop {
             let b = &mut state.batches[self.batch];
             match &b.phase {
-                Phase::Free => unreachable!("a batch with somebody inside is not free"),
+                Phase::Free => unreachable!("a batch with a slot in use is not free"),
                 Phase::Done => return Ran::Done,
                 Phase::Failed(problem) => return Ran::Failed { problem: problem.clone(), others: b.taken > 1 },
                 _ if cancel.ended() => {
-                    batcher.ring_all(state);
+                    batcher.notify_all(state);
                     return Ran::Cancelled;
                 }
-                Phase::Running => batcher.moved.wait(&mut state),
+                Phase::Running => batcher.changed.wait(&mut state),
                 Phase::Gathering => {
                     b.closed |= Instant::now() >= b.deadline;
                     if b.closed && b.ready == b.taken {
                         let frames = b.taken;
                         b.phase = Phase::Running;
-                        let run = || guarded(|| self.tensors.write().run(frames, cancel));
+                        let run = || catch_panic(|| self.buffers.write().run(frames, cancel));
                         let done = MutexGuard::unlocked(&mut state, run);
                         let b = &mut state.batches[self.batch];
                         b.phase = match done {
                             Ok(()) => Phase::Done,
-                            // Also where it was ended for this lane's sake only: the others go on alone.
-                            Err(problem) => Phase::Failed(problem.into()),
+                            // Also if it was cancelled for this frame's sake alone: the others then run one by one.
+                            Err(problem) => Phase::Failed(problem.to_string().into()),
                         };
                         if b.phase == Phase::Done {
                             state.frames += frames as u64;
                             state.runs += 1;
                         }
-                        batcher.moved.notify_all();
+                        batcher.changed.notify_all();
                         if cancel.ended() {
                             return Ran::Cancelled;
                         }
                     } else if b.closed {
-                        // Somebody is still bringing a frame, which takes no longer than this lane's own took.
-                        batcher.moved.wait(&mut state);
+                        // Another frame is still being written, which takes about as long as this one took.
+                        batcher.changed.wait(&mut state);
                     } else {
                         let deadline = b.deadline;
-                        batcher.moved.wait_until(&mut state, deadline);
+                        batcher.changed.wait_until(&mut state, deadline);
                     }
                 }
             }
         }
     }
 
-    /// The outputs, after [`Ran::Done`].
-    pub fn read<T>(&self, read: impl FnOnce(&Tensors, usize) -> T) -> T {
-        read(&self.tensors.read(), self.place)
+    /// Calls `read` with the buffers and the index of this slot's frame, after [`Ran::Done`].
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Buffers, usize) -> T) -> T {
+        read(&self.buffers.read(), self.index)
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.batcher.state.lock();
         let b = &mut state.batches[self.batch];
-        if !self.brought {
+        if !self.written {
             b.ready += 1;
-            // What was half brought is no padding.
-            b.padded[self.place] = None;
+            // A frame that was half written leaves no padding.
+            b.padded[self.index] = None;
         }
         b.left();
-        self.batcher.ring_all(state);
+        self.batcher.notify_all(state);
     }
 }

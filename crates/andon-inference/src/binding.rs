@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The engine's inputs and outputs bound to memory once, and run from then on without anything being made anew.
+//! Inputs and outputs of a session, bound to memory once, so that a run allocates nothing.
 //!
-//! ort's own `Session::run_binding` asks for the session alone, since some execution providers did not stand several
-//! runs at a time; here several lanes share a session, so this calls ONNX Runtime's C API beneath it. Its
-//! documentation says of a session that `Run` may be called by several threads at once; providers where that is not
-//! beyond doubt run one at a time (see `Engine::gate`).
+//! ort's own `Session::run_binding` needs exclusive access to the session, since some execution providers did not support
+//! several runs at a time. Here several execution contexts share a session, so this calls ONNX Runtime's C API. The API's
+//! documentation says that several threads may call `Run` on a session at once; providers for which that is in doubt run
+//! one at a time (see `Engine::gate`).
 
 use std::{
     ffi::CStr,
@@ -19,23 +19,26 @@ use ort::{
     sys::{self, ONNXTensorElementDataType},
 };
 
-use super::tensor::{Kind, Memory, Number, flags};
+use crate::{
+    denormals,
+    memory::{Kind, Memory, Number, flags},
+};
 
 type Result<T> = ort::Result<T>;
 
-/// Calls a function of the C API, and gives its error back as ort's.
+/// Calls a function of the C API, and returns its status as an error of ort.
 macro_rules! call {
     ($function:ident($($argument:expr),* $(,)?)) => {
-        // The callers say why this is sound.
+        // Each call says why it is sound.
         Error::result_from_status((ort::api().$function)($($argument),*))
     };
 }
 
-/// The first frames of a [`Memory`] as the engine sees them.
+/// The first frames of a [`Memory`] as a value of ONNX Runtime.
 struct View(NonNull<sys::OrtValue>);
 
 impl View {
-    /// Of `shape`, with as many frames along the first axis as are meant.
+    /// A value of `shape`, whose first axis counts all `frames`.
     ///
     /// # Safety
     /// The memory must outlive the view.
@@ -44,7 +47,7 @@ impl View {
         let kind = ONNXTensorElementDataType::from(memory.kind().engine());
         let mut value = ptr::null_mut();
         // SAFETY: all pointers live through the call, which copies shape and info; that the memory outlives the value
-        // is the caller's word.
+        // is the caller's promise.
         unsafe {
             call!(CreateTensorWithDataAsOrtValue(
                 info.ptr(),
@@ -56,67 +59,72 @@ impl View {
                 &mut value
             ))?;
         }
-        Ok(Self(NonNull::new(value).ok_or_else(|| Error::new("no tensor was made"))?))
+        Ok(Self(NonNull::new(value).ok_or_else(|| Error::new("ONNX Runtime created no tensor"))?))
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: it was made by the C API, and is released once.
+        // SAFETY: the C API created it, and it is released once.
         unsafe { (ort::api().ReleaseValue)(self.0.as_ptr()) };
     }
 }
 
-/// What an input is called and where it lies.
-pub(super) struct In<'a> {
+/// An input to bind: its name and its memory.
+pub(super) struct BoundInput<'a> {
     pub name: &'a CStr,
     pub memory: &'a Memory,
-    /// With the batch axis.
+    /// Includes the batch axis.
     pub shape: &'a [i64],
 }
 
-/// What an output is called, and where it is to be put; without a place the engine makes one each run.
-pub(super) struct Out<'a> {
+/// An output to bind: its name and its memory. ONNX Runtime allocates an output without a place in each run.
+pub(super) struct BoundOutput<'a> {
     pub name: &'a CStr,
     pub place: Option<(&'a Memory, &'a [i64])>,
 }
 
-/// What the engine made a place for in the last run.
+/// An output that ONNX Runtime allocates in each run.
 #[derive(Default)]
-struct Made {
-    /// None before the first run.
+struct Allocated {
+    /// `None` before the first run.
     value: Option<View>,
-    /// Its numbers.
+    /// The address of its numbers.
     data: *const u8,
-    /// None where it is of a type that is not read here.
+    /// `None` if its type is not supported.
     kind: Option<Kind>,
     shape: Vec<i64>,
 }
 
 /// Inputs and outputs of one session, bound to memory.
 pub(super) struct Binding {
-    /// Before the views: it holds on to them.
+    /// Before the views, which it refers to.
     binding: IoBinding,
     inputs: Vec<View>,
-    /// Kept for the binding's sake.
+    /// Kept alive for the binding.
     _outputs: Vec<Option<View>>,
-    /// By output; none where it has a place of its own.
-    made: Vec<Option<Made>>,
+    /// By output; `None` if it has a place of its own.
+    allocated: Vec<Option<Allocated>>,
     cpu: MemoryInfo<'static>,
     allocator: Allocator,
 }
 
-// SAFETY: the C API's objects behind the pointers are bound to no thread; shared references only read.
+// SAFETY: the objects of the C API behind the pointers belong to no thread, and shared references only read.
 unsafe impl Send for Binding {}
-// SAFETY: as above.
+// SAFETY: the objects of the C API behind the pointers belong to no thread, and shared references only read.
 unsafe impl Sync for Binding {}
 
 impl Binding {
-    /// Binds all inputs, and the outputs that are to be read.
+    /// Binds all inputs, and the outputs to read.
     ///
     /// # Safety
     /// The memories must outlive the binding, and stay where they are.
-    pub unsafe fn new(session: &Session, frames: usize, inputs: &[In<'_>], outputs: &[Out<'_>]) -> Result<Self> {
+    pub(crate) unsafe fn new(
+        session: &Session,
+        frames: usize,
+        inputs: &[BoundInput<'_>],
+        outputs: &[BoundOutput<'_>],
+    ) -> Result<Self> {
         let binding = session.create_binding()?;
         let cpu = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)?;
         let at = binding.ptr().cast_mut();
@@ -124,43 +132,44 @@ impl Binding {
             binding,
             inputs: Vec::new(),
             _outputs: Vec::new(),
-            made: Vec::new(),
+            allocated: Vec::new(),
             cpu,
             allocator: Allocator::default(),
         };
         for input in inputs {
-            // SAFETY: the caller's word.
+            // SAFETY: the caller promises it.
             let view = unsafe { View::new(input.memory, input.shape, frames)? };
-            // SAFETY: binding, name and value live through the call; the binding holds on to the value's tensor.
+            // SAFETY: binding, name and value live through the call; the binding keeps the value's tensor alive.
             unsafe { call!(BindInput(at, input.name.as_ptr(), view.0.as_ptr()))? };
             this.inputs.push(view);
         }
         for output in outputs {
             let Some((memory, shape)) = output.place else {
-                // SAFETY: as above, and the call copies what it needs of the description of memory.
+                // SAFETY: binding and name live through the call, which copies what it needs of the memory's description.
                 unsafe { call!(BindOutputToDevice(at, output.name.as_ptr(), this.cpu.ptr()))? };
                 this._outputs.push(None);
-                this.made.push(Some(Made::default()));
+                this.allocated.push(Some(Allocated::default()));
                 continue;
             };
-            // SAFETY: as above.
+            // SAFETY: the caller promises it.
             let view = unsafe { View::new(memory, shape, frames)? };
-            // SAFETY: as above.
+            // SAFETY: binding, name and value live through the call; the binding keeps the value's tensor alive.
             unsafe { call!(BindOutput(at, output.name.as_ptr(), view.0.as_ptr()))? };
             this._outputs.push(Some(view));
-            this.made.push(None);
+            this.allocated.push(None);
         }
         Ok(this)
     }
 
-    /// Runs the session on what lies in the inputs; then all outputs are there. `names` are the outputs', in the order
-    /// they were bound in.
+    /// Runs the session on the inputs; then all outputs are there. `names` are those of the outputs, in the order in
+    /// which they were bound.
     ///
-    /// `devices` has the inputs bound anew first: a provider with memory of its own copies them then, and only then.
+    /// With `devices`, the names of the inputs, it first binds the inputs again: a provider with memory of its own copies
+    /// them when they are bound, and only then.
     ///
     /// # Safety
-    /// While it runs, nobody else reads the outputs' memory or writes the inputs'.
-    pub unsafe fn run(
+    /// During the run no other thread reads the outputs' memory or writes the inputs'.
+    pub(crate) unsafe fn run(
         &mut self,
         session: &Session,
         options: &RunOptions,
@@ -169,74 +178,75 @@ impl Binding {
     ) -> Result<()> {
         let at = self.binding.ptr().cast_mut();
         for (view, name) in self.inputs.iter().zip(devices.unwrap_or_default()) {
-            // SAFETY: all three live through the call.
+            // SAFETY: binding, name and value live through the call.
             unsafe { call!(BindInput(at, name.as_ref().as_ptr(), view.0.as_ptr()))? };
         }
-        for (made, name) in self.made.iter_mut().zip(names).filter_map(|(m, n)| Some((m.as_mut()?, n))) {
-            made.clear();
-            // SAFETY: as above. Without this the next run would want the place of the last one to fit.
+        for (output, name) in self.allocated.iter_mut().zip(names).filter_map(|(o, n)| Some((o.as_mut()?, n))) {
+            output.clear();
+            // SAFETY: all three live through the call. Without it the next run would need an output of the same shape.
             unsafe { call!(BindOutputToDevice(at, name.as_ref().as_ptr(), self.cpu.ptr()))? };
         }
-        // SAFETY: session, options and binding live through the call. The binding is this caller's alone (`&mut`), the
-        // options are only read by a run but for their flag to end it, which is made for other threads; and the session
-        // may run on several threads at once, as the head of this file says. Unlike ort's wrapper this does not take
-        // `&mut Session`, which would keep frames of other lanes waiting.
-        unsafe { call!(RunWithBinding(session.ptr().cast_mut(), options.ptr(), at))? };
-        if self.made.iter().any(Option::is_some) { self.collect() } else { Ok(()) }
+        let function = ort::api().RunWithBinding;
+        // SAFETY: session, options and binding live through the call. The binding is exclusive (`&mut`). A run only reads
+        // the options, except for the flag that ends it, which other threads may set. Several threads may run the session
+        // at once, as the head of this file says.
+        let status = unsafe { denormals::run(function, session.ptr().cast_mut(), options.ptr(), at) };
+        // SAFETY: the status is fresh, and released once.
+        unsafe { Error::result_from_status(status)? };
+        if self.allocated.iter().any(Option::is_some) { self.collect() } else { Ok(()) }
     }
 
-    /// Fetches what the engine made.
+    /// Fetches the outputs that ONNX Runtime allocated.
     fn collect(&mut self) -> Result<()> {
         let (mut values, mut count) = (ptr::null_mut(), 0);
         let allocator = self.allocator.ptr().cast_mut();
-        // SAFETY: the call writes a fresh array of `count` fresh values, which are this caller's from then on.
+        // SAFETY: the call writes a fresh array of `count` fresh values, which belong to the caller.
         unsafe { call!(GetBoundOutputValues(self.binding.ptr(), allocator, &mut values, &mut count))? };
         if values.is_null() {
             return Err(Error::new("the run left no outputs"));
         }
-        // SAFETY: as just said.
+        // SAFETY: the call above wrote the array.
         let all = unsafe { slice::from_raw_parts(values, count) };
         let mut result = Ok(());
-        for (value, made) in all.iter().zip(&mut self.made) {
+        for (value, output) in all.iter().zip(&mut self.allocated) {
             let value = NonNull::new(*value).map(View);
-            if let (Some(made), Some(value), Ok(())) = (made, value, &result) {
-                result = made.take(value);
+            if let (Some(output), Some(value), Ok(())) = (output, value, &result) {
+                result = output.take(value);
             }
         }
-        // SAFETY: the array came from this allocator, and nothing of it is used from here on.
+        // SAFETY: the array came from this allocator, and is not used any more.
         unsafe { call!(AllocatorFree(allocator, values.cast()))? };
         result
     }
 
-    /// Type and shape of an output that the engine made a place for; none where it is of a type that is not read here.
-    pub fn face(&self, output: usize) -> Option<(Kind, &[i64])> {
-        let made = self.made[output].as_ref().expect("this output has no place of its own");
-        Some((made.kind?, &made.shape))
+    /// Type and shape of an output that ONNX Runtime allocated, or `None` if its type is not supported.
+    pub(crate) fn allocated(&self, output: usize) -> Option<(Kind, &[i64])> {
+        let output = self.allocated[output].as_ref().expect("this output has no place of its own");
+        Some((output.kind?, &output.shape))
     }
 
-    /// `count` numbers of an output that the engine made a place for; none where there are not as many, or of another
-    /// type.
-    pub fn made<T: Number>(&self, output: usize, start: usize, count: usize) -> Option<&[T]> {
-        let made = self.made[output].as_ref().filter(|m| m.kind == Some(T::KIND) && m.holds(start, count))?;
+    /// `count` numbers of an output that ONNX Runtime allocated, or `None` if it has fewer, or another type.
+    pub(crate) fn numbers<T: Number>(&self, output: usize, start: usize, count: usize) -> Option<&[T]> {
+        let output = self.allocated[output].as_ref().filter(|o| o.kind == Some(T::KIND) && o.holds(start, count))?;
         if count == 0 {
             return Some(&[]);
         }
-        // SAFETY: the place holds so many numbers of that type, lives as long as `made`, and nobody writes it.
-        Some(unsafe { slice::from_raw_parts(made.data.cast::<T>().add(start), count) })
+        // SAFETY: the output holds so many numbers of that type, lives as long as `output`, and no thread writes it.
+        Some(unsafe { slice::from_raw_parts(output.data.cast::<T>().add(start), count) })
     }
 
-    /// The same of flags.
-    pub fn made_flags(&self, output: usize, start: usize, count: usize) -> Option<&[bool]> {
-        let made = self.made[output].as_ref().filter(|m| m.kind == Some(Kind::Bool) && m.holds(start, count))?;
+    /// `count` flags of an output that ONNX Runtime allocated, or `None` if it has fewer, or another type.
+    pub(crate) fn flags(&self, output: usize, start: usize, count: usize) -> Option<&[bool]> {
+        let output = self.allocated[output].as_ref().filter(|o| o.kind == Some(Kind::Bool) && o.holds(start, count))?;
         if count == 0 {
             return Some(&[]);
         }
-        // SAFETY: as above; a flag has one byte.
-        flags(unsafe { slice::from_raw_parts(made.data.add(start), count) })
+        // SAFETY: the output holds so many flags of a byte each, lives as long as `output`, and no thread writes it.
+        flags(unsafe { slice::from_raw_parts(output.data.add(start), count) })
     }
 }
 
-impl Made {
+impl Allocated {
     fn clear(&mut self) {
         (self.value, self.data, self.kind) = (None, ptr::null(), None);
         self.shape.clear();
@@ -245,8 +255,8 @@ impl Made {
     fn take(&mut self, value: View) -> Result<()> {
         let (mut info, mut data) = (ptr::null_mut(), ptr::null_mut());
         let (mut kind, mut rank) = (ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED, 0);
-        // SAFETY: the first call refuses what is no tensor; from then on all pointers live through the calls, `shape`
-        // has the room that is told, and `info` is released once, whatever else fails.
+        // SAFETY: the first call refuses a value that is not a tensor. From then on all pointers live through the calls,
+        // `shape` has room for `rank` numbers, and `info` is released once, whatever else fails.
         unsafe {
             call!(GetTensorTypeAndShape(value.0.as_ptr(), &mut info))?;
             let read = (|| {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Ends runs from another thread: flush and stop do not wait for a model.
+//! Cancels runs from another thread, so that flush and stop do not wait for a model.
 
 use std::sync::{
     Arc,
@@ -9,55 +9,55 @@ use std::sync::{
 use ort::session::RunOptions;
 use parking_lot::Mutex;
 
-use super::{Error, runtime};
+use crate::{Error, runtime};
 
-/// Ends runs from another thread, and keeps further ones from starting until it is reset.
+/// Cancels runs from another thread, and keeps further runs from starting until it is reset.
 pub struct Cancel {
     pub(super) options: RunOptions,
     ended: AtomicBool,
-    /// Where lanes of this element wait for others.
-    bells: Mutex<Vec<Arc<dyn Bell>>>,
+    /// Wake the threads that wait on behalf of a run.
+    notifiers: Mutex<Vec<Arc<dyn Notifier>>>,
 }
 
-/// Where somebody waits who is to look whether runs were ended.
-pub(super) trait Bell: Send + Sync {
-    /// Wakes whoever waits.
-    fn ring(&self);
+/// Wakes threads that wait, so that they look whether runs were cancelled.
+pub(super) trait Notifier: Send + Sync {
+    /// Wakes every thread that waits.
+    fn notify(&self);
 }
 
-/// A bell that [`Cancel::terminate`] rings, until this is dropped.
-pub(super) struct Ring<'a> {
+/// Keeps a notifier registered with a [`Cancel`] until it is dropped.
+pub(super) struct Registration<'a> {
     cancel: &'a Cancel,
-    bell: *const (),
+    notifier: *const (),
 }
 
-impl Drop for Ring<'_> {
+impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        let mut bells = self.cancel.bells.lock();
-        if let Some(i) = bells.iter().position(|b| Arc::as_ptr(b).cast() == self.bell) {
-            bells.swap_remove(i);
+        let mut notifiers = self.cancel.notifiers.lock();
+        if let Some(i) = notifiers.iter().position(|n| Arc::as_ptr(n).cast() == self.notifier) {
+            notifiers.swap_remove(i);
         }
     }
 }
 
-/// Lanes of one element that may wait at a time before room for more has to be made.
+/// Threads that may wait at a time before a frame allocates.
 const WAITING: usize = 16;
 
 impl Cancel {
-    /// Ready to run. Loads the runtime.
+    /// Creates a handle that cancels nothing yet. Loads the runtime.
     pub fn new() -> Result<Self, Error> {
         runtime::environment()?;
         let options = RunOptions::new().map_err(|e| Error::Runtime(e.to_string()))?;
-        let bells = Mutex::new(Vec::with_capacity(WAITING));
-        Ok(Self { options, ended: AtomicBool::new(false), bells })
+        let notifiers = Mutex::new(Vec::with_capacity(WAITING));
+        Ok(Self { options, ended: AtomicBool::new(false), notifiers })
     }
 
-    /// Ends the run under way, if any, and those to come.
+    /// Cancels the run that is under way, and those that follow until [`Cancel::reset`].
     pub fn terminate(&self) {
         self.ended.store(true, Ordering::Release);
-        // It can only fail on a null pointer.
+        // It fails only on a null pointer.
         let _ = self.options.terminate();
-        self.bells.lock().iter().for_each(|b| b.ring());
+        self.notifiers.lock().iter().for_each(|n| n.notify());
     }
 
     /// Lets runs start again.
@@ -66,15 +66,15 @@ impl Cancel {
         self.ended.store(false, Ordering::Release);
     }
 
-    /// Whether runs are ended.
+    /// Returns whether runs are cancelled.
     pub(super) fn ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Has `bell` rung when runs are ended.
-    pub(super) fn rings(&self, bell: Arc<dyn Bell>) -> Ring<'_> {
-        let ring = Ring { cancel: self, bell: Arc::as_ptr(&bell).cast() };
-        self.bells.lock().push(bell);
-        ring
+    /// Registers a notifier that [`Cancel::terminate`] calls.
+    pub(super) fn register(&self, notifier: Arc<dyn Notifier>) -> Registration<'_> {
+        let registration = Registration { cancel: self, notifier: Arc::as_ptr(&notifier).cast() };
+        self.notifiers.lock().push(notifier);
+        registration
     }
 }

@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The manifest that a bare file would have: for writing one, not for running it.
+//! The manifest that a graph without one would have, for writing it to a file.
 
 use andon_model::{self as model, Manifest};
 
-use super::{
+use crate::{
     Error, Options,
-    bare::{self, Unknown},
-    graph, runtime, session,
+    derive::{self, Graph, Missing, Unknown},
+    runtime, session,
 };
 
-/// What a person says of a graph.
+/// What the user knows of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// The names of its classes in its order; empty for those in the file.
+    /// The names of the graph's classes, in its order; empty for the names in the file.
     pub labels: Vec<String>,
-    /// Which of its labels are of what is good; empty for those whose names tell.
+    /// The labels that mean good; empty to go by their names.
     pub good: Vec<String>,
 }
 
-/// What came of it.
+/// The answer of [`describe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Described {
-    /// The manifest. Its `model` is empty, its name is the file's and its version empty.
+    /// The manifest. Its `model` and its version are empty, and its name is the file's.
     Whole(Box<Manifest>),
-    /// A person has to say something.
+    /// The graph leaves open what only the user can know.
     Lacks(Unknown),
 }
 
-/// Tells what the manifest of an `.onnx` file would say, from the graph, its exporter's notes, a `.modelinfo` beside it and
-/// the hints. Of a bundle it is the manifest that is there. The engine reads the graph, and runs nothing.
+/// Derives the manifest of an `.onnx` file from its graph, its exporter's notes, a `.modelinfo` beside it and the hints.
+/// For a bundle it returns the bundle's own manifest. ONNX Runtime reads the graph, and runs nothing.
+///
+/// # Errors
+/// [`Error::Graph`] if the graph is ambiguous, with the way out; other errors are those of reading and loading a model.
 pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     runtime::environment()?;
     let source = model::inspect(model)?;
@@ -36,9 +39,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
         return Ok(Described::Whole(Box::new(manifest)));
     }
     session::open(&source, &Options::default(), |opened| {
-        let face = graph::face(&opened.session, source.info.clone());
-        let told = bare::manifest(&source.id, &face, &hints.labels, &hints.good);
-        match told {
+        let graph = Graph::new(&opened.session, source.info.clone());
+        match derive::manifest(&source.id, &graph, &hints.labels, &hints.good) {
             Ok(manifest) => {
                 let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
@@ -47,8 +49,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))
             }
-            Err(bare::Lack { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(bare::Lack { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
+            Err(Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
         }
     })
 }

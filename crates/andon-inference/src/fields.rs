@@ -1,46 +1,75 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Inputs that are not the image: named fields, as numbers in the shape that the graph asks for.
+//! Inputs that are fields: named values as numbers in the shape and type of the graph's input.
 
 use andon_core::result::Fields;
 use andon_model::Input;
 use half::f16;
+use serde_json::Value;
 
-use super::tensor::{Kind, Memory};
+use crate::memory::{Kind, Memory};
 
-/// One input of the graph that a field fills.
+/// Why a field does not fill its input.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum FieldError {
+    /// The field has no value and no default.
+    #[error("field '{0}' was not told")]
+    Absent(String),
+    /// The field's value does not fit.
+    #[error("field '{field}' {unfit}")]
+    Unfit { field: String, unfit: Unfit },
+    /// The default of the manifest does not fit.
+    #[error("its default {0}")]
+    Default(Unfit),
+}
+
+/// A value that an input cannot hold.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("is {value}, must be {count} number{}{limits}", plural(.count))]
+pub(super) struct Unfit {
+    value: Value,
+    count: usize,
+    /// The limits of the type, for the message.
+    limits: &'static str,
+}
+
+fn plural(count: &usize) -> &'static str {
+    if *count == 1 { "" } else { "s" }
+}
+
+/// An input of the graph that a field fills.
 pub(super) struct FieldInput {
     /// The field's name.
-    pub field: String,
+    field: String,
     kind: Kind,
-    /// How many numbers.
+    /// How many numbers the input takes.
     count: usize,
-    default: Option<serde_json::Value>,
+    default: Option<Value>,
 }
 
 impl FieldInput {
-    /// For a checked input of a manifest that takes `count` numbers.
-    pub fn new(field: String, input: &Input, kind: Kind, count: usize) -> Result<Self, String> {
+    /// The input for a checked input of a manifest that takes `count` numbers.
+    pub(super) fn new(field: String, input: &Input, kind: Kind, count: usize) -> Result<Self, FieldError> {
         let this = Self { field, kind, count, default: input.default.clone() };
         if let Some(default) = &this.default {
-            this.numbers(default, |_, _| {}).map_err(|e| format!("its default {e}"))?;
+            this.numbers(default, |_, _| {}).map_err(FieldError::Default)?;
         }
         Ok(this)
     }
 
-    /// Whether the field's value, or its default, is there and fits; an error says what is missing.
-    pub fn check(&self, fields: &Fields) -> Result<(), String> {
+    /// Checks that the field's value, or its default, is there and fits.
+    pub(super) fn check(&self, fields: &Fields) -> Result<(), FieldError> {
         self.each(fields, |_, _| {})
     }
 
-    /// Puts the field's value, or its default, where a frame's numbers lie; an error says what is missing.
+    /// Writes the field's value, or its default, into a frame's numbers.
     ///
     /// # Safety
-    /// Meanwhile nobody else reads or writes that frame's numbers.
-    pub unsafe fn fill(&self, fields: &Fields, frame: usize, memory: &Memory) -> Result<(), String> {
+    /// Meanwhile no other thread reads or writes that frame's numbers.
+    pub(super) unsafe fn fill(&self, fields: &Fields, frame: usize, memory: &Memory) -> Result<(), FieldError> {
         macro_rules! fill {
             ($t:ty, $make:expr) => {{
-                // SAFETY: the caller's word.
-                let data = unsafe { memory.slot::<$t>(frame) };
+                // SAFETY: the caller promises it.
+                let data = unsafe { memory.frame_mut::<$t>(frame) };
                 self.each(fields, |i, v| data[i] = $make(v))
             }};
         }
@@ -53,21 +82,21 @@ impl FieldInput {
             Kind::U8 => fill!(u8, |v| v as u8),
             Kind::I8 => fill!(i8, |v| v as i8),
             Kind::Bool => {
-                // SAFETY: the caller's word.
-                let data = unsafe { memory.flag_slot(frame) };
+                // SAFETY: the caller promises it.
+                let data = unsafe { memory.flags_mut(frame) };
                 self.each(fields, |i, v| data[i] = v != 0.0)
             }
         }
     }
 
-    fn each(&self, fields: &Fields, put: impl FnMut(usize, f64)) -> Result<(), String> {
+    fn each(&self, fields: &Fields, put: impl FnMut(usize, f64)) -> Result<(), FieldError> {
         let value = fields.get(&self.field).or(self.default.as_ref());
-        let value = value.ok_or_else(|| format!("field '{}' was not told", self.field))?;
-        self.numbers(value, put).map_err(|e| format!("field '{}' {e}", self.field))
+        let value = value.ok_or_else(|| FieldError::Absent(self.field.clone()))?;
+        self.numbers(value, put).map_err(|unfit| FieldError::Unfit { field: self.field.clone(), unfit })
     }
 
-    /// Hands every number of `value` to `put`, by its place.
-    fn numbers(&self, value: &serde_json::Value, mut put: impl FnMut(usize, f64)) -> Result<(), String> {
+    /// Passes every number of `value` to `put`, with its place.
+    fn numbers(&self, value: &Value, mut put: impl FnMut(usize, f64)) -> Result<(), Unfit> {
         let (mut n, mut fits) = (0, true);
         each(value, &mut |v| {
             match v {
@@ -79,12 +108,11 @@ impl FieldInput {
         if fits && n == self.count {
             Ok(())
         } else {
-            let s = if self.count == 1 { "" } else { "s" };
-            Err(format!("is {value}, must be {} number{s}{}", self.count, self.limits()))
+            Err(Unfit { value: value.clone(), count: self.count, limits: self.limits() })
         }
     }
 
-    /// The least and the greatest whole number; none where fractions are fine.
+    /// The least and the greatest whole number, or `None` if fractions are fine.
     fn range(&self) -> Option<(f64, f64)> {
         match self.kind {
             Kind::F32 | Kind::F16 | Kind::F64 => None,
@@ -111,10 +139,10 @@ impl FieldInput {
     }
 }
 
-fn each(value: &serde_json::Value, put: &mut impl FnMut(Option<f64>)) {
+fn each(value: &Value, put: &mut impl FnMut(Option<f64>)) {
     match value {
-        serde_json::Value::Array(all) => all.iter().for_each(|v| each(v, put)),
-        serde_json::Value::Bool(b) => put(Some(f64::from(u8::from(*b)))),
+        Value::Array(all) => all.iter().for_each(|v| each(v, put)),
+        Value::Bool(b) => put(Some(f64::from(u8::from(*b)))),
         other => put(other.as_f64()),
     }
 }
@@ -134,7 +162,7 @@ mod tests {
         of(4).numbers(&serde_json::json!([[1, 2.5], [true, -4]]), |i, v| got[i] = v).unwrap();
         assert_eq!(got, [1.0, 2.5, 1.0, -4.0]);
         for wrong in [serde_json::json!([1, 2, 3]), serde_json::json!("fast"), serde_json::json!([1, 2, 3, 4, 5])] {
-            let e = of(4).numbers(&wrong, |_, _| {}).unwrap_err();
+            let e = of(4).numbers(&wrong, |_, _| {}).unwrap_err().to_string();
             assert!(e.contains("must be 4 numbers"), "{e}");
         }
     }
@@ -157,11 +185,11 @@ mod tests {
     fn fields_arrive_in_the_graphs_type() {
         let fields = Fields::from_iter([("zones".to_string(), serde_json::json!([1, 0]))]);
         let memory = Memory::new(Kind::F16, 2, 1);
-        // SAFETY: nobody else knows of the memory.
+        // SAFETY: no other thread has the memory.
         unsafe { field(Kind::F16, 2).fill(&fields, 0, &memory).unwrap() };
         assert_eq!(memory.frame::<f16>(0), [f16::ONE, f16::ZERO]);
         let memory = Memory::new(Kind::Bool, 2, 1);
-        // SAFETY: as above.
+        // SAFETY: no other thread has the memory.
         unsafe { field(Kind::Bool, 2).fill(&fields, 0, &memory).unwrap() };
         assert_eq!(memory.flags(0), Some(&[true, false][..]));
     }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model proves itself on the golden samples of its bundle before it judges a line: each must get the verdict and the
-//! labels that the bundle promises.
+//! Golden samples: a model proves itself on those of its bundle before it judges a line. Each must get the verdict and
+//! the labels that the bundle promises.
 
 use std::sync::Arc;
 
 use andon_core::result::Status;
 use andon_model::{Golden, InputSource, Pattern};
 
-use super::{Cancel, Engine, Error, Job, Outcome, Template, TemplateInput, Templates};
+use crate::{Cancel, Decoded, Engine, Error, Job, Template, TemplateInput, Templates};
 
 impl Engine {
-    /// Judges every golden sample by the manifest's own thresholds; answers how many there were. Golden templates of
-    /// inputs of source `image-file` are looked for in the bundle's folder `golden`.
+    /// Judges every golden sample by the manifest's own thresholds, and returns how many there are. Templates for inputs
+    /// of source `image-file` come from the bundle's folder `golden`.
     ///
-    /// Takes its time and reads files: never call it on a streaming thread.
+    /// Proving reads files and takes a run a sample: never call it on a streaming thread.
+    ///
+    /// # Errors
+    /// [`Error::Golden`] names the first sample that fails, and why; other errors are those of a run.
     pub fn prove(self: &Arc<Self>) -> Result<usize, Error> {
         let samples = self.golden();
         if samples.is_empty() {
@@ -25,44 +28,45 @@ impl Engine {
         let files = self.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let mut inputs: Vec<_> =
             files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).map(TemplateInput::new).collect();
-        let (cancel, mut lane) = (Cancel::new()?, self.lane()?);
+        let (cancel, mut context) = (Cancel::new()?, self.context()?);
         for sample in samples {
-            let miss = |problem| Error::Golden { image: sample.image.clone(), problem };
-            let picture = Template::read(&sample.image).map_err(miss)?;
+            let fail = |problem| Error::Golden { image: sample.image.clone(), problem };
+            let image = Template::read(&sample.image).map_err(|e| fail(e.to_string()))?;
             let part = sample.part();
             let found: Result<Vec<_>, _> = inputs
                 .iter_mut()
                 .map(|i| i.find(Some(&templates), Some(&part), &sample.fields, Some(&cancel)).map(|t| Some(t.clone())))
                 .collect();
-            let found = found.map_err(miss)?;
+            let found = found.map_err(|e| fail(e.to_string()))?;
             let job = Job {
-                image: &picture.image(),
+                image: &image.image(),
                 region: None,
                 fields: &sample.fields,
                 templates: &found,
                 thresholds: &thresholds,
             };
-            let outcome = lane.infer(&job, &cancel)?;
-            check(sample, &outcome).map_err(miss)?;
+            let decoded = context.infer(&job, &cancel)?;
+            if let Some(problem) = difference(sample, &decoded) {
+                return Err(fail(problem));
+            }
         }
         Ok(samples.len())
     }
 }
 
-/// What is wrong with what the model said of a sample.
-fn check(sample: &Golden, said: &Outcome) -> Result<(), String> {
-    if said.status != Status::Ok {
-        return Err(format!("it is {}: {}", said.status.as_str(), said.reason));
+/// Returns how the model's result differs from the sample, or `None` if it does not.
+fn difference(sample: &Golden, decoded: &Decoded) -> Option<String> {
+    if decoded.status != Status::Ok {
+        return Some(format!("it is {}: {}", decoded.status.as_str(), decoded.reason));
     }
-    let (wanted, verdict) = (sample.verdict.as_str(), said.verdict.as_str());
-    if said.verdict != sample.verdict {
-        return Err(format!("it must be {wanted}, and the model says {verdict} with a score of {:.3}", said.score));
+    let (wanted, verdict) = (sample.verdict.as_str(), decoded.verdict.as_str());
+    if decoded.verdict != sample.verdict {
+        return Some(format!("it must be {wanted}, and the model says {verdict} with a score of {:.3}", decoded.score));
     }
-    let seen = |label: &str| {
-        said.detections.iter().any(|d| *d.label == *label) || said.classes.first().is_some_and(|c| *c.label == *label)
+    let found = |label: &str| {
+        let best = decoded.classes.first();
+        decoded.detections.iter().any(|d| *d.label == *label) || best.is_some_and(|c| *c.label == *label)
     };
-    match sample.labels.iter().find(|l| !seen(l)) {
-        Some(label) => Err(format!("it shows '{label}', and the model does not find that")),
-        None => Ok(()),
-    }
+    let missed = sample.labels.iter().find(|l| !found(l))?;
+    Some(format!("it shows '{missed}', and the model does not find that"))
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The engine's threads: who makes them, at which priority, and how they wait.
+//! The engine's threads: which thread starts them, at which priority, and how they wait.
 //!
-//! A thread on Linux begins with the nice value of the thread that makes it, and only the privileged may lower that
-//! again. Models are loaded by threads of low priority, so the engine's threads are not made by the loader but by a
-//! spawner, which is started early by a thread of normal priority ([`start`]) and does nothing else.
+//! On Linux a thread starts with the nice value of the thread that starts it, and only a privileged process may lower
+//! that value again. Threads of low priority load models, so the loader does not start the engine's threads. A spawner
+//! does: a thread that [`start`] starts early, from a thread of normal priority, and that does nothing else.
 
 use std::{
     sync::{
@@ -17,30 +17,30 @@ use std::{
 use ort::{environment::ThreadManager, session::builder::SessionBuilder};
 use parking_lot::Mutex;
 
-use super::denormals::FlushDenormals;
+use crate::denormals::{self, Work};
 
-/// Starts the thread that will make the engine's threads. What calls it first lends it its priority, for good: call it
-/// from the application's thread, before any model is loaded by another.
+/// Starts the thread that will start the engine's threads. The first call sets its priority for good: call it from the
+/// application's thread, before another thread loads a model.
 pub fn start() {
     let _ = spawner();
 }
 
 /// Sets up the threads of a session: `threads` in all, the one that runs it included.
 ///
-/// While a run lasts they look for work without a pause (ONNX Runtime's `intra_op.allow_spinning`), and at its end they
-/// go to sleep (`force_spinning_stop`). Measured with ONNX Runtime 1.22 and two threads on two cores, a detector of 0.45
-/// GFLOP, medians of 20 blocks that took turns:
+/// During a run the threads spin (ONNX Runtime's `intra_op.allow_spinning`), and at its end they go to sleep
+/// (`force_spinning_stop`). Measured with ONNX Runtime 1.22 and two threads on two cores, a detector of 0.45 GFLOP, medians
+/// of 20 alternating blocks:
 ///
 /// | policy | ms a frame, one after the other | ms of processor a frame, at 25 frames a second |
 /// |---|---|---|
-/// | spinning, as is the default | 2.4 | 23: the pool spins from frame to frame |
+/// | spinning, the default | 2.4 | 23: the pool spins from frame to frame |
 /// | spinning, stopped at the end of a run | 2.7 | 5.4 |
-/// | no spinning | 3.9: waking them for each operator takes as long as the smaller operators | 4.7 |
+/// | no spinning | 3.9: waking threads for each operator takes as long as the smaller operators | 4.7 |
 ///
-/// The price is paid where something else wants one of these cores all the time: a run then waits for whoever was
-/// displaced while it spun, and takes 7.9 ms as with the default, against 3.2 without spinning. So fewer threads than
-/// cores are the better choice beside a busy decoder or a second model.
-pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+/// The price is paid if another thread wants one of these cores all the time: a run then waits for the thread that was
+/// displaced while it spun, and takes 7.9 ms as with the default, against 3.2 without spinning. So beside a busy decoder
+/// or a second model, use fewer threads than cores.
+pub(crate) fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let builder = builder
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
@@ -48,13 +48,13 @@ pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBu
         .with_config_entry("session.force_spinning_stop", "1")?
         .with_flush_to_zero()?;
     if threads <= 1 {
-        // The thread that runs it is the pool.
+        // The thread that runs the session is the pool.
         return Ok(builder);
     }
     Ok(builder.with_thread_manager(Pool)?)
 }
 
-/// Makes the threads of one session.
+/// Starts the threads of one session.
 struct Pool;
 
 impl ThreadManager for Pool {
@@ -69,45 +69,40 @@ impl ThreadManager for Pool {
     }
 }
 
-type Work = Box<dyn FnOnce() + Send>;
-type Made = std::io::Result<JoinHandle<()>>;
+type Started = std::io::Result<JoinHandle<()>>;
 
-/// The way to the spawner: one asks at a time.
+/// The way to the spawner, for one caller at a time.
 struct Spawner {
     ask: SyncSender<Work>,
-    answer: Receiver<Made>,
+    answer: Receiver<Started>,
 }
 
 static SPAWNER: OnceLock<std::io::Result<Mutex<Spawner>>> = OnceLock::new();
 
 fn spawner() -> std::io::Result<&'static Mutex<Spawner>> {
-    let made = SPAWNER.get_or_init(|| {
+    let spawner = SPAWNER.get_or_init(|| {
         let (ask, asked) = sync_channel::<Work>(0);
         let (reply, answer) = sync_channel(1);
         Builder::new().name("andon-spawner".into()).spawn(move || serve(&asked, &reply))?;
         Ok(Mutex::new(Spawner { ask, answer }))
     });
-    made.as_ref().map_err(|e| std::io::Error::new(e.kind(), e.to_string()))
+    spawner.as_ref().map_err(|e| std::io::Error::new(e.kind(), e.to_string()))
 }
 
-/// Ends only with the process: who asks is never dropped.
-fn serve(asked: &Receiver<Work>, reply: &SyncSender<Made>) {
-    static MADE: AtomicUsize = AtomicUsize::new(0);
+/// Starts threads until the process ends, for `SPAWNER` is never dropped.
+fn serve(asked: &Receiver<Work>, reply: &SyncSender<Started>) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     for work in asked {
         // Linux keeps 15 letters of a name.
-        let name = format!("andon-ort-{}", MADE.fetch_add(1, Ordering::Relaxed) % 100_000);
-        let made = Builder::new().name(name).spawn(move || {
-            // For as long as the thread lives: it runs nothing but the engine.
-            let _flush = FlushDenormals::new();
-            work();
-        });
-        if reply.send(made).is_err() {
+        let name = format!("andon-ort-{}", COUNT.fetch_add(1, Ordering::Relaxed) % 100_000);
+        let started = Builder::new().name(name).spawn(move || denormals::worker(work));
+        if reply.send(started).is_err() {
             return;
         }
     }
 }
 
-fn spawn(work: Work) -> Made {
+fn spawn(work: Work) -> Started {
     let gone = || std::io::Error::other("the thread that makes them is gone");
     let spawner = spawner()?.lock();
     spawner.ask.send(work).map_err(|_| gone())?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Finds ONNX Runtime at run time: `ORT_DYLIB_PATH`, beside the plugin, then the system's; loads it once a process.
+//! Finds the library of ONNX Runtime at run time, and loads it once a process: the one that `ORT_DYLIB_PATH` names, one
+//! beside the plugin, or the system's.
 
 use std::{
     cell::RefCell,
@@ -11,12 +12,12 @@ use std::{
 use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 use parking_lot::Mutex;
 
-use super::Error;
+use crate::Error;
 
-/// Names of the library, plainest first; numbered ones (`libonnxruntime.so.1.22.0`) are found by their beginning.
+/// The library's name. A numbered library (`libonnxruntime.so.1.22.0`) is found by the beginning of its name.
 const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
 
-/// Where distributions put libraries, beside what the loader itself searches.
+/// The folders in which distributions install libraries.
 const SYSTEM: &[&str] = &[
     "/usr/local/lib",
     "/usr/lib/x86_64-linux-gnu",
@@ -30,7 +31,10 @@ static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 static LOADED: OnceLock<PathBuf> = OnceLock::new();
 static LOADING: Mutex<()> = Mutex::new(());
 
-/// The engine's environment. The first call loads the library; where it fails, the next call tries again.
+/// The environment of ONNX Runtime. The first call loads the library; after a failure the next call tries again.
+///
+/// # Errors
+/// [`Error::NoRuntime`] or [`Error::BadRuntime`], with the path and what to do.
 pub fn environment() -> Result<&'static Environment, Error> {
     if let Some(environment) = ENVIRONMENT.get() {
         return Ok(environment);
@@ -42,17 +46,17 @@ pub fn environment() -> Result<&'static Environment, Error> {
     let path = std::path::absolute(find()?).map_err(|e| Error::Runtime(e.to_string()))?;
     let bad = |problem: String| Error::BadRuntime { path: path.clone(), problem };
     let builder = ort::init_from(&path).map_err(|e| bad(fault(&e)))?;
-    let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(listen));
+    let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(log));
     let environment = builder.build().map_err(|e| bad(e.to_string()))?;
     let _ = LOADED.set(path.clone());
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
-/// What is wrong with a library, without its path.
+/// What is wrong with a library, without the library's path.
 fn fault(error: &LoadDynamicError) -> String {
     match error {
         LoadDynamicError::Dlopen { error, path } => {
-            // What the system's loader says lies below.
+            // The source is the message of the system's loader.
             let text = std::error::Error::source(error).map_or_else(|| error.to_string(), |e| e.to_string());
             let text = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
             format!("cannot be loaded: {text}")
@@ -64,49 +68,55 @@ fn fault(error: &LoadDynamicError) -> String {
 }
 
 thread_local! {
-    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LOGGED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps what the runtime logs beside its errors: a provider's missing library is named nowhere else. With `ORT_LOG`
-/// set it is printed, as ONNX Runtime would.
-fn listen(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+/// Keeps the last error that ONNX Runtime logs, since nothing else names the missing library of a provider. If `ORT_LOG`
+/// is set, prints every message, as ONNX Runtime would.
+fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
     if env::var_os("ORT_LOG").is_some() {
         eprintln!("ONNX Runtime, {level:?}, {location}: {message}");
     }
     if level >= LogLevel::Error {
-        SAID.set(Some(message.to_string()));
+        LOGGED.set(Some(message.to_string()));
     }
 }
 
-/// The last error that the runtime logged on this thread since this was last asked.
-pub(super) fn said() -> Option<String> {
-    SAID.take()
+/// Returns the last error that ONNX Runtime logged on this thread since the last call.
+pub(crate) fn take_logged() -> Option<String> {
+    LOGGED.take()
 }
 
-/// The version and build of the runtime, for people; loads it.
+/// The version and build of ONNX Runtime, for people. Loads the library.
+///
+/// # Errors
+/// As of [`environment`].
 pub fn info() -> Result<&'static str, Error> {
     environment().map(|_| ort::info())
 }
 
-/// The version alone, by the library's file or else by what it says of its build; loads it.
+/// The version of ONNX Runtime, from the name of the library or else from its build. Loads the library.
+///
+/// # Errors
+/// As of [`environment`].
 pub fn release() -> Result<String, Error> {
     let info = info()?;
     let file = library().and_then(|p| p.canonicalize().ok()).map(|p| version(&p)).filter(|v| v.len() > 1);
     let file = file.map(|v| v.iter().map(u32::to_string).collect::<Vec<_>>().join("."));
     let branch = || Some(info.split_once("git-branch=rel-")?.1.split(',').next()?.to_string());
-    Ok(file.or_else(branch).unwrap_or_else(|| "of a version that it does not tell".into()))
+    Ok(file.or_else(branch).unwrap_or_else(|| "of an unknown version".into()))
 }
 
-/// The library that was loaded; none before.
+/// The library that was loaded, or `None` before.
 pub fn library() -> Option<&'static Path> {
     LOADED.get().map(PathBuf::as_path)
 }
 
-/// The library to load.
-pub fn find() -> Result<PathBuf, Error> {
+/// Finds the library to load.
+fn find() -> Result<PathBuf, Error> {
     let mut tried = Vec::new();
     if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()).map(PathBuf::from) {
-        // What was named is meant: no falling back on another one.
+        // The named library is the one that is meant: there is no fallback.
         return if path.is_file() {
             Ok(path)
         } else {
@@ -123,7 +133,7 @@ pub fn find() -> Result<PathBuf, Error> {
     Err(Error::NoRuntime { tried })
 }
 
-/// The plainest or newest `libonnxruntime.so*` of a folder, or of the folder `onnxruntime` in it.
+/// The library in a folder, or in the folder `onnxruntime` in it: one without a number, or else the newest.
 fn in_folder(folder: &Path) -> Option<PathBuf> {
     let plain = [folder.join(LIBRARY), folder.join("onnxruntime").join(LIBRARY)];
     if let Some(path) = plain.into_iter().find(|p| p.is_file()) {
@@ -138,13 +148,13 @@ fn in_folder(folder: &Path) -> Option<PathBuf> {
         .max_by_key(|p| version(p))
 }
 
-/// The numbers behind `.so`, so that 1.9 comes before 1.22.
+/// The numbers after `.so`, so that 1.9 comes before 1.22.
 fn version(path: &Path) -> Vec<u32> {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     name.trim_start_matches(LIBRARY).split('.').filter_map(|n| n.parse().ok()).collect()
 }
 
-/// The file that this code was loaded from: the plugin, or a program that has it built in.
+/// The file that this code was loaded from: the plugin, or a program that links it.
 fn own_library() -> Option<PathBuf> {
     let here = own_library as *const () as usize;
     let maps = fs::read_to_string("/proc/self/maps").ok()?;
@@ -157,13 +167,13 @@ fn own_library() -> Option<PathBuf> {
     })
 }
 
-/// Cores that this process may use, hyper-threads counted once: what a number of threads of 0 stands for.
+/// The number of cores that this process may use, hyper-threads counted once. It is the meaning of 0 threads.
 pub fn cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, |n| n.get());
     physical().map_or(allowed, |n| n.min(allowed)).max(1)
 }
 
-/// Cores of the machine by package and core id, where the system tells.
+/// The number of cores of the machine by package and core id, if the system shows them.
 fn physical() -> Option<usize> {
     let mut seen = std::collections::BTreeSet::new();
     for entry in fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {

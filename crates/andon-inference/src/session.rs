@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A session of the engine: which provider runs it, and how it is set up.
+//! Opens a session of ONNX Runtime: chooses the execution provider that runs it, and sets it up.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,60 +12,71 @@ use ort::{
     },
 };
 
-use super::{
-    Error, Options,
-    engine::guarded,
+use crate::{
+    Error, Options, denormals,
+    panic::{Panic, catch_panic},
     pool,
-    providers::{self, Provider, Wanted},
+    providers::{self, Provider, ProviderError, Requested},
     runtime,
 };
 
-/// A session, and what there is to say of how it came about.
+/// A session, and how it was opened.
 pub(super) struct Opened {
-    /// Ready to run.
+    /// The session.
     pub session: Session,
     /// The execution provider that runs it.
     pub provider: Arc<str>,
-    /// Providers that were wanted before it, each with why it was not taken.
+    /// The providers that were preferred to it, each with the reason why it was passed over.
     pub fallbacks: Vec<String>,
 }
 
-/// Makes a session of a model with the first of the wanted providers that the runtime has, that can be set up with its
-/// options, that takes the model, and on which `make`, which runs it once, does not fail to; with [`Options::strict`]
-/// with the first of them or not at all. Nodes of the graph that a provider does not know run on the CPU within the same
-/// session.
+/// Why a session cannot be opened on a provider.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Panic(#[from] Panic),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Runtime(#[from] ort::Error),
+}
+
+/// Opens a session of a model with the first of the requested providers that the runtime has, that accepts its options
+/// and the model, and on which `make`, which runs the session once, succeeds. With [`Options::strict`] only the first
+/// provider counts. Nodes of the graph that a provider does not know run on the CPU within the same session.
 ///
-/// Takes its time: never call it on a streaming thread.
+/// Opening takes up to minutes: never call it on a streaming thread.
 pub(super) fn open<T>(
     source: &Source,
     options: &Options,
     mut make: impl FnMut(Opened) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let wanted = providers::wanted(&options.providers)?;
-    let load = |one: &Wanted| guarded(|| session(source, options, one));
-    first(&wanted, options.strict, &source.path, load, |session, one, fallbacks| {
+    let requested = providers::requested(&options.providers)?;
+    let load = |one: &Requested| catch_panic(|| session(source, options, one));
+    first(&requested, options.strict, &source.path, load, |session, one, fallbacks| {
         make(Opened { session, provider: one.provider.name().into(), fallbacks })
     })
 }
 
-/// The first of the wanted that both `load` and `make` succeed with; `make` is told why those before it were not taken.
+/// Tries the requested providers in order until both `load` and `make` succeed. `make` receives the reasons why those
+/// before were passed over.
 fn first<S, T>(
-    wanted: &[Wanted],
+    requested: &[Requested],
     strict: bool,
     path: &Path,
-    load: impl Fn(&Wanted) -> Result<S, String>,
-    mut make: impl FnMut(S, &Wanted, Vec<String>) -> Result<T, Error>,
+    load: impl Fn(&Requested) -> Result<S, OpenError>,
+    mut make: impl FnMut(S, &Requested, Vec<String>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let wanted = if strict { &wanted[..1] } else { wanted };
+    let requested = if strict { &requested[..1] } else { requested };
     let mut fallbacks = Vec::new();
-    for one in wanted {
-        // The processor takes every good model: what it refuses is the model's fault, not the provider's.
+    for one in requested {
+        // The CPU runs every good model: what it refuses is the model's fault, not the provider's.
         let plain = one.provider == Provider::Cpu && one.options.is_empty();
         let session = match load(one) {
             Ok(session) => session,
-            Err(problem) if plain => return Err(Error::Load { path: path.into(), problem }),
+            Err(problem) if plain => return Err(Error::Load { path: path.into(), problem: problem.to_string() }),
             Err(problem) => {
-                fallbacks.push(format!("{one}: {}", providers::reason(&problem, None)));
+                fallbacks.push(format!("{one}: {}", providers::reason(&problem.to_string(), None)));
                 continue;
             }
         };
@@ -90,31 +101,31 @@ fn first<S, T>(
 /// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
-fn session(source: &Source, options: &Options, wanted: &Wanted) -> Result<Session, String> {
-    let mut builder = builder(options).map_err(|e| e.to_string())?;
-    if wanted.provider != Provider::Cpu {
-        // The cores belong to the provider's own threads: those of ONNX Runtime are for the nodes that it left over.
-        builder = builder.with_intra_op_spinning(false).map_err(|e| e.to_string())?;
-    }
-    wanted.add(&mut builder, options.threads)?;
-    // Some exporters put the weights into a file beside the graph, whose folder a graph in memory does not tell.
+fn session(source: &Source, options: &Options, requested: &Requested) -> Result<Session, OpenError> {
+    let mut builder = builder(options, requested)?;
+    requested.register(&mut builder, options.threads)?;
+    // Some exporters write the weights to a file beside the graph. A graph that is read from memory has no folder.
     if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
         let folder = if folder.is_empty() { "." } else { folder };
-        builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(|e| e.to_string())?;
+        builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(ort::Error::from)?;
     }
-    builder.commit_from_memory(&source.bytes).map_err(|e| e.to_string())
+    Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
 }
 
-/// What holds for every provider.
-fn builder(options: &Options) -> ort::Result<SessionBuilder> {
+/// The options of a session that do not depend on the model.
+fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuilder> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
     let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
     let mut builder = pool::threads(Session::builder(environment)?, threads)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        // What goes wrong comes back as an error; printing it too would be I/O on a streaming thread.
+        // Failures come back as errors; to print them, too, would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
     if let Some(profile) = &options.profile {
         builder = builder.with_profiling(profile)?;
+    }
+    if requested.provider != Provider::Cpu {
+        // The cores belong to the provider's own threads; those of ONNX Runtime run the nodes that it leaves over.
+        builder = builder.with_intra_op_spinning(false)?;
     }
     Ok(builder)
 }
@@ -123,13 +134,13 @@ fn builder(options: &Options) -> ort::Result<SessionBuilder> {
 mod tests {
     use super::*;
 
-    fn wanted(providers: &[Provider]) -> Vec<Wanted> {
-        providers.iter().map(|provider| Wanted { provider: *provider, options: Vec::new() }).collect()
+    fn requested(providers: &[Provider]) -> Vec<Requested> {
+        providers.iter().map(|provider| Requested { provider: *provider, options: Vec::new() }).collect()
     }
 
-    /// Who runs the model where these cannot, and why not those before.
+    /// The provider that runs the model if those in `broken` cannot, and why those before it were passed over.
     fn taken(broken: &[Provider], strict: bool) -> Result<(Provider, Vec<String>), String> {
-        let all = wanted(&[Provider::Cuda, Provider::OpenVino, Provider::Cpu]);
+        let all = requested(&[Provider::Cuda, Provider::OpenVino, Provider::Cpu]);
         first(
             &all,
             strict,

@@ -8,7 +8,7 @@ use andon_core::{
     image::Image,
     result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
-use andon_inference::{self as inference, Cancel, Job, Outcome, Template};
+use andon_inference::{self as inference, Cancel, Decoded as Outcome, Job, Template};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
@@ -131,7 +131,7 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
         return Done { unmappable: true, ..Done::new(work, outcome) };
     };
     // Whatever panics beside the run, which is guarded by itself: the frame is not lost.
-    let said = inference::guarded(|| {
+    let said = inference::catch_panic(|| {
         Ok(match work.live.on {
             On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
             On::Detections => detections(&work, &image, running, cancel),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use andon_core::result::{Arm, ModelId, Status};
-use andon_inference::{Cancel, Outcome};
+use andon_inference::{Cancel, Decoded as Outcome};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 

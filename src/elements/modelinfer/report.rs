@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use andon_core::result::{Inference, ModelId};
-use andon_inference::{self as inference, Outcome};
+use andon_inference::{self as inference, Decoded as Outcome};
 
 use super::{
     running::Running,

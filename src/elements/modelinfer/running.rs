@@ -13,7 +13,9 @@ use std::{
 };
 
 use andon_core::result::{Fields, Part};
-use andon_inference::{self as inference, Batcher, Cancel, Engine, Lane, Options, Template, TemplateInput, Templates};
+use andon_inference::{
+    self as inference, Batcher, Cancel, Engine, ExecutionContext as Lane, Options, Template, TemplateInput, Templates,
+};
 use andon_model::{InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
@@ -129,8 +131,8 @@ impl Running {
 
     fn lane(&self) -> Result<Lane, inference::Error> {
         match &self.batcher {
-            Some(batcher) => batcher.lane(),
-            None => self.engine.lane(),
+            Some(batcher) => batcher.context(),
+            None => self.engine.context(),
         }
     }
 
@@ -143,7 +145,8 @@ impl Running {
         wait: Option<&Cancel>,
     ) -> Result<Vec<Option<Arc<Template>>>, String> {
         let mut inputs = self.templates.lock();
-        inputs.iter_mut().map(|input| input.find(templates, part, fields, wait).map(|t| Some(t.clone()))).collect()
+        let find = |input: &mut TemplateInput| input.find(templates, part, fields, wait).cloned().map(Some);
+        inputs.iter_mut().map(|input| find(input).map_err(|e| e.to_string())).collect()
     }
 
     /// No frames come for a while, so that others of a batch do not wait for them.

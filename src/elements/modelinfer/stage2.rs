@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection, Inference, Status, Verdict};
-use andon_inference::{self as inference, Outcome};
+use andon_inference::{self as inference, Decoded as Outcome};
 
 /// What was looked at.
 #[derive(Debug)]

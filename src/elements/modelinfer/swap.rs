@@ -292,7 +292,7 @@ impl Exchange {
         let freed = standby.is_some();
         drop(standby);
         if freed {
-            inference::heap::give_back();
+            inference::allocator::trim();
         }
         freed
     }
@@ -437,7 +437,7 @@ impl Exchange {
         let n = retired.len();
         drop(retired);
         if n > 0 {
-            inference::heap::give_back();
+            inference::allocator::trim();
             self.slot.lock().retired.reserve(4);
         }
     }

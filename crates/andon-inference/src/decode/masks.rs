@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Masks of single things, kept at the resolution that the model gives them in.
+//! Masks of detections, in the resolution of the model.
 
 use std::sync::Arc;
 
 use andon_core::result::Mask;
 
-use super::{boxes::to_frame, nms::Candidate, outputs::View};
+use super::{error::DecodeError, geometry::point_to_frame, nms::Candidate, outputs::View};
 use crate::preprocess::Mapping;
 
-/// Where the masks of candidates come from.
+/// The source of the masks of candidates.
 pub(super) enum Prototypes<'a> {
     /// Prototypes (1, K, h, w), and for each candidate K weights: a pixel belongs to it where the weighted sum is
     /// positive (Bolya et al., "YOLACT", 2019: the sigmoid is above one half), within its box.
@@ -17,39 +17,39 @@ pub(super) enum Prototypes<'a> {
         planes: &'a View<'a>,
         /// Weight `k` of candidate `i` lies at `from + i * step + k * stride`.
         weights: &'a [f32],
-        /// Of the first candidate's first weight.
+        /// The index of the first candidate's first weight.
         from: usize,
-        /// From candidate to candidate.
+        /// The distance from candidate to candidate.
         step: usize,
-        /// From weight to weight.
+        /// The distance from weight to weight.
         stride: usize,
     },
     /// A map of logits for each query: (1, N, h, w).
     Own(&'a View<'a>),
 }
 
-/// Count, rows, columns of (1, K, h, w).
-fn planes(view: &View<'_>) -> Result<[usize; 3], String> {
+/// Count, rows and columns of (1, K, h, w).
+fn planes(view: &View<'_>) -> Result<[usize; 3], DecodeError> {
     match *view.shape {
         [1, k, h, w] if k > 0 && h > 0 && w > 0 => Ok([k as usize, h as usize, w as usize]),
-        ref shape => Err(format!("output '{}' has shape {shape:?}, masks need [1, K, h, w]", view.name)),
+        _ => Err(view.misshaped("masks need [1, K, h, w]")),
     }
 }
 
 impl<'a> Prototypes<'a> {
-    /// How many weights a candidate has for the prototypes in `view`.
-    pub fn count(view: &View<'_>) -> Result<usize, String> {
+    /// The number of weights that a candidate has for the prototypes in `view`.
+    pub(super) fn count(view: &View<'_>) -> Result<usize, DecodeError> {
         planes(view).map(|[k, ..]| k)
     }
 
-    /// A map a query.
-    pub fn own(view: &'a View<'a>) -> Result<Self, String> {
+    /// One map a query.
+    pub(super) fn own(view: &'a View<'a>) -> Result<Self, DecodeError> {
         planes(view).map(|_| Self::Own(view))
     }
 
-    /// The mask of one candidate: of weighted prototypes the part within its box, else the whole map; none where the box
-    /// holds no cell. `sums` is scratch space.
-    pub fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
+    /// The mask of one candidate: of weighted prototypes the part within its box, otherwise the whole map. `None` if the
+    /// box holds no cell. `sums` is scratch space.
+    pub(super) fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
         let view = match self {
             Self::Weighted { planes, .. } | Self::Own(planes) => planes,
         };
@@ -57,7 +57,7 @@ impl<'a> Prototypes<'a> {
         let cell = [mapping.model[0] as f32 / columns as f32, mapping.model[1] as f32 / rows as f32];
         let (mut left, mut top, mut right, mut bottom) = (0, 0, columns, rows);
         if let Self::Weighted { .. } = self {
-            // A cell belongs to the box where its index is not below the one edge and below the other.
+            // A cell belongs to the box if its index is at least the one edge and below the other.
             let edge = |v: f32, most: usize| (v.ceil().max(0.0) as usize).min(most);
             (left, right) = (edge(c.bbox[0] / cell[0], columns), edge((c.bbox[0] + c.bbox[2]) / cell[0], columns));
             (top, bottom) = (edge(c.bbox[1] / cell[1], rows), edge((c.bbox[1] + c.bbox[3]) / cell[1], rows));
@@ -65,9 +65,9 @@ impl<'a> Prototypes<'a> {
         if left >= right || top >= bottom {
             return None;
         }
-        // One allocation: shared memory that is written before it is shared.
+        // Written before it is shared, so that there is one allocation.
         let mut values: Arc<[u8]> = std::iter::repeat_n(0, (right - left) * (bottom - top)).collect();
-        let cells = Arc::get_mut(&mut values).expect("nobody else has it yet");
+        let cells = Arc::get_mut(&mut values).expect("it is not shared yet");
         for (y, row) in (top..bottom).zip(cells.chunks_exact_mut(right - left)) {
             let part = |plane: usize| &view.data[(plane * rows + y) * columns..][left..right];
             let logits = match self {
@@ -85,7 +85,7 @@ impl<'a> Prototypes<'a> {
             };
             row.iter_mut().zip(logits).for_each(|(cell, logit)| *cell = u8::from(*logit > 0.0));
         }
-        let corner = |x: usize, y: usize| to_frame(mapping, [x as f32 * cell[0], y as f32 * cell[1]]);
+        let corner = |x: usize, y: usize| point_to_frame(mapping, [x as f32 * cell[0], y as f32 * cell[1]]);
         let ([x0, y0], [x1, y1]) = (corner(left, top), corner(right, bottom));
         let region = [x0, y0, x1 - x0, y1 - y0];
         let (width, height) = ((right - left) as u32, (bottom - top) as u32);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_no_stack_of_maps_is_told_what_masks_need() {
-        let e = Prototypes::count(&view(&[32, 4, 4], &[])).unwrap_err();
+        let e = Prototypes::count(&view(&[32, 4, 4], &[])).unwrap_err().to_string();
         assert!(e.contains("[32, 4, 4]") && e.contains("[1, K, h, w]"), "{e}");
     }
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From the model's outputs to an outcome: one file a group of families, chosen by the manifest.
+//! Decoders: from a model's outputs to what it found. The manifest chooses the decoder; a file holds a group of families.
 //!
-//! A decoder sees the outputs of one frame ([`Tensor`], by [`andon_model::Role`]), in whatever type the graph answers,
-//! and where the frame lies in the model's input ([`Mapping`]). What it says is in pixels of the frame.
+//! A decoder gets the outputs of one frame ([`Tensor`], by [`andon_model::Role`]), in whatever type the graph gives them,
+//! and where the frame lies in the model's input ([`Mapping`]). Its boxes are in pixels of the frame.
 
 mod boxes;
+mod decoded;
+mod error;
+mod family;
+mod geometry;
 mod masks;
 mod nms;
 mod outputs;
@@ -16,118 +20,30 @@ mod yolo;
 
 use std::sync::Arc;
 
-use andon_core::result::{Anomaly, ClassScore, Detection, Inference, RawTensor, Segmentation, Status, Verdict};
-use andon_model::{self as model, BoxForm, Decoder, Head, Manifest, Output, Rule};
-use boxes::{Candidates, Finish};
+use andon_core::result::{Status, Verdict};
+use andon_model::{Decoder, Manifest, Output, Rule, Thresholds};
+
+use self::{
+    boxes::Candidates,
+    family::Family,
+    outputs::{Roles, Views},
+};
+use crate::{Error, preprocess::Mapping};
+
+pub use decoded::Decoded;
+pub use error::DecodeError;
 pub use outputs::{Data, Tensor};
-use outputs::{Roles, Views};
 
-use super::preprocess::Mapping;
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::run(error)
+    }
+}
 
-/// From which score on; the manifest's, or the user's over them.
-pub type Thresholds = model::Thresholds;
-
-/// Names that anomalib gives its outputs.
+/// The names that anomalib gives its outputs.
 const ANOMALIB: &[&str] = &["pred_score", "pred_label", "anomaly_map", "pred_mask"];
 
-/// What one run said.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// How it went.
-    pub status: Status,
-    /// Why it is not ok; empty where it is.
-    pub reason: String,
-    /// Unjudged unless `status` is ok and the manifest has a rule.
-    pub verdict: Verdict,
-    /// The score that decided the verdict, 0..1, also where it was too low to be bad.
-    pub score: f32,
-    /// Best first.
-    pub detections: Vec<Detection>,
-    /// Best first.
-    pub classes: Vec<ClassScore>,
-    /// Of anomaly models.
-    pub anomaly: Option<Anomaly>,
-    /// Of models that name every pixel.
-    pub segmentation: Option<Segmentation>,
-    /// Of models that only compare.
-    pub embedding: Option<Arc<[f32]>>,
-    /// Outputs that nobody here reads.
-    pub tensors: Vec<RawTensor>,
-}
-
-impl Outcome {
-    /// A frame that was not judged.
-    pub fn unjudged(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), ..Self::default() }
-    }
-
-    fn judged(score: f32, thresholds: &Thresholds) -> Self {
-        Self { verdict: judge(score, thresholds), score: score.clamp(0.0, 1.0), ..Self::default() }
-    }
-
-    /// Puts all that was said into `inference`; answers the reason, where frames are not judged.
-    pub fn into_inference(self, inference: &mut Inference) -> String {
-        inference.status = self.status;
-        inference.verdict = if self.status == Status::Ok { self.verdict } else { Verdict::Unjudged };
-        inference.score = self.score;
-        inference.detections = self.detections;
-        inference.classes = self.classes;
-        inference.anomaly = self.anomaly;
-        inference.segmentation = self.segmentation;
-        inference.embedding = self.embedding;
-        inference.tensors = self.tensors;
-        self.reason
-    }
-}
-
-/// The one rule behind all tasks: within the review band a person decides, from the threshold on it is bad.
-fn judge(score: f32, t: &Thresholds) -> Verdict {
-    match t.review {
-        Some([lo, hi]) if (lo..=hi).contains(&score) => Verdict::Review,
-        _ if score >= t.score => Verdict::Ng,
-        _ => Verdict::Ok,
-    }
-}
-
-/// What a family's decoder needs to know of the model and of the frame.
-struct Family<'a> {
-    /// The first output, which holds what is told of all.
-    output: &'a Output,
-    labels: &'a [Arc<str>],
-    /// Whether the rule calls a label good, by label.
-    ok: &'a [bool],
-    rule: &'a Rule,
-    mapping: &'a Mapping,
-    thresholds: &'a Thresholds,
-}
-
-impl Family<'_> {
-    fn head(&self) -> Head {
-        self.output.head
-    }
-
-    /// How boxes are told: as the manifest says, else as usual.
-    fn boxes(&self, usual: BoxForm) -> BoxForm {
-        self.output.boxes.unwrap_or(usual)
-    }
-
-    /// The label that a number of an output means, where there is one.
-    fn class(&self, value: f32) -> Option<u32> {
-        (value >= -0.5 && value.round() < self.labels.len() as f32).then_some(value.round().max(0.0) as u32)
-    }
-
-    /// An outcome with the verdict that the rule makes of a score.
-    fn judged(&self, score: f32) -> Outcome {
-        Outcome::judged(score, self.thresholds)
-    }
-
-    fn finish(&self, suppress: bool) -> Finish<'_> {
-        let (labels, mapping, thresholds) = (self.labels, self.mapping, self.thresholds);
-        Finish { labels, mapping, thresholds, head: self.head(), suppress }
-    }
-}
-
-/// Reads outputs of one model. Keeps what it needs between frames.
+/// Decodes the outputs of one model. It keeps its scratch space between frames.
 pub struct Decode {
     output: Output,
     labels: Vec<Arc<str>>,
@@ -139,7 +55,7 @@ pub struct Decode {
 }
 
 impl Decode {
-    /// For a checked manifest.
+    /// The decoder of a checked manifest.
     pub fn new(manifest: &Manifest) -> Self {
         let output = manifest.outputs[0].clone();
         let also = if output.decoder == Decoder::Anomalib { ANOMALIB } else { &[] };
@@ -158,15 +74,18 @@ impl Decode {
         }
     }
 
-    /// Whether the decoder reads the output of that name.
+    /// Returns whether the decoder reads the output of that name.
     pub fn reads(&self, name: &str) -> bool {
         self.roles.has(name)
     }
 
-    /// What the outputs of one frame say; an error names the output and the shape that was expected.
-    pub fn run(&mut self, outputs: &[Tensor<'_>], mapping: &Mapping, t: &Thresholds) -> Result<Outcome, String> {
+    /// Decodes the outputs of one frame, which lies in the model's input as `mapping` says.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the output and the shape that the decoder needs.
+    pub fn run(&mut self, outputs: &[Tensor<'_>], mapping: &Mapping, t: &Thresholds) -> Result<Decoded, DecodeError> {
         if let Some(bad) = outputs.iter().find(|o| !o.data.finite()) {
-            return Ok(Outcome::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
+            return Ok(Decoded::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
         }
         let Self { output, labels, ok, rule, roles, candidates, scratch } = self;
         let (decoder, name) = (output.decoder, &output.name);
@@ -174,12 +93,12 @@ impl Decode {
             return Ok(whole::raw(outputs));
         }
         if decoder != Decoder::Anomalib && outputs.iter().all(|o| o.name != *name) {
-            return Err(format!("the graph has no output '{name}': correct outputs[0].name in model.json"));
+            return Err(DecodeError::NoOutput(name.clone()));
         }
         let views: Views<'_> = roles.views(outputs);
         let family = Family { output, labels, ok, rule, mapping, thresholds: t };
         candidates.begin(t);
-        let mut outcome = match decoder {
+        let mut decoded = match decoder {
             Decoder::Yolov5 => yolo::v5(&family, &views, candidates),
             Decoder::Yolov8 => yolo::v8(&family, &views, candidates),
             Decoder::Yolov7EndToEnd => yolo::v7_end_to_end(&family, &views, candidates),
@@ -195,9 +114,9 @@ impl Decode {
             Decoder::Raw => unreachable!("it was handled above"),
         }?;
         if *rule == Rule::None {
-            outcome.verdict = Verdict::Unjudged;
+            decoded.verdict = Verdict::Unjudged;
         }
-        Ok(outcome)
+        Ok(decoded)
     }
 }
 
@@ -222,7 +141,7 @@ mod tests {
     const MAPPING: Mapping = Mapping { frame: [16, 8], model: [8, 8], offset: [0.0, 2.0], scale: [0.5, 0.5] };
     const T: Thresholds = Thresholds { score: 0.5, iou: 0.45, agnostic: false, max_detections: 300, review: None };
 
-    fn run(d: &mut Decode, name: &str, shape: &[i64], data: &[f32], t: &Thresholds) -> Result<Outcome, String> {
+    fn run(d: &mut Decode, name: &str, shape: &[i64], data: &[f32], t: &Thresholds) -> Result<Decoded, DecodeError> {
         d.run(&[Tensor { name, shape, data: Data::F32(data) }], &MAPPING, t)
     }
 
@@ -261,11 +180,11 @@ mod tests {
 
     #[test]
     fn a_wrong_shape_is_told_what_was_needed() {
-        let e = run(&mut decode("yolov8", &["a"]), "o", &[1, 6, 2], &YOLO, &T).unwrap_err();
+        let e = run(&mut decode("yolov8", &["a"]), "o", &[1, 6, 2], &YOLO, &T).unwrap_err().to_string();
         assert!(e.contains("[1, 6, 2]") && e.contains("[1, 5, N]"), "{e}");
-        let e = run(&mut decode("classification", &["a"]), "o", &[1, 2], &[0.0, 0.0], &T).unwrap_err();
+        let e = run(&mut decode("classification", &["a"]), "o", &[1, 2], &[0.0, 0.0], &T).unwrap_err().to_string();
         assert!(e.contains("[1, 1]"), "{e}");
-        let e = run(&mut decode("yolov8", &["a", "b"]), "other", &[1, 6, 2], &YOLO, &T).unwrap_err();
+        let e = run(&mut decode("yolov8", &["a", "b"]), "other", &[1, 6, 2], &YOLO, &T).unwrap_err().to_string();
         assert!(e.contains("no output 'o'"), "{e}");
     }
 
@@ -297,6 +216,6 @@ mod tests {
         let o = run(&mut d, "anomaly_map", &[1, 1, 1, 2], &[0.1, 0.2], &T).unwrap();
         assert_eq!((o.verdict, o.score), (Verdict::Ok, 0.2));
         assert_eq!(o.anomaly.unwrap().map.unwrap().region, [0.0, -4.0, 16.0, 16.0]);
-        assert!(run(&mut d, "other", &[1], &[0.6], &T).unwrap_err().contains("pred_score"));
+        assert!(run(&mut d, "other", &[1], &[0.6], &T).unwrap_err().to_string().contains("pred_score"));
     }
 }

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Non-maximum suppression: of boxes that overlap, the best stays.
+//! Non-maximum suppression: of boxes that overlap, the best one stays.
 
 use andon_core::result::{BoxPx, iou};
 
-/// Oriented boxes that are compared with each other: each with each, so their number is held.
+/// The most oriented boxes that are compared: each is compared with each, so their number is bounded.
 const MOST_ORIENTED: usize = 2000;
 
 /// A box before suppression.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
-    /// Index of its label.
+    /// The index of its label.
     pub class: u32,
-    /// 0..1.
+    /// The score, 0..1.
     pub score: f32,
-    /// Left, top, width, height, in pixels of the model's input, also beyond its edges.
+    /// Left, top, width, height in pixels of the model's input, also beyond its edges.
     pub bbox: BoxPx,
-    /// Of an oriented box: radians clockwise about its centre.
+    /// The angle of an oriented box, radians clockwise about its centre.
     pub angle: f32,
-    /// Which of the model's candidates it was.
+    /// Its place among the model's candidates.
     pub index: u32,
 }
 
-/// Which boxes are compared, and how.
+/// Which boxes are compared, and by which overlap.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Suppression {
-    /// Boxes that overlap more are one, 0..1.
+    /// The overlap, 0..1, above which the worse box goes.
     pub iou: f32,
-    /// Those of different labels, too.
+    /// Whether boxes of different labels are compared.
     pub agnostic: bool,
-    /// By how oriented boxes overlap.
+    /// Whether boxes are compared as oriented ones.
     pub oriented: bool,
 }
 
-/// Leaves the best `most` in `candidates`, best first, without those that overlap better ones; none for models that
-/// have done that themselves.
+/// Leaves the best `most` candidates, best first, without those that overlap better ones. With `None` for `how` the graph
+/// has suppressed boxes itself.
 pub(super) fn suppress(candidates: &mut Vec<Candidate>, how: Option<Suppression>, most: usize) {
-    // Of equal scores the model's order decides, so that the outcome does not depend on the sorting.
+    // The model's order decides between equal scores, so that the result does not depend on the sorting.
     candidates.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.index.cmp(&b.index)));
     match how {
         None => candidates.truncate(most),
@@ -44,7 +44,7 @@ pub(super) fn suppress(candidates: &mut Vec<Candidate>, how: Option<Suppression>
     }
 }
 
-/// Greedy: what a kept box covers goes.
+/// Greedy suppression: a box that a kept one covers goes.
 fn upright(candidates: &mut Vec<Candidate>, how: Suppression, most: usize) {
     let mut kept = 0;
     for i in 0..candidates.len() {
@@ -61,12 +61,12 @@ fn upright(candidates: &mut Vec<Candidate>, how: Suppression, most: usize) {
     candidates.truncate(kept);
 }
 
-/// What any better box covers goes, whether that one stays or not ("Fast NMS", Bolya et al., YOLACT, 2019), as the
-/// oriented heads are meant to be read.
+/// A box that any better one covers goes, whether that one stays or not ("Fast NMS", Bolya et al., YOLACT, 2019). The
+/// oriented heads are meant for this.
 fn oriented(candidates: &mut Vec<Candidate>, how: Suppression, most: usize) {
     candidates.truncate(MOST_ORIENTED);
     let mut kept = 0;
-    // From the worst up, so that every better one is still in its place.
+    // From the worst up, so that every better candidate is still in its place.
     for i in (0..candidates.len()).rev() {
         let c = candidates[i];
         let covers = |k: &Candidate| (how.agnostic || k.class == c.class) && probiou(k, &c) >= how.iou;
@@ -83,7 +83,7 @@ fn oriented(candidates: &mut Vec<Candidate>, how: Suppression, most: usize) {
     candidates.truncate(kept);
 }
 
-/// How much two oriented boxes overlap, 0..1, each taken for the normal distribution with its covariance: one less the
+/// The overlap of two oriented boxes, 0..1, each taken as the normal distribution with its covariance: one minus the
 /// Hellinger distance (Llerena et al., "Gaussian Bounding Boxes and Probabilistic Intersection-over-Union for Object
 /// Detection", 2021).
 pub(super) fn probiou(p: &Candidate, q: &Candidate) -> f32 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The model's outputs as decoders read them: by role, as `f32`, whatever the graph answers in.
+//! The model's outputs as decoders read them: by role, and as `f32` whatever type the graph has.
 
 use andon_model::{Output, Role};
 use half::f16;
 
-/// Elements of an output, as the graph gives them.
+use super::error::DecodeError;
+
+/// The elements of an output, in the type of the graph.
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {
     /// 32-bit float.
@@ -17,18 +19,18 @@ pub enum Data<'a> {
     I32(&'a [i32]),
     /// 64-bit integer.
     I64(&'a [i64]),
-    /// 8-bit integer without a sign.
+    /// Unsigned 8-bit integer.
     U8(&'a [u8]),
-    /// 8-bit integer.
+    /// Signed 8-bit integer.
     I8(&'a [i8]),
-    /// Yes or no.
+    /// Flags.
     Bool(&'a [bool]),
 }
 
 impl Data<'_> {
-    /// Whether every element is a number; integers always are.
-    pub fn finite(&self) -> bool {
-        // Without an early end the loops run several numbers at a time.
+    /// Returns whether every element is finite, as integers always are.
+    pub(super) fn finite(&self) -> bool {
+        // Without an early exit the loops run on several numbers at a time.
         match self {
             Data::F32(d) => d.iter().fold(true, |all, v| all & v.is_finite()),
             Data::F16(d) => d.iter().fold(true, |all, v| all & v.is_finite()),
@@ -37,8 +39,8 @@ impl Data<'_> {
         }
     }
 
-    /// Whether elements are indices and not measures.
-    pub fn is_integer(&self) -> bool {
+    /// Returns whether the elements are integers or flags.
+    pub(super) fn is_integer(&self) -> bool {
         !matches!(self, Data::F32(_) | Data::F16(_) | Data::F64(_))
     }
 
@@ -57,28 +59,38 @@ impl Data<'_> {
     }
 }
 
-/// An output of the graph: name, shape (batch axis included, of one frame) and elements.
+/// An output of the graph, for one frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor<'a> {
-    /// Its name in the graph.
+    /// The output's name.
     pub name: &'a str,
-    /// Its axes.
+    /// The shape, with the batch axis.
     pub shape: &'a [i64],
-    /// Its elements.
+    /// The elements.
     pub data: Data<'a>,
 }
 
 /// An output as a decoder reads it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
+    /// The output's name.
     pub name: &'a str,
+    /// The shape, with the batch axis.
     pub shape: &'a [i64],
+    /// The elements.
     pub data: &'a [f32],
-    /// The graph's own elements are integers.
+    /// Whether the graph's own elements are integers.
     pub integer: bool,
 }
 
-/// Roles, in the order of [`Views`].
+impl View<'_> {
+    /// The error that the output has the wrong shape; `needed` says which shape is needed, and what to correct.
+    pub(super) fn misshaped(&self, needed: impl Into<String>) -> DecodeError {
+        DecodeError::Shape { output: self.name.into(), shape: self.shape.to_vec(), needed: needed.into() }
+    }
+}
+
+/// The roles, in the order of [`Views`].
 const ROLES: [Role; 7] = [Role::Main, Role::Boxes, Role::Scores, Role::Labels, Role::Count, Role::Masks, Role::Map];
 
 fn place(role: Role) -> usize {
@@ -90,31 +102,27 @@ fn place(role: Role) -> usize {
 pub(super) struct Views<'a>([Option<View<'a>>; ROLES.len()]);
 
 impl<'a> Views<'a> {
-    /// The output of that role, where the graph has it.
-    pub fn get(&self, role: Role) -> Option<&View<'a>> {
+    /// The output of that role, if the graph has one.
+    pub(super) fn get(&self, role: Role) -> Option<&View<'a>> {
         self.0[place(role)].as_ref()
     }
 
-    /// The output of that role, or what is missing.
-    pub fn need(&self, role: Role) -> Result<&View<'a>, String> {
-        self.get(role).ok_or_else(|| {
-            let role = format!("{role:?}").to_lowercase();
-            format!(
-                "the graph has no output for the {role}: name it in outputs of model.json, with \"role\": \"{role}\""
-            )
-        })
+    /// The output of that role, which the decoder cannot do without.
+    pub(super) fn need(&self, role: Role) -> Result<&View<'a>, DecodeError> {
+        self.get(role).ok_or_else(|| DecodeError::NoRole(format!("{role:?}").to_lowercase()))
     }
 }
 
-/// Which output has which role, and room for those that are not `f32`.
+/// The roles of the outputs, and room for outputs that are not `f32`.
 pub(super) struct Roles {
     names: Vec<(String, Role)>,
     widened: [Vec<f32>; ROLES.len()],
 }
 
 impl Roles {
-    /// `also` are names that are read where the graph has them, though the manifest does not list them.
-    pub fn new(outputs: &[Output], also: &[&str]) -> Self {
+    /// The roles of a manifest's outputs. `also` are names that are read if the graph has them, though the manifest does
+    /// not list them.
+    pub(super) fn new(outputs: &[Output], also: &[&str]) -> Self {
         let mut names: Vec<_> = outputs.iter().enumerate().map(|(i, o)| (o.name.clone(), o.role(i))).collect();
         for name in also {
             if names.iter().all(|(n, _)| n != name) {
@@ -125,13 +133,13 @@ impl Roles {
         Self { names, widened: Default::default() }
     }
 
-    /// Whether an output of that name is read.
-    pub fn has(&self, name: &str) -> bool {
+    /// Returns whether the output of that name is read.
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|(n, _)| n == name)
     }
 
-    /// The outputs by role.
-    pub fn views<'a>(&'a mut self, outputs: &[Tensor<'a>]) -> Views<'a> {
+    /// Sorts the outputs by role.
+    pub(super) fn views<'a>(&'a mut self, outputs: &[Tensor<'a>]) -> Views<'a> {
         let Self { names, widened } = self;
         let mut found = [None; ROLES.len()];
         for tensor in outputs {
@@ -193,7 +201,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_by_its_role() {
         let mut roles = Roles::new(&[Output::new("o", Decoder::Yolov8, vec![])], &[]);
-        let e = roles.views(&[]).need(Role::Masks).unwrap_err();
+        let e = roles.views(&[]).need(Role::Masks).unwrap_err().to_string();
         assert!(e.contains("\"role\": \"masks\""), "{e}");
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Detectors that answer with sets of boxes: SSD with its own suppression, and the DETR families, which need none.
+//! Detectors whose outputs are sets of boxes: SSD with its own suppression, and the DETR families, which need none.
 //!
 //! Layouts: TensorFlow's Object Detection API and torchvision (SSD); Carion et al., "End-to-End Object Detection with
 //! Transformers", 2020 (DETR); Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", 2023 (RT-DETR).
@@ -7,17 +7,20 @@
 use andon_model::{BoxForm, Head, Role, tensor_name};
 
 use super::{
-    Family, Outcome,
-    boxes::{Candidates, to_pixels},
+    boxes::Candidates,
+    decoded::Decoded,
+    error::DecodeError,
+    family::Family,
+    geometry::to_pixels,
     masks::Prototypes,
     outputs::{View, Views},
 };
 
-/// Boxes (1, N, 4) or (N, 4): how many.
-fn boxes(view: &View<'_>) -> Result<usize, String> {
+/// The number of boxes in (1, N, 4) or (N, 4).
+fn boxes(view: &View<'_>) -> Result<usize, DecodeError> {
     match *view.shape {
         [1, n, 4] | [n, 4] => Ok(n as usize),
-        ref shape => Err(format!("output '{}' has shape {shape:?}, boxes need [1, N, 4] or [N, 4]", view.name)),
+        _ => Err(view.misshaped("boxes need [1, N, 4] or [N, 4]")),
     }
 }
 
@@ -25,14 +28,13 @@ fn four(view: &View<'_>, i: usize) -> [f32; 4] {
     [0, 1, 2, 3].map(|k| view.data[i * 4 + k])
 }
 
-/// Boxes, scores and labels that the graph has suppressed itself.
-pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// SSD: boxes, scores and labels, suppressed by the graph itself.
+pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let (places, scores, labels) = (views.need(Role::Boxes)?, views.need(Role::Scores)?, views.need(Role::Labels)?);
     let n = boxes(places)?;
     for (what, view) in [("scores", scores), ("labels", labels)] {
         if view.data.len() != n {
-            let (name, shape) = (view.name, view.shape);
-            return Err(format!("output '{name}' has shape {shape:?}, {what} of {n} boxes need [1, {n}] or [{n}]"));
+            return Err(view.misshaped(format!("{what} of {n} boxes need [1, {n}] or [{n}]")));
         }
     }
     let counted = views.get(Role::Count).and_then(|v| v.data.first()).map_or(n, |c| (c.max(0.0) as usize).min(n));
@@ -49,15 +51,12 @@ pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates
     Ok(f.finish(false).run(candidates, None))
 }
 
-/// Logits (1, N, C): N and C.
-fn logits(view: &View<'_>, n: usize, least: usize) -> Result<usize, String> {
+/// The number of logits a box in (1, N, C), at least `least`.
+fn logits(view: &View<'_>, n: usize, least: usize) -> Result<usize, DecodeError> {
     match *view.shape {
         [1, queries, c] if queries as usize == n && c as usize >= least => Ok(c as usize),
-        ref shape => Err(format!(
-            "output '{}' has shape {shape:?}, logits of {n} boxes need [1, {n}, {least}]: correct outputs[0].labels in \
-             model.json",
-            view.name
-        )),
+        _ => Err(view
+            .misshaped(format!("logits of {n} boxes need [1, {n}, {least}]: correct outputs[0].labels in model.json"))),
     }
 }
 
@@ -65,8 +64,8 @@ fn sigmoid(v: f32) -> f32 {
     1.0 / (1.0 + (-v).exp())
 }
 
-/// DETR: labels exclude each other, the last is "nothing".
-pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// DETR: labels exclude each other, and the last one is "nothing".
+pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let (places, scores) = (views.need(Role::Boxes)?, views.need(Role::Scores)?);
     let n = boxes(places)?;
     let c = logits(scores, n, f.labels.len() + 1)?;
@@ -86,8 +85,8 @@ pub(super) fn detr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidate
     Ok(f.finish(false).run(candidates, None))
 }
 
-/// RT-DETR and its like: every label has a score by itself, and a box may have several labels.
-pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// RT-DETR and similar families: every label has a score of its own, and a box may have several labels.
+pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     if views.get(Role::Boxes).is_none() {
         return ultralytics(f, views, candidates);
     }
@@ -107,23 +106,22 @@ pub(super) fn rtdetr(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candida
             }
         }
     }
-    // As many pairs of query and label as there are queries, which is how these families are read.
+    // These families keep as many pairs of query and label as there are queries.
     candidates.keep(n);
     Ok(f.finish(false).run(candidates, masks.as_ref()))
 }
 
-/// RT-DETR in one output, as Ultralytics exports it: (1, N, 4+L) with a score a label, or (1, N, 6) with the best.
-fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// RT-DETR in one output, as Ultralytics exports it: (1, N, 4+L) with a score a label, or (1, N, 6) with the best label.
+fn ultralytics(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let (view, labels) = (views.need(Role::Main)?, f.labels.len());
     let (n, numbers) = match *view.shape {
         [1, n, r] if r as usize == 4 + labels || r == 6 => (n as usize, r as usize),
-        ref shape => {
+        _ => {
             let r = 4 + labels;
-            return Err(format!(
-                "output '{}' has shape {shape:?}, rtdetr with {labels} labels needs [1, N, {r}] or [1, N, 6], or outputs \
-                 for logits and boxes: correct outputs in model.json",
-                view.name
-            ));
+            return Err(view.misshaped(format!(
+                "rtdetr with {labels} labels needs [1, N, {r}] or [1, N, 6], or outputs for logits and boxes: correct \
+                 outputs in model.json"
+            )));
         }
     };
     for (i, row) in view.data.chunks_exact(numbers).take(n).enumerate() {
@@ -199,7 +197,7 @@ mod tests {
             ("labels", &[0][..], Data::I64(&[])),
         ];
         assert_eq!(run(&mut d, &none).unwrap().verdict, Verdict::Ok);
-        let e = run(&mut d, &[all[0], all[1]]).unwrap_err();
+        let e = run(&mut d, &[all[0], all[1]]).unwrap_err().to_string();
         assert!(e.contains("\"role\": \"labels\""), "{e}");
     }
 
@@ -263,9 +261,9 @@ mod tests {
     fn a_wrong_shape_says_what_is_needed_and_where_to_correct_it() {
         let mut d = listed(outputs("rtdetr", &["logits", "pred_boxes"], json!({})));
         let all = [("logits", &[1, 1, 1][..], Data::F32(&[0.0])), ("pred_boxes", &[1, 1, 4][..], Data::F32(&CENTRE))];
-        let e = run(&mut d, &all).unwrap_err();
+        let e = run(&mut d, &all).unwrap_err().to_string();
         assert!(e.contains("'logits'") && e.contains("[1, 1, 2]") && e.contains("outputs[0].labels"), "{e}");
-        let e = run(&mut d, &[all[0], ("pred_boxes", &[4], Data::F32(&CENTRE))]).unwrap_err();
+        let e = run(&mut d, &[all[0], ("pred_boxes", &[4], Data::F32(&CENTRE))]).unwrap_err().to_string();
         assert!(e.contains("'pred_boxes'") && e.contains("[1, N, 4]"), "{e}");
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Models that speak of the frame as a whole: classes, anomaly, a label for each pixel, a vector, tensors.
+//! Models with one answer for the whole frame: classes, an anomaly, a label for each pixel, a vector, raw tensors.
 
 use std::sync::Arc;
 
@@ -7,7 +7,9 @@ use andon_core::result::{Anomaly, AnomalyMap, ClassScore, LabelArea, Mask, RawTe
 use andon_model::{Activation, Role, Rule};
 
 use super::{
-    Family, Outcome,
+    decoded::Decoded,
+    error::DecodeError,
+    family::Family,
     outputs::{Data, Tensor, View, Views},
 };
 use crate::preprocess::Mapping;
@@ -16,15 +18,14 @@ fn sigmoid(v: f32) -> f32 {
     1.0 / (1.0 + (-v).exp())
 }
 
-/// (1, L): a score a label.
-pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+/// Classification: (1, L), a score a label.
+pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, DecodeError> {
     let output = views.need(Role::Main)?;
     if output.data.len() != f.labels.len() {
-        let (name, shape, n) = (output.name, output.shape, f.labels.len());
-        return Err(format!(
-            "output '{name}' has shape {shape:?}, {n} labels need [1, {n}]: correct outputs[0].labels in model.json, or \
-             the labels property"
-        ));
+        let n = f.labels.len();
+        return Err(output.misshaped(format!(
+            "{n} labels need [1, {n}]: correct outputs[0].labels in model.json, or the labels property"
+        )));
     }
     let sum: f32 = output.data.iter().sum();
     let probable = output.data.iter().all(|s| (0.0..=1.0).contains(s)) && (sum - 1.0).abs() < 1e-3;
@@ -39,12 +40,12 @@ pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, Stri
         Activation::Softmax => softmax(&mut classes),
     }
     let bad = classes.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(c, _)| c.score);
-    // Labels that stand alone do not add up to one: the worst of them decides.
+    // The scores of independent labels do not add up to one: the worst of them decides.
     let alone = activation == Activation::Sigmoid || matches!(f.rule, Rule::AnyLabel { .. });
-    let mut outcome = f.judged(if alone { bad.fold(0.0, f32::max) } else { bad.sum() });
+    let mut decoded = f.judged(if alone { bad.fold(0.0, f32::max) } else { bad.sum() });
     classes.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.class.cmp(&b.class)));
-    outcome.classes = classes;
-    Ok(outcome)
+    decoded.classes = classes;
+    Ok(decoded)
 }
 
 fn softmax(classes: &mut [ClassScore]) {
@@ -55,16 +56,16 @@ fn softmax(classes: &mut [ClassScore]) {
 }
 
 /// Rows and columns of (h, w), (1, h, w) or (1, 1, h, w).
-fn plane(view: &View<'_>) -> Result<[usize; 2], String> {
+fn plane(view: &View<'_>) -> Result<[usize; 2], DecodeError> {
     match *view.shape {
         [h, w] | [1, h, w] | [1, 1, h, w] if h > 0 && w > 0 => Ok([h as usize, w as usize]),
-        ref shape => Err(format!("output '{}' has shape {shape:?}, a map needs [1, 1, H, W]", view.name)),
+        _ => Err(view.misshaped("a map needs [1, 1, H, W]")),
     }
 }
 
-/// anomalib: a score, maybe with a label, a map and a mask. Without a score the map's highest value is one; without
-/// both the label is.
-pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+/// anomalib: a score, and maybe a label, a map and a mask. Without a score the map's highest value counts, and without
+/// both the label.
+pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, DecodeError> {
     let (mut scores, mut heat) = (views.get(Role::Scores), views.get(Role::Map));
     if let Some(main) = views.get(Role::Main) {
         // Older exports have one output without a telling name: a number, or a map.
@@ -78,16 +79,14 @@ pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, Stri
     let map = map.transpose()?;
     let one = |view: &View<'_>| match view.data {
         [value] => Ok(*value),
-        _ => Err(format!("output '{}' has shape {:?}, anomalib needs [1] or [1, 1]", view.name, view.shape)),
+        _ => Err(view.misshaped("anomalib needs [1] or [1, 1]")),
     };
     let score = match (scores, &map, views.get(Role::Labels)) {
         (Some(view), ..) => one(view)?,
         (None, Some(map), _) => map.values.iter().copied().fold(0.0, f32::max),
         (None, None, Some(label)) => one(label)?,
         (None, None, None) => {
-            return Err("the graph has none of the outputs 'pred_score', 'anomaly_map' and 'pred_label': the decoder \
-                        anomalib needs one of them"
-                .into());
+            return Err(DecodeError::NoAnomaly);
         }
     };
     let mask = views.get(Role::Masks).map(|view| {
@@ -96,12 +95,12 @@ pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, Stri
             Arc::new(Mask { width: w as u32, height: h as u32, region, values })
         })
     });
-    let mut outcome = f.judged(score);
-    outcome.anomaly = Some(Anomaly { score, map, mask: mask.transpose()? });
-    Ok(outcome)
+    let mut decoded = f.judged(score);
+    decoded.anomaly = Some(Anomaly { score, map, mask: mask.transpose()? });
+    Ok(decoded)
 }
 
-/// Room that is kept between frames.
+/// Memory that is kept between frames.
 #[derive(Default)]
 pub(super) struct Scratch {
     /// Pixels by label.
@@ -110,18 +109,18 @@ pub(super) struct Scratch {
     best: Vec<f32>,
 }
 
-/// `n` numbers that are written before they are shared: one allocation.
+/// `n` numbers, written before they are shared, so that there is one allocation.
 fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> {
     let mut values: Arc<[T]> = std::iter::repeat_n(zero, n).collect();
-    fill(Arc::get_mut(&mut values).expect("nobody else has it yet"));
+    fill(Arc::get_mut(&mut values).expect("it is not shared yet"));
     values
 }
 
-/// A label for each pixel: the map, and how much of the frame each label has.
+/// Segmentation: a label for each pixel, and the share of the frame that each label has.
 ///
 /// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
 /// second: a probability, or a logit where `activation` is sigmoid or a number is beyond 0..1.
-pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Outcome, String> {
+pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Decoded, DecodeError> {
     let Scratch { counts, best } = scratch;
     let view = views.need(Role::Main)?;
     let (labels, data) = (f.labels.len(), view.data);
@@ -131,12 +130,11 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
         [1, h, w, c] if several(c) => [h, w],
         [1, 1, h, w] if view.integer || labels == 2 => [h, w],
         [1, h, w] => [h, w],
-        ref shape => {
-            return Err(format!(
-                "output '{}' has shape {shape:?}, segmentation with {labels} labels needs [1, {labels}, H, W], \
-                 [1, H, W, {labels}], [1, 1, H, W] or [1, H, W]: correct outputs[0].labels in model.json",
-                view.name
-            ));
+        _ => {
+            return Err(view.misshaped(format!(
+                "segmentation with {labels} labels needs [1, {labels}, H, W], [1, H, W, {labels}], [1, 1, H, W] or \
+                 [1, H, W]: correct outputs[0].labels in model.json"
+            )));
         }
     };
     let (h, w) = (h as usize, w as usize);
@@ -162,12 +160,12 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
         }
     });
     if classes.contains(&u16::MAX) {
-        return Err(format!("output '{}' names a label beyond the {labels} of outputs[0].labels: add it", view.name));
+        return Err(DecodeError::Label { output: view.name.into(), labels });
     }
     counts.clear();
     counts.resize(labels, 0);
     let mut all = 0u32;
-    // Cells are counted where the frame is: a letterbox pads whole rows and columns.
+    // Only cells within the frame count: a letterbox pads whole rows and columns.
     let reach = |axis: usize, of: usize| {
         let inside = |at: &usize| within(f.mapping, axis, *at, of);
         let first = (0..of).find(inside).unwrap_or(of);
@@ -180,24 +178,24 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
     }
     let share = |n: u32| n as f32 / all.max(1) as f32;
     let bad: u32 = counts.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(n, _)| *n).sum();
-    let mut outcome = f.judged(share(bad));
+    let mut decoded = f.judged(share(bad));
     let mut areas: Vec<_> = (counts.iter().zip(f.labels).enumerate().filter(|(_, (n, _))| **n > 0))
         .map(|(class, (n, label))| LabelArea { class: class as u32, label: label.clone(), area: share(*n) })
         .collect();
     areas.sort_unstable_by(|a, b| b.area.total_cmp(&a.area).then(a.class.cmp(&b.class)));
     let (width, height, region) = (w as u32, h as u32, f.mapping.region());
-    outcome.segmentation = Some(Segmentation { width, height, region, areas, classes });
-    Ok(outcome)
+    decoded.segmentation = Some(Segmentation { width, height, region, areas, classes });
+    Ok(decoded)
 }
 
-/// Whether the middle of cell `at` of `of` lies in the frame and not in the padding.
+/// Returns whether the middle of cell `at` of `of` lies in the frame, not in the padding.
 fn within(mapping: &Mapping, axis: usize, at: usize, of: usize) -> bool {
     let region = mapping.region();
     let middle = region[axis] + (at as f32 + 0.5) / of as f32 * region[axis + 2];
     (0.0..=mapping.frame[axis] as f32).contains(&middle)
 }
 
-/// The best plane of each pixel; of equals the first. `best` is scratch space, `classes` are zeros.
+/// Finds the best plane of each pixel, of equal ones the first. `best` is scratch space, and `classes` are zeros.
 fn best_plane(data: &[f32], best: &mut Vec<f32>, classes: &mut [u16]) {
     let mut planes = data.chunks_exact(classes.len()).zip(0u16..);
     best.clear();
@@ -211,7 +209,7 @@ fn best_plane(data: &[f32], best: &mut Vec<f32>, classes: &mut [u16]) {
     }
 }
 
-/// Where the highest score stands; of equals the first.
+/// The index of the highest score, of equal ones the first.
 fn first_best(scores: &[f32]) -> u16 {
     let mut found = (f32::MIN, 0);
     for (score, class) in scores.iter().zip(0u16..) {
@@ -222,19 +220,19 @@ fn first_best(scores: &[f32]) -> u16 {
     found.1
 }
 
-/// A vector.
-pub(super) fn vector(f: &Family<'_>, views: &Views<'_>) -> Result<Outcome, String> {
+/// Embedding: a vector.
+pub(super) fn vector(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, DecodeError> {
     let data = views.need(Role::Main)?.data;
     let length = data.iter().map(|v| v * v).sum::<f32>().sqrt();
     // A vector of zeros has no direction and stays.
     let k = if f.output.normalise && length > 0.0 { 1.0 / length } else { 1.0 };
     let values = shared(data.len(), 0.0, |out| out.iter_mut().zip(data).for_each(|(o, v)| *o = v * k));
-    Ok(Outcome { embedding: Some(values), ..Outcome::default() })
+    Ok(Decoded { embedding: Some(values), ..Decoded::default() })
 }
 
-/// Outputs as they are.
-pub(super) fn raw(outputs: &[Tensor<'_>]) -> Outcome {
-    Outcome { tensors: outputs.iter().map(raw_tensor).collect(), ..Outcome::default() }
+/// Raw: the outputs as they are.
+pub(super) fn raw(outputs: &[Tensor<'_>]) -> Decoded {
+    Decoded { tensors: outputs.iter().map(raw_tensor).collect(), ..Decoded::default() }
 }
 
 fn raw_tensor(t: &Tensor<'_>) -> RawTensor {
@@ -271,7 +269,7 @@ mod tests {
     use andon_core::result::{Status, Verdict};
     use serde_json::{Value, json};
 
-    fn model(task: &str, rule: Value, decoder: &str, more: Value) -> Result<Decode, String> {
+    fn model(task: &str, rule: Value, decoder: &str, more: Value) -> Result<Decode, andon_model::Error> {
         let mut output = json!({"name": "o", "decoder": decoder, "labels": ["good", "dent", "scratch"]});
         output.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
         manifest(task, rule, json!([output])).map(|m| Decode::new(&m))
@@ -293,7 +291,7 @@ mod tests {
         let mut d = model("classification", rule.clone(), "classification", json!({"activation": "none"})).unwrap();
         let o = run(&mut d, &[("o", &[1, 3], Data::F32(&[0.9, 0.4, 0.45]))]).unwrap();
         assert_eq!((o.score, o.verdict), (0.45, Verdict::Ok), "they are not added up");
-        let e = model("classification", rule, "classification", json!({})).err().unwrap();
+        let e = model("classification", rule, "classification", json!({})).err().unwrap().to_string();
         assert!(e.contains("outputs[0].activation") && e.contains("sigmoid"), "{e}");
     }
 
@@ -332,10 +330,12 @@ mod tests {
 
     #[test]
     fn a_pixel_of_a_label_without_a_name_is_told() {
-        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 2], Data::I32(&[0, 2]))]).unwrap_err();
+        let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 2], Data::I32(&[0, 2]))])
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("outputs[0].labels"), "{e}");
         let e = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 5, 4, 4], Data::F32(&[0.0; 80]))]);
-        assert!(e.unwrap_err().contains("[1, 2, H, W]"));
+        assert!(e.unwrap_err().to_string().contains("[1, 2, H, W]"));
     }
 
     #[test]

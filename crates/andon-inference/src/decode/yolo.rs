@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The YOLO families: anchors with boxes and scores in one output, with prototypes of masks in a second one.
+//! The YOLO families: boxes and scores in one output, and prototypes of masks in a second one.
 //!
 //! Layouts: Ultralytics' documentation of its export formats (YOLOv5, v8 and later, YOLO26), Wang et al., "YOLOv7",
 //! 2022; Wang et al., "YOLOv10", 2024; Ge et al., "YOLOX: Exceeding YOLO Series in 2021", 2021.
@@ -7,13 +7,16 @@
 use andon_model::{BoxForm, Head, Role};
 
 use super::{
-    Family, Outcome,
-    boxes::{Candidates, to_pixels},
+    boxes::Candidates,
+    decoded::Decoded,
+    error::DecodeError,
+    family::Family,
+    geometry::to_pixels,
     masks::Prototypes,
     outputs::{View, Views},
 };
 
-/// An output as N candidates of R numbers: number `r` of candidate `i` lies at `i * step + r * stride`.
+/// An output as N candidates of R numbers each. Number `r` of candidate `i` lies at `i * step + r * stride`.
 #[derive(Clone, Copy)]
 struct Table<'a> {
     data: &'a [f32],
@@ -23,18 +26,17 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// (1, R, N), (1, N, R) or (N, R).
-    fn new(view: &View<'a>, numbers: usize, family: &str, labels: usize) -> Result<Self, String> {
+    /// Reads (1, R, N), (1, N, R) or (N, R).
+    fn new(view: &View<'a>, numbers: usize, family: &str, labels: usize) -> Result<Self, DecodeError> {
         let (data, r) = (view.data, numbers as i64);
         match *view.shape {
             [1, n, k] if k == r => Ok(Self { data, len: n as usize, step: numbers, stride: 1 }),
             [1, k, n] if k == r => Ok(Self { data, len: n as usize, step: 1, stride: n as usize }),
             [n, k] if k == r => Ok(Self { data, len: n as usize, step: numbers, stride: 1 }),
-            ref shape => Err(format!(
-                "output '{}' has shape {shape:?}, {family} with {labels} labels needs [1, N, {numbers}] or [1, {numbers}, N]: correct \
-                 outputs[0].decoder, head or labels in model.json, or the labels property",
-                view.name
-            )),
+            _ => Err(view.misshaped(format!(
+                "{family} with {labels} labels needs [1, N, {numbers}] or [1, {numbers}, N]: correct \
+                 outputs[0].decoder, head or labels in model.json, or the labels property"
+            ))),
         }
     }
 
@@ -46,11 +48,11 @@ impl<'a> Table<'a> {
         [0, 1, 2, 3].map(|r| self.at(i, r))
     }
 
-    /// The best score of each candidate, of the `labels` numbers from `first` on.
+    /// Finds the best score of each candidate, among the `labels` numbers from `first` on.
     fn best(&self, first: usize, labels: usize, best: &mut Vec<f32>) {
         best.clear();
         best.resize(self.len, f32::MIN);
-        // Without a branch, and without the label, which few candidates are asked for: so it is done many at a time.
+        // Without a branch and without the label, which few candidates need, so that vector instructions do many at once.
         let better = |best: f32, score: f32| if score > best { score } else { best };
         if self.step == 1 {
             // Class by class, so that memory is read in order.
@@ -66,20 +68,20 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The first label of candidate `i` that has this score.
+    /// The first label of candidate `i` with this score.
     fn label(&self, i: usize, first: usize, labels: usize, score: f32) -> u32 {
         (0..labels).find(|l| self.at(i, first + l) == score).unwrap_or(0) as u32
     }
 
-    /// Where the weights of masks lie, from number `first` on.
+    /// The weights of masks, which lie from number `first` on.
     fn weights(&self, planes: &'a View<'a>, first: usize) -> Prototypes<'a> {
         let (from, step, stride) = (first * self.stride, self.step, self.stride);
         Prototypes::Weighted { planes, weights: self.data, from, step, stride }
     }
 }
 
-/// The prototypes of a segmenting head, and how many numbers a candidate has for them.
-fn prototypes<'v>(f: &Family<'_>, views: &'v Views<'_>) -> Result<(Option<&'v View<'v>>, usize), String> {
+/// The prototypes of a segmenting head, and the number of weights that a candidate has for them.
+fn prototypes<'v>(f: &Family<'_>, views: &'v Views<'_>) -> Result<(Option<&'v View<'v>>, usize), DecodeError> {
     if f.head() != Head::Segment {
         return Ok((None, 0));
     }
@@ -88,7 +90,7 @@ fn prototypes<'v>(f: &Family<'_>, views: &'v Views<'_>) -> Result<(Option<&'v Vi
 }
 
 /// YOLOv8, 9, 11, 12.
-pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let (labels, oriented) = (f.labels.len(), f.head() == Head::Oriented);
     let (planes, weights) = prototypes(f, views)?;
     let numbers = 4 + labels + weights + usize::from(oriented);
@@ -108,7 +110,7 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 }
 
 /// YOLOv5 and YOLOv7; YOLOX without its grid.
-pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
     let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, "yolov5", labels)?;
@@ -118,7 +120,7 @@ pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 }
 
 /// YOLOX.
-pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     const STRIDES: [usize; 3] = [8, 16, 32];
     if !f.output.grid {
         return v5(f, views, candidates);
@@ -129,11 +131,8 @@ pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) 
     let cells = |stride: usize| (size[0] / stride, size[1] / stride);
     let all: usize = STRIDES.iter().map(|s| cells(*s).0 * cells(*s).1).sum();
     if table.len != all {
-        return Err(format!(
-            "output '{}' has {} candidates, grids of strides 8, 16 and 32 have {all} at {}×{}: set outputs[0].grid to \
-             false in model.json if its boxes are in pixels, or correct inputs[0].size",
-            view.name, table.len, size[0], size[1]
-        ));
+        let (output, [width, height]) = (view.name.into(), size);
+        return Err(DecodeError::Grid { output, candidates: table.len, cells: all, width, height });
     }
     let place = |mut i: usize| {
         for stride in STRIDES {
@@ -153,7 +152,7 @@ pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) 
     Ok(f.finish(true).run(candidates, None))
 }
 
-/// Candidates whose fifth number says how surely there is anything, which multiplies the scores.
+/// Adds candidates whose fifth number is the confidence that there is an object; it multiplies the scores.
 fn objects(f: &Family<'_>, table: &Table<'_>, candidates: &mut Candidates, place: impl Fn(usize) -> [f32; 4]) {
     let mut best = std::mem::take(&mut candidates.best);
     table.best(5, f.labels.len(), &mut best);
@@ -166,8 +165,12 @@ fn objects(f: &Family<'_>, table: &Table<'_>, candidates: &mut Candidates, place
     candidates.best = best;
 }
 
-/// YOLOv10 and YOLO26, whose head ends in the best candidates.
-pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// YOLOv10 and YOLO26, whose head selects the best candidates itself.
+pub(super) fn end_to_end(
+    f: &Family<'_>,
+    views: &Views<'_>,
+    candidates: &mut Candidates,
+) -> Result<Decoded, DecodeError> {
     let oriented = f.head() == Head::Oriented;
     let (planes, weights) = prototypes(f, views)?;
     let table =
@@ -185,8 +188,12 @@ pub(super) fn end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Can
     Ok(f.finish(false).run(candidates, masks.as_ref()))
 }
 
-/// YOLOv7 with its own suppression: rows of frame, corners, label, score; none where nothing was found.
-pub(super) fn v7_end_to_end(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Outcome, String> {
+/// YOLOv7 with its own suppression: rows of frame, corners, label, score. There are no rows if nothing was found.
+pub(super) fn v7_end_to_end(
+    f: &Family<'_>,
+    views: &Views<'_>,
+    candidates: &mut Candidates,
+) -> Result<Decoded, DecodeError> {
     let table = Table::new(views.need(Role::Main)?, 7, "yolov7-end-to-end", f.labels.len())?;
     for i in 0..table.len {
         let Some(class) = f.class(table.at(i, 5)) else { continue };
@@ -285,7 +292,7 @@ mod tests {
     #[test]
     fn without_prototypes_a_segmenting_head_says_what_is_missing() {
         let mut d = detector("yolov8", json!({"head": "segment"}));
-        let e = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&[0.0; 7]))]).unwrap_err();
+        let e = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&[0.0; 7]))]).unwrap_err().to_string();
         assert!(e.contains("masks") && e.contains("outputs of model.json"), "{e}");
     }
 
@@ -326,7 +333,7 @@ mod tests {
         let rows = with(&[1.0, 0.75, 0.0]);
         let o = run(&mut detector("yolox", json!({"grid": false})), &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap();
         assert_eq!(found(&o), [(0, 0.75, PLACE)]);
-        let e = run(&mut detector("yolox", json!({})), &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap_err();
+        let e = run(&mut detector("yolox", json!({})), &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap_err().to_string();
         assert!(e.contains("84") && e.contains("outputs[0].grid"), "{e}");
     }
 
@@ -346,7 +353,8 @@ mod tests {
             ("yolov7-end-to-end", json!({}), "[1, N, 7]"),
             ("yolox", json!({}), "[1, N, 7]"),
         ] {
-            let e = run(&mut detector(family, more), &[("o", &[1, 9, 9], Data::F32(&[0.0; 81]))]).unwrap_err();
+            let e =
+                run(&mut detector(family, more), &[("o", &[1, 9, 9], Data::F32(&[0.0; 81]))]).unwrap_err().to_string();
             assert!(e.contains(family) && e.contains("[1, 9, 9]") && e.contains(needs), "{e}");
             assert!(e.contains("outputs[0]"), "{e}");
         }

@@ -14,7 +14,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Makes room for rows of `width`.
-    pub fn fit(&mut self, width: usize) {
+    pub(super) fn fit(&mut self, width: usize) {
         self.rows.iter_mut().for_each(|r| r.resize(width, 0.0));
         self.opaque.resize(width, 255.0);
     }

@@ -38,7 +38,7 @@ const NO_ROW: usize = usize::MAX;
 
 impl Lane {
     /// Takes up components of one plane and resolution for `axes` of the frame.
-    pub fn fill(
+    pub(super) fn fill(
         &mut self,
         image: &Image<'_>,
         components: &[Component],
@@ -78,13 +78,13 @@ impl Lane {
     }
 
     /// Forgets the rows of the frame before.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.rows = [NO_ROW; 2];
     }
 
     /// Makes output row `y` what [`Lane::component`] gives.
     #[inline(always)]
-    pub fn row(&mut self, image: &Image<'_>, y: usize) {
+    pub(super) fn row(&mut self, image: &Image<'_>, y: usize) {
         if self.summed {
             return self.sum(image, y);
         }
@@ -104,14 +104,14 @@ impl Lane {
 
     /// A component of the row at hand.
     #[inline(always)]
-    pub fn component(&self, c: usize) -> &[f32] {
+    pub(super) fn component(&self, c: usize) -> &[f32] {
         let row = if self.between { &self.out } else { &self.ready[0] };
         &row[c * self.width..][..self.width]
     }
 
     /// The fourth component of the row at hand, where one is read.
     #[inline(always)]
-    pub fn alpha(&self) -> Option<&[f32]> {
+    pub(super) fn alpha(&self) -> Option<&[f32]> {
         (self.offsets.len() > 3).then(|| self.component(3))
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Taps {
 
 impl Taps {
     /// For an axis of `samples` of which `length` from `start` on are looked at; as sums too where `sums`.
-    pub fn fill(&mut self, samples: usize, (start, length): (f64, f64), axis: &Axis, rule: Rule, sums: bool) {
+    pub(super) fn fill(&mut self, samples: usize, (start, length): (f64, f64), axis: &Axis, rule: Rule, sums: bool) {
         // As OpenCV has it, so that the same numbers are rounded down.
         let step = 1.0 / (axis.resized as f64 / length);
         let of = axis.cut..axis.cut + axis.count;
@@ -97,12 +97,12 @@ impl Taps {
     }
 
     /// The weights of a span.
-    pub fn of(&self, span: &Span) -> &[f32] {
+    pub(super) fn of(&self, span: &Span) -> &[f32] {
         &self.weights[span.weights as usize..][..span.count as usize]
     }
 
     /// First sample of any span, and one past the last.
-    pub fn reach(&self) -> (usize, usize) {
+    pub(super) fn reach(&self) -> (usize, usize) {
         let first = self.spans.iter().map(|s| s.first).min().unwrap_or(0);
         let end = self.spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
         (first as usize, end as usize)

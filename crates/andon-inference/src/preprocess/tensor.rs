@@ -106,7 +106,7 @@ pub(super) struct Shape {
 impl Shape {
     /// Writes a row of every channel from pixel `x`, `y` on.
     #[inline(always)]
-    pub fn row<T: Number>(&self, tensor: &mut [T], [x, y]: [usize; 2], rows: &[&[f32]], n: &Normalise) {
+    pub(super) fn row<T: Number>(&self, tensor: &mut [T], [x, y]: [usize; 2], rows: &[&[f32]], n: &Normalise) {
         let [width, height] = self.size;
         let count = rows[0].len();
         match (self.layout, rows) {
@@ -136,7 +136,7 @@ impl Shape {
     }
 
     /// Fills what lies outside the rectangle `place`, `count` with `pad`.
-    pub fn surround<T: Number>(
+    pub(super) fn surround<T: Number>(
         &self,
         tensor: &mut [T],
         place: [usize; 2],

@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Tests of templates: what is decoded, what is told meanwhile, what a changed part, file or folder does.
+//! Tests of templates: decoding, the answer meanwhile, and what a changed part, file or folder does.
 
-use super::*;
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use andon_core::{
+    image::Format,
+    result::{Fields, Part},
+};
+use andon_model::Pattern;
+
+use super::{
+    cache::{MOST_KEPT, State},
+    *,
+};
+use crate::Cancel;
 
 /// Longest that a test waits for the loader; only a hang gets there.
 const LONG: Duration = Duration::from_secs(60);
@@ -33,14 +51,14 @@ fn input() -> TemplateInput {
     TemplateInput::new(Pattern::parse("{sku}/{view}.png").unwrap())
 }
 
-/// What comes once the loader is done.
-fn settled(input: &mut TemplateInput, templates: &Templates, sku: &str) -> Result<Arc<Template>, String> {
+/// The answer once the loader is done.
+fn settled(input: &mut TemplateInput, templates: &Templates, sku: &str) -> Result<Arc<Template>, TemplateError> {
     let until = Instant::now() + LONG;
     loop {
         match input.find(Some(templates), Some(&part(sku)), &Fields::new(), None) {
-            Err(reason) if reason.contains("still being read") && Instant::now() < until => {
+            Err(TemplateError::Loading(_)) if Instant::now() < until => {
                 let mut cache = templates.shared.cache.lock();
-                templates.shared.told.wait_for(&mut cache, GLANCE);
+                templates.shared.changed.wait_for(&mut cache, GLANCE);
             }
             other => return other.cloned(),
         }
@@ -57,7 +75,7 @@ fn a_frame_that_comes_before_its_template_is_told_so_and_the_next_ones_have_it()
     grey(dir.path(), "A/0.png", 40);
     let (templates, mut input) = (Templates::new(dir.path()), input());
     let early = input.find(Some(&templates), Some(&part("A")), &Fields::new(), None);
-    assert_eq!(early.map(|t| t.id()).unwrap_err(), "template 'A/0.png' is still being read");
+    assert_eq!(early.map(|t| t.id()).unwrap_err().to_string(), "template 'A/0.png' is still being read");
     let template = settled(&mut input, &templates, "A").unwrap();
     assert_eq!((template.image().width, template.image().height, level(&template)), (6, 4, 40));
     let again = settled(&mut input, &templates, "A").unwrap();
@@ -116,7 +134,7 @@ fn a_file_that_is_missing_or_broken_is_told_with_the_reason() {
         ("text", "a template must be a whole PNG"),
         ("empty", "a template must be a whole PNG"),
     ] {
-        let reason = settled(&mut input, &templates, sku).map(|t| t.id()).unwrap_err();
+        let reason = settled(&mut input, &templates, sku).map(|t| t.id()).unwrap_err().to_string();
         assert!(reason.contains(word) && reason.contains(&format!("{sku}/0.png")), "{sku}: {reason}");
     }
     assert!(settled(&mut input, &templates, "whole").is_ok(), "and the loader goes on");
@@ -169,7 +187,7 @@ fn a_file_that_was_replaced_is_read_again_when_its_part_comes_back() {
     while level(&settled(&mut input, &templates, "A").unwrap()) != 90 {
         assert!(Instant::now() < until, "the new one comes");
         let mut cache = templates.shared.cache.lock();
-        templates.shared.told.wait_for(&mut cache, GLANCE);
+        templates.shared.changed.wait_for(&mut cache, GLANCE);
     }
 }
 
@@ -182,12 +200,15 @@ fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
     let waited = input.find(Some(&templates), Some(&part("A")), &Fields::new(), Some(&cancel));
     assert_eq!(waited.map(|t| level(t)), Ok(40));
     let missing = input.find(Some(&templates), Some(&part("B")), &Fields::new(), Some(&cancel));
-    assert!(missing.map(|t| t.id()).unwrap_err().contains("put the template there"), "what fails is not waited for");
+    assert!(
+        missing.map(|t| t.id()).unwrap_err().to_string().contains("put the template there"),
+        "what fails is not waited for"
+    );
 
     // A loader that never comes to it.
     let _held = templates.loader.lock().replace(thread::spawn(|| {}));
     templates.shared.cache.lock().closed = true;
-    templates.shared.asked.notify_all();
+    templates.shared.requested.notify_all();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let found = input.find(Some(&templates), Some(&part("C")), &Fields::new(), Some(&cancel));
@@ -200,16 +221,16 @@ fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
         }
         assert!(!waiting.is_finished(), "it waits");
         cancel.terminate();
-        assert_eq!(waiting.join().unwrap(), Err("the run was ended".into()));
+        assert_eq!(waiting.join().unwrap(), Err(TemplateError::Cancelled));
     });
 }
 
 #[test]
 fn without_a_root_and_out_of_the_root_there_is_none() {
-    let none = input().find(None, Some(&part("A")), &Fields::new(), None).map(|t| t.id()).unwrap_err();
+    let none = input().find(None, Some(&part("A")), &Fields::new(), None).map(|t| t.id()).unwrap_err().to_string();
     assert!(none.contains("image-root is not set"), "{none}");
     let nowhere = Templates::new("/nowhere/at/all");
-    let reason = settled(&mut input(), &nowhere, "A").map(|t| t.id()).unwrap_err();
+    let reason = settled(&mut input(), &nowhere, "A").map(|t| t.id()).unwrap_err().to_string();
     assert!(reason.contains("set image-root"), "{reason}");
 }
 
@@ -220,7 +241,7 @@ fn a_link_out_of_the_root_is_refused() {
     grey(outside.path(), "0.png", 40);
     std::os::unix::fs::symlink(outside.path(), dir.path().join("A")).unwrap();
     let templates = Templates::new(dir.path());
-    let reason = settled(&mut input(), &templates, "A").map(|t| t.id()).unwrap_err();
+    let reason = settled(&mut input(), &templates, "A").map(|t| t.id()).unwrap_err().to_string();
     assert!(reason.contains("lies outside of image-root"), "{reason}");
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which family a graph without a manifest is of: by the names and shapes of its outputs and by its exporter's notes.
+//! The family of a graph without a manifest, by the names and shapes of its outputs and its exporter's notes.
 
 use andon_model::{Decoder, Head, Output, tensor_name};
 
-use super::bare::{Graph, Lack, Port, Unknown, WRITE};
+use super::{
+    graph::{Graph, Port},
+    missing::{Missing, WRITE},
+};
 
-/// What is told of an output, where the rest follows from the decoder.
-type Found = Result<Vec<Output>, Lack>;
+/// The outputs to read, or why they are not known.
+type Found = Result<Vec<Output>, Missing>;
 
-/// The outputs that are read, the first with what holds for all; `size` is that of the model's input, where it is fixed.
+/// Finds the outputs to read. The first has the settings of all. `size` is that of the model's input, if it is fixed.
 pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) -> Found {
     let has = |name: &str| graph.outputs.iter().any(|o| o.name == name);
     if has("pred_score") || has("anomaly_map") {
@@ -16,10 +19,10 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
     }
     if labels.is_empty() {
         let problem = format!(
-            "the names of its classes are not in the file: set the property labels, or {WRITE} (where it has no classes, \
+            "the names of its classes are not in the file: set the property labels, or {WRITE} (if it has no classes, \
              with the decoder embedding or raw)"
         );
-        return Err(Lack { what: Some(Unknown::Labels), problem });
+        return Err(Missing::labels(problem));
     }
     if let Some(set) = set(graph, labels) {
         return set;
@@ -61,7 +64,7 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
     Ok(outputs)
 }
 
-/// Detectors with an output each for boxes and scores.
+/// Detectors with separate outputs for boxes and scores.
 fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
     let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&tensor_name(&o.name)));
     let list = |decoder, head, background, ports: &[&Port]| {
@@ -105,7 +108,7 @@ fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
     None
 }
 
-/// Ultralytics' exports, whose notes tell the task.
+/// Ultralytics' exports, whose notes name the task.
 fn noted(graph: &Graph, task: &str, first: &Port, second: Option<&Port>, labels: usize) -> Option<(Decoder, Head)> {
     let (a, b) = (first.shape[1], first.shape[2]);
     let masks = second.filter(|s| s.shape.len() == 4).map_or(0, |s| s.shape[1]);
@@ -127,13 +130,13 @@ fn noted(graph: &Graph, task: &str, first: &Port, second: Option<&Port>, labels:
     }
 }
 
-/// RT-DETR as Ultralytics exports it says so in its description only.
+/// RT-DETR as Ultralytics exports it, which only its description shows.
 fn rtdetr(graph: &Graph) -> Option<Decoder> {
     let words = graph.notes.get("description")?.to_lowercase();
     (words.contains("rt-detr") || words.contains("rtdetr")).then_some(Decoder::Rtdetr)
 }
 
-/// By how many candidates there are, and how many numbers for each.
+/// The family by how many candidates there are, and how many numbers each has.
 fn by_shape(
     graph: &Graph,
     first: &Port,

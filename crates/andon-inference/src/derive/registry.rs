@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Families by the names that a `.modelinfo` gives their outputs' encodings: those of the tensor ID registry
-//! (github.com/collabora/tensor-id-registry), as GStreamer 1.28's tensor decoders know them.
+//! The family of a graph by the encodings that a `.modelinfo` names for its outputs. The names are those of the tensor ID
+//! registry (github.com/collabora/tensor-id-registry), which GStreamer 1.28's tensor decoders use.
 
 use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, tensor_name};
 
-use super::bare::{Graph, Lack, Unknown, WRITE};
+use super::{
+    graph::{Graph, Port},
+    missing::{Missing, WRITE},
+};
 
-/// One encoding.
+/// How to read an output of an encoding.
 struct Encoding {
     id: &'static str,
     decoder: Decoder,
@@ -21,7 +24,7 @@ const fn encoding(id: &'static str, decoder: Decoder, head: Head, role: Role, bo
 
 const NORMALISED: Option<BoxForm> = Some(BoxForm::CentreNormalised);
 
-/// What can be read of the registry. Poses, faces, texts and pictures cannot.
+/// The encodings of the registry that are supported. Poses, faces, texts and images are not.
 const ENCODINGS: &[Encoding] = &[
     encoding("yolo-v8-out", Decoder::Yolov8, Head::Detect, Role::Main, None),
     encoding("yolo-v8-out-normalized", Decoder::Yolov8, Head::Detect, Role::Main, NORMALISED),
@@ -41,8 +44,8 @@ const ENCODINGS: &[Encoding] = &[
     encoding("classification-generic-softmaxed-out", Decoder::Classification, Head::Detect, Role::Main, None),
 ];
 
-/// The outputs that are read, the first with what holds for all; none where no encoding is named that can be read.
-pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, Lack>> {
+/// Finds the outputs to read, or `None` if the file names no supported encoding. The first has the settings of all.
+pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Output>, Missing>> {
     let info = graph.info.as_ref()?;
     let mut found: Vec<_> = (graph.outputs.iter().enumerate())
         .filter_map(|(i, port)| {
@@ -50,21 +53,21 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
             ENCODINGS.iter().find(|e| e.id == id).map(|e| (port, e))
         })
         .collect();
-    // What holds for all is told of the first, and what is decoded comes before what goes with it.
+    // The settings of all belong to the first, and the output that is decoded comes before its companions.
     found.sort_by_key(|(_, e)| !matches!(e.role, Role::Main | Role::Boxes));
     let (_, first) = found.first()?;
     let (decoder, head, boxes) = (first.decoder, first.head, first.boxes);
     if labels.is_empty() {
         let problem = format!("the names of its classes are not in the file: set the property labels, or {WRITE}");
-        return Some(Err(Lack { what: Some(Unknown::Labels), problem }));
+        return Some(Err(Missing::labels(problem)));
     }
-    let named = |(port, e): &(&super::bare::Port, &Encoding)| {
+    let named = |(port, e): &(&Port, &Encoding)| {
         let mut output = Output { role: Some(e.role), ..Output::new(&port.name, decoder, Vec::new()) };
         if e.role == Role::Main || e.role == Role::Boxes {
             (output.labels, output.head, output.boxes) = (labels.to_vec(), head, boxes);
         }
         match e.decoder {
-            // The registry has x first; what keeps TensorFlow's name has its order, y first.
+            // The registry has x first; an output with TensorFlow's name has TensorFlow's order, y first.
             Decoder::Ssd if e.role == Role::Boxes => {
                 let tensorflow = tensor_name(&port.name) == "detection_boxes";
                 let form = if tensorflow { BoxForm::CornersYFirstNormalised } else { BoxForm::CornersNormalised };
@@ -79,13 +82,13 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
     Some(Ok(found.iter().filter(|(_, e)| e.decoder == decoder).map(named).collect()))
 }
 
-/// Feeds the image as the file's ranges say; `at` is its place among the graph's inputs.
-pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<(), String> {
+/// Scales the image to the ranges of the `.modelinfo`. `at` is its place among the graph's inputs.
+pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<(), Missing> {
     let port = &graph.inputs[at];
-    let told = graph.info.as_ref().and_then(|i| i.tensor(Direction::Input, at, &port.name, &port.shape));
-    let Some((mean, scale)) = told.and_then(|t| t.normalisation()) else { return Ok(()) };
+    let tensor = graph.info.as_ref().and_then(|i| i.tensor(Direction::Input, at, &port.name, &port.shape));
+    let Some((mean, scale)) = tensor.and_then(|t| t.normalisation()) else { return Ok(()) };
     let channels = input.colour.channels();
-    // All channels alike are one number.
+    // Equal channels become one number.
     let short = |v: Vec<f32>| if v.iter().all(|x| *x == v[0]) { vec![v[0]] } else { v };
     (input.mean, input.scale) = (short(mean), short(scale));
     if [&input.mean, &input.scale].iter().any(|v| v.len() != 1 && v.len() != channels) {
@@ -93,9 +96,10 @@ pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<(), 
             "its .modelinfo gives ranges for another number of channels than the {channels} of input '{}': give one, or \
              one a channel",
             port.name
-        ));
+        )
+        .into());
     }
-    // One of both may be the same for all.
+    // One of both may be equal for all channels.
     let long = input.mean.len().max(input.scale.len());
     for v in [&mut input.mean, &mut input.scale] {
         if v.len() < long {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Memory that tensors lie in: numbers of one type, frame after frame, aligned as the engine's kernels like it.
+//! The memory of tensors: numbers of one type, frame after frame, aligned for the widest vector instructions.
 
 use std::{cell::UnsafeCell, slice};
 
@@ -7,7 +7,7 @@ use andon_model::ElementType;
 use half::f16;
 use ort::value::TensorElementType;
 
-/// Types of numbers that go in and come out.
+/// The types of numbers that inputs and outputs may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     F32,
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Bytes of one number.
-    pub fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         match self {
             Kind::F64 | Kind::I64 => 8,
             Kind::F32 | Kind::I32 => 4,
@@ -31,8 +31,8 @@ impl Kind {
         }
     }
 
-    /// As the engine calls it.
-    pub fn of(engine: TensorElementType) -> Option<Self> {
+    /// The kind of an element type of ONNX Runtime, or `None` if it is not supported.
+    pub(crate) fn of(engine: TensorElementType) -> Option<Self> {
         Some(match engine {
             TensorElementType::Float32 => Kind::F32,
             TensorElementType::Float16 => Kind::F16,
@@ -46,8 +46,8 @@ impl Kind {
         })
     }
 
-    /// The other way round.
-    pub fn engine(self) -> TensorElementType {
+    /// The element type of ONNX Runtime.
+    pub(crate) fn engine(self) -> TensorElementType {
         match self {
             Kind::F32 => TensorElementType::Float32,
             Kind::F16 => TensorElementType::Float16,
@@ -76,17 +76,17 @@ impl From<ElementType> for Kind {
     }
 }
 
-/// Numbers that any bytes make.
+/// A type of which any bytes are a number.
 ///
 /// # Safety
-/// `KIND` is the type's own, and every pattern of its bytes is a value. (`bool` is not one of them.)
+/// `KIND` is the type's own, and every pattern of its bytes is a value. (`bool` does not qualify.)
 pub(super) unsafe trait Number: Copy {
     const KIND: Kind;
 }
 
 macro_rules! numbers {
     ($($t:ty => $kind:ident),*) => { $(
-        // SAFETY: a plain number; any bytes are one.
+        // SAFETY: a plain number, which any bytes are.
         unsafe impl Number for $t {
             const KIND: Kind = Kind::$kind;
         }
@@ -95,98 +95,99 @@ macro_rules! numbers {
 
 numbers!(f32 => F32, f16 => F16, f64 => F64, i64 => I64, i32 => I32, u8 => U8, i8 => I8);
 
-/// The widest registers read this many bytes at once; a cache line, too.
+/// Bytes of a cache line, which the widest registers read at once.
 const ALIGNMENT: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u8; ALIGNMENT]);
+struct CacheLine([u8; ALIGNMENT]);
 
-/// Numbers of one type for several frames. Moving it leaves the numbers where they are.
+/// Numbers of one type for several frames. Moving the struct leaves the numbers where they are.
 pub(super) struct Memory {
-    lines: Box<[UnsafeCell<Line>]>,
+    lines: Box<[UnsafeCell<CacheLine>]>,
     kind: Kind,
-    /// Numbers of one frame.
+    /// How many numbers a frame has.
     count: usize,
     frames: usize,
 }
 
-// SAFETY: plain bytes. What is reached through a shared reference is only read, but for `slot`, whose callers answer for
-// it.
+// SAFETY: plain bytes. A shared reference only reads, except through `frame_mut` and `flags_mut`, whose callers promise
+// that no other thread uses the frame.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Zeros; `count` numbers a frame.
-    pub fn new(kind: Kind, count: usize, frames: usize) -> Self {
+    /// Zeros, `count` numbers a frame.
+    pub(crate) fn new(kind: Kind, count: usize, frames: usize) -> Self {
         let lines = (count * frames * kind.bytes()).div_ceil(ALIGNMENT);
-        let lines = (0..lines).map(|_| UnsafeCell::new(Line([0; ALIGNMENT]))).collect();
+        let lines = (0..lines).map(|_| UnsafeCell::new(CacheLine([0; ALIGNMENT]))).collect();
         Self { lines, kind, count, frames }
     }
 
-    /// The type of its numbers.
-    pub fn kind(&self) -> Kind {
+    /// The type of the numbers.
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where it begins: aligned, also where it is empty.
-    pub fn start(&self) -> *mut u8 {
+    /// The address of the first number. It is aligned even if the memory is empty.
+    pub(crate) fn start(&self) -> *mut u8 {
         self.lines.as_ptr().cast::<u8>().cast_mut()
     }
 
-    /// The bytes of the first `frames`.
-    pub fn bytes(&self, frames: usize) -> usize {
+    /// How many bytes the first `frames` frames have.
+    pub(crate) fn bytes(&self, frames: usize) -> usize {
         self.count * frames.min(self.frames) * self.kind.bytes()
     }
 
-    /// Numbers of one frame.
-    pub fn frame<T: Number>(&self, frame: usize) -> &[T] {
+    /// The numbers of one frame.
+    pub(crate) fn frame<T: Number>(&self, frame: usize) -> &[T] {
         let start = self.at::<T>(frame);
-        // SAFETY: `at` has checked type and place; nobody writes while this is borrowed, for writers have the memory to
-        // themselves or answer for it (`slot`).
+        // SAFETY: `at` checked type and place. No thread writes while this is borrowed: writers borrow the memory mutably,
+        // or promise it (`frame_mut`).
         unsafe { slice::from_raw_parts(start, self.count) }
     }
 
-    /// Numbers of one frame, to be written while other frames are.
+    /// The numbers of one frame, to write while other threads write other frames.
     ///
     /// # Safety
-    /// While the slice lives, nobody else reads or writes this frame's numbers.
+    /// While the slice lives, no other thread reads or writes this frame's numbers.
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn slot<T: Number>(&self, frame: usize) -> &mut [T] {
+    pub(crate) unsafe fn frame_mut<T: Number>(&self, frame: usize) -> &mut [T] {
         let start = self.at::<T>(frame);
-        // SAFETY: `at` has checked type and place, and the bytes may be written through a shared reference, for they lie
-        // in cells; that nobody else does is the caller's word.
+        // SAFETY: `at` checked type and place. The bytes lie in cells, so a shared reference may write them; that no other
+        // thread uses them is the caller's promise.
         unsafe { slice::from_raw_parts_mut(start, self.count) }
     }
 
-    /// Flags of one frame; none where a byte is neither 0 nor 1.
-    pub fn flags(&self, frame: usize) -> Option<&[bool]> {
-        assert_eq!(self.kind, Kind::Bool, "these are no flags");
+    /// The flags of one frame, or `None` if a byte is neither 0 nor 1.
+    pub(crate) fn flags(&self, frame: usize) -> Option<&[bool]> {
+        assert_eq!(self.kind, Kind::Bool, "the memory does not hold flags");
         assert!(frame < self.frames, "there is no such frame");
-        // SAFETY: the frame lies within the memory, as was just checked, and a flag has one byte.
+        // SAFETY: the frame lies within the memory, as checked above, and a flag has one byte.
         flags(unsafe { slice::from_raw_parts(self.start().add(frame * self.count), self.count) })
     }
 
-    /// Flags of one frame, to be written while other frames are.
+    /// The flags of one frame, to write while other threads write other frames.
     ///
     /// # Safety
-    /// The same as of [`Memory::slot`]; and the bytes are flags, as [`Memory::new`] and flags leave them.
+    /// While the slice lives, no other thread reads or writes this frame's flags, and every byte is 0 or 1, as
+    /// [`Memory::new`] and writers of flags leave them.
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn flag_slot(&self, frame: usize) -> &mut [bool] {
-        assert_eq!(self.kind, Kind::Bool, "these are no flags");
+    pub(crate) unsafe fn flags_mut(&self, frame: usize) -> &mut [bool] {
+        assert_eq!(self.kind, Kind::Bool, "the memory does not hold flags");
         assert!(frame < self.frames, "there is no such frame");
-        // SAFETY: within the memory, as was just checked; the rest is the caller's word.
+        // SAFETY: the frame lies within the memory, as checked above; the rest is the caller's promise.
         unsafe { slice::from_raw_parts_mut(self.start().add(frame * self.count).cast(), self.count) }
     }
 
     fn at<T: Number>(&self, frame: usize) -> *mut T {
         assert_eq!(T::KIND, self.kind, "the numbers are read as what they are");
         assert!(frame < self.frames, "there is no such frame");
-        // SAFETY: the frame lies within the memory, as was just checked.
+        // SAFETY: the frame lies within the memory, as checked above.
         unsafe { self.start().cast::<T>().add(frame * self.count) }
     }
 }
 
-/// Bytes as flags, where they are.
+/// Returns bytes as flags, or `None` if a byte is neither 0 nor 1.
 pub(super) fn flags(bytes: &[u8]) -> Option<&[bool]> {
     let all = bytes.iter().fold(true, |all, b| all & (*b <= 1));
     // SAFETY: every byte is 0 or 1, which are the two values of `bool`, of the same size.
@@ -200,8 +201,8 @@ mod tests {
     #[test]
     fn frames_lie_one_after_the_other_and_begin_aligned() {
         let memory = Memory::new(Kind::F32, 3, 2);
-        // SAFETY: nobody else knows of the memory.
-        unsafe { memory.slot::<f32>(1) }.copy_from_slice(&[1.0, 2.0, 3.0]);
+        // SAFETY: no other thread has the memory.
+        unsafe { memory.frame_mut::<f32>(1) }.copy_from_slice(&[1.0, 2.0, 3.0]);
         assert_eq!((memory.frame::<f32>(0), memory.frame::<f32>(1)), (&[0.0; 3][..], &[1.0, 2.0, 3.0][..]));
         assert_eq!((memory.start() as usize % ALIGNMENT, memory.bytes(1), memory.bytes(9)), (0, 12, 24));
         assert!(Memory::new(Kind::I64, 0, 1).frame::<i64>(0).is_empty());

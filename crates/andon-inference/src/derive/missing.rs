@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What keeps a manifest from being derived.
+
+/// The advice to write a manifest.
+pub(super) const WRITE: &str = "write a model.json beside it and set model= to the folder";
+
+/// What only the user can know of a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The names of the graph's classes, in its order.
+    Labels,
+    /// Which of the graph's labels mean good.
+    Good {
+        /// All of its labels.
+        labels: Vec<String>,
+    },
+}
+
+/// Why no manifest can be derived.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub(crate) struct Missing {
+    /// What the user can add, if that is known.
+    pub what: Option<Unknown>,
+    /// The cause and what to do.
+    pub problem: String,
+}
+
+impl Missing {
+    /// The names of the classes.
+    pub(super) fn labels(problem: String) -> Self {
+        Self { what: Some(Unknown::Labels), problem }
+    }
+}
+
+impl From<String> for Missing {
+    fn from(problem: String) -> Self {
+        Self { what: None, problem }
+    }
+}

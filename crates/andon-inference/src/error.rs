@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The crate's error: why a model cannot be loaded, or a frame cannot be judged.
+
+use std::path::PathBuf;
+
+use crate::{advice, panic::Panic};
+
+/// Why a model cannot be loaded or run. Each text names the cause and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no ONNX Runtime.
+    #[error(
+        "no ONNX Runtime found (looked at {}): install the package libonnxruntime, or set ORT_DYLIB_PATH to \
+         libonnxruntime.so",
+        .tried.join(", ")
+    )]
+    NoRuntime {
+        /// The places that were searched.
+        tried: Vec<String>,
+    },
+    /// The library is not a usable ONNX Runtime.
+    #[error("{path}: {problem}: install ONNX Runtime 1.{} or newer, or set ORT_DYLIB_PATH to one", ort::MINOR_VERSION)]
+    BadRuntime {
+        /// The library.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The model cannot be read from disk, or must not be used.
+    #[error(transparent)]
+    Model(#[from] andon_model::Error),
+    /// ONNX Runtime cannot load the graph.
+    #[error("{path}: ONNX Runtime cannot load it: {}: {}", advice::plain(.problem), advice::on_loading(.problem))]
+    Load {
+        /// The graph's file.
+        path: PathBuf,
+        /// The message of ONNX Runtime.
+        problem: String,
+    },
+    /// The graph does not fit its manifest, or a graph without a manifest is ambiguous.
+    #[error("{path}: {problem}")]
+    Graph {
+        /// The graph's file.
+        path: PathBuf,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
+    /// The list of execution providers cannot be read.
+    #[error("execution-providers: {problem}: known are auto, {known}; of these the ONNX Runtime in use has {here}")]
+    Providers {
+        /// What is wrong with the list.
+        problem: String,
+        /// The names that this version knows.
+        known: String,
+        /// Those of them that the library was built with.
+        here: String,
+    },
+    /// None of the requested execution providers can run the model.
+    #[error("{path}: no execution provider that was asked for can run it: {reasons}: {advice}")]
+    NoProvider {
+        /// The graph's file.
+        path: PathBuf,
+        /// Each provider with the reason.
+        reasons: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The model failed or panicked on a frame.
+    #[error("the model failed: {0}")]
+    Run(String),
+    /// A run needs more memory than there is.
+    #[error("out of memory: {problem}: {}", advice::OUT_OF_MEMORY)]
+    OutOfMemory {
+        /// The message of ONNX Runtime.
+        problem: String,
+    },
+    /// The model does not judge a golden sample of its bundle as the bundle promises.
+    #[error("{}: {problem}: the model has not proved itself and is not used; correct it, or the sample in golden", .image.display())]
+    Golden {
+        /// The sample.
+        image: PathBuf,
+        /// What differs.
+        problem: String,
+    },
+    /// A guard removed this version earlier.
+    #[error(
+        "{model}: a guard took it out ({why}): add it to its store again, or emit reset, to have it tried once more"
+    )]
+    Refused {
+        /// The model that was requested.
+        model: String,
+        /// The guard's reason.
+        why: String,
+    },
+    /// A flush or a stop cancelled the run.
+    #[error("the run was ended")]
+    Cancelled,
+    /// ONNX Runtime refused a call that concerns no model.
+    #[error("ONNX Runtime: {0}")]
+    Runtime(String),
+}
+
+impl Error {
+    /// A run that failed with this message.
+    pub(crate) fn run(problem: impl ToString) -> Self {
+        let problem = advice::plain(&problem.to_string());
+        if advice::out_of_memory(&problem) { Self::OutOfMemory { problem } } else { Self::Run(problem) }
+    }
+}
+
+impl From<Panic> for Error {
+    fn from(panic: Panic) -> Self {
+        Self::run(panic)
+    }
+}

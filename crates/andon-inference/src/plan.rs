@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The inputs and outputs of a graph, checked against its manifest.
+
+use std::ffi::CString;
+
+use andon_model::{Input, InputSource, Layout, Manifest};
+use ort::{
+    session::Session,
+    value::{Outlet, ValueType},
+};
+
+use crate::{
+    decode::Decode,
+    fields::{FieldError, FieldInput},
+    memory::{Kind, Memory},
+};
+
+/// How graph and manifest do not fit. Each text says what to correct.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PlanError {
+    #[error("the graph has no input '{input}' as model.json says, it has {names}: correct inputs[].name")]
+    UnknownInput { input: String, names: String },
+    #[error("the graph has an input '{0}' that model.json does not name: add it to inputs")]
+    UnnamedInput(String),
+    #[error(
+        "input '{input}' takes {graph} in the graph and {manifest} in model.json: correct its type there, or export it so"
+    )]
+    InputType { input: String, graph: String, manifest: String },
+    #[error("input '{input}': {error}")]
+    Default { input: String, error: FieldError },
+    #[error(
+        "input '{input}' has shape {shape:?} of {kind:?}, frame-size needs [1, 2] of i64, i32 or f32: correct its source \
+         in model.json"
+    )]
+    FrameSize { input: String, shape: Vec<i64>, kind: Kind },
+    #[error("input '{input}' has shape {shape:?} in the graph, an image needs four axes: export the model with them")]
+    Rank { input: String, shape: Vec<i64> },
+    #[error(
+        "input '{input}' takes {frames} frames at a time: export it with a batch of one, or with an open batch axis"
+    )]
+    Batch { input: String, frames: i64 },
+    #[error("input '{input}' has shape {graph:?} in the graph and {manifest:?} in model.json: correct {culprit} there")]
+    Shape { input: String, graph: Vec<i64>, manifest: Vec<i64>, culprit: &'static str },
+    #[error("output '{output}' is no tensor, but {kind}: export the model without it")]
+    NoTensor { output: String, kind: String },
+    #[error("output '{output}' is of {kind}, which is not read: export it as float32")]
+    OutputType { output: String, kind: String },
+    #[error("a name in the graph holds a zero byte: export it anew")]
+    ZeroByte,
+}
+
+/// What fills an input of the graph.
+pub(super) enum InputRole {
+    /// The frame.
+    Frame,
+    /// An image from a file, by its place among the manifest's inputs of that kind.
+    Template(usize),
+    /// Width and height of the frame's tensor, which some detectors need to give boxes in pixels.
+    FrameSize,
+    /// A field.
+    Field(FieldInput),
+}
+
+/// One input of the graph.
+pub(super) struct InputPlan {
+    /// The input's name.
+    pub name: String,
+    /// Its place among the manifest's inputs.
+    pub manifest_index: usize,
+    /// What fills it.
+    pub role: InputRole,
+    /// The type of its numbers.
+    pub kind: Kind,
+    /// The shape for one frame, with the batch axis; -1 where the frame's size decides.
+    shape: Vec<i64>,
+    layout: Layout,
+}
+
+impl InputPlan {
+    /// The shape for one frame if the frame's tensor has this `size` (width, height).
+    pub(super) fn shape(&self, size: [usize; 2]) -> Vec<i64> {
+        let mut shape = self.shape.clone();
+        if let InputRole::Frame | InputRole::Template(_) = self.role {
+            let (h, w) = axes(self.layout);
+            for (axis, length) in [(w, size[0]), (h, size[1])] {
+                if shape[axis] < 0 {
+                    shape[axis] = length as i64;
+                }
+            }
+        }
+        shape
+    }
+}
+
+/// One output of the graph that is read.
+pub(super) struct OutputPlan {
+    /// The output's name.
+    pub name: String,
+    /// The type of its numbers.
+    pub kind: Kind,
+    /// The shape for one frame, with the batch axis; `None` if only a run shows it.
+    pub shape: Option<Vec<i64>>,
+}
+
+/// The inputs and outputs of a graph.
+pub(super) struct Plan {
+    /// The inputs, in the graph's order.
+    pub inputs: Vec<InputPlan>,
+    /// The names of the inputs.
+    pub names: Vec<CString>,
+    /// The outputs that are read, in the graph's order.
+    pub outputs: Vec<OutputPlan>,
+    /// The names of those outputs.
+    pub output_names: Vec<CString>,
+    /// Whether every input leaves the batch axis open.
+    pub batches: bool,
+}
+
+impl Plan {
+    /// Checks the graph against the manifest.
+    pub(super) fn new(session: &Session, manifest: &Manifest) -> Result<Self, PlanError> {
+        if let Some(unknown) = manifest.inputs.iter().find(|i| session.inputs().iter().all(|o| o.name() != i.name)) {
+            let names: Vec<_> = session.inputs().iter().map(|i| i.name()).collect();
+            return Err(PlanError::UnknownInput { input: unknown.name.clone(), names: names.join(", ") });
+        }
+        let (mut inputs, mut names, mut batches) = (Vec::new(), Vec::new(), true);
+        for outlet in session.inputs() {
+            let plan = input(outlet, manifest)?;
+            batches &= shape_of(outlet).first() == Some(&-1) && plan.shape.first() == Some(&1);
+            inputs.push(plan);
+            names.push(c_name(outlet)?);
+        }
+        let decode = Decode::new(manifest);
+        let (mut outputs, mut output_names) = (Vec::new(), Vec::new());
+        let batch_axis = frame_symbol(session, manifest);
+        for outlet in session.outputs().iter().filter(|o| decode.reads(o.name())) {
+            outputs.push(output(outlet, batch_axis.as_deref())?);
+            output_names.push(c_name(outlet)?);
+        }
+        Ok(Self { inputs, names, outputs, output_names, batches })
+    }
+
+    /// Width and height of the frame's tensor, or `None` if they follow the frame.
+    pub(super) fn size(&self) -> Option<[usize; 2]> {
+        let frame = self.inputs.iter().find(|i| matches!(i.role, InputRole::Frame))?;
+        let (h, w) = axes(frame.layout);
+        (frame.shape[w] > 0 && frame.shape[h] > 0).then(|| [frame.shape[w] as usize, frame.shape[h] as usize])
+    }
+
+    /// Writes the size of the frame's tensor into an input of that role.
+    ///
+    /// # Safety
+    /// Meanwhile no other thread reads or writes that frame's numbers.
+    pub(super) unsafe fn frame_size(&self, memory: &Memory, frame: usize, size: [usize; 2]) {
+        // SAFETY: the caller promises it, for each type.
+        match memory.kind() {
+            Kind::I64 => unsafe { memory.frame_mut::<i64>(frame) }.copy_from_slice(&size.map(|v| v as i64)),
+            Kind::I32 => unsafe { memory.frame_mut::<i32>(frame) }.copy_from_slice(&size.map(|v| v as i32)),
+            _ => unsafe { memory.frame_mut::<f32>(frame) }.copy_from_slice(&size.map(|v| v as f32)),
+        }
+    }
+}
+
+fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, PlanError> {
+    let name = outlet.name();
+    let (n, input) = (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name))
+        .ok_or_else(|| PlanError::UnnamedInput(name.into()))?;
+    let graph = shape_of(outlet);
+    let kind = Kind::from(input.element);
+    let has = outlet.dtype().tensor_type();
+    if has != Some(kind.engine()) {
+        let graph = has.map_or_else(|| "no tensor".into(), |t| t.to_string());
+        return Err(PlanError::InputType { input: name.into(), graph, manifest: kind.engine().to_string() });
+    }
+    let (role, shape) = match input.source() {
+        Some(InputSource::Field(field)) => {
+            let shape = field_shape(input, &graph)?;
+            let count = shape.iter().product::<i64>() as usize;
+            let field = FieldInput::new(field, input, kind, count)
+                .map_err(|error| PlanError::Default { input: name.into(), error })?;
+            (InputRole::Field(field), shape)
+        }
+        Some(InputSource::FrameSize) => {
+            let shape: Vec<_> = graph.iter().map(|d| (*d).max(1)).collect();
+            if shape != [1, 2] || !matches!(kind, Kind::I64 | Kind::I32 | Kind::F32) {
+                return Err(PlanError::FrameSize { input: name.into(), shape: graph, kind });
+            }
+            (InputRole::FrameSize, vec![1, 2])
+        }
+        Some(InputSource::ImageFile) => {
+            let before = manifest.inputs[..n].iter().filter(|i| i.source() == Some(InputSource::ImageFile)).count();
+            (InputRole::Template(before), image_shape(input, &graph)?)
+        }
+        _ => (InputRole::Frame, image_shape(input, &graph)?),
+    };
+    Ok(InputPlan { name: name.into(), manifest_index: n, role, kind, shape, layout: input.layout })
+}
+
+fn output(outlet: &Outlet, batch_axis: Option<&str>) -> Result<OutputPlan, PlanError> {
+    let name = outlet.name();
+    let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
+        return Err(PlanError::NoTensor { output: name.into(), kind: outlet.dtype().to_string() });
+    };
+    let kind = Kind::of(*ty).ok_or_else(|| PlanError::OutputType { output: name.into(), kind: ty.to_string() })?;
+    let mut shape = shape.to_vec();
+    // A batch axis of the same name as the input's is one frame long.
+    if shape.first() == Some(&-1) && batch_axis.is_some_and(|a| dimension_symbols.first().is_some_and(|s| s == a)) {
+        shape[0] = 1;
+    }
+    let known = shape.iter().all(|d| *d > 0);
+    Ok(OutputPlan { name: name.into(), kind, shape: known.then_some(shape) })
+}
+
+/// The graph's name for the batch axis of the frame's input.
+fn frame_symbol(session: &Session, manifest: &Manifest) -> Option<String> {
+    let frame = session.inputs().iter().find(|o| o.name() == manifest.image().name)?;
+    match frame.dtype() {
+        ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.first().filter(|s| !s.is_empty()).cloned(),
+        _ => None,
+    }
+}
+
+fn c_name(outlet: &Outlet) -> Result<CString, PlanError> {
+    CString::new(outlet.name()).map_err(|_| PlanError::ZeroByte)
+}
+
+fn shape_of(outlet: &Outlet) -> Vec<i64> {
+    outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default()
+}
+
+/// The axes of height and width.
+fn axes(layout: Layout) -> (usize, usize) {
+    match layout {
+        Layout::Nchw => (2, 3),
+        Layout::Nhwc => (1, 2),
+    }
+}
+
+/// The shape of an image input, for a batch of one, if graph and manifest agree on it.
+fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, PlanError> {
+    let (y, x) = axes(input.layout);
+    if graph.len() != 4 {
+        return Err(PlanError::Rank { input: input.name.clone(), shape: graph.to_vec() });
+    }
+    if graph[0] > 1 {
+        return Err(PlanError::Batch { input: input.name.clone(), frames: graph[0] });
+    }
+    // Without a size in the manifest the graph's size counts, and an open axis follows the frame.
+    let [w, h] = input.size.map_or([graph[x], graph[y]], |s| s.map(i64::from));
+    let c = input.colour.channels() as i64;
+    let shape = match input.layout {
+        Layout::Nchw => vec![1, c, h, w],
+        Layout::Nhwc => vec![1, h, w, c],
+    };
+    agreed(input, graph, shape, "colour, size or layout")
+}
+
+fn field_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, PlanError> {
+    let open = || graph.iter().map(|d| (*d).max(1)).collect();
+    let shape: Vec<i64> = input.shape.as_ref().map_or_else(open, |s| s.iter().map(|d| *d as i64).collect());
+    agreed(input, graph, shape, "its shape")
+}
+
+/// Returns `shape` if a tensor of it fits the graph, in which -1 stands for any length.
+fn agreed(input: &Input, graph: &[i64], shape: Vec<i64>, culprit: &'static str) -> Result<Vec<i64>, PlanError> {
+    if shape.len() == graph.len() && shape.iter().zip(graph).all(|(s, g)| *g < 0 || s == g) {
+        return Ok(shape);
+    }
+    Err(PlanError::Shape { input: input.name.clone(), graph: graph.to_vec(), manifest: shape, culprit })
+}
