@@ -6,7 +6,7 @@ use std::path::Path;
 
 use andon_core::image::{Format, Image, YuvToRgb};
 
-use super::mask::Mask;
+use super::privacy_mask::Mask;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,33 +10,33 @@
 //! * every file whose name does not start with a dot is whole;
 //! * every image has its sidecar. (A sidecar without an image is a capture that was interrupted: start from images.)
 
-mod alike;
 mod budget;
+mod conditions;
 mod disk;
 pub mod encode;
-mod mask;
-mod pixels;
+mod maps;
 mod plan;
+mod privacy_mask;
 mod queue;
 mod quota;
 mod ring;
 mod sampler;
 mod sidecar;
-mod trigger;
+mod similarity;
 mod writer;
 
 pub use budget::Budgets;
+pub use conditions::{Band, Condition, drawn, unjudged};
 pub use disk::{Disk, Folder, replace_file};
 pub use encode::{Encoding, Look};
-pub use mask::Mask;
-pub use pixels::{Pixels, What};
+pub use maps::{Pixels, What};
 pub use plan::{Kind, Role, Tag};
+pub use privacy_mask::Mask;
 pub use queue::{Amend, Change, Job, Queue};
 pub use quota::Quota;
 pub use ring::Ring;
 pub use sampler::{Counts, Hits, MOST_REQUESTS, Policy, Request, Sampler, disagree};
 pub use sidecar::{CAPTURE_SCHEMA, Sidecar};
-pub use trigger::{Band, Condition, drawn, unjudged};
 pub use writer::{Failure, Report, Tally, Writer};
 
 use std::sync::Arc;

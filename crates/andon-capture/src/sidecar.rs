@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Change, Held, Job, Key, Kind, Tag, last_word,
-    pixels::{self, Pixels},
+    maps::{self, Pixels},
 };
 
 /// The schema name that every sidecar starts with.
@@ -76,7 +76,7 @@ impl Sidecar {
             size,
             triggers: job.tags.clone(),
             fields: shot.fields.clone(),
-            pixels: pixels::all(&results),
+            pixels: maps::all(&results),
             results,
         }
     }

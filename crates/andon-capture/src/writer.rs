@@ -16,8 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Amend, Disk, Error, Held, Job, Kind, Queue, Quota, RECENT, Role, Sidecar, Tag, alike::Alike, disk, queue::Item,
-    quota::Shelf,
+    Amend, Disk, Error, Held, Job, Kind, Queue, Quota, RECENT, Role, Sidecar, Tag, disk, queue::Item, quota::Shelf,
+    similarity::Alike,
 };
 
 /// What the writer has to say; said on its own thread.
