@@ -4,9 +4,9 @@
 
 use std::str::FromStr;
 
-use super::Kind;
+use super::Trigger;
 
-const KINDS: usize = Kind::ALL.len();
+const KINDS: usize = Trigger::ALL.len();
 
 /// So many captures in so many nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,11 +40,11 @@ impl FromStr for Budgets {
                 _ => return Err(wrong("the time is minute, hour or day")),
             };
             let rate = Some(Rate { captures: f64::from(captures), per_ns: seconds * 1e9 });
-            match (kind.trim(), Kind::ALL.iter().find(|k| k.as_str() == kind.trim())) {
+            match (kind.trim(), Trigger::ALL.iter().find(|k| k.as_str() == kind.trim())) {
                 ("all", _) => budgets.all = rate,
                 (_, Some(kind)) => budgets.rates[kind.index()] = rate,
                 _ => {
-                    let known: Vec<_> = Kind::ALL.iter().map(|k| k.as_str()).collect();
+                    let known: Vec<_> = Trigger::ALL.iter().map(|k| k.as_str()).collect();
                     return Err(wrong(&format!("it is none of all, {}", known.join(", "))));
                 }
             }
@@ -55,14 +55,14 @@ impl FromStr for Budgets {
 
 /// What is left of a budget.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+struct TokenBucket {
     /// What it is for; a change of it fills the bucket.
     rate: Option<Rate>,
     left: f64,
     at_ns: u64,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// Whether a capture is left, at a time.
     fn has(&mut self, rate: Option<Rate>, now_ns: u64) -> bool {
         let Some(Rate { captures, per_ns }) = rate else { return true };
@@ -82,19 +82,19 @@ impl Bucket {
 
 /// What is left of all budgets.
 #[derive(Debug, Default)]
-pub(super) struct Purse {
-    kinds: [Bucket; KINDS],
-    all: Bucket,
+pub(super) struct BudgetsLeft {
+    kinds: [TokenBucket; KINDS],
+    all: TokenBucket,
 }
 
-impl Purse {
+impl BudgetsLeft {
     /// Whether a kind still has a capture in its budget.
-    pub fn has(&mut self, budgets: &Budgets, kind: Kind, now_ns: u64) -> bool {
+    pub fn has(&mut self, budgets: &Budgets, kind: Trigger, now_ns: u64) -> bool {
         self.kinds[kind.index()].has(budgets.rates[kind.index()], now_ns) && self.all.has(budgets.all, now_ns)
     }
 
     /// A frame is captured for these kinds.
-    pub fn spend(&mut self, kinds: impl Iterator<Item = Kind>) {
+    pub fn spend(&mut self, kinds: impl Iterator<Item = Trigger>) {
         kinds.for_each(|kind| self.kinds[kind.index()].spend());
         self.all.spend();
     }
@@ -109,25 +109,25 @@ mod tests {
     #[test]
     fn a_budget_is_spent_and_comes_back_with_time() {
         let budgets: Budgets = "ng=60/minute".parse().unwrap();
-        let mut purse = Purse::default();
+        let mut purse = BudgetsLeft::default();
         let mut spend = |at: u64| {
-            let has = purse.has(&budgets, Kind::Ng, at);
+            let has = purse.has(&budgets, Trigger::Ng, at);
             if has {
-                purse.spend([Kind::Ng].into_iter());
+                purse.spend([Trigger::Ng].into_iter());
             }
             has
         };
         assert_eq!((0..100).filter(|_| spend(0)).count(), 60);
         assert_eq!((0..100).filter(|_| spend(10 * SECOND)).count(), 10);
         assert_eq!((0..100).filter(|_| spend(7200 * SECOND)).count(), 60, "no more than the whole");
-        let mut purse = Purse::default();
-        assert!((0..100).all(|_| purse.has(&budgets, Kind::Drift, 0)), "which has none");
+        let mut purse = BudgetsLeft::default();
+        assert!((0..100).all(|_| purse.has(&budgets, Trigger::Drift, 0)), "which has none");
     }
 
     #[test]
     fn all_kinds_share_one_beside_their_own() {
         let budgets: Budgets = " all=3/day , action=2/hour ".parse().unwrap();
-        let mut purse = Purse::default();
+        let mut purse = BudgetsLeft::default();
         let mut spend = |kind| {
             let has = purse.has(&budgets, kind, 5);
             if has {
@@ -135,7 +135,7 @@ mod tests {
             }
             has
         };
-        let spent = [Kind::Action, Kind::Action, Kind::Action, Kind::Ng, Kind::Ng].map(&mut spend);
+        let spent = [Trigger::Action, Trigger::Action, Trigger::Action, Trigger::Ng, Trigger::Ng].map(&mut spend);
         assert_eq!(spent, [true, true, false, true, false]);
     }
 

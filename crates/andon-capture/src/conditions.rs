@@ -10,12 +10,12 @@ use andon_core::{
 
 /// Scores near a threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Band {
+pub struct ScoreBand {
     low: f32,
     high: f32,
 }
 
-impl FromStr for Band {
+impl FromStr for ScoreBand {
     type Err = String;
 
     /// `0.5±0.1`, the same as `0.5+-0.1` and `0.4..0.6`.
@@ -35,7 +35,7 @@ impl FromStr for Band {
     }
 }
 
-impl Band {
+impl ScoreBand {
     /// Whether the best score of a judged frame lies in it.
     pub fn holds(&self, said: &Inference) -> bool {
         let score = said.detections.first().map_or(said.score, |d| d.score);
@@ -55,13 +55,13 @@ enum Relation {
 
 /// What a field has to be.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Condition {
+pub struct FieldCondition {
     field: String,
     relation: Relation,
     value: String,
 }
 
-impl FromStr for Condition {
+impl FromStr for FieldCondition {
     type Err = String;
 
     /// `temperature>70`, `lot=7`, `lamp!=on`: `=`, `!=`, `<`, `<=`, `>`, `>=`.
@@ -88,7 +88,7 @@ impl FromStr for Condition {
     }
 }
 
-impl Condition {
+impl FieldCondition {
     /// Several, separated by commas; empty for none.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn bands_are_written_either_way() {
-        let band: Band = "0.5±0.1".parse().unwrap();
+        let band: ScoreBand = "0.5±0.1".parse().unwrap();
         assert_eq!(("0.5+-0.1".parse(), "0.4 .. 0.6".parse()), (Ok(band), Ok(band)));
         let said = |score| Inference {
             score,
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!([0.39, 0.41, 0.6, 0.61].map(|s| band.holds(&said(s))), [false, true, true, false]);
         assert!(!band.holds(&Inference { status: Status::Error, ..said(0.5) }));
         for wrong in ["", "0.5", "0.6..0.4", "0.5±x", "1..2"] {
-            assert!(wrong.parse::<Band>().unwrap_err().contains("0.4..0.6"), "{wrong}");
+            assert!(wrong.parse::<ScoreBand>().unwrap_err().contains("0.4..0.6"), "{wrong}");
         }
     }
 
@@ -179,11 +179,11 @@ mod tests {
             ("gone=1", false),
             ("gone!=1", false),
         ] {
-            assert_eq!(text.parse::<Condition>().unwrap().holds(&fields), holds, "{text}");
+            assert_eq!(text.parse::<FieldCondition>().unwrap().holds(&fields), holds, "{text}");
         }
-        assert_eq!(Condition::list(" t>70 , lot=7,").unwrap().len(), 2);
+        assert_eq!(FieldCondition::list(" t>70 , lot=7,").unwrap().len(), 2);
         for wrong in ["t", "=5", "t>", "t>hot"] {
-            assert!(Condition::list(wrong).unwrap_err().contains("temperature>70"), "{wrong}");
+            assert!(FieldCondition::list(wrong).unwrap_err().contains("temperature>70"), "{wrong}");
         }
     }
 

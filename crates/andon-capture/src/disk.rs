@@ -73,14 +73,14 @@ pub trait Disk: Send + 'static {
 
 /// A folder of a file system.
 #[derive(Debug, Default)]
-pub struct Folder;
+pub struct LocalDisk;
 
 /// Temporary files of this age are left over from a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 /// What temporary names start and end with.
 const TEMPORARY: (&str, &str) = (".andon-", ".tmp");
 
-impl Disk for Folder {
+impl Disk for LocalDisk {
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(folder)?.flatten() {
@@ -126,7 +126,7 @@ impl Disk for Folder {
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     // Left over from a process that was killed.
     let _ = fs::remove_file(temporary(path));
-    replace(&mut Folder, path, bytes)
+    replace(&mut LocalDisk, path, bytes)
 }
 
 /// The name that a file has until it is whole: hidden, and not of a kind that anybody looks for.
@@ -212,29 +212,29 @@ mod tests {
 
     impl Disk for Cut {
         fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.make_folder(folder)
+            LocalDisk.make_folder(folder)
         }
 
         fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
             let cut = self.step();
             let end = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
-            Folder.write(path, &bytes[..end])?;
+            LocalDisk.write(path, &bytes[..end])?;
             cut
         }
 
         fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
             self.step()?;
-            Folder.rename(from, to)
+            LocalDisk.rename(from, to)
         }
 
         fn remove(&mut self, path: &Path) -> io::Result<()> {
             // A killed process cleans nothing up.
-            if self.killed { Err(io::ErrorKind::Other.into()) } else { Folder.remove(path) }
+            if self.killed { Err(io::ErrorKind::Other.into()) } else { LocalDisk.remove(path) }
         }
 
         fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
             self.step()?;
-            Folder.sync_folder(folder)
+            LocalDisk.sync_folder(folder)
         }
     }
 
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(fs::read(&sidecar).unwrap(), b"old text");
         assert_eq!(visible(folder.path()), ["a.json"]);
         fs::remove_file(temporary(&sidecar)).unwrap();
-        replace(&mut Folder, &sidecar, b"new text").unwrap();
+        replace(&mut LocalDisk, &sidecar, b"new text").unwrap();
         assert_eq!(fs::read(&sidecar).unwrap(), b"new text");
     }
 
@@ -306,7 +306,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        Folder.write(&path, b"x").unwrap();
+        LocalDisk.write(&path, b"x").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0, "nothing beyond 0640");
     }
 
@@ -322,7 +322,7 @@ mod tests {
         make(".andon-y.png.tmp", std::time::SystemTime::now());
         make(".other.tmp", old);
         make("a.png", old);
-        Folder.make_folder(folder.path()).unwrap();
+        LocalDisk.make_folder(folder.path()).unwrap();
         let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".andon-y.png.tmp", ".other.tmp", "a.png"]);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use andon_core::image::{Format, Image, YuvToRgb};
 
-use super::privacy_mask::Mask;
+use super::privacy_mask::PrivacyMask;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,16 +22,16 @@ pub enum Encoding {
 
 /// How a frame is written.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
+pub struct Encoder {
     /// As what.
     pub encoding: Encoding,
     /// What is blackened first; of raw files nothing can be.
-    pub mask: Mask,
+    pub mask: PrivacyMask,
     /// Bits of 64 in which a frame has to differ from what was captured of late; 0: none.
     pub least_distance: u32,
 }
 
-impl Look {
+impl Encoder {
     /// What the file's name ends in.
     pub fn extension(&self) -> &'static str {
         match self.encoding {
@@ -60,7 +60,7 @@ impl Look {
     }
 }
 
-fn png(image: &Image<'_>, mask: &Mask) -> Result<Vec<u8>, png::EncodingError> {
+fn png(image: &Image<'_>, mask: &PrivacyMask) -> Result<Vec<u8>, png::EncodingError> {
     use png::{BitDepth, ColorType};
     let (color, depth, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image, 0)),
@@ -85,7 +85,7 @@ fn png(image: &Image<'_>, mask: &Mask) -> Result<Vec<u8>, png::EncodingError> {
     Ok(file)
 }
 
-fn jpeg(image: &Image<'_>, mask: &Mask, quality: u8) -> Result<Vec<u8>, String> {
+fn jpeg(image: &Image<'_>, mask: &PrivacyMask, quality: u8) -> Result<Vec<u8>, String> {
     use jpeg_encoder::{ColorType, Encoder};
     let (color, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Luma, packed(image, 0)),
@@ -143,14 +143,14 @@ mod tests {
         let planes = [Plane { data: &data, stride: 4 }];
         let image = Image::new(Format::Gray8, 3, 2, &planes, Colorimetry::default()).unwrap();
         assert_eq!(
-            decoded(&Look::default().encode(&image).unwrap()),
+            decoded(&Encoder::default().encode(&image).unwrap()),
             (png::ColorType::Grayscale, vec![1, 2, 3, 4, 5, 6])
         );
     }
 
     #[test]
     fn sixteen_bits_of_grey_stay_sixteen_bits() {
-        let file = Look::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
+        let file = Encoder::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
         let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap().info().bit_depth;
         assert_eq!((info, decoded(&file).1), (png::BitDepth::Sixteen, vec![0x12, 0x34, 0x00, 0xff]));
     }
@@ -159,7 +159,7 @@ mod tests {
     fn masks_hide_in_every_encoding_that_has_them_and_raw_is_as_it_is() {
         let data: Vec<u8> = (0..64 * 64).map(|i| 100 + (i % 64) as u8).collect();
         let image = Image::gray8(&data, 64, 64).unwrap();
-        let look = |encoding| Look { encoding, mask: "0,0 0.5,0 0.5,1 0,1".parse().unwrap(), least_distance: 0 };
+        let look = |encoding| Encoder { encoding, mask: "0,0 0.5,0 0.5,1 0,1".parse().unwrap(), least_distance: 0 };
         let (_, pixels) = decoded(&look(Encoding::Png).encode(&image).unwrap());
         assert!(pixels.chunks(64).all(|row| row[..32] == [0; 32] && row[32..] == data[32..64]));
         let file = look(Encoding::Jpeg(90)).encode(&image).unwrap();
@@ -168,7 +168,7 @@ mod tests {
             "{}",
             file.len()
         );
-        assert_eq!(Look { encoding: Encoding::Raw, ..Look::default() }.encode(&image).unwrap(), data);
+        assert_eq!(Encoder { encoding: Encoding::Raw, ..Encoder::default() }.encode(&image).unwrap(), data);
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
             (Format::Abgr, &[9, 3, 2, 1, 9, 6, 5, 4]),
         ] {
             assert_eq!(
-                decoded(&Look::default().encode(&packed_image(format, data, data.len())).unwrap()),
+                decoded(&Encoder::default().encode(&packed_image(format, data, data.len())).unwrap()),
                 want,
                 "{format:?}"
             );

@@ -3,7 +3,7 @@
 //!
 //! [`Sampler`] decides, on the thread that the frames pass; it touches no disk. What it decides on goes through a
 //! bounded [`Queue`] to the thread of a [`Writer`], which encodes and writes through a [`Disk`]. The pixels stay
-//! behind the trait [`Held`], so that nothing in here knows where they come from.
+//! behind the trait [`HeldFrame`], so that nothing in here knows where they come from.
 //!
 //! What readers of a folder may rely on, also after a `kill -9` or a power cut at any moment:
 //!
@@ -23,21 +23,22 @@ mod ring;
 mod sampler;
 mod sidecar;
 mod similarity;
+mod trigger;
 mod writer;
 
 pub use budget::Budgets;
-pub use conditions::{Band, Condition, drawn, unjudged};
-pub use disk::{Disk, Folder, replace_file};
-pub use encode::{Encoding, Look};
-pub use maps::{Pixels, What};
-pub use plan::{Kind, Role, Tag};
-pub use privacy_mask::Mask;
-pub use queue::{Amend, Change, Job, Queue};
+pub use conditions::{FieldCondition, ScoreBand, drawn, unjudged};
+pub use disk::{Disk, LocalDisk, replace_file};
+pub use encode::{Encoder, Encoding};
+pub use maps::{MapImage, MapKind};
+pub use privacy_mask::PrivacyMask;
+pub use queue::{Amendment, Change, Job, Queue};
 pub use quota::Quota;
 pub use ring::Ring;
-pub use sampler::{Counts, Hits, MOST_REQUESTS, Policy, Request, Sampler, disagree};
+pub use sampler::{Hits, MOST_REQUESTS, Policy, Request, Sampler, SamplerCounts, disagree};
 pub use sidecar::{CAPTURE_SCHEMA, Sidecar};
-pub use writer::{Failure, Report, Tally, Writer};
+pub use trigger::{Role, Tag, Trigger};
+pub use writer::{Failure, Writer, WriterCounters, WriterEvent};
 
 use std::sync::Arc;
 
@@ -93,10 +94,10 @@ fn advice(e: &std::io::Error) -> &'static str {
 }
 
 /// The name that a frame goes by: its run, and its id within it.
-pub type Key = (Uuid, u64);
+pub type FrameKey = (Uuid, u64);
 
 /// A frame that somebody holds on to; read on the writer's thread only.
-pub trait Held: Clone + Send + 'static {
+pub trait HeldFrame: Clone + Send + 'static {
     /// Shows the pixels to `look`.
     ///
     /// # Errors
@@ -109,7 +110,7 @@ pub trait Held: Clone + Send + 'static {
 
 /// A frame and what is known of it.
 #[derive(Clone, Debug)]
-pub struct Shot<H> {
+pub struct StreamFrame<H> {
     /// Its identity.
     pub frame: Frame,
     /// Presentation time, ns.
@@ -124,22 +125,22 @@ pub struct Shot<H> {
     pub late: Vec<Arc<Inference>>,
 }
 
-impl<H: Held> Shot<H> {
+impl<H: HeldFrame> StreamFrame<H> {
     /// Its name.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> FrameKey {
         (self.frame.run, self.frame.id)
     }
 
     /// What every arm said, the last word of each.
     pub fn results(&self) -> Vec<Arc<Inference>> {
         let mut all = self.held.results();
-        self.late.iter().for_each(|i| last_word(&mut all, i.clone()));
+        self.late.iter().for_each(|i| replace_result(&mut all, i.clone()));
         all
     }
 }
 
 /// Puts `new` in place of what the same arm said before.
-fn last_word(results: &mut Vec<Arc<Inference>>, new: Arc<Inference>) {
+fn replace_result(results: &mut Vec<Arc<Inference>>, new: Arc<Inference>) {
     match results.iter_mut().find(|i| i.arm == new.arm) {
         Some(old) => *old = new,
         None => results.push(new),
@@ -156,7 +157,7 @@ mod testing {
     #[derive(Clone, Debug)]
     pub struct Flat(pub u8, pub Vec<Arc<Inference>>);
 
-    impl Held for Flat {
+    impl HeldFrame for Flat {
         fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String> {
             let pixels = [self.0; 8];
             look(&Image::gray8(&pixels, 4, 2).expect("4 × 2 is 8"));
@@ -169,10 +170,10 @@ mod testing {
     }
 
     /// A frame of this run with that id, value and outcomes.
-    pub fn shot(id: u64, results: Vec<Arc<Inference>>) -> Shot<Flat> {
+    pub fn shot(id: u64, results: Vec<Arc<Inference>>) -> StreamFrame<Flat> {
         let mut frame = Frame::new(None);
         frame.id = id;
-        Shot {
+        StreamFrame {
             frame,
             pts_ns: Some(id * 40),
             caps: "video/x-raw".into(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a picture is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum MapKind {
     /// Anomaly scores: 16 bits, 0..65535 for 0..1.
     AnomalyMap,
     /// Which cells the model calls anomalous: 0 or 255.
@@ -21,25 +21,25 @@ pub enum What {
     Segmentation,
 }
 
-impl What {
+impl MapKind {
     /// The name used in JSON and file names.
     pub fn as_str(self) -> &'static str {
         match self {
-            What::AnomalyMap => "anomaly-map",
-            What::AnomalyMask => "anomaly-mask",
-            What::Mask => "mask",
-            What::Segmentation => "segmentation",
+            MapKind::AnomalyMap => "anomaly-map",
+            MapKind::AnomalyMask => "anomaly-mask",
+            MapKind::Mask => "mask",
+            MapKind::Segmentation => "segmentation",
         }
     }
 }
 
 /// A mask or a map of an outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pixels {
+pub struct MapImage {
     /// Whose.
     pub arm: Arm,
     /// What it is.
-    pub what: What,
+    pub what: MapKind,
     /// Of a detection, its place in the outcome's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detection: Option<usize>,
@@ -50,7 +50,7 @@ pub struct Pixels {
     png: String,
 }
 
-impl Pixels {
+impl MapImage {
     /// All of an outcome, as far as it has its values.
     pub(super) fn of(said: &Inference) -> Vec<Self> {
         let mut all = Vec::new();
@@ -60,18 +60,18 @@ impl Pixels {
         };
         if let Some(map) = said.anomaly.as_ref().and_then(|a| a.map.as_ref()) {
             let scores = map.values.iter().flat_map(|v| ((v.clamp(0.0, 1.0) * 65535.0).round() as u16).to_be_bytes());
-            add(What::AnomalyMap, None, map.region, grey([map.width, map.height], png::BitDepth::Sixteen, scores));
+            add(MapKind::AnomalyMap, None, map.region, grey([map.width, map.height], png::BitDepth::Sixteen, scores));
         }
-        let masks = said.anomaly.iter().filter_map(|a| Some((What::AnomalyMask, None, a.mask.as_ref()?)));
+        let masks = said.anomaly.iter().filter_map(|a| Some((MapKind::AnomalyMask, None, a.mask.as_ref()?)));
         let of_boxes = said.detections.iter().enumerate();
-        let of_boxes = of_boxes.filter_map(|(i, d)| Some((What::Mask, Some(i), d.mask.as_ref()?)));
+        let of_boxes = of_boxes.filter_map(|(i, d)| Some((MapKind::Mask, Some(i), d.mask.as_ref()?)));
         for (what, detection, mask) in masks.chain(of_boxes) {
             let cells = mask.values.iter().map(|v| if *v == 0 { 0 } else { 255 });
             add(what, detection, mask.region, grey([mask.width, mask.height], png::BitDepth::Eight, cells));
         }
         if let Some(map) = &said.segmentation {
             let classes = map.classes.iter().map(|class| u8::try_from(*class).unwrap_or(u8::MAX));
-            add(What::Segmentation, None, map.region, grey([map.width, map.height], png::BitDepth::Eight, classes));
+            add(MapKind::Segmentation, None, map.region, grey([map.width, map.height], png::BitDepth::Eight, classes));
         }
         all
     }
@@ -103,8 +103,8 @@ fn grey([width, height]: [u32; 2], depth: png::BitDepth, bytes: impl Iterator<It
 }
 
 /// All masks and maps of all outcomes.
-pub(super) fn all(results: &[Arc<Inference>]) -> Vec<Pixels> {
-    results.iter().flat_map(|said| Pixels::of(said)).collect()
+pub(super) fn all(results: &[Arc<Inference>]) -> Vec<MapImage> {
+    results.iter().flat_map(|said| MapImage::of(said)).collect()
 }
 
 #[cfg(test)]
@@ -130,8 +130,8 @@ mod tests {
             detections: vec![without, with],
             ..Inference::new("m".into(), Arm::B, &Frame::new(None), [64, 64])
         };
-        let found = Pixels::of(&said);
-        let read = |p: &Pixels| {
+        let found = MapImage::of(&said);
+        let read = |p: &MapImage| {
             let file = p.file().unwrap();
             let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
             let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -140,7 +140,7 @@ mod tests {
         };
         assert_eq!(
             found.iter().map(|p| (p.what, p.detection)).collect::<Vec<_>>(),
-            [(What::AnomalyMap, None), (What::Mask, Some(1))]
+            [(MapKind::AnomalyMap, None), (MapKind::Mask, Some(1))]
         );
         let scores: Vec<_> = read(&found[0]).as_chunks::<2>().0.iter().map(|b| u16::from_be_bytes(*b)).collect();
         assert_eq!(scores, [0, 32768, 65535, 16384, 65535, 0]);

@@ -3,96 +3,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-/// What asked for a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Somebody called the action.
-    Action,
-    /// The running model found a defect.
-    Ng,
-    /// The two arms differ.
-    Disagreement,
-    /// The stream has drifted.
-    Drift,
-    /// Every n-th frame.
-    Every,
-    /// A score near the threshold.
-    Near,
-    /// The model failed, or had not what it needs.
-    Unjudged,
-    /// A field has such a value.
-    Field,
-    /// Chance: what keeps the next training set from holding only what the last model doubted.
-    Random,
-}
-
-impl Kind {
-    /// All of them, in the order of [`Kind::index`].
-    pub const ALL: [Kind; 9] = [
-        Kind::Action,
-        Kind::Ng,
-        Kind::Disagreement,
-        Kind::Drift,
-        Kind::Every,
-        Kind::Near,
-        Kind::Unjudged,
-        Kind::Field,
-        Kind::Random,
-    ];
-
-    /// The name used in JSON, file names and statistics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Action => "action",
-            Kind::Ng => "ng",
-            Kind::Disagreement => "disagreement",
-            Kind::Drift => "drift",
-            Kind::Every => "every",
-            Kind::Near => "near",
-            Kind::Unjudged => "unjudged",
-            Kind::Field => "field",
-            Kind::Random => "random",
-        }
-    }
-
-    /// Its place in [`Kind::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-}
-
-/// Where a frame stands in the request that kept it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It had gone by before the first frame that was meant.
-    Pre,
-    /// It was meant.
-    Hit,
-    /// It came after the last frame that was meant.
-    Post,
-}
-
-/// Why one frame was kept. A frame may have several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tag {
-    /// What asked for it.
-    pub trigger: Kind,
-    /// In whose words: the action's reason, the cause of the drift.
-    pub reason: Arc<str>,
-    /// Where it stands in the request.
-    pub role: Role,
-    /// Frames from the first that was meant, which is 0; negative before it.
-    pub offset: i64,
-}
+use super::{Role, Tag, Trigger};
 
 /// A request whose frames are still to come.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
-    pub kind: Kind,
+    pub kind: Trigger,
     pub reason: Arc<str>,
     /// Frames that are meant, still to come.
     pub hits: u32,
@@ -111,7 +27,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Takes on a request. Of the kinds that fire by themselves one is under way at a time: the newest.
     pub fn add(&mut self, new: Pending) {
-        if new.kind != Kind::Action {
+        if new.kind != Trigger::Action {
             self.pending.retain(|p| p.kind != new.kind);
         }
         if new.hits > 0 || new.post > 0 {
@@ -151,7 +67,7 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn pending(kind: Kind, hits: u32, post: u32) -> Pending {
+    fn pending(kind: Trigger, hits: u32, post: u32) -> Pending {
         Pending { kind, reason: "r".into(), hits, post, offset: 0 }
     }
 
@@ -168,7 +84,7 @@ mod tests {
     #[test]
     fn hits_come_first_and_then_what_follows_them() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Action, 2, 1));
+        plan.add(pending(Trigger::Action, 2, 1));
         assert_eq!(
             roles(&mut plan, 4),
             vec![vec![(Role::Hit, 0)], vec![(Role::Hit, 1)], vec![(Role::Post, 2)], vec![]]
@@ -178,9 +94,9 @@ mod tests {
     #[test]
     fn a_new_hit_of_the_same_kind_starts_its_post_roll_again() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Ng, 1, 2));
+        plan.add(pending(Trigger::Ng, 1, 2));
         roles(&mut plan, 2);
-        plan.add(pending(Kind::Ng, 1, 2));
+        plan.add(pending(Trigger::Ng, 1, 2));
         assert_eq!(plan.len(), 1);
         assert_eq!(
             roles(&mut plan, 4),
@@ -191,13 +107,8 @@ mod tests {
     #[test]
     fn actions_run_beside_each_other() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Action, 1, 0));
-        plan.add(pending(Kind::Action, 2, 0));
+        plan.add(pending(Trigger::Action, 1, 0));
+        plan.add(pending(Trigger::Action, 2, 0));
         assert_eq!(roles(&mut plan, 2), vec![vec![(Role::Hit, 0), (Role::Hit, 0)], vec![(Role::Hit, 1)]]);
-    }
-
-    #[test]
-    fn kinds_are_listed_in_the_order_of_their_index() {
-        assert!(Kind::ALL.iter().enumerate().all(|(i, k)| k.index() == i));
     }
 }

@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 /// Polygons in shares of the frame, 0..1 from the upper left corner.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Mask {
+pub struct PrivacyMask {
     polygons: Vec<Vec<[f64; 2]>>,
 }
 
-impl FromStr for Mask {
+impl FromStr for PrivacyMask {
     type Err = String;
 
     /// `0,0 0.3,0 0.3,0.2 0,0.2; 0.8,0.8 1,0.8 1,1`: corners separated by spaces, polygons by semicolons.
@@ -33,7 +33,7 @@ impl FromStr for Mask {
     }
 }
 
-impl Mask {
+impl PrivacyMask {
     /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
         self.polygons.is_empty()
@@ -70,7 +70,7 @@ mod tests {
 
     fn blackened(mask: &str, width: usize, height: usize) -> Vec<usize> {
         let mut pixels = vec![9; width * height];
-        mask.parse::<Mask>().unwrap().blacken(&mut pixels, width, 1);
+        mask.parse::<PrivacyMask>().unwrap().blacken(&mut pixels, width, 1);
         pixels.iter().enumerate().filter(|(_, p)| **p == 0).map(|(i, _)| i).collect()
     }
 
@@ -85,15 +85,15 @@ mod tests {
     #[test]
     fn every_byte_of_a_pixel_is_hidden() {
         let mut pixels = [7; 12];
-        "0,0 0.5,0 0.5,1 0,1".parse::<Mask>().unwrap().blacken(&mut pixels, 2, 3);
+        "0,0 0.5,0 0.5,1 0,1".parse::<PrivacyMask>().unwrap().blacken(&mut pixels, 2, 3);
         assert_eq!(pixels, [0, 0, 0, 7, 7, 7, 0, 0, 0, 7, 7, 7]);
     }
 
     #[test]
     fn what_is_no_polygon_says_how_to_write_one() {
         for wrong in ["0,0 1,1", "0,0 1,1 2,0", "a,b c,d e,f"] {
-            assert!(wrong.parse::<Mask>().unwrap_err().contains("0,0 0.3,0"), "{wrong}");
+            assert!(wrong.parse::<PrivacyMask>().unwrap_err().contains("0,0 0.3,0"), "{wrong}");
         }
-        assert!("".parse::<Mask>().unwrap().is_empty());
+        assert!("".parse::<PrivacyMask>().unwrap().is_empty());
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use andon_core::result::Inference;
 use parking_lot::{Condvar, Mutex};
 
-use super::{Key, Look, Quota, Shot, Tag};
+use super::{Encoder, FrameKey, Quota, StreamFrame, Tag};
 
 /// A frame to write.
 #[derive(Debug)]
@@ -24,22 +24,22 @@ pub struct Job<H> {
     /// Name of the element that keeps it.
     pub element: Arc<str>,
     /// The frame.
-    pub shot: Shot<H>,
+    pub shot: StreamFrame<H>,
     /// Why.
     pub tags: Vec<Tag>,
     /// Unique among all captures of this process.
     pub number: u64,
     /// How it is written.
-    pub look: Arc<Look>,
+    pub look: Arc<Encoder>,
     /// What there is room for.
     pub quota: Quota,
 }
 
 /// Something to add to the sidecar of a frame that was queued or written before.
 #[derive(Clone, Debug)]
-pub struct Amend {
+pub struct Amendment {
     /// Which frame.
-    pub key: Key,
+    pub key: FrameKey,
     /// What to add.
     pub change: Change,
 }
@@ -57,7 +57,7 @@ pub enum Change {
 #[derive(Debug)]
 pub(super) enum Item<H> {
     Job(Box<Job<H>>),
-    Amend(Amend),
+    Amendment(Amendment),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,12 +119,12 @@ impl<H> Queue<H> {
     }
 
     /// Queues an amendment; false where far too many wait already or the queue is closed.
-    pub fn amend(&self, amend: Amend, most: usize) -> bool {
+    pub fn amend(&self, amend: Amendment, most: usize) -> bool {
         let mut inner = self.inner.lock();
         if inner.state != State::Open || inner.items.len() - inner.jobs >= most.saturating_mul(AMENDS_PER_JOB) {
             return false;
         }
-        inner.items.push_back(Item::Amend(amend));
+        inner.items.push_back(Item::Amendment(amend));
         drop(inner);
         self.ready.notify_one();
         true
@@ -237,8 +237,8 @@ mod tests {
     #[test]
     fn amendments_are_bounded_too() {
         let queue = Queue::<Flat>::default();
-        let tag = Tag { trigger: crate::Kind::Every, reason: "".into(), role: crate::Role::Hit, offset: 0 };
-        let amend = Amend { key: (uuid::Uuid::nil(), 0), change: Change::Tag(tag) };
+        let tag = Tag { trigger: crate::Trigger::Every, reason: "".into(), role: crate::Role::Hit, offset: 0 };
+        let amend = Amendment { key: (uuid::Uuid::nil(), 0), change: Change::Tag(tag) };
         let taken = (0..100).filter(|_| queue.amend(amend.clone(), 2)).count();
         assert_eq!(taken, 2 * AMENDS_PER_JOB);
     }

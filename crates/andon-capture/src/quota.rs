@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Disk, Error, disk, encode::Look};
+use super::{Disk, Error, disk, encode::Encoder};
 
 /// What there is room for; 0 stands for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,17 +31,17 @@ struct Kept {
 
 /// What a folder holds, by the reason in its names.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Inventory {
     strata: BTreeMap<String, VecDeque<Kept>>,
     total: u64,
 }
 
-impl Shelf {
+impl Inventory {
     /// Looks a folder through.
     pub fn of(disk: &mut impl Disk, folder: &Path) -> Result<Self, Error> {
         let mut shelf = Self::default();
         let all = disk.list(folder).map_err(disk::at(folder))?;
-        let (mut images, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(path, ..)| Look::is_image(path));
+        let (mut images, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(path, ..)| Encoder::is_image(path));
         let sidecars: HashMap<_, _> = others.into_iter().map(|(path, bytes, _)| (path, bytes)).collect();
         images.sort_by_key(|(_, _, written)| *written);
         for (image, bytes, written) in images {
@@ -120,19 +120,19 @@ fn reason(image: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Folder;
+    use crate::LocalDisk;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
     struct Rig {
         folder: tempfile::TempDir,
-        shelf: Shelf,
+        shelf: Inventory,
         n: u32,
     }
 
     impl Rig {
         fn new() -> Self {
-            Self { folder: tempfile::tempdir().unwrap(), shelf: Shelf::default(), n: 0 }
+            Self { folder: tempfile::tempdir().unwrap(), shelf: Inventory::default(), n: 0 }
         }
 
         fn write(&mut self, reason: &str, age: Duration) -> PathBuf {
@@ -145,7 +145,7 @@ mod tests {
         }
 
         fn make_room(&mut self, quota: Quota) -> Result<u64, Error> {
-            self.shelf.make_room(&mut Folder, self.folder.path(), quota, 100, SystemTime::now())
+            self.shelf.make_room(&mut LocalDisk, self.folder.path(), quota, 100, SystemTime::now())
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
         let mut rig = Rig::new();
         let written: Vec<_> = (0..4).map(|_| rig.write("my-own-reason", HOUR)).collect();
         std::fs::write(rig.folder.path().join("notes.txt"), "not ours").unwrap();
-        rig.shelf = Shelf::of(&mut Folder, rig.folder.path()).unwrap();
+        rig.shelf = Inventory::of(&mut LocalDisk, rig.folder.path()).unwrap();
         assert_eq!((rig.shelf.total, rig.shelf.strata.len()), (408, 1), "images and sidecars");
         std::fs::remove_file(&written[0]).unwrap();
         assert_eq!(rig.make_room(Quota { max_total: 310, ..Quota::default() }).unwrap(), 2);

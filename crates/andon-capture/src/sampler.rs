@@ -13,10 +13,11 @@ use std::{
 use andon_core::result::{Arm, Inference, Status, Verdict};
 
 use super::{
-    Amend, Budgets, Change, Held, Job, Key, Kind, Look, Queue, Quota, RECENT, Ring, Role, Shot, Tag,
-    budget::Purse,
-    last_word,
+    Amendment, Budgets, Change, Encoder, FrameKey, HeldFrame, Job, Queue, Quota, RECENT, Ring, Role, StreamFrame, Tag,
+    Trigger,
+    budget::BudgetsLeft,
     plan::{Pending, Plan},
+    replace_result,
 };
 
 /// What is asked for at this moment; may change between any two frames.
@@ -43,7 +44,7 @@ pub struct Policy {
     /// Captures that each kind may make.
     pub budgets: Budgets,
     /// How frames are written.
-    pub look: Arc<Look>,
+    pub look: Arc<Encoder>,
     /// What there is room for.
     pub quota: Quota,
 }
@@ -67,19 +68,19 @@ pub struct Hits {
 
 impl Hits {
     /// Kinds that are kept with the frames around them.
-    fn events(self) -> impl Iterator<Item = Kind> {
+    fn events(self) -> impl Iterator<Item = Trigger> {
         let all = [
-            (Kind::Ng, self.ng),
-            (Kind::Disagreement, self.disagreement),
-            (Kind::Near, self.near),
-            (Kind::Unjudged, self.unjudged),
+            (Trigger::Ng, self.ng),
+            (Trigger::Disagreement, self.disagreement),
+            (Trigger::Near, self.near),
+            (Trigger::Unjudged, self.unjudged),
         ];
         all.into_iter().filter_map(|(kind, hit)| hit.then_some(kind))
     }
 
     /// Kinds that are kept by themselves.
-    fn lone(self) -> impl Iterator<Item = Kind> {
-        [(Kind::Field, self.field), (Kind::Random, self.random)]
+    fn lone(self) -> impl Iterator<Item = Trigger> {
+        [(Trigger::Field, self.field), (Trigger::Random, self.random)]
             .into_iter()
             .filter_map(|(kind, hit)| hit.then_some(kind))
     }
@@ -89,7 +90,7 @@ impl Hits {
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What asks.
-    pub kind: Kind,
+    pub kind: Trigger,
     /// In whose words.
     pub reason: Arc<str>,
     /// Frames from the next on.
@@ -102,7 +103,7 @@ pub struct Request {
 
 /// What was counted since the start or the last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct SamplerCounts {
     /// Frames that passed.
     pub frames: u64,
     /// Frames handed to the writer.
@@ -123,8 +124,8 @@ pub struct Counts {
     pub late_gone: u64,
     /// Additions to sidecars that the full queue had no place for.
     pub amends_dropped: u64,
-    /// Times that each kind fired, in the order of [`Kind::ALL`].
-    pub fired: [u64; Kind::ALL.len()],
+    /// Times that each kind fired, in the order of [`Trigger::ALL`].
+    pub fired: [u64; Trigger::ALL.len()],
 }
 
 /// Requests that may be under way at once.
@@ -132,7 +133,7 @@ pub const MOST_REQUESTS: usize = 64;
 
 /// A frame in the ring.
 struct Entry<H> {
-    shot: Shot<H>,
+    shot: StreamFrame<H>,
     /// It has been handed to the writer.
     captured: bool,
     /// The arms are known to differ on it.
@@ -144,13 +145,13 @@ pub struct Sampler<H> {
     ring: Ring<Entry<H>>,
     plan: Plan,
     /// Frames handed to the writer last.
-    recent: VecDeque<Key>,
+    recent: VecDeque<FrameKey>,
     /// Of the passing frame; kept for its memory.
     tags: Vec<Tag>,
     /// What is left of budgets, at the time of the latest frame.
-    purse: Purse,
+    purse: BudgetsLeft,
     now_ns: u64,
-    counts: Counts,
+    counts: SamplerCounts,
 }
 
 impl<H> Default for Sampler<H> {
@@ -160,9 +161,9 @@ impl<H> Default for Sampler<H> {
             plan: Plan::default(),
             recent: VecDeque::with_capacity(RECENT),
             tags: Vec::new(),
-            purse: Purse::default(),
+            purse: BudgetsLeft::default(),
             now_ns: 0,
-            counts: Counts::default(),
+            counts: SamplerCounts::default(),
         }
     }
 }
@@ -179,9 +180,9 @@ pub fn disagree(a: &Inference, b: &Inference) -> bool {
     a.verdict != b.verdict || (a.verdict == Verdict::Ng && !(found_all(a, b) && found_all(b, a)))
 }
 
-impl<H: Held> Sampler<H> {
+impl<H: HeldFrame> Sampler<H> {
     /// What was counted.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &SamplerCounts {
         &self.counts
     }
 
@@ -200,11 +201,11 @@ impl<H: Held> Sampler<H> {
         self.ring.clear();
     }
 
-    /// Counts from nothing for a new run of the stream. Requests made before it count from its first frame.
+    /// SamplerCounts from nothing for a new run of the stream. Requests made before it count from its first frame.
     pub fn restart(&mut self) {
         self.ring.clear();
         self.recent.clear();
-        self.counts = Counts::default();
+        self.counts = SamplerCounts::default();
     }
 
     /// The stream is over: lets go of its frames, and of the requests for frames that never came.
@@ -217,7 +218,7 @@ impl<H: Held> Sampler<H> {
     pub fn reset(&mut self) {
         self.ring.clear();
         self.plan.clear();
-        self.counts = Counts::default();
+        self.counts = SamplerCounts::default();
     }
 
     /// Keeps frames gone by, and takes note of those to come. False where too many requests are under way.
@@ -234,7 +235,7 @@ impl<H: Held> Sampler<H> {
     }
 
     /// Keeps the `pre` frames of the ring that end before index `end`.
-    fn gone_by(&mut self, policy: &Policy, end: usize, pre: u32, kind: Kind, reason: &Arc<str>, queue: &Queue<H>) {
+    fn gone_by(&mut self, policy: &Policy, end: usize, pre: u32, kind: Trigger, reason: &Arc<str>, queue: &Queue<H>) {
         let from = end.saturating_sub(pre as usize);
         self.counts.missed_pre += u64::from(pre) - (end - from) as u64;
         for at in from..end {
@@ -251,7 +252,7 @@ impl<H: Held> Sampler<H> {
         now_ns: u64,
         hits: Hits,
         queue: &Queue<H>,
-        make: impl FnOnce() -> Option<(usize, Shot<H>)>,
+        make: impl FnOnce() -> Option<(usize, StreamFrame<H>)>,
     ) {
         self.ring.limit(policy.ring_frames, policy.ring_bytes);
         self.now_ns = now_ns;
@@ -263,7 +264,7 @@ impl<H: Held> Sampler<H> {
         }
         let mut tags = std::mem::take(&mut self.tags);
         let every = policy.every > 0 && number.is_multiple_of(u64::from(policy.every));
-        for kind in every.then_some(Kind::Every).into_iter().chain(hits.lone()) {
+        for kind in every.then_some(Trigger::Every).into_iter().chain(hits.lone()) {
             self.counts.fired[kind.index()] += 1;
             tags.push(Tag { trigger: kind, reason: kind.as_str().into(), role: Role::Hit, offset: 0 });
         }
@@ -287,7 +288,7 @@ impl<H: Held> Sampler<H> {
     }
 
     /// Whether a late outcome of this frame is of any use; counted where it is not.
-    pub fn knows(&mut self, key: Key) -> bool {
+    pub fn knows(&mut self, key: FrameKey) -> bool {
         let known = self.ring.rposition(|e| e.shot.key() == key).is_some() || self.recent.contains(&key);
         *(if known { &mut self.counts.late } else { &mut self.counts.late_gone }) += 1;
         known
@@ -302,7 +303,7 @@ impl<H: Held> Sampler<H> {
         }
         let Some(at) = self.ring.rposition(|e| e.shot.key() == key) else { return };
         let Some(entry) = self.ring.get_mut(at) else { return };
-        last_word(&mut entry.shot.late, outcome);
+        replace_result(&mut entry.shot.late, outcome);
         if !policy.on_disagreement || entry.disagreed {
             return;
         }
@@ -317,7 +318,7 @@ impl<H: Held> Sampler<H> {
 
     /// Keeps the frame at index `at` of the ring as if it passed now.
     fn late_disagreement(&mut self, policy: &Policy, at: usize, queue: &Queue<H>) {
-        let kind = Kind::Disagreement;
+        let kind = Trigger::Disagreement;
         let reason: Arc<str> = kind.as_str().into();
         self.counts.fired[kind.index()] += 1;
         self.gone_by(policy, at, policy.pre, kind, &reason, queue);
@@ -349,13 +350,13 @@ impl<H: Held> Sampler<H> {
         }
     }
 
-    fn amend(&mut self, policy: &Policy, key: Key, change: Change, queue: &Queue<H>) {
-        if !queue.amend(Amend { key, change }, policy.most_queued) {
+    fn amend(&mut self, policy: &Policy, key: FrameKey, change: Change, queue: &Queue<H>) {
+        if !queue.amend(Amendment { key, change }, policy.most_queued) {
             self.counts.amends_dropped += 1;
         }
     }
 
-    fn hand_over(&mut self, policy: &Policy, shot: Shot<H>, mut tags: Vec<Tag>, queue: &Queue<H>) -> bool {
+    fn hand_over(&mut self, policy: &Policy, shot: StreamFrame<H>, mut tags: Vec<Tag>, queue: &Queue<H>) -> bool {
         /// Numbers the captures of the process, so that no two of any of its elements share a name.
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let Some(folder) = policy.folder.clone() else {
@@ -413,7 +414,7 @@ mod tests {
     }
 
     fn action(count: u32, pre: u32, post: u32) -> Request {
-        Request { kind: Kind::Action, reason: "r".into(), count, pre, post }
+        Request { kind: Trigger::Action, reason: "r".into(), count, pre, post }
     }
 
     struct Rig {
@@ -521,7 +522,7 @@ mod tests {
         rig.pass(5);
         assert_eq!(rig.queued(), [(24, Role::Post, 21), (25, Role::Post, 22)].map(Some));
         rig.late(outcome(3, Arm::B, Verdict::Ng, &["spur"]));
-        assert_eq!(rig.sampler.counts().fired[Kind::Disagreement.index()], 1, "once a frame");
+        assert_eq!(rig.sampler.counts().fired[Trigger::Disagreement.index()], 1, "once a frame");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Change, Held, Job, Key, Kind, Tag, last_word,
-    maps::{self, Pixels},
+    Change, FrameKey, HeldFrame, Job, Tag, Trigger,
+    maps::{self, MapImage},
+    replace_result,
 };
 
 /// The schema name that every sidecar starts with.
@@ -54,12 +55,12 @@ pub struct Sidecar {
     pub results: Vec<Arc<Inference>>,
     /// Masks and maps of these, as far as they were there when the image was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pixels: Vec<Pixels>,
+    pub pixels: Vec<MapImage>,
 }
 
 impl Sidecar {
     /// What goes beside the image of a job, which is `size` pixels.
-    pub(super) fn new<H: Held>(job: &Job<H>, size: [u32; 2]) -> Self {
+    pub(super) fn new<H: HeldFrame>(job: &Job<H>, size: [u32; 2]) -> Self {
         let shot = &job.shot;
         let results = shot.results();
         Self {
@@ -82,7 +83,7 @@ impl Sidecar {
     }
 
     /// The name of the frame.
-    pub fn key(&self) -> Key {
+    pub fn key(&self) -> FrameKey {
         (self.run, self.frame_id)
     }
 
@@ -93,7 +94,7 @@ impl Sidecar {
                 if self.results.contains(i) {
                     return false;
                 }
-                last_word(&mut self.results, i.clone());
+                replace_result(&mut self.results, i.clone());
             }
             Change::Tag(tag) => {
                 if self.triggers.contains(tag) {
@@ -114,9 +115,9 @@ impl Sidecar {
 /// The common part of both names: run, frame, a number that no other capture of the run has, and the reason in letters
 /// that are safe everywhere. Nothing of it comes from the stream: of the reasons only the action's is let in, which the
 /// application gives.
-pub(super) fn stem<H: Held>(job: &Job<H>) -> String {
+pub(super) fn stem<H: HeldFrame>(job: &Job<H>) -> String {
     let reason = match job.tags.first() {
-        Some(tag) if tag.trigger == Kind::Action => safe(&tag.reason),
+        Some(tag) if tag.trigger == Trigger::Action => safe(&tag.reason),
         Some(tag) => tag.trigger.as_str().into(),
         None => safe(""),
     };
@@ -146,7 +147,7 @@ mod tests {
     use andon_core::result::{Arm, Verdict};
     use std::path::Path;
 
-    fn tag(trigger: Kind, reason: &str) -> Tag {
+    fn tag(trigger: Trigger, reason: &str) -> Tag {
         Tag { trigger, reason: reason.into(), role: Role::Hit, offset: 0 }
     }
 
@@ -174,13 +175,13 @@ mod tests {
 
     #[test]
     fn what_the_stream_says_never_gets_into_a_name() {
-        let name = stem(&job(tag(Kind::Drift, "../lighting")));
+        let name = stem(&job(tag(Trigger::Drift, "../lighting")));
         assert!(name.ends_with("-00000012-000003-drift"), "{name}");
     }
 
     #[test]
     fn the_json_keeps_the_published_names() {
-        let json = Sidecar::new(&job(tag(Kind::Action, "look")), [4, 2]).to_json();
+        let json = Sidecar::new(&job(tag(Trigger::Action, "look")), [4, 2]).to_json();
         let v: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(v["schema"], CAPTURE_SCHEMA);
         assert!(v["file"].as_str().unwrap().ends_with("-look.png"));
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_late_word_replaces_the_arms_first_and_a_repeated_one_changes_nothing() {
-        let mut sidecar = Sidecar::new(&job(tag(Kind::Ng, "")), [4, 2]);
+        let mut sidecar = Sidecar::new(&job(tag(Trigger::Ng, "")), [4, 2]);
         let mut i = Inference::new("m".into(), Arm::B, &shot(12, Vec::new()).frame, [4, 2]);
         assert!(sidecar.amend(&Change::Result(Arc::new(i.clone()))));
         assert!(!sidecar.amend(&Change::Result(Arc::new(i.clone()))));

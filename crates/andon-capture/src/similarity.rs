@@ -13,19 +13,19 @@ const RECENT: usize = 64;
 const SIZE: [u32; 2] = [64, 64];
 
 /// Knows what was captured of late.
-pub(super) struct Alike {
+pub(super) struct RecentHashes {
     hasher: Hasher<[u8; 8]>,
     recent: VecDeque<ImageHash<[u8; 8]>>,
 }
 
-impl Default for Alike {
+impl Default for RecentHashes {
     fn default() -> Self {
         let config = HasherConfig::with_bytes_type::<[u8; 8]>().hash_alg(HashAlg::Gradient).hash_size(8, 8);
         Self { hasher: config.to_hasher(), recent: VecDeque::with_capacity(RECENT) }
     }
 }
 
-impl Alike {
+impl RecentHashes {
     /// The gradient hash of a frame, 64 bits.
     pub fn hash(&self, image: &Image<'_>) -> ImageHash<[u8; 8]> {
         let [w, h] = SIZE;
@@ -68,8 +68,8 @@ mod tests {
     #[test]
     fn noise_makes_no_other_picture_and_another_scene_does() {
         let scene = |x: usize, y: usize| ((x / 12 * 37 + y / 10 * 53) % 200) as u8;
-        let mut alike = Alike::default();
-        let hash = |pixels: &[u8], alike: &Alike| alike.hash(&Image::gray8(pixels, 96, 80).unwrap());
+        let mut alike = RecentHashes::default();
+        let hash = |pixels: &[u8], alike: &RecentHashes| alike.hash(&Image::gray8(pixels, 96, 80).unwrap());
         let first = hash(&picture(scene), &alike);
         alike.add(first);
         let noisy = hash(&picture(|x, y| scene(x, y).saturating_add(((x * 7 + y * 13) % 3) as u8)), &alike);

@@ -16,13 +16,13 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Amend, Disk, Error, Held, Job, Kind, Queue, Quota, RECENT, Role, Sidecar, Tag, disk, queue::Item, quota::Shelf,
-    similarity::Alike,
+    Amendment, Disk, Error, HeldFrame, Job, Queue, Quota, RECENT, Role, Sidecar, Tag, Trigger, disk, queue::Item,
+    quota::Inventory, similarity::RecentHashes,
 };
 
 /// What the writer has to say; said on its own thread.
 #[derive(Debug)]
-pub enum Report<'a> {
+pub enum WriterEvent<'a> {
     /// An image and its sidecar are there.
     Written {
         /// The image.
@@ -48,7 +48,7 @@ pub enum Report<'a> {
 
 /// What the writer has counted.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct WriterCounters {
     /// Images written.
     pub written: AtomicU64,
     /// Sidecars written again, for what came late.
@@ -67,8 +67,8 @@ pub struct Tally {
     pub last: Mutex<Option<Failure>>,
 }
 
-impl Tally {
-    /// Counts from nothing again. A failure that lasts is still known.
+impl WriterCounters {
+    /// SamplerCounts from nothing again. A failure that lasts is still known.
     pub fn reset(&self) {
         let Self { written, amended, alike, evicted, failed, given_up, episodes, .. } = self;
         for count in [written, amended, alike, evicted, failed, given_up, episodes] {
@@ -87,13 +87,13 @@ pub struct Failure {
 }
 
 /// A running writer.
-pub struct Writer<H: Held> {
+pub struct Writer<H: HeldFrame> {
     queue: Arc<Queue<H>>,
-    tally: Arc<Tally>,
+    tally: Arc<WriterCounters>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl<H: Held> Writer<H> {
+impl<H: HeldFrame> Writer<H> {
     /// Starts the thread, which makes `folder` first, so that a wrong one is told before it is needed.
     ///
     /// # Errors
@@ -101,11 +101,11 @@ impl<H: Held> Writer<H> {
     pub fn start(
         disk: impl Disk,
         queue: Arc<Queue<H>>,
-        tally: Arc<Tally>,
+        tally: Arc<WriterCounters>,
         folder: Option<Arc<Path>>,
-        report: impl FnMut(Report<'_>) + Send + 'static,
+        report: impl FnMut(WriterEvent<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        let mut work = Work {
+        let mut work = Worker {
             disk,
             report,
             tally: tally.clone(),
@@ -113,7 +113,7 @@ impl<H: Held> Writer<H> {
             lost: None,
             recent: VecDeque::new(),
             shelf: None,
-            alike: Alike::default(),
+            alike: RecentHashes::default(),
         };
         let from = queue.clone();
         let thread = thread::Builder::new().name("andon-capture".into()).spawn(move || {
@@ -125,7 +125,7 @@ impl<H: Held> Writer<H> {
             while let Some(item) = from.pop() {
                 match item {
                     Item::Job(job) => work.job(*job),
-                    Item::Amend(amend) => work.amend(&amend),
+                    Item::Amendment(amend) => work.amend(&amend),
                 }
             }
         })?;
@@ -146,7 +146,7 @@ impl<H: Held> Writer<H> {
     }
 }
 
-impl<H: Held> Drop for Writer<H> {
+impl<H: HeldFrame> Drop for Writer<H> {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.queue.close(Duration::ZERO);
@@ -166,14 +166,14 @@ impl<H> Drop for Over<H> {
 /// Whether a frame may be left aside where it looks like another: what was asked for, chance, and what stands around a hit may
 /// not.
 fn may_be_left(tag: &Tag) -> bool {
-    tag.role == Role::Hit && !matches!(tag.trigger, Kind::Action | Kind::Random)
+    tag.role == Role::Hit && !matches!(tag.trigger, Trigger::Action | Trigger::Random)
 }
 
 /// The thread's own state.
-struct Work<D, R> {
+struct Worker<D, R> {
     disk: D,
     report: R,
-    tally: Arc<Tally>,
+    tally: Arc<WriterCounters>,
     /// The folder that exists as far as we know. One that vanishes is not made again: it may be an unmounted disk.
     made: Option<Arc<Path>>,
     /// Captures lost since they began to fail; none while all is well.
@@ -181,11 +181,11 @@ struct Work<D, R> {
     /// The captures written last, which may still be amended.
     recent: VecDeque<(PathBuf, Sidecar)>,
     /// What the folder holds, once a limit asks for it.
-    shelf: Option<Shelf>,
-    alike: Alike,
+    shelf: Option<Inventory>,
+    alike: RecentHashes,
 }
 
-impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
+impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
     fn make(&mut self, folder: &Arc<Path>) -> Result<(), Error> {
         if self.made.as_ref() != Some(folder) {
             disk::prepare(&mut self.disk, folder)?;
@@ -195,7 +195,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         Ok(())
     }
 
-    fn job<H: Held>(&mut self, job: Job<H>) {
+    fn job<H: HeldFrame>(&mut self, job: Job<H>) {
         let written = self.write(&job);
         // The frame is let go of before anybody is told: who listens may take his time.
         let folder = job.folder.clone();
@@ -207,7 +207,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
             Ok(Some((path, sidecar))) => {
                 self.tally.written.fetch_add(1, Relaxed);
                 self.settle(&folder, 0, Ok(()));
-                (self.report)(Report::Written { path: &path, sidecar: &sidecar });
+                (self.report)(WriterEvent::Written { path: &path, sidecar: &sidecar });
                 if self.recent.len() == RECENT {
                     self.recent.pop_front();
                 }
@@ -221,7 +221,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
     }
 
     /// Writes a capture; none where it looks like one of late.
-    fn write<H: Held>(&mut self, job: &Job<H>) -> Result<Option<(PathBuf, Sidecar)>, Error> {
+    fn write<H: HeldFrame>(&mut self, job: &Job<H>) -> Result<Option<(PathBuf, Sidecar)>, Error> {
         self.make(&job.folder)?;
         let mut size = [0; 2];
         let (mut file, mut hash) = (Err(Error::Unreadable("nothing was shown".into())), None);
@@ -251,12 +251,12 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         Ok(Some((path, sidecar)))
     }
 
-    fn make_room<H: Held>(&mut self, job: &Job<H>, bytes: u64) -> Result<(), Error> {
+    fn make_room<H: HeldFrame>(&mut self, job: &Job<H>, bytes: u64) -> Result<(), Error> {
         if job.quota == Quota::default() {
             return Ok(());
         }
         if self.shelf.is_none() {
-            self.shelf = Some(Shelf::of(&mut self.disk, &job.folder)?);
+            self.shelf = Some(Inventory::of(&mut self.disk, &job.folder)?);
         }
         let Some(shelf) = &mut self.shelf else { return Ok(()) };
         let gone = shelf.make_room(&mut self.disk, &job.folder, job.quota, bytes, SystemTime::now())?;
@@ -264,7 +264,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
         Ok(())
     }
 
-    fn amend(&mut self, amend: &Amend) {
+    fn amend(&mut self, amend: &Amendment) {
         // What is not found was not written: that has been counted, and reported, already.
         let Some((path, sidecar)) = self.recent.iter_mut().rfind(|(_, s)| s.key() == amend.key) else { return };
         if !sidecar.amend(&amend.change) {
@@ -286,7 +286,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
                 if let Some(last) = &mut *self.tally.last.lock() {
                     last.lasting = false;
                 }
-                (self.report)(Report::Resumed { lost, folder });
+                (self.report)(WriterEvent::Resumed { lost, folder });
             }
             Err(error) => {
                 *self.tally.last.lock() = Some(Failure { text: error.to_string(), lasting: true });
@@ -294,7 +294,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
                 *self.lost.get_or_insert(0) += cost;
                 if first {
                     self.tally.episodes.fetch_add(1, Relaxed);
-                    (self.report)(Report::Failed { error: &error, folder });
+                    (self.report)(WriterEvent::Failed { error: &error, folder });
                 }
             }
         }
@@ -305,7 +305,7 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
 mod tests {
     use super::*;
     use crate::{
-        Change, Folder,
+        Change, LocalDisk,
         testing::{Flat, shot},
     };
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -317,31 +317,31 @@ mod tests {
 
     impl Disk for Slow {
         fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.make_folder(folder)
+            LocalDisk.make_folder(folder)
         }
 
         fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
             match self.breaths.recv() {
-                Ok(true) => Folder.write(path, bytes),
+                Ok(true) => LocalDisk.write(path, bytes),
                 _ => Err(io::ErrorKind::StorageFull.into()),
             }
         }
 
         fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-            Folder.rename(from, to)
+            LocalDisk.rename(from, to)
         }
 
         fn remove(&mut self, path: &Path) -> io::Result<()> {
-            Folder.remove(path)
+            LocalDisk.remove(path)
         }
 
         fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.sync_folder(folder)
+            LocalDisk.sync_folder(folder)
         }
     }
 
     fn tag() -> Tag {
-        Tag { trigger: Kind::Action, reason: "look".into(), role: Role::Hit, offset: 0 }
+        Tag { trigger: Trigger::Action, reason: "look".into(), role: Role::Hit, offset: 0 }
     }
 
     fn job(folder: &Path, id: u64) -> Job<Flat> {
@@ -357,14 +357,14 @@ mod tests {
     }
 
     /// A writer to `folder` on a disk of that kind, and what it reports, as text.
-    fn start(disk: impl Disk) -> (Writer<Flat>, Arc<Queue<Flat>>, Arc<Tally>, Receiver<String>) {
-        let (queue, tally) = (Arc::<Queue<Flat>>::default(), Arc::<Tally>::default());
+    fn start(disk: impl Disk) -> (Writer<Flat>, Arc<Queue<Flat>>, Arc<WriterCounters>, Receiver<String>) {
+        let (queue, tally) = (Arc::<Queue<Flat>>::default(), Arc::<WriterCounters>::default());
         let (say, said) = channel();
-        let report = move |r: Report<'_>| {
+        let report = move |r: WriterEvent<'_>| {
             let text = match r {
-                Report::Written { sidecar, .. } => format!("written {}", sidecar.frame_id),
-                Report::Failed { .. } => "failed".into(),
-                Report::Resumed { lost, .. } => format!("resumed after {lost}"),
+                WriterEvent::Written { sidecar, .. } => format!("written {}", sidecar.frame_id),
+                WriterEvent::Failed { .. } => "failed".into(),
+                WriterEvent::Resumed { lost, .. } => format!("resumed after {lost}"),
             };
             let _ = say.send(text);
         };
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn what_is_queued_is_written_before_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let (writer, queue, tally, _said) = start(Folder);
+        let (writer, queue, tally, _said) = start(LocalDisk);
         (0..10).for_each(|i| assert!(queue.offer(job(folder.path(), i), 10).is_ok()));
         assert_eq!(writer.drain(AMPLE), 0);
         assert_eq!((images(folder.path()), tally.written.load(Relaxed)), (10, 10));
@@ -429,7 +429,7 @@ mod tests {
     fn a_folder_that_vanishes_is_not_made_again_and_resumes_when_it_is_back() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("captures");
-        let (writer, queue, _tally, said) = start(Folder);
+        let (writer, queue, _tally, said) = start(LocalDisk);
         let send = |id| assert!(queue.offer(job(&folder, id), 10).is_ok());
         let hear = || said.recv_timeout(AMPLE).unwrap();
         send(0);
@@ -447,12 +447,12 @@ mod tests {
     #[test]
     fn what_comes_late_is_added_to_the_sidecar() {
         let folder = tempfile::tempdir().unwrap();
-        let (writer, queue, tally, _said) = start(Folder);
+        let (writer, queue, tally, _said) = start(LocalDisk);
         let first = job(folder.path(), 7);
         let key = first.shot.key();
         assert!(queue.offer(first, 10).is_ok());
-        let more = Tag { trigger: Kind::Ng, ..tag() };
-        assert!(queue.amend(Amend { key, change: Change::Tag(more) }, 10));
+        let more = Tag { trigger: Trigger::Ng, ..tag() };
+        assert!(queue.amend(Amendment { key, change: Change::Tag(more) }, 10));
         assert_eq!(writer.drain(AMPLE), 0);
         let path = std::fs::read_dir(folder.path())
             .unwrap()
@@ -460,7 +460,7 @@ mod tests {
             .find(|p| p.extension().is_some_and(|e| e == "json"))
             .unwrap();
         let sidecar: Sidecar = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(sidecar.triggers.iter().map(|t| t.trigger).collect::<Vec<_>>(), [Kind::Action, Kind::Ng]);
+        assert_eq!(sidecar.triggers.iter().map(|t| t.trigger).collect::<Vec<_>>(), [Trigger::Action, Trigger::Ng]);
         assert_eq!(tally.amended.load(Relaxed), 1);
     }
 }

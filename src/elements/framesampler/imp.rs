@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use andon_capture::{Folder, Kind, MOST_REQUESTS, Queue, Report, Request, Sampler, Shot, Tally, Writer};
+use andon_capture::{
+    LocalDisk, MOST_REQUESTS, Queue, Request, Sampler, StreamFrame, Trigger, Writer, WriterCounters, WriterEvent,
+};
 use andon_core::result::{Arm, Inference, monotonic_ns};
 use glib::{
     Properties,
@@ -64,7 +66,7 @@ struct State {
 #[derive(Properties)]
 #[properties(wrapper_type = super::FrameSampler)]
 pub struct FrameSampler {
-    #[property(name = "location", type = Option<PathBuf>, get, set, member = location, nick = "Location", blurb = "Folder that captures are written to; made at the start", mutable_playing)]
+    #[property(name = "location", type = Option<PathBuf>, get, set, member = location, nick = "Location", blurb = "LocalDisk that captures are written to; made at the start", mutable_playing)]
     #[property(name = "pre-roll", type = u32, get, set, member = pre_roll, nick = "Pre-roll", blurb = "Frames gone by that stay at hand", mutable_playing)]
     #[property(name = "max-bytes", type = u64, get, set, member = max_bytes, default = DEFAULT_MAX_BYTES, nick = "Max bytes", blurb = "Most memory of the frames that stay at hand", mutable_playing)]
     #[property(name = "deep-copy", type = bool, get, set, member = deep_copy, nick = "Deep copy", blurb = "Copy every frame held, for sources that wrap few driver buffers as plain memory", mutable_playing)]
@@ -94,7 +96,7 @@ pub struct FrameSampler {
     /// The thread that writes, while started.
     writer: Mutex<Option<Writer<Kept>>>,
     /// What it has counted since the start or the last reset.
-    tally: Mutex<Arc<Tally>>,
+    tally: Mutex<Arc<WriterCounters>>,
 }
 
 impl Default for FrameSampler {
@@ -227,14 +229,14 @@ impl BaseTransformImpl for FrameSampler {
             o.policy.folder.clone()
         };
         let queue = Arc::new(Queue::default());
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(WriterCounters::default());
         let weak = self.obj().downgrade();
-        let report = move |report: Report<'_>| {
+        let report = move |report: WriterEvent<'_>| {
             if let Some(element) = weak.upgrade() {
                 tell(&element, &report);
             }
         };
-        let writer = Writer::start(Folder, queue.clone(), tally.clone(), folder, report)
+        let writer = Writer::start(LocalDisk, queue.clone(), tally.clone(), folder, report)
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
         *self.writer.lock() = Some(writer);
         *self.tally.lock() = tally;
@@ -304,7 +306,7 @@ impl BaseTransformImpl for FrameSampler {
             }
             let pts_ns = buffer.pts().map(|t| t.nseconds());
             let (caps, fields) = (caps.clone(), context.fields.clone());
-            Some((held.bytes(), Shot { frame, pts_ns, caps, fields, held, late: Vec::new() }))
+            Some((held.bytes(), StreamFrame { frame, pts_ns, caps, fields, held, late: Vec::new() }))
         });
         Ok(gst::FlowSuccess::Ok)
     }
@@ -358,7 +360,7 @@ impl FrameSampler {
             );
             return false;
         }
-        let request = Request { kind: Kind::Action, reason: reason.into(), count, pre, post };
+        let request = Request { kind: Trigger::Action, reason: reason.into(), count, pre, post };
         let accepted = sampler.request(&orders.policy, request, queue);
         drop(state);
         if !accepted {
@@ -408,7 +410,7 @@ impl FrameSampler {
             return;
         }
         let request = Request {
-            kind: Kind::Drift,
+            kind: Trigger::Drift,
             reason: this.1.as_str().into(),
             count: orders.drift_frames,
             pre: orders.policy.pre,
@@ -440,7 +442,7 @@ impl FrameSampler {
         let (deep_copies, bad_events) = (state.deep_copies, state.bad_events);
         drop(state);
         let mut triggers = gst::Structure::new_empty("triggers");
-        for (kind, fired) in Kind::ALL.iter().zip(c.fired) {
+        for (kind, fired) in Trigger::ALL.iter().zip(c.fired) {
             triggers.set(kind.as_str(), fired);
         }
         gst::Structure::builder("stats")
@@ -475,10 +477,10 @@ impl FrameSampler {
 }
 
 /// Posts what the writer reports; on the writer's thread.
-fn tell(element: &super::FrameSampler, report: &Report<'_>) {
+fn tell(element: &super::FrameSampler, report: &WriterEvent<'_>) {
     let text = |p: &Path| p.to_string_lossy().into_owned();
     match report {
-        Report::Written { path, sidecar } => {
+        WriterEvent::Written { path, sidecar } => {
             let first = sidecar.triggers.first();
             let fields = gst::Structure::builder("andon/captured")
                 .field("path", text(path))
@@ -489,7 +491,7 @@ fn tell(element: &super::FrameSampler, report: &Report<'_>) {
                 .build();
             message::post(element, fields, &sidecar.to_json());
         }
-        Report::Failed { error, folder } => {
+        WriterEvent::Failed { error, folder } => {
             let (error, location) = (error.to_string(), text(folder));
             // For those who read no element messages: gst-launch-1.0 prints warnings.
             gst::element_warning!(element, gst::ResourceError::Write, ("no frame can be kept: {error}"));
@@ -500,7 +502,7 @@ fn tell(element: &super::FrameSampler, report: &Report<'_>) {
                 .build();
             message::post(element, fields, &json.to_string());
         }
-        Report::Resumed { lost, folder } => {
+        WriterEvent::Resumed { lost, folder } => {
             let location = text(folder);
             let json = serde_json::json!({"schema": "andon.capture-resumed/1", "location": location, "lost": lost});
             let fields = gst::Structure::builder("andon/capture-resumed")

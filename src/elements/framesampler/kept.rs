@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use andon_capture::Held;
+use andon_capture::HeldFrame;
 use andon_core::{
     image::Image,
     result::{Arm, Inference},
@@ -53,7 +53,7 @@ fn is_plain(buffer: &gst::BufferRef) -> bool {
         && buffer.iter_memories().all(|m| m.is_type("SystemMemory") && !m.flags().contains(gst::MemoryFlags::NO_SHARE))
 }
 
-impl Held for Kept {
+impl HeldFrame for Kept {
     fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String> {
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&self.buffer, &self.info)
             .map_err(|e| format!("its memory cannot be mapped: {e}"))?;

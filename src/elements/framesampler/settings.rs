@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use andon_capture::{Band, Condition, Encoding, Hits, Look, Policy, Quota, disagree, drawn, unjudged};
+use andon_capture::{Encoder, Encoding, FieldCondition, Hits, Policy, Quota, ScoreBand, disagree, drawn, unjudged};
 use andon_core::result::{Fields, Frame, Inference, Status, Verdict};
 
 pub(super) const DEFAULT_MAX_BYTES: u64 = 256 << 20;
@@ -100,11 +100,11 @@ pub(super) struct Orders {
     /// Keep what arm a calls ng.
     on_ng: bool,
     /// Keep what is nearly so, or only just.
-    near: Option<Band>,
+    near: Option<ScoreBand>,
     /// Keep what was not judged.
     on_unjudged: bool,
     /// Keep frames with such fields.
-    when: Vec<Condition>,
+    when: Vec<FieldCondition>,
     /// Keep this share of all.
     random_rate: f64,
     /// Keep what drifts.
@@ -123,7 +123,7 @@ impl Settings {
             Format::Jpeg => Encoding::Jpeg(self.jpeg_quality as u8),
             Format::Raw => Encoding::Raw,
         };
-        let look = Look { encoding, mask: self.mask.parse()?, least_distance: self.min_distance };
+        let look = Encoder { encoding, mask: self.mask.parse()?, least_distance: self.min_distance };
         if look.encoding == Encoding::Raw && !look.mask.is_empty() {
             return Err("mask: raw files cannot be masked; set format to png or jpeg".into());
         }
@@ -146,7 +146,7 @@ impl Settings {
             },
         };
         let near = (!self.near.trim().is_empty()).then(|| self.near.parse()).transpose()?;
-        let when = Condition::list(&self.when)?;
+        let when = FieldCondition::list(&self.when)?;
         let Self { on_ng, on_unjudged, on_drift, drift_frames, deep_copy, random_rate, .. } = *self;
         Ok(Orders { policy, on_ng, near, on_unjudged, when, random_rate, on_drift, drift_frames, deep_copy })
     }
