@@ -248,7 +248,7 @@ fn what_cannot_be_meant_is_refused_at_the_start_and_left_aside_while_playing() {
     h.element().unwrap().set_property("mask", "1,1");
     let warning = bus.pop_filtered(&[gst::MessageType::Warning]).expect("a warning is posted");
     let gst::MessageView::Warning(warning) = warning.view() else { panic!("it was asked for") };
-    assert!(warning.error().to_string().contains("what was asked for before still holds"), "{}", warning.error());
+    assert!(warning.error().to_string().contains("the settings before stay in force"), "{}", warning.error());
     push(&mut h, 7, |_, _| {});
     stop(h);
     assert_eq!(captures(folder.path()).len(), 1);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What of a passing frame is reason to keep it: a score near the threshold, a field's value, chance.
+//! What of a passing frame is a reason to capture it: a score near the threshold, the value of a field, chance, a frame
+//! without a verdict, arms that differ.
 
 use std::str::FromStr;
 
 use andon_core::{
     random::Hash,
-    result::{Fields, Frame, Inference, Status},
+    result::{Fields, Frame, Inference, Status, Verdict},
 };
 
-/// Scores near a threshold.
+use crate::error::{ConditionProblem, PolicyError};
+
+/// A band of scores, 0..1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreBand {
     low: f32,
@@ -16,11 +19,11 @@ pub struct ScoreBand {
 }
 
 impl FromStr for ScoreBand {
-    type Err = String;
+    type Err = PolicyError;
 
-    /// `0.5±0.1`, the same as `0.5+-0.1` and `0.4..0.6`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("near: '{text}' is no band of scores; write 0.5±0.1 or 0.4..0.6, between 0 and 1");
+    /// Reads `0.5±0.1`, which may also be written `0.5+-0.1` or `0.4..0.6`.
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        let wrong = || PolicyError::Band(text.into());
         let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| (0.0..=1.0).contains(v)).ok_or_else(wrong);
         let around = text.split_once('±').or_else(|| text.split_once("+-"));
         let (low, high) = match (around, text.split_once("..")) {
@@ -36,10 +39,10 @@ impl FromStr for ScoreBand {
 }
 
 impl ScoreBand {
-    /// Whether the best score of a judged frame lies in it.
-    pub fn holds(&self, said: &Inference) -> bool {
-        let score = said.detections.first().map_or(said.score, |d| d.score);
-        said.status == Status::Ok && (self.low..=self.high).contains(&score)
+    /// Returns whether the best score of a judged frame lies in the band.
+    pub fn holds(&self, result: &Inference) -> bool {
+        let score = result.detections.first().map_or(result.score, |d| d.score);
+        result.status == Status::Ok && (self.low..=self.high).contains(&score)
     }
 }
 
@@ -53,7 +56,7 @@ enum Relation {
     More,
 }
 
-/// What a field has to be.
+/// A comparison that a field must meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldCondition {
     field: String,
@@ -62,10 +65,10 @@ pub struct FieldCondition {
 }
 
 impl FromStr for FieldCondition {
-    type Err = String;
+    type Err = PolicyError;
 
-    /// `temperature>70`, `lot=7`, `lamp!=on`: `=`, `!=`, `<`, `<=`, `>`, `>=`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    /// Reads `temperature>70`, `lot=7` or `lamp!=on`; the comparisons are `=`, `!=`, `<`, `<=`, `>` and `>=`.
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
         let relations = [
             ("!=", Relation::Unequal),
             ("<=", Relation::AtMost),
@@ -75,29 +78,29 @@ impl FromStr for FieldCondition {
             ("=", Relation::Equal),
         ];
         let found = relations.into_iter().find_map(|(sign, relation)| Some((text.split_once(sign)?, relation)));
-        let wrong = |what: &str| format!("when: '{text}': {what}; write temperature>70 or lot=7");
-        let Some(((field, value), relation)) = found else { return Err(wrong("there is no comparison in it")) };
+        let wrong = |problem| PolicyError::Condition { condition: text.into(), problem };
+        let Some(((field, value), relation)) = found else { return Err(wrong(ConditionProblem::NoComparison)) };
         let (field, value) = (field.trim().to_string(), value.trim().to_string());
         if field.is_empty() || value.is_empty() {
-            return Err(wrong("it compares nothing"));
+            return Err(wrong(ConditionProblem::NothingCompared));
         }
         if !matches!(relation, Relation::Equal | Relation::Unequal) && value.parse::<f64>().is_err() {
-            return Err(wrong("only numbers are larger or smaller"));
+            return Err(wrong(ConditionProblem::NotANumber));
         }
         Ok(Self { field, relation, value })
     }
 }
 
 impl FieldCondition {
-    /// Several, separated by commas; empty for none.
+    /// Reads conditions separated by commas. An empty text has none.
     ///
     /// # Errors
-    /// Says which one makes no sense.
-    pub fn list(text: &str) -> Result<Vec<Self>, String> {
+    /// Names the condition that makes no sense.
+    pub fn list(text: &str) -> Result<Vec<Self>, PolicyError> {
         text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::parse).collect()
     }
 
-    /// Whether a field is so; one that is not there is not.
+    /// Returns whether the field meets the condition. A missing field never does.
     pub fn holds(&self, fields: &Fields) -> bool {
         let Some(field) = fields.get(&self.field) else { return false };
         let number = field.as_f64().zip(self.value.parse::<f64>().ok());
@@ -118,7 +121,8 @@ impl FieldCondition {
     }
 }
 
-/// Whether chance keeps a frame, at a rate of 0..1: by its part, so that all views of a part are kept or none.
+/// Returns whether chance draws a frame, at a rate of 0..1. The part decides, so that either all views of a part are
+/// captured or none.
 pub fn drawn(frame: &Frame, rate: f64) -> bool {
     if rate <= 0.0 {
         return false;
@@ -131,19 +135,32 @@ pub fn drawn(frame: &Frame, rate: f64) -> bool {
     hash.place() < rate
 }
 
-/// Whether an outcome is none: the model failed, or had not what it needs. What was passed over on purpose is no matter.
-pub fn unjudged(said: &Inference) -> bool {
-    match said.status {
+/// Returns whether a result lacks the verdict that it should have: the model failed, or an input was missing. A skipped
+/// frame does not count.
+pub fn unjudged(result: &Inference) -> bool {
+    match result.status {
         Status::Error | Status::MissingField | Status::NonFinite => true,
-        Status::Ok => said.verdict == andon_core::result::Verdict::Unjudged && said.embedding.is_none(),
+        Status::Ok => result.verdict == Verdict::Unjudged && result.embedding.is_none(),
         Status::Skipped => false,
     }
+}
+
+/// Returns whether two arms differ on a frame: their verdicts differ, or both found defects with different labels. An arm
+/// that did not judge the frame never differs.
+pub fn disagree(a: &Inference, b: &Inference) -> bool {
+    let judged = |i: &Inference| i.status == Status::Ok && i.verdict != Verdict::Unjudged;
+    if !judged(a) || !judged(b) {
+        return false;
+    }
+    let found_all =
+        |x: &Inference, y: &Inference| x.detections.iter().all(|d| y.detections.iter().any(|e| e.label == d.label));
+    a.verdict != b.verdict || (a.verdict == Verdict::Ng && !(found_all(a, b) && found_all(b, a)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use andon_core::result::{Arm, Part, Verdict};
+    use andon_core::result::{Arm, Detection, Part};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -151,15 +168,15 @@ mod tests {
     fn bands_are_written_either_way() {
         let band: ScoreBand = "0.5±0.1".parse().unwrap();
         assert_eq!(("0.5+-0.1".parse(), "0.4 .. 0.6".parse()), (Ok(band), Ok(band)));
-        let said = |score| Inference {
+        let result = |score| Inference {
             score,
             verdict: Verdict::Ok,
             ..Inference::new("m".into(), Arm::A, &Frame::new(None), [8, 8])
         };
-        assert_eq!([0.39, 0.41, 0.6, 0.61].map(|s| band.holds(&said(s))), [false, true, true, false]);
-        assert!(!band.holds(&Inference { status: Status::Error, ..said(0.5) }));
+        assert_eq!([0.39, 0.41, 0.6, 0.61].map(|s| band.holds(&result(s))), [false, true, true, false]);
+        assert!(!band.holds(&Inference { status: Status::Error, ..result(0.5) }));
         for wrong in ["", "0.5", "0.6..0.4", "0.5±x", "1..2"] {
-            assert!(wrong.parse::<ScoreBand>().unwrap_err().contains("0.4..0.6"), "{wrong}");
+            assert!(wrong.parse::<ScoreBand>().unwrap_err().to_string().contains("0.4..0.6"), "{wrong}");
         }
     }
 
@@ -183,7 +200,7 @@ mod tests {
         }
         assert_eq!(FieldCondition::list(" t>70 , lot=7,").unwrap().len(), 2);
         for wrong in ["t", "=5", "t>", "t>hot"] {
-            assert!(FieldCondition::list(wrong).unwrap_err().contains("temperature>70"), "{wrong}");
+            assert!(FieldCondition::list(wrong).unwrap_err().to_string().contains("temperature>70"), "{wrong}");
         }
     }
 
@@ -198,5 +215,23 @@ mod tests {
             let views = [0, 1, 2].map(|id| drawn(&Frame { id, ..Frame::new(part.clone()) }, 0.3));
             assert!(views.iter().all(|v| *v == views[0]));
         }
+    }
+
+    #[test]
+    fn arms_differ_by_verdict_or_by_labels_and_never_where_one_did_not_judge() {
+        let of = |verdict, labels: &[&str]| {
+            let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [4, 2]);
+            i.verdict = verdict;
+            i.detections = labels.iter().map(|l| Detection::new(0, (*l).into(), 0.9, [0.; 4])).collect();
+            i
+        };
+        use Verdict::*;
+        assert!(disagree(&of(Ok, &[]), &of(Ng, &["open"])));
+        assert!(disagree(&of(Ng, &["open", "short"]), &of(Ng, &["open"])));
+        assert!(!disagree(&of(Ng, &["open", "open"]), &of(Ng, &["open"])));
+        assert!(!disagree(&of(Ng, &["open"]), &of(Unjudged, &[])));
+        let mut failed = of(Ok, &[]);
+        failed.status = Status::Error;
+        assert!(!disagree(&of(Ng, &["open"]), &failed));
     }
 }

@@ -1,52 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is to be kept of the frames to come: the requests under way, and the tag that each gives to a frame.
+//! Requests for frames still to come, and the tag that each request gives to the next frame.
 
 use std::sync::Arc;
 
-use super::{Role, Tag, Trigger};
+use crate::trigger::{Role, Tag, Trigger};
 
-/// A request whose frames are still to come.
+/// A request with frames still to come.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub kind: Trigger,
-    pub reason: Arc<str>,
-    /// Frames that are meant, still to come.
-    pub hits: u32,
-    /// Frames after them, still to come.
-    pub post: u32,
-    /// Of the next frame.
-    pub offset: i64,
+pub(crate) struct Pending {
+    pub(crate) trigger: Trigger,
+    pub(crate) reason: Arc<str>,
+    /// Hits still to come.
+    pub(crate) hits: u32,
+    /// Frames after the hits, still to come.
+    pub(crate) post: u32,
+    /// The next frame's distance from the first hit.
+    pub(crate) offset: i64,
 }
 
 /// All requests under way.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pending: Vec<Pending>,
 }
 
 impl Plan {
-    /// Takes on a request. Of the kinds that fire by themselves one is under way at a time: the newest.
-    pub fn add(&mut self, new: Pending) {
-        if new.kind != Trigger::Action {
-            self.pending.retain(|p| p.kind != new.kind);
+    /// Adds a request. Of every trigger but the action, only the newest request is under way.
+    pub(crate) fn add(&mut self, new: Pending) {
+        if new.trigger != Trigger::Action {
+            self.pending.retain(|p| p.trigger != new.trigger);
         }
         if new.hits > 0 || new.post > 0 {
             self.pending.push(new);
         }
     }
 
-    /// Requests under way.
-    pub fn len(&self) -> usize {
+    /// Returns the number of requests under way.
+    pub(crate) fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Forgets all requests.
-    pub fn clear(&mut self) {
+    /// Drops all requests.
+    pub(crate) fn clear(&mut self) {
         self.pending.clear();
     }
 
-    /// The next frame is here: adds the tag that each request gives it.
-    pub fn next(&mut self, tags: &mut Vec<Tag>) {
+    /// Adds to `tags` what each request says of the next frame.
+    pub(crate) fn next(&mut self, tags: &mut Vec<Tag>) {
         if self.pending.is_empty() {
             return;
         }
@@ -56,7 +56,7 @@ impl Plan {
                 Role::Hit => p.hits -= 1,
                 _ => p.post -= 1,
             }
-            tags.push(Tag { trigger: p.kind, reason: p.reason.clone(), role, offset: p.offset });
+            tags.push(Tag { trigger: p.trigger, reason: p.reason.clone(), role, offset: p.offset });
             p.offset += 1;
             p.hits > 0 || p.post > 0
         });
@@ -67,8 +67,8 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn pending(kind: Trigger, hits: u32, post: u32) -> Pending {
-        Pending { kind, reason: "r".into(), hits, post, offset: 0 }
+    fn pending(trigger: Trigger, hits: u32, post: u32) -> Pending {
+        Pending { trigger, reason: "r".into(), hits, post, offset: 0 }
     }
 
     fn roles(plan: &mut Plan, frames: usize) -> Vec<Vec<(Role, i64)>> {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_hit_of_the_same_kind_starts_its_post_roll_again() {
+    fn a_new_hit_of_the_same_trigger_starts_its_post_roll_again() {
         let mut plan = Plan::default();
         plan.add(pending(Trigger::Ng, 1, 2));
         roles(&mut plan, 2);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What asked for a frame.
+/// The reason for a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// Somebody called the action.
+    /// An application called the action `capture`.
     Action,
     /// The running model found a defect.
     Ng,
@@ -17,20 +17,20 @@ pub enum Trigger {
     Disagreement,
     /// The stream has drifted.
     Drift,
-    /// Every n-th frame.
+    /// The frame is an n-th one.
     Every,
-    /// A score near the threshold.
+    /// The score is near the threshold.
     Near,
-    /// The model failed, or had not what it needs.
+    /// A model failed, or lacked an input.
     Unjudged,
-    /// A field has such a value.
+    /// A field has a value that was asked for.
     Field,
-    /// Chance: what keeps the next training set from holding only what the last model doubted.
+    /// Chance drew the frame. Without it the next training set holds only what the last model doubted.
     Random,
 }
 
 impl Trigger {
-    /// All of them, in the order of [`Trigger::index`].
+    /// All triggers, in the order of [`Trigger::index`].
     pub const ALL: [Trigger; 9] = [
         Trigger::Action,
         Trigger::Ng,
@@ -43,7 +43,7 @@ impl Trigger {
         Trigger::Random,
     ];
 
-    /// The name used in JSON, file names and statistics.
+    /// Returns the name used in JSON, file names and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Trigger::Action => "action",
@@ -58,34 +58,34 @@ impl Trigger {
         }
     }
 
-    /// Its place in [`Trigger::ALL`].
-    pub fn index(self) -> usize {
+    /// Returns the place of the trigger in [`Trigger::ALL`].
+    pub(crate) fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Where a frame stands in the request that kept it.
+/// The place of a frame in the request that kept it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// It had gone by before the first frame that was meant.
+    /// The frame passed before the first hit.
     Pre,
-    /// It was meant.
+    /// The frame was asked for.
     Hit,
-    /// It came after the last frame that was meant.
+    /// The frame passed after the last hit.
     Post,
 }
 
-/// Why one frame was kept. A frame may have several.
+/// One reason why a frame was captured. A frame may have several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
-    /// What asked for it.
+    /// What asked for the frame.
     pub trigger: Trigger,
-    /// In whose words: the action's reason, the cause of the drift.
+    /// The reason in words: the action's, or the cause of the drift.
     pub reason: Arc<str>,
-    /// Where it stands in the request.
+    /// The frame's place in the request.
     pub role: Role,
-    /// Frames from the first that was meant, which is 0; negative before it.
+    /// Frames from the first hit, which is 0; negative before it.
     pub offset: i64,
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_listed_in_the_order_of_their_index() {
-        assert!(Trigger::ALL.iter().enumerate().all(|(i, k)| k.index() == i));
+    fn triggers_are_listed_in_the_order_of_their_index() {
+        assert!(Trigger::ALL.iter().enumerate().all(|(i, t)| t.index() == i));
     }
 }
