@@ -21,8 +21,8 @@ use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
 use super::{
+    frames::{Outcome, State},
     settings::*,
-    state::{Outcome, State},
     worker::{Task, Worker},
 };
 use crate::{
