@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, mpsc},
 };
 
-use andon_capture::{Kind, Role, Sidecar};
+use andon_capture::{Role, Sidecar, Trigger};
 use andon_core::result::{Arm, Frame, Verdict};
 use andon_statistics::cause::Cause;
 use common::{
@@ -75,7 +75,7 @@ fn a_capture_on_demand_writes_exactly_the_frames_asked_for_pixel_by_pixel() {
             assert!(c.pixels == seen[&c.sidecar.frame_id], "{format}: frame {i} is not the one that passed");
             let role = if i < 5 { Role::Hit } else { Role::Post };
             let tag = &c.sidecar.triggers[0];
-            assert_eq!((tag.trigger, tag.role, tag.offset), (Kind::Action, role, i as i64));
+            assert_eq!((tag.trigger, tag.role, tag.offset), (Trigger::Action, role, i as i64));
             assert_eq!(&*tag.reason, "Line 3: look!");
             assert!(c.sidecar.file.ends_with("-line-3-look.png"), "{}", c.sidecar.file);
             assert!(c.sidecar.caps.contains(format) && c.sidecar.pts_ns.is_some());
@@ -178,7 +178,7 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
     assert_eq!(ids(&found), frames[2..5].iter().map(|f| f.id).collect::<Vec<_>>());
     let c = &found[1];
     assert_eq!(c.pixels, [3; 8], "the frame itself, not the one that passed when it was known");
-    assert_eq!((c.sidecar.triggers[0].trigger, c.sidecar.triggers[0].role), (Kind::Disagreement, Role::Hit));
+    assert_eq!((c.sidecar.triggers[0].trigger, c.sidecar.triggers[0].role), (Trigger::Disagreement, Role::Hit));
     let said: Vec<_> = c.sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
     assert_eq!(said, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
     assert_eq!((stat(&s, "late"), stat(&s, "late-gone")), (5, 0));
@@ -612,7 +612,7 @@ fn the_launch_lines_of_the_documentation_run() {
         play(&launch(&line));
         if line.contains("every=25") {
             // Chance may have kept others.
-            let every = |c: &Capture| c.sidecar.triggers.iter().any(|t| t.trigger == Kind::Every);
+            let every = |c: &Capture| c.sidecar.triggers.iter().any(|t| t.trigger == Trigger::Every);
             assert_eq!(captures(folder.path()).into_iter().filter(every).count(), 4);
         }
         ran += 1;

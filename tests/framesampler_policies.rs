@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, path::Path, sync::Arc};
 
-use andon_capture::{Kind, Sidecar};
+use andon_capture::{Sidecar, Trigger};
 use andon_core::result::{Arm, Frame, Inference, Part, Status, Verdict};
 use common::{
     launch, play,
@@ -15,7 +15,7 @@ use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 use serde_json::json;
 
-fn kinds(capture: &Capture) -> Vec<Kind> {
+fn kinds(capture: &Capture) -> Vec<Trigger> {
     capture.sidecar.triggers.iter().map(|t| t.trigger).collect()
 }
 
@@ -55,7 +55,7 @@ fn frames_that_nobody_judged_are_kept_and_those_passed_over_on_purpose_are_not()
     stop(h);
     let found = captures(folder.path());
     assert_eq!(ids(&found), expected);
-    assert!(found.iter().all(|c| kinds(c) == [Kind::Unjudged]));
+    assert!(found.iter().all(|c| kinds(c) == [Trigger::Unjudged]));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_budget_that_is_spent_costs_captures_of_its_kind_only() {
     let element = stop(h);
     let found = captures(folder.path());
     let of = |kind| found.iter().filter(|c| kinds(c).contains(&kind)).count();
-    assert_eq!((of(Kind::Ng), of(Kind::Every)), (3, 5));
+    assert_eq!((of(Trigger::Ng), of(Trigger::Every)), (3, 5));
     // Three frames for ng, the first of them every fourth as well; then every fourth alone.
     assert_eq!((found.len(), stat(&element, "over-budget")), (7, 13));
 }
@@ -183,7 +183,7 @@ fn hits_that_look_like_captures_of_late_are_left_aside_and_what_was_asked_for_is
     }
     stop(h);
     let found = captures(folder.path());
-    assert_eq!(found.iter().map(|c| kinds(c)[0]).collect::<Vec<_>>(), [Kind::Ng, Kind::Action, Kind::Action]);
+    assert_eq!(found.iter().map(|c| kinds(c)[0]).collect::<Vec<_>>(), [Trigger::Ng, Trigger::Action, Trigger::Action]);
     assert_eq!(stat(&element, "alike"), 5);
 }
 
@@ -248,7 +248,7 @@ fn what_cannot_be_meant_is_refused_at_the_start_and_left_aside_while_playing() {
     h.element().unwrap().set_property("mask", "1,1");
     let warning = bus.pop_filtered(&[gst::MessageType::Warning]).expect("a warning is posted");
     let gst::MessageView::Warning(warning) = warning.view() else { panic!("it was asked for") };
-    assert!(warning.error().to_string().contains("what was asked for before still holds"), "{}", warning.error());
+    assert!(warning.error().to_string().contains("the settings before stay in force"), "{}", warning.error());
     push(&mut h, 7, |_, _| {});
     stop(h);
     assert_eq!(captures(folder.path()).len(), 1);

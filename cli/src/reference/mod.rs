@@ -10,7 +10,6 @@ use std::{
     process::ExitCode,
 };
 
-use andon_capture::{self as capture};
 use andon_statistics::{
     meter::{References, Set},
     reference::Reference,
@@ -123,7 +122,8 @@ impl MakeReference {
         let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
             set.references.insert(value.clone(), reference.clone());
-            capture::replace_file(&self.into, References::By(set).to_json().as_bytes())?;
+            let done = andon_core::files::replace(&self.into, References::By(set).to_json().as_bytes());
+            done.with_context(|| format!("cannot write {}", self.into.display()))?;
         }
         self.print(&reference, &seen, &learned);
         Ok(ExitCode::SUCCESS)

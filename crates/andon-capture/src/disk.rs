@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Files that are whole or not there: a temporary name, synced, renamed.
+//! The protocol by which captures get to the disk: files are written under temporary names, forced to the disk, and
+//! renamed, the sidecar before the image.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,28 +9,29 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use andon_core::files;
 use uuid::Uuid;
 
-use super::Error;
+use crate::error::Error;
 
-/// What the writer asks of a disk.
+/// What the writer needs of a disk. Tests put faults behind it.
 pub trait Disk: Send + 'static {
-    /// Makes a folder and what is missing above it; one that exists is fine.
+    /// Makes a folder, and the folders above it that are missing. An existing folder is no error.
     ///
     /// # Errors
     /// What the system says.
     fn make_folder(&mut self, folder: &Path) -> io::Result<()>;
 
-    /// Writes a new file, whole and synced.
+    /// Writes a new file and forces it to the disk.
     ///
     /// # Errors
-    /// What the system says; then a piece of the file may be there.
+    /// What the system says. A part of the file may then be there.
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Gives a file its final name, in place of what had it.
+    /// Renames a file. A file that has the new name is replaced.
     ///
     /// # Errors
-    /// What the system says; then nothing has changed.
+    /// What the system says. Nothing has changed then.
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file.
@@ -38,7 +40,7 @@ pub trait Disk: Send + 'static {
     /// What the system says.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
 
-    /// The files of a folder: path, bytes, when they were written.
+    /// Returns the files of a folder: path, bytes, time of the last change.
     ///
     /// # Errors
     /// What the system says.
@@ -46,7 +48,7 @@ pub trait Disk: Send + 'static {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            // One that went away meanwhile is none.
+            // The file may be gone meanwhile.
             let Ok(meta) = entry.metadata() else { continue };
             if meta.is_file() {
                 found.push((entry.path(), meta.len(), meta.modified()?));
@@ -55,7 +57,7 @@ pub trait Disk: Send + 'static {
         Ok(found)
     }
 
-    /// Bytes that are free for this user on the folder's disk.
+    /// Returns the bytes that are free for this user on the folder's disk.
     ///
     /// # Errors
     /// What the system says.
@@ -64,23 +66,23 @@ pub trait Disk: Send + 'static {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Makes the names in a folder outlive a power cut.
+    /// Forces to the disk what was made, renamed or removed in a folder.
     ///
     /// # Errors
     /// What the system says.
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()>;
 }
 
-/// A folder of a file system.
+/// The file system of this machine.
 #[derive(Debug, Default)]
-pub struct Folder;
+pub struct LocalDisk;
 
 /// Temporary files of this age are left over from a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// What temporary names start and end with.
+/// The start and the end of temporary names.
 const TEMPORARY: (&str, &str) = (".andon-", ".tmp");
 
-impl Disk for Folder {
+impl Disk for LocalDisk {
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(folder)?.flatten() {
@@ -88,7 +90,7 @@ impl Disk for Folder {
             let name = name.to_string_lossy();
             let old = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > ABANDONED);
             if name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1) && old() == Some(true) {
-                // Somebody else may have removed it; that is as good.
+                // Another process may have removed the file; that is as good.
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -114,47 +116,36 @@ impl Disk for Folder {
     }
 
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
-        // Only Unix opens folders.
-        if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+        files::sync_folder(folder)
     }
 }
 
-/// Has a file hold these bytes, in place of what it held: at any time it is wholly the one or wholly the other.
-///
-/// # Errors
-/// What the system says; then the file is as it was.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    // Left over from a process that was killed.
-    let _ = fs::remove_file(temporary(path));
-    replace(&mut Folder, path, bytes)
-}
-
-/// The name that a file has until it is whole: hidden, and not of a kind that anybody looks for.
+/// Returns the name that a file has until it is whole. It is hidden, and no reader looks for it.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1))
 }
 
-/// Ties what the system says to the path that it was said of.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
+/// Adds the path to an error of the system.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Disk { path: path.display().to_string(), source }
 }
 
-/// Makes the folder that captures go to, and tries whether it takes any: better told now than by the first capture.
-pub(super) fn prepare(disk: &mut impl Disk, folder: &Path) -> Result<(), Error> {
+/// Makes the folder of the captures and writes a probe to it, so that a wrong folder fails before the first capture.
+pub(crate) fn prepare(disk: &mut impl Disk, folder: &Path) -> Result<(), Error> {
     disk.make_folder(folder).map_err(at(folder))?;
     let probe = temporary(&folder.join(Uuid::new_v4().simple().to_string()));
-    let taken = disk.write(&probe, b"").map_err(at(folder));
-    // One that stays is cleared away like every other temporary file.
+    let written = disk.write(&probe, b"").map_err(at(folder));
+    // A probe that stays is removed later, like every abandoned temporary file.
     let _ = disk.remove(&probe);
-    taken
+    written
 }
 
-/// Writes an image and its sidecar so that at any moment either image is there with its sidecar, or it is not there.
+/// Writes an image and its sidecar. At any moment the image is there with its sidecar, or it is not there.
 ///
-/// Both are whole under temporary names before either gets its own, and the sidecar's name is on disk before the
-/// image's is given.
-pub(super) fn store(disk: &mut impl Disk, image: (&Path, &[u8]), sidecar: (&Path, &[u8])) -> Result<(), Error> {
+/// Both files are whole under temporary names before either is renamed, and the sidecar's name is on the disk before the
+/// image gets its own.
+pub(crate) fn store(disk: &mut impl Disk, image: (&Path, &[u8]), sidecar: (&Path, &[u8])) -> Result<(), Error> {
     let temporaries = [temporary(image.0), temporary(sidecar.0)];
     let folder = image.0.parent().unwrap_or(Path::new("."));
     let mut named = false;
@@ -168,7 +159,7 @@ pub(super) fn store(disk: &mut impl Disk, image: (&Path, &[u8]), sidecar: (&Path
     };
     let done = all();
     if done.is_err() {
-        // Best effort on a disk that has just failed; readers know the temporary names for what they are.
+        // The disk has just failed, so that removing may fail too; readers ignore temporary names.
         temporaries.iter().for_each(|t| drop(disk.remove(t)));
         if named {
             let _ = disk.remove(sidecar.0);
@@ -180,8 +171,11 @@ pub(super) fn store(disk: &mut impl Disk, image: (&Path, &[u8]), sidecar: (&Path
     Ok(())
 }
 
-/// Writes a sidecar in place of the one that is there.
-pub(super) fn replace(disk: &mut impl Disk, sidecar: &Path, bytes: &[u8]) -> Result<(), Error> {
+/// Replaces a sidecar.
+///
+/// This goes through the [`Disk`] and not through [`files::replace`]: a sidecar is as private as its image, and faults are
+/// tested here too.
+pub(crate) fn replace(disk: &mut impl Disk, sidecar: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = temporary(sidecar);
     let done = disk.write(&temporary, bytes).and_then(|()| disk.rename(&temporary, sidecar)).map_err(at(sidecar));
     if done.is_err() {
@@ -194,7 +188,7 @@ pub(super) fn replace(disk: &mut impl Disk, sidecar: &Path, bytes: &[u8]) -> Res
 mod tests {
     use super::*;
 
-    /// A disk whose process is killed, or which fails, at a given step; writes get half way.
+    /// A disk that fails, or whose process is killed, after a number of steps; the last write gets half way.
     struct Cut {
         left: usize,
         killed: bool,
@@ -212,29 +206,29 @@ mod tests {
 
     impl Disk for Cut {
         fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.make_folder(folder)
+            LocalDisk.make_folder(folder)
         }
 
         fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
             let cut = self.step();
             let end = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
-            Folder.write(path, &bytes[..end])?;
+            LocalDisk.write(path, &bytes[..end])?;
             cut
         }
 
         fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
             self.step()?;
-            Folder.rename(from, to)
+            LocalDisk.rename(from, to)
         }
 
         fn remove(&mut self, path: &Path) -> io::Result<()> {
-            // A killed process cleans nothing up.
-            if self.killed { Err(io::ErrorKind::Other.into()) } else { Folder.remove(path) }
+            // A killed process removes nothing.
+            if self.killed { Err(io::ErrorKind::Other.into()) } else { LocalDisk.remove(path) }
         }
 
         fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
             self.step()?;
-            Folder.sync_folder(folder)
+            LocalDisk.sync_folder(folder)
         }
     }
 
@@ -278,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_takes_nothing_is_told_before_the_first_capture() {
+    fn a_folder_that_cannot_be_written_fails_before_the_first_capture() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("captures");
         let error = prepare(&mut Cut { left: 0, killed: false }, &folder).unwrap_err();
         assert!(error.to_string().contains("captures: "), "{error}");
         prepare(&mut Cut { left: 1, killed: false }, &folder).unwrap();
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left of the trial");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "the probe is removed");
     }
 
     #[test]
@@ -296,22 +290,22 @@ mod tests {
         assert_eq!(fs::read(&sidecar).unwrap(), b"old text");
         assert_eq!(visible(folder.path()), ["a.json"]);
         fs::remove_file(temporary(&sidecar)).unwrap();
-        replace(&mut Folder, &sidecar, b"new text").unwrap();
+        replace(&mut LocalDisk, &sidecar, b"new text").unwrap();
         assert_eq!(fs::read(&sidecar).unwrap(), b"new text");
     }
 
     #[cfg(unix)]
     #[test]
-    fn captures_are_not_for_everybody_to_read() {
+    fn others_cannot_read_captures() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        Folder.write(&path, b"x").unwrap();
+        LocalDisk.write(&path, b"x").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0, "nothing beyond 0640");
     }
 
     #[test]
-    fn what_a_killed_process_left_is_cleared_after_an_hour_and_nothing_else_is() {
+    fn files_of_a_killed_process_are_removed_after_an_hour_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let old = std::time::SystemTime::now() - ABANDONED * 2;
         let make = |name: &str, at| {
@@ -322,7 +316,7 @@ mod tests {
         make(".andon-y.png.tmp", std::time::SystemTime::now());
         make(".other.tmp", old);
         make("a.png", old);
-        Folder.make_folder(folder.path()).unwrap();
+        LocalDisk.make_folder(folder.path()).unwrap();
         let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".andon-y.png.tmp", ".other.tmp", "a.png"]);

@@ -1,39 +1,49 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Frames as files: PNG, JPEG, or their bytes as they are. Grey stays grey, everything else becomes RGB but in raw files.
-//! PNG loses nothing but padding, alpha and, of luma and chroma formats, what the conversion rounds.
+//! Frames as files: PNG, JPEG, or the planes as they are. Grey stays grey, every other format becomes RGB, but in raw
+//! files. PNG loses nothing but padding, alpha and, of luma and chroma formats, what the conversion rounds.
 
 use std::path::Path;
 
 use andon_core::image::{Format, Image, YuvToRgb};
 
-use super::mask::Mask;
+use crate::{
+    error::{EncodeError, PolicyError},
+    privacy_mask::PrivacyMask,
+};
 
-/// What a file is.
+/// The format of the image files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Nothing is lost.
+    /// PNG, of 8 or 16 bits.
     #[default]
     Png,
-    /// Smaller, of this quality, 1..100; of 16 bits the upper 8.
+    /// JPEG of this quality, 1..100. Of 16 bits it keeps the upper 8.
     Jpeg(u8),
-    /// The planes one after the other, rows without gaps: what the caps in the sidecar say.
+    /// The planes one after the other, rows without gaps: the format is in the caps of the sidecar.
     Raw,
 }
 
-/// How a frame is written.
+/// Encodes frames, with the privacy mask applied.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
-    /// As what.
-    pub encoding: Encoding,
-    /// What is blackened first; of raw files nothing can be.
-    pub mask: Mask,
-    /// Bits of 64 in which a frame has to differ from what was captured of late; 0: none.
-    pub least_distance: u32,
+pub struct Encoder {
+    encoding: Encoding,
+    mask: PrivacyMask,
 }
 
-impl Look {
-    /// What the file's name ends in.
-    pub fn extension(&self) -> &'static str {
+impl Encoder {
+    /// Makes an encoder.
+    ///
+    /// # Errors
+    /// [`PolicyError::RawMasked`] for a mask over raw files.
+    pub fn new(encoding: Encoding, mask: PrivacyMask) -> Result<Self, PolicyError> {
+        if encoding == Encoding::Raw && !mask.is_empty() {
+            return Err(PolicyError::RawMasked);
+        }
+        Ok(Self { encoding, mask })
+    }
+
+    /// Returns the extension of the files.
+    pub(crate) fn extension(&self) -> &'static str {
         match self.encoding {
             Encoding::Png => "png",
             Encoding::Jpeg(_) => "jpg",
@@ -41,26 +51,26 @@ impl Look {
         }
     }
 
-    /// Whether a file is a capture's image, by its name.
-    pub fn is_image(path: &Path) -> bool {
+    /// Returns whether the name of a file is that of a captured image.
+    pub(crate) fn is_image(path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         !name.starts_with('.') && ["png", "jpg", "raw"].iter().any(|e| path.extension().is_some_and(|x| x == *e))
     }
 
-    /// The file of a frame.
+    /// Returns the content of the file for a frame.
     ///
     /// # Errors
-    /// Where the encoder refuses the size.
-    pub fn encode(&self, image: &Image<'_>) -> Result<Vec<u8>, String> {
+    /// Says why the encoder refused the image.
+    pub fn encode(&self, image: &Image<'_>) -> Result<Vec<u8>, EncodeError> {
         match self.encoding {
-            Encoding::Png => png(image, &self.mask).map_err(|e| e.to_string()),
+            Encoding::Png => png(image, &self.mask),
             Encoding::Jpeg(quality) => jpeg(image, &self.mask, quality),
             Encoding::Raw => Ok((0..image.format.planes()).flat_map(|plane| packed(image, plane)).collect()),
         }
     }
 }
 
-fn png(image: &Image<'_>, mask: &Mask) -> Result<Vec<u8>, png::EncodingError> {
+fn png(image: &Image<'_>, mask: &PrivacyMask) -> Result<Vec<u8>, EncodeError> {
     use png::{BitDepth, ColorType};
     let (color, depth, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image, 0)),
@@ -85,7 +95,7 @@ fn png(image: &Image<'_>, mask: &Mask) -> Result<Vec<u8>, png::EncodingError> {
     Ok(file)
 }
 
-fn jpeg(image: &Image<'_>, mask: &Mask, quality: u8) -> Result<Vec<u8>, String> {
+fn jpeg(image: &Image<'_>, mask: &PrivacyMask, quality: u8) -> Result<Vec<u8>, EncodeError> {
     use jpeg_encoder::{ColorType, Encoder};
     let (color, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Luma, packed(image, 0)),
@@ -94,14 +104,14 @@ fn jpeg(image: &Image<'_>, mask: &Mask, quality: u8) -> Result<Vec<u8>, String> 
     };
     let bytes = pixels.len() / (image.width * image.height).max(1);
     mask.blacken(&mut pixels, image.width, bytes);
-    let side = |n: usize| u16::try_from(n).map_err(|_| format!("{n} pixels are more than a JPEG has room for"));
+    let side = |n: usize| u16::try_from(n).map_err(|_| EncodeError::TooLarge(n));
     let mut file = Vec::with_capacity(pixels.len() / 8);
     let encoder = Encoder::new(&mut file, quality);
-    encoder.encode(&pixels, side(image.width)?, side(image.height)?, color).map_err(|e| e.to_string())?;
+    encoder.encode(&pixels, side(image.width)?, side(image.height)?, color)?;
     Ok(file)
 }
 
-/// A plane without gaps between the rows.
+/// Returns a plane without gaps between its rows.
 fn packed(image: &Image<'_>, plane: usize) -> Vec<u8> {
     let (row, rows) = image.plane_size(plane);
     let mut out = Vec::with_capacity(row * rows);
@@ -109,8 +119,8 @@ fn packed(image: &Image<'_>, plane: usize) -> Vec<u8> {
     out
 }
 
-/// The frame as packed RGB, 3 bytes a pixel; grey is repeated, alpha is left out.
-pub fn rgb(image: &Image<'_>) -> Vec<u8> {
+/// Returns packed RGB, 3 bytes a pixel. Grey is repeated, alpha is left out.
+fn rgb(image: &Image<'_>) -> Vec<u8> {
     if image.format == Format::Rgb {
         return packed(image, 0);
     }
@@ -143,32 +153,34 @@ mod tests {
         let planes = [Plane { data: &data, stride: 4 }];
         let image = Image::new(Format::Gray8, 3, 2, &planes, Colorimetry::default()).unwrap();
         assert_eq!(
-            decoded(&Look::default().encode(&image).unwrap()),
+            decoded(&Encoder::default().encode(&image).unwrap()),
             (png::ColorType::Grayscale, vec![1, 2, 3, 4, 5, 6])
         );
     }
 
     #[test]
     fn sixteen_bits_of_grey_stay_sixteen_bits() {
-        let file = Look::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
+        let file = Encoder::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
         let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap().info().bit_depth;
         assert_eq!((info, decoded(&file).1), (png::BitDepth::Sixteen, vec![0x12, 0x34, 0x00, 0xff]));
     }
 
     #[test]
-    fn masks_hide_in_every_encoding_that_has_them_and_raw_is_as_it_is() {
+    fn a_mask_hides_in_png_and_jpeg_and_is_refused_for_raw() {
         let data: Vec<u8> = (0..64 * 64).map(|i| 100 + (i % 64) as u8).collect();
         let image = Image::gray8(&data, 64, 64).unwrap();
-        let look = |encoding| Look { encoding, mask: "0,0 0.5,0 0.5,1 0,1".parse().unwrap(), least_distance: 0 };
-        let (_, pixels) = decoded(&look(Encoding::Png).encode(&image).unwrap());
+        let masked = |encoding| Encoder::new(encoding, "0,0 0.5,0 0.5,1 0,1".parse().unwrap());
+        let (_, pixels) = decoded(&masked(Encoding::Png).unwrap().encode(&image).unwrap());
         assert!(pixels.chunks(64).all(|row| row[..32] == [0; 32] && row[32..] == data[32..64]));
-        let file = look(Encoding::Jpeg(90)).encode(&image).unwrap();
+        let file = masked(Encoding::Jpeg(90)).unwrap().encode(&image).unwrap();
         assert!(
             file.starts_with(&[0xff, 0xd8]) && file.ends_with(&[0xff, 0xd9]) && file.len() < 2000,
             "{}",
             file.len()
         );
-        assert_eq!(Look { encoding: Encoding::Raw, ..Look::default() }.encode(&image).unwrap(), data);
+        assert_eq!(masked(Encoding::Raw), Err(PolicyError::RawMasked));
+        let raw = Encoder::new(Encoding::Raw, PrivacyMask::default()).unwrap();
+        assert_eq!(raw.encode(&image).unwrap(), data, "the planes as they are");
     }
 
     #[test]
@@ -183,7 +195,7 @@ mod tests {
             (Format::Abgr, &[9, 3, 2, 1, 9, 6, 5, 4]),
         ] {
             assert_eq!(
-                decoded(&Look::default().encode(&packed_image(format, data, data.len())).unwrap()),
+                decoded(&Encoder::default().encode(&packed_image(format, data, data.len())).unwrap()),
                 want,
                 "{format:?}"
             );

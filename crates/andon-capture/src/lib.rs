@@ -1,184 +1,95 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Keeping frames: a ring of recent ones, what is to be kept, an encoder, sidecars, a writer thread.
+//! Captures frames of a stream: keeps recent frames in a ring, decides which are worth keeping, and writes those to a
+//! folder, each with a JSON sidecar.
 //!
-//! [`Sampler`] decides, on the thread that the frames pass; it touches no disk. What it decides on goes through a
-//! bounded [`Queue`] to the thread of a [`Writer`], which encodes and writes through a [`Disk`]. The pixels stay
-//! behind the trait [`Held`], so that nothing in here knows where they come from.
+//! A [`Sampler`] decides, on the thread that the frames pass, and touches no disk. A bounded [`Queue`] takes what it
+//! decides on to the thread of a [`Writer`], which encodes and writes through a [`Disk`]. Pixels stay behind the trait
+//! [`HeldFrame`]: the crate knows nothing of GStreamer, of models and of who asks for captures.
 //!
-//! What readers of a folder may rely on, also after a `kill -9` or a power cut at any moment:
+//! Readers of a folder may rely on two facts, also after a `kill -9` or a power cut at any moment:
 //!
-//! * every file whose name does not start with a dot is whole;
-//! * every image has its sidecar. (A sidecar without an image is a capture that was interrupted: start from images.)
+//! * Every file whose name does not start with a dot is whole.
+//! * Every image has its sidecar. A sidecar without an image is an interrupted capture: start from the images.
+//!
+//! ```
+//! use std::{path::Path, sync::Arc, time::Duration};
+//!
+//! use andon_capture::*;
+//! use andon_core::{image::Image, result::{Frame, Inference}};
+//!
+//! /// A grey frame of 4 × 2 pixels.
+//! #[derive(Clone)]
+//! struct Grey([u8; 8]);
+//!
+//! impl HeldFrame for Grey {
+//!     fn with_image(&self, read: &mut dyn FnMut(&Image<'_>)) -> Result<(), ReadError> {
+//!         read(&Image::gray8(&self.0, 4, 2).ok_or(ReadError::Layout)?);
+//!         Ok(())
+//!     }
+//!
+//!     fn results(&self) -> Vec<Arc<Inference>> {
+//!         Vec::new()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let policy = Policy { folder: Some(Arc::from(folder.path())), ..Policy::default() };
+//! let queue = Arc::new(Queue::default());
+//! let writer = Writer::start(LocalDisk, queue.clone(), Arc::default(), None, |event| println!("{event:?}"))?;
+//!
+//! let mut sampler = Sampler::default();
+//! let wanted = Request { trigger: Trigger::Action, reason: "look".into(), count: 2, pre: 0, post: 0 };
+//! assert!(sampler.request(&policy, wanted, &queue));
+//! for _ in 0..5 {
+//!     let frame = StreamFrame::new(Frame::new(None), "video/x-raw,format=GRAY8,width=4,height=2", Grey([128; 8]));
+//!     sampler.frame(&policy, 0, Hits::default(), &queue, || Some((8, frame)));
+//! }
+//! assert_eq!(sampler.counts().captured, 2);
+//! assert_eq!(writer.drain(Duration::from_secs(10)), 0);
+//! assert_eq!(std::fs::read_dir(&folder)?.count(), 4, "two images, each with its sidecar");
+//! # Ok(())
+//! # }
+//! ```
 
-mod alike;
+#![warn(missing_docs)]
+
 mod budget;
+mod conditions;
 mod disk;
-pub mod encode;
-mod mask;
-mod pixels;
+mod encode;
+mod error;
+mod events;
+mod frame;
+mod maps;
 mod plan;
+mod policy;
+mod privacy_mask;
 mod queue;
 mod quota;
 mod ring;
 mod sampler;
 mod sidecar;
+mod similarity;
+#[cfg(test)]
+mod testing;
 mod trigger;
+mod worker;
 mod writer;
 
 pub use budget::Budgets;
-pub use disk::{Disk, Folder, replace_file};
-pub use encode::{Encoding, Look};
-pub use mask::Mask;
-pub use pixels::{Pixels, What};
-pub use plan::{Kind, Role, Tag};
-pub use queue::{Amend, Change, Job, Queue};
+pub use conditions::{FieldCondition, ScoreBand, disagree, drawn, unjudged};
+pub use disk::{Disk, LocalDisk};
+pub use encode::{Encoder, Encoding};
+pub use error::{BudgetProblem, ConditionProblem, EncodeError, Error, NotBase64, PolicyError, ReadError};
+pub use events::{Failure, WriterCounters, WriterEvent};
+pub use frame::{FrameKey, HeldFrame, StreamFrame};
+pub use maps::{MapImage, MapKind};
+pub use policy::{Hits, Policy, Request, SamplerCounts};
+pub use privacy_mask::PrivacyMask;
+pub use queue::Queue;
 pub use quota::Quota;
-pub use ring::Ring;
-pub use sampler::{Counts, Hits, MOST_REQUESTS, Policy, Request, Sampler, disagree};
+pub use sampler::{MOST_REQUESTS, Sampler};
 pub use sidecar::{CAPTURE_SCHEMA, Sidecar};
-pub use trigger::{Band, Condition, drawn, unjudged};
-pub use writer::{Failure, Report, Tally, Writer};
-
-use std::sync::Arc;
-
-use andon_core::{
-    image::Image,
-    result::{Fields, Frame, Inference},
-};
-use uuid::Uuid;
-
-/// How many of the captures made last can still be amended by results that come late.
-pub const RECENT: usize = 256;
-
-/// Why a capture was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The pixels could not be read.
-    #[error("the frame cannot be read: {0}")]
-    Unreadable(String),
-    /// The image could not be made.
-    #[error("the frame cannot be encoded: {0}")]
-    Encode(String),
-    /// The disk has less free than it is to keep free.
-    #[error(
-        "{folder}: {free} bytes are free, and min-free is {least}: free some space, or set location to another disk"
-    )]
-    NoRoom {
-        /// Where to.
-        folder: String,
-        /// Bytes free.
-        free: u64,
-        /// Bytes that are to stay free.
-        least: u64,
-    },
-    /// The disk refused.
-    #[error("{path}: {source}: {}", advice(.source))]
-    Disk {
-        /// What was being written.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-fn advice(e: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::*;
-    match e.kind() {
-        StorageFull | QuotaExceeded => "free some space, or set location to another disk",
-        ReadOnlyFilesystem | PermissionDenied => "make the folder writable for this user, or set another location",
-        NotFound => "bring the folder back, or set location to one that exists",
-        NotADirectory | AlreadyExists => "location must be a folder, and so must everything above it",
-        _ => "captures resume by themselves once the folder can be written",
-    }
-}
-
-/// The name that a frame goes by: its run, and its id within it.
-pub type Key = (Uuid, u64);
-
-/// A frame that somebody holds on to; read on the writer's thread only.
-pub trait Held: Clone + Send + 'static {
-    /// Shows the pixels to `look`.
-    ///
-    /// # Errors
-    /// Says why the pixels cannot be had.
-    fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String>;
-
-    /// What was said of the frame as it went by, at most once an arm.
-    fn results(&self) -> Vec<Arc<Inference>>;
-}
-
-/// A frame and what is known of it.
-#[derive(Clone, Debug)]
-pub struct Shot<H> {
-    /// Its identity.
-    pub frame: Frame,
-    /// Presentation time, ns.
-    pub pts_ns: Option<u64>,
-    /// The stream's caps when it passed.
-    pub caps: Arc<str>,
-    /// The named fields when it passed.
-    pub fields: Arc<Fields>,
-    /// The pixels.
-    pub held: H,
-    /// What was said after it had gone by, at most once an arm.
-    pub late: Vec<Arc<Inference>>,
-}
-
-impl<H: Held> Shot<H> {
-    /// Its name.
-    pub fn key(&self) -> Key {
-        (self.frame.run, self.frame.id)
-    }
-
-    /// What every arm said, the last word of each.
-    pub fn results(&self) -> Vec<Arc<Inference>> {
-        let mut all = self.held.results();
-        self.late.iter().for_each(|i| last_word(&mut all, i.clone()));
-        all
-    }
-}
-
-/// Puts `new` in place of what the same arm said before.
-fn last_word(results: &mut Vec<Arc<Inference>>, new: Arc<Inference>) {
-    match results.iter_mut().find(|i| i.arm == new.arm) {
-        Some(old) => *old = new,
-        None => results.push(new),
-    }
-}
-
-#[cfg(test)]
-mod testing {
-    //! A frame that needs no stream.
-
-    use super::*;
-
-    /// A grey frame of 4 × 2 pixels of one value.
-    #[derive(Clone, Debug)]
-    pub struct Flat(pub u8, pub Vec<Arc<Inference>>);
-
-    impl Held for Flat {
-        fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String> {
-            let pixels = [self.0; 8];
-            look(&Image::gray8(&pixels, 4, 2).expect("4 × 2 is 8"));
-            Ok(())
-        }
-
-        fn results(&self) -> Vec<Arc<Inference>> {
-            self.1.clone()
-        }
-    }
-
-    /// A frame of this run with that id, value and outcomes.
-    pub fn shot(id: u64, results: Vec<Arc<Inference>>) -> Shot<Flat> {
-        let mut frame = Frame::new(None);
-        frame.id = id;
-        Shot {
-            frame,
-            pts_ns: Some(id * 40),
-            caps: "video/x-raw".into(),
-            fields: Arc::default(),
-            held: Flat(id as u8, results),
-            late: Vec::new(),
-        }
-    }
-}
+pub use trigger::{Role, Tag, Trigger};
+pub use writer::Writer;

@@ -1,136 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is to be kept of the frames to come: the requests under way, and the tag that each gives to a frame.
+//! Requests for frames still to come, and the tag that each request gives to the next frame.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use crate::trigger::{Role, Tag, Trigger};
 
-/// What asked for a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Somebody called the action.
-    Action,
-    /// The running model found a defect.
-    Ng,
-    /// The two arms differ.
-    Disagreement,
-    /// The stream has drifted.
-    Drift,
-    /// Every n-th frame.
-    Every,
-    /// A score near the threshold.
-    Near,
-    /// The model failed, or had not what it needs.
-    Unjudged,
-    /// A field has such a value.
-    Field,
-    /// Chance: what keeps the next training set from holding only what the last model doubted.
-    Random,
-}
-
-impl Kind {
-    /// All of them, in the order of [`Kind::index`].
-    pub const ALL: [Kind; 9] = [
-        Kind::Action,
-        Kind::Ng,
-        Kind::Disagreement,
-        Kind::Drift,
-        Kind::Every,
-        Kind::Near,
-        Kind::Unjudged,
-        Kind::Field,
-        Kind::Random,
-    ];
-
-    /// The name used in JSON, file names and statistics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Action => "action",
-            Kind::Ng => "ng",
-            Kind::Disagreement => "disagreement",
-            Kind::Drift => "drift",
-            Kind::Every => "every",
-            Kind::Near => "near",
-            Kind::Unjudged => "unjudged",
-            Kind::Field => "field",
-            Kind::Random => "random",
-        }
-    }
-
-    /// Its place in [`Kind::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-}
-
-/// Where a frame stands in the request that kept it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It had gone by before the first frame that was meant.
-    Pre,
-    /// It was meant.
-    Hit,
-    /// It came after the last frame that was meant.
-    Post,
-}
-
-/// Why one frame was kept. A frame may have several.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tag {
-    /// What asked for it.
-    pub trigger: Kind,
-    /// In whose words: the action's reason, the cause of the drift.
-    pub reason: Arc<str>,
-    /// Where it stands in the request.
-    pub role: Role,
-    /// Frames from the first that was meant, which is 0; negative before it.
-    pub offset: i64,
-}
-
-/// A request whose frames are still to come.
+/// A request with frames still to come.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub kind: Kind,
-    pub reason: Arc<str>,
-    /// Frames that are meant, still to come.
-    pub hits: u32,
-    /// Frames after them, still to come.
-    pub post: u32,
-    /// Of the next frame.
-    pub offset: i64,
+pub(crate) struct Pending {
+    pub(crate) trigger: Trigger,
+    pub(crate) reason: Arc<str>,
+    /// Hits still to come.
+    pub(crate) hits: u32,
+    /// Frames after the hits, still to come.
+    pub(crate) post: u32,
+    /// The next frame's distance from the first hit.
+    pub(crate) offset: i64,
 }
 
 /// All requests under way.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pending: Vec<Pending>,
 }
 
 impl Plan {
-    /// Takes on a request. Of the kinds that fire by themselves one is under way at a time: the newest.
-    pub fn add(&mut self, new: Pending) {
-        if new.kind != Kind::Action {
-            self.pending.retain(|p| p.kind != new.kind);
+    /// Adds a request. Of every trigger but the action, only the newest request is under way.
+    pub(crate) fn add(&mut self, new: Pending) {
+        if new.trigger != Trigger::Action {
+            self.pending.retain(|p| p.trigger != new.trigger);
         }
         if new.hits > 0 || new.post > 0 {
             self.pending.push(new);
         }
     }
 
-    /// Requests under way.
-    pub fn len(&self) -> usize {
+    /// Returns the number of requests under way.
+    pub(crate) fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Forgets all requests.
-    pub fn clear(&mut self) {
+    /// Drops all requests.
+    pub(crate) fn clear(&mut self) {
         self.pending.clear();
     }
 
-    /// The next frame is here: adds the tag that each request gives it.
-    pub fn next(&mut self, tags: &mut Vec<Tag>) {
+    /// Adds to `tags` what each request says of the next frame.
+    pub(crate) fn next(&mut self, tags: &mut Vec<Tag>) {
         if self.pending.is_empty() {
             return;
         }
@@ -140,7 +56,7 @@ impl Plan {
                 Role::Hit => p.hits -= 1,
                 _ => p.post -= 1,
             }
-            tags.push(Tag { trigger: p.kind, reason: p.reason.clone(), role, offset: p.offset });
+            tags.push(Tag { trigger: p.trigger, reason: p.reason.clone(), role, offset: p.offset });
             p.offset += 1;
             p.hits > 0 || p.post > 0
         });
@@ -151,8 +67,8 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn pending(kind: Kind, hits: u32, post: u32) -> Pending {
-        Pending { kind, reason: "r".into(), hits, post, offset: 0 }
+    fn pending(trigger: Trigger, hits: u32, post: u32) -> Pending {
+        Pending { trigger, reason: "r".into(), hits, post, offset: 0 }
     }
 
     fn roles(plan: &mut Plan, frames: usize) -> Vec<Vec<(Role, i64)>> {
@@ -168,7 +84,7 @@ mod tests {
     #[test]
     fn hits_come_first_and_then_what_follows_them() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Action, 2, 1));
+        plan.add(pending(Trigger::Action, 2, 1));
         assert_eq!(
             roles(&mut plan, 4),
             vec![vec![(Role::Hit, 0)], vec![(Role::Hit, 1)], vec![(Role::Post, 2)], vec![]]
@@ -176,11 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn a_new_hit_of_the_same_kind_starts_its_post_roll_again() {
+    fn a_new_hit_of_the_same_trigger_starts_its_post_roll_again() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Ng, 1, 2));
+        plan.add(pending(Trigger::Ng, 1, 2));
         roles(&mut plan, 2);
-        plan.add(pending(Kind::Ng, 1, 2));
+        plan.add(pending(Trigger::Ng, 1, 2));
         assert_eq!(plan.len(), 1);
         assert_eq!(
             roles(&mut plan, 4),
@@ -191,13 +107,8 @@ mod tests {
     #[test]
     fn actions_run_beside_each_other() {
         let mut plan = Plan::default();
-        plan.add(pending(Kind::Action, 1, 0));
-        plan.add(pending(Kind::Action, 2, 0));
+        plan.add(pending(Trigger::Action, 1, 0));
+        plan.add(pending(Trigger::Action, 2, 0));
         assert_eq!(roles(&mut plan, 2), vec![vec![(Role::Hit, 0), (Role::Hit, 0)], vec![(Role::Hit, 1)]]);
-    }
-
-    #[test]
-    fn kinds_are_listed_in_the_order_of_their_index() {
-        assert!(Kind::ALL.iter().enumerate().all(|(i, k)| k.index() == i));
     }
 }

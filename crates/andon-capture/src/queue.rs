@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The bounded queue between the thread that the frames pass and the thread that writes.
 //!
-//! Its lock is held for the length of a push or a pop and never across I/O. What does not fit is refused, never waited
-//! for.
+//! Its lock is held for the length of a push or a pop, never across I/O. A push that does not fit is refused; it never
+//! waits.
 
 use std::{
     collections::VecDeque,
@@ -14,68 +14,73 @@ use std::{
 use andon_core::result::Inference;
 use parking_lot::{Condvar, Mutex};
 
-use super::{Key, Look, Quota, Shot, Tag};
+use crate::{
+    encode::Encoder,
+    frame::{FrameKey, StreamFrame},
+    quota::Quota,
+    trigger::Tag,
+};
+
+/// Recent captures whose sidecars can still be amended.
+pub(crate) const RECENT: usize = 256;
 
 /// A frame to write.
 #[derive(Debug)]
-pub struct Job<H> {
-    /// Where to.
-    pub folder: Arc<Path>,
-    /// Name of the element that keeps it.
-    pub element: Arc<str>,
-    /// The frame.
-    pub shot: Shot<H>,
-    /// Why.
-    pub tags: Vec<Tag>,
+pub(crate) struct Job<H> {
+    /// The folder to write to.
+    pub(crate) folder: Arc<Path>,
+    /// The name of the element that captures.
+    pub(crate) element: Arc<str>,
+    pub(crate) frame: StreamFrame<H>,
+    /// Why the frame is captured.
+    pub(crate) tags: Vec<Tag>,
     /// Unique among all captures of this process.
-    pub number: u64,
-    /// How it is written.
-    pub look: Arc<Look>,
-    /// What there is room for.
-    pub quota: Quota,
+    pub(crate) number: u64,
+    pub(crate) encoder: Arc<Encoder>,
+    /// Bits of 64 in which a hit must differ from recent captures; 0 captures all.
+    pub(crate) min_distance: u32,
+    pub(crate) quota: Quota,
 }
 
-/// Something to add to the sidecar of a frame that was queued or written before.
+/// An addition to the sidecar of a frame that was queued or written before.
 #[derive(Clone, Debug)]
-pub struct Amend {
-    /// Which frame.
-    pub key: Key,
-    /// What to add.
-    pub change: Change,
+pub(crate) struct Amendment {
+    pub(crate) key: FrameKey,
+    pub(crate) change: Change,
 }
 
 /// What to add to a sidecar.
 #[derive(Clone, Debug)]
-pub enum Change {
-    /// One more arm's outcome.
+pub(crate) enum Change {
+    /// The result of one more arm.
     Result(Arc<Inference>),
-    /// One more reason to have kept it.
+    /// One more reason for the capture.
     Tag(Tag),
 }
 
-/// One thing for the writer to do.
+/// One task of the writer.
 #[derive(Debug)]
-pub(super) enum Item<H> {
+pub(crate) enum Item<H> {
     Job(Box<Job<H>>),
-    Amend(Amend),
+    Amendment(Amendment),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Takes and gives.
+    /// Takes items and gives them.
     Open,
-    /// Gives what it holds, and takes no more.
+    /// Gives the items left, and takes no more.
     Closing,
-    /// Nobody waits for what it held.
+    /// Has dropped the items left.
     Abandoned,
 }
 
 struct Inner<H> {
     items: VecDeque<Item<H>>,
-    /// Of them, frames.
+    /// How many of the items are frames.
     jobs: usize,
     state: State,
-    /// The writer has a frame in its hands.
+    /// The writer is writing a frame.
     at_work: bool,
     /// The writer's thread is gone.
     finished: bool,
@@ -84,7 +89,7 @@ struct Inner<H> {
 /// A bounded queue for one writer.
 pub struct Queue<H> {
     inner: Mutex<Inner<H>>,
-    /// Something to do, or the state has changed.
+    /// An item has come, or the state has changed.
     ready: Condvar,
     /// The writer's thread is gone.
     gone: Condvar,
@@ -97,15 +102,12 @@ impl<H> Default for Queue<H> {
     }
 }
 
-/// Amendments that may wait at once for each frame that may.
-const AMENDS_PER_JOB: usize = 8;
+/// Amendments that may wait for each frame that may wait.
+const AMENDMENTS_PER_JOB: usize = 8;
 
 impl<H> Queue<H> {
-    /// Queues a frame, unless `most` are waiting already or the queue is closed: then the frame comes back.
-    ///
-    /// # Errors
-    /// The frame, unwritten.
-    pub fn offer(&self, job: Job<H>, most: usize) -> Result<(), Box<Job<H>>> {
+    /// Queues a frame. Returns it if `most` frames wait already, or if the queue is closed.
+    pub(crate) fn offer(&self, job: Job<H>, most: usize) -> Result<(), Box<Job<H>>> {
         let job = Box::new(job);
         let mut inner = self.inner.lock();
         if inner.state != State::Open || inner.jobs >= most {
@@ -118,36 +120,36 @@ impl<H> Queue<H> {
         Ok(())
     }
 
-    /// Queues an amendment; false where far too many wait already or the queue is closed.
-    pub fn amend(&self, amend: Amend, most: usize) -> bool {
+    /// Queues an amendment. Returns false if too many wait already, or if the queue is closed.
+    pub(crate) fn amend(&self, amendment: Amendment, most: usize) -> bool {
         let mut inner = self.inner.lock();
-        if inner.state != State::Open || inner.items.len() - inner.jobs >= most.saturating_mul(AMENDS_PER_JOB) {
+        if inner.state != State::Open || inner.items.len() - inner.jobs >= most.saturating_mul(AMENDMENTS_PER_JOB) {
             return false;
         }
-        inner.items.push_back(Item::Amend(amend));
+        inner.items.push_back(Item::Amendment(amendment));
         drop(inner);
         self.ready.notify_one();
         true
     }
 
-    /// Frames waiting.
+    /// Returns the number of frames waiting.
     pub fn len(&self) -> usize {
         self.inner.lock().jobs
     }
 
-    /// Whether no frame waits.
+    /// Returns whether no frame waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Frames and amendments waiting.
+    /// Returns the number of frames and amendments waiting.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.inner.lock().items.len()
     }
 
-    /// Waits for the next thing to do; none when the queue is closed and empty, or abandoned.
-    pub(super) fn pop(&self) -> Option<Item<H>> {
+    /// Waits for the next item. Returns None once the queue is closed and empty, or abandoned.
+    pub(crate) fn pop(&self) -> Option<Item<H>> {
         let mut inner = self.inner.lock();
         inner.at_work = false;
         loop {
@@ -168,9 +170,9 @@ impl<H> Queue<H> {
         }
     }
 
-    /// Takes no more, and waits until the writer is through with what there is; answers what was given up for lack of
-    /// time: frames that will not be written.
-    pub(super) fn close(&self, within: Duration) -> usize {
+    /// Takes no more items, and waits until the writer has written those left. Returns the number of frames that were not
+    /// written in time and are given up.
+    pub(crate) fn close(&self, within: Duration) -> usize {
         let until = Instant::now() + within;
         let mut inner = self.inner.lock();
         inner.state = State::Closing;
@@ -186,13 +188,13 @@ impl<H> Queue<H> {
         let items = std::mem::take(&mut inner.items);
         drop(inner);
         self.ready.notify_all();
-        // Frames are let go of outside of the lock: that may be work.
+        // Dropping frames may be work: it is done outside of the lock.
         drop(items);
         given_up
     }
 
-    /// The writer's thread is over.
-    pub(super) fn finish(&self) {
+    /// Notes that the writer's thread is gone.
+    pub(crate) fn finish(&self) {
         let mut inner = self.inner.lock();
         inner.finished = true;
         inner.state = State::Abandoned;
@@ -200,8 +202,8 @@ impl<H> Queue<H> {
         self.gone.notify_all();
     }
 
-    /// Whether the writer's thread is over.
-    pub(super) fn is_finished(&self) -> bool {
+    /// Returns whether the writer's thread is gone.
+    pub(crate) fn is_finished(&self) -> bool {
         self.inner.lock().finished
     }
 }
@@ -209,17 +211,18 @@ impl<H> Queue<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Flat, shot};
+    use crate::testing::{Flat, frame};
 
     fn job(id: u64) -> Job<Flat> {
         let folder = Path::new("nowhere").into();
         Job {
             folder,
             element: "s".into(),
-            shot: shot(id, Vec::new()),
+            frame: frame(id, Vec::new()),
             tags: Vec::new(),
             number: id,
-            look: Arc::default(),
+            encoder: Arc::default(),
+            min_distance: 0,
             quota: Quota::default(),
         }
     }
@@ -228,7 +231,7 @@ mod tests {
     fn what_does_not_fit_comes_back_at_once() {
         let queue = Queue::default();
         assert!(queue.offer(job(0), 2).is_ok() && queue.offer(job(1), 2).is_ok());
-        assert_eq!(queue.offer(job(2), 2).unwrap_err().shot.frame.id, 2);
+        assert_eq!(queue.offer(job(2), 2).unwrap_err().frame.identity.id, 2);
         assert!(queue.pop().is_some());
         assert!(queue.offer(job(3), 2).is_ok());
         assert_eq!(queue.len(), 2);
@@ -237,10 +240,10 @@ mod tests {
     #[test]
     fn amendments_are_bounded_too() {
         let queue = Queue::<Flat>::default();
-        let tag = Tag { trigger: crate::Kind::Every, reason: "".into(), role: crate::Role::Hit, offset: 0 };
-        let amend = Amend { key: (uuid::Uuid::nil(), 0), change: Change::Tag(tag) };
+        let tag = Tag { trigger: crate::Trigger::Every, reason: "".into(), role: crate::Role::Hit, offset: 0 };
+        let amend = Amendment { key: (uuid::Uuid::nil(), 0), change: Change::Tag(tag) };
         let taken = (0..100).filter(|_| queue.amend(amend.clone(), 2)).count();
-        assert_eq!(taken, 2 * AMENDS_PER_JOB);
+        assert_eq!(taken, 2 * AMENDMENTS_PER_JOB);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The frames gone by last, bounded in number and in bytes.
+//! The ring of recent frames, bounded in number and in bytes.
 
 use std::collections::VecDeque;
 
-/// The newest items, oldest first. What is over either bound falls off at the old end.
+/// The newest items, oldest first. Items over either bound fall off at the old end.
 #[derive(Debug)]
-pub struct Ring<T> {
+pub(crate) struct Ring<T> {
     items: VecDeque<(usize, T)>,
     bytes: usize,
     most: usize,
@@ -19,21 +19,21 @@ impl<T> Default for Ring<T> {
 }
 
 impl<T> Ring<T> {
-    /// Sets the bounds; what is over them falls off at once.
-    pub fn limit(&mut self, most: usize, most_bytes: usize) {
+    /// Sets the bounds. Items over them fall off at once.
+    pub(crate) fn limit(&mut self, most: usize, most_bytes: usize) {
         if (most, most_bytes) != (self.most, self.most_bytes) {
             (self.most, self.most_bytes) = (most, most_bytes);
             self.trim();
         }
     }
 
-    /// Whether anything can be held at all.
-    pub fn is_off(&self) -> bool {
+    /// Returns whether the bounds let nothing in.
+    pub(crate) fn is_off(&self) -> bool {
         self.most == 0
     }
 
-    /// Adds the newest item, of so many bytes. One that alone is over the bound is not kept.
-    pub fn push(&mut self, bytes: usize, item: T) {
+    /// Adds the newest item, of `bytes` bytes. An item that alone is over the bound is not kept.
+    pub(crate) fn push(&mut self, bytes: usize, item: T) {
         self.items.push_back((bytes, item));
         self.bytes += bytes;
         self.trim();
@@ -46,34 +46,29 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Lets go of everything.
-    pub fn clear(&mut self) {
+    /// Drops all items.
+    pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.bytes = 0;
     }
 
-    /// Items held.
-    pub fn len(&self) -> usize {
+    /// Returns the number of items.
+    pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
+    /// Returns the bytes of all items.
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The item at `index`, 0 being the oldest.
-    pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+    /// Returns the item at `index`; 0 is the oldest.
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         self.items.get_mut(index).map(|(_, item)| item)
     }
 
-    /// Where the newest item that fits is.
-    pub fn rposition(&self, fits: impl Fn(&T) -> bool) -> Option<usize> {
+    /// Returns the index of the newest item that `fits`.
+    pub(crate) fn rposition(&self, fits: impl Fn(&T) -> bool) -> Option<usize> {
         self.items.iter().rposition(|(_, item)| fits(item))
     }
 }
@@ -112,6 +107,6 @@ mod tests {
         ring.limit(2, 1000);
         assert_eq!((held(&mut ring), ring.bytes()), (vec![6, 7], 20));
         ring.limit(0, 1000);
-        assert!(ring.is_empty() && ring.is_off());
+        assert!(ring.len() == 0 && ring.is_off());
     }
 }

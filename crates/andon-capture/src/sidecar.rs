@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is written beside an image: schema `andon.capture/1`; and the names of both files.
+//! The sidecar of an image, schema `andon.capture/1`, and the names of both files.
 
 use std::{
     sync::Arc,
@@ -10,15 +10,17 @@ use andon_core::result::{Fields, Inference, Part};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Change, Held, Job, Key, Kind, Tag, last_word,
-    pixels::{self, Pixels},
+use crate::{
+    frame::{FrameKey, HeldFrame, replace_result},
+    maps::{self, MapImage},
+    queue::{Change, Job},
+    trigger::{Tag, Trigger},
 };
 
-/// The schema name that every sidecar starts with.
+/// The name of the schema, which every sidecar carries.
 pub const CAPTURE_SCHEMA: &str = "andon.capture/1";
 
-/// Longest piece of a reason in a file name.
+/// Longest reason in a file name, in characters.
 const LONGEST_REASON: usize = 32;
 
 /// All that is known of a captured frame.
@@ -26,74 +28,74 @@ const LONGEST_REASON: usize = 32;
 pub struct Sidecar {
     /// Always [`CAPTURE_SCHEMA`].
     pub schema: String,
-    /// The image's file name, in the same folder.
+    /// The file name of the image, in the same folder.
     pub file: String,
-    /// Name of the element that kept it.
+    /// The name of the element that captured the frame.
     pub element: Arc<str>,
     /// The process start that the frame id belongs to.
     pub run: Uuid,
-    /// Unique within the run.
+    /// The frame id, unique within the run.
     pub frame_id: u64,
-    /// The part that the frame shows; none means that it is a part of its own.
+    /// The part that the frame shows. Without one, the frame is a part of its own.
     pub part: Option<Arc<Part>>,
-    /// Presentation time.
+    /// Presentation time, ns.
     pub pts_ns: Option<u64>,
-    /// When the camera took it, UTC.
+    /// When the camera took the frame, UTC, ns.
     pub captured_utc_ns: Option<u64>,
-    /// When the image was written, UTC.
+    /// When the image was written, UTC, ns.
     pub written_utc_ns: u64,
-    /// The caps of the stream that it was taken from.
+    /// The caps of the stream.
     pub caps: Arc<str>,
     /// Width and height, pixels.
     pub size: [u32; 2],
-    /// Why it was kept; at least one.
+    /// Why the frame was captured; at least one reason.
     pub triggers: Vec<Tag>,
-    /// Values of the named fields at this frame.
+    /// The named fields at this frame.
     pub fields: Arc<Fields>,
-    /// The outcome of every arm that is known, those that came late too.
+    /// The result of every arm, late ones included.
     pub results: Vec<Arc<Inference>>,
-    /// Masks and maps of these, as far as they were there when the image was written.
+    /// Masks and maps of the results that were known when the image was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pixels: Vec<Pixels>,
+    pub pixels: Vec<MapImage>,
 }
 
 impl Sidecar {
-    /// What goes beside the image of a job, which is `size` pixels.
-    pub(super) fn new<H: Held>(job: &Job<H>, size: [u32; 2]) -> Self {
-        let shot = &job.shot;
-        let results = shot.results();
+    /// Makes the sidecar of an image of `size` pixels.
+    pub(crate) fn new<H: HeldFrame>(job: &Job<H>, size: [u32; 2]) -> Self {
+        let frame = &job.frame;
+        let results = frame.results();
         Self {
             schema: CAPTURE_SCHEMA.into(),
-            file: format!("{}.{}", stem(job), job.look.extension()),
+            file: format!("{}.{}", stem(job), job.encoder.extension()),
             element: job.element.clone(),
-            run: shot.frame.run,
-            frame_id: shot.frame.id,
-            part: shot.frame.part.clone(),
-            pts_ns: shot.pts_ns,
-            captured_utc_ns: shot.frame.captured_utc_ns,
+            run: frame.identity.run,
+            frame_id: frame.identity.id,
+            part: frame.identity.part.clone(),
+            pts_ns: frame.pts_ns,
+            captured_utc_ns: frame.identity.captured_utc_ns,
             written_utc_ns: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos() as u64),
-            caps: shot.caps.clone(),
+            caps: frame.caps.clone(),
             size,
             triggers: job.tags.clone(),
-            fields: shot.fields.clone(),
-            pixels: pixels::all(&results),
+            fields: frame.fields.clone(),
+            pixels: maps::all(&results),
             results,
         }
     }
 
-    /// The name of the frame.
-    pub fn key(&self) -> Key {
+    /// Returns the name of the frame.
+    pub(crate) fn key(&self) -> FrameKey {
         (self.run, self.frame_id)
     }
 
-    /// Takes in what came later; false where it says nothing new.
-    pub(super) fn amend(&mut self, change: &Change) -> bool {
+    /// Adds a change. Returns false if the sidecar says as much already.
+    pub(crate) fn amend(&mut self, change: &Change) -> bool {
         match change {
             Change::Result(i) => {
                 if self.results.contains(i) {
                     return false;
                 }
-                last_word(&mut self.results, i.clone());
+                replace_result(&mut self.results, i.clone());
             }
             Change::Tag(tag) => {
                 if self.triggers.contains(tag) {
@@ -105,26 +107,26 @@ impl Sidecar {
         true
     }
 
-    /// The file's text.
+    /// Returns the text of the file.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }
 }
 
-/// The common part of both names: run, frame, a number that no other capture of the run has, and the reason in letters
-/// that are safe everywhere. Nothing of it comes from the stream: of the reasons only the action's is let in, which the
-/// application gives.
-pub(super) fn stem<H: Held>(job: &Job<H>) -> String {
+/// Returns the name of both files without extension: run, frame, a number that no other capture of the run has, and the
+/// reason in letters that are safe everywhere. Nothing of the stream gets into a name: of all reasons only the action's
+/// does, which the application gives.
+fn stem<H: HeldFrame>(job: &Job<H>) -> String {
     let reason = match job.tags.first() {
-        Some(tag) if tag.trigger == Kind::Action => safe(&tag.reason),
+        Some(tag) if tag.trigger == Trigger::Action => safe(&tag.reason),
         Some(tag) => tag.trigger.as_str().into(),
         None => safe(""),
     };
-    let (run, id) = job.shot.key();
+    let (run, id) = job.frame.key();
     format!("{}-{id:08}-{:06}-{reason}", run.simple(), job.number)
 }
 
-/// Lower-case letters, digits and single dashes; `capture` where nothing is left.
+/// Reduces a reason to lower-case letters, digits and single dashes; to `capture` if nothing is left.
 fn safe(reason: &str) -> String {
     let mut out = String::new();
     for c in reason.chars() {
@@ -142,11 +144,11 @@ fn safe(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Quota, Role, testing::shot};
+    use crate::{Quota, Role, testing::frame};
     use andon_core::result::{Arm, Verdict};
     use std::path::Path;
 
-    fn tag(trigger: Kind, reason: &str) -> Tag {
+    fn tag(trigger: Trigger, reason: &str) -> Tag {
         Tag { trigger, reason: reason.into(), role: Role::Hit, offset: 0 }
     }
 
@@ -155,10 +157,11 @@ mod tests {
         Job {
             folder,
             element: "s".into(),
-            shot: shot(12, Vec::new()),
+            frame: frame(12, Vec::new()),
             tags: vec![tag],
             number: 3,
-            look: Arc::default(),
+            encoder: Arc::default(),
+            min_distance: 0,
             quota: Quota::default(),
         }
     }
@@ -173,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_stream_says_never_gets_into_a_name() {
-        let name = stem(&job(tag(Kind::Drift, "../lighting")));
+    fn nothing_of_the_stream_gets_into_a_name() {
+        let name = stem(&job(tag(Trigger::Drift, "../lighting")));
         assert!(name.ends_with("-00000012-000003-drift"), "{name}");
     }
 
     #[test]
     fn the_json_keeps_the_published_names() {
-        let json = Sidecar::new(&job(tag(Kind::Action, "look")), [4, 2]).to_json();
+        let json = Sidecar::new(&job(tag(Trigger::Action, "look")), [4, 2]).to_json();
         let v: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(v["schema"], CAPTURE_SCHEMA);
         assert!(v["file"].as_str().unwrap().ends_with("-look.png"));
@@ -192,9 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn a_late_word_replaces_the_arms_first_and_a_repeated_one_changes_nothing() {
-        let mut sidecar = Sidecar::new(&job(tag(Kind::Ng, "")), [4, 2]);
-        let mut i = Inference::new("m".into(), Arm::B, &shot(12, Vec::new()).frame, [4, 2]);
+    fn a_late_result_replaces_the_arms_first_and_a_repeated_one_changes_nothing() {
+        let mut sidecar = Sidecar::new(&job(tag(Trigger::Ng, "")), [4, 2]);
+        let mut i = Inference::new("m".into(), Arm::B, &frame(12, Vec::new()).identity, [4, 2]);
         assert!(sidecar.amend(&Change::Result(Arc::new(i.clone()))));
         assert!(!sidecar.amend(&Change::Result(Arc::new(i.clone()))));
         i.verdict = Verdict::Ng;

@@ -1,152 +1,67 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The thread that encodes and writes, so that no thread with frames on it ever does.
+//! The thread that writes captures: its start and its end.
 
 use std::{
-    collections::VecDeque,
     io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use parking_lot::Mutex;
-
-use super::{
-    Amend, Disk, Error, Held, Job, Kind, Queue, Quota, RECENT, Role, Sidecar, Tag, alike::Alike, disk, queue::Item,
-    quota::Shelf,
+use crate::{
+    disk::Disk,
+    events::{WriterCounters, WriterEvent},
+    frame::HeldFrame,
+    queue::Queue,
+    worker::Worker,
 };
-
-/// What the writer has to say; said on its own thread.
-#[derive(Debug)]
-pub enum Report<'a> {
-    /// An image and its sidecar are there.
-    Written {
-        /// The image.
-        path: &'a Path,
-        /// What is beside it.
-        sidecar: &'a Sidecar,
-    },
-    /// Captures have begun to fail. Said once, until one succeeds again.
-    Failed {
-        /// Why, and what to do.
-        error: &'a Error,
-        /// Where to.
-        folder: &'a Path,
-    },
-    /// The first capture after some that failed is written.
-    Resumed {
-        /// Captures that were lost in between.
-        lost: u64,
-        /// Where to.
-        folder: &'a Path,
-    },
-}
-
-/// What the writer has counted.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Images written.
-    pub written: AtomicU64,
-    /// Sidecars written again, for what came late.
-    pub amended: AtomicU64,
-    /// Frames that were left aside, for they look like captures of late.
-    pub alike: AtomicU64,
-    /// Captures that had to make room.
-    pub evicted: AtomicU64,
-    /// Captures lost because they could not be read, encoded or written.
-    pub failed: AtomicU64,
-    /// Captures given up because the writer was not through in time at the end.
-    pub given_up: AtomicU64,
-    /// Times that captures began to fail.
-    pub episodes: AtomicU64,
-    /// The last failure.
-    pub last: Mutex<Option<Failure>>,
-}
-
-impl Tally {
-    /// Counts from nothing again. A failure that lasts is still known.
-    pub fn reset(&self) {
-        let Self { written, amended, alike, evicted, failed, given_up, episodes, .. } = self;
-        for count in [written, amended, alike, evicted, failed, given_up, episodes] {
-            count.store(0, Relaxed);
-        }
-    }
-}
-
-/// What went wrong last.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Why, and what to do.
-    pub text: String,
-    /// Whether captures still fail.
-    pub lasting: bool,
-}
 
 /// A running writer.
-pub struct Writer<H: Held> {
+pub struct Writer<H: HeldFrame> {
     queue: Arc<Queue<H>>,
-    tally: Arc<Tally>,
+    counters: Arc<WriterCounters>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl<H: Held> Writer<H> {
-    /// Starts the thread, which makes `folder` first, so that a wrong one is told before it is needed.
+impl<H: HeldFrame> Writer<H> {
+    /// Starts the thread. It makes `folder` first, so that a wrong folder is reported before it is needed. `report` is
+    /// called on the writer's thread.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// The system refuses another thread.
     pub fn start(
         disk: impl Disk,
         queue: Arc<Queue<H>>,
-        tally: Arc<Tally>,
+        counters: Arc<WriterCounters>,
         folder: Option<Arc<Path>>,
-        report: impl FnMut(Report<'_>) + Send + 'static,
+        report: impl FnMut(WriterEvent<'_>) + Send + 'static,
     ) -> io::Result<Self> {
-        let mut work = Work {
-            disk,
-            report,
-            tally: tally.clone(),
-            made: None,
-            lost: None,
-            recent: VecDeque::new(),
-            shelf: None,
-            alike: Alike::default(),
-        };
-        let from = queue.clone();
+        let worker = Worker::new(disk, report, counters.clone());
+        let items = queue.clone();
         let thread = thread::Builder::new().name("andon-capture".into()).spawn(move || {
-            let _over = Over(from.clone());
-            if let Some(folder) = folder {
-                let made = work.make(&folder);
-                work.settle(&folder, 0, made);
-            }
-            while let Some(item) = from.pop() {
-                match item {
-                    Item::Job(job) => work.job(*job),
-                    Item::Amend(amend) => work.amend(&amend),
-                }
-            }
+            let _finish = Finish(items.clone());
+            worker.run(&items, folder);
         })?;
-        Ok(Self { queue, tally, thread: Some(thread) })
+        Ok(Self { queue, counters, thread: Some(thread) })
     }
 
-    /// Writes what is queued and ends the thread, or gives up after `within`; answers the captures given up.
+    /// Writes the frames left in the queue and ends the thread, or gives up after `within`. Returns the number of captures
+    /// given up.
     ///
-    /// A thread that hangs in the disk is left to itself, and ends as soon as the disk answers.
+    /// A thread that hangs in the disk is not waited for. It ends as soon as the disk answers.
     pub fn drain(mut self, within: Duration) -> usize {
         let given_up = self.queue.close(within);
-        self.tally.given_up.fetch_add(given_up as u64, Relaxed);
+        self.counters.given_up.fetch_add(given_up as u64, Relaxed);
         if let Some(thread) = self.thread.take().filter(|_| self.queue.is_finished()) {
-            // A panic has been printed by its hook; what it cost is counted as given up.
+            // The panic hook has printed a panic; the captures it cost are counted as given up.
             let _ = thread.join();
         }
         given_up
     }
 }
 
-impl<H: Held> Drop for Writer<H> {
+impl<H: HeldFrame> Drop for Writer<H> {
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.queue.close(Duration::ZERO);
@@ -154,150 +69,12 @@ impl<H: Held> Drop for Writer<H> {
     }
 }
 
-/// Tells the queue that the thread is over, however it ended.
-struct Over<H>(Arc<Queue<H>>);
+/// Tells the queue that the thread has ended, also by a panic.
+struct Finish<H>(Arc<Queue<H>>);
 
-impl<H> Drop for Over<H> {
+impl<H> Drop for Finish<H> {
     fn drop(&mut self) {
         self.0.finish();
-    }
-}
-
-/// Whether a frame may be left aside where it looks like another: what was asked for, chance, and what stands around a hit may
-/// not.
-fn may_be_left(tag: &Tag) -> bool {
-    tag.role == Role::Hit && !matches!(tag.trigger, Kind::Action | Kind::Random)
-}
-
-/// The thread's own state.
-struct Work<D, R> {
-    disk: D,
-    report: R,
-    tally: Arc<Tally>,
-    /// The folder that exists as far as we know. One that vanishes is not made again: it may be an unmounted disk.
-    made: Option<Arc<Path>>,
-    /// Captures lost since they began to fail; none while all is well.
-    lost: Option<u64>,
-    /// The captures written last, which may still be amended.
-    recent: VecDeque<(PathBuf, Sidecar)>,
-    /// What the folder holds, once a limit asks for it.
-    shelf: Option<Shelf>,
-    alike: Alike,
-}
-
-impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
-    fn make(&mut self, folder: &Arc<Path>) -> Result<(), Error> {
-        if self.made.as_ref() != Some(folder) {
-            disk::prepare(&mut self.disk, folder)?;
-            self.made = Some(folder.clone());
-            self.shelf = None;
-        }
-        Ok(())
-    }
-
-    fn job<H: Held>(&mut self, job: Job<H>) {
-        let written = self.write(&job);
-        // The frame is let go of before anybody is told: who listens may take his time.
-        let folder = job.folder.clone();
-        drop(job);
-        match written {
-            Ok(None) => {
-                self.tally.alike.fetch_add(1, Relaxed);
-            }
-            Ok(Some((path, sidecar))) => {
-                self.tally.written.fetch_add(1, Relaxed);
-                self.settle(&folder, 0, Ok(()));
-                (self.report)(Report::Written { path: &path, sidecar: &sidecar });
-                if self.recent.len() == RECENT {
-                    self.recent.pop_front();
-                }
-                self.recent.push_back((path.with_extension("json"), sidecar));
-            }
-            Err(error) => {
-                self.tally.failed.fetch_add(1, Relaxed);
-                self.settle(&folder, 1, Err(error));
-            }
-        }
-    }
-
-    /// Writes a capture; none where it looks like one of late.
-    fn write<H: Held>(&mut self, job: &Job<H>) -> Result<Option<(PathBuf, Sidecar)>, Error> {
-        self.make(&job.folder)?;
-        let mut size = [0; 2];
-        let (mut file, mut hash) = (Err(Error::Unreadable("nothing was shown".into())), None);
-        let Self { alike, .. } = self;
-        let compared = job.look.least_distance > 0 && job.tags.iter().all(may_be_left);
-        let read = job.shot.held.read(&mut |image| {
-            size = [image.width as u32, image.height as u32];
-            hash = compared.then(|| alike.hash(image));
-            if !hash.as_ref().is_some_and(|h| alike.is_known(h, job.look.least_distance)) {
-                file = job.look.encode(image).map(Some).map_err(Error::Encode);
-            } else {
-                file = Ok(None);
-            }
-        });
-        read.map_err(Error::Unreadable)?;
-        let Some(file) = file? else { return Ok(None) };
-        let sidecar = Sidecar::new(job, size);
-        let text = sidecar.to_json();
-        let path = job.folder.join(&sidecar.file);
-        let bytes = (file.len() + text.len()) as u64;
-        self.make_room(job, bytes)?;
-        disk::store(&mut self.disk, (&path, &file), (&path.with_extension("json"), text.as_bytes()))?;
-        if let Some(shelf) = &mut self.shelf {
-            shelf.add(path.clone(), bytes, SystemTime::now());
-        }
-        hash.into_iter().for_each(|hash| self.alike.add(hash));
-        Ok(Some((path, sidecar)))
-    }
-
-    fn make_room<H: Held>(&mut self, job: &Job<H>, bytes: u64) -> Result<(), Error> {
-        if job.quota == Quota::default() {
-            return Ok(());
-        }
-        if self.shelf.is_none() {
-            self.shelf = Some(Shelf::of(&mut self.disk, &job.folder)?);
-        }
-        let Some(shelf) = &mut self.shelf else { return Ok(()) };
-        let gone = shelf.make_room(&mut self.disk, &job.folder, job.quota, bytes, SystemTime::now())?;
-        self.tally.evicted.fetch_add(gone, Relaxed);
-        Ok(())
-    }
-
-    fn amend(&mut self, amend: &Amend) {
-        // What is not found was not written: that has been counted, and reported, already.
-        let Some((path, sidecar)) = self.recent.iter_mut().rfind(|(_, s)| s.key() == amend.key) else { return };
-        if !sidecar.amend(&amend.change) {
-            return;
-        }
-        let outcome = disk::replace(&mut self.disk, path, sidecar.to_json().as_bytes());
-        let folder: Arc<Path> = path.parent().unwrap_or(Path::new(".")).into();
-        if outcome.is_ok() {
-            self.tally.amended.fetch_add(1, Relaxed);
-        }
-        self.settle(&folder, 0, outcome);
-    }
-
-    /// Tells the first failure of several, and the end of them; `cost` is the captures that this one lost.
-    fn settle(&mut self, folder: &Path, cost: u64, outcome: Result<(), Error>) {
-        match outcome {
-            Ok(()) => {
-                let Some(lost) = self.lost.take() else { return };
-                if let Some(last) = &mut *self.tally.last.lock() {
-                    last.lasting = false;
-                }
-                (self.report)(Report::Resumed { lost, folder });
-            }
-            Err(error) => {
-                *self.tally.last.lock() = Some(Failure { text: error.to_string(), lasting: true });
-                let first = self.lost.is_none();
-                *self.lost.get_or_insert(0) += cost;
-                if first {
-                    self.tally.episodes.fetch_add(1, Relaxed);
-                    (self.report)(Report::Failed { error: &error, folder });
-                }
-            }
-        }
     }
 }
 
@@ -305,76 +82,78 @@ impl<D: Disk, R: FnMut(Report<'_>)> Work<D, R> {
 mod tests {
     use super::*;
     use crate::{
-        Change, Folder,
-        testing::{Flat, shot},
+        LocalDisk, Quota, Role, Sidecar, Tag, Trigger,
+        queue::{Amendment, Change, Job},
+        testing::{Flat, frame},
     };
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    /// A disk that takes one breath for each file: it waits until it is given one, and full means it refuses.
+    /// A disk that waits for an answer before each file: true to write it, false to refuse it as a full disk does.
     struct Slow {
-        breaths: Receiver<bool>,
+        answers: Receiver<bool>,
     }
 
     impl Disk for Slow {
         fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.make_folder(folder)
+            LocalDisk.make_folder(folder)
         }
 
         fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-            match self.breaths.recv() {
-                Ok(true) => Folder.write(path, bytes),
+            match self.answers.recv() {
+                Ok(true) => LocalDisk.write(path, bytes),
                 _ => Err(io::ErrorKind::StorageFull.into()),
             }
         }
 
         fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-            Folder.rename(from, to)
+            LocalDisk.rename(from, to)
         }
 
         fn remove(&mut self, path: &Path) -> io::Result<()> {
-            Folder.remove(path)
+            LocalDisk.remove(path)
         }
 
         fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
-            Folder.sync_folder(folder)
+            LocalDisk.sync_folder(folder)
         }
     }
 
     fn tag() -> Tag {
-        Tag { trigger: Kind::Action, reason: "look".into(), role: Role::Hit, offset: 0 }
+        Tag { trigger: Trigger::Action, reason: "look".into(), role: Role::Hit, offset: 0 }
     }
 
     fn job(folder: &Path, id: u64) -> Job<Flat> {
         Job {
             folder: folder.into(),
             element: "s".into(),
-            shot: shot(id, Vec::new()),
+            frame: frame(id, Vec::new()),
             tags: vec![tag()],
             number: id,
-            look: Arc::default(),
+            encoder: Arc::default(),
+            min_distance: 0,
             quota: Quota::default(),
         }
     }
 
-    /// A writer to `folder` on a disk of that kind, and what it reports, as text.
-    fn start(disk: impl Disk) -> (Writer<Flat>, Arc<Queue<Flat>>, Arc<Tally>, Receiver<String>) {
-        let (queue, tally) = (Arc::<Queue<Flat>>::default(), Arc::<Tally>::default());
-        let (say, said) = channel();
-        let report = move |r: Report<'_>| {
-            let text = match r {
-                Report::Written { sidecar, .. } => format!("written {}", sidecar.frame_id),
-                Report::Failed { .. } => "failed".into(),
-                Report::Resumed { lost, .. } => format!("resumed after {lost}"),
+    /// Starts a writer. Returns it with its queue, its counters and its events as text.
+    fn start(disk: impl Disk) -> (Writer<Flat>, Arc<Queue<Flat>>, Arc<WriterCounters>, Receiver<String>) {
+        let (queue, counters) = (Arc::<Queue<Flat>>::default(), Arc::<WriterCounters>::default());
+        let (send, events) = channel();
+        let report = move |event: WriterEvent<'_>| {
+            let text = match event {
+                WriterEvent::Written { sidecar, .. } => format!("written {}", sidecar.frame_id),
+                WriterEvent::Failed { .. } => "failed".into(),
+                WriterEvent::Resumed { lost, .. } => format!("resumed after {lost}"),
             };
-            let _ = say.send(text);
+            let _ = send.send(text);
         };
-        let writer = Writer::start(disk, queue.clone(), tally.clone(), None, report).unwrap();
-        (writer, queue, tally, said)
+        let writer = Writer::start(disk, queue.clone(), counters.clone(), None, report).unwrap();
+        (writer, queue, counters, events)
     }
 
     fn slow() -> (Slow, Sender<bool>) {
-        let (give, breaths) = channel();
-        (Slow { breaths }, give)
+        let (give, answers) = channel();
+        (Slow { answers }, give)
     }
 
     fn images(folder: &Path) -> usize {
@@ -385,43 +164,43 @@ mod tests {
     const AMPLE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn what_is_queued_is_written_before_the_end() {
+    fn queued_frames_are_written_before_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let (writer, queue, tally, _said) = start(Folder);
+        let (writer, queue, counters, _events) = start(LocalDisk);
         (0..10).for_each(|i| assert!(queue.offer(job(folder.path(), i), 10).is_ok()));
         assert_eq!(writer.drain(AMPLE), 0);
-        assert_eq!((images(folder.path()), tally.written.load(Relaxed)), (10, 10));
+        assert_eq!((images(folder.path()), counters.written.load(Relaxed)), (10, 10));
     }
 
     #[test]
     fn a_disk_that_hangs_is_given_up_in_time_and_the_captures_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, give) = slow();
-        let (writer, queue, tally, _said) = start(disk);
+        let (writer, queue, counters, _events) = start(disk);
         (0..4).for_each(|i| assert!(queue.offer(job(folder.path(), i), 10).is_ok()));
         while queue.len() == 4 {
             thread::yield_now();
         }
         assert_eq!(writer.drain(Duration::from_millis(1)), 4, "three that wait and the one it hangs in");
-        assert_eq!(tally.given_up.load(Relaxed), 4);
+        assert_eq!(counters.given_up.load(Relaxed), 4);
         drop(give);
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_captures_resume_by_themselves() {
+    fn a_full_disk_is_reported_once_and_captures_resume_by_themselves() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, give) = slow();
-        let (writer, queue, tally, said) = start(disk);
+        let (writer, queue, counters, events) = start(disk);
         for id in 0..5 {
             assert!(queue.offer(job(folder.path(), id), 10).is_ok());
         }
-        // Three captures find no room in the folder; then one breath for the trial, and two for each capture.
+        // Three captures find no room in the folder; then the probe takes one answer, and each capture two.
         [false, false, false, true, true, true, true, true].iter().for_each(|&b| give.send(b).unwrap());
         assert_eq!(writer.drain(AMPLE), 0);
-        let said: Vec<_> = said.iter().collect();
-        assert_eq!(said, ["failed", "resumed after 3", "written 3", "written 4"]);
-        assert_eq!((tally.failed.load(Relaxed), tally.episodes.load(Relaxed)), (3, 1));
-        let last = tally.last.lock().clone().unwrap();
+        let events: Vec<_> = events.iter().collect();
+        assert_eq!(events, ["failed", "resumed after 3", "written 3", "written 4"]);
+        assert_eq!((counters.failed.load(Relaxed), counters.episodes.load(Relaxed)), (3, 1));
+        let last = counters.last.lock().clone().unwrap();
         assert!(!last.lasting && last.text.contains("free some space"), "{}", last.text);
     }
 
@@ -429,30 +208,30 @@ mod tests {
     fn a_folder_that_vanishes_is_not_made_again_and_resumes_when_it_is_back() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("captures");
-        let (writer, queue, _tally, said) = start(Folder);
+        let (writer, queue, _counters, events) = start(LocalDisk);
         let send = |id| assert!(queue.offer(job(&folder, id), 10).is_ok());
-        let hear = || said.recv_timeout(AMPLE).unwrap();
+        let next = || events.recv_timeout(AMPLE).unwrap();
         send(0);
-        assert_eq!(hear(), "written 0");
+        assert_eq!(next(), "written 0");
         std::fs::remove_dir_all(&folder).unwrap();
         send(1);
-        assert_eq!(hear(), "failed");
+        assert_eq!(next(), "failed");
         assert!(!folder.exists());
         std::fs::create_dir(&folder).unwrap();
         send(2);
-        assert_eq!((hear(), hear()), ("resumed after 1".into(), "written 2".into()));
+        assert_eq!((next(), next()), ("resumed after 1".into(), "written 2".into()));
         assert_eq!(writer.drain(AMPLE), 0);
     }
 
     #[test]
-    fn what_comes_late_is_added_to_the_sidecar() {
+    fn late_additions_are_written_to_the_sidecar() {
         let folder = tempfile::tempdir().unwrap();
-        let (writer, queue, tally, _said) = start(Folder);
+        let (writer, queue, counters, _events) = start(LocalDisk);
         let first = job(folder.path(), 7);
-        let key = first.shot.key();
+        let key = first.frame.key();
         assert!(queue.offer(first, 10).is_ok());
-        let more = Tag { trigger: Kind::Ng, ..tag() };
-        assert!(queue.amend(Amend { key, change: Change::Tag(more) }, 10));
+        let more = Tag { trigger: Trigger::Ng, ..tag() };
+        assert!(queue.amend(Amendment { key, change: Change::Tag(more) }, 10));
         assert_eq!(writer.drain(AMPLE), 0);
         let path = std::fs::read_dir(folder.path())
             .unwrap()
@@ -460,7 +239,7 @@ mod tests {
             .find(|p| p.extension().is_some_and(|e| e == "json"))
             .unwrap();
         let sidecar: Sidecar = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(sidecar.triggers.iter().map(|t| t.trigger).collect::<Vec<_>>(), [Kind::Action, Kind::Ng]);
-        assert_eq!(tally.amended.load(Relaxed), 1);
+        assert_eq!(sidecar.triggers.iter().map(|t| t.trigger).collect::<Vec<_>>(), [Trigger::Action, Trigger::Ng]);
+        assert_eq!(counters.amended.load(Relaxed), 1);
     }
 }

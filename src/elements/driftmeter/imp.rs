@@ -6,7 +6,7 @@ use std::{
     sync::{LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool, mpsc},
 };
 
-use andon_capture::{self as capture};
+use andon_core::files;
 use andon_statistics::{
     meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
     window::Slow,
@@ -21,8 +21,8 @@ use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
 use super::{
+    frames::{Outcome, State},
     settings::*,
-    state::{Outcome, State},
     worker::{Task, Worker},
 };
 use crate::{
@@ -129,7 +129,7 @@ impl DriftMeter {
             gst::warning!(CAT, imp = self, "there is no reference to save yet: it is still being learned");
             return false;
         };
-        match capture::replace_file(Path::new(path), references.to_json().as_bytes()) {
+        match files::replace(Path::new(path), references.to_json().as_bytes()) {
             Ok(()) => true,
             Err(e) => {
                 gst::error!(CAT, imp = self, "{path}: {e}");

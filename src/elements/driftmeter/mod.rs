@@ -117,9 +117,10 @@
 //! the message `andon/drift-report` with the same fields once in that stretch of stream time. From upstream: `andon/arm`,
 //! `andon/part`, `andon/fields`, and `andon/model` by which `modelinfer` announces the model.
 
+mod frames;
 mod imp;
 mod settings;
-mod state;
+
 mod worker;
 
 use gst::prelude::*;

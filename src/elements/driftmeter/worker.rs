@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use andon_capture::{self as capture};
+use andon_core::files;
 use andon_statistics::{calibration::Lesson, meter::Fingerprint};
 use gst::subclass::prelude::*;
 
@@ -101,7 +101,7 @@ impl DriftMeter {
         if snapshot.meters.is_empty() {
             return;
         }
-        let written = capture::replace_file(Path::new(&path), snapshot.to_json().as_bytes());
+        let written = files::replace(Path::new(&path), snapshot.to_json().as_bytes());
         let failed = written.is_err();
         let before = self.keep_failed.swap(failed, Ordering::AcqRel);
         match written {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use andon_capture::Held;
+use andon_capture::{HeldFrame, ReadError};
 use andon_core::{
     image::Image,
     result::{Arm, Inference},
@@ -45,12 +45,11 @@ impl Kept {
     }
 }
 
-impl Held for Kept {
-    fn read(&self, look: &mut dyn FnMut(&Image<'_>)) -> Result<(), String> {
+impl HeldFrame for Kept {
+    fn with_image(&self, read: &mut dyn FnMut(&Image<'_>)) -> Result<(), ReadError> {
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&self.buffer, &self.info)
-            .map_err(|e| format!("its memory cannot be mapped: {e}"))?;
-        let image = video::image(&frame).ok_or("its planes do not fit its caps")?;
-        look(&image);
+            .map_err(|e| ReadError::Unmapped(e.into()))?;
+        read(&video::image(&frame).ok_or(ReadError::Layout)?);
         Ok(())
     }
 

@@ -126,11 +126,23 @@
 //!   abjoin name=j ! framesampler location=captures pre-roll=100 on-disagreement=true auto-pre-roll=5 post-roll=5 ! fakesink
 //! ```
 
+mod events;
+mod frames;
 mod imp;
 mod kept;
+mod messages;
+mod requests;
+mod rules;
 mod settings;
+mod stats;
+
+use std::sync::LazyLock;
 
 use gst::prelude::*;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("framesampler", gst::DebugColorFlags::empty(), Some("Captures frames worth keeping"))
+});
 
 glib::wrapper! {
     /// Keeps the frames worth keeping, also those already gone by.
@@ -140,5 +152,6 @@ glib::wrapper! {
 
 /// Registers the element.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    settings::Format::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "framesampler", gst::Rank::NONE, FrameSampler::static_type())
 }

@@ -8,7 +8,7 @@ mod labelstudio;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use andon_capture::replace_file;
+use andon_core::files;
 use andon_core::result::{Part, PartKey, Verdict};
 use answers::Answers;
 use anyhow::{Context, Result};
@@ -106,7 +106,7 @@ impl Import {
             return Err(misused("nobody has looked at any capture in it".into()).into());
         }
         if let Some(to) = &self.coco {
-            replace_file(to, &text)?;
+            files::replace(to, &text).with_context(|| format!("cannot write {}", to.display()))?;
             println!("{} in {}", counted(read.seen.len() as u64, "corrected image", "corrected images"), to.display());
         }
         if let Some(into) = &self.into {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Masks and maps in a sidecar: too many numbers for JSON, so each is a PNG at the model's resolution, in Base64.
+//! Masks and maps in a sidecar. They are too many numbers for JSON, so that each is a PNG at the model's resolution, in
+//! Base64.
 
 use std::sync::Arc;
 
@@ -7,85 +8,87 @@ use andon_core::result::{Arm, BoxPx, Inference};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-/// What a picture is of.
+use crate::error::NotBase64;
+
+/// What the cells of a map mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum MapKind {
     /// Anomaly scores: 16 bits, 0..65535 for 0..1.
     AnomalyMap,
-    /// Which cells the model calls anomalous: 0 or 255.
+    /// Cells that the model calls anomalous: 0 or 255.
     AnomalyMask,
-    /// Which pixels a detection covers: 0 or 255.
+    /// Pixels that a detection covers: 0 or 255.
     Mask,
-    /// The class of each cell: its index, of 256 and more 255.
+    /// The class of each cell: its index, or 255 from there on.
     Segmentation,
 }
 
-impl What {
-    /// The name used in JSON and file names.
+impl MapKind {
+    /// Returns the name used in JSON and file names.
     pub fn as_str(self) -> &'static str {
         match self {
-            What::AnomalyMap => "anomaly-map",
-            What::AnomalyMask => "anomaly-mask",
-            What::Mask => "mask",
-            What::Segmentation => "segmentation",
+            MapKind::AnomalyMap => "anomaly-map",
+            MapKind::AnomalyMask => "anomaly-mask",
+            MapKind::Mask => "mask",
+            MapKind::Segmentation => "segmentation",
         }
     }
 }
 
-/// A mask or a map of an outcome.
+/// A mask or a map of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pixels {
-    /// Whose.
+pub struct MapImage {
+    /// The arm of the result.
     pub arm: Arm,
-    /// What it is.
-    pub what: What,
-    /// Of a detection, its place in the outcome's list.
+    /// What the cells mean.
+    pub what: MapKind,
+    /// The index of the detection that a mask belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detection: Option<usize>,
-    /// What it covers, in pixels of the frame.
+    /// The area that the cells cover, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: BoxPx,
     /// The file, in Base64.
     png: String,
 }
 
-impl Pixels {
-    /// All of an outcome, as far as it has its values.
-    pub(super) fn of(said: &Inference) -> Vec<Self> {
+impl MapImage {
+    /// Returns all masks and maps of a result that have their values.
+    fn of(result: &Inference) -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |what, detection, region, file: Option<Vec<u8>>| {
             let encoded = file.map(|file| STANDARD.encode(file));
-            all.extend(encoded.map(|png| Self { arm: said.arm, what, detection, region, png }));
+            all.extend(encoded.map(|png| Self { arm: result.arm, what, detection, region, png }));
         };
-        if let Some(map) = said.anomaly.as_ref().and_then(|a| a.map.as_ref()) {
+        if let Some(map) = result.anomaly.as_ref().and_then(|a| a.map.as_ref()) {
             let scores = map.values.iter().flat_map(|v| ((v.clamp(0.0, 1.0) * 65535.0).round() as u16).to_be_bytes());
-            add(What::AnomalyMap, None, map.region, grey([map.width, map.height], png::BitDepth::Sixteen, scores));
+            add(MapKind::AnomalyMap, None, map.region, grey([map.width, map.height], png::BitDepth::Sixteen, scores));
         }
-        let masks = said.anomaly.iter().filter_map(|a| Some((What::AnomalyMask, None, a.mask.as_ref()?)));
-        let of_boxes = said.detections.iter().enumerate();
-        let of_boxes = of_boxes.filter_map(|(i, d)| Some((What::Mask, Some(i), d.mask.as_ref()?)));
+        let masks = result.anomaly.iter().filter_map(|a| Some((MapKind::AnomalyMask, None, a.mask.as_ref()?)));
+        let of_boxes = result.detections.iter().enumerate();
+        let of_boxes = of_boxes.filter_map(|(i, d)| Some((MapKind::Mask, Some(i), d.mask.as_ref()?)));
         for (what, detection, mask) in masks.chain(of_boxes) {
             let cells = mask.values.iter().map(|v| if *v == 0 { 0 } else { 255 });
             add(what, detection, mask.region, grey([mask.width, mask.height], png::BitDepth::Eight, cells));
         }
-        if let Some(map) = &said.segmentation {
+        if let Some(map) = &result.segmentation {
             let classes = map.classes.iter().map(|class| u8::try_from(*class).unwrap_or(u8::MAX));
-            add(What::Segmentation, None, map.region, grey([map.width, map.height], png::BitDepth::Eight, classes));
+            add(MapKind::Segmentation, None, map.region, grey([map.width, map.height], png::BitDepth::Eight, classes));
         }
         all
     }
 
-    /// The PNG file.
+    /// Returns the PNG file.
     ///
     /// # Errors
-    /// Where the sidecar was changed, and holds no Base64.
-    pub fn file(&self) -> Result<Vec<u8>, String> {
-        STANDARD.decode(&self.png).map_err(|e| e.to_string())
+    /// The sidecar was changed, and holds no Base64.
+    pub fn file(&self) -> Result<Vec<u8>, NotBase64> {
+        Ok(STANDARD.decode(&self.png)?)
     }
 }
 
-/// A grey PNG; none where there are not as many values as cells, as of an outcome that came as text.
+/// Encodes a grey PNG. Returns None unless every cell has a value, which a result read from JSON has not.
 fn grey([width, height]: [u32; 2], depth: png::BitDepth, bytes: impl Iterator<Item = u8>) -> Option<Vec<u8>> {
     let bytes: Vec<u8> = bytes.collect();
     let each = if depth == png::BitDepth::Sixteen { 2 } else { 1 };
@@ -102,9 +105,9 @@ fn grey([width, height]: [u32; 2], depth: png::BitDepth, bytes: impl Iterator<It
     Some(file)
 }
 
-/// All masks and maps of all outcomes.
-pub(super) fn all(results: &[Arc<Inference>]) -> Vec<Pixels> {
-    results.iter().flat_map(|said| Pixels::of(said)).collect()
+/// Returns all masks and maps of all results.
+pub(crate) fn all(results: &[Arc<Inference>]) -> Vec<MapImage> {
+    results.iter().flat_map(|result| MapImage::of(result)).collect()
 }
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
         with.mask = Some(mask(&[0, 1, 1, 0]));
         let mut without = with.clone();
         without.mask = Some(mask(&[]));
-        let said = Inference {
+        let result = Inference {
             anomaly: Some(Anomaly {
                 score: 0.5,
                 map: Some(AnomalyMap { width: 3, height: 2, region, values }),
@@ -130,8 +133,8 @@ mod tests {
             detections: vec![without, with],
             ..Inference::new("m".into(), Arm::B, &Frame::new(None), [64, 64])
         };
-        let found = Pixels::of(&said);
-        let read = |p: &Pixels| {
+        let found = MapImage::of(&result);
+        let read = |p: &MapImage| {
             let file = p.file().unwrap();
             let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
             let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -140,7 +143,7 @@ mod tests {
         };
         assert_eq!(
             found.iter().map(|p| (p.what, p.detection)).collect::<Vec<_>>(),
-            [(What::AnomalyMap, None), (What::Mask, Some(1))]
+            [(MapKind::AnomalyMap, None), (MapKind::Mask, Some(1))]
         );
         let scores: Vec<_> = read(&found[0]).as_chunks::<2>().0.iter().map(|b| u16::from_be_bytes(*b)).collect();
         assert_eq!(scores, [0, 32768, 65535, 16384, 65535, 0]);

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What nobody is to see in a capture: polygons that are blackened before anything is written.
+//! The privacy mask: polygons of the frame that are blackened before anything is written.
 
 use std::str::FromStr;
 
+use crate::error::PolicyError;
+
 /// Polygons in shares of the frame, 0..1 from the upper left corner.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Mask {
+pub struct PrivacyMask {
     polygons: Vec<Vec<[f64; 2]>>,
 }
 
-impl FromStr for Mask {
-    type Err = String;
+impl FromStr for PrivacyMask {
+    type Err = PolicyError;
 
-    /// `0,0 0.3,0 0.3,0.2 0,0.2; 0.8,0.8 1,0.8 1,1`: corners separated by spaces, polygons by semicolons.
-    fn from_str(text: &str) -> Result<Self, String> {
+    /// Reads `0,0 0.3,0 0.3,0.2 0,0.2; 0.8,0.8 1,0.8 1,1`: corners separated by spaces, polygons by semicolons.
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
         let corner = |text: &str| {
             let (x, y) = text.split_once(',')?;
             let share = |t: &str| t.parse::<f64>().ok().filter(|v| (0.0..=1.0).contains(v));
@@ -21,26 +23,21 @@ impl FromStr for Mask {
         };
         let polygon = |text: &str| {
             let corners: Option<Vec<_>> = text.split_whitespace().map(corner).collect();
-            corners.filter(|c| c.len() >= 3).ok_or_else(|| {
-                format!(
-                    "mask: '{}' is no polygon; write at least three corners in shares of the frame, as in 0,0 0.3,0 0.3,0.2",
-                    text.trim()
-                )
-            })
+            corners.filter(|c| c.len() >= 3).ok_or_else(|| PolicyError::Polygon(text.trim().into()))
         };
-        let polygons: Result<Vec<_>, _> = text.split(';').filter(|p| !p.trim().is_empty()).map(polygon).collect();
-        Ok(Self { polygons: polygons? })
+        let polygons = text.split(';').filter(|p| !p.trim().is_empty()).map(polygon).collect::<Result<_, _>>()?;
+        Ok(Self { polygons })
     }
 }
 
-impl Mask {
-    /// Whether there is nothing to hide.
-    pub fn is_empty(&self) -> bool {
+impl PrivacyMask {
+    /// Returns whether the mask hides nothing.
+    pub(crate) fn is_empty(&self) -> bool {
         self.polygons.is_empty()
     }
 
-    /// Blackens packed pixels of `bytes` each, `width` in a row, where their middle lies in a polygon (by the even-odd rule).
-    pub fn blacken(&self, pixels: &mut [u8], width: usize, bytes: usize) {
+    /// Blackens packed pixels of `bytes` bytes, `width` in a row, whose middle lies in a polygon by the even-odd rule.
+    pub(crate) fn blacken(&self, pixels: &mut [u8], width: usize, bytes: usize) {
         let height = pixels.len() / (width * bytes).max(1);
         let mut crossings = Vec::new();
         for polygon in &self.polygons {
@@ -70,7 +67,7 @@ mod tests {
 
     fn blackened(mask: &str, width: usize, height: usize) -> Vec<usize> {
         let mut pixels = vec![9; width * height];
-        mask.parse::<Mask>().unwrap().blacken(&mut pixels, width, 1);
+        mask.parse::<PrivacyMask>().unwrap().blacken(&mut pixels, width, 1);
         pixels.iter().enumerate().filter(|(_, p)| **p == 0).map(|(i, _)| i).collect()
     }
 
@@ -85,15 +82,15 @@ mod tests {
     #[test]
     fn every_byte_of_a_pixel_is_hidden() {
         let mut pixels = [7; 12];
-        "0,0 0.5,0 0.5,1 0,1".parse::<Mask>().unwrap().blacken(&mut pixels, 2, 3);
+        "0,0 0.5,0 0.5,1 0,1".parse::<PrivacyMask>().unwrap().blacken(&mut pixels, 2, 3);
         assert_eq!(pixels, [0, 0, 0, 7, 7, 7, 0, 0, 0, 7, 7, 7]);
     }
 
     #[test]
     fn what_is_no_polygon_says_how_to_write_one() {
         for wrong in ["0,0 1,1", "0,0 1,1 2,0", "a,b c,d e,f"] {
-            assert!(wrong.parse::<Mask>().unwrap_err().contains("0,0 0.3,0"), "{wrong}");
+            assert!(wrong.parse::<PrivacyMask>().unwrap_err().to_string().contains("0,0 0.3,0"), "{wrong}");
         }
-        assert!("".parse::<Mask>().unwrap().is_empty());
+        assert!("".parse::<PrivacyMask>().unwrap().is_empty());
     }
 }
