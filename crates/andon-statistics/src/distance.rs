@@ -11,26 +11,6 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     furthest
 }
 
-/// The chance of a D as large or larger where both samples, of `n` and `m` values, come from one distribution: the limit
-/// for long samples, 2 Σ (−1)^{k−1} e^{−2k²x²} with x = D √(nm / (n + m)) (Kolmogorov, Giornale dell'Istituto Italiano
-/// degli Attuari 4, 1933).
-pub fn kolmogorov_p(d: f64, n: usize, m: usize) -> f64 {
-    let [n, m] = [n as f64, m as f64];
-    let x = d * (n * m / (n + m)).sqrt();
-    if x < 1e-2 {
-        return 1.0;
-    }
-    let p = if x < 1.0 {
-        // The same function by its theta series, which converges where the other does not.
-        let term = |k: i32| (-f64::from((2 * k - 1).pow(2)) * std::f64::consts::PI.powi(2) / (8.0 * x * x)).exp();
-        1.0 - std::f64::consts::TAU.sqrt() / x * (1..=20).map(term).sum::<f64>()
-    } else {
-        let term = |k: i32| (1.0 - 2.0 * f64::from((k + 1) % 2)) * (-2.0 * f64::from(k * k) * x * x).exp();
-        2.0 * (1..=20).map(term).sum::<f64>()
-    };
-    p.clamp(0.0, 1.0)
-}
-
 /// The first Wasserstein distance ∫ |F_a − F_b| in the samples' unit (Vallender, Theory of Probability and its
 /// Applications 18, 1974). Both samples sorted, neither empty.
 pub fn wasserstein(a: &[f64], b: &[f64]) -> f64 {

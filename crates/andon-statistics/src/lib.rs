@@ -11,7 +11,7 @@
 //! normal and how long a tick has to be, [`adwin`] whether it changed meanwhile, and [`calibration`] what chance makes of
 //! it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`]; [`constant`] notices a
 //! model that says the same of everything; [`cause`] names what changed; [`meter`] puts them together and keeps the
-//! state. [`page_hinkley`] is the detector's sum against the stream's own mean, for streams without a reference.
+//! state.
 
 pub mod adwin;
 pub mod agreement;
@@ -27,7 +27,6 @@ pub mod histogram;
 pub mod judgement;
 pub mod matching;
 pub mod meter;
-pub mod page_hinkley;
 pub mod pixels;
 pub mod predictions;
 pub mod profile;
