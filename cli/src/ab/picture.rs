@@ -6,7 +6,7 @@ use std::fmt::Write;
 use andon_core::result::{Detection, Inference};
 use andon_statistics::{
     agreement::Why,
-    matching::{Matching, matched},
+    box_pairs::{Matching, matched},
 };
 use anyhow::Result;
 

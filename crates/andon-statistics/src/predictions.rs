@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use andon_core::result::{Inference, Status, Verdict};
 
 use super::{
-    constant::Words,
     embedding::{Place, Watcher},
     features::*,
+    unchanged::Words,
 };
 
 /// Reads outcomes into rows; remembers which class and which field has which place.

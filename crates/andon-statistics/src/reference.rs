@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     adwin::Adwin,
-    constant::Changes,
     embedding::Place,
     features::*,
     predictions::Reader,
     profile::{LEAST_MATCH, NORMAL_MATCH, Profile, ProfileMean},
+    unchanged::Changes,
     window::Slow,
 };
 

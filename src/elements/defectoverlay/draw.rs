@@ -9,7 +9,7 @@
 use std::fmt::Write;
 
 use andon_core::result::{Arm, BoxPx, Inference, Mask, Status, Verdict};
-use andon_statistics::matching::matched;
+use andon_statistics::box_pairs::matched;
 
 use super::{
     canvas::{CELL, Canvas, Rgb},

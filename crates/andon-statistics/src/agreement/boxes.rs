@@ -10,7 +10,7 @@ use std::{
 use andon_core::result::Inference;
 use serde::Serialize;
 
-use crate::matching::{Found, Matcher};
+use crate::box_pairs::{Found, Matcher};
 
 /// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
 const MOST_LABELS: usize = 256;

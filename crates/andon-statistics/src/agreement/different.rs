@@ -16,7 +16,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::boxes::Apart;
-use crate::matching::Matcher;
+use crate::box_pairs::Matcher;
 
 /// In what two models differ on a frame; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

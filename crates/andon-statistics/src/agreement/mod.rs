@@ -30,7 +30,7 @@ pub use self::{
 };
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use super::matching::Matcher;
+use super::box_pairs::Matcher;
 
 /// Parts that [`Recent`] looks back, where nothing else is asked.
 pub const WINDOW_PARTS: usize = 1000;

@@ -6,24 +6,24 @@
 //! |---|---|---|
 //! | labels | see [`judgement`] | 0.9 |
 //! | errors, numbers that are none, p99 over the deadline | see [`guard`]; `abort` | 0.05 |
-//! | b's share of ng too far from a's, and no label tested | `flips.rs`; `abort` | 0.05 |
+//! | b's share of ng too far from a's, and no label tested | `ng_difference.rs`; `abort` | 0.05 |
 //! | b takes no frames any more | `abort` | no test |
 //!
 //! So the chance of any wrong decision, over all looks, is at most alpha. Without labels nothing is ever promoted.
 
-mod flips;
-mod ledger;
+mod ng_difference;
+mod recent_parts;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
-pub use self::ledger::MOST_AHEAD;
+pub use self::recent_parts::MOST_AHEAD;
 use andon_core::result::{Status, Verdict};
 
 use self::{
-    flips::Flips,
-    ledger::{Known, Ledger},
+    ng_difference::Flips,
+    recent_parts::{Known, Ledger},
 };
 use super::{
     agreement::{LonePart, PairedPart},

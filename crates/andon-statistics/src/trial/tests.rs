@@ -218,13 +218,13 @@ fn limits_that_make_no_sense_are_refused() {
 fn memory_is_bounded_however_long_nobody_answers() {
     let mut ledger = Ledger::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
-    for k in 0..ledger::MOST_WANTED + ledger::MOST_OTHERS + 10 {
+    for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
         let known = Known { cell: Some(Cell::OkNg), ticket, tested: None, shown: None };
         ledger.add(format!("w{k}"), known);
         ledger.add(format!("o{k}"), Known { ticket: None, ..known });
         ledger.expect(&format!("x{k}"), Verdict::Ok, "");
     }
-    assert_eq!(ledger.forgotten as usize, ledger::MOST_OTHERS + 10);
+    assert_eq!(ledger.forgotten as usize, recent_parts::MOST_OTHERS + 10);
     assert!(ledger.get("w0").is_none() && ledger.get("o0").is_none());
-    assert!(ledger.get(&format!("w{}", ledger::MOST_WANTED + 100)).is_some());
+    assert!(ledger.get(&format!("w{}", recent_parts::MOST_WANTED + 100)).is_some());
 }
