@@ -18,7 +18,8 @@ use andon_statistics::{
     calibration::Calibrator,
     detector::{Calibration, Detector},
     features::Row,
-    reference::{Learner, Reference},
+    learner::Learner,
+    reference::Reference,
 };
 
 /// Features that are known, as of a line with a detector: the image's, and three of predictions.

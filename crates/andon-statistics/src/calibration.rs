@@ -10,14 +10,13 @@
 //!
 //! It takes a second or two, so it is work for a thread that no frame waits for.
 
-use serde::{Deserialize, Serialize};
-
 use andon_core::random::Random;
 
 use super::{
-    detector::{allowance, scaled_sum, summed},
+    cusum::{allowance, scaled_sum, summed},
     features::*,
-    reference::Normal,
+    normal::Normal,
+    tail::Tail,
     window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
 };
 
@@ -25,42 +24,11 @@ use super::{
 const PAIRS: usize = 2000;
 /// Pairs that are held to one resampled reference.
 const PAIRS_A_REFERENCE: usize = 10;
-/// Share of the values that a tail is fitted to.
-const TAIL: f64 = 0.1;
 /// Scatter of windows over that of blocks above which blocks are too short: χ² of the nine degrees of freedom that ten
 /// windows have exceeds it in one of twenty.
 const MOST_SCATTER: f64 = 1.88;
 /// Share of the features that may exceed it by chance.
 const FEW: f64 = 0.2;
-
-/// The upper tenth of a distribution: P(X > x) = 0.1 e^{−(x − from) / excess}.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tail {
-    /// The 90 % quantile.
-    pub from: f64,
-    /// Mean distance from there of what lies above.
-    pub excess: f64,
-}
-
-impl Tail {
-    /// Of values, not empty; they are sorted.
-    pub fn of(values: &mut [f64]) -> Self {
-        values.sort_unstable_by(f64::total_cmp);
-        let above = &values[((values.len() as f64 * (1.0 - TAIL)) as usize).min(values.len() - 1)..];
-        let from = above[0];
-        Self { from, excess: (above.iter().map(|v| v - from).sum::<f64>() / above.len() as f64).max(1e-6) }
-    }
-
-    /// What is exceeded with this chance.
-    pub fn exceeded(&self, chance: f64) -> f64 {
-        self.from + self.excess * (TAIL / chance).ln().max(0.0)
-    }
-
-    /// Whether its numbers can be used.
-    pub fn sound(&self) -> bool {
-        self.from.is_finite() && self.excess > 0.0
-    }
-}
 
 /// A known feature of the reference.
 struct Known {
@@ -263,7 +231,7 @@ impl Known {
                 greatest = greatest.max(*sum);
             }
         }
-        scaled_sum(greatest, &self.normal)
+        scaled_sum(greatest, self.normal.tail)
     }
 }
 
@@ -306,18 +274,7 @@ fn mean(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{reference::normals, testing};
-
-    #[test]
-    fn an_exponential_tail_is_found_again_and_goes_on_beyond_the_sample() {
-        let mut values: Vec<_> = (0..20_000).map(|i| -(1.0 - (f64::from(i) + 0.5) / 20_000.0).ln() * 3.0).collect();
-        let tail = Tail::of(&mut values);
-        for chance in [0.05, 0.001, 1e-6] {
-            let truth = -3.0 * f64::ln(chance);
-            assert!((tail.exceeded(chance) / truth - 1.0).abs() < 0.01, "{tail:?} {chance}");
-        }
-        assert_eq!(tail.exceeded(0.5), tail.from);
-    }
+    use crate::{normal::normals, testing};
 
     fn calibrator(rho: f64, day: f64) -> Calibrator {
         let mut random = testing::Random::new(3);

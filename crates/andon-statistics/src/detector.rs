@@ -17,15 +17,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cusum::{allowance, scaled_sum, summed, threshold},
     features::*,
-    reference::{Normal, Reference},
+    normal::Normal,
+    reference::Reference,
     window::{Slow, Window, Windows},
 };
 
-/// Allowance, in σ: the CUSUM is quickest for shifts of twice this.
-const K: f64 = 0.25;
-/// Standardised ticks count at most this much, so that no single one alarms.
-const WINSOR: f64 = 6.0;
 /// Smallest effect that is ever large, in σ.
 const LEAST_EFFECT: f64 = 0.5;
 /// Weight of the latest tick in the effect.
@@ -110,7 +108,7 @@ impl Watch {
             value: f64::NAN,
             effect: 0.0,
             score: 0.0,
-            threshold: h / scaled_sum(1.0, &normal),
+            threshold: h / scaled_sum(1.0, normal.tail),
             large,
             window: None,
             taken: false,
@@ -196,22 +194,6 @@ impl Watch {
             _ => self.since[usize::from(self.sums[1] > self.sums[0])],
         }
     }
-}
-
-/// What a standardised tick has to exceed to add to the sum: the mean is known to σ/√n, and an error of two of those must
-/// not add up to an alarm.
-pub(super) fn allowance(ticks: u32) -> f64 {
-    K + 2.0 / f64::from(ticks).sqrt()
-}
-
-/// One side's sum after one more standardised tick.
-pub(super) fn summed(sum: f64, z: f64, k: f64) -> f64 {
-    (sum + z.clamp(-WINSOR, WINSOR) - k).max(0.0)
-}
-
-/// A sum as it would be if the feature's excursions died out as quickly as normal ones.
-pub(super) fn scaled_sum(sum: f64, normal: &Normal) -> f64 {
-    sum * normal.tail.clamp(0.05, 2.0 * K) / (2.0 * K)
 }
 
 /// Watches all features of a reference.
@@ -363,45 +345,6 @@ impl Detector {
         let known = self.watches[feature]?.normal.ticks as usize;
         Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })
     }
-}
-
-/// Ticks that one side of a CUSUM runs on average before it exceeds `h`, where nothing has changed (Siegmund).
-pub fn run_length(h: f64) -> f64 {
-    let x = 2.0 * K * (h + 1.166);
-    (x.exp() - x - 1.0) / (2.0 * K * K)
-}
-
-/// The threshold at which one side runs that many ticks on average.
-pub fn threshold(ticks: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 200.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if run_length(middle) < ticks { low = middle } else { high = middle }
-    }
-    high
-}
-
-/// The smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out. At most 2k,
-/// which is what normal ticks have.
-pub fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
-    let n = standardised.clone().count().max(1) as f64;
-    let one_side = |sign: f64| {
-        let excess = |theta: f64| {
-            let z = standardised.clone().map(|z| (sign * z).clamp(-WINSOR, WINSOR));
-            z.map(|z| (theta * (z - K)).exp()).sum::<f64>() / n - 1.0
-        };
-        if excess(2.0 * K) <= 0.0 {
-            return 2.0 * K;
-        }
-        // Convex, zero at 0 and falling there: one more root, below 2k.
-        let (mut low, mut high) = (0.0, 2.0 * K);
-        for _ in 0..30 {
-            let middle = (low + high) / 2.0;
-            if excess(middle) < 0.0 { low = middle } else { high = middle }
-        }
-        high
-    };
-    one_side(1.0).min(one_side(-1.0))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod agreement;
 pub mod box_pairs;
 pub mod calibration;
 pub mod cause;
+mod cusum;
 pub mod detector;
 pub mod distance;
 pub mod embedding;
@@ -27,11 +28,14 @@ pub mod histogram;
 pub mod judgement;
 pub mod unchanged;
 
+pub mod learner;
 pub mod meter;
+pub mod normal;
 pub mod pixels;
 pub mod predictions;
 pub mod profile;
 pub mod reference;
+mod tail;
 #[cfg(test)]
 mod testing;
 pub mod trial;

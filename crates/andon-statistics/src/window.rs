@@ -13,9 +13,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    calibration::Tail,
     distance::{BINS, Bins, jensen_shannon, kolmogorov_smirnov, psi, wasserstein},
     features::{COUNT, Row},
+    tail::Tail,
 };
 
 /// Distances of a window: Kolmogorov-Smirnov, Wasserstein over σ, Jensen-Shannon, PSI.
@@ -254,7 +254,8 @@ mod tests {
         calibration::Calibrator,
         detector::Detector,
         features::{LUMA, NOISE, SHARPNESS, UNKNOWN},
-        reference::{Learner, Reference},
+        learner::Learner,
+        reference::Reference,
         testing::Random,
     };
 

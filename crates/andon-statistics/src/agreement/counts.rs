@@ -7,8 +7,8 @@ use andon_core::result::{Inference, Status, Verdict};
 use serde::Serialize;
 
 use super::{
-    Each,
     boxes::{Boxes, Labels, Sums},
+    each::Each,
     table::Table,
 };
 use crate::histogram::{Bucket, Histogram};

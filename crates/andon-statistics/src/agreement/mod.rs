@@ -11,6 +11,7 @@
 mod boxes;
 mod counts;
 mod different;
+mod each;
 mod report;
 mod table;
 #[cfg(test)]
@@ -24,7 +25,8 @@ pub use self::{
     boxes::{Boxes, OTHER},
     counts::Latency,
     different::{Different, Said, Why, difference},
-    report::{AB_SCHEMA, Aside, Disagreement, Each, Frames, LonePart, Mode, PairedPart, Report, Seen},
+    each::Each,
+    report::{AB_SCHEMA, Aside, Disagreement, Frames, LonePart, Mode, PairedPart, Report, Seen},
     table::{ArmParts, Scored, Table},
     window::Recent,
 };

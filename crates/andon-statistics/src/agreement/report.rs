@@ -10,27 +10,13 @@ use super::{
     boxes::Boxes,
     counts::Latency,
     different::Different,
+    each::Each,
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
 
 /// The schema name of a serialised [`Report`].
 pub const AB_SCHEMA: &str = "andon.ab/1";
-
-/// Two of a kind: arm a's and arm b's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Each<T> {
-    /// The running model's.
-    pub a: T,
-    /// The candidate's.
-    pub b: T,
-}
-
-impl<T> From<[T; 2]> for Each<T> {
-    fn from([a, b]: [T; 2]) -> Self {
-        Self { a, b }
-    }
-}
 
 /// How the arms were seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -11,9 +11,9 @@ use andon_core::result::{Inference, Verdict};
 use serde::Serialize;
 
 use super::{
-    Each,
     boxes::{Boxes, Labels, Sums},
     counts::{Counted, Counts, Latency},
+    each::Each,
     table::Table,
 };
 

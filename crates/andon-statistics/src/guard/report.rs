@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Baseline, Broken, Limits};
+use super::limits::{Baseline, Broken, Limits};
 
 /// The schema name of a serialised [`Report`].
 pub const PROBATION_SCHEMA: &str = "andon.probation/1";

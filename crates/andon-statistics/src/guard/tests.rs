@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Guards against simulated lines, and against the numbers of tests/oracles/guard.py.
 
-use super::*;
+use andon_core::result::{Status, Verdict};
+
+use super::{change::ChangeTest, rate::RateTest, *};
 use crate::testing::Random;
 
 /// Limits under which each of `guards` may be wrong with the chance 0.05.

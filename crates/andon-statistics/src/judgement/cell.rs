@@ -4,7 +4,7 @@
 use andon_core::result::{Arm, Verdict};
 use serde::Serialize;
 
-use super::Limits;
+use super::limits::Limits;
 
 /// What the arms said of one part, of which a label is one observation.
 ///

@@ -18,8 +18,8 @@
 //! every x falls as t rises. The limit that decides is such an end: bounds and decision never differ.
 
 use super::{
-    ABORT_SHARE, Limits, PROMOTE_SHARE,
     cell::{Design, Outcome, Plan, outcomes},
+    limits::{ABORT_SHARE, Limits, PROMOTE_SHARE},
     mixture::Mixture,
 };
 

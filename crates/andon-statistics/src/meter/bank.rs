@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{calibration::Lesson, reference::Reference, window::Slow},
-    Config, Counts, Fingerprint, Meter, State, Status,
+    Config, Counts, Fingerprint, Meter, Status,
 };
 
 /// Keys that are told apart; frames of more are not measured.
@@ -238,12 +238,5 @@ impl Bank {
         if let Some(meter) = self.meters.get_mut(key) {
             meter.calibrated(slow, of);
         }
-    }
-}
-
-impl Status {
-    /// Whether something is off, or was for a tick.
-    pub fn is_off(&self) -> bool {
-        matches!(self.state, State::Warning | State::Drift)
     }
 }

@@ -2,131 +2,41 @@
 //! The meter: from frames to a state, `learning → ok → warning → drift → ok`, and a named cause.
 
 mod bank;
+mod config;
 mod observations;
 mod report;
 mod running;
 mod snapshot;
+mod status;
 
 use std::sync::Arc;
 
-use andon_core::{
-    image::Image,
-    result::{Inference, Part},
-};
+use andon_core::{image::Image, result::Inference};
 
 use super::{
     calibration::Lesson,
     cause::Cause,
     detector::Calibration,
     features::*,
+    learner::Learner,
     pixels::Extractor,
     profile::{LEAST_MATCH, Locator, Profile},
-    reference::{Learner, Reference, format_name},
+    reference::{Reference, format_name},
     window::Slow,
 };
 
 pub use bank::{Bank, MOST_KEYS, References, SET_SCHEMA, Set};
+pub use config::Config;
+pub use observations::Stamp;
 pub use report::{FeatureReport, Off, Report, SCHEMA};
 pub use snapshot::{Kept, STATE_SCHEMA, Snapshot};
+pub use status::{Counts, State, Status};
 
 use observations::{Grouper, Still};
 use running::Running;
 
 /// Frames that have to differ again before a camera counts as thawed.
 const THAWED: u64 = 3;
-
-/// How things are, best first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    /// The reference is being learned.
-    #[default]
-    Learning,
-    /// As in the reference.
-    Ok,
-    /// Off for one tick: significant and large, but not yet twice running.
-    Warning,
-    /// Off.
-    Drift,
-}
-
-impl State {
-    /// The name in messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Learning => "learning",
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Drift => "drift",
-        }
-    }
-}
-
-/// What the user may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Frames to learn from.
-    pub learn_frames: u32,
-    /// Frames (parts, where parts are told) between false alarms.
-    pub expected_run_length: u64,
-    /// The same as a time, where the reference knows how long an observation takes; 0: not given.
-    pub expected_run_time_ns: u64,
-    /// Every how many rows are read.
-    pub subsample: u32,
-}
-
-impl Config {
-    /// Observations between false alarms.
-    pub fn run_length(&self, reference: &Reference) -> u64 {
-        match reference.observation_ns {
-            Some(ns) if self.expected_run_time_ns > 0 => (self.expected_run_time_ns / ns).max(1),
-            _ => self.expected_run_length,
-        }
-    }
-}
-
-/// A state, why, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// The state.
-    pub state: State,
-    /// The cause; none while all is well.
-    pub cause: Option<Cause>,
-    /// The frame since which it holds.
-    pub since_frame: u64,
-}
-
-impl Status {
-    /// The cause's name; empty while there is none.
-    pub fn cause_str(&self) -> &'static str {
-        self.cause.map_or("", Cause::as_str)
-    }
-}
-
-/// Which frame is measured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stamp<'a> {
-    /// The frame's id.
-    pub frame_id: u64,
-    /// Its presentation time.
-    pub pts_ns: Option<u64>,
-    /// The part it shows; none means it is a part of its own.
-    pub part: Option<&'a Arc<Part>>,
-}
-
-/// What was counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Frames measured.
-    pub measured: u64,
-    /// Frames too small to measure.
-    pub too_small: u64,
-    /// Black frames that were not learned from.
-    pub black_not_learned: u64,
-    /// Ticks judged.
-    pub ticks: u64,
-    /// Times that drift began.
-    pub alarms: u64,
-}
 
 enum Mode {
     /// Nothing has been seen yet.

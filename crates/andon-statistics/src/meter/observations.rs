@@ -10,6 +10,17 @@ use super::super::features::{Row, RowMean};
 /// Frames of one part that are waited for where its views never end.
 const MOST_FRAMES_A_PART: u32 = 32;
 
+/// Which frame is measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamp<'a> {
+    /// The frame's id.
+    pub frame_id: u64,
+    /// Its presentation time.
+    pub pts_ns: Option<u64>,
+    /// The part it shows; none means it is a part of its own.
+    pub part: Option<&'a Arc<Part>>,
+}
+
 /// Frames become observations here: one a part, or one a frame where no parts are told.
 #[derive(Default)]
 pub(super) struct Grouper {

@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use andon_core::result::Inference;
 
-use super::{Config, Counts, Stamp, State, Status};
+use super::{
+    config::Config,
+    observations::Stamp,
+    status::{Counts, State, Status},
+};
 use crate::{
     cause::{self, Cause},
     detector::Detector,
     features::*,
+    normal::{LEAST_TICKS, describe},
     predictions::Reader,
-    reference::{LEAST_TICKS, Reference, describe},
+    reference::Reference,
 };
 
 /// Fewest equal frames in a row that make a frozen camera.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The meter on pictures whose change is known.
 
-use andon_core::result::{Arm, Detection, Frame, ModelId, Verdict};
+use andon_core::result::{Arm, Detection, Frame, ModelId, Part, Verdict};
 
 use super::*;
 use crate::testing::{Canvas, Random};

@@ -3,7 +3,11 @@
 
 use andon_core::result::{Arm, Verdict};
 
-use super::{evidence::Quantity, mixture::Mixture, *};
+use super::{
+    evidence::{Claim, Evidence, Quantity},
+    mixture::Mixture,
+    *,
+};
 use crate::testing::Random;
 
 mod chance;

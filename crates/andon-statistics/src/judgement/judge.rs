@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Takes labels, and decides.
+
+use super::{
+    answers::Answers,
+    cell::{Cell, Design, Plan},
+    evidence::{Claim, Evidence},
+    limits::{Decision, Limits, LimitsError},
+};
+
+/// A part whose label will be tested: to be kept with its id until the label comes, and for corrections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    cell: Cell,
+    /// The design and plan.
+    stratum: usize,
+    /// The block of parts asked about in which it is.
+    block: Option<u64>,
+    /// Resets before it.
+    round: u64,
+}
+
+impl Ticket {
+    /// What the arms said of the part.
+    pub fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    fn outcome(&self, defective: bool) -> usize {
+        2 * self.cell.index() + usize::from(defective)
+    }
+}
+
+/// Takes labels, and judges.
+///
+/// A part whose label is to be tested gets its [`Ticket`] when it is closed and before anybody knows the label: by
+/// [`Judge::ask`] if it was drawn to be proposed to a person, by [`Judge::known`] where the truth comes with every part.
+/// Some 20 KiB, and 16 bytes for every 64 proposals up to 64 KiB; a label takes about a microsecond.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub(super) limits: Limits,
+    pub(super) evidence: Evidence,
+    pub(super) answers: Answers,
+    /// By cell and truth.
+    pub(super) shown: [[u64; 2]; 8],
+    pub(super) undecided: u64,
+    pub(super) design: Design,
+    /// With the evidence as it was then.
+    pub(super) decided: Option<(Decision, Box<Evidence>)>,
+    round: u64,
+}
+
+impl Judge {
+    /// Nothing seen. Errors if the limits make no sense.
+    pub fn new(limits: Limits) -> Result<Self, LimitsError> {
+        limits.check()?;
+        Ok(Self {
+            limits,
+            evidence: Evidence::new(limits),
+            answers: Answers::new(),
+            shown: [[0; 2]; 8],
+            undecided: 0,
+            design: Design::default(),
+            decided: None,
+            round: 0,
+        })
+    }
+
+    /// Begins anew, as for other models or limits. Tickets from before are void.
+    pub fn reset(&mut self, limits: Limits) -> Result<(), LimitsError> {
+        *self = Self { round: self.round + 1, ..Self::new(limits)? };
+        Ok(())
+    }
+
+    /// What was asked for.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A part of this cell, that came to the arms by this design, was drawn by this plan and is now proposed to be
+    /// labelled. None if its label cannot be tested: it is a rollout, the cell is not of the design, such parts are never
+    /// drawn, or there were more than 32 designs and plans.
+    pub fn ask(&mut self, design: Design, plan: Plan, cell: Cell) -> Option<Ticket> {
+        let mut ticket = self.ticket(design, plan, cell)?;
+        ticket.block = Some(self.answers.ask(cell));
+        Some(ticket)
+    }
+
+    /// A part of this cell whose truth is known, as it is of every part. None as for [`Judge::ask`].
+    pub fn known(&mut self, design: Design, cell: Cell) -> Option<Ticket> {
+        self.ticket(design, Plan::ALL, cell)
+    }
+
+    pub(super) fn ticket(&mut self, design: Design, plan: Plan, cell: Cell) -> Option<Ticket> {
+        self.design = design;
+        if !design.holds(cell) || plan.rate(cell) == 0.0 {
+            return None;
+        }
+        let stratum = self.evidence.stratum(design, plan)?;
+        Some(Ticket { cell, stratum, block: None, round: self.round })
+    }
+
+    /// The first label of a part. Answers false, and takes nothing, if its ticket is void.
+    pub fn label(&mut self, ticket: &Ticket, defective: bool) -> bool {
+        if ticket.round != self.round {
+            return false;
+        }
+        if let Some(block) = ticket.block {
+            self.answers.answer(ticket.cell, block);
+        }
+        if self.evidence.add(ticket.stratum, ticket.outcome(defective)) {
+            self.decide();
+        }
+        true
+    }
+
+    /// The part's label was the opposite by mistake, and is this. Answers false if its ticket is void.
+    pub fn correct(&mut self, ticket: &Ticket, defective: bool) -> bool {
+        if ticket.round != self.round {
+            return false;
+        }
+        self.evidence.correct(ticket.stratum, ticket.outcome(!defective), ticket.outcome(defective));
+        self.decide();
+        true
+    }
+
+    /// A label from elsewhere: counted only.
+    pub fn show(&mut self, cell: Cell, defective: bool) {
+        self.shown[cell as usize][usize::from(defective)] += 1;
+    }
+
+    /// A label of a part which an arm did not judge: counted only.
+    pub fn undecided(&mut self) {
+        self.undecided += 1;
+    }
+
+    /// What follows. `promote` and `abort` stay until a reset.
+    pub fn decision(&self) -> Decision {
+        self.decided.as_ref().map_or(Decision::Hold, |(decision, _)| *decision)
+    }
+
+    /// Who labels has chosen by what the arms said: until a reset nothing is decided any more.
+    pub fn is_chosen(&self) -> bool {
+        self.answers.most >= 1.0 / self.limits.alpha
+    }
+
+    fn decide(&mut self) {
+        if self.decided.is_some() || self.is_chosen() || self.design == Design::Rollout {
+            return;
+        }
+        let proves = |claim| self.evidence.proves(claim);
+        let decision = if proves(Claim::EscapesAbove) || proves(Claim::Costs) {
+            Decision::Abort
+        } else if proves(Claim::EscapesBelow) && proves(Claim::Saves) {
+            Decision::Promote
+        } else {
+            return;
+        };
+        self.decided = Some((decision, Box::new(self.evidence.clone())));
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a challenger has to keep to, and the decisions that follow.
+
+use serde::Serialize;
+
+/// The share of alpha of each of the two tests of which both have to hold for `promote`.
+pub const PROMOTE_SHARE: f64 = 0.8;
+/// The share of alpha of each of the two tests of which one is enough for `abort`.
+pub const ABORT_SHARE: f64 = 0.1;
+
+/// What a candidate has to keep to, and what mistakes cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Limits {
+    /// The chance of a wrong decision, ever, between 0 and 1; 0.05.
+    pub alpha: f64,
+    /// So much larger b's share of defective parts let through may be than a's, 0..1; 0.01.
+    pub max_escape_increase: f64,
+    /// What a defective part called ok costs; 10.
+    pub escape_cost: f64,
+    /// What a good part called ng costs; 1.
+    pub overkill_cost: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 }
+    }
+}
+
+/// Limits that make no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum LimitsError {
+    /// No chance.
+    #[error("alpha is {0}, and has to be a chance above 0 and below 1, as 0.05")]
+    Alpha(f64),
+    /// No share.
+    #[error("max-escape-increase is {0}, and has to be a share from 0 to below 1, as 0.01")]
+    MaxEscapeIncrease(f64),
+    /// No costs.
+    #[error("escape-cost is {escape} and overkill-cost {overkill}: neither may be negative or infinite, nor both 0")]
+    Costs {
+        /// What a defective part called ok should cost.
+        escape: f64,
+        /// What a good part called ng should cost.
+        overkill: f64,
+    },
+}
+
+impl Limits {
+    /// Refuses what makes no sense.
+    pub fn check(&self) -> Result<(), LimitsError> {
+        let Self { alpha, max_escape_increase, escape_cost: escape, overkill_cost: overkill } = *self;
+        if !(alpha > 0.0 && alpha < 1.0) {
+            return Err(LimitsError::Alpha(alpha));
+        }
+        if !(0.0..1.0).contains(&max_escape_increase) {
+            return Err(LimitsError::MaxEscapeIncrease(max_escape_increase));
+        }
+        let costs = [escape, overkill];
+        if !costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0) || costs == [0.0, 0.0] {
+            return Err(LimitsError::Costs { escape, overkill });
+        }
+        Ok(())
+    }
+}
+
+/// What follows from the labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// b is better: it may take a's place.
+    Promote,
+    /// Not yet known.
+    #[default]
+    Hold,
+    /// b is worse: out with it.
+    Abort,
+}
+
+impl Decision {
+    /// The name in messages and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Decision::Promote => "promote",
+            Decision::Hold => "hold",
+            Decision::Abort => "abort",
+        }
+    }
+}
