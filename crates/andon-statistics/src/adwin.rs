@@ -15,14 +15,14 @@ const LEAST_SIDE: f64 = 5.0;
 
 /// Consecutive values, summed.
 #[derive(Clone, Copy, Debug, Default)]
-struct Stretch {
+struct Bucket {
     n: f64,
     sum: f64,
     /// Sum of squared departures from their mean.
     squares: f64,
 }
 
-impl Stretch {
+impl Bucket {
     fn mean(self) -> f64 {
         self.sum / self.n
     }
@@ -49,21 +49,21 @@ impl Stretch {
     }
 }
 
-/// The adaptive window. Memory grows with the logarithm of its width.
+/// The adaptive window. CusumState grows with the logarithm of its width.
 #[derive(Clone, Debug)]
 pub struct Adwin {
     delta: f64,
     seen: u64,
-    all: Stretch,
+    all: Bucket,
     /// By size, 1, 2, 4…; each newest last.
-    rows: Vec<VecDeque<Stretch>>,
+    rows: Vec<VecDeque<Bucket>>,
 }
 
 impl Adwin {
     /// With confidence δ, such as 0.002: an upper bound on the chance of a false cut at a look. A look comes every 32
     /// values.
     pub fn new(delta: f64) -> Self {
-        Self { delta, seen: 0, all: Stretch::default(), rows: Vec::new() }
+        Self { delta, seen: 0, all: Bucket::default(), rows: Vec::new() }
     }
 
     /// Values in the window.
@@ -94,7 +94,7 @@ impl Adwin {
     }
 
     fn insert(&mut self, x: f64) {
-        let one = Stretch { n: 1.0, sum: x, squares: 0.0 };
+        let one = Bucket { n: 1.0, sum: x, squares: 0.0 };
         self.all = self.all.joined(one);
         let mut carried = Some(one);
         for i in 0.. {
@@ -105,7 +105,7 @@ impl Adwin {
             let row = &mut self.rows[i];
             row.push_back(stretch);
             if row.len() > MOST_BUCKETS {
-                let oldest = row.drain(..2).reduce(Stretch::joined);
+                let oldest = row.drain(..2).reduce(Bucket::joined);
                 carried = oldest;
             }
         }
@@ -124,7 +124,7 @@ impl Adwin {
 
     /// Whether the window differs between before and after any of its cuts.
     fn cut(&self) -> bool {
-        let (mut before, mut after) = (Stretch::default(), self.all);
+        let (mut before, mut after) = (Bucket::default(), self.all);
         for row in self.rows.iter().rev() {
             for bucket in row {
                 before = before.joined(*bucket);
@@ -138,7 +138,7 @@ impl Adwin {
     }
 
     /// |difference of means| > √(2/m · σ² · ln(2 ln n / δ)) + 2/(3m) · ln(2 ln n / δ), 1/m the sum of the sides' 1/n.
-    fn differ(&self, before: Stretch, after: Stretch) -> bool {
+    fn differ(&self, before: Bucket, after: Bucket) -> bool {
         let log = (2.0 * self.all.n.ln() / self.delta).ln();
         let m = 1.0 / (before.n - LEAST_SIDE + 1.0) + 1.0 / (after.n - LEAST_SIDE + 1.0);
         let epsilon = (2.0 * m * (self.all.squares / self.all.n) * log).sqrt() + 2.0 / 3.0 * log * m;

@@ -14,7 +14,7 @@ pub const SAME_BOX_IOU: f64 = 0.5;
 
 /// Two boxes, one of each arm, that show the same thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
+pub struct BoxPair {
     /// Index into a's detections.
     pub a: usize,
     /// Index into b's detections.
@@ -25,9 +25,9 @@ pub struct Pair {
 
 /// What became of a box.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Found {
+pub(crate) enum BoxMatch {
     /// Both saw it.
-    Both(Pair),
+    Both(BoxPair),
     /// Only a saw it: its index.
     OnlyA(usize),
     /// Only b saw it: its index.
@@ -36,9 +36,9 @@ pub enum Found {
 
 /// What became of all boxes of two arms: every index of either is here once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Matching {
+pub struct BoxPairs {
     /// Seen by both, by a's score, best first.
-    pub both: Vec<Pair>,
+    pub both: Vec<BoxPair>,
     /// Indices into a's detections that only a saw, by score, best first.
     pub a_only: Vec<usize>,
     /// Indices into b's detections that only b saw, by score, best first.
@@ -46,19 +46,19 @@ pub struct Matching {
 }
 
 /// Matches the boxes of both arms on one frame; b's are scaled to the frame as a saw it.
-pub fn matched(a: &Inference, b: &Inference) -> Matching {
-    let mut out = Matching::default();
-    Matcher::default().each(a, b, |found| match found {
-        Found::Both(pair) => out.both.push(pair),
-        Found::OnlyA(i) => out.a_only.push(i),
-        Found::OnlyB(i) => out.b_only.push(i),
+pub fn pair_boxes(a: &Inference, b: &Inference) -> BoxPairs {
+    let mut out = BoxPairs::default();
+    BoxMatcher::default().each(a, b, |found| match found {
+        BoxMatch::Both(pair) => out.both.push(pair),
+        BoxMatch::OnlyA(i) => out.a_only.push(i),
+        BoxMatch::OnlyB(i) => out.b_only.push(i),
     });
     out
 }
 
 /// The same for one frame after another: its lists are empty between two of them, and kept for their memory.
 #[derive(Default)]
-pub struct Matcher {
+pub(crate) struct BoxMatcher {
     ours: Vec<Slot>,
     theirs: Vec<Slot>,
     labels: Vec<Arc<str>>,
@@ -73,9 +73,9 @@ struct Slot {
     taken: bool,
 }
 
-impl Matcher {
+impl BoxMatcher {
     /// Tells what became of every box, once: a's by score, then those that only b saw, by score.
-    pub fn each(&mut self, a: &Inference, b: &Inference, mut tell: impl FnMut(Found)) {
+    pub(crate) fn each(&mut self, a: &Inference, b: &Inference, mut report: impl FnMut(BoxMatch)) {
         let Self { ours, theirs, labels } = self;
         let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
         fill(ours, &a.detections, [1.0; 2], labels);
@@ -89,15 +89,15 @@ impl Matcher {
                     best = Some((iou, their));
                 }
             }
-            tell(match best {
+            report(match best {
                 Some((iou, their)) => {
                     their.taken = true;
-                    Found::Both(Pair { a: our.at, b: their.at, iou })
+                    BoxMatch::Both(BoxPair { a: our.at, b: their.at, iou })
                 }
-                None => Found::OnlyA(our.at),
+                None => BoxMatch::OnlyA(our.at),
             });
         }
-        theirs.drain(..).filter(|t| !t.taken).for_each(|t| tell(Found::OnlyB(t.at)));
+        theirs.drain(..).filter(|t| !t.taken).for_each(|t| report(BoxMatch::OnlyB(t.at)));
     }
 }
 
@@ -137,8 +137,8 @@ mod tests {
         i
     }
 
-    fn of(a: &[(&str, f32, BoxPx)], b: &[(&str, f32, BoxPx)]) -> Matching {
-        matched(&arm(Arm::A, [100, 100], a), &arm(Arm::B, [100, 100], b))
+    fn of(a: &[(&str, f32, BoxPx)], b: &[(&str, f32, BoxPx)]) -> BoxPairs {
+        pair_boxes(&arm(Arm::A, [100, 100], a), &arm(Arm::B, [100, 100], b))
     }
 
     const HERE: BoxPx = [10., 10., 20., 20.];
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn the_frame_may_have_another_size_to_b() {
         let b = arm(Arm::B, [200, 50], &[("open", 0.9, [20., 5., 40., 10.])]);
-        let m = matched(&arm(Arm::A, [100, 100], &[("open", 0.9, HERE)]), &b);
+        let m = pair_boxes(&arm(Arm::A, [100, 100], &[("open", 0.9, HERE)]), &b);
         assert_eq!((m.both.len(), m.a_only.len(), m.b_only.len()), (1, 0, 0));
         assert_eq!(m.both[0].iou, 1.0);
     }

@@ -17,7 +17,7 @@ use super::{
     features::*,
     normal::Normal,
     tail::Tail,
-    window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
+    window::{self, DISTANCES, Distribution, POINTS, SlowNormal, WindowNormal},
 };
 
 /// Pairs of windows in all.
@@ -40,7 +40,7 @@ struct Known {
     /// The ticks that knew it, by size.
     order: Vec<u32>,
     /// The resampled reference: its distribution, mean and spread, in σ.
-    ruler: Ruler,
+    distribution: Distribution,
     mean: f64,
     spread: f64,
     /// Of the CUSUM that runs over all pairs of one resampled reference.
@@ -50,25 +50,25 @@ struct Known {
 }
 
 /// What a reference was learned from: all that its thresholds are worked out of. Cheap to make, for where frames wait.
-pub struct Lesson {
+pub struct Bootstrap {
     ticks: Vec<Row>,
     normals: [Option<Normal>; COUNT],
 }
 
-impl Lesson {
+impl Bootstrap {
     /// Of a reference's ticks; none where they are too few.
-    pub fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
+    pub(crate) fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
         window::window(ticks.len()).map(|_| Self { ticks, normals })
     }
 
     /// Works it out: see [`Calibrator::run`].
-    pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+    pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
         Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)
     }
 }
 
 /// Works the thresholds out.
-pub struct Calibrator {
+pub(crate) struct Calibrator {
     window: usize,
     block: usize,
     ticks: usize,
@@ -84,7 +84,7 @@ pub struct Calibrator {
 
 impl Calibrator {
     /// For the ticks that a reference was learned from; none where they are too few.
-    pub fn new(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Option<Self> {
+    pub(crate) fn new(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Option<Self> {
         let window = window::window(ticks.len())?;
         let known = |(at, normal): (usize, &Option<Normal>)| {
             let normal = (*normal)?;
@@ -94,7 +94,7 @@ impl Calibrator {
             window::known(order.len(), ticks.len()).then(|| Known {
                 at,
                 normal,
-                ruler: Ruler::new(vec![0.0]),
+                distribution: Distribution::new(vec![0.0]),
                 mean: 0.0,
                 spread: 1.0,
                 sums: [0.0; 2],
@@ -118,7 +118,7 @@ impl Calibrator {
     }
 
     /// Works it out; none where `cancelled` says so meanwhile, asked once a pair.
-    pub fn run(mut self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+    pub(crate) fn run(mut self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
         for pair in 0..PAIRS {
             if cancelled() {
                 return None;
@@ -161,8 +161,8 @@ impl Calibrator {
         }
     }
 
-    fn finish(&mut self) -> Slow {
-        let shape = |f: &Known| Shape {
+    fn finish(&mut self) -> SlowNormal {
+        let shape = |f: &Known| WindowNormal {
             points: quantiles(&f.order, |_| 1, &f.ticks).into_iter().map(|v| v as f32).collect(),
             scales: std::array::from_fn(|i| {
                 let mut squares = f.squares[i].clone();
@@ -171,7 +171,7 @@ impl Calibrator {
             }),
         };
         let shapes: Vec<_> = self.features.iter().map(shape).collect();
-        let score = |f: &Known, shape: &Shape, window: usize| {
+        let score = |f: &Known, shape: &WindowNormal, window: usize| {
             let score = |i: usize| (f.squares[i][window] - shape.scales[i][0]) / shape.scales[i][1];
             f64::from((0..DISTANCES).map(score).fold(f32::MIN, f32::max))
         };
@@ -181,7 +181,7 @@ impl Calibrator {
         };
         let mut pairs: Vec<_> = (0..PAIRS).map(both).collect();
         let names = self.features.iter().map(|f| SPECS[f.at].name.to_string());
-        Slow {
+        SlowNormal {
             window: self.window,
             block: self.block,
             pairs: PAIRS,
@@ -205,7 +205,7 @@ impl Known {
         // σ is the spread, widened; both change alike.
         let spread = (squares / (n - 1.0)).sqrt() * self.normal.sigma / self.normal.spread;
         self.spread = if spread.is_finite() { spread.max(0.1) } else { 1.0 };
-        self.ruler = Ruler::new(quantiles(&self.order, |i| counts[i as usize], &self.ticks));
+        self.distribution = Distribution::new(quantiles(&self.order, |i| counts[i as usize], &self.ticks));
     }
 
     /// Holds a window of ticks to the resampled reference.
@@ -214,7 +214,7 @@ impl Known {
         values.extend(window.iter().map(|i| self.ticks[*i as usize]).filter(|v| v.is_finite()));
         let squares = if window::known(values.len(), window.len()) {
             values.sort_unstable_by(f64::total_cmp);
-            window::squares(self.ruler.measure(values))
+            window::squares(self.distribution.measure(values))
         } else {
             [0.0; DISTANCES]
         };
@@ -306,7 +306,7 @@ mod tests {
     fn what_resembles_itself_gets_wider_thresholds() {
         let [independent, day] = [calibrator(0.0, 0.0), calibrator(0.0, 0.7)].map(|c| c.run(|| false).unwrap());
         assert_eq!((independent.window, independent.pairs), (200, PAIRS));
-        let luma = |slow: &Slow| slow.features["luma"].scales[1][1];
+        let luma = |slow: &SlowNormal| slow.features["luma"].scales[1][1];
         assert!(luma(&day) > 3.0 * luma(&independent), "{} {}", luma(&day), luma(&independent));
         assert!(day.cusum.from > 2.0 * independent.cusum.from, "{:?} {:?}", day.cusum, independent.cusum);
     }

@@ -63,7 +63,7 @@ impl Cause {
 
 /// One feature's change.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Change {
+pub(crate) struct Change {
     /// Recent mean less reference, in the feature's unit; 0 where it has not moved.
     pub delta: f64,
     /// Mean of the reference.
@@ -84,7 +84,7 @@ impl Change {
 }
 
 /// The changes of all features; what has not moved counts as not changed.
-pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
+pub(crate) fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
     // An alarm by windows is one as much as an alarm by the sum.
     let evidence = |w: &Watch| (w.score / w.threshold).max(if w.alarms() { 1.0 } else { 0.0 });
     let furthest = watches.iter().flatten().filter(|w| w.moved()).map(evidence).fold(0.0, f64::max);
@@ -99,7 +99,7 @@ pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
 }
 
 /// Names the cause. One thing changed may move many features; the rules ask for the most telling first.
-pub fn name(c: &[Change; COUNT]) -> Cause {
+pub(crate) fn name(c: &[Change; COUNT]) -> Cause {
     let [luma, contrast, sharpness, noise] = [LUMA, CONTRAST, SHARPNESS, NOISE].map(|i| c[i].share());
     let cells = c[GRID..GRID + GRID_CELLS].iter().filter(|c| c.moved()).count();
     let weight = |features: &[usize]| features.iter().map(|i| c[*i].weight).fold(0.0, f64::max);

@@ -22,13 +22,13 @@ pub(super) fn scaled_sum(sum: f64, tail: f64) -> f64 {
 }
 
 /// Ticks that one side of a CUSUM runs on average before it exceeds `h`, where nothing has changed (Siegmund).
-pub fn run_length(h: f64) -> f64 {
+pub(crate) fn run_length(h: f64) -> f64 {
     let x = 2.0 * K * (h + 1.166);
     (x.exp() - x - 1.0) / (2.0 * K * K)
 }
 
 /// The threshold at which one side runs that many ticks on average.
-pub fn threshold(ticks: f64) -> f64 {
+pub(crate) fn threshold(ticks: f64) -> f64 {
     let (mut low, mut high) = (0.0, 200.0);
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
@@ -39,7 +39,7 @@ pub fn threshold(ticks: f64) -> f64 {
 
 /// The smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out. At most 2k,
 /// which is what normal ticks have.
-pub fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
+pub(crate) fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
     let n = standardised.clone().count().max(1) as f64;
     let one_side = |sign: f64| {
         let excess = |theta: f64| {

@@ -8,7 +8,7 @@
 //!
 //! Long series make every difference significant: a feature alarms only when its change is also large.
 //!
-//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`Slow`]), sums and windows
+//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and windows
 //! have half of the budget each, and no sum's threshold is below what the bootstrap found. The end of what a sum has found
 //! is the sum's to tell: windows of that feature count again when one of them was as normal.
 
@@ -21,7 +21,7 @@ use super::{
     features::*,
     normal::Normal,
     reference::Reference,
-    window::{Slow, Window, Windows},
+    window::{SlowNormal, Window, Windows},
 };
 
 /// Smallest effect that is ever large, in σ.
@@ -60,16 +60,16 @@ impl Calibration {
 
 /// What was summed of a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
+pub(crate) struct CusumState {
     /// Up, down.
-    pub sums: [f64; 2],
+    pub(crate) sums: [f64; 2],
     /// How far recent ticks lie from the mean, in σ.
-    pub effect: f64,
+    pub(crate) effect: f64,
 }
 
-impl Memory {
+impl CusumState {
     /// Whether its numbers can be gone on from.
-    pub fn sound(&self) -> bool {
+    pub(crate) fn sound(&self) -> bool {
         self.effect.is_finite() && self.sums.iter().all(|s| s.is_finite() && *s >= 0.0)
     }
 }
@@ -78,19 +78,19 @@ impl Memory {
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     /// What is normal.
-    pub normal: Normal,
+    pub(crate) normal: Normal,
     /// The mean of the latest tick; NaN until one knew it.
-    pub value: f64,
+    pub(crate) value: f64,
     /// How far recent ticks lie from the mean, in σ.
-    pub effect: f64,
+    pub(crate) effect: f64,
     /// The larger of the two sums.
-    pub score: f64,
+    pub(crate) score: f64,
     /// What the sum has to exceed.
-    pub threshold: f64,
+    pub(crate) threshold: f64,
     /// What the effect has to reach.
-    pub large: f64,
+    pub(crate) large: f64,
     /// What the latest window says.
-    pub window: Option<Window>,
+    pub(crate) window: Option<Window>,
     /// The sum has alarmed, and no window has been as normal since.
     taken: bool,
     k: f64,
@@ -147,7 +147,7 @@ impl Watch {
     }
 
     /// More than chance makes of the sum within the run length asked for.
-    pub fn significant(&self) -> bool {
+    pub(crate) fn significant(&self) -> bool {
         self.score > self.threshold
     }
 
@@ -162,29 +162,29 @@ impl Watch {
     }
 
     /// Significant, and large enough to matter: by the sum or by windows.
-    pub fn alarms(&self) -> bool {
+    pub(crate) fn alarms(&self) -> bool {
         self.sum_alarms() || self.window_alarms()
     }
 
     /// Still as far off as it takes to stay in alarm.
-    pub fn stays(&self) -> bool {
+    pub(crate) fn stays(&self) -> bool {
         self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
     /// Large, and clearly more than the scatter of a few ticks: enough to count in naming a cause.
-    pub fn moved(&self) -> bool {
+    pub(crate) fn moved(&self) -> bool {
         let effect = self.effect.abs();
         effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms()
     }
 
     /// Recent mean less normal mean, in the feature's unit.
-    pub fn delta(&self) -> f64 {
+    pub(crate) fn delta(&self) -> f64 {
         let slow = self.window.filter(|_| self.window_alarms() && !self.sum_alarms());
         slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
     }
 
     /// How far off, in what is large.
-    pub fn clarity(&self) -> f64 {
+    pub(crate) fn clarity(&self) -> f64 {
         (self.delta() / self.normal.sigma / self.large).abs()
     }
 
@@ -219,7 +219,7 @@ impl Detector {
 
     fn of(
         normals: &[Option<Normal>; COUNT],
-        slow: Option<&Slow>,
+        slow: Option<&SlowNormal>,
         tick: usize,
         run_length: u64,
         calibration: Calibration,
@@ -242,7 +242,7 @@ impl Detector {
     }
 
     /// Another run length, or a reference whose bootstrap is done; what was summed is kept.
-    pub fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
+    pub(crate) fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         self.calibration = new.calibration;
         for (watch, new) in self.watches.iter_mut().flatten().zip(new.watches.into_iter().flatten()) {
@@ -255,7 +255,7 @@ impl Detector {
     }
 
     /// Another normal for some features, with nothing summed yet; what was summed of the others is kept. Windows begin anew.
-    pub fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
+    pub(crate) fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {
             match (watch, new) {
@@ -267,13 +267,13 @@ impl Detector {
     }
 
     /// What was summed, by feature.
-    pub fn memory(&self) -> BTreeMap<String, Memory> {
+    pub(crate) fn memory(&self) -> BTreeMap<String, CusumState> {
         let named = SPECS.iter().zip(&self.watches).filter_map(|(spec, watch)| Some((spec.name, watch.as_ref()?)));
-        named.map(|(name, w)| (name.to_string(), Memory { sums: w.sums, effect: w.effect })).collect()
+        named.map(|(name, w)| (name.to_string(), CusumState { sums: w.sums, effect: w.effect })).collect()
     }
 
     /// Goes on from what was summed before.
-    pub fn recall(&mut self, memory: &BTreeMap<String, Memory>) {
+    pub(crate) fn recall(&mut self, memory: &BTreeMap<String, CusumState>) {
         for (spec, watch) in SPECS.iter().zip(&mut self.watches) {
             if let (Some(watch), Some(memory)) = (watch, memory.get(spec.name)) {
                 (watch.sums, watch.effect) = (memory.sums, memory.effect);
@@ -325,12 +325,12 @@ impl Detector {
     }
 
     /// Whether any feature stays in alarm.
-    pub fn stays(&self) -> bool {
+    pub(crate) fn stays(&self) -> bool {
         self.watches.iter().flatten().any(Watch::stays)
     }
 
     /// The frame since which the clearest of the alarming features is off.
-    pub fn since(&self) -> Option<u64> {
+    pub(crate) fn since(&self) -> Option<u64> {
         let alarming = self.watches.iter().flatten().filter(|w| w.alarms());
         alarming.max_by(|a, b| a.clarity().total_cmp(&b.clarity())).map(Watch::began)
     }
@@ -341,7 +341,7 @@ impl Detector {
     }
 
     /// How far those of a feature can be trusted, which may have been known in fewer ticks than others.
-    pub fn calibration_of(&self, feature: usize) -> Option<Calibration> {
+    pub(crate) fn calibration_of(&self, feature: usize) -> Option<Calibration> {
         let known = self.watches[feature]?.normal.ticks as usize;
         Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })
     }

@@ -25,18 +25,18 @@ const LONGEST: usize = 4096;
 
 /// Where embeddings lie, as a reference holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub(crate) struct EmbeddingNormal {
     /// Values of an embedding.
-    pub dims: usize,
+    pub(crate) dims: usize,
     /// The kernel's width: the median distance of two embeddings of the reference.
-    pub bandwidth: f32,
+    pub(crate) bandwidth: f32,
     /// Mean of the random features.
-    pub mean: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
 }
 
-impl Place {
+impl EmbeddingNormal {
     /// Whether its numbers can be used.
-    pub fn sound(&self) -> bool {
+    pub(crate) fn sound(&self) -> bool {
         let finite = self.mean.iter().all(|v| v.is_finite());
         (1..=LONGEST).contains(&self.dims) && self.bandwidth > 0.0 && self.mean.len() == FEATURES && finite
     }
@@ -44,7 +44,7 @@ impl Place {
 
 /// Watches embeddings: finds their place first, where it was not given.
 #[derive(Debug, Default)]
-pub struct Watcher {
+pub(crate) struct EmbeddingWatch {
     /// Embeddings until there are enough of them.
     first: Vec<Arc<[f32]>>,
     known: Option<Known>,
@@ -52,7 +52,7 @@ pub struct Watcher {
 
 #[derive(Debug)]
 struct Known {
-    place: Place,
+    place: EmbeddingNormal,
     /// W, a row of `dims` each feature.
     weights: Vec<f32>,
     phases: Vec<f32>,
@@ -61,19 +61,19 @@ struct Known {
     before: Vec<f32>,
 }
 
-impl Watcher {
+impl EmbeddingWatch {
     /// With the place that a reference knows.
-    pub fn new(place: Option<&Place>) -> Self {
+    pub(crate) fn new(place: Option<&EmbeddingNormal>) -> Self {
         Self { first: Vec::new(), known: place.map(|p| Known::new(p.clone())) }
     }
 
     /// The place, once it is known.
-    pub fn place(&self) -> Option<&Place> {
+    pub(crate) fn place(&self) -> Option<&EmbeddingNormal> {
         self.known.as_ref().map(|k| &k.place)
     }
 
     /// A frame's estimate of MMD²; NaN while the place is being learned, and for an embedding that is none.
-    pub fn add(&mut self, embedding: &Arc<[f32]>) -> f64 {
+    pub(crate) fn add(&mut self, embedding: &Arc<[f32]>) -> f64 {
         if embedding.is_empty() || embedding.len() > LONGEST || embedding.iter().any(|v| !v.is_finite()) {
             return f64::NAN;
         }
@@ -92,7 +92,7 @@ impl Watcher {
 }
 
 impl Known {
-    fn new(place: Place) -> Self {
+    fn new(place: EmbeddingNormal) -> Self {
         let mut random = Random(1);
         let width = f64::from(place.bandwidth);
         let weights = (0..FEATURES * place.dims).map(|_| (random.normal() / width) as f32).collect();
@@ -107,7 +107,7 @@ impl Known {
         let mut squares: Vec<_> = pairs.map(square).collect();
         let median = squares.len() / 2;
         let bandwidth = squares.select_nth_unstable_by(median, f32::total_cmp).1.sqrt().max(1e-3);
-        let mut known = Self::new(Place { dims: first[0].len(), bandwidth, mean: vec![0.0; FEATURES] });
+        let mut known = Self::new(EmbeddingNormal { dims: first[0].len(), bandwidth, mean: vec![0.0; FEATURES] });
         let mut sum = vec![0.0; FEATURES];
         for embedding in first {
             known.depart(embedding);
@@ -147,14 +147,14 @@ mod tests {
         (0..32).map(|i| (random.normal() + if i < 4 { shift } else { 0.0 }) as f32).collect()
     }
 
-    fn mean(watcher: &mut Watcher, random: &mut testing::Random, n: usize, shift: f64) -> f64 {
+    fn mean(watcher: &mut EmbeddingWatch, random: &mut testing::Random, n: usize, shift: f64) -> f64 {
         (0..n).map(|_| watcher.add(&embedding(random, shift))).sum::<f64>() / n as f64
     }
 
     #[test]
     fn embeddings_that_move_are_further_away_than_those_that_stay() {
         let mut random = testing::Random::new(5);
-        let mut watcher = Watcher::default();
+        let mut watcher = EmbeddingWatch::default();
         assert!((0..LEARNED).all(|_| watcher.add(&embedding(&mut random, 0.0)).is_nan()));
         let [still, moved, far] = [0.0, 1.5, 4.0].map(|shift| {
             mean(&mut watcher, &mut random, 100, shift);
@@ -163,14 +163,14 @@ mod tests {
         println!("{still} {moved} {far}");
         assert!(still.abs() < 0.03 && moved > still + 0.05 && far > 2.0 * moved, "{still} {moved} {far}");
 
-        let mut again = Watcher::new(watcher.place());
+        let mut again = EmbeddingWatch::new(watcher.place());
         assert!((mean(&mut again, &mut random, 1000, 4.0) / far - 1.0).abs() < 0.1, "the seed is fixed");
     }
 
     #[test]
     fn what_is_no_embedding_of_this_model_is_not_known() {
         let mut random = testing::Random::new(6);
-        let mut watcher = Watcher::default();
+        let mut watcher = EmbeddingWatch::default();
         assert!((0..LEARNED).all(|_| watcher.add(&embedding(&mut random, 0.0)).is_nan()));
         assert!(!watcher.add(&embedding(&mut random, 0.0)).is_nan());
         for none in [vec![], vec![1.0; 31], vec![f32::NAN; 32], vec![0.0; LONGEST + 1]] {

@@ -13,11 +13,11 @@ pub const RELATIVE_ERROR: f64 = 1.0 / FINE as f64;
 
 /// Where a value was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket(u16);
+pub(crate) struct Bucket(u16);
 
 /// Counts of times by bucket, 58 KiB, in the manner of HdrHistogram: below 256 each value has its own bucket.
 #[derive(Clone, Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     counts: Box<[u64]>,
     total: u64,
     most: u64,
@@ -31,7 +31,7 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts one time, and says where.
-    pub fn add(&mut self, value: u64) -> Bucket {
+    pub(crate) fn add(&mut self, value: u64) -> Bucket {
         let bucket = bucket(value);
         self.counts[bucket] += 1;
         self.total += 1;
@@ -40,14 +40,14 @@ impl Histogram {
     }
 
     /// Takes back one time that was counted there.
-    pub fn remove(&mut self, Bucket(bucket): Bucket) {
+    pub(crate) fn remove(&mut self, Bucket(bucket): Bucket) {
         self.counts[usize::from(bucket)] -= 1;
         self.total -= 1;
     }
 
     /// The time that a share of `q`, 0..1, did not exceed (nearest rank): at most [`RELATIVE_ERROR`] above it, never
     /// below.
-    pub fn quantile(&self, q: f64) -> Option<u64> {
+    pub(crate) fn quantile(&self, q: f64) -> Option<u64> {
         let rank = ((self.total as f64 * q).ceil() as u64).max(1);
         let mut below = 0;
         let at = self.counts.iter().position(|count| {
@@ -58,7 +58,7 @@ impl Histogram {
     }
 
     /// The longest that was ever counted.
-    pub fn most(&self) -> Option<u64> {
+    pub(crate) fn most(&self) -> Option<u64> {
         (self.total > 0).then_some(self.most)
     }
 }

@@ -6,8 +6,11 @@ use andon_core::{
     result::Inference,
 };
 
+pub use super::features::Row;
+
 use super::{
     adwin::Adwin,
+    calibration::Bootstrap,
     features::*,
     normal::{LEAST_TICKS, Normal, Normals, blocks, normals},
     predictions::Reader,
@@ -22,15 +25,15 @@ const UNSTEADY: f64 = 0.001;
 #[derive(Debug, Default)]
 pub struct Learner {
     /// Frames that are to be learned from.
-    pub wanted: usize,
+    pub(crate) wanted: usize,
     /// Frames taken in.
     pub frames: usize,
     /// Longest run of equal frames so far.
-    pub longest_still: u64,
+    pub(crate) longest_still: u64,
     /// Width, height and format of its frames.
-    pub of: Option<(usize, usize, Format)>,
+    pub(crate) of: Option<(usize, usize, Format)>,
     /// Reads what the model says.
-    pub reader: Reader,
+    pub(crate) reader: Reader,
     /// Digest of the model that speaks.
     model: String,
     /// Presentation times of the first and the latest frame.
@@ -40,7 +43,7 @@ pub struct Learner {
     /// Sums of correlations with the mean profiles, and how many.
     correlations: [(f64, u32); 2],
     /// The scene's mean edge profiles, once enough frames have gone into them.
-    pub profiles: Option<[Profile; 2]>,
+    pub(crate) profiles: Option<[Profile; 2]>,
 }
 
 impl Learner {
@@ -51,7 +54,7 @@ impl Learner {
     }
 
     /// Writes what a model said into a row. What another one said before is forgotten.
-    pub fn read(&mut self, said: &Inference, row: &mut Row) {
+    pub(crate) fn read(&mut self, said: &Inference, row: &mut Row) {
         let digest = &said.model.digest;
         if !digest.is_empty() && *digest != self.model {
             if !self.model.is_empty() {
@@ -64,7 +67,7 @@ impl Learner {
     }
 
     /// Takes in a frame's presentation time.
-    pub fn add_time(&mut self, pts_ns: Option<u64>) {
+    pub(crate) fn add_time(&mut self, pts_ns: Option<u64>) {
         let Some(now) = pts_ns else { return };
         let (first, latest) = self.span_ns.get_or_insert((now, now));
         // A seek back begins anew.
@@ -75,7 +78,7 @@ impl Learner {
     }
 
     /// Takes in the edge profiles of a frame, until there are enough of them.
-    pub fn add_profiles(&mut self, raw: [&[u32]; 2]) {
+    pub(crate) fn add_profiles(&mut self, raw: [&[u32]; 2]) {
         self.frames += 1;
         if self.profiles.is_some() {
             return;
@@ -90,7 +93,7 @@ impl Learner {
     }
 
     /// Takes in how well a frame's profiles match the mean ones.
-    pub fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
+    pub(crate) fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
         for ((sum, n), c) in self.correlations.iter_mut().zip(correlations) {
             *sum += c.unwrap_or(0.0);
             *n += u32::from(c.is_some());
@@ -103,13 +106,18 @@ impl Learner {
     }
 
     /// Whether enough was seen.
-    pub fn done(&self) -> bool {
+    pub(crate) fn done(&self) -> bool {
         self.frames >= self.wanted && self.observations.len() >= LEAST_TICKS
     }
 
     /// The ticks that a reference with ticks of this length rests on.
-    pub fn ticks(&self, tick: usize) -> Vec<Row> {
+    pub(crate) fn ticks(&self, tick: usize) -> Vec<Row> {
         blocks(&self.observations, tick)
+    }
+
+    /// What is to be worked out of the ticks behind `reference`; none where they are too few.
+    pub fn bootstrap(&self, reference: &Reference) -> Option<Bootstrap> {
+        Bootstrap::new(self.ticks(reference.tick), reference.normals())
     }
 
     /// The reference, without what a [`Calibrator`](super::calibration::Calibrator) adds.
@@ -131,7 +139,7 @@ impl Learner {
             correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
             model: self.model.clone(),
             names: self.reader.names(),
-            words: Some(self.reader.words.seen).filter(|w| w.frames > 0),
+            changes: Some(self.reader.changes.seen).filter(|w| w.frames > 0),
             embedding: self.reader.embedding().cloned(),
             observation_ns: self
                 .span_ns

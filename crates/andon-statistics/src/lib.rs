@@ -13,30 +13,31 @@
 //! model that says the same of everything; [`cause`] names what changed; [`meter`] puts them together and keeps the
 //! state.
 
+#![warn(missing_docs, unreachable_pub)]
+
 pub mod adwin;
 pub mod agreement;
 pub mod box_pairs;
 pub mod calibration;
-pub mod cause;
+mod cause;
 mod cusum;
 pub mod detector;
 pub mod distance;
-pub mod embedding;
-pub mod features;
+mod embedding;
+mod features;
 pub mod guard;
-pub mod histogram;
+mod histogram;
 pub mod judgement;
-pub mod unchanged;
-
 pub mod learner;
 pub mod meter;
-pub mod normal;
-pub mod pixels;
-pub mod predictions;
-pub mod profile;
+mod normal;
+mod pixels;
+mod predictions;
+mod profile;
 pub mod reference;
 mod tail;
 #[cfg(test)]
 mod testing;
 pub mod trial;
-pub mod window;
+mod unchanged;
+mod window;

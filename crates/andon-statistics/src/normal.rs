@@ -8,7 +8,7 @@ use super::{cusum::tail_exponent, features::*};
 /// Correlation of neighbouring ticks that is aimed for.
 const LAG_1: f64 = 0.1;
 /// Fewest ticks that a reference may rest on.
-pub const LEAST_TICKS: usize = 20;
+pub(crate) const LEAST_TICKS: usize = 20;
 /// Fewest ticks that a feature has to be known in.
 const LEAST_KNOWN: usize = 8;
 /// Share of the features that have to reach [`LAG_1`]; the others are taken care of by their σ.
@@ -33,7 +33,7 @@ pub struct Normal {
 
 /// What observations amount to.
 #[derive(Clone, Debug)]
-pub struct Normals {
+pub(crate) struct Normals {
     /// Observations a tick.
     pub tick: usize,
     /// Ticks there were.
@@ -43,7 +43,7 @@ pub struct Normals {
 }
 
 /// Chooses the tick and describes every feature by it.
-pub fn normals(observations: &[Row]) -> Normals {
+pub(crate) fn normals(observations: &[Row]) -> Normals {
     let most = (observations.len() / LEAST_TICKS).max(1);
     // Steps of about √2: 1, 2, 3, 4, 6, 8, 12…
     let candidates = (0..).map(|i| if i % 2 == 0 { 1 << (i / 2) } else { 3 << (i / 2) >> 1 }).skip_while(|m| *m == 0);
@@ -127,7 +127,7 @@ pub(super) mod tests {
     use super::*;
     use crate::testing::Random;
 
-    pub fn ar(rho: f64, n: usize, seed: u64) -> Vec<Row> {
+    pub(crate) fn ar(rho: f64, n: usize, seed: u64) -> Vec<Row> {
         let mut random = Random::new(seed);
         let mut v = 0.0;
         let mut row = || {

@@ -30,7 +30,7 @@ const BLACK_SHARE: f64 = 0.999;
 
 /// What was measured of one frame, the position aside.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The features; position and predictions are not known yet.
     pub row: Row,
     /// Equal for frames of equal content, and practically never else.
@@ -41,7 +41,7 @@ pub struct Measured {
 
 /// Measures frames; keeps its buffers from frame to frame.
 #[derive(Debug)]
-pub struct Extractor {
+pub(crate) struct Extractor {
     /// Every how many rows are read, at least 1.
     subsample: usize,
     /// Luma of three neighbouring rows, of packed colour formats.
@@ -72,7 +72,7 @@ struct Sums {
 
 impl Extractor {
     /// An extractor that reads every `subsample`-th row.
-    pub fn new(subsample: u32) -> Self {
+    pub(crate) fn new(subsample: u32) -> Self {
         Self {
             subsample: subsample.max(1) as usize,
             luma: Default::default(),
@@ -83,12 +83,12 @@ impl Extractor {
     }
 
     /// The edge profiles of the frame measured last: over columns, over rows.
-    pub fn profiles(&self) -> [&[u32]; 2] {
+    pub(crate) fn profiles(&self) -> [&[u32]; 2] {
         [&self.columns, &self.rows]
     }
 
     /// Measures a frame; none where it is smaller than 24×24 pixels, too small to say anything of.
-    pub fn measure(&mut self, image: &Image) -> Option<Measured> {
+    pub(crate) fn measure(&mut self, image: &Image) -> Option<Measured> {
         let (w, h) = (image.width, image.height);
         if w < LEAST_SIZE || h < LEAST_SIZE {
             return None;

@@ -7,48 +7,48 @@ use std::{collections::BTreeMap, sync::Arc};
 use andon_core::result::{Inference, Status, Verdict};
 
 use super::{
-    embedding::{Place, Watcher},
+    embedding::{EmbeddingNormal, EmbeddingWatch},
     features::*,
-    unchanged::Words,
+    unchanged::ChangeWatch,
 };
 
 /// Reads outcomes into rows; remembers which class and which field has which place.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     classes: [Option<Arc<str>>; CLASSES],
     fields: Vec<Arc<str>>,
-    embeddings: Watcher,
+    embeddings: EmbeddingWatch,
     /// Whether it says something else of one frame than of another.
-    pub words: Words,
+    pub(crate) changes: ChangeWatch,
     /// Fields of a name not seen so far get a place.
     open: bool,
 }
 
 impl Reader {
     /// One that gives a place to each field it meets, while there are any.
-    pub fn learning() -> Self {
+    pub(crate) fn learning() -> Self {
         Self { open: true, ..Self::default() }
     }
 
     /// One that reads as a reference was read.
-    pub fn new(names: &BTreeMap<String, String>, embedding: Option<&Place>) -> Self {
+    pub(crate) fn new(names: &BTreeMap<String, String>, embedding: Option<&EmbeddingNormal>) -> Self {
         let named = |i: usize| names.get(SPECS[i].name).map(|n| Arc::from(n.as_str()));
         Self {
             classes: std::array::from_fn(|i| named(CLASS + i)),
             fields: (FIELD..FIELD + FIELDS).map_while(named).collect(),
-            embeddings: Watcher::new(embedding),
-            words: Words::default(),
+            embeddings: EmbeddingWatch::new(embedding),
+            changes: ChangeWatch::default(),
             open: false,
         }
     }
 
     /// No new places from now on.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.open = false;
     }
 
     /// What the feature at a place is of: a class's label, a field's name.
-    pub fn name(&self, feature: usize) -> Option<&Arc<str>> {
+    pub(crate) fn name(&self, feature: usize) -> Option<&Arc<str>> {
         match feature {
             i if (CLASS..CLASS + CLASSES).contains(&i) => self.classes[i - CLASS].as_ref(),
             i if (FIELD..FIELD + FIELDS).contains(&i) => self.fields.get(i - FIELD),
@@ -57,18 +57,18 @@ impl Reader {
     }
 
     /// The names, as a reference keeps them.
-    pub fn names(&self) -> BTreeMap<String, String> {
+    pub(crate) fn names(&self) -> BTreeMap<String, String> {
         let named = |i: usize| Some((SPECS[i].name.to_string(), self.name(i)?.to_string()));
         OF_MODEL.filter_map(named).collect()
     }
 
     /// Where embeddings lie, once it is known.
-    pub fn embedding(&self) -> Option<&Place> {
+    pub(crate) fn embedding(&self) -> Option<&EmbeddingNormal> {
         self.embeddings.place()
     }
 
     /// Writes what the model said into a row. Of a frame that it did not judge, only why, and what it was given.
-    pub fn read(&mut self, said: &Inference, row: &mut Row) {
+    pub(crate) fn read(&mut self, said: &Inference, row: &mut Row) {
         match said.status {
             Status::Ok => row[MISSING] = 0.0,
             Status::MissingField | Status::NonFinite => row[MISSING] = 1.0,
@@ -78,7 +78,7 @@ impl Reader {
         if said.status != Status::Ok {
             return;
         }
-        self.words.add(said);
+        self.changes.add(said);
         if let Some(embedding) = &said.embedding {
             row[EMBEDDING] = self.embeddings.add(embedding);
         }

@@ -16,26 +16,21 @@ const LEAST_SAMPLES: usize = 24;
 /// Furthest shift that is looked for, pixels.
 const REACH: usize = 32;
 /// Below this correlation a frame does not show the scene that is being learned, and a shift means nothing.
-pub const LEAST_MATCH: f64 = 0.4;
+pub(crate) const LEAST_MATCH: f64 = 0.4;
 /// Below this share of the correlation that is normal a shift means nothing either: a camera that has moved sees the
 /// same edges as well as ever, while things that move about before a resting one spoil the match and lend it their own
 /// place.
-pub const NORMAL_MATCH: f64 = 0.9;
+pub(crate) const NORMAL_MATCH: f64 = 0.9;
 
 /// A profile with mean 0 and RMS 256.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Profile(Vec<i16>);
+pub(crate) struct Profile(Vec<i16>);
 
 impl Profile {
     /// The samples.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Normalises `raw` into this profile; answers false, and leaves nothing of use, where `raw` is flat.
@@ -58,14 +53,14 @@ impl Profile {
 
 /// Adds up profiles of the first frames, each with the same weight.
 #[derive(Clone, Debug, Default)]
-pub struct ProfileMean {
+pub(crate) struct ProfileMean {
     sums: Vec<i32>,
     scratch: Profile,
 }
 
 impl ProfileMean {
     /// Takes in one frame's profile; a flat one tells nothing and is left out.
-    pub fn add(&mut self, raw: &[u32]) {
+    pub(crate) fn add(&mut self, raw: &[u32]) {
         if self.scratch.set(raw) {
             self.sums.resize(raw.len(), 0);
             for (sum, v) in self.sums.iter_mut().zip(&self.scratch.0) {
@@ -75,7 +70,7 @@ impl ProfileMean {
     }
 
     /// The mean profile; empty where there was no structure.
-    pub fn finish(&self) -> Profile {
+    pub(crate) fn finish(&self) -> Profile {
         // The mean of the sums is about zero: raised to where they count from zero up.
         let least = self.sums.iter().min().copied().unwrap_or(0);
         let raised: Vec<u32> = self.sums.iter().map(|v| v.abs_diff(least)).collect();
@@ -89,7 +84,7 @@ impl ProfileMean {
 
 /// Where a frame lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Located {
+pub(crate) struct Located {
     /// Pixels towards larger coordinates; none where the scene is not the reference's, or it cannot be told.
     pub shift: Option<f64>,
     /// Correlation at the best shift, −1..1.
@@ -98,7 +93,7 @@ pub struct Located {
 
 /// Slides profiles over a reference; keeps its buffers.
 #[derive(Clone, Debug, Default)]
-pub struct Locator {
+pub(crate) struct Locator {
     scratch: Profile,
     /// Correlation at every place.
     scores: Vec<f64>,
@@ -107,7 +102,7 @@ pub struct Locator {
 impl Locator {
     /// Slides `raw` over `reference`; none where either is flat or they differ in length. Below the correlation `least`
     /// no shift is told.
-    pub fn locate(&mut self, raw: &[u32], reference: &Profile, least: f64) -> Option<Located> {
+    pub(crate) fn locate(&mut self, raw: &[u32], reference: &Profile, least: f64) -> Option<Located> {
         let n = reference.len();
         if raw.len() != n || n < LEAST_SAMPLES || !self.scratch.set(raw) {
             return None;
@@ -236,6 +231,6 @@ mod tests {
     fn a_flat_profile_says_nothing() {
         let reference = learned(&Canvas::board(64, 64));
         assert_eq!(Locator::default().locate(&[5; 64], &reference[0], 0.0), None);
-        assert!(ProfileMean::default().finish().is_empty());
+        assert_eq!(ProfileMean::default().finish().len(), 0);
     }
 }

@@ -13,27 +13,27 @@ use andon_core::image::{Format, Image};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    embedding::Place,
+    embedding::EmbeddingNormal,
     features::*,
     normal::Normal,
     profile::{LEAST_MATCH, NORMAL_MATCH, Profile},
-    unchanged::Changes,
-    window::Slow,
+    unchanged::ChangeRate,
+    window::SlowNormal,
 };
 
 /// The schema of a reference file.
-pub const SCHEMA: &str = "andon.reference/1";
+pub(crate) const SCHEMA: &str = "andon.reference/1";
 /// The learned reference, and its form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
     /// Always [`SCHEMA`].
-    pub schema: String,
+    pub(crate) schema: String,
     /// Width and height that it belongs to, pixels.
     pub frame: [usize; 2],
     /// Pixel format that it belongs to, such as `gray8`.
     pub format: String,
     /// Every how many rows were read.
-    pub subsample: u32,
+    pub(crate) subsample: u32,
     /// Frames learned from.
     pub frames: u64,
     /// Observations a tick.
@@ -41,34 +41,34 @@ pub struct Reference {
     /// Ticks learned from.
     pub ticks: usize,
     /// Longest run of frames of the same content.
-    pub longest_still: u64,
+    pub(crate) longest_still: u64,
     /// By name; what was not known is not there.
     pub features: BTreeMap<String, Normal>,
     /// Edge profiles over columns and over rows.
-    pub profiles: [Profile; 2],
+    pub(crate) profiles: [Profile; 2],
     /// Mean correlation of a frame's profiles with them.
-    pub correlations: [f64; 2],
+    pub(crate) correlations: [f64; 2],
     /// Digest of the model whose predictions these are; empty where none were learned, or whose is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub model: String,
+    pub(crate) model: String,
     /// Of class and field features: the class's label, the field's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub names: BTreeMap<String, String>,
+    pub(crate) names: BTreeMap<String, String>,
     /// How often the model's word changed, where it spoke.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<Changes>,
+    #[serde(default, rename = "words", skip_serializing_if = "Option::is_none")]
+    pub(crate) changes: Option<ChangeRate>,
     /// Where the model's embeddings lie, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub embedding: Option<Place>,
+    pub(crate) embedding: Option<EmbeddingNormal>,
     /// Mean time from observation to observation, where frames had timestamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observation_ns: Option<u64>,
+    pub(crate) observation_ns: Option<u64>,
     /// Features that changed while they were learned, as ADWIN finds: what is normal of them is a mixture.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsteady: Vec<String>,
     /// What chance makes of windows and sums; none where there are too few ticks, or it was not worked out yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slow: Option<Slow>,
+    pub slow: Option<SlowNormal>,
 }
 
 impl Reference {
@@ -80,7 +80,7 @@ impl Reference {
     }
 
     /// What is wrong with its numbers, if anything.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.schema != SCHEMA {
             return Err(format!("its schema is '{}', and this version reads '{SCHEMA}'", self.schema));
         }
@@ -107,23 +107,23 @@ impl Reference {
     }
 
     /// Whether it was learned from frames like this one.
-    pub fn fits(&self, image: &Image) -> bool {
+    pub(crate) fn fits(&self, image: &Image) -> bool {
         self.frame == [image.width, image.height] && self.format == format_name(image.format)
     }
 
     /// Correlations below which a shift means nothing.
-    pub fn least_match(&self) -> [f64; 2] {
+    pub(crate) fn least_match(&self) -> [f64; 2] {
         self.correlations.map(|c| LEAST_MATCH.max(NORMAL_MATCH * c))
     }
 
     /// The features in the order of a row.
-    pub fn normals(&self) -> [Option<Normal>; COUNT] {
+    pub(crate) fn normals(&self) -> [Option<Normal>; COUNT] {
         std::array::from_fn(|i| self.features.get(SPECS[i].name).copied())
     }
 }
 
 /// The name of a format in reference files.
-pub fn format_name(format: Format) -> &'static str {
+pub(crate) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Gray8 => "gray8",
         Format::Rgb => "rgb",

@@ -8,16 +8,16 @@ const TAIL: f64 = 0.1;
 
 /// The upper tenth of a distribution: P(X > x) = 0.1 e^{−(x − from) / excess}.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// The 90 % quantile.
-    pub from: f64,
+    pub(crate) from: f64,
     /// Mean distance from there of what lies above.
-    pub excess: f64,
+    pub(crate) excess: f64,
 }
 
 impl Tail {
     /// Of values, not empty; they are sorted.
-    pub fn of(values: &mut [f64]) -> Self {
+    pub(crate) fn of(values: &mut [f64]) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let above = &values[((values.len() as f64 * (1.0 - TAIL)) as usize).min(values.len() - 1)..];
         let from = above[0];
@@ -25,12 +25,12 @@ impl Tail {
     }
 
     /// What is exceeded with this chance.
-    pub fn exceeded(&self, chance: f64) -> f64 {
+    pub(crate) fn exceeded(&self, chance: f64) -> f64 {
         self.from + self.excess * (TAIL / chance).ln().max(0.0)
     }
 
     /// Whether its numbers can be used.
-    pub fn sound(&self) -> bool {
+    pub(crate) fn sound(&self) -> bool {
         self.from.is_finite() && self.excess > 0.0
     }
 }

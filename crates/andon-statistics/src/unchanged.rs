@@ -8,7 +8,7 @@
 use andon_core::{random::Hash, result::Inference};
 use serde::{Deserialize, Serialize};
 
-/// Fewest equal words in a row that are ever too many.
+/// Fewest equal changes in a row that are ever too many.
 const LEAST: u64 = 30;
 /// Fewest changes from which a chance is estimated; a model that changed its word less often is not watched.
 const LEAST_CHANGES: u64 = 8;
@@ -17,19 +17,19 @@ const SPELLS: u64 = 3;
 
 /// How a model's word changed while it was learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changes {
+pub(crate) struct ChangeRate {
     /// Frames that it judged.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Frames of which it said something else than of the one before.
-    pub changes: u64,
+    pub(crate) changes: u64,
     /// Longest run of frames of which it said the same.
-    pub longest: u64,
+    pub(crate) longest: u64,
 }
 
-impl Changes {
-    /// Equal words in a row that come by chance less than once in so many frames; none where it changes its word too
+impl ChangeRate {
+    /// Equal changes in a row that come by chance less than once in so many frames; none where it changes its word too
     /// rarely to tell.
-    pub fn too_long(&self, frames: f64) -> Option<u64> {
+    pub(crate) fn too_long(&self, frames: f64) -> Option<u64> {
         if self.changes < LEAST_CHANGES {
             return None;
         }
@@ -44,19 +44,19 @@ impl Changes {
 
 /// Watches what a model says.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub(crate) struct ChangeWatch {
     latest: Option<Hash>,
     /// Frames of which it said the same as of the one before, in a row.
-    pub run: u64,
+    pub(crate) run: u64,
     /// The first of them.
-    pub since: u64,
+    pub(crate) since: u64,
     /// So far.
-    pub seen: Changes,
+    pub(crate) seen: ChangeRate,
 }
 
-impl Words {
+impl ChangeWatch {
     /// Takes in what was said of a frame: verdict, scores, classes, boxes, embedding.
-    pub fn add(&mut self, said: &Inference) {
+    pub(crate) fn add(&mut self, said: &Inference) {
         let bits = |v: f32| v.to_bits().to_le_bytes();
         let mut word = Hash::default().with(said.verdict.as_str().as_bytes()).with(&bits(said.score));
         for d in &said.detections {
@@ -84,34 +84,34 @@ mod tests {
     use crate::testing::Random;
     use andon_core::result::{Arm, Frame, Verdict};
 
-    fn say(words: &mut Words, id: u64, ng: bool) {
+    fn say(changes: &mut ChangeWatch, id: u64, ng: bool) {
         let frame = Frame { id, ..Frame::new(None) };
         let mut said = Inference::new("m".into(), Arm::A, &frame, [8, 8]);
         said.verdict = if ng { Verdict::Ng } else { Verdict::Ok };
-        words.add(&said);
+        changes.add(&said);
     }
 
     #[test]
     fn a_quiet_line_is_told_from_a_dead_model() {
         for rate in [0.02, 0.1, 0.5] {
             let mut random = Random::new(4);
-            let mut words = Words::default();
-            (0..2000).for_each(|id| say(&mut words, id, random.uniform() < rate));
-            let most = words.seen.too_long(500_000.0).unwrap();
+            let mut changes = ChangeWatch::default();
+            (0..2000).for_each(|id| say(&mut changes, id, random.uniform() < rate));
+            let most = changes.seen.too_long(500_000.0).unwrap();
             let mut longest = 0;
             (0..100_000).for_each(|id| {
-                say(&mut words, id, random.uniform() < rate);
-                longest = longest.max(words.run);
+                say(&mut changes, id, random.uniform() < rate);
+                longest = longest.max(changes.run);
             });
-            println!("{rate}: {most} equal words are too many, {longest} came");
+            println!("{rate}: {most} equal changes are too many, {longest} came");
             assert!(longest < most && most < (60.0 / rate) as u64 + LEAST, "{rate}: {longest} {most}");
         }
     }
 
     #[test]
     fn a_model_that_seldom_changes_its_word_is_not_watched() {
-        let mut words = Words::default();
-        (0..500).for_each(|id| say(&mut words, id, id % 200 == 7));
-        assert_eq!((words.seen.changes, words.seen.too_long(1e6)), (6, None));
+        let mut changes = ChangeWatch::default();
+        (0..500).for_each(|id| say(&mut changes, id, id % 200 == 7));
+        assert_eq!((changes.seen.changes, changes.seen.too_long(1e6)), (6, None));
     }
 }

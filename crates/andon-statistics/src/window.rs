@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Slow change: windows of ticks held to the reference's distribution by four distances.
+//! SlowNormal change: windows of ticks held to the reference's distribution by four distances.
 //!
 //! A CUSUM sums what departs from the mean; a window also sees a distribution that widens, splits or leans. Windows do
 //! not overlap. In every window each feature gets the Kolmogorov-Smirnov D, the Wasserstein distance over σ, the
@@ -19,11 +19,11 @@ use super::{
 };
 
 /// Distances of a window: Kolmogorov-Smirnov, Wasserstein over σ, Jensen-Shannon, PSI.
-pub const DISTANCES: usize = 4;
+pub(crate) const DISTANCES: usize = 4;
 /// What each of them has to reach to be large.
 const LARGE: f64 = 0.1;
 /// Points that stand for a reference's distribution: ten a tenth.
-pub const POINTS: usize = 100;
+pub(crate) const POINTS: usize = 100;
 /// Smallest scatter of a square that is told from none, for features that never moved.
 const LEAST_SCATTER: f32 = 1e-4;
 /// Shortest and longest windows, ticks.
@@ -33,41 +33,41 @@ const WINDOWS: usize = 10;
 
 /// Ticks a window for a reference of as many ticks; none where that is too short to know a distribution: of a reference of
 /// a hundred ticks, windows cry wolf.
-pub fn window(ticks: usize) -> Option<usize> {
+pub(crate) fn window(ticks: usize) -> Option<usize> {
     let [least, most] = WINDOW;
     (ticks >= least * WINDOWS).then(|| (ticks / WINDOWS).min(most))
 }
 
 /// One feature's distribution where nothing changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Shape {
+pub(crate) struct WindowNormal {
     /// Quantiles at (i + ½)/100 of the ticks, less their mean, in σ.
-    pub points: Vec<f32>,
+    pub(crate) points: Vec<f32>,
     /// Median of each distance's square, and how far above it 95 % of them lie.
-    pub scales: [[f32; 2]; DISTANCES],
+    pub(crate) scales: [[f32; 2]; DISTANCES],
 }
 
 /// What a reference knows of windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slow {
+pub struct SlowNormal {
     /// Ticks a window.
-    pub window: usize,
+    pub(crate) window: usize,
     /// Ticks that the bootstrap kept together.
     pub block: usize,
     /// Pairs of windows bootstrapped.
     pub pairs: usize,
     /// Of pairs of windows: the greatest score of any feature that both of them reach.
-    pub windows: Tail,
+    pub(crate) windows: Tail,
     /// Of as many ticks: the greatest sum of any feature's CUSUM, over its analytic threshold's scale.
-    pub cusum: Tail,
+    pub(crate) cusum: Tail,
     /// By name.
-    pub features: std::collections::BTreeMap<String, Shape>,
+    pub(crate) features: std::collections::BTreeMap<String, WindowNormal>,
 }
 
-impl Slow {
+impl SlowNormal {
     /// Whether all its numbers can be used.
-    pub fn sound(&self) -> bool {
-        let shape = |s: &Shape| {
+    pub(crate) fn sound(&self) -> bool {
+        let shape = |s: &WindowNormal| {
             let sorted = s.points.windows(2).all(|p| p[0] <= p[1]);
             s.points.len() == POINTS && sorted && s.scales.iter().all(|[m, s]| m.is_finite() && *s > 0.0)
         };
@@ -77,21 +77,21 @@ impl Slow {
 
 /// A distribution to hold windows to.
 #[derive(Clone, Debug)]
-pub struct Ruler {
+pub(crate) struct Distribution {
     points: Vec<f64>,
     bins: Bins,
     counts: [u32; BINS],
 }
 
-impl Ruler {
+impl Distribution {
     /// Of sorted points, not empty.
-    pub fn new(points: Vec<f64>) -> Self {
+    pub(crate) fn new(points: Vec<f64>) -> Self {
         let bins = Bins::of(&points);
         Self { counts: bins.count(&points), bins, points }
     }
 
     /// The distances of a sorted window that is not empty, in the order of [`DISTANCES`].
-    pub fn measure(&self, window: &[f64]) -> [f64; DISTANCES] {
+    pub(crate) fn measure(&self, window: &[f64]) -> [f64; DISTANCES] {
         let counts = self.bins.count(window);
         [
             kolmogorov_smirnov(&self.points, window),
@@ -103,49 +103,49 @@ impl Ruler {
 }
 
 /// A distance as it is compared: all of them squares.
-pub fn squares(distances: [f64; DISTANCES]) -> [f64; DISTANCES] {
+pub(crate) fn squares(distances: [f64; DISTANCES]) -> [f64; DISTANCES] {
     let [d, w, js, psi] = distances;
     [d * d, w * w, js * js, psi]
 }
 
 /// The scatter of a square, given its median and its 95 % quantile.
-pub fn scale(median: f32, high: f32) -> [f32; 2] {
+pub(crate) fn scale(median: f32, high: f32) -> [f32; 2] {
     [median, (high - median).max(LEAST_SCATTER)]
 }
 
 /// In units of their scatter.
-pub fn scores(distances: [f64; DISTANCES], scales: &[[f32; 2]; DISTANCES]) -> [f64; DISTANCES] {
+pub(crate) fn scores(distances: [f64; DISTANCES], scales: &[[f32; 2]; DISTANCES]) -> [f64; DISTANCES] {
     let squares = squares(distances);
     std::array::from_fn(|i| (squares[i] - f64::from(scales[i][0])) / f64::from(scales[i][1]))
 }
 
 /// Whether a window of so many ticks knows enough values of a feature.
-pub fn known(values: usize, window: usize) -> bool {
+pub(crate) fn known(values: usize, window: usize) -> bool {
     2 * values >= window && values > 0
 }
 
 /// What the latest window says of a feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
+pub(crate) struct Window {
     /// In the order of [`DISTANCES`].
-    pub distances: [f64; DISTANCES],
+    pub(crate) distances: [f64; DISTANCES],
     /// The greatest of their scores.
-    pub score: f64,
+    pub(crate) score: f64,
     /// What it has to exceed.
-    pub threshold: f64,
+    pub(crate) threshold: f64,
     /// Mean of the window less that of the reference, in σ.
-    pub effect: f64,
+    pub(crate) effect: f64,
     /// Significant, and large.
-    pub off: bool,
+    pub(crate) off: bool,
     /// Off in two windows running.
-    pub alarms: bool,
+    pub(crate) alarms: bool,
     /// The first frame of the windows that are off.
-    pub since: u64,
+    pub(crate) since: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Feature {
-    ruler: Ruler,
+    distribution: Distribution,
     scales: [[f32; 2]; DISTANCES],
     /// The window's values so far, in σ.
     values: Vec<f64>,
@@ -154,7 +154,7 @@ struct Feature {
 
 /// The windows of all features.
 #[derive(Clone, Debug)]
-pub struct Windows {
+pub(crate) struct Windows {
     size: usize,
     ticks: usize,
     began: u64,
@@ -164,28 +164,28 @@ pub struct Windows {
 
 impl Windows {
     /// Empty windows for a reference, by the names of a row's features; all memory they need is taken here.
-    pub fn new(slow: &Slow, names: [&str; COUNT], threshold: f64) -> Self {
+    pub(crate) fn new(slow: &SlowNormal, names: [&str; COUNT], threshold: f64) -> Self {
         let feature = |name: &str| {
             let shape = slow.features.get(name)?;
-            let ruler = Ruler::new(shape.points.iter().map(|v| f64::from(*v)).collect());
+            let distribution = Distribution::new(shape.points.iter().map(|v| f64::from(*v)).collect());
             let values = Vec::with_capacity(slow.window);
-            Some(Feature { ruler, scales: shape.scales, values, latest: None })
+            Some(Feature { distribution, scales: shape.scales, values, latest: None })
         };
         Self { size: slow.window, ticks: 0, began: 0, threshold, features: names.into_iter().map(feature).collect() }
     }
 
     /// What scores have to exceed.
-    pub fn threshold(&self) -> f64 {
+    pub(crate) fn threshold(&self) -> f64 {
         self.threshold
     }
 
     /// Another threshold, from the next window's end on.
-    pub fn set_threshold(&mut self, threshold: f64) {
+    pub(crate) fn set_threshold(&mut self, threshold: f64) {
         self.threshold = threshold;
     }
 
     /// Forgets all values.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.ticks = 0;
         for feature in self.features.iter_mut().flatten() {
             feature.values.clear();
@@ -195,7 +195,7 @@ impl Windows {
 
     /// Takes in a tick in σ, NaN where a feature is not known; answers whether it ended a window. `relevant`: the smallest
     /// change of each feature that matters, in σ.
-    pub fn tick(&mut self, row: &Row, first_frame: u64, relevant: &Row) -> bool {
+    pub(crate) fn tick(&mut self, row: &Row, first_frame: u64, relevant: &Row) -> bool {
         if self.ticks == 0 {
             self.began = first_frame;
         }
@@ -217,7 +217,7 @@ impl Windows {
     }
 
     /// The latest window of a feature.
-    pub fn latest(&self, feature: usize) -> Option<Window> {
+    pub(crate) fn latest(&self, feature: usize) -> Option<Window> {
         self.features[feature].as_ref()?.latest
     }
 }
@@ -227,7 +227,7 @@ impl Feature {
         let before = self.latest.take();
         if known(self.values.len(), size) {
             self.values.sort_unstable_by(f64::total_cmp);
-            let distances = self.ruler.measure(&self.values);
+            let distances = self.distribution.measure(&self.values);
             let scores = scores(distances, &self.scales);
             let clear = (0..DISTANCES).any(|i| scores[i] > threshold && distances[i] >= LARGE);
             // No mean, and no quantile on average, has moved further than the Wasserstein distance.

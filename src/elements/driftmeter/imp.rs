@@ -7,10 +7,7 @@ use std::{
 };
 
 use andon_capture::{self as capture};
-use andon_statistics::{
-    meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
-    window::Slow,
-};
+use andon_statistics::meter::{Bank, DriftReport, Fingerprint, MOST_KEYS, References, SlowNormal, Snapshot, Stamp};
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
@@ -147,7 +144,7 @@ impl DriftMeter {
     }
 
     /// What the worker has worked out.
-    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: Slow) {
+    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: SlowNormal) {
         if let Some(state) = self.state.lock().as_mut() {
             state.bank.calibrated(key, of, slow);
         }
@@ -266,7 +263,7 @@ impl DriftMeter {
     }
 }
 
-fn fields(name: &str, report: &Report) -> gst::Structure {
+fn fields(name: &str, report: &DriftReport) -> gst::Structure {
     let off: Vec<_> = report.off.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     gst::Structure::builder(name)
         .field("state", report.state)

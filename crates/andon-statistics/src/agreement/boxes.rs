@@ -10,22 +10,22 @@ use std::{
 use andon_core::result::Inference;
 use serde::Serialize;
 
-use crate::box_pairs::{Found, Matcher};
+use crate::box_pairs::{BoxMatch, BoxMatcher};
 
 /// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
 const MOST_LABELS: usize = 256;
 
 /// The label of labels beyond the first 256.
-pub const OTHER: &str = "(other)";
+pub(crate) const OTHER: &str = "(other)";
 
 /// Boxes of one label, or of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Boxes {
-    /// Found by both.
+    /// BoxMatch by both.
     pub matched: u64,
-    /// Found by a alone.
+    /// BoxMatch by a alone.
     pub a_only: u64,
-    /// Found by b alone.
+    /// BoxMatch by b alone.
     pub b_only: u64,
     /// Mean IoU of the matched, 0.5..1; 0 while there are none.
     pub mean_iou: f64,
@@ -60,7 +60,7 @@ impl Sums {
         Self { b_only: 1, ..Self::default() }
     }
 
-    pub fn boxes(&self) -> Boxes {
+    pub(super) fn boxes(&self) -> Boxes {
         let mean = |sum: i128| if self.matched > 0 { sum as f64 / UNITS / self.matched as f64 } else { 0.0 };
         Boxes {
             matched: self.matched,
@@ -110,30 +110,30 @@ impl Labels {
         next
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
         self.0.iter().map(|(label, number)| (label, usize::from(*number)))
     }
 }
 
 /// How far the boxes of one frame are apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Apart {
+pub(super) struct BoxDifference {
     /// The highest score of a box that only one arm has.
     pub unmatched: Option<f32>,
     /// The greatest difference of scores over the matched.
     pub score: f64,
 }
 
-impl Apart {
+impl BoxDifference {
     /// Of two outcomes, box by box.
-    pub fn see(&mut self, a: &Inference, b: &Inference, found: Found) {
+    pub(super) fn see(&mut self, a: &Inference, b: &Inference, found: BoxMatch) {
         let alone = match found {
-            Found::Both(pair) => {
+            BoxMatch::Both(pair) => {
                 self.score = self.score.max(score_difference(a, b, pair.a, pair.b).abs());
                 return;
             }
-            Found::OnlyA(i) => a.detections[i].score,
-            Found::OnlyB(i) => b.detections[i].score,
+            BoxMatch::OnlyA(i) => a.detections[i].score,
+            BoxMatch::OnlyB(i) => b.detections[i].score,
         };
         self.unmatched = Some(self.unmatched.unwrap_or(0.0).max(alone));
     }
@@ -145,22 +145,22 @@ fn score_difference(a: &Inference, b: &Inference, of_a: usize, of_b: usize) -> f
 
 /// Tells `count` of every box, once, by the number of its label.
 pub(super) fn compare(
-    matcher: &mut Matcher,
+    matcher: &mut BoxMatcher,
     a: &Inference,
     b: &Inference,
     labels: &mut Labels,
     mut count: impl FnMut(usize, &Sums),
-) -> Apart {
-    let mut apart = Apart::default();
+) -> BoxDifference {
+    let mut apart = BoxDifference::default();
     matcher.each(a, b, |found| {
         apart.see(a, b, found);
         let (label, sums) = match found {
-            Found::Both(pair) => {
+            BoxMatch::Both(pair) => {
                 let difference = score_difference(a, b, pair.a, pair.b);
                 (&a.detections[pair.a].label, Sums::matched(pair.iou, difference))
             }
-            Found::OnlyA(i) => (&a.detections[i].label, Sums::a_only()),
-            Found::OnlyB(i) => (&b.detections[i].label, Sums::b_only()),
+            BoxMatch::OnlyA(i) => (&a.detections[i].label, Sums::a_only()),
+            BoxMatch::OnlyB(i) => (&b.detections[i].label, Sums::b_only()),
         };
         count(labels.number(label).into(), &sums);
     });
@@ -178,13 +178,16 @@ mod tests {
         i
     }
 
-    fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, Apart) {
+    fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, BoxDifference) {
         let mut labels = Labels::default();
         let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        let apart =
-            compare(&mut Matcher::default(), &outcome(Arm::A, a), &outcome(Arm::B, b), &mut labels, |label, found| {
-                *sums.entry(label).or_default() += found
-            });
+        let apart = compare(
+            &mut BoxMatcher::default(),
+            &outcome(Arm::A, a),
+            &outcome(Arm::B, b),
+            &mut labels,
+            |label, found| *sums.entry(label).or_default() += found,
+        );
         (labels.iter().map(|(label, at)| (label.to_string(), sums[&at].boxes())).collect(), apart)
     }
 
@@ -198,7 +201,7 @@ mod tests {
         assert_eq!((x.matched, x.mean_iou, x.mean_score_difference), (2, 0.875, 0.0));
         let (classes, apart) = compared(&[("x", 0.5, near)], &[("x", 0.25, at), ("x", 0.75, at)]);
         assert_eq!((classes["x"].matched, classes["x"].b_only, classes["x"].mean_score_difference), (1, 1, 0.25));
-        assert_eq!(apart, Apart { unmatched: Some(0.25), score: 0.25 });
+        assert_eq!(apart, BoxDifference { unmatched: Some(0.25), score: 0.25 });
     }
 
     #[test]
@@ -218,7 +221,7 @@ mod tests {
         let at = [0.0, 0.0, 8.0, 8.0];
         let (a, b) = (outcome(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), outcome(Arm::B, &[("q", 0.5, at)]));
         let mut sums = Sums::default();
-        compare(&mut Matcher::default(), &a, &b, &mut labels, |label, found| {
+        compare(&mut BoxMatcher::default(), &a, &b, &mut labels, |label, found| {
             assert_eq!(label, MOST_LABELS);
             sums += found;
         });

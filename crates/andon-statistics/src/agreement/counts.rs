@@ -11,10 +11,11 @@ use super::{
     each::Each,
     table::Table,
 };
+pub use crate::histogram::RELATIVE_ERROR;
 use crate::histogram::{Bucket, Histogram};
 
 /// Quantiles of the time that an arm's answers took, µs: at most 1/128 of themselves above the exact nearest rank, never
-/// below ([`RELATIVE_ERROR`](crate::histogram::RELATIVE_ERROR)). 0 before the first answer.
+/// below ([`RELATIVE_ERROR`]). 0 before the first answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Median.
@@ -43,7 +44,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub fn frame(&mut self, arm: usize, inference: &Inference) -> Counted {
+    pub(super) fn frame(&mut self, arm: usize, inference: &Inference) -> Counted {
         match inference.status {
             Status::Ok => Counted::Answered(self.latency[arm].add(inference.latency_us)),
             Status::Skipped => {
@@ -57,7 +58,7 @@ impl Counts {
         }
     }
 
-    pub fn forget_frame(&mut self, arm: usize, counted: Counted) {
+    pub(super) fn forget_frame(&mut self, arm: usize, counted: Counted) {
         match counted {
             Counted::Answered(bucket) => self.latency[arm].remove(bucket),
             Counted::Skipped => self.skipped[arm] -= 1,
@@ -65,34 +66,34 @@ impl Counts {
         }
     }
 
-    pub fn part(&mut self, a: Verdict, b: Verdict) {
+    pub(super) fn part(&mut self, a: Verdict, b: Verdict) {
         self.table.add(a, b);
     }
 
-    pub fn found(&mut self, label: usize, sums: &Sums) {
+    pub(super) fn found(&mut self, label: usize, sums: &Sums) {
         if label >= self.classes.len() {
             self.classes.resize(label + 1, Sums::default());
         }
         self.classes[label] += sums;
     }
 
-    pub fn forget_found(&mut self, label: usize, sums: &Sums) {
+    pub(super) fn forget_found(&mut self, label: usize, sums: &Sums) {
         self.classes[label] -= sums;
     }
 
     /// Boxes by label, of labels that were found.
-    pub fn classes(&self, labels: &Labels) -> BTreeMap<Arc<str>, Boxes> {
+    pub(super) fn classes(&self, labels: &Labels) -> BTreeMap<Arc<str>, Boxes> {
         let found = |at: usize| self.classes.get(at).filter(|sums| **sums != Sums::default()).map(Sums::boxes);
         labels.iter().filter_map(|(label, at)| Some((label.clone(), found(at)?))).collect()
     }
 
-    pub fn boxes(&self) -> Boxes {
+    pub(super) fn boxes(&self) -> Boxes {
         let mut all = Sums::default();
         self.classes.iter().for_each(|sums| all += sums);
         all.boxes()
     }
 
-    pub fn latency_us(&self) -> Each<Latency> {
+    pub(super) fn latency_us(&self) -> Each<Latency> {
         let [a, b] = self.latency.each_ref().map(|times| {
             let at = |q| times.quantile(q).unwrap_or(0);
             Latency { p50: at(0.50), p95: at(0.95), p99: at(0.99) }

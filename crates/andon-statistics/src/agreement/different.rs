@@ -15,8 +15,8 @@ use andon_core::result::{Inference, Status, Verdict};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::boxes::Apart;
-use crate::box_pairs::Matcher;
+use super::boxes::BoxDifference;
+use crate::box_pairs::BoxMatcher;
 
 /// In what two models differ on a frame; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +32,7 @@ pub enum Why {
 
 /// What an arm said of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Said {
+pub struct ArmResult {
     /// Of this frame alone.
     pub verdict: Verdict,
     /// The score that decided the verdict, 0..1.
@@ -41,7 +41,7 @@ pub struct Said {
     pub detections: usize,
 }
 
-impl Said {
+impl ArmResult {
     fn of(inference: &Inference) -> Self {
         Self { verdict: inference.verdict, score: inference.score, detections: inference.detections.len() }
     }
@@ -49,7 +49,7 @@ impl Said {
 
 /// A frame on which two models differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Different {
+pub struct DifferentFrame {
     /// The process start that the frame belongs to.
     pub run: Uuid,
     /// Unique within the run.
@@ -63,9 +63,9 @@ pub struct Different {
     /// In what.
     pub why: Why,
     /// What a said.
-    pub a: Said,
+    pub a: ArmResult,
     /// What b said.
-    pub b: Said,
+    pub b: ArmResult,
 }
 
 /// How much two outcomes of a frame differ, 0..1, and in what; none where they do not, or an arm did not judge it.
@@ -73,13 +73,13 @@ pub fn difference(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
     if a.status != Status::Ok || b.status != Status::Ok {
         return None;
     }
-    let mut apart = Apart::default();
-    Matcher::default().each(a, b, |found| apart.see(a, b, found));
+    let mut apart = BoxDifference::default();
+    BoxMatcher::default().each(a, b, |found| apart.see(a, b, found));
     Some(weighed(a, b, &apart)).filter(|(difference, _)| *difference > 0.0)
 }
 
 /// How much two judged outcomes differ, and in what.
-fn weighed(a: &Inference, b: &Inference, apart: &Apart) -> (f64, Why) {
+fn weighed(a: &Inference, b: &Inference, apart: &BoxDifference) -> (f64, Why) {
     let scores = (f64::from(a.score) - f64::from(b.score)).abs();
     let (from, much, why) = if a.verdict != b.verdict {
         let review = [a.verdict, b.verdict].contains(&Verdict::Review);
@@ -95,24 +95,24 @@ fn weighed(a: &Inference, b: &Inference, apart: &Apart) -> (f64, Why) {
 /// The most different frames of a run, most different first; of equals, those that came first.
 pub(super) struct MostDifferent {
     most: usize,
-    frames: Vec<Different>,
+    frames: Vec<DifferentFrame>,
 }
 
 impl MostDifferent {
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { most, frames: Vec::with_capacity(most) }
     }
 
-    pub fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.most
     }
 
-    pub fn frames(&self) -> &[Different] {
+    pub(super) fn frames(&self) -> &[DifferentFrame] {
         &self.frames
     }
 
     /// Takes a frame that both arms judged.
-    pub fn offer(&mut self, a: &Inference, b: &Inference, apart: &Apart) {
+    pub(super) fn offer(&mut self, a: &Inference, b: &Inference, apart: &BoxDifference) {
         let (difference, why) = weighed(a, b, apart);
         let full = self.frames.len() == self.most;
         // A difference that is not a number is none.
@@ -124,15 +124,15 @@ impl MostDifferent {
             self.frames.pop();
         }
         let at = self.frames.partition_point(|known| known.difference >= difference);
-        let different = Different {
+        let different = DifferentFrame {
             run: a.run,
             frame_id: a.frame_id,
             part: a.part.as_ref().map(|part| part.id.clone()),
             pts_ns: a.pts_ns,
             difference,
             why,
-            a: Said::of(a),
-            b: Said::of(b),
+            a: ArmResult::of(a),
+            b: ArmResult::of(b),
         };
         self.frames.insert(at, different);
     }

@@ -20,25 +20,25 @@ mod window;
 
 use std::{iter, mem, sync::Arc};
 
-use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 pub use self::{
-    boxes::{Boxes, OTHER},
-    counts::Latency,
-    different::{Different, Said, Why, difference},
+    boxes::Boxes,
+    counts::{Latency, RELATIVE_ERROR},
+    different::{ArmResult, DifferentFrame, Why, difference},
     each::Each,
-    report::{AB_SCHEMA, Aside, Disagreement, Frames, LonePart, Mode, PairedPart, Report, Seen},
+    report::{AB_SCHEMA, AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use super::box_pairs::Matcher;
+use super::box_pairs::BoxMatcher;
 
 /// Parts that [`Recent`] looks back, where nothing else is asked.
-pub const WINDOW_PARTS: usize = 1000;
+pub(crate) const WINDOW_PARTS: usize = 1000;
 
-/// Frames in [`Report::different`], where nothing else is asked.
-pub const MOST_DIFFERENT: usize = 16;
+/// Frames in [`AgreementReport::different`], where nothing else is asked.
+pub(crate) const MOST_DIFFERENT: usize = 16;
 
 /// The score between two models.
 pub struct Agreement {
@@ -52,8 +52,8 @@ pub struct Agreement {
     run: Counts,
     window: Window,
     labels: Labels,
-    matcher: Matcher,
-    aside: Aside,
+    matcher: BoxMatcher,
+    aside: NotCompared,
     arms: [ArmParts; 2],
     scored: [Scored; 2],
     different: MostDifferent,
@@ -77,8 +77,8 @@ impl Agreement {
             run: Counts::default(),
             window: Window::new(window_parts),
             labels: Labels::default(),
-            matcher: Matcher::default(),
-            aside: Aside::default(),
+            matcher: BoxMatcher::default(),
+            aside: NotCompared::default(),
             arms: Default::default(),
             scored: Default::default(),
             different: MostDifferent::new(most_different),
@@ -89,8 +89,8 @@ impl Agreement {
     ///
     /// `b` counts as of the frame and part that `a` names. A change of either model ends the comparison and begins a
     /// new one, for a table of two pairs of models says nothing of either.
-    pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
-        let mut seen = Seen { ended: self.follow_models([Some(a), Some(b)]), ..Seen::default() };
+    pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
+        let mut seen = Closed { ended: self.follow_models([Some(a), Some(b)]), ..Closed::default() };
         self.mode = Mode::Paired;
         if !a.counts() {
             self.aside.not_production += 1;
@@ -125,15 +125,15 @@ impl Agreement {
     ///
     /// The truth itself is no arm, and counts nothing. A part that was given to one arm in part, to the other or to both
     /// for the rest, misses views wherever it is judged. A change of the arm's model ends the comparison.
-    pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
+    pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
         let at = match arm {
             Arm::A => 0,
             Arm::B => 1,
-            Arm::Truth => return Seen::default(),
+            Arm::Truth => return Closed::default(),
         };
         let mut said = [None; 2];
         said[at] = Some(inference);
-        let mut seen = Seen { ended: self.follow_models(said), ..Seen::default() };
+        let mut seen = Closed { ended: self.follow_models(said), ..Closed::default() };
         self.mode = Mode::Split;
         if !inference.counts() {
             self.aside.not_production += 1;
@@ -148,8 +148,8 @@ impl Agreement {
     }
 
     /// Closes parts whose views are still coming, at the end of the stream.
-    pub fn finish(&mut self) -> Seen {
-        let mut seen = Seen::default();
+    pub fn finish(&mut self) -> Closed {
+        let mut seen = Closed::default();
         let truth = self.truth.flush();
         let [a, b] = self.paired.each_mut().map(PartJudge::flush);
         self.close_pairs(iter::zip(a, b), &truth, &mut seen);
@@ -165,9 +165,9 @@ impl Agreement {
     }
 
     /// All that is known by now; `frames` is what the pairing counted.
-    pub fn report(&self, frames: Frames) -> Report {
+    pub fn report(&self, frames: Frames) -> AgreementReport {
         let table = self.run.table;
-        Report {
+        AgreementReport {
             schema: AB_SCHEMA,
             models: self.models.clone().map(Option::unwrap_or_default).into(),
             mode: self.mode,
@@ -191,7 +191,7 @@ impl Agreement {
     }
 
     /// Begins anew where an arm speaks with another model than before; answers the last word on those before.
-    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<Report> {
+    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<AgreementReport> {
         // A frame that was not judged may not name its model.
         let now = said.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
         let differs = |known: &Option<Arc<ModelId>>, now: &Option<&Arc<ModelId>>| {
@@ -215,7 +215,7 @@ impl Agreement {
         &mut self,
         parts: impl Iterator<Item = (PartVerdict, PartVerdict)>,
         truth: &[PartVerdict],
-        seen: &mut Seen,
+        seen: &mut Closed,
     ) {
         for (a, b) in parts {
             debug_assert_eq!(a.id, b.id, "both judges are shown the same frames of the same parts");
@@ -251,7 +251,7 @@ impl Agreement {
         arm: Arm,
         parts: impl IntoIterator<Item = PartVerdict>,
         truth: &[PartVerdict],
-        seen: &mut Seen,
+        seen: &mut Closed,
     ) {
         for verdict in parts {
             let truth = truth_of(&verdict, truth);

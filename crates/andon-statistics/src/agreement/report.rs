@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::{
     boxes::Boxes,
     counts::Latency,
-    different::Different,
+    different::DifferentFrame,
     each::Each,
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
 
-/// The schema name of a serialised [`Report`].
+/// The schema name of a serialised [`AgreementReport`].
 pub const AB_SCHEMA: &str = "andon.ab/1";
 
 /// How the arms were seen.
@@ -65,7 +65,7 @@ pub struct Frames {
 
 /// What is in no table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Aside {
+pub struct NotCompared {
     /// Parts that both arms judged, and an arm left to a person.
     pub review: u64,
     /// Parts that both arms saw, and an arm did not judge.
@@ -76,7 +76,7 @@ pub struct Aside {
 
 /// All that is known of two models side by side. Serialises as [`AB_SCHEMA`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct AgreementReport {
     /// Always [`AB_SCHEMA`].
     pub schema: &'static str,
     /// Who is compared.
@@ -86,7 +86,7 @@ pub struct Report {
     /// Parts by verdict.
     pub parts: Table,
     /// What is in no table.
-    pub aside: Aside,
+    pub aside: NotCompared,
     /// Parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].
@@ -112,7 +112,7 @@ pub struct Report {
     /// The same over the last parts.
     pub window: Recent,
     /// The frames that differ most, most different first.
-    pub different: Vec<Different>,
+    pub different: Vec<DifferentFrame>,
     /// What became of the frames.
     pub frames: Frames,
 }
@@ -166,7 +166,7 @@ pub struct LonePart {
 
 /// What a frame, or the end, brought about.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Closed {
     /// Parts that were closed by it and are not agreed on.
     pub disagreements: Vec<Disagreement>,
     /// All production parts that were closed by it and that both arms saw.
@@ -174,5 +174,5 @@ pub struct Seen {
     /// All production parts that were closed by it and that one arm saw alone.
     pub alone: Vec<LonePart>,
     /// The last word on two models of which at least one has been replaced; counting has begun anew.
-    pub ended: Option<Report>,
+    pub ended: Option<AgreementReport>,
 }

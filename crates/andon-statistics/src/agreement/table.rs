@@ -19,14 +19,14 @@ pub struct Table {
 
 impl Table {
     /// Counts one part; one that an arm did not call ok or ng is in no cell.
-    pub fn add(&mut self, a: Verdict, b: Verdict) {
+    pub(crate) fn add(&mut self, a: Verdict, b: Verdict) {
         if let Some(cell) = self.cell(a, b) {
             *cell += 1;
         }
     }
 
     /// Takes back one part that was counted.
-    pub fn remove(&mut self, a: Verdict, b: Verdict) {
+    pub(crate) fn remove(&mut self, a: Verdict, b: Verdict) {
         if let Some(cell) = self.cell(a, b) {
             *cell -= 1;
         }
@@ -87,7 +87,7 @@ pub struct Scored {
 
 impl Scored {
     /// Counts one part.
-    pub fn add(&mut self, truth: Verdict, said: Verdict) {
+    pub(crate) fn add(&mut self, truth: Verdict, said: Verdict) {
         match (truth, said) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
             (Verdict::Ng, Verdict::Ok) => self.escapes += 1,
@@ -113,7 +113,7 @@ pub struct ArmParts {
 
 impl ArmParts {
     /// Counts one part.
-    pub fn add(&mut self, said: Verdict) {
+    pub(crate) fn add(&mut self, said: Verdict) {
         match said {
             Verdict::Ok => self.ok += 1,
             Verdict::Ng => self.ng += 1,

@@ -18,7 +18,7 @@ fn view(id: &str, view: u32, views: u32) -> Frame {
     Frame::new(Some(Arc::new(Part { id: id.into(), view, views, ..Part::default() })))
 }
 
-fn single(score: &mut Agreement, a: Verdict, b: Verdict) -> Seen {
+fn single(score: &mut Agreement, a: Verdict, b: Verdict) -> Closed {
     let frame = Frame::new(None);
     score.pair(&outcome(&frame, Arm::A, a), &outcome(&frame, Arm::B, b), None, 0)
 }
@@ -159,7 +159,7 @@ fn in_split_each_arm_closes_and_scores_its_own_parts() {
     alone(&view("R", 0, 1), Arm::B, Verdict::Unjudged, Verdict::Ok);
     assert!(seen.parts.is_empty() && seen.disagreements.is_empty());
     let report = score.report(Frames::default());
-    assert_eq!((report.mode, report.compared, report.aside), (Mode::Split, 0, Aside::default()));
+    assert_eq!((report.mode, report.compared, report.aside), (Mode::Split, 0, NotCompared::default()));
     assert_eq!(report.arms.a, ArmParts { ng: 1, ..ArmParts::default() });
     assert_eq!(report.arms.b, ArmParts { ok: 1, unjudged: 1, ..ArmParts::default() });
     assert_eq!(report.truth.a, Scored { overkill: 1, ..Scored::default() });
@@ -289,5 +289,5 @@ fn the_most_different_frames_are_those_with_other_verdicts_then_other_boxes_then
     assert_eq!(found, wanted, "of equals the first stays first, and the least makes way");
     let first = &report.different[0];
     assert_eq!((first.pts_ns, &first.part), (Some(7), &None));
-    assert_eq!(first.b, Said { verdict: Ok, score: 0.25, detections: 1 });
+    assert_eq!(first.b, ArmResult { verdict: Ok, score: 0.25, detections: 1 });
 }

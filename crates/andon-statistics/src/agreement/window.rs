@@ -50,7 +50,7 @@ pub struct Recent {
 
 /// What lies between two closings of parts.
 #[derive(Default)]
-struct Stretch {
+struct Span {
     frames: usize,
     classes: usize,
     /// Both arms' verdicts of the part that closed it; none where the frames became too many.
@@ -59,37 +59,37 @@ struct Stretch {
 
 /// A frame counts as of the part that closes next, which it belongs to unless parts are seen in turns.
 ///
-/// A part costs what its frames and its boxes cost, once when they come and once when they leave. Memory is that of the
+/// A part costs what its frames and its boxes cost, once when they come and once when they leave. CusumState is that of the
 /// frames (6 bytes each) and labels (80 bytes a label of a part) of `most` parts.
 pub(super) struct Window {
     most: usize,
     counts: Counts,
     closed: u64,
-    stretches: VecDeque<Stretch>,
-    open: Stretch,
+    stretches: VecDeque<Span>,
+    open: Span,
     frames: VecDeque<(u8, Counted)>,
     classes: VecDeque<(usize, Sums)>,
 }
 
 impl Window {
     /// Of at most so many parts; at least of one.
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
             counts: Counts::default(),
             closed: 0,
             stretches: VecDeque::new(),
-            open: Stretch::default(),
+            open: Span::default(),
             frames: VecDeque::new(),
             classes: VecDeque::new(),
         }
     }
 
-    pub fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.most
     }
 
-    pub fn frame(&mut self, arm: usize, inference: &Inference) {
+    pub(super) fn frame(&mut self, arm: usize, inference: &Inference) {
         if self.open.frames == MOST_FRAMES {
             self.close(None);
         }
@@ -98,7 +98,7 @@ impl Window {
         self.open.frames += 1;
     }
 
-    pub fn found(&mut self, label: usize, sums: &Sums) {
+    pub(super) fn found(&mut self, label: usize, sums: &Sums) {
         self.counts.found(label, sums);
         match self.classes.iter_mut().rev().take(self.open.classes).find(|(known, _)| *known == label) {
             Some((_, known)) => *known += sums,
@@ -110,14 +110,14 @@ impl Window {
     }
 
     /// A part was closed; what only one arm saw is unjudged by the other, and so in no table.
-    pub fn part(&mut self, a: Verdict, b: Verdict) {
+    pub(super) fn part(&mut self, a: Verdict, b: Verdict) {
         self.counts.part(a, b);
         self.closed += 1;
         self.close(Some([a, b]));
     }
 
     fn close(&mut self, part: Option<[Verdict; 2]>) {
-        self.stretches.push_back(Stretch { part, ..mem::take(&mut self.open) });
+        self.stretches.push_back(Span { part, ..mem::take(&mut self.open) });
         if self.stretches.len() <= self.most {
             return;
         }
@@ -134,7 +134,7 @@ impl Window {
         }
     }
 
-    pub fn report(&self, labels: &Labels) -> Recent {
+    pub(super) fn report(&self, labels: &Labels) -> Recent {
         let table = self.counts.table;
         Recent {
             parts: table,

@@ -48,7 +48,7 @@ pub(super) struct ChangeTest {
 
 impl ChangeTest {
     /// A test against `ng` of `parts`, of which there has to be one.
-    pub fn new(ng: u64, parts: u64) -> Self {
+    pub(super) fn new(ng: u64, parts: u64) -> Self {
         let (k0, m) = (ng as f64, parts as f64);
         let centre = logit((k0 + 0.5) / (m + 1.0));
         let shapes = SHIFTS.map(|shift| {
@@ -60,7 +60,7 @@ impl ChangeTest {
     }
 
     /// Takes one part.
-    pub fn add(&mut self, ng: bool) {
+    pub(super) fn add(&mut self, ng: bool) {
         let which = usize::from(!ng);
         self.counts[which] += 1.0;
         for (marginal, shape) in self.marginals.iter_mut().zip(&mut self.shapes) {
@@ -70,7 +70,7 @@ impl ChangeTest {
     }
 
     /// Eₙ has reached the threshold.
-    pub fn breaks(&self, ln_threshold: f64) -> bool {
+    pub(super) fn breaks(&self, ln_threshold: f64) -> bool {
         let [k, rest] = [0, 1].map(|i| self.baseline[i] + self.counts[i]);
         // The minimum is below the value anywhere: mostly one look near it is enough.
         let near = logit((k + 0.5) / (k + rest + 1.0));
@@ -78,7 +78,7 @@ impl ChangeTest {
     }
 
     /// ln Eₙ.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(super) fn ln_evidence(&self) -> f64 {
         // Golden section, over the logit of θ. The minimum lies between the two rates, of which either may be 0 or 1.
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let [mut low, mut high] = [-40.0, 40.0];

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// Share of the answers that may be later than the deadline: what p99 means.
-pub const SLOW_RATE: f64 = 0.01;
+pub(crate) const SLOW_RATE: f64 = 0.01;
 
 /// What a model on probation has to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

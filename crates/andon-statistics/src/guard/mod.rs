@@ -50,7 +50,7 @@ mod report;
 mod tests;
 
 pub use self::{
-    limits::{Baseline, Broken, Guard, Limits, SLOW_RATE},
+    limits::{Baseline, Broken, Guard, Limits},
     probation::Probation,
-    report::{EValues, FrameCounts, LatencyReport, PROBATION_SCHEMA, PartCounts, Report, State},
+    report::{EValues, FrameCounts, GuardReport, LatencyReport, PROBATION_SCHEMA, PartCounts, ProbationState},
 };

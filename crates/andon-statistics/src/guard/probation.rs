@@ -7,7 +7,7 @@ use super::{
     change::ChangeTest,
     limits::{Baseline, Broken, Guard, Limits, SLOW_RATE},
     rate::RateTest,
-    report::{EValues, FrameCounts, LatencyReport, PROBATION_SCHEMA, PartCounts, Report, State},
+    report::{EValues, FrameCounts, GuardReport, LatencyReport, PROBATION_SCHEMA, PartCounts, ProbationState},
 };
 use crate::histogram::Histogram;
 
@@ -124,29 +124,24 @@ impl Probation {
 
     /// All parts are through, and no guard broke.
     pub fn passed(&self) -> bool {
-        self.state() == State::Passed
-    }
-
-    /// Why it has to go back, if it does. It stays so.
-    pub fn broken(&self) -> Option<&Broken> {
-        self.broken.as_ref()
+        self.state() == ProbationState::Passed
     }
 
     /// How far it is.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> ProbationState {
         match (self.broken, self.left()) {
-            (Some(_), _) => State::Broken,
-            (None, 0) => State::Passed,
-            (None, _) => State::Running,
+            (Some(_), _) => ProbationState::Broken,
+            (None, 0) => ProbationState::Passed,
+            (None, _) => ProbationState::Running,
         }
     }
 
     /// All that is known by now.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> GuardReport {
         let (f, p) = (self.frames, self.parts);
         let failed = f.error + f.missing_field;
         let answered = f.ok + f.non_finite;
-        Report {
+        GuardReport {
             schema: PROBATION_SCHEMA,
             state: self.state(),
             broken: self.broken,
@@ -175,7 +170,7 @@ impl Probation {
     }
 
     fn is_over(&self) -> bool {
-        self.state() != State::Running
+        self.state() != ProbationState::Running
     }
 
     fn first_broken_by_frames(&self) -> Option<Broken> {

@@ -34,7 +34,7 @@ pub(super) struct RateTest {
 
 impl RateTest {
     /// A test of a rate against `limit`, which is taken to 1e-9..0.9: a limit of 0 allows fewer than three events.
-    pub fn new(limit: f64, burst: u64) -> Self {
+    pub(super) fn new(limit: f64, burst: u64) -> Self {
         // NaN allows nothing either.
         let p = if limit.is_nan() { 1e-9 } else { limit.clamp(1e-9, 0.9) };
         let range = logit(HIGHEST) - logit(p);
@@ -46,7 +46,7 @@ impl RateTest {
     }
 
     /// Takes one trial.
-    pub fn add(&mut self, event: bool) {
+    pub(super) fn add(&mut self, event: bool) {
         if self.left_out > 0 {
             self.left_out -= 1;
             return;
@@ -59,13 +59,13 @@ impl RateTest {
     }
 
     /// ln E.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(super) fn ln_evidence(&self) -> f64 {
         let (k, rest) = (self.events as f64, (self.trials - self.events) as f64);
         ln_mean(&self.steps.map(|[event, none]| k * event + rest * none))
     }
 
     /// E has reached the threshold, by more than an anecdote.
-    pub fn breaks(&self, ln_threshold: f64) -> bool {
+    pub(super) fn breaks(&self, ln_threshold: f64) -> bool {
         self.events >= LEAST_EVENTS && self.ln_evidence() >= ln_threshold
     }
 }

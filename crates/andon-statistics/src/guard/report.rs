@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::limits::{Baseline, Broken, Limits};
 
-/// The schema name of a serialised [`Report`].
+/// The schema name of a serialised [`GuardReport`].
 pub const PROBATION_SCHEMA: &str = "andon.probation/1";
 
 /// How far a probation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum ProbationState {
     /// Parts are still wanted.
     Running,
     /// All parts are through, and no guard broke.
@@ -50,7 +50,7 @@ pub struct PartCounts {
 
 impl PartCounts {
     /// Parts with a verdict.
-    pub fn judged(&self) -> u64 {
+    pub(crate) fn judged(&self) -> u64 {
         self.ok + self.ng + self.review
     }
 }
@@ -81,11 +81,11 @@ pub struct EValues {
 
 /// All that is known of a model on probation. Serialises as [`PROBATION_SCHEMA`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct GuardReport {
     /// Always [`PROBATION_SCHEMA`].
     pub schema: &'static str,
     /// How far it is.
-    pub state: State,
+    pub state: ProbationState,
     /// Why it has to go back, if it does.
     pub broken: Option<Broken>,
     /// Judged parts still wanted.

@@ -21,7 +21,7 @@ fn happens(random: &mut Random, rate: f64) -> bool {
 
 /// The part at which a model that calls `rate` ng broke its guard.
 fn broke_at(probation: &mut Probation, random: &mut Random, rate: f64) -> Option<u64> {
-    while probation.state() == State::Running {
+    while probation.state() == ProbationState::Running {
         let ng = happens(random, rate);
         if let Some(broken) = probation.part(verdict(ng), true) {
             assert_eq!(broken.guard, Guard::NgRate);
@@ -252,7 +252,7 @@ fn what_is_broken_stays_broken_and_says_so_once() {
     for _ in 0..200 {
         assert_eq!((p.part(Verdict::Ok, true), p.frame(Status::Error, 1)), (None, None));
     }
-    assert_eq!((p.report(), p.broken(), p.passed()), (at, Some(&broken), false));
+    assert_eq!((p.report(), p.report().broken, p.passed()), (at, Some(broken), false));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn what_has_passed_is_watched_no_more() {
     let mut p = Probation::new(Limits { probation: 1, ..Limits::default() }, None);
     assert_eq!(p.part(Verdict::Ok, true), None);
     assert_eq!(frames(&mut p, [(Status::Error, 1); 100]), None);
-    assert_eq!((p.state(), p.report().frames.error), (State::Passed, 0));
+    assert_eq!((p.state(), p.report().frames.error), (ProbationState::Passed, 0));
     assert!(Probation::new(Limits { probation: 0, ..Limits::default() }, None).passed());
 }
 

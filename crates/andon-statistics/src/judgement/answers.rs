@@ -44,7 +44,7 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Nobody asked.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             blocks: VecDeque::new(),
             first: 0,
@@ -57,7 +57,7 @@ impl Answers {
     }
 
     /// A part is proposed; answers the number of its block.
-    pub fn ask(&mut self, cell: Cell) -> u64 {
+    pub(super) fn ask(&mut self, cell: Cell) -> u64 {
         if self.last.0 >= BLOCK || self.last.1 != cell.is_paired() {
             if self.blocks.len() == MOST_BLOCKS {
                 self.blocks.pop_front();
@@ -75,7 +75,7 @@ impl Answers {
     }
 
     /// The first answer for a part of that block.
-    pub fn answer(&mut self, cell: Cell, block: u64) {
+    pub(super) fn answer(&mut self, cell: Cell, block: u64) {
         self.answered += 1;
         let at = block.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         let Some(open) = at.and_then(|at| self.blocks.get_mut(at)) else { return };

@@ -36,12 +36,12 @@ impl Cell {
         [Cell::OkOk, Cell::OkNg, Cell::NgOk, Cell::NgNg, Cell::AOk, Cell::ANg, Cell::BOk, Cell::BNg];
 
     /// The cell of a part that both arms saw; none if one of them did not judge it.
-    pub fn paired(a: Verdict, b: Verdict) -> Option<Self> {
+    pub(crate) fn paired(a: Verdict, b: Verdict) -> Option<Self> {
         Some(Self::ALL[2 * usize::from(stopped(a)?) + usize::from(stopped(b)?)])
     }
 
     /// The cell of a part that one arm saw; none if it did not judge it.
-    pub fn alone(arm: Arm, verdict: Verdict) -> Option<Self> {
+    pub(crate) fn alone(arm: Arm, verdict: Verdict) -> Option<Self> {
         let first = match arm {
             Arm::A => 4,
             Arm::B => 6,
@@ -51,7 +51,7 @@ impl Cell {
     }
 
     /// Both arms saw it.
-    pub fn is_paired(self) -> bool {
+    pub(crate) fn is_paired(self) -> bool {
         (self as usize) < 4
     }
 
@@ -124,7 +124,7 @@ impl Plan {
     pub const ALL: Self = Self { disagree: 1.0, both_ok: 1.0, both_ng: 1.0 };
 
     /// The chance of a part of this cell. What is no number is no chance.
-    pub fn rate(&self, cell: Cell) -> f64 {
+    pub(crate) fn rate(&self, cell: Cell) -> f64 {
         let rate = match cell {
             Cell::OkNg | Cell::NgOk => self.disagree,
             Cell::OkOk | Cell::AOk | Cell::BOk => self.both_ok,
@@ -136,7 +136,7 @@ impl Plan {
 
 /// What one label says, of a part of one cell under one design and plan.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
+pub(super) struct LabelValue {
     /// Parts that it stands for: one over the chance that it was drawn; infinite if it never is.
     pub weight: f64,
     /// Parts that a and b judged: one each, or in a split one over the arm's share, for it stands for those that went to
@@ -148,8 +148,8 @@ pub(super) struct Outcome {
     pub costs: [f64; 2],
 }
 
-/// The eight outcomes of a design: those of its four cells, of a good part and of a defective one.
-pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome; 8] {
+/// The eight values of a design: those of its four cells, of a good part and of a defective one.
+pub(super) fn values(design: Design, plan: &Plan, limits: &Limits) -> [LabelValue; 8] {
     let (cells, share) = match design {
         Design::Split { weight } => (&Cell::ALL[4..], [1.0 / (1.0 - weight), 1.0 / weight]),
         _ => (&Cell::ALL[..4], [1.0, 1.0]),
@@ -172,6 +172,6 @@ pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome
             false => limits.overkill_cost * (judged[arm] - through[arm]),
         };
         let escapes = defective.then_some(through);
-        Outcome { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
+        LabelValue { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
     })
 }

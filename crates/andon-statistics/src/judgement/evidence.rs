@@ -18,7 +18,7 @@
 //! every x falls as t rises. The limit that decides is such an end: bounds and decision never differ.
 
 use super::{
-    cell::{Design, Outcome, Plan, outcomes},
+    cell::{Design, LabelValue, Plan, values},
     limits::{ABORT_SHARE, Limits, PROMOTE_SHARE},
     mixture::Mixture,
 };
@@ -37,7 +37,7 @@ pub(super) enum Quantity {
 
 impl Quantity {
     /// That of a and of b; none if the part is not asked about.
-    fn of(self, outcome: &Outcome) -> Option<[f64; 2]> {
+    fn of(self, outcome: &LabelValue) -> Option<[f64; 2]> {
         match self {
             Quantity::Escapes => outcome.escapes,
             Quantity::Saved => Some(outcome.costs),
@@ -91,14 +91,14 @@ impl Claim {
 
 impl Test {
     /// sign·V; none if the part is not asked about.
-    fn value(&self, outcome: &Outcome) -> Option<f64> {
+    fn value(&self, outcome: &LabelValue) -> Option<f64> {
         let [a, b] = self.quantity.of(outcome)?;
         Some(self.sign * self.quantity.difference(a, b))
     }
 
     /// x of every outcome against `t`, at most `end`, the upper end of its piece.
-    fn bets(&self, outcomes: &[Outcome; 8], t: f64, end: f64) -> [f64; 8] {
-        let asked = outcomes.iter().filter_map(|o| Some((self.value(o)?, o.weight)));
+    fn bets(&self, values: &[LabelValue; 8], t: f64, end: f64) -> [f64; 8] {
+        let asked = values.iter().filter_map(|o| Some((self.value(o)?, o.weight)));
         if asked.clone().any(|(value, weight)| weight.is_infinite() && value < end) {
             return [0.0; 8];
         }
@@ -110,7 +110,7 @@ impl Test {
         if !(scale > 0.0 && scale.is_finite()) {
             return [0.0; 8];
         }
-        outcomes.map(|outcome| match self.value(&outcome) {
+        values.map(|outcome| match self.value(&outcome) {
             Some(value) if outcome.weight.is_finite() => ((value - t) * outcome.weight / scale).max(-1.0),
             _ => 0.0,
         })
@@ -122,7 +122,7 @@ impl Test {
 pub(super) struct Stratum {
     pub design: Design,
     pub plan: Plan,
-    outcomes: [Outcome; 8],
+    values: [LabelValue; 8],
     /// By cell and truth.
     pub counts: [u64; 8],
     bets: [[f64; 8]; 4],
@@ -131,7 +131,7 @@ pub(super) struct Stratum {
 #[cfg(test)]
 impl Stratum {
     /// What every outcome is to a claim's test.
-    pub fn bets(&self, claim: Claim) -> [f64; 8] {
+    pub(super) fn bets(&self, claim: Claim) -> [f64; 8] {
         self.bets[claim as usize]
     }
 }
@@ -146,27 +146,27 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// Nothing seen.
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self { limits, strata: Vec::new(), mixtures: std::array::from_fn(|_| Mixture::new()) }
     }
 
     /// The number of a design and plan; none if there are too many.
-    pub fn stratum(&mut self, design: Design, plan: Plan) -> Option<usize> {
+    pub(super) fn stratum(&mut self, design: Design, plan: Plan) -> Option<usize> {
         let found = self.strata.iter().position(|s| s.design == design && s.plan == plan);
         if found.is_none() && self.strata.len() < MOST_STRATA {
-            let outcomes = outcomes(design, &plan, &self.limits);
+            let values = values(design, &plan, &self.limits);
             let bets = Claim::ALL.map(|claim| {
                 let test = claim.test(&self.limits);
-                test.bets(&outcomes, test.at, test.at)
+                test.bets(&values, test.at, test.at)
             });
-            self.strata.push(Stratum { design, plan, outcomes, counts: [0; 8], bets });
+            self.strata.push(Stratum { design, plan, values, counts: [0; 8], bets });
             return Some(self.strata.len() - 1);
         }
         found
     }
 
     /// Takes one label; answers whether it says anything to any test.
-    pub fn add(&mut self, stratum: usize, outcome: usize) -> bool {
+    pub(super) fn add(&mut self, stratum: usize, outcome: usize) -> bool {
         let stratum = &mut self.strata[stratum];
         stratum.counts[outcome] += 1;
         for (mixture, bets) in self.mixtures.iter_mut().zip(&stratum.bets) {
@@ -176,7 +176,7 @@ impl Evidence {
     }
 
     /// One label said `from`, and says `to`.
-    pub fn correct(&mut self, stratum: usize, from: usize, to: usize) {
+    pub(super) fn correct(&mut self, stratum: usize, from: usize, to: usize) {
         let counts = &mut self.strata[stratum].counts;
         if counts[from] > 0 {
             counts[from] -= 1;
@@ -194,12 +194,12 @@ impl Evidence {
     }
 
     /// ln of the evidence for a claim.
-    pub fn ln_evidence(&self, claim: Claim) -> f64 {
+    pub(super) fn ln_evidence(&self, claim: Claim) -> f64 {
         self.mixtures[claim as usize].ln_evidence()
     }
 
     /// The claim is proven at its share of alpha.
-    pub fn proves(&self, claim: Claim) -> bool {
+    pub(super) fn proves(&self, claim: Claim) -> bool {
         self.ln_evidence(claim) >= self.ln_threshold(claim)
     }
 
@@ -209,7 +209,7 @@ impl Evidence {
 
     /// How many times the labels so far have to come in all until the claim is proven, at the shares seen so far; none
     /// if they speak against it, or too little is known.
-    pub fn times_until(&self, claim: Claim) -> Option<f64> {
+    pub(super) fn times_until(&self, claim: Claim) -> Option<f64> {
         if self.proves(claim) {
             return Some(1.0);
         }
@@ -218,7 +218,7 @@ impl Evidence {
 
     /// The bound of V which the claim's test gives at its share of alpha, below for `EscapesAbove` and `Saves`, above for
     /// the others.
-    pub fn bound(&self, claim: Claim) -> f64 {
+    pub(super) fn bound(&self, claim: Claim) -> f64 {
         let test = claim.test(&self.limits);
         let threshold = self.ln_threshold(claim);
         let range = match test.quantity {
@@ -226,7 +226,7 @@ impl Evidence {
             Quantity::Saved => self.limits.escape_cost.max(self.limits.overkill_cost),
         };
         let rejected = |t: f64, end: f64| {
-            let bets = |s: &Stratum| test.bets(&s.outcomes, t, end).into_iter().zip(s.counts);
+            let bets = |s: &Stratum| test.bets(&s.values, t, end).into_iter().zip(s.counts);
             Mixture::of(self.strata.iter().flat_map(bets)).ln_evidence() >= threshold
         };
         let mut ends = vec![test.at];
@@ -253,10 +253,10 @@ impl Evidence {
 
     /// The estimate of V's mean over all parts, the difference of what each arm has a part that it judged; none without a
     /// label of either, or while a cell is never drawn.
-    pub fn mean(&self, quantity: Quantity) -> Option<f64> {
+    pub(super) fn mean(&self, quantity: Quantity) -> Option<f64> {
         let (mut sums, mut parts) = ([0.0; 2], [0.0; 2]);
         for stratum in &self.strata {
-            for (outcome, n) in stratum.outcomes.iter().zip(stratum.counts) {
+            for (outcome, n) in stratum.values.iter().zip(stratum.counts) {
                 let Some(values) = quantity.of(outcome) else { continue };
                 if outcome.weight.is_infinite() {
                     return None;
@@ -272,8 +272,8 @@ impl Evidence {
     }
 
     /// No label yet says anything of the cost that b saves.
-    pub fn is_silent_of_cost(&self) -> bool {
-        let silent = |(outcome, n): (&Outcome, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
-        self.strata.iter().all(|s| s.outcomes.iter().zip(&s.counts).all(silent))
+    pub(super) fn is_silent_of_cost(&self) -> bool {
+        let silent = |(outcome, n): (&LabelValue, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
+        self.strata.iter().all(|s| s.values.iter().zip(&s.counts).all(silent))
     }
 }

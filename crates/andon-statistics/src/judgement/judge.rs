@@ -16,8 +16,6 @@ pub struct Ticket {
     stratum: usize,
     /// The block of parts asked about in which it is.
     block: Option<u64>,
-    /// Resets before it.
-    round: u64,
 }
 
 impl Ticket {
@@ -47,7 +45,6 @@ pub struct Judge {
     pub(super) design: Design,
     /// With the evidence as it was then.
     pub(super) decided: Option<(Decision, Box<Evidence>)>,
-    round: u64,
 }
 
 impl Judge {
@@ -62,19 +59,7 @@ impl Judge {
             undecided: 0,
             design: Design::default(),
             decided: None,
-            round: 0,
         })
-    }
-
-    /// Begins anew, as for other models or limits. Tickets from before are void.
-    pub fn reset(&mut self, limits: Limits) -> Result<(), LimitsError> {
-        *self = Self { round: self.round + 1, ..Self::new(limits)? };
-        Ok(())
-    }
-
-    /// What was asked for.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     /// A part of this cell, that came to the arms by this design, was drawn by this plan and is now proposed to be
@@ -97,31 +82,23 @@ impl Judge {
             return None;
         }
         let stratum = self.evidence.stratum(design, plan)?;
-        Some(Ticket { cell, stratum, block: None, round: self.round })
+        Some(Ticket { cell, stratum, block: None })
     }
 
-    /// The first label of a part. Answers false, and takes nothing, if its ticket is void.
-    pub fn label(&mut self, ticket: &Ticket, defective: bool) -> bool {
-        if ticket.round != self.round {
-            return false;
-        }
+    /// Takes the first label of a part.
+    pub fn label(&mut self, ticket: &Ticket, defective: bool) {
         if let Some(block) = ticket.block {
             self.answers.answer(ticket.cell, block);
         }
         if self.evidence.add(ticket.stratum, ticket.outcome(defective)) {
             self.decide();
         }
-        true
     }
 
-    /// The part's label was the opposite by mistake, and is this. Answers false if its ticket is void.
-    pub fn correct(&mut self, ticket: &Ticket, defective: bool) -> bool {
-        if ticket.round != self.round {
-            return false;
-        }
+    /// Corrects a label that was the opposite by mistake.
+    pub(crate) fn correct(&mut self, ticket: &Ticket, defective: bool) {
         self.evidence.correct(ticket.stratum, ticket.outcome(!defective), ticket.outcome(defective));
         self.decide();
-        true
     }
 
     /// A label from elsewhere: counted only.
@@ -130,7 +107,7 @@ impl Judge {
     }
 
     /// A label of a part which an arm did not judge: counted only.
-    pub fn undecided(&mut self) {
+    pub(crate) fn undecided(&mut self) {
         self.undecided += 1;
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// The share of alpha of each of the two tests of which both have to hold for `promote`.
 pub const PROMOTE_SHARE: f64 = 0.8;
 /// The share of alpha of each of the two tests of which one is enough for `abort`.
-pub const ABORT_SHARE: f64 = 0.1;
+pub(crate) const ABORT_SHARE: f64 = 0.1;
 
 /// What a candidate has to keep to, and what mistakes cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -18,7 +18,7 @@ fn stake(i: usize) -> f64 {
 
 /// The capital at every stake, as parts of e to the power of `ln_scale`.
 #[derive(Clone, Debug)]
-pub struct Mixture {
+pub(crate) struct Mixture {
     capital: [f64; STAKES],
     sum: f64,
     ln_scale: f64,
@@ -26,12 +26,12 @@ pub struct Mixture {
 
 impl Mixture {
     /// Nothing seen.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { capital: [1.0; STAKES], sum: STAKES as f64, ln_scale: 0.0 }
     }
 
     /// That of so many of each x.
-    pub fn of(counts: impl Iterator<Item = (f64, u64)>) -> Self {
+    pub(crate) fn of(counts: impl Iterator<Item = (f64, u64)>) -> Self {
         let mut ln = [0.0; STAKES];
         for (x, n) in counts.filter(|(x, n)| *x != 0.0 && *n > 0) {
             for (i, ln) in ln.iter_mut().enumerate() {
@@ -46,7 +46,7 @@ impl Mixture {
     /// Takes one observation, at least −1.
     ///
     /// Capital below 1e-200 of the largest may be lost for ever, which makes the evidence smaller, never larger.
-    pub fn add(&mut self, x: f64) {
+    pub(crate) fn add(&mut self, x: f64) {
         if x == 0.0 {
             return;
         }
@@ -62,7 +62,7 @@ impl Mixture {
     }
 
     /// ln of the evidence.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(crate) fn ln_evidence(&self) -> f64 {
         self.ln_scale + (self.sum / STAKES as f64).ln()
     }
 
@@ -71,7 +71,7 @@ impl Mixture {
     ///
     /// Half an observation that is −1 and half a one that is 1 are added to what was seen: having seen none does not mean
     /// that there are none.
-    pub fn times_until(&self, ln_threshold: f64) -> Option<f64> {
+    pub(crate) fn times_until(&self, ln_threshold: f64) -> Option<f64> {
         let mut ln = [0.0; STAKES];
         for (i, ln) in ln.iter_mut().enumerate() {
             *ln = self.capital[i].ln() + self.ln_scale + 0.5 * (1.0 - stake(i).powi(2)).ln();

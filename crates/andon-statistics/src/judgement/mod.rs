@@ -54,11 +54,10 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::mixture::Mixture;
 pub use self::{
     cell::{Cell, Design, Plan},
-    draw::Draw,
     judge::{Judge, Ticket},
-    limits::{ABORT_SHARE, Decision, Limits, LimitsError, PROMOTE_SHARE},
-    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, Judgement, Labels},
+    limits::{Decision, Limits, LimitsError, PROMOTE_SHARE},
+    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
 };
+pub(crate) use self::{draw::Draw, mixture::Mixture};

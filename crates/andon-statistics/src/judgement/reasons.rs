@@ -6,14 +6,14 @@ use super::{
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
     limits::Decision,
-    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, Judgement, Labels},
+    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
 };
 
 impl Judge {
     /// All that is known by now.
     ///
     /// Computes the bounds: milliseconds. [`Judge::decision`] is there without.
-    pub fn judgement(&self) -> Judgement {
+    pub fn report(&self) -> JudgementReport {
         let evidence = &self.evidence;
         let of = |cells: &[Cell], truths: &[usize]| {
             let mut n = 0;
@@ -32,7 +32,7 @@ impl Judge {
             shown_defective: self.shown[*cell as usize][1],
         });
         let limits = &self.limits;
-        let mut judgement = Judgement {
+        let mut judgement = JudgementReport {
             schema: JUDGEMENT_SCHEMA,
             decision: self.decision(),
             design: self.design.as_str(),
@@ -120,8 +120,8 @@ impl Judge {
     }
 
     /// Why nothing is decided, and what it takes.
-    fn hold(&self, judgement: &mut Judgement) -> Vec<String> {
-        let Judgement { labels, escapes, cost, design, .. } = judgement;
+    fn hold(&self, judgement: &mut JudgementReport) -> Vec<String> {
+        let JudgementReport { labels, escapes, cost, design, .. } = judgement;
         if *design == "rollout" {
             return vec![
                 "parts go to the arms by what they have in common: that is a rollout, which is not judged".into(),

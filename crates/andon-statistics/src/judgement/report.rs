@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::{cell::Cell, limits::Decision};
 
-/// The schema name of a serialised [`Judgement`].
+/// The schema name of a serialised [`JudgementReport`].
 pub const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
 
 /// What is known of b against a.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judgement {
+pub struct JudgementReport {
     /// [`JUDGEMENT_SCHEMA`].
     pub schema: &'static str,
     /// What follows.

@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{calibration::Lesson, reference::Reference, window::Slow},
+    super::{calibration::Bootstrap, reference::Reference, window::SlowNormal},
     Config, Counts, Fingerprint, Meter, Status,
 };
 
 /// Keys that are told apart; frames of more are not measured.
 pub const MOST_KEYS: usize = 64;
 /// The schema of a file of several references.
-pub const SET_SCHEMA: &str = "andon.references/1";
+pub(crate) const SET_SCHEMA: &str = "andon.references/1";
 
 /// One reference, or one for each value of a key: what a file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,21 +21,21 @@ pub enum References {
     /// Of all frames.
     One(Box<Reference>),
     /// By the values of a key.
-    By(Set),
+    By(ReferenceSet),
 }
 
 /// References by the values of a key, and their form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Set {
+pub struct ReferenceSet {
     /// Always [`SET_SCHEMA`].
-    pub schema: String,
+    pub(crate) schema: String,
     /// What the values are of: `sku`, or a field's name.
     pub key: String,
     /// By value.
     pub references: BTreeMap<String, Reference>,
 }
 
-impl Set {
+impl ReferenceSet {
     /// None yet.
     pub fn new(key: &str) -> Self {
         Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
@@ -54,7 +54,8 @@ impl References {
         if schema.schema != SET_SCHEMA {
             return Reference::from_json(text).map(|r| Self::One(Box::new(r)));
         }
-        let set: Set = serde_json::from_str(text).map_err(|e| format!("this is no set of drift references: {e}"))?;
+        let set: ReferenceSet =
+            serde_json::from_str(text).map_err(|e| format!("this is no set of drift references: {e}"))?;
         for (value, reference) in &set.references {
             reference.check().map_err(|e| format!("{} {value}: {e}", set.key))?;
         }
@@ -74,7 +75,7 @@ impl References {
     }
 
     /// The key that it tells references apart by; empty for one.
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         match self {
             Self::One(_) => "",
             Self::By(set) => &set.key,
@@ -132,7 +133,7 @@ impl Bank {
         if self.by.is_empty() {
             return known().next().map(|(_, reference)| References::One(Box::new(reference)));
         }
-        let set = Set { references: known().collect(), ..Set::new(&self.by) };
+        let set = ReferenceSet { references: known().collect(), ..ReferenceSet::new(&self.by) };
         (!set.references.is_empty()).then_some(References::By(set))
     }
 
@@ -227,14 +228,14 @@ impl Bank {
     }
 
     /// What is to be worked out of what the latest frame's meter has learned.
-    pub fn take_lesson(&mut self) -> Option<(Arc<str>, Fingerprint, Lesson)> {
+    pub fn take_bootstrap(&mut self) -> Option<(Arc<str>, Fingerprint, Bootstrap)> {
         let meter = self.meters.get_mut(&self.latest)?;
-        let lesson = meter.take_lesson()?;
-        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), lesson))
+        let bootstrap = meter.take_bootstrap()?;
+        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), bootstrap))
     }
 
     /// What was worked out of a meter's reference.
-    pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: Slow) {
+    pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: SlowNormal) {
         if let Some(meter) = self.meters.get_mut(key) {
             meter.calibrated(slow, of);
         }

@@ -18,7 +18,7 @@ pub struct Config {
 
 impl Config {
     /// Observations between false alarms.
-    pub fn run_length(&self, reference: &Reference) -> u64 {
+    pub(crate) fn run_length(&self, reference: &Reference) -> u64 {
         match reference.observation_ns {
             Some(ns) if self.expected_run_time_ns > 0 => (self.expected_run_time_ns / ns).max(1),
             _ => self.expected_run_length,

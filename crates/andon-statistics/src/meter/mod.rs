@@ -14,22 +14,20 @@ use std::sync::Arc;
 use andon_core::{image::Image, result::Inference};
 
 use super::{
-    calibration::Lesson,
-    cause::Cause,
-    detector::Calibration,
+    calibration::Bootstrap,
     features::*,
     learner::Learner,
     pixels::Extractor,
     profile::{LEAST_MATCH, Locator, Profile},
     reference::{Reference, format_name},
-    window::Slow,
 };
 
-pub use bank::{Bank, MOST_KEYS, References, SET_SCHEMA, Set};
+pub use crate::{cause::Cause, window::SlowNormal};
+pub use bank::{Bank, MOST_KEYS, ReferenceSet, References};
 pub use config::Config;
 pub use observations::Stamp;
-pub use report::{FeatureReport, Off, Report, SCHEMA};
-pub use snapshot::{Kept, STATE_SCHEMA, Snapshot};
+pub use report::{DriftReport, FeatureReport, Off, SCHEMA};
+pub use snapshot::Snapshot;
 pub use status::{Counts, State, Status};
 
 use observations::{Grouper, Still};
@@ -65,7 +63,7 @@ pub struct Meter {
     /// The reference that the running model brings along.
     offered: Option<Arc<Reference>>,
     /// What is to be worked out of what was learned.
-    lesson: Option<Lesson>,
+    bootstrap: Option<Bootstrap>,
 }
 
 impl Meter {
@@ -85,7 +83,7 @@ impl Meter {
             counts: Counts::default(),
             misfit: None,
             offered: None,
-            lesson: None,
+            bootstrap: None,
         }
     }
 
@@ -97,12 +95,12 @@ impl Meter {
     fn take_up(&mut self, reference: Arc<Reference>) {
         self.extractor = Extractor::new(reference.subsample);
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
-        self.lesson = None;
+        self.bootstrap = None;
     }
 
     /// A reference that the running model brings along: in use at once where nothing was seen or given yet; else for the
     /// model's predictions, once it speaks.
-    pub fn offer(&mut self, reference: Option<Arc<Reference>>) {
+    pub(crate) fn offer(&mut self, reference: Option<Arc<Reference>>) {
         if let (Mode::Idle, Some(reference)) = (&self.mode, &reference) {
             self.take_up(reference.clone());
         }
@@ -110,7 +108,7 @@ impl Meter {
     }
 
     /// Another run length, or time, asked for; what was summed so far is kept.
-    pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
+    pub(crate) fn set_run_length(&mut self, length: u64, time_ns: u64) {
         (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
         if let Mode::Running(running) = &mut self.mode {
             running.set_run_length(&self.config);
@@ -118,7 +116,7 @@ impl Meter {
     }
 
     /// Frames to learn from, the next time.
-    pub fn set_learn_frames(&mut self, frames: u32) {
+    pub(crate) fn set_learn_frames(&mut self, frames: u32) {
         self.config.learn_frames = frames;
     }
 
@@ -126,7 +124,7 @@ impl Meter {
     pub fn learn(&mut self, frames: u32) {
         self.extractor = Extractor::new(self.config.subsample);
         self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
-        self.lesson = None;
+        self.bootstrap = None;
         self.flush();
     }
 
@@ -143,7 +141,7 @@ impl Meter {
     }
 
     /// Forgets what was begun: the part and the tick that are not complete. The reference stays.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.grouper = Grouper::default();
         self.still = Still::default();
         if let Mode::Running(running) = &mut self.mode {
@@ -185,14 +183,6 @@ impl Meter {
         }
     }
 
-    /// Whether the thresholds are estimated or extrapolated; none while learning.
-    pub fn calibration(&self) -> Option<Calibration> {
-        match &self.mode {
-            Mode::Running(running) => Some(running.detector.calibration()),
-            _ => None,
-        }
-    }
-
     /// Why the reference that was given is not used, said once.
     pub fn take_misfit(&mut self) -> Option<String> {
         self.misfit.take()
@@ -200,21 +190,21 @@ impl Meter {
 
     /// What is to be worked out, on a thread that frames do not wait for, of what was learned; said once. The outcome goes
     /// to [`calibrated`](Self::calibrated).
-    pub fn take_lesson(&mut self) -> Option<Lesson> {
-        self.lesson.take()
+    pub(crate) fn take_bootstrap(&mut self) -> Option<Bootstrap> {
+        self.bootstrap.take()
     }
 
     /// What was worked out of the reference of this fingerprint; one that was learned since is another. From now on
     /// windows are watched too.
-    pub fn calibrated(&mut self, slow: Slow, of: Fingerprint) {
+    pub(crate) fn calibrated(&mut self, slow: SlowNormal, of: Fingerprint) {
         let Mode::Running(running) = &mut self.mode else { return };
         if Fingerprint::of(&running.reference) != of {
             return;
         }
         // A model that came meanwhile has its own predictions.
-        let Slow { mut features, .. } = slow.clone();
+        let SlowNormal { mut features, .. } = slow.clone();
         features.retain(|name, _| running.reference.features.contains_key(name));
-        Arc::make_mut(&mut running.reference).slow = Some(Slow { features, ..slow });
+        Arc::make_mut(&mut running.reference).slow = Some(SlowNormal { features, ..slow });
         running.set_run_length(&self.config);
     }
 
@@ -327,7 +317,7 @@ impl Meter {
             unreachable!("only a learner is done learning")
         };
         let reference = learner.finish(image, self.config.subsample);
-        self.lesson = Lesson::new(learner.ticks(reference.tick), reference.normals());
+        self.bootstrap = learner.bootstrap(&reference);
         self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
         self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
     }

@@ -30,7 +30,7 @@ pub(super) struct Grouper {
 
 impl Grouper {
     /// Takes a frame in; answers up to two observations that this completes, oldest first.
-    pub fn add(&mut self, row: &Row, part: Option<&Arc<Part>>) -> [Option<Row>; 2] {
+    pub(super) fn add(&mut self, row: &Row, part: Option<&Arc<Part>>) -> [Option<Row>; 2] {
         let same = matches!((&self.part, part), (Some(a), Some(b)) if a.id == b.id);
         let before = (!same && self.mean.rows > 0).then(|| self.mean.take());
         self.mean.add(row);
@@ -63,7 +63,7 @@ pub(super) struct Still {
 }
 
 impl Still {
-    pub fn add(&mut self, fingerprint: u64, frame_id: u64) {
+    pub(super) fn add(&mut self, fingerprint: u64, frame_id: u64) {
         if self.fingerprint == Some(fingerprint) {
             self.run += 1;
             self.differing = 0;

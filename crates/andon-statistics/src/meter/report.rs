@@ -95,7 +95,7 @@ impl std::fmt::Display for Off {
 
 /// Everything there is to say, as JSON (`andon.drift/1`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct DriftReport {
     /// Always [`SCHEMA`].
     pub schema: &'static str,
     /// `learning`, `ok`, `warning` or `drift`.
@@ -125,7 +125,7 @@ pub struct Report {
     pub features: Vec<FeatureReport>,
 }
 
-impl Report {
+impl DriftReport {
     /// The one-line JSON form.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
@@ -153,7 +153,7 @@ fn is_there(feature: &FeatureReport) -> bool {
 
 impl Meter {
     /// Everything there is to say now.
-    pub fn report(&self, stamp: Stamp) -> Report {
+    pub fn report(&self, stamp: Stamp) -> DriftReport {
         let known = |v: f64| v.is_finite().then_some(v);
         let (running, reader) = match &self.mode {
             Mode::Running(running) => (Some(running), Some(&running.reader)),
@@ -182,7 +182,7 @@ impl Meter {
                 window_threshold: window.map(|w| w.threshold),
             }
         };
-        Report {
+        DriftReport {
             schema: SCHEMA,
             state: self.status.state.as_str(),
             cause: self.status.cause_str(),

@@ -42,14 +42,14 @@ pub(super) struct Running {
     corrected: u32,
     /// Equal frames in a row that make a frozen camera; none where the reference itself stood still.
     pub frozen_after: Option<u64>,
-    /// Equal words of the model in a row that make a dead one; none where that cannot be told.
+    /// Equal changes of the model in a row that make a dead one; none where that cannot be told.
     constant_after: Option<u64>,
     /// After a change of model: ticks of what the new one says, and how many are wanted.
     relearned: Option<(Vec<Row>, usize)>,
 }
 
 impl Running {
-    pub fn new(reference: Arc<Reference>, config: &Config) -> Self {
+    pub(super) fn new(reference: Arc<Reference>, config: &Config) -> Self {
         let still = reference.longest_still;
         Self {
             detector: Detector::new(&reference, config.run_length(&reference)),
@@ -66,20 +66,20 @@ impl Running {
         }
     }
 
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.detector.restart();
         self.tick = RowMean::default();
         (self.calm, self.other) = (0, None);
     }
 
     /// Ticks of a new model's predictions so far, and how many are wanted.
-    pub fn relearning(&self) -> Option<(usize, usize)> {
+    pub(super) fn relearning(&self) -> Option<(usize, usize)> {
         self.relearned.as_ref().map(|(ticks, wanted)| (ticks.len(), *wanted))
     }
 
     /// Writes what the model said into a row; where it is another model than before, its predictions are learned anew, or
     /// taken from the reference that it brings along.
-    pub fn read(&mut self, said: &Inference, row: &mut Row, offered: Option<&Reference>, config: &Config) {
+    pub(super) fn read(&mut self, said: &Inference, row: &mut Row, offered: Option<&Reference>, config: &Config) {
         let digest = &said.model.digest;
         let nameless = self.reference.model.is_empty() && self.knows_predictions();
         if !digest.is_empty() && *digest != self.reference.model && !nameless {
@@ -113,13 +113,13 @@ impl Running {
                 reference.features.insert(name.into(), normal);
             }
             reference.names = offered.names.clone();
-            reference.words = offered.words;
+            reference.changes = offered.changes;
             reference.embedding = offered.embedding.clone();
             self.reader = Reader::new(&reference.names, reference.embedding.as_ref());
             self.relearned = None;
         } else {
             reference.names.clear();
-            (reference.embedding, reference.words) = (None, None);
+            (reference.embedding, reference.changes) = (None, None);
             self.reader = Reader::learning();
             let wanted = LEAST_TICKS.max(config.learn_frames as usize / reference.tick);
             self.relearned = Some((Vec::with_capacity(wanted), wanted));
@@ -143,7 +143,7 @@ impl Running {
         reference.features.extend(OF_MODEL.filter_map(normal));
         self.reader.close();
         reference.names = self.reader.names();
-        reference.words = Some(self.reader.words.seen);
+        reference.changes = Some(self.reader.changes.seen);
         reference.embedding = self.reader.embedding().cloned();
         self.relearned = None;
         self.constant_after = constant_after(&self.reference, config);
@@ -151,19 +151,26 @@ impl Running {
     }
 
     /// Another run length; what was summed so far is kept.
-    pub fn set_run_length(&mut self, config: &Config) {
+    pub(super) fn set_run_length(&mut self, config: &Config) {
         self.constant_after = constant_after(&self.reference, config);
         self.detector.set_expected_run_length(&self.reference, config.run_length(&self.reference));
     }
 
     /// The first frame since which the model says the same of all, where that is too long.
-    pub fn constant_since(&self) -> Option<u64> {
-        let words = &self.reader.words;
-        self.constant_after.is_some_and(|most| words.run >= most).then_some(words.since)
+    pub(super) fn constant_since(&self) -> Option<u64> {
+        let changes = &self.reader.changes;
+        self.constant_after.is_some_and(|most| changes.run >= most).then_some(changes.since)
     }
 
     /// Takes an observation in, and where it ends a tick, judges it.
-    pub fn observe(&mut self, row: &Row, stamp: Stamp, config: &Config, status: &mut Status, counts: &mut Counts) {
+    pub(super) fn observe(
+        &mut self,
+        row: &Row,
+        stamp: Stamp,
+        config: &Config,
+        status: &mut Status,
+        counts: &mut Counts,
+    ) {
         if self.tick.rows == 0 {
             self.tick_began = stamp.frame_id;
         }
@@ -214,9 +221,9 @@ impl Running {
     }
 }
 
-/// Equal words of the model in a row that chance makes of one less often than once in a run length, by a margin of five.
+/// Equal changes of the model in a row that chance makes of one less often than once in a run length, by a margin of five.
 fn constant_after(reference: &Reference, config: &Config) -> Option<u64> {
     let observations = (reference.ticks * reference.tick).max(1) as f64;
     let frames_each = (reference.frames as f64 / observations).max(1.0);
-    reference.words?.too_long(5.0 * frames_each * config.run_length(reference) as f64)
+    reference.changes?.too_long(5.0 * frames_each * config.run_length(reference) as f64)
 }

@@ -6,37 +6,37 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{cause::Cause, detector::Memory, reference::Reference},
+    super::{cause::Cause, detector::CusumState, reference::Reference},
     Bank, Mode, State, Status,
 };
 
 /// The schema of a snapshot.
-pub const STATE_SCHEMA: &str = "andon.drift-state/1";
+pub(crate) const STATE_SCHEMA: &str = "andon.drift-state/1";
 
 /// All meters, and their form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Always [`STATE_SCHEMA`].
-    pub schema: String,
+    pub(crate) schema: String,
     /// What keys are of; empty for one meter.
-    pub key: String,
+    pub(crate) key: String,
     /// By the key's value.
-    pub meters: BTreeMap<String, Kept>,
+    pub(crate) meters: BTreeMap<String, MeterSnapshot>,
 }
 
 /// A meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub(crate) struct MeterSnapshot {
     /// Whether it is in drift.
-    pub drift: bool,
+    pub(crate) drift: bool,
     /// By what; empty where it is not.
-    pub cause: String,
+    pub(crate) cause: String,
     /// Times that drift began.
-    pub alarms: u64,
+    pub(crate) alarms: u64,
     /// What was summed, by feature.
-    pub sums: BTreeMap<String, Memory>,
+    pub(crate) sums: BTreeMap<String, CusumState>,
     /// What is normal.
-    pub reference: Arc<Reference>,
+    pub(crate) reference: Arc<Reference>,
 }
 
 impl Snapshot {
@@ -49,7 +49,7 @@ impl Snapshot {
         }
         for (key, meter) in &snapshot.meters {
             meter.reference.check().map_err(|e| format!("'{key}': {e}"))?;
-            if !meter.sums.values().all(Memory::sound) {
+            if !meter.sums.values().all(CusumState::sound) {
                 return Err(format!("'{key}': a sum is not a number"));
             }
         }
@@ -68,7 +68,7 @@ impl Bank {
         let kept = self.meters.iter().filter_map(|(key, meter)| {
             let Mode::Running(running) = &meter.mode else { return None };
             let status = meter.status;
-            let kept = Kept {
+            let kept = MeterSnapshot {
                 drift: status.state == State::Drift,
                 cause: status.cause_str().into(),
                 alarms: meter.counts.alarms,

@@ -47,13 +47,6 @@ impl Status {
     }
 }
 
-impl Status {
-    /// Whether something is off, or was for a tick.
-    pub fn is_off(&self) -> bool {
-        matches!(self.state, State::Warning | State::Drift)
-    }
-}
-
 /// What was counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -22,17 +22,17 @@ pub use self::recent_parts::MOST_AHEAD;
 use andon_core::result::{Status, Verdict};
 
 use self::{
-    ng_difference::Flips,
-    recent_parts::{Known, Ledger},
+    ng_difference::NgDifference,
+    recent_parts::{RecentPart, RecentParts},
 };
 use super::{
     agreement::{LonePart, PairedPart},
     guard,
-    judgement::{self, Cell, Decision, Design, Draw, Judge, Judgement, LimitsError, Plan, Ticket},
+    judgement::{self, Cell, Decision, Design, Draw, Judge, JudgementReport, LimitsError, Plan, Ticket},
 };
 
 /// Whose labels are tested, where the part was proposed to him.
-pub const SAMPLE: &str = "sample";
+pub(crate) const SAMPLE: &str = "sample";
 
 /// The share of alpha of the labels, of the guards, and of the comparison of ng rates.
 const SHARES: [f64; 3] = [0.9, 0.05, 0.05];
@@ -80,12 +80,12 @@ pub enum Taken {
 
 /// What is told of a trial: the judgement of the labels, and of the guards.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ruling {
+pub struct TrialReport {
     /// The decision, its reasons, and the labels behind it.
     #[serde(flatten)]
-    pub judgement: Judgement,
+    pub judgement: JudgementReport,
     /// What the guards see of b.
-    pub guards: guard::Report,
+    pub guards: guard::GuardReport,
     /// b's share of ng parts less a's, −1..1; none before the first part.
     pub ng_difference: Option<f64>,
     /// What is allowed of it.
@@ -98,8 +98,8 @@ pub struct Trial {
     rules: Rules,
     judge: Judge,
     guards: guard::Probation,
-    flips: Flips,
-    ledger: Ledger,
+    ng_difference: NgDifference,
+    recent: RecentParts,
     draw: Draw,
     /// Parts with a tested label, what goes before what the rates seem to say, and labels that are only shown.
     labels: [u64; 2],
@@ -128,8 +128,8 @@ impl Trial {
             rules,
             judge: Judge::new(limits)?,
             guards: guard::Probation::new(guards, None),
-            flips: Flips::new(rules.max_ng_difference),
-            ledger: Ledger::default(),
+            ng_difference: NgDifference::new(rules.max_ng_difference),
+            recent: RecentParts::default(),
             draw: Draw::new(salt),
             labels: [0; 2],
             broken: None,
@@ -183,14 +183,14 @@ impl Trial {
         said: [Option<Verdict>; 2],
     ) -> Option<Wanted> {
         // A part is one observation, however often it comes round.
-        if self.ledger.get(&id).is_some() {
+        if self.recent.get(&id).is_some() {
             self.seen_again += 1;
             return None;
         }
         let defective = truth.and_then(is_defective);
         let mut ticket = None;
         if let Some(cell) = cell {
-            self.flips.add(design, cell);
+            self.ng_difference.add(design, cell);
             ticket = match defective {
                 Some(_) => self.judge.known(design, cell),
                 None if self.draw.drawn(&id, plan.rate(cell)) => self.judge.ask(design, plan, cell),
@@ -206,17 +206,17 @@ impl Trial {
             probability: cell.map_or(0.0, |cell| plan.rate(cell)),
         });
         self.wanted += u64::from(wanted.is_some());
-        let mut known = Known { cell, ticket, tested: None, shown: None };
+        let mut known = RecentPart { cell, ticket, tested: None, shown: None };
         if let Some(defective) = defective {
             let verdict = if defective { Verdict::Ng } else { Verdict::Ok };
             self.labels[0] += u64::from(test(&mut self.judge, &mut known, verdict));
         }
-        let ahead = self.ledger.add(id.clone(), known);
+        let ahead = self.recent.add(id.clone(), known);
         if let Some((verdict, source)) = ahead {
             self.label(&id, verdict, &source);
         } else if self.broken.is_none()
             && self.labels[0] == 0
-            && let Some(why) = self.flips.broken(SHARES[2] * self.rules.limits.alpha)
+            && let Some(why) = self.ng_difference.broken(SHARES[2] * self.rules.limits.alpha)
         {
             self.breaks(why);
         }
@@ -228,7 +228,7 @@ impl Trial {
         if is_defective(verdict).is_none() {
             return Taken::Nothing;
         }
-        let Some(known) = self.ledger.get(id) else {
+        let Some(known) = self.recent.get(id) else {
             self.unknown += 1;
             return Taken::Unknown;
         };
@@ -250,12 +250,12 @@ impl Trial {
 
     /// Keeps a label whose part has not come yet.
     pub fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
-        self.ledger.expect(id, verdict, source);
+        self.recent.expect(id, verdict, source);
     }
 
     /// Takes over the labels whose parts have not come yet: they tell of the parts, whatever the models were.
     pub fn succeed(&mut self, before: Trial) {
-        self.ledger.succeed(before.ledger);
+        self.recent.succeed(before.recent);
     }
 
     /// b takes no frames any more, while a does.
@@ -273,17 +273,17 @@ impl Trial {
     }
 
     /// All that is known; takes milliseconds.
-    pub fn ruling(&self) -> Ruling {
-        let mut judgement = self.judge.judgement();
+    pub fn report(&self) -> TrialReport {
+        let mut judgement = self.judge.report();
         judgement.alpha = self.rules.limits.alpha;
         if let Some(why) = &self.broken {
             judgement.decision = Decision::Abort;
             judgement.reasons = vec![why.clone()];
         }
-        Ruling {
+        TrialReport {
             judgement,
             guards: self.guards.report(),
-            ng_difference: self.flips.difference(),
+            ng_difference: self.ng_difference.difference(),
             max_ng_difference: self.rules.max_ng_difference,
         }
     }
@@ -295,12 +295,12 @@ impl Trial {
 
     /// Parts whose label was wanted and that were forgotten before it came.
     pub fn forgotten(&self) -> u64 {
-        self.ledger.forgotten
+        self.recent.forgotten
     }
 
     /// Labels ahead of their parts for which there was no room.
     pub fn let_go(&self) -> u64 {
-        self.ledger.let_go
+        self.recent.let_go
     }
 }
 
@@ -313,16 +313,14 @@ fn is_defective(verdict: Verdict) -> Option<bool> {
 }
 
 /// Tests a label, or corrects the one before; false where it is none to be tested.
-fn test(judge: &mut Judge, known: &mut Known, verdict: Verdict) -> bool {
+fn test(judge: &mut Judge, known: &mut RecentPart, verdict: Verdict) -> bool {
     let Some(ticket): Option<Ticket> = known.ticket else { return false };
     let defective = verdict == Verdict::Ng;
-    let taken = match known.tested {
+    match known.tested {
         None => judge.label(&ticket, defective),
-        Some(before) if before == verdict => true,
+        Some(before) if before == verdict => {}
         Some(_) => judge.correct(&ticket, defective),
-    };
-    if taken {
-        known.tested = Some(verdict);
     }
-    taken
+    known.tested = Some(verdict);
+    true
 }

@@ -11,7 +11,7 @@ use crate::judgement::{Cell, Design, Mixture};
 /// arm saw alone it is weighted by that arm's share: 1/w or −1/(1 − w) where it was stopped. (D − m)/(m − Dₘᵢₙ) is a bet as
 /// in `judgement/mixture.rs`.
 #[derive(Clone, Debug)]
-pub struct Flips {
+pub(super) struct NgDifference {
     most: f64,
     up: Mixture,
     down: Mixture,
@@ -19,14 +19,14 @@ pub struct Flips {
     parts: u64,
 }
 
-impl Flips {
+impl NgDifference {
     /// Allows a difference of `most`, 0..1.
-    pub fn new(most: f64) -> Self {
+    pub(super) fn new(most: f64) -> Self {
         Self { most, up: Mixture::new(), down: Mixture::new(), sum: 0.0, parts: 0 }
     }
 
     /// Takes one part.
-    pub fn add(&mut self, design: Design, cell: Cell) {
+    pub(super) fn add(&mut self, design: Design, cell: Cell) {
         let (value, least, greatest) = match (design, cell) {
             (Design::Paired, Cell::OkNg) => (1.0, -1.0, 1.0),
             (Design::Paired, Cell::NgOk) => (-1.0, -1.0, 1.0),
@@ -49,12 +49,12 @@ impl Flips {
     }
 
     /// The difference seen so far; none before the first part.
-    pub fn difference(&self) -> Option<f64> {
+    pub(super) fn difference(&self) -> Option<f64> {
         (self.parts > 0).then(|| self.sum / self.parts as f64)
     }
 
     /// Says so where the difference is proven too large, at the level `alpha`, over all looks and both directions.
-    pub fn broken(&self, alpha: f64) -> Option<String> {
+    pub(super) fn broken(&self, alpha: f64) -> Option<String> {
         let threshold = (2.0 / alpha).ln();
         let arm = if self.up.ln_evidence() >= threshold {
             Arm::B

@@ -8,15 +8,15 @@ use andon_core::result::Verdict;
 use crate::judgement::{Cell, Ticket};
 
 /// Parts whose label is wanted, and others, that are remembered; beyond it the oldest are forgotten.
-pub const MOST_WANTED: usize = 100_000;
+pub(super) const MOST_WANTED: usize = 100_000;
 /// See [`MOST_WANTED`].
-pub const MOST_OTHERS: usize = 20_000;
+pub(super) const MOST_OTHERS: usize = 20_000;
 /// Labels that came ahead of their parts.
 pub const MOST_AHEAD: usize = 100_000;
 
 /// What is known of one part.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub(super) struct RecentPart {
     /// What the arms said; none where one of them did not judge it.
     pub cell: Option<Cell>,
     /// Its label is tested, and by this.
@@ -29,8 +29,8 @@ pub struct Known {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    parts: HashMap<String, Known>,
+pub(super) struct RecentParts {
+    parts: HashMap<String, RecentPart>,
     wanted: VecDeque<String>,
     others: VecDeque<String>,
     ahead: HashMap<String, (Verdict, String)>,
@@ -41,9 +41,9 @@ pub struct Ledger {
     pub let_go: u64,
 }
 
-impl Ledger {
+impl RecentParts {
     /// Remembers a part; answers the label that was there before it, with its source.
-    pub fn add(&mut self, id: String, known: Known) -> Option<(Verdict, String)> {
+    pub(super) fn add(&mut self, id: String, known: RecentPart) -> Option<(Verdict, String)> {
         let label = self.ahead.remove(&id);
         let (order, most) = match known.ticket {
             Some(_) => (&mut self.wanted, MOST_WANTED),
@@ -61,17 +61,17 @@ impl Ledger {
     }
 
     /// Takes over what was said of parts that have not come yet.
-    pub fn succeed(&mut self, before: Ledger) {
+    pub(super) fn succeed(&mut self, before: RecentParts) {
         (self.ahead, self.ahead_order, self.let_go) = (before.ahead, before.ahead_order, before.let_go);
     }
 
     /// The part of that id.
-    pub fn get(&mut self, id: &str) -> Option<&mut Known> {
+    pub(super) fn get(&mut self, id: &str) -> Option<&mut RecentPart> {
         self.parts.get_mut(id)
     }
 
     /// Keeps a label for a part that is still to come. The last one said of it counts.
-    pub fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
+    pub(super) fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
         if self.ahead.insert(id.into(), (verdict, source.into())).is_none() {
             self.ahead_order.push_back(id.into());
         }
