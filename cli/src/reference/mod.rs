@@ -120,7 +120,7 @@ impl MakeReference {
         };
         let learned = self.pass(&judge, Some(wanted), &files, caps.as_ref(), &bar, save)?;
         let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
-        let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
+        let reference = Reference::from_json(&text)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
             set.references.insert(value.clone(), reference.clone());
             capture::replace_file(&self.into, References::By(set).to_json().as_bytes())?;

@@ -4,6 +4,8 @@
 //! On a lively scene there is always something else that is a little off. So a rule needs a feature of its own that is
 //! clearly off; what has merely moved only says how.
 
+use serde::{Deserialize, Serialize};
+
 use super::{detector::Watch, features::*};
 
 /// Least weight of a feature that may name the cause.
@@ -12,7 +14,8 @@ const CLEAR: f64 = 0.5;
 const FAR: f64 = 6.0;
 
 /// What has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Brighter, darker, or unevenly lit.
     Lighting,
@@ -52,12 +55,28 @@ impl Cause {
             Cause::Frozen => "frozen",
         }
     }
+}
 
-    /// By its name.
-    pub fn named(name: &str) -> Option<Self> {
-        use Cause::*;
-        let all = [Lighting, Focus, Colour, Position, Noise, Exposure, Scene, Predictions, ModelInput, Frozen];
-        all.into_iter().find(|c| c.as_str() == name)
+/// The form of a cause that may be absent: its name, or an empty text. A name that this version does not know is read
+/// as no cause.
+pub(crate) mod or_empty {
+    use std::borrow::Cow;
+
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{IntoDeserializer, value},
+    };
+
+    use super::Cause;
+
+    pub(crate) fn serialize<S: Serializer>(cause: &Option<Cause>, serializer: S) -> Result<S::Ok, S::Error> {
+        cause.map_or("", Cause::as_str).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cause>, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        let name: value::StrDeserializer<'_, value::Error> = name.as_ref().into_deserializer();
+        Ok(Cause::deserialize(name).ok())
     }
 }
 

@@ -40,7 +40,8 @@ const REFERENCES: u64 = 20;
 const SLOW: f64 = 0.5;
 
 /// How far the threshold can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Calibration {
     /// The reference is long enough for the run length asked for.
     Estimated,

@@ -71,32 +71,55 @@ pub struct Reference {
     pub slow: Option<SlowNormal>,
 }
 
+/// Why a text is not a reference that a meter can use.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// The text is not JSON, or lacks what a reference has.
+    #[error("this is no drift reference: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error("its schema is '{0}', and this version reads '{SCHEMA}'")]
+    Schema(String),
+    /// The numbers of this feature make no sense.
+    #[error("feature '{0}' has a mean or σ that is not a number above zero: learn it anew")]
+    Feature(String),
+    /// A length is zero.
+    #[error("tick and subsample must be at least 1: learn it anew")]
+    Zero,
+    /// The numbers of the embedding make no sense.
+    #[error("'embedding' does not hold numbers that embeddings can be held to: learn it anew")]
+    Embedding,
+    /// The numbers of the windows make no sense.
+    #[error("'slow' does not hold numbers that windows can be held to: learn it anew")]
+    Slow,
+}
+
 impl Reference {
-    /// Reads a reference file's text; the error says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let reference: Self = serde_json::from_str(text).map_err(|e| format!("this is no drift reference: {e}"))?;
+    /// Reads the text of a reference file.
+    pub fn from_json(text: &str) -> Result<Self, ReferenceError> {
+        let reference: Self = serde_json::from_str(text)?;
         reference.check()?;
         Ok(reference)
     }
 
-    /// What is wrong with its numbers, if anything.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Refuses numbers that a meter cannot use.
+    pub(crate) fn check(&self) -> Result<(), ReferenceError> {
         if self.schema != SCHEMA {
-            return Err(format!("its schema is '{}', and this version reads '{SCHEMA}'", self.schema));
+            return Err(ReferenceError::Schema(self.schema.clone()));
         }
         let sound =
             |n: &Normal| [n.mean, n.spread, n.lag_1].iter().all(|v| v.is_finite()) && n.sigma > 0.0 && n.tail > 0.0;
         if let Some((name, _)) = self.features.iter().find(|(_, n)| !sound(n)) {
-            return Err(format!("feature '{name}' has a mean or σ that is not a number above zero: learn it anew"));
+            return Err(ReferenceError::Feature(name.clone()));
         }
         if self.tick == 0 || self.subsample == 0 {
-            return Err("tick and subsample must be at least 1: learn it anew".into());
+            return Err(ReferenceError::Zero);
         }
-        if self.embedding.as_ref().is_some_and(|place| !place.sound()) {
-            return Err("'embedding' does not hold numbers that embeddings can be held to: learn it anew".into());
+        if self.embedding.as_ref().is_some_and(|normal| !normal.sound()) {
+            return Err(ReferenceError::Embedding);
         }
         if self.slow.as_ref().is_some_and(|slow| !slow.sound()) {
-            return Err("'slow' does not hold numbers that windows can be held to: learn it anew".into());
+            return Err(ReferenceError::Slow);
         }
         Ok(())
     }
@@ -162,10 +185,10 @@ mod tests {
         let [read, written] = [&read, &reference].map(|r| r.features["luma"]);
         assert!((read.mean - written.mean).abs() < 1e-12 && (read.sigma - written.sigma).abs() < 1e-12);
         let other = reference.to_json().replace(SCHEMA, "andon.reference/9");
-        assert!(Reference::from_json(&other).unwrap_err().contains("andon.reference/9"));
+        assert!(Reference::from_json(&other).unwrap_err().to_string().contains("andon.reference/9"));
         let mut poisoned = reference.clone();
         poisoned.features.get_mut("luma").unwrap().sigma = 0.0;
-        assert!(Reference::from_json(&poisoned.to_json()).unwrap_err().contains("'luma'"));
-        assert!(Reference::from_json("{").unwrap_err().contains("no drift reference"));
+        assert!(Reference::from_json(&poisoned.to_json()).unwrap_err().to_string().contains("'luma'"));
+        assert!(Reference::from_json("{").unwrap_err().to_string().contains("no drift reference"));
     }
 }

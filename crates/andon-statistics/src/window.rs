@@ -346,6 +346,6 @@ mod tests {
         assert_eq!(read.slow.as_ref().unwrap().features, reference.slow.as_ref().unwrap().features);
         let mut broken = reference.clone();
         broken.slow.as_mut().unwrap().features.get_mut("luma").unwrap().points.reverse();
-        assert!(Reference::from_json(&broken.to_json()).unwrap_err().contains("'slow'"));
+        assert!(Reference::from_json(&broken.to_json()).unwrap_err().to_string().contains("'slow'"));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use andon_core::result::Inference;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::box_pairs::{BoxMatch, BoxMatcher};
 
@@ -19,7 +19,7 @@ const MOST_LABELS: usize = 256;
 pub(crate) const OTHER: &str = "(other)";
 
 /// Boxes of one label, or of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
     /// BoxMatch by both.
     pub matched: u64,

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Inference, Status, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     boxes::{Boxes, Labels, Sums},
@@ -16,7 +16,7 @@ use crate::histogram::{Bucket, Histogram};
 
 /// Quantiles of the time that an arm's answers took, µs: at most 1/128 of themselves above the exact nearest rank, never
 /// below ([`RELATIVE_ERROR`]). 0 before the first answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// Median.
     pub p50: u64,

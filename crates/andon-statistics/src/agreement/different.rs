@@ -12,14 +12,14 @@
 //! opinion.
 
 use andon_core::result::{Inference, Status, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::boxes::BoxDifference;
 use crate::box_pairs::BoxMatcher;
 
 /// In what two models differ on a frame; the gravest counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// In the verdict.
@@ -31,7 +31,7 @@ pub enum Why {
 }
 
 /// What an arm said of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmResult {
     /// Of this frame alone.
     pub verdict: Verdict,
@@ -48,7 +48,7 @@ impl ArmResult {
 }
 
 /// A frame on which two models differ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DifferentFrame {
     /// The process start that the frame belongs to.
     pub run: Uuid,

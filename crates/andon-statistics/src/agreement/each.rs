@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A value for each arm.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Two of a kind: arm a's and arm b's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Each<T> {
     /// The running model's.
     pub a: T,

@@ -25,13 +25,14 @@ pub use self::{
     counts::{Latency, RELATIVE_ERROR},
     different::{ArmResult, DifferentFrame, Why, difference},
     each::Each,
-    report::{AB_SCHEMA, AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
+    report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
 use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
+use self::report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
 use super::box_pairs::BoxMatcher;
 
 /// Parts that [`Recent`] looks back, where nothing else is asked.
@@ -168,7 +169,7 @@ impl Agreement {
     pub fn report(&self, frames: Frames) -> AgreementReport {
         let table = self.run.table;
         AgreementReport {
-            schema: AB_SCHEMA,
+            schema: AB_SCHEMA.into(),
             models: self.models.clone().map(Option::unwrap_or_default).into(),
             mode: self.mode,
             parts: table,
@@ -234,7 +235,7 @@ impl Agreement {
             let (id, frame_id) = (a.id.clone(), a.frames[1]);
             if judged && a.verdict != b.verdict {
                 seen.disagreements.push(Disagreement {
-                    schema: "andon.disagreement/1",
+                    schema: DISAGREEMENT_SCHEMA.into(),
                     id: id.clone(),
                     frame_id,
                     a: a.clone(),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is told of two models side by side: plain data with a fixed JSON form (`andon.ab/1`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Arm, ModelId, PartVerdict, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     boxes::Boxes,
@@ -16,10 +16,12 @@ use super::{
 };
 
 /// The schema name of a serialised [`AgreementReport`].
-pub const AB_SCHEMA: &str = "andon.ab/1";
+pub(super) const AB_SCHEMA: &str = "andon.ab/1";
+/// The schema name of a serialised [`Disagreement`].
+pub(super) const DISAGREEMENT_SCHEMA: &str = "andon.disagreement/1";
 
 /// How the arms were seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Not at all yet.
@@ -43,7 +45,7 @@ impl Mode {
 }
 
 /// What became of the frames, counted by the element that pairs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
     /// Frames that came on arm a.
     pub a: u64,
@@ -64,7 +66,7 @@ pub struct Frames {
 }
 
 /// What is in no table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotCompared {
     /// Parts that both arms judged, and an arm left to a person.
     pub review: u64,
@@ -75,10 +77,10 @@ pub struct NotCompared {
 }
 
 /// All that is known of two models side by side. Serialises as [`AB_SCHEMA`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgreementReport {
     /// Always [`AB_SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// Who is compared.
     pub models: Each<Arc<ModelId>>,
     /// How the arms were seen last.
@@ -118,10 +120,10 @@ pub struct AgreementReport {
 }
 
 /// A part that the arms do not agree on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// Always `andon.disagreement/1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
     /// Its last frame.

@@ -2,10 +2,10 @@
 //! Parts by what was said of them: by both arms, by one against the truth, by one alone.
 
 use andon_core::result::Verdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Parts by both arms' verdicts, a's first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Both say ok.
     pub ok_ok: u64,
@@ -71,7 +71,7 @@ impl Table {
 }
 
 /// One arm against the truth, parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scored {
     /// Bad and called ng.
     pub caught: u64,
@@ -99,7 +99,7 @@ impl Scored {
 }
 
 /// Production parts of one arm, whether the other saw them or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArmParts {
     /// Called ok.
     pub ok: u64,

@@ -291,3 +291,18 @@ fn the_most_different_frames_are_those_with_other_verdicts_then_other_boxes_then
     assert_eq!((first.pts_ns, &first.part), (Some(7), &None));
     assert_eq!(first.b, ArmResult { verdict: Ok, score: 0.25, detections: 1 });
 }
+
+#[test]
+fn a_report_comes_back_from_its_json() {
+    let mut score = Agreement::default();
+    let frame = Frame::new(None);
+    let [mut a, mut b] = [outcome(&frame, Arm::A, Verdict::Ok), outcome(&frame, Arm::B, Verdict::Ng)];
+    a.detections = vec![found("open", 0.5, [0.0, 0.0, 8.0, 8.0])];
+    b.detections = vec![found("open", 0.75, [0.0, 0.0, 8.0, 8.0])];
+    let disagreement = score.pair(&a, &b, Some(&b), 0).disagreements.remove(0);
+    let report = score.report(Frames { a: 1, b: 1, paired: 1, ..Frames::default() });
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<AgreementReport>(&json).unwrap(), report);
+    let json = serde_json::to_string(&disagreement).unwrap();
+    assert_eq!(serde_json::from_str::<Disagreement>(&json).unwrap(), disagreement);
+}

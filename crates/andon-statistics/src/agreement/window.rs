@@ -8,7 +8,7 @@ use std::{
 };
 
 use andon_core::result::{Inference, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     boxes::{Boxes, Labels, Sums},
@@ -22,7 +22,7 @@ use super::{
 const MOST_FRAMES: usize = 2048;
 
 /// The comparison over the last closed parts, and the frames that have come since.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     /// Parts by verdict.
     pub parts: Table,

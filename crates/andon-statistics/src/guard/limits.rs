@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Share of the answers that may be later than the deadline: what p99 means.
 pub(crate) const SLOW_RATE: f64 = 0.01;
 
 /// What a model on probation has to keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Judged production parts until it has passed; 1,000. With 0 it has passed at once.
     pub probation: u64,
@@ -49,7 +49,7 @@ impl Default for Limits {
 }
 
 /// What the same version said of production parts while it was a shadow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Parts that it judged: ok, ng or review.
     pub parts: u64,
@@ -58,7 +58,7 @@ pub struct Baseline {
 }
 
 /// What is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guard {
     /// Frames that failed or missed a field.
@@ -84,7 +84,7 @@ impl Guard {
 }
 
 /// Why a model has to go back. Its `Display` is a sentence for the history.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Broken {
     /// Which guard.
     pub guard: Guard,

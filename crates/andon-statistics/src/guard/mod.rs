@@ -52,5 +52,5 @@ mod tests;
 pub use self::{
     limits::{Baseline, Broken, Guard, Limits},
     probation::Probation,
-    report::{EValues, FrameCounts, GuardReport, LatencyReport, PROBATION_SCHEMA, PartCounts, ProbationState},
+    report::{EValues, FrameCounts, GuardReport, LatencyReport, PartCounts, ProbationState},
 };

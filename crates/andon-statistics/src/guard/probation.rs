@@ -142,7 +142,7 @@ impl Probation {
         let failed = f.error + f.missing_field;
         let answered = f.ok + f.non_finite;
         GuardReport {
-            schema: PROBATION_SCHEMA,
+            schema: PROBATION_SCHEMA.into(),
             state: self.state(),
             broken: self.broken,
             left: self.left(),

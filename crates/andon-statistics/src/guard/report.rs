@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is told of a probation: plain data with a fixed JSON form (`andon.probation/1`).
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::limits::{Baseline, Broken, Limits};
 
 /// The schema name of a serialised [`GuardReport`].
-pub const PROBATION_SCHEMA: &str = "andon.probation/1";
+pub(super) const PROBATION_SCHEMA: &str = "andon.probation/1";
 
 /// How far a probation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbationState {
     /// Parts are still wanted.
@@ -21,7 +23,7 @@ pub enum ProbationState {
 }
 
 /// Frames by how their judging went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameCounts {
     /// Answered, and the answer made sense.
     pub ok: u64,
@@ -36,7 +38,7 @@ pub struct FrameCounts {
 }
 
 /// Production parts by verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartCounts {
     /// Called ok.
     pub ok: u64,
@@ -56,7 +58,7 @@ impl PartCounts {
 }
 
 /// The time that answers took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyReport {
     /// 99 of 100 were no later: at most 1/128 too high, never too low. None before the first.
     pub p99: Option<u64>,
@@ -67,7 +69,7 @@ pub struct LatencyReport {
 }
 
 /// Evidence against each limit being kept: about 1 or below while it is. None for a guard that is off.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EValues {
     /// Of [`super::Guard::Errors`].
     pub errors: f64,
@@ -80,10 +82,10 @@ pub struct EValues {
 }
 
 /// All that is known of a model on probation. Serialises as [`PROBATION_SCHEMA`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardReport {
     /// Always [`PROBATION_SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// How far it is.
     pub state: ProbationState,
     /// Why it has to go back, if it does.

@@ -2,14 +2,14 @@
 //! What was seen of a part, the chance that a label of it was asked for, and what such a label says of the two arms.
 
 use andon_core::result::{Arm, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 
 /// What the arms said of one part, of which a label is one observation.
 ///
 /// `review` is ng: the part was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cell {
     /// Both say ok.
@@ -69,30 +69,52 @@ fn stopped(verdict: Verdict) -> Option<bool> {
     }
 }
 
-/// How parts came to the arms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// How parts are assigned to the arms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Design {
-    /// Every part to both.
+    /// Every part goes to both arms.
     #[default]
     Paired,
-    /// Every part to one, by a hash of the part.
+    /// Every part goes to one arm, by a hash of the part.
     Split {
-        /// b's share when the part was sent, 0..1.
+        /// The share of the parts that went to arm b when this part was sent, 0..1.
         weight: f64,
     },
-    /// Parts to one or the other by something that they have in common, as by SKU. Never judged, for what differs
-    /// between the arms may be the parts.
+    /// Parts go to one arm or the other by something that they have in common, such as the SKU. A rollout is never
+    /// judged, because the parts may be what differs between the arms.
     Rollout,
 }
 
-impl Design {
+/// A [`Design`] without its numbers, as reports name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesignKind {
+    /// See [`Design::Paired`].
+    Paired,
+    /// See [`Design::Split`].
+    Split,
+    /// See [`Design::Rollout`].
+    Rollout,
+}
+
+impl DesignKind {
     /// The name in messages and reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            Design::Paired => "paired",
-            Design::Split { .. } => "split",
-            Design::Rollout => "rollout",
+            Self::Paired => "paired",
+            Self::Split => "split",
+            Self::Rollout => "rollout",
+        }
+    }
+}
+
+impl Design {
+    /// Returns the design without its numbers.
+    pub(super) fn kind(self) -> DesignKind {
+        match self {
+            Design::Paired => DesignKind::Paired,
+            Design::Split { .. } => DesignKind::Split,
+            Design::Rollout => DesignKind::Rollout,
         }
     }
 
@@ -109,7 +131,7 @@ impl Design {
 /// The chance that a part is drawn for a label, 0..1: it may hang on what was said, and on nothing else.
 ///
 /// Both directions of disagreement have one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     /// Of parts that the arms disagree about; unused in a split, where nobody knows.
     pub disagree: f64,

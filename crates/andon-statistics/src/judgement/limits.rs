@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a challenger has to keep to, and the decisions that follow.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The share of alpha of each of the two tests of which both have to hold for `promote`.
 pub const PROMOTE_SHARE: f64 = 0.8;
@@ -9,7 +9,7 @@ pub const PROMOTE_SHARE: f64 = 0.8;
 pub(crate) const ABORT_SHARE: f64 = 0.1;
 
 /// What a candidate has to keep to, and what mistakes cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The chance of a wrong decision, ever, between 0 and 1; 0.05.
     pub alpha: f64,
@@ -65,7 +65,7 @@ impl Limits {
 }
 
 /// What follows from the labels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
     /// b is better: it may take a's place.

@@ -55,9 +55,9 @@ mod report;
 mod tests;
 
 pub use self::{
-    cell::{Cell, Design, Plan},
+    cell::{Cell, Design, DesignKind, Plan},
     judge::{Judge, Ticket},
     limits::{Decision, Limits, LimitsError, PROMOTE_SHARE},
-    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
+    report::{CellLabels, Cost, Escapes, JudgementReport, Labels},
 };
 pub(crate) use self::{draw::Draw, mixture::Mixture};

@@ -2,7 +2,7 @@
 //! Reports a judgement, with its reasons in sentences.
 
 use super::{
-    cell::Cell,
+    cell::{Cell, DesignKind},
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
     limits::Decision,
@@ -33,9 +33,9 @@ impl Judge {
         });
         let limits = &self.limits;
         let mut judgement = JudgementReport {
-            schema: JUDGEMENT_SCHEMA,
+            schema: JUDGEMENT_SCHEMA.into(),
             decision: self.decision(),
-            design: self.design.as_str(),
+            design: self.design.kind(),
             reasons: Vec::new(),
             alpha: limits.alpha,
             labels: Labels {
@@ -122,7 +122,7 @@ impl Judge {
     /// Why nothing is decided, and what it takes.
     fn hold(&self, judgement: &mut JudgementReport) -> Vec<String> {
         let JudgementReport { labels, escapes, cost, design, .. } = judgement;
-        if *design == "rollout" {
+        if *design == DesignKind::Rollout {
             return vec![
                 "parts go to the arms by what they have in common: that is a rollout, which is not judged".into(),
             ];

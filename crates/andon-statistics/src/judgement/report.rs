@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A judgement as it is told: the decision, its reasons in sentences, and the numbers behind them.
 
-use serde::Serialize;
+use std::borrow::Cow;
 
-use super::{cell::Cell, limits::Decision};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cell::{Cell, DesignKind},
+    limits::Decision,
+};
 
 /// The schema name of a serialised [`JudgementReport`].
-pub const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
+pub(super) const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
 
 /// What is known of b against a.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgementReport {
     /// [`JUDGEMENT_SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// What follows.
     pub decision: Decision,
     /// How the latest parts came to the arms: `paired`, `split`, or `rollout`, which is never judged.
-    pub design: &'static str,
+    pub design: DesignKind,
     /// Why, in sentences; of `promote` and `abort` as they were when it was decided.
     pub reasons: Vec<String>,
     /// The chance of a wrong decision, ever, 0..1.
@@ -32,7 +37,7 @@ pub struct JudgementReport {
 }
 
 /// Labels, parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
     /// In the tests.
     pub tested: u64,
@@ -56,7 +61,7 @@ pub struct Labels {
 }
 
 /// Defective parts called ok, of those with a tested label.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escapes {
     /// By a, parts.
     pub a: u64,
@@ -73,7 +78,7 @@ pub struct Escapes {
 }
 
 /// Costs an inspected part, in the unit that the costs of an escape and of an overkill are given in.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Estimate of a's less b's; none without a label, or while some parts are never drawn.
     pub saved_per_part: Option<f64>,
@@ -88,7 +93,7 @@ pub struct Cost {
 }
 
 /// Labels of the parts of one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellLabels {
     /// What the arms said.
     pub cell: Cell,

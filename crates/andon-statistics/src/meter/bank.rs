@@ -3,85 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     super::{calibration::Bootstrap, reference::Reference, window::SlowNormal},
     Config, Counts, Fingerprint, Meter, Status,
+    references::{MOST_KEYS, ReferenceSet, References, ReferencesError},
 };
-
-/// Keys that are told apart; frames of more are not measured.
-pub const MOST_KEYS: usize = 64;
-/// The schema of a file of several references.
-pub(crate) const SET_SCHEMA: &str = "andon.references/1";
-
-/// One reference, or one for each value of a key: what a file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum References {
-    /// Of all frames.
-    One(Box<Reference>),
-    /// By the values of a key.
-    By(ReferenceSet),
-}
-
-/// References by the values of a key, and their form on disk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReferenceSet {
-    /// Always [`SET_SCHEMA`].
-    pub(crate) schema: String,
-    /// What the values are of: `sku`, or a field's name.
-    pub key: String,
-    /// By value.
-    pub references: BTreeMap<String, Reference>,
-}
-
-impl ReferenceSet {
-    /// None yet.
-    pub fn new(key: &str) -> Self {
-        Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
-    }
-}
-
-impl References {
-    /// Reads a file's text; the error says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Schema {
-            #[serde(default)]
-            schema: String,
-        }
-        let schema: Schema = serde_json::from_str(text).map_err(|e| format!("this is no drift reference: {e}"))?;
-        if schema.schema != SET_SCHEMA {
-            return Reference::from_json(text).map(|r| Self::One(Box::new(r)));
-        }
-        let set: ReferenceSet =
-            serde_json::from_str(text).map_err(|e| format!("this is no set of drift references: {e}"))?;
-        for (value, reference) in &set.references {
-            reference.check().map_err(|e| format!("{} {value}: {e}", set.key))?;
-        }
-        if set.references.len() > MOST_KEYS {
-            return Err(format!("{} references, and at most {MOST_KEYS} can be told apart", set.references.len()));
-        }
-        Ok(Self::By(set))
-    }
-
-    /// The file's text.
-    pub fn to_json(&self) -> String {
-        let text = match self {
-            Self::One(reference) => return reference.to_json(),
-            Self::By(set) => serde_json::to_string_pretty(set),
-        };
-        text.expect("plain data with string keys always serialises")
-    }
-
-    /// The key that it tells references apart by; empty for one.
-    pub(crate) fn key(&self) -> &str {
-        match self {
-            Self::One(_) => "",
-            Self::By(set) => &set.key,
-        }
-    }
-}
 
 /// The meters of all keys.
 pub struct Bank {
@@ -108,11 +34,9 @@ impl Bank {
     }
 
     /// Uses references that were learned before; the error says why they are not what this bank asks for.
-    pub fn load(&mut self, references: References) -> Result<(), String> {
+    pub fn load(&mut self, references: References) -> Result<(), ReferencesError> {
         if references.key() != self.by {
-            let name =
-                |key: &str| if key.is_empty() { "one for all frames".into() } else { format!("one for each {key}") };
-            return Err(format!("it holds {}, and {} is asked for", name(references.key()), name(&self.by)));
+            return Err(ReferencesError::Key { held: references.key().into(), asked: self.by.clone() });
         }
         let all = match references {
             References::One(reference) => BTreeMap::from([(String::new(), *reference)]),

@@ -4,6 +4,7 @@
 mod bank;
 mod config;
 mod observations;
+mod references;
 mod report;
 mod running;
 mod snapshot;
@@ -23,11 +24,12 @@ use super::{
 };
 
 pub use crate::{cause::Cause, window::SlowNormal};
-pub use bank::{Bank, MOST_KEYS, ReferenceSet, References};
+pub use bank::Bank;
 pub use config::Config;
 pub use observations::Stamp;
+pub use references::{MOST_KEYS, ReferenceSet, References, ReferencesError};
 pub use report::{DriftReport, FeatureReport, Off, SCHEMA};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use status::{Counts, State, Status};
 
 use observations::{Grouper, Still};

@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{cause::Cause, detector::CusumState, reference::Reference},
+    super::{
+        cause::{self, Cause},
+        detector::CusumState,
+        reference::{Reference, ReferenceError},
+    },
     Bank, Mode, State, Status,
 };
 
@@ -30,7 +34,8 @@ pub(crate) struct MeterSnapshot {
     /// Whether it is in drift.
     pub(crate) drift: bool,
     /// By what; empty where it is not.
-    pub(crate) cause: String,
+    #[serde(with = "cause::or_empty")]
+    pub(crate) cause: Option<Cause>,
     /// Times that drift began.
     pub(crate) alarms: u64,
     /// What was summed, by feature.
@@ -39,18 +44,51 @@ pub(crate) struct MeterSnapshot {
     pub(crate) reference: Arc<Reference>,
 }
 
+/// Why a text is not a snapshot, or not one of a [`Bank`].
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The text is not JSON, or lacks what a snapshot has.
+    #[error("this is no state of a drift meter: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error("its schema is '{0}', and this version reads '{STATE_SCHEMA}'")]
+    Schema(String),
+    /// The reference of a meter cannot be used.
+    #[error("'{key}': {error}")]
+    Reference {
+        /// The value of the key that the meter belongs to.
+        key: String,
+        /// What is wrong with the reference.
+        #[source]
+        error: ReferenceError,
+    },
+    /// A sum of a meter is not a number.
+    #[error("'{key}': a sum is not a number")]
+    Sum {
+        /// The value of the key that the meter belongs to.
+        key: String,
+    },
+    /// The snapshot was taken by another key than the bank's.
+    #[error("it was kept with reference-key='{kept}', and '{asked}' is asked for")]
+    Key {
+        /// The key of the snapshot.
+        kept: String,
+        /// The key of the bank.
+        asked: String,
+    },
+}
+
 impl Snapshot {
-    /// Reads a file's text; the error says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let snapshot: Self =
-            serde_json::from_str(text).map_err(|e| format!("this is no state of a drift meter: {e}"))?;
+    /// Reads the text of a file.
+    pub fn from_json(text: &str) -> Result<Self, SnapshotError> {
+        let snapshot: Self = serde_json::from_str(text)?;
         if snapshot.schema != STATE_SCHEMA {
-            return Err(format!("its schema is '{}', and this version reads '{STATE_SCHEMA}'", snapshot.schema));
+            return Err(SnapshotError::Schema(snapshot.schema));
         }
         for (key, meter) in &snapshot.meters {
-            meter.reference.check().map_err(|e| format!("'{key}': {e}"))?;
+            meter.reference.check().map_err(|error| SnapshotError::Reference { key: key.clone(), error })?;
             if !meter.sums.values().all(CusumState::sound) {
-                return Err(format!("'{key}': a sum is not a number"));
+                return Err(SnapshotError::Sum { key: key.clone() });
             }
         }
         Ok(snapshot)
@@ -70,7 +108,7 @@ impl Bank {
             let status = meter.status;
             let kept = MeterSnapshot {
                 drift: status.state == State::Drift,
-                cause: status.cause_str().into(),
+                cause: status.cause,
                 alarms: meter.counts.alarms,
                 sums: running.detector.memory(),
                 reference: running.reference.clone(),
@@ -81,9 +119,9 @@ impl Bank {
     }
 
     /// Goes on from a snapshot; the error says why it is not of this bank.
-    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
+    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), SnapshotError> {
         if snapshot.key != self.by {
-            return Err(format!("it was kept with reference-key='{}', and '{}' is asked for", snapshot.key, self.by));
+            return Err(SnapshotError::Key { kept: snapshot.key, asked: self.by.clone() });
         }
         for (key, kept) in snapshot.meters {
             let Some(meter) = self.meter(&key) else { continue };
@@ -91,8 +129,7 @@ impl Bank {
             meter.counts.alarms = kept.alarms;
             if kept.drift {
                 // Frames of another run have other ids: since the beginning is all that can be said.
-                let cause = Cause::named(&kept.cause);
-                meter.status = Status { state: State::Drift, cause, since_frame: 0 };
+                meter.status = Status { state: State::Drift, cause: kept.cause, since_frame: 0 };
                 meter.untold = true;
             }
             if let Mode::Running(running) = &mut meter.mode {

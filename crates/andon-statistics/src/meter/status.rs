@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The state of a meter, and its counters.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cause::Cause;
 
 /// How things are, best first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// The reference is being learned.
     #[default]

@@ -430,7 +430,7 @@ fn what_is_kept_goes_on_where_it_was() {
     let [before, now] = [sums[0].max(sums[1]), meter.report(stamp(0)).features[LUMA].score.unwrap()];
     assert!((before - now).abs() < 1e-9);
 
-    assert!(Bank::new(CONFIG, "sku").restore(kept).unwrap_err().contains("reference-key"));
+    assert!(Bank::new(CONFIG, "sku").restore(kept).unwrap_err().to_string().contains("reference-key"));
     assert!(Snapshot::from_json("{\"schema\":\"x\"}").is_err());
 }
 
@@ -461,7 +461,11 @@ fn every_key_has_a_reference_of_its_own() {
     assert_eq!(again.status().state, State::Drift, "the worst of all");
 
     assert!(
-        Bank::new(CONFIG, "").load(References::from_json(&text).unwrap()).unwrap_err().contains("one for each sku")
+        Bank::new(CONFIG, "")
+            .load(References::from_json(&text).unwrap())
+            .unwrap_err()
+            .to_string()
+            .contains("one for each sku")
     );
     let room = (0..MOST_KEYS).filter(|n| again.meter(&format!("C{n}")).is_some()).count();
     assert_eq!(room, MOST_KEYS - 2);

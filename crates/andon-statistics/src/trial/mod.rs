@@ -16,7 +16,9 @@ mod recent_parts;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 pub use self::recent_parts::MOST_AHEAD;
 use andon_core::result::{Status, Verdict};
@@ -34,6 +36,9 @@ use super::{
 /// Whose labels are tested, where the part was proposed to him.
 pub(crate) const SAMPLE: &str = "sample";
 
+/// The schema name of a serialised [`Wanted`].
+const WANTED_SCHEMA: &str = "andon.label-wanted/1";
+
 /// The share of alpha of the labels, of the guards, and of the comparison of ng rates.
 const SHARES: [f64; 3] = [0.9, 0.05, 0.05];
 
@@ -49,10 +54,10 @@ pub struct Rules {
 }
 
 /// A part of which a person is asked what it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Always `andon.label-wanted/1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
     /// Its last frame.
@@ -79,7 +84,7 @@ pub enum Taken {
 }
 
 /// What is told of a trial: the judgement of the labels, and of the guards.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialReport {
     /// The decision, its reasons, and the labels behind it.
     #[serde(flatten)]
@@ -198,7 +203,7 @@ impl Trial {
             };
         }
         let wanted = (ticket.is_some() && defective.is_none()).then(|| Wanted {
-            schema: "andon.label-wanted/1",
+            schema: Cow::Borrowed(WANTED_SCHEMA),
             id: id.clone(),
             frame_id,
             a: said[0],

@@ -228,3 +228,20 @@ fn memory_is_bounded_however_long_nobody_answers() {
     assert!(recent.get("w0").is_none() && recent.get("o0").is_none());
     assert!(recent.get(&format!("w{}", recent_parts::MOST_WANTED + 100)).is_some());
 }
+
+#[test]
+fn a_report_comes_back_from_its_json() {
+    let mut trial = trial();
+    for k in 0..40 {
+        let b = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.frame(Status::Ok, 900);
+        trial.paired(pair(&k.to_string(), Verdict::Ok, b, Some(b)), Plan::ALL);
+    }
+    let report = trial.report();
+    let json = serde_json::to_string(&report).unwrap();
+    let read: TrialReport = serde_json::from_str(&json).unwrap();
+    assert_eq!((&read.judgement.labels, read.judgement.design), (&report.judgement.labels, report.judgement.design));
+    assert_eq!((read.judgement.reasons, read.judgement.cells), (report.judgement.reasons, report.judgement.cells));
+    assert_eq!((read.guards.state, read.guards.parts), (report.guards.state, report.guards.parts));
+    assert_eq!((&*read.judgement.schema, &*read.guards.schema), ("andon.ab-judgement/1", "andon.probation/1"));
+}

@@ -278,7 +278,7 @@ fn a_rollout_is_not_judged() {
     let mut judge = judge(EVEN);
     assert_eq!(judge.known(Design::Rollout, Cell::AOk), None);
     let j = judge.report();
-    assert_eq!((j.decision, j.design), (Decision::Hold, "rollout"));
+    assert_eq!((j.decision, j.design), (Decision::Hold, DesignKind::Rollout));
     assert!(j.reasons[0].contains("rollout"));
 }
 
