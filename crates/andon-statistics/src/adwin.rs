@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
-//! ADWIN: a window that grows while nothing changes and is cut where its halves differ (Bifet & Gavaldà, SIAM Data Mining
-//! 2007), number for number as river defines it.
+//! ADWIN: a window that grows while nothing changes, and is cut where its halves differ (Bifet & Gavaldà, SIAM Data
+//! Mining 2007). It gives the numbers of river's implementation.
 
 use std::collections::VecDeque;
 
-/// Buckets of a size; one more, and the two oldest become one of twice the size.
+/// The most buckets of one size. With one more, the two oldest merge into one of twice the size.
 const MOST_BUCKETS: usize = 5;
-/// Values between two looks.
+/// Values between two searches for a cut.
 const CLOCK: u64 = 32;
-/// Values before the first look.
+/// Values before the first search.
 const GRACE: f64 = 10.0;
-/// Fewest values on either side of a cut.
+/// The fewest values on either side of a cut.
 const LEAST_SIDE: f64 = 5.0;
 
-/// Consecutive values, summed.
+/// The sums of consecutive values.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     n: f64,
     sum: f64,
-    /// Sum of squared departures from their mean.
+    /// The sum of squared departures from the mean.
     squares: f64,
 }
 
@@ -27,7 +27,7 @@ impl Bucket {
         self.sum / self.n
     }
 
-    /// What lies between the means of two stretches adds to their squares (Chan, Golub & LeVeque, 1979).
+    /// Returns what the distance of two means adds to the squares (Chan, Golub & LeVeque, 1979).
     fn between(self, other: Self) -> f64 {
         let d = self.mean() - other.mean();
         self.n * other.n * d * d / (self.n + other.n)
@@ -41,7 +41,7 @@ impl Bucket {
         Self { n: self.n + other.n, sum: self.sum + other.sum, squares }
     }
 
-    /// What is left without `other`, a part of it.
+    /// Returns what remains without `other`, which is a part of this bucket.
     fn without(self, other: Self) -> Self {
         let rest = Self { n: self.n - other.n, sum: self.sum - other.sum, squares: 0.0 };
         let squares = self.squares - (other.squares + rest.between(other));
@@ -49,34 +49,34 @@ impl Bucket {
     }
 }
 
-/// The adaptive window. CusumState grows with the logarithm of its width.
+/// The adaptive window. Its memory grows with the logarithm of its width.
 #[derive(Clone, Debug)]
 pub struct Adwin {
     delta: f64,
     seen: u64,
     all: Bucket,
-    /// By size, 1, 2, 4…; each newest last.
+    /// Buckets by size: 1, 2, 4…; the newest of each size is last.
     rows: Vec<VecDeque<Bucket>>,
 }
 
 impl Adwin {
-    /// With confidence δ, such as 0.002: an upper bound on the chance of a false cut at a look. A look comes every 32
-    /// values.
+    /// Makes an empty window with confidence δ, such as 0.002: an upper bound on the chance that one search makes a false
+    /// cut. Every 32 values the window searches for a cut.
     pub fn new(delta: f64) -> Self {
         Self { delta, seen: 0, all: Bucket::default(), rows: Vec::new() }
     }
 
-    /// Values in the window.
+    /// The number of values in the window.
     pub fn width(&self) -> u64 {
         self.all.n as u64
     }
 
-    /// Mean of the window; NaN while it is empty.
+    /// The mean of the window. NaN while the window is empty.
     pub fn mean(&self) -> f64 {
         self.all.mean()
     }
 
-    /// Takes a value in; answers whether the mean has changed. Then, as in river, the window starts over.
+    /// Adds a value and returns whether the mean has changed. After a change the window is empty, as in river.
     pub fn add(&mut self, x: f64) -> bool {
         self.insert(x);
         self.seen += 1;
@@ -122,7 +122,7 @@ impl Adwin {
         }
     }
 
-    /// Whether the window differs between before and after any of its cuts.
+    /// Returns whether the two sides of any cut differ.
     fn cut(&self) -> bool {
         let (mut before, mut after) = (Bucket::default(), self.all);
         for row in self.rows.iter().rev() {

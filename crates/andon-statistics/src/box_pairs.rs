@@ -1,51 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which boxes of two arms show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by score.
+//! Pairs the boxes of two arms that show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by
+//! score.
 //!
-//! Arm a's boxes choose, the surest first, and each takes of b's boxes with its label the one that overlaps it most and is
-//! still free: the matching of PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list; of equal
-//! overlaps the better score is taken. Of a turned box it is the upright one around it that overlaps.
+//! Arm a's boxes choose first, by descending score. Each takes the box of arm b with its label that overlaps it most
+//! and is still free, as in PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list. Of equal
+//! overlaps the better score is taken. A rotated box overlaps by its upright bounding box.
 
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection, Inference};
 
-/// Boxes of one label that overlap at least so much show the same thing.
+/// The smallest IoU of two boxes with the same label that show the same thing.
 pub const SAME_BOX_IOU: f64 = 0.5;
 
 /// Two boxes, one of each arm, that show the same thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BoxPair {
-    /// Index into a's detections.
+    /// The index into a's detections.
     pub a: usize,
-    /// Index into b's detections.
+    /// The index into b's detections.
     pub b: usize,
-    /// How much they overlap, 0.5..1.
+    /// The overlap, 0.5..1.
     pub iou: f64,
 }
 
-/// What became of a box.
+/// How a box was paired.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum BoxMatch {
-    /// Both saw it.
+    /// Both arms have it.
     Both(BoxPair),
-    /// Only a saw it: its index.
+    /// Only a has it: its index.
     OnlyA(usize),
-    /// Only b saw it: its index.
+    /// Only b has it: its index.
     OnlyB(usize),
 }
 
-/// What became of all boxes of two arms: every index of either is here once.
+/// How all boxes of two arms were paired. Every index of either arm occurs once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BoxPairs {
-    /// Seen by both, by a's score, best first.
+    /// Pairs, by descending score of a.
     pub both: Vec<BoxPair>,
-    /// Indices into a's detections that only a saw, by score, best first.
+    /// Indices into a's detections that only a has, by descending score.
     pub a_only: Vec<usize>,
-    /// Indices into b's detections that only b saw, by score, best first.
+    /// Indices into b's detections that only b has, by descending score.
     pub b_only: Vec<usize>,
 }
 
-/// Matches the boxes of both arms on one frame; b's are scaled to the frame as a saw it.
+/// Pairs the boxes of both arms on one frame. Scales b's boxes to the frame as a saw it.
 pub fn pair_boxes(a: &Inference, b: &Inference) -> BoxPairs {
     let mut out = BoxPairs::default();
     BoxMatcher::default().each(a, b, |found| match found {
@@ -56,7 +57,7 @@ pub fn pair_boxes(a: &Inference, b: &Inference) -> BoxPairs {
     out
 }
 
-/// The same for one frame after another: its lists are empty between two of them, and kept for their memory.
+/// Pairs boxes of one frame after another. The lists are empty between two frames, and keep their memory.
 #[derive(Default)]
 pub(crate) struct BoxMatcher {
     ours: Vec<Slot>,
@@ -64,17 +65,18 @@ pub(crate) struct BoxMatcher {
     labels: Vec<Arc<str>>,
 }
 
-/// One box, while it is matched.
+/// A box that is being paired.
 struct Slot {
     at: usize,
-    /// Of equal labels it is equal.
+    /// A number that is equal for equal labels.
     label: usize,
     bbox: [f64; 4],
     taken: bool,
 }
 
 impl BoxMatcher {
-    /// Tells what became of every box, once: a's by score, then those that only b saw, by score.
+    /// Reports how every box was paired, once: first a's by descending score, then those that only b has, by descending
+    /// score.
     pub(crate) fn each(&mut self, a: &Inference, b: &Inference, mut report: impl FnMut(BoxMatch)) {
         let Self { ours, theirs, labels } = self;
         let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
@@ -103,7 +105,7 @@ impl BoxMatcher {
 
 fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels: &mut Vec<Arc<str>>) {
     slots.extend(detections.iter().enumerate().map(|(at, d)| {
-        // Compared once a box and not once a pair; a frame has few labels.
+        // Labels are compared once per box and not once per pair; a frame has few labels.
         let label = labels.iter().position(|l| *l == d.label).unwrap_or_else(|| {
             labels.push(d.label.clone());
             labels.len() - 1
@@ -115,7 +117,7 @@ fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels
     slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
 }
 
-/// As [`andon_core::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
+/// As [`andon_core::result::iou`], in double precision, because a mean over millions needs it.
 fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
     let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The CUSUM of one standardised series (Page, Biometrika 41, 1954): its sum, its run length, and its threshold.
+//! The CUSUM of a standardised series (Page, Biometrika 41, 1954): its sum, its run length and its threshold.
 
-/// Allowance, in σ: the CUSUM is quickest for shifts of twice this.
+/// The allowance, in σ. The CUSUM is quickest for shifts of twice the allowance.
 const K: f64 = 0.25;
-/// Standardised ticks count at most this much, so that no single one alarms.
+/// The largest value that a standardised tick counts as, so that no single tick alarms.
 const WINSOR: f64 = 6.0;
-/// What a standardised tick has to exceed to add to the sum: the mean is known to σ/√n, and an error of two of those must
-/// not add up to an alarm.
+/// Returns what a standardised tick has to exceed to add to the sum. The mean is known to σ/√n, and an error of twice
+/// that must not add up to an alarm.
 pub(super) fn allowance(ticks: u32) -> f64 {
     K + 2.0 / f64::from(ticks).sqrt()
 }
 
-/// One side's sum after one more standardised tick.
+/// Returns the sum of one side after one more standardised tick.
 pub(super) fn summed(sum: f64, z: f64, k: f64) -> f64 {
     (sum + z.clamp(-WINSOR, WINSOR) - k).max(0.0)
 }
 
-/// A sum as it would be if the feature's excursions died out as quickly as normal ones.
+/// Scales a sum as if the feature's excursions died out as quickly as normal ones.
 pub(super) fn scaled_sum(sum: f64, tail: f64) -> f64 {
     sum * tail.clamp(0.05, 2.0 * K) / (2.0 * K)
 }
 
-/// Ticks that one side of a CUSUM runs on average before it exceeds `h`, where nothing has changed (Siegmund).
+/// Returns how many ticks one side of a CUSUM runs on average before it exceeds `h`, if nothing changes (Siegmund).
 pub(crate) fn run_length(h: f64) -> f64 {
     let x = 2.0 * K * (h + 1.166);
     (x.exp() - x - 1.0) / (2.0 * K * K)
 }
 
-/// The threshold at which one side runs that many ticks on average.
+/// Returns the threshold at which one side runs that many ticks on average.
 pub(crate) fn threshold(ticks: f64) -> f64 {
     let (mut low, mut high) = (0.0, 200.0);
     for _ in 0..60 {
@@ -37,8 +37,8 @@ pub(crate) fn threshold(ticks: f64) -> f64 {
     high
 }
 
-/// The smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out. At most 2k,
-/// which is what normal ticks have.
+/// Returns the smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out.
+/// It is at most 2k, the exponent of normal ticks.
 pub(crate) fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
     let n = standardised.clone().count().max(1) as f64;
     let one_side = |sign: f64| {
@@ -49,7 +49,7 @@ pub(crate) fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> 
         if excess(2.0 * K) <= 0.0 {
             return 2.0 * K;
         }
-        // Convex, zero at 0 and falling there: one more root, below 2k.
+        // The function is convex, zero at 0 and falling there. It has one more root, below 2k.
         let (mut low, mut high) = (0.0, 2.0 * K);
         for _ in 0..30 {
             let middle = (low + high) / 2.0;

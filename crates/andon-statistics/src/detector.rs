@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says when a feature has left its normal: a two-sided CUSUM on standardised ticks (Page, Biometrika 41, 1954).
+//! Detects that a feature has left its normal range: a two-sided CUSUM on standardised ticks (Page, Biometrika 41,
+//! 1954).
 //!
-//! The threshold follows from the run length asked for. Siegmund's approximation (Sequential Analysis, 1985) gives the
-//! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166; it holds for normal ticks, so h grows
-//! by as much as the reference's own excursions die out more slowly than normal ones (Lundberg's exponent). Features and
-//! sides share the budget, and five times the length asked for is aimed at, since a reference knows σ only roughly.
+//! The threshold follows from the expected run length. Siegmund's approximation (Sequential Analysis, 1985) gives the
+//! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166. It holds for normal ticks, so h
+//! grows by as much as the reference's excursions die out more slowly than normal ones (Lundberg's exponent). Features
+//! and sides share the budget of false alarms. The detector aims at five times the expected length, since a reference
+//! knows σ only roughly.
 //!
-//! Long series make every difference significant: a feature alarms only when its change is also large.
+//! In a long series every difference is significant, so a feature alarms only if its change is also large.
 //!
-//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and windows
-//! have half of the budget each, and no sum's threshold is below what the bootstrap found. The end of what a sum has found
-//! is the sum's to tell: windows of that feature count again when one of them was as normal.
+//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and
+//! windows have half of the budget each, and no sum's threshold is below what the bootstrap found. If a sum has found a
+//! change, the sum also decides when the change is over: windows of that feature count again after one of them was
+//! normal.
 
 use std::collections::BTreeMap;
 
@@ -24,28 +27,28 @@ use super::{
     window::{SlowNormal, Window, Windows},
 };
 
-/// Smallest effect that is ever large, in σ.
+/// The smallest effect that is ever large, in σ.
 const LEAST_EFFECT: f64 = 0.5;
-/// Weight of the latest tick in the effect.
+/// The weight of the latest tick in the effect.
 const NEWEST: f64 = 0.25;
-/// Share of the large effect below which it is no longer large, once it was.
+/// The share of the large effect below which an effect that was large no longer is.
 const HYSTERESIS: f64 = 0.8;
-/// How much longer than asked for the run length is calibrated to.
+/// How many times longer than the expected run length the detector aims at.
 const MARGIN: f64 = 5.0;
-/// Fewest ticks that a threshold can be estimated from.
+/// The fewest ticks from which a threshold can be estimated.
 const ESTIMATED: usize = 2000;
-/// Longest run length that it can be estimated for, in references.
+/// The longest run length for which a threshold can be estimated, in references.
 const REFERENCES: u64 = 20;
-/// Share of the false alarms asked for that windows may make, where there are any; sums have the rest.
+/// The share of the allowed false alarms for windows, if there are any; sums have the rest.
 const SLOW: f64 = 0.5;
 
-/// How far the threshold can be trusted.
+/// How far a threshold can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Calibration {
-    /// The reference is long enough for the run length asked for.
+    /// The reference is long enough for the expected run length.
     Estimated,
-    /// It is not: the threshold rests on the form of the tails.
+    /// The reference is too short: the threshold rests on the assumed form of the tails.
     Extrapolated,
 }
 
@@ -59,17 +62,17 @@ impl Calibration {
     }
 }
 
-/// What was summed of a feature.
+/// The sums of a feature, as a snapshot keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CusumState {
-    /// Up, down.
+    /// The sum upwards and the sum downwards.
     pub(crate) sums: [f64; 2],
     /// How far recent ticks lie from the mean, in σ.
     pub(crate) effect: f64,
 }
 
 impl CusumState {
-    /// Whether its numbers can be gone on from.
+    /// Returns whether a detector can go on from the numbers.
     pub(crate) fn sound(&self) -> bool {
         self.effect.is_finite() && self.sums.iter().all(|s| s.is_finite() && *s >= 0.0)
     }
@@ -80,7 +83,7 @@ impl CusumState {
 pub struct Watch {
     /// What is normal.
     pub(crate) normal: Normal,
-    /// The mean of the latest tick; NaN until one knew it.
+    /// The mean of the latest tick. NaN until a tick knew the feature.
     pub(crate) value: f64,
     /// How far recent ticks lie from the mean, in σ.
     pub(crate) effect: f64,
@@ -90,14 +93,14 @@ pub struct Watch {
     pub(crate) threshold: f64,
     /// What the effect has to reach.
     pub(crate) large: f64,
-    /// What the latest window says.
+    /// The latest window.
     pub(crate) window: Option<Window>,
-    /// The sum has alarmed, and no window has been as normal since.
+    /// The sum has alarmed, and no window has been normal since.
     taken: bool,
     k: f64,
-    /// Up, down.
+    /// The sum upwards and the sum downwards.
     sums: [f64; 2],
-    /// The first frame since either sum last was zero.
+    /// For each sum, the first frame since it was zero.
     since: [u64; 2],
 }
 
@@ -129,13 +132,13 @@ impl Watch {
         }
         self.value = value;
         let z = self.standardised(value);
-        // A flash must not be remembered for ever either.
+        // Clamped, so that a single flash is soon forgotten.
         self.effect += NEWEST * (z.clamp(-1000.0, 1000.0) - self.effect);
         for (i, z) in [z, -z].into_iter().enumerate() {
             if self.sums[i] == 0.0 {
                 self.since[i] = first_frame;
             }
-            // Capped, so that it forgets within reason.
+            // Capped, so that the sum falls soon after the change ends.
             self.sums[i] = summed(self.sums[i], z, self.k).min(2.0 * self.threshold);
         }
         self.score = self.sums[0].max(self.sums[1]);
@@ -147,44 +150,45 @@ impl Watch {
         self.taken &= window.is_some_and(|w| w.off);
     }
 
-    /// More than chance makes of the sum within the run length asked for.
+    /// Returns whether the sum exceeds what chance reaches within the expected run length.
     pub(crate) fn significant(&self) -> bool {
         self.score > self.threshold
     }
 
-    /// The sum is significant, and the effect large enough to matter.
+    /// Returns whether the sum is significant, and the effect large enough to matter.
     fn sum_alarms(&self) -> bool {
         self.significant() && self.effect.abs() >= self.large
     }
 
-    /// Two windows running are off, and the sum had not said so.
+    /// Returns whether two windows in a row are off that the sum did not report before.
     pub fn window_alarms(&self) -> bool {
         !self.taken && self.window.is_some_and(|w| w.alarms)
     }
 
-    /// Significant, and large enough to matter: by the sum or by windows.
+    /// Returns whether the change is significant and large enough to matter, by the sum or by windows.
     pub(crate) fn alarms(&self) -> bool {
         self.sum_alarms() || self.window_alarms()
     }
 
-    /// Still as far off as it takes to stay in alarm.
+    /// Returns whether the feature is still far enough off to stay in alarm.
     pub(crate) fn stays(&self) -> bool {
         self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
-    /// Large, and clearly more than the scatter of a few ticks: enough to count in naming a cause.
+    /// Returns whether the change is large, and clearly more than the scatter of a few ticks: enough to count in naming
+    /// a cause.
     pub(crate) fn moved(&self) -> bool {
         let effect = self.effect.abs();
         effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms()
     }
 
-    /// Recent mean less normal mean, in the feature's unit.
+    /// Returns the recent mean less the normal mean, in the feature's unit.
     pub(crate) fn delta(&self) -> f64 {
         let slow = self.window.filter(|_| self.window_alarms() && !self.sum_alarms());
         slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
     }
 
-    /// How far off, in what is large.
+    /// Returns how far off the feature is, in units of a large effect.
     pub(crate) fn clarity(&self) -> f64 {
         (self.delta() / self.normal.sigma / self.large).abs()
     }
@@ -206,7 +210,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector for one false alarm in `expected_run_length` observations.
+    /// Makes a detector for one false alarm in `expected_run_length` observations.
     pub fn new(reference: &Reference, expected_run_length: u64) -> Self {
         let normals = reference.normals();
         let observations = (reference.ticks * reference.tick) as u64;
@@ -242,7 +246,7 @@ impl Detector {
         Self { watches, windows, calibration }
     }
 
-    /// Another run length, or a reference whose bootstrap is done; what was summed is kept.
+    /// Sets another run length, or takes a reference whose bootstrap is done. Keeps the sums.
     pub(crate) fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         self.calibration = new.calibration;
@@ -255,7 +259,8 @@ impl Detector {
         }
     }
 
-    /// Another normal for some features, with nothing summed yet; what was summed of the others is kept. Windows begin anew.
+    /// Replaces what is normal of some features, which start with empty sums. Keeps the sums of the others. Windows begin
+    /// anew.
     pub(crate) fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {
@@ -267,13 +272,13 @@ impl Detector {
         (self.windows, self.calibration) = (new.windows, new.calibration);
     }
 
-    /// What was summed, by feature.
+    /// Returns the sums, by feature.
     pub(crate) fn memory(&self) -> BTreeMap<String, CusumState> {
         let named = SPECS.iter().zip(&self.watches).filter_map(|(spec, watch)| Some((spec.name, watch.as_ref()?)));
         named.map(|(name, w)| (name.to_string(), CusumState { sums: w.sums, effect: w.effect })).collect()
     }
 
-    /// Goes on from what was summed before.
+    /// Goes on from sums that were kept before.
     pub(crate) fn recall(&mut self, memory: &BTreeMap<String, CusumState>) {
         for (spec, watch) in SPECS.iter().zip(&mut self.watches) {
             if let (Some(watch), Some(memory)) = (watch, memory.get(spec.name)) {
@@ -284,7 +289,7 @@ impl Detector {
         }
     }
 
-    /// Takes in a tick that began with `first_frame`.
+    /// Adds a tick that began with `first_frame`.
     pub fn tick(&mut self, row: &Row, first_frame: u64) {
         let (mut standardised, mut relevant) = (UNKNOWN, UNKNOWN);
         for (i, watch) in self.watches.iter_mut().enumerate() {
@@ -304,7 +309,7 @@ impl Detector {
         }
     }
 
-    /// Forgets what was summed, and keeps what is normal.
+    /// Forgets all sums, and keeps what is normal.
     pub fn restart(&mut self) {
         for watch in self.watches.iter_mut().flatten() {
             (watch.sums, watch.score, watch.effect) = ([0.0; 2], 0.0, 0.0);
@@ -315,17 +320,17 @@ impl Detector {
         }
     }
 
-    /// Every feature, in the order of a row; none where the reference does not know it.
+    /// Every feature, in the order of a row. None if the reference does not know the feature.
     pub fn watches(&self) -> &[Option<Watch>; COUNT] {
         &self.watches
     }
 
-    /// Whether any feature alarms.
+    /// Returns whether any feature alarms.
     pub fn alarms(&self) -> bool {
         self.watches.iter().flatten().any(Watch::alarms)
     }
 
-    /// Whether any feature stays in alarm.
+    /// Returns whether any feature stays in alarm.
     pub(crate) fn stays(&self) -> bool {
         self.watches.iter().flatten().any(Watch::stays)
     }
@@ -341,7 +346,7 @@ impl Detector {
         self.calibration
     }
 
-    /// How far those of a feature can be trusted, which may have been known in fewer ticks than others.
+    /// How far the thresholds of one feature can be trusted, which may be known in fewer ticks than others.
     pub(crate) fn calibration_of(&self, feature: usize) -> Option<Calibration> {
         let known = self.watches[feature]?.normal.ticks as usize;
         Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The detector on series whose change is known.
+//! Tests the detector on series with known changes.
 
 use super::*;
 use crate::{normal::normals, testing::Random};
@@ -26,14 +26,14 @@ impl Series {
         let mut row = UNKNOWN;
         for (i, v) in self.values.iter_mut().enumerate() {
             *v = self.rho * *v + (1.0 - self.rho * self.rho).sqrt() * self.random.normal();
-            // Far above every floor, so that σ is what decides.
+            // Far above every floor, so that σ decides.
             row[GRID + i] = 100.0 + 50.0 * (*v + if i == 0 { shift } else { 0.0 });
         }
         row
     }
 }
 
-/// Learns from `learn` frames, then answers the first alarm within `frames`, in frames.
+/// Learns from `learn` frames, then returns the first alarm within `frames`, in frames.
 fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize, shift: f64) -> Option<usize> {
     let rows: Vec<_> = (0..learn).map(|_| series.next(0.0)).collect();
     let n = normals(&rows);
@@ -51,7 +51,7 @@ fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize
     None
 }
 
-/// True over asked run length: frames watched for every alarm, over `references` fresh references.
+/// Returns the true run length over the expected one: frames watched per alarm, over `references` fresh references.
 fn ratio(rho: f64, learn: usize, asked: u64, references: u64) -> f64 {
     let (mut frames, mut alarms) = (0, 0);
     for seed in 0..references {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a model's embeddings still lie where they lay: the maximum mean discrepancy to a reference (Gretton et al., JMLR
-//! 13, 2012), a value a frame.
+//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al., JMLR
+//! 13, 2012): one value per frame.
 //!
-//! A Gaussian kernel is taken as the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), W normal over the
-//! bandwidth, b uniform (Rahimi & Recht, NIPS 2007); the seed is fixed, so that a file needs to hold the mean of φ only.
-//! The square of the discrepancy is ‖E φ(now) − E φ(reference)‖², and a frame's estimate of it the product of its own
-//! departure from the reference's mean with the mean departure of the frames before it, which has that expectation where
-//! frames do not depend on one another. Where they do, the reference's frames did too, and it is part of what is normal.
+//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W normal
+//! over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only the mean
+//! of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two departures
+//! from the reference's mean: its own, and the mean of those of the frames before it. This product has the right
+//! expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
+//! dependence is part of what is normal.
 
 use std::{f64::consts::TAU, sync::Arc};
 
@@ -14,65 +15,65 @@ use serde::{Deserialize, Serialize};
 
 use andon_core::random::Random;
 
-/// Random features.
+/// The number of random features.
 const FEATURES: usize = 64;
-/// Embeddings that bandwidth and mean are learned from.
+/// The number of embeddings from which bandwidth and mean are learned.
 const LEARNED: usize = 32;
-/// Weight of the latest frame among those before.
+/// The weight of the latest frame in the mean departure.
 const NEWEST: f32 = 1.0 / 16.0;
-/// Longer embeddings are not watched: their features would cost more than the rest of the meter.
+/// The longest embedding that is watched. Longer ones would cost more than the rest of the meter.
 const LONGEST: usize = 4096;
 
-/// Where embeddings lie, as a reference holds it.
+/// What is normal of a model's embeddings, as a reference holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EmbeddingNormal {
-    /// Values of an embedding.
+    /// The number of values of an embedding.
     pub(crate) dims: usize,
     /// The kernel's width: the median distance of two embeddings of the reference.
     pub(crate) bandwidth: f32,
-    /// Mean of the random features.
+    /// The mean of the random features.
     pub(crate) mean: Vec<f32>,
 }
 
 impl EmbeddingNormal {
-    /// Whether its numbers can be used.
+    /// Returns whether the numbers can be used.
     pub(crate) fn sound(&self) -> bool {
         let finite = self.mean.iter().all(|v| v.is_finite());
         (1..=LONGEST).contains(&self.dims) && self.bandwidth > 0.0 && self.mean.len() == FEATURES && finite
     }
 }
 
-/// Watches embeddings: finds their place first, where it was not given.
+/// Watches embeddings. Learns what is normal of them first, unless a reference knows it.
 #[derive(Debug, Default)]
 pub(crate) struct EmbeddingWatch {
-    /// Embeddings until there are enough of them.
+    /// The embeddings to learn from, until there are enough.
     first: Vec<Arc<[f32]>>,
     known: Option<Known>,
 }
 
 #[derive(Debug)]
 struct Known {
-    place: EmbeddingNormal,
+    normal: EmbeddingNormal,
     /// W, a row of `dims` each feature.
     weights: Vec<f32>,
     phases: Vec<f32>,
-    /// Departure of the frame at hand; mean departure of those before.
+    /// The departure of the current frame, and the mean departure of the frames before.
     now: Vec<f32>,
     before: Vec<f32>,
 }
 
 impl EmbeddingWatch {
-    /// With the place that a reference knows.
-    pub(crate) fn new(place: Option<&EmbeddingNormal>) -> Self {
-        Self { first: Vec::new(), known: place.map(|p| Known::new(p.clone())) }
+    /// Makes a watch that uses what a reference knows, if it knows it.
+    pub(crate) fn new(normal: Option<&EmbeddingNormal>) -> Self {
+        Self { first: Vec::new(), known: normal.map(|p| Known::new(p.clone())) }
     }
 
-    /// The place, once it is known.
-    pub(crate) fn place(&self) -> Option<&EmbeddingNormal> {
-        self.known.as_ref().map(|k| &k.place)
+    /// What is normal, once that is known.
+    pub(crate) fn normal(&self) -> Option<&EmbeddingNormal> {
+        self.known.as_ref().map(|k| &k.normal)
     }
 
-    /// A frame's estimate of MMD²; NaN while the place is being learned, and for an embedding that is none.
+    /// Returns the frame's estimate of MMD². NaN while learning, and for an embedding that cannot be compared.
     pub(crate) fn add(&mut self, embedding: &Arc<[f32]>) -> f64 {
         if embedding.is_empty() || embedding.len() > LONGEST || embedding.iter().any(|v| !v.is_finite()) {
             return f64::NAN;
@@ -92,12 +93,12 @@ impl EmbeddingWatch {
 }
 
 impl Known {
-    fn new(place: EmbeddingNormal) -> Self {
+    fn new(normal: EmbeddingNormal) -> Self {
         let mut random = Random(1);
-        let width = f64::from(place.bandwidth);
-        let weights = (0..FEATURES * place.dims).map(|_| (random.normal() / width) as f32).collect();
+        let width = f64::from(normal.bandwidth);
+        let weights = (0..FEATURES * normal.dims).map(|_| (random.normal() / width) as f32).collect();
         let phases = (0..FEATURES).map(|_| (TAU * random.uniform()) as f32).collect();
-        Self { place, weights, phases, now: vec![0.0; FEATURES], before: vec![0.0; FEATURES] }
+        Self { normal, weights, phases, now: vec![0.0; FEATURES], before: vec![0.0; FEATURES] }
     }
 
     fn learned(first: &[Arc<[f32]>]) -> Self {
@@ -113,22 +114,22 @@ impl Known {
             known.depart(embedding);
             sum.iter_mut().zip(&known.now).for_each(|(sum, v)| *sum += v / first.len() as f32);
         }
-        known.place.mean = sum;
+        known.normal.mean = sum;
         known
     }
 
-    /// φ(x) less the reference's mean.
+    /// Stores φ(x) less the reference's mean in `now`.
     fn depart(&mut self, x: &[f32]) {
         let scale = (2.0 / FEATURES as f32).sqrt();
-        let rows = self.weights.chunks_exact(self.place.dims);
-        for (((now, row), phase), mean) in self.now.iter_mut().zip(rows).zip(&self.phases).zip(&self.place.mean) {
+        let rows = self.weights.chunks_exact(self.normal.dims);
+        for (((now, row), phase), mean) in self.now.iter_mut().zip(rows).zip(&self.phases).zip(&self.normal.mean) {
             let product: f32 = row.iter().zip(x).map(|(w, x)| w * x).sum();
             *now = scale * (product + phase).cos() - mean;
         }
     }
 
     fn add(&mut self, x: &[f32]) -> f64 {
-        if x.len() != self.place.dims {
+        if x.len() != self.normal.dims {
             return f64::NAN;
         }
         self.depart(x);
@@ -163,7 +164,7 @@ mod tests {
         println!("{still} {moved} {far}");
         assert!(still.abs() < 0.03 && moved > still + 0.05 && far > 2.0 * moved, "{still} {moved} {far}");
 
-        let mut again = EmbeddingWatch::new(watcher.place());
+        let mut again = EmbeddingWatch::new(watcher.normal());
         assert!((mean(&mut again, &mut random, 1000, 4.0) / far - 1.0).abs() < 0.1, "the seed is fixed");
     }
 

@@ -21,41 +21,41 @@ use super::{
 /// ADWIN's δ over all features.
 const UNSTEADY: f64 = 0.001;
 
-/// Gathers what a reference is made from.
+/// Collects what a reference is made from.
 #[derive(Debug, Default)]
 pub struct Learner {
-    /// Frames that are to be learned from.
+    /// The number of frames to learn from.
     pub(crate) wanted: usize,
-    /// Frames taken in.
+    /// The number of frames added so far.
     pub frames: usize,
-    /// Longest run of equal frames so far.
+    /// The longest run of equal frames so far.
     pub(crate) longest_still: u64,
-    /// Width, height and format of its frames.
+    /// Width, height and format of the frames.
     pub(crate) of: Option<(usize, usize, Format)>,
-    /// Reads what the model says.
+    /// Reads the results of the model.
     pub(crate) reader: Reader,
-    /// Digest of the model that speaks.
+    /// The digest of the model whose results are read.
     model: String,
-    /// Presentation times of the first and the latest frame.
+    /// The presentation times of the first and the latest frame.
     span_ns: Option<(u64, u64)>,
     observations: Vec<Row>,
     sums: [ProfileMean; 2],
-    /// Sums of correlations with the mean profiles, and how many.
+    /// Sums of the correlations with the mean profiles, and how many were added.
     correlations: [(f64, u32); 2],
-    /// The scene's mean edge profiles, once enough frames have gone into them.
+    /// The mean edge profiles of the scene, once enough frames have been added.
     pub(crate) profiles: Option<[Profile; 2]>,
 }
 
 impl Learner {
-    /// A learner of `wanted` frames; all memory it needs is taken here.
+    /// Makes a learner of `wanted` frames. It allocates all its memory here.
     pub fn new(wanted: usize) -> Self {
         let wanted = wanted.max(LEAST_TICKS);
         Self { wanted, observations: Vec::with_capacity(wanted), reader: Reader::learning(), ..Self::default() }
     }
 
-    /// Writes what a model said into a row. What another one said before is forgotten.
-    pub(crate) fn read(&mut self, said: &Inference, row: &mut Row) {
-        let digest = &said.model.digest;
+    /// Writes a model's result into a row. Forgets what it learned of another model before.
+    pub(crate) fn read(&mut self, result: &Inference, row: &mut Row) {
+        let digest = &result.model.digest;
         if !digest.is_empty() && *digest != self.model {
             if !self.model.is_empty() {
                 self.observations.iter_mut().for_each(|o| o[OF_MODEL].fill(f64::NAN));
@@ -63,21 +63,21 @@ impl Learner {
             }
             self.model.clone_from(digest);
         }
-        self.reader.read(said, row);
+        self.reader.read(result, row);
     }
 
-    /// Takes in a frame's presentation time.
+    /// Adds a frame's presentation time.
     pub(crate) fn add_time(&mut self, pts_ns: Option<u64>) {
         let Some(now) = pts_ns else { return };
         let (first, latest) = self.span_ns.get_or_insert((now, now));
-        // A seek back begins anew.
+        // After a seek back the span begins anew.
         if now < *latest {
             *first = now;
         }
         *latest = now;
     }
 
-    /// Takes in the edge profiles of a frame, until there are enough of them.
+    /// Adds the edge profiles of a frame, until there are enough.
     pub(crate) fn add_profiles(&mut self, raw: [&[u32]; 2]) {
         self.frames += 1;
         if self.profiles.is_some() {
@@ -86,13 +86,13 @@ impl Learner {
         for (sum, raw) in self.sums.iter_mut().zip(raw) {
             sum.add(raw);
         }
-        // Position is learned against the mean scene, so that has to be known while frames are left to learn from.
+        // Position is learned against the mean scene, which must be known while there are still frames to learn from.
         if self.frames >= (self.wanted / 4).clamp(4, 64) {
             self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
         }
     }
 
-    /// Takes in how well a frame's profiles match the mean ones.
+    /// Adds how well a frame's profiles match the mean ones.
     pub(crate) fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
         for ((sum, n), c) in self.correlations.iter_mut().zip(correlations) {
             *sum += c.unwrap_or(0.0);
@@ -100,27 +100,27 @@ impl Learner {
         }
     }
 
-    /// Takes in an observation.
+    /// Adds an observation.
     pub fn add(&mut self, observation: Row) {
         self.observations.push(observation);
     }
 
-    /// Whether enough was seen.
+    /// Returns whether the learner has seen enough.
     pub(crate) fn done(&self) -> bool {
         self.frames >= self.wanted && self.observations.len() >= LEAST_TICKS
     }
 
-    /// The ticks that a reference with ticks of this length rests on.
+    /// Returns the ticks of a reference whose ticks have this length.
     pub(crate) fn ticks(&self, tick: usize) -> Vec<Row> {
         blocks(&self.observations, tick)
     }
 
-    /// What is to be worked out of the ticks behind `reference`; none where they are too few.
+    /// Returns the bootstrap that calibrates `reference`, or None if there are too few ticks.
     pub fn bootstrap(&self, reference: &Reference) -> Option<Bootstrap> {
         Bootstrap::new(self.ticks(reference.tick), reference.normals())
     }
 
-    /// The reference, without what a [`Calibrator`](super::calibration::Calibrator) adds.
+    /// Returns the reference, without what its [`bootstrap`](Self::bootstrap) adds.
     pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
         let Normals { tick, ticks, features } = normals(&self.observations);
         let unsteady = unsteady(&self.ticks(tick), &features);
@@ -151,13 +151,13 @@ impl Learner {
     }
 }
 
-/// Features whose mean changed from one stretch of these ticks to another. Tests a feature with its share of one false
-/// finding in a thousand references.
+/// Returns the features whose mean changed from one stretch of these ticks to another. Over all features, one reference
+/// in a thousand gives a false finding.
 fn unsteady(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Vec<String> {
     let known = normals.iter().flatten().count().max(1) as f64;
     let changed = |i: usize, normal: &Normal| {
         let mut adwin = Adwin::new(UNSTEADY / known);
-        // ADWIN's bound is for values of 0..1: four σ either way.
+        // ADWIN's bound holds for values of 0..1: four σ either way.
         let scaled = ticks.iter().map(|row| (row[i] - normal.mean) / (8.0 * normal.sigma) + 0.5);
         scaled.filter(|v| v.is_finite()).filter(|v| adwin.add(v.clamp(0.0, 1.0))).count() > 0
     };
@@ -171,7 +171,7 @@ mod tests {
     use crate::normal::tests::ar;
 
     #[test]
-    fn what_changes_while_it_is_learned_is_said() {
+    fn features_that_change_while_they_are_learned_are_unsteady() {
         let unsteady_of = |step: f64| {
             let mut rows = ar(0.0, 1000, 3);
             rows[600..].iter_mut().for_each(|row| row[LUMA] += step);

@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is normal of a feature, and how many observations make one tick.
+//! What is normal of each feature, and how many observations make one tick.
 
 use serde::{Deserialize, Serialize};
 
 use super::{cusum::tail_exponent, features::*};
 
-/// Correlation of neighbouring ticks that is aimed for.
+/// The largest correlation of neighbouring ticks that the tick's length aims at.
 const LAG_1: f64 = 0.1;
-/// Fewest ticks that a reference may rest on.
+/// The fewest ticks of a reference.
 pub(crate) const LEAST_TICKS: usize = 20;
-/// Fewest ticks that a feature has to be known in.
+/// The fewest ticks in which a feature has to be known.
 const LEAST_KNOWN: usize = 8;
-/// Share of the features that have to reach [`LAG_1`]; the others are taken care of by their σ.
+/// The share of the features that have to reach [`LAG_1`]. The σ of the others covers their correlation.
 const MOST_FEATURES: f64 = 0.8;
 
-/// One feature's normal.
+/// What is normal of one feature.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Normal {
-    /// Mean of the ticks.
+    /// The mean of the ticks.
     pub mean: f64,
-    /// σ of a tick that a detector may reckon with: long-run, at the upper end of its interval, and floored.
+    /// The σ of a tick as the detector uses it: long-run, at the upper end of its interval, and not below the floor.
     pub sigma: f64,
-    /// σ of the ticks as they were.
+    /// The σ of the ticks as measured.
     pub spread: f64,
-    /// Correlation of neighbouring ticks.
+    /// The correlation of neighbouring ticks.
     pub lag_1: f64,
-    /// Ticks that knew it.
+    /// The number of ticks in which the feature is known.
     pub ticks: u32,
-    /// Exponent by which its excursions die out (Lundberg); smaller is heavier-tailed than normal.
+    /// The exponent by which excursions die out (Lundberg). Smaller is heavier-tailed than normal.
     pub tail: f64,
 }
 
-/// What observations amount to.
+/// What is normal of all features.
 #[derive(Clone, Debug)]
 pub(crate) struct Normals {
-    /// Observations a tick.
+    /// Observations per tick.
     pub tick: usize,
-    /// Ticks there were.
+    /// The number of ticks.
     pub ticks: usize,
-    /// In the order of a row.
+    /// The features, in the order of a row.
     pub features: [Option<Normal>; COUNT],
 }
 
-/// Chooses the tick and describes every feature by it.
+/// Chooses the length of a tick, and describes every feature by ticks of that length.
 pub(crate) fn normals(observations: &[Row]) -> Normals {
     let most = (observations.len() / LEAST_TICKS).max(1);
     // Steps of about √2: 1, 2, 3, 4, 6, 8, 12…
-    let candidates = (0..).map(|i| if i % 2 == 0 { 1 << (i / 2) } else { 3 << (i / 2) >> 1 }).skip_while(|m| *m == 0);
+    let lengths = (0..).map(|i| if i % 2 == 0 { 1 << (i / 2) } else { 3 << (i / 2) >> 1 }).skip_while(|m| *m == 0);
     let mut tick = most;
     let mut ticks = Vec::new();
-    for candidate in candidates.take_while(|m| *m < most).chain([most]) {
-        ticks = blocks(observations, candidate);
-        tick = candidate;
+    for length in lengths.take_while(|m| *m < most).chain([most]) {
+        ticks = blocks(observations, length);
+        tick = length;
         if nearly_independent(&ticks) {
             break;
         }
@@ -60,7 +60,7 @@ pub(crate) fn normals(observations: &[Row]) -> Normals {
     Normals { tick, ticks: ticks.len(), features }
 }
 
-/// Means of runs of `size` observations; what is left at the end is left out.
+/// Returns the means of runs of `size` observations. An incomplete run at the end is left out.
 pub(super) fn blocks(observations: &[Row], size: usize) -> Vec<Row> {
     let mut mean = RowMean::default();
     let block = |rows: &[Row]| {
@@ -76,7 +76,7 @@ fn nearly_independent(ticks: &[Row]) -> bool {
     for (i, spec) in SPECS.iter().enumerate() {
         let Some(m) = Moments::of(ticks.iter().map(|row| row[i])) else { continue };
         known += 1;
-        // An estimate from n ticks is off by 1/√n; what never leaves its floor may correlate as it likes.
+        // An estimate from n ticks is off by 1/√n. A feature that stays at its floor may correlate as it likes.
         let slack = 1.0 / f64::from(m.n).sqrt();
         low += usize::from(m.lag_1 <= LAG_1 + slack || m.sigma <= spec.least_sigma(m.mean) / 4.0);
     }
@@ -91,7 +91,7 @@ struct Moments {
 }
 
 impl Moments {
-    /// Of the values that are finite; none where there are too few.
+    /// Returns the moments of the finite values, or None if there are too few.
     fn of(values: impl Iterator<Item = f64> + Clone) -> Option<Self> {
         let known = values.clone().filter(|v| v.is_finite());
         let n = known.clone().count();
@@ -107,14 +107,14 @@ impl Moments {
     }
 }
 
-/// A feature's normal from its ticks; none where too few knew it.
+/// Returns what is normal of a feature from its ticks, or None if too few ticks know it.
 pub(super) fn describe(feature: usize, ticks: impl Iterator<Item = f64> + Clone) -> Option<Normal> {
     let m = Moments::of(ticks.clone())?;
     let n = f64::from(m.n);
-    // Long-run variance of an AR(1) with this correlation, itself taken one standard error to the safe side.
+    // The long-run variance of an AR(1) with this correlation, which is taken one standard error to the safe side.
     let rho = (m.lag_1 + 1.0 / n.sqrt()).clamp(0.0, 0.8);
     let long_run = ((1.0 + rho) / (1.0 - rho)).sqrt();
-    // The relative standard error of σ is 1/√(2n): 1.645 of them above.
+    // The relative standard error of σ is 1/√(2n); the upper end of the interval lies 1.645 of them above.
     let upper = 1.0 + 1.645 / (2.0 * n).sqrt();
     let sigma = (m.sigma * long_run * upper).max(SPECS[feature].least_sigma(m.mean));
     let standardised = ticks.filter(|v| v.is_finite()).map(|v| (v - m.mean) / sigma);

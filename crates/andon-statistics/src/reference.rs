@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is normal: mean and spread of every feature, learned from a first stretch of frames, and how many observations
-//! have to be averaged before one says something that the one before did not.
+//! What is normal of a camera and a model, learned from a first stretch of frames, and its form on disk.
 //!
-//! Frames of one camera resemble their neighbours; a detector that takes them for independent cries wolf. So
-//! observations (a part's mean, or a frame where no parts are told) are averaged to *ticks*, long enough that
-//! neighbouring ticks correlate by at most 0.1, and what correlation is left widens σ. What a short stretch cannot know is
-//! widened too: σ is taken at the upper end of its 95 % interval.
+//! Frames of one camera resemble their neighbours. A detector that treats them as independent raises false alarms. So
+//! observations (the mean of a part, or a frame without a part) are averaged to *ticks*, long enough that neighbouring
+//! ticks correlate by at most 0.1. The remaining correlation widens σ. The shortness of the stretch widens σ too: it is
+//! taken at the upper end of its 95 % interval.
 
 use std::collections::BTreeMap;
 
@@ -21,52 +20,52 @@ use super::{
     window::SlowNormal,
 };
 
-/// The schema of a reference file.
+/// The schema name of a reference file.
 pub(crate) const SCHEMA: &str = "andon.reference/1";
-/// The learned reference, and its form on disk.
+/// What is normal, and its form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
     /// Always [`SCHEMA`].
     pub(crate) schema: String,
-    /// Width and height that it belongs to, pixels.
+    /// The width and height of the frames, pixels.
     pub frame: [usize; 2],
-    /// Pixel format that it belongs to, such as `gray8`.
+    /// The pixel format of the frames, such as `gray8`.
     pub format: String,
-    /// Every how many rows were read.
+    /// Every how many rows are read.
     pub(crate) subsample: u32,
-    /// Frames learned from.
+    /// The number of frames learned from.
     pub frames: u64,
-    /// Observations a tick.
+    /// Observations per tick.
     pub tick: usize,
-    /// Ticks learned from.
+    /// The number of ticks learned from.
     pub ticks: usize,
-    /// Longest run of frames of the same content.
+    /// The longest run of equal frames.
     pub(crate) longest_still: u64,
-    /// By name; what was not known is not there.
+    /// What is normal of each feature, by name. A feature that was not known is absent.
     pub features: BTreeMap<String, Normal>,
-    /// Edge profiles over columns and over rows.
+    /// The edge profiles over columns and over rows.
     pub(crate) profiles: [Profile; 2],
-    /// Mean correlation of a frame's profiles with them.
+    /// The mean correlation of a frame's profiles with `profiles`.
     pub(crate) correlations: [f64; 2],
-    /// Digest of the model whose predictions these are; empty where none were learned, or whose is not known.
+    /// The digest of the model whose predictions were learned. Empty if none were, or if the model has no digest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) model: String,
-    /// Of class and field features: the class's label, the field's name.
+    /// The class labels of class features, and the field names of field features.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) names: BTreeMap<String, String>,
-    /// How often the model's word changed, where it spoke.
+    /// How often the model's result changed.
     #[serde(default, rename = "words", skip_serializing_if = "Option::is_none")]
     pub(crate) changes: Option<ChangeRate>,
-    /// Where the model's embeddings lie, where it has any.
+    /// What is normal of the model's embeddings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) embedding: Option<EmbeddingNormal>,
-    /// Mean time from observation to observation, where frames had timestamps.
+    /// The mean time between two observations, if frames had timestamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) observation_ns: Option<u64>,
-    /// Features that changed while they were learned, as ADWIN finds: what is normal of them is a mixture.
+    /// Features that changed while they were learned, as ADWIN finds. What was learned of them is a mixture.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsteady: Vec<String>,
-    /// What chance makes of windows and sums; none where there are too few ticks, or it was not worked out yet.
+    /// What is normal of windows and sums. None if there are too few ticks, or before the bootstrap is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowNormal>,
 }
@@ -124,34 +123,34 @@ impl Reference {
         Ok(())
     }
 
-    /// The file's text.
+    /// Returns the text of a reference file.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data with string keys always serialises")
     }
 
-    /// Whether it was learned from frames like this one.
+    /// Returns whether the reference was learned from frames like this one.
     pub(crate) fn fits(&self, image: &Image) -> bool {
         self.frame == [image.width, image.height] && self.format == format_name(image.format)
     }
 
-    /// Correlations below which a shift means nothing.
+    /// Returns the correlations below which a shift means nothing.
     pub(crate) fn least_match(&self) -> [f64; 2] {
         self.correlations.map(|c| LEAST_MATCH.max(NORMAL_MATCH * c))
     }
 
-    /// The features in the order of a row.
+    /// Returns the features in the order of a row.
     pub(crate) fn normals(&self) -> [Option<Normal>; COUNT] {
         std::array::from_fn(|i| self.features.get(SPECS[i].name).copied())
     }
 }
 
-/// The name of a format in reference files.
+/// Returns the name of a format in reference files.
 pub(crate) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Gray8 => "gray8",
         Format::Rgb => "rgb",
         Format::Bgr => "bgr",
-        // Alpha is not looked at.
+        // Alpha is ignored.
         Format::Rgbx | Format::Rgba => "rgbx",
         Format::Bgrx | Format::Bgra => "bgrx",
         Format::Xrgb | Format::Argb => "xrgb",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The upper tail of a distribution as an exponential.
+//! The upper tail of a distribution, described by an exponential.
 
 use serde::{Deserialize, Serialize};
 
-/// Share of the values that a tail is fitted to.
+/// The share of the values that the tail is fitted to.
 const TAIL: f64 = 0.1;
 
 /// The upper tenth of a distribution: P(X > x) = 0.1 e^{−(x − from) / excess}.
@@ -11,12 +11,12 @@ const TAIL: f64 = 0.1;
 pub(crate) struct Tail {
     /// The 90 % quantile.
     pub(crate) from: f64,
-    /// Mean distance from there of what lies above.
+    /// The mean distance of the values above `from` from it.
     pub(crate) excess: f64,
 }
 
 impl Tail {
-    /// Of values, not empty; they are sorted.
+    /// Fits a tail to values, which must not be empty. Sorts the values.
     pub(crate) fn of(values: &mut [f64]) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let above = &values[((values.len() as f64 * (1.0 - TAIL)) as usize).min(values.len() - 1)..];
@@ -24,12 +24,12 @@ impl Tail {
         Self { from, excess: (above.iter().map(|v| v - from).sum::<f64>() / above.len() as f64).max(1e-6) }
     }
 
-    /// What is exceeded with this chance.
+    /// Returns the value that is exceeded with this chance.
     pub(crate) fn exceeded(&self, chance: f64) -> f64 {
         self.from + self.excess * (TAIL / chance).ln().max(0.0)
     }
 
-    /// Whether its numbers can be used.
+    /// Returns whether the numbers can be used.
     pub(crate) fn sound(&self) -> bool {
         self.from.is_finite() && self.excess > 0.0
     }

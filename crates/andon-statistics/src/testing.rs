@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Seeded randomness and small pictures for the tests of this module.
+//! Seeded randomness and small images for the tests of this crate.
 
 use andon_core::image::Image;
 
@@ -7,12 +7,12 @@ use andon_core::image::Image;
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The same seed, the same numbers.
+    /// Makes a generator. Equal seeds give equal numbers.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Uniform in 0..1.
+    /// A uniform number in 0..1.
     pub(crate) fn uniform(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -20,13 +20,13 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Normal with mean 0 and σ 1 (Box-Muller).
+    /// A normal number with mean 0 and σ 1 (Box-Muller).
     pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
 }
 
-/// A grey picture.
+/// A grey image.
 #[derive(Clone)]
 pub(crate) struct Canvas {
     pub width: usize,
@@ -52,12 +52,12 @@ impl Canvas {
         Self::of(width, height, |_, _| f64::from(level))
     }
 
-    /// Traces and pads on a substrate, irregular enough to know where one is.
+    /// Draws traces and pads on a substrate, irregular enough to find a place on it.
     pub(crate) fn board(width: usize, height: usize) -> Self {
         Self::moved_board(width, height, 0, 0)
     }
 
-    /// The same, moved right and down; what comes in from the edge is board too.
+    /// Draws the board moved right and down. The board goes on beyond the edges.
     pub(crate) fn moved_board(width: usize, height: usize, dx: isize, dy: isize) -> Self {
         Self::of(width, height, |x, y| {
             let (x, y) = (x - dx + 1000, y - dy + 1000);
@@ -84,12 +84,12 @@ impl Canvas {
         Self::of(self.width, self.height, |x, y| f(self.at(x, y)))
     }
 
-    /// Multiplied by a ramp from `left` to `right`.
+    /// Multiplies the image by a ramp from `left` to `right`.
     pub(crate) fn ramp(&self, left: f64, right: f64) -> Self {
         Self::of(self.width, self.height, |x, y| self.at(x, y) * (left + (right - left) * x as f64 / self.width as f64))
     }
 
-    /// Box blur of (2r+1)² pixels.
+    /// Blurs by a box of (2r+1)² pixels.
     pub(crate) fn blurred(&self, r: isize) -> Self {
         let area = ((2 * r + 1) * (2 * r + 1)) as f64;
         Self::of(self.width, self.height, |x, y| {

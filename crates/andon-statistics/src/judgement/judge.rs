@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Takes labels, and decides.
+//! Collects labels, and decides.
 
 use super::{
     answers::Answers,
@@ -8,18 +8,18 @@ use super::{
     limits::{Decision, Limits, LimitsError},
 };
 
-/// A part whose label will be tested: to be kept with its id until the label comes, and for corrections.
+/// A part whose label will be tested. Keep it with the part's id until the label comes, and for corrections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     cell: Cell,
     /// The design and plan.
     stratum: usize,
-    /// The block of parts asked about in which it is.
+    /// The block of proposed parts that contains the part.
     block: Option<u64>,
 }
 
 impl Ticket {
-    /// What the arms said of the part.
+    /// What the arms decided about the part.
     pub fn cell(&self) -> Cell {
         self.cell
     }
@@ -29,26 +29,30 @@ impl Ticket {
     }
 }
 
-/// Takes labels, and judges.
+/// Collects labels, and decides.
 ///
-/// A part whose label is to be tested gets its [`Ticket`] when it is closed and before anybody knows the label: by
-/// [`Judge::ask`] if it was drawn to be proposed to a person, by [`Judge::known`] where the truth comes with every part.
-/// Some 20 KiB, and 16 bytes for every 64 proposals up to 64 KiB; a label takes about a microsecond.
+/// A part whose label is to be tested gets its [`Ticket`] when it closes, before its label is known: by [`Judge::ask`]
+/// if it was drawn and is proposed to a person, by [`Judge::known`] if the truth comes with every part. A judge takes
+/// some 20 KiB, and 16 bytes for every 64 proposals up to 64 KiB. A label takes about a microsecond.
 #[derive(Clone, Debug)]
 pub struct Judge {
     pub(super) limits: Limits,
     pub(super) evidence: Evidence,
     pub(super) answers: Answers,
-    /// By cell and truth.
+    /// Labels from elsewhere, by cell and truth.
     pub(super) shown: [[u64; 2]; 8],
     pub(super) undecided: u64,
     pub(super) design: Design,
-    /// With the evidence as it was then.
+    /// The decision, with the evidence at that time.
     pub(super) decided: Option<(Decision, Box<Evidence>)>,
 }
 
 impl Judge {
-    /// Nothing seen. Errors if the limits make no sense.
+    /// Makes a judge without labels.
+    ///
+    /// # Errors
+    ///
+    /// The limits make no sense.
     pub fn new(limits: Limits) -> Result<Self, LimitsError> {
         limits.check()?;
         Ok(Self {
@@ -62,16 +66,18 @@ impl Judge {
         })
     }
 
-    /// A part of this cell, that came to the arms by this design, was drawn by this plan and is now proposed to be
-    /// labelled. None if its label cannot be tested: it is a rollout, the cell is not of the design, such parts are never
-    /// drawn, or there were more than 32 designs and plans.
+    /// Adds a part that was drawn by this plan and is now proposed to be labelled. `design` is how the part came to the
+    /// arms.
+    ///
+    /// Returns None if the label cannot be tested: the design is a rollout, the cell is not of the design, such parts
+    /// are never drawn, or there are more than 32 designs and plans.
     pub fn ask(&mut self, design: Design, plan: Plan, cell: Cell) -> Option<Ticket> {
         let mut ticket = self.ticket(design, plan, cell)?;
         ticket.block = Some(self.answers.ask(cell));
         Some(ticket)
     }
 
-    /// A part of this cell whose truth is known, as it is of every part. None as for [`Judge::ask`].
+    /// Adds a part of a stream in which the truth of every part is known. Returns None as [`Judge::ask`] does.
     pub fn known(&mut self, design: Design, cell: Cell) -> Option<Ticket> {
         self.ticket(design, Plan::ALL, cell)
     }
@@ -101,22 +107,23 @@ impl Judge {
         self.decide();
     }
 
-    /// A label from elsewhere: counted only.
+    /// Counts a label from elsewhere.
     pub fn show(&mut self, cell: Cell, defective: bool) {
         self.shown[cell as usize][usize::from(defective)] += 1;
     }
 
-    /// A label of a part which an arm did not judge: counted only.
+    /// Counts a label of a part which an arm did not judge.
     pub(crate) fn undecided(&mut self) {
         self.undecided += 1;
     }
 
-    /// What follows. `promote` and `abort` stay until a reset.
+    /// What follows from the labels. `promote` and `abort` stay.
     pub fn decision(&self) -> Decision {
         self.decided.as_ref().map_or(Decision::Hold, |(decision, _)| *decision)
     }
 
-    /// Who labels has chosen by what the arms said: until a reset nothing is decided any more.
+    /// Returns whether the choice of the labelled parts depends on the verdicts of the arms. From then on nothing is
+    /// decided.
     pub fn is_chosen(&self) -> bool {
         self.answers.most >= 1.0 / self.limits.alpha
     }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a challenger has to keep to, and the decisions that follow.
+//! The limits of a challenger, and the decisions.
 
 use serde::{Deserialize, Serialize};
 
-/// The share of alpha of each of the two tests of which both have to hold for `promote`.
+/// The share of alpha for each of the two tests that both have to hold for `promote`.
 pub const PROMOTE_SHARE: f64 = 0.8;
-/// The share of alpha of each of the two tests of which one is enough for `abort`.
+/// The share of alpha for each of the two tests of which one is enough for `abort`.
 pub(crate) const ABORT_SHARE: f64 = 0.1;
 
-/// What a candidate has to keep to, and what mistakes cost.
+/// The limits of a challenger, and what mistakes cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// The chance of a wrong decision, ever, between 0 and 1; 0.05.
+    /// The chance that a wrong decision is ever made, between 0 and 1. Default 0.05.
     pub alpha: f64,
-    /// So much larger b's share of defective parts let through may be than a's, 0..1; 0.01.
+    /// How much larger b's share of defective parts let through may be than a's, 0..1. Default 0.01.
     pub max_escape_increase: f64,
-    /// What a defective part called ok costs; 10.
+    /// The cost of a defective part called ok. Default 10.
     pub escape_cost: f64,
-    /// What a good part called ng costs; 1.
+    /// The cost of a good part called ng. Default 1.
     pub overkill_cost: f64,
 }
 
@@ -30,24 +30,24 @@ impl Default for Limits {
 /// Limits that make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum LimitsError {
-    /// No chance.
+    /// Alpha is not a chance.
     #[error("alpha is {0}, and has to be a chance above 0 and below 1, as 0.05")]
     Alpha(f64),
-    /// No share.
+    /// The increase is not a share.
     #[error("max-escape-increase is {0}, and has to be a share from 0 to below 1, as 0.01")]
     MaxEscapeIncrease(f64),
-    /// No costs.
+    /// The costs are not costs.
     #[error("escape-cost is {escape} and overkill-cost {overkill}: neither may be negative or infinite, nor both 0")]
     Costs {
-        /// What a defective part called ok should cost.
+        /// The cost of a defective part called ok.
         escape: f64,
-        /// What a good part called ng should cost.
+        /// The cost of a good part called ng.
         overkill: f64,
     },
 }
 
 impl Limits {
-    /// Refuses what makes no sense.
+    /// Refuses limits that make no sense.
     pub fn check(&self) -> Result<(), LimitsError> {
         let Self { alpha, max_escape_increase, escape_cost: escape, overkill_cost: overkill } = *self;
         if !(alpha > 0.0 && alpha < 1.0) {
@@ -68,12 +68,12 @@ impl Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// b is better: it may take a's place.
+    /// b is better and may replace a.
     Promote,
-    /// Not yet known.
+    /// It is not yet known which is better.
     #[default]
     Hold,
-    /// b is worse: out with it.
+    /// b is worse and has to go.
     Abort,
 }
 

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says of two models beside each other whether the candidate b is better than the running model a, worse, or not yet
-//! known: by labels, and right however often one looks.
+//! Decides by inspection labels whether challenger b is better than champion a, worse, or not yet known. The decision
+//! holds however often one looks.
 //!
-//! One label of one part is one observation, for frames of a part are not independent.
+//! One label of one part is one observation, because frames of a part are not independent.
 //!
 //! | decision | when it is proven that | share of alpha | is wrong when |
 //! |---|---|---|---|
 //! | [`Decision::Promote`] | b lets less than [`Limits::max_escape_increase`] more of the defective parts through than a, | 0.8 | it does not, |
-//! | | *and* saves cost a part | 0.8 | or does not |
+//! | | *and* saves cost per part | 0.8 | or does not |
 //! | [`Decision::Abort`] | b lets more than that through, | 0.1 | it does not |
-//! | | *or* costs more a part | 0.1 | it does not |
-//! | [`Decision::Hold`] | nothing of this; or labels are no sample, or parts went by SKU | | never |
+//! | | *or* costs more per part | 0.1 | it does not |
+//! | [`Decision::Hold`] | none of these; or the labels are no sample, or parts went by SKU | | never |
 //!
-//! The chance of any wrong decision, over all looks, is at most [`Limits::alpha`]. Each line is a test whose evidence
-//! reaches one over its share with at most that chance if it is not so (Ville's inequality; `mixture.rs`, `evidence.rs`).
-//! A wrong `promote` needs one particular test to err, that of a line which is not so, and so has at most the chance
-//! 0.8 α, though both have all of it (an intersection-union test: Berger, Technometrics 24, 1982); a wrong `abort` needs
-//! one of two to err, 0.1 α each; together at most α. A decision stays until [`Judge::reset`]: evidence may fall again.
+//! The chance of any wrong decision, over all looks, is at most [`Limits::alpha`]. Each line is a test. If its claim is
+//! false, its evidence reaches one over its share of alpha with at most that chance (Ville's inequality; `mixture.rs`,
+//! `evidence.rs`). A wrong `promote` needs one particular test to err, that of the false claim. So its chance is at
+//! most 0.8 α, although both tests have all of it (an intersection-union test: Berger, Technometrics 24, 1982). A wrong
+//! `abort` needs one of two tests to err, 0.1 α each. Together that is at most α. A decision stays for the life of a
+//! [`Judge`], because evidence may fall again.
 //!
-//! What is assumed of the parts: nothing of their order or shares but that, given all before, the mean that a hypothesis
-//! speaks of is what it says; a mean that moves is tested as long as it stays on one side. Of labels: that they are a
-//! random sample of the parts by the [`Plan`] under which they were drawn, and that when one comes does not hang on what
-//! the arms said, nor on the truth. An inspector who answers clear cases at once and doubtful ones never breaks that, and
-//! nothing here sees it; one who answers what one arm stopped does, and is seen (`answers.rs`), whereupon the decision
-//! is hold until a reset. A corrected label counts as if it had always been so, but takes back no decision.
+//! The tests assume nothing of the order of parts or of their shares. They assume only that, given all parts before,
+//! the mean is what the hypothesis says. A mean that moves is tested as long as it stays on one side. Of labels they
+//! assume two things: that they are a random sample of the parts by the [`Plan`] under which they were drawn, and that
+//! the time of a label depends neither on the verdicts of the arms nor on the truth. An inspector who labels clear
+//! cases at once and doubtful ones never breaks the second assumption, and nothing here detects it. An inspector who
+//! labels what one arm stopped is detected (`answers.rs`), and from then on the decision is hold. A corrected label
+//! counts as if it had always been so, but it does not undo a decision.
 //!
-//! Labels from elsewhere, as of the reject bin or from customers, are only counted, for they choose between the arms.
+//! Labels from elsewhere, such as the reject bin or customers, are only counted, because they choose between the arms.
 //!
 //! Measured by benches/peeking.rs with alpha 0.05, 10,000 runs each (the last three: 1,000), a look after every part:
 //!
@@ -34,7 +36,7 @@
 //! | equal arms, false decisions | 2.2 % of 4,000 parts all labelled; 3.1 % of 20,000 drawn at 1 / 0.05 / 0.2; 1.5 % of 10,000 split at 0.1 |
 //! | exactly the allowed escapes, promoted | 2.1 % of 12,000 parts; its share of alpha is 4 % |
 //! | half the overkill, twice the escapes (4 to 8 %), promoted | 0.07 % of 12,000 parts |
-//! | labels of the reject bin said to be a sample | seen and held in all runs |
+//! | labels of the reject bin passed off as a sample | detected and held in all runs |
 //! | all proposals answered in turn, held by mistake | 3.6 %, also when defects begin midway |
 //! | discordant parts until b is shown to save, 60 / 70 / 80 % in its favour, equal costs | median 180 / 41 / 18 |
 //! | defective labels until equal escapes are shown, 0 / 1 / 2 / 5 % of them discordant | median 477 / 840 / 1,418 / 3,703 |

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reports a judgement, with its reasons in sentences.
+//! Makes the report of a judgement, with its reasons in sentences.
 
 use super::{
     cell::{Cell, DesignKind},
@@ -10,9 +10,9 @@ use super::{
 };
 
 impl Judge {
-    /// All that is known by now.
+    /// Reports all that is known now.
     ///
-    /// Computes the bounds: milliseconds. [`Judge::decision`] is there without.
+    /// This computes the bounds and takes milliseconds. [`Judge::decision`] is cheap.
     pub fn report(&self) -> JudgementReport {
         let evidence = &self.evidence;
         let of = |cells: &[Cell], truths: &[usize]| {
@@ -73,7 +73,7 @@ impl Judge {
         judgement
     }
 
-    /// Why it was decided, from what was known then.
+    /// Returns the reasons of a decision, from what was known then.
     fn reasons(&self, decision: Decision, evidence: &Evidence) -> Vec<String> {
         let allowed = percent(self.limits.max_escape_increase);
         let mut reasons = Vec::new();
@@ -91,7 +91,7 @@ impl Judge {
             let lower = evidence.bound(Claim::Saves);
             reasons.push(match lower {
                 lower if lower > 0.0 => format!("b saves at least {} a part{}", short(lower), self.costs()),
-                _ => "b saves cost; how much, only labels of parts that both arms judge alike can tell".into(),
+                _ => "b saves cost; only labels of parts that both arms judge alike can show how much".into(),
             });
         }
         if decision == Decision::Abort {
@@ -104,7 +104,7 @@ impl Judge {
                 let upper = evidence.bound(Claim::Costs);
                 reasons.push(match upper {
                     upper if upper < 0.0 => format!("b costs at least {} more a part{}", short(-upper), self.costs()),
-                    _ => "b costs more; how much, only labels of parts that both arms judge alike can tell".into(),
+                    _ => "b costs more; only labels of parts that both arms judge alike can show how much".into(),
                 });
             }
         }
@@ -119,20 +119,21 @@ impl Judge {
         )
     }
 
-    /// Why nothing is decided, and what it takes.
+    /// Returns why nothing is decided, and what a decision needs.
     fn hold(&self, judgement: &mut JudgementReport) -> Vec<String> {
         let JudgementReport { labels, escapes, cost, design, .. } = judgement;
         if *design == DesignKind::Rollout {
             return vec![
-                "parts go to the arms by what they have in common: that is a rollout, which is not judged".into(),
+                "parts go to the arms by what they have in common: that is a rollout, and a rollout is not judged"
+                    .into(),
             ];
         }
         if self.is_chosen() {
             return vec![format!(
-                "of {} parts that were asked about {} were answered, and which ones depends on what the arms said \
-                 (evidence {}): labels that are no random sample prove nothing",
-                labels.asked,
+                "{} of {} proposed parts were labelled, and which ones depends on the verdicts of the arms (evidence {}): labels \
+                 that are no random sample prove nothing",
                 labels.answered,
+                labels.asked,
                 short(self.answers.most)
             )];
         }
@@ -140,7 +141,7 @@ impl Judge {
             let shown = labels.shown;
             return vec![match shown {
                 0 => "there are no labels yet".into(),
-                _ => format!("there are no labels of a random sample, only {shown} from elsewhere, which are shown"),
+                _ => format!("there are no labels of a random sample; {shown} labels from elsewhere are only shown"),
             }];
         }
         let mut reasons = Vec::new();
@@ -150,8 +151,7 @@ impl Judge {
             format!("b lets at most {} more of the defective parts through (allowed: {allowed})", percent(escapes.upper))
         } else {
             format!(
-                "it is not known yet whether b lets at most {allowed} more of the defective parts through: from {} to {} are \
-                 possible",
+                "it is not known yet whether b lets at most {allowed} more of the defective parts through: {} to {} is possible",
                 percent(escapes.lower),
                 percent(escapes.upper)
             )
@@ -160,7 +160,7 @@ impl Judge {
             format!("b saves at least {} a part{}", short(cost.lower), self.costs())
         } else {
             let (lower, upper) = (short(cost.lower), short(cost.upper));
-            format!("it is not known yet whether b saves: from {lower} to {upper} a part are possible{}", self.costs())
+            format!("it is not known yet whether b saves cost: {lower} to {upper} a part is possible{}", self.costs())
         });
         let silent = evidence.is_silent_of_cost();
         let times = [Claim::EscapesBelow, Claim::Saves].map(|claim| evidence.times_until(claim));
@@ -174,11 +174,11 @@ impl Judge {
         labels.needed_defective = more(labels.defective);
         reasons.push(match (labels.needed.zip(labels.needed_defective), whole) {
             (Some((n, defective)), true) => {
-                format!("about {n} labels still needed, {defective} of defective parts, if they go on as so far")
+                format!("about {n} more labels are needed, {defective} of them of defective parts, at the rates so far")
             }
             (Some((n, defective)), false) => format!(
-                "no label yet of a part that tells the arms apart: were they equal, about {n} labels still needed for \
-                 the escapes alone, {defective} of defective parts"
+                "no labelled part distinguishes the arms yet: if they are equal, about {n} more labels are needed for the \
+                 escapes alone, {defective} of them of defective parts"
             ),
             (None, _) if labels.defective == 0 => "no label of a defective part yet".into(),
             (None, _) => "more labels like these would not lead to promote".into(),
@@ -187,12 +187,12 @@ impl Judge {
     }
 }
 
-/// A share in percent.
+/// Formats a share in percent.
 fn percent(share: f64) -> String {
     format!("{} %", short(100.0 * share))
 }
 
-/// Two digits, or all before the point.
+/// Formats with two digits, or all digits before the point.
 fn short(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
         return format!("{}", x.abs());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A judgement as it is told: the decision, its reasons in sentences, and the numbers behind them.
+//! The report of a judgement: the decision, its reasons in sentences, and the numbers behind them.
 
 use std::borrow::Cow;
 
@@ -16,93 +16,94 @@ pub(super) const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
 /// What is known of b against a.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgementReport {
-    /// [`JUDGEMENT_SCHEMA`].
+    /// Always `andon.ab-judgement/1`.
     pub schema: Cow<'static, str>,
-    /// What follows.
+    /// The decision.
     pub decision: Decision,
-    /// How the latest parts came to the arms: `paired`, `split`, or `rollout`, which is never judged.
+    /// How the latest parts came to the arms.
     pub design: DesignKind,
-    /// Why, in sentences; of `promote` and `abort` as they were when it was decided.
+    /// The reasons, in sentences. Those of `promote` and `abort` are of the time of the decision.
     pub reasons: Vec<String>,
-    /// The chance of a wrong decision, ever, 0..1.
+    /// The chance that a wrong decision is ever made, 0..1.
     pub alpha: f64,
-    /// What was counted.
+    /// The number of labels.
     pub labels: Labels,
-    /// Defective parts that went through.
+    /// Defective parts that were let through.
     pub escapes: Escapes,
     /// What b saves.
     pub cost: Cost,
-    /// Labels by what the arms said, without those of which there is none.
+    /// Labels by the verdicts of the arms. Cells without labels are left out.
     pub cells: Vec<CellLabels>,
 }
 
-/// Labels, parts.
+/// Numbers of labels. One label is one part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
-    /// In the tests.
+    /// Labels in the tests.
     pub tested: u64,
-    /// From elsewhere: counted only.
+    /// Labels from elsewhere, which are only counted.
     pub shown: u64,
-    /// Of the tested, those of defective parts.
+    /// Tested labels of defective parts.
     pub defective: u64,
-    /// Of the tested, those of parts that the arms disagree about.
+    /// Tested labels of parts that the arms disagree about.
     pub discordant: u64,
-    /// About so many more until `promote`, if they go on as so far; none if they do not lead there, or too little is
-    /// known.
+    /// About how many more labels `promote` needs, at the present rates. None if they do not lead there, or too little
+    /// is known.
     pub needed: Option<u64>,
-    /// Of these, of defective parts.
+    /// How many of `needed` have to be of defective parts.
     pub needed_defective: Option<u64>,
     /// Parts that were proposed to be labelled.
     pub asked: u64,
-    /// Of these, labelled.
+    /// Proposed parts that were labelled.
     pub answered: u64,
-    /// Labels of parts which an arm did not judge: in no test.
+    /// Labels of parts which an arm did not judge. They are in no test.
     pub undecided: u64,
 }
 
-/// Defective parts called ok, of those with a tested label.
+/// Defective parts called ok, among parts with a tested label.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escapes {
-    /// By a, parts.
+    /// Parts that a let through.
     pub a: u64,
-    /// By b, parts.
+    /// Parts that b let through.
     pub b: u64,
-    /// Estimate of b's less a's, a defective part, −1..1; none without a label, or while some parts are never drawn.
+    /// The estimate of b's less a's escapes per defective part, −1..1. None without a label, or while some parts are
+    /// never drawn.
     pub increase: Option<f64>,
-    /// At most so much, at the share of alpha that promotes.
+    /// The upper bound of the increase, at the share of alpha that promotes.
     pub upper: f64,
-    /// At least so much, at the share of alpha that aborts.
+    /// The lower bound of the increase, at the share of alpha that aborts.
     pub lower: f64,
-    /// What is allowed.
+    /// The allowed increase.
     pub max_increase: f64,
 }
 
-/// Costs an inspected part, in the unit that the costs of an escape and of an overkill are given in.
+/// Costs per inspected part, in the unit of the costs of an escape and of an overkill.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Estimate of a's less b's; none without a label, or while some parts are never drawn.
+    /// The estimate of a's less b's cost. None without a label, or while some parts are never drawn.
     pub saved_per_part: Option<f64>,
-    /// At least so much, at the share of alpha that promotes.
+    /// The lower bound of the saving, at the share of alpha that promotes.
     pub lower: f64,
-    /// At most so much, at the share of alpha that aborts.
+    /// The upper bound of the saving, at the share of alpha that aborts.
     pub upper: f64,
-    /// Of a defective part called ok.
+    /// The cost of a defective part called ok.
     pub escape: f64,
-    /// Of a good part called ng.
+    /// The cost of a good part called ng.
     pub overkill: f64,
 }
 
-/// Labels of the parts of one cell.
+/// The labels of the parts of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellLabels {
-    /// What the arms said.
+    /// The verdicts of the arms.
     pub cell: Cell,
-    /// Tested, of good parts.
+    /// Tested labels of good parts.
     pub good: u64,
-    /// Tested, of defective parts.
+    /// Tested labels of defective parts.
     pub defective: u64,
-    /// Shown, of good parts.
+    /// Labels from elsewhere, of good parts.
     pub shown_good: u64,
-    /// Shown, of defective parts.
+    /// Labels from elsewhere, of defective parts.
     pub shown_defective: u64,
 }

@@ -265,7 +265,7 @@ fn the_reject_bin_is_shown_and_never_tested() {
     judge.undecided();
     let j = judge.report();
     assert_eq!((j.decision, j.labels.tested, j.labels.shown, j.labels.undecided), (Decision::Hold, 0, 1000, 1));
-    assert_eq!(j.reasons, ["there are no labels of a random sample, only 1000 from elsewhere, which are shown"]);
+    assert_eq!(j.reasons, ["there are no labels of a random sample; 1000 labels from elsewhere are only shown"]);
     assert_eq!((j.escapes.upper, j.escapes.lower, j.cost.lower, j.cost.upper), (1.0, -1.0, -1.0, 1.0));
     assert_eq!(
         j.cells[0],
@@ -324,8 +324,8 @@ fn reasons_are_sentences_with_numbers() {
     give(&mut judge, Cell::NgNg, true, 100);
     assert_eq!(
         last(&judge),
-        "no label yet of a part that tells the arms apart: were they equal, about 1478 labels still needed for the \
-         escapes alone, 985 of defective parts"
+        "no labelled part distinguishes the arms yet: if they are equal, about 1478 more labels are needed for the \
+         escapes alone, 985 of them of defective parts"
     );
     give(&mut judge, Cell::NgOk, false, 12);
     give(&mut judge, Cell::OkNg, true, 3);
@@ -333,10 +333,9 @@ fn reasons_are_sentences_with_numbers() {
     assert_eq!(
         j.reasons,
         [
-            "it is not known yet whether b lets at most 1 % more of the defective parts through: from -13 % to 2.5 % are \
-             possible",
-            "it is not known yet whether b saves: from -0.088 to 0.89 a part are possible (an escape costs 10, an overkill 1)",
-            "about 157 labels still needed, 98 of defective parts, if they go on as so far",
+            "it is not known yet whether b lets at most 1 % more of the defective parts through: -13 % to 2.5 % is possible",
+            "it is not known yet whether b saves cost: -0.088 to 0.89 a part is possible (an escape costs 10, an overkill 1)",
+            "about 157 more labels are needed, 98 of them of defective parts, at the rates so far",
         ]
     );
 }
