@@ -57,29 +57,6 @@ impl Cause {
     }
 }
 
-/// The form of a cause that may be absent: its name, or an empty text. A name that this version does not know is read
-/// as no cause.
-pub(crate) mod or_empty {
-    use std::borrow::Cow;
-
-    use serde::{
-        Deserialize, Deserializer, Serialize, Serializer,
-        de::{IntoDeserializer, value},
-    };
-
-    use super::Cause;
-
-    pub(crate) fn serialize<S: Serializer>(cause: &Option<Cause>, serializer: S) -> Result<S::Ok, S::Error> {
-        cause.map_or("", Cause::as_str).serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cause>, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        let name: value::StrDeserializer<'_, value::Error> = name.as_ref().into_deserializer();
-        Ok(Cause::deserialize(name).ok())
-    }
-}
-
 /// The change of one feature.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Change {

@@ -98,7 +98,7 @@ impl DriftMeter {
             return;
         }
         let Some(snapshot) = self.state.lock().as_ref().map(|s| s.bank.snapshot()) else { return };
-        if snapshot.meters.is_empty() {
+        if snapshot.is_empty() {
             return;
         }
         let written = capture::replace_file(Path::new(&path), snapshot.to_json().as_bytes());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Boxes of two arms on one frame: sums over those of both and of one, that can be taken apart again.
+//! Sums over the boxes of two arms, from which boxes can be removed again.
 
 use std::{
     collections::BTreeMap,
@@ -12,31 +12,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::box_pairs::{BoxMatch, BoxMatcher};
 
-/// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
+/// The most labels that are counted by name; more than a defect model has. Boxes of further labels count under
+/// [`OTHER`].
 const MOST_LABELS: usize = 256;
 
-/// The label of labels beyond the first 256.
+/// The name for all labels beyond the first 256.
 pub(crate) const OTHER: &str = "(other)";
 
-/// Boxes of one label, or of all.
+/// Boxes of one label, or of all labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
-    /// BoxMatch by both.
+    /// Boxes that both arms found.
     pub matched: u64,
-    /// BoxMatch by a alone.
+    /// Boxes that only a found.
     pub a_only: u64,
-    /// BoxMatch by b alone.
+    /// Boxes that only b found.
     pub b_only: u64,
-    /// Mean IoU of the matched, 0.5..1; 0 while there are none.
+    /// The mean IoU of matched boxes, 0.5..1. 0 while there are none.
     pub mean_iou: f64,
-    /// Mean of b's score less a's over the matched, −1..1.
+    /// The mean of b's score less a's over matched boxes, −1..1.
     pub mean_score_difference: f64,
 }
 
-/// Units in one: fractions are summed as whole numbers, so that a sum from which much was taken back is still exact.
+/// The units in one. Fractions are summed as whole numbers, so that a sum stays exact when boxes are removed from it.
 const UNITS: f64 = (1u64 << 40) as f64;
 
-/// What [`Boxes`] is made from.
+/// The sums behind [`Boxes`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     matched: u64,
@@ -92,7 +93,7 @@ impl SubAssign<&Sums> for Sums {
     }
 }
 
-/// Small numbers for labels, in the order in which they were first seen.
+/// Small numbers for labels, in the order in which they are first seen.
 #[derive(Debug, Default)]
 pub(super) struct Labels(BTreeMap<Arc<str>, u16>);
 
@@ -115,17 +116,17 @@ impl Labels {
     }
 }
 
-/// How far the boxes of one frame are apart.
+/// How much the boxes of one frame differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct BoxDifference {
     /// The highest score of a box that only one arm has.
     pub unmatched: Option<f32>,
-    /// The greatest difference of scores over the matched.
+    /// The greatest difference of scores over matched boxes.
     pub score: f64,
 }
 
 impl BoxDifference {
-    /// Of two outcomes, box by box.
+    /// Adds a box of two results.
     pub(super) fn see(&mut self, a: &Inference, b: &Inference, found: BoxMatch) {
         let alone = match found {
             BoxMatch::Both(pair) => {
@@ -143,7 +144,7 @@ fn score_difference(a: &Inference, b: &Inference, of_a: usize, of_b: usize) -> f
     f64::from(b.detections[of_b].score) - f64::from(a.detections[of_a].score)
 }
 
-/// Tells `count` of every box, once, by the number of its label.
+/// Pairs the boxes of one frame, and calls `count` for each of them once, with the number of its label.
 pub(super) fn compare(
     matcher: &mut BoxMatcher,
     a: &Inference,
@@ -195,7 +196,7 @@ mod tests {
     fn equal_scores_go_by_their_order_and_of_equal_overlaps_the_better_score_is_taken() {
         let at = [0.0, 0.0, 8.0, 8.0];
         let near = [0.0, 0.0, 8.0, 6.0];
-        // The first of a's equals takes the better overlap; the second is left with the other.
+        // The first of a's equal boxes takes the better overlap; the second gets the other.
         let (classes, _) = compared(&[("x", 0.5, near), ("x", 0.5, at)], &[("x", 0.75, near), ("x", 0.25, near)]);
         let x = classes["x"];
         assert_eq!((x.matched, x.mean_iou, x.mean_score_difference), (2, 0.875, 0.0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is counted over the run, and over the window in the same way.
+//! Counts over the run, and over the window in the same way.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,19 +14,19 @@ use super::{
 pub use crate::histogram::RELATIVE_ERROR;
 use crate::histogram::{Bucket, Histogram};
 
-/// Quantiles of the time that an arm's answers took, µs: at most 1/128 of themselves above the exact nearest rank, never
-/// below ([`RELATIVE_ERROR`]). 0 before the first answer.
+/// Quantiles of an arm's latency, µs: at most 1/128 above the exact nearest rank, never below ([`RELATIVE_ERROR`]). 0
+/// before the first result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
-    /// Median.
+    /// The median.
     pub p50: u64,
-    /// 95 of 100 frames were no slower.
+    /// 95 of 100 frames are no slower.
     pub p95: u64,
-    /// 99 of 100 frames were no slower.
+    /// 99 of 100 frames are no slower.
     pub p99: u64,
 }
 
-/// What one frame of an arm counted as.
+/// How one frame of an arm was counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Counted {
     Answered(Bucket),
@@ -81,7 +81,7 @@ impl Counts {
         self.classes[label] -= sums;
     }
 
-    /// Boxes by label, of labels that were found.
+    /// Returns the boxes by label, of labels that were found.
     pub(super) fn classes(&self, labels: &Labels) -> BTreeMap<Arc<str>, Boxes> {
         let found = |at: usize| self.classes.get(at).filter(|sums| **sums != Sums::default()).map(Sums::boxes);
         labels.iter().filter_map(|(label, at)| Some((label.clone(), found(at)?))).collect()

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The frames on which two models differ most, worth a person's look.
+//! The frames on which two models differ most, which are worth a person's look.
 //!
 //! | why | difference, 0..1 |
 //! |---|---|
 //! | one says ok and the other ng | 0.75 + d/4, d the difference of the scores that decided |
-//! | one leaves it to a person | 0.5 + d/4 |
+//! | one says review | 0.5 + d/4 |
 //! | equal verdicts, a box that only one has | 0.25 + s/4, s the highest score of such a box |
 //! | equal verdicts, all boxes matched | m/4, m the greatest difference of scores, of boxes or of those that decided |
 //!
-//! So another verdict outranks any box, and a box any score. A frame that an arm did not judge is no difference of
-//! opinion.
+//! So another verdict outranks any box, and a box outranks any score. A frame that an arm did not judge does not count
+//! as different.
 
 use andon_core::result::{Inference, Status, Verdict};
 use serde::{Deserialize, Serialize};
@@ -18,26 +18,26 @@ use uuid::Uuid;
 use super::boxes::BoxDifference;
 use crate::box_pairs::BoxMatcher;
 
-/// In what two models differ on a frame; the gravest counts.
+/// In what two models differ on a frame. The gravest difference counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// In the verdict.
     Verdict,
-    /// In what they found.
+    /// In the boxes.
     Boxes,
-    /// In how sure they are.
+    /// In the scores.
     Score,
 }
 
-/// What an arm said of a frame.
+/// The result of one arm for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmResult {
-    /// Of this frame alone.
+    /// The verdict on this frame alone.
     pub verdict: Verdict,
     /// The score that decided the verdict, 0..1.
     pub score: f32,
-    /// Boxes found.
+    /// The number of boxes.
     pub detections: usize,
 }
 
@@ -52,23 +52,24 @@ impl ArmResult {
 pub struct DifferentFrame {
     /// The process start that the frame belongs to.
     pub run: Uuid,
-    /// Unique within the run.
+    /// The frame's id, unique within the run.
     pub frame_id: u64,
-    /// The id of the part it shows; none where it is a part of its own.
+    /// The id of the part that the frame shows. None if the frame has no part.
     pub part: Option<String>,
-    /// Its presentation time, where it has one.
+    /// The frame's presentation time.
     pub pts_ns: Option<u64>,
-    /// How much, 0..1: by what is said above.
+    /// How much the models differ, 0..1.
     pub difference: f64,
-    /// In what.
+    /// In what the models differ.
     pub why: Why,
-    /// What a said.
+    /// The result of a.
     pub a: ArmResult,
-    /// What b said.
+    /// The result of b.
     pub b: ArmResult,
 }
 
-/// How much two outcomes of a frame differ, 0..1, and in what; none where they do not, or an arm did not judge it.
+/// Returns how much two results of a frame differ, 0..1, and in what. None if they do not, or if an arm did not judge
+/// the frame.
 pub fn difference(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
     if a.status != Status::Ok || b.status != Status::Ok {
         return None;
@@ -78,7 +79,7 @@ pub fn difference(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
     Some(weighed(a, b, &apart)).filter(|(difference, _)| *difference > 0.0)
 }
 
-/// How much two judged outcomes differ, and in what.
+/// Returns how much two judged results differ, and in what.
 fn weighed(a: &Inference, b: &Inference, apart: &BoxDifference) -> (f64, Why) {
     let scores = (f64::from(a.score) - f64::from(b.score)).abs();
     let (from, much, why) = if a.verdict != b.verdict {
@@ -92,7 +93,7 @@ fn weighed(a: &Inference, b: &Inference, apart: &BoxDifference) -> (f64, Why) {
     (from + much.clamp(0.0, 1.0) / 4.0, why)
 }
 
-/// The most different frames of a run, most different first; of equals, those that came first.
+/// The most different frames of a run, the most different one first. Equally different frames keep their order.
 pub(super) struct MostDifferent {
     most: usize,
     frames: Vec<DifferentFrame>,
@@ -111,11 +112,11 @@ impl MostDifferent {
         &self.frames
     }
 
-    /// Takes a frame that both arms judged.
+    /// Offers a frame that both arms judged.
     pub(super) fn offer(&mut self, a: &Inference, b: &Inference, apart: &BoxDifference) {
         let (difference, why) = weighed(a, b, apart);
         let full = self.frames.len() == self.most;
-        // A difference that is not a number is none.
+        // NaN enters no list.
         let enters = difference > 0.0 && (!full || self.frames.last().is_some_and(|last| difference > last.difference));
         if !enters {
             return;

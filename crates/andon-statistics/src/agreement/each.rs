@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Two of a kind: arm a's and arm b's.
+/// A value of arm a and a value of arm b.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Each<T> {
-    /// The running model's.
+    /// The value of arm a, the champion.
     pub a: T,
-    /// The candidate's.
+    /// The value of arm b, the challenger.
     pub b: T,
 }
 

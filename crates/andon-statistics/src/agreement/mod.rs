@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Two models side by side: where their verdicts, boxes and times differ. Says "different", never "better", unless the
-//! truth is known.
+//! Compares two models side by side, without labels: where their verdicts, boxes and times differ. The comparison says
+//! "different", never "better", unless the truth is known.
 //!
-//! The part is the unit of verdicts: frames of one part are not independent. Both arms judge a part by the frames that
-//! both of them saw, so that a frame which arm b never got is held against neither.
+//! The part is the unit of verdicts, because frames of one part are not independent. Both arms judge a part by the
+//! frames that both of them saw, so a frame which arm b never got counts against neither.
 //!
-//! Everything is kept over the run and over the last parts ([`Recent`]), in memory that does not grow with the run. A
-//! frame costs its boxes; a label costs one look in a small table.
+//! The comparison covers the run and the last parts ([`Recent`]), in memory that does not grow with the run. A frame
+//! costs as much as its boxes; a box costs one look-up of its label in a small table.
 
 mod boxes;
 mod counts;
@@ -35,19 +35,19 @@ use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status
 use self::report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
 use super::box_pairs::BoxMatcher;
 
-/// Parts that [`Recent`] looks back, where nothing else is asked.
+/// How many parts [`Recent`] covers by default.
 pub(crate) const WINDOW_PARTS: usize = 1000;
 
-/// Frames in [`AgreementReport::different`], where nothing else is asked.
+/// How many frames [`AgreementReport::different`] holds by default.
 pub(crate) const MOST_DIFFERENT: usize = 16;
 
-/// The score between two models.
+/// The comparison of two models.
 pub struct Agreement {
     models: [Option<Arc<ModelId>>; 2],
     mode: Mode,
-    /// Of the frames that both arms saw, arm by arm: both see the same, and close the same parts.
+    /// Judges by the frames that both arms saw, one for each arm. Both see the same frames, and close the same parts.
     paired: [PartJudge; 2],
-    /// Of the frames that one arm saw alone.
+    /// Judges by the frames that one arm saw alone.
     alone: [PartJudge; 2],
     truth: PartJudge,
     run: Counts,
@@ -67,7 +67,8 @@ impl Default for Agreement {
 }
 
 impl Agreement {
-    /// Looks back `window_parts` parts, at least one, and keeps the `most_different` frames.
+    /// Makes a comparison that looks back over `window_parts` parts, at least one, and keeps the `most_different`
+    /// frames.
     pub fn new(window_parts: usize, most_different: usize) -> Self {
         Self {
             models: Default::default(),
@@ -86,10 +87,10 @@ impl Agreement {
         }
     }
 
-    /// Takes both arms' outcomes of one frame, and the truth where it is known.
+    /// Adds the results of both arms for one frame, and the truth if it is known.
     ///
-    /// `b` counts as of the frame and part that `a` names. A change of either model ends the comparison and begins a
-    /// new one, for a table of two pairs of models says nothing of either.
+    /// `b` belongs to the frame and part that `a` names. A change of either model ends the comparison and begins a new
+    /// one, because one table for two pairs of models would describe neither pair.
     pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
         let mut seen = Closed { ended: self.follow_models([Some(a), Some(b)]), ..Closed::default() };
         self.mode = Mode::Paired;
@@ -122,10 +123,10 @@ impl Agreement {
         seen
     }
 
-    /// Takes the outcome of a frame that was given to one arm alone, as in `mode=split`, and the truth where it is known.
+    /// Adds the result for a frame that only one arm got, as in `mode=split`, and the truth if it is known.
     ///
-    /// The truth itself is no arm, and counts nothing. A part that was given to one arm in part, to the other or to both
-    /// for the rest, misses views wherever it is judged. A change of the arm's model ends the comparison.
+    /// The truth itself is not an arm, and counts nothing. If one arm got only some of a part's frames alone, the part
+    /// lacks views wherever it is judged. A change of the arm's model ends the comparison.
     pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
         let at = match arm {
             Arm::A => 0,
@@ -148,7 +149,7 @@ impl Agreement {
         seen
     }
 
-    /// Closes parts whose views are still coming, at the end of the stream.
+    /// Closes parts that still lack views, at the end of the stream.
     pub fn finish(&mut self) -> Closed {
         let mut seen = Closed::default();
         let truth = self.truth.flush();
@@ -160,12 +161,12 @@ impl Agreement {
         seen
     }
 
-    /// Who is compared, as far as each has spoken.
+    /// The models that are compared, as far as they are known.
     pub fn models(&self) -> &[Option<Arc<ModelId>>; 2] {
         &self.models
     }
 
-    /// All that is known by now; `frames` is what the pairing counted.
+    /// Reports all that is known now. `frames` is what the pairing counted.
     pub fn report(&self, frames: Frames) -> AgreementReport {
         let table = self.run.table;
         AgreementReport {
@@ -191,7 +192,7 @@ impl Agreement {
         }
     }
 
-    /// Begins anew where an arm speaks with another model than before; answers the last word on those before.
+    /// Begins anew if an arm has another model than before. Returns the last report on the models before.
     fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<AgreementReport> {
         // A frame that was not judged may not name its model.
         let now = said.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
@@ -270,7 +271,7 @@ impl Agreement {
     }
 }
 
-/// What the part is, where the truth was told of all of it.
+/// Returns what the part really is, if the truth is known of all of it.
 fn truth_of(part: &PartVerdict, truth: &[PartVerdict]) -> Option<Verdict> {
     truth.iter().find(|t| t.id == part.id).map(|t| t.verdict).filter(|t| *t != Verdict::Unjudged)
 }

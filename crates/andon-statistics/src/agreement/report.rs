@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is told of two models side by side: plain data with a fixed JSON form (`andon.ab/1`).
+//! The report of a comparison: plain data with a fixed JSON form (`andon.ab/1`).
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -20,21 +20,21 @@ pub(super) const AB_SCHEMA: &str = "andon.ab/1";
 /// The schema name of a serialised [`Disagreement`].
 pub(super) const DISAGREEMENT_SCHEMA: &str = "andon.disagreement/1";
 
-/// How the arms were seen.
+/// How the arms see frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Not at all yet.
+    /// Not known yet.
     #[default]
     None,
-    /// Both on the same frames.
+    /// Both arms see the same frames.
     Paired,
-    /// Each on frames of its own.
+    /// Each arm sees frames of its own.
     Split,
 }
 
 impl Mode {
-    /// The name used in JSON and statistics.
+    /// The name in JSON and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Mode::None => "none",
@@ -44,52 +44,52 @@ impl Mode {
     }
 }
 
-/// What became of the frames, counted by the element that pairs them.
+/// Numbers of frames, counted by the element that pairs them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
-    /// Frames that came on arm a.
+    /// Frames of arm a.
     pub a: u64,
-    /// Frames that came on arm b.
+    /// Frames of arm b.
     pub b: u64,
-    /// Frames with both opinions.
+    /// Frames with the results of both arms.
     pub paired: u64,
-    /// Of these, b's came after the frame had gone on.
+    /// Paired frames whose result of b came after the frame had gone on.
     pub late: u64,
-    /// Frames announced as never coming on b.
+    /// Frames that were announced as dropped before b.
     pub dropped: u64,
-    /// Frames that b was given and never answered.
+    /// Frames that b got, and for which it gave no result.
     pub missing: u64,
-    /// Frames on b that nothing on a belongs to.
+    /// Frames of b without a frame of a.
     pub strangers: u64,
-    /// Frames that left b without an outcome.
+    /// Frames that left b without a result.
     pub b_without_outcome: u64,
 }
 
-/// What is in no table.
+/// Parts and frames that are in no table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotCompared {
-    /// Parts that both arms judged, and an arm left to a person.
+    /// Parts that both arms judged, at least one of them as review.
     pub review: u64,
-    /// Parts that both arms saw, and an arm did not judge.
+    /// Parts that both arms saw, and at least one did not judge.
     pub unjudged: u64,
-    /// Frames of another purpose than production.
+    /// Frames with another purpose than production.
     pub not_production: u64,
 }
 
-/// All that is known of two models side by side. Serialises as [`AB_SCHEMA`].
+/// All that is known of two models side by side. Serialises as `andon.ab/1`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgreementReport {
-    /// Always [`AB_SCHEMA`].
+    /// Always `andon.ab/1`.
     pub schema: Cow<'static, str>,
-    /// Who is compared.
+    /// The models that are compared.
     pub models: Each<Arc<ModelId>>,
-    /// How the arms were seen last.
+    /// How the arms saw the latest frame.
     pub mode: Mode,
-    /// Parts by verdict.
+    /// Parts by the verdicts of both arms.
     pub parts: Table,
-    /// What is in no table.
+    /// Parts and frames that are in no table.
     pub aside: NotCompared,
-    /// Parts in the table.
+    /// The number of parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].
     pub agreement: Option<f64>,
@@ -101,38 +101,38 @@ pub struct AgreementReport {
     pub boxes: Boxes,
     /// Boxes by label.
     pub classes: BTreeMap<Arc<str>, Boxes>,
-    /// Of each arm.
+    /// The latency of each arm.
     pub latency_us: Each<Latency>,
     /// Frames on which an arm failed: error, missing field, or not finite.
     pub errors: Each<u64>,
     /// Frames that an arm skipped.
     pub skipped: Each<u64>,
-    /// Parts of each arm, in any mode.
+    /// The parts of each arm, in any mode.
     pub arms: Each<ArmParts>,
-    /// Each arm against the truth, where the truth was told.
+    /// The verdicts of each arm against the truth, where it is known.
     pub truth: Each<Scored>,
-    /// The same over the last parts.
+    /// The comparison over the last parts.
     pub window: Recent,
-    /// The frames that differ most, most different first.
+    /// The frames that differ most, the most different one first.
     pub different: Vec<DifferentFrame>,
-    /// What became of the frames.
+    /// Numbers of frames.
     pub frames: Frames,
 }
 
-/// A part that the arms do not agree on.
+/// A part on which the arms disagree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// Always `andon.disagreement/1`.
     pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// What a made of it.
+    /// The verdict of a.
     pub a: PartVerdict,
-    /// What b made of it.
+    /// The verdict of b.
     pub b: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
@@ -141,13 +141,13 @@ pub struct Disagreement {
 pub struct PairedPart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// What a made of it.
+    /// The verdict of a.
     pub a: PartVerdict,
-    /// What b made of it.
+    /// The verdict of b.
     pub b: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
@@ -156,25 +156,25 @@ pub struct PairedPart {
 pub struct LonePart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// Who saw it.
+    /// The arm that saw the part.
     pub arm: Arm,
-    /// What that arm made of it.
+    /// The verdict of that arm.
     pub verdict: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
-/// What a frame, or the end, brought about.
+/// The parts that a frame closed, or the end of the stream.
 #[derive(Debug, Default)]
 pub struct Closed {
-    /// Parts that were closed by it and are not agreed on.
+    /// Closed parts on which the arms disagree.
     pub disagreements: Vec<Disagreement>,
-    /// All production parts that were closed by it and that both arms saw.
+    /// All closed production parts that both arms saw.
     pub parts: Vec<PairedPart>,
-    /// All production parts that were closed by it and that one arm saw alone.
+    /// All closed production parts that one arm saw alone.
     pub alone: Vec<LonePart>,
-    /// The last word on two models of which at least one has been replaced; counting has begun anew.
+    /// The last report on the models before, if a model was replaced. Counting has begun anew.
     pub ended: Option<AgreementReport>,
 }

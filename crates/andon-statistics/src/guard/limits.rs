@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The guards, their limits, and why one broke.
+//! The guards, their limits, and the reasons why they break.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Share of the answers that may be later than the deadline: what p99 means.
+/// The share of the results that may be later than the deadline, which is what p99 means.
 pub(crate) const SLOW_RATE: f64 = 0.01;
 
-/// What a model on probation has to keep to.
+/// The limits of a model on probation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Judged production parts until it has passed; 1,000. With 0 it has passed at once.
+    /// How many judged production parts the probation lasts. Default 1,000. With 0 the model has passed at once.
     pub probation: u64,
-    /// Share of the frames that may fail or miss a field, 0..1; 0.01.
+    /// The share of the frames that may fail or miss a field, 0..1. Default 0.01.
     pub max_error_rate: f64,
-    /// So many frames in a row that are not judged are too many; 5. With 0 no run is.
+    /// How many frames in a row that are not judged break the guard. Default 5. With 0 no run does.
     pub max_consecutive_errors: u64,
-    /// Share of the answers that may be NaN or infinite, 0..1; 0.001.
+    /// The share of the results that may be NaN or infinite, 0..1. Default 0.001.
     pub max_non_finite_rate: f64,
-    /// So many answers in a row that are not finite are too many; 3. With 0 no run is.
+    /// How many results in a row that are not finite break the guard. Default 3. With 0 no run does.
     pub max_consecutive_non_finite: u64,
-    /// What 99 of 100 answers may take, µs; none: they may take any time.
+    /// The time that 99 of 100 results have to keep, µs. None means any time.
     pub deadline_us: Option<u64>,
-    /// Frames after an event that its test leaves out, so that one hiccup is one event; 8.
+    /// How many frames after an event its test leaves out, so that one hiccup is one event. Default 8.
     pub burst: u64,
-    /// Judged parts before the rate of ng may break: a few bad parts in a row right after the swap prove nothing; 20,
-    /// or the whole probation where that is shorter.
+    /// How many judged parts it takes before the rate of ng may break, because a few bad parts right after the swap
+    /// prove nothing. Default 20, or the whole probation if that is shorter.
     pub min_parts: u64,
-    /// The chance that the tests together ever call a model broken which keeps its limits, 0..1; 0.05.
+    /// The chance that the tests together ever break for a model that keeps its limits, 0..1. Default 0.05.
     pub alpha: f64,
 }
 
@@ -48,24 +48,24 @@ impl Default for Limits {
     }
 }
 
-/// What the same version said of production parts while it was a shadow.
+/// The verdicts of the same version on production parts while it was a shadow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Parts that it judged: ok, ng or review.
+    /// The number of parts with a verdict: ok, ng or review.
     pub parts: u64,
-    /// Of these, ng.
+    /// How many of them were ng.
     pub ng: u64,
 }
 
-/// What is watched.
+/// A rule of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guard {
-    /// Frames that failed or missed a field.
+    /// Frames that fail or miss a field.
     Errors,
-    /// Answers that were NaN or infinite.
+    /// Results that are NaN or infinite.
     NonFinite,
-    /// Answers later than the deadline.
+    /// Results later than the deadline.
     Latency,
     /// The share of ng parts.
     NgRate,
@@ -86,17 +86,17 @@ impl Guard {
 /// Why a model has to go back. Its `Display` is a sentence for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Broken {
-    /// Which guard.
+    /// The guard that broke.
     pub guard: Guard,
-    /// What it counted: frames, or for the rate of ng parts.
+    /// The number of events: frames, or parts for the rate of ng.
     pub events: u64,
-    /// Of so many; bursts are counted once. As many as `events` for a run.
+    /// The number of trials. A burst counts once. For a run, as many as `events`.
     pub trials: u64,
-    /// The share that was allowed or, for the rate of ng, that of the baseline, 0..1.
+    /// The allowed share or, for the rate of ng, that of the baseline, 0..1.
     pub limit: f64,
-    /// Evidence against the limit being kept; none for a run, which is not a test.
+    /// The evidence against the limit being kept. None for a run, which is not a test.
     pub e_value: Option<f64>,
-    /// Judged production parts since the swap.
+    /// The number of judged production parts since the swap.
     pub parts: u64,
 }
 

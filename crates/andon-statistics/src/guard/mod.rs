@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Watches a model through its first parts after a swap, and says when it has to go back: without labels, without a
-//! clock, and right however often one looks.
+//! clock, and with an error bound that holds however often one looks.
 //!
 //! | guard | breaks when | assumes | error control |
 //! |---|---|---|---|
-//! | [`Guard::Errors`] | more frames than [`Limits::max_error_rate`] fail or miss a field | bursts of at most [`Limits::burst`] frames after the first, of which one is one event | one-sided e-process |
-//! | [`Guard::NonFinite`] | more answers than [`Limits::max_non_finite_rate`] are NaN or infinite | the same | the same |
-//! | [`Guard::Latency`] | more than 1 % of the answers take longer than [`Limits::deadline_us`]: p99 is over it | the same | the same |
-//! | [`Guard::NgRate`] | the share of ng parts is not what this version's own was as a shadow, up or down | parts independent, the product the same | two-sided e-process against a finite [`Baseline`] |
+//! | [`Guard::Errors`] | more frames than [`Limits::max_error_rate`] fail or miss a field | bursts of at most [`Limits::burst`] frames after the first; a burst is one event | one-sided e-process |
+//! | [`Guard::NonFinite`] | more results than [`Limits::max_non_finite_rate`] are NaN or infinite | as above | as above |
+//! | [`Guard::Latency`] | more than 1 % of the results take longer than [`Limits::deadline_us`]: p99 is over it | as above | as above |
+//! | [`Guard::NgRate`] | the share of ng parts differs from this version's own as a shadow, up or down | parts independent, the product unchanged | two-sided e-process against a finite [`Baseline`] |
 //!
-//! The chance that a model which keeps all limits is ever called broken by these tests, over all looks at all of them,
-//! is at most [`Limits::alpha`]: each guard that is on has an equal share of it (Bonferroni), and breaks when its
-//! e-value, evidence against its limit being kept, reaches one over that share (Ville's inequality). The formulas, their
-//! sources and what they do not see stand in `rate.rs` and `change.rs`.
+//! The chance that these tests ever break for a model that keeps all limits, over all looks at all of them, is at most
+//! [`Limits::alpha`]. Each active guard has an equal share of it (Bonferroni), and breaks when its e-value, the
+//! evidence against its limit being kept, reaches one over that share (Ville's inequality). `rate.rs` and `change.rs`
+//! give the formulas, their sources and what they do not detect.
 //!
-//! Beside the tests there are runs, for a model that fails on every frame shall be out in a few: so many frames in a row
-//! that were not judged, or were not finite. They are no part of alpha; where frames fail on their own with the rate p,
-//! a run of r comes within n frames with a chance below n·pʳ: 1e-7 for p = 0.01, r = 5 and a thousand frames.
+//! A model that fails on every frame has to go within a few frames. So a run of frames that were not judged, or not
+//! finite, breaks a guard as well. Runs are no part of alpha. If frames fail on their own with the rate p, a run of r
+//! comes within n frames with a chance below n·pʳ: 1e-7 for p = 0.01, r = 5 and a thousand frames.
 //!
-//! Since a hiccup is one event, the p99 that is reported may lie over the deadline while the guard holds: what may not
-//! happen more often than once in a hundred is that an answer is late which is none of a burst. With a burst of 0 the two
-//! are the same.
+//! A burst counts as one event, so the reported p99 may lie over the deadline while the guard holds. The guard limits
+//! late results that are not part of a burst to one in a hundred. With a burst of 0 the two are the same.
 //!
-//! A rate of ng says nothing without a baseline, for a better model that finds new defects raises it; with one, it is
-//! compared with the version's *own* rate. Measured at the defaults, parts until it breaks (median; in brackets how many
-//! of 100 broke within a probation of 1,000 / 5,000 parts):
+//! The rate of ng means nothing without a baseline, because a better model that finds new defects raises it. With a
+//! baseline it is compared with the version's *own* rate. Measured at the defaults, parts until the guard breaks
+//! (median; in brackets how many of 100 broke within a probation of 1,000 / 5,000 parts):
 //!
 //! | as a shadow | then | parts |
 //! |---|---|---|
@@ -36,10 +35,10 @@
 //! | 5 % of 1,000 | 10 % | 439 (71 / 92) |
 //! | 2 % of 2,000 | 4 % | 2,274 (38 / 61) |
 //! | 1 % of 5,000 | 2 % | 3,475 (20 / 66) |
-//! | 1 % of 1,000 | 2 % | hardly ever (0 / 1): ten bad parts do not tell a rate |
+//! | 1 % of 1,000 | 2 % | hardly ever (0 / 1): ten bad parts do not determine a rate |
 //!
-//! With equal rates 0 to 1.1 % of 2,000 probations broke where 5 % may (baselines of 50 to 2,000 parts, rates of 0.5 to
-//! 50 %, a look at every part); a test that takes the baseline for exact breaks 3 to 16 %.
+//! With equal rates 0 to 1.1 % of 2,000 probations broke, where 5 % are allowed (baselines of 50 to 2,000 parts, rates
+//! of 0.5 to 50 %, a look at every part). A test that takes the baseline for exact breaks 3 to 16 %.
 
 mod change;
 mod limits;

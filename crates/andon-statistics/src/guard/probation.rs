@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One model's probation.
+//! The probation of one model.
 
 use andon_core::result::{Status, Verdict};
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::histogram::Histogram;
 
-/// One model's probation.
+/// The probation of one model.
 ///
-/// Allocates nothing after [`Probation::new`].
+/// It allocates nothing after [`Probation::new`].
 #[derive(Clone, Debug)]
 pub struct Probation {
     limits: Limits,
@@ -21,7 +21,7 @@ pub struct Probation {
     ln_threshold: f64,
     frames: FrameCounts,
     parts: PartCounts,
-    /// Frames in a row that were not judged, and answers in a row that were not finite.
+    /// The frames in a row that were not judged, and the results in a row that were not finite.
     runs: [u64; 2],
     errors: RateTest,
     non_finite: RateTest,
@@ -33,7 +33,7 @@ pub struct Probation {
 }
 
 impl Probation {
-    /// A probation that begins now. A baseline without a part is none.
+    /// Begins a probation. A baseline without parts is ignored.
     pub fn new(limits: Limits, baseline: Option<Baseline>) -> Self {
         let baseline = baseline.filter(|b| b.parts > 0).map(|b| Baseline { parts: b.parts, ng: b.ng.min(b.parts) });
         let guards = 2 + u8::from(limits.deadline_us.is_some()) + u8::from(baseline.is_some());
@@ -55,9 +55,9 @@ impl Probation {
         }
     }
 
-    /// Takes one frame of a production part and the time that its answer took, µs; answers when this breaks a guard.
+    /// Adds a frame of a production part and its latency, µs. Returns the guard that this frame breaks.
     ///
-    /// That is said once; a probation that is over, one way or the other, takes nothing more.
+    /// A guard breaks once. A probation that is over, one way or the other, ignores further frames.
     pub fn frame(&mut self, status: Status, latency_us: u64) -> Option<Broken> {
         if self.is_over() {
             return None;
@@ -87,7 +87,8 @@ impl Probation {
         self.broken
     }
 
-    /// Takes one part's verdict; answers when this breaks a guard. Parts that are not of production count nowhere.
+    /// Adds the verdict on a part, and returns the guard that it breaks. Parts with another purpose than production do
+    /// not count.
     pub fn part(&mut self, verdict: Verdict, production: bool) -> Option<Broken> {
         if !production || self.is_over() {
             return None;
@@ -117,17 +118,17 @@ impl Probation {
         self.broken
     }
 
-    /// Judged production parts still wanted.
+    /// The number of judged production parts still to come.
     pub fn left(&self) -> u64 {
         self.limits.probation.saturating_sub(self.parts.judged())
     }
 
-    /// All parts are through, and no guard broke.
+    /// Returns whether all parts came and no guard broke.
     pub fn passed(&self) -> bool {
         self.state() == ProbationState::Passed
     }
 
-    /// How far it is.
+    /// The state of the probation.
     pub(crate) fn state(&self) -> ProbationState {
         match (self.broken, self.left()) {
             (Some(_), _) => ProbationState::Broken,
@@ -136,7 +137,7 @@ impl Probation {
         }
     }
 
-    /// All that is known by now.
+    /// Reports all that is known now.
     pub fn report(&self) -> GuardReport {
         let (f, p) = (self.frames, self.parts);
         let failed = f.error + f.missing_field;

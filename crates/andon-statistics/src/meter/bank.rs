@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Several references by a key, such as the SKU: a meter each.
+//! A meter for each value of a key, such as the SKU.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,21 +9,21 @@ use super::{
     references::{MOST_KEYS, ReferenceSet, References, ReferencesError},
 };
 
-/// The meters of all keys.
+/// The meters of all values of a key.
 pub struct Bank {
     config: Config,
-    /// What the key is: empty where there is one meter for all frames.
+    /// The key. Empty if one meter measures all frames.
     pub(super) by: String,
     pub(super) meters: BTreeMap<Arc<str>, Meter>,
     offered: Option<Arc<Reference>>,
-    /// Frames of keys beyond [`MOST_KEYS`].
+    /// Frames of values beyond [`MOST_KEYS`].
     left_out: u64,
-    /// The key of the latest frame.
+    /// The value of the latest frame.
     latest: Arc<str>,
 }
 
 impl Bank {
-    /// Meters that learn, each from its first frames. `by` is empty for a single one.
+    /// Makes meters that learn, each from its first frames. An empty key `by` makes one meter for all frames.
     pub fn new(config: Config, by: &str) -> Self {
         let mut bank =
             Self { config, by: by.into(), meters: BTreeMap::new(), offered: None, left_out: 0, latest: Arc::from("") };
@@ -33,7 +33,11 @@ impl Bank {
         bank
     }
 
-    /// Uses references that were learned before; the error says why they are not what this bank asks for.
+    /// Uses references that were learned before.
+    ///
+    /// # Errors
+    ///
+    /// The references belong to another key than this bank's.
     pub fn load(&mut self, references: References) -> Result<(), ReferencesError> {
         if references.key() != self.by {
             return Err(ReferencesError::Key { held: references.key().into(), asked: self.by.clone() });
@@ -50,7 +54,7 @@ impl Bank {
         Ok(())
     }
 
-    /// What is in use, to be saved; none while all is still being learned.
+    /// Returns the references in use, to be saved. None while all meters still learn.
     pub fn references(&self) -> Option<References> {
         let known =
             || self.meters.iter().filter_map(|(key, m)| Some((key.to_string(), Reference::clone(m.reference()?))));
@@ -61,12 +65,13 @@ impl Bank {
         (!set.references.is_empty()).then_some(References::By(set))
     }
 
-    /// What the key is; empty where there is one meter for all.
+    /// The key. Empty if one meter measures all frames.
     pub fn by(&self) -> &str {
         &self.by
     }
 
-    /// The meter for a key's value, from now on the latest; none where there are too many already.
+    /// Returns the meter for a value of the key, which becomes the latest one. None if there are too many values
+    /// already.
     pub fn meter(&mut self, key: &str) -> Option<&mut Meter> {
         if !self.meters.contains_key(key) {
             if self.meters.len() >= MOST_KEYS {
@@ -93,13 +98,13 @@ impl Bank {
         self.meters.values()
     }
 
-    /// The worst of all: drift before warning before ok before learning.
+    /// The worst status of all meters: drift before warning before ok before learning.
     pub fn status(&self) -> Status {
         let worst = self.meters.values().map(Meter::status).max_by_key(|s| s.state);
         worst.unwrap_or_default()
     }
 
-    /// What all of them counted.
+    /// The sums of all meters' counters.
     pub fn counts(&self) -> Counts {
         self.meters.values().map(Meter::counts).fold(Counts::default(), |a, b| Counts {
             measured: a.measured + b.measured,
@@ -110,27 +115,28 @@ impl Bank {
         })
     }
 
-    /// Frames that were not measured, for there are too many values of the key.
+    /// The number of frames that were not measured because the key has too many values.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// All of them learn anew.
+    /// Makes all meters learn anew.
     pub fn learn(&mut self, frames: u32) {
         self.meters.values_mut().for_each(|m| m.learn(frames));
     }
 
-    /// All of them forget what was summed; answers whether any has a reference.
+    /// Makes all meters forget their sums. Returns whether any has a reference.
     pub fn reset(&mut self) -> bool {
         self.meters.values_mut().filter_map(|m| m.reset().then_some(())).count() > 0
     }
 
-    /// All of them forget what was begun.
+    /// Makes all meters forget incomplete parts and ticks.
     pub fn flush(&mut self) {
         self.meters.values_mut().for_each(Meter::flush);
     }
 
-    /// See [`Meter::offer`]. What a model brings along is of one product: by a key, it is left aside.
+    /// Offers the reference that the running model brings along to the meter for all frames. A model's reference
+    /// belongs to one product, so a bank with a key ignores it.
     pub fn offer(&mut self, reference: Option<Arc<Reference>>) {
         if !self.by.is_empty() {
             return;
@@ -139,26 +145,26 @@ impl Bank {
         self.offered = reference;
     }
 
-    /// Another run length, or time, asked for.
+    /// Sets another run length, or time.
     pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
         (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
         self.meters.values_mut().for_each(|m| m.set_run_length(length, time_ns));
     }
 
-    /// Frames to learn from, the next time.
+    /// Sets how many frames a meter learns from the next time.
     pub fn set_learn_frames(&mut self, frames: u32) {
         self.config.learn_frames = frames;
         self.meters.values_mut().for_each(|m| m.set_learn_frames(frames));
     }
 
-    /// What is to be worked out of what the latest frame's meter has learned.
+    /// Takes the bootstrap of the latest frame's meter, if it has just learned a reference.
     pub fn take_bootstrap(&mut self) -> Option<(Arc<str>, Fingerprint, Bootstrap)> {
         let meter = self.meters.get_mut(&self.latest)?;
         let bootstrap = meter.take_bootstrap()?;
         Some((meter.key.clone(), Fingerprint::of(meter.reference()?), bootstrap))
     }
 
-    /// What was worked out of a meter's reference.
+    /// Takes what a bootstrap found for the reference of a meter.
     pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: SlowNormal) {
         if let Some(meter) = self.meters.get_mut(key) {
             meter.calibrated(slow, of);

@@ -7,40 +7,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::reference::{Reference, ReferenceError};
 
-/// Keys that are told apart; frames of more are not measured.
+/// The most values of a key that have a meter. Frames of further values are not measured.
 pub const MOST_KEYS: usize = 64;
-/// The schema of a file of several references.
+/// The schema name of a file of several references.
 pub(crate) const SET_SCHEMA: &str = "andon.references/1";
 
-/// One reference, or one for each value of a key: what a file holds.
+/// One reference for all frames, or one for each value of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum References {
-    /// Of all frames.
+    /// One reference for all frames.
     One(Box<Reference>),
-    /// By the values of a key.
+    /// A reference for each value of a key.
     By(ReferenceSet),
 }
 
 /// References by the values of a key, and their form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceSet {
-    /// Always [`SET_SCHEMA`].
+    /// Always `andon.references/1`.
     pub(crate) schema: String,
-    /// What the values are of: `sku`, or a field's name.
+    /// The key: `sku`, or the name of a field.
     pub key: String,
-    /// By value.
+    /// The references, by value.
     pub references: BTreeMap<String, Reference>,
 }
 
 impl ReferenceSet {
-    /// None yet.
+    /// Makes an empty set.
     pub fn new(key: &str) -> Self {
         Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
     }
 }
 
 impl References {
-    /// Reads the text of a file.
+    /// Reads the text of a file of one or several references.
     pub fn from_json(text: &str) -> Result<Self, ReferencesError> {
         #[derive(Deserialize)]
         struct Schema {
@@ -62,7 +62,7 @@ impl References {
         Ok(Self::By(set))
     }
 
-    /// The file's text.
+    /// Returns the text of a file.
     pub fn to_json(&self) -> String {
         let text = match self {
             Self::One(reference) => return reference.to_json(),
@@ -71,7 +71,7 @@ impl References {
         text.expect("plain data with string keys always serialises")
     }
 
-    /// The key that it tells references apart by; empty for one.
+    /// The key of the references. Empty for one reference for all frames.
     pub(crate) fn key(&self) -> &str {
         match self {
             Self::One(_) => "",

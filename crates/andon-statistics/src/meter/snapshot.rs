@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a bank knows, to go on from after a restart: references, sums, states.
+//! A snapshot of a bank, to go on from after a restart: references, sums, states.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,40 +7,41 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        cause::{self, Cause},
+        cause::Cause,
         detector::CusumState,
+        or_empty,
         reference::{Reference, ReferenceError},
     },
     Bank, Mode, State, Status,
 };
 
-/// The schema of a snapshot.
+/// The schema name of a snapshot.
 pub(crate) const STATE_SCHEMA: &str = "andon.drift-state/1";
 
-/// All meters, and their form on disk.
+/// A snapshot of all meters, and its form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Always [`STATE_SCHEMA`].
+    /// Always `andon.drift-state/1`.
     pub(crate) schema: String,
-    /// What keys are of; empty for one meter.
+    /// The key of the bank. Empty for one meter for all frames.
     pub(crate) key: String,
-    /// By the key's value.
+    /// The meters, by the value of the key.
     pub(crate) meters: BTreeMap<String, MeterSnapshot>,
 }
 
-/// A meter.
+/// A snapshot of one meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MeterSnapshot {
-    /// Whether it is in drift.
+    /// Whether the meter is in drift.
     pub(crate) drift: bool,
-    /// By what; empty where it is not.
-    #[serde(with = "cause::or_empty")]
+    /// The cause of the drift.
+    #[serde(with = "or_empty")]
     pub(crate) cause: Option<Cause>,
-    /// Times that drift began.
+    /// How often drift began.
     pub(crate) alarms: u64,
-    /// What was summed, by feature.
+    /// The sums, by feature.
     pub(crate) sums: BTreeMap<String, CusumState>,
-    /// What is normal.
+    /// The reference.
     pub(crate) reference: Arc<Reference>,
 }
 
@@ -94,14 +95,19 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The file's text.
+    /// Returns whether no meter has a reference yet.
+    pub fn is_empty(&self) -> bool {
+        self.meters.is_empty()
+    }
+
+    /// Returns the text of a file.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }
 }
 
 impl Bank {
-    /// What it knows; meters that are still learning are not in it.
+    /// Returns a snapshot of all meters that have a reference.
     pub fn snapshot(&self) -> Snapshot {
         let kept = self.meters.iter().filter_map(|(key, meter)| {
             let Mode::Running(running) = &meter.mode else { return None };
@@ -118,7 +124,11 @@ impl Bank {
         Snapshot { schema: STATE_SCHEMA.into(), key: self.by.clone(), meters: kept.collect() }
     }
 
-    /// Goes on from a snapshot; the error says why it is not of this bank.
+    /// Goes on from a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// The snapshot was taken with another key than this bank's.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), SnapshotError> {
         if snapshot.key != self.by {
             return Err(SnapshotError::Key { kept: snapshot.key, asked: self.by.clone() });
@@ -128,9 +138,9 @@ impl Bank {
             meter.take_up(kept.reference);
             meter.counts.alarms = kept.alarms;
             if kept.drift {
-                // Frames of another run have other ids: since the beginning is all that can be said.
+                // The frames of another run have other ids, so drift holds since the beginning of this run.
                 meter.status = Status { state: State::Drift, cause: kept.cause, since_frame: 0 };
-                meter.untold = true;
+                meter.unreported = true;
             }
             if let Mode::Running(running) = &mut meter.mode {
                 running.detector.recall(&kept.sums);

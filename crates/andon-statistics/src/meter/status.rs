@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 
-/// How things are, best first.
+/// The state of a meter, the best first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// The reference is being learned.
+    /// The meter learns a reference.
     #[default]
     Learning,
-    /// As in the reference.
+    /// The frames are as in the reference.
     Ok,
-    /// Off for one tick: significant and large, but not yet twice running.
+    /// One tick is significantly and largely off, the one before was not.
     Warning,
-    /// Off.
+    /// The frames are not as in the reference.
     Drift,
 }
 
@@ -32,35 +32,35 @@ impl State {
     }
 }
 
-/// A state, why, and since when.
+/// A state, its cause, and since when it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// The state.
     pub state: State,
-    /// The cause; none while all is well.
+    /// The cause. None while nothing is off.
     pub cause: Option<Cause>,
-    /// The frame since which it holds.
+    /// The first frame of the state.
     pub since_frame: u64,
 }
 
 impl Status {
-    /// The cause's name; empty while there is none.
+    /// The name of the cause. Empty while there is none.
     pub fn cause_str(&self) -> &'static str {
         self.cause.map_or("", Cause::as_str)
     }
 }
 
-/// What was counted since the start.
+/// The counters of a meter since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Frames measured.
+    /// Frames that were measured.
     pub measured: u64,
-    /// Frames too small to measure.
+    /// Frames that were too small to measure.
     pub too_small: u64,
-    /// Black frames that were not learned from.
+    /// Black frames, which are not learned from.
     pub black_not_learned: u64,
-    /// Ticks judged.
+    /// Ticks that were judged.
     pub ticks: u64,
-    /// Times that drift began.
+    /// How often drift began.
     pub alarms: u64,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Parts that were judged lately, so that a label which comes minutes or days later finds what the arms said.
+//! Remembers recently judged parts, so that a label which comes minutes or days later finds the verdicts of the arms.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,27 +7,27 @@ use andon_core::result::Verdict;
 
 use crate::judgement::{Cell, Ticket};
 
-/// Parts whose label is wanted, and others, that are remembered; beyond it the oldest are forgotten.
+/// The most parts that are remembered because their label is wanted. With more, the oldest is forgotten.
 pub(super) const MOST_WANTED: usize = 100_000;
-/// See [`MOST_WANTED`].
+/// The most other parts that are remembered. With more, the oldest is forgotten.
 pub(super) const MOST_OTHERS: usize = 20_000;
-/// Labels that came ahead of their parts.
+/// The most labels that are kept for parts still to come.
 pub const MOST_AHEAD: usize = 100_000;
 
 /// What is known of one part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RecentPart {
-    /// What the arms said; none where one of them did not judge it.
+    /// The verdicts of the arms. None if an arm did not judge the part.
     pub cell: Option<Cell>,
-    /// Its label is tested, and by this.
+    /// The ticket by which the label is tested, if it is.
     pub ticket: Option<Ticket>,
     /// The tested label.
     pub tested: Option<Verdict>,
-    /// The last label from elsewhere.
+    /// The latest label from elsewhere.
     pub shown: Option<Verdict>,
 }
 
-/// See the module.
+/// Recently judged parts, and labels of parts still to come.
 #[derive(Debug, Default)]
 pub(super) struct RecentParts {
     parts: HashMap<String, RecentPart>,
@@ -37,12 +37,12 @@ pub(super) struct RecentParts {
     ahead_order: VecDeque<String>,
     /// Parts whose label was wanted and that were forgotten before it came.
     pub forgotten: u64,
-    /// Labels ahead of their parts for which there was no room.
+    /// Labels of parts still to come that were dropped for lack of room.
     pub let_go: u64,
 }
 
 impl RecentParts {
-    /// Remembers a part; answers the label that was there before it, with its source.
+    /// Remembers a part. Returns the label that came before it, with its source.
     pub(super) fn add(&mut self, id: String, known: RecentPart) -> Option<(Verdict, String)> {
         let label = self.ahead.remove(&id);
         let (order, most) = match known.ticket {
@@ -60,23 +60,23 @@ impl RecentParts {
         label
     }
 
-    /// Takes over what was said of parts that have not come yet.
+    /// Takes over the labels of parts still to come.
     pub(super) fn succeed(&mut self, before: RecentParts) {
         (self.ahead, self.ahead_order, self.let_go) = (before.ahead, before.ahead_order, before.let_go);
     }
 
-    /// The part of that id.
+    /// The part with this id.
     pub(super) fn get(&mut self, id: &str) -> Option<&mut RecentPart> {
         self.parts.get_mut(id)
     }
 
-    /// Keeps a label for a part that is still to come. The last one said of it counts.
+    /// Keeps a label for a part that is still to come. The latest label counts.
     pub(super) fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
         if self.ahead.insert(id.into(), (verdict, source.into())).is_none() {
             self.ahead_order.push_back(id.into());
         }
         while self.ahead.len() > MOST_AHEAD {
-            // Whose part has come since is not there any more.
+            // A part that has come since is no longer among the labels ahead.
             let Some(oldest) = self.ahead_order.pop_front() else { return };
             self.let_go += u64::from(self.ahead.remove(&oldest).is_some());
         }
