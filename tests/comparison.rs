@@ -8,10 +8,7 @@ use andon_core::{
     random::Random,
     result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict},
 };
-use andon_statistics::{
-    agreement::{Agreement, Frames, Report},
-    histogram::RELATIVE_ERROR,
-};
+use andon_statistics::agreement::{Agreement, AgreementReport, Frames, RELATIVE_ERROR};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -200,7 +197,7 @@ fn oracle(which: &str) -> Value {
 }
 
 #[track_caller]
-fn assert_held(name: &str, report: &Report) {
+fn assert_held(name: &str, report: &AgreementReport) {
     let mut held = Held::default();
     held.compare(name, &serde_json::to_value(report).unwrap(), &oracle(name));
     println!("{:<42} {:>16} {:>16} {:>14}", "", "ours", "oracle", "difference");

@@ -78,7 +78,9 @@ impl<'ast> Visit<'ast> for Imports {
             _ => return visit::visit_item(self, item),
         };
         match item {
-            Item::Mod(ItemMod { ident, content: None, .. }) if is_test(attributes) => self.tests.push(ident.to_string()),
+            Item::Mod(ItemMod { ident, content: None, .. }) if is_test(attributes) => {
+                self.tests.push(ident.to_string())
+            }
             _ if is_test(attributes) => {}
             _ => visit::visit_item(self, item),
         }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use andon_core::result::{Detection, Inference};
 use andon_statistics::{
     agreement::Why,
-    matching::{Matching, matched},
+    box_pairs::{BoxPairs, pair_boxes},
 };
 use anyhow::Result;
 
@@ -45,7 +45,7 @@ pub fn drawn(
          <image width=\"{width}\" height=\"{height}\" href=\"{}\"/>",
         image::jpeg(sample, widest)?.address()
     );
-    let matching = if let [Some(a), Some(b)] = said { matched(a, b) } else { Matching::default() };
+    let matching = if let [Some(a), Some(b)] = said { pair_boxes(a, b) } else { BoxPairs::default() };
     let size = f64::from(width.max(height)) / 30.0;
     for (arm, said, alone) in [("a", said[0], &matching.a_only), ("b", said[1], &matching.b_only)] {
         let Some(said) = said else { continue };

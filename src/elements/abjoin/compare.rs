@@ -3,7 +3,7 @@
 
 use andon_core::result::{Arm, Inference, monotonic_ns};
 use andon_statistics::{
-    agreement::{Agreement, Report, Seen},
+    agreement::{Agreement, AgreementReport, Closed},
     judgement::Design,
 };
 use gst::subclass::prelude::*;
@@ -35,7 +35,7 @@ impl AbJoin {
         (state.b_alone, state.twice, state.out_of_order, state.forced, state.late_lost) = (0, 0, 0, 0, 0);
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> AgreementReport {
         let frames = self.state.lock().pairing.counts;
         self.comparison.lock().agreement.report(frames)
     }
@@ -72,7 +72,7 @@ impl AbJoin {
     }
 
     /// Counts by `take`, queues what follows to be judged, and posts disagreements.
-    fn count(&self, frame: Option<TrialEvent>, design: Design, take: impl FnOnce(&mut Agreement) -> Seen) {
+    fn count(&self, frame: Option<TrialEvent>, design: Design, take: impl FnOnce(&mut Agreement) -> Closed) {
         let seen = {
             let mut comparison = self.comparison.lock();
             let mut seen = take(&mut comparison.agreement);

@@ -26,7 +26,7 @@ pub struct AbJoin {
     #[property(name = "wait", nick = "Wait",
         blurb = "How long a frame of arm a waits for arm b, ns; 0: not at all, -1: until b has judged it (offline work)",
         get, set = Self::set_wait, mutable_playing, type = i64, member = wait, minimum = -1, maximum = MAX_WAIT, default = 0)]
-    #[property(name = "report-interval", nick = "Report interval",
+    #[property(name = "report-interval", nick = "AgreementReport interval",
         blurb = "Running time between two andon/ab messages, ns; 0: only at EOS", get, set, mutable_playing,
         type = u64, member = report_interval, default = DEFAULT_REPORT_INTERVAL)]
     settings: Mutex<Settings>,

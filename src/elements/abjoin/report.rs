@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use andon_core::result::{ModelId, Verdict};
 use andon_statistics::{
-    agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
-    trial::{Ruling, Wanted},
+    agreement::{AgreementReport, ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Scored},
+    trial::{TrialReport, Wanted},
 };
 use gst::prelude::*;
 
 use crate::meta::message;
 
 /// Posts `andon/ab`.
-pub(super) fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
+pub(super) fn post_report(element: &impl IsA<gst::Element>, report: &AgreementReport) {
     let mut s = gst::Structure::builder("andon/ab").field("compared", report.compared).build();
     set_known(&mut s, "agreement", report.agreement);
     set_known(&mut s, "kappa", report.kappa);
@@ -48,7 +48,7 @@ pub(super) fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
 #[derive(serde::Serialize)]
 struct JudgementDocument<'a> {
     #[serde(flatten)]
-    ruling: &'a Ruling,
+    ruling: &'a TrialReport,
     models: &'a Each<Arc<ModelId>>,
     acted: Option<&'a str>,
 }
@@ -56,7 +56,7 @@ struct JudgementDocument<'a> {
 /// Posts `andon/ab-judgement`. `acted` says what was done about it.
 pub(super) fn post_judgement(
     element: &impl IsA<gst::Element>,
-    ruling: &Ruling,
+    ruling: &TrialReport,
     models: &Each<Arc<ModelId>>,
     acted: Option<&str>,
 ) {
@@ -76,7 +76,7 @@ pub(super) fn post_judgement(
 }
 
 /// Makes the structure `stats` of a report. It leaves out what is not known yet.
-pub(super) fn structure(report: &Report) -> gst::Structure {
+pub(super) fn structure(report: &AgreementReport) -> gst::Structure {
     let mut s = gst::Structure::new_empty("andon-abjoin-stats");
     s.set("mode", report.mode.as_str());
     let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;

@@ -9,7 +9,7 @@ use std::{
 
 use andon_core::result::{ModelId, Status};
 use andon_statistics::{
-    agreement::{Each, LonePart, PairedPart, Report},
+    agreement::{AgreementReport, Each, LonePart, PairedPart},
     judgement::Design,
 };
 use parking_lot::{Condvar, Mutex};
@@ -33,7 +33,7 @@ pub(in super::super) enum TrialEvent {
     /// One arm has finished a part that it got by this design.
     Alone(Box<LonePart>, Design),
     /// The model of an arm has changed: the last report on the models before.
-    Ended(Box<Report>),
+    Ended(Box<AgreementReport>),
     /// A new trial begins.
     Reset,
     /// The models that are compared from now on.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
 
 use andon_core::result::{ModelId, Verdict};
 use andon_statistics::{
-    agreement::{Each, Seen},
+    agreement::{Closed, Each},
     judgement::{Decision, Design, LimitsError},
     trial::{Taken, Wanted},
 };
@@ -95,7 +95,7 @@ impl AbJoin {
     /// have one order.
     pub(in super::super) fn queue_events(
         &self,
-        seen: &mut Seen,
+        seen: &mut Closed,
         models: Option<Each<Arc<ModelId>>>,
         frame: Option<TrialEvent>,
         design: Design,
