@@ -13,13 +13,13 @@ use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::{
-    flight::Flight,
     follow::Followed,
+    frames::{Intake, Outlet},
     judge::{Done, Work},
-    line::{Intake, Outlet},
     parts::Parts,
     probation::Probation,
     qos::Qos,
+    reorder::Flight,
     report,
     running::Running,
     settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},

@@ -185,24 +185,24 @@
 //! the drift reference that its bundle brings along).
 
 mod events;
-mod flight;
-#[cfg(test)]
-mod flight_tests;
 mod follow;
-mod held;
+mod frames;
 mod imp;
 mod judge;
-mod line;
+mod latency;
 mod model;
-mod pace;
 mod parts;
 mod probation;
 mod qos;
 mod query;
+mod reorder;
+#[cfg(test)]
+mod reorder_tests;
 mod report;
 mod running;
 mod settings;
 mod share;
+mod skip;
 mod stage2;
 mod stats;
 mod swap;
