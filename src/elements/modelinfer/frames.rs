@@ -17,15 +17,14 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{
+    exchange::{running::Running, slot::Change},
     imp::{CAT, ModelInfer},
     judge::{self, Done, Failure, Plan, Work},
     qos::Late,
     reorder::Next,
     report,
-    running::Running,
     settings::{Live, OnError, Settings},
     skip::Pace,
-    swap::Change,
 };
 use crate::{
     elements::reference,

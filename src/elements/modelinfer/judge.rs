@@ -12,7 +12,7 @@ use andon_inference::{self as inference, Cancel, Job, Outcome, Template};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
-    running::Running,
+    exchange::running::Running,
     settings::{Live, On},
     skip::Skip,
     stage2::{self, Looked},
