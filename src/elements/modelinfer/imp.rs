@@ -13,18 +13,15 @@ use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::{
-    flight::Flight,
-    follow::Followed,
+    exchange::{alias::Followed, probation::Probation, running::Running, slot::Exchange},
+    frames::{Intake, Outlet},
     judge::{Done, Work},
-    line::{Intake, Outlet},
     parts::Parts,
-    probation::Probation,
     qos::Qos,
+    reorder::Flight,
     report,
-    running::Running,
     settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
     stats::{Now, Stats},
-    swap::Exchange,
 };
 use crate::{
     elements::shell::{self, Sink, Src},

@@ -12,9 +12,9 @@ use andon_inference::{self as inference, Cancel, Decoded as Outcome, Job, Templa
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
-    pace::Skip,
-    running::Running,
+    exchange::running::Running,
     settings::{Live, On},
+    skip::Skip,
     stage2::{self, Looked},
 };
 use crate::meta;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use andon_core::result::{Inference, ModelId};
 use andon_inference::{self as inference, Decoded as Outcome};
 
-use super::{
+use super::exchange::{
     running::Running,
-    swap::{Cause, Change},
+    slot::{Cause, Change},
 };
 use crate::meta::message;
 

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use andon_inference::{self as inference};
 use andon_model::{self as model};
 
-use super::running::{Ask, Batch};
+use super::exchange::running::{Ask, Batch};
 
 /// What a failure of the model does to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]

@@ -7,8 +7,8 @@ use andon_core::result::{Inference, ModelId, Status, Tally};
 
 use super::{
     judge::{Done, Plan},
-    pace::Skip,
     report::label_of,
+    skip::Skip,
 };
 
 /// Latencies that the percentiles are taken from.

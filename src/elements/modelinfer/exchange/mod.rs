@@ -6,26 +6,30 @@ use std::{sync::Arc, time::Duration};
 use andon_inference::{self as inference, Templates};
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{
-    imp::ModelInfer,
-    report,
-    running::Running,
-    swap::{Cause, Report},
-};
+use super::{imp::ModelInfer, report};
+
+pub(super) mod alias;
+pub(super) mod probation;
+pub(super) mod running;
+mod shared;
+pub(super) mod slot;
+
+use running::Running;
+use slot::{Cause, Report};
 
 impl ModelInfer {
-    pub(super) fn model(&self) -> String {
+    pub(in crate::elements::modelinfer) fn model(&self) -> String {
         self.settings().model.clone()
     }
 
-    pub(super) fn set_model(&self, model: String) {
+    pub(in crate::elements::modelinfer) fn set_model(&self, model: String) {
         if !self.request(&model, Cause::Swap) {
             self.settings().model = model;
         }
     }
 
     /// The action `swap`.
-    pub(super) fn swap(&self, model: String) -> bool {
+    pub(in crate::elements::modelinfer) fn swap(&self, model: String) -> bool {
         if model.trim().is_empty() {
             return false;
         }
@@ -34,7 +38,7 @@ impl ModelInfer {
     }
 
     /// Has `model` loaded beside what runs; false where nothing runs.
-    pub(super) fn request(&self, model: &str, cause: Cause) -> bool {
+    pub(in crate::elements::modelinfer) fn request(&self, model: &str, cause: Cause) -> bool {
         let weak = self.obj().downgrade();
         let ask = self.settings().ask(model.to_string());
         self.exchange.request(ask, cause, move |report| {
@@ -64,7 +68,7 @@ impl ModelInfer {
     }
 
     /// Loads the model anew, with the settings that its session depends on: a swap like any other.
-    pub(super) fn reload(&self) {
+    pub(in crate::elements::modelinfer) fn reload(&self) {
         let model = self.exchange.awaited().unwrap_or_else(|| self.model());
         if !model.is_empty() {
             self.request(&model, Cause::Swap);
@@ -72,7 +76,7 @@ impl ModelInfer {
     }
 
     /// Where golden templates are looked for from now on.
-    pub(super) fn set_image_root(&self, root: String) {
+    pub(in crate::elements::modelinfer) fn set_image_root(&self, root: String) {
         let templates = (!root.is_empty()).then(|| Arc::new(Templates::new(&root)));
         // What it takes the place of waits for its thread: not under the lock that frames take.
         let before = std::mem::replace(&mut *self.templates.lock(), templates);
@@ -81,7 +85,7 @@ impl ModelInfer {
     }
 
     /// No frames come for a while: nobody is to wait for them.
-    pub(super) fn rest(&self) {
+    pub(in crate::elements::modelinfer) fn rest(&self) {
         let current = self.current.lock().clone();
         if let Some(current) = current {
             current.rest();
@@ -89,12 +93,12 @@ impl ModelInfer {
     }
 
     /// The action `rollback`.
-    pub(super) fn rollback(&self) -> bool {
+    pub(in crate::elements::modelinfer) fn rollback(&self) -> bool {
         self.go_back("asked for")
     }
 
     /// Back to the model before, at the next frame; false where there is none.
-    pub(super) fn go_back(&self, why: &str) -> bool {
+    pub(in crate::elements::modelinfer) fn go_back(&self, why: &str) -> bool {
         self.probation.because(why);
         let running = self.model();
         let Some(model) = self.exchange.rollback(&running) else { return false };
@@ -104,12 +108,12 @@ impl ModelInfer {
     }
 
     /// The action `retire`.
-    pub(super) fn retire(&self) -> bool {
+    pub(in crate::elements::modelinfer) fn retire(&self) -> bool {
         self.exchange.retire()
     }
 
     /// Notes what runs from now on, and tells where it is not on the provider that was wanted first.
-    pub(super) fn in_use(&self, running: Option<Arc<Running>>) {
+    pub(in crate::elements::modelinfer) fn in_use(&self, running: Option<Arc<Running>>) {
         {
             let mut stats = self.stats.lock();
             stats.model = running.as_ref().map(|r| r.id().clone());
@@ -131,7 +135,7 @@ impl ModelInfer {
     }
 
     /// Reports a model that could not be loaded: what ran, if anything, goes on.
-    pub(super) fn failed(&self, model: &str, error: &inference::Error, why: (&str, Duration)) {
+    pub(in crate::elements::modelinfer) fn failed(&self, model: &str, error: &inference::Error, why: (&str, Duration)) {
         let running = self.stats.lock().model.clone();
         report::failed(&self.obj(), model, running.as_deref(), error, why);
         gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));

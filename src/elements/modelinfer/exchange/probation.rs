@@ -19,7 +19,11 @@ use andon_statistics::guard::{Baseline, Limits, Probation as Guards};
 use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
-use super::{imp::ModelInfer, report, running::Running, swap::Change};
+use super::{
+    super::{imp::ModelInfer, report},
+    running::Running,
+    slot::Change,
+};
 
 /// How long a model that failed waits for its last frames to leave before it is let go, and how often it looks.
 const LEAVING: Duration = Duration::from_secs(10);
@@ -55,7 +59,7 @@ impl Watch {
 
 /// The probation of one element.
 #[derive(Default)]
-pub(super) struct Probation {
+pub(in crate::elements::modelinfer) struct Probation {
     /// Only the thread on which frames leave holds it for longer than a look.
     watch: Mutex<Option<Watch>>,
     /// Parts to go.
@@ -87,7 +91,7 @@ impl Probation {
 static SHADOWS: LazyLock<Mutex<HashMap<ModelId, Baseline>>> = LazyLock::new(Mutex::default);
 
 /// The verdicts that a version gave as a shadow in this process; none where it was none.
-pub(super) fn as_shadow(model: &ModelId) -> Option<Baseline> {
+pub(in crate::elements::modelinfer) fn as_shadow(model: &ModelId) -> Option<Baseline> {
     SHADOWS.lock().get(model).copied()
 }
 
@@ -103,7 +107,7 @@ fn note_shadow(model: &ModelId, verdict: Verdict) {
 impl ModelInfer {
     /// Puts what runs from now on on probation, where it is another version of the same model. Going back, another
     /// product's model, or the same one run otherwise is no promotion.
-    pub(super) fn watch(&self, change: &Change) {
+    pub(in crate::elements::modelinfer) fn watch(&self, change: &Change) {
         self.probation.end();
         if change.cause.is_back() {
             let why = self.probation.back.lock().take();
@@ -129,7 +133,12 @@ impl ModelInfer {
     }
 
     /// Shows a frame that leaves, and the part that it closes, to the guards.
-    pub(super) fn guard(&self, running: &Arc<Running>, inference: &Inference, part: Option<&PartVerdict>) {
+    pub(in crate::elements::modelinfer) fn guard(
+        &self,
+        running: &Arc<Running>,
+        inference: &Inference,
+        part: Option<&PartVerdict>,
+    ) {
         let production = |p: &PartVerdict| p.part.as_ref().is_none_or(|p| p.purpose == Purpose::Production);
         if inference.arm == Arm::B
             && let Some(part) = part.filter(|p| production(p) && p.verdict != Verdict::Unjudged)
@@ -172,7 +181,7 @@ impl ModelInfer {
 
     /// Goes back, and refuses what failed. The rest, which may touch the disk, is done by a thread of its own.
     fn broke(&self, watch: Watch, why: &str) {
-        gst::warning!(super::imp::CAT, imp = self, "{:?} fails its probation: {why}", watch.running.id());
+        gst::warning!(super::super::imp::CAT, imp = self, "{:?} fails its probation: {why}", watch.running.id());
         self.exchange.refuse(watch.running.id(), why);
         self.probation.because(why);
         let Some(model) = self.exchange.fall_back() else {
@@ -202,7 +211,7 @@ impl ModelInfer {
             }
         };
         if let Err(error) = thread::Builder::new().name("andon-keeper".into()).spawn(chores) {
-            gst::error!(super::imp::CAT, imp = self, "no thread to move the alias back: {error}");
+            gst::error!(super::super::imp::CAT, imp = self, "no thread to move the alias back: {error}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! leaves in its turn.
 //!
 //! With `in-flight=1` all of it happens on the streaming thread. With more, the streaming thread puts frames into
-//! [`super::flight::Flight`] and the source pad's task takes them out. Whichever thread it is, frames and events come in
+//! [`super::reorder::Flight`] and the source pad's task takes them out. Whichever thread it is, frames and events come in
 //! one after the other, and leave one after the other.
 
 use std::{
@@ -17,15 +17,14 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{
-    flight::Next,
+    exchange::{running::Running, slot::Change},
     imp::{CAT, ModelInfer},
     judge::{self, Done, Failure, Plan, Work},
-    pace::Pace,
     qos::Late,
+    reorder::Next,
     report,
-    running::Running,
     settings::{Live, OnError, Settings},
-    swap::Change,
+    skip::Pace,
 };
 use crate::{
     elements::reference,

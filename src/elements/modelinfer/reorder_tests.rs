@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::flight::{Flight, Next};
+use super::reorder::{Flight, Next};
 
 /// Work that tells when it begins, and ends when it is told to.
 struct Job(u32, Sender<()>, Receiver<()>);

@@ -11,14 +11,14 @@ use andon_model::{
 };
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{imp::ModelInfer, running::Running, swap::Cause};
+use super::{super::imp::ModelInfer, running::Running, slot::Cause};
 use crate::elements::watch::{Watched, watch};
 
 /// The file that tells where aliases point.
 const ALIASES: &str = "aliases.json";
 
 /// An alias in a store that is watched, until it is dropped.
-pub(super) struct Followed {
+pub(in crate::elements::modelinfer) struct Followed {
     /// As `model=` says it.
     model: String,
     /// The version that was asked for last because the alias named it.
@@ -35,7 +35,7 @@ fn alias_of(model: &str) -> Option<(Store, String)> {
 }
 
 /// Whether a version that a guard took out is refused no more by its store: it was added again.
-pub(super) fn is_lifted(running: &Running) -> bool {
+pub(in crate::elements::modelinfer) fn is_lifted(running: &Running) -> bool {
     alias_of(&running.ask.model).is_some_and(|(store, _)| takes(&store, &running.id().version))
 }
 
@@ -45,7 +45,7 @@ fn takes(store: &Store, version: &str) -> bool {
 
 impl ModelInfer {
     /// Watches the alias that `model` names, if it names one, and none else. Reads the disk: not for frames' threads.
-    pub(super) fn follow(&self, model: &str) {
+    pub(in crate::elements::modelinfer) fn follow(&self, model: &str) {
         if self.followed.lock().as_ref().is_some_and(|f| f.model == model) {
             return;
         }
@@ -71,7 +71,7 @@ impl ModelInfer {
     }
 
     /// Stops watching.
-    pub(super) fn unfollow(&self) {
+    pub(in crate::elements::modelinfer) fn unfollow(&self) {
         let before = self.followed.lock().take();
         drop(before);
     }
@@ -120,7 +120,7 @@ impl ModelInfer {
     }
 
     /// After a guard went back: what failed is refused in its store, and the alias that led to it is moved back.
-    pub(super) fn move_alias_back(&self, failed: &Running, back: &ModelId, why: &str) {
+    pub(in crate::elements::modelinfer) fn move_alias_back(&self, failed: &Running, back: &ModelId, why: &str) {
         let Some((store, alias)) = alias_of(&failed.ask.model) else { return };
         let note = Note::new(self.obj().path_string(), format!("guard: {why}"));
         let (id, failed) = (failed.id(), &failed.id().version);

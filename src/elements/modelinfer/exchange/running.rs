@@ -20,11 +20,11 @@ use andon_model::{InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
 
-use super::share::{self, Member};
+use super::shared::{self, Member};
 
 /// What to load, and how.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ask {
+pub(in crate::elements::modelinfer) struct Ask {
     /// What `model=` said.
     pub model: String,
     /// Threads, providers and so on.
@@ -39,7 +39,7 @@ pub(super) struct Ask {
 
 /// How frames are gathered.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Batch {
+pub(in crate::elements::modelinfer) struct Batch {
     /// Frames of one run, at most.
     pub size: usize,
     /// How long the first waits for others.
@@ -48,7 +48,7 @@ pub(super) struct Batch {
 
 /// A model and what frames need to run on it. Frames in work hold it, so that it outlives a swap as long as they need
 /// it.
-pub(super) struct Running {
+pub(in crate::elements::modelinfer) struct Running {
     engine: Arc<Engine>,
     /// What was asked for.
     pub ask: Ask,
@@ -84,7 +84,7 @@ impl Running {
         let (engine, member) = if ask.share.is_empty() {
             (Arc::new(Engine::load(&ask.model, &ask.options)?), None)
         } else {
-            let (engine, member) = share::join(&ask)?;
+            let (engine, member) = shared::join(&ask)?;
             (engine, Some(member))
         };
         let Batch { size, timeout } = ask.batch;

@@ -46,13 +46,13 @@ struct Claim {
 static GROUPS: LazyLock<Mutex<Vec<Weak<Group>>>> = LazyLock::new(Mutex::default);
 
 /// A place in a group, until it is dropped.
-pub(super) struct Member {
+pub(in crate::elements::modelinfer) struct Member {
     group: Arc<Group>,
     claim: Arc<Claim>,
 }
 
 /// Finds the engine that is shared, or loads it.
-pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error> {
+pub(in crate::elements::modelinfer) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error> {
     let key = Key { share: ask.share.clone(), model: ask.model.clone(), options: ask.options.clone() };
     let group = {
         let mut groups = GROUPS.lock();

@@ -21,13 +21,13 @@ use andon_inference::{self as inference};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    follow,
+    alias,
     running::{Ask, Running},
 };
 
 /// Why one model follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(in crate::elements::modelinfer) enum Cause {
     /// A new one was asked for.
     Swap,
     /// The alias that is followed was moved in its store.
@@ -56,7 +56,7 @@ impl Cause {
 }
 
 /// What the streaming thread has just done.
-pub(super) struct Change {
+pub(in crate::elements::modelinfer) struct Change {
     /// What ran; none where there was nothing.
     pub from: Option<Arc<ModelId>>,
     /// What runs now.
@@ -76,7 +76,7 @@ pub(super) struct Change {
 }
 
 /// What the worker has to tell.
-pub(super) enum Report<'a> {
+pub(in crate::elements::modelinfer) enum Report<'a> {
     /// It begins to load.
     Loading {
         /// What was asked for.
@@ -151,7 +151,7 @@ struct Refusal {
 
 /// The place where the three parties meet.
 #[derive(Default)]
-pub(super) struct Exchange {
+pub(in crate::elements::modelinfer) struct Exchange {
     slot: Mutex<Slot>,
     /// The streaming thread has taken what was pending, or something else has changed for the worker.
     moved: Condvar,
@@ -386,7 +386,7 @@ impl Exchange {
     /// Lets in what no guard has taken out before.
     fn admit(&self, loaded: Running) -> Result<Arc<Running>, inference::Error> {
         let id = loaded.id();
-        if let Some(why) = self.refusal(&id.name, &id.version, || follow::is_lifted(&loaded)) {
+        if let Some(why) = self.refusal(&id.name, &id.version, || alias::is_lifted(&loaded)) {
             return Err(inference::Error::Refused { model: loaded.ask.model.clone(), why });
         }
         Ok(Arc::new(loaded))
