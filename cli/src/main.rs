@@ -2,6 +2,7 @@
 //! The `andon` program: runs, measures and explains Andon pipelines.
 
 mod ab;
+mod app;
 mod boards;
 mod cli;
 mod dataset;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("andon: {error:#}");
-            if error.is::<cli::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<app::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

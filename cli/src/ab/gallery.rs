@@ -204,7 +204,7 @@ mod tests {
 
     /// Frames through an abjoin with what both arms said on them: `late` comes on b after the frame of a has gone on.
     fn shown(scores: &[f32], most: usize, late: bool) -> (Gallery, Vec<Picture>) {
-        crate::cli::init().unwrap();
+        crate::app::init().unwrap();
         let pipeline = gst::parse::launch("abjoin name=j wait=0 ! fakesink async=false").unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let join = pipeline.by_name("j").unwrap();

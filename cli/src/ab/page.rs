@@ -215,7 +215,7 @@ mod tests {
     };
 
     fn record(judgement: Option<Value>) -> Record {
-        crate::cli::init().unwrap();
+        crate::app::init().unwrap();
         let ab = json!({
             "models": {"a": {"name": "pcb", "version": "1", "digest": "sha256:0123456789abcdef"},
                        "b": {"name": "<pcb>", "version": "2", "digest": "sha256:fedcba9876543210"}},

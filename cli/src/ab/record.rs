@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn record(log: &Log) -> Record {
-        crate::cli::init().unwrap();
+        crate::app::init().unwrap();
         let join = gst::ElementFactory::make("abjoin").name("j").build().unwrap();
         let run = Run {
             file: "x.launch".into(),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ab::{counted, drawn},
-    cli::init,
+    app::init,
     report::html::{self, escape, figure, key},
 };
 

@@ -13,7 +13,7 @@ use andon_core::result::{Arm, Inference, PartKey, Status, Verdict};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::{ab::counted, cli::Usage};
+use crate::{ab::counted, app::Usage};
 
 /// What images of captures end in.
 const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];

@@ -22,7 +22,7 @@ pub use story::ON_DEMAND;
 pub use summary::{HEADER, events, pace, rows};
 
 use crate::{
-    cli::{Usage, init},
+    app::{Usage, init},
     report,
 };
 use script::Script;

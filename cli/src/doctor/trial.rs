@@ -19,7 +19,7 @@ use gstandon::meta::message::json_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cli::init;
+use crate::app::init;
 
 /// Longest that the pipeline may be silent, beside what the caller grants.
 const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(3600);

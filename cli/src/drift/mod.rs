@@ -23,7 +23,7 @@ pub use course::{Change, Course, Document};
 pub use plots::{Scene, plots};
 pub use words::value;
 
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Renders what driftmeter recorded as a page: states and alarms with their causes, every feature over frames.
 ///

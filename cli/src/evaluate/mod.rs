@@ -43,7 +43,7 @@ use report::{Report, Versus};
 use tempfile::TempDir;
 use thresholds::Wish;
 
-use crate::cli::{Usage, init};
+use crate::app::{Usage, init};
 
 /// Detections from here up are ranked; lower ones no longer move the average precision.
 const RANK_FROM: f32 = 0.01;

@@ -23,7 +23,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     ab::counted,
-    cli::{Usage, init},
+    app::{Usage, init},
     drift::value,
     table::table,
 };

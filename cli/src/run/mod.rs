@@ -14,7 +14,7 @@ use clap::Args;
 use gst::prelude::*;
 
 use crate::{
-    cli::{Usage, init},
+    app::{Usage, init},
     launch::{self, Variables},
 };
 

@@ -35,7 +35,7 @@ use super::{
     folder::{Capture, Folder},
     stats::model,
 };
-use crate::{ab::counted, cli::Usage};
+use crate::{ab::counted, app::Usage};
 
 /// Writes captures as a data set: images, and what a model found on them as annotations to be corrected.
 ///

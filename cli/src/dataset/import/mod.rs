@@ -18,7 +18,7 @@ use super::{
     folder::{self, Named},
     name::{Name, name},
 };
-use crate::{ab::counted, cli::Usage};
+use crate::{ab::counted, app::Usage};
 
 /// Takes back what people corrected: labels for abjoin labels=, and the COCO file, checked.
 ///
