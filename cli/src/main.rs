@@ -12,6 +12,7 @@ mod drift;
 mod evaluate;
 mod launch;
 mod model;
+mod play;
 mod reference;
 mod report;
 mod run;

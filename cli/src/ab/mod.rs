@@ -28,7 +28,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 
-use crate::run::{End, PipelineFile, Voice, play};
+use crate::play::{End, PipelineFile, Voice, play};
 use gallery::Gallery;
 use news::Newsroom;
 use record::Record;

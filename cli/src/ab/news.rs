@@ -15,7 +15,7 @@ use super::{
     figures::{Figures, counted},
     listen::Log,
 };
-use crate::run::{Listener, Voice};
+use crate::play::{Listener, Voice};
 
 /// Hears everything for the report, and has the news printed.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use super::{
     collect::{Collector, Roll},
     script::{OLD_KINDS, Script, Step},
 };
-use crate::run::complaint;
+use crate::play::complaint;
 
 /// How long to wait for a frame before looking at the bus.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(20);

@@ -11,7 +11,10 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
 
-use crate::run::{complaint, failure};
+use crate::{
+    launch::structure,
+    play::{complaint, failure},
+};
 
 /// Frames between the decoder and the meter.
 const QUEUE: u32 = 4;
@@ -192,9 +195,4 @@ impl Drop for Decoder {
         // On the way down nothing is left that could still be told to anybody.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
-}
-
-/// A structure as launch lines write it.
-pub fn structure(text: &str) -> Result<gst::Structure> {
-    text.parse().map_err(|_| anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
 }

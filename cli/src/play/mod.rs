@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A pipeline on the main loop: from the first state change to end of stream, error, or a second Ctrl-C.
 
+mod failure;
+mod file;
+mod listener;
+mod messages;
+
+pub use failure::{complaint, failure};
+pub use file::PipelineFile;
+pub use listener::Listener;
+pub use messages::Voice;
+
 use std::{
     cell::{Cell, RefCell},
     io::{IsTerminal, Write, stderr, stdout},
@@ -13,7 +23,6 @@ use anyhow::{Context, Result, anyhow};
 use gst::{MessageView, prelude::*};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say::complaint;
 
 /// How often the progress bar looks at the position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -39,17 +48,6 @@ impl End {
             End::Eos => ExitCode::SUCCESS,
             End::Stopped => ExitCode::from(130),
         }
-    }
-}
-
-/// Who listens to the bus, and what people or programs are told of it.
-pub trait Listener {
-    /// Takes in a message; answers the lines to print.
-    fn hear(&self, message: &gst::Message) -> Vec<String>;
-
-    /// How it stands, in a few words, for the progress line.
-    fn state(&self) -> String {
-        String::new()
     }
 }
 
