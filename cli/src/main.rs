@@ -12,9 +12,9 @@ mod drift;
 mod evaluate;
 mod launch;
 mod model;
+mod picture;
 mod play;
 mod reference;
-mod report;
 mod run;
 mod table;
 

@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
+use andon_report::{html::escape, interval::Interval, words::decimal};
+
 use super::{
-    figures::{Figures, decimal},
-    page::table,
+    figures::Figures,
     record::Record,
-    tables,
+    tables::{self, table},
 };
-use crate::report::{html::escape, interval::Interval};
 
 /// All judgements, in the order in which they came; those that decided nothing are folded up beside one that did.
 pub fn judgements(record: &Record) -> String {

@@ -3,13 +3,12 @@
 
 use std::fmt::Write;
 
-use super::{
-    figures::{Figures, capital},
-    record::Record,
-    tables,
-    tables::Table,
+use andon_report::{
+    markdown::{self, escape},
+    words::capital,
 };
-use crate::report::markdown::{self, escape};
+
+use super::{figures::Figures, record::Record, tables, tables::Table};
 
 /// Labels that a comment has room for.
 const MOST_CLASSES: usize = 12;

@@ -15,9 +15,6 @@ mod plots;
 mod record;
 mod tables;
 
-pub use figures::counted;
-pub use picture::drawn;
-
 use std::{
     fs::{self, OpenOptions},
     path::PathBuf,

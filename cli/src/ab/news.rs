@@ -7,14 +7,12 @@ use std::{
     rc::Rc,
 };
 
+use andon_report::words::counted;
 use gst::{MessageView, prelude::*};
 use gstandon::meta::message::json_of;
 use serde_json::{Value, json};
 
-use super::{
-    figures::{Figures, counted},
-    listen::Log,
-};
+use super::{figures::Figures, listen::Log};
 use crate::play::{Listener, Voice};
 
 /// Hears everything for the report, and has the news printed.

@@ -3,18 +3,21 @@
 
 use std::fmt::Write;
 
+use andon_report::{
+    html::{self, escape, fact, key},
+    words::{capital, counted, decimal, percent},
+};
 use serde_json::Value;
 
 use super::{
-    figures::{Figures, capital, counted, decimal, percent},
+    figures::Figures,
     gallery::Picture,
     judgement,
     listen::Point,
     picture, plots,
     record::Record,
-    tables::{self, Table},
+    tables::{self, table},
 };
-use crate::report::html::{self, escape, fact, key};
 
 /// The whole page.
 pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> String {
@@ -196,11 +199,6 @@ fn how(record: &Record) -> String {
         }
     }
     s + "</footer>\n"
-}
-
-/// A table as HTML.
-pub fn table(table: &Table) -> String {
-    html::table(&table.header, &table.rows)
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report's plots: over time from what abjoin said one after the other, and bars by label and truth.
 
-use super::{
-    figures::{Arms, Figures, share},
-    listen::Point,
-    tables,
-};
-use crate::report::{
+use andon_report::{
     bars::{Bar, Bars},
     html::{key, legend},
     plot::{Lines, Mark, Series},
+    words::share,
+};
+
+use super::{
+    figures::{Arms, Figures},
+    listen::Point,
+    tables,
 };
 
 /// Parts that a point of a share rests on at least: fewer make a line of noise.

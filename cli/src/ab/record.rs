@@ -4,6 +4,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use andon_core::result::Verdict;
+use andon_report::words::counted;
 use andon_statistics::agreement::Why;
 use gst::prelude::*;
 use gstandon::meta::event;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     arms,
-    figures::{Arms, Figures, counted},
+    figures::{Arms, Figures},
     gallery::Picture,
     headline::{Headline, decisions, headline},
     listen::{Listed, Log},

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report's tables, the same in HTML and Markdown.
 
+use andon_report::{
+    html,
+    words::{UNKNOWN, decimal, ms, percent},
+};
+
 use super::{
-    figures::{Arms, Figures, UNKNOWN, decimal, ms, percent},
+    figures::{Arms, Figures},
     record::Record,
 };
 
@@ -13,6 +18,11 @@ pub struct Table {
     pub header: Vec<&'static str>,
     /// From top to bottom.
     pub rows: Vec<Vec<String>>,
+}
+
+/// A table as HTML.
+pub fn table(table: &Table) -> String {
+    html::table(&table.header, &table.rows)
 }
 
 /// The columns of a table with a row for each figure and a column for each arm.

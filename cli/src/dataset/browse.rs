@@ -11,6 +11,10 @@ use std::{
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
+use andon_report::{
+    html::{self, escape, figure, key},
+    words::counted,
+};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -21,11 +25,7 @@ use super::{
     bar,
     folder::{Capture, Folder, Named},
 };
-use crate::{
-    ab::{counted, drawn},
-    app::init,
-    report::html::{self, escape, figure, key},
-};
+use crate::{app::init, picture::with_boxes};
 
 /// Pictures are at most so wide, pixels: two hundred of them are a file of some 20 MB.
 const WIDEST: u32 = 360;
@@ -152,7 +152,7 @@ fn picture(capture: &Capture) -> Result<String> {
     let sample = decoded(&capture.image)?;
     let said = [Arm::A, Arm::B].map(|arm| capture.judged(arm));
     let title = format!("Frame {} with what the models found", sidecar.frame_id);
-    Ok(figure(&drawn(&sample, &title, sidecar.size, said, WIDEST)?, &caption(capture)))
+    Ok(figure(&with_boxes(&sample, &title, sidecar.size, said, WIDEST)?, &caption(capture)))
 }
 
 fn caption(capture: &Capture) -> String {

@@ -2,6 +2,7 @@
 //! `andon demo`: the whole story on one playing line, with a table and a report of what happened in it.
 
 mod collect;
+mod report;
 mod script;
 mod story;
 mod summary;
@@ -16,15 +17,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub use collect::{ArmTally, ChapterTally, Collector, PartSeen};
-pub use script::{Chapter, DIM, NEW_KINDS, Step};
-pub use story::ON_DEMAND;
-pub use summary::{HEADER, events, pace, rows};
-
-use crate::{
-    app::{Usage, init},
-    report,
-};
+use crate::app::{Usage, init};
+use collect::Collector;
 use script::Script;
 
 /// Share of the usual story that `--fast` leaves: enough for every chapter to happen.

@@ -21,7 +21,6 @@ use clap::Args;
 
 pub use course::{Change, Course, Document};
 pub use plots::{Scene, plots};
-pub use words::value;
 
 use crate::app::Usage;
 

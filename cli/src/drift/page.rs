@@ -3,19 +3,17 @@
 
 use std::fmt::Write;
 
+use andon_report::{
+    html::{self, escape, fact},
+    markdown,
+    words::{self, counted},
+};
+
 use super::{
     headline::{Headline, headline},
     plots::{Scene, plots},
     read::Record,
     tables::{self, Table},
-    words,
-};
-use crate::{
-    ab::counted,
-    report::{
-        html::{self, escape, fact},
-        markdown,
-    },
 };
 
 /// The page; `source` is what it was read from.

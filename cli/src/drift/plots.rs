@@ -3,14 +3,16 @@
 
 use std::fmt::Write;
 
-use super::{
-    course::{Change, Course, Feature},
-    words,
-};
-use crate::report::{
+use andon_report::{
     html::{escape, key},
     plot::{Band, Lines, Mark, Series, Stretch, WIDTH},
     strip::{Span, Strip},
+    words::effect,
+};
+
+use super::{
+    course::{Change, Course, Feature},
+    words,
 };
 
 /// The reference's mean plus and minus this many σ is drawn as expected.
@@ -143,6 +145,6 @@ fn multiple(
         marks: alarms(course, |cause| cause.to_string()).collect(),
         ..Lines::default()
     };
-    let off = if feature.off { format!("<em>{} σ</em>", words::effect(Some(feature.largest))) } else { String::new() };
+    let off = if feature.off { format!("<em>{} σ</em>", effect(Some(feature.largest))) } else { String::new() };
     format!("<figure><figcaption><b>{}</b> {}{off}</figcaption>{}</figure>\n", escape(&words), escape(what), plot.svg())
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tables of a record, for the page and for Markdown.
 
-use super::{
-    course::{Alarm, Course},
-    words,
-};
+use andon_report::words;
+
+use super::course::{Alarm, Course};
 
 /// Features that a cell names.
 const MOST_NAMED: usize = 3;

@@ -3,6 +3,10 @@
 
 use std::fmt::Write;
 
+use andon_report::{
+    html::{self, escape, fact, figure, key, legend},
+    plot::{Lines, Series},
+};
 use anyhow::Result;
 
 use super::{
@@ -12,10 +16,6 @@ use super::{
     picture,
     report::{Model, Report},
     text::{Table, decimal, headline, name, tables},
-};
-use crate::report::{
-    html::{self, escape, fact, figure, key, legend},
-    plot::{Lines, Series},
 };
 
 /// Parts that are shown with their pictures.

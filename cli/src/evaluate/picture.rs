@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use andon_core::result::Inference;
+use andon_report::html::escape;
 use anyhow::Result;
 
 use super::{
@@ -13,14 +14,14 @@ use super::{
     score::MIN_IOU,
     templates,
 };
-use crate::report::{html::escape, image};
+use crate::picture::jpeg;
 
 /// Wider pictures are shown this wide: the page is one file.
 const WIDEST: u32 = 640;
 
 /// The pixels, once for all models: a definition that drawings refer to by `id`.
 pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<String> {
-    let picture = image::jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
+    let picture = jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
     let [width, height] = frame;
     Ok(format!(
         "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs><image id=\"p{id}\" width=\"{width}\" height=\"{height}\" href=\"{}\"/></defs></svg>",

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use andon_report::markdown;
 use comfy_table::CellAlignment;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     robustness::SHOWN,
     thresholds::Choice,
 };
-use crate::{report::markdown, table::table};
+use crate::table::table;
 
 /// A table, whatever it is written as.
 pub struct Table {

@@ -23,7 +23,6 @@ use anyhow::{Context, Result, anyhow};
 use gst::{MessageView, prelude::*};
 use indicatif::{ProgressBar, ProgressStyle};
 
-
 /// How often the progress bar looks at the position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Shorter streams need no bar.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use andon_capture::{self as capture};
+use andon_report::words::{counted, value};
 use andon_statistics::{
     meter::{References, Set},
     reference::Reference,
@@ -22,9 +23,7 @@ use gst::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    ab::counted,
     app::{Usage, init},
-    drift::value,
     table::table,
 };
 use line::{Judge, Line};

@@ -3,10 +3,27 @@
 
 use std::fmt::Write;
 
-use super::{image::Image, plot::Series};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::plot::Series;
 
 /// The page's style: nothing is fetched, no script runs.
 const STYLE: &str = include_str!("style.css");
+
+/// A picture in a format that every browser reads.
+pub struct Image {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its MIME type.
+    pub mime: &'static str,
+}
+
+impl Image {
+    /// The file within an address.
+    pub fn address(&self) -> String {
+        format!("data:{};base64,{}", self.mime, STANDARD.encode(&self.bytes))
+    }
+}
 
 /// A text made safe between tags and in attributes.
 pub fn escape(text: &str) -> String {

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report of a demo: one HTML file with everything in it, all of it computed from that run.
 
-pub mod bars;
-pub mod html;
-pub mod image;
-pub mod interval;
-pub mod markdown;
-pub mod plot;
-pub mod strip;
-
 use std::fmt::Write;
 
 use andon_core::result::{Inference, Verdict};
+use andon_report::{
+    bars::{Bar, Bars},
+    html::{self, escape, fact, figure, image, key, legend, table},
+    plot::{Lines, Mark, Series, Stretch},
+};
 use anyhow::Result;
-use bars::{Bar, Bars};
-use html::{escape, fact, figure, key, legend, table};
-use plot::{Lines, Mark, Series, Stretch};
 
+use super::{
+    Demo,
+    collect::{ArmTally, ChapterTally, Collector, PartSeen},
+    script::{Chapter, DIM, NEW_KINDS, Step},
+    story::ON_DEMAND,
+    summary::{HEADER, events, pace, rows},
+};
 use crate::{
-    demo::{
-        ArmTally, Chapter, ChapterTally, Collector, DIM, Demo, HEADER, NEW_KINDS, ON_DEMAND, PartSeen, Step, events,
-        pace, rows,
-    },
     drift::{self, Scene},
+    picture::png,
 };
 
 /// Parts that a point of the plots over time looks back on.
@@ -242,7 +240,7 @@ fn pictures(c: &Collector) -> Result<String> {
         if let Some(b) = &picture.b {
             let _ = write!(caption, "<br>{}", says("Challenger's", b));
         }
-        s += &figure(&html::image(&image::png(&picture.sample)?, &alt), &caption);
+        s += &figure(&image(&png(&picture.sample)?, &alt), &caption);
     }
     Ok(s + "</div>\n")
 }
