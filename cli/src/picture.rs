@@ -2,13 +2,11 @@
 //! Frames as files that a page can show.
 
 use andon_core::result::Inference;
-use andon_report::{
-    boxes::{self, Found},
-    html::Image,
-};
+use andon_report::{Found, Image, boxes};
 use andon_statistics::matching::{Matching, matched};
 use anyhow::{Context, Result};
 use gst_video::prelude::*;
+use maud::Markup;
 
 /// The frame as a PNG file, in colour.
 pub fn png(sample: &gst::Sample) -> Result<Image> {
@@ -55,12 +53,12 @@ pub fn with_boxes(
     size: [u32; 2],
     results: [Option<&Inference>; 2],
     widest: u32,
-) -> Result<String> {
+) -> Result<Markup> {
     let matching = if let [Some(a), Some(b)] = results { matched(a, b) } else { Matching::default() };
     let [a, b] = results;
     let found =
         [(a, &matching.a_only), (b, &matching.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
-    Ok(boxes::drawn(&jpeg(sample, widest)?, title, size, found))
+    Ok(boxes(&jpeg(sample, widest)?, title, size, found))
 }
 
 fn converted(sample: &gst::Sample, caps: &gst::Caps) -> Result<gst::Sample> {

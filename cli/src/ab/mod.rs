@@ -99,7 +99,7 @@ impl Ab {
         );
         self.write("report.json", &format!("{:#}\n", serde_json::to_value(&record)?))?;
         self.write("report.md", &markdown::text(&record))?;
-        self.write("index.html", &page::page(&record, &news.log().history, &pictures))?;
+        self.write("index.html", &page::page(&record, &news.log().history, &pictures).into_string())?;
         eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
 
         let end = end?;

@@ -71,7 +71,7 @@ impl Demo {
 
         summary::print(&collector);
         let path = self.out.join("report.html");
-        fs::write(&path, report::page(&self, &collector, &stage.text)?)
+        fs::write(&path, report::page(&self, &collector, &stage.text)?.into_string())
             .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("\nreport:   {}\ncaptures: {}", path.display(), self.captures().display());
         Ok(ExitCode::SUCCESS)

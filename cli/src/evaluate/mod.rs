@@ -266,7 +266,7 @@ impl Evaluate {
             write(path, text::markdown(report))?;
         }
         if let Some(path) = &self.html {
-            write(path, page::page(report, samples, models)?)?;
+            write(path, page::page(report, samples, models)?.into_string())?;
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(report)?);

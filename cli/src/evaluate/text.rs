@@ -288,7 +288,7 @@ pub fn markdown(r: &Report) -> String {
     let mut s = format!("## {}\n", markdown::escape(&headline(r)));
     for t in tables(r) {
         let _ = writeln!(s, "\n### {}", markdown::escape(&t.title));
-        s += &markdown::table(&t.header.iter().map(String::as_str).collect::<Vec<_>>(), &t.rows);
+        s += &andon_report::Table::new(t.header, t.rows).markdown();
     }
     s
 }

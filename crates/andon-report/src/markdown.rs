@@ -1,19 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Tables in Markdown, short enough for a comment of a CI.
+//! Text within Markdown.
 
-use std::fmt::Write;
-
-/// A table; the first column is text, the others are numbers.
-pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut s = format!("\n| {} |\n|---{}|\n", header.join(" | "), "|--:".repeat(header.len() - 1));
-    for row in rows {
-        let cells: Vec<_> = row.iter().map(|cell| escape(cell)).collect();
-        let _ = writeln!(s, "| {} |", cells.join(" | "));
-    }
-    s
-}
-
-/// A text made safe within a line and within a cell.
+/// Escapes a text, so that it stays within its line and its cell, and no character of it is markup.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -24,15 +12,4 @@ pub fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_cannot_break_the_table() {
-        let made = table(&["", "n"], &[vec!["a|b\nc".into(), "1".into()]]);
-        assert_eq!(made, "\n|  | n |\n|---|--:|\n| a\\|b c | 1 |\n");
-    }
 }

@@ -1,35 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Words for figures.
+//! Words for figures: how numbers, shares and times are written on pages, in tables and in sentences.
 
-/// What is not known.
+/// What stands in the place of a number that is not known.
 pub const UNKNOWN: &str = "–";
 
-/// A number with so many digits.
+/// A number with `digits` behind the point.
+///
+/// ```
+/// # use andon_report::words::decimal;
+/// assert_eq!(decimal(Some(-0.125), 2), "−0.12");
+/// assert_eq!(decimal(None, 2), "–");
+/// ```
 pub fn decimal(v: Option<f64>, digits: usize) -> String {
     v.map_or(UNKNOWN.into(), |v| format!("{v:.digits$}").replace('-', "−"))
 }
 
-/// A share in percent.
+/// A share, 0..1, in percent.
 pub fn percent(v: Option<f64>) -> String {
     v.map_or(UNKNOWN.into(), |v| format!("{:.1} %", v * 100.0))
 }
 
-/// Microseconds in milliseconds.
+/// Microseconds, written in milliseconds; 0 is not known.
 pub fn ms(us: u64) -> String {
     if us == 0 { UNKNOWN.into() } else { format!("{:.1} ms", us as f64 / 1000.0) }
 }
 
-/// A part of a whole.
+/// Nanoseconds, written in seconds.
+pub fn seconds(ns: u64) -> String {
+    format!("{:.1} s", ns as f64 / 1e9)
+}
+
+/// The share, 0..1, that `part` is of a whole, or None of an empty whole.
 pub fn share(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
-/// So many of them.
+/// A count and its noun, in the singular or the plural.
+///
+/// ```
+/// # use andon_report::words::counted;
+/// assert_eq!(counted(1, "box", "boxes"), "1 box");
+/// assert_eq!(counted(2, "box", "boxes"), "2 boxes");
+/// ```
 pub fn counted(n: u64, one: &str, more: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { more })
 }
 
-/// A text that begins with a capital letter.
+/// A text with a capital letter at its beginning.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
@@ -37,7 +54,7 @@ pub fn capital(text: &str) -> String {
 
 /// A value with as many digits as its σ makes worth reading.
 pub fn value(v: Option<f64>, sigma: Option<f64>) -> String {
-    let Some(v) = v else { return "–".into() };
+    let Some(v) = v else { return UNKNOWN.into() };
     let digits = match sigma.filter(|s| *s > 0.0) {
         Some(sigma) => (1.0 - sigma.log10().floor()).clamp(0.0, 6.0) as usize,
         None => 4,
@@ -47,16 +64,11 @@ pub fn value(v: Option<f64>, sigma: Option<f64>) -> String {
 
 /// A distance in σ, with its sign.
 pub fn effect(v: Option<f64>) -> String {
-    v.map_or("–".into(), |v| signed(format!("{v:+.1}")))
-}
-
-/// A time, seconds.
-pub fn seconds(ns: u64) -> String {
-    format!("{:.1} s", ns as f64 / 1e9)
+    v.map_or(UNKNOWN.into(), |v| signed(format!("{v:+.1}")))
 }
 
 fn signed(number: String) -> String {
-    // Rounding leaves a minus before nothing.
+    // Rounding leaves a minus before zero.
     if number.starts_with('-') && number.chars().all(|c| matches!(c, '-' | '0' | '.')) {
         return number[1..].into();
     }

@@ -4,7 +4,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use andon_core::result::{Arm, Inference};
-use andon_report::html::escape;
+use andon_report::escape;
 use anyhow::Result;
 use serde_json::{Value, json};
 
