@@ -2,15 +2,15 @@
 //! `andon ab`: plays a pipeline file with two arms and ends in a side-by-side report: HTML, Markdown and JSON.
 
 mod arms;
+mod different;
 mod figures;
-mod gallery;
+mod frame;
 mod headline;
 mod judgement;
-mod listen;
+mod listener;
+mod log;
 mod markdown;
-mod news;
 mod page;
-mod picture;
 mod plots;
 mod record;
 mod tables;
@@ -26,8 +26,8 @@ use clap::Args;
 use gst::prelude::*;
 
 use crate::play::{End, PipelineFile, Voice, play};
-use gallery::Gallery;
-use news::Newsroom;
+use different::Gallery;
+use listener::Newsroom;
 use record::Record;
 
 /// What --check answers where the candidate does not pass.

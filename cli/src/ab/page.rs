@@ -8,7 +8,7 @@ use andon_report::{
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{figures::Figures, gallery::Picture, judgement, listen::Point, picture, plots, record::Record, tables};
+use super::{different::Picture, figures::Figures, frame, judgement, log::Point, plots, record::Record, tables};
 
 /// The whole page.
 pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> Markup {
@@ -160,7 +160,7 @@ fn boxes(ab: Figures<'_>) -> Markup {
 
 fn frames(ab: Figures<'_>, pictures: &[&Picture]) -> Markup {
     let shown = |picture: &Picture| {
-        picture::html(picture).unwrap_or_else(|error| {
+        frame::html(picture).unwrap_or_else(|error| {
             let what = format!("Frame {} cannot be shown: {error:#}.", picture.a.frame_id);
             figure(html! {}, html! { (what) })
         })
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::ab::{
         figures::Arms,
-        listen::Log,
+        log::Log,
         record::{Record, Run},
     };
 

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     figures::{Arms, Figures},
-    listen::Point,
+    log::Point,
     tables,
 };
 

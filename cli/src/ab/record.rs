@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::{
     arms,
+    different::Picture,
     figures::{Arms, Figures},
-    gallery::Picture,
     headline::{Headline, decisions, headline},
-    listen::{Listed, Log},
+    log::{Listed, Log},
 };
 
 /// What was played, and when.

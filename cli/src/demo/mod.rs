@@ -2,9 +2,9 @@
 //! `andon demo`: the whole story on one playing line, with a table and a report of what happened in it.
 
 mod collect;
+mod pipeline;
 mod report;
 mod script;
-mod story;
 mod summary;
 
 use std::{
@@ -60,7 +60,7 @@ impl Demo {
         init()?;
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
-        let stage = story::Stage::new(&self, &script, collector.roll.clone())?;
+        let stage = pipeline::Stage::new(&self, &script, collector.roll.clone())?;
 
         let bar = ProgressBar::new(script.frames());
         let style = "{bar:30} {pos}/{len} frames, {per_sec}  {msg}";

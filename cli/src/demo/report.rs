@@ -9,8 +9,8 @@ use maud::{Markup, display, html};
 use super::{
     Demo,
     collect::{ArmTally, ChapterTally, Collector, PartSeen},
+    pipeline::ON_DEMAND,
     script::{Chapter, DIM, NEW_KINDS, Step},
-    story::ON_DEMAND,
     summary::{events, pace, table},
 };
 use crate::{

@@ -2,7 +2,7 @@
 //! `andon reference`: makes driftmeter's reference from recordings, by playing them through the element itself.
 
 mod files;
-mod line;
+mod recordings;
 
 use std::{
     fs, io,
@@ -26,7 +26,7 @@ use crate::{
     app::{Usage, init},
     table::table,
 };
-use line::{Judge, Line};
+use recordings::{Judge, Line};
 
 /// Makes a reference for driftmeter from recordings of a line that is as it should be.
 ///

@@ -10,7 +10,7 @@ use andon_statistics::agreement::Why;
 use anyhow::Result;
 use maud::{Markup, display, html};
 
-use super::gallery::Picture;
+use super::different::Picture;
 use crate::picture::with_boxes;
 
 /// Most pixels across of a shown frame: the page is one file.

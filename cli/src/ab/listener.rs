@@ -12,7 +12,7 @@ use gst::{MessageView, prelude::*};
 use gstandon::meta::message::json_of;
 use serde_json::{Value, json};
 
-use super::{figures::Figures, listen::Log};
+use super::{figures::Figures, log::Log};
 use crate::play::{Listener, Voice};
 
 /// Hears everything for the report, and has the news printed.
