@@ -14,6 +14,7 @@ mod launch;
 mod model;
 mod picture;
 mod play;
+mod progress;
 mod reference;
 mod run;
 mod table;

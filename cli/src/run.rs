@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::play::{PipelineFile, Voice, play};
+use crate::play::{Messages, PipelineFile, play};
 
 /// Plays a pipeline file: gst-launch text with comments and variables.
 ///
@@ -32,8 +32,7 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         }
         let pipeline = self.file.pipeline(&line)?;
-        let end = play(&pipeline, Voice { json: self.json });
-        drop(pipeline);
+        let (end, _) = play(&pipeline, Messages { json: self.json });
         Ok(end?.code())
     }
 }

@@ -4,7 +4,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// Width of a table that goes to no terminal, characters.
-const WIDTH: u16 = 120;
+pub const WIDTH: u16 = 120;
 
 /// Makes an empty table with these heads.
 pub fn table<S: ToString>(header: &[S]) -> Table {

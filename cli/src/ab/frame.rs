@@ -10,22 +10,22 @@ use andon_statistics::agreement::Why;
 use anyhow::Result;
 use maud::{Markup, display, html};
 
-use super::different::Picture;
+use super::different::DifferentFrame;
 use crate::picture::with_boxes;
 
 /// Most pixels across of a shown frame: the page is one file.
 const WIDEST: u32 = 960;
 
 /// The frame and its caption.
-pub fn html(picture: &Picture) -> Result<Markup> {
-    let (a, b) = (&*picture.a, &*picture.b);
+pub fn html(frame: &DifferentFrame) -> Result<Markup> {
+    let (a, b) = (&*frame.a, &*frame.b);
     let title = format!("Frame {} with what both models found", a.frame_id);
-    let content = with_boxes(&picture.sample, &title, a.frame, [Some(a), Some(b)], WIDEST)?;
-    Ok(figure(content, caption(picture)))
+    let content = with_boxes(&frame.sample, &title, a.frame, [Some(a), Some(b)], WIDEST)?;
+    Ok(figure(content, caption(frame)))
 }
 
-fn caption(picture: &Picture) -> Markup {
-    let why = match picture.why {
+fn caption(frame: &DifferentFrame) -> Markup {
+    let why = match frame.why {
         Why::Verdict => "the verdicts differ",
         Why::Boxes => "only one found some boxes",
         Why::Score => "not equally sure",
@@ -38,15 +38,15 @@ fn caption(picture: &Picture) -> Markup {
         }
     };
     html! {
-        "Frame " (picture.a.frame_id)
-        @if let Some(part) = &picture.a.part { ", part " (part.id) }
-        ": " (why) " (" (decimal(Some(picture.difference), 2)) ")."
-        @if let Some(truth) = &picture.truth {
+        "Frame " (frame.a.frame_id)
+        @if let Some(part) = &frame.a.part { ", part " (part.id) }
+        ": " (why) " (" (decimal(Some(frame.difference), 2)) ")."
+        @if let Some(truth) = &frame.truth {
             @let labels = truth.detections.iter().map(|d| &*d.label).collect::<Vec<_>>();
             " In truth: " @if labels.is_empty() { "nothing" } @else { (labels.join(", ")) } "."
         }
-        (line("a", &picture.a))
-        (line("b", &picture.b))
+        (line("a", &frame.a))
+        (line("b", &frame.b))
     }
 }
 
@@ -62,18 +62,18 @@ mod tests {
         Arc::new(i)
     }
 
-    fn picture(a: Arc<Inference>, b: Arc<Inference>) -> Picture {
+    fn frame(a: Arc<Inference>, b: Arc<Inference>) -> DifferentFrame {
         gst::init().unwrap();
         let caps: gst::Caps = "video/x-raw,format=GRAY8,width=80,height=60,framerate=30/1".parse().unwrap();
         let sample = gst::Sample::builder().buffer(&gst::Buffer::from_slice(vec![90u8; 80 * 60])).caps(&caps).build();
-        Picture { difference: 0.75, why: Why::Boxes, a, b, truth: None, sample }
+        DifferentFrame { difference: 0.75, why: Why::Boxes, a, b, truth: None, sample }
     }
 
     #[test]
     fn both_arms_boxes_are_there_and_brackets_where_only_one_saw_it() {
         let a = said(Arm::A, [80, 60], &[[10., 10., 20., 20.]]);
         let b = said(Arm::B, [80, 60], &[[11., 10., 20., 20.], [50., 30., 10., 10.]]);
-        let html = html(&picture(a, b)).unwrap().into_string();
+        let html = html(&frame(a, b)).unwrap().into_string();
         let count = |what: &str| html.matches(what).count();
         assert_eq!((count("box of-a"), count("box of-b")), (1, 2));
         assert_eq!((count("bracket of-a"), count("bracket of-b"), count("of-b alone")), (0, 1, 1));

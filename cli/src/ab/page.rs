@@ -8,10 +8,10 @@ use andon_report::{
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{different::Picture, figures::Figures, frame, judgement, log::Point, plots, record::Record, tables};
+use super::{different::DifferentFrame, figures::Figures, frame, judgement, log::Point, plots, record::Record, tables};
 
 /// The whole page.
-pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> Markup {
+pub fn page(record: &Record, history: &[Point], kept: &[DifferentFrame]) -> Markup {
     let headline = &record.headline;
     let pairs = record.pairs();
     let body = html! {
@@ -24,16 +24,16 @@ pub fn page(record: &Record, history: &[Point], pictures: &[Picture]) -> Markup 
             @for (at, ab) in pairs.iter().enumerate() {
                 @let title = capital(&ab.title());
                 @if pairs.len() == 1 {
-                    (pair(record, *ab, pictures))
+                    (pair(record, *ab, kept))
                 } @else if at == 0 {
                     h2.pair { (title) }
                     (agreement_facts(*ab))
-                    (pair(record, *ab, pictures))
+                    (pair(record, *ab, kept))
                 } @else {
                     details.pair {
                         summary { h2 { (title) } }
                         (agreement_facts(*ab))
-                        (pair(record, *ab, pictures))
+                        (pair(record, *ab, kept))
                     }
                 }
             }
@@ -60,8 +60,8 @@ fn in_order(record: &Record) -> Markup {
 }
 
 /// All that is of one pair of models.
-fn pair(record: &Record, ab: Figures<'_>, pictures: &[Picture]) -> Markup {
-    let own: Vec<_> = pictures.iter().filter(|p| record.ab.len() == 1 || p.is_of(ab)).collect();
+fn pair(record: &Record, ab: Figures<'_>, kept: &[DifferentFrame]) -> Markup {
+    let own: Vec<_> = kept.iter().filter(|f| record.ab.len() == 1 || f.is_of(ab)).collect();
     html! {
         h2 { "Side by side" }
         (tables::models(record, ab).html())
@@ -158,16 +158,16 @@ fn boxes(ab: Figures<'_>) -> Markup {
     }
 }
 
-fn frames(ab: Figures<'_>, pictures: &[&Picture]) -> Markup {
-    let shown = |picture: &Picture| {
-        frame::html(picture).unwrap_or_else(|error| {
-            let what = format!("Frame {} cannot be shown: {error:#}.", picture.a.frame_id);
+fn frames(ab: Figures<'_>, kept: &[&DifferentFrame]) -> Markup {
+    let shown = |frame: &DifferentFrame| {
+        frame::html(frame).unwrap_or_else(|error| {
+            let what = format!("Frame {} cannot be shown: {error:#}.", frame.a.frame_id);
             figure(html! {}, html! { (what) })
         })
     };
     html! {
         h2 { "The most different frames" }
-        @if pictures.is_empty() {
+        @if kept.is_empty() {
             p.small {
                 @match ab.different() {
                     0 => { "None differed." }
@@ -180,7 +180,7 @@ fn frames(ab: Figures<'_>, pictures: &[&Picture]) -> Markup {
                 (key("frame-key of-b", "b: challenger"))
                 (key("frame-key bracket-key", "brackets: only this arm found it"))
             }
-            div.frames { @for picture in pictures { (shown(picture)) } }
+            div.frames { @for frame in kept { (shown(frame)) } }
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     arms,
-    different::Picture,
+    different::DifferentFrame,
     figures::{Arms, Figures},
     headline::{Headline, decisions, headline},
     log::{Listed, Log},
@@ -85,7 +85,7 @@ pub struct Record {
 
 impl Record {
     /// All that was said and kept, put together.
-    pub fn new(log: &Log, pictures: &[Picture], join: &gst::Element, run: Run) -> Self {
+    pub fn new(log: &Log, kept: &[DifferentFrame], join: &gst::Element, run: Run) -> Self {
         let decided = log.judgements.iter().rfind(|j| Figures(j).is_decided());
         let stats = |element: gst::Element| {
             let stats = element.property::<gst::Structure>("stats");
@@ -100,7 +100,7 @@ impl Record {
             judgements: log.judgements.clone(),
             disagreements: log.disagreements.clone(),
             labels_wanted: log.labels_wanted.clone(),
-            frames: pictures.iter().map(shown).collect(),
+            frames: kept.iter().map(shown).collect(),
             elements: arms::tee(join).into_iter().chain([join.clone()]).map(stats).collect(),
         }
     }
@@ -163,17 +163,17 @@ fn most_compared(reports: &[Value]) -> Vec<Figures<'_>> {
     all
 }
 
-fn shown(picture: &Picture) -> Shown {
-    let (a, b) = (&picture.a, &picture.b);
+fn shown(frame: &DifferentFrame) -> Shown {
+    let (a, b) = (&frame.a, &frame.b);
     Shown {
         run: a.run.to_string(),
         frame_id: a.frame_id,
         part: a.part.as_ref().map(|p| p.id.to_string()),
-        difference: picture.difference,
-        why: picture.why,
+        difference: frame.difference,
+        why: frame.why,
         verdicts: Arms { a: a.verdict, b: b.verdict },
         scores: Arms { a: a.score, b: b.score },
-        truth: picture.truth.as_ref().map(|t| t.verdict),
+        truth: frame.truth.as_ref().map(|t| t.verdict),
     }
 }
 

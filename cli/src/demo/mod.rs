@@ -15,9 +15,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::app::{Usage, init};
+use crate::{
+    app::{Usage, init},
+    progress::bar,
+};
 use collect::Collector;
 use script::Script;
 
@@ -60,18 +62,16 @@ impl Demo {
         init()?;
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
-        let stage = pipeline::Stage::new(&self, &script, collector.roll.clone())?;
+        let pipeline = pipeline::DemoPipeline::new(&self, &script, collector.roll.clone())?;
 
-        let bar = ProgressBar::new(script.frames());
-        let style = "{bar:30} {pos}/{len} frames, {per_sec}  {msg}";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
-        let played = stage.play(&self, &mut collector, &bar);
+        let bar = bar(script.frames() as usize, "playing");
+        let played = pipeline.play(&self, &mut collector, &bar);
         bar.finish_and_clear();
         played?;
 
         summary::print(&collector);
         let path = self.out.join("report.html");
-        fs::write(&path, report::page(&self, &collector, &stage.text)?.into_string())
+        fs::write(&path, report::page(&self, &collector, &pipeline.text)?.into_string())
             .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("\nreport:   {}\ncaptures: {}", path.display(), self.captures().display());
         Ok(ExitCode::SUCCESS)

@@ -12,10 +12,10 @@ use crate::{
     launch::{self, Variables},
 };
 
-/// A pipeline file and what its variables are to be.
+/// A pipeline file, and values for its variables.
 #[derive(Args)]
 pub struct PipelineFile {
-    /// The pipeline file
+    /// Pipeline file: gst-launch text with comments and variables
     #[arg(value_name = "FILE")]
     pub path: PathBuf,
     /// Values for the file's ${VAR} and ${VAR:-default}
@@ -24,7 +24,7 @@ pub struct PipelineFile {
 }
 
 impl PipelineFile {
-    /// The file as one launch line, its variables filled in.
+    /// Returns the file as one launch line, its variables filled in.
     pub fn line(&self) -> Result<String> {
         let mut given = Variables::new();
         for pair in &self.variables {
@@ -37,7 +37,7 @@ impl PipelineFile {
         launch::expand(&text, &given).map_err(|e| self.misused(&e.to_string()))
     }
 
-    /// GStreamer started, and the line as a pipeline; a line of one element gets one around it.
+    /// Starts GStreamer and makes a pipeline of the line; a line of one element gets a pipeline around it.
     pub fn pipeline(&self, line: &str) -> Result<gst::Pipeline> {
         init()?;
         let made = || -> Result<gst::Pipeline> {
@@ -50,7 +50,7 @@ impl PipelineFile {
         made().with_context(|| format!("{} cannot be played", self.path.display()))
     }
 
-    /// Wrong usage, with the file's name before it.
+    /// Returns an error for wrong usage, which begins with the file's name.
     pub fn misused(&self, what: &str) -> anyhow::Error {
         Usage(format!("{}: {what}", self.path.display())).into()
     }

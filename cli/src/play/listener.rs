@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Who hears the messages on a pipeline's bus.
+//! Hears the messages on a pipeline's bus.
 
-/// Who listens to the bus, and what people or programs are told of it.
+/// A listener to the bus of a playing pipeline. It decides what is printed.
 pub trait Listener {
-    /// Takes in a message; answers the lines to print.
-    fn hear(&self, message: &gst::Message) -> Vec<String>;
+    /// Takes in a message and returns the lines to print.
+    fn hear(&mut self, message: &gst::Message) -> Vec<String>;
 
-    /// How it stands, in a few words, for the progress line.
+    /// Returns a few words for the progress line.
     fn state(&self) -> String {
         String::new()
+    }
+}
+
+/// Prints nothing.
+impl Listener for () {
+    fn hear(&mut self, _: &gst::Message) -> Vec<String> {
+        Vec::new()
     }
 }
