@@ -12,7 +12,10 @@ use andon_statistics::agreement::{Scored, Table};
 use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
-use crate::drift::{Change, Course, Document};
+use crate::{
+    drift::{Change, Course, Document},
+    play::{Listener, warning},
+};
 
 /// What an arm made of the parts.
 #[derive(Clone, Debug, Default)]
@@ -210,8 +213,8 @@ impl Collector {
         }
     }
 
-    /// Takes in what an element has posted.
-    pub fn message(&mut self, message: &gst::Message) {
+    /// Takes in a message of an element.
+    fn message(&mut self, message: &gst::Message) {
         for name in ["andon/drift", "andon/drift-report"] {
             let document = json_of(message, name).and_then(|json| serde_json::from_value::<Document>(json).ok());
             let Some(document) = document else { continue };
@@ -231,11 +234,6 @@ impl Collector {
     pub fn change_asked(&mut self, number: u64) {
         let took = Duration::ZERO;
         self.changes.push(ModelChange { asked_at: number, asked: Instant::now(), first: None, took });
-    }
-
-    /// An element warned.
-    pub fn warned(&mut self, warning: String) {
-        self.warnings.push(warning);
     }
 
     /// Frames that left the camera in a chapter.
@@ -310,6 +308,14 @@ impl Collector {
     fn is_dim(&self, number: u64) -> bool {
         let at = |step| self.script.frame_of(step).unwrap_or(u64::MAX);
         (at(Step::Lamp(DIM))..at(Step::Lamp(1.0))).contains(&number)
+    }
+}
+
+impl Listener for Collector {
+    fn hear(&mut self, message: &gst::Message) -> Vec<String> {
+        self.warnings.extend(warning(message));
+        self.message(message);
+        Vec::new()
     }
 }
 

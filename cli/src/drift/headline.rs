@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is known, in one sentence: when what drifted, or that nothing did.
 
+use andon_report::words::{self, counted};
+
 use super::{
     course::{Alarm, Change, Course, Measured},
-    words::{self, feature},
+    words::feature,
 };
-use crate::ab::counted;
 
 /// Alarms that a sentence has room for.
 const MOST_ALARMS: usize = 3;

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tables of a record, for the page and for Markdown.
 
-use super::{
-    course::{Alarm, Course},
-    words,
-};
+use andon_report::{Table, words};
+
+use super::course::{Alarm, Course};
 
 /// Features that a cell names.
 const MOST_NAMED: usize = 3;
-
-/// Heads and rows.
-pub struct Table {
-    /// One a column.
-    pub header: Vec<&'static str>,
-    /// As many cells each.
-    pub rows: Vec<Vec<String>>,
-}
 
 /// The alarms; none where there were none.
 pub fn alarms(course: &Course) -> Option<Table> {
@@ -37,13 +28,13 @@ pub fn alarms(course: &Course) -> Option<Table> {
         ]
     };
     let rows: Vec<_> = course.alarms().iter().enumerate().map(row).collect();
-    let header = vec!["", "cause", "since frame", "found at", "time", "until", "off, when found"];
-    (!rows.is_empty()).then_some(Table { header, rows })
+    let header = ["", "cause", "since frame", "found at", "time", "until", "off, when found"];
+    (!rows.is_empty()).then(|| Table::new(header, rows))
 }
 
 /// Every feature as it was in the last report.
 pub fn features(course: &Course) -> Table {
-    let header = vec![
+    let header = [
         "feature",
         "value",
         "reference",
@@ -56,7 +47,7 @@ pub fn features(course: &Course) -> Table {
         "window, of threshold",
         "thresholds are",
     ];
-    let Some(last) = &course.last else { return Table { header, rows: Vec::new() } };
+    let Some(last) = &course.last else { return Table::new(header, Vec::new()) };
     let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.2}"));
     let of = |score: Option<f64>, threshold: Option<f64>| match (score, threshold) {
         (Some(score), Some(threshold)) => format!("{score:.1} of {threshold:.1}"),
@@ -84,7 +75,7 @@ pub fn features(course: &Course) -> Table {
         ]
     };
     let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
-    Table { header, rows: known.map(row).collect() }
+    Table::new(header, known.map(row).collect())
 }
 
 /// Features that were never known.

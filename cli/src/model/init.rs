@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::bundle::{replace, write_digests};
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Make a bundle from an .onnx file
 ///
