@@ -184,44 +184,41 @@
 //! Downstream before the first frame of a model: `andon/model` (sticky; `name`, `version`, `digest`, and within the process
 //! the drift reference that its bundle brings along).
 
+mod clock;
 mod events;
 mod exchange;
 mod frames;
 mod imp;
 mod judge;
 mod latency;
+mod life;
+mod messages;
 mod parts;
 mod qos;
 mod query;
 mod reorder;
 #[cfg(test)]
 mod reorder_tests;
-mod report;
 mod settings;
 mod skip;
 mod stage2;
+mod state;
 mod stats;
 
-use gst::{prelude::*, subclass::prelude::*};
+use std::sync::LazyLock;
+
+use gst::prelude::*;
 
 pub use settings::{On, OnError};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
+});
 
 glib::wrapper! {
     /// The element `modelinfer`.
     pub struct ModelInfer(ObjectSubclass<imp::ModelInfer>)
         @extends gst::Element, gst::Object;
-}
-
-impl ModelInfer {
-    fn parts(&self) -> &parts::Parts {
-        &self.imp().parts
-    }
-}
-
-/// The time of day, UTC, ns since 1970.
-fn utc_ns() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |d| d.as_nanos() as u64)
 }
 
 /// Registers the element.
