@@ -33,36 +33,38 @@ use crate::{
 #[properties(wrapper_type = super::ModelInfer)]
 pub struct ModelInfer {
     #[property(name = "model", type = String, get = Self::model, set = Self::set_model, nick = "Model", mutable_playing,
-        blurb = "Bundle folder, .onnx file, or STORE/NAME@VERSION (or @champion); while playing, a change is loaded \
-                 beside the running model and taken over between two frames")]
+        blurb = "Bundle folder, .onnx file, or STORE/NAME@VERSION (or @champion); while playing, a change loads the new \
+                 model beside the running one and takes over between two frames")]
     #[property(name = "on-error", type = OnError, get, set, member = on_error, builder(OnError::Error)
-        .nick("On error").blurb("What a model that cannot be loaded or run does to the stream").mutable_playing())]
+        .nick("On error").blurb("What happens to the stream if the model cannot be loaded or run").mutable_playing())]
     #[property(name = "post-messages", type = bool, get, set, member = post_messages, nick = "Post messages",
-        mutable_playing, blurb = "Post every outcome as element message andon/inference")]
+        mutable_playing, blurb = "Post every result as element message andon/inference")]
     #[property(name = "score-threshold", type = f64, get, set, member = score_threshold, minimum = -1.0, maximum = 1.0,
         default = -1.0, nick = "Score threshold", mutable_playing,
-        blurb = "A score from here on is a defect, 0..1; below 0 as the manifest says")]
+        blurb = "Score from which a detection is a defect, 0..1; below 0 as the manifest says")]
     #[property(name = "iou-threshold", type = f64, get, set, member = iou_threshold, minimum = -1.0, maximum = 1.0,
         default = -1.0, nick = "IoU threshold", mutable_playing,
-        blurb = "Boxes of one label that overlap more are one, 0..1; below 0 as the manifest says")]
+        blurb = "Overlap from which two boxes of one label are one, 0..1; below 0 as the manifest says")]
     #[property(name = "threads", type = u32, get, set, member = threads, maximum = 1024, nick = "Threads",
-        mutable_playing, blurb = "Threads within an operator, 0 for one a physical core; a change loads the model anew")]
+        mutable_playing,
+        blurb = "Threads within an operator, 0 for one for each physical core; a change loads the model anew")]
     #[property(name = "execution-providers", type = String, get, set, member = execution_providers, default = Some("cpu"),
         nick = "Execution providers", mutable_playing,
-        blurb = "By preference, separated by commas; a change loads the model anew")]
+        blurb = "Execution providers, the preferred first, separated by commas; a change loads the model anew")]
     #[property(name = "strict", type = bool, get, set, member = strict, nick = "Strict", mutable_playing,
-        blurb = "Refuse a model that the first of the execution providers cannot run, instead of taking the next")]
+        blurb = "Refuse a model that the first execution provider cannot run, instead of trying the next")]
     #[property(name = "max-rate", type = f64, get, set, member = max_rate, minimum = 0.0, nick = "Max rate",
         mutable_playing, blurb = "Judge at most so many frames a second by their timestamps; 0 for all")]
     #[property(name = "deadline", type = u64, get, set, member = deadline, nick = "Deadline", mutable_playing,
-        blurb = "A frame that is later than this against the clock, or too late for the sink, passes unjudged, ns; 0 for never")]
+        blurb = "A frame that is later than this by the clock, or too late for the sink, passes unjudged, ns; 0 for never")]
     #[property(name = "in-flight", type = u32, get, set = Self::set_in_flight, member = in_flight, minimum = 1,
         maximum = MOST_IN_FLIGHT, default = 1, nick = "In flight", mutable_playing,
-        blurb = "Frames in work at a time; 1 on the streaming thread, more each on a thread of its own, order kept")]
+        blurb = "Frames in work at a time; 1 on the streaming thread, more on a thread each, in order")]
     #[property(name = "share", type = String, get, set, member = share, nick = "Share", mutable_playing,
-        blurb = "Elements of this process with the same share, model and options use one session; empty for an own one")]
+        blurb = "Elements of this process with the same share, model and options use one session; empty for a session of \
+                 its own")]
     #[property(name = "batch-size", type = u32, get, set, member = batch_size, minimum = 1, maximum = 64, default = 1,
-        nick = "Batch size", mutable_playing, blurb = "Frames of a share that are judged in one run, at most")]
+        nick = "Batch size", mutable_playing, blurb = "The most frames of a share that one run takes")]
     #[property(name = "batch-timeout", type = u64, get, set, member = batch_timeout, default = DEFAULT_BATCH_TIMEOUT,
         nick = "Batch timeout", mutable_playing, blurb = "How long a frame waits for others of its batch, ns")]
     #[property(name = "image-root", type = String, get, set = Self::set_image_root, member = image_root,
@@ -71,7 +73,7 @@ pub struct ModelInfer {
         mutable_playing, blurb = "A frame waits for a template that is still being read, for offline work; otherwise it \
                                   passes with status missing-field")]
     #[property(name = "on", type = On, get, set, member = on, builder(On::Frame)
-        .nick("On").blurb("What of a frame the model looks at").mutable_playing())]
+        .nick("On").blurb("What the model looks at: the frame, or each upstream detection").mutable_playing())]
     #[property(name = "max-detections", type = u32, get, set, member = max_detections, nick = "Max detections",
         mutable_playing, blurb = "Detections kept of a frame, and boxes looked at, the best first; 0 as the manifest says")]
     #[property(name = "interval", type = u32, get, set, member = interval, minimum = 1, default = 1, nick = "Interval",
@@ -83,7 +85,7 @@ pub struct ModelInfer {
                  what the store's policy demands. Counts for the next model loaded")]
     #[property(name = "probation", type = u64, get, set, member = probation, default = DEFAULT_PROBATION,
         nick = "Probation", mutable_playing, blurb = "Parts after a swap to another version for which guards watch it, \
-                 and go back to the one before where it fails them; 0 for none")]
+                 and go back to the one before if it breaks them; 0 for none")]
     #[property(name = "labels", type = String, get, set, member = labels, nick = "Labels", mutable_playing,
         blurb = "Class names, separated by commas, of an .onnx file that does not hold them; counts for the next model loaded")]
     settings: StdMutex<Settings>,
