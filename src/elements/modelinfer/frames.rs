@@ -33,7 +33,7 @@ use crate::{
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
-/// What a frame that comes in leads to. It is sent once no lock is held.
+/// Events and messages that a frame causes. They are sent once no lock is held.
 #[derive(Default)]
 struct Notices {
     events: Vec<gst::Event>,
@@ -242,8 +242,8 @@ impl ModelInfer {
         }
     }
 
-    /// Says whether the source pad's task may run. It runs only if frames leave through it. After forbidding it, the
-    /// caller can wait for its end: nobody starts it again.
+    /// Says whether the source pad's task may run. It runs only if frames leave through it. Once it is forbidden, no thread
+    /// starts it again, so that the caller can wait for its end.
     pub(super) fn allow_task(&self, allowed: bool) {
         *self.task_allowed.lock() = allowed;
         self.start_task();

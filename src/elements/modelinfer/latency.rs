@@ -57,7 +57,7 @@ impl ModelInfer {
 
     /// Asks the pipeline to compute its latency anew.
     pub(super) fn post_latency(&self) {
-        // Without a bus nobody computes it.
+        // Without a bus there is no pipeline to compute it.
         let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
     }
 }

@@ -101,7 +101,7 @@ impl ModelInfer {
     }
 }
 
-/// What users ask for.
+/// The property `model` and the actions.
 impl ModelInfer {
     pub(super) fn model(&self) -> String {
         self.exchange.model()
@@ -139,9 +139,9 @@ impl ModelInfer {
     }
 }
 
-/// What becomes of it.
+/// What the element does when the model changes.
 impl ModelInfer {
-    /// Tells that another model runs. For the streaming thread, once it holds no lock.
+    /// Puts the change into effect for stats, messages and probation. For the streaming thread, once it holds no lock.
     pub(super) fn settle(&self, change: &Change) {
         let limits = {
             let settings = self.settings();

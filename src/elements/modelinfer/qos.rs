@@ -105,7 +105,7 @@ impl Late {
             .stats(gst::format::Buffers::from_u64(self.processed), gst::format::Buffers::from_u64(self.dropped))
             .src(element.upcast_ref::<gst::Element>())
             .build();
-        // Without a bus nobody listens.
+        // Without a bus there is no listener.
         let _ = element.post_message(message);
     }
 }

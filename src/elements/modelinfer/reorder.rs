@@ -136,10 +136,10 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
     pub(super) fn stop(&self) {
         let mut state = self.state.lock();
         state.running = false;
-        let gone = state.clear();
+        let items = state.clear();
         self.notify_all();
         drop(state);
-        drop(gone);
+        drop(items);
     }
 
     /// Waits for the workers to end, after [`Reorder::stop`].
@@ -172,10 +172,10 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
     pub(super) fn flush_start(&self) {
         let mut state = self.state.lock();
         state.flushing = true;
-        let gone = state.clear();
+        let items = state.clear();
         self.notify_all();
         drop(state);
-        drop(gone);
+        drop(items);
     }
 
     /// Takes frames again after a flush.

@@ -11,17 +11,17 @@ use std::{
 
 use super::reorder::{Next, Reorder};
 
-/// Work that tells when it begins, and ends when it is told to.
+/// Work that signals when it begins, and ends at a signal.
 struct Job(u32, Sender<()>, Receiver<()>);
 
-/// The other side of it.
+/// The test's end of a [`Job`].
 struct Hand {
     begun: Receiver<()>,
     end: Sender<()>,
 }
 
 fn work(job: Job) -> u32 {
-    // Who drops the sender makes it fail.
+    // A test that drops its end makes the work panic.
     let _ = job.1.send(());
     job.2.recv().expect("told to panic");
     job.0
@@ -87,7 +87,7 @@ fn what_was_flushed_in_work_never_leaves_and_what_comes_after_does() {
 }
 
 #[test]
-fn who_waits_for_room_is_sent_away_by_flush_and_stop_and_by_an_answer_from_downstream() {
+fn a_wait_for_room_is_ended_by_flush_and_stop_and_by_a_flow_return_of_downstream() {
     type End = fn(&Reorder<Job, u32>);
     let ends: [(End, gst::FlowError); 3] = [
         (|f| f.flush_start(), gst::FlowError::Flushing),
@@ -124,7 +124,7 @@ fn more_workers_may_come_while_it_runs_and_none_before_it_does() {
 }
 
 #[test]
-fn a_frame_whose_worker_panics_is_told_in_its_turn_and_the_next_is_worked_on() {
+fn a_frame_whose_worker_panics_is_reported_in_its_turn_and_the_next_is_worked_on() {
     let queue = queue(1);
     drop(put(&queue, 0));
     put(&queue, 1).end.send(()).unwrap();

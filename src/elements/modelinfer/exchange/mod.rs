@@ -2,17 +2,17 @@
 //! Which model runs: how it is asked for, loaded beside the running one, exchanged between two frames, watched, and taken
 //! back. This file is the door, and a swap reads from top to bottom:
 //!
-//! 1. [`Exchange::request`]: a thread of the application, or the one that watches the alias, asks for a model.
+//! 1. [`Exchange::request`]: a thread of the application, or the one that watches the alias, requests a model.
 //! 2. [`Exchange::work`]: the *worker*, a thread that lives while there is something to load, loads it and puts it where
 //!    the streaming thread finds it.
 //! 3. [`Exchange::take`]: the *streaming thread* makes it the running one between two frames. It never waits for the
 //!    lock, because it only tries it.
-//! 4. [`Exchange::settle`]: the same thread, with no lock held, says that it runs and puts it on probation.
+//! 4. [`Exchange::settle`]: the streaming thread, with no lock held, sends the event and puts the model on probation.
 //! 5. [`Exchange::observe`]: the thread on which frames leave shows them to the guards. If one is broken, the model before
 //!    runs from the next frame on.
 //!
-//! [`slot`] holds the states and their rules. Whatever happens is told to the element by [`Host::handle`], in one place
-//! and with no lock held. Nothing here knows the element or GStreamer.
+//! [`slot`] holds the states and their rules. The element learns of every event by [`Host::handle`], in one place and with
+//! no lock held. Nothing here knows the element or GStreamer.
 
 mod alias;
 mod ask;
@@ -246,8 +246,8 @@ impl Exchange {
         }
     }
 
-    /// Waits until the streaming thread has taken the pending model or there is something else to do. Frees the models
-    /// that nobody needs.
+    /// Waits until the streaming thread has taken the pending model or there is something else to do. Frees the
+    /// retired models.
     fn free_retired(&self) {
         let retired = {
             let mut state = self.state.lock();
@@ -259,7 +259,7 @@ impl Exchange {
         free(retired);
     }
 
-    /// Tells whoever looks at the slot that it has changed.
+    /// Publishes a change of the slot to the streaming thread and the worker.
     fn has_moved(&self, state: &MutexGuard<'_, State>) {
         self.waiting.store(state.slot.is_pending(), Ordering::Release);
         self.moved.notify_all();
@@ -289,7 +289,7 @@ impl Exchange {
         Some(change)
     }
 
-    /// Tells that another model runs, and puts it on probation within `limits`. For the streaming thread, once it holds no
+    /// Sends the event that another model runs, and puts that model on probation within `limits`. For the streaming thread, once it holds no
     /// lock.
     pub(super) fn settle(&self, change: &Change, limits: Limits) {
         self.probation.end();
@@ -411,7 +411,7 @@ impl Exchange {
         // A file that is half written is seen again when it is whole.
         let Some(alias) = Alias::named_by(&model) else { return };
         let Some(version) = alias.version() else { return };
-        // A guard that has just gone back moves the alias too.
+        // After a guard was broken, the alias is moved back too.
         if self.refusals.why(&alias.product(), &version, || alias.takes(&version)).is_some() {
             return;
         }

@@ -28,8 +28,8 @@ struct Watched {
 }
 
 impl Watched {
-    /// Starts anew when parts of another product come. They are bad at another rate, of which the version's rate as a
-    /// shadow says nothing. From then on the rate is only reported.
+    /// Starts anew when parts of another product come. The version's rate as a shadow does not hold for them, so that from
+    /// then on the rate is only reported.
     fn see_product(&mut self, inference: &Inference) {
         let sku = inference.part.as_ref().map_or("", |p| p.sku.as_str());
         match &self.sku {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 struct Refusal {
     model: Arc<ModelId>,
     why: String,
-    /// Whether the refusal is in the store, which from then on says how long it holds.
+    /// Whether the refusal is in the store. It then holds until the store takes the version again.
     recorded: bool,
 }
 

@@ -10,7 +10,7 @@
 //! What always holds:
 //! - The latest request wins: a load that a later request, a rollback or a stop has overtaken never comes to run.
 //! - [`Slot::model`], the value of the property `model`, is what runs or what runs from the next frame on.
-//! - No method frees a model. What nobody needs any more is returned or retired, for the caller to free it without the
+//! - No method frees a model. A model that is no longer needed is returned or retired, for the caller to free it without the
 //!   lock and off the streaming thread.
 
 use std::{
@@ -132,13 +132,13 @@ pub(super) struct Slot<M> {
     running: Option<Arc<M>>,
     /// The model that ran before, kept warm.
     standby: Option<Arc<M>>,
-    /// Models that nobody needs.
+    /// Models that are no longer needed, until a caller frees them.
     retired: Vec<Arc<M>>,
     /// Whether the worker will look for a request again.
     busy: bool,
 }
 
-/// Models that are retired before somebody frees them, at most, without the streaming thread allocating.
+/// The number of models that can be retired without an allocation on the streaming thread.
 const RETIRED: usize = 4;
 
 impl<M> Default for Slot<M> {
@@ -307,7 +307,7 @@ impl<M: Loaded> Slot<M> {
         self.standby.take()
     }
 
-    /// Returns the models that nobody needs, to be freed without the lock.
+    /// Returns the retired models, to be freed without the lock.
     pub(super) fn retired(&mut self) -> Vec<Arc<M>> {
         // What is retired between two frames must not make the streaming thread allocate.
         mem::replace(&mut self.retired, Vec::with_capacity(RETIRED))
