@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Models and manifests that cannot work: each is refused with a text that names it and says what to do, and with
-//! `on-error=pass` every frame goes on, unjudged.
+//! Models and manifests that cannot work. Each is refused with a text that names it and says what to do, and with
+//! `on-error=pass` every frame goes on unjudged.
 //!
 //! `cargo test --test badmodels -- --nocapture` prints the table.
 
@@ -23,13 +23,13 @@ const FRAMES: usize = 3;
 
 struct Bad {
     name: &'static str,
-    /// What `model=` says.
+    /// The value of the property `model`.
     model: String,
-    /// What has to stand in the text: what is bad, and what to do.
+    /// What the text must contain: what is bad, and what to do.
     words: &'static [&'static str],
 }
 
-/// Files of one test, and the table of what is bad about them.
+/// The files of one test, and what is bad about them.
 struct Collection {
     scratch: tempfile::TempDir,
     bundles: Vec<tempfile::TempDir>,
@@ -55,7 +55,7 @@ impl Collection {
         self.add(name, graph(file), words);
     }
 
-    /// The detector with a spoilt manifest.
+    /// Adds the detector with a spoilt manifest.
     fn manifest(&mut self, name: &'static str, spoil: impl Fn(&mut Value), words: &'static [&'static str]) {
         self.bundle(name, "detector", spoil, words);
     }
@@ -165,7 +165,7 @@ fn collection() -> Collection {
     c
 }
 
-/// The same bytes each time: a generator of one line (Marsaglia's xorshift32).
+/// The next of a sequence of random numbers that is the same each time (Marsaglia's xorshift32).
 fn noise(n: usize) -> Vec<u8> {
     let mut x = 0x1234_5678_u32;
     std::iter::repeat_with(|| {
@@ -178,7 +178,7 @@ fn noise(n: usize) -> Vec<u8> {
     .collect()
 }
 
-/// What came of a stream: the error that ended it, the warnings, and the frames that came out.
+/// A stream that has ended: the error that ended it, the warnings, and the frames that came out.
 struct Stream {
     error: Option<String>,
     warnings: Vec<String>,
@@ -241,8 +241,8 @@ fn every_bad_model_says_what_to_do_and_judges_no_frame() {
         let passed = stream(&bad.model, "pass");
         assert_eq!(passed.error, None, "{}: on-error=pass is no error", bad.name);
         assert_eq!(passed.frames, [(Status::Error, Verdict::Unjudged); FRAMES], "{}", bad.name);
-        let told = passed.warnings.iter().any(|w| bad.words.iter().all(|word| w.contains(word)));
-        if !told {
+        let warned = passed.warnings.iter().any(|w| bad.words.iter().all(|word| w.contains(word)));
+        if !warned {
             wrong.push(format!("{}: no warning says so: {:?}", bad.name, passed.warnings));
         }
     }
@@ -264,9 +264,9 @@ fn flipped_bits_are_refused_or_run_and_never_crash() {
         let at = usize::from(u16::from_le_bytes([place[0], place[1]])) % bytes.len();
         bytes[at] ^= 1 << (place[2] % 8);
         std::fs::write(&path, bytes).unwrap();
-        let said = stream(&path.display().to_string(), "pass");
-        assert_eq!((said.error, said.frames.len()), (None, FRAMES), "bit {} of byte {at}", place[2] % 8);
-        if said.warnings.is_empty() { ran += 1 } else { refused += 1 }
+        let played = stream(&path.display().to_string(), "pass");
+        assert_eq!((played.error, played.frames.len()), (None, FRAMES), "bit {} of byte {at}", place[2] % 8);
+        if played.warnings.is_empty() { ran += 1 } else { refused += 1 }
     }
     println!("64 flipped bits: {refused} refused, {ran} ran");
     assert!(refused > 0, "some of them break the file");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The contract of the two arms, on whole lines of `abtee` and `abjoin`: whatever b does, the line is a's.
+//! The contract of the two arms, on whole pipelines of `abtee` and `abjoin`: whatever b does, a leads.
 
 mod common;
 
@@ -19,10 +19,10 @@ use common::{
 use gst::prelude::*;
 use gstandon::meta::AndonInferenceMeta;
 
-/// What abjoin may be asked to wait: not at all, 2 ms, for ever.
+/// The values of `wait` of abjoin: none, 2 ms, for ever.
 const WAITS: [&str; 3] = ["0", "2000000", "-1"];
 
-/// Fares well until a frame.
+/// Works until a frame.
 fn until(end: u64, fate: impl Fn() -> Fate + Send + Sync + 'static) -> Decide {
     Box::new(move |k| if k < end { Fate::Pass } else { fate() })
 }
@@ -71,7 +71,7 @@ fn in_split_a_challenger_that_errs_or_ends_costs_no_frame_whatever_is_waited_for
 }
 
 #[test]
-fn when_the_champion_ends_or_errs_the_line_is_told_at_once_and_nobody_waits_for_the_challenger() {
+fn when_the_champion_ends_or_errs_the_pipeline_ends_at_once_and_does_not_wait_for_the_challenger() {
     for wait in WAITS {
         let mut line = Line::new(&[("j.wait", wait)], [until(50, || Fate::End), passing()]);
         line.bring(50);
@@ -141,7 +141,7 @@ fn a_camera_with_three_buffers_is_never_starved_by_a_challenger_that_stands_stil
     pool.set_active(false).unwrap();
 }
 
-/// abjoin between pads of the test's: arms a and b, each answering latency queries with its own, and what comes out.
+/// abjoin between pads of the test: arms a and b, each with a latency of its own, and what comes out.
 struct Join {
     join: gst::Element,
     arms: [gst::Pad; 2],
@@ -215,7 +215,7 @@ fn nothing_that_the_challenger_says_of_its_stream_leaves_the_join() {
         gst::event::Eos::new(),
     ] {
         let kind = event.type_();
-        assert!(b.push_event(event), "{kind:?}: b is told that it was taken");
+        assert!(b.push_event(event), "{kind:?}: b learns that it was taken");
     }
     a.push(frame(1)).unwrap();
     let Got::Buffer(next) = t.out.next() else { panic!("something of b's came out") };
@@ -260,7 +260,7 @@ fn seeks_and_qos_from_the_line_reach_the_champion_alone() {
     assert_eq!((a, b), (vec![gst::EventType::Seek, gst::EventType::Qos], vec![]));
 }
 
-/// A grey frame of 32×32, of which `endless` makes a run that never ends when it is bright.
+/// Returns a grey frame of 32×32. If it is bright, a run of `endless` on it never ends.
 fn grey(level: u8) -> gst::Buffer {
     gst::Buffer::from_mut_slice(vec![level; 32 * 32])
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! An alias and a file of labels that are followed through a hundred starts and stops leave no thread and no open file. Alone in its process,
-//! whose threads and files are counted.
+//! A hundred starts and stops leave no thread and no open file of an alias and a label file that are watched. The test is
+//! alone in its process, because it counts the process's threads and files.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,7 +11,7 @@ use andon_model::{Store, store::Note};
 use common::judge::version;
 use gst::prelude::*;
 
-/// Threads and open files of this process.
+/// Returns the number of threads and of open files of this process.
 fn footprint() -> [usize; 2] {
     ["/proc/self/task", "/proc/self/fd"].map(|of| fs::read_dir(of).unwrap().count())
 }
@@ -40,7 +40,7 @@ fn a_hundred_starts_and_stops_leave_no_watcher_behind() {
     let until = std::time::Instant::now() + common::WATCHDOG;
     let before = footprint();
     (0..100).for_each(|_| turn());
-    // A watcher's own thread ends soon after it was told to.
+    // A watcher's own thread ends a little after its watcher.
     while footprint() > before {
         assert!(std::time::Instant::now() < until, "{before:?} and then {:?}", footprint());
         std::thread::yield_now();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element `modelinfer`: outcomes on frames, statuses, parts, swap and rollback, and manners in a pipeline.
+//! The element `modelinfer`: results on frames, statuses, parts, swap and rollback, and its manners in a pipeline.
 
 mod common;
 
@@ -39,7 +39,7 @@ fn a_bright_frame_is_ng_and_its_box_is_in_pixels_of_the_frame() {
 fn a_dark_frame_is_ok_and_without_a_box() {
     let i = Bench::new(&[("model", &graph("detector"))]).judge(20);
     assert_eq!((i.verdict, i.detections.len()), (Verdict::Ok, 0));
-    assert!(i.score > 0.0 && i.score < 0.25, "how close it was is told: {}", i.score);
+    assert!(i.score > 0.0 && i.score < 0.25, "the result says how close it was: {}", i.score);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn an_anomaly_model_gives_a_score_and_a_map() {
     assert_eq!(b.judge(50).verdict, Verdict::Ok);
 }
 
-/// The text of the error with which the element refuses to start.
+/// Returns the text of the error with which the element refuses to start.
 #[track_caller]
 fn refusal(properties: &[(&str, &dyn glib::value::ToValue)]) -> String {
     let m = gst::ElementFactory::make("modelinfer").build().unwrap();
@@ -188,7 +188,7 @@ fn every_bad_model_is_a_clear_error_and_never_a_crash() {
     }
 }
 
-/// The runtime is loaded once a process, so each way of lacking it needs a process of its own: this test again.
+/// A process loads the runtime once, so each way of lacking it needs a process of its own, which runs this test again.
 #[test]
 fn without_a_runtime_the_element_says_what_to_install() {
     const NAME: &str = "without_a_runtime_the_element_says_what_to_install";
@@ -216,7 +216,7 @@ fn without_a_runtime_the_element_says_what_to_install() {
 }
 
 #[test]
-fn a_provider_that_is_not_there_is_told_what_is() {
+fn a_provider_that_is_not_there_is_an_error_that_says_what_to_do() {
     runtime();
     let error = refusal(&[("model", &graph("detector")), ("execution-providers", &"tensorrt")]);
     assert!(error.contains("tensorrt: is not in this ONNX Runtime") && error.contains("add cpu"), "{error}");
@@ -346,8 +346,8 @@ fn nan_is_reported_once_and_the_next_good_frame_is_judged() {
     assert_eq!(b.judge(0).status, Status::NonFinite);
     assert_eq!(b.judge(0).verdict, Verdict::Unjudged);
     assert_eq!(b.judge(9).status, Status::Ok);
-    let told = common::jsons(&b.messages(), "andon/unjudged");
-    assert_eq!((told.len(), told[0]["status"].as_str()), (1, Some("non-finite")));
+    let unjudged = common::jsons(&b.messages(), "andon/unjudged");
+    assert_eq!((unjudged.len(), unjudged[0]["status"].as_str()), (1, Some("non-finite")));
     assert_eq!((b.stat("frames-non-finite"), b.stat("parts-unjudged"), b.stat("parts-ok")), (2, 2, 1));
 }
 
@@ -376,8 +376,8 @@ fn a_missing_field_is_a_status_and_the_field_may_come_later() {
     assert_eq!(i.fields["line_speed"], 1.2);
     assert_eq!(b.element().property::<gst::Structure>("fields").get::<f64>("line_speed").unwrap(), 1.2);
 
-    let told = Fields::from([("limits".into(), vec![0.1, 0.0, 0.0].into()), ("recipe".into(), 0.into())]);
-    assert!(b.h.push_event(AndonEvent::Fields(told).to_event()));
+    let limits = Fields::from([("limits".into(), vec![0.1, 0.0, 0.0].into()), ("recipe".into(), 0.into())]);
+    assert!(b.h.push_event(AndonEvent::Fields(limits).to_event()));
     let i = b.judge(0);
     assert!((i.score - 0.12).abs() < 1e-5 && i.verdict == Verdict::Ok, "by event: {}", i.score);
 
@@ -468,7 +468,7 @@ fn the_challengers_boxes_are_not_mirrored() {
 }
 
 #[test]
-fn outcomes_are_posted_when_asked_for() {
+fn results_are_posted_when_asked_for() {
     let mut b = Bench::new(&[("model", &graph("detector")), ("post-messages", &true)]);
     let i = b.judge(255);
     let message = b.messages().into_iter().find(|m| json_of(m, "andon/inference").is_some()).unwrap();
@@ -609,7 +609,7 @@ fn a_stop_while_a_model_loads_waits_for_it_and_leaves_nothing() {
     }
 }
 
-/// A frame whose end can be seen.
+/// The pixels of a frame whose end can be seen.
 struct Tracked(Vec<u8>, #[allow(dead_code, reason = "counts itself")] Arc<()>);
 
 impl AsRef<[u8]> for Tracked {
@@ -659,11 +659,11 @@ fn the_trained_bundles_run_on_a_board() {
             image.as_ref().unwrap().display(),
             model.display()
         ));
-        let said = common::jsons(&play(&pipeline), "andon/inference");
+        let results = common::jsons(&play(&pipeline), "andon/inference");
         assert_eq!(
-            (said.len(), said[0]["status"].as_str(), said[0]["model"]["version"].as_str()),
+            (results.len(), results[0]["status"].as_str(), results[0]["model"]["version"].as_str()),
             (1, Some("ok"), Some(version))
         );
-        assert_eq!(said[0]["verdict"], "ng", "every test image of the set has defects");
+        assert_eq!(results[0]["verdict"], "ng", "every test image of the set has defects");
     }
 }

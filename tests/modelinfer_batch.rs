@@ -19,7 +19,7 @@ use gstandon::meta::{AndonInferenceMeta, event::AndonEvent};
 const SOURCES: usize = 4;
 const FRAMES: usize = 40;
 
-/// What each source's element said of its frames, in the order in which they left, frames a run, and frames a second.
+/// Returns the results of each source's element in the order in which its frames leave, frames a run, and frames a second.
 fn judged(more: &str) -> (Vec<Vec<Arc<Inference>>>, f64, f64) {
     runtime();
     // A sink that waits for the others to preroll would have one source wait for another's batch that cannot come.
@@ -30,7 +30,7 @@ fn judged(more: &str) -> (Vec<Vec<Arc<Inference>>>, f64, f64) {
         )
     };
     let pipeline = launch(&(0..SOURCES).map(line).collect::<String>());
-    let said = Arc::new(Mutex::new(vec![Vec::new(); SOURCES]));
+    let results = Arc::new(Mutex::new(vec![Vec::new(); SOURCES]));
     let elements: Vec<_> = (0..SOURCES).map(|k| pipeline.by_name(&format!("m{k}")).unwrap()).collect();
     // All go on when each has had its first frame judged: from then on every batch knows of all, and how many meet does
     // not hang on when each was started.
@@ -42,28 +42,28 @@ fn judged(more: &str) -> (Vec<Vec<Arc<Inference>>>, f64, f64) {
             start.wait();
             gst::PadProbeReturn::Remove
         });
-        let said = said.clone();
+        let results = results.clone();
         element.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             let i = AndonInferenceMeta::get(info.buffer().unwrap(), Arm::A).unwrap();
-            said.lock().unwrap()[k].push(i);
+            results.lock().unwrap()[k].push(i);
             gst::PadProbeReturn::Ok
         });
     }
     let fill = Arc::new(Mutex::new(0.0));
-    let told = fill.clone();
+    let filled = fill.clone();
     let first = elements[0].clone();
     // The figures go with the session: they are read while it runs.
     first.clone().static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        *told.lock().unwrap() = first.property::<gst::Structure>("stats").get("batch-fill").unwrap();
+        *filled.lock().unwrap() = first.property::<gst::Structure>("stats").get("batch-fill").unwrap();
         gst::PadProbeReturn::Ok
     });
     let begun = Instant::now();
     play(&pipeline);
     let rate = (SOURCES * FRAMES) as f64 / begun.elapsed().as_secs_f64();
     drop(pipeline);
-    let said = std::mem::take(&mut *said.lock().unwrap());
+    let results = std::mem::take(&mut *results.lock().unwrap());
     let fill = *fill.lock().unwrap();
-    (said, fill, rate)
+    (results, fill, rate)
 }
 
 #[track_caller]
@@ -151,7 +151,7 @@ fn what_somebody_cropped_without_copying_is_not_looked_at() {
     assert_eq!((i.frame, i.detections[0].bbox), ([64, 64], [40.0, 8.0, 16.0, 16.0]), "in pixels of the whole buffer");
 }
 
-/// Which golden template a frame is compared with: a picture of one brightness by SKU and view.
+/// A frame is compared with a golden template of one brightness, by SKU and view.
 fn picture(folder: &std::path::Path, sku: &str, view: u32, level: u8) {
     std::fs::create_dir_all(folder.join(sku)).unwrap();
     let file = std::fs::File::create(folder.join(sku).join(format!("{view}.png"))).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model's life in `modelinfer`: it proves itself, takes over, is watched, and makes way.
+//! A model's life in `modelinfer`: it proves itself, takes over, is on probation, and makes way.
 
 mod common;
 
@@ -24,8 +24,8 @@ fn message_while(b: &mut Bench, level: u8, name: &str) -> serde_json::Value {
     let until = std::time::Instant::now() + common::WATCHDOG;
     while std::time::Instant::now() < until {
         b.judge(level);
-        if let Some(said) = b.messages().iter().find_map(|m| json_of(m, name)) {
-            return said;
+        if let Some(message) = b.messages().iter().find_map(|m| json_of(m, name)) {
+            return message;
         }
     }
     panic!("no {name} came");
@@ -39,7 +39,7 @@ fn note() -> Note {
     Note::new("test", "because")
 }
 
-/// A store with these versions of `line`; the first is the champion.
+/// Makes a store with these versions of `line`. The first is the champion.
 fn store(versions: &[&tempfile::TempDir]) -> (tempfile::TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("line");
@@ -56,7 +56,7 @@ fn open(dir: &tempfile::TempDir) -> Store {
 }
 
 #[test]
-fn each_step_of_a_swap_is_told_with_from_to_why_and_how_long() {
+fn each_step_of_a_swap_is_a_message_with_from_to_why_and_how_long() {
     let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
     let mut b = Bench::new(&[("model", &path(&one)), ("probation", &3u64)]);
     b.judge(10);
@@ -79,6 +79,24 @@ fn each_step_of_a_swap_is_told_with_from_to_why_and_how_long() {
     let stats = b.element().property::<gst::Structure>("stats");
     let get = |name| stats.get::<String>(name).unwrap();
     assert_eq!((get("active"), get("standby")), ("line@1".into(), "line@2".into()));
+}
+
+#[test]
+fn a_rollback_before_the_next_frame_withdraws_the_new_model_and_the_property_says_what_runs() {
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let mut b = Bench::new(&[("model", &path(&one))]);
+    b.judge(10);
+    swap(&b, &two);
+    let model = || b.element().property::<String>("model");
+    let until = std::time::Instant::now() + common::WATCHDOG;
+    while model() != path(&two) {
+        assert!(std::time::Instant::now() < until, "it is loaded without a frame");
+        std::thread::yield_now();
+    }
+    assert!(b.element().emit_by_name::<bool>("rollback", &[]));
+    assert_eq!(model(), path(&one));
+    assert_eq!(b.judge(255).model.version, "1");
+    assert!(!b.element().emit_by_name::<bool>("rollback", &[]), "version 2 never ran");
 }
 
 #[test]
@@ -112,7 +130,7 @@ fn a_version_that_fails_with_nothing_to_go_back_to_says_so_and_runs_on() {
 }
 
 #[test]
-fn golden_samples_let_in_who_gets_them_right_and_nobody_else() {
+fn golden_samples_let_in_a_model_that_gets_them_right_and_no_other() {
     let one = version("detector", "1", |_| {});
     let good = version("detector-left", "2", |_| {});
     prove_by(&good, 10, "ok", &[]);
@@ -201,7 +219,7 @@ fn another_products_model_is_no_promotion() {
     b.swapped();
     assert_eq!(b.stat("probation-left"), 0);
     (0..100).for_each(|_| drop(b.judge(0)));
-    assert_eq!(b.judge(0).model.name, "other", "nobody took it out");
+    assert_eq!(b.judge(0).model.name, "other", "no guard took it out");
 }
 
 #[test]
@@ -253,7 +271,7 @@ fn a_champion_that_fails_its_probation_has_its_alias_moved_back_and_is_refused_i
     assert_eq!(b.swapped()["to"]["version"], "2", "it was added again");
 }
 
-/// Inputs that each take a field.
+/// Adds inputs that each take a field.
 fn with_fields(m: &mut serde_json::Value, fields: &[(&str, Option<f64>)]) {
     for (i, (name, default)) in fields.iter().enumerate() {
         let mut input = serde_json::json!({"name": format!("f{i}"), "source": format!("field:{name}")});
@@ -280,14 +298,14 @@ fn today_five_pieces_of_data_tomorrow_eight_and_the_pipeline_is_not_touched() {
     ));
     let (judge, bus) = (pipeline.by_name("judge").unwrap(), pipeline.bus().unwrap());
     pipeline.set_state(gst::State::Playing).unwrap();
-    let (mut outcomes, until) = (Vec::new(), std::time::Instant::now() + common::WATCHDOG);
+    let (mut results, until) = (Vec::new(), std::time::Instant::now() + common::WATCHDOG);
     let new = |o: &&serde_json::Value| o["model"]["version"] == "2" && o["status"] == "ok";
-    while outcomes.iter().filter(new).count() < 3 {
+    while results.iter().filter(new).count() < 3 {
         assert!(std::time::Instant::now() < until, "the new version judges");
         let Some(message) = bus.timed_pop(gst::ClockTime::from_mseconds(100)) else { continue };
-        outcomes.extend(jsons(&[message], "andon/inference"));
-        match outcomes.last() {
-            Some(_) if outcomes.len() == 3 && open(&dir).aliases().unwrap()["champion"] == "1" => {
+        results.extend(jsons(&[message], "andon/inference"));
+        match results.last() {
+            Some(_) if results.len() == 3 && open(&dir).aliases().unwrap()["champion"] == "1" => {
                 drop(open(&dir).promote(Some("2"), &note()).unwrap());
             }
             Some(last) if last["status"] == "missing-field" => {
@@ -298,14 +316,14 @@ fn today_five_pieces_of_data_tomorrow_eight_and_the_pipeline_is_not_touched() {
     }
     pipeline.set_state(gst::State::Null).unwrap();
     let score = |o: &serde_json::Value| o["score"].as_f64().unwrap();
-    let first = &outcomes[0];
+    let first = &results[0];
     assert_eq!((&first["model"]["version"], &first["status"]), (&"1".into(), &"ok".into()));
     assert!((score(first) - 0.2).abs() < 1e-5, "the mean of 0, 0.1, 0.2, 0.3, 0.4: {first}");
-    let missing = outcomes.iter().find(|o| o["status"] == "missing-field").expect("'shift' comes later");
+    let missing = results.iter().find(|o| o["status"] == "missing-field").expect("'shift' comes later");
     assert_eq!((&missing["model"]["version"], &missing["verdict"]), (&"2".into(), &"unjudged".into()));
-    let last = outcomes.last().unwrap();
+    let last = results.last().unwrap();
     assert!((score(last) - 0.4).abs() < 1e-5, "the mean of those, 0.5, 0.8 by default, and 0.9: {last}");
-    let times: Vec<_> = outcomes.iter().map(|o| o["pts_ns"].as_u64().unwrap()).collect();
+    let times: Vec<_> = results.iter().map(|o| o["pts_ns"].as_u64().unwrap()).collect();
     assert!(times.windows(2).all(|w| w[1] == w[0] + 10_000_000), "no frame is lost: {times:?}");
 }
 
@@ -327,16 +345,16 @@ fn a_hundred_swaps_between_unlike_models_lose_no_frame_and_every_result_names_wh
         let until = std::time::Instant::now() + common::WATCHDOG;
         loop {
             assert!(std::time::Instant::now() < until, "swap {i} comes");
-            let said = b.judge(10);
-            assert_eq!(said.status, Status::Ok, "frame by frame");
-            let classes = said.model.version == "2";
-            assert_eq!(said.classes.is_empty(), !classes, "the one that is named made it");
+            let result = b.judge(10);
+            assert_eq!(result.status, Status::Ok, "frame by frame");
+            let classes = result.model.version == "2";
+            assert_eq!(result.classes.is_empty(), !classes, "the one that is named made it");
             let messages = b.messages();
             assert_eq!(jsons(&messages, "andon/model-failed"), Vec::<serde_json::Value>::new());
             let changed = !jsons(&messages, "andon/model-changed").is_empty();
-            assert_eq!(said.model != running, changed, "the digest changes exactly at the swap");
+            assert_eq!(result.model != running, changed, "the digest changes exactly at the swap");
             if changed {
-                running = said.model.clone();
+                running = result.model.clone();
                 break;
             }
         }
@@ -345,10 +363,10 @@ fn a_hundred_swaps_between_unlike_models_lose_no_frame_and_every_result_names_wh
 }
 
 #[test]
-fn an_outcome_names_its_model_whatever_is_swapped_meanwhile() {
+fn a_result_names_its_model_whatever_is_swapped_meanwhile() {
     let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
     let mut b = Bench::new(&[("model", &path(&one)), ("in-flight", &4u32), ("threads", &1u32), ("probation", &0u64)]);
-    let mut outcomes = Vec::new();
+    let mut results = Vec::new();
     for round in 0..20 {
         swap(&b, if round % 2 == 0 { &two } else { &one });
         for _ in 0..10 {
@@ -357,13 +375,13 @@ fn an_outcome_names_its_model_whatever_is_swapped_meanwhile() {
         }
         for _ in 0..10 {
             let frame = b.h.pull().unwrap();
-            outcomes.push(AndonInferenceMeta::get(&frame, Arm::A).unwrap());
+            results.push(AndonInferenceMeta::get(&frame, Arm::A).unwrap());
         }
     }
     let place = |o: &Arc<andon_core::result::Inference>| o.detections[0].bbox[0];
     assert!(
-        outcomes.iter().all(|o| (place(o) == 0.0) == (o.model.version == "2")),
+        results.iter().all(|o| (place(o) == 0.0) == (o.model.version == "2")),
         "no frame is judged by half a model"
     );
-    assert_eq!(outcomes.len(), 200);
+    assert_eq!(results.len(), 200);
 }

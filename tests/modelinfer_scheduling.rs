@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element `modelinfer` and time: several frames in work, rates, deadlines, and what the neighbours are told of it.
+//! The element `modelinfer` and time: several frames in work, rates, deadlines, and what the neighbours learn of it.
 
 mod common;
 
@@ -17,14 +17,14 @@ use gstandon::meta::{AndonInferenceMeta, message::json_of};
 const CAPS: &str = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
 const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
-/// What leaves an element.
+/// A frame, an event or a query that leaves an element.
 #[derive(Debug)]
 enum Out {
     Frame(Arc<Inference>),
     Event(gst::Event),
 }
 
-/// Everything that leaves `pad`, in its order.
+/// Returns everything that leaves `pad`, in order.
 fn leaving(pad: &gst::Pad) -> mpsc::Receiver<Out> {
     let (send, seen) = mpsc::channel();
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
@@ -41,7 +41,7 @@ fn leaving(pad: &gst::Pad) -> mpsc::Receiver<Out> {
     seen
 }
 
-/// The next frames and custom events, caps and EOS, in words.
+/// Returns the next frames, custom events, caps and EOS, in words.
 fn words(seen: &mpsc::Receiver<Out>, n: usize) -> Vec<String> {
     let mut words = Vec::new();
     while words.len() < n {
@@ -59,8 +59,9 @@ fn words(seen: &mpsc::Receiver<Out>, n: usize) -> Vec<String> {
     words
 }
 
-/// A model of the shop on boards of 320×320, with so many frames in work: every outcome, in the order of leaving.
-fn outcomes(in_flight: u32) -> Vec<Inference> {
+/// Runs a shipped model on boards of 320×320, with so many frames in work. Returns the results in the order in which the
+/// frames leave.
+fn results(in_flight: u32) -> Vec<Inference> {
     let pipeline = launch(&format!(
         "defecttestsrc num-buffers=16 defect-rate=0.6 seed=7 ! video/x-raw,format=RGB,width=320,height=320 \
          ! modelinfer name=m model={} in-flight={in_flight} threads=1 ! fakesink",
@@ -78,7 +79,7 @@ fn outcomes(in_flight: u32) -> Vec<Inference> {
 #[test]
 fn four_frames_in_work_are_judged_bit_for_bit_as_one_and_leave_in_order() {
     runtime();
-    let (one, four) = (outcomes(1), outcomes(4));
+    let (one, four) = (results(1), results(4));
     assert_eq!((one.len(), four.len()), (16, 16));
     assert!(one.iter().any(|i| !i.detections.is_empty()), "there is something to compare");
     for (a, b) in one.iter().zip(&four) {
@@ -331,20 +332,20 @@ fn a_model_that_fails_ends_the_stream_in_its_turn() {
 }
 
 #[test]
-fn the_latency_grows_by_as_many_frames_as_are_in_work_and_a_change_is_told() {
+fn the_latency_grows_by_as_many_frames_as_are_in_work_and_a_change_is_posted() {
     let mut b = Bench::new(&[("model", &graph("detector"))]);
     b.h.set_upstream_latency(gst::ClockTime::from_mseconds(7));
     let ms = |b: &Bench| b.h.query_latency().unwrap().mseconds();
-    let told = |b: &Bench| b.messages().iter().filter(|m| m.type_() == gst::MessageType::Latency).count();
+    let posted = |b: &Bench| b.messages().iter().filter(|m| m.type_() == gst::MessageType::Latency).count();
     b.judge(0);
-    told(&b);
+    posted(&b);
     assert_eq!(ms(&b), 7, "on the streaming thread nothing is added");
     b.element().set_property("in-flight", 4u32);
-    assert_eq!((ms(&b), told(&b)), (7 + 4 * 40, 1));
+    assert_eq!((ms(&b), posted(&b)), (7 + 4 * 40, 1));
     b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=10/1");
-    assert_eq!((ms(&b), told(&b)), (7 + 4 * 100, 1));
+    assert_eq!((ms(&b), posted(&b)), (7 + 4 * 100, 1));
     b.element().set_property("in-flight", 2u32);
-    assert_eq!((ms(&b), told(&b)), (7 + 2 * 100, 1));
+    assert_eq!((ms(&b), posted(&b)), (7 + 2 * 100, 1));
     b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=0/1");
     assert_eq!(ms(&b), 7, "without a rate none can be named");
     b.element().set_property("in-flight", 1u32);
@@ -390,12 +391,12 @@ fn caps_pass_through_as_far_as_the_template_goes() {
 #[test]
 fn at_most_so_many_frames_a_second_are_judged() {
     let mut b = Bench::new(&[("model", &graph("detector")), ("max-rate", &12.5f64)]);
-    let said: Vec<_> = (0..6).map(|_| b.judge(0)).map(|i| (i.status, i.reason.clone())).collect();
+    let results: Vec<_> = (0..6).map(|_| b.judge(0)).map(|i| (i.status, i.reason.clone())).collect();
     let expected = [0, 1, 0, 1, 0, 1].map(|skipped| match skipped {
         0 => (Status::Ok, String::new()),
         _ => (Status::Skipped, "max-rate".to_string()),
     });
-    assert_eq!(said, expected);
+    assert_eq!(results, expected);
     b.element().set_property("max-rate", 0.0);
     assert_eq!((b.judge(0).status, b.judge(0).status), (Status::Ok, Status::Ok), "changed between two frames");
     assert_eq!((b.stat("skipped-max-rate"), b.stat("frames-skipped"), b.stat("parts-unjudged")), (3, 3, 3));
@@ -412,7 +413,7 @@ fn a_frame_behind_the_clock_passes_unjudged_and_the_next_in_time_is_judged() {
     at(&mut b, 141);
     let late = b.judge(0);
     assert_eq!((late.status, late.reason.as_str(), late.pts_ns), (Status::Skipped, "late", Some(FRAME.nseconds())));
-    let message = b.messages().into_iter().find(|m| m.type_() == gst::MessageType::Qos).expect("it is told");
+    let message = b.messages().into_iter().find(|m| m.type_() == gst::MessageType::Qos).expect("it is posted");
     let gst::MessageView::Qos(q) = message.view() else { unreachable!("it was asked for") };
     let (_, running, _, timestamp, duration) = q.get();
     assert_eq!((running, timestamp, duration), (Some(FRAME), Some(FRAME), Some(FRAME)));
@@ -437,8 +438,8 @@ fn frames_that_the_sink_would_drop_are_not_judged_and_the_sink_is_heard_upstream
     let qos = gst::event::Qos::new(gst::QOSType::Underflow, 1.5, late, gst::ClockTime::ZERO);
     assert!(b.h.push_upstream_event(qos));
     // Up to 100 ms the sink is past: the frames of 40 and 80 ms are lost, that of 120 ms is not.
-    let said: Vec<_> = (0..3).map(|_| b.judge(0).status).collect();
-    assert_eq!(said, [Status::Skipped, Status::Skipped, Status::Ok]);
+    let results: Vec<_> = (0..3).map(|_| b.judge(0).status).collect();
+    assert_eq!(results, [Status::Skipped, Status::Skipped, Status::Ok]);
     let heard = std::iter::from_fn(|| b.h.try_pull_upstream_event()).any(|e| e.type_() == gst::EventType::Qos);
     assert!(heard, "upstream may drop frames, too");
     let qos = gst::event::Qos::new(gst::QOSType::Underflow, 1.5, 10 * late, gst::ClockTime::ZERO);
@@ -486,7 +487,7 @@ fn gaps_and_rates_leave_in_order_with_frames_in_work() {
     assert_eq!(reasons, [gap, skip, ok, skip, ok, gap, ok, skip, ok, skip, gap, skip]);
 }
 
-/// A sink that takes its time: everything in front of it fills up, and nothing is lost or out of order.
+/// Behind a slow sink everything in front of it fills up, and nothing is lost or out of order.
 #[test]
 fn a_slow_sink_holds_the_line_back_and_no_frame_gets_lost() {
     let mut b = Bench::new(&[("model", &graph("detector")), ("in-flight", &3u32)]);
@@ -529,7 +530,7 @@ fn elements_that_name_the_same_share_use_one_session_and_others_their_own() {
     a.element().set_property("model", graph("detector-left"));
     while a.swapped()["to"]["name"] != "detector-left" {}
     assert_eq!(b.element().property::<String>("model"), graph("detector"), "a swap is one element's own");
-    assert_eq!(users(&other), 2, "who swaps to what another runs shares it");
+    assert_eq!(users(&other), 2, "an element that swaps to what another runs shares it");
     assert_eq!(users(&b), 2, "and keeps the place it may go back to");
     drop(a);
     assert_eq!((users(&other), users(&b)), (1, 1));
@@ -584,7 +585,7 @@ fn with_on_error_pass_the_refused_candidate_lets_frames_go_unjudged() {
         |on_error: OnError| Bench::new(&[("model", &graph("detector")), ("share", &"passed"), ("on-error", &on_error)]);
     let (mut a, mut b) = (with(OnError::Error), with(OnError::Pass));
     assert!(b.h.push_event(AndonEvent::Arm(Arm::B).to_event()));
-    assert_eq!(a.judge(255).status, Status::Ok, "who stands on no arm is arm a");
+    assert_eq!(a.judge(255).status, Status::Ok, "an element on no arm is arm a");
     let frame = b.frame(255, 64 * 64);
     let frame = b.push(frame);
     let refused = AndonInferenceMeta::get(&frame, Arm::B).unwrap();

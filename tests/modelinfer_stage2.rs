@@ -22,7 +22,7 @@ fn classifier(more: &[(&str, &dyn glib::value::ToValue)]) -> Bench {
     Bench::with_caps(&properties.concat(), "video/x-raw,format=RGB,width=64,height=64,framerate=25/1")
 }
 
-/// A dark frame with a bright left half.
+/// Returns a dark frame with a bright left half.
 fn halves(b: &mut Bench) -> gst::Buffer {
     let mut frame = b.frame(0, W * W * 3);
     let mut map = frame.get_mut().unwrap().map_writable().unwrap();
@@ -33,7 +33,7 @@ fn halves(b: &mut Bench) -> gst::Buffer {
     frame
 }
 
-/// What a first stage would have said.
+/// Returns the result of a first stage.
 fn first_stage(frame: &mut gst::Buffer, boxes: &[BoxPx], change: impl FnOnce(&mut Inference)) {
     let mut i = Inference::new("first".into(), Arm::A, &Frame::new(None), [W as u32; 2]);
     i.verdict = if boxes.is_empty() { Verdict::Ok } else { Verdict::Ng };
@@ -42,7 +42,7 @@ fn first_stage(frame: &mut gst::Buffer, boxes: &[BoxPx], change: impl FnOnce(&mu
     AndonInferenceMeta::set(frame.make_mut(), Arc::new(i));
 }
 
-/// The second stage's outcome of a frame with those boxes.
+/// Returns the result of the second stage on a frame with those boxes.
 fn look(b: &mut Bench, boxes: &[BoxPx]) -> (gst::Buffer, Arc<Inference>) {
     let mut frame = halves(b);
     first_stage(&mut frame, boxes, |_| {});
@@ -59,9 +59,9 @@ fn each_box_gets_a_label_of_its_own_and_any_bad_one_makes_the_frame_bad() {
     let mut b = classifier(&[]);
     let (_, i) = look(&mut b, &[BRIGHT, DARK]);
     assert_eq!((i.status, i.verdict, i.stage, &*i.element), (Status::Ok, Verdict::Ng, 2, "judge"));
-    let mut said: Vec<_> = i.detections.iter().zip(&i.parents).map(|(d, p)| (*p, &*d.label, d.bbox)).collect();
-    said.sort_by_key(|s| s.0);
-    assert_eq!(said, [(0, "good", BRIGHT), (1, "bad", DARK)]);
+    let mut found: Vec<_> = i.detections.iter().zip(&i.parents).map(|(d, p)| (*p, &*d.label, d.bbox)).collect();
+    found.sort_by_key(|s| s.0);
+    assert_eq!(found, [(0, "good", BRIGHT), (1, "bad", DARK)]);
     let (_, i) = look(&mut b, &[BRIGHT]);
     assert_eq!((i.verdict, i.detections.len()), (Verdict::Ok, 1), "what the first stage suspected was good");
     assert_eq!((b.stat("regions"), b.stat("frames-ok")), (3, 2));
@@ -183,9 +183,9 @@ fn two_stages_stand_in_one_line_each_with_several_frames_in_work() {
     );
     pipeline.by_name("m").unwrap().set_property("model", path(&dir));
     pipeline.by_name("n").unwrap().set_property("model", graph("classifier"));
-    let said = common::jsons(&play(&pipeline), "andon/inference");
-    assert_eq!(said.len(), 20);
-    for i in said {
+    let found = common::jsons(&play(&pipeline), "andon/inference");
+    assert_eq!(found.len(), 20);
+    for i in found {
         assert_eq!(
             (i["stage"].as_u64(), i["status"].as_str(), i["verdict"].as_str()),
             (Some(2), Some("ok"), Some("ok"))

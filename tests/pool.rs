@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The engine's threads: their priority, their names, their end, and that denormals are flushed on each.
+//! The engine's threads: their priority, their names, their end, and that each flushes denormals.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,7 +11,7 @@ use andon_inference::{Cancel, Engine, Job, Options};
 use common::runtime;
 use parking_lot::{Mutex, MutexGuard};
 
-/// The tests of this file count the process's threads: one at a time.
+/// The tests of this file run one at a time, because they count the process's threads.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock();
@@ -19,7 +19,7 @@ fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// The nice value of every thread whose name begins with `name`.
+/// Returns the nice value of every thread whose name begins with `name`.
 fn nice_of(name: &str) -> Vec<i32> {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     // A thread may end while it is looked at.
@@ -38,14 +38,14 @@ fn load(model: &str, threads: usize) -> Engine {
     Engine::load(path.to_str().unwrap(), &Options { threads, ..Options::default() }).unwrap()
 }
 
-/// Makes the calling thread as humble as a thread can be made without privileges to come back.
+/// Gives the calling thread the lowest priority. Without privileges there is no way back.
 fn humble() {
     // SAFETY: changes a number in the kernel's account of this thread; 0 stands for the caller.
     assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 15) }, 0);
 }
 
-/// Waits until there are so many threads of the engine: each gives itself its name when it begins, and what was joined
-/// may stand in /proc for a moment more.
+/// Waits until there are so many threads of the engine. Each takes its name when it starts, and one that was joined may
+/// stay in /proc for a moment.
 #[track_caller]
 fn named(count: usize) {
     let until = Instant::now() + common::WATCHDOG;
@@ -95,7 +95,7 @@ fn one_thread_is_the_one_that_runs_it() {
     assert_eq!(nice_of("andon-ort-"), [0; 0]);
 }
 
-/// The score of the only box that a graph of benches/models finds on a white frame.
+/// Returns the score of the only box that a graph of benches/models finds on a white frame.
 fn score(engine: Engine) -> f32 {
     let engine = Arc::new(engine);
     let mut context = engine.context().unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The whole story, with the shipped models on a made-up line: a challenger is tried beside the champion, new defects
-//! begin, the truth is told, and the better model takes the line over and proves itself; a worse one is taken out.
+//! The whole story, with the shipped models on a simulated line. A challenger is tried beside the champion, new defects
+//! begin, labels come, and the better model takes over and proves itself. A worse one is aborted.
 
 mod common;
 
@@ -12,14 +12,14 @@ use gst::prelude::*;
 use gstandon::meta::message::json_of;
 use serde_json::Value;
 
-/// Kinds that version 1 was taught.
+/// The kinds of defects that version 1 has learnt.
 const OLD: &str = "open,short,mousebite,spur";
-/// Those and the two that only version 2 knows.
+/// Those, and the two that only version 2 has learnt.
 const ALL: &str = "open,short,mousebite,spur,copper,pin-hole";
-/// The frame from which all kinds come up.
+/// The frame from which all kinds occur.
 const BEGIN: u64 = 100;
 
-/// A store with the shipped models.
+/// Makes a store with the shipped models.
 fn store(champion: &str, challenger: &str) -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let note = Note::new("story", "set up");
@@ -33,7 +33,7 @@ fn store(champion: &str, challenger: &str) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-/// Plays the line; every message of Andon's by name, in order, and the pipeline before it goes.
+/// Plays the pipeline. Returns its `andon/…` messages by name, in order, and the pipeline.
 fn play(store: &Path, frames: u32) -> (Vec<(String, Value)>, gst::Pipeline) {
     common::runtime();
     let pcb = store.join("pcb");
@@ -60,30 +60,34 @@ fn play(store: &Path, frames: u32) -> (Vec<(String, Value)>, gst::Pipeline) {
     });
     let messages = common::play(&line);
     line.set_state(gst::State::Null).unwrap();
-    let told = messages.iter().filter_map(|m| {
+    let messages = messages.iter().filter_map(|m| {
         let name = m.structure()?.name().to_string();
         json_of(m, &name).map(|json| (name, json))
     });
-    (told.collect(), line)
+    (messages.collect(), line)
 }
 
-fn first<'a>(told: &'a [(String, Value)], name: &str, which: impl Fn(&Value) -> bool) -> Option<(usize, &'a Value)> {
-    told.iter().enumerate().find(|(_, (n, json))| n == name && which(json)).map(|(i, (_, json))| (i, json))
+fn first<'a>(
+    messages: &'a [(String, Value)],
+    name: &str,
+    which: impl Fn(&Value) -> bool,
+) -> Option<(usize, &'a Value)> {
+    messages.iter().enumerate().find(|(_, (n, json))| n == name && which(json)).map(|(i, (_, json))| (i, json))
 }
 
 #[test]
 fn a_better_challenger_takes_over_once_new_defects_begin_and_proves_itself() {
     let (folder, store) = store("1", "2");
-    let (told, line) = play(folder.path(), 600);
-    let (judged, judgement) = first(&told, "andon/ab-judgement", |j| j["decision"] == "promote").expect("promoted");
+    let (messages, line) = play(folder.path(), 600);
+    let (judged, judgement) = first(&messages, "andon/ab-judgement", |j| j["decision"] == "promote").expect("promoted");
     println!("{}: {}", judgement["acted"], judgement["reasons"]);
     assert!(judgement["acted"].as_str().unwrap().ends_with("1 → 2"), "{judgement}");
-    let (changed, change) = first(&told, "andon/model-changed", |c| c["cause"] == "alias").expect("taken over");
+    let (changed, change) = first(&messages, "andon/model-changed", |c| c["cause"] == "alias").expect("taken over");
     assert_eq!((&change["from"]["version"], &change["to"]["version"]), (&"1".into(), &"2".into()));
-    let (proved, _) =
-        first(&told, "andon/model-proved", |p| p["to"].as_str().is_some_and(|to| to.contains("2"))).expect("proved");
+    let (proved, _) = first(&messages, "andon/model-proved", |p| p["to"].as_str().is_some_and(|to| to.contains("2")))
+        .expect("proved");
     assert!(judged < changed && changed < proved);
-    assert!(first(&told, "andon/model-rolled-back", |_| true).is_none());
+    assert!(first(&messages, "andon/model-rolled-back", |_| true).is_none());
     assert_eq!(store.aliases().unwrap()["champion"], "2");
     drop(line);
 }
@@ -91,8 +95,8 @@ fn a_better_challenger_takes_over_once_new_defects_begin_and_proves_itself() {
 #[test]
 fn a_worse_challenger_is_taken_out_and_the_champion_stays() {
     let (folder, store) = store("2", "1");
-    let (told, line) = play(folder.path(), 300);
-    let (_, judgement) = first(&told, "andon/ab-judgement", |j| j["decision"] == "abort").expect("aborted");
+    let (messages, line) = play(folder.path(), 300);
+    let (_, judgement) = first(&messages, "andon/ab-judgement", |j| j["decision"] == "abort").expect("aborted");
     println!("{}: {}", judgement["acted"], judgement["reasons"]);
     assert_eq!(judgement["acted"], "the candidate was taken out");
     let tee = line.by_name("tee").unwrap();

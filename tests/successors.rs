@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Ten successors that should not take over, and one that should: what becomes of each, and that no frame goes without
-//! the champion's verdict for it. The table is printed by `cargo test --test successors -- --nocapture`.
+//! Ten successors that must not take over, and one that must. Whatever becomes of each, no frame goes without a verdict
+//! of the champion. `cargo test --test successors -- --nocapture` prints the table.
 
 mod common;
 
@@ -20,7 +20,7 @@ use gstandon::{
 use minisign::KeyPair;
 use tempfile::TempDir;
 
-/// Puts other bytes in the graph's place; the manifest says the same of it as before, or goes with it.
+/// Puts other bytes in the graph's place. The manifest keeps the digest of before, or gets the new one.
 fn replace(bundle: &TempDir, bytes: &[u8], and_the_digest: bool) {
     fs::write(bundle.path().join("model.onnx"), bytes).unwrap();
     if and_the_digest {
@@ -54,16 +54,16 @@ fn as_a_shadow(bundle: &TempDir, parts: usize) {
 struct Successor {
     name: &'static str,
     bundle: TempDir,
-    /// Of the frames that it is shown.
+    /// The brightness of its frames.
     level: u8,
-    /// The message that tells its end, and what is in it.
+    /// The message at its end, and what its text contains.
     end: (&'static str, &'static str),
     /// Whether it runs in the end.
     stays: bool,
 }
 
 #[test]
-fn who_must_not_take_over_does_not_and_the_line_goes_on() {
+fn a_successor_that_must_not_take_over_does_not_and_the_line_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, trusted) = keys(folder.path());
     let champion = version("detector", "1", |_| {});
@@ -140,24 +140,24 @@ fn who_must_not_take_over_does_not_and_the_line_goes_on() {
         b.judge(s.level);
         assert!(b.element().emit_by_name::<bool>("swap", &[&path(&s.bundle)]));
         let until = Instant::now() + common::WATCHDOG;
-        let (mut frames, mut said) = (1, Vec::new());
-        let told = loop {
-            assert!(Instant::now() < until, "{}: {} comes: {said:?}", s.name, s.end.0);
-            let outcome = b.judge(s.level);
+        let (mut frames, mut names) = (1, Vec::new());
+        let message = loop {
+            assert!(Instant::now() < until, "{}: {} comes: {names:?}", s.name, s.end.0);
+            let result = b.judge(s.level);
             frames += 1;
-            let champions = outcome.model.version == "1";
+            let champions = result.model.version == "1";
             assert!(
-                !champions || outcome.status == Status::Ok,
+                !champions || result.status == Status::Ok,
                 "{}: the champion judges every frame of its own",
                 s.name
             );
             let messages = b.messages();
-            said.extend(messages.iter().filter_map(|m| Some(m.structure()?.name().to_string())));
-            if let Some(told) = messages.iter().find_map(|m| json_of(m, s.end.0)) {
-                break told;
+            names.extend(messages.iter().filter_map(|m| Some(m.structure()?.name().to_string())));
+            if let Some(message) = messages.iter().find_map(|m| json_of(m, s.end.0)) {
+                break message;
             }
         };
-        let words = told["error"].as_str().or(told["why"].as_str()).unwrap();
+        let words = message["error"].as_str().or(message["why"].as_str()).unwrap();
         assert!(words.contains(s.end.1), "{}: {words}", s.name);
         let last = b.judge(s.level);
         frames += 1;

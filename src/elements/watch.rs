@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A file that is watched for changes, by a thread of the watcher's own.
+//! Watches a file for changes, on a thread of its own.
 
 use std::path::{Path, PathBuf};
 
 use notify::{RecursiveMode, Watcher};
 
-/// Watches until it is dropped.
+/// A file that is watched, until this is dropped.
 pub(super) struct Watched {
     _watcher: notify::RecommendedWatcher,
 }
 
-/// Calls `changed` whenever the file of that name may have been made, changed, renamed or removed. Its folder must be
-/// there, the file need not. That it was read is no change: whoever reads it in answer would never come to rest.
+/// Calls `changed` whenever the file of that name may have been made, changed, renamed or removed. Its folder must exist,
+/// the file need not. A read is no change: a callback that reads the file would never come to rest.
 pub(super) fn watch(folder: &Path, name: &str, changed: impl Fn() + Send + 'static) -> notify::Result<Watched> {
     let name = PathBuf::from(name);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -31,28 +31,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_told_of_when_it_changes_and_not_when_it_is_read() {
+    fn a_change_of_a_file_is_seen_and_a_read_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("aliases.json");
-        let (tell, told) = mpsc::channel();
+        let (sender, seen) = mpsc::channel();
         let read = path.clone();
         let _watched = watch(folder.path(), "aliases.json", move || {
-            // Read in answer, as the followers do.
+            // Reads the file, as the elements do.
             let _ = fs::read(&read);
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         })
         .unwrap();
         let mut calls = 0;
         for change in 0..3 {
             fs::write(folder.path().join("new"), change.to_string()).unwrap();
             fs::rename(folder.path().join("new"), &path).unwrap();
-            told.recv_timeout(Duration::from_secs(60)).expect("a change is told of");
-            calls += 1 + told.try_iter().count();
+            seen.recv_timeout(Duration::from_secs(60)).expect("a change is seen");
+            calls += 1 + seen.try_iter().count();
             (0..100).for_each(|_| drop(fs::read(&path)));
         }
         fs::remove_file(&path).unwrap();
-        told.recv_timeout(Duration::from_secs(60)).expect("a removal is told of");
-        calls += told.try_iter().count();
+        seen.recv_timeout(Duration::from_secs(60)).expect("a removal is seen");
+        calls += seen.try_iter().count();
         assert!(calls <= 12, "{calls} calls for four changes and 300 reads");
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn post_judgement(
     let judgement = &ruling.judgement;
     let mut s = gst::Structure::builder("andon/ab-judgement")
         .field("decision", judgement.decision.as_str())
-        .field("design", judgement.design)
+        .field("design", judgement.design.as_str())
         .field("reasons", judgement.reasons.join("; "))
         .build();
     if let Some(needed) = judgement.labels.needed {

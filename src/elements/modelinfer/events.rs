@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Events, and pads that begin and end: what keeps its place among the frames, and what goes by them.
+//! Events, and the source pad's activation. Serialized events keep their place among the frames; others pass them by.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -7,16 +7,16 @@ use andon_inference::Cancel;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
-use super::imp::{CAT, ModelInfer};
+use super::{CAT, imp::ModelInfer};
 
 impl ModelInfer {
-    /// Leaves an event for the streaming thread, between two frames.
+    /// Leaves an event to the streaming thread, which takes it in between two frames.
     pub(super) fn inject(&self, event: gst::Event) {
         self.injected.lock().push(event);
         self.injecting.store(true, Ordering::Release);
     }
 
-    /// Counts and tells an event that says nothing sensible.
+    /// Counts an event that cannot be read, and warns.
     pub(super) fn refuse(&self, problem: &str) {
         self.stats.lock().events_refused += 1;
         gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
@@ -33,7 +33,7 @@ impl ModelInfer {
         }
         self.allow_task(active);
         if !active {
-            self.flight.stop();
+            self.reorder.stop();
             pad.stop_task()?;
         }
         Ok(())
@@ -41,14 +41,14 @@ impl ModelInfer {
 
     /// Sends a serialized event down, behind the frames that came before it.
     pub(super) fn forward(&self, event: gst::Event) -> bool {
-        self.flight.push_event(event).unwrap_or_else(|event| self.push_event(event))
+        self.reorder.push_event(event).unwrap_or_else(|event| self.push_event(event))
     }
 
     /// Pushes a serialized event whose turn has come.
     pub(super) fn push_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::Eos {
-            self.parts.flush(&self.obj());
-            self.rest();
+            self.parts.flush(&*self.obj());
+            self.pause_batches();
         }
         self.src.push_event(event)
     }
@@ -59,7 +59,7 @@ impl ModelInfer {
             gst::EventView::FlushStop(_) => return self.flush_stop(event),
             _ if !event.is_serialized() => return self.src.push_event(event),
             gst::EventView::StreamStart(_) => {
-                self.flight.forgive(|_| true);
+                self.reorder.forget_flow(|_| true);
                 self.qos.lock().flush();
             }
             gst::EventView::Caps(e) => {
@@ -68,17 +68,17 @@ impl ModelInfer {
                     return false;
                 };
                 self.set_frame_duration(&info);
-                if let Some(intake) = self.intake.lock().as_mut() {
-                    intake.info = Some(Arc::new(info));
+                if let Some(state) = self.sink_state.lock().as_mut() {
+                    state.info = Some(Arc::new(info));
                 }
             }
             gst::EventView::Segment(s) => {
-                self.flight.forgive(|flow| flow == gst::FlowError::Eos);
+                self.reorder.forget_flow(|flow| flow == gst::FlowError::Eos);
                 self.qos.lock().flush();
-                if let (Some(intake), Some(segment)) =
-                    (self.intake.lock().as_mut(), s.segment().downcast_ref::<gst::ClockTime>())
+                if let (Some(state), Some(segment)) =
+                    (self.sink_state.lock().as_mut(), s.segment().downcast_ref::<gst::ClockTime>())
                 {
-                    intake.segment = segment.clone();
+                    state.segment = segment.clone();
                 }
             }
             gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => self.observe(&event),
@@ -88,40 +88,47 @@ impl ModelInfer {
     }
 
     fn observe(&self, event: &gst::Event) {
-        let said = self.intake.lock().as_mut().and_then(|intake| {
-            let said = intake.context.observe(event);
-            if let Some(arm) = intake.context.arm {
-                intake.claim(arm);
+        let parsed = self.sink_state.lock().as_mut().and_then(|state| {
+            let parsed = state.context.observe(event);
+            if let Some(arm) = state.context.arm {
+                state.claim(arm);
             }
-            said
+            parsed
         });
-        if let Some(Err(problem)) = said {
+        if let Some(Err(problem)) = parsed {
             self.refuse(&problem.to_string());
+        }
+    }
+
+    /// Says that no frames come for a while, so that no batch waits for them.
+    fn pause_batches(&self) {
+        if let Some(running) = self.exchange.running() {
+            running.pause();
         }
     }
 
     fn flush_start(&self, event: gst::Event) -> bool {
         self.terminate();
-        self.flight.flush_start();
-        self.rest();
+        self.reorder.flush_start();
+        self.pause_batches();
         self.allow_task(false);
         let done = self.src.push_event(event);
-        // Downstream is flushing, so what the task is pushing comes back.
+        // Downstream is flushing, so that the task's push returns.
         let _ = self.src.pause_task();
         done
     }
 
     fn flush_stop(&self, event: gst::Event) -> bool {
         let done = self.src.push_event(event);
-        // A new one: runs that were ended stay so, even where their thread has not noticed yet.
+        // A new one, because the runs that were ended stay ended, even if their threads have not noticed yet.
         *self.cancel.lock() = Cancel::new().ok().map(Arc::new);
-        self.parts.flush(&self.obj());
+        self.parts.flush(&*self.obj());
         self.qos.lock().flush();
-        if let Some(intake) = self.intake.lock().as_mut() {
-            intake.pace.flush();
-            intake.segment = gst::FormattedSegment::new();
+        if let Some(state) = self.sink_state.lock().as_mut() {
+            state.schedule.flush();
+            state.segment = gst::FormattedSegment::new();
         }
-        self.flight.flush_stop();
+        self.reorder.flush_stop();
         self.allow_task(true);
         done
     }
@@ -130,7 +137,7 @@ impl ModelInfer {
         match event.view() {
             gst::EventView::Qos(e) => self.qos.lock().observe(e),
             // Something new is linked: frames may go on again.
-            gst::EventView::Reconfigure(_) => self.flight.forgive(|flow| flow == gst::FlowError::NotLinked),
+            gst::EventView::Reconfigure(_) => self.reorder.forget_flow(|flow| flow == gst::FlowError::NotLinked),
             _ => {}
         }
         self.sink.push_event(event)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The GObject side of `modelinfer`: properties, pads, events, and the way of a frame.
+//! The GObject side of `modelinfer`: properties, signals, pads and states. The files beside it do the work.
 
 use std::sync::{
     Arc, LazyLock, Mutex as StdMutex,
@@ -13,14 +13,14 @@ use gst::{prelude::*, subclass::prelude::*};
 use parking_lot::Mutex;
 
 use super::{
-    exchange::{alias::Followed, probation::Probation, running::Running, slot::Exchange},
-    frames::{Intake, Outlet},
+    CAT,
+    exchange::Exchange,
     judge::{Done, Work},
     parts::Parts,
     qos::Qos,
-    reorder::Flight,
-    report,
+    reorder::Reorder,
     settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
+    state::{SinkState, SrcState},
     stats::{Now, Stats},
 };
 use crate::{
@@ -28,45 +28,43 @@ use crate::{
     meta::{self, event::AndonEvent},
 };
 
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
-});
-
 /// The element.
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::ModelInfer)]
 pub struct ModelInfer {
     #[property(name = "model", type = String, get = Self::model, set = Self::set_model, nick = "Model", mutable_playing,
-        blurb = "Bundle folder, .onnx file, or STORE/NAME@VERSION (or @champion); while playing, a change is loaded \
-                 beside the running model and taken over between two frames")]
+        blurb = "Bundle folder, .onnx file, or STORE/NAME@VERSION (or @champion); while playing, a change loads the new \
+                 model beside the running one and takes over between two frames")]
     #[property(name = "on-error", type = OnError, get, set, member = on_error, builder(OnError::Error)
-        .nick("On error").blurb("What a model that cannot be loaded or run does to the stream").mutable_playing())]
+        .nick("On error").blurb("What happens to the stream if the model cannot be loaded or run").mutable_playing())]
     #[property(name = "post-messages", type = bool, get, set, member = post_messages, nick = "Post messages",
-        mutable_playing, blurb = "Post every outcome as element message andon/inference")]
+        mutable_playing, blurb = "Post every result as element message andon/inference")]
     #[property(name = "score-threshold", type = f64, get, set, member = score_threshold, minimum = -1.0, maximum = 1.0,
         default = -1.0, nick = "Score threshold", mutable_playing,
-        blurb = "A score from here on is a defect, 0..1; below 0 as the manifest says")]
+        blurb = "Score from which a detection is a defect, 0..1; below 0 as the manifest says")]
     #[property(name = "iou-threshold", type = f64, get, set, member = iou_threshold, minimum = -1.0, maximum = 1.0,
         default = -1.0, nick = "IoU threshold", mutable_playing,
-        blurb = "Boxes of one label that overlap more are one, 0..1; below 0 as the manifest says")]
+        blurb = "Overlap from which two boxes of one label are one, 0..1; below 0 as the manifest says")]
     #[property(name = "threads", type = u32, get, set, member = threads, maximum = 1024, nick = "Threads",
-        mutable_playing, blurb = "Threads within an operator, 0 for one a physical core; a change loads the model anew")]
+        mutable_playing,
+        blurb = "Threads within an operator, 0 for one for each physical core; a change loads the model anew")]
     #[property(name = "execution-providers", type = String, get, set, member = execution_providers, default = Some("cpu"),
         nick = "Execution providers", mutable_playing,
-        blurb = "By preference, separated by commas; a change loads the model anew")]
+        blurb = "Execution providers, the preferred first, separated by commas; a change loads the model anew")]
     #[property(name = "strict", type = bool, get, set, member = strict, nick = "Strict", mutable_playing,
-        blurb = "Refuse a model that the first of the execution providers cannot run, instead of taking the next")]
+        blurb = "Refuse a model that the first execution provider cannot run, instead of trying the next")]
     #[property(name = "max-rate", type = f64, get, set, member = max_rate, minimum = 0.0, nick = "Max rate",
         mutable_playing, blurb = "Judge at most so many frames a second by their timestamps; 0 for all")]
     #[property(name = "deadline", type = u64, get, set, member = deadline, nick = "Deadline", mutable_playing,
-        blurb = "A frame that is later than this against the clock, or too late for the sink, passes unjudged, ns; 0 for never")]
+        blurb = "A frame that is later than this by the clock, or too late for the sink, passes unjudged, ns; 0 for never")]
     #[property(name = "in-flight", type = u32, get, set = Self::set_in_flight, member = in_flight, minimum = 1,
         maximum = MOST_IN_FLIGHT, default = 1, nick = "In flight", mutable_playing,
-        blurb = "Frames in work at a time; 1 on the streaming thread, more each on a thread of its own, order kept")]
+        blurb = "Frames in work at a time; 1 on the streaming thread, more on a thread each, in order")]
     #[property(name = "share", type = String, get, set, member = share, nick = "Share", mutable_playing,
-        blurb = "Elements of this process with the same share, model and options use one session; empty for an own one")]
+        blurb = "Elements of this process with the same share, model and options use one session; empty for a session of \
+                 its own")]
     #[property(name = "batch-size", type = u32, get, set, member = batch_size, minimum = 1, maximum = 64, default = 1,
-        nick = "Batch size", mutable_playing, blurb = "Frames of a share that are judged in one run, at most")]
+        nick = "Batch size", mutable_playing, blurb = "The most frames of a share that one run takes")]
     #[property(name = "batch-timeout", type = u64, get, set, member = batch_timeout, default = DEFAULT_BATCH_TIMEOUT,
         nick = "Batch timeout", mutable_playing, blurb = "How long a frame waits for others of its batch, ns")]
     #[property(name = "image-root", type = String, get, set = Self::set_image_root, member = image_root,
@@ -75,7 +73,7 @@ pub struct ModelInfer {
         mutable_playing, blurb = "A frame waits for a template that is still being read, for offline work; otherwise it \
                                   passes with status missing-field")]
     #[property(name = "on", type = On, get, set, member = on, builder(On::Frame)
-        .nick("On").blurb("What of a frame the model looks at").mutable_playing())]
+        .nick("On").blurb("What the model looks at: the frame, or each upstream detection").mutable_playing())]
     #[property(name = "max-detections", type = u32, get, set, member = max_detections, nick = "Max detections",
         mutable_playing, blurb = "Detections kept of a frame, and boxes looked at, the best first; 0 as the manifest says")]
     #[property(name = "interval", type = u32, get, set, member = interval, minimum = 1, default = 1, nick = "Interval",
@@ -87,48 +85,42 @@ pub struct ModelInfer {
                  what the store's policy demands. Counts for the next model loaded")]
     #[property(name = "probation", type = u64, get, set, member = probation, default = DEFAULT_PROBATION,
         nick = "Probation", mutable_playing, blurb = "Parts after a swap to another version for which guards watch it, \
-                 and go back to the one before where it fails them; 0 for none")]
+                 and go back to the one before if it breaks them; 0 for none")]
     #[property(name = "labels", type = String, get, set, member = labels, nick = "Labels", mutable_playing,
         blurb = "Class names, separated by commas, of an .onnx file that does not hold them; counts for the next model loaded")]
     settings: StdMutex<Settings>,
-    /// Set with the settings, so that a frame looks at them only when something has changed.
+    /// Set with the settings, so that a frame looks at them only if something has changed.
     #[property(name = "provider", type = String, get = Self::provider, nick = "Provider",
-        blurb = "The execution provider that runs the model; empty while there is none")]
+        blurb = "Execution provider that runs the model; empty if no model runs")]
     pub(super) changed: AtomicBool,
     pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
-    /// Where frames come in; none while stopped.
-    pub(super) intake: Mutex<Option<Intake>>,
-    /// Where they leave.
-    pub(super) outlet: Mutex<Outlet>,
-    /// Those in between, with `in-flight` above 1.
-    pub(super) flight: Arc<Flight<Work, Done>>,
-    /// As the property, for every frame to see.
+    /// The end where frames come in; None while stopped.
+    pub(super) sink_state: Mutex<Option<SinkState>>,
+    /// The end where frames leave.
+    pub(super) src_state: Mutex<SrcState>,
+    /// The frames between the ends, with `in-flight` above 1.
+    pub(super) reorder: Arc<Reorder<Work, Done>>,
+    /// The property, for every frame to see without a lock.
     pub(super) in_flight: AtomicUsize,
     /// Whether the source pad's task may run: the pad is active and not flushing.
     pub(super) task_allowed: Mutex<bool>,
-    /// By the caps, ns; 0 where they name no rate.
+    /// The duration of a frame by the caps, ns; 0 if they name no rate.
     pub(super) frame_ns: AtomicU64,
     /// What downstream says of lateness.
     pub(super) qos: Mutex<Qos>,
-    /// Ends the runs under way; none where there is no runtime.
+    /// Ends the runs under way; None if there is no runtime.
     pub(super) cancel: Mutex<Option<Arc<Cancel>>>,
-    /// Where golden templates come from.
+    /// The source of golden templates.
     pub(super) templates: Mutex<Option<Arc<Templates>>>,
-    /// What runs, for other threads than the streaming one.
-    pub(super) current: Mutex<Option<Arc<Running>>>,
-    /// Where the next model comes from.
+    /// The models: which runs, which is about to, which ran before.
     pub(super) exchange: Arc<Exchange>,
     /// Parts and their tally.
     pub(super) parts: Parts,
-    /// The alias that is followed.
-    pub(super) followed: Mutex<Option<Followed>>,
-    /// Watches what was taken in last.
-    pub(super) probation: Probation,
     /// Counters.
     pub(super) stats: Mutex<Stats>,
-    /// Fields as the property was set.
-    fields: Mutex<Fields>,
+    /// The property.
+    pub(super) fields: Mutex<Fields>,
     /// Events that applications sent to the element, for the streaming thread.
     pub(super) injected: Mutex<Vec<gst::Event>>,
     /// Whether there are any.
@@ -169,20 +161,17 @@ impl ObjectSubclass for ModelInfer {
             changed: AtomicBool::default(),
             sink,
             src,
-            intake: Mutex::default(),
-            outlet: Mutex::new(Outlet::new("")),
-            flight: Arc::default(),
+            sink_state: Mutex::default(),
+            src_state: Mutex::new(SrcState::new("")),
+            reorder: Arc::default(),
             in_flight: AtomicUsize::new(1),
             task_allowed: Mutex::default(),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
             templates: Mutex::default(),
-            current: Mutex::default(),
             exchange: Arc::default(),
             parts: Parts::default(),
-            followed: Mutex::default(),
-            probation: Probation::default(),
             stats: Mutex::default(),
             fields: Mutex::default(),
             injected: Mutex::default(),
@@ -195,7 +184,9 @@ impl ObjectImpl for ModelInfer {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let mut all = ModelInfer::derived_properties().to_vec();
-            all.push(shell::fields("Values of named fields that models ask for beside the image; others keep theirs"));
+            all.push(shell::fields(
+                "Values of named fields that models need beside the image; fields that are not named keep their values",
+            ));
             all.push(shell::stats("Counts of frames and parts, latency, and the model that runs"));
             all
         });
@@ -214,10 +205,10 @@ impl ObjectImpl for ModelInfer {
         self.derived_set_property(id, value, pspec);
         self.changed.store(true, Ordering::Release);
         if self.settings().session() != before {
-            self.reload();
+            self.exchange.reload();
         }
         if matches!(pspec.name(), "in-flight" | "batch-size" | "batch-timeout" | "share") {
-            self.tell_latency();
+            self.post_latency();
         }
     }
 
@@ -231,7 +222,8 @@ impl ObjectImpl for ModelInfer {
 
     fn constructed(&self) {
         self.parent_constructed();
-        // By the thread that builds the pipeline, which has the priority that the application means the work to have.
+        self.host_exchange();
+        // On the thread that builds the pipeline: its priority is the one that the application means the work to have.
         pool::start();
         for pad in [&self.sink, &self.src] {
             self.obj().add_pad(pad).expect("pads of different names on a new element");
@@ -300,9 +292,9 @@ impl ElementImpl for ModelInfer {
                 gst::StateChangeError
             })?,
             gst::StateChange::PausedToReady => {
-                // Whoever works or waits for a frame comes back.
+                // Threads that work on a frame, or wait for one, come back.
                 self.terminate();
-                self.flight.stop();
+                self.reorder.stop();
             }
             _ => {}
         }
@@ -318,8 +310,8 @@ impl ElementImpl for ModelInfer {
     fn send_event(&self, event: gst::Event) -> bool {
         match AndonEvent::parse(&event) {
             Some(Ok(_)) => {
-                // Taken in by the streaming thread between two frames, and sent on from there, so that an application
-                // never waits for a frame.
+                // The streaming thread takes it in between two frames and sends it on, so that an application never waits
+                // for a frame.
                 self.inject(event);
                 true
             }
@@ -332,57 +324,6 @@ impl ElementImpl for ModelInfer {
     }
 }
 
-/// Start and stop.
-impl ModelInfer {
-    fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self.settings().clone();
-        let ask = settings.ask(settings.model.clone());
-        let loaded = Cancel::new().and_then(|cancel| Ok((Arc::new(cancel), Arc::new(Running::load(ask)?))));
-        let (cancel, running) = match loaded {
-            Ok((cancel, running)) => (Some(cancel), Some(running)),
-            Err(error) if settings.on_error == OnError::Pass => {
-                self.failed(&settings.model, &error, ("start", std::time::Duration::ZERO));
-                (None, None)
-            }
-            Err(error) => return Err(report::error_message(&error)),
-        };
-        if let Some(running) = &running {
-            gst::info!(CAT, imp = self, "running {:?}", running.id());
-        }
-        *self.cancel.lock() = cancel;
-        *self.qos.lock() = Qos::default();
-        *self.outlet.lock() = Outlet::new(&self.obj().name());
-        *self.intake.lock() = Some(Intake::new(running.clone(), &settings));
-        let runs = running.as_ref().map(|r| r.id().clone());
-        self.in_use(running);
-        let fields = self.fields.lock().clone();
-        if !fields.is_empty() {
-            self.inject(AndonEvent::Fields(fields).plain());
-        }
-        self.flight.start();
-        self.employ(settings.in_flight);
-        self.exchange.open(runs);
-        self.follow(&settings.model);
-        Ok(())
-    }
-
-    fn stop(&self) {
-        self.terminate();
-        self.flight.stop();
-        self.flight.join();
-        self.exchange.close();
-        self.unfollow();
-        self.probation.end();
-        self.parts.flush(&self.obj());
-        *self.cancel.lock() = None;
-        let gone = (self.intake.lock().take(), self.current.lock().take());
-        drop(gone);
-        self.injected.lock().clear();
-        self.frame_ns.store(0, Ordering::Relaxed);
-        self.stats.lock().provider = "".into();
-    }
-}
-
 impl ModelInfer {
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
         shell::locked(&self.settings)
@@ -392,32 +333,18 @@ impl ModelInfer {
         self.stats.lock().provider.to_string()
     }
 
-    /// The action `reset`.
-    fn reset(&self) -> bool {
-        self.stats.lock().reset();
-        self.parts.reset();
-        self.exchange.forgive();
-        true
-    }
-
     fn stats(&self) -> gst::Structure {
         let tally = self.parts.tally();
-        let current = self.current.lock().clone();
-        let session_users = current.as_ref().map_or(0, |c| c.users());
-        let batches = current.and_then(|c| Some(c.batcher.as_ref()?.counts())).unwrap_or_default();
+        let running = self.exchange.running();
+        let session_users = running.as_ref().map_or(0, |r| r.users());
+        let batches = running.and_then(|r| Some(r.batcher.as_ref()?.counts())).unwrap_or_default();
         let now = Now {
             standby: self.exchange.standby(),
-            probation_left: self.probation.left(),
-            in_flight: self.flight.frames(),
+            probation_left: self.exchange.probation_left(),
+            in_flight: self.reorder.frames(),
             session_users,
             batches,
         };
         self.stats.lock().structure(&tally, &now)
-    }
-
-    pub(super) fn terminate(&self) {
-        if let Some(cancel) = self.cancel.lock().as_ref() {
-            cancel.terminate();
-        }
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One frame at work: what it needs, and what comes of it. Runs on the streaming thread or on a worker, and touches
+//! One frame in work: what its judging needs, and its result. It runs on the streaming thread or on a worker, and knows
 //! nothing of the element.
 
 use std::{sync::Arc, time::Instant};
@@ -8,14 +8,15 @@ use andon_core::{
     image::Image,
     result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
-use andon_inference::{self as inference, Cancel, Decoded as Outcome, Job, Template};
+use andon_inference::{self as inference, Cancel, Decoded, Job, Panic, Template, catch_panic};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
-    exchange::running::Running,
-    settings::{Live, On},
+    clock::utc_ns,
+    exchange::Running,
+    settings::{FrameSettings, On},
     skip::Skip,
-    stage2::{self, Looked},
+    stage2::{self, Regions},
 };
 use crate::meta;
 
@@ -23,66 +24,66 @@ use crate::meta;
 pub(super) enum Plan {
     /// The model looks at it.
     Judge(Arc<Running>, Arc<Cancel>),
-    /// It passes by on purpose.
+    /// The frame is passed by on purpose.
     Skip(Skip),
-    /// There is no model to look at it.
-    Nobody,
-    /// A golden template is missing, and why.
+    /// No model is loaded.
+    NoModel,
+    /// A golden template is missing, for this reason.
     Missing(String),
-    /// The model is not to be used for it.
+    /// The model must not be used for the frame, for this reason.
     Refused(String),
 }
 
-/// A frame with all that its judging needs, so that nothing that changes meanwhile concerns it.
+/// A frame with all that its judging needs, so that later changes do not concern it.
 pub(super) struct Work {
     pub buffer: gst::Buffer,
-    /// Who it is.
+    /// Its identity.
     pub frame: Frame,
     pub plan: Plan,
-    /// What runs, also where it does not look at this frame.
+    /// The model that runs, even if it does not look at this frame.
     pub running: Option<Arc<Running>>,
-    /// The caps it came with.
+    /// The caps with which it came.
     pub info: Option<Arc<VideoInfo>>,
     pub arm: Arm,
     pub fields: Arc<Fields>,
-    /// For the inputs that want them, in the manifest's order.
+    /// The golden templates, in the manifest's order.
     pub templates: Vec<Option<Arc<Template>>>,
-    pub live: Live,
+    pub settings: FrameSettings,
 }
 
-/// Why a frame that should have been judged was not.
+/// Why a frame is not judged that should be.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// A flush or a stop ended the run.
     Cancelled,
     /// The model failed.
     Model(String),
-    /// The model was not to be used.
+    /// The model must not be used.
     Refused(String),
 }
 
 /// A frame that may leave.
 pub(super) struct Done {
     pub work: Work,
-    pub outcome: Outcome,
+    pub result: Decoded,
     pub failure: Option<Failure>,
-    /// With the model, pre- and post-processing included; 0 where it was skipped.
+    /// The time that the model took, pre- and post-processing included; 0 if the frame was skipped.
     pub latency_us: u64,
-    /// The pixels could not be mapped.
+    /// Whether the pixels could not be mapped.
     pub unmappable: bool,
-    /// Of a second stage.
-    pub looked: Option<Looked>,
+    /// The regions of a second stage.
+    pub regions: Option<Regions>,
 }
 
 impl Done {
-    fn new(work: Work, outcome: Outcome) -> Self {
-        Self { work, outcome, failure: None, latency_us: 0, unmappable: false, looked: None }
+    fn new(work: Work, result: Decoded) -> Self {
+        Self { work, result, failure: None, latency_us: 0, unmappable: false, regions: None }
     }
 }
 
 impl Work {
-    /// Whether a model is to look at it.
-    pub fn is_work(&self) -> bool {
+    /// Returns whether a model must look at the frame.
+    pub(super) fn needs_model(&self) -> bool {
         matches!(self.plan, Plan::Judge(..))
     }
 
@@ -96,28 +97,28 @@ pub(super) fn judge(work: Work) -> Done {
     let begun = Instant::now();
     let mut done = match &work.plan {
         Plan::Skip(skip) => {
-            let outcome = Outcome::unjudged(Status::Skipped, skip.as_str());
-            return Done::new(work, outcome);
+            let result = Decoded::unjudged(Status::Skipped, skip.as_str());
+            return Done::new(work, result);
         }
-        Plan::Nobody => {
-            let outcome = Outcome::unjudged(Status::Error, "no model is loaded");
-            Done::new(work, outcome)
+        Plan::NoModel => {
+            let result = Decoded::unjudged(Status::Error, "no model is loaded");
+            Done::new(work, result)
         }
         Plan::Missing(why) => {
-            let outcome = Outcome::unjudged(Status::MissingField, why.clone());
-            Done::new(work, outcome)
+            let result = Decoded::unjudged(Status::MissingField, why.clone());
+            Done::new(work, result)
         }
         Plan::Refused(why) => {
             let why = why.clone();
             let failure = Some(Failure::Refused(why.clone()));
-            Done { failure, ..Done::new(work, Outcome::unjudged(Status::Error, why)) }
+            Done { failure, ..Done::new(work, Decoded::unjudged(Status::Error, why)) }
         }
         Plan::Judge(running, cancel) => {
             let (running, cancel) = (running.clone(), cancel.clone());
             look(work, &running, &cancel)
         }
     };
-    if done.outcome.status != Status::Skipped {
+    if done.result.status != Status::Skipped {
         done.latency_us = (begun.elapsed().as_micros() as u64).max(1);
     }
     done
@@ -127,36 +128,36 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
     let mapped = work.info.as_ref().and_then(|i| VideoFrameRef::from_buffer_ref_readable(&work.buffer, i).ok());
     let Some(image) = mapped.as_ref().and_then(meta::video::image) else {
         drop(mapped);
-        let outcome = Outcome::unjudged(Status::Error, "its pixels cannot be read");
-        return Done { unmappable: true, ..Done::new(work, outcome) };
+        let result = Decoded::unjudged(Status::Error, "its pixels cannot be read");
+        return Done { unmappable: true, ..Done::new(work, result) };
     };
-    // Whatever panics beside the run, which is guarded by itself: the frame is not lost.
-    let said = inference::catch_panic(|| {
-        Ok(match work.live.on {
-            On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
+    // A panic outside of the run, which catches its own, must not lose the frame.
+    let judged = catch_panic(|| {
+        Ok::<_, Panic>(match work.settings.on {
+            On::Frame => frame(&work, &image, running, cancel).map(|result| (result, None)),
             On::Detections => detections(&work, &image, running, cancel),
         })
     });
     drop(mapped);
-    match said.unwrap_or_else(|panic| Err(inference::Error::Run(panic))) {
-        Ok((outcome, looked)) => Done { looked, ..Done::new(work, outcome) },
+    match judged.unwrap_or_else(|panic| Err(inference::Error::Run(panic.to_string()))) {
+        Ok((result, regions)) => Done { regions, ..Done::new(work, result) },
         Err(error) => {
-            let outcome = Outcome::unjudged(Status::Error, error.to_string());
+            let result = Decoded::unjudged(Status::Error, error.to_string());
             let failure = match error {
                 inference::Error::Cancelled => Failure::Cancelled,
                 other => Failure::Model(other.to_string()),
             };
-            Done { failure: Some(failure), ..Done::new(work, outcome) }
+            Done { failure: Some(failure), ..Done::new(work, result) }
         }
     }
 }
 
-fn frame(work: &Work, image: &Image<'_>, running: &Running, cancel: &Cancel) -> Result<Outcome, inference::Error> {
-    let thresholds = work.live.thresholds(&running.manifest().thresholds);
+fn frame(work: &Work, image: &Image<'_>, running: &Running, cancel: &Cancel) -> Result<Decoded, inference::Error> {
+    let thresholds = work.settings.thresholds(&running.manifest().thresholds);
     let region = meta::video::region(&work.buffer).and_then(|crop| stage2::visible(&crop, work.size()));
     let (fields, templates) = (&work.fields, &work.templates);
     let job = Job { image, region, fields, templates, thresholds: &thresholds };
-    running.with_lane(|lane| lane.infer(&job, cancel))
+    running.with_context(|context| context.infer(&job, cancel))
 }
 
 fn detections(
@@ -164,41 +165,41 @@ fn detections(
     image: &Image<'_>,
     running: &Running,
     cancel: &Cancel,
-) -> Result<(Outcome, Option<Looked>), inference::Error> {
+) -> Result<(Decoded, Option<Regions>), inference::Error> {
     let upstream = meta::read_any(&work.buffer, work.arm, work.size()).filter(|u| u.status == Status::Ok);
     let Some(upstream) = upstream else {
-        return Ok((Outcome::unjudged(Status::Skipped, Skip::Upstream.as_str()), None));
+        return Ok((Decoded::unjudged(Status::Skipped, Skip::Upstream.as_str()), None));
     };
-    let thresholds = work.live.thresholds(&running.manifest().thresholds);
-    let (outcome, looked) = running.with_lane(|lane| {
+    let thresholds = work.settings.thresholds(&running.manifest().thresholds);
+    let (result, regions) = running.with_context(|context| {
         stage2::look(upstream, work.size(), thresholds.max_detections, |region| {
             let (fields, templates) = (&work.fields, &work.templates);
-            lane.infer(&Job { image, region: Some(region), fields, templates, thresholds: &thresholds }, cancel)
+            context.infer(&Job { image, region: Some(region), fields, templates, thresholds: &thresholds }, cancel)
         })
     })?;
-    Ok((outcome, Some(looked)))
+    Ok((result, Some(regions)))
 }
 
-/// The outcome as it travels.
-pub(super) fn describe(done: &mut Done, name: &Arc<str>, nobody: &(Arc<ModelId>, Arc<str>)) -> Inference {
-    let Done { work, outcome, latency_us, looked, .. } = done;
+/// Returns the result as it travels on the buffer.
+pub(super) fn describe(done: &mut Done, name: &Arc<str>, no_model: &(Arc<ModelId>, Arc<str>)) -> Inference {
+    let Done { work, result, latency_us, regions, .. } = done;
     let mut i = Inference::new(name.clone(), work.arm, &work.frame, work.size());
     i.pts_ns = work.buffer.pts().map(|t| t.nseconds());
     (i.model, i.provider) = match &work.running {
         Some(running) => (running.id().clone(), running.provider().clone()),
-        None => nobody.clone(),
+        None => no_model.clone(),
     };
     i.latency_us = *latency_us;
-    i.reason = std::mem::take(outcome).into_inference(&mut i);
-    if let Some(looked) = looked {
-        i.stage = looked.upstream.stage + 1;
-        i.parents = std::mem::take(&mut looked.parents);
+    i.reason = std::mem::take(result).into_inference(&mut i);
+    if let Some(regions) = regions {
+        i.stage = regions.upstream.stage + 1;
+        i.parents = std::mem::take(&mut regions.parents);
     }
     i.fields = work.fields.clone();
-    let since_capture = work.frame.captured_utc_ns.and_then(|utc| super::utc_ns().checked_sub(utc));
+    let since_capture = work.frame.captured_utc_ns.and_then(|utc| utc_ns().checked_sub(utc));
     (i.verdict_latency_from, i.verdict_latency_us) = match since_capture {
         Some(ns) => (LatencyFrom::Capture, Some(ns / 1000)),
-        // A capture time in the future is a wrong clock's: better the entry, and said so.
+        // A capture time in the future comes from a wrong clock. The entry is better, and the result says so.
         None => (LatencyFrom::Entry, Some(monotonic_ns().saturating_sub(work.frame.entered_ns) / 1000)),
     };
     i

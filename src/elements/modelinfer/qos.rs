@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a frame comes too late: by the clock, and by what downstream says of the frames before it.
+//! Whether a frame comes too late, by the clock and by the QoS events of downstream.
 
 use gst::prelude::*;
 
-/// What downstream has said, and what came of it.
+/// The last QoS event of downstream, and the frames that were late.
 #[derive(Debug)]
 pub(super) struct Qos {
-    /// Running time before which a frame would be late at the sink: timestamp + diff of the last event, as
-    /// `GstBaseTransform` has it.
+    /// The running time before which a frame would be late at the sink: timestamp + diff of the last event, as
+    /// `GstBaseTransform` computes it.
     earliest: Option<gst::ClockTime>,
-    /// How fast downstream would have frames, against how fast they come.
+    /// The rate at which downstream takes frames, relative to that at which they come.
     proportion: f64,
-    /// Frames judged, for QoS messages.
+    /// Frames that were judged, for QoS messages.
     processed: u64,
-    /// Frames that were too late to be.
+    /// Frames that were too late to be judged.
     dropped: u64,
 }
 
@@ -37,8 +37,8 @@ pub(super) struct Late {
 }
 
 impl Qos {
-    /// Takes in an event from downstream.
-    pub fn observe(&mut self, event: &gst::event::Qos) {
+    /// Takes in a QoS event from downstream.
+    pub(super) fn observe(&mut self, event: &gst::event::Qos) {
         let (_, proportion, diff, timestamp) = event.get();
         self.proportion = proportion;
         self.earliest = timestamp.and_then(|t| {
@@ -47,19 +47,19 @@ impl Qos {
         });
     }
 
-    /// Forgets what was said: the stream begins anew.
-    pub fn flush(&mut self) {
+    /// Forgets the last event, because the stream starts anew.
+    pub(super) fn flush(&mut self) {
         *self = Self { processed: self.processed, dropped: self.dropped, ..Self::default() };
     }
 
     /// Counts a frame that is judged.
-    pub fn in_time(&mut self) {
+    pub(super) fn in_time(&mut self) {
         self.processed += 1;
     }
 
-    /// Whether `buffer` is more than `deadline_ns` behind the clock of a playing element, or behind what the sink
-    /// waits for. Counts it where it is.
-    pub fn is_late(
+    /// Returns the frame as too late if it is more than `deadline_ns` behind the clock of a playing element, or behind what
+    /// the sink waits for. Counts it then.
+    pub(super) fn is_late(
         &mut self,
         element: &impl IsA<gst::Element>,
         segment: &gst::FormattedSegment<gst::ClockTime>,
@@ -84,7 +84,7 @@ impl Qos {
     }
 }
 
-/// How far `running` lies behind the clock, ns; none before the element plays, for then the time does not run.
+/// Returns how far `running` is behind the clock, ns. None before the element plays, because running time stands still.
 fn behind_clock(element: &impl IsA<gst::Element>, running: gst::ClockTime) -> Option<u64> {
     if element.current_state() != gst::State::Playing {
         return None;
@@ -94,8 +94,8 @@ fn behind_clock(element: &impl IsA<gst::Element>, running: gst::ClockTime) -> Op
 }
 
 impl Late {
-    /// The QoS message of elements that drop something, here the judging of a frame.
-    pub fn post(&self, element: &impl IsA<gst::Element>) {
+    /// Posts the QoS message of elements that drop frames. Here only the judging is dropped.
+    pub(super) fn post(&self, element: &impl IsA<gst::Element>) {
         let message = gst::message::Qos::builder(false)
             .running_time(self.running)
             .stream_time(self.stream)
@@ -105,7 +105,7 @@ impl Late {
             .stats(gst::format::Buffers::from_u64(self.processed), gst::format::Buffers::from_u64(self.dropped))
             .src(element.upcast_ref::<gst::Element>())
             .build();
-        // Without a bus nobody listens.
+        // Without a bus there is no listener.
         let _ = element.post_message(message);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Queries: what the neighbours answer, within the templates, and what is held here on top of it.
+//! Queries: the neighbours answer, and the element adds the buffers and the time that it holds.
 
 use gst::{prelude::*, subclass::prelude::*};
 
@@ -8,14 +8,14 @@ use crate::elements::shell;
 
 impl ModelInfer {
     pub(super) fn sink_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        // What came before the question leaves before it.
-        if query.is_serialized() && !self.flight.drain() {
+        // A serialized query keeps its place among the frames.
+        if query.is_serialized() && !self.reorder.drain() {
             return false;
         }
         if let gst::QueryViewMut::Allocation(q) = query.view_mut() {
             let passed = shell::pass_allocation(&*self.obj(), q).is_ok();
             if passed {
-                shell::raise_minimum(q, self.held());
+                shell::raise_minimum(q, self.held_buffers());
             }
             return passed;
         }
@@ -35,7 +35,7 @@ impl ModelInfer {
         answered
     }
 
-    /// Caps pass through: `pad` can do what the peer of `other` can, as far as the template goes.
+    /// Caps pass through: `pad` accepts what the peer of `other` accepts, within the template.
     fn caps_query(&self, pad: &gst::Pad, other: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         let template = pad.pad_template_caps();
         match query.view_mut() {

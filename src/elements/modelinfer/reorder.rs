@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Frames in work on several threads, and the order in which they leave: that in which they came, with the events
+//! Frames in work on several threads, and the order in which they leave: the one in which they came, with the events
 //! between them in their places.
 //!
-//! One thread puts in (the sink pad's), several work, one takes out (the source pad's task). Nobody holds the lock
-//! while it works or pushes.
+//! One thread puts in (the sink pad's), workers work, and one thread takes out (the source pad's task). No thread holds
+//! the lock while it works or pushes.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-/// What waits for its turn to leave.
+/// A frame or an event that waits for its turn to leave.
 enum Item<W, D> {
     /// A frame that no worker has taken yet.
     Waiting(W),
@@ -35,31 +35,31 @@ impl<W, D> Item<W, D> {
     }
 }
 
-/// What leaves.
+/// A frame or an event that leaves.
 pub(super) enum Next<D> {
     /// A frame.
     Frame(D),
     /// An event.
     Event(gst::Event),
-    /// A frame that is no more: its worker panicked.
+    /// A frame that is lost, because its worker panicked.
     Lost,
 }
 
 struct State<W, D> {
     items: VecDeque<Item<W, D>>,
-    /// The number of the first item; numbers are never used again, so that what was flushed is known.
+    /// The number of the first item. No number is used twice, so that a worker knows that its frame was flushed.
     first: u64,
     /// No item before this number waits for a worker.
     taken: u64,
-    /// How many of the items are frames.
+    /// The number of items that are frames.
     frames: usize,
-    /// Something is being pushed.
+    /// Whether a frame or an event is being pushed.
     pushing: bool,
-    /// Between flush-start and flush-stop.
+    /// Whether it is between flush-start and flush-stop.
     flushing: bool,
-    /// Between start and stop.
+    /// Whether it is between start and stop.
     running: bool,
-    /// What downstream last answered, where it was not ok.
+    /// The last flow return of downstream, if it was not ok.
     flow: Option<gst::FlowError>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -108,42 +108,42 @@ impl<W, D> State<W, D> {
     }
 }
 
-/// `W` goes to work, `D` comes of it.
-pub(super) struct Flight<W, D> {
+/// Frames between the pads. Work on a `W` makes a `D`.
+pub(super) struct Reorder<W, D> {
     state: Mutex<State<W, D>>,
-    /// For who puts in: there is room, or all has left.
+    /// Wakes the thread that puts in: there is room, or all has left.
     room: Condvar,
-    /// For workers: there is work.
+    /// Wakes workers: there is work.
     work: Condvar,
-    /// For who takes out: the first may leave.
+    /// Wakes the thread that takes out: the first may leave.
     ready: Condvar,
 }
 
-impl<W, D> Default for Flight<W, D> {
+impl<W, D> Default for Reorder<W, D> {
     fn default() -> Self {
         Self { state: Mutex::default(), room: Condvar::new(), work: Condvar::new(), ready: Condvar::new() }
     }
 }
 
-impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
-    /// Begins, with nothing in work and no thread.
-    pub fn start(&self) {
+impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
+    /// Starts, with nothing in work and no thread.
+    pub(super) fn start(&self) {
         let mut state = self.state.lock();
         (state.running, state.flushing, state.pushing, state.flow) = (true, false, false, None);
     }
 
-    /// Ends; everybody who waits is sent away. The threads end when their run does: see [`Flight::join`].
-    pub fn stop(&self) {
+    /// Stops, and ends every wait. The workers end when their run does: see [`Reorder::join`].
+    pub(super) fn stop(&self) {
         let mut state = self.state.lock();
         state.running = false;
-        let gone = state.clear();
+        let items = state.clear();
         self.notify_all();
         drop(state);
-        drop(gone);
+        drop(items);
     }
 
-    /// Waits for the workers to end, after [`Flight::stop`].
-    pub fn join(&self) {
+    /// Waits for the workers to end, after [`Reorder::stop`].
+    pub(super) fn join(&self) {
         let workers = mem::take(&mut self.state.lock().workers);
         for worker in workers {
             // A panic at work was caught.
@@ -151,8 +151,8 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         }
     }
 
-    /// Sees to it that there are `n` workers; more are left in peace. Answers whether there are.
-    pub fn employ(self: &Arc<Self>, n: usize, work: fn(W) -> D) -> bool {
+    /// Starts workers until there are at least `n`. Returns whether there are any.
+    pub(super) fn start_workers(self: &Arc<Self>, n: usize, work: fn(W) -> D) -> bool {
         let mut state = self.state.lock();
         if !state.running {
             return false;
@@ -160,7 +160,7 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         while state.workers.len() < n {
             let this = self.clone();
             let name = format!("andon-infer-{}", state.workers.len() + 1);
-            match thread::Builder::new().name(name).spawn(move || this.labour(work)) {
+            match thread::Builder::new().name(name).spawn(move || this.work(work)) {
                 Ok(worker) => state.workers.push(worker),
                 Err(_) => return !state.workers.is_empty(),
             }
@@ -168,31 +168,31 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         true
     }
 
-    /// Drops all frames and events; who waits on the streaming thread is sent away.
-    pub fn flush_start(&self) {
+    /// Drops all frames and events, and ends every wait.
+    pub(super) fn flush_start(&self) {
         let mut state = self.state.lock();
         state.flushing = true;
-        let gone = state.clear();
+        let items = state.clear();
         self.notify_all();
         drop(state);
-        drop(gone);
+        drop(items);
     }
 
-    /// Takes frames again.
-    pub fn flush_stop(&self) {
+    /// Takes frames again after a flush.
+    pub(super) fn flush_stop(&self) {
         let mut state = self.state.lock();
         state.flushing = false;
         state.flow = None;
     }
 
-    /// Forgets what downstream answered, where `forget` says so: it may answer otherwise now.
-    pub fn forgive(&self, forget: impl Fn(gst::FlowError) -> bool) {
+    /// Forgets the last flow return of downstream if `forget` says so, because it may be another now.
+    pub(super) fn forget_flow(&self, forget: impl Fn(gst::FlowError) -> bool) {
         let mut state = self.state.lock();
         state.flow = state.flow.filter(|f| !forget(*f));
     }
 
     /// Waits until fewer than `most` frames are here.
-    pub fn room(&self, most: usize) -> Result<(), gst::FlowError> {
+    pub(super) fn wait_for_room(&self, most: usize) -> Result<(), gst::FlowError> {
         let mut state = self.state.lock();
         loop {
             if let Some(refused) = state.refused() {
@@ -205,8 +205,8 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         }
     }
 
-    /// Waits until all that came before has left; false where it was sent away.
-    pub fn drain(&self) -> bool {
+    /// Waits until all that came before has left. Returns false if a flush or a stop ended the wait.
+    pub(super) fn drain(&self) -> bool {
         let mut state = self.state.lock();
         while !state.is_idle() {
             if state.flushing || !state.running {
@@ -218,7 +218,7 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
     }
 
     /// Puts a frame in.
-    pub fn push(&self, work: W) -> Result<(), gst::FlowError> {
+    pub(super) fn push(&self, work: W) -> Result<(), gst::FlowError> {
         let mut state = self.state.lock();
         if let Some(refused) = state.refused() {
             return Err(refused);
@@ -230,7 +230,7 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
     }
 
     /// Puts a frame in that needs no work.
-    pub fn push_done(&self, done: D) -> Result<(), gst::FlowError> {
+    pub(super) fn push_done(&self, done: D) -> Result<(), gst::FlowError> {
         let mut state = self.state.lock();
         if let Some(refused) = state.refused() {
             return Err(refused);
@@ -241,8 +241,8 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         Ok(())
     }
 
-    /// Puts an event in behind what waits; gives it back where nothing does, and it may be pushed at once.
-    pub fn push_event(&self, event: gst::Event) -> Result<bool, gst::Event> {
+    /// Puts an event in behind what waits. Gives it back if nothing waits, so that it may be pushed at once.
+    pub(super) fn push_event(&self, event: gst::Event) -> Result<bool, gst::Event> {
         let mut state = self.state.lock();
         if state.is_idle() {
             return Err(event);
@@ -255,8 +255,8 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         Ok(true)
     }
 
-    /// Waits for what leaves next; until [`Flight::pushed`] nothing else does. None when flushing or stopped.
-    pub fn next(&self) -> Option<Next<D>> {
+    /// Waits for what leaves next. Nothing else leaves until [`Reorder::pushed`]. Returns None when flushing or stopped.
+    pub(super) fn next(&self) -> Option<Next<D>> {
         let mut state = self.state.lock();
         loop {
             if state.flushing || !state.running {
@@ -279,13 +279,13 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         }
     }
 
-    /// Whether frames may still be pushed.
-    pub fn flows(&self) -> bool {
+    /// Returns whether frames may still be pushed.
+    pub(super) fn flows(&self) -> bool {
         self.state.lock().flow.is_none()
     }
 
-    /// What [`Flight::next`] gave has been pushed, with this answer where it was a frame.
-    pub fn pushed(&self, flow: Option<Result<gst::FlowSuccess, gst::FlowError>>) {
+    /// Says that what [`Reorder::next`] returned has been pushed; `flow` is the flow return if it was a frame.
+    pub(super) fn pushed(&self, flow: Option<Result<gst::FlowSuccess, gst::FlowError>>) {
         let mut state = self.state.lock();
         if let Some(flow) = flow
             && !state.flushing
@@ -296,13 +296,13 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         self.room.notify_all();
     }
 
-    /// Frames that have come and not left.
-    pub fn frames(&self) -> usize {
+    /// Returns the number of frames that have come and not left.
+    pub(super) fn frames(&self) -> usize {
         self.state.lock().frames
     }
 
     #[cfg(test)]
-    pub fn workers(&self) -> usize {
+    pub(super) fn workers(&self) -> usize {
         self.state.lock().workers.len()
     }
 
@@ -312,7 +312,7 @@ impl<W: Send + 'static, D: Send + 'static> Flight<W, D> {
         self.ready.notify_all();
     }
 
-    fn labour(&self, work: fn(W) -> D) {
+    fn work(&self, work: fn(W) -> D) {
         let mut state = self.state.lock();
         loop {
             if !state.running {

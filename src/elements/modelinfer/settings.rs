@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the user asked for.
+//! The properties, but for `model`, which is the exchange's.
 
 use std::{path::PathBuf, time::Duration};
 
 use andon_inference::{self as inference};
 use andon_model::{self as model};
 
-use super::exchange::running::{Ask, Batch};
+use super::exchange::{Ask, Batch};
 
 /// What a failure of the model does to the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[repr(i32)]
 #[enum_type(name = "GstAndonModelInferOnError")]
 pub enum OnError {
-    /// Ends it with an element error.
+    /// An element error ends the stream.
     #[default]
     #[enum_value(name = "Post an error and end the stream", nick = "error")]
     Error,
-    /// Lets frames pass unjudged and warns.
+    /// Frames pass unjudged, and a warning is posted.
     #[enum_value(name = "Warn and let frames pass, unjudged", nick = "pass")]
     Pass,
 }
@@ -27,7 +27,7 @@ pub enum OnError {
 #[repr(i32)]
 #[enum_type(name = "GstAndonModelInferOn")]
 pub enum On {
-    /// All of it.
+    /// The whole frame.
     #[default]
     #[enum_value(name = "The whole frame", nick = "frame")]
     Frame,
@@ -36,71 +36,68 @@ pub enum On {
     Detections,
 }
 
-/// More frames in work than any machine has a use for.
+/// More frames in work than any machine can use.
 pub(super) const MOST_IN_FLIGHT: u32 = 64;
 
-/// The properties, as they stand.
+/// The values of the properties.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// What `model=` names; after a change that worked, what runs or will run at the next frame.
-    pub model: String,
     /// What a failure does.
     pub on_error: OnError,
-    /// Whether every outcome is posted.
+    /// Whether every result is posted.
     pub post_messages: bool,
-    /// Over the manifest's; below 0 the manifest's.
+    /// Overrides the manifest's; below 0 the manifest's holds.
     pub score_threshold: f64,
-    /// Over the manifest's; below 0 the manifest's.
+    /// Overrides the manifest's; below 0 the manifest's holds.
     pub iou_threshold: f64,
-    /// Within one operator; 0 for one a core.
+    /// Threads within an operator; 0 for one for each physical core.
     pub threads: u32,
-    /// By preference.
+    /// Execution providers, the preferred first.
     pub execution_providers: String,
-    /// Every how many frames one is judged.
+    /// Every n-th frame is judged.
     pub interval: u32,
-    /// How long a part waits for its views, ns; 0 for ever.
+    /// How long a part waits for its views, ns; 0 for no end.
     pub part_deadline: u64,
-    /// Class names of a bare file, separated by commas.
+    /// Class names of an .onnx file that does not hold them, separated by commas.
     pub labels: String,
-    /// Whether a fallback to another provider than the first is refused.
+    /// Whether a model that the first provider cannot run is refused.
     pub strict: bool,
-    /// At most so many frames a second are judged; 0 for all.
+    /// The most frames that are judged in a second; 0 for all.
     pub max_rate: f64,
-    /// How late a frame may be and still be judged, ns; 0 for as late as it likes.
+    /// How late a frame may be and still be judged, ns; 0 for no limit.
     pub deadline: u64,
     /// Frames in work at a time.
     pub in_flight: u32,
-    /// Elements of this process that name the same use one session; empty for one of its own.
+    /// The name of the share; empty for an engine of its own.
     pub share: String,
-    /// Frames of a share that are judged as one batch at most.
+    /// The most frames of a share that one run takes.
     pub batch_size: u32,
     /// How long a frame waits for others of its batch, ns.
     pub batch_timeout: u64,
     /// What of a frame the model looks at.
     pub on: On,
-    /// The folder of golden templates; empty for none.
+    /// The folder of the golden templates; empty if there is none.
     pub image_root: String,
     /// Whether a frame waits for a template that is still being read.
     pub wait_inputs: bool,
-    /// Most detections of a frame, and most boxes looked at; 0 as the manifest says.
+    /// The most detections of a frame, and the most boxes looked at; 0 as the manifest says.
     pub max_detections: u32,
-    /// Parts for which a new version is watched; 0 for none.
+    /// The parts for which a new version is watched; 0 for none.
     pub probation: u64,
     /// A file of public keys, one of which must have signed the model; empty for what the store demands.
     pub trusted_keys: String,
 }
 
-/// Parts of a probation where nothing else was said: enough to see errors, NaN and lateness, and an NG rate that is far
-/// from the version's own.
+/// The default of `probation`, in parts: enough to see errors, NaN and lateness, and an NG rate that is far from the
+/// version's own.
 pub(super) const DEFAULT_PROBATION: u64 = 1000;
 
-/// How long a frame waits for its batch where nothing else was said, ns: less than a frame of a fast camera.
+/// The default of `batch-timeout`, ns: less than a frame of a fast camera lasts.
 pub(super) const DEFAULT_BATCH_TIMEOUT: u64 = 5_000_000;
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            model: String::new(),
             on_error: OnError::Error,
             post_messages: false,
             score_threshold: -1.0,
@@ -128,8 +125,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How to load a model.
-    pub fn ask(&self, model: String) -> Ask {
+    /// Returns how to load a model.
+    pub(super) fn ask(&self, model: String) -> Ask {
         let labels = self.labels.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
         let options = inference::Options {
             threads: self.threads as usize,
@@ -142,7 +139,7 @@ impl Settings {
         Ask {
             model,
             options,
-            lanes: self.in_flight as usize,
+            frames: self.in_flight as usize,
             share: self.share.trim().to_string(),
             batch: self.batch(),
         }
@@ -151,22 +148,34 @@ impl Settings {
 
 const NS_PER_S: f64 = 1e9;
 
-/// What a session depends on: a change of it is a swap.
-pub(super) type SessionOf = (u32, String, bool, String, u32);
+/// The settings that a session depends on. A change of one of them is a swap.
+#[derive(PartialEq)]
+pub(super) struct SessionSettings {
+    threads: u32,
+    execution_providers: String,
+    strict: bool,
+    share: String,
+    batch_size: u32,
+}
 
 impl Settings {
-    /// How frames are gathered.
-    pub fn batch(&self) -> Batch {
+    fn batch(&self) -> Batch {
         Batch { size: self.batch_size as usize, timeout: Duration::from_nanos(self.batch_timeout) }
     }
 
-    /// What of it the session depends on.
-    pub fn session(&self) -> SessionOf {
-        (self.threads, self.execution_providers.clone(), self.strict, self.share.clone(), self.batch_size)
+    /// Returns the settings that the session depends on.
+    pub(super) fn session(&self) -> SessionSettings {
+        SessionSettings {
+            threads: self.threads,
+            execution_providers: self.execution_providers.clone(),
+            strict: self.strict,
+            share: self.share.clone(),
+            batch_size: self.batch_size,
+        }
     }
 
-    /// Goes back to how the running model was loaded.
-    pub fn take_back(&mut self, ask: &Ask) {
+    /// Goes back to the settings with which the running model was loaded.
+    pub(super) fn take_back(&mut self, ask: &Ask) {
         self.threads = ask.options.threads as u32;
         self.execution_providers = ask.options.providers.clone();
         self.strict = ask.options.strict;
@@ -175,16 +184,16 @@ impl Settings {
     }
 }
 
-/// What of the settings each frame asks for: copied when something has changed, so that frames take no lock.
+/// The settings that each frame asks for. They are copied when something changes, so that frames take no lock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Live {
+pub(super) struct FrameSettings {
     pub on_error: OnError,
     pub post_messages: bool,
     pub score_threshold: Option<f32>,
     pub iou_threshold: Option<f32>,
     pub interval: u64,
     pub part_deadline: u64,
-    /// Between two judged frames at least, ns.
+    /// The least time between two judged frames, ns.
     pub period_ns: Option<u64>,
     pub deadline: Option<u64>,
     pub on: On,
@@ -192,7 +201,7 @@ pub(super) struct Live {
     pub max_detections: Option<usize>,
 }
 
-impl From<&Settings> for Live {
+impl From<&Settings> for FrameSettings {
     fn from(s: &Settings) -> Self {
         let over = |v: f64| (v >= 0.0).then_some(v as f32);
         Self {
@@ -211,9 +220,9 @@ impl From<&Settings> for Live {
     }
 }
 
-impl Live {
-    /// The manifest's thresholds with the user's over them.
-    pub fn thresholds(&self, manifest: &model::Thresholds) -> model::Thresholds {
+impl FrameSettings {
+    /// Returns the manifest's thresholds, overridden by the user's.
+    pub(super) fn thresholds(&self, manifest: &model::Thresholds) -> model::Thresholds {
         model::Thresholds {
             score: self.score_threshold.unwrap_or(manifest.score),
             iou: self.iou_threshold.unwrap_or(manifest.iou),

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which frames are judged and which pass by: every n-th, at most so many a second, none that comes too late.
+//! Which frames are judged: every n-th, at most so many a second, and none that comes too late.
 
-use super::settings::Live;
+use super::settings::FrameSettings;
 
-/// Why a frame was not given to the model on purpose.
+/// Why a frame is passed by on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Skip {
-    /// The source marked it as a gap: it shows nothing.
+    /// The source marked the frame as a gap: it shows nothing.
     Gap,
-    /// Not the n-th.
+    /// The frame is not the n-th.
     Interval,
-    /// Too soon after the one before.
+    /// The frame comes too soon after the last judged one.
     MaxRate,
-    /// Its verdict would come too late.
+    /// The verdict would come too late.
     Late,
-    /// There is no upstream detection to look at, for upstream did not judge the frame.
+    /// Upstream did not judge the frame, so that there is no detection to look at.
     Upstream,
 }
 
 impl Skip {
-    /// How many there are.
+    /// The number of reasons.
     pub const COUNT: usize = 5;
-    /// All, in the order of their numbers.
+    /// All reasons, in the order of the variants.
     pub const ALL: [Self; Self::COUNT] = [Self::Gap, Self::Interval, Self::MaxRate, Self::Late, Self::Upstream];
 
-    /// The reason as results carry it.
-    pub fn as_str(self) -> &'static str {
+    /// The words that results use.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Skip::Gap => "gap",
             Skip::Interval => "interval",
@@ -35,8 +35,8 @@ impl Skip {
         }
     }
 
-    /// The name of its counter in `stats`.
-    pub fn counter(self) -> &'static str {
+    /// The name of the counter in `stats`.
+    pub(super) fn counter(self) -> &'static str {
         match self {
             Skip::Gap => "frames-gap",
             Skip::Interval => "skipped-interval",
@@ -47,33 +47,34 @@ impl Skip {
     }
 }
 
-/// A frame may come this part of a period too soon, so that timestamps which jitter or were rounded do not halve the
-/// rate; the mean rate stays what was asked, for the schedule does not move with it.
+/// A frame may come one n-th of a period too soon, so that timestamps which jitter or are rounded do not halve the rate.
+/// The mean rate stays as set, because the schedule does not move with the frame.
 const SLACK: u64 = 8;
 
-/// Counts frames and keeps the schedule of `max-rate`.
+/// Counts frames for `interval` and keeps the times of `max-rate`.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Schedule {
     /// Frames so far.
     frames: u64,
-    /// From which time on the next frame may be judged, ns.
+    /// The time from which the next frame may be judged, ns.
     due_ns: Option<u64>,
-    /// The time of the frame judged last, ns.
+    /// The time of the last judged frame, ns.
     last_ns: u64,
 }
 
-impl Pace {
-    /// Starts the schedule anew: the times to come have nothing to do with those before.
-    pub fn flush(&mut self) {
+impl Schedule {
+    /// Starts the times anew, because those to come have nothing to do with those before.
+    pub(super) fn flush(&mut self) {
         self.due_ns = None;
     }
 
-    /// Whether the next frame is to pass by, and why. `is_late` is asked only of a frame that would be judged.
-    pub fn next(
+    /// Returns why the next frame is passed by, or None if it is judged. Calls `is_late` only for a frame that would be
+    /// judged otherwise.
+    pub(super) fn next(
         &mut self,
         gap: bool,
         pts_ns: Option<u64>,
-        live: &Live,
+        settings: &FrameSettings,
         is_late: impl FnOnce() -> bool,
     ) -> Option<Skip> {
         let n = self.frames;
@@ -81,10 +82,10 @@ impl Pace {
         if gap {
             return Some(Skip::Gap);
         }
-        if !n.is_multiple_of(live.interval) {
+        if !n.is_multiple_of(settings.interval) {
             return Some(Skip::Interval);
         }
-        if let (Some(period), Some(pts)) = (live.period_ns, pts_ns)
+        if let (Some(period), Some(pts)) = (settings.period_ns, pts_ns)
             && !self.is_due(pts, period)
         {
             return Some(Skip::MaxRate);
@@ -92,14 +93,14 @@ impl Pace {
         if is_late() {
             return Some(Skip::Late);
         }
-        if let (Some(period), Some(pts)) = (live.period_ns, pts_ns) {
+        if let (Some(period), Some(pts)) = (settings.period_ns, pts_ns) {
             self.take(pts, period);
         }
         None
     }
 
     fn is_due(&self, pts: u64, period: u64) -> bool {
-        // Times that go back begin a new schedule.
+        // Times that go back start anew.
         self.due_ns.is_none_or(|due| pts + period / SLACK >= due || pts < self.last_ns)
     }
 
@@ -114,56 +115,58 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn live(interval: u64, rate: f64) -> Live {
-        Live { interval, period_ns: (rate > 0.0).then(|| (1e9 / rate) as u64), ..Live::default() }
+    fn settings(interval: u64, rate: f64) -> FrameSettings {
+        FrameSettings { interval, period_ns: (rate > 0.0).then(|| (1e9 / rate) as u64), ..FrameSettings::default() }
     }
 
-    /// How many of `n` frames at `fps` are judged, with every frame up to `jitter_ns` off.
-    fn judged(n: u64, fps: f64, live: &Live, jitter_ns: u64) -> usize {
-        let mut pace = Pace::default();
+    /// Returns how many of `n` frames at `fps` are judged if each is up to `jitter_ns` off.
+    fn judged(n: u64, fps: f64, settings: &FrameSettings, jitter_ns: u64) -> usize {
+        let mut schedule = Schedule::default();
         let pts = |k: u64| (k as f64 * 1e9 / fps) as u64 + k * 7919 % (jitter_ns + 1);
-        (0..n).filter(|k| pace.next(false, Some(pts(*k)), live, || false).is_none()).count()
+        (0..n).filter(|k| schedule.next(false, Some(pts(*k)), settings, || false).is_none()).count()
     }
 
     #[test]
     fn so_many_frames_a_second_are_judged_and_rounding_takes_none() {
-        assert_eq!(judged(300, 30.0, &live(1, 15.0), 0), 150);
-        assert_eq!(judged(300, 30.0, &live(1, 10.0), 0), 100);
-        assert_eq!(judged(300, 30.0, &live(1, 30.0), 0), 300);
-        assert_eq!(judged(300, 30.0, &live(1, 100.0), 0), 300, "more than come cannot be judged");
-        let twelve = judged(300, 30.0, &live(1, 12.0), 0);
+        assert_eq!(judged(300, 30.0, &settings(1, 15.0), 0), 150);
+        assert_eq!(judged(300, 30.0, &settings(1, 10.0), 0), 100);
+        assert_eq!(judged(300, 30.0, &settings(1, 30.0), 0), 300);
+        assert_eq!(judged(300, 30.0, &settings(1, 100.0), 0), 300, "more than come cannot be judged");
+        let twelve = judged(300, 30.0, &settings(1, 12.0), 0);
         assert!((119..=121).contains(&twelve), "a rate that does not divide keeps its mean: {twelve}");
     }
 
     #[test]
     fn a_jitter_does_not_halve_the_rate() {
-        let judged = judged(300, 30.0, &live(1, 30.0), 3_000_000);
+        let judged = judged(300, 30.0, &settings(1, 30.0), 3_000_000);
         assert!(judged >= 295, "{judged}");
     }
 
     #[test]
     fn a_frame_that_is_late_leaves_its_turn_to_the_next() {
-        let (mut pace, live) = (Pace::default(), live(1, 1.0));
-        assert_eq!(pace.next(false, Some(0), &live, || true), Some(Skip::Late));
-        assert_eq!(pace.next(false, Some(1), &live, || false), None);
-        assert_eq!(pace.next(false, Some(2), &live, || unreachable!("it is too soon")), Some(Skip::MaxRate));
+        let (mut schedule, settings) = (Schedule::default(), settings(1, 1.0));
+        assert_eq!(schedule.next(false, Some(0), &settings, || true), Some(Skip::Late));
+        assert_eq!(schedule.next(false, Some(1), &settings, || false), None);
+        assert_eq!(schedule.next(false, Some(2), &settings, || unreachable!("it is too soon")), Some(Skip::MaxRate));
     }
 
     #[test]
     fn times_that_go_back_and_times_that_are_missing_are_judged() {
-        let (mut pace, live) = (Pace::default(), live(1, 1.0));
-        assert_eq!(pace.next(false, Some(5_000_000_000), &live, || false), None);
-        assert_eq!(pace.next(false, Some(1_000_000_000), &live, || false), None);
-        assert_eq!(pace.next(false, Some(1_100_000_000), &live, || false), Some(Skip::MaxRate));
-        assert_eq!(pace.next(false, None, &live, || false), None);
+        let (mut schedule, settings) = (Schedule::default(), settings(1, 1.0));
+        assert_eq!(schedule.next(false, Some(5_000_000_000), &settings, || false), None);
+        assert_eq!(schedule.next(false, Some(1_000_000_000), &settings, || false), None);
+        assert_eq!(schedule.next(false, Some(1_100_000_000), &settings, || false), Some(Skip::MaxRate));
+        assert_eq!(schedule.next(false, None, &settings, || false), None);
     }
 
     #[test]
     fn after_a_pause_there_is_no_burst() {
-        let (mut pace, live) = (Pace::default(), live(1, 1.0));
+        let (mut schedule, settings) = (Schedule::default(), settings(1, 1.0));
         let seconds = [0.0, 100.0, 100.2, 100.4, 101.0, 101.5, 102.0];
-        let skipped: Vec<_> =
-            seconds.iter().map(|s| pace.next(false, Some((s * 1e9) as u64), &live, || false).is_some()).collect();
+        let skipped: Vec<_> = seconds
+            .iter()
+            .map(|s| schedule.next(false, Some((s * 1e9) as u64), &settings, || false).is_some())
+            .collect();
         assert_eq!(skipped, [false, false, true, true, false, true, false]);
     }
 }

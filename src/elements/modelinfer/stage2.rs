@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The second stage: a model that looks at each box of an upstream model, and what its answers make of the frame.
+//! The second stage: a model looks at each box of an upstream model, and its results become one result of the frame.
 
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection, Inference, Status, Verdict};
-use andon_inference::{self as inference, Decoded as Outcome};
+use andon_inference::{self as inference, Decoded};
 
-/// What was looked at.
+/// The upstream boxes that a model looked at.
 #[derive(Debug)]
-pub(super) struct Looked {
-    /// What upstream had said.
+pub(super) struct Regions {
+    /// The result of the upstream model.
     pub upstream: Arc<Inference>,
-    /// Of each detection, which of upstream's it is about or was found in.
+    /// For each detection, the index of the upstream detection that it belongs to.
     pub parents: Vec<u32>,
-    /// Boxes that the model saw.
-    pub regions: u64,
-    /// Boxes that show no pixel of the frame.
+    /// Boxes that the model looked at.
+    pub seen: u64,
+    /// Boxes that show less than a pixel of the frame.
     pub empty: u64,
-    /// Boxes beyond the most.
+    /// Boxes beyond the most that are looked at.
     pub over: u64,
 }
 
-/// The part of a box that lies in the frame, where it is at least a pixel wide and high.
+/// Returns the part of a box that is in the frame, or None if that is less than a pixel wide or high.
 pub(super) fn visible(b: &BoxPx, frame: [u32; 2]) -> Option<BoxPx> {
     if !b.iter().all(|v| v.is_finite()) {
         return None;
@@ -33,58 +33,59 @@ pub(super) fn visible(b: &BoxPx, frame: [u32; 2]) -> Option<BoxPx> {
     (seen[2] >= 1.0 && seen[3] >= 1.0).then_some(seen)
 }
 
-/// Has `infer` look at each of upstream's boxes, the best first and `most` at most, and puts together what it says.
+/// Calls `infer` on the upstream boxes, the best first and at most `most`, and makes one result of its results.
 ///
-/// Any region that is ng makes the frame ng. Otherwise a region that could not be judged, or was one too many, leaves
-/// it unjudged; then any review, a review; else it is ok. A box that shows nothing of the frame has no say.
+/// Any region that is ng makes the frame ng. Otherwise a region that could not be judged, or that is one too many, leaves
+/// the frame unjudged. Otherwise any review makes it a review. Otherwise it is ok. A box that shows nothing of the frame
+/// does not count.
 pub(super) fn look(
     upstream: Arc<Inference>,
     frame: [u32; 2],
     most: usize,
-    mut infer: impl FnMut(BoxPx) -> Result<Outcome, inference::Error>,
-) -> Result<(Outcome, Looked), inference::Error> {
-    let mut looked = Looked { upstream: upstream.clone(), parents: Vec::new(), regions: 0, empty: 0, over: 0 };
+    mut infer: impl FnMut(BoxPx) -> Result<Decoded, inference::Error>,
+) -> Result<(Decoded, Regions), inference::Error> {
+    let mut regions = Regions { upstream: upstream.clone(), parents: Vec::new(), seen: 0, empty: 0, over: 0 };
     let mut found: Vec<(u32, Detection)> = Vec::new();
-    let mut all = Outcome { verdict: Verdict::Ok, ..Outcome::default() };
+    let mut all = Decoded { verdict: Verdict::Ok, ..Decoded::default() };
     let mut unjudged: Option<(Status, String)> = None;
     for (index, of) in upstream.detections.iter().enumerate() {
         let Some(region) = visible(&of.upright(), frame) else {
-            looked.empty += 1;
+            regions.empty += 1;
             continue;
         };
-        if looked.regions as usize == most {
-            looked.over += 1;
+        if regions.seen as usize == most {
+            regions.over += 1;
             continue;
         }
-        looked.regions += 1;
-        let said = infer(region)?;
-        if said.status != Status::Ok {
-            unjudged.get_or_insert((said.status, said.reason));
+        regions.seen += 1;
+        let result = infer(region)?;
+        if result.status != Status::Ok {
+            unjudged.get_or_insert((result.status, result.reason));
             continue;
         }
-        all.score = all.score.max(said.score);
-        all.verdict = worse(all.verdict, said.verdict);
+        all.score = all.score.max(result.score);
+        all.verdict = worse(all.verdict, result.verdict);
         let about = |d: Detection| (index as u32, d);
-        let whole = said.anomaly.is_some() || said.segmentation.is_some() || said.embedding.is_some();
-        if let Some(best) = said.classes.first() {
+        let whole = result.anomaly.is_some() || result.segmentation.is_some() || result.embedding.is_some();
+        if let Some(best) = result.classes.first() {
             let label = best.label.clone();
             found.push(about(Detection { class: best.class, label, score: best.score, ..of.clone() }));
-        } else if said.detections.is_empty() && whole {
-            found.push(about(Detection { score: said.score, ..of.clone() }));
+        } else if result.detections.is_empty() && whole {
+            found.push(about(Detection { score: result.score, ..of.clone() }));
         } else {
-            found.extend(said.detections.into_iter().map(about));
+            found.extend(result.detections.into_iter().map(about));
         }
     }
-    if looked.over > 0 {
-        let reason = format!("{} boxes beyond max-detections were not looked at", looked.over);
+    if regions.over > 0 {
+        let reason = format!("{} boxes beyond max-detections were not looked at", regions.over);
         unjudged.get_or_insert((Status::Ok, reason));
     }
     if let Some((status, reason)) = unjudged.filter(|_| all.verdict != Verdict::Ng) {
         (all.status, all.reason, all.verdict) = (status, reason, Verdict::Unjudged);
     }
     found.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
-    (looked.parents, all.detections) = found.into_iter().unzip();
-    Ok((all, looked))
+    (regions.parents, all.detections) = found.into_iter().unzip();
+    Ok((all, regions))
 }
 
 fn worse(a: Verdict, b: Verdict) -> Verdict {
@@ -109,24 +110,24 @@ mod tests {
         Arc::new(i)
     }
 
-    fn class(label: &str, score: f32, verdict: Verdict) -> Outcome {
+    fn class(label: &str, score: f32, verdict: Verdict) -> Decoded {
         let classes = vec![ClassScore { class: 1, label: label.into(), score }];
-        Outcome { verdict, score, classes, ..Outcome::default() }
+        Decoded { verdict, score, classes, ..Decoded::default() }
     }
 
-    fn looked_at(boxes: &[BoxPx], most: usize) -> (Vec<BoxPx>, Outcome, Looked) {
-        let mut regions = Vec::new();
-        let (outcome, looked) = look(upstream(boxes), [100, 50], most, |r| {
-            regions.push(r);
+    fn looked_at(boxes: &[BoxPx], most: usize) -> (Vec<BoxPx>, Decoded, Regions) {
+        let mut seen = Vec::new();
+        let (result, regions) = look(upstream(boxes), [100, 50], most, |r| {
+            seen.push(r);
             Ok(class("good", 0.5, Verdict::Ok))
         })
         .unwrap();
-        (regions, outcome, looked)
+        (seen, result, regions)
     }
 
     #[test]
     fn boxes_are_clipped_and_those_that_show_nothing_are_passed_over() {
-        let (regions, outcome, looked) = looked_at(
+        let (boxes, result, regions) = looked_at(
             &[
                 [-10.0, -10.0, 30.0, 30.0],
                 [10.0, 10.0, 0.0, 5.0],
@@ -139,27 +140,27 @@ mod tests {
             ],
             300,
         );
-        assert_eq!(regions, [[0.0, 0.0, 20.0, 20.0], [90.0, 40.0, 10.0, 10.0]]);
-        assert_eq!((looked.regions, looked.empty, looked.over), (2, 6, 0));
-        assert_eq!((outcome.verdict, looked.parents.as_slice()), (Verdict::Ok, [0, 4].as_slice()));
-        assert_eq!(outcome.detections[0].bbox, [-10.0, -10.0, 30.0, 30.0], "the box stays upstream's");
+        assert_eq!(boxes, [[0.0, 0.0, 20.0, 20.0], [90.0, 40.0, 10.0, 10.0]]);
+        assert_eq!((regions.seen, regions.empty, regions.over), (2, 6, 0));
+        assert_eq!((result.verdict, regions.parents.as_slice()), (Verdict::Ok, [0, 4].as_slice()));
+        assert_eq!(result.detections[0].bbox, [-10.0, -10.0, 30.0, 30.0], "the box stays upstream's");
     }
 
     #[test]
     fn boxes_beyond_the_most_leave_a_frame_unjudged_that_would_be_good() {
-        let (regions, outcome, looked) = looked_at(&[[0.0, 0.0, 9.0, 9.0]; 500], 300);
-        assert_eq!((regions.len(), looked.over), (300, 200));
-        assert_eq!((outcome.status, outcome.verdict), (Status::Ok, Verdict::Unjudged));
-        assert!(outcome.reason.contains("200 boxes"), "{}", outcome.reason);
+        let (boxes, result, regions) = looked_at(&[[0.0, 0.0, 9.0, 9.0]; 500], 300);
+        assert_eq!((boxes.len(), regions.over), (300, 200));
+        assert_eq!((result.status, result.verdict), (Status::Ok, Verdict::Unjudged));
+        assert!(result.reason.contains("200 boxes"), "{}", result.reason);
     }
 
     #[test]
     fn a_frame_without_boxes_is_good() {
-        let (regions, outcome, _) = looked_at(&[], 300);
-        assert_eq!((regions.len(), outcome.verdict), (0, Verdict::Ok));
+        let (boxes, result, _) = looked_at(&[], 300);
+        assert_eq!((boxes.len(), result.verdict), (0, Verdict::Ok));
     }
 
-    fn verdict_of(said: &[Outcome]) -> Outcome {
+    fn verdict_of(said: &[Decoded]) -> Decoded {
         let mut said = said.iter().cloned();
         let boxes = vec![[0.0, 0.0, 9.0, 9.0]; said.len()];
         look(upstream(&boxes), [100, 50], 300, |_| Ok(said.next().unwrap())).unwrap().0
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn any_bad_region_makes_the_frame_bad_even_beside_one_that_could_not_be_judged() {
         let (ok, ng) = (class("good", 0.2, Verdict::Ok), class("bad", 0.9, Verdict::Ng));
-        let nan = Outcome::unjudged(Status::NonFinite, "NaN");
+        let nan = Decoded::unjudged(Status::NonFinite, "NaN");
         let bad = verdict_of(&[ok.clone(), nan.clone(), ng]);
         assert_eq!((bad.status, bad.verdict, bad.score), (Status::Ok, Verdict::Ng, 0.9));
         assert_eq!(&*bad.detections[0].label, "bad", "the best first");
@@ -181,9 +182,9 @@ mod tests {
     fn a_detectors_boxes_know_the_box_they_were_found_in() {
         let inner = Detection::new(2, "crack".into(), 0.7, [3.0, 3.0, 2.0, 2.0]);
         let mut said =
-            [Outcome::default(), Outcome { detections: vec![inner.clone()], ..Outcome::default() }].into_iter();
+            [Decoded::default(), Decoded { detections: vec![inner.clone()], ..Decoded::default() }].into_iter();
         let boxes = [[0.0, 0.0, 9.0, 9.0]; 2];
-        let (outcome, looked) = look(upstream(&boxes), [100, 50], 300, |_| Ok(said.next().unwrap())).unwrap();
-        assert_eq!((outcome.detections.as_slice(), looked.parents.as_slice()), ([inner].as_slice(), [1].as_slice()));
+        let (result, regions) = look(upstream(&boxes), [100, 50], 300, |_| Ok(said.next().unwrap())).unwrap();
+        assert_eq!((result.detections.as_slice(), regions.parents.as_slice()), ([inner].as_slice(), [1].as_slice()));
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Counters of one element, and the `stats` property made of them.
+//! The counters of one element, and the property `stats` made of them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,84 +7,84 @@ use andon_core::result::{Inference, ModelId, Status, Tally};
 
 use super::{
     judge::{Done, Plan},
-    report::label_of,
+    messages::label_of,
     skip::Skip,
 };
 
-/// Latencies that the percentiles are taken from.
+/// The number of latencies that the percentiles are taken from.
 const RECENT: usize = 1024;
 
-/// What is not counted but looked up.
+/// What `stats` does not count but looks up.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Now {
-    /// The model that there is to go back to.
+    /// The model that a rollback leads to.
     pub standby: Option<Arc<ModelId>>,
-    /// Parts until the model that was taken in last has proved itself; 0 where none is on probation.
+    /// Parts until the new version has proved itself; 0 if none is on probation.
     pub probation_left: u64,
-    /// Frames in work, those that wait for their turn to leave included.
+    /// Frames in work, including those that wait for their turn to leave.
     pub in_flight: usize,
-    /// Elements that use the session; 1 where it is not shared.
+    /// Elements that use the session; 1 if it is not shared.
     pub session_users: usize,
-    /// Frames that were judged in batches, and runs that they took, of all who share the session.
+    /// Frames that were judged in batches, and the runs that they took, of all elements of the share.
     pub batches: (u64, u64),
 }
 
-/// What was counted since the element was made or since the last `reset()`; a stop loses nothing.
+/// Counts since the element was made or since the last `reset()`. A stop loses none.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    /// Frames that came.
+    /// Frames.
     frames: u64,
-    /// By [`Status`], in the order of its variants.
+    /// Frames by [`Status`], in the order of its variants.
     by_status: [u64; 5],
-    /// Of the skipped, by [`Skip`], in the order of its variants.
+    /// Skipped frames by [`Skip`], in the order of its variants.
     skipped: [u64; Skip::COUNT],
     /// Upstream boxes that the model looked at.
     regions: u64,
-    /// Upstream boxes that show nothing of the frame: without a size, beyond its edge, or not a number.
+    /// Upstream boxes that show nothing of the frame: too small, beyond its edge, or not a number.
     regions_empty: u64,
-    /// Upstream boxes beyond the most that are looked at.
+    /// Upstream boxes beyond `max-detections`.
     regions_over: u64,
-    /// Of the errors, those whose pixels could not be mapped.
+    /// Frames whose pixels could not be mapped.
     unmappable: u64,
-    /// Events from upstream that said nothing sensible.
+    /// Events that could not be read.
     pub events_refused: u64,
-    /// Models taken into use while playing.
+    /// Models that came to run by a swap.
     pub swaps: u64,
-    /// Models that could not be.
+    /// Models that could not be loaded.
     pub swaps_failed: u64,
-    /// Times the model before was taken back.
+    /// Times that the model before came to run again.
     pub rollbacks: u64,
-    /// The last latencies of judged frames, µs, a ring.
+    /// The last latencies of judged frames, µs, as a ring.
     recent: Vec<u32>,
-    /// Frames that ran through the engine.
+    /// Frames that the engine ran.
     runs: u64,
     /// Sum of their latencies, µs.
     total_us: u64,
     /// The longest, µs.
     max_us: u64,
-    /// What runs.
+    /// The model that runs, or that ran before a stop.
     pub model: Option<Arc<ModelId>>,
-    /// The provider that runs it.
+    /// The provider that runs it; empty after a stop.
     pub provider: Arc<str>,
-    /// Providers that were wanted before it, and why each was not taken.
+    /// The providers that are preferred to it, each with the reason why it was not taken.
     pub fallbacks: Vec<String>,
 }
 
 impl Stats {
-    /// Counts one frame, and what became of it on its way.
-    pub fn add_frame(&mut self, inference: &Inference, done: &Done) {
+    /// Counts one frame.
+    pub(super) fn add_frame(&mut self, inference: &Inference, done: &Done) {
         self.add(inference);
         match (&done.work.plan, inference.status) {
             (Plan::Skip(skip), _) => self.skipped[*skip as usize] += 1,
-            // Only a second stage finds out this late that there is nothing to look at.
+            // Only a second stage learns this late that there is nothing to look at.
             (Plan::Judge(..), Status::Skipped) => self.skipped[Skip::Upstream as usize] += 1,
             _ => {}
         }
         self.unmappable += u64::from(done.unmappable);
-        if let Some(looked) = &done.looked {
-            self.regions += looked.regions;
-            self.regions_empty += looked.empty;
-            self.regions_over += looked.over;
+        if let Some(regions) = &done.regions {
+            self.regions += regions.seen;
+            self.regions_empty += regions.empty;
+            self.regions_over += regions.over;
         }
     }
 
@@ -106,14 +106,14 @@ impl Stats {
         self.max_us = self.max_us.max(us);
     }
 
-    /// Starts counting anew; what runs stays.
-    pub fn reset(&mut self) {
+    /// Counts from zero again. What runs stays.
+    pub(super) fn reset(&mut self) {
         let Self { model, provider, fallbacks, .. } = std::mem::take(self);
         *self = Self { model, provider, fallbacks, ..Self::default() };
     }
 
-    /// The `stats` property.
-    pub fn structure(&self, tally: &Tally, now: &Now) -> gst::Structure {
+    /// Returns the value of the property `stats`.
+    pub(super) fn structure(&self, tally: &Tally, now: &Now) -> gst::Structure {
         let mut recent = self.recent.clone();
         recent.sort_unstable();
         let quantile = |q: usize| recent.get((recent.len() * q / 100).min(recent.len().saturating_sub(1))).copied();

@@ -202,7 +202,7 @@ impl AbJoin {
             if !changed && !anyway {
                 return;
             }
-            let mut ruling = trial.ruling();
+            let mut ruling = trial.report();
             if state.is_same_model() && decision == Decision::Hold {
                 ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
             }

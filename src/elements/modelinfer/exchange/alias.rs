@@ -1,147 +1,142 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `model=STORE/NAME@champion` follows the alias: when it is moved in the store, what it names then is loaded and taken
-//! over like any other model; and a version that fails its probation has the alias moved back.
+//! An alias in a store, as `model=STORE/NAME@champion` names it: which version it names now, who tells of its moves, and
+//! how it is moved back. All of it reads or writes the disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use andon_core::result::ModelId;
 use andon_model::{
     Store,
-    store::{Action, CHAMPION, Note},
+    store::{Action, CHAMPION, Error, Note},
 };
-use gst::{prelude::*, subclass::prelude::*};
+use parking_lot::Mutex;
 
-use super::{super::imp::ModelInfer, running::Running, slot::Cause};
 use crate::elements::watch::{Watched, watch};
 
-/// The file that tells where aliases point.
+/// The file that says which versions the aliases of a store name.
 const ALIASES: &str = "aliases.json";
 
-/// An alias in a store that is watched, until it is dropped.
-pub(in crate::elements::modelinfer) struct Followed {
-    /// As `model=` says it.
+/// An alias in a store.
+pub(super) struct Alias {
+    store: Store,
+    name: String,
+}
+
+impl Alias {
+    /// Returns the alias that `model` names, or None if that is a bundle, a file or a fixed version.
+    pub(super) fn named_by(model: &str) -> Option<Self> {
+        let (store, name) = Store::of(model)?;
+        let is_alias = store.aliases().ok()?.contains_key(&name);
+        is_alias.then_some(Self { store, name })
+    }
+
+    /// Returns the folder of the store's model, which holds its versions and aliases.
+    pub(super) fn folder(&self) -> &Path {
+        self.store.folder()
+    }
+
+    /// Returns the name of the store's model.
+    pub(super) fn product(&self) -> String {
+        self.store.name()
+    }
+
+    /// Returns the version that the alias names now.
+    pub(super) fn version(&self) -> Option<String> {
+        self.store.aliases().ok()?.get(&self.name).cloned()
+    }
+
+    /// Returns whether the store takes `version`, because it was never refused or has been added again since.
+    pub(super) fn takes(&self, version: &str) -> bool {
+        self.store.refused().is_ok_and(|refused| !refused.contains_key(version))
+    }
+
+    /// Returns whether the last change of the store was a step back to `version`.
+    pub(super) fn went_back_to(&self, version: &str) -> bool {
+        let last = self.store.history().ok().and_then(|h| h.entries.last().cloned());
+        last.is_some_and(|e| {
+            matches!(e.action, Action::Rollback | Action::Withdraw) && e.to.as_deref() == Some(version)
+        })
+    }
+
+    /// Refuses the version that failed and moves the alias back, if it still names that version.
+    pub(super) fn move_back(&self, failed: &ModelId, back: &ModelId, note: &Note) -> Result<(), Error> {
+        // The champion moves back together with the refusal, in one step. Any other alias moves after it.
+        self.store.withdraw(&failed.version, note)?;
+        match self.store.aliases()?.get(&self.name) {
+            Some(version) if *version == failed.version && self.name != CHAMPION => {
+                self.store.set_alias(&self.name, &back.version, note).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The alias that is followed, until it is dropped.
+struct Followed {
+    /// The value of the property `model` that names it.
     model: String,
-    /// The version that was asked for last because the alias named it.
-    asked: Option<String>,
-    /// Tells of changes of the aliases.
+    /// The version that was requested last because the alias named it.
+    requested: Option<String>,
     _watched: Watched,
 }
 
-/// The store and the alias that a model is followed by; none where it is a bundle, a file or a fixed version.
-fn alias_of(model: &str) -> Option<(Store, String)> {
-    let (store, reference) = Store::of(model)?;
-    let is_alias = store.aliases().ok()?.contains_key(&reference);
-    is_alias.then_some((store, reference))
+/// A store whose aliases cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot be watched ({error})", .folder.display())]
+pub(crate) struct Unwatched {
+    folder: PathBuf,
+    error: notify::Error,
 }
 
-/// Whether a version that a guard took out is refused no more by its store: it was added again.
-pub(in crate::elements::modelinfer) fn is_lifted(running: &Running) -> bool {
-    alias_of(&running.ask.model).is_some_and(|(store, _)| takes(&store, &running.id().version))
+/// Follows one alias at a time.
+#[derive(Default)]
+pub(super) struct Follower {
+    followed: Mutex<Option<Followed>>,
 }
 
-fn takes(store: &Store, version: &str) -> bool {
-    store.refused().is_ok_and(|refused| !refused.contains_key(version))
-}
-
-impl ModelInfer {
-    /// Watches the alias that `model` names, if it names one, and none else. Reads the disk: not for frames' threads.
-    pub(in crate::elements::modelinfer) fn follow(&self, model: &str) {
+impl Follower {
+    /// Calls `moved` whenever the alias that `model` names may have moved, from a thread of the watcher's own. Returns
+    /// whether it watches an alias that it did not watch before. An alias that was followed before is let go.
+    pub(super) fn follow(&self, model: &str, moved: impl Fn() + Send + 'static) -> Result<bool, Unwatched> {
         if self.followed.lock().as_ref().is_some_and(|f| f.model == model) {
-            return;
+            return Ok(false);
         }
-        let followed = alias_of(model).and_then(|(store, _)| match self.watch_aliases(store.folder()) {
-            Ok(watched) => Some(Followed { model: model.into(), asked: None, _watched: watched }),
-            Err(error) => {
-                gst::element_imp_warning!(
-                    self,
-                    gst::ResourceError::OpenRead,
-                    ("{}: cannot be watched ({error}), so '{model}' stays at the version it has: set model anew when the \
-                      alias is moved", store.folder().display())
-                );
-                None
-            }
+        let watched = Alias::named_by(model).map(|alias| {
+            watch(alias.folder(), ALIASES, moved).map_err(|error| Unwatched { folder: alias.folder().into(), error })
         });
-        let watches = followed.is_some();
+        let (followed, result) = match watched.transpose() {
+            Ok(watched) => {
+                let followed = watched.map(|w| Followed { model: model.into(), requested: None, _watched: w });
+                let is_new = followed.is_some();
+                (followed, Ok(is_new))
+            }
+            Err(error) => (None, Err(error)),
+        };
         let before = std::mem::replace(&mut *self.followed.lock(), followed);
         drop(before);
-        if watches {
-            // It may have moved since it was read.
-            self.alias_moved();
-        }
+        result
     }
 
     /// Stops watching.
-    pub(in crate::elements::modelinfer) fn unfollow(&self) {
+    pub(super) fn stop(&self) {
         let before = self.followed.lock().take();
         drop(before);
     }
 
-    fn watch_aliases(&self, folder: &Path) -> notify::Result<Watched> {
-        let weak = self.obj().downgrade();
-        watch(folder, ALIASES, move || {
-            if let Some(element) = weak.upgrade() {
-                element.imp().alias_moved();
-            }
-        })
+    /// Returns the value of the property `model` that names the alias.
+    pub(super) fn model(&self) -> Option<String> {
+        self.followed.lock().as_ref().map(|f| f.model.clone())
     }
 
-    /// Loads what the alias names now, unless that runs or is about to.
-    fn alias_moved(&self) {
-        let Some(model) = self.followed.lock().as_ref().map(|f| f.model.clone()) else { return };
-        // A file that is only half there is told of again when it is whole.
-        let Some((store, alias)) = alias_of(&model) else { return };
-        let Some(version) = store.aliases().ok().and_then(|a| a.get(&alias).cloned()) else { return };
-        // Where a guard has just gone back, the alias is about to follow.
-        if self.exchange.refusal(&store.name(), &version, || takes(&store, &version)).is_some() {
-            return;
+    /// Returns whether `version` is to be requested, and notes that it is. A change of the file may be seen several
+    /// times: `is_known` says, by the version requested last, whether there is nothing new in it.
+    pub(super) fn is_news(&self, model: &str, version: &str, is_known: impl FnOnce(Option<&str>) -> bool) -> bool {
+        let mut followed = self.followed.lock();
+        let Some(followed) = followed.as_mut().filter(|f| f.model == model) else { return false };
+        let is_news = !is_known(followed.requested.as_deref());
+        if is_news {
+            followed.requested = Some(version.into());
         }
-        let there = self.exchange.heading().is_some_and(|id| id.version == version);
-        let awaited = self.exchange.awaited().is_some();
-        {
-            // One change of the file is told of several times.
-            let mut followed = self.followed.lock();
-            let Some(followed) = followed.as_mut().filter(|f| f.model == model) else { return };
-            let known = if awaited { followed.asked.as_ref() == Some(&version) } else { there };
-            if known {
-                return;
-            }
-            followed.asked = Some(version.clone());
-        }
-        // What ran before is warm: it need not be loaded again to go back to it, and has proved itself.
-        let last = store.history().ok().and_then(|h| h.entries.last().cloned());
-        let is_back = last.is_some_and(|e| {
-            matches!(e.action, Action::Rollback | Action::Withdraw) && e.to.as_deref() == Some(&*version)
-        });
-        if is_back && !awaited && self.exchange.standby().is_some_and(|id| id.version == version) {
-            self.go_back("its alias was moved back in the store");
-        } else {
-            self.request(&model, Cause::Alias);
-        }
-    }
-
-    /// After a guard went back: what failed is refused in its store, and the alias that led to it is moved back.
-    pub(in crate::elements::modelinfer) fn move_alias_back(&self, failed: &Running, back: &ModelId, why: &str) {
-        let Some((store, alias)) = alias_of(&failed.ask.model) else { return };
-        let note = Note::new(self.obj().path_string(), format!("guard: {why}"));
-        let (id, failed) = (failed.id(), &failed.id().version);
-        // The champion is moved back together with the refusal, in one step; any other alias after it.
-        let moved = store.withdraw(failed, &note).and_then(|_| match store.aliases()?.get(&alias) {
-            Some(version) if version == failed && alias != CHAMPION => {
-                store.set_alias(&alias, &back.version, &note).map(drop)
-            }
-            _ => Ok(()),
-        });
-        match moved {
-            Ok(()) => {
-                self.exchange.recorded(id);
-                // It may have been added again and promoted meanwhile.
-                self.alias_moved();
-            }
-            Err(error) => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                ("{error}: the model that failed does not run, and the store still names it: roll it back there")
-            ),
-        }
+        is_news
     }
 }

@@ -1,49 +1,36 @@
 // SPDX-License-Identifier: MPL-2.0
-//! After a swap to another version: guards watch it for its first parts, and go back where it fails them.
-//!
-//! What the guards decide by is in [`andon_statistics`]; here frames and parts are handed to them, and what they say is
-//! done: the model before runs from the next frame on, and the one that failed is refused from then on.
+//! The probation of a new version: guards watch it for its first parts. [`andon_statistics::guard`] decides; here each
+//! frame and part finds its way to the guards.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
-use andon_core::result::{Arm, Inference, ModelId, PartVerdict, Purpose, Verdict};
-use andon_statistics::guard::{Baseline, Limits, Probation as Guards};
-use gst::{prelude::*, subclass::prelude::*};
+use andon_core::result::{Inference, ModelId, PartVerdict};
+use andon_statistics::guard::{Broken, Limits, Probation as Guards, Report};
 use parking_lot::Mutex;
 
-use super::{
-    super::{imp::ModelInfer, report},
-    running::Running,
-    slot::Change,
-};
+use super::{running::Running, shadows, slot::Change};
 
-/// How long a model that failed waits for its last frames to leave before it is let go, and how often it looks.
-const LEAVING: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
-
-/// One version on probation.
-struct Watch {
+/// A version on probation.
+struct Watched {
     running: Arc<Running>,
     from: Arc<ModelId>,
     guards: Guards,
     limits: Limits,
-    /// The product that came first.
+    /// The product whose parts are seen.
     sku: Option<String>,
     since: Instant,
 }
 
-impl Watch {
-    /// Another product's parts are bad at another rate: what was seen of the version as a shadow says nothing of them,
-    /// so from then on the rate is only reported.
-    fn another_product(&mut self, inference: &Inference) {
+impl Watched {
+    /// Starts anew when parts of another product come. The version's rate as a shadow does not hold for them, so that from
+    /// then on the rate is only reported.
+    fn see_product(&mut self, inference: &Inference) {
         let sku = inference.part.as_ref().map_or("", |p| p.sku.as_str());
         match &self.sku {
             None => self.sku = Some(sku.into()),
@@ -57,161 +44,85 @@ impl Watch {
     }
 }
 
+/// A probation that has ended.
+pub(super) struct Ended {
+    /// The version that was on probation.
+    pub running: Arc<Running>,
+    /// The model that ran before.
+    pub from: Arc<ModelId>,
+    /// The guard that was broken; None if the version has come through.
+    pub broken: Option<Broken>,
+    /// What the guards counted.
+    pub report: Report,
+    /// How long the probation took.
+    pub duration: Duration,
+}
+
 /// The probation of one element.
 #[derive(Default)]
-pub(in crate::elements::modelinfer) struct Probation {
-    /// Only the thread on which frames leave holds it for longer than a look.
-    watch: Mutex<Option<Watch>>,
+pub(super) struct Probation {
+    /// Only the thread on which frames leave holds it for more than a few moves.
+    watched: Mutex<Option<Watched>>,
     /// Parts to go.
     left: AtomicU64,
-    /// Why the model before is to run again, until that is told.
-    back: Mutex<Option<String>>,
 }
 
 impl Probation {
-    /// Parts to go; 0 where nothing is on probation.
-    pub fn left(&self) -> u64 {
+    /// Returns how many parts are to go; 0 if nothing is on probation.
+    pub(super) fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// Notes why the model before is to run again, for the message when it does.
-    pub fn because(&self, why: &str) {
-        *self.back.lock() = Some(why.into());
-    }
-
-    /// Ends it without a word.
-    pub fn end(&self) {
+    /// Ends the probation without a result.
+    pub(super) fn end(&self) {
         self.left.store(0, Ordering::Relaxed);
-        let gone = self.watch.lock().take();
-        drop(gone);
+        let watched = self.watched.lock().take();
+        drop(watched);
     }
-}
 
-/// Verdicts of each version on arm b: what a version's own rate was before it ran the line.
-static SHADOWS: LazyLock<Mutex<HashMap<ModelId, Baseline>>> = LazyLock::new(Mutex::default);
-
-/// The verdicts that a version gave as a shadow in this process; none where it was none.
-pub(in crate::elements::modelinfer) fn as_shadow(model: &ModelId) -> Option<Baseline> {
-    SHADOWS.lock().get(model).copied()
-}
-
-fn note_shadow(model: &ModelId, verdict: Verdict) {
-    let ng = u64::from(verdict == Verdict::Ng);
-    let mut all = SHADOWS.lock();
-    match all.get_mut(model) {
-        Some(b) => (b.parts, b.ng) = (b.parts + 1, b.ng + ng),
-        None => drop(all.insert(model.clone(), Baseline { parts: 1, ng })),
-    }
-}
-
-impl ModelInfer {
-    /// Puts what runs from now on on probation, where it is another version of the same model. Going back, another
-    /// product's model, or the same one run otherwise is no promotion.
-    pub(in crate::elements::modelinfer) fn watch(&self, change: &Change) {
-        self.probation.end();
-        if change.cause.is_back() {
-            let why = self.probation.back.lock().take();
-            report::rolled_back(&self.obj(), change, why.as_deref().unwrap_or_default());
-            return;
-        }
-        let (probation, deadline) = {
-            let settings = self.settings();
-            (settings.probation, settings.deadline)
-        };
-        let Some(from) =
-            change.from.clone().filter(|from| probation > 0 && from.name == change.to.name && *from != change.to)
-        else {
+    /// Watches the model that runs now, if it is another version of the one before. Another product's model, or the
+    /// same version run otherwise, is no promotion.
+    pub(super) fn begin(&self, change: &Change<Running>, limits: Limits) {
+        let to = change.to.id();
+        let from = change.from.as_ref().map(|from| from.id());
+        let Some(from) = from.filter(|from| limits.probation > 0 && from.name == to.name && *from != to) else {
             return;
         };
-        let deadline_us = (deadline > 0).then_some(deadline / 1000);
-        let limits = Limits { probation, deadline_us, ..Limits::default() };
-        let guards = Guards::new(limits, change.running.as_shadow);
-        self.probation.left.store(guards.left(), Ordering::Relaxed);
-        let (running, since) = (change.running.clone(), Instant::now());
-        let watch = Watch { running, from, guards, limits, sku: None, since };
-        *self.probation.watch.lock() = Some(watch);
+        let guards = Guards::new(limits, change.to.as_shadow);
+        self.left.store(guards.left(), Ordering::Relaxed);
+        let (running, from, since) = (change.to.clone(), from.clone(), Instant::now());
+        *self.watched.lock() = Some(Watched { running, from, guards, limits, sku: None, since });
     }
 
-    /// Shows a frame that leaves, and the part that it closes, to the guards.
-    pub(in crate::elements::modelinfer) fn guard(
+    /// Shows the guards a frame that leaves, and the part that it completes. Returns the end of the probation, if this
+    /// is it.
+    pub(super) fn observe(
         &self,
         running: &Arc<Running>,
         inference: &Inference,
         part: Option<&PartVerdict>,
-    ) {
-        let production = |p: &PartVerdict| p.part.as_ref().is_none_or(|p| p.purpose == Purpose::Production);
-        if inference.arm == Arm::B
-            && let Some(part) = part.filter(|p| production(p) && p.verdict != Verdict::Unjudged)
-        {
-            note_shadow(running.id(), part.verdict);
+    ) -> Option<Ended> {
+        if self.left() == 0 {
+            return None;
         }
-        if self.probation.left() == 0 {
-            return;
-        }
-        let mut slot = self.probation.watch.lock();
-        let Some(watch) = slot.as_mut().filter(|w| Arc::ptr_eq(&w.running, running)) else { return };
+        let mut slot = self.watched.lock();
+        let watched = slot.as_mut().filter(|w| Arc::ptr_eq(&w.running, running))?;
         let mut broken = None;
         if inference.counts() {
-            watch.another_product(inference);
-            broken = watch.guards.frame(inference.status, inference.latency_us);
+            watched.see_product(inference);
+            broken = watched.guards.frame(inference.status, inference.latency_us);
         }
         if broken.is_none()
             && let Some(part) = part
         {
-            broken = watch.guards.part(part.verdict, production(part));
+            broken = watched.guards.part(part.verdict, shadows::is_production(part));
         }
-        self.probation.left.store(watch.guards.left(), Ordering::Relaxed);
-        if broken.is_none() && !watch.guards.passed() {
-            return;
+        self.left.store(watched.guards.left(), Ordering::Relaxed);
+        if broken.is_none() && !watched.guards.passed() {
+            return None;
         }
-        let watch = slot.take().expect("it was just there");
-        drop(slot);
-        self.probation.left.store(0, Ordering::Relaxed);
-        match broken {
-            None => self.proved(&watch),
-            Some(broken) => self.broke(watch, &broken.to_string()),
-        }
-    }
-
-    fn proved(&self, watch: &Watch) {
-        let detail = serde_json::to_string(&watch.guards.report()).unwrap_or_default();
-        let since = (watch.since.elapsed(), &*detail);
-        report::proved(&self.obj(), &watch.from, watch.running.id(), "no guard was broken", since);
-    }
-
-    /// Goes back, and refuses what failed. The rest, which may touch the disk, is done by a thread of its own.
-    fn broke(&self, watch: Watch, why: &str) {
-        gst::warning!(super::super::imp::CAT, imp = self, "{:?} fails its probation: {why}", watch.running.id());
-        self.exchange.refuse(watch.running.id(), why);
-        self.probation.because(why);
-        let Some(model) = self.exchange.fall_back() else {
-            // Where another model is about to take over anyway, that is the way out.
-            if self.exchange.heading().as_ref() == Some(watch.running.id()) {
-                gst::element_imp_warning!(
-                    self,
-                    gst::ResourceError::Failed,
-                    ("{why}: the model runs on, for the one before was retired: swap to another")
-                );
-            }
-            return;
-        };
-        self.settings().model = model;
-        let (exchange, why, element) = (self.exchange.clone(), why.to_string(), self.obj().downgrade());
-        let (failed, back) = (watch.running.clone(), watch.from.clone());
-        let chores = move || {
-            if let Some(element) = element.upgrade() {
-                element.notify("model");
-                element.imp().move_alias_back(&failed, &back, &why);
-            }
-            exchange.tidy();
-            // It is freed here, and not by the last frame that it judged.
-            let until = Instant::now() + LEAVING;
-            while Arc::strong_count(&failed) > 1 && Instant::now() < until {
-                thread::sleep(LOOK);
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("andon-keeper".into()).spawn(chores) {
-            gst::error!(super::super::imp::CAT, imp = self, "no thread to move the alias back: {error}");
-        }
+        self.left.store(0, Ordering::Relaxed);
+        let Watched { running, from, guards, since, .. } = slot.take()?;
+        Some(Ended { running, from, broken, report: guards.report(), duration: since.elapsed() })
     }
 }

@@ -1,73 +1,85 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model in use: its engine, and as many lanes as frames may be in work on it.
+//! A model in use: its engine, and an execution context for each frame that may be in work on it.
 
 use std::{
-    fs,
+    fs, io,
     ops::Deref,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use andon_core::result::{Fields, Part};
 use andon_inference::{
-    self as inference, Batcher, Cancel, Engine, ExecutionContext as Lane, Options, Template, TemplateInput, Templates,
+    self as inference, Batcher, Cancel, Engine, ExecutionContext, Template, TemplateInput, Templates,
 };
 use andon_model::{InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
 
-use super::shared::{self, Member};
+use super::{
+    ask::{Ask, Batch},
+    shadows,
+    shared::{self, Member},
+    slot::Loaded,
+};
 
-/// What to load, and how.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::elements::modelinfer) struct Ask {
-    /// What `model=` said.
-    pub model: String,
-    /// Threads, providers and so on.
-    pub options: Options,
-    /// Frames that will be in work at a time.
-    pub lanes: usize,
-    /// Whom to share with; nobody where it is empty.
-    pub share: String,
-    /// How frames are gathered.
-    pub batch: Batch,
-}
-
-/// How frames are gathered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::elements::modelinfer) struct Batch {
-    /// Frames of one run, at most.
-    pub size: usize,
-    /// How long the first waits for others.
-    pub timeout: Duration,
-}
-
-/// A model and what frames need to run on it. Frames in work hold it, so that it outlives a swap as long as they need
-/// it.
-pub(in crate::elements::modelinfer) struct Running {
+/// A model and what frames need to run on it. A frame in work holds it, so that it outlives a swap for as long as that
+/// frame needs it.
+pub(crate) struct Running {
     engine: Arc<Engine>,
-    /// What was asked for.
+    /// The request that led to it.
     pub ask: Ask,
-    /// The place among those that share the engine; none where nobody does.
+    /// The place in the share; None if the engine is not shared.
     pub member: Option<Member>,
-    /// Gathers frames of all who share the engine; none where each runs by itself.
+    /// Gathers frames of all elements that share the engine; None if each frame runs by itself.
     pub batcher: Option<Arc<Batcher>>,
-    /// What its bundle says is normal, for `driftmeter`; or why that cannot be read.
-    pub reference: Result<Option<Arc<Reference>>, String>,
-    /// The verdicts that this version gave as a shadow, before it was loaded here.
+    /// What its bundle says is normal, for `driftmeter`.
+    pub reference: Result<Option<Arc<Reference>>, ReferenceError>,
+    /// The verdicts that this version gave as a shadow before it was loaded here.
     pub as_shadow: Option<Baseline>,
-    /// Which golden templates the model asks for, in the manifest's order.
+    /// The golden templates that the model asks for, in the manifest's order.
     templates: Mutex<Vec<TemplateInput>>,
-    /// No frames come just now: nobody is to wait for them.
-    resting: AtomicBool,
-    /// How many lanes there are.
+    /// Whether no frames come just now, so that no batch must wait for them.
+    paused: AtomicBool,
+    /// How many contexts there are.
     made: Mutex<usize>,
-    /// Those that no frame is using.
-    lanes: Mutex<Vec<Lane>>,
+    /// The contexts that no frame uses.
+    contexts: Mutex<Vec<ExecutionContext>>,
+}
+
+/// A bundle's drift reference that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReferenceError {
+    /// The file cannot be read.
+    #[error("{}: {error}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is no reference.
+    #[error("{}: {problem}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A golden template that a frame needs and that is not there, with the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct MissingTemplate(String);
+
+impl Loaded for Running {
+    fn asked_for(&self) -> &str {
+        &self.ask.model
+    }
 }
 
 impl Deref for Running {
@@ -79,8 +91,8 @@ impl Deref for Running {
 }
 
 impl Running {
-    /// Loads what was asked for, or finds it where it is shared. Takes its time.
-    pub fn load(ask: Ask) -> Result<Self, inference::Error> {
+    /// Loads a model, or joins those that share it. Takes its time and reads the disk.
+    pub(crate) fn load(ask: Ask) -> Result<Self, inference::Error> {
         let (engine, member) = if ask.share.is_empty() {
             (Arc::new(Engine::load(&ask.model, &ask.options)?), None)
         } else {
@@ -96,93 +108,96 @@ impl Running {
         let files = engine.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let patterns = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok());
         let templates = Mutex::new(patterns.map(TemplateInput::new).collect());
-        let n = ask.lanes.max(1);
-        let (made, lanes) = (Mutex::new(0), Mutex::new(Vec::with_capacity(n)));
-        let resting = AtomicBool::default();
-        let as_shadow = super::probation::as_shadow(engine.id());
+        let n = ask.frames.max(1);
+        let (made, contexts) = (Mutex::new(0), Mutex::new(Vec::with_capacity(n)));
+        let paused = AtomicBool::default();
+        let as_shadow = shadows::baseline(engine.id());
         let reference = engine.reference().map(read_reference).transpose();
         if member.is_none() {
             engine.prove()?;
         }
-        let running = Self { engine, ask, member, batcher, reference, as_shadow, templates, resting, made, lanes };
+        let running = Self { engine, ask, member, batcher, reference, as_shadow, templates, paused, made, contexts };
         running.reserve(n)?;
         if running.batcher.is_none() {
-            // What a first run allocates is not to be waited for by a frame.
-            running.lanes.lock().iter_mut().try_for_each(Lane::warm_up)?;
+            // So that no frame waits for what a first run allocates.
+            running.contexts.lock().iter_mut().try_for_each(ExecutionContext::warm_up)?;
         }
         Ok(running)
     }
 
-    /// How many elements use the session.
-    pub fn users(&self) -> usize {
+    /// Returns how many elements use the engine.
+    pub(crate) fn users(&self) -> usize {
         self.member.as_ref().map_or(1, Member::users)
     }
 
-    /// Makes lanes for `n` frames in work, where there are fewer than that.
-    pub fn reserve(&self, n: usize) -> Result<(), inference::Error> {
+    /// Makes contexts until there are at least `n`.
+    pub(crate) fn reserve(&self, n: usize) -> Result<(), inference::Error> {
         let mut made = self.made.lock();
         while *made < n {
-            let lane = self.lane()?;
-            self.lanes.lock().push(lane);
+            let context = self.new_context()?;
+            self.contexts.lock().push(context);
             *made += 1;
         }
         Ok(())
     }
 
-    fn lane(&self) -> Result<Lane, inference::Error> {
+    fn new_context(&self) -> Result<ExecutionContext, inference::Error> {
         match &self.batcher {
             Some(batcher) => batcher.context(),
             None => self.engine.context(),
         }
     }
 
-    /// The templates for a frame, or what is missing. With `wait`, what is still being read is waited for.
-    pub fn templates(
+    /// Returns the golden templates for a frame, in the manifest's order. If `wait` is given, waits for those that are
+    /// still being read.
+    pub(crate) fn templates(
         &self,
         templates: Option<&Templates>,
         part: Option<&Part>,
         fields: &Fields,
         wait: Option<&Cancel>,
-    ) -> Result<Vec<Option<Arc<Template>>>, String> {
+    ) -> Result<Vec<Option<Arc<Template>>>, MissingTemplate> {
         let mut inputs = self.templates.lock();
-        let find = |input: &mut TemplateInput| input.find(templates, part, fields, wait).cloned().map(Some);
-        inputs.iter_mut().map(|input| find(input).map_err(|e| e.to_string())).collect()
+        let find = |input: &mut TemplateInput| input.find(templates, part, fields, wait).map(|t| Some(t.clone()));
+        let found: Result<_, _> = inputs.iter_mut().map(find).collect();
+        found.map_err(|why| MissingTemplate(why.to_string()))
     }
 
-    /// No frames come for a while, so that others of a batch do not wait for them.
-    pub fn rest(&self) {
+    /// Says that no frames come for a while, so that no batch waits for them. The next frame takes it back.
+    pub(crate) fn pause(&self) {
         if self.batcher.is_some() {
-            self.resting.store(true, Ordering::Release);
-            self.lanes.lock().iter_mut().for_each(Lane::leave);
+            self.paused.store(true, Ordering::Release);
+            self.contexts.lock().iter_mut().for_each(ExecutionContext::leave);
         }
     }
 
-    /// Has a lane for the time of `run`; makes one where all are in use, which happens only after `in-flight` was raised.
-    pub fn with_lane<T>(
+    /// Lends a context to `run`. Makes one if all are in use, which happens only after `in-flight` was raised.
+    pub(crate) fn with_context<T>(
         &self,
-        run: impl FnOnce(&mut Lane) -> Result<T, inference::Error>,
+        run: impl FnOnce(&mut ExecutionContext) -> Result<T, inference::Error>,
     ) -> Result<T, inference::Error> {
         if self.batcher.is_some() {
-            self.resting.store(false, Ordering::Release);
+            self.paused.store(false, Ordering::Release);
         }
-        let free = self.lanes.lock().pop();
-        let mut lane = match free {
-            Some(lane) => lane,
+        let free = self.contexts.lock().pop();
+        let mut context = match free {
+            Some(context) => context,
             None => {
                 *self.made.lock() += 1;
-                self.lane()?
+                self.new_context()?
             }
         };
-        let done = run(&mut lane);
-        if self.resting.load(Ordering::Acquire) {
-            lane.leave();
+        let done = run(&mut context);
+        if self.paused.load(Ordering::Acquire) {
+            context.leave();
         }
-        self.lanes.lock().push(lane);
+        self.contexts.lock().push(context);
         done
     }
 }
 
-fn read_reference(path: &Path) -> Result<Arc<Reference>, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Reference::from_json(&text).map(Arc::new).map_err(|e| format!("{}: {e}", path.display()))
+fn read_reference(path: &Path) -> Result<Arc<Reference>, ReferenceError> {
+    let text = fs::read_to_string(path).map_err(|error| ReferenceError::Unreadable { path: path.into(), error })?;
+    let malformed = |problem: String| ReferenceError::Malformed { path: path.into(), problem };
+    Reference::from_json(&text).map(Arc::new).map_err(|e| malformed(e.to_string()))
 }

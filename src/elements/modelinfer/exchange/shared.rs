@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `share=NAME`: elements of this process that name the same share, model and options use one engine. Never without
-//! being asked, and never between the arms of an `abtee`.
+//! `share=NAME`: elements of this process with the same share, model and options use one engine. The arms of an `abtee`
+//! never do.
 
 use std::{
     sync::{
@@ -14,9 +14,9 @@ use andon_core::result::Arm;
 use andon_inference::{self as inference, Batcher, Engine, Options};
 use parking_lot::Mutex;
 
-use super::running::Ask;
+use super::ask::Ask;
 
-/// What has to be alike to be shared.
+/// Elements with equal keys use one engine.
 #[derive(Clone, Debug, PartialEq)]
 struct Key {
     share: String,
@@ -24,35 +24,35 @@ struct Key {
     options: Options,
 }
 
-/// One engine and those who use it.
+/// One engine and the elements that use it.
 struct Group {
     key: Key,
-    /// Locked while it is loaded, so that who comes meanwhile waits for it and does not load it again.
+    /// Locked while it loads, so that an element that joins meanwhile waits instead of loading it again.
     engine: Mutex<Weak<Engine>>,
-    /// Who gathers their frames, one for each size of a batch. Locked while one is made.
+    /// The batchers that gather their frames, one for each size of a batch. Locked while one is made.
     batchers: Mutex<Vec<(usize, Weak<Batcher>)>>,
-    /// One of each element, with the arm it has claimed.
+    /// One for each element, with the arm that it is on, once that is known.
     claims: Mutex<Vec<(Arc<Claim>, Option<Arm>)>>,
 }
 
-/// What one element knows of its right to use the engine.
+/// The right of one element to use the engine.
 #[derive(Default)]
 struct Claim {
-    /// The running model has claimed the engine, and this is the candidate's.
-    evicted: AtomicBool,
+    /// An element on arm a uses the engine, and this one is on arm b.
+    refused: AtomicBool,
 }
 
-/// All groups that somebody is in.
+/// All groups that have members.
 static GROUPS: LazyLock<Mutex<Vec<Weak<Group>>>> = LazyLock::new(Mutex::default);
 
 /// A place in a group, until it is dropped.
-pub(in crate::elements::modelinfer) struct Member {
+pub(crate) struct Member {
     group: Arc<Group>,
     claim: Arc<Claim>,
 }
 
-/// Finds the engine that is shared, or loads it.
-pub(in crate::elements::modelinfer) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error> {
+/// Joins the group of those that share a model. The first to join loads the engine.
+pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error> {
     let key = Key { share: ask.share.clone(), model: ask.model.clone(), options: ask.options.clone() };
     let group = {
         let mut groups = GROUPS.lock();
@@ -89,38 +89,36 @@ pub(in crate::elements::modelinfer) fn join(ask: &Ask) -> Result<(Arc<Engine>, M
 }
 
 impl Member {
-    /// Claims the engine for `arm`. The running model and the candidate never share one, for then one would wait for
-    /// the other: the candidate is refused, also where it came first.
-    pub fn claim(&self, arm: Arm) {
+    /// Claims the engine for `arm`. The arms never share one, because arm a would wait for arm b. Arm b is refused, even
+    /// if it came first.
+    pub(crate) fn claim(&self, arm: Arm) {
         let mut claims = self.group.claims.lock();
         for (claim, claimed) in claims.iter_mut().filter(|(claim, _)| Arc::ptr_eq(claim, &self.claim)) {
             *claimed = Some(arm);
-            claim.evicted.store(false, Ordering::Release);
+            claim.refused.store(false, Ordering::Release);
         }
         if claims.iter().any(|(_, arm)| *arm == Some(Arm::A)) {
             claims
                 .iter()
                 .filter(|(_, arm)| *arm == Some(Arm::B))
-                .for_each(|(c, _)| c.evicted.store(true, Ordering::Release));
+                .for_each(|(c, _)| c.refused.store(true, Ordering::Release));
         }
     }
 
-    /// Why frames must not run on the engine; none where they may.
-    pub fn refusal(&self) -> Option<String> {
-        self.claim.evicted.load(Ordering::Acquire).then(|| {
+    /// Returns why frames must not run on the engine, or None if they may.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.claim.refused.load(Ordering::Acquire).then(|| {
             let share = &self.group.key.share;
             format!(
-                "share={share} is used by both arms of an abtee, and arm b must not hold up arm a: give arm b another \
-                 share, or none"
+                "both arms of an abtee use share={share}, and arm b must not hold up arm a: give arm b another share, or \
+                 none"
             )
         })
     }
-}
 
-impl Member {
-    /// Who gathers frames of all that share the engine and have batches of that size. The last to come says how long the
-    /// first of a batch waits.
-    pub fn batcher(
+    /// Returns the batcher of all that share the engine and have batches of that size. The last to join says how long
+    /// the first frame of a batch waits.
+    pub(super) fn batcher(
         &self,
         engine: &Arc<Engine>,
         size: usize,
@@ -137,8 +135,8 @@ impl Member {
         Ok(batcher)
     }
 
-    /// How many elements use the engine.
-    pub fn users(&self) -> usize {
+    /// Returns how many elements use the engine.
+    pub(super) fn users(&self) -> usize {
         self.group.claims.lock().len()
     }
 }
@@ -148,7 +146,7 @@ impl Drop for Member {
         let mut claims = self.group.claims.lock();
         claims.retain(|(claim, _)| !Arc::ptr_eq(claim, &self.claim));
         if !claims.iter().any(|(_, arm)| *arm == Some(Arm::A)) {
-            claims.iter().for_each(|(c, _)| c.evicted.store(false, Ordering::Release));
+            claims.iter().for_each(|(c, _)| c.refused.store(false, Ordering::Release));
         }
     }
 }

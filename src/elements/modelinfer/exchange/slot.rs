@@ -1,46 +1,42 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From one model to the next between two frames: loaded beside the running one, exchanged without waiting, the old one
-//! kept for the way back.
+//! Which model runs, which is about to, and which ran before: the states of an exchange, without a lock or a thread.
 //!
-//! Three parties meet here. The *caller* (an application's thread) asks. The *worker* (a thread that lives while there
-//! is something to load) loads, hands over, and frees what is no longer needed. The *streaming thread* looks between
-//! two frames; it never waits for the lock, for it only tries it, and the others hold it for a few moves only.
+//! ```text
+//! request ──begin──► loading ──finish──► pending ──take──► running ──take──► standby ──take──► retired
+//!                                           ▲                                   │
+//!                                           └──────── rollback, fall_back ──────┘
+//! ```
+//!
+//! What always holds:
+//! - The latest request wins: a load that a later request, a rollback or a stop has overtaken never comes to run.
+//! - [`Slot::model`], the value of the property `model`, is what runs or what runs from the next frame on.
+//! - No method frees a model. A model that is no longer needed is returned or retired, for the caller to free it without the
+//!   lock and off the streaming thread.
 
 use std::{
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use andon_core::result::ModelId;
-use andon_inference::{self as inference};
-use parking_lot::{Condvar, Mutex};
-
-use super::{
-    alias,
-    running::{Ask, Running},
-};
+use super::ask::Ask;
 
 /// Why one model follows another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::elements::modelinfer) enum Cause {
-    /// A new one was asked for.
+pub(crate) enum Cause {
+    /// The user asked for another model.
     Swap,
-    /// The alias that is followed was moved in its store.
+    /// The alias that is followed names another version.
     Alias,
-    /// The one before was asked for.
+    /// The user, or the alias, went back to the model before.
     Rollback,
-    /// A guard found the new one wanting.
+    /// The new model broke a guard.
     Guard,
 }
 
 impl Cause {
-    /// The word used in messages.
-    pub fn as_str(self) -> &'static str {
+    /// The word that messages use.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Cause::Swap => "swap",
             Cause::Alias => "alias",
@@ -49,396 +45,277 @@ impl Cause {
         }
     }
 
-    /// Whether it leads back to what ran before.
-    pub fn is_back(self) -> bool {
+    /// Returns whether the model before runs again.
+    pub(crate) fn is_back(self) -> bool {
         matches!(self, Cause::Rollback | Cause::Guard)
     }
 }
 
-/// What the streaming thread has just done.
-pub(in crate::elements::modelinfer) struct Change {
-    /// What ran; none where there was nothing.
-    pub from: Option<Arc<ModelId>>,
-    /// What runs now.
-    pub to: Arc<ModelId>,
-    /// The same, to run.
-    pub running: Arc<Running>,
-    /// What ran; it stays warm.
-    pub before: Option<Arc<Running>>,
-    /// Why.
+/// What a slot must know of a loaded model.
+pub(super) trait Loaded {
+    /// The value of the property `model` that led to it.
+    fn asked_for(&self) -> &str;
+}
+
+/// A request for a model, until it is loaded.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub ask: Ask,
     pub cause: Cause,
-    /// From the asking to the exchange.
-    pub duration: Duration,
-    /// Of it, for loading.
-    pub loading: Duration,
-    /// How long the streaming thread was held for it.
-    pub held: Duration,
+    pub since: Instant,
+    generation: u64,
 }
 
-/// What the worker has to tell.
-pub(in crate::elements::modelinfer) enum Report<'a> {
-    /// It begins to load.
-    Loading {
-        /// What was asked for.
-        ask: &'a Ask,
-        /// Why.
-        cause: Cause,
-    },
-    /// It is loaded and runs from the next frame on. Told under the lock: keep it short, and do not come back here.
-    Ready {
-        /// What `model=` said.
-        model: &'a str,
-    },
-    /// The same, told without the lock.
-    Handed,
-    /// It is not, and what ran goes on.
-    Failed {
-        /// What was asked for.
-        ask: &'a Ask,
-        /// Why it was asked for.
-        cause: Cause,
-        /// Why it did not come to run.
-        error: &'a inference::Error,
-        /// Since when it was asked for.
-        since: Instant,
-    },
+/// What becomes of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Requested {
+    /// Nothing runs. A swap is noted: the model is loaded at the next start.
+    Closed,
+    /// The worker takes it up next.
+    Queued,
+    /// It needs a worker, which must call [`Slot::begin`] until that returns None.
+    NeedsWorker,
 }
 
-struct Request {
-    ask: Ask,
+/// What becomes of a load.
+pub(super) enum Finished<M, E> {
+    /// The model runs from the next frame on. Holds the one that was to run from then on before.
+    Ready(Option<Arc<M>>),
+    /// The model cannot be loaded, and what ran goes on.
+    Failed(E),
+    /// A later request, a rollback or a stop has overtaken it. Holds the model, if it was loaded.
+    Overtaken(Option<Arc<M>>),
+}
+
+/// A loaded model that waits for the streaming thread.
+struct Pending<M> {
+    loaded: Arc<M>,
     cause: Cause,
-    since: Instant,
-}
-
-struct Pending {
-    loaded: Arc<Running>,
-    cause: Cause,
+    why: String,
     since: Instant,
     loading: Duration,
 }
 
-#[derive(Default)]
-struct Slot {
+/// A change from one model to another, between two frames.
+pub(crate) struct Change<M> {
+    /// The model that ran; None if there was none. It stays warm, unless a guard took it out.
+    pub from: Option<Arc<M>>,
+    /// The model that runs now.
+    pub to: Arc<M>,
+    /// What led to the change.
+    pub cause: Cause,
+    /// The reason for going back, in words; otherwise empty.
+    pub why: String,
+    /// From the request to the change.
+    pub duration: Duration,
+    /// The part of it that loading took.
+    pub loading: Duration,
+    /// How long the streaming thread was held up.
+    pub held: Duration,
+}
+
+/// The models of one element.
+pub(super) struct Slot<M> {
     /// Between start and stop.
     open: bool,
-    /// The latest request that the worker has not taken up.
+    /// The value of the property `model` while nothing runs.
+    model: String,
+    /// The latest request, until the worker takes it up.
     request: Option<Request>,
-    /// Raised by whatever makes the load under way useless.
+    /// Grows with whatever overtakes the load under way.
     generation: u64,
-    /// The generation of the load under way, and what it loads.
+    /// The generation of the load under way, and the model that it loads.
     loading: Option<(u64, String)>,
-    /// Loaded, for the streaming thread to take.
-    pending: Option<Pending>,
-    /// What the streaming thread took last.
-    runs: Option<Arc<ModelId>>,
-    /// What ran before, warm.
-    standby: Option<Arc<Running>>,
-    /// What nobody needs; freed by anybody but the streaming thread.
-    retired: Vec<Arc<Running>>,
-    /// Loads, while there is something to load.
-    worker: Option<JoinHandle<()>>,
+    /// For the streaming thread to take.
+    pending: Option<Pending<M>>,
+    /// The model that the streaming thread took last.
+    running: Option<Arc<M>>,
+    /// The model that ran before, kept warm.
+    standby: Option<Arc<M>>,
+    /// Models that are no longer needed, until a caller frees them.
+    retired: Vec<Arc<M>>,
     /// Whether the worker will look for a request again.
     busy: bool,
 }
 
-/// A model that a guard has taken out.
-struct Refusal {
-    model: Arc<ModelId>,
-    why: String,
-    /// Whether its store knows.
-    recorded: bool,
-}
+/// The number of models that can be retired without an allocation on the streaming thread.
+const RETIRED: usize = 4;
 
-/// The place where the three parties meet.
-#[derive(Default)]
-pub(in crate::elements::modelinfer) struct Exchange {
-    slot: Mutex<Slot>,
-    /// The streaming thread has taken what was pending, or something else has changed for the worker.
-    moved: Condvar,
-    /// There may be something to take: all that a frame looks at when there is not.
-    waiting: AtomicBool,
-    /// Models that guards have taken out.
-    refused: Mutex<Vec<Refusal>>,
-}
-
-/// How much less a loading thread is to be preferred than those that carry frames: beside a line that keeps every core
-/// busy it still gets a quarter of one, so that a model arrives in a second or two and not in ten.
-const NICE: i32 = 5;
-
-/// Gives this thread a lower priority. The engine's own threads do not inherit it: see [`inference::pool`].
-fn step_back() {
-    // Linux takes "this process" for this thread. Where it is refused, loading is only less modest.
-    #[cfg(target_os = "linux")]
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
-        let _ = rustix::process::setpriority_process(None, nice.max(NICE));
+impl<M> Default for Slot<M> {
+    fn default() -> Self {
+        Self {
+            open: false,
+            model: String::new(),
+            request: None,
+            generation: 0,
+            loading: None,
+            pending: None,
+            running: None,
+            standby: None,
+            retired: Vec::new(),
+            busy: false,
+        }
     }
 }
 
-impl Exchange {
-    /// Lets requests in; `runs` is what runs from the start.
-    pub fn open(&self, runs: Option<Arc<ModelId>>) {
-        let mut slot = self.slot.lock();
-        (slot.open, slot.runs) = (true, runs);
-        // What is retired between two frames must not make the streaming thread allocate.
-        slot.retired.reserve(4);
+impl<M: Loaded> Slot<M> {
+    /// Lets requests in. `running` is the model that `asked_for` led to, or None if it could not be loaded. Returns the
+    /// model that was asked for since, if any.
+    pub(super) fn open(&mut self, asked_for: &str, running: Option<Arc<M>>) -> Option<String> {
+        (self.open, self.running) = (true, running);
+        self.retired.reserve(RETIRED);
+        let later = (self.model != asked_for).then(|| mem::replace(&mut self.model, asked_for.into()));
+        later.filter(|m| !m.is_empty())
     }
 
-    /// Refuses requests, ends the worker, and frees all models. Waits for a load under way, which cannot be cut short.
-    pub fn close(&self) {
-        let (worker, slot) = {
-            let mut slot = self.slot.lock();
-            let generation = slot.generation + 1;
-            let worker = slot.worker.take();
-            let busy = slot.busy;
-            let old = mem::replace(&mut *slot, Slot { generation, busy, ..Slot::default() });
-            self.waiting.store(false, Ordering::Release);
-            self.moved.notify_all();
-            (worker, old)
-        };
-        drop(slot);
-        // Whoever stops the element in answer to the worker's message is the worker.
-        if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
-            // A panic in there has been reported by the panic hook, and has left nothing behind.
-            let _ = worker.join();
+    /// Refuses requests and gives up all models. Returns them, to be freed without the lock.
+    pub(super) fn close(&mut self) -> Self {
+        let (generation, busy, model) = (self.generation + 1, self.busy, self.model().to_string());
+        mem::replace(self, Self { generation, busy, model, ..Self::default() })
+    }
+
+    /// Returns whether requests are let in.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Returns the value of the property `model`: what runs from the next frame on.
+    pub(super) fn model(&self) -> &str {
+        self.heading().map_or(&self.model, |m| m.asked_for())
+    }
+
+    /// Returns the model that runs from the next frame on.
+    pub(super) fn heading(&self) -> Option<&Arc<M>> {
+        self.pending.as_ref().map(|p| &p.loaded).or(self.running.as_ref())
+    }
+
+    /// Returns the model that the streaming thread took last.
+    pub(super) fn running(&self) -> Option<&Arc<M>> {
+        self.running.as_ref()
+    }
+
+    /// Returns the model that a rollback leads to.
+    pub(super) fn standby(&self) -> Option<&Arc<M>> {
+        self.standby.as_ref()
+    }
+
+    /// Returns the model that was asked for last, if it is not loaded yet.
+    pub(super) fn awaited(&self) -> Option<&str> {
+        let loading = self.loading.as_ref().filter(|(generation, _)| *generation == self.generation);
+        self.request.as_ref().map(|r| &*r.ask.model).or(loading.map(|(_, model)| &**model))
+    }
+
+    /// Returns whether a model waits for the streaming thread.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Returns whether the worker has nothing to wait for: the streaming thread has taken the pending model, or there is
+    /// something else to do.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.open || self.request.is_some() || self.pending.is_none()
+    }
+
+    /// Asks for a model. The latest request wins.
+    pub(super) fn request(&mut self, ask: Ask, cause: Cause) -> Requested {
+        if !self.open {
+            if cause == Cause::Swap {
+                self.model = ask.model;
+            }
+            return Requested::Closed;
+        }
+        self.generation += 1;
+        self.request = Some(Request { ask, cause, since: Instant::now(), generation: self.generation });
+        if mem::replace(&mut self.busy, true) { Requested::Queued } else { Requested::NeedsWorker }
+    }
+
+    /// Takes a request back for which no worker can be had.
+    pub(super) fn give_up(&mut self) {
+        (self.request, self.busy) = (None, false);
+    }
+
+    /// Returns the request that the worker takes up, or None if there is none and the worker ends.
+    pub(super) fn begin(&mut self) -> Option<Request> {
+        let request = self.request.take();
+        self.busy = request.is_some();
+        self.loading = request.as_ref().map(|r| (r.generation, r.ask.model.clone()));
+        request
+    }
+
+    /// Takes what the worker has loaded.
+    pub(super) fn finish<E>(
+        &mut self,
+        request: &Request,
+        loaded: Result<Arc<M>, E>,
+        loading: Duration,
+    ) -> Finished<M, E> {
+        self.loading = None;
+        match loaded {
+            loaded if self.generation != request.generation => Finished::Overtaken(loaded.ok()),
+            Err(error) => Finished::Failed(error),
+            Ok(loaded) => {
+                let (cause, why, since) = (request.cause, String::new(), request.since);
+                let before = self.pending.replace(Pending { loaded, cause, why, since, loading });
+                Finished::Ready(before.map(|p| p.loaded))
+            }
         }
     }
 
-    /// The model that was asked for last and has not come to run yet, as `model=` said it.
-    pub fn awaited(&self) -> Option<String> {
-        let slot = self.slot.lock();
-        let request = slot.request.as_ref().map(|r| r.ask.model.clone());
-        let loading = slot.loading.as_ref().filter(|(generation, _)| *generation == slot.generation);
-        request.or_else(|| loading.map(|(_, model)| model.clone()))
+    /// Goes back: from what was asked for and does not run yet to what runs, otherwise to the model before, at the next
+    /// frame. Returns models to free, or None if there is no way back.
+    pub(super) fn rollback(&mut self, why: &str) -> Option<Vec<Arc<M>>> {
+        if !self.open {
+            return None;
+        }
+        let awaited = self.awaited().is_some();
+        let pending = self.pending.take_if(|p| !p.cause.is_back());
+        if awaited || pending.is_some() {
+            self.request = None;
+        } else {
+            let loaded = self.standby.take()?;
+            self.pending = Some(Pending::back(loaded, Cause::Rollback, why));
+        }
+        self.generation += 1;
+        let mut free = self.retired();
+        free.extend(pending.map(|p| p.loaded));
+        Some(free)
     }
 
-    /// Asks for a model; the latest request wins. Answers whether it was taken.
-    pub fn request(self: &Arc<Self>, ask: Ask, cause: Cause, report: impl Fn(Report<'_>) + Send + 'static) -> bool {
-        let mut slot = self.slot.lock();
-        if !slot.open {
+    /// Goes back to the model before because the new one broke a guard. Returns false if there is none, or if another
+    /// model is about to take over anyway. What is being loaded stays wanted.
+    pub(super) fn fall_back(&mut self, why: &str) -> bool {
+        if !self.open || self.pending.is_some() {
             return false;
         }
-        slot.generation += 1;
-        slot.request = Some(Request { ask, cause, since: Instant::now() });
-        if slot.busy {
-            self.moved.notify_all();
-            return true;
-        }
-        let this = self.clone();
-        let spawned = thread::Builder::new().name("andon-load".into()).spawn(move || {
-            step_back();
-            this.work(&report);
-        });
-        match spawned {
-            Ok(worker) => {
-                slot.busy = true;
-                slot.worker = Some(worker);
-                true
-            }
-            Err(_) => {
-                slot.request = None;
-                false
-            }
-        }
+        self.pending = self.standby.take().map(|loaded| Pending::back(loaded, Cause::Guard, why));
+        self.pending.is_some()
     }
 
-    /// Goes back: to the model before, from the next frame; or, where a new one has not come to run yet, by not letting
-    /// it. Answers what runs then as `model=` said it; none where there is no way back.
-    pub fn rollback(&self, running: &str) -> Option<String> {
-        let (model, _free) = {
-            let mut slot = self.slot.lock();
-            if !slot.open {
-                return None;
-            }
-            let awaited =
-                slot.request.take().is_some() || slot.loading.as_ref().is_some_and(|l| l.0 == slot.generation);
-            let pending = slot.pending.take_if(|p| !p.cause.is_back());
-            if awaited || pending.is_some() {
-                slot.generation += 1;
-                self.waiting.store(slot.pending.is_some(), Ordering::Release);
-                self.moved.notify_all();
-                (running.to_string(), (pending.map(|p| p.loaded), mem::take(&mut slot.retired)))
-            } else {
-                let loaded = slot.standby.take()?;
-                let model = loaded.ask.model.clone();
-                slot.generation += 1;
-                let (since, loading) = (Instant::now(), Duration::ZERO);
-                slot.pending = Some(Pending { loaded, cause: Cause::Rollback, since, loading });
-                self.waiting.store(true, Ordering::Release);
-                (model, (None, mem::take(&mut slot.retired)))
-            }
-        };
-        Some(model)
+    /// Makes the pending model the one that runs, in the streaming thread's `running` too.
+    pub(super) fn take(&mut self, running: &mut Option<Arc<M>>) -> Option<Change<M>> {
+        let Pending { loaded, cause, why, since, loading } = self.pending.take()?;
+        let from = running.replace(loaded.clone());
+        self.running = Some(loaded.clone());
+        // A model that broke a guard is nothing to go back to.
+        let spare = if cause == Cause::Guard { from.clone() } else { mem::replace(&mut self.standby, from.clone()) };
+        self.retired.extend(spare);
+        Some(Change { from, to: loaded, cause, why, duration: since.elapsed(), loading, held: Duration::ZERO })
     }
 
-    /// Goes back to the model before because a guard said so, unless something else is about to take over anyway.
-    /// Answers which, as `model=` said it. What is being loaded stays wanted. For the thread on which frames leave: it
-    /// neither loads nor frees anything.
-    pub fn fall_back(&self) -> Option<String> {
-        let mut slot = self.slot.lock();
-        if !slot.open || slot.pending.is_some() {
-            return None;
-        }
-        let loaded = slot.standby.take()?;
-        let model = loaded.ask.model.clone();
-        slot.pending = Some(Pending { loaded, cause: Cause::Guard, since: Instant::now(), loading: Duration::ZERO });
-        self.waiting.store(true, Ordering::Release);
-        Some(model)
+    /// Gives up the model before. Returns it, to be freed without the lock.
+    pub(super) fn retire(&mut self) -> Option<Arc<M>> {
+        self.standby.take()
     }
 
-    /// Frees the model before; false where there is none.
-    pub fn retire(&self) -> bool {
-        // Freed behind the lock.
-        let standby = self.slot.lock().standby.take();
-        let freed = standby.is_some();
-        drop(standby);
-        if freed {
-            inference::allocator::trim();
-        }
-        freed
+    /// Returns the retired models, to be freed without the lock.
+    pub(super) fn retired(&mut self) -> Vec<Arc<M>> {
+        // What is retired between two frames must not make the streaming thread allocate.
+        mem::replace(&mut self.retired, Vec::with_capacity(RETIRED))
     }
+}
 
-    /// What there is to go back to.
-    pub fn standby(&self) -> Option<Arc<ModelId>> {
-        self.slot.lock().standby.as_ref().map(|s| s.id().clone())
-    }
-
-    /// What runs from the next frame on.
-    pub fn heading(&self) -> Option<Arc<ModelId>> {
-        let slot = self.slot.lock();
-        slot.pending.as_ref().map(|p| p.loaded.id()).or(slot.runs.as_ref()).cloned()
-    }
-
-    /// Refuses a model until [`Exchange::forgive`].
-    pub fn refuse(&self, model: &Arc<ModelId>, why: &str) {
-        let mut refused = self.refused.lock();
-        refused.retain(|r| r.model != *model);
-        refused.push(Refusal { model: model.clone(), why: why.into(), recorded: false });
-    }
-
-    /// The refusal of a model is in its store, which from then on says how long it holds.
-    pub fn recorded(&self, model: &ModelId) {
-        self.refused.lock().iter_mut().filter(|r| *r.model == *model).for_each(|r| r.recorded = true);
-    }
-
-    /// Why a version is refused here; none where it is not, or where `lifted` says that its store takes it again.
-    pub fn refusal(&self, name: &str, version: &str, lifted: impl Fn() -> bool) -> Option<String> {
-        let is = |r: &Refusal| r.model.name == name && r.model.version == version;
-        let (why, recorded) = self.refused.lock().iter().find(|r| is(r)).map(|r| (r.why.clone(), r.recorded))?;
-        // Asked without the lock, for it reads the disk.
-        if recorded && lifted() {
-            self.refused.lock().retain(|r| !is(r));
-            return None;
-        }
-        Some(why)
-    }
-
-    /// Takes all refusals back.
-    pub fn forgive(&self) {
-        self.refused.lock().clear();
-    }
-
-    /// For the streaming thread, between two frames: takes what is ready and leaves what ran. Never waits.
-    pub fn take(&self, running: &mut Option<Arc<Running>>) -> Option<Change> {
-        if !self.waiting.load(Ordering::Acquire) {
-            return None;
-        }
-        let begun = Instant::now();
-        let mut slot = self.slot.try_lock()?;
-        let Pending { loaded, cause, since, loading } = slot.pending.take()?;
-        self.waiting.store(false, Ordering::Release);
-        let (to, now) = (loaded.id().clone(), loaded.clone());
-        slot.runs = Some(to.clone());
-        let old = running.replace(loaded);
-        let from = old.as_ref().map(|o| o.id().clone());
-        let before = old.clone();
-        // What a guard found wanting is nothing to go back to.
-        let spare = if cause == Cause::Guard { old } else { mem::replace(&mut slot.standby, old) };
-        if let Some(spare) = spare {
-            slot.retired.push(spare);
-        }
-        drop(slot);
-        self.moved.notify_all();
-        let held = begun.elapsed();
-        Some(Change { from, to, running: now, before, cause, duration: since.elapsed(), loading, held })
-    }
-
-    fn work(&self, report: &dyn Fn(Report<'_>)) {
-        loop {
-            let (request, generation) = {
-                let mut slot = self.slot.lock();
-                let Some(request) = slot.request.take() else {
-                    slot.busy = false;
-                    return;
-                };
-                slot.loading = Some((slot.generation, request.ask.model.clone()));
-                (request, slot.generation)
-            };
-            report(Report::Loading { ask: &request.ask, cause: request.cause });
-            let begun = Instant::now();
-            let loaded = Running::load(request.ask.clone()).and_then(|loaded| self.admit(loaded));
-            let loading = begun.elapsed();
-            // What is not handed over is freed here, after the lock.
-            let _unwanted = self.hand_over(loaded, &request, generation, loading, report);
-            self.tidy();
-        }
-    }
-
-    /// Lets in what no guard has taken out before.
-    fn admit(&self, loaded: Running) -> Result<Arc<Running>, inference::Error> {
-        let id = loaded.id();
-        if let Some(why) = self.refusal(&id.name, &id.version, || alias::is_lifted(&loaded)) {
-            return Err(inference::Error::Refused { model: loaded.ask.model.clone(), why });
-        }
-        Ok(Arc::new(loaded))
-    }
-
-    /// Puts what was loaded where the streaming thread takes it; answers what is not wanted any more.
-    fn hand_over(
-        &self,
-        loaded: Result<Arc<Running>, inference::Error>,
-        Request { ask, cause, since }: &Request,
-        generation: u64,
-        loading: Duration,
-        report: &dyn Fn(Report<'_>),
-    ) -> Option<Arc<Running>> {
-        let (cause, since) = (*cause, *since);
-        let mut slot = self.slot.lock();
-        slot.loading = None;
-        let wanted = slot.generation == generation;
-        match loaded {
-            Err(error) => {
-                drop(slot);
-                if wanted {
-                    report(Report::Failed { ask, cause, error: &error, since });
-                }
-                None
-            }
-            Ok(loaded) if wanted => {
-                let before = slot.pending.replace(Pending { loaded, cause, since, loading });
-                report(Report::Ready { model: &ask.model });
-                self.waiting.store(true, Ordering::Release);
-                drop(slot);
-                report(Report::Handed);
-                before.map(|p| p.loaded)
-            }
-            Ok(loaded) => Some(loaded),
-        }
-    }
-
-    /// Waits until what is pending was taken, or something else is to be done, and frees what was retired by it.
-    pub fn tidy(&self) {
-        let retired = {
-            let mut slot = self.slot.lock();
-            while slot.open && slot.request.is_none() && slot.pending.is_some() {
-                self.moved.wait(&mut slot);
-            }
-            mem::take(&mut slot.retired)
-        };
-        let n = retired.len();
-        drop(retired);
-        if n > 0 {
-            inference::allocator::trim();
-            self.slot.lock().retired.reserve(4);
-        }
+impl<M> Pending<M> {
+    fn back(loaded: Arc<M>, cause: Cause, why: &str) -> Self {
+        Self { loaded, cause, why: why.into(), since: Instant::now(), loading: Duration::ZERO }
     }
 }

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element's messages and errors in words: see the table in the element's page.
+//! The element's messages and errors. The element's page has the table of messages.
 
 use std::time::Duration;
 
-use andon_core::result::{Inference, ModelId};
-use andon_inference::{self as inference, Decoded as Outcome};
+use andon_core::result::{Inference, ModelId, Status};
+use andon_inference::{self as inference};
+use andon_statistics::guard;
+use gst::prelude::*;
 
-use super::exchange::{
-    running::Running,
-    slot::{Cause, Change},
-};
+use super::exchange::{Cause, Change, Running};
 use crate::meta::message;
 
-/// `andon/inference`: one frame's outcome.
-pub(super) fn inference(element: &super::ModelInfer, i: &Inference) {
+/// Posts `andon/inference`: the result of one frame.
+pub(super) fn inference(element: &impl IsA<gst::Element>, i: &Inference) {
     let mut s = gst::Structure::builder("andon/inference")
         .field("element", &*i.element)
         .field("arm", i.arm.as_str())
@@ -34,25 +33,28 @@ pub(super) fn inference(element: &super::ModelInfer, i: &Inference) {
     message::post(element, s, &i.to_json());
 }
 
-/// `andon/model-loading`: a model begins to load beside `from`.
-pub(super) fn loading(element: &super::ModelInfer, from: Option<&ModelId>, to: &str, cause: Cause) {
+/// Posts `andon/model-loading`: a model begins to load beside `from`.
+pub(super) fn loading(element: &impl IsA<gst::Element>, from: Option<&ModelId>, to: &str, cause: Cause) {
     life(element, "loading", Life { from, to, why: cause.as_str(), ..Life::default() });
 }
 
-/// `andon/model-proved`: the model has come through its probation.
+/// Posts `andon/model-proved`: a version has come through its probation.
 pub(super) fn proved(
-    element: &super::ModelInfer,
+    element: &impl IsA<gst::Element>,
     from: &ModelId,
     to: &ModelId,
-    why: &str,
-    (duration, detail): (Duration, &str),
+    report: &guard::Report,
+    duration: Duration,
 ) {
-    life(element, "proved", Life { from: Some(from), to: &label_of(to), why, duration, detail });
+    let (to, why) = (&label_of(to), "no guard was broken");
+    let detail = serde_json::to_value(report).unwrap_or_default();
+    life(element, "proved", Life { from: Some(from), to, why, duration, detail });
 }
 
-/// `andon/model-rolled-back`: the model before runs again.
-pub(super) fn rolled_back(element: &super::ModelInfer, change: &Change, why: &str) {
-    let (from, to, duration) = (change.from.as_deref(), &label_of(&change.to), change.duration);
+/// Posts `andon/model-rolled-back`: the model before runs again.
+pub(super) fn rolled_back(element: &impl IsA<gst::Element>, change: &Change) {
+    let from = change.from.as_ref().map(|from| &**from.id());
+    let (to, why, duration) = (&label_of(change.to.id()), &*change.why, change.duration);
     life(element, "rolled-back", Life { from, to, why, duration, ..Life::default() });
 }
 
@@ -63,11 +65,11 @@ struct Life<'a> {
     to: &'a str,
     why: &'a str,
     duration: Duration,
-    /// JSON that goes along as it is; may be empty.
-    detail: &'a str,
+    /// Goes into the JSON as it is.
+    detail: serde_json::Value,
 }
 
-fn life(element: &super::ModelInfer, what: &str, Life { from, to, why, duration, detail }: Life<'_>) {
+fn life(element: &impl IsA<gst::Element>, what: &str, Life { from, to, why, duration, detail }: Life<'_>) {
     let (from, duration) = (from.map(label_of).unwrap_or_default(), duration.as_nanos() as u64);
     let s = gst::Structure::builder(format!("andon/model-{what}"))
         .field("from", &from)
@@ -75,7 +77,6 @@ fn life(element: &super::ModelInfer, what: &str, Life { from, to, why, duration,
         .field("why", why)
         .field("duration", duration)
         .build();
-    let detail: serde_json::Value = serde_json::from_str(detail).unwrap_or_default();
     let json = serde_json::json!({
         "schema": format!("andon.model-{what}/1"), "from": from, "to": to, "why": why, "duration_ns": duration,
         "detail": detail
@@ -83,28 +84,30 @@ fn life(element: &super::ModelInfer, what: &str, Life { from, to, why, duration,
     message::post(element, s, &json.to_string());
 }
 
-/// `andon/model-changed`: another model runs.
-pub(super) fn changed(element: &super::ModelInfer, change: &Change) {
-    let (duration, loading) = (change.duration.as_nanos() as u64, change.loading.as_nanos() as u64);
+/// Posts `andon/model-changed`: another model runs.
+pub(super) fn changed(element: &impl IsA<gst::Element>, change: &Change) {
+    let Change { from, to, cause, .. } = change;
+    let (from, cause) = (from.as_ref().map(|from| &**from.id()), cause.as_str());
+    let ns = |duration: Duration| duration.as_nanos() as u64;
+    let (duration, loading, held) = (ns(change.duration), ns(change.loading), ns(change.held));
     let s = gst::Structure::builder("andon/model-changed")
-        .field("from", change.from.as_deref().map(label_of).unwrap_or_default())
-        .field("to", label_of(&change.to))
+        .field("from", from.map(label_of).unwrap_or_default())
+        .field("to", label_of(to.id()))
         .field("duration", duration)
-        .field("why", change.cause.as_str())
-        .field("cause", change.cause.as_str())
-        .field("held", change.held.as_nanos() as u64)
+        .field("why", cause)
+        .field("cause", cause)
+        .field("held", held)
         .build();
     let json = serde_json::json!({
-        "schema": "andon.model-changed/1", "from": change.from.as_deref(), "to": &*change.to,
-        "cause": change.cause.as_str(), "duration_ns": duration, "loading_ns": loading,
-        "held_ns": change.held.as_nanos() as u64
+        "schema": "andon.model-changed/1", "from": from, "to": &**to.id(), "cause": cause, "duration_ns": duration,
+        "loading_ns": loading, "held_ns": held
     });
     message::post(element, s, &json.to_string());
 }
 
-/// `andon/model-failed`: a model could not be loaded, and `running` goes on.
+/// Posts `andon/model-failed`: a model could not be loaded, and `running` goes on.
 pub(super) fn failed(
-    element: &super::ModelInfer,
+    element: &impl IsA<gst::Element>,
     model: &str,
     running: Option<&ModelId>,
     error: &inference::Error,
@@ -128,8 +131,8 @@ pub(super) fn failed(
     message::post(element, s, &json.to_string());
 }
 
-/// `andon/provider-fallback`, and a warning: the model runs, but not on the provider that was wanted first.
-pub(super) fn fallback(element: &super::ModelInfer, running: &Running) {
+/// Posts `andon/provider-fallback` and a warning: the model does not run on the preferred provider.
+pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
     let (provider, wanted, fallbacks) = (running.provider(), &running.ask.options.providers, running.fallbacks());
     let why = fallbacks.join("; ");
     let s = gst::Structure::builder("andon/provider-fallback")
@@ -142,15 +145,16 @@ pub(super) fn fallback(element: &super::ModelInfer, running: &Running) {
     });
     message::post(element, s, &json.to_string());
     gst::element_warning!(
-        element,
+        element.upcast_ref::<gst::Element>(),
         gst::ResourceError::Settings,
-        ("the model runs on {provider}: {why}; set strict=true to refuse that, or leave out of execution-providers what is not there")
+        ("the model runs on {provider}: {why}: set strict=true to refuse that, or remove from execution-providers what \
+          cannot be had")
     );
 }
 
-/// `andon/unjudged`: from this frame on, frames are not judged.
-pub(super) fn unjudged(element: &super::ModelInfer, frame_id: u64, outcome: &Outcome) {
-    let (status, reason) = (outcome.status.as_str(), &outcome.reason);
+/// Posts `andon/unjudged`: from this frame on, frames are not judged.
+pub(super) fn unjudged(element: &impl IsA<gst::Element>, frame_id: u64, status: Status, reason: &str) {
+    let status = status.as_str();
     let s = gst::Structure::builder("andon/unjudged")
         .field("frame-id", frame_id)
         .field("status", status)
@@ -162,13 +166,13 @@ pub(super) fn unjudged(element: &super::ModelInfer, frame_id: u64, outcome: &Out
     message::post(element, s, &json.to_string());
 }
 
-/// `NAME@VERSION`, or the name alone.
+/// Returns `NAME@VERSION`, or the name alone if there is no version.
 pub(super) fn label_of(id: &ModelId) -> String {
     if id.version.is_empty() { id.name.clone() } else { format!("{}@{}", id.name, id.version) }
 }
 
-/// The element error for a model that cannot be loaded.
-pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
+/// Returns the element error for a model that cannot be loaded.
+pub(super) fn error(error: &inference::Error) -> gst::ErrorMessage {
     use andon_model::Error as M;
     use inference::Error as E;
     match error {

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The element's side of a model's life: start and stop, the actions, and what the element does with the events of its
+//! [`Exchange`](super::exchange::Exchange).
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use andon_inference::{self as inference, Cancel};
+use andon_statistics::guard::Limits;
+use gst::{prelude::*, subclass::prelude::*};
+
+use super::{
+    CAT,
+    exchange::{Ask, Cause, Change, Event, Host, Running},
+    imp::ModelInfer,
+    messages,
+    qos::Qos,
+    settings::OnError,
+    state::{SinkState, SrcState},
+};
+use crate::meta::event::AndonEvent;
+
+/// The element, for as long as it is there.
+struct Element(glib::WeakRef<super::ModelInfer>);
+
+impl Host for Element {
+    fn ask(&self, model: String) -> Option<Ask> {
+        Some(self.0.upgrade()?.imp().settings().ask(model))
+    }
+
+    fn name(&self) -> String {
+        self.0.upgrade().map(|element| element.path_string().into()).unwrap_or_default()
+    }
+
+    fn handle(&self, event: Event<'_>) {
+        if let Some(element) = self.0.upgrade() {
+            element.imp().handle(event);
+        }
+    }
+}
+
+/// Start and stop.
+impl ModelInfer {
+    /// Makes the element the host of its exchange.
+    pub(super) fn host_exchange(&self) {
+        self.exchange.serve(Box::new(Element(self.obj().downgrade())));
+    }
+
+    pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = self.settings().clone();
+        let model = self.exchange.model();
+        let ask = settings.ask(model.clone());
+        let loaded = Cancel::new().and_then(|cancel| Ok((Arc::new(cancel), Arc::new(Running::load(ask)?))));
+        let (cancel, running) = match loaded {
+            Ok((cancel, running)) => (Some(cancel), Some(running)),
+            Err(error) if settings.on_error == OnError::Pass => {
+                self.loading_failed(&model, None, &error, ("start", Duration::ZERO));
+                (None, None)
+            }
+            Err(error) => return Err(messages::error(&error)),
+        };
+        if let Some(running) = &running {
+            gst::info!(CAT, imp = self, "running {:?}", running.id());
+        }
+        *self.cancel.lock() = cancel;
+        *self.qos.lock() = Qos::default();
+        *self.src_state.lock() = SrcState::new(&self.obj().name());
+        *self.sink_state.lock() = Some(SinkState::new(running.clone(), &settings));
+        self.set_running(running.as_deref());
+        let fields = self.fields.lock().clone();
+        if !fields.is_empty() {
+            self.inject(AndonEvent::Fields(fields).plain());
+        }
+        self.reorder.start();
+        self.exchange.open(&model, running);
+        self.prepare_in_flight(settings.in_flight);
+        Ok(())
+    }
+
+    pub(super) fn stop(&self) {
+        self.terminate();
+        self.reorder.stop();
+        self.reorder.join();
+        self.exchange.close();
+        self.parts.flush(&*self.obj());
+        *self.cancel.lock() = None;
+        let state = self.sink_state.lock().take();
+        drop(state);
+        self.injected.lock().clear();
+        self.frame_ns.store(0, Ordering::Relaxed);
+        self.stats.lock().provider = "".into();
+    }
+
+    /// Ends the runs under way.
+    pub(super) fn terminate(&self) {
+        if let Some(cancel) = self.cancel.lock().as_ref() {
+            cancel.terminate();
+        }
+    }
+}
+
+/// The property `model` and the actions.
+impl ModelInfer {
+    pub(super) fn model(&self) -> String {
+        self.exchange.model()
+    }
+
+    pub(super) fn set_model(&self, model: String) {
+        self.exchange.request(model, Cause::Swap);
+    }
+
+    /// The action `swap`.
+    pub(super) fn swap(&self, model: String) -> bool {
+        let is_model = !model.trim().is_empty();
+        if is_model {
+            self.set_model(model);
+        }
+        is_model
+    }
+
+    /// The action `rollback`.
+    pub(super) fn rollback(&self) -> bool {
+        self.exchange.rollback("asked for")
+    }
+
+    /// The action `retire`.
+    pub(super) fn retire(&self) -> bool {
+        self.exchange.retire()
+    }
+
+    /// The action `reset`.
+    pub(super) fn reset(&self) -> bool {
+        self.stats.lock().reset();
+        self.parts.reset();
+        self.exchange.forgive();
+        true
+    }
+}
+
+/// What the element does when the model changes.
+impl ModelInfer {
+    /// Puts the change into effect for stats, messages and probation. For the streaming thread, once it holds no lock.
+    pub(super) fn settle(&self, change: &Change) {
+        let limits = {
+            let settings = self.settings();
+            let deadline_us = (settings.deadline > 0).then_some(settings.deadline / 1000);
+            Limits { probation: settings.probation, deadline_us, ..Limits::default() }
+        };
+        self.exchange.settle(change, limits);
+    }
+
+    fn handle(&self, event: Event<'_>) {
+        let element = &*self.obj();
+        match event {
+            Event::Loading { from, ask, cause } => messages::loading(element, from.as_deref(), &ask.model, cause),
+            Event::ModelSet => element.notify("model"),
+            Event::Failed { running, ask, cause, error, duration } => {
+                self.stats.lock().swaps_failed += 1;
+                // If only how the model runs was changed, it runs on as before.
+                if let Some(running) = running.as_ref().filter(|r| r.ask.model == ask.model) {
+                    self.settings().take_back(&running.ask);
+                }
+                self.loading_failed(&ask.model, running.as_deref(), error, (cause.as_str(), duration));
+            }
+            Event::Changed(change) => self.changed(change),
+            Event::Proved { from, to, report, duration } => messages::proved(element, from, to, report, duration),
+            Event::Broken { model, why } => gst::warning!(CAT, imp = self, "{model:?} fails its probation: {why}"),
+            Event::NoWayBack { why } => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Failed,
+                ("{why}: the model runs on, because the one before was retired: swap to another")
+            ),
+            Event::Unwatched { model, error } => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::OpenRead,
+                ("{error}, so '{model}' stays at the version that it has: set model anew when the alias has moved")
+            ),
+            Event::Unrecorded { error } => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                ("{error}: the model that failed does not run, but its store still names it: roll it back there")
+            ),
+            Event::NoThread { job, error } => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                ("there is no thread to {job}: {error}: stop other work of this process, and try again")
+            ),
+        }
+    }
+
+    fn changed(&self, change: &Change) {
+        self.set_running(Some(&change.to));
+        {
+            let mut stats = self.stats.lock();
+            match change.cause.is_back() {
+                false => stats.swaps += 1,
+                true => stats.rollbacks += 1,
+            }
+        }
+        messages::changed(&*self.obj(), change);
+        if change.cause.is_back() {
+            messages::rolled_back(&*self.obj(), change);
+        }
+    }
+
+    /// Notes what runs from now on, and says so if it is not on the first provider that was asked for.
+    fn set_running(&self, running: Option<&Running>) {
+        {
+            let mut stats = self.stats.lock();
+            stats.model = running.map(|r| r.id().clone());
+            stats.provider = running.map_or_else(|| "".into(), |r| r.provider().clone());
+            stats.fallbacks = running.map(|r| r.fallbacks().to_vec()).unwrap_or_default();
+        }
+        let Some(running) = running else { return };
+        if !running.fallbacks().is_empty() {
+            messages::fallback(&*self.obj(), running);
+        }
+        if let Err(problem) = &running.reference {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                ("the model's drift reference cannot be read and is left aside: {problem}: correct the file that \
+                  model.json names, or set the reference of driftmeter")
+            );
+        }
+    }
+
+    /// Reports a model that could not be loaded. What ran, if anything, goes on.
+    fn loading_failed(
+        &self,
+        model: &str,
+        running: Option<&Running>,
+        error: &inference::Error,
+        (cause, duration): (&str, Duration),
+    ) {
+        messages::failed(&*self.obj(), model, running.map(|r| &**r.id()), error, (cause, duration));
+        gst::element_imp_warning!(self, gst::ResourceError::Failed, ("{error}"));
+    }
+}
