@@ -131,14 +131,12 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
         return Done { unmappable: true, ..Done::new(work, outcome) };
     };
     // Whatever panics beside the run, which is guarded by itself: the frame is not lost.
-    let said = inference::catch_panic(|| {
-        Ok(match work.live.on {
-            On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
-            On::Detections => detections(&work, &image, running, cancel),
-        })
+    let said = inference::catch_panic(|| match work.live.on {
+        On::Frame => frame(&work, &image, running, cancel).map(|outcome| (outcome, None)),
+        On::Detections => detections(&work, &image, running, cancel),
     });
     drop(mapped);
-    match said.unwrap_or_else(|panic| Err(inference::Error::Run(panic))) {
+    match said {
         Ok((outcome, looked)) => Done { looked, ..Done::new(work, outcome) },
         Err(error) => {
             let outcome = Outcome::unjudged(Status::Error, error.to_string());
