@@ -111,8 +111,8 @@ impl Batcher {
             )));
         }
         let frame = engine.frame_size().ok_or_else(|| {
-            bad("its image has no size of its own, so frames do not gather: set batch-size=1, or give inputs[].size in \
-                 model.json"
+            bad("its image input has no fixed size, so frames cannot form batches: set batch-size=1, or give inputs[].size \
+                 in model.json"
                 .into())
         })?;
         let mut buffers = Buffers::new(engine.clone(), size, frame);

@@ -44,7 +44,7 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
             Ok(manifest) => {
                 let fail = |(field, problem)| Error::Graph {
                     path: source.path.clone(),
-                    problem: format!("what its graph tells is no manifest: {field}: {problem}"),
+                    problem: format!("the manifest that its graph gives is not valid: {field}: {problem}"),
                 };
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))

@@ -18,7 +18,7 @@ use crate::{
 /// How graph and manifest do not fit. Each text says what to correct.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlanError {
-    #[error("the graph has no input '{input}' as model.json says, it has {names}: correct inputs[].name")]
+    #[error("the graph has no input '{input}', which model.json names, but {names}: correct inputs[].name")]
     UnknownInput { input: String, names: String },
     #[error("the graph has an input '{0}' that model.json does not name: add it to inputs")]
     UnnamedInput(String),
@@ -41,9 +41,9 @@ pub(super) enum PlanError {
     Batch { input: String, frames: i64 },
     #[error("input '{input}' has shape {graph:?} in the graph and {manifest:?} in model.json: correct {culprit} there")]
     Shape { input: String, graph: Vec<i64>, manifest: Vec<i64>, culprit: &'static str },
-    #[error("output '{output}' is no tensor, but {kind}: export the model without it")]
+    #[error("output '{output}' is not a tensor but {kind}: export the model without it")]
     NoTensor { output: String, kind: String },
-    #[error("output '{output}' is of {kind}, which is not read: export it as float32")]
+    #[error("output '{output}' is of {kind}, which is not supported: export it as float32")]
     OutputType { output: String, kind: String },
     #[error("a name in the graph holds a zero byte: export it anew")]
     ZeroByte,
