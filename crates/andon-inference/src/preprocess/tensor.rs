@@ -19,18 +19,13 @@ pub enum TensorMut<'a> {
 
 impl TensorMut<'_> {
     /// The count of numbers.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             TensorMut::F32(t) => t.len(),
             TensorMut::F16(t) => t.len(),
             TensorMut::U8(t) => t.len(),
             TensorMut::I8(t) => t.len(),
         }
-    }
-
-    /// Returns whether there are no numbers.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
