@@ -263,7 +263,7 @@ impl Slot<'_> {
         write(&self.buffers.read(), self.index)
     }
 
-    /// Takes the frame as written, lying as `mapping` says; then waits for the others and for the run, or runs.
+    /// Marks the frame as written, with its place in the buffers, then waits for the others and for the run, or runs.
     pub(super) fn run(&mut self, mapping: Option<Mapping>, cancel: &Cancel) -> Ran {
         let batcher = self.batcher;
         let _registration = cancel.register(batcher.shared());

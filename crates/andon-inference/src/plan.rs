@@ -71,7 +71,7 @@ pub(super) struct InputPlan {
     pub role: InputRole,
     /// The type of its numbers.
     pub kind: Kind,
-    /// The shape for one frame, with the batch axis; -1 where the frame's size decides.
+    /// The shape for one frame, with the batch axis; -1 is an axis that follows the frame.
     shape: Vec<i64>,
     layout: Layout,
 }
@@ -261,7 +261,7 @@ fn field_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, PlanError> {
     agreed(input, graph, shape, "its shape")
 }
 
-/// Returns `shape` if a tensor of it fits the graph, in which -1 stands for any length.
+/// Returns `shape` if a tensor of it fits the graph, in which -1 is any length.
 fn agreed(input: &Input, graph: &[i64], shape: Vec<i64>, culprit: &'static str) -> Result<Vec<i64>, PlanError> {
     if shape.len() == graph.len() && shape.iter().zip(graph).all(|(s, g)| *g < 0 || s == g) {
         return Ok(shape);

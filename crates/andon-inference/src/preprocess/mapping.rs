@@ -70,7 +70,7 @@ impl Mapping {
 
     /// Maps a box from its corners in the model's input (left, top, right, bottom) to pixels of the frame, clipped to the
     /// frame.
-    pub(crate) fn to_frame(&self, corners: [f32; 4]) -> BoxPx {
+    pub(crate) fn to_frame(self, corners: [f32; 4]) -> BoxPx {
         let back =
             |v: f32, axis: usize| ((v - self.offset[axis]) / self.scale[axis]).clamp(0.0, self.frame[axis] as f32);
         let (x, y) = (back(corners[0], 0), back(corners[1], 1));

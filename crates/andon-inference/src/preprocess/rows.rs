@@ -163,7 +163,7 @@ fn word(row: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(row[at..at + 4].try_into().expect("the slice has four bytes"))
 }
 
-/// Reads a word where the row may end before it. Bytes beyond the end are 0, and their weight is 0.
+/// Reads a word near the end of the row. Bytes beyond the end are 0, and their weight is 0.
 #[inline(always)]
 fn word_at_end(row: &[u8], at: usize) -> u32 {
     (at..row.len().min(at + 4)).rev().fold(0, |word, i| word << 8 | u32::from(row[i]))
