@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model full of denormal numbers against the same model with normal ones, time a frame as a ratio: loaded at the
-//! start, and set while frames flow, when another thread loads it. The bare engine beside it shows what would happen.
+//! A model full of denormal numbers against the same model with normal ones: the ratio of the time a frame, loaded at the
+//! start, and set while frames flow, when another thread loads it. Bare ONNX Runtime shows the ratio without flushing.
 
 mod common;
 
@@ -11,7 +11,7 @@ const BLOCKS: usize = 30;
 const NORMAL: Case = Case::new("normal", "benches/models/normal.onnx", "GRAY8", [96, 96]);
 const DENORMAL: Case = Case::new("denormal", "benches/models/denormal.onnx", "GRAY8", [96, 96]);
 
-/// The element with `first`, swapped to `case` while frames flow where that is another.
+/// The element with the model of `first`, swapped to that of `case` while frames flow if it is another one.
 fn playing(first: &Case, case: &Case, threads: usize) -> Way<'static> {
     let element = gst::ElementFactory::make("modelinfer").property("threads", threads as u32);
     let element = element.property("model", first.model).build().expect("the plugin is registered");

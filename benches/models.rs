@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Frames a second of every shipped model, in a pipeline and of the bare engine, on one and on two threads.
 //!
-//! Ways take turns block by block (see `common`), with frames of the model's own size. Of a model with a golden template
-//! the template stands on disk and does not change, as on a line that makes one product.
+//! Ways alternate block by block (see `common`), with frames of the model's own size. A golden template lies on disk and
+//! does not change, as on a line that makes one product.
 
 mod common;
 

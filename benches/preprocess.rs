@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What preprocessing of one frame costs: the four cases that the bare runtime is compared with, and those where other
-//! loops work. With a case's name after `--once` it runs that one for a count of frames and nothing else, which
-//! scripts/callgrind counts the instructions of.
+//! The time to preprocess one frame: the four cases that are compared with the bare runtime, and cases that use other
+//! loops. `--once NAME COUNT` preprocesses COUNT frames of one case and does nothing else, for scripts/callgrind to count
+//! the instructions.
 //!
 //! ```text
 //! cargo bench --bench preprocess

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Heap allocations of the plugin's own code a frame, in steady state, through the real element. What GStreamer and ONNX
-//! Runtime take from C's heap is not seen by Rust's allocator.
+//! Heap allocations of the plugin's own code a frame, in steady state, through the real element. Rust's allocator does not
+//! see what GStreamer and ONNX Runtime allocate on C's heap.
 //!
-//! Three belong to every frame: its outcome (`Arc<Inference>`, which travels in the meta), and for the frame as a part of
-//! its own the id RUN/FRAME and the JSON of the message `andon/part-verdict`.
+//! Every frame needs three: its result (`Arc<Inference>`, which travels in the meta), and for the frame as a part of its
+//! own the id RUN/FRAME and the JSON of the message `andon/part-verdict`.
 
 mod common;
 
@@ -15,42 +15,42 @@ use std::{
 use common::runtime;
 use gst_check::Harness;
 
-/// The system's allocator, which counts what this thread takes while it is told to: with `in-flight=1` the thread that
-/// pushes a frame does all of it.
+/// The system's allocator, which counts the allocations of this thread while `TAKEN` is set. With `in-flight=1` the thread
+/// that pushes a frame does all the work.
 struct Counting;
 
 thread_local! {
-    /// Allocations and bytes; none while they are not counted.
+    /// Allocations and bytes; `None` while they are not counted.
     static TAKEN: Cell<Option<[usize; 2]>> = const { Cell::new(None) };
 }
 
 fn note(bytes: usize) {
-    // A thread that ends allocates, too.
+    // A thread allocates even while it ends.
     let _ = TAKEN.try_with(|t| t.set(t.get().map(|[count, all]| [count + 1, all + bytes])));
 }
 
-// SAFETY: hands everything on to the system's allocator, whose promises these are.
+// SAFETY: passes everything to the system's allocator, which keeps the promises.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note(size);
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.realloc(at, layout, size) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.dealloc(at, layout) }
     }
 }
@@ -60,7 +60,7 @@ static ALLOCATOR: Counting = Counting;
 
 const FRAMES: usize = 200;
 
-/// Allocations and bytes a frame, when frames of that brightness pass the element.
+/// The allocations and bytes a frame when frames of that brightness pass the element.
 fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
     runtime();
     let mut h = Harness::new_parse(element);
@@ -69,7 +69,7 @@ fn steady(element: &str, caps: &str, level: u8) -> [f64; 2] {
     let buffer = gst::Buffer::from_mut_slice(vec![level; info.size()]);
     let mut pass = |frames: usize| {
         for _ in 0..frames {
-            // A new buffer over the same memory, as a source that reuses its pool makes one: C's heap.
+            // A new buffer over the same memory, on C's heap, as from a source that reuses its pool.
             drop(h.push_and_pull(buffer.copy()).unwrap());
         }
     };
@@ -94,7 +94,7 @@ fn detector() -> String {
 }
 
 #[test]
-fn a_frame_without_a_detection_allocates_its_outcome_and_its_verdict() {
+fn a_frame_without_a_detection_allocates_its_result_and_its_verdict() {
     at_most("GRAY8 64x64, no detection", 3.0, steady(&detector(), GREY, 10));
     let large =
         format!("modelinfer model={} threads=1", common::root().join("benches/models/detector320.onnx").display());
@@ -102,14 +102,14 @@ fn a_frame_without_a_detection_allocates_its_outcome_and_its_verdict() {
 }
 
 #[test]
-fn a_detection_adds_the_list_that_it_stands_in_and_its_mirror() {
-    // The list of detections, the name of its region of interest, and its label in the part's verdict, in a list, and in
+fn a_detection_adds_its_list_and_its_mirror() {
+    // The list of detections, the name of the region of interest, and the label in the part's verdict, in a list, and in
     // the message.
     at_most("GRAY8 64x64, one detection", 7.0, steady(&detector(), GREY, 255));
 }
 
 #[test]
-fn a_skipped_frame_allocates_why_in_words() {
+fn a_skipped_frame_allocates_its_reason() {
     at_most("GRAY8 64x64, skipped", 5.0, steady(&format!("{} interval=100000", detector()), GREY, 255));
 }
 
@@ -118,7 +118,7 @@ fn measuring_a_frame_allocates_nothing() {
     for (what, caps) in [("GRAY8 64x64, measured", GREY), ("NV12 1280x720, measured", NV12)] {
         at_most(what, 0.0, steady("driftmeter learn-frames=20", caps, 10));
     }
-    // What modelinfer allocates, and no more.
+    // As much as modelinfer allocates, and no more.
     let line = format!("{} ! driftmeter learn-frames=20", detector());
     at_most("GRAY8 64x64, judged and measured", 7.0, steady(&line, GREY, 255));
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Every decoder against what the family's own public package makes of the same outputs (tests/oracles/decoders.py), and
-//! bare files that need no manifest.
+//! Every decoder against the family's own public package on the same outputs (tests/oracles/decoders.py), and `.onnx` files
+//! that need no manifest.
 //!
-//! Boxes are held to a hundredth of a pixel of the frame, scores to 1e-4, angles to 1e-4 radians, masks to one pixel in
-//! a thousand.
+//! Boxes agree to a hundredth of a pixel of the frame, scores to 1e-4, angles to 1e-4 radians, masks to one pixel in a
+//! thousand.
 
 mod common;
 
@@ -30,7 +30,7 @@ struct Fixture {
     cases: Vec<Case>,
 }
 
-/// Raw outputs and what the package found in them.
+/// Raw outputs, and what the package found in them.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -44,7 +44,7 @@ struct Case {
     agnostic: bool,
     max_detections: Option<usize>,
     outputs: Vec<Output>,
-    /// How far the package itself may be off, where it is not exact.
+    /// The error of the package itself, if it is not exact.
     off: Option<Off>,
     expected: Expected,
 }
@@ -111,7 +111,7 @@ struct Segments {
     classes: Vec<u32>,
 }
 
-/// An output's numbers in the type that the graph answers.
+/// An output's numbers in the type of the graph.
 enum Numbers {
     F32(Vec<f32>),
     F16(Vec<f16>),
@@ -153,7 +153,7 @@ impl Numbers {
 }
 
 impl Case {
-    /// Where the package's frame lies in the model's input, from the preprocessing of a real frame.
+    /// Where the package's frame lies in the model's input, found by preprocessing a real frame.
     fn mapping(&self) -> Mapping {
         let input = json!({
             "name": "i", "source": "image", "colour": "grey", "resize": self.resize, "size": self.model,
@@ -195,7 +195,7 @@ impl Case {
         Manifest::parse(&text.to_string(), std::path::Path::new("model.json")).unwrap()
     }
 
-    /// What our decoder says; `kind` overrides the type of the outputs.
+    /// Decodes the outputs; `kind` overrides their type.
     #[track_caller]
     fn decode(&self, manifest: &Manifest, kind: Option<&str>) -> Decoded {
         let numbers: Vec<_> = self.outputs.iter().map(|o| o.numbers(kind.unwrap_or(&o.kind))).collect();
@@ -205,12 +205,12 @@ impl Case {
             .zip(&numbers)
             .map(|(o, n)| Tensor { name: &o.name, shape: &o.shape, data: n.data() })
             .collect();
-        let outcome = Decode::new(manifest).run(&outputs, &self.mapping(), &manifest.thresholds);
-        outcome.unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        let decoded = Decode::new(manifest).run(&outputs, &self.mapping(), &manifest.thresholds);
+        decoded.unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 }
 
-/// A detection's mask on the whole of the model's input.
+/// A detection's mask, painted on the whole of the model's input.
 fn painted(mask: &Mask, size: [u32; 2], mapping: &Mapping) -> Vec<u8> {
     let whole = mapping.region();
     let cell = [0, 1].map(|i| whole[i + 2] / size[i] as f32);
@@ -226,12 +226,12 @@ fn pixels(runs: &[usize]) -> Vec<u8> {
     runs.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n((i % 2) as u8, *n)).collect()
 }
 
-/// How far our detections are from the package's; equal scores may come in any order.
+/// Compares the detections with the package's; equal scores may come in any order.
 #[track_caller]
-fn compare(case: &Case, outcome: &Decoded) {
+fn compare(case: &Case, decoded: &Decoded) {
     let (name, mapping) = (&case.name, case.mapping());
     let (pixel, angle) = case.off.as_ref().map_or((PIXEL, ANGLE), |o| (o.pixels, o.radians));
-    let mut ours: Vec<_> = outcome.detections.iter().collect();
+    let mut ours: Vec<_> = decoded.detections.iter().collect();
     assert_eq!(ours.len(), case.expected.detections.len(), "{name}: {ours:#?}");
     assert!(!ours.is_empty(), "{name}: a fixture without detections shows nothing");
     assert!(ours.windows(2).all(|w| w[0].score >= w[1].score), "{name}: best first");
@@ -508,7 +508,7 @@ fn rfdetr_segment_masks_are_its_own_packages() {
     fixture!("rfdetr").detects("segment", outputs);
 }
 
-// -- What is said of the frame as a whole --
+// -- Models with one answer for the whole frame --
 
 #[track_caller]
 fn classifies(name: &str, output: serde_json::Value) {
@@ -564,9 +564,9 @@ fn anomalib_scores_maps_and_masks_are_its_own_post_processors() {
         let case = fixture.case(name);
         let wanted = case.expected.anomaly.as_ref().unwrap();
         let manifest = case.manifest("anomaly", json!([{"name": "pred_score", "decoder": "anomalib"}]));
-        let outcome = case.decode(&manifest, None);
-        assert_eq!(outcome.verdict, if wanted.bad { Verdict::Ng } else { Verdict::Ok }, "{name}");
-        let anomaly = outcome.anomaly.unwrap();
+        let decoded = case.decode(&manifest, None);
+        assert_eq!(decoded.verdict, if wanted.bad { Verdict::Ng } else { Verdict::Ok }, "{name}");
+        let anomaly = decoded.anomaly.unwrap();
         let (map, mask) = (anomaly.map.unwrap(), anomaly.mask.unwrap());
         assert!((anomaly.score - wanted.score).abs() <= SCORE, "{name}");
         assert_eq!([map.width, map.height], wanted.size);
@@ -585,10 +585,10 @@ fn an_embedding_is_handed_on_at_length_one_where_that_is_asked_for() {
     for normalise in [false, true] {
         let manifest =
             case.manifest("embedding", json!([{"name": "logits", "decoder": "embedding", "normalise": normalise}]));
-        let outcome = case.decode(&manifest, None);
-        assert_eq!(outcome.verdict, Verdict::Unjudged);
+        let decoded = case.decode(&manifest, None);
+        assert_eq!(decoded.verdict, Verdict::Unjudged);
         let by = if normalise { length } else { 1.0 };
-        let found = outcome.embedding.unwrap();
+        let found = decoded.embedding.unwrap();
         assert!(found.iter().zip(&values).all(|(a, b)| (a - b / by).abs() < 1e-6), "{found:?}");
     }
 }
@@ -608,7 +608,7 @@ fn raw_outputs_are_handed_on_byte_for_byte_in_their_own_type() {
     assert!(labels.iter().map(|l| *l as f64).eq(case.outputs[2].data.iter().copied()));
 }
 
-// -- Bare files --
+// -- Files without a manifest --
 
 #[test]
 fn an_ultralytics_export_without_a_manifest_prints_what_it_sees_by_its_own_names() {
@@ -634,7 +634,7 @@ fn an_ultralytics_export_without_a_manifest_prints_what_it_sees_by_its_own_names
     }
 }
 
-/// What newer PyTorch exporters leave, anomalib's among them.
+/// Newer PyTorch exporters, anomalib's among them, write such files.
 #[test]
 fn a_graph_whose_weights_lie_in_a_file_beside_it_is_loaded_with_them() {
     runtime();

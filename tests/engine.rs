@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Execution contexts and batches of one engine: whatever runs together says what each frame alone would have said.
+//! Execution contexts and batches of one engine: a frame gets the same result with others as alone.
 
 mod common;
 
@@ -19,10 +19,10 @@ use andon_inference::{Batcher, Cancel, Decoded, Engine, Error, ExecutionContext,
 use andon_model::Thresholds;
 use common::{root, runtime};
 
-/// So long that a test which waits for it has failed.
+/// A timeout that only a failing test reaches.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// So long that all who are there come within it, on a busy machine, too.
+/// A timeout within which all frames come, even on a busy machine.
 const A_WHILE: Duration = Duration::from_millis(50);
 
 /// A folder with the graph and a manifest.
@@ -88,15 +88,15 @@ fn level(source: usize, frame: usize) -> u8 {
     ((source * 61 + frame * 17) % 256) as u8
 }
 
-/// What each frame of a source says alone.
+/// The results of a source's frames, each run alone.
 fn alone(engine: &Arc<Engine>, source: usize, frames: usize) -> Vec<Decoded> {
     let (mut context, cancel) = (engine.context().unwrap(), Cancel::new().unwrap());
     let say = |frame| Square::new(level(source, frame), 32).judge(&mut context, &Fields::new(), &cancel).unwrap();
     (0..frames).map(say).collect()
 }
 
-/// What the frames of several sources say, each source on a thread of its own, from a context of its own. From the second
-/// frame on all are there.
+/// The results of several sources' frames. Each source has a thread and a context. From the second frame on all sources
+/// are there.
 fn together(contexts: Vec<ExecutionContext>, frames: impl Fn(usize) -> usize + Sync) -> Vec<Vec<Decoded>> {
     let all_came = Barrier::new(contexts.len());
     thread::scope(|s| {
@@ -105,12 +105,12 @@ fn together(contexts: Vec<ExecutionContext>, frames: impl Fn(usize) -> usize + S
             s.spawn(move || {
                 let cancel = Cancel::new().unwrap();
                 let say = |f| {
-                    let outcome =
+                    let decoded =
                         Square::new(level(source, f), 32).judge(&mut context, &Fields::new(), &cancel).unwrap();
                     if f == 0 {
                         all_came.wait();
                     }
-                    outcome
+                    decoded
                 };
                 (0..frames(source)).map(say).collect()
             })
@@ -129,8 +129,8 @@ fn contexts_that_run_at_the_same_time_say_what_each_says_alone() {
     for model in ["detector", "batch", "batch-f16"] {
         let engine = load(&graph(model));
         let several = together((0..4).map(|_| engine.context().unwrap()).collect(), |_| 60);
-        for (source, outcomes) in several.iter().enumerate() {
-            assert_eq!(*outcomes, alone(&engine, source, 60), "{model}, source {source}");
+        for (source, results) in several.iter().enumerate() {
+            assert_eq!(*results, alone(&engine, source, 60), "{model}, source {source}");
         }
     }
 }
@@ -141,8 +141,8 @@ fn a_batch_says_of_each_frame_what_the_frame_alone_says() {
         let engine = load(&graph(model));
         let batcher = Batcher::new(&engine, 4, A_WHILE).unwrap();
         let several = together(contexts(&batcher, 4), |_| 100);
-        for (source, outcomes) in several.iter().enumerate() {
-            assert_eq!(*outcomes, alone(&engine, source, 100), "{model}, source {source}");
+        for (source, results) in several.iter().enumerate() {
+            assert_eq!(*results, alone(&engine, source, 100), "{model}, source {source}");
         }
         let (frames, runs) = batcher.counts();
         assert!(frames == 400 && runs < 200, "{model}: {frames} frames in {runs} runs");
@@ -160,7 +160,7 @@ fn a_source_that_ends_early_keeps_nobody_waiting() {
     batcher.set_timeout(FOR_EVER);
     let mut last = contexts.next().unwrap();
     assert_eq!(Square::new(255, 32).judge(&mut last, &Fields::new(), &cancel).unwrap().verdict, Verdict::Ng);
-    // Nor one that ends while the others go on.
+    // The same holds for a source that ends while the others go on.
     batcher.set_timeout(A_WHILE);
     let several = together(contexts.chain([last]).collect(), |source| if source == 1 { 3 } else { 50 });
     assert_eq!(several[0], alone(&engine, 0, 50));
@@ -172,11 +172,11 @@ fn a_source_that_pauses_keeps_nobody_waiting_once_it_said_so() {
     let batcher = Batcher::new(&engine, 2, FOR_EVER).unwrap();
     let [mut a, mut b] = <[ExecutionContext; 2]>::try_from(contexts(&batcher, 2)).ok().unwrap();
     let (cancel, none) = (Cancel::new().unwrap(), Fields::new());
-    // Nobody else has come yet, so the first frame goes alone.
+    // No other frame has come yet, so the first frame runs alone.
     Square::new(0, 32).judge(&mut a, &none, &cancel).unwrap();
     a.leave();
-    let outcome = Square::new(255, 32).judge(&mut b, &none, &cancel).unwrap();
-    assert_eq!(outcome.verdict, Verdict::Ng);
+    let decoded = Square::new(255, 32).judge(&mut b, &none, &cancel).unwrap();
+    assert_eq!(decoded.verdict, Verdict::Ng);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_flush_ends_the_wait_for_others() {
         assert!(matches!(waits.join().unwrap(), Err(Error::Cancelled)));
     });
     cancel.reset();
-    // The one that was left is not waited for: its context is gone.
+    // The other context is dropped, so no frame of it is expected.
     assert_eq!(Square::new(0, 32).judge(&mut b, &none, &cancel).unwrap().status, Status::Ok);
 }
 
@@ -227,7 +227,7 @@ fn a_flush_of_the_one_that_runs_a_batch_leaves_the_other_frames_judged() {
         while batcher.waiting() == 0 {
             thread::yield_now();
         }
-        // The last to come runs the batch, which goes on for ever because of its frame.
+        // The last frame to come runs the batch, which never ends because of that frame.
         let runs = s.spawn(move || Square::new(255, 32).judge(&mut bright, none, other));
         while batcher.waiting() < 2 {
             thread::yield_now();
@@ -242,7 +242,7 @@ fn a_flush_of_the_one_that_runs_a_batch_leaves_the_other_frames_judged() {
 fn a_frame_that_breaks_its_batch_is_the_only_one_unjudged() {
     let engine = load(&graph("batch-fails"));
     let batcher = Batcher::new(&engine, 3, FOR_EVER).unwrap();
-    let outcomes: Vec<_> = thread::scope(|s| {
+    let results: Vec<_> = thread::scope(|s| {
         let work = |(source, mut context): (usize, ExecutionContext)| {
             let square = Square::new(if source == 1 { 255 } else { 100 }, 32);
             s.spawn(move || square.judge(&mut context, &Fields::new(), &Cancel::new().unwrap()))
@@ -250,8 +250,8 @@ fn a_frame_that_breaks_its_batch_is_the_only_one_unjudged() {
         let threads: Vec<_> = contexts(&batcher, 3).into_iter().enumerate().map(work).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
-    assert!(matches!(&outcomes[1], Err(Error::Run(_))), "{:?}", outcomes[1]);
-    for good in [&outcomes[0], &outcomes[2]] {
+    assert!(matches!(&results[1], Err(Error::Run(_))), "{:?}", results[1]);
+    for good in [&results[0], &results[2]] {
         assert_eq!(good.as_ref().unwrap().status, Status::Ok);
     }
 }
@@ -296,8 +296,8 @@ fn each_frame_of_a_batch_has_its_own_fields_and_one_without_keeps_nobody_waiting
                 let told = Fields::from_iter([("speed".to_string(), serde_json::json!(source as f64 / 8.0))]);
                 let say = |frame: usize| {
                     let fields = if source == 1 && frame % 2 == 1 { Fields::new() } else { told.clone() };
-                    let outcome = Square::new(51, 32).judge(&mut context, &fields, &cancel).unwrap();
-                    (outcome.status, (outcome.score * 1000.0).round() as i32)
+                    let decoded = Square::new(51, 32).judge(&mut context, &fields, &cancel).unwrap();
+                    (decoded.status, (decoded.score * 1000.0).round() as i32)
                 };
                 (0..30).map(say).collect::<Vec<_>>()
             })
@@ -343,8 +343,8 @@ fn a_graph_without_a_size_follows_the_frame_rounded_up() {
     for (width, height, expected) in [(64, 32, [32.0, 64.0]), (50, 33, [64.0, 64.0]), (200, 1, [32.0, 224.0])] {
         let pixels = vec![9; width * height];
         let image = Image::gray8(&pixels, width, height).unwrap();
-        let outcome = judge(&mut context, &image, &none, &cancel).unwrap();
-        assert_eq!(outcome.embedding.unwrap()[3..], expected, "{width}x{height}");
+        let decoded = judge(&mut context, &image, &none, &cancel).unwrap();
+        assert_eq!(decoded.embedding.unwrap()[3..], expected, "{width}x{height}");
     }
 }
 
@@ -366,9 +366,9 @@ fn boxes_in_pixels_of_what_the_graph_is_told_lie_right_in_the_frame() {
         }),
     );
     let (mut context, cancel) = (bundle.load().context().unwrap(), Cancel::new().unwrap());
-    let outcome = Square::new(255, 100).judge(&mut context, &Fields::new(), &cancel).unwrap();
-    assert_eq!(outcome.detections.len(), 1, "{outcome:?}");
-    assert_eq!(outcome.detections[0].bbox, [25.0, 25.0, 50.0, 50.0]);
+    let decoded = Square::new(255, 100).judge(&mut context, &Fields::new(), &cancel).unwrap();
+    assert_eq!(decoded.detections.len(), 1, "{decoded:?}");
+    assert_eq!(decoded.detections[0].bbox, [25.0, 25.0, 50.0, 50.0]);
 }
 
 #[test]
@@ -390,10 +390,10 @@ fn numbers_of_every_type_go_in_and_come_out() {
             }),
         );
         let (mut context, cancel) = (bundle.load().context().unwrap(), Cancel::new().unwrap());
-        let outcome = Square::new(0, 8).judge(&mut context, &fields, &cancel).unwrap();
-        // 1 to 7, and one for yes.
+        let decoded = Square::new(0, 8).judge(&mut context, &fields, &cancel).unwrap();
+        // The sum of 1 to 7 and of one for true.
         let expected = if out == "bool" { 1.0 } else { 29.0 };
-        assert_eq!(outcome.embedding.as_deref(), Some(&[expected][..]), "{out}: {outcome:?}");
+        assert_eq!(decoded.embedding.as_deref(), Some(&[expected][..]), "{out}: {decoded:?}");
     }
 }
 
@@ -404,27 +404,27 @@ fn weights_in_a_file_of_their_own_are_found_beside_the_graph() {
     std::fs::copy(graph_path("external"), &model).unwrap();
     std::fs::write(folder.path().join("weights.bin"), [0; 48]).unwrap();
     let (mut context, cancel) = (load(&model.display().to_string()).context().unwrap(), Cancel::new().unwrap());
-    let outcome = Square::new(255, 32).judge(&mut context, &Fields::new(), &cancel).unwrap();
-    assert_eq!(outcome.status, Status::Ok);
+    let decoded = Square::new(255, 32).judge(&mut context, &Fields::new(), &cancel).unwrap();
+    assert_eq!(decoded.status, Status::Ok);
 }
 
-/// Counts what a thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: hands everything on to the system's allocator, and only counts.
+// SAFETY: passes everything to the system's allocator, and only counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's word.
+        // SAFETY: the caller promises it.
         unsafe { System.dealloc(at, layout) }
     }
 }

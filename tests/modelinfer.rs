@@ -367,7 +367,7 @@ fn a_missing_field_is_a_status_and_the_field_may_come_later() {
     let mut b = Bench::new(&[("model", &path(&dir))]);
     let i = b.judge(0);
     assert_eq!((i.status, i.verdict), (Status::MissingField, Verdict::Unjudged));
-    assert!(b.message("andon/unjudged")["reason"].as_str().unwrap().contains("'line_speed' was not told"));
+    assert!(b.message("andon/unjudged")["reason"].as_str().unwrap().contains("'line_speed' has no value"));
 
     b.element().set_property("fields", gst::Structure::builder("fields").field("line_speed", 1.2f64).build());
     let i = b.judge(0);

@@ -185,7 +185,7 @@ fn a_version_that_fails_its_probation_makes_way_by_itself_and_is_refused_from_th
         assert!(!b.element().emit_by_name::<bool>("rollback", &[]), "what failed is nothing to go back to");
         swap(&b, &two);
         let failed = b.message_while_frames("andon/model-failed");
-        assert!(failed["error"].as_str().unwrap().contains("a guard took it out"), "{failed}");
+        assert!(failed["error"].as_str().unwrap().contains("a guard removed it"), "{failed}");
         assert!(b.element().emit_by_name::<bool>("reset", &[]));
         swap(&b, &two);
         b.swapped();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! OpenVINO for real: `modelinfer` on a runtime library that has it, against the CPU provider of the same library.
+//! `modelinfer` on a runtime library with OpenVINO, against the CPU provider of the same library.
 //!
-//! A process loads one runtime library. What is to be seen with OpenVINO's is run in a child process, which is this test
-//! again; `scripts/openvino` fetches the library (84 MB, once) and keeps it under `target/openvino`.
+//! A process loads one runtime library, so each test runs itself again in a child process with OpenVINO's library.
+//! `scripts/openvino` fetches that library once (84 MB) and keeps it under `target/openvino`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
@@ -14,10 +14,10 @@ use common::{jsons, launch, play, play_until_end, root};
 use gst::prelude::*;
 use gstandon::meta::message::json_of;
 
-/// Set in the child.
+/// Set in the child process.
 const INSIDE: &str = "ANDON_TEST_OPENVINO";
 
-/// Runs the named test again with OpenVINO's library, unless this is that process already: then it answers true.
+/// In the child process it returns true. Otherwise it runs the named test again with OpenVINO's library, and returns false.
 #[track_caller]
 fn inside(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
@@ -37,7 +37,7 @@ fn inside(test: &str) -> bool {
     false
 }
 
-/// The path of OpenVINO's library; fetched once, whichever test comes first.
+/// The path of OpenVINO's library, which the first test fetches.
 fn library() -> &'static str {
     static LIBRARY: OnceLock<String> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -52,10 +52,10 @@ fn library() -> &'static str {
     })
 }
 
-/// From here up detections are compared.
+/// The score from which detections are compared.
 const LEAST_SCORE: f64 = 0.05;
 
-/// What the provider that was asked for says of the same frames: the provider's name, and an outcome a frame.
+/// Judges the same frames on the given providers; returns the name of the provider in use, and a result a frame.
 fn judged(source: &str, model: &str, providers: &str) -> (String, Vec<serde_json::Value>) {
     let line = format!(
         "defecttestsrc {source} ! modelinfer name=judge model={model} execution-providers=\"{providers}\" \
@@ -70,12 +70,12 @@ fn judged(source: &str, model: &str, providers: &str) -> (String, Vec<serde_json
         *name.lock().unwrap() = element.property("provider");
         gst::PadProbeReturn::Remove
     });
-    let outcomes = jsons(&play(&pipeline), "andon/inference");
+    let results = jsons(&play(&pipeline), "andon/inference");
     let provider = named.lock().unwrap().clone();
-    (provider, outcomes)
+    (provider, results)
 }
 
-/// The largest difference of scores, and of box sides in shares of the frame's sides, over all detections.
+/// The number of detections, and the largest difference of their scores and of box sides as shares of the frame's sides.
 #[track_caller]
 fn difference(one: &[serde_json::Value], other: &[serde_json::Value]) -> (usize, f64) {
     assert_eq!(one.len(), other.len(), "as many frames");
@@ -84,7 +84,7 @@ fn difference(one: &[serde_json::Value], other: &[serde_json::Value]) -> (usize,
         assert_eq!((&a["status"], &a["part"], &a["verdict"]), (&"ok".into(), &b["part"], &b["verdict"]));
         let (a, b, size) = (&a["detections"], &b["detections"], &a["frame"]);
         let (a, b) = (a.as_array().expect("a list"), b.as_array().expect("a list"));
-        // One that lies on the threshold may be above it for one of the two alone; it is the least sure.
+        // A detection on the threshold may be above it for one provider alone. It has the lowest score.
         let left = a.iter().skip(b.len()).chain(b.iter().skip(a.len()));
         for lone in left.map(|d| d["score"].as_f64().expect("a number")) {
             assert!(lone < LEAST_SCORE + 1e-3, "as many detections: {a:?} and {b:?}");
@@ -101,8 +101,8 @@ fn difference(one: &[serde_json::Value], other: &[serde_json::Value]) -> (usize,
 }
 
 #[test]
-fn openvino_says_the_same_as_the_cpu_provider_within_a_thousandth() {
-    if !inside("openvino_says_the_same_as_the_cpu_provider_within_a_thousandth") {
+fn openvino_agrees_with_the_cpu_provider_within_a_thousandth() {
+    if !inside("openvino_agrees_with_the_cpu_provider_within_a_thousandth") {
         return;
     }
     for (source, what) in [
@@ -127,8 +127,8 @@ fn a_device_that_is_not_there_is_passed_over_or_with_strict_refused() {
     if !inside("a_device_that_is_not_there_is_passed_over_or_with_strict_refused") {
         return;
     }
-    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=GPU.9),cpu");
-    assert_eq!((provider.as_str(), outcomes.len()), ("cpu", 3));
+    let (provider, results) = judged("num-buffers=3", "models/pcb/2", "openvino(device_type=GPU.9),cpu");
+    assert_eq!((provider.as_str(), results.len()), ("cpu", 3));
     let line = "defecttestsrc num-buffers=3 ! modelinfer name=judge model=models/pcb/2 \
                 execution-providers=\"openvino(device_type=GPU.9),cpu\" ! fakesink";
     let messages = play(&launch(line));
@@ -169,10 +169,10 @@ fn the_provider_is_changed_while_playing_like_a_model_is() {
         if let gst::MessageView::Error(e) = message.view() {
             panic!("{e:?}");
         }
-        let Some(outcome) = json_of(&message, "andon/inference") else { continue };
-        assert_eq!(outcome["status"], "ok", "{outcome}");
-        let provider = outcome["provider"].as_str().expect("a name");
-        said.push((outcome["frame_id"].as_u64().expect("a number"), provider.into()));
+        let Some(result) = json_of(&message, "andon/inference") else { continue };
+        assert_eq!(result["status"], "ok", "{result}");
+        let provider = result["provider"].as_str().expect("a name");
+        said.push((result["frame_id"].as_u64().expect("a number"), provider.into()));
         if said.len() == 3 {
             judge.set_property("execution-providers", "cpu");
         }
@@ -187,7 +187,7 @@ fn auto_takes_openvino_where_the_library_has_it() {
     if !inside("auto_takes_openvino_where_the_library_has_it") {
         return;
     }
-    let (provider, outcomes) = judged("num-buffers=3", "models/pcb/2", "auto");
+    let (provider, results) = judged("num-buffers=3", "models/pcb/2", "auto");
     // A machine with an NVIDIA GPU would first try CUDA, which this library does not have.
-    assert_eq!((provider.as_str(), outcomes.len()), ("openvino", 3));
+    assert_eq!((provider.as_str(), results.len()), ("openvino", 3));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Preprocessing against OpenCV and numpy that do the same steps in the same order (tests/oracles/preprocess.py). The test
-//! of a format runs every stride and start (tight, padded, odd), resize rule, interpolation and region, over types,
+//! Preprocessing against OpenCV and numpy, which do the same steps in the same order (tests/oracles/preprocess.py). The test
+//! of a format covers every stride and start (tight, padded, odd), resize rule, interpolation and region, over types,
 //! layouts, colours, matrices and ranges.
 
 use andon_core::{
@@ -149,13 +149,13 @@ impl Case {
         }
     }
 
-    /// The largest difference, in levels of a pixel value (1 is 1/255 of full scale), what a type cannot hold aside.
+    /// The largest difference in levels of a pixel value (1 is 1/255 of full scale), except what the type cannot hold.
     fn difference(&self, tensor: &[f64]) -> f64 {
         assert_eq!(tensor.len(), self.expected.len());
         let scale = self.scale.iter().map(|s| f64::from(*s)).fold(f64::INFINITY, f64::min);
         let cannot = |v: f64| match self.r#type.as_str() {
             "u8" | "i8" => 0.5,
-            // Half a unit of its last of 11 bits.
+            // Half a unit of the last of 11 bits.
             "f16" => v.abs() / 2048.0,
             _ => 0.0,
         };
@@ -167,13 +167,13 @@ impl Case {
     }
 }
 
-/// 1/255 of full scale is what is promised; what is held is this part of it, a fifth for OpenCV's area, which leaves out
-/// what covers less than a thousandth of a pixel. The fixture itself is rounded to hundredths of a level.
+/// The largest difference allowed, in levels. The promise is one level. OpenCV's area gets a fifth of a level, since it
+/// ignores samples that cover less than a thousandth of a pixel. The fixture itself is rounded to hundredths of a level.
 fn tolerance(case: &Case) -> f64 {
     if case.interpolation == "area" { 0.2 } else { 0.03 }
 }
 
-/// Every case of a format for one resize rule: strides, starts, interpolations, regions.
+/// Checks every case of a format for one resize rule: strides, starts, interpolations, regions.
 fn holds(name: &str, resize: &str) {
     let cases = cases();
     let cases: Vec<_> = cases.iter().filter(|c| c.format == name && c.resize == resize).collect();
@@ -245,7 +245,7 @@ fn the_largest_differences_are_far_below_a_level() {
 #[test]
 fn a_camera_that_changes_format_size_and_region_leaves_nothing_behind() {
     let mut cases = cases();
-    // What one model takes.
+    // The cases that one model takes.
     cases.retain(|c| c.colour == "rgb" && c.resize == "letterbox" && c.r#type == "f32" && c.layout == Layout::Nchw);
     cases.retain(|c| c.pad == [114.0] && c.interpolation == "bilinear");
     assert!(cases.len() >= 3, "{}", cases.len());
@@ -253,7 +253,7 @@ fn a_camera_that_changes_format_size_and_region_leaves_nothing_behind() {
     let mut tensors = [vec![f32::NAN; preprocessor.len()], vec![f32::NAN; preprocessor.len()]];
     for round in 0..3 {
         for (i, case) in cases.iter().chain(cases.iter().rev()).enumerate() {
-            // Sometimes the other tensor, as batches do.
+            // Alternate between two tensors, as batches do.
             let tensor = &mut tensors[(i / 2 + round) % 2];
             case.run(&mut preprocessor, TensorMut::F32(tensor));
             let tensor: Vec<_> = tensor.iter().map(|v| f64::from(*v)).collect();
@@ -264,7 +264,7 @@ fn a_camera_that_changes_format_size_and_region_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_tensor_that_others_wrote_to_gets_its_padding_back_when_told() {
+fn a_tensor_that_other_code_wrote_to_gets_its_padding_back_after_forget() {
     let cases = cases();
     let case = cases.iter().find(|c| c.resize == "letterbox" && c.r#type == "f32" && c.region.is_none()).unwrap();
     let mut preprocessor = case.preprocessor();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Execution providers with the runtime that every machine has: what is taken, what is not and why, what is refused.
+//! Execution providers with the runtime that every machine has: which are taken, passed over with a reason, or refused.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn refusal(providers: &str, strict: bool) -> String {
     load(providers, strict).map(|e| e.provider().to_string()).unwrap_err().to_string()
 }
 
-/// One that the runtime in use was built without.
+/// A provider that the runtime in use was built without.
 fn absent() -> Provider {
     runtime();
     let mut all = Provider::ALL.into_iter();
@@ -25,17 +25,17 @@ fn absent() -> Provider {
 }
 
 #[test]
-fn the_first_provider_that_serves_is_taken_and_the_others_are_told_with_the_reason() {
+fn the_first_provider_that_runs_the_model_is_taken_and_the_others_are_named_with_the_reason() {
     let absent = absent().name();
     let engine = load(&format!("{absent},cpu(use_arena=0),cpu"), false).unwrap();
     assert_eq!(&**engine.provider(), "cpu");
-    let [told] = engine.fallbacks() else { panic!("one was passed over: {:?}", engine.fallbacks()) };
-    assert!(told.starts_with(&format!("{absent}: is not in this ONNX Runtime (")), "{told}");
-    assert!(told.contains("set ORT_DYLIB_PATH to such a library"), "{told}");
+    let [passed_over] = engine.fallbacks() else { panic!("one was passed over: {:?}", engine.fallbacks()) };
+    assert!(passed_over.starts_with(&format!("{absent}: is not in this ONNX Runtime (")), "{passed_over}");
+    assert!(passed_over.contains("set ORT_DYLIB_PATH to such a library"), "{passed_over}");
 }
 
 #[test]
-fn the_one_that_was_asked_for_first_leaves_nothing_to_tell() {
+fn the_first_provider_in_the_list_leaves_no_fallbacks() {
     let engine = load("cpu, tensorrt", false).unwrap();
     assert_eq!((&**engine.provider(), engine.fallbacks()), ("cpu", &[][..]));
 }
@@ -56,7 +56,7 @@ fn strict_takes_the_first_or_none() {
 }
 
 #[test]
-fn a_list_without_one_that_serves_is_refused_with_every_reason() {
+fn a_list_without_a_provider_that_runs_the_model_is_refused_with_every_reason() {
     let absent = absent().name();
     let error = refusal(&format!("{absent},{absent}(a=b)"), false);
     assert!(error.contains(&format!("; {absent}(a=b): is not in")) && error.contains("add cpu"), "{error}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Runtime libraries that do not serve: each is told with its path, what is wrong with it, and what to do.
+//! Unusable runtime libraries: the error names the path, what is wrong, and what to do.
 //!
-//! A process loads one runtime library, so each of them is met in a process of its own: this test again.
+//! A process loads one runtime library, so each test runs itself again in a child process.
 
 mod common;
 
@@ -9,10 +9,10 @@ use std::{fs, path::Path, process::Command};
 
 use andon_inference::runtime;
 
-/// Set in the child, to the text that the error must have.
+/// Set in the child process, to the text that the error must have.
 const EXPECTS: &str = "ANDON_TEST_EXPECTS";
 
-/// Runs the named test again with that library; there, `meet` looks at the error.
+/// Runs the named test again with that library; there, `in_child` checks the error.
 #[track_caller]
 fn child(test: &str, library: &Path, expects: &str) {
     let child = Command::new(std::env::current_exe().expect("a test has a file"))
@@ -27,11 +27,11 @@ fn child(test: &str, library: &Path, expects: &str) {
     assert!(child.status.success() && said.contains("1 passed"), "{}: {said}", library.display());
 }
 
-/// In the child: the error, held against what it must say. Outside it answers false.
-fn meet() -> bool {
+/// In the child process it checks the error and returns true; otherwise it returns false.
+fn in_child() -> bool {
     let Ok(expects) = std::env::var(EXPECTS) else { return false };
     for attempt in ["first", "second"] {
-        let error = runtime::info().expect_err("the library does not serve").to_string();
+        let error = runtime::info().expect_err("the library is unusable").to_string();
         println!("{error}");
         assert!(error.contains(&expects), "{attempt}: '{expects}' is missing in: {error}");
         assert!(error.contains("ORT_DYLIB_PATH") && error.contains("install"), "what to do is missing in: {error}");
@@ -40,20 +40,20 @@ fn meet() -> bool {
     true
 }
 
-/// A library made of a few lines of C.
+/// A library from a few lines of C.
 fn library(folder: &Path, name: &str, code: &str, more: &[&str]) -> std::path::PathBuf {
     let (source, library) = (folder.join(format!("{name}.c")), folder.join(format!("lib{name}.so")));
     fs::write(&source, code).unwrap();
     let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).args(more).output();
-    let made = made.expect("cc, which links Rust programs, is there");
+    let made = made.expect("cc, which links Rust programs, is installed");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     library
 }
 
 #[test]
-fn a_library_that_is_too_old_is_told_with_its_version_and_the_one_that_is_needed() {
-    const NAME: &str = "a_library_that_is_too_old_is_told_with_its_version_and_the_one_that_is_needed";
-    if meet() {
+fn a_library_that_is_too_old_is_named_with_its_version_and_the_one_that_is_needed() {
+    const NAME: &str = "a_library_that_is_too_old_is_named_with_its_version_and_the_one_that_is_needed";
+    if in_child() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -66,7 +66,7 @@ fn a_library_that_is_too_old_is_told_with_its_version_and_the_one_that_is_needed
     child(NAME, &library(dir.path(), "old", old, &[]), &needed);
 }
 
-/// The oldest that serves, as scripts/env has it.
+/// The oldest usable minor version, from scripts/env.
 fn ort_minor() -> u32 {
     let env = fs::read_to_string(common::root().join("scripts/env")).unwrap();
     let behind = env.split("-ge ").nth(1).expect("scripts/env compares the minor version");
@@ -74,9 +74,9 @@ fn ort_minor() -> u32 {
 }
 
 #[test]
-fn a_library_of_something_else_is_told_to_be_none() {
-    const NAME: &str = "a_library_of_something_else_is_told_to_be_none";
-    if meet() {
+fn a_library_of_something_else_is_refused_as_such() {
+    const NAME: &str = "a_library_of_something_else_is_refused_as_such";
+    if in_child() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -85,9 +85,9 @@ fn a_library_of_something_else_is_told_to_be_none() {
 }
 
 #[test]
-fn what_is_no_library_or_nothing_at_all_is_told() {
-    const NAME: &str = "what_is_no_library_or_nothing_at_all_is_told";
-    if meet() {
+fn a_file_that_is_no_library_or_missing_is_refused() {
+    const NAME: &str = "a_file_that_is_no_library_or_missing_is_refused";
+    if in_child() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ fn what_is_no_library_or_nothing_at_all_is_told() {
 #[test]
 fn a_library_that_lacks_another_names_it() {
     const NAME: &str = "a_library_that_lacks_another_names_it";
-    if meet() {
+    if in_child() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -115,7 +115,7 @@ fn a_library_that_lacks_another_names_it() {
 }
 
 #[test]
-fn the_library_that_serves_tells_its_version_and_path() {
+fn a_usable_library_gives_its_version_and_path() {
     common::runtime();
     let release = runtime::release().unwrap();
     let minor = release.strip_prefix("1.").and_then(|r| r.split('.').next()?.parse::<u32>().ok());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the benches share: alternating blocks, ratios with their spread, the bare engine, a line of elements.
+//! Helpers of the benches: alternating blocks, ratios with their spread, the bare engine, a pipeline of elements.
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
 use std::{
@@ -62,7 +62,7 @@ impl Case {
     }
 }
 
-/// The same pixels and model from every kind of camera that the speed is promised for.
+/// The frames and models that the design promises a speed for.
 pub const CASES: [Case; 4] = [
     Case::new("RGB 320x320 -> 320", DETECTOR, "RGB", [320, 320]),
     Case::new("NV12 1280x720 -> 320", DETECTOR, "NV12", [1280, 720]),
@@ -70,7 +70,7 @@ pub const CASES: [Case; 4] = [
     Case::new("NV12 1920x1080 -> 640", BOARDS, "NV12", [1920, 1080]),
 ];
 
-/// Initialises GStreamer, the plugin and the runtime, and answers what the runtime is.
+/// Initialises GStreamer, the plugin and the runtime; returns the version and build of the runtime.
 pub fn init() -> &'static str {
     gst::init().expect("GStreamer is installed");
     gstandon::plugin_register_static().expect("the plugin registers once");
@@ -83,7 +83,7 @@ pub fn quantiles(mut values: Vec<f64>) -> [f64; 3] {
     [0.05, 0.5, 0.95].map(|q| values[((values.len() - 1) as f64 * q).round() as usize])
 }
 
-/// A quantile, by nearest rank; NaN of nothing.
+/// A quantile, by nearest rank; NaN if there are no values.
 pub fn quantile(values: &[f64], q: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
@@ -106,18 +106,18 @@ pub fn median(values: Vec<f64>) -> [f64; 3] {
     [quantile(&values, 0.5), values[rank - 1], values[values.len() - rank]]
 }
 
-/// As a ratio with its spread is printed.
+/// Formats a ratio with its spread.
 pub fn shown(values: Vec<f64>) -> String {
     let [lo, mid, hi] = quantiles(values);
     format!("{mid:>6.3} [{lo:.3}, {hi:.3}]")
 }
 
-/// Something that takes so many frames and comes back when they are done.
+/// Processes so many frames, and returns when they are done.
 pub type Way<'a> = Box<dyn FnMut(usize) + 'a>;
 
-/// Milliseconds a frame by way and block: of a block the median frame, for the machine's other business falls on single
-/// frames. The ways take turns, so that what lasts longer falls on all; before each block the threads of the last one
-/// get the time to stop looking for work, and two frames go unmeasured.
+/// Milliseconds a frame by way and block. A block counts by its median frame, since other load of the machine hits single
+/// frames. The ways alternate, so that longer load hits all of them. Before each block the threads of the last one get time
+/// to stop spinning, and two frames are not measured.
 pub fn turns(ways: &mut [Way<'_>], blocks: usize, frames: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(blocks); ways.len()];
     for block in 0..=blocks {
@@ -139,13 +139,12 @@ pub fn turns(ways: &mut [Way<'_>], blocks: usize, frames: usize) -> Vec<Vec<f64>
     times
 }
 
-/// Block by block.
+/// The ratios, block by block.
 pub fn ratios(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
     ours.iter().zip(theirs).map(|(a, b)| a / b).collect()
 }
 
-/// The bare engine as its users run it: one tensor, filled once, and `run`. `set` sets up what a session of so many
-/// threads is to have beyond the defaults.
+/// Bare ONNX Runtime as its users run it: one tensor, filled once, and `run`. `set` adds to the defaults of the session.
 pub fn bare(case: &Case, set: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>) -> Way<'static> {
     let environment = andon_inference::runtime::environment().expect("main has loaded it");
     let load = || set(Session::builder(environment)?)?.commit_from_file(case.graph());
@@ -160,20 +159,20 @@ pub fn bare(case: &Case, set: impl FnOnce(SessionBuilder) -> ort::Result<Session
     })
 }
 
-/// An element alone: frames are handed to it and taken from it on this thread, so there is no source to subtract.
+/// An element alone: this thread pushes and pulls the frames, so there is no source to subtract.
 pub fn alone(element: &str, case: &Case) -> Way<'static> {
     let mut h = gst_check::Harness::new_parse(element);
     h.set_src_caps(case.caps());
     let buffer = case.buffer();
     Box::new(move |frames| {
         for _ in 0..frames {
-            // A new buffer over the same memory, as a source that reuses its pool makes one.
+            // A new buffer over the same memory, as from a source that reuses its pool.
             h.push_and_pull(buffer.copy()).expect("the element hands the frame on");
         }
     })
 }
 
-/// A pipeline that plays: an application's source, what is measured, and a sink that says when a frame arrived.
+/// A pipeline that plays: an application's source, the elements to measure, and a sink that reports each frame.
 pub struct Line {
     pipeline: gst::Pipeline,
     source: gst_app::AppSrc,
@@ -199,7 +198,7 @@ impl Line {
         Self { pipeline, source, arrived, buffer: case.buffer() }
     }
 
-    /// Sends so many frames, and waits until all have arrived.
+    /// Sends so many frames, and waits until all of them arrive.
     pub fn pass(&self, frames: usize) {
         for _ in 0..frames {
             self.source.push_buffer(self.buffer.copy()).expect("the source takes the frame");
@@ -225,9 +224,9 @@ pub fn line(elements: &str, case: &Case) -> Way<'static> {
     Box::new(move |frames| line.pass(frames))
 }
 
-/// Processor time that this process has used, in milliseconds.
+/// The processor time that this process has used, in milliseconds.
 pub fn cpu_ms() -> f64 {
-    // SAFETY: all zeros is a value of this struct of numbers, and the call only writes it.
+    // SAFETY: all zeros is a valid value of this struct of numbers, and the call only writes it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &mut usage);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What ONNX Runtime says when it refuses a model, and what one can do about it. Its texts are for its developers, and
-//! differ a little from version to version; what is not recognised here is handed on as it is.
+//! Advice on the errors of ONNX Runtime. Its messages are for its developers, and differ a little from version to version.
+//! A message that is not recognised here stays as it is.
 
-/// What to do about a model that could not be loaded, by what the runtime said.
+/// What to do about a model that cannot be loaded, by the message of ONNX Runtime.
 pub(super) fn on_loading(problem: &str) -> String {
     if let Some(operator) = unknown_operator(problem) {
         return format!(
@@ -24,32 +24,32 @@ pub(super) fn on_loading(problem: &str) -> String {
         return OUT_OF_MEMORY.into();
     }
     if ["external", "model_path must not be empty", "filesystem error"].iter().any(|w| lower.contains(w)) {
-        return "its weights are in a file of their own: put that beside it under the name that it was exported with, or \
-                export the model as one file"
+        return "its weights are in a file of their own: put that file beside it under the name that it was exported with, \
+                or export the model as one file"
             .into();
     }
     "check that the file is a whole ONNX model".into()
 }
 
-/// What the runtime said without the place in its source where it said it.
+/// The message of ONNX Runtime without the place in its source.
 pub(super) fn plain(problem: &str) -> String {
     let Some(place) = problem.find("/onnxruntime_src/") else { return problem.trim().into() };
-    let said = problem[place..].find(") ").map_or(problem.len(), |end| place + end + 2);
-    format!("{}{}", &problem[..place], problem[said..].trim())
+    let message = problem[place..].find(") ").map_or(problem.len(), |end| place + end + 2);
+    format!("{}{}", &problem[..place], problem[message..].trim())
 }
 
-/// What to do where memory was too short.
+/// What to do if there is not enough memory.
 pub(super) const OUT_OF_MEMORY: &str =
     "give the process more memory, or use a smaller model, a smaller batch-size or fewer frames in-flight";
 
-/// Whether the runtime could not get the memory it wanted.
+/// Returns whether the message says that memory ran out.
 pub(super) fn out_of_memory(problem: &str) -> bool {
     ["bad_alloc", "Failed to allocate", "bad allocation", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY"]
         .iter()
         .any(|w| problem.contains(w))
 }
 
-/// `DOMAIN:NAME(-1) is not a registered function/op`, or `No Op registered for NAME with domain_version of 17`.
+/// The operator in `DOMAIN:NAME(-1) is not a registered function/op` or `No Op registered for NAME with domain_version of 17`.
 fn unknown_operator(problem: &str) -> Option<&str> {
     if let Some(before) = problem.split(" is not a registered").next().filter(|b| b.len() < problem.len()) {
         let word = before.rsplit([' ', '\n']).next()?;

@@ -111,8 +111,8 @@ impl Batcher {
             )));
         }
         let frame = engine.frame_size().ok_or_else(|| {
-            bad("its image has no size of its own, so frames do not gather: set batch-size=1, or give inputs[].size in \
-                 model.json"
+            bad("its image input has no fixed size, so frames cannot form batches: set batch-size=1, or give inputs[].size \
+                 in model.json"
                 .into())
         })?;
         let mut buffers = Buffers::new(engine.clone(), size, frame);
@@ -263,7 +263,7 @@ impl Slot<'_> {
         write(&self.buffers.read(), self.index)
     }
 
-    /// Takes the frame as written, lying as `mapping` says; then waits for the others and for the run, or runs.
+    /// Marks the frame as written, with its place in the buffers, then waits for the others and for the run, or runs.
     pub(super) fn run(&mut self, mapping: Option<Mapping>, cancel: &Cancel) -> Ran {
         let batcher = self.batcher;
         let _registration = cancel.register(batcher.shared());

@@ -104,7 +104,8 @@ impl Buffers {
             done.map_err(RunError::from)
         })?;
         for (i, output) in plan.outputs.iter().enumerate().filter(|(i, _)| outputs[*i].is_none()) {
-            let (_, shape) = binding.allocated(i).ok_or_else(|| unreadable(output, "of a type that is not read"))?;
+            let (_, shape) =
+                binding.allocated(i).ok_or_else(|| unreadable(output, "of a type that is not supported"))?;
             output_shapes[i].clear();
             output_shapes[i].extend_from_slice(shape);
             if frames > 1 {
@@ -140,7 +141,7 @@ impl Buffers {
             },
             None => self.allocated(output, frame),
         };
-        let data = data.ok_or_else(|| unreadable(plan, "left without its numbers"))?;
+        let data = data.ok_or_else(|| unreadable(plan, "without numbers"))?;
         Ok(Tensor { name: &plan.name, shape, data })
     }
 

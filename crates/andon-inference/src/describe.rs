@@ -44,7 +44,7 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
             Ok(manifest) => {
                 let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
-                    problem: format!("what its graph tells is no manifest: {e}"),
+                    problem: format!("the manifest that its graph gives is not valid: {e}"),
                 };
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))

@@ -34,7 +34,7 @@ pub struct Engine {
     pub(super) session: Session,
     /// The inputs and outputs of the graph.
     pub(super) plan: Plan,
-    /// Whether inputs must be bound before each run, because the provider may copy them to a memory of its own then.
+    /// Whether inputs must be bound before each run, because a provider with memory of its own copies them when they are bound.
     pub(super) devices: bool,
     /// Locked during a run if the provider is not known to support several runs at a time.
     pub(super) gate: Option<Mutex<()>>,

@@ -56,7 +56,7 @@ pub enum Error {
         here: String,
     },
     /// None of the requested execution providers can run the model.
-    #[error("{path}: no execution provider that was asked for can run it: {reasons}: {advice}")]
+    #[error("{path}: none of the requested execution providers can run it: {reasons}: {advice}")]
     NoProvider {
         /// The graph's file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum Error {
         problem: String,
     },
     /// The model does not judge a golden sample of its bundle as the bundle promises.
-    #[error("{}: {problem}: the model has not proved itself and is not used; correct it, or the sample in golden", .image.display())]
+    #[error("{}: {problem}: the model fails this golden sample and is not used: correct the model, or the sample in golden", .image.display())]
     Golden {
         /// The sample.
         image: PathBuf,
@@ -83,9 +83,7 @@ pub enum Error {
         problem: String,
     },
     /// A guard removed this version earlier.
-    #[error(
-        "{model}: a guard took it out ({why}): add it to its store again, or emit reset, to have it tried once more"
-    )]
+    #[error("{model}: a guard removed it ({why}): add it to its store again, or emit reset, to try it again")]
     Refused {
         /// The model that was requested.
         model: String,
@@ -93,7 +91,7 @@ pub enum Error {
         why: String,
     },
     /// A flush or a stop cancelled the run.
-    #[error("the run was ended")]
+    #[error("the run was cancelled")]
     Cancelled,
     /// ONNX Runtime refused a call that concerns no model.
     #[error("ONNX Runtime: {0}")]

@@ -12,7 +12,7 @@ use crate::memory::{Kind, Memory};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum FieldError {
     /// The field has no value and no default.
-    #[error("field '{0}' was not told")]
+    #[error("field '{0}' has no value: set it in the property fields, or send it in an andon/fields event")]
     Absent(String),
     /// The field's value does not fit.
     #[error("field '{field}' {unfit}")]

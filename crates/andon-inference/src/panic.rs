@@ -13,7 +13,7 @@ pub struct Panic(String);
 
 /// Runs `run`, and returns a panic in it as an error.
 ///
-/// After a panic, what `run` was changing may be half changed: use it no more, or only where any content is valid.
+/// After a panic, data that `run` was changing may be half changed: use only data that is valid with any content.
 pub fn catch_panic<T, E: From<Panic>>(run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Panic(message(&*panic).into()).into()))
 }

@@ -18,7 +18,7 @@ use crate::{
 /// How graph and manifest do not fit. Each text says what to correct.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PlanError {
-    #[error("the graph has no input '{input}' as model.json says, it has {names}: correct inputs[].name")]
+    #[error("the graph has no input '{input}', which model.json names, but {names}: correct inputs[].name")]
     UnknownInput { input: String, names: String },
     #[error("the graph has an input '{0}' that model.json does not name: add it to inputs")]
     UnnamedInput(String),
@@ -41,9 +41,9 @@ pub(super) enum PlanError {
     Batch { input: String, frames: i64 },
     #[error("input '{input}' has shape {graph:?} in the graph and {manifest:?} in model.json: correct {culprit} there")]
     Shape { input: String, graph: Vec<i64>, manifest: Vec<i64>, culprit: &'static str },
-    #[error("output '{output}' is no tensor, but {kind}: export the model without it")]
+    #[error("output '{output}' is not a tensor but {kind}: export the model without it")]
     NoTensor { output: String, kind: String },
-    #[error("output '{output}' is of {kind}, which is not read: export it as float32")]
+    #[error("output '{output}' is of {kind}, which is not supported: export it as float32")]
     OutputType { output: String, kind: String },
     #[error("a name in the graph holds a zero byte: export it anew")]
     ZeroByte,
@@ -71,7 +71,7 @@ pub(super) struct InputPlan {
     pub role: InputRole,
     /// The type of its numbers.
     pub kind: Kind,
-    /// The shape for one frame, with the batch axis; -1 where the frame's size decides.
+    /// The shape for one frame, with the batch axis; -1 is an axis that follows the frame.
     shape: Vec<i64>,
     layout: Layout,
 }
@@ -261,7 +261,7 @@ fn field_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, PlanError> {
     agreed(input, graph, shape, "its shape")
 }
 
-/// Returns `shape` if a tensor of it fits the graph, in which -1 stands for any length.
+/// Returns `shape` if a tensor of it fits the graph, in which -1 is any length.
 fn agreed(input: &Input, graph: &[i64], shape: Vec<i64>, culprit: &'static str) -> Result<Vec<i64>, PlanError> {
     if shape.len() == graph.len() && shape.iter().zip(graph).all(|(s, g)| *g < 0 || s == g) {
         return Ok(shape);

@@ -61,7 +61,7 @@ impl ThreadManager for Pool {
     type Thread = JoinHandle<()>;
 
     fn create(&self, work: impl FnOnce() + Send + 'static) -> ort::Result<Self::Thread> {
-        spawn(Box::new(work)).map_err(|e| ort::Error::new(format!("a thread of the engine could not be made: {e}")))
+        spawn(Box::new(work)).map_err(|e| ort::Error::new(format!("a thread of the engine cannot be started: {e}")))
     }
 
     fn join(thread: Self::Thread) -> ort::Result<()> {
@@ -103,7 +103,7 @@ fn serve(asked: &Receiver<Work>, reply: &SyncSender<Started>) {
 }
 
 fn spawn(work: Work) -> Started {
-    let gone = || std::io::Error::other("the thread that makes them is gone");
+    let gone = || std::io::Error::other("the thread that starts them has ended");
     let spawner = spawner()?.lock();
     spawner.ask.send(work).map_err(|_| gone())?;
     spawner.answer.recv().map_err(|_| gone())?

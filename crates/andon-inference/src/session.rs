@@ -88,12 +88,12 @@ fn first<S, T>(
         if plain {
             return Err(Error::Graph { path: path.into(), problem });
         }
-        fallbacks.push(format!("{one}: took the model and could not run it: {}", providers::reason(&problem, None)));
+        fallbacks.push(format!("{one}: loads the model but cannot run it: {}", providers::reason(&problem, None)));
     }
     let advice = if strict {
-        "mend that, or unset strict to go on with the next of execution-providers"
+        "fix that, or unset strict to try the next of execution-providers"
     } else {
-        "mend one, or add cpu to execution-providers"
+        "fix one, or add cpu to execution-providers"
     };
     Err(Error::NoProvider { path: path.into(), reasons: fallbacks.join("; "), advice })
 }
@@ -158,9 +158,9 @@ mod tests {
     fn a_provider_that_takes_the_model_and_cannot_run_it_is_passed_over() {
         let (provider, fallbacks) = taken(&[Provider::Cuda], false).unwrap();
         assert_eq!(provider, Provider::OpenVino);
-        assert_eq!(fallbacks, ["cuda: took the model and could not run it: the device was lost"]);
+        assert_eq!(fallbacks, ["cuda: loads the model but cannot run it: the device was lost"]);
         let refused = taken(&[Provider::Cuda], true).unwrap_err();
-        assert!(refused.contains("cuda: took the model") && refused.contains("unset strict"), "{refused}");
+        assert!(refused.contains("cuda: loads the model") && refused.contains("unset strict"), "{refused}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use andon_core::{
     image::Image,
     result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
 };
-use andon_inference::{self as inference, Cancel, Decoded, Job, Panic, Template, catch_panic};
+use andon_inference::{self as inference, Cancel, Decoded, Job, Template, catch_panic};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
@@ -132,14 +132,12 @@ fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
         return Done { unmappable: true, ..Done::new(work, result) };
     };
     // A panic outside of the run, which catches its own, must not lose the frame.
-    let judged = catch_panic(|| {
-        Ok::<_, Panic>(match work.settings.on {
-            On::Frame => frame(&work, &image, running, cancel).map(|result| (result, None)),
-            On::Detections => detections(&work, &image, running, cancel),
-        })
+    let judged = catch_panic(|| match work.settings.on {
+        On::Frame => frame(&work, &image, running, cancel).map(|result| (result, None)),
+        On::Detections => detections(&work, &image, running, cancel),
     });
     drop(mapped);
-    match judged.unwrap_or_else(|panic| Err(inference::Error::Run(panic.to_string()))) {
+    match judged {
         Ok((result, regions)) => Done { regions, ..Done::new(work, result) },
         Err(error) => {
             let result = Decoded::unjudged(Status::Error, error.to_string());

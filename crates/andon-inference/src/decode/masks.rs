@@ -10,7 +10,7 @@ use crate::preprocess::Mapping;
 
 /// The source of the masks of candidates.
 pub(super) enum Prototypes<'a> {
-    /// Prototypes (1, K, h, w), and for each candidate K weights: a pixel belongs to it where the weighted sum is
+    /// Prototypes (1, K, h, w), and for each candidate K weights: a pixel belongs to it if the weighted sum is
     /// positive (Bolya et al., "YOLACT", 2019: the sigmoid is above one half), within its box.
     Weighted {
         /// The prototypes.

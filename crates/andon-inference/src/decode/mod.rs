@@ -75,7 +75,7 @@ impl Decode {
     }
 
     /// Returns whether the decoder reads the output of that name.
-    pub fn reads(&self, name: &str) -> bool {
+    pub(crate) fn reads(&self, name: &str) -> bool {
         self.roles.has(name)
     }
 

@@ -119,7 +119,7 @@ fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> 
 /// Segmentation: a label for each pixel, and the share of the frame that each label has.
 ///
 /// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
-/// second: a probability, or a logit where `activation` is sigmoid or a number is beyond 0..1.
+/// second: a probability, or a logit if `activation` is sigmoid or a number is beyond 0..1.
 pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Decoded, DecodeError> {
     let Scratch { counts, best } = scratch;
     let view = views.need(Role::Main)?;
@@ -354,7 +354,7 @@ mod tests {
         let a = o.anomaly.unwrap();
         assert_eq!((o.score, o.verdict, a.score), (0.6, Verdict::Ng, 0.6));
         assert_eq!((&*a.map.unwrap().values, &*a.mask.unwrap().values), (&map[..], &[0, 1, 0, 0][..]));
-        // What an export leaves out is taken from what it has.
+        // Without a score, the other outputs give one.
         assert_eq!(run(&mut d, &all[2..3]).unwrap().score, 0.9, "the map's highest");
         assert_eq!(run(&mut d, &all[1..2]).unwrap().verdict, Verdict::Ng, "the label alone");
         let mut old = model("anomaly", rule, "anomalib", json!({})).unwrap();

@@ -264,7 +264,7 @@ mod tests {
         let rows = with(&[0.1, 0.75, 0.5]);
         let o = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&rows))]).unwrap();
         assert_eq!((found(&o), o.detections[0].angle), (vec![(1, 0.75, PLACE)], Some(0.5)));
-        // What is turned may reach over the edge: it is not clipped, its centre is what counts.
+        // An oriented box may reach over the edge: it is not clipped, and its centre counts.
         let edge = [1.0, 30.0, 8.0, 4.0, 0.1, 0.75, 1.5];
         let o = run(&mut d, &[("o", &[1, 1, 7], Data::F32(&edge))]).unwrap();
         assert!(found(&o)[0].2.iter().zip([-6.0, 24.0, 16.0, 8.0]).all(|(a, b)| (a - b).abs() < 1e-4), "{o:?}");
@@ -301,7 +301,7 @@ mod tests {
         let row = |score: f32, class: f32| [16.0, 28.0, 24.0, 32.0, score, class];
         let rows = [row(0.9, 0.0), row(0.8, 0.0), row(0.7, 1.0), row(0.6, 2.0), row(0.4, 1.0)].concat();
         let o = run(&mut detector("yolo-end-to-end", json!({})), &[("o", &[1, 5, 6], Data::F32(&rows))]).unwrap();
-        // Nothing is suppressed; a label that has no name is none.
+        // Nothing is suppressed, and a label without a name is dropped.
         assert_eq!(found(&o), [(0, 0.9, PLACE), (0, 0.8, PLACE), (1, 0.7, PLACE)]);
     }
 

@@ -52,7 +52,7 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
     let (decoder, head) = found.ok_or_else(|| {
         let (name, shape, n) = (&first.name, &first.shape, labels.len());
         format!(
-            "output '{name}' has shape {shape:?}, which no decoder takes for {n} labels (yolov8: [1, 4+labels, N]; yolov5: \
+            "output '{name}' has shape {shape:?}, which no decoder reads for {n} labels (yolov8: [1, 4+labels, N]; yolov5: \
              [1, N, 5+labels]; classification: [1, labels]; anomalib: an output 'pred_score'): correct the property \
              labels, or {WRITE}"
         )

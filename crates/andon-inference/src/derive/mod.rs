@@ -50,7 +50,8 @@ pub(crate) fn manifest(
         if ok.is_empty() {
             let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
             let few = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
-            let problem = format!("{of} whose labels ({few}) do not tell which is good: {WRITE}, with verdict.ok");
+            let problem =
+                format!("{of} whose labels ({few}) do not show which one means good: {WRITE}, with verdict.ok");
             return Err(Missing { what: Some(Unknown::Good { labels: labels.clone() }), problem });
         }
         Ok(ok)

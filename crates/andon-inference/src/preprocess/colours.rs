@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One row of the frame's components as one row of each of the model's channels, 0..255.
+//! Colour conversion of one row: from the frame's components to the model's channels, 0..255.
 
 use andon_core::image::YuvToRgb;
 use andon_model::Colour;
 
-/// Rows that conversion needs, kept from row to row.
+/// Scratch rows of the conversion.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     rows: [Vec<f32>; 3],
-    /// 255 throughout.
+    /// Every value is 255.
     opaque: Vec<f32>,
 }
 
 impl Scratch {
-    /// Makes room for rows of `width`.
+    /// Allocates rows of `width`.
     pub(super) fn fit(&mut self, width: usize) {
         self.rows.iter_mut().for_each(|r| r.resize(width, 0.0));
         self.opaque.resize(width, 255.0);
     }
 }
 
-/// A row of a frame, by what its components are.
+/// A row of a frame, by the kind of its components.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Row<'a> {
     /// Full range.
     Grey(&'a [f32]),
-    /// Red, green, blue, and alpha where there is one.
+    /// Red, green, blue, and alpha if the format has it.
     Rgb([&'a [f32]; 3], Option<&'a [f32]>),
     /// Luma alone, for a grey model.
     Luma(&'a [f32], &'a YuvToRgb),
@@ -33,7 +33,7 @@ pub(super) enum Row<'a> {
     Yuv([&'a [f32]; 3], &'a YuvToRgb),
 }
 
-/// The channels in the model's order; only the first [`Colour::channels`] mean anything. Without alpha it is 255.
+/// Converts a row to channels in the model's order. Only the first [`Colour::channels`] are valid. A missing alpha is 255.
 #[inline(always)]
 pub(super) fn channels<'a>(row: Row<'a>, colour: Colour, width: usize, scratch: &'a mut Scratch) -> [&'a [f32]; 4] {
     let [r, g, b] = &mut scratch.rows;

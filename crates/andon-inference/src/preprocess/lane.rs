@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The components that share a plane and its resolution on their way to the model's size, row by row.
+//! A lane: components that share a plane and a resolution, resized together to the model's size, row by row.
 
 use andon_core::image::{Component, Image};
 use andon_model::Interpolation;
@@ -10,7 +10,7 @@ use super::{
     taps::{Rule, Taps},
 };
 
-/// Rows of one lane. Its tables are kept until the geometry changes, its memory for ever.
+/// The tables and rows of one lane. The tables are kept until the geometry changes, and the memory for good.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     plane: usize,
@@ -19,25 +19,25 @@ pub(super) struct Lane {
     offsets: Vec<usize>,
     across: Taps,
     down: Taps,
-    /// By sums, for what the fast loops do not read.
+    /// Whether samples are summed, for geometries and formats that the fast loops do not support.
     summed: bool,
     width: usize,
-    /// Input rows in `ready`.
+    /// The input rows that `ready` holds.
     rows: [usize; 2],
-    /// Two input rows brought to the width, component after component.
+    /// Two input rows resized to the width, component after component.
     ready: [Vec<f32>; 2],
     /// The row between them.
     out: Vec<f32>,
-    /// Whether the row at hand lies between two, and not on one.
+    /// Whether the current row lies between two input rows.
     between: bool,
-    /// Columns of the frame, of one component, summed over rows.
+    /// Columns of the frame summed over rows, for one component.
     sums: Vec<f32>,
 }
 
 const NO_ROW: usize = usize::MAX;
 
 impl Lane {
-    /// Takes up components of one plane and resolution for `axes` of the frame.
+    /// Fills the tables for components of one plane and resolution, and for `axes` of the frame.
     pub(super) fn fill(
         &mut self,
         image: &Image<'_>,
@@ -55,7 +55,7 @@ impl Lane {
         let halves = [first.half_width, first.half_height];
         let seen = [0, 1].map(|i| match (halves[i], axes[i].whole) {
             (false, _) => (axes[i].start, axes[i].length),
-            // Odd sizes have a sample more than half of them: the plane is resized as it is.
+            // The chroma plane of an odd size has half a sample more: it is resized as it is.
             (true, true) => (0.0, samples[i] as f64),
             (true, false) => (axes[i].start / 2.0, (axes[i].length / 2.0).max(0.5)),
         });
@@ -77,12 +77,12 @@ impl Lane {
         self.sums.resize(to - from, 0.0);
     }
 
-    /// Forgets the rows of the frame before.
+    /// Forgets the rows of the last frame.
     pub(super) fn begin(&mut self) {
         self.rows = [NO_ROW; 2];
     }
 
-    /// Makes output row `y` what [`Lane::component`] gives.
+    /// Computes output row `y`, which [`Lane::component`] then returns.
     #[inline(always)]
     pub(super) fn row(&mut self, image: &Image<'_>, y: usize) {
         if self.summed {
@@ -102,14 +102,14 @@ impl Lane {
         }
     }
 
-    /// A component of the row at hand.
+    /// One component of the current row.
     #[inline(always)]
     pub(super) fn component(&self, c: usize) -> &[f32] {
         let row = if self.between { &self.out } else { &self.ready[0] };
         &row[c * self.width..][..self.width]
     }
 
-    /// The fourth component of the row at hand, where one is read.
+    /// The fourth component of the current row, if the lane reads one.
     #[inline(always)]
     pub(super) fn alpha(&self) -> Option<&[f32]> {
         (self.offsets.len() > 3).then(|| self.component(3))

@@ -1,42 +1,43 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where the frame lies in the model's input, and back.
+//! The place of the frame in the model's input, and the way back.
 
 use andon_core::result::BoxPx;
 use andon_model::Resize;
 
-/// Where the frame lies in the model's input, both in pixels.
+/// The place of the frame in the model's input, both in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mapping {
-    /// Frame size: width, height.
+    /// Width and height of the frame.
     pub frame: [u32; 2],
-    /// The model's input: width, height.
+    /// Width and height of the model's input.
     pub model: [u32; 2],
-    /// Where the frame's top left corner lies in it; outside where a region or a crop leaves it out.
+    /// The place of the frame's top left corner in the model's input. It lies outside if a region or a crop cuts it off.
     pub offset: [f32; 2],
-    /// Pixels of the model's input a pixel of the frame, across and down.
+    /// Pixels of the model's input for each pixel of the frame, across and down.
     pub scale: [f32; 2],
 }
 
 /// One axis of the way from the frame to the model's input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis {
-    /// First pixel of the frame that is looked at, and how many, fractions included.
+    /// The first pixel of the frame that counts, and how many pixels count, with fractions.
     pub start: f64,
     pub length: f64,
-    /// Whether that is all of the frame.
+    /// Whether the whole frame counts.
     pub whole: bool,
-    /// Samples that the length is resized to.
+    /// The samples that the length is resized to.
     pub resized: usize,
-    /// How many of them are cut off before those that are kept.
+    /// How many samples are cut off before those that are kept.
     pub cut: usize,
-    /// How many are kept.
+    /// How many samples are kept.
     pub count: usize,
-    /// Where the first of them lies in the model's input.
+    /// The place of the first kept sample in the model's input.
     pub place: usize,
 }
 
 impl Mapping {
-    /// The way from `region` of the frame (none for all of it; clipped to it, at least one pixel) to the model's size.
+    /// The way from `region` of the frame to the model's size. `None` is the whole frame; a region is clipped to the frame,
+    /// and at least one pixel wide and high.
     pub(super) fn new(
         frame: [usize; 2],
         region: Option<BoxPx>,
@@ -67,15 +68,16 @@ impl Mapping {
         (mapping, axes)
     }
 
-    /// A box given by its corners in the model's input (left, top, right, bottom), in pixels of the frame, clipped to it.
-    pub fn to_frame(&self, corners: [f32; 4]) -> BoxPx {
+    /// Maps a box from its corners in the model's input (left, top, right, bottom) to pixels of the frame, clipped to the
+    /// frame.
+    pub(crate) fn to_frame(self, corners: [f32; 4]) -> BoxPx {
         let back =
             |v: f32, axis: usize| ((v - self.offset[axis]) / self.scale[axis]).clamp(0.0, self.frame[axis] as f32);
         let (x, y) = (back(corners[0], 0), back(corners[1], 1));
         [x, y, back(corners[2], 0) - x, back(corners[3], 1) - y]
     }
 
-    /// What the whole of the model's input covers, in pixels of the frame; a letterbox reaches beyond it.
+    /// The region that the model's input covers, in pixels of the frame. A letterbox reaches beyond the frame.
     pub fn region(&self) -> BoxPx {
         let at = |axis: usize| -self.offset[axis] / self.scale[axis];
         let long = |axis: usize| self.model[axis] as f32 / self.scale[axis];
@@ -83,7 +85,7 @@ impl Mapping {
     }
 }
 
-/// Start and length within 0..`all`, at least 1 long; what is not a number is all of it.
+/// Clips a start and a length to 0..`all`, at least 1 long. With a number that is not finite, everything counts.
 fn visible(side: Option<[f32; 2]>, all: f64) -> (f64, f64) {
     let Some([start, length]) = side.filter(|s| s.iter().all(|v| v.is_finite())) else { return (0.0, all) };
     let from = f64::from(start).clamp(0.0, all);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From a frame to the model's tensor in one pass over its rows: planes are resized first, then converted at the
-//! model's size, then normalised.
+//! Preprocessing: from a frame to the model's tensor in one pass over the rows. Planes are resized first, then converted at
+//! the model's size, then normalised.
 //!
-//! Resizing follows OpenCV's `INTER_LINEAR` and `INTER_AREA`; numbers stay `f32` from the first sample to the tensor, so
-//! nothing is rounded on the way. Tables are kept until the frame's size or the region changes; nothing is allocated
-//! once the largest geometry has been seen.
+//! Resizing follows OpenCV's `INTER_LINEAR` and `INTER_AREA`. Numbers stay `f32` from the first sample to the tensor, so
+//! nothing is rounded on the way. Tables are kept until the frame's size or the region changes, and nothing is allocated
+//! once the largest geometry was seen.
 
 mod colours;
 mod lane;
@@ -26,13 +26,13 @@ use tensor::{Normalise, Number, Shape};
 pub use mapping::Mapping;
 pub use tensor::TensorMut;
 
-/// Tensors that are remembered to have their padding: as many as a large batch.
+/// The most tensors whose padding is remembered: those of a large batch.
 const MOST_PADDED: usize = 64;
 
-/// The rectangle of a tensor that the frame fills: place, size.
+/// The rectangle of a tensor that the frame fills: its place and its size.
 type Rect = [[usize; 2]; 2];
 
-/// What a geometry depends on beside the model.
+/// The parts of a frame that the tables depend on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Key {
     format: Format,
@@ -40,20 +40,20 @@ struct Key {
     region: Option<BoxPx>,
 }
 
-/// Brings frames to one model's image input. Keep one a model and thread: it keeps its tables and rows.
+/// Writes frames into one image input of a model. Keep one for each input and thread, since it keeps tables and rows.
 pub struct Preprocessor {
     shape: Shape,
     colour: Colour,
     resize: Resize,
     interpolation: Interpolation,
-    /// A number a channel.
+    /// The padding of each channel, as a pixel value.
     pad: [f32; 4],
     normalise: Normalise,
     key: Option<Key>,
     mapping: Mapping,
     /// The frame's rectangle in the tensor.
     rect: Rect,
-    /// As many as `used`; those behind keep their memory.
+    /// The first `used` are in use; the others keep their memory.
     lanes: Vec<Lane>,
     used: usize,
     scratch: Scratch,
@@ -62,7 +62,7 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// For a checked image input of a manifest; `size` is the tensor's width and height, pixels.
+    /// The preprocessor of a checked image input of a manifest. `size` is the tensor's width and height, pixels.
     pub fn new(input: &Input, size: [usize; 2]) -> Self {
         let spread = |v: &[f32]| [0, 1, 2, 3].map(|c| v.get(c).or(v.first()).copied().unwrap_or(0.0));
         Self {
@@ -82,27 +82,27 @@ impl Preprocessor {
         }
     }
 
-    /// Numbers of one frame in the tensor.
+    /// The count of numbers in the tensor of one frame.
     pub fn len(&self) -> usize {
         self.shape.size[0] * self.shape.size[1] * self.shape.channels
     }
 
-    /// Whether the tensor has no numbers, which a checked input rules out.
+    /// Returns whether the tensor has no numbers, which a checked input rules out.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills `tensor` ([`Preprocessor::len`] numbers) with `region` of `image`; answers where the frame lies in it.
+    /// Fills `tensor` ([`Preprocessor::len`] numbers) with `region` of `image`, and returns where the frame lies in it.
     ///
-    /// `region` is x, y, width and height in pixels of the frame, fractions included; none is all of it. It is clipped
-    /// to the frame and at least one pixel wide and high. Its edges are repeated as if it had been cut out; on chroma
-    /// planes it has half its numbers.
+    /// `region` is x, y, width and height in pixels of the frame, with fractions; `None` is the whole frame. It is clipped
+    /// to the frame, and at least one pixel wide and high. Its edges are repeated as if it was cut out. On chroma planes
+    /// its numbers are halved.
     ///
-    /// Padding is written when a tensor comes for the first time, told by its address, or when the frame's place in it
-    /// differs from the last run. Where somebody else has written to it since, say so by [`Preprocessor::forget`].
+    /// Padding is written into a tensor of a new address, and when the frame's place in the tensor differs from the last
+    /// run. If other code has written to a tensor since, call [`Preprocessor::forget`] first.
     ///
     /// # Panics
-    /// Where the tensor has another length.
+    /// If the tensor has another length.
     pub fn run(&mut self, image: &Image<'_>, region: Option<BoxPx>, tensor: TensorMut<'_>) -> Mapping {
         assert_eq!(tensor.len(), self.len(), "the tensor has the size of the model's input");
         let key = Key { format: image.format, frame: [image.width, image.height], region };
@@ -119,12 +119,12 @@ impl Preprocessor {
         self.mapping
     }
 
-    /// Padding is written anew into whatever tensor comes next: for those that others write to as well.
+    /// Writes the padding again into every tensor that follows, for tensors that other code writes to as well.
     pub fn forget(&mut self) {
         self.padded.clear();
     }
 
-    /// Tables for a new geometry.
+    /// Fills the tables for a new geometry.
     fn arrange(&mut self, image: &Image<'_>, region: Option<BoxPx>) {
         let axes: [Axis; 2];
         (self.mapping, axes) = Mapping::new([image.width, image.height], region, self.shape.size, self.resize);
@@ -137,7 +137,7 @@ impl Preprocessor {
         let all = image.format.components();
         let grey = self.colour == Colour::Grey;
         let wanted = match image.format {
-            // Chroma is not looked at for a grey model, alpha only for one that wants it.
+            // A grey model needs no chroma, and only a model with alpha needs alpha.
             f if f.is_yuv() && grey => 1,
             f if f.is_rgb() => all.len().min(self.colour.channels().max(3)),
             _ => all.len(),
@@ -153,18 +153,18 @@ impl Preprocessor {
         }
     }
 
-    /// By the widest instructions that this machine has; the numbers are the same with all.
+    /// Writes the tensor with the widest instructions that this machine has. All give the same numbers.
     fn write<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
         self.surround(tensor);
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: that the machine has AVX2, which is all it takes, was just asked.
+            // SAFETY: the function needs AVX2 alone, which the line above found.
             return unsafe { self.rows_avx2(image, tensor) };
         }
         self.rows(image, tensor);
     }
 
-    /// [`Preprocessor::rows`] and all that is inlined into it, in AVX2.
+    /// [`Preprocessor::rows`] and everything that is inlined into it, compiled for AVX2.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn rows_avx2<T: Number>(&mut self, image: &Image<'_>, tensor: &mut [T]) {
@@ -187,7 +187,7 @@ impl Preprocessor {
         }
     }
 
-    /// Writes the padding where it is not there yet.
+    /// Writes the padding unless it is already there.
     fn surround<T: Number>(&mut self, tensor: &mut [T]) {
         let address = tensor.as_ptr().addr();
         if self.padded.contains(&address) {
@@ -201,7 +201,7 @@ impl Preprocessor {
     }
 }
 
-/// The components of the row at hand, wherever they are.
+/// The components of the current row, from the lanes that hold them.
 #[inline(always)]
 fn read<'a>(format: Format, lanes: &'a [Lane], grey: bool, yuv: &'a YuvToRgb) -> Row<'a> {
     let first = &lanes[0];

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Loops over one row of bytes that bring it to the model's width as `f32`. Short, without calls or bounds checks
-//! inside, so that the compiler finds vector instructions; what has to be picked byte by byte is picked as words first.
-//! `for` and not `for_each`: all are inlined into their caller, which is compiled for several instruction sets (see `Preprocessor::write`).
+//! Loops that resize one row of bytes to the model's width, as `f32`.
+//!
+//! They are short, and have neither calls nor bounds checks inside, so that the compiler finds vector instructions. Samples
+//! that must be gathered byte by byte are gathered as words first. They use `for`, not `for_each`, since all are inlined
+//! into their caller, which is compiled for several instruction sets (see `Preprocessor::write`).
 
 use super::taps::{Order, Tap, Taps};
 
-/// Words that are picked before they are worked on: two blocks of them stay in the nearest cache.
+/// Words that are gathered at a time: two blocks of them stay in the nearest cache.
 const BLOCK: usize = 64;
 
-/// What the samples of one pixel are, and where.
+/// The samples of one pixel, and their places.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pixel<'a> {
-    /// Bytes from pixel to pixel, 1 to 4.
+    /// The bytes from pixel to pixel, 1 to 4.
     pub step: usize,
-    /// The byte of each component in it.
+    /// The byte of each component within the pixel.
     pub offsets: &'a [usize],
 }
 
-/// Brings `row` to the width of `taps`, component after component into `out`.
+/// Resizes `row` to the width of `taps`, and writes component after component into `out`.
 #[inline(always)]
 pub(super) fn resize(row: &[u8], pixel: Pixel<'_>, taps: &Taps, out: &mut [f32]) {
     let width = taps.pairs.len();
@@ -51,7 +53,7 @@ pub(super) fn resize(row: &[u8], pixel: Pixel<'_>, taps: &Taps, out: &mut [f32])
     }
 }
 
-/// Bytes as numbers.
+/// Widens bytes to numbers.
 #[inline(always)]
 fn widen(row: &[u8], out: &mut [f32]) {
     for (o, v) in out.iter_mut().zip(row) {
@@ -59,11 +61,11 @@ fn widen(row: &[u8], out: &mut [f32]) {
     }
 }
 
-/// Pixels of three bytes as three rows; `offsets` says which byte each row is of.
+/// Splits pixels of three bytes into three rows; `offsets` has the byte of each row.
 #[inline(always)]
 fn unzip(row: &[u8], offsets: &[usize], out: &mut [f32]) {
     let [a, b, c] = offsets else { unreachable!("a pixel of three bytes has three components") };
-    // As constants, so that the bytes are shuffled and not looked up.
+    // With constants the compiler shuffles the bytes, and looks up none.
     match (a, b, c) {
         (0, 1, 2) => unzip_as::<0, 1, 2>(row, out),
         (2, 1, 0) => unzip_as::<2, 1, 0>(row, out),
@@ -81,7 +83,7 @@ fn unzip_as<const A: usize, const B: usize, const C: usize>(row: &[u8], out: &mu
     }
 }
 
-/// One byte of every three.
+/// Takes one byte of every three.
 #[inline(always)]
 fn third<const AT: usize>(row: &[[u8; 3]], out: &mut [f32]) {
     for (o, group) in out.iter_mut().zip(row) {
@@ -89,15 +91,15 @@ fn third<const AT: usize>(row: &[[u8; 3]], out: &mut [f32]) {
     }
 }
 
-/// The row as `count` groups of `N` bytes whose `need` bytes from the one at `first` on lie in the first group, and where
-/// they begin there; none where the row does not reach so far.
+/// Splits the row into `count` groups of `N` bytes so that the `need` bytes from `first` on lie in the first group; also
+/// returns their place in that group. `None` if the row is too short.
 #[inline(always)]
 fn groups<const N: usize>(row: &[u8], first: usize, need: usize, count: usize) -> Option<(&[[u8; N]], usize)> {
     let lead = (0..=N.checked_sub(need)?.min(first)).find(|lead| first - lead + count * N <= row.len())?;
     Some((row[first - lead..][..count * N].as_chunks().0, lead))
 }
 
-/// One byte of every group, or the middle of two, given by how far to shift.
+/// Takes one byte of every group, or the middle of two bytes, at the given shifts.
 #[inline(always)]
 fn words<const N: usize>(row: &[[u8; N]], word: impl Fn(&[u8; N]) -> u32, a: u32, b: Option<u32>, out: &mut [f32]) {
     let at = |w: u32, shift: u32| (w >> shift & 255) as i32;
@@ -115,14 +117,14 @@ fn words<const N: usize>(row: &[[u8; N]], word: impl Fn(&[u8; N]) -> u32, a: u32
     }
 }
 
-/// Any taps.
+/// Resizes by arbitrary taps.
 #[inline(always)]
 fn pick(row: &[u8], pixel: Pixel<'_>, taps: &[Tap], whole: bool, out: &mut [f32]) {
     let width = taps.len();
     let (mut near, mut next) = ([0u32; BLOCK], [0u32; BLOCK]);
     for (block, taps) in taps.chunks(BLOCK).enumerate() {
         let wide = pixel.step > 2;
-        // Up to where the row holds a word at both samples of a tap.
+        // As far as the row holds a word at both samples of a tap.
         let far = |tap: &Tap| tap.at as usize * pixel.step + pixel.step + 4 <= row.len();
         let (whole_words, at_end) = taps.split_at(taps.partition_point(far));
         for (w, tap) in near.iter_mut().zip(whole_words) {
@@ -161,13 +163,13 @@ fn word(row: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(row[at..at + 4].try_into().expect("the slice has four bytes"))
 }
 
-/// The same where the row may end before; what lies beyond is 0, and has the weight 0.
+/// Reads a word near the end of the row. Bytes beyond the end are 0, and their weight is 0.
 #[inline(always)]
 fn word_at_end(row: &[u8], at: usize) -> u32 {
     (at..row.len().min(at + 4)).rev().fold(0, |word, i| word << 8 | u32::from(row[i]))
 }
 
-/// `out = a + (b - a) * weight`.
+/// Computes `out = a + (b - a) * weight`.
 #[inline(always)]
 pub(super) fn between(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
     for (o, (a, b)) in out.iter_mut().zip(a.iter().zip(b)) {
@@ -175,7 +177,7 @@ pub(super) fn between(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
     }
 }
 
-/// Adds every `step`-th of `bytes`-long samples times `weight`.
+/// Adds `weight` times every `step`-th sample of `bytes` bytes to the sums.
 #[inline(always)]
 pub(super) fn add(row: &[u8], step: usize, bytes: usize, weight: f32, sums: &mut [f32]) {
     match (step, bytes) {
@@ -190,7 +192,7 @@ pub(super) fn add(row: &[u8], step: usize, bytes: usize, weight: f32, sums: &mut
             }
         }
         _ => {
-            // 65535 is 255.
+            // A 16-bit sample of 65535 means 255.
             let (weight, row) = (weight / 257.0, row.as_chunks::<2>().0);
             for (s, v) in sums.iter_mut().zip(row) {
                 *s += f32::from(u16::from_le_bytes(*v)) * weight;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which samples of an axis make one of the resized, and with what weight: the rules of OpenCV's `resize`.
+//! Taps: which samples of an axis make one resized sample, and with which weights, by the rules of OpenCV's `resize`.
 //!
 //! - `INTER_LINEAR`: between pixel centres, edges repeated, no low-pass.
-//! - `INTER_AREA`, both axes shrinking: what each resized pixel covers of the samples.
-//! - `INTER_AREA` otherwise: between two samples, but each keeps its own pixels as long as it can.
+//! - `INTER_AREA`, both axes shrinking: the samples that each resized pixel covers, by coverage.
+//! - `INTER_AREA` otherwise: between two samples, but each sample keeps its own pixels as long as it can.
 
 use super::mapping::Axis;
 
-/// Weights closer than this to a whole sample, or to the middle between two, are meant to be there.
+/// A place closer than this to a sample, or to the middle between two, is taken as exactly there.
 const SNAP: f64 = 1e-6;
 
 /// How an axis is resized.
@@ -17,30 +17,31 @@ pub(super) enum Rule {
     Linear,
     /// By coverage.
     Area,
-    /// What OpenCV makes of area where an axis grows.
+    /// OpenCV's form of area for an axis that grows.
     AreaGrowing,
 }
 
-/// How the taps follow each other.
+/// The regularity of the taps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Order {
     /// Every `k`-th sample, as it is.
     Every(usize),
     /// The middle between two neighbours, every `k`-th.
     Middle(usize),
-    /// None that is of use.
+    /// No useful regularity.
     #[default]
     Any,
 }
 
-/// One resized sample between a sample and the next: `a + (b - a) * weight`. The next is there where the weight is not 0.
+/// One resized sample between a sample and the next one: `a + (b - a) * weight`. The next one exists if the weight is not
+/// 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tap {
     pub at: u32,
     pub weight: f32,
 }
 
-/// One resized sample as a weighted sum of `count` samples from `first` on; the weights lie from `weights` on.
+/// One resized sample as a weighted sum of `count` samples from `first` on. The weights start at `weights`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     pub first: u32,
@@ -48,21 +49,21 @@ pub(super) struct Span {
     pub weights: u32,
 }
 
-/// One axis, for one plane. Kept and filled anew when the geometry changes.
+/// The taps of one axis, for one plane. They are filled again when the geometry changes.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
-    /// Of the rules between two samples.
+    /// The taps of the rules between two samples.
     pub pairs: Vec<Tap>,
     pub order: Order,
-    /// All of it once more as weighted sums, where asked for.
+    /// The same taps as weighted sums, if requested.
     pub spans: Vec<Span>,
     pub weights: Vec<f32>,
 }
 
 impl Taps {
-    /// For an axis of `samples` of which `length` from `start` on are looked at; as sums too where `sums`.
+    /// Fills the taps of an axis of `samples`, of which `length` from `start` on count; with `sums` also as weighted sums.
     pub(super) fn fill(&mut self, samples: usize, (start, length): (f64, f64), axis: &Axis, rule: Rule, sums: bool) {
-        // As OpenCV has it, so that the same numbers are rounded down.
+        // Computed as OpenCV does, so that the same numbers are rounded down.
         let step = 1.0 / (axis.resized as f64 / length);
         let of = axis.cut..axis.cut + axis.count;
         self.pairs.clear();
@@ -73,7 +74,7 @@ impl Taps {
             of.for_each(|i| self.cover(samples, start + i as f64 * step, step));
             return;
         }
-        // A region's edge is repeated like the frame's, as if it had been cut out.
+        // A region's edge is repeated like the frame's, as if the region was cut out.
         let (first, last) = (start.floor(), ((start + length).ceil() - 1.0).clamp(0.0, (samples - 1) as f64));
         for i in of.map(|i| i as f64) {
             let at = if rule == Rule::Linear {
@@ -101,14 +102,14 @@ impl Taps {
         &self.weights[span.weights as usize..][..span.count as usize]
     }
 
-    /// First sample of any span, and one past the last.
+    /// The first sample of all spans, and one past the last.
     pub(super) fn reach(&self) -> (usize, usize) {
         let first = self.spans.iter().map(|s| s.first).min().unwrap_or(0);
         let end = self.spans.iter().map(|s| s.first + s.count).max().unwrap_or(0);
         (first as usize, end as usize)
     }
 
-    /// Adds the samples that `from..from + long` covers.
+    /// Adds the span of the samples that `from..from + long` covers.
     fn cover(&mut self, samples: usize, from: f64, long: f64) {
         let to = (from + long).min(samples as f64);
         let first = (from + SNAP).floor() as usize;

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The tensor's numbers: their types, how pixel values become them, and where they go.
+//! The numbers of a tensor: their types, their normalisation and their layout.
 
 use andon_model::Layout;
 use half::f16;
 
-/// One frame's part of a tensor to write.
+/// The part of a tensor that one frame fills.
 #[derive(Debug)]
 pub enum TensorMut<'a> {
     /// 32-bit floats.
     F32(&'a mut [f32]),
     /// 16-bit floats, rounded to the nearest, ties to even.
     F16(&'a mut [f16]),
-    /// Rounded to the nearest, ties to even, as OpenCV does; what does not fit becomes 0 or 255.
+    /// Unsigned 8-bit integers, rounded to the nearest, ties to even, as OpenCV does, and limited to 0..255.
     U8(&'a mut [u8]),
-    /// Rounded to the nearest, ties to even, as OpenCV does; what does not fit becomes -128 or 127.
+    /// Signed 8-bit integers, rounded to the nearest, ties to even, as OpenCV does, and limited to -128..127.
     I8(&'a mut [i8]),
 }
 
 impl TensorMut<'_> {
-    /// Count of numbers.
-    pub fn len(&self) -> usize {
+    /// The count of numbers.
+    pub(super) fn len(&self) -> usize {
         match self {
             TensorMut::F32(t) => t.len(),
             TensorMut::F16(t) => t.len(),
@@ -27,14 +27,9 @@ impl TensorMut<'_> {
             TensorMut::I8(t) => t.len(),
         }
     }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
-/// A type of the tensor's numbers.
+/// A type of numbers in tensors.
 pub(super) trait Number: Copy {
     /// The number for a normalised value.
     fn of(value: f32) -> Self;
@@ -48,14 +43,14 @@ impl Number for f32 {
 }
 
 impl Number for f16 {
-    /// In integers, without branches, so that whole rows are done at once (F. Giesen, "Half to float done quick", 2012,
-    /// the way back, rounding to even).
+    /// Converts in integers without branches, so that vector instructions do whole rows (after F. Giesen, "Half to float
+    /// done quick", 2012: the inverse, rounding to even).
     #[inline(always)]
     fn of(value: f32) -> Self {
         let bits = value.to_bits();
         let size = bits & 0x7fff_ffff;
         let normal = (size.wrapping_add(0xfff + (size >> 13 & 1)).wrapping_sub(112 << 23)) >> 13;
-        // Below the smallest normal number the sum with 0.5 has the bits where they belong, rounded.
+        // Below the smallest normal number the sum with 0.5 has the rounded bits in their place.
         let small = (f32::from_bits(size) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
         let finite = if size < 113 << 23 { small } else { normal };
         let half = if size >= 0x477f_f000 { 0x7c00 } else { finite };
@@ -63,7 +58,7 @@ impl Number for f16 {
     }
 }
 
-/// Adding and taking this away leaves a whole number, ties to even, of what is not larger than 2^22.
+/// Adding and subtracting this rounds a number of at most 2^22 to an integer, ties to even.
 const WHOLE: f32 = 12_582_912.0;
 
 impl Number for u8 {
@@ -80,7 +75,7 @@ impl Number for i8 {
     }
 }
 
-/// What a pixel value 0..255 becomes: `(value - mean) * scale`, a number a channel.
+/// The normalisation of a pixel value 0..255: `(value - mean) * scale`, by channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Normalise {
     pub mean: [f32; 4],
@@ -95,7 +90,7 @@ impl Normalise {
     }
 }
 
-/// A tensor of one frame: how it lies.
+/// The layout of one frame's tensor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub size: [usize; 2],
@@ -135,7 +130,7 @@ impl Shape {
         }
     }
 
-    /// Fills what lies outside the rectangle `place`, `count` with `pad`.
+    /// Fills the tensor outside the rectangle `place`, `count` with `pad`.
     pub(super) fn surround<T: Number>(
         &self,
         tensor: &mut [T],
@@ -146,7 +141,7 @@ impl Shape {
     ) {
         let [width, height] = self.size;
         let value = |c: usize| n.of(pad[c], c);
-        // From the first pixel up to the rectangle, from row to row of it, and from there to the end.
+        // From the first pixel to the rectangle, between its rows, and from its end to the last pixel.
         let (left, right) = (place[0], place[0] + count[0]);
         let before = place[1] * width + left;
         let after = (place[1] + count[1] - 1) * width + right;

@@ -9,17 +9,17 @@ use crate::{Error, runtime};
 /// What is wrong with a list of providers.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum ListError {
-    #[error("none is named")]
+    #[error("it names no provider")]
     Empty,
     #[error("'{0}' is not known")]
     Unknown(String),
     #[error("'auto' takes no options: name the provider that they are for")]
     AutoWithOptions,
-    #[error("'{0}' goes on after its ')'")]
+    #[error("there is text after the ')' of '{0}'")]
     Trailing(String),
     #[error("'{piece}' in '{item}' must be KEY=VALUE")]
     Option { piece: String, item: String },
-    #[error("there is a NUL in it")]
+    #[error("it contains a NUL")]
     Nul,
     #[error("')' without '(' in '{0}'")]
     Unopened(String),
@@ -178,13 +178,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_the_piece_at_fault() {
         for (text, fault) in [
-            ("", "none is named"),
-            (" , ,", "none is named"),
+            ("", "it names no provider"),
+            (" , ,", "it names no provider"),
             ("tpu", "'tpu' is not known"),
             ("cpu,(a=b)", "'' is not known"),
             ("cuda(device_id=0", "'(' without ')'"),
             ("cuda)", "')' without '('"),
-            ("cuda(a=b)x", "goes on after its ')'"),
+            ("cuda(a=b)x", "there is text after the ')'"),
             ("cuda(device_id)", "'device_id' in 'cuda(device_id)' must be KEY=VALUE"),
             ("cuda(=1)", "must be KEY=VALUE"),
             ("cuda(a=1;b)", "'b' in 'cuda(a=1;b)' must be KEY=VALUE"),

@@ -16,7 +16,7 @@ const LARGEST: usize = 512 << 20;
 /// Why a file is not a template.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
-    /// The file cannot be opened, or lies in no folder.
+    /// The file, or the image root, cannot be opened.
     #[error("{}: {error}: {advice}", .path.display())]
     Open { path: PathBuf, error: io::Error, advice: &'static str },
     /// The file lies outside the image root.

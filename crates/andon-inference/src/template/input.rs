@@ -28,7 +28,7 @@ pub enum TemplateError {
     #[error("template '{0}' is still being read")]
     Loading(String),
     /// The run was cancelled while the frame waited.
-    #[error("the run was ended")]
+    #[error("the run was cancelled")]
     Cancelled,
 }
 

@@ -449,7 +449,7 @@ impl Exchange {
 /// Frees models, and gives back to the system what they leave in the heap. Never on the streaming thread.
 fn free(models: impl IntoIterator<Item = Arc<Running>>) {
     if models.into_iter().map(drop).count() > 0 {
-        inference::heap::give_back();
+        inference::allocator::trim();
     }
 }
 
