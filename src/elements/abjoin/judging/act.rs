@@ -90,7 +90,7 @@ fn promote(rules: &Rules, models: &Each<Arc<ModelId>>, note: &Note) -> Result<St
     let store = Store::open(Path::new(named)).map_err(PromoteError::store)?;
     let (a, b) = (&models.a, &models.b);
     if b.name != store.name() {
-        let (model, name) = (b.name.clone(), store.name().into());
+        let (model, name) = (b.name.clone(), store.name());
         return Err(PromoteError::OtherModel { model, store: named.into(), name });
     }
     let champion = store.aliases().map_err(PromoteError::store)?.get(CHAMPION).cloned().unwrap_or_default();
