@@ -117,13 +117,23 @@
 //! the message `andon/drift-report` with the same fields once in that stretch of stream time. From upstream: `andon/arm`,
 //! `andon/part`, `andon/fields`, and `andon/model` by which `modelinfer` announces the model.
 
+mod events;
 mod frames;
 mod imp;
+mod messages;
+mod references;
 mod settings;
-
+mod stats;
+mod tasks;
 mod worker;
 
+use std::sync::LazyLock;
+
 use gst::prelude::*;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("driftmeter", gst::DebugColorFlags::empty(), Some("Drift of image and predictions"))
+});
 
 glib::wrapper! {
     /// The element.
