@@ -9,22 +9,22 @@
 //! Everything follows from seeds: the same numbers give the same pixels. The module is plain data and arithmetic and
 //! knows nothing of GStreamer.
 
+pub mod camera;
+pub mod conveyor;
 pub mod defect;
 pub mod export;
 pub mod kind;
 pub mod layout;
-pub mod line;
-pub mod look;
 pub mod part;
 pub mod rng;
 pub mod router;
 pub mod shape;
 pub mod survey;
 
+pub use camera::{Camera, Look, Target};
+pub use conveyor::{Line, Order, Shot};
 pub use defect::Defect;
 pub use kind::{Kind, Kinds, UnknownKind};
-pub use line::{Line, Order, Shot};
-pub use look::{Camera, Look, Target};
 pub use part::{Board, Making, Part};
 pub use rng::Rng;
 
