@@ -72,7 +72,7 @@ fn equal_seeds_give_equal_pixels_and_other_seeds_others() {
 }
 
 #[test]
-fn only_the_kinds_that_are_asked_for_come_up() {
+fn only_the_kinds_that_are_asked_for_are_drawn() {
     let taken = take("num-buffers=30 defect-rate=1 defects=short,pin-hole", SMALL);
     let labels: BTreeSet<String> = taken
         .samples
@@ -193,7 +193,7 @@ fn another_sku_takes_the_belt_with_the_next_part() {
 }
 
 #[test]
-fn an_unknown_kind_of_defect_is_refused_counted_and_what_was_set_stays() {
+fn an_unknown_kind_of_defect_is_refused_counted_and_the_kinds_before_stay() {
     let pipeline = common::launch(&format!("defecttestsrc name=src num-buffers=1 ! {SMALL} fakesink name=sink"));
     let src = pipeline.by_name("src").unwrap();
     src.set_property("defects", "open");
@@ -286,7 +286,7 @@ fn every_format_and_odd_sizes_are_filled() {
 }
 
 #[test]
-fn without_wishes_from_downstream_frames_are_grey_640_by_640_at_30() {
+fn without_a_choice_of_downstream_frames_are_grey_640_by_640_at_30() {
     let taken = take("num-buffers=1", "");
     let info = gst_video::VideoInfo::from_caps(taken.samples[0].caps().unwrap()).unwrap();
     assert_eq!((info.width(), info.height(), info.fps()), (640, 640, gst::Fraction::new(30, 1)));
@@ -388,12 +388,12 @@ fn a_seek_finds_the_frames_that_playing_through_finds() {
 }
 
 #[test]
-fn fields_are_told_downstream_and_with_the_truth() {
+fn fields_are_announced_downstream_and_are_in_the_truth() {
     let pipeline = common::launch(&format!(
         "defecttestsrc name=src num-buffers=2 sku=B speed=4 fields=\"fields,temperature=23.5\" ! {SMALL} appsink name=sink sync=false"
     ));
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let into = told.clone();
+    let announced = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let into = announced.clone();
     let pad = pipeline.by_name("src").unwrap().static_pad("src").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(Ok(AndonEvent::Fields(fields))) = info.event().and_then(|e| AndonEvent::parse(e)) {
@@ -402,12 +402,12 @@ fn fields_are_told_downstream_and_with_the_truth() {
         gst::PadProbeReturn::Ok
     });
     let taken = collect(&pipeline);
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1, "told once, for it did not change");
-    assert_eq!(told[0]["sku"], "B");
-    assert_eq!(told[0]["line_speed"], 120.0);
-    assert_eq!(told[0]["temperature"], 23.5);
-    assert_eq!(*truth(&taken.samples[1]).fields, told[0]);
+    let announced = announced.lock().unwrap();
+    assert_eq!(announced.len(), 1, "announced once, since it did not change");
+    assert_eq!(announced[0]["sku"], "B");
+    assert_eq!(announced[0]["line_speed"], 120.0);
+    assert_eq!(announced[0]["temperature"], 23.5);
+    assert_eq!(*truth(&taken.samples[1]).fields, announced[0]);
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn a_live_source_keeps_the_clocks_pace_and_stamps_the_time_of_capture() {
 }
 
 #[test]
-fn a_live_source_answers_for_its_latency_and_cannot_be_sought_in() {
+fn a_live_source_reports_its_latency_and_cannot_be_seeked_in() {
     let pipeline =
         common::launch("defecttestsrc name=src is-live=true ! video/x-raw,framerate=50/1 ! fakesink name=sink");
     let src = pipeline.by_name("src").unwrap();
