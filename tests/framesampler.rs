@@ -16,7 +16,7 @@ use andon_core::result::{Arm, Frame, Verdict};
 use common::{
     WATCHDOG, init, launch, play,
     sampler::{
-        Capture, act, captures, harness, harness_to, ids, late, outcome, push, stat, stop, wait_for, with_extension,
+        Capture, act, captures, harness, harness_to, ids, late, push, result, stat, stop, wait_for, with_extension,
     },
 };
 use gst::prelude::*;
@@ -84,7 +84,7 @@ fn a_capture_on_demand_writes_exactly_the_frames_asked_for_pixel_by_pixel() {
 }
 
 #[test]
-fn every_image_is_told_with_its_path_and_its_sidecar() {
+fn every_image_is_announced_with_its_path_and_its_sidecar() {
     let (folder, mut h, bus) = harness(&[]);
     assert!(act(h.element().as_ref().unwrap(), 1, "look", 0, 0));
     let (id, _) = push(&mut h, 1, |_, _| {});
@@ -163,13 +163,13 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
     let mut frames = Vec::new();
     for grey in 0..25 {
         push(&mut h, grey, |buffer, frame| {
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, Verdict::Ok));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::A, Verdict::Ok));
             frames.push(frame.clone());
         });
-        // The candidate is 20 frames late, and sees a defect in the fourth frame only.
+        // The challenger is 20 frames late, and sees a defect in the fourth frame only.
         if let Some(old) = grey.checked_sub(20) {
             let verdict = if old == 3 { Verdict::Ng } else { Verdict::Ok };
-            late(&mut h, &outcome(&frames[usize::from(old)], Arm::B, verdict));
+            late(&mut h, &result(&frames[usize::from(old)], Arm::B, verdict));
         }
     }
     let s = stop(h);
@@ -178,8 +178,8 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
     let c = &found[1];
     assert_eq!(c.pixels, [3; 8], "the frame itself, not the one that passed when it was known");
     assert_eq!((c.sidecar.triggers[0].trigger, c.sidecar.triggers[0].role), (Trigger::Disagreement, Role::Hit));
-    let said: Vec<_> = c.sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
-    assert_eq!(said, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
+    let results: Vec<_> = c.sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
+    assert_eq!(results, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
     assert_eq!((stat(&s, "late"), stat(&s, "late-gone")), (5, 0));
 }
 
@@ -200,12 +200,12 @@ fn what_is_known_twenty_frames_late_is_captured_as_the_camera_gave_it_pixel_by_p
         let frame = Frame::new(None);
         let mut given = keep.lock().unwrap();
         given.push((frame.clone(), rows(buffer, &video)));
-        AndonInferenceMeta::set(buffer, outcome(&frame, Arm::A, Verdict::Ok));
+        AndonInferenceMeta::set(buffer, result(&frame, Arm::A, Verdict::Ok));
         AndonFrameMeta::set(buffer, frame);
-        // The candidate is 20 frames late, and differs on every tenth.
+        // The challenger is 20 frames late, and differs on every tenth.
         if let Some(n) = given.len().checked_sub(21) {
-            let said = outcome(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
-            let late = Late { run: said.run, frame_id: said.frame_id, pts_ns: None, json: said.to_json() };
+            let late = result(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
+            let late = Late { run: late.run, frame_id: late.frame_id, pts_ns: None, json: late.to_json() };
             assert!(pad.push_event(AndonEvent::Late(late).to_event()));
         }
         gst::PadProbeReturn::Ok
@@ -234,15 +234,15 @@ fn an_opinion_that_comes_after_the_image_was_written_is_added_to_its_sidecar() {
     assert!(act(&s, 1, "look", 0, 0));
     let mut frame = None;
     push(&mut h, 1, |buffer, f| {
-        AndonInferenceMeta::set(buffer, outcome(f, Arm::A, Verdict::Ok));
+        AndonInferenceMeta::set(buffer, result(f, Arm::A, Verdict::Ok));
         frame = Some(f.clone());
     });
     wait_for(&bus, "andon/captured");
     assert_eq!(captures(folder.path())[0].sidecar.results.len(), 1);
-    late(&mut h, &outcome(&frame.unwrap(), Arm::B, Verdict::Ng));
+    late(&mut h, &result(&frame.unwrap(), Arm::B, Verdict::Ng));
     let s = stop(h);
-    let said: Vec<_> = captures(folder.path())[0].sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
-    assert_eq!(said, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
+    let results: Vec<_> = captures(folder.path())[0].sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
+    assert_eq!(results, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
     assert_eq!(stat(&s, "amended"), 1);
 }
 
@@ -252,8 +252,8 @@ fn arms_that_differ_on_the_passing_frame_are_kept_and_unjudged_ones_are_not() {
     let mut wanted = Vec::new();
     for (a, b) in [(Verdict::Ok, Verdict::Ok), (Verdict::Ok, Verdict::Ng), (Verdict::Ng, Verdict::Unjudged)] {
         let (id, _) = push(&mut h, 9, |buffer, frame| {
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, a));
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::B, b));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::A, a));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::B, b));
         });
         if (a, b) == (Verdict::Ok, Verdict::Ng) {
             wanted.push(id);
@@ -270,11 +270,11 @@ fn what_the_running_model_calls_ng_is_kept_with_its_surroundings() {
     let ids_of: Vec<_> = (0..10)
         .map(|grey| {
             let verdict = if grey == 5 { Verdict::Ng } else { Verdict::Ok };
-            push(&mut h, grey, |buffer, f| AndonInferenceMeta::set(buffer, outcome(f, Arm::A, verdict))).0
+            push(&mut h, grey, |buffer, f| AndonInferenceMeta::set(buffer, result(f, Arm::A, verdict))).0
         })
         .collect();
     // The challenger alone does not make a frame ng.
-    push(&mut h, 10, |buffer, f| AndonInferenceMeta::set(buffer, outcome(f, Arm::B, Verdict::Ng)));
+    push(&mut h, 10, |buffer, f| AndonInferenceMeta::set(buffer, result(f, Arm::B, Verdict::Ng)));
     stop(h);
     let found = captures(folder.path());
     assert_eq!(ids(&found), ids_of[3..7]);
@@ -337,7 +337,7 @@ fn each_frame_of_the_ring_keeps_the_caps_it_came_with_and_a_flush_empties_it() {
 }
 
 #[test]
-fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
+fn a_missing_folder_costs_no_frame_is_reported_once_and_resumes_when_it_is_there() {
     let base = tempfile::tempdir().unwrap();
     let blocker = base.path().join("file");
     fs::write(&blocker, b"not a folder").unwrap();
@@ -360,7 +360,7 @@ fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
         let message = bus.timed_pop(patience).expect("it resumes");
         names.extend(message.structure().map(|s| s.name().to_string()).filter(|n| n.starts_with("andon/")));
     }
-    assert_eq!(names, ["andon/capture-resumed", "andon/captured"], "told once, not for every frame");
+    assert_eq!(names, ["andon/capture-resumed", "andon/captured"], "reported once, not for every frame");
     let s = stop(h);
     assert_eq!((stat(&s, "frames"), stat(&s, "written"), stat(&s, "errors")), (21, 1, 1));
     assert_eq!(captures(&blocker.join("captures")).len(), 1);
@@ -490,7 +490,7 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn an_event_that_makes_no_sense_is_counted_and_told_once() {
+fn an_event_that_makes_no_sense_is_counted_and_reported_once() {
     let (_folder, mut h, bus) = harness(&[("pre-roll", "2")]);
     let (id, _) = push(&mut h, 0, |_, _| {});
     for _ in 0..3 {
