@@ -76,12 +76,12 @@ struct Bench {
     passed: u64,
 }
 
-/// What a block of frames took, µs each.
+/// The times of a block of frames, µs each.
 #[derive(Default)]
 struct Times {
-    /// In the element.
+    /// The time in the element.
     push: Vec<f64>,
-    /// Taking the next buffer from the pool and filling it.
+    /// The time to take the next buffer from the pool and to fill it.
     source: Vec<f64>,
 }
 
@@ -132,13 +132,13 @@ impl Bench {
             let start = Instant::now();
             self.src.push(buffer).expect("the element hands the frame on");
             times.push.push(us(start));
-            // As between the frames of a line, the thread sleeps.
+            // The thread sleeps, as it does between the frames of a line.
             thread::sleep(Duration::from_micros(100));
         }
         times
     }
 
-    /// Waits until the writer has nothing to do, so that it takes no time from what is measured next.
+    /// Waits until the writer is idle, so that it takes no time from the next measurement.
     fn settle(&self) {
         if let Some(element) = &self.element {
             while stat(element, "written") + stat(element, "failed") < stat(element, "captured") {
@@ -158,7 +158,7 @@ impl Drop for Bench {
     }
 }
 
-/// Measures all ways in turns, and prints what each costs beyond the pads.
+/// Measures all setups in turn, and prints what each costs beyond the pads.
 fn measure(folder: &Path) {
     println!("\ncost on the streaming thread, a frame of {}, µs: median [5 %, 95 %] of {BLOCKS} blocks", CASE.name);
     println!("beyond the pads alone, the median frame of a block of {FRAMES}; p99 of all frames, pads included;");
@@ -214,7 +214,7 @@ fn play(folder: &str, every: u32, frames: u32) {
     let of = |name: &str| pipeline.by_name(name).expect("it is named so");
     let (camera, keep) = (of("camera"), of("keep"));
     keep.set_property("location", folder);
-    // In at one pad and out at the other, on one thread.
+    // A frame enters at one pad and leaves at the other on one thread.
     let stays = Arc::new(Mutex::new((Instant::now(), Vec::new())));
     let (entered, left) = (stays.clone(), stays.clone());
     let probe = |element: &str, act: Box<dyn Fn() + Send + Sync>| {
@@ -291,7 +291,7 @@ fn main() {
         ["--once", name, frames] => {
             let setup = SETUPS.iter().find(|w| w.name == *name).expect("the name of a setup");
             let mut bench = Bench::new(setup, folder.path());
-            // To fill a frame takes more instructions than all else, and their count depends on where the frame lies.
+            // Filling a frame takes more instructions than all else, and their count depends on the address of the frame.
             bench.pixels.clear();
             bench.pass(WARM + frames.parse::<usize>().expect("a count of frames"));
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `defectoverlay` through a harness: what is drawn, where, and what is left alone.
+//! `defectoverlay` in a harness: what is drawn, and what stays as it is.
 
 mod common;
 
@@ -17,7 +17,7 @@ fn result(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     Arc::new(i)
 }
 
-/// One grey frame in, one out; the bytes of its planes.
+/// Draws on one grey frame. Returns the bytes of its planes, and the buffer.
 fn drawn(properties: &str, format: &str, results: &[Arc<Inference>]) -> (Vec<u8>, gst::Buffer) {
     common::init();
     let mut h = gst_check::Harness::new_parse(&format!("defectoverlay {properties}"));
@@ -44,7 +44,7 @@ fn a_frame_without_results_is_left_alone() {
 }
 
 #[test]
-fn a_box_is_drawn_around_the_find_and_not_over_it() {
+fn a_box_is_drawn_around_the_detection_and_not_over_it() {
     for format in ["GRAY8", "NV12", "I420"] {
         let found = result(Arm::A, Verdict::Ng, &[[100., 100., 40., 30.]]);
         let (bytes, out) = drawn("band=false labels=false line-width=2", format, &[found]);
@@ -54,14 +54,14 @@ fn a_box_is_drawn_around_the_find_and_not_over_it() {
     }
 }
 
-/// A result with what `fill` puts into it, and nothing else to draw.
+/// Makes a result that `fill` fills, with nothing else to draw.
 fn with(fill: impl FnOnce(&mut Inference)) -> Arc<Inference> {
     let mut i = (*result(Arm::A, Verdict::Ng, &[])).clone();
     fill(&mut i);
     Arc::new(i)
 }
 
-/// Two columns and one row over the left half of the frame's upper half; the second column is set.
+/// Makes a mask of two columns and one row over the left half of the frame's upper half; the second column is set.
 fn mask() -> Arc<Mask> {
     Arc::new(Mask { width: 2, height: 1, region: [0., 0., 160., 120.], values: [0, 1].into() })
 }
@@ -141,12 +141,12 @@ fn both_arms_get_a_band_and_the_truth_only_when_asked() {
     assert!((95..105).any(|x| (95..105).any(|y| changed(&with_truth, x, y))));
 }
 
-/// The brightness at x, y of a grey frame.
+/// Returns the brightness at x, y of a grey frame.
 fn at(bytes: &[u8], x: usize, y: usize) -> u8 {
     bytes[y * 320 + x]
 }
 
-/// Orange and sky blue on a grey camera.
+/// Orange and sky blue in grey.
 const INK_B: u8 = 162;
 const INK_A: u8 = 158;
 
@@ -156,7 +156,7 @@ fn what_only_one_arm_saw_has_brackets_and_what_both_saw_has_none() {
     let b = result(Arm::B, Verdict::Ng, &[[160., 60., 40., 40.], [240., 150., 40., 40.]]);
     let quiet = "band=false labels=false legend=false line-width=1";
     let (bytes, _) = drawn(quiet, "GRAY8", &[a.clone(), b.clone()]);
-    // a's line is one pixel outside of the box, its brackets four; b's are three and six.
+    // The line of a is one pixel outside of the box, its brackets four; those of b are three and six.
     assert_eq!((at(&bytes, 39, 59), at(&bytes, 36, 56)), (INK_A, INK_A), "a alone");
     assert_eq!((at(&bytes, 237, 147), at(&bytes, 234, 144)), (INK_B, INK_B), "b alone");
     assert_eq!((at(&bytes, 159, 59), at(&bytes, 157, 57)), (INK_A, INK_B), "both");
@@ -186,7 +186,7 @@ fn the_arms_differ_in_their_lines_on_a_grey_camera_too() {
     assert!(dashed.contains(&INK_B) && dashed.contains(&0), "ink, and black between: {dashed:?}");
 }
 
-/// Where the legend is: all of the lower left corner that has changed, as width and height.
+/// Returns width and height of the changed part of the lower left corner, which is the legend.
 fn legend(bytes: &[u8]) -> [usize; 2] {
     [
         (0..320).take_while(|x| changed(bytes, *x, 239)).count(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element `defecttestsrc` in real pipelines: what it says is true of what it shows.
+//! `defecttestsrc` in real pipelines: the truth agrees with the pixels.
 
 mod common;
 
@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 
-/// What came out of a launch line that starts with the source, named `src`.
+/// The samples of a pipeline that starts with the source, named `src`.
 struct Taken {
     samples: Vec<gst::Sample>,
     messages: Vec<gst::Message>,
@@ -146,7 +146,7 @@ fn the_lamp_can_be_dimmed_and_the_defects_changed_while_playing() {
         "defecttestsrc name=src num-buffers=20 defect-rate=1 defects=open ! {SMALL} appsink name=sink sync=false"
     ));
     let src = pipeline.by_name("src").unwrap();
-    // On the streaming thread, so that the change falls between two known frames.
+    // The change is made on the streaming thread, so that it falls between two known frames.
     let count = std::sync::atomic::AtomicU32::new(0);
     let changed = src.downgrade();
     src.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
@@ -299,7 +299,7 @@ fn colours_have_the_luma_of_the_grey_frame() {
     let caps = format!("video/x-raw,format=RGB,width=320,height=320 ! videoconvert ! {SMALL}");
     let of_rgb = pixels(&take("num-buffers=1", &caps));
     let nv12 = pixels(&take("num-buffers=1", "video/x-raw,format=NV12,width=320,height=320 !"));
-    // By hand: videoconvert hands limited-range luma on as if it were grey.
+    // The test converts by hand: videoconvert passes limited-range luma on as grey.
     let of_nv12 = nv12[0].iter().map(|&y| ((f32::from(y) - 16.0) * 255.0 / 219.0).round() as u8);
     for (name, luma) in [("RGB", of_rgb[0].clone()), ("NV12", of_nv12.collect())] {
         let worst = grey[0].iter().zip(&luma).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -314,7 +314,7 @@ fn the_strides_of_the_pool_are_honoured() {
         "defecttestsrc name=src num-buffers=2 ! video/x-raw,format=RGB,width=101,height=67 ! appsink name=sink sync=false",
     );
     let plain = collect(&pipeline);
-    // A sink whose pool pads every row: the answer to the allocation query is put in by a probe.
+    // The pool of the sink pads every row: a probe puts that answer into the allocation query.
     let pipeline = common::launch(
         "defecttestsrc name=src num-buffers=2 ! video/x-raw,format=RGB,width=101,height=67 ! appsink name=sink sync=false",
     );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `driftmeter` in real pipelines: what it says of boards under a changing camera, and how it behaves as an element.
+//! `driftmeter` in real pipelines: the drift it reports of boards under a changing camera, and its manners as an element.
 
 mod common;
 
@@ -106,7 +106,7 @@ fn only_production_parts_count() {
     let stats = watch_stats(&meter);
     let mut random = Random(5);
     for n in 0..400 {
-        // Golden samples are shown under another light, and are no drift.
+        // Golden samples are shown under another light, which is not drift.
         let golden = n >= 60 && n % 2 == 1;
         let purpose = if golden { Purpose::Golden } else { Purpose::Production };
         let part = Part { id: format!("P{n}"), purpose, ..Part::default() };
@@ -166,7 +166,7 @@ fn pixels_pass_untouched_and_uncopied() {
     h.set_src_caps_str(&format!("video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate=60/1"));
     let frame = buffer(board(&mut Random(8), 1.0), 0);
     let address = frame.map_readable().unwrap().as_ptr();
-    // A second owner of the buffer forces a copy of its description, and must not force one of its pixels.
+    // A second owner of the buffer forces a copy of the buffer object, and must not force one of the pixels.
     let kept = frame.clone();
     let out = h.push_and_pull(frame).unwrap();
     assert_eq!(out.map_readable().unwrap().as_ptr(), address);
@@ -251,7 +251,7 @@ fn a_saved_reference_judges_another_run_from_its_first_frame() {
     let path = folder.path().join("reference.json").to_str().unwrap().to_string();
     let (pipeline, source, meter) = pipeline("learn-frames=100");
     let save = path.clone();
-    // On the streaming thread only in this test, which so knows that all frames were seen.
+    // This test saves on the streaming thread, so that all frames have been measured.
     meter.clone().static_pad("src").unwrap().add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if info.event().is_some_and(|e| e.type_() == gst::EventType::Eos) {
             assert!(meter.emit_by_name::<bool>("save-reference", &[&save]));
@@ -331,8 +331,8 @@ fn a_real_line_that_does_not_change_is_not_called_drift() {
     assert_eq!(stats.get::<u64>("alarms"), Ok(0));
 }
 
-/// Plays `frames` boards of the test line, learned from the first 150; from the 250th on, `property` has `value`.
-/// Answers the drift's cause and the frames it took.
+/// Plays `frames` boards of `defecttestsrc`, learned from the first 150. From the 250th on, `property` has `value`.
+/// Returns the cause of the drift and the frames until it was reported.
 fn test_line(property: &'static str, value: &'static str, frames: u32) -> Option<(String, i64)> {
     let pipeline = common::launch(&format!(
         "defecttestsrc name=line num-buffers={frames} noise=2 ! video/x-raw,format=GRAY8,width=320,height=320,framerate=60/1 \

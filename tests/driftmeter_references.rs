@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where `driftmeter` has its reference from, and what becomes of it: by SKU, from a model's bundle, after another model,
-//! after a restart; and thresholds that are worked out beside the line.
+//! The references of `driftmeter`: by SKU, from a bundle, after a change of the model, after a restart; and thresholds that
+//! are worked out on another thread.
 
 mod common;
 
@@ -16,7 +16,7 @@ use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 use serde_json::{Value, json};
 
-/// Boards of two SKUs by turns, B in less light.
+/// Returns boards of two SKUs in turn, B in less light.
 fn two_skus(frames: u64, light_of_a: f64) -> Vec<gst::Buffer> {
     let mut random = Random(21);
     let frame = |n: u64| {
@@ -128,12 +128,12 @@ fn what_is_persisted_goes_on_after_a_restart() {
     };
     let messages = play(&properties, frames(120, 80), |_| {});
     assert_eq!(pairs(&states(&messages)), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
-    // Where the light is back, the drift that it remembers is over; it does not learn again.
+    // When the light is back, the remembered drift ends. Nothing is learned again.
     let messages = play(&properties, frames(120, 999), |_| {});
     assert_eq!(pairs(&states(&messages)), [("drift", "lighting"), ("ok", "")]);
     let messages = play(&properties, frames(120, 0), |_| {});
     assert_eq!(pairs(&states(&messages)), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
-    // Where it is not, drift goes on.
+    // Otherwise the drift lasts.
     let messages = play(&properties, frames(60, 0), |_| {});
     assert_eq!(pairs(&states(&messages)), [("drift", "lighting")]);
 }
@@ -159,7 +159,7 @@ fn a_state_that_cannot_be_read_is_put_aside_and_one_that_cannot_be_written_is_wa
     let bus = pipeline.bus().unwrap();
     let mut random = Random(25);
     let mut push = |n| source.push_buffer(buffer(board(&mut random, 1.0), n)).unwrap();
-    // What it knows is kept when it has learned, on a thread of its own.
+    // A thread of its own writes the state when learning ends.
     let warning = (0..).find_map(|n| {
         push(n);
         bus.pop_filtered(&[gst::MessageType::Warning])
@@ -198,7 +198,7 @@ fn thresholds_of_windows_are_worked_out_beside_the_line_and_saved() {
     }
 }
 
-/// What a model says of a frame: its digest, a field that it was given, and whether it had all it needs.
+/// Makes a frame with the result of a model: its digest, a field, and the status.
 fn judged(n: u64, model: &str, speed: f64, status: Status, random: &mut Random) -> gst::Buffer {
     let mut buffer = buffer(board(random, 1.0), n);
     let frame = Frame { id: n, ..Frame::new(None) };
@@ -234,7 +234,7 @@ fn a_field_with_other_values_and_one_that_is_missing_are_model_input() {
 
 const GREY: &str = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
 
-/// A line of grey frames, every fifth one bright, judged by a model and watched.
+/// Makes a pipeline of grey frames, every fifth one bright, judged by a model and watched by a meter.
 fn judged_line(model: &str, properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
     common::runtime();
     let text = format!(
@@ -352,7 +352,7 @@ fn a_hundred_state_changes_leave_no_thread_behind_also_while_thresholds_are_work
         let before = learned.load(std::sync::atomic::Ordering::Relaxed);
         pipeline.set_state(state).unwrap();
         pipeline.state(gst::ClockTime::from_seconds(60)).0.unwrap();
-        // Now and then it is stopped just when it has learned, and the thread has its hands full.
+        // At times the element stops just when learning ends, while the thread works out thresholds.
         let until = std::time::Instant::now() + common::WATCHDOG;
         while k % 20 == 0 && learned.load(std::sync::atomic::Ordering::Relaxed) == before {
             assert!(std::time::Instant::now() < until, "it never learns");

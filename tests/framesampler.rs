@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `framesampler` on real pipelines: what it keeps, what it says of it, and that the line never pays for it.
+//! `framesampler` in real pipelines: its captures and messages, and that captures never cost the line a frame.
 
 mod common;
 
@@ -27,7 +27,7 @@ use gstandon::meta::{
     event::{AndonEvent, Drift, Late},
 };
 
-/// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.
+/// Collects the samples that reach the appsink `out`, by frame id, rows without gaps.
 fn watch(pipeline: &gst::Pipeline) -> Arc<Mutex<BTreeMap<u64, Vec<u8>>>> {
     let seen = Arc::<Mutex<BTreeMap<_, _>>>::default();
     let sink = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
@@ -44,7 +44,7 @@ fn watch(pipeline: &gst::Pipeline) -> Arc<Mutex<BTreeMap<u64, Vec<u8>>>> {
     seen
 }
 
-/// The rows of the first plane, one after the other.
+/// Returns the rows of the first plane, without gaps.
 fn rows(buffer: &gst::BufferRef, info: &VideoInfo) -> Vec<u8> {
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap();
     let bytes = info.width() as usize * frame.comp_pstride(0) as usize;
@@ -102,7 +102,7 @@ fn luma_and_chroma_formats_become_rgb_by_the_streams_own_colorimetry() {
     for colorimetry in ["bt601", "bt709"] {
         for format in ["NV12", "I420"] {
             let folder = tempfile::tempdir().unwrap();
-            // Flat colour: what the chroma is sited by does not matter.
+            // The colour is flat, so that the chroma siting does not matter.
             let pipeline = launch(&format!(
                 "videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xffd04020 ! \
                  video/x-raw,format={format},width=64,height=48,colorimetry={colorimetry} ! \
@@ -378,7 +378,7 @@ fn a_writer_that_hangs_costs_captures_and_never_a_frame() {
     let (release, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
     let bus = pipeline.bus().unwrap();
-    // The writer's thread is held fast in the message of the first image, as by a disk that does not answer.
+    // The message of the first image blocks the writer's thread, as a disk that does not answer would.
     bus.set_sync_handler(move |_, message| {
         if message.structure().is_some_and(|s| s.name() == "andon/captured") {
             let _ = held.lock().unwrap().recv();
@@ -434,7 +434,7 @@ fn a_pool_of_four_upstream_does_not_stall_behind_a_ring_of_thirty() {
     assert_eq!((stat(&s, "ring-frames"), stat(&s, "deep-copies")), (30, 0));
     println!("a pool of 4 gave 60 frames in {} places: it allocated afresh where its memory is held", addresses.len());
     assert!(addresses.len() > 30, "the ring holds 30 while the next is filled");
-    // Buffers that keep others from going home are copied instead.
+    // Buffers that keep others from returning to their pool are copied instead.
     for i in 0..60 {
         let parent = pool.acquire_buffer(Some(&now_or_never)).unwrap_or_else(|e| panic!("frame {i}: {e}"));
         let mut child = parent.copy();
@@ -530,7 +530,7 @@ fn a_hundred_changes_of_state_lose_no_capture() {
     assert_eq!(captures(folder.path()).len(), 150);
 }
 
-/// The child that [`killed_at_any_moment_every_image_is_whole_and_has_its_sidecar`] kills; nothing without its folder.
+/// The child that [`killed_at_any_moment_every_image_is_whole_and_has_its_sidecar`] kills. Without a folder it does nothing.
 #[test]
 fn child_that_captures_until_it_is_killed() {
     let Ok(folder) = std::env::var("ANDON_TEST_KILL_FOLDER") else { return };
@@ -541,7 +541,7 @@ fn child_that_captures_until_it_is_killed() {
     play(&pipeline);
 }
 
-/// How many files there are: images, sidecars without an image, and those under temporary names.
+/// Counts the images, the sidecars without an image, and the files under temporary names.
 fn kinds(folder: &Path) -> [usize; 3] {
     let names: HashSet<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     let of = |e: &'static str| names.iter().filter(move |p| p.extension().is_some_and(|x| x == e));
@@ -549,7 +549,7 @@ fn kinds(folder: &Path) -> [usize; 3] {
     [of("png").count(), alone.count(), of("tmp").count()]
 }
 
-/// Ten kills, or as many as `ANDON_KILLS` says.
+/// Kills the child ten times, or as often as `ANDON_KILLS` says.
 #[test]
 fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
     let folder = tempfile::tempdir().unwrap();
@@ -564,7 +564,7 @@ fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // After some images: when one has got its name, when only its sidecar has, or when a file is being written.
+        // The kill comes after some images: when an image has its name, when only its sidecar has, or while a file is written.
         let (images, moment) = (1 + kill % 10, kill % 3);
         wanted += images;
         loop {
@@ -610,7 +610,7 @@ fn the_launch_lines_of_the_documentation_run() {
         let line = line.replace("location=captures", &format!("location={}", folder.path().display()));
         play(&launch(&line));
         if line.contains("every=25") {
-            // Chance may have kept others.
+            // Chance may have captured others.
             let every = |c: &Capture| c.sidecar.triggers.iter().any(|t| t.trigger == Trigger::Every);
             assert_eq!(captures(folder.path()).into_iter().filter(every).count(), 4);
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `framesampler`: which frames are reason enough, how many may be, what they are written as, and what has to go for them.
+//! The policies of `framesampler`: triggers, budgets, formats of the files, quotas of the folder.
 
 mod common;
 
@@ -114,7 +114,7 @@ fn a_budget_that_is_spent_costs_captures_of_its_kind_only() {
     let found = captures(folder.path());
     let of = |kind| found.iter().filter(|c| kinds(c).contains(&kind)).count();
     assert_eq!((of(Trigger::Ng), of(Trigger::Every)), (3, 5));
-    // Three frames for ng, the first of them every fourth as well; then every fourth alone.
+    // ng captures three frames, the first of which is also a fourth one; then `every` captures alone.
     assert_eq!((found.len(), stat(&element, "over-budget")), (7, 13));
 }
 
@@ -141,7 +141,7 @@ fn captures_are_jpeg_or_raw_where_asked_and_sidecars_say_which() {
     }
 }
 
-/// The size of a JPEG as GStreamer's own decoder sees it.
+/// Returns the size of a JPEG, by GStreamer's own decoder.
 fn decoded_size(file: &Path) -> (i32, i32) {
     let pipeline = launch(&format!("filesrc location={} ! jpegdec ! fakesink name=out", file.display()));
     let sink = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();

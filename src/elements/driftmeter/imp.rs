@@ -214,13 +214,12 @@ impl BaseTransformImpl for DriftMeter {
         let settings = self.settings().clone();
         let mut bank = Bank::new(settings.config(), &settings.reference_key);
         if !settings.reference.is_empty() && settings.reference != OF_BUNDLE {
-            references::load(&settings.reference, &mut bank)
-                .map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
+            references::load(&settings.reference, &mut bank).map_err(|e| gst::error_msg!(e.code(), ("{e}")))?;
         }
         if !settings.persist.is_empty()
             && let Err(e) = references::restore(&settings.persist, &mut bank)
         {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{e}"));
+            gst::element_imp_warning!(self, e.code(), ("{e}"));
         }
         let weak = self.obj().downgrade();
         let perform = move |task, ended: &AtomicBool| {

@@ -35,6 +35,17 @@ pub(super) enum FileError {
     Save { path: String, source: io::Error },
 }
 
+impl FileError {
+    /// Returns the code of the element error or warning.
+    pub fn code(&self) -> gst::ResourceError {
+        match self {
+            Self::Reference { .. } | Self::State { .. } => gst::ResourceError::OpenRead,
+            Self::Misfit { .. } | Self::BadState { .. } => gst::ResourceError::Settings,
+            Self::Save { .. } => gst::ResourceError::Write,
+        }
+    }
+}
+
 /// Loads references from a file that [`save`] wrote.
 pub(super) fn load(path: &str, bank: &mut Bank) -> Result<(), FileError> {
     let text = fs::read_to_string(path).map_err(|source| FileError::Reference { path: path.into(), source })?;
