@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What `framesampler` costs the streaming thread, a frame of 1920×1080 NV12: pads hand frames to the element and take
-//! them from it on this thread, and the same pads without the element are subtracted. Frames come from a pool as
-//! sources have one, which is filled on this thread: a pool whose memory is still held allocates afresh, and so the cost
-//! of holding frames falls on the source as well: the last column. It is below zero where a pool has lost buffers to the
-//! writer and goes on with fewer, which the caches hold.
+//! What `framesampler` costs the streaming thread, for a frame of 1920×1080 NV12. Pads hand frames to the element and take
+//! them from it on this thread, and the cost of the same pads without the element is subtracted. Frames come from a pool that
+//! is filled on this thread, as the pools of sources are. A pool whose memory is still held allocates afresh, so that holding
+//! frames costs the source time as well: the last column. It is below zero if a pool has lost buffers to the writer and goes
+//! on with fewer, which fit the caches.
 //!
-//! With a way's name after `--once` it runs that one for a count of frames and nothing else, which scripts/callgrind
-//! counts the instructions of. With `--disk FOLDER EVERY FRAMES` it plays a live line, for scripts/bad-disk.
+//! `--once NAME` runs the one configuration of that name for a number of frames, and nothing else: scripts/callgrind counts
+//! its instructions. `--disk FOLDER EVERY FRAMES` plays a live pipeline, for scripts/bad-disk.
 //!
 //! ```text
 //! cargo bench --bench capture
@@ -32,21 +32,21 @@ const CASE: Case = Case::new("NV12 1920x1080", common::BOARDS, "NV12", [1920, 10
 /// Frames that pass before any is measured: more than the ring holds.
 const WARM: usize = 40;
 
-struct Way {
+struct Setup {
     name: &'static str,
-    /// Of framesampler; none where the pads are linked to each other.
+    /// Properties of framesampler; None to link the pads to each other.
     properties: Option<&'static [(&'static str, &'static str)]>,
 }
 
-const WAYS: [Way; 8] = [
-    Way { name: "pads", properties: None },
-    Way { name: "pads again", properties: None },
-    Way { name: "idle", properties: Some(&[]) },
-    Way { name: "ring of 30", properties: Some(&[("pre-roll", "30")]) },
-    Way { name: "ring of 30, copied", properties: Some(&[("pre-roll", "30"), ("deep-copy", "true")]) },
-    Way { name: "every frame", properties: Some(&[("every", "1")]) },
-    Way { name: "every, copied", properties: Some(&[("every", "1"), ("deep-copy", "true")]) },
-    Way { name: "every, queue full", properties: Some(&[("every", "1"), ("max-queue", "1")]) },
+const SETUPS: [Setup; 8] = [
+    Setup { name: "pads", properties: None },
+    Setup { name: "pads again", properties: None },
+    Setup { name: "idle", properties: Some(&[]) },
+    Setup { name: "ring of 30", properties: Some(&[("pre-roll", "30")]) },
+    Setup { name: "ring of 30, copied", properties: Some(&[("pre-roll", "30"), ("deep-copy", "true")]) },
+    Setup { name: "every frame", properties: Some(&[("every", "1")]) },
+    Setup { name: "every, copied", properties: Some(&[("every", "1"), ("deep-copy", "true")]) },
+    Setup { name: "every, queue full", properties: Some(&[("every", "1"), ("max-queue", "1")]) },
 ];
 
 fn pad(direction: gst::PadDirection) -> gst::Pad {
@@ -65,9 +65,9 @@ fn stat(element: &gst::Element, name: &str) -> u64 {
     element.property::<gst::Structure>("stats").get(name).expect("it is counted")
 }
 
-/// A way, ready to run.
+/// A setup that is ready to run.
 struct Bench {
-    way: &'static Way,
+    setup: &'static Setup,
     src: gst::Pad,
     sink: gst::Pad,
     element: Option<gst::Element>,
@@ -76,22 +76,22 @@ struct Bench {
     passed: u64,
 }
 
-/// What a block of frames took, µs each.
+/// The times of a block of frames, µs each.
 #[derive(Default)]
 struct Times {
-    /// In the element.
+    /// The time in the element.
     push: Vec<f64>,
-    /// Taking the next buffer from the pool and filling it.
+    /// The time to take the next buffer from the pool and to fill it.
     source: Vec<f64>,
 }
 
 impl Bench {
-    fn new(way: &'static Way, folder: &Path) -> Self {
+    fn new(setup: &'static Setup, folder: &Path) -> Self {
         let (src, sink) = (pad(gst::PadDirection::Src), pad(gst::PadDirection::Sink));
         let link = |from: &gst::Pad, to: &gst::Pad| {
             from.link(to).expect("both pads are free");
         };
-        let element = way.properties.map(|properties| {
+        let element = setup.properties.map(|properties| {
             let make = gst::ElementFactory::make("framesampler").property("location", folder);
             let element = make.build().expect("the plugin is registered");
             properties.iter().for_each(|(name, value)| element.set_property_from_str(name, value));
@@ -115,7 +115,7 @@ impl Bench {
         pool.set_config(config).expect("it is well formed");
         pool.set_active(true).expect("there is memory");
         let pixels = frame.map_readable().expect("it is plain memory").to_vec();
-        Self { way, src, sink, element, pool, pixels, passed: 0 }
+        Self { setup, src, sink, element, pool, pixels, passed: 0 }
     }
 
     fn pass(&mut self, frames: usize) -> Times {
@@ -124,7 +124,7 @@ impl Bench {
         for _ in 0..frames {
             let start = Instant::now();
             let mut buffer = self.pool.acquire_buffer(None).expect("the pool has no limit");
-            let b = buffer.get_mut().expect("nobody else has it");
+            let b = buffer.get_mut().expect("the buffer is not shared");
             b.copy_from_slice(0, &self.pixels).expect("it was made for the size");
             times.source.push(us(start));
             b.set_pts(gst::ClockTime::from_mseconds(self.passed * 16));
@@ -132,13 +132,13 @@ impl Bench {
             let start = Instant::now();
             self.src.push(buffer).expect("the element hands the frame on");
             times.push.push(us(start));
-            // As between the frames of a line, the thread sleeps.
+            // The thread sleeps, as it does between the frames of a line.
             thread::sleep(Duration::from_micros(100));
         }
         times
     }
 
-    /// Waits until the writer has nothing to do, so that it takes no time from what is measured next.
+    /// Waits until the writer is idle, so that it takes no time from the next measurement.
     fn settle(&self) {
         if let Some(element) = &self.element {
             while stat(element, "written") + stat(element, "failed") < stat(element, "captured") {
@@ -158,14 +158,14 @@ impl Drop for Bench {
     }
 }
 
-/// Measures all ways in turns, and prints what each costs beyond the pads.
+/// Measures all setups in turn, and prints what each costs beyond the pads.
 fn measure(folder: &Path) {
     println!("\ncost on the streaming thread, a frame of {}, µs: median [5 %, 95 %] of {BLOCKS} blocks", CASE.name);
     println!("beyond the pads alone, the median frame of a block of {FRAMES}; p99 of all frames, pads included;");
     println!("'source': what a pool's next buffer costs more, allocated afresh and filled, where its memory is held");
-    let mut benches: Vec<_> = WAYS.iter().map(|way| Bench::new(way, folder)).collect();
-    let mut medians = vec![[const { Vec::new() }; 2]; WAYS.len()];
-    let mut all = vec![Vec::new(); WAYS.len()];
+    let mut benches: Vec<_> = SETUPS.iter().map(|setup| Bench::new(setup, folder)).collect();
+    let mut medians = vec![[const { Vec::new() }; 2]; SETUPS.len()];
+    let mut all = vec![Vec::new(); SETUPS.len()];
     benches.iter_mut().for_each(|b| drop(b.pass(WARM)));
     for _ in 0..BLOCKS {
         for (i, bench) in benches.iter_mut().enumerate() {
@@ -185,7 +185,7 @@ fn measure(folder: &Path) {
             let [lo, mid, hi] = quantiles(beyond.collect());
             format!("{mid:.2} [{lo:.2}, {hi:.2}]")
         };
-        print!("{:>20} {:>28} {:>9.2} {:>32}", bench.way.name, net(0), quantile(&all[i], 0.99), net(1));
+        print!("{:>20} {:>28} {:>9.2} {:>32}", bench.setup.name, net(0), quantile(&all[i], 0.99), net(1));
         if let Some(element) = &bench.element {
             let [captured, dropped, failed, copied] =
                 ["captured", "dropped-queue", "failed", "deep-copies"].map(|n| stat(element, n));
@@ -196,13 +196,13 @@ fn measure(folder: &Path) {
     println!("\ninstructions a frame: scripts/callgrind capture");
 }
 
-/// What a user reads of a warning: what is said for all elements, or else what is said of this one.
-fn told(error: &glib::Error, debug: Option<glib::GString>) -> String {
+/// Returns what a user reads of a warning: its text, or else its debug text.
+fn warning_text(error: &glib::Error, debug: Option<glib::GString>) -> String {
     let special = debug.as_ref().and_then(|d| d.split_once('\n')).map(|(_, text)| text.to_string());
     special.unwrap_or_else(|| error.to_string())
 }
 
-/// Plays a live line of 60 frames a second into the folder; prints what passed, what was kept, and what was said.
+/// Plays a live pipeline of 60 frames a second into the folder. Prints the frames that passed, the captures and the messages.
 fn play(folder: &str, every: u32, frames: u32) {
     let text = format!(
         "defecttestsrc name=camera is-live=true num-buffers={frames} ! \
@@ -214,7 +214,7 @@ fn play(folder: &str, every: u32, frames: u32) {
     let of = |name: &str| pipeline.by_name(name).expect("it is named so");
     let (camera, keep) = (of("camera"), of("keep"));
     keep.set_property("location", folder);
-    // In at one pad and out at the other, on one thread.
+    // A frame enters at one pad and leaves at the other on one thread.
     let stays = Arc::new(Mutex::new((Instant::now(), Vec::new())));
     let (entered, left) = (stays.clone(), stays.clone());
     let probe = |element: &str, act: Box<dyn Fn() + Send + Sync>| {
@@ -234,12 +234,12 @@ fn play(folder: &str, every: u32, frames: u32) {
         }),
     );
     let bus = pipeline.bus().expect("a pipeline has a bus");
-    let mut said = BTreeMap::<String, u64>::new();
+    let mut messages = BTreeMap::<String, u64>::new();
     let start = Instant::now();
     let mut hear = |message: &gst::Message| {
         let (name, text) = match message.view() {
-            gst::MessageView::Warning(w) => ("warning".to_string(), told(&w.error(), w.debug())),
-            gst::MessageView::Error(e) => ("ERROR".to_string(), told(&e.error(), e.debug())),
+            gst::MessageView::Warning(w) => ("warning".to_string(), warning_text(&w.error(), w.debug())),
+            gst::MessageView::Error(e) => ("ERROR".to_string(), warning_text(&e.error(), e.debug())),
             gst::MessageView::Element(e) => {
                 let Some(s) = e.structure() else { return };
                 let lost = s.get::<u64>("lost").map(|n| format!("{n} captures were lost"));
@@ -250,7 +250,7 @@ fn play(folder: &str, every: u32, frames: u32) {
         if name != "andon/captured" {
             println!("  at {:>4.1} s  {name} {}", start.elapsed().as_secs_f64(), text.replace(folder, "FOLDER"));
         }
-        *said.entry(name).or_default() += 1;
+        *messages.entry(name).or_default() += 1;
     };
     pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
     for message in bus.iter_timed(gst::ClockTime::NONE) {
@@ -260,7 +260,7 @@ fn play(folder: &str, every: u32, frames: u32) {
         }
     }
     let (ran, sent) = (start.elapsed().as_secs_f64(), stat(&camera, "frames"));
-    // Not NULL: that would flush what is still being said.
+    // Not NULL, which would flush the messages still to come.
     pipeline.set_state(gst::State::Ready).expect("the pipeline stops");
     let took = start.elapsed().as_secs_f64() - ran;
     bus.iter().for_each(|message| hear(&message));
@@ -273,15 +273,15 @@ fn play(folder: &str, every: u32, frames: u32) {
     let counts = ["captured", "written", "failed", "dropped-queue", "given-up", "errors"];
     let counts = counts.map(|n| format!("{n} {}", stat(&keep, n)));
     println!("  captures: {}", counts.join(", "));
-    let said: Vec<_> = said.iter().map(|(name, times)| format!("{times} × {name}")).collect();
-    println!("  messages: {}", said.join(", "));
+    let messages: Vec<_> = messages.iter().map(|(name, times)| format!("{times} × {name}")).collect();
+    println!("  messages: {}", messages.join(", "));
     pipeline.set_state(gst::State::Null).expect("the pipeline stops");
 }
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if arguments == ["--names"] {
-        WAYS.iter().for_each(|way| println!("{}", way.name));
+        SETUPS.iter().for_each(|setup| println!("{}", setup.name));
         return;
     }
     gst::init().expect("GStreamer is installed");
@@ -289,9 +289,9 @@ fn main() {
     let folder = tempfile::tempdir().expect("there is room for captures");
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--once", name, frames] => {
-            let way = WAYS.iter().find(|w| w.name == *name).expect("the name of a way");
-            let mut bench = Bench::new(way, folder.path());
-            // To fill a frame takes more instructions than all else, and their count depends on where the frame lies.
+            let setup = SETUPS.iter().find(|w| w.name == *name).expect("the name of a setup");
+            let mut bench = Bench::new(setup, folder.path());
+            // Filling a frame takes more instructions than all else, and their count depends on the address of the frame.
             bench.pixels.clear();
             bench.pass(WARM + frames.parse::<usize>().expect("a count of frames"));
         }

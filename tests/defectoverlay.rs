@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `defectoverlay` through a harness: what is drawn, where, and what is left alone.
+//! `defectoverlay` in a harness: what is drawn, and what stays as it is.
 
 mod common;
 
@@ -9,7 +9,7 @@ use andon_core::result::{Anomaly, Arm, Detection, Frame, Inference, Mask, Segmen
 use gst::prelude::*;
 use gstandon::meta::AndonInferenceMeta;
 
-fn outcome(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
+fn result(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, &Frame::new(None), [320, 240]);
     i.verdict = verdict;
     i.model = Arc::new(andon_core::result::ModelId { name: "pcb".into(), version: "2".into(), digest: "".into() });
@@ -17,15 +17,15 @@ fn outcome(arm: Arm, verdict: Verdict, boxes: &[[f32; 4]]) -> Arc<Inference> {
     Arc::new(i)
 }
 
-/// One grey frame in, one out; the bytes of its planes.
-fn drawn(properties: &str, format: &str, outcomes: &[Arc<Inference>]) -> (Vec<u8>, gst::Buffer) {
+/// Draws on one grey frame. Returns the bytes of its planes, and the buffer.
+fn drawn(properties: &str, format: &str, results: &[Arc<Inference>]) -> (Vec<u8>, gst::Buffer) {
     common::init();
     let mut h = gst_check::Harness::new_parse(&format!("defectoverlay {properties}"));
     let caps: gst::Caps = format!("video/x-raw,format={format},width=320,height=240,framerate=30/1").parse().unwrap();
     let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
     h.set_src_caps(caps);
     let mut buffer = gst::Buffer::from_mut_slice(vec![100u8; info.size()]);
-    for o in outcomes {
+    for o in results {
         AndonInferenceMeta::set(buffer.get_mut().unwrap(), o.clone());
     }
     let out = h.push_and_pull(buffer).unwrap();
@@ -38,30 +38,30 @@ fn changed(bytes: &[u8], x: usize, y: usize) -> bool {
 }
 
 #[test]
-fn a_frame_that_nobody_judged_is_left_alone() {
+fn a_frame_without_results_is_left_alone() {
     let (bytes, _) = drawn("", "GRAY8", &[]);
     assert!(bytes.iter().all(|b| *b == 100));
 }
 
 #[test]
-fn a_box_is_drawn_around_the_find_and_not_over_it() {
+fn a_box_is_drawn_around_the_detection_and_not_over_it() {
     for format in ["GRAY8", "NV12", "I420"] {
-        let found = outcome(Arm::A, Verdict::Ng, &[[100., 100., 40., 30.]]);
+        let found = result(Arm::A, Verdict::Ng, &[[100., 100., 40., 30.]]);
         let (bytes, out) = drawn("band=false labels=false line-width=2", format, &[found]);
         assert!(changed(&bytes, 99, 99) && changed(&bytes, 98, 110) && changed(&bytes, 141, 131), "{format}");
         assert!(!changed(&bytes, 100, 100) && !changed(&bytes, 120, 115) && !changed(&bytes, 96, 96), "{format}");
-        assert!(AndonInferenceMeta::get(&out, Arm::A).is_some(), "drawing keeps the outcome");
+        assert!(AndonInferenceMeta::get(&out, Arm::A).is_some(), "drawing keeps the result");
     }
 }
 
-/// An outcome with what `fill` puts into it, and nothing else to draw.
+/// Makes a result that `fill` fills, with nothing else to draw.
 fn with(fill: impl FnOnce(&mut Inference)) -> Arc<Inference> {
-    let mut i = (*outcome(Arm::A, Verdict::Ng, &[])).clone();
+    let mut i = (*result(Arm::A, Verdict::Ng, &[])).clone();
     fill(&mut i);
     Arc::new(i)
 }
 
-/// Two columns and one row over the left half of the frame's upper half; the second column is set.
+/// Makes a mask of two columns and one row over the left half of the frame's upper half; the second column is set.
 fn mask() -> Arc<Mask> {
     Arc::new(Mask { width: 2, height: 1, region: [0., 0., 160., 120.], values: [0, 1].into() })
 }
@@ -130,9 +130,9 @@ fn a_map_without_its_values_is_not_drawn() {
 #[test]
 fn both_arms_get_a_band_and_the_truth_only_when_asked() {
     let all = [
-        outcome(Arm::A, Verdict::Ok, &[]),
-        outcome(Arm::B, Verdict::Ng, &[]),
-        outcome(Arm::Truth, Verdict::Ng, &[[100., 100., 40., 30.]]),
+        result(Arm::A, Verdict::Ok, &[]),
+        result(Arm::B, Verdict::Ng, &[]),
+        result(Arm::Truth, Verdict::Ng, &[[100., 100., 40., 30.]]),
     ];
     let (bytes, _) = drawn("", "GRAY8", &all);
     assert_ne!(bytes[2 * 320 + 10], bytes[2 * 320 + 310], "ok and ng look different");
@@ -141,22 +141,22 @@ fn both_arms_get_a_band_and_the_truth_only_when_asked() {
     assert!((95..105).any(|x| (95..105).any(|y| changed(&with_truth, x, y))));
 }
 
-/// The brightness at x, y of a grey frame.
+/// Returns the brightness at x, y of a grey frame.
 fn at(bytes: &[u8], x: usize, y: usize) -> u8 {
     bytes[y * 320 + x]
 }
 
-/// Orange and sky blue on a grey camera.
+/// Orange and sky blue in grey.
 const INK_B: u8 = 162;
 const INK_A: u8 = 158;
 
 #[test]
 fn what_only_one_arm_saw_has_brackets_and_what_both_saw_has_none() {
-    let a = outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.], [160., 60., 40., 40.]]);
-    let b = outcome(Arm::B, Verdict::Ng, &[[160., 60., 40., 40.], [240., 150., 40., 40.]]);
+    let a = result(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.], [160., 60., 40., 40.]]);
+    let b = result(Arm::B, Verdict::Ng, &[[160., 60., 40., 40.], [240., 150., 40., 40.]]);
     let quiet = "band=false labels=false legend=false line-width=1";
     let (bytes, _) = drawn(quiet, "GRAY8", &[a.clone(), b.clone()]);
-    // a's line is one pixel outside of the box, its brackets four; b's are three and six.
+    // The line of a is one pixel outside of the box, its brackets four; those of b are three and six.
     assert_eq!((at(&bytes, 39, 59), at(&bytes, 36, 56)), (INK_A, INK_A), "a alone");
     assert_eq!((at(&bytes, 237, 147), at(&bytes, 234, 144)), (INK_B, INK_B), "b alone");
     assert_eq!((at(&bytes, 159, 59), at(&bytes, 157, 57)), (INK_A, INK_B), "both");
@@ -168,8 +168,8 @@ fn what_only_one_arm_saw_has_brackets_and_what_both_saw_has_none() {
 
 #[test]
 fn an_arm_that_did_not_judge_leaves_nothing_marked() {
-    let a = outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]);
-    let mut failed = (*outcome(Arm::B, Verdict::Unjudged, &[])).clone();
+    let a = result(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]);
+    let mut failed = (*result(Arm::B, Verdict::Unjudged, &[])).clone();
     failed.status = andon_core::result::Status::Error;
     let (bytes, _) = drawn("band=false labels=false legend=false line-width=1", "GRAY8", &[a, Arc::new(failed)]);
     assert!(changed(&bytes, 39, 59) && !changed(&bytes, 36, 56));
@@ -178,7 +178,7 @@ fn an_arm_that_did_not_judge_leaves_nothing_marked() {
 #[test]
 fn the_arms_differ_in_their_lines_on_a_grey_camera_too() {
     let both =
-        [outcome(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]), outcome(Arm::B, Verdict::Ng, &[[200., 60., 40., 40.]])];
+        [result(Arm::A, Verdict::Ng, &[[40., 60., 40., 40.]]), result(Arm::B, Verdict::Ng, &[[200., 60., 40., 40.]])];
     let (bytes, _) = drawn("band=false labels=false legend=false marks=false line-width=1", "GRAY8", &both);
     let whole: Vec<_> = (39..81).map(|x| at(&bytes, x, 59)).collect();
     assert!(whole.iter().all(|v| *v == INK_A), "{whole:?}");
@@ -186,7 +186,7 @@ fn the_arms_differ_in_their_lines_on_a_grey_camera_too() {
     assert!(dashed.contains(&INK_B) && dashed.contains(&0), "ink, and black between: {dashed:?}");
 }
 
-/// Where the legend is: all of the lower left corner that has changed, as width and height.
+/// Returns width and height of the changed part of the lower left corner, which is the legend.
 fn legend(bytes: &[u8]) -> [usize; 2] {
     [
         (0..320).take_while(|x| changed(bytes, *x, 239)).count(),
@@ -196,20 +196,20 @@ fn legend(bytes: &[u8]) -> [usize; 2] {
 
 #[test]
 fn the_legend_has_a_row_for_each_who_spoke_and_one_for_the_marks() {
-    let arms = [outcome(Arm::A, Verdict::Ok, &[]), outcome(Arm::B, Verdict::Ng, &[])];
+    let arms = [result(Arm::A, Verdict::Ok, &[]), result(Arm::B, Verdict::Ng, &[])];
     let [width, height] = legend(&drawn("band=false", "GRAY8", &arms).0);
     assert_eq!(height, 3 * 11 + 3, "a, b and the brackets, eleven pixels each");
     assert!(width > 150 && width < 220, "{width}");
     assert_eq!(legend(&drawn("band=false marks=false", "GRAY8", &arms).0)[1], 2 * 11 + 3);
     assert_eq!(legend(&drawn("band=false legend=false", "GRAY8", &arms).0), [0, 0]);
-    let with_truth = [arms.to_vec(), vec![outcome(Arm::Truth, Verdict::Ng, &[])]].concat();
+    let with_truth = [arms.to_vec(), vec![result(Arm::Truth, Verdict::Ng, &[])]].concat();
     assert_eq!(legend(&drawn("band=false truth=true", "GRAY8", &with_truth).0)[1], 4 * 11 + 3);
     assert_eq!(legend(&drawn("band=false", "GRAY8", &with_truth).0)[1], 3 * 11 + 3, "not drawn, not in it");
 }
 
 #[test]
 fn one_arm_alone_needs_no_legend_and_is_named_in_the_band() {
-    let (alone, _) = drawn("", "GRAY8", &[outcome(Arm::A, Verdict::Ok, &[])]);
+    let (alone, _) = drawn("", "GRAY8", &[result(Arm::A, Verdict::Ok, &[])]);
     assert_eq!(legend(&alone), [0, 0]);
     let ink = |bytes: &[u8]| (0..320).filter(|x| (0..14).any(|y| at(bytes, *x, y) > 200)).count();
     let nameless = Inference::new("m".into(), Arm::A, &Frame::new(None), [320, 240]);
@@ -219,18 +219,18 @@ fn one_arm_alone_needs_no_legend_and_is_named_in_the_band() {
 
 #[test]
 fn a_long_name_loses_its_end_and_never_its_verdict() {
-    let mut long = (*outcome(Arm::B, Verdict::Ng, &[])).clone();
+    let mut long = (*result(Arm::B, Verdict::Ng, &[])).clone();
     let name = "a-detector-with-a-very-long-name-indeed-and-more";
     long.model =
         Arc::new(andon_core::result::ModelId { name: name.into(), version: "2026.4".into(), digest: "".into() });
-    let (bytes, _) = drawn("band=false", "GRAY8", &[outcome(Arm::A, Verdict::Ok, &[]), Arc::new(long)]);
+    let (bytes, _) = drawn("band=false", "GRAY8", &[result(Arm::A, Verdict::Ok, &[]), Arc::new(long)]);
     let [width, height] = legend(&bytes);
     assert!((300..=320).contains(&width), "{width}");
     assert_eq!(height, 3 * 11 + 3);
 }
 
 #[test]
-fn somebody_elses_boxes_are_drawn_too() {
+fn boxes_of_other_elements_are_drawn_too() {
     common::init();
     let mut h = gst_check::Harness::new_parse("defectoverlay band=false labels=false line-width=2");
     h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=30/1");
@@ -243,7 +243,7 @@ fn somebody_elses_boxes_are_drawn_too() {
 
 #[test]
 fn boxes_beyond_the_frame_draw_what_is_inside() {
-    let wild = outcome(Arm::A, Verdict::Ng, &[[-50., -50., 1000., 1000.], [1e9, 1e9, 1e9, 1e9], [10., 10., 0., 0.]]);
+    let wild = result(Arm::A, Verdict::Ng, &[[-50., -50., 1000., 1000.], [1e9, 1e9, 1e9, 1e9], [10., 10., 0., 0.]]);
     drawn("", "NV12", &[wild]);
 }
 
@@ -253,7 +253,7 @@ fn shared_pixels_are_copied_before_they_are_drawn_on() {
     let mut h = gst_check::Harness::new_parse("defectoverlay");
     h.set_src_caps_str("video/x-raw,format=GRAY8,width=320,height=240,framerate=30/1");
     let mut buffer = gst::Buffer::from_mut_slice(vec![100u8; 320 * 240]);
-    AndonInferenceMeta::set(buffer.get_mut().unwrap(), outcome(Arm::A, Verdict::Ng, &[]));
+    AndonInferenceMeta::set(buffer.get_mut().unwrap(), result(Arm::A, Verdict::Ng, &[]));
     let kept = buffer.copy();
     let out = h.push_and_pull(buffer).unwrap();
     assert!(changed(out.map_readable().unwrap().as_slice(), 5, 5));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The element `defecttestsrc` in real pipelines: what it says is true of what it shows.
+//! `defecttestsrc` in real pipelines: the truth agrees with the pixels.
 
 mod common;
 
@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 
-/// What came out of a launch line that starts with the source, named `src`.
+/// The samples of a pipeline that starts with the source, named `src`.
 struct Taken {
     samples: Vec<gst::Sample>,
     messages: Vec<gst::Message>,
@@ -72,7 +72,7 @@ fn equal_seeds_give_equal_pixels_and_other_seeds_others() {
 }
 
 #[test]
-fn only_the_kinds_that_are_asked_for_come_up() {
+fn only_the_kinds_that_are_asked_for_are_drawn() {
     let taken = take("num-buffers=30 defect-rate=1 defects=short,pin-hole", SMALL);
     let labels: BTreeSet<String> = taken
         .samples
@@ -146,7 +146,7 @@ fn the_lamp_can_be_dimmed_and_the_defects_changed_while_playing() {
         "defecttestsrc name=src num-buffers=20 defect-rate=1 defects=open ! {SMALL} appsink name=sink sync=false"
     ));
     let src = pipeline.by_name("src").unwrap();
-    // On the streaming thread, so that the change falls between two known frames.
+    // The change is made on the streaming thread, so that it falls between two known frames.
     let count = std::sync::atomic::AtomicU32::new(0);
     let changed = src.downgrade();
     src.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
@@ -193,7 +193,7 @@ fn another_sku_takes_the_belt_with_the_next_part() {
 }
 
 #[test]
-fn an_unknown_kind_of_defect_is_refused_counted_and_what_was_set_stays() {
+fn an_unknown_kind_of_defect_is_refused_counted_and_the_kinds_before_stay() {
     let pipeline = common::launch(&format!("defecttestsrc name=src num-buffers=1 ! {SMALL} fakesink name=sink"));
     let src = pipeline.by_name("src").unwrap();
     src.set_property("defects", "open");
@@ -286,7 +286,7 @@ fn every_format_and_odd_sizes_are_filled() {
 }
 
 #[test]
-fn without_wishes_from_downstream_frames_are_grey_640_by_640_at_30() {
+fn without_a_choice_of_downstream_frames_are_grey_640_by_640_at_30() {
     let taken = take("num-buffers=1", "");
     let info = gst_video::VideoInfo::from_caps(taken.samples[0].caps().unwrap()).unwrap();
     assert_eq!((info.width(), info.height(), info.fps()), (640, 640, gst::Fraction::new(30, 1)));
@@ -299,7 +299,7 @@ fn colours_have_the_luma_of_the_grey_frame() {
     let caps = format!("video/x-raw,format=RGB,width=320,height=320 ! videoconvert ! {SMALL}");
     let of_rgb = pixels(&take("num-buffers=1", &caps));
     let nv12 = pixels(&take("num-buffers=1", "video/x-raw,format=NV12,width=320,height=320 !"));
-    // By hand: videoconvert hands limited-range luma on as if it were grey.
+    // The test converts by hand: videoconvert passes limited-range luma on as grey.
     let of_nv12 = nv12[0].iter().map(|&y| ((f32::from(y) - 16.0) * 255.0 / 219.0).round() as u8);
     for (name, luma) in [("RGB", of_rgb[0].clone()), ("NV12", of_nv12.collect())] {
         let worst = grey[0].iter().zip(&luma).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -314,7 +314,7 @@ fn the_strides_of_the_pool_are_honoured() {
         "defecttestsrc name=src num-buffers=2 ! video/x-raw,format=RGB,width=101,height=67 ! appsink name=sink sync=false",
     );
     let plain = collect(&pipeline);
-    // A sink whose pool pads every row: the answer to the allocation query is put in by a probe.
+    // The pool of the sink pads every row: a probe puts that answer into the allocation query.
     let pipeline = common::launch(
         "defecttestsrc name=src num-buffers=2 ! video/x-raw,format=RGB,width=101,height=67 ! appsink name=sink sync=false",
     );
@@ -388,12 +388,12 @@ fn a_seek_finds_the_frames_that_playing_through_finds() {
 }
 
 #[test]
-fn fields_are_told_downstream_and_with_the_truth() {
+fn fields_are_announced_downstream_and_are_in_the_truth() {
     let pipeline = common::launch(&format!(
         "defecttestsrc name=src num-buffers=2 sku=B speed=4 fields=\"fields,temperature=23.5\" ! {SMALL} appsink name=sink sync=false"
     ));
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let into = told.clone();
+    let announced = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let into = announced.clone();
     let pad = pipeline.by_name("src").unwrap().static_pad("src").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if let Some(Ok(AndonEvent::Fields(fields))) = info.event().and_then(|e| AndonEvent::parse(e)) {
@@ -402,12 +402,12 @@ fn fields_are_told_downstream_and_with_the_truth() {
         gst::PadProbeReturn::Ok
     });
     let taken = collect(&pipeline);
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 1, "told once, for it did not change");
-    assert_eq!(told[0]["sku"], "B");
-    assert_eq!(told[0]["line_speed"], 120.0);
-    assert_eq!(told[0]["temperature"], 23.5);
-    assert_eq!(*truth(&taken.samples[1]).fields, told[0]);
+    let announced = announced.lock().unwrap();
+    assert_eq!(announced.len(), 1, "announced once, since it did not change");
+    assert_eq!(announced[0]["sku"], "B");
+    assert_eq!(announced[0]["line_speed"], 120.0);
+    assert_eq!(announced[0]["temperature"], 23.5);
+    assert_eq!(*truth(&taken.samples[1]).fields, announced[0]);
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn a_live_source_keeps_the_clocks_pace_and_stamps_the_time_of_capture() {
 }
 
 #[test]
-fn a_live_source_answers_for_its_latency_and_cannot_be_sought_in() {
+fn a_live_source_reports_its_latency_and_cannot_be_seeked_in() {
     let pipeline =
         common::launch("defecttestsrc name=src is-live=true ! video/x-raw,framerate=50/1 ! fakesink name=sink");
     let src = pipeline.by_name("src").unwrap();

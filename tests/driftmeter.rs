@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `driftmeter` in real pipelines: what it says of boards under a changing camera, and how it behaves as an element.
+//! `driftmeter` in real pipelines: the drift it reports of boards under a changing camera, and its manners as an element.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::sync::{
 
 use andon_core::result::{Arm, Detection, Frame, Inference, Part, Purpose, Verdict};
 use andon_statistics::{cause::Cause, meter::State};
-use common::drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats};
+use common::drift::{HEIGHT, Random, WIDTH, board, buffer, pairs, pipeline, run, states, watch_stats};
 use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
 use serde_json::Value;
@@ -25,14 +25,14 @@ fn a_lamp_that_dims_is_drift_by_lighting() {
         buffer
     });
     let (messages, _) = run("learn-frames=150", frames);
-    let told = states(&messages);
-    assert_eq!(pairs(&told), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
+    let states = states(&messages);
+    assert_eq!(pairs(&states), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
 
     let drift = common::jsons(&messages, "andon/drift").pop().unwrap();
     assert_eq!(drift["schema"], "andon.drift/1");
     let [since, at] = ["since_frame", "frame_id"].map(|f| drift[f].as_u64().unwrap());
-    println!("the lamp dims at frame 250; drift told at {at}, since {since}");
-    assert!((245..=255).contains(&since) && at <= 270, "since {since}, told at {at}");
+    println!("the lamp dims at frame 250; drift reported at {at}, since {since}");
+    assert!((245..=255).contains(&since) && at <= 270, "since {since}, reported at {at}");
     let luma = drift["features"].as_array().unwrap().iter().find(|f| f["name"] == "luma").unwrap().clone();
     assert!(drift["off"][0]["effect"].as_f64() < Some(-4.0), "{}", drift["off"]);
     let text = messages.iter().filter_map(|m| m.structure()?.get::<String>("off").ok()).next_back().unwrap();
@@ -61,8 +61,8 @@ fn snow_in_colour_never_alarms() {
 }
 
 #[test]
-fn the_event_goes_downstream_before_the_frame_that_told() {
-    let (pipeline, source, _) = line("learn-frames=60");
+fn the_event_goes_downstream_before_the_frame_that_showed_the_drift() {
+    let (pipeline, source, _) = pipeline("learn-frames=60");
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = seen.clone();
     let out = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
@@ -103,11 +103,11 @@ fn a_camera_that_repeats_a_frame_is_frozen() {
 
 #[test]
 fn only_production_parts_count() {
-    let (pipeline, source, meter) = line("learn-frames=60");
+    let (pipeline, source, meter) = pipeline("learn-frames=60");
     let stats = watch_stats(&meter);
     let mut random = Random(5);
     for n in 0..400 {
-        // Golden samples are shown under another light, and are no drift.
+        // Golden samples are shown under another light, which is not drift.
         let golden = n >= 60 && n % 2 == 1;
         let purpose = if golden { Purpose::Golden } else { Purpose::Production };
         let part = Part { id: format!("P{n}"), purpose, ..Part::default() };
@@ -140,8 +140,8 @@ fn a_model_that_falls_silent_is_drift_by_predictions() {
     });
     let frames: Vec<_> = frames.collect();
     let (messages, _) = run("learn-frames=300", frames.into_iter());
-    let told = states(&messages);
-    assert_eq!(pairs(&told).last(), Some(&("drift", "predictions")), "{told:?}");
+    let states = states(&messages);
+    assert_eq!(pairs(&states).last(), Some(&("drift", "predictions")), "{states:?}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn pixels_pass_untouched_and_uncopied() {
     h.set_src_caps_str(&format!("video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate=60/1"));
     let frame = buffer(board(&mut Random(8), 1.0), 0);
     let address = frame.map_readable().unwrap().as_ptr();
-    // A second owner of the buffer forces a copy of its description, and must not force one of its pixels.
+    // A second owner of the buffer forces a copy of the buffer object, and must not force one of the pixels.
     let kept = frame.clone();
     let out = h.push_and_pull(frame).unwrap();
     assert_eq!(out.map_readable().unwrap().as_ptr(), address);
@@ -213,7 +213,7 @@ fn another_size_is_learned_anew_and_announced() {
     let warned = messages
         .iter()
         .any(|m| matches!(m.view(), gst::MessageView::Warning(w) if format!("{w:?}").contains("learning anew")));
-    assert!(warned, "nobody is told why");
+    assert!(warned, "no warning says why");
 }
 
 #[test]
@@ -250,9 +250,9 @@ fn actions_say_whether_they_were_accepted() {
 fn a_saved_reference_judges_another_run_from_its_first_frame() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reference.json").to_str().unwrap().to_string();
-    let (pipeline, source, meter) = line("learn-frames=100");
+    let (pipeline, source, meter) = pipeline("learn-frames=100");
     let save = path.clone();
-    // On the streaming thread only in this test, which so knows that all frames were seen.
+    // This test saves on the streaming thread, so that all frames have been measured.
     meter.clone().static_pad("src").unwrap().add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if info.event().is_some_and(|e| e.type_() == gst::EventType::Eos) {
             assert!(meter.emit_by_name::<bool>("save-reference", &[&save]));
@@ -267,8 +267,8 @@ fn a_saved_reference_judges_another_run_from_its_first_frame() {
     common::play(&pipeline);
 
     let (messages, _) = run(&format!("reference={path}"), (0..60).map(|n| buffer(board(&mut random, 0.8), n)));
-    let told = states(&messages);
-    assert_eq!(pairs(&told), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
+    let states = states(&messages);
+    assert_eq!(pairs(&states), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_broken_reference_is_refused_with_what_to_do() {
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
-        let (pipeline, _, _) = line(&format!("reference={}", path.display()));
+        let (pipeline, _, _) = pipeline(&format!("reference={}", path.display()));
         let _ = pipeline.set_state(gst::State::Paused);
         let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).expect("an error is posted");
         let gst::MessageView::Error(error) = error.view() else { panic!("it was asked for") };
@@ -326,14 +326,14 @@ fn a_real_line_that_does_not_change_is_not_called_drift() {
     let stats = watch_stats(&pipeline.by_name("meter").unwrap());
     let messages = common::play(&pipeline);
     let stats = stats.lock().unwrap().take().unwrap();
-    let told = states(&messages);
-    println!("{told:?}\n{stats}");
+    let states = states(&messages);
+    println!("{states:?}\n{stats}");
     assert!(stats.get::<u64>("frames").unwrap() > 1000);
     assert_eq!(stats.get::<u64>("alarms"), Ok(0));
 }
 
-/// Plays `frames` boards of the test line, learned from the first 150; from the 250th on, `property` has `value`.
-/// Answers the drift's cause and the frames it took.
+/// Plays `frames` boards of `defecttestsrc`, learned from the first 150. From the 250th on, `property` has `value`.
+/// Returns the cause of the drift and the frames until it was reported.
 fn test_line(property: &'static str, value: &'static str, frames: u32) -> Option<(String, i64)> {
     let pipeline = common::launch(&format!(
         "defecttestsrc name=line num-buffers={frames} noise=2 ! video/x-raw,format=GRAY8,width=320,height=320,framerate=60/1 \

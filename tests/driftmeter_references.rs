@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where `driftmeter` has its reference from, and what becomes of it: by SKU, from a model's bundle, after another model,
-//! after a restart; and thresholds that are worked out beside the line.
+//! The references of `driftmeter`: by SKU, from a bundle, after a change of the model, after a restart; and thresholds that
+//! are worked out on another thread.
 
 mod common;
 
@@ -9,14 +9,14 @@ use std::{fs, path::Path, sync::Arc};
 use andon_core::result::{Arm, Frame, Inference, ModelId, Part, Status};
 use andon_model::digest;
 use common::{
-    drift::{HEIGHT, Random, WIDTH, board, buffer, line, pairs, run, states, watch_stats},
+    drift::{HEIGHT, Random, WIDTH, board, buffer, pairs, pipeline, run, states, watch_stats},
     judge::{edit, version},
 };
 use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 use serde_json::{Value, json};
 
-/// Boards of two SKUs by turns, B in less light.
+/// Returns boards of two SKUs in turn, B in less light.
 fn two_skus(frames: u64, light_of_a: f64) -> Vec<gst::Buffer> {
     let mut random = Random(21);
     let frame = |n: u64| {
@@ -41,7 +41,7 @@ fn save_at_end(meter: &gst::Element, path: &Path) {
 }
 
 fn play(properties: &str, frames: Vec<gst::Buffer>, prepare: impl Fn(&gst::Element)) -> Vec<gst::Message> {
-    let (pipeline, source, meter) = line(properties);
+    let (pipeline, source, meter) = pipeline(properties);
     prepare(&meter);
     for frame in frames {
         source.push_buffer(frame).unwrap();
@@ -89,7 +89,7 @@ fn one_reference_is_not_taken_for_one_of_each_sku() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("references.json");
     play("learn-frames=60 reference-key=sku", two_skus(200, 1.0), |meter| save_at_end(meter, &path));
-    let (pipeline, _, _) = line(&format!("reference={}", path.display()));
+    let (pipeline, _, _) = pipeline(&format!("reference={}", path.display()));
     let _ = pipeline.set_state(gst::State::Paused);
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).expect("an error is posted");
     let gst::MessageView::Error(error) = error.view() else { panic!("it was asked for") };
@@ -98,7 +98,7 @@ fn one_reference_is_not_taken_for_one_of_each_sku() {
 }
 
 #[test]
-fn more_skus_than_there_is_room_for_are_counted_and_said_once() {
+fn more_skus_than_there_is_room_for_are_counted_and_reported_once() {
     let mut random = Random(22);
     let frames = (0..200).map(|n| {
         let part = Part { id: format!("P{n}"), sku: format!("S{}", n % 70), ..Part::default() };
@@ -106,7 +106,7 @@ fn more_skus_than_there_is_room_for_are_counted_and_said_once() {
         AndonFrameMeta::set(buffer.get_mut().unwrap(), Frame::new(Some(Arc::new(part))));
         buffer
     });
-    let (pipeline, source, meter) = line("reference-key=sku");
+    let (pipeline, source, meter) = pipeline("reference-key=sku");
     let stats = watch_stats(&meter);
     frames.for_each(|frame| assert!(source.push_buffer(frame).is_ok()));
     source.end_of_stream().unwrap();
@@ -128,12 +128,12 @@ fn what_is_persisted_goes_on_after_a_restart() {
     };
     let messages = play(&properties, frames(120, 80), |_| {});
     assert_eq!(pairs(&states(&messages)), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
-    // Where the light is back, the drift that it remembers is over; it does not learn again.
+    // When the light is back, the remembered drift ends. Nothing is learned again.
     let messages = play(&properties, frames(120, 999), |_| {});
     assert_eq!(pairs(&states(&messages)), [("drift", "lighting"), ("ok", "")]);
     let messages = play(&properties, frames(120, 0), |_| {});
     assert_eq!(pairs(&states(&messages)), [("ok", ""), ("warning", "lighting"), ("drift", "lighting")]);
-    // Where it is not, drift goes on.
+    // Otherwise the drift lasts.
     let messages = play(&properties, frames(60, 0), |_| {});
     assert_eq!(pairs(&states(&messages)), [("drift", "lighting")]);
 }
@@ -154,12 +154,12 @@ fn a_state_that_cannot_be_read_is_put_aside_and_one_that_cannot_be_written_is_wa
     assert!(folder.path().join("drift-state.json.bad").exists());
     assert_eq!(read(&path)["schema"], "andon.drift-state/1");
 
-    let (pipeline, source, _) = line("learn-frames=60 persist=/no/such/folder/state.json");
+    let (pipeline, source, _) = pipeline("learn-frames=60 persist=/no/such/folder/state.json");
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();
     let mut random = Random(25);
     let mut push = |n| source.push_buffer(buffer(board(&mut random, 1.0), n)).unwrap();
-    // What it knows is kept when it has learned, on a thread of its own.
+    // A thread of its own writes the state when learning ends.
     let warning = (0..).find_map(|n| {
         push(n);
         bus.pop_filtered(&[gst::MessageType::Warning])
@@ -168,7 +168,7 @@ fn a_state_that_cannot_be_read_is_put_aside_and_one_that_cannot_be_written_is_wa
     (0..200).for_each(|n| assert_eq!(push(n), gst::FlowSuccess::Ok));
     source.end_of_stream().unwrap();
     let messages = common::play(&pipeline);
-    assert_eq!(warnings(&messages), [] as [String; 0], "said once; the line goes on");
+    assert_eq!(warnings(&messages), [] as [String; 0], "warned once; the line goes on");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn thresholds_of_windows_are_worked_out_beside_the_line_and_saved() {
         saved["slow"]
     );
 
-    let (pipeline, source, meter) = line(&format!("reference={}", path.display()));
+    let (pipeline, source, meter) = pipeline(&format!("reference={}", path.display()));
     let stats = watch_stats(&meter);
     let window = saved["slow"]["window"].as_u64().unwrap() * saved["tick"].as_u64().unwrap();
     (0..window).for_each(|n| assert!(source.push_buffer(buffer(board(&mut random, 1.0), n)).is_ok()));
@@ -198,16 +198,16 @@ fn thresholds_of_windows_are_worked_out_beside_the_line_and_saved() {
     }
 }
 
-/// What a model says of a frame: its digest, a field that it was given, and whether it had all it needs.
+/// Makes a frame with the result of a model: its digest, a field, and the status.
 fn judged(n: u64, model: &str, speed: f64, status: Status, random: &mut Random) -> gst::Buffer {
     let mut buffer = buffer(board(random, 1.0), n);
     let frame = Frame { id: n, ..Frame::new(None) };
-    let mut said = Inference::new("m".into(), Arm::A, &frame, [WIDTH as u32, HEIGHT as u32]);
-    said.model = Arc::new(ModelId { digest: model.into(), ..ModelId::default() });
-    said.fields = Arc::new([("speed".to_string(), json!(speed))].into());
-    said.status = status;
+    let mut result = Inference::new("m".into(), Arm::A, &frame, [WIDTH as u32, HEIGHT as u32]);
+    result.model = Arc::new(ModelId { digest: model.into(), ..ModelId::default() });
+    result.fields = Arc::new([("speed".to_string(), json!(speed))].into());
+    result.status = status;
     AndonFrameMeta::set(buffer.get_mut().unwrap(), frame);
-    AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(said));
+    AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(result));
     buffer
 }
 
@@ -224,8 +224,8 @@ fn a_field_with_other_values_and_one_that_is_missing_are_model_input() {
         });
         let frames: Vec<_> = frames.collect();
         let (messages, _) = run("learn-frames=100", frames.into_iter());
-        let told = states(&messages);
-        assert_eq!(pairs(&told).last(), Some(&("drift", "model-input")), "{change}: {told:?}");
+        let states = states(&messages);
+        assert_eq!(pairs(&states).last(), Some(&("drift", "model-input")), "{change}: {states:?}");
         let drift = common::jsons(&messages, "andon/drift").pop().unwrap();
         let field = drift["features"].as_array().unwrap().iter().find(|f| f["name"] == "field-0").unwrap().clone();
         assert_eq!(field["of"], "speed");
@@ -234,7 +234,7 @@ fn a_field_with_other_values_and_one_that_is_missing_are_model_input() {
 
 const GREY: &str = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
 
-/// A line of grey frames, every fifth one bright, judged by a model and watched.
+/// Makes a pipeline of grey frames, every fifth one bright, judged by a model and watched by a meter.
 fn judged_line(model: &str, properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
     common::runtime();
     let text = format!(
@@ -313,7 +313,7 @@ fn a_bundle_brings_its_reference_along() {
         (messages, stats)
     };
     let (messages, _) = play("learn-frames=100 reference=bundle", Some(&path));
-    assert!(warnings(&messages).iter().any(|w| w.contains("brings none along")), "it has none yet");
+    assert!(warnings(&messages).iter().any(|w| w.contains("has no reference")), "it has none yet");
 
     let reference = fs::read(&path).unwrap();
     assert_eq!(read(&path)["model"], digest(&fs::read(bundle.path().join("model.onnx")).unwrap()));
@@ -352,7 +352,7 @@ fn a_hundred_state_changes_leave_no_thread_behind_also_while_thresholds_are_work
         let before = learned.load(std::sync::atomic::Ordering::Relaxed);
         pipeline.set_state(state).unwrap();
         pipeline.state(gst::ClockTime::from_seconds(60)).0.unwrap();
-        // Now and then it is stopped just when it has learned, and the thread has its hands full.
+        // At times the element stops just when learning ends, while the thread works out thresholds.
         let until = std::time::Instant::now() + common::WATCHDOG;
         while k % 20 == 0 && learned.load(std::sync::atomic::Ordering::Relaxed) == before {
             assert!(std::time::Instant::now() < until, "it never learns");

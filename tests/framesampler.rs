@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `framesampler` on real pipelines: what it keeps, what it says of it, and that the line never pays for it.
+//! `framesampler` in real pipelines: its captures and messages, and that captures never cost the line a frame.
 
 mod common;
 
@@ -17,7 +17,7 @@ use andon_statistics::cause::Cause;
 use common::{
     WATCHDOG, init, launch, play,
     sampler::{
-        Capture, act, captures, harness, harness_to, ids, late, outcome, push, stat, stop, wait_for, with_extension,
+        Capture, act, captures, harness, harness_to, ids, late, push, result, stat, stop, wait_for, with_extension,
     },
 };
 use gst::prelude::*;
@@ -28,7 +28,7 @@ use gstandon::meta::{
     event::{AndonEvent, Drift, Late},
 };
 
-/// The samples that reach the pipeline's appsink `out`, by frame id, rows without gaps.
+/// Collects the samples that reach the appsink `out`, by frame id, rows without gaps.
 fn watch(pipeline: &gst::Pipeline) -> Arc<Mutex<BTreeMap<u64, Vec<u8>>>> {
     let seen = Arc::<Mutex<BTreeMap<_, _>>>::default();
     let sink = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
@@ -45,7 +45,7 @@ fn watch(pipeline: &gst::Pipeline) -> Arc<Mutex<BTreeMap<u64, Vec<u8>>>> {
     seen
 }
 
-/// The rows of the first plane, one after the other.
+/// Returns the rows of the first plane, without gaps.
 fn rows(buffer: &gst::BufferRef, info: &VideoInfo) -> Vec<u8> {
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap();
     let bytes = info.width() as usize * frame.comp_pstride(0) as usize;
@@ -85,7 +85,7 @@ fn a_capture_on_demand_writes_exactly_the_frames_asked_for_pixel_by_pixel() {
 }
 
 #[test]
-fn every_image_is_told_with_its_path_and_its_sidecar() {
+fn every_image_is_announced_with_its_path_and_its_sidecar() {
     let (folder, mut h, bus) = harness(&[]);
     assert!(act(h.element().as_ref().unwrap(), 1, "look", 0, 0));
     let (id, _) = push(&mut h, 1, |_, _| {});
@@ -103,7 +103,7 @@ fn luma_and_chroma_formats_become_rgb_by_the_streams_own_colorimetry() {
     for colorimetry in ["bt601", "bt709"] {
         for format in ["NV12", "I420"] {
             let folder = tempfile::tempdir().unwrap();
-            // Flat colour: what the chroma is sited by does not matter.
+            // The colour is flat, so that the chroma siting does not matter.
             let pipeline = launch(&format!(
                 "videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xffd04020 ! \
                  video/x-raw,format={format},width=64,height=48,colorimetry={colorimetry} ! \
@@ -164,13 +164,13 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
     let mut frames = Vec::new();
     for grey in 0..25 {
         push(&mut h, grey, |buffer, frame| {
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, Verdict::Ok));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::A, Verdict::Ok));
             frames.push(frame.clone());
         });
-        // The candidate is 20 frames late, and sees a defect in the fourth frame only.
+        // The challenger is 20 frames late, and sees a defect in the fourth frame only.
         if let Some(old) = grey.checked_sub(20) {
             let verdict = if old == 3 { Verdict::Ng } else { Verdict::Ok };
-            late(&mut h, &outcome(&frames[usize::from(old)], Arm::B, verdict));
+            late(&mut h, &result(&frames[usize::from(old)], Arm::B, verdict));
         }
     }
     let s = stop(h);
@@ -179,8 +179,8 @@ fn a_late_disagreement_keeps_the_right_frame_with_both_opinions() {
     let c = &found[1];
     assert_eq!(c.pixels, [3; 8], "the frame itself, not the one that passed when it was known");
     assert_eq!((c.sidecar.triggers[0].trigger, c.sidecar.triggers[0].role), (Trigger::Disagreement, Role::Hit));
-    let said: Vec<_> = c.sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
-    assert_eq!(said, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
+    let results: Vec<_> = c.sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
+    assert_eq!(results, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
     assert_eq!((stat(&s, "late"), stat(&s, "late-gone")), (5, 0));
 }
 
@@ -201,12 +201,12 @@ fn what_is_known_twenty_frames_late_is_captured_as_the_camera_gave_it_pixel_by_p
         let frame = Frame::new(None);
         let mut given = keep.lock().unwrap();
         given.push((frame.clone(), rows(buffer, &video)));
-        AndonInferenceMeta::set(buffer, outcome(&frame, Arm::A, Verdict::Ok));
+        AndonInferenceMeta::set(buffer, result(&frame, Arm::A, Verdict::Ok));
         AndonFrameMeta::set(buffer, frame);
-        // The candidate is 20 frames late, and differs on every tenth.
+        // The challenger is 20 frames late, and differs on every tenth.
         if let Some(n) = given.len().checked_sub(21) {
-            let said = outcome(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
-            let late = Late { run: said.run, frame_id: said.frame_id, pts_ns: None, json: said.to_json() };
+            let late = result(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
+            let late = Late { run: late.run, frame_id: late.frame_id, pts_ns: None, json: late.to_json() };
             assert!(pad.push_event(AndonEvent::Late(late).to_event()));
         }
         gst::PadProbeReturn::Ok
@@ -235,15 +235,15 @@ fn an_opinion_that_comes_after_the_image_was_written_is_added_to_its_sidecar() {
     assert!(act(&s, 1, "look", 0, 0));
     let mut frame = None;
     push(&mut h, 1, |buffer, f| {
-        AndonInferenceMeta::set(buffer, outcome(f, Arm::A, Verdict::Ok));
+        AndonInferenceMeta::set(buffer, result(f, Arm::A, Verdict::Ok));
         frame = Some(f.clone());
     });
     wait_for(&bus, "andon/captured");
     assert_eq!(captures(folder.path())[0].sidecar.results.len(), 1);
-    late(&mut h, &outcome(&frame.unwrap(), Arm::B, Verdict::Ng));
+    late(&mut h, &result(&frame.unwrap(), Arm::B, Verdict::Ng));
     let s = stop(h);
-    let said: Vec<_> = captures(folder.path())[0].sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
-    assert_eq!(said, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
+    let results: Vec<_> = captures(folder.path())[0].sidecar.results.iter().map(|i| (i.arm, i.verdict)).collect();
+    assert_eq!(results, [(Arm::A, Verdict::Ok), (Arm::B, Verdict::Ng)]);
     assert_eq!(stat(&s, "amended"), 1);
 }
 
@@ -253,8 +253,8 @@ fn arms_that_differ_on_the_passing_frame_are_kept_and_unjudged_ones_are_not() {
     let mut wanted = Vec::new();
     for (a, b) in [(Verdict::Ok, Verdict::Ok), (Verdict::Ok, Verdict::Ng), (Verdict::Ng, Verdict::Unjudged)] {
         let (id, _) = push(&mut h, 9, |buffer, frame| {
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, a));
-            AndonInferenceMeta::set(buffer, outcome(frame, Arm::B, b));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::A, a));
+            AndonInferenceMeta::set(buffer, result(frame, Arm::B, b));
         });
         if (a, b) == (Verdict::Ok, Verdict::Ng) {
             wanted.push(id);
@@ -271,11 +271,11 @@ fn what_the_running_model_calls_ng_is_kept_with_its_surroundings() {
     let ids_of: Vec<_> = (0..10)
         .map(|grey| {
             let verdict = if grey == 5 { Verdict::Ng } else { Verdict::Ok };
-            push(&mut h, grey, |buffer, f| AndonInferenceMeta::set(buffer, outcome(f, Arm::A, verdict))).0
+            push(&mut h, grey, |buffer, f| AndonInferenceMeta::set(buffer, result(f, Arm::A, verdict))).0
         })
         .collect();
     // The challenger alone does not make a frame ng.
-    push(&mut h, 10, |buffer, f| AndonInferenceMeta::set(buffer, outcome(f, Arm::B, Verdict::Ng)));
+    push(&mut h, 10, |buffer, f| AndonInferenceMeta::set(buffer, result(f, Arm::B, Verdict::Ng)));
     stop(h);
     let found = captures(folder.path());
     assert_eq!(ids(&found), ids_of[3..7]);
@@ -338,7 +338,7 @@ fn each_frame_of_the_ring_keeps_the_caps_it_came_with_and_a_flush_empties_it() {
 }
 
 #[test]
-fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
+fn a_missing_folder_costs_no_frame_is_reported_once_and_resumes_when_it_is_there() {
     let base = tempfile::tempdir().unwrap();
     let blocker = base.path().join("file");
     fs::write(&blocker, b"not a folder").unwrap();
@@ -361,7 +361,7 @@ fn a_missing_folder_costs_no_frame_is_told_once_and_resumes_when_it_is_there() {
         let message = bus.timed_pop(patience).expect("it resumes");
         names.extend(message.structure().map(|s| s.name().to_string()).filter(|n| n.starts_with("andon/")));
     }
-    assert_eq!(names, ["andon/capture-resumed", "andon/captured"], "told once, not for every frame");
+    assert_eq!(names, ["andon/capture-resumed", "andon/captured"], "reported once, not for every frame");
     let s = stop(h);
     assert_eq!((stat(&s, "frames"), stat(&s, "written"), stat(&s, "errors")), (21, 1, 1));
     assert_eq!(captures(&blocker.join("captures")).len(), 1);
@@ -379,7 +379,7 @@ fn a_writer_that_hangs_costs_captures_and_never_a_frame() {
     let (release, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);
     let bus = pipeline.bus().unwrap();
-    // The writer's thread is held fast in the message of the first image, as by a disk that does not answer.
+    // The message of the first image blocks the writer's thread, as a disk that does not answer would.
     bus.set_sync_handler(move |_, message| {
         if message.structure().is_some_and(|s| s.name() == "andon/captured") {
             let _ = held.lock().unwrap().recv();
@@ -435,7 +435,7 @@ fn a_pool_of_four_upstream_does_not_stall_behind_a_ring_of_thirty() {
     assert_eq!((stat(&s, "ring-frames"), stat(&s, "deep-copies")), (30, 0));
     println!("a pool of 4 gave 60 frames in {} places: it allocated afresh where its memory is held", addresses.len());
     assert!(addresses.len() > 30, "the ring holds 30 while the next is filled");
-    // Buffers that keep others from going home are copied instead.
+    // Buffers that keep others from returning to their pool are copied instead.
     for i in 0..60 {
         let parent = pool.acquire_buffer(Some(&now_or_never)).unwrap_or_else(|e| panic!("frame {i}: {e}"));
         let mut child = parent.copy();
@@ -491,7 +491,7 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn an_event_that_makes_no_sense_is_counted_and_told_once() {
+fn an_event_that_makes_no_sense_is_counted_and_reported_once() {
     let (_folder, mut h, bus) = harness(&[("pre-roll", "2")]);
     let (id, _) = push(&mut h, 0, |_, _| {});
     for _ in 0..3 {
@@ -531,7 +531,7 @@ fn a_hundred_changes_of_state_lose_no_capture() {
     assert_eq!(captures(folder.path()).len(), 150);
 }
 
-/// The child that [`killed_at_any_moment_every_image_is_whole_and_has_its_sidecar`] kills; nothing without its folder.
+/// The child that [`killed_at_any_moment_every_image_is_whole_and_has_its_sidecar`] kills. Without a folder it does nothing.
 #[test]
 fn child_that_captures_until_it_is_killed() {
     let Ok(folder) = std::env::var("ANDON_TEST_KILL_FOLDER") else { return };
@@ -542,7 +542,7 @@ fn child_that_captures_until_it_is_killed() {
     play(&pipeline);
 }
 
-/// How many files there are: images, sidecars without an image, and those under temporary names.
+/// Counts the images, the sidecars without an image, and the files under temporary names.
 fn kinds(folder: &Path) -> [usize; 3] {
     let names: HashSet<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     let of = |e: &'static str| names.iter().filter(move |p| p.extension().is_some_and(|x| x == e));
@@ -550,7 +550,7 @@ fn kinds(folder: &Path) -> [usize; 3] {
     [of("png").count(), alone.count(), of("tmp").count()]
 }
 
-/// Ten kills, or as many as `ANDON_KILLS` says.
+/// Kills the child ten times, or as often as `ANDON_KILLS` says.
 #[test]
 fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
     let folder = tempfile::tempdir().unwrap();
@@ -565,7 +565,7 @@ fn killed_at_any_moment_every_image_is_whole_and_has_its_sidecar() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // After some images: when one has got its name, when only its sidecar has, or when a file is being written.
+        // The kill comes after some images: when an image has its name, when only its sidecar has, or while a file is written.
         let (images, moment) = (1 + kill % 10, kill % 3);
         wanted += images;
         loop {
@@ -611,7 +611,7 @@ fn the_launch_lines_of_the_documentation_run() {
         let line = line.replace("location=captures", &format!("location={}", folder.path().display()));
         play(&launch(&line));
         if line.contains("every=25") {
-            // Chance may have kept others.
+            // Chance may have captured others.
             let every = |c: &Capture| c.sidecar.triggers.iter().any(|t| t.trigger == Trigger::Every);
             assert_eq!(captures(folder.path()).into_iter().filter(every).count(), 4);
         }

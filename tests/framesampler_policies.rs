@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `framesampler`: which frames are reason enough, how many may be, what they are written as, and what has to go for them.
+//! The policies of `framesampler`: triggers, budgets, formats of the files, quotas of the folder.
 
 mod common;
 
@@ -9,7 +9,7 @@ use andon_capture::{Sidecar, Trigger};
 use andon_core::result::{Arm, Frame, Inference, Part, Status, Verdict};
 use common::{
     launch, play,
-    sampler::{Capture, captures, harness, harness_to, ids, outcome, push, stat, stop, wait_for, with_extension},
+    sampler::{Capture, captures, harness, harness_to, ids, push, result, stat, stop, wait_for, with_extension},
 };
 use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent};
@@ -26,9 +26,9 @@ fn scores_near_the_threshold_are_kept_with_their_surroundings() {
     let mut seen = Vec::new();
     for (grey, score) in [(1, 0.2), (2, 0.3), (3, 0.45), (4, 0.9), (5, 0.1), (6, 0.7)] {
         let (id, _) = push(&mut h, grey, |buffer, frame| {
-            let mut said = Inference::clone(&outcome(frame, Arm::A, Verdict::Ok));
-            said.score = score;
-            AndonInferenceMeta::set(buffer, Arc::new(said));
+            let mut judged = Inference::clone(&result(frame, Arm::A, Verdict::Ok));
+            judged.score = score;
+            AndonInferenceMeta::set(buffer, Arc::new(judged));
         });
         seen.push(id);
     }
@@ -37,16 +37,16 @@ fn scores_near_the_threshold_are_kept_with_their_surroundings() {
 }
 
 #[test]
-fn frames_that_nobody_judged_are_kept_and_those_passed_over_on_purpose_are_not() {
+fn unjudged_frames_are_captured_and_skipped_ones_are_not() {
     let (folder, mut h, _bus) = harness(&[("on-unjudged", "true")]);
     let mut expected = Vec::new();
     for (grey, status) in
         [Status::Ok, Status::Error, Status::Skipped, Status::MissingField, Status::NonFinite].into_iter().enumerate()
     {
         let (id, _) = push(&mut h, grey as u8, |buffer, frame| {
-            let mut said = Inference::clone(&outcome(frame, Arm::A, Verdict::Ok));
-            said.status = status;
-            AndonInferenceMeta::set(buffer, Arc::new(said));
+            let mut judged = Inference::clone(&result(frame, Arm::A, Verdict::Ok));
+            judged.status = status;
+            AndonInferenceMeta::set(buffer, Arc::new(judged));
         });
         if !matches!(status, Status::Ok | Status::Skipped) {
             expected.push(id);
@@ -108,13 +108,13 @@ fn chance_is_on_by_itself_where_there_is_a_folder() {
 fn a_budget_that_is_spent_costs_captures_of_its_kind_only() {
     let (folder, mut h, _bus) = harness(&[("on-ng", "true"), ("every", "4"), ("budgets", "ng=3/day, all=1000/day")]);
     for grey in 0..20 {
-        push(&mut h, grey, |buffer, frame| AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, Verdict::Ng)));
+        push(&mut h, grey, |buffer, frame| AndonInferenceMeta::set(buffer, result(frame, Arm::A, Verdict::Ng)));
     }
     let element = stop(h);
     let found = captures(folder.path());
     let of = |kind| found.iter().filter(|c| kinds(c).contains(&kind)).count();
     assert_eq!((of(Trigger::Ng), of(Trigger::Every)), (3, 5));
-    // Three frames for ng, the first of them every fourth as well; then every fourth alone.
+    // ng captures three frames, the first of which is also a fourth one; then `every` captures alone.
     assert_eq!((found.len(), stat(&element, "over-budget")), (7, 13));
 }
 
@@ -141,7 +141,7 @@ fn captures_are_jpeg_or_raw_where_asked_and_sidecars_say_which() {
     }
 }
 
-/// The size of a JPEG as GStreamer's own decoder sees it.
+/// Returns the size of a JPEG, by GStreamer's own decoder.
 fn decoded_size(file: &Path) -> (i32, i32) {
     let pipeline = launch(&format!("filesrc location={} ! jpegdec ! fakesink name=out", file.display()));
     let sink = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
@@ -171,7 +171,7 @@ fn hits_that_look_like_captures_of_late_are_left_aside_and_what_was_asked_for_is
     let folder = tempfile::tempdir().unwrap();
     let (mut h, _bus) = harness_to(folder.path(), &[("on-ng", "true"), ("min-distance", "6")]);
     let ng = |buffer: &mut gst::BufferRef, frame: &Frame| {
-        AndonInferenceMeta::set(buffer, outcome(frame, Arm::A, Verdict::Ng));
+        AndonInferenceMeta::set(buffer, result(frame, Arm::A, Verdict::Ng));
     };
     for _ in 0..6 {
         push(&mut h, 90, ng);
@@ -210,7 +210,7 @@ fn a_folder_that_is_full_by_its_quota_loses_its_oldest_and_never_half_a_capture(
 }
 
 #[test]
-fn a_disk_that_has_to_keep_more_free_than_it_has_costs_captures_is_told_once_and_resumes() {
+fn a_disk_without_its_min_free_costs_captures_is_reported_once_and_resumes() {
     let (folder, mut h, bus) = harness(&[("every", "1"), ("min-free", "9000000000000000")]);
     for n in 0..5 {
         push(&mut h, n, |_, _| {});

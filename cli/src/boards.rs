@@ -3,10 +3,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use andon_boards::{
-    Kinds,
-    export::{Export, export},
-};
+use andon_boards::{Export, Kinds, export};
 use anyhow::Result;
 use clap::Args;
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What every test of `driftmeter` needs: boards under a camera, and a line that takes them through the element.
+//! The tests of `driftmeter` share this: boards under a camera, and a pipeline that takes them through the element.
 
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
 use serde_json::Value;
 
-/// Pixels of a frame.
+/// Columns of a frame.
 pub const WIDTH: usize = 96;
-/// Rows of them.
+/// Rows of a frame.
 pub const HEIGHT: usize = 80;
 
 /// A small, seeded generator (xorshift64*).
 pub struct Random(pub u64);
 
 impl Random {
-    /// In 0..1.
+    /// Returns a number in 0..1.
     pub fn uniform(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -24,7 +24,7 @@ impl Random {
     }
 }
 
-/// A board of traces under a camera with some noise; every board has its defect elsewhere.
+/// Returns a board of traces under a camera with some noise. Every board has its defect in another place.
 pub fn board(random: &mut Random, light: f64) -> Vec<u8> {
     let spot = (random.uniform() * (WIDTH * HEIGHT) as f64) as usize;
     let pixel = |i: usize| {
@@ -37,15 +37,15 @@ pub fn board(random: &mut Random, light: f64) -> Vec<u8> {
     (0..WIDTH * HEIGHT).map(pixel).collect()
 }
 
-/// A frame of 60 a second.
+/// Makes a frame of 60 a second.
 pub fn buffer(pixels: Vec<u8>, frame: u64) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_slice(pixels);
     buffer.get_mut().unwrap().set_pts(frame * gst::ClockTime::SECOND / 60);
     buffer
 }
 
-/// A pipeline that takes boards through `driftmeter` with `properties`.
-pub fn line(properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
+/// Makes a pipeline that takes boards through `driftmeter` with `properties`.
+pub fn pipeline(properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) {
     let pipeline = super::launch(&format!(
         "appsrc name=in format=time caps=video/x-raw,format=GRAY8,width={WIDTH},height={HEIGHT},framerate=60/1 \
          ! driftmeter name=meter {properties} ! fakesink name=out"
@@ -55,11 +55,11 @@ pub fn line(properties: &str) -> (gst::Pipeline, gst_app::AppSrc, gst::Element) 
     (pipeline, source, meter)
 }
 
-/// Takes the frames through the meter; answers all messages.
+/// Takes frames through the meter. Returns all messages, and the meter.
 #[track_caller]
 pub fn run(properties: &str, frames: impl Iterator<Item = gst::Buffer>) -> (Vec<gst::Message>, gst::Element) {
-    let (pipeline, source, meter) = line(properties);
-    // Read while it still runs: stopping forgets.
+    let (pipeline, source, meter) = pipeline(properties);
+    // The statistics are read while the element runs: stopping resets them.
     let stats = watch_stats(&meter);
     for frame in frames {
         source.push_buffer(frame).unwrap();
@@ -84,13 +84,13 @@ pub fn watch_stats(meter: &gst::Element) -> Arc<Mutex<Option<gst::Structure>>> {
     kept
 }
 
-/// State and cause of every `andon/drift`, in order.
+/// Returns state and cause of every `andon/drift`, in order.
 pub fn states(messages: &[gst::Message]) -> Vec<(String, String)> {
     let text = |v: &Value, name: &str| v[name].as_str().unwrap().to_string();
     super::jsons(messages, "andon/drift").iter().map(|v| (text(v, "state"), text(v, "cause"))).collect()
 }
 
-/// The same, to be compared.
+/// Returns states and causes as string slices, to be compared.
 pub fn pairs(states: &[(String, String)]) -> Vec<(&str, &str)> {
     states.iter().map(|(s, c)| (s.as_str(), c.as_str())).collect()
 }

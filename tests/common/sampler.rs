@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What every test of `framesampler` needs: the element in a harness over a folder of its own, and what lies in the folder.
+//! The tests of `framesampler` share this: the element in a harness over a folder of its own, and the captures there.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use gstandon::meta::{
 
 use super::{WATCHDOG, init};
 
-/// A capture as it lies in the folder.
+/// A capture in the folder.
 pub struct Capture {
     pub sidecar: Sidecar,
     pub color: png::ColorType,
@@ -34,7 +34,7 @@ pub fn with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
     all
 }
 
-/// Every capture in the folder by frame; fails where an image is not whole or has no sidecar.
+/// Returns the captures in the folder in order of their frames. Panics if an image is not whole or has no sidecar.
 #[track_caller]
 pub fn captures(folder: &Path) -> Vec<Capture> {
     let mut all: Vec<_> = with_extension(folder, "png")
@@ -66,7 +66,7 @@ pub fn act(element: &gst::Element, count: u32, reason: &str, pre: u32, post: u32
     element.emit_by_name("capture", &[&count, &reason, &pre, &post])
 }
 
-/// A framesampler writing to a folder of its own, with properties as text; GRAY8 of 4 × 2 pixels.
+/// Makes a framesampler that writes to a folder of its own, with properties as text. Frames are GRAY8 of 4 × 2 pixels.
 pub fn harness(properties: &[(&str, &str)]) -> (tempfile::TempDir, Harness, gst::Bus) {
     let folder = tempfile::tempdir().unwrap();
     let (h, bus) = harness_to(folder.path(), properties);
@@ -88,7 +88,7 @@ pub fn harness_to(folder: &Path, properties: &[(&str, &str)]) -> (Harness, gst::
     (h, bus)
 }
 
-/// Pushes a frame of one grey; answers its id and what came out.
+/// Pushes a frame of one grey. Returns its id and the buffer that came out.
 pub fn push(h: &mut Harness, grey: u8, prepare: impl FnOnce(&mut gst::BufferRef, &Frame)) -> (u64, gst::Buffer) {
     let mut buffer = gst::Buffer::from_mut_slice([grey; 8]);
     {
@@ -103,7 +103,7 @@ pub fn push(h: &mut Harness, grey: u8, prepare: impl FnOnce(&mut gst::BufferRef,
     (AndonFrameMeta::get(&out).unwrap().id, out)
 }
 
-pub fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Arc<Inference> {
+pub fn result(frame: &Frame, arm: Arm, verdict: Verdict) -> Arc<Inference> {
     let mut i = Inference::new("m".into(), arm, frame, [4, 2]);
     i.verdict = verdict;
     if verdict == Verdict::Ng {
@@ -129,8 +129,8 @@ pub fn wait_for(bus: &gst::Bus, name: &str) -> gst::Message {
     }
 }
 
-pub fn late(h: &mut Harness, outcome: &Inference) {
-    let (run, frame_id) = (outcome.run, outcome.frame_id);
-    let late = Late { run, frame_id, pts_ns: None, json: outcome.to_json() };
+pub fn late(h: &mut Harness, result: &Inference) {
+    let (run, frame_id) = (result.run, result.frame_id);
+    let late = Late { run, frame_id, pts_ns: None, json: result.to_json() };
     assert!(h.push_event(AndonEvent::Late(late).to_event()));
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Defects drawn where they make sense: each kind looks for a fitting place, and what it changed gives its box.
+//! Draws defects where they make sense: each kind searches for a fitting place, and the pixels that it changes give its box.
 
 use super::kind::Kind;
 use super::rng::Rng;
 use super::shape::{Ink, Plane, Point, Shape};
 use super::survey::{COPPER, Survey};
 
-/// Places tried before a kind is given up on a board that has no room for it.
+/// Places tried before a kind counts as having no room on a board.
 const TRIES: usize = 400;
 
-/// A defect that was drawn, and where.
+/// A defect and its box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Defect {
-    /// What it is.
-    pub kind: Kind,
-    /// Left, top, right, bottom of its box in pixels of the board's raster, right and bottom excluded: every pixel
-    /// the defect changed visibly, and some room around as DeepPCB's labels have it.
-    pub bounds: [i32; 4],
+pub(crate) struct Defect {
+    /// The kind of defect.
+    pub(crate) kind: Kind,
+    /// Left, top, right, bottom of its box in pixels of the board's raster, right and bottom excluded. The box
+    /// holds every pixel that the defect changes visibly, with room around, as DeepPCB's labels have it.
+    pub(crate) bounds: [i32; 4],
 }
 
 impl Defect {
@@ -28,20 +28,20 @@ impl Defect {
 
 /// Where defects may be drawn.
 #[derive(Debug)]
-pub struct Site<'a> {
+pub(crate) struct Site<'a> {
     /// Measurements of the board without defects.
-    pub survey: &'a Survey,
-    /// Drilled holes in pixels: there is no ground in them that copper could stick to.
-    pub holes: &'a [(Point, f32)],
+    pub(crate) survey: &'a Survey,
+    /// Drilled holes in pixels. Copper cannot stick to a hole.
+    pub(crate) holes: &'a [(Point, f32)],
     /// Pixels a design unit.
-    pub scale: f32,
+    pub(crate) scale: f32,
     /// Left, top, right, bottom of the visible part of the raster.
-    pub window: [i32; 4],
+    pub(crate) window: [i32; 4],
 }
 
 impl Site<'_> {
-    /// Draws one defect of `kind` into `copper`, clear of those `taken`; `None` where no place was found.
-    pub fn plant(&self, copper: &mut Plane, kind: Kind, taken: &[Defect], rng: &mut Rng) -> Option<Defect> {
+    /// Draws one defect of `kind` into `copper`, clear of those `taken`. Returns None if no place is found.
+    pub(crate) fn plant(&self, copper: &mut Plane, kind: Kind, taken: &[Defect], rng: &mut Rng) -> Option<Defect> {
         for _ in 0..TRIES {
             let Some(strokes) = self.propose(kind, rng) else {
                 continue;
@@ -80,7 +80,7 @@ impl Site<'_> {
         }
     }
 
-    /// A random visible edge: where it lies and the direction out of the copper.
+    /// Returns a random visible edge: its place, and the direction out of the copper.
     fn edge(&self, rng: &mut Rng) -> Option<(Point, Point)> {
         if self.survey.edges.is_empty() {
             return None;
@@ -100,7 +100,7 @@ impl Site<'_> {
         self.holes.iter().any(|(c, r)| (p[0] - c[0]).hypot(p[1] - c[1]) < r + 1.0)
     }
 
-    /// How much free ground there is outwards from an edge, at most `limit`.
+    /// Returns how much free ground lies outwards from an edge, at most `limit`.
     fn gap(&self, edge: Point, out: Point, limit: f32) -> Option<f32> {
         let start = along(edge, out, 1.5);
         if self.survey.distance(start[0], start[1])? > 0.0 {
@@ -109,7 +109,7 @@ impl Site<'_> {
         Some(self.survey.march(start[0], start[1], out, limit).map_or(limit, |t| t + 1.5))
     }
 
-    /// A jagged cut across a trace.
+    /// Proposes a jagged cut across a trace.
     fn open(&self, rng: &mut Rng) -> Option<Vec<(Ink, Shape)>> {
         let s = self.scale;
         let (edge, out) = self.edge(rng)?;
@@ -137,7 +137,7 @@ impl Site<'_> {
         Some(jagged(a, b, tangent, 2.5 * s, r, Ink::Etch, rng))
     }
 
-    /// A bridge between two pieces of copper.
+    /// Proposes a bridge between two pieces of copper.
     fn short(&self, rng: &mut Rng) -> Option<Vec<(Ink, Shape)>> {
         let s = self.scale;
         let (edge, out) = self.edge(rng)?;
@@ -145,7 +145,7 @@ impl Site<'_> {
         let gap = self.gap(edge, out, limit)?;
         let far = along(edge, out, gap + 1.0);
         let (here, there) = (self.survey.piece(edge[0], edge[1]), self.survey.piece(far[0], far[1]));
-        // Bridges are mostly short ones; the far side has to be seen too.
+        // Most bridges are short; the far side must be visible too.
         if gap < 3.0 || gap >= limit || here == 0 || there == 0 || here == there || !self.visible(far, 0.0) {
             return None;
         }
@@ -157,7 +157,7 @@ impl Site<'_> {
         Some(jagged(a, b, [-out[1], out[0]], 2.5 * s, r, Ink::Lay, rng))
     }
 
-    /// A bite from an edge that leaves nearly half of the copper standing.
+    /// Proposes a bite from an edge that leaves nearly half of the copper.
     fn mousebite(&self, rng: &mut Rng) -> Option<Vec<(Ink, Shape)>> {
         let s = self.scale;
         let (edge, out) = self.edge(rng)?;
@@ -182,7 +182,7 @@ impl Site<'_> {
         Some(strokes)
     }
 
-    /// An outgrowth that stays clear of the neighbour.
+    /// Proposes an outgrowth that stays clear of the neighbour.
     fn spur(&self, rng: &mut Rng) -> Option<Vec<(Ink, Shape)>> {
         let s = self.scale;
         let (edge, out) = self.edge(rng)?;
@@ -206,7 +206,7 @@ impl Site<'_> {
         Some(strokes)
     }
 
-    /// An irregular spot away from all edges: copper on free ground, or a hole in copper.
+    /// Proposes an irregular spot away from all edges: copper on free ground, or a hole in copper.
     fn blob(&self, rng: &mut Rng, ink: Ink) -> Option<Vec<(Ink, Shape)>> {
         let s = self.scale;
         let [left, top, right, bottom] = self.window.map(|v| v as f32);
@@ -232,7 +232,7 @@ impl Site<'_> {
         Some(strokes)
     }
 
-    /// Whether an open really parts the trace: its two sides no longer meet in the neighbourhood.
+    /// Returns whether an open really parts the trace: its two sides no longer meet in the neighbourhood.
     fn sound(&self, kind: Kind, copper: &Plane, strokes: &[(Ink, Shape)]) -> bool {
         if kind != Kind::Open {
             return true;
@@ -250,7 +250,7 @@ impl Site<'_> {
         parted(copper, sides, (30.0 * self.scale) as i32)
     }
 
-    /// The part of the raster that `strokes` can change; `None` where it leaves the raster.
+    /// Returns the rectangle that `strokes` can change, or None if it leaves the raster.
     fn patch(&self, copper: &Plane, strokes: &[(Ink, Shape)]) -> Option<Patch> {
         let mut b = [i32::MAX, i32::MAX, i32::MIN, i32::MIN];
         for (_, shape) in strokes {
@@ -265,12 +265,12 @@ impl Site<'_> {
     }
 }
 
-/// `p` moved by `t` along `dir`.
+/// Returns `p` moved by `t` along `dir`.
 fn along(p: Point, dir: Point, t: f32) -> Point {
     [p[0] + dir[0] * t, p[1] + dir[1] * t]
 }
 
-/// A line from `a` to `b` whose two inner points stray sideways by up to `stray`.
+/// Makes a stroke from `a` to `b` whose two inner points stray sideways by up to `stray`.
 fn jagged(a: Point, b: Point, side: Point, stray: f32, r: f32, ink: Ink, rng: &mut Rng) -> Vec<(Ink, Shape)> {
     let mut points = vec![a];
     for t in [0.33, 0.67] {
@@ -281,7 +281,7 @@ fn jagged(a: Point, b: Point, side: Point, stray: f32, r: f32, ink: Ink, rng: &m
     points.windows(2).map(|pair| (ink, Shape::Stroke { a: pair[0], b: pair[1], r: r * rng.range(0.8, 1.0) })).collect()
 }
 
-/// Whether two points of copper are not connected within `reach` pixels of the point between them.
+/// Returns whether two points of copper are not connected within `reach` pixels of the point between them.
 fn parted(copper: &Plane, [a, b]: [Point; 2], reach: i32) -> bool {
     let (cx, cy) = (((a[0] + b[0]) / 2.0) as i32, ((a[1] + b[1]) / 2.0) as i32);
     let side = 2 * reach + 1;
@@ -327,7 +327,7 @@ impl Patch {
         }
     }
 
-    /// The rectangle that holds all pixels that differ visibly from what was saved; `None` where too few do.
+    /// Returns the rectangle of the pixels that differ from what was saved, or None if too few differ visibly.
     fn changed(&self, plane: &Plane, saved: &[u8]) -> Option<[i32; 4]> {
         let [left, top, right, bottom] = self.0;
         let mut b = [i32::MAX, i32::MAX, i32::MIN, i32::MIN];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Writes boards to a folder as the DeepPCB data set lays its pairs out: for training, and to look at.
+//! Writes boards to a folder in the layout of the DeepPCB data set, for training and to look at.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use super::kind::Kinds;
-use super::part::{Board, Making, Part};
+use super::part::{Board, Part, PartSpec};
 use super::rng::Rng;
 
 /// Side of the exported pictures in pixels, as in DeepPCB.
@@ -14,26 +14,26 @@ const SIDE: usize = 640;
 /// Defects on each exported board, least and most.
 const DEFECTS: (i32, i32) = (3, 8);
 
-/// Why boards could not be written.
+/// Boards could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// A folder or file could not be made.
     #[error("cannot write {path}: {source}; choose a folder that can be written to")]
     Write {
-        /// What was to be written.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// What the system says.
         source: std::io::Error,
     },
     /// A picture could not be encoded.
     #[error("cannot encode {path}: {source}")]
     Encode {
-        /// What was to be written.
+        /// The file or folder.
         path: PathBuf,
-        /// What the encoder said.
+        /// What the encoder says.
         source: png::EncodingError,
     },
-    /// Nothing to do.
+    /// The numbers of boards and SKUs do not go together.
     #[error(
         "{count} boards over {skus} SKUs cannot be made: ask for 1 to 10000 SKUs and at least as many boards, at most 1000 a SKU"
     )]
@@ -48,7 +48,7 @@ pub enum ExportError {
 /// What to write.
 #[derive(Debug, Clone, Copy)]
 pub struct Export {
-    /// Boards in all, shared out over the SKUs.
+    /// Boards in all, divided among the SKUs.
     pub count: usize,
     /// Different boards (layouts); the first five characters of an ID name the SKU.
     pub skus: usize,
@@ -59,9 +59,12 @@ pub struct Export {
 }
 
 /// Writes `images/ID_test.png` (a board with defects), `images/ID_temp.png` (the same board without) and
-/// `labels/ID.txt` (`x1 y1 x2 y2 class` a line, classes 1..=6 as in DeepPCB) into `folder`, which is made where it is
-/// missing. IDs are `sNNNNMMM`: SKU N, part M. Calls `progress` with the number of boards written so far, and returns
-/// it.
+/// `labels/ID.txt` (`x1 y1 x2 y2 class` a line, classes 1..=6 as in DeepPCB) into `folder`, which is made if it is
+/// missing. IDs are `sNNNNMMM`: SKU N, part M. Calls `progress` with the number of boards written so far. Returns the number
+/// of boards written.
+///
+/// # Errors
+/// The numbers in `what` do not go together, or a file cannot be written.
 pub fn export(folder: &Path, what: &Export, mut progress: impl FnMut(usize)) -> Result<usize, ExportError> {
     let Export { count, skus, .. } = *what;
     if skus == 0 || skus > 10_000 || count < skus || count.div_ceil(skus) > 1000 {
@@ -78,14 +81,14 @@ pub fn export(folder: &Path, what: &Export, mut progress: impl FnMut(usize)) -> 
         for index in 0..parts {
             let id = format!("s{sku:04}{index:03}");
             let mut rng = Rng::stream(what.seed, (sku * 1000 + index) as u64);
-            let making = Making {
+            let spec = PartSpec {
                 seed: rng.next_u64(),
                 defects: rng.int(DEFECTS.0, DEFECTS.1) as usize,
                 kinds: what.kinds,
                 grey_jitter: 8.0,
             };
-            let good = board.make(&Making { defects: 0, ..making });
-            let part = board.make(&making);
+            let good = board.make(&PartSpec { defects: 0, ..spec });
+            let part = board.make(&spec);
             let mut text = String::new();
             for (kind, [x1, y1, x2, y2]) in part.truth(part.origin, SIDE, SIDE) {
                 text += &format!("{x1} {y1} {x2} {y2} {}\n", kind.number());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The six kinds of defects of the DeepPCB data set, and sets of them.
+//! The six kinds of defects of the DeepPCB data set, and sets of kinds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ impl Kind {
     /// All six, in the order of their class numbers.
     pub const ALL: [Self; 6] = [Self::Open, Self::Short, Self::Mousebite, Self::Spur, Self::Copper, Self::PinHole];
 
-    /// The label: `open`, `short`, `mousebite`, `spur`, `copper`, `pin-hole`.
+    /// Returns the label: `open`, `short`, `mousebite`, `spur`, `copper`, `pin-hole`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -38,12 +38,12 @@ impl Kind {
         }
     }
 
-    /// DeepPCB's class number, 1..=6.
+    /// Returns DeepPCB's class number, 1..=6.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// The index among the labels of a model that knows all six, 0..=5.
+    /// Returns the index among the labels of a model that knows all six kinds, 0..=5.
     pub fn index(self) -> usize {
         self as usize - 1
     }
@@ -55,10 +55,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A name that is none of the six kinds.
+/// A name is not one of the six kinds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no defect kind is called \"{0}\"; write any of open, short, mousebite, spur, copper, pin-hole, with commas between them"
+    "'{0}' is not a kind of defect; write open, short, mousebite, spur, copper or pin-hole, several separated by commas"
 )]
 pub struct UnknownKind(pub String);
 
@@ -78,26 +78,26 @@ impl Kinds {
     /// All six kinds.
     pub const ALL: Self = Self(0b111_1110);
     /// No kind.
-    pub const NONE: Self = Self(0);
+    const NONE: Self = Self(0);
 
-    /// Whether `kind` is in the set.
-    pub fn contains(self, kind: Kind) -> bool {
+    /// Returns whether `kind` is in the set.
+    fn contains(self, kind: Kind) -> bool {
         self.0 & (1 << kind.number()) != 0
     }
 
-    /// The set with `kind` in it.
-    #[must_use]
-    pub fn with(self, kind: Kind) -> Self {
+    /// Returns the set with `kind` added.
+    fn with(self, kind: Kind) -> Self {
         Self(self.0 | 1 << kind.number())
     }
 
-    /// The kinds in the order of their numbers.
-    pub fn iter(self) -> impl Iterator<Item = Kind> {
+    /// Returns the kinds in the order of their numbers.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Kind> {
         Kind::ALL.into_iter().filter(move |&kind| self.contains(kind))
     }
 
-    /// Whether no kind is in it.
-    pub fn is_empty(self) -> bool {
+    /// Returns whether the set is empty.
+    #[cfg(test)]
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::NONE
     }
 }
@@ -111,7 +111,7 @@ impl FromIterator<Kind> for Kinds {
 impl FromStr for Kinds {
     type Err = UnknownKind;
 
-    /// Labels separated by commas; blanks and empty entries are passed over, so an empty text is the empty set.
+    /// Reads labels separated by commas. Blanks and empty entries are ignored, so that an empty text is the empty set.
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Kind::from_str).collect()
     }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The design of a board: where its buses, pads, vias, pours and traces lie, drawn by lot from the name of its SKU.
+//! The design of a board: its buses, pads, vias, pours and traces, drawn at random from the name of its SKU.
 
 use super::rng::Rng;
 use super::router::{Grid, Node};
 use super::shape::{Ink, Point, Shape};
 
-/// tan(22.5°): how much earlier the next line of a bus bends at a 45° corner for the lines to keep their distance.
+/// tan(22.5°): how much earlier the next trace of a bus bends at a 45° corner for the traces to keep their distance.
 const BEND: f32 = 0.414_213_56;
 
 /// The length of a bus's pads in half trace widths.
 const BUS_PAD: f32 = 5.0;
 
-/// What kind of board a SKU is.
+/// A family of boards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// Buses of wide traces crossing the board, pours, few pads.
     Bus,
     /// Narrow traces between many pads and vias.
@@ -21,8 +21,8 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of a SKU: bus where the last byte of its name is odd ("A", "C", "7"), else dense ("B", "12").
-    pub fn of(sku: &str) -> Self {
+    /// Returns the family of a SKU: bus if the last byte of its name is odd ("A", "C", "7"), else dense ("B", "12").
+    pub(crate) fn of(sku: &str) -> Self {
         match sku.bytes().last() {
             Some(last) if last % 2 == 0 => Self::Dense,
             _ => Self::Bus,
@@ -32,18 +32,16 @@ impl Family {
 
 /// A board as geometry, in design units.
 #[derive(Debug, Clone)]
-pub struct Layout {
-    /// What kind of board it is.
-    pub family: Family,
+pub(crate) struct Layout {
     /// Copper laid and etched, in this order; holes not included.
-    pub copper: Vec<(Ink, Shape)>,
+    pub(crate) copper: Vec<(Ink, Shape)>,
     /// Drilled holes: centre and radius.
-    pub holes: Vec<(Point, f32)>,
+    pub(crate) holes: Vec<(Point, f32)>,
 }
 
 impl Layout {
-    /// The layout of `sku` on a board of `width` by `height` design units. The same arguments give the same layout.
-    pub fn of(sku: &str, width: f32, height: f32) -> Self {
+    /// Lays out `sku` on a board of `width` by `height` design units. Equal arguments give equal layouts.
+    pub(crate) fn of(sku: &str, width: f32, height: f32) -> Self {
         let family = Family::of(sku);
         let mut rng = Rng::from_text(sku);
         let (pitch, fill) = match family {
@@ -65,7 +63,7 @@ impl Layout {
             Family::Bus => designer.bus_board(),
             Family::Dense => designer.dense_board(),
         }
-        Self { family, copper: designer.copper, holes: designer.holes }
+        Self { copper: designer.copper, holes: designer.holes }
     }
 }
 
@@ -146,14 +144,14 @@ impl Designer {
         self.copper.push((Ink::Lay, shape));
     }
 
-    /// Parallel lines across the board, with a jog or two of 45°.
+    /// Lays parallel traces across the board, with a jog or two of 45°.
     fn bus(&mut self, upright: bool, least: i32, most: i32) {
         for _ in 0..30 {
             let half = self.half * self.rng.range(0.8, 1.15);
             let step = half * 2.0 / self.rng.range(0.42, 0.6);
-            let lines = self.rng.int(least, most);
+            let traces = self.rng.int(least, most);
             let (length, breadth) = if upright { (self.size[1], self.size[0]) } else { (self.size[0], self.size[1]) };
-            let wide = step * lines as f32;
+            let wide = step * traces as f32;
             let mut v = self.rng.range(20.0, (breadth - wide - 20.0).max(21.0));
             let starts_at_pads = self.rng.chance(0.45);
             let begin = if starts_at_pads { self.rng.range(60.0, length * 0.3) } else { -20.0 };
@@ -170,33 +168,33 @@ impl Designer {
             v -= jogs.iter().map(|(_, d)| d).sum::<f32>();
             let mut strokes = Vec::new();
             let turn = |u: f32, v: f32| if upright { [v, u] } else { [u, v] };
-            for k in 0..lines {
+            for k in 0..traces {
                 let offset = k as f32 * step;
                 let mut at = (begin, v + offset);
-                let mut line = Vec::new();
+                let mut trace = Vec::new();
                 for &(c, d) in &jogs {
                     let bend = c - offset * BEND * d.signum();
-                    line.push((at, (bend, at.1)));
-                    line.push(((bend, at.1), (bend + d.abs(), at.1 + d)));
+                    trace.push((at, (bend, at.1)));
+                    trace.push(((bend, at.1), (bend + d.abs(), at.1 + d)));
                     at = (bend + d.abs(), at.1 + d);
                 }
-                line.push((at, (length + 20.0, at.1)));
-                strokes.push(line);
+                trace.push((at, (length + 20.0, at.1)));
+                strokes.push(trace);
             }
             let shape =
                 |(a, b): ((f32, f32), (f32, f32))| Shape::Stroke { a: turn(a.0, a.1), b: turn(b.0, b.1), r: half };
             if !strokes.iter().flatten().all(|&s| self.grid.fits(&shape(s), self.reach())) {
                 continue;
             }
-            for line in strokes {
+            for trace in strokes {
                 let owner = self.owner();
                 if starts_at_pads {
-                    let (u, v) = line[0].0;
+                    let (u, v) = trace[0].0;
                     let (long, wide) = (half * BUS_PAD, half * 1.4);
                     let (a, b) = (turn(u - long, v - wide), turn(u, v + wide));
                     self.lay(Shape::Rect { min: a, max: b, round: half * 0.5 }, owner);
                 }
-                for s in line {
+                for s in trace {
                     self.lay(shape(s), owner);
                 }
             }
@@ -204,7 +202,7 @@ impl Designer {
         }
     }
 
-    /// A copper area with cut corners, at times with an isolated via or bare holes in it.
+    /// Lays a copper area with cut corners, at times with an isolated via or bare holes in it.
     fn pour(&mut self) {
         for _ in 0..30 {
             let node = self.random_node();
@@ -241,7 +239,7 @@ impl Designer {
         }
     }
 
-    /// A round pad with a drilled hole; `least..most` is its radius in pitches. Small ones are vias.
+    /// Lays a round pad with a drilled hole, its radius `least..most` pitches. Small pads are vias.
     fn pad(&mut self, least: f32, most: f32) {
         let r = self.rng.range(least, most) * self.grid.pitch;
         for _ in 0..20 {
@@ -264,7 +262,7 @@ impl Designer {
         self.pins.push(Pin { node, owner });
     }
 
-    /// A row of drilled pads, the first one square.
+    /// Lays a row of drilled pads, the first one square.
     fn header(&mut self) {
         let r = self.rng.range(0.75, 1.05) * self.grid.pitch;
         let step = ((2.0 * r + 2.0 * self.gap) / self.grid.pitch).ceil() as i32;
@@ -291,7 +289,7 @@ impl Designer {
         }
     }
 
-    /// The footprint of a chip: two facing rows of flat pads.
+    /// Lays the footprint of a chip: two facing rows of flat pads.
     fn package(&mut self) {
         let p = self.grid.pitch;
         let (long, wide) = (self.rng.range(1.1, 1.5) * p, self.rng.range(0.42, 0.56) * p);
@@ -369,7 +367,7 @@ impl Designer {
         }
     }
 
-    /// A pin not far from pin `a` that has no trace yet.
+    /// Returns a pin near pin `a` that has no trace yet.
     fn partner(&mut self, a: usize, used: &[bool]) -> Option<usize> {
         let from = self.pins[a];
         let far = |pin: &Pin| (pin.node.0 - from.node.0).abs().max((pin.node.1 - from.node.1).abs());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The golden board of a SKU, and the parts made after it: each with its own placement, copper texture and defects.
+//! The golden board of a SKU, and its parts: each with its own placement, copper texture and defects.
 
 use super::defect::{Defect, Site};
 use super::kind::{Kind, Kinds};
@@ -9,26 +9,26 @@ use super::shape::{Ink, Plane, Point, Shape};
 use super::survey::Survey;
 
 /// Mean grey of bare substrate under the default light.
-pub const SUBSTRATE: u8 = 60;
+pub(crate) const SUBSTRATE: u8 = 60;
 /// Mean grey of copper under the default light.
-pub const COPPER_GREY: u8 = 180;
-/// Grey of what lies beneath drilled holes.
-pub const HOLE: u8 = 34;
+pub(crate) const COPPER_GREY: u8 = 180;
+/// Grey of the ground seen through drilled holes.
+pub(crate) const HOLE: u8 = 34;
 /// Grey of the belt beside the board.
-pub const BELT: u8 = 28;
-/// How far the board reaches beyond the view on every side, in design units: a camera or a board that is slightly off
-/// its place still sees board.
+pub(crate) const BELT: u8 = 28;
+/// How far the board reaches beyond the view on every side, in design units. A camera that is slightly off its place
+/// still sees the board.
 const MARGIN: f32 = 32.0;
 /// The shorter side of a view in design units.
 const SIDE: f32 = 640.0;
-/// Fewest pixels a design unit: a smaller view shows a section of the board, for defects of a pixel or two are none.
+/// Fewest pixels a design unit. A smaller view shows a section of the board, so that defects keep a size that can be seen.
 const FINEST: f32 = 0.4;
 /// Largest offset of a part from its place, in design units.
 const JITTER: f32 = 2.5;
 /// Side of the texture tile in pixels.
 const TILE: usize = 256;
 
-/// The golden board of one SKU at one size: rastered once, then the mould of any number of parts.
+/// The golden board of one SKU at one size. It is rastered once, and any number of parts are made from it.
 #[derive(Debug, Clone)]
 pub struct Board {
     width: usize,
@@ -41,22 +41,27 @@ pub struct Board {
     texture: Vec<i8>,
 }
 
-/// One part: its raster in grey under the default light, and what is wrong with it.
+/// One part: its raster in grey under the default light, and its defects.
 #[derive(Debug, Clone)]
-pub struct Part {
-    /// The part and a margin around what the camera sees.
-    pub raster: Plane,
+pub(crate) struct Part {
+    /// The part, with a margin around the view.
+    pub(crate) raster: Plane,
     /// The true defects in pixels of the raster.
-    pub defects: Vec<Defect>,
-    /// Where the top left corner of the view lies in the raster when the part is centred under the camera.
-    pub origin: [i32; 2],
+    pub(crate) defects: Vec<Defect>,
+    /// The top left corner of the view in the raster, for a part that is centred under the camera.
+    pub(crate) origin: [i32; 2],
 }
 
 impl Part {
-    /// The defects that show in a view of `width` by `height` pixels whose top left corner lies at `corner` of the
-    /// raster: each with left, top, right, bottom in pixels of the view, clipped to it. One of which less than a third
-    /// is in the view is left out: nobody could tell what it is.
-    pub fn truth(&self, corner: [i32; 2], width: usize, height: usize) -> impl Iterator<Item = (Kind, [i32; 4])> {
+    /// Returns the defects in a view of `width` by `height` pixels whose top left corner lies at `corner` of the raster: each
+    /// with left, top, right, bottom in pixels of the view, clipped to it. A defect of which less than a third is in the view
+    /// is left out, because its kind cannot be told.
+    pub(crate) fn truth(
+        &self,
+        corner: [i32; 2],
+        width: usize,
+        height: usize,
+    ) -> impl Iterator<Item = (Kind, [i32; 4])> {
         self.defects.iter().filter_map(move |defect| {
             let b = defect.bounds;
             let clip_x = |v: i32| (v - corner[0]).clamp(0, width as i32);
@@ -68,22 +73,22 @@ impl Part {
     }
 }
 
-/// What a part shall be like.
+/// How to make a part.
 #[derive(Debug, Clone, Copy)]
-pub struct Making {
-    /// Names the part: equal seeds give equal parts, and the same placement and texture with and without defects.
-    pub seed: u64,
-    /// Defects wanted. Fewer are drawn where the board has no room for more.
-    pub defects: usize,
+pub(crate) struct PartSpec {
+    /// Equal seeds give equal parts, and the same placement and texture with and without defects.
+    pub(crate) seed: u64,
+    /// Defects to draw. A board without room for all gets fewer.
+    pub(crate) defects: usize,
     /// Kinds to choose from.
-    pub kinds: Kinds,
-    /// Half the range in which the part's mean greys vary (0 for always the same).
-    pub grey_jitter: f32,
+    pub(crate) kinds: Kinds,
+    /// Half the range in which the mean greys of parts vary; 0 for no variation.
+    pub(crate) grey_jitter: f32,
 }
 
 impl Board {
-    /// The golden board of `sku` as seen in a view of `width` by `height` pixels. Its lengths follow the
-    /// shorter side; below 256 pixels it is a section of a larger board.
+    /// Draws the golden board of `sku` for a view of `width` by `height` pixels. Lengths follow the shorter side; below 256
+    /// pixels the view shows a section of a larger board.
     pub fn new(sku: &str, width: usize, height: usize) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         let scale = (width.min(height) as f32 / SIDE).max(FINEST);
@@ -103,40 +108,41 @@ impl Board {
         Self { width, height, margin, scale, copper, holes, survey, texture: texture(sku) }
     }
 
-    /// The size of the view: width, height.
-    pub fn size(&self) -> (usize, usize) {
+    /// Returns width and height of the view.
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.width, self.height)
     }
 
-    /// The copper of the golden board, 0 none to 255 full, margin included.
-    pub fn copper(&self) -> &Plane {
+    /// Returns the copper of the golden board, 0 for none to 255 for full, margin included.
+    #[cfg(test)]
+    pub(crate) fn copper(&self) -> &Plane {
         &self.copper
     }
 
     /// Makes a part.
-    pub fn make(&self, making: &Making) -> Part {
+    pub(crate) fn make(&self, spec: &PartSpec) -> Part {
         let mut part = Part { raster: Plane::new(0, 0, 0), defects: Vec::new(), origin: [0; 2] };
-        self.remake(making, &mut part);
+        self.remake(spec, &mut part);
         part
     }
 
-    /// Makes a part in the memory of one that has gone by.
-    pub fn remake(&self, making: &Making, part: &mut Part) {
-        let mut rng = Rng::stream(making.seed, 0);
+    /// Makes a part in the memory of an earlier one.
+    pub(crate) fn remake(&self, spec: &PartSpec, part: &mut Part) {
+        let mut rng = Rng::stream(spec.seed, 0);
         let jitter = (JITTER * self.scale).round() as i32;
         part.origin = [rng.int(-jitter, jitter), rng.int(-jitter, jitter)].map(|j| self.margin as i32 + j);
         let greys = [f32::from(SUBSTRATE), f32::from(COPPER_GREY)]
-            .map(|grey| grey + rng.range(-making.grey_jitter, making.grey_jitter));
+            .map(|grey| grey + rng.range(-spec.grey_jitter, spec.grey_jitter));
         let offset = [rng.index(TILE), rng.index(TILE)];
 
         part.raster.clone_from(&self.copper);
-        let mut rng = Rng::stream(making.seed, 1);
+        let mut rng = Rng::stream(spec.seed, 1);
         part.defects.clear();
-        self.plant(part, making, &mut rng);
+        self.plant(part, spec, &mut rng);
         self.expose(&mut part.raster, greys, offset);
     }
 
-    fn plant(&self, part: &mut Part, making: &Making, rng: &mut Rng) {
+    fn plant(&self, part: &mut Part, spec: &PartSpec, rng: &mut Rng) {
         let edge = (4.0 * self.scale) as i32;
         let origin = part.origin;
         let site = Site {
@@ -150,12 +156,12 @@ impl Board {
                 origin[1] + self.height as i32 - edge,
             ],
         };
-        let mut kinds: Vec<_> = making.kinds.iter().collect();
-        while part.defects.len() < making.defects && !kinds.is_empty() {
+        let mut kinds: Vec<_> = spec.kinds.iter().collect();
+        while part.defects.len() < spec.defects && !kinds.is_empty() {
             let choice = rng.index(kinds.len());
             match site.plant(&mut part.raster, kinds[choice], &part.defects, rng) {
                 Some(defect) => part.defects.push(defect),
-                // No room for this kind on this board: the others may still find some.
+                // This kind has no room on this board; the others may still find some.
                 None => {
                     kinds.swap_remove(choice);
                 }

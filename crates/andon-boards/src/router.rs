@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A grid that remembers what is taken, and finds ways for traces through what is free, with bends of 45 degrees.
+//! The routing grid: it knows which nodes are taken, and routes traces over free nodes with bends of 45 degrees.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::shape::{Point, Shape};
 
-/// Nobody's: the node may be used.
-pub const FREE: u16 = 0;
-/// Two owners' clearance overlaps here: nobody may use the node.
+/// The node may be used.
+pub(crate) const FREE: u16 = 0;
+/// The clearances of two owners overlap at the node, so that neither may use it.
 const SHARED: u16 = u16::MAX;
 
 /// The eight directions, neighbours in the list being 45 degrees apart.
 const STEPS: [(i32, i32); 8] = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)];
 
 /// A node of the grid: column, row.
-pub type Node = (i32, i32);
+pub(crate) type Node = (i32, i32);
 
 /// The routing grid. Positions are in design units.
 #[derive(Debug, Clone)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// Distance between neighbouring nodes.
-    pub pitch: f32,
+    pub(crate) pitch: f32,
     /// Columns.
-    pub nx: i32,
+    pub(crate) nx: i32,
     /// Rows.
-    pub ny: i32,
+    pub(crate) ny: i32,
     owner: Vec<u16>,
 }
 
 impl Grid {
-    /// A free grid over `width` by `height` design units.
-    pub fn new(width: f32, height: f32, pitch: f32) -> Self {
+    /// Makes a free grid over `width` by `height` design units.
+    pub(crate) fn new(width: f32, height: f32, pitch: f32) -> Self {
         let (nx, ny) = ((width / pitch) as i32, (height / pitch) as i32);
         Self { pitch, nx, ny, owner: vec![FREE; (nx * ny) as usize] }
     }
 
-    /// Where a node lies.
-    pub fn position(&self, (x, y): Node) -> Point {
+    /// Returns the position of a node.
+    pub(crate) fn position(&self, (x, y): Node) -> Point {
         [(x as f32 + 0.5) * self.pitch, (y as f32 + 0.5) * self.pitch]
     }
 
@@ -62,13 +62,13 @@ impl Grid {
         near
     }
 
-    /// Whether every node within `reach` of `shape` is free.
-    pub fn fits(&self, shape: &Shape, reach: f32) -> bool {
+    /// Returns whether every node within `reach` of `shape` is free.
+    pub(crate) fn fits(&self, shape: &Shape, reach: f32) -> bool {
         self.nodes_near(shape, reach).iter().all(|&slot| self.owner[slot] == FREE)
     }
 
     /// Takes the nodes within `reach` of `shape` for `owner`.
-    pub fn take(&mut self, shape: &Shape, reach: f32, owner: u16) {
+    pub(crate) fn take(&mut self, shape: &Shape, reach: f32, owner: u16) {
         for slot in self.nodes_near(shape, reach) {
             let was = self.owner[slot];
             self.owner[slot] = if was == FREE || was == owner { owner } else { SHARED };
@@ -91,9 +91,9 @@ impl Grid {
                 }))
     }
 
-    /// The cheapest way from `start` to `goal` over nodes that are free or belong to `owners`, bends counted; `wide`
-    /// asks for a free lane on both sides. The corners only, ends included.
-    pub fn route(&self, start: Node, goal: Node, owners: [u16; 2], wide: bool) -> Option<Vec<Node>> {
+    /// Returns the cheapest path from `start` to `goal` over nodes that are free or belong to `owners`, as its corners, ends
+    /// included. Bends have a cost; a `wide` path needs free nodes on both sides. (A* over node and direction.)
+    pub(crate) fn route(&self, start: Node, goal: Node, owners: [u16; 2], wide: bool) -> Option<Vec<Node>> {
         self.slot(start)?;
         let goal_slot = self.slot(goal)?;
         let guess = |node: Node| {
@@ -126,7 +126,7 @@ impl Grid {
                     continue;
                 }
                 let diagonal = dx != 0 && dy != 0;
-                // A diagonal step squeezes between two nodes: both have to be free.
+                // A diagonal step passes between two nodes, which both have to be free.
                 if diagonal
                     && !(self.open_to((node.0 + dx, node.1), owners) && self.open_to((node.0, node.1 + dy), owners))
                 {

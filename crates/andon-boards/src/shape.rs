@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The outlines a board is made of, and their soft-edged rasterisation into a plane of copper coverage.
+//! The outlines that boards are made of, and their rasterisation with soft edges into a plane of copper coverage.
 
 /// A point or vector: x to the right, y downwards.
-pub type Point = [f32; 2];
+pub(crate) type Point = [f32; 2];
 
-/// One outline. Lengths are in the units of whoever holds it (design units in a layout, pixels in a raster).
+/// One outline. Lengths are in design units in a layout, and in pixels in a raster.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
-    /// A line from `a` to `b` with round ends, `r` to each side; a disc where both ends agree.
+pub(crate) enum Shape {
+    /// A line from `a` to `b` with round ends, `r` to each side; a disc if both ends are equal.
     Stroke { a: Point, b: Point, r: f32 },
     /// An upright rectangle whose corners are rounded with radius `round`.
     Rect { min: Point, max: Point, round: f32 },
@@ -16,13 +16,13 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// A disc.
-    pub fn disc(c: Point, r: f32) -> Self {
+    /// Makes a disc.
+    pub(crate) fn disc(c: Point, r: f32) -> Self {
         Self::Stroke { a: c, b: c, r }
     }
 
-    /// The signed distance of `p` to the outline, negative inside (for polygons a lower bound near corners).
-    pub fn distance(&self, p: Point) -> f32 {
+    /// Returns the signed distance of `p` to the outline, negative inside (for polygons a lower bound near corners).
+    pub(crate) fn distance(&self, p: Point) -> f32 {
         match self {
             Self::Stroke { a, b, r } => {
                 let ab = [b[0] - a[0], b[1] - a[1]];
@@ -52,8 +52,8 @@ impl Shape {
         }
     }
 
-    /// Corners of the upright rectangle that holds the shape.
-    pub fn bounds(&self) -> (Point, Point) {
+    /// Returns the corners of the upright rectangle that holds the shape.
+    pub(crate) fn bounds(&self) -> (Point, Point) {
         match self {
             Self::Stroke { a, b, r } => {
                 ([a[0].min(b[0]) - r, a[1].min(b[1]) - r], [a[0].max(b[0]) + r, a[1].max(b[1]) + r])
@@ -65,8 +65,8 @@ impl Shape {
         }
     }
 
-    /// The same shape, every length multiplied by `s`.
-    pub fn scaled(&self, s: f32) -> Self {
+    /// Returns the shape with every length multiplied by `s`.
+    pub(crate) fn scaled(&self, s: f32) -> Self {
         let at = |p: &Point| [p[0] * s, p[1] * s];
         match self {
             Self::Stroke { a, b, r } => Self::Stroke { a: at(a), b: at(b), r: r * s },
@@ -78,7 +78,7 @@ impl Shape {
 
 /// Whether a shape lays copper down or takes it away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// Copper is added.
     Lay,
     /// Copper is removed.
@@ -87,13 +87,13 @@ pub enum Ink {
 
 /// A plane of 8-bit samples without padding.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Plane {
+pub(crate) struct Plane {
     /// Samples a row.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Rows.
-    pub height: usize,
+    pub(crate) height: usize,
     /// `width * height` samples, row by row.
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 impl Clone for Plane {
@@ -109,26 +109,26 @@ impl Clone for Plane {
 }
 
 impl Plane {
-    /// A plane full of `value`.
-    pub fn new(width: usize, height: usize, value: u8) -> Self {
+    /// Makes a plane full of `value`.
+    pub(crate) fn new(width: usize, height: usize, value: u8) -> Self {
         Self { width, height, data: vec![value; width * height] }
     }
 
-    /// The sample at x, y; 0 outside.
-    pub fn at(&self, x: i32, y: i32) -> u8 {
+    /// Returns the sample at x, y, or 0 outside.
+    pub(crate) fn at(&self, x: i32, y: i32) -> u8 {
         if x < 0 || y < 0 || x as usize >= self.width || y as usize >= self.height {
             return 0;
         }
         self.data[y as usize * self.width + x as usize]
     }
 
-    /// The row `y`.
-    pub fn row(&self, y: usize) -> &[u8] {
+    /// Returns the row `y`.
+    pub(crate) fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width..(y + 1) * self.width]
     }
 
     /// Calls `f` with every sample that `shape` (in pixels) touches and how much of the pixel it covers, 1..=255.
-    pub fn cover(&mut self, shape: &Shape, mut f: impl FnMut(&mut u8, u8)) {
+    pub(crate) fn cover(&mut self, shape: &Shape, mut f: impl FnMut(&mut u8, u8)) {
         let (low, high) = shape.bounds();
         let y0 = (low[1] - 1.0).floor().max(0.0) as usize;
         let y1 = ((high[1] + 1.0).ceil().max(0.0) as usize).min(self.height);
@@ -144,7 +144,7 @@ impl Plane {
             for (x, sample) in row[x0..x1].iter_mut().enumerate() {
                 let d = shape.distance([(x0 + x) as f32 + 0.5, cy]);
                 if d < 0.75 {
-                    // An edge 1.5 pixels wide: the optics of a camera are never as sharp as its pixels.
+                    // Edges are 1.5 pixels wide: the optics of a camera are never as sharp as its pixels.
                     let a = ((0.75 - d) / 1.5 * 255.0).min(255.0) as u8;
                     if a > 0 {
                         f(sample, a);
@@ -155,7 +155,7 @@ impl Plane {
     }
 
     /// Lays or etches `shape` (in pixels).
-    pub fn draw(&mut self, shape: &Shape, ink: Ink) {
+    pub(crate) fn draw(&mut self, shape: &Shape, ink: Ink) {
         match ink {
             Ink::Lay => self.cover(shape, |sample, a| *sample = (*sample).max(a)),
             Ink::Etch => self.cover(shape, |sample, a| *sample = (*sample).min(255 - a)),
@@ -163,7 +163,7 @@ impl Plane {
     }
 }
 
-/// The columns in which `shape` can touch the row at height `cy`: a slanted line fills little of its rectangle.
+/// Returns the columns in which `shape` can touch the row at height `cy`: a slanted stroke fills little of its rectangle.
 fn span(shape: &Shape, cy: f32, left: f32, right: f32) -> (f32, f32) {
     let Shape::Stroke { a, b, r } = shape else {
         return (left, right);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a rasterised board knows of itself: how far each pixel is from an edge, and which copper hangs together.
+//! Measurements of a rastered board: how far each pixel is from an edge, and which copper is connected.
 
 use super::shape::Plane;
 
 /// Coverage from which a pixel counts as copper.
-pub const COPPER: u8 = 128;
+pub(crate) const COPPER: u8 = 128;
 
 /// Measurements of a plane of copper coverage.
 #[derive(Debug, Clone)]
-pub struct Survey {
+pub(crate) struct Survey {
     width: usize,
     height: usize,
     /// Distance to the nearest pixel of the other kind in thirds of a pixel; positive in copper, negative outside.
@@ -16,12 +16,12 @@ pub struct Survey {
     /// The piece of connected copper a pixel belongs to, from 1; 0 outside copper.
     piece: Vec<u16>,
     /// Copper pixels that touch substrate: x, y.
-    pub edges: Vec<(u16, u16)>,
+    pub(crate) edges: Vec<(u16, u16)>,
 }
 
 impl Survey {
     /// Measures `copper` (chamfer distance 3-4 after Borgefors 1986; flood fill over four neighbours).
-    pub fn of(copper: &Plane) -> Self {
+    pub(crate) fn of(copper: &Plane) -> Self {
         let (width, height) = (copper.width, copper.height);
         let mut inside = chamfer(copper, |v| v >= COPPER);
         let outside = chamfer(copper, |v| v < COPPER);
@@ -41,18 +41,18 @@ impl Survey {
             .then(|| y as usize * self.width + x as usize)
     }
 
-    /// Signed distance at a point in pixels, positive in copper; `None` outside the raster.
-    pub fn distance(&self, x: f32, y: f32) -> Option<f32> {
+    /// Returns the signed distance at a point in pixels, positive in copper, or None outside the raster.
+    pub(crate) fn distance(&self, x: f32, y: f32) -> Option<f32> {
         self.slot(x, y).map(|slot| f32::from(self.distance[slot]) / 3.0)
     }
 
-    /// The piece of copper at a point; 0 where there is none.
-    pub fn piece(&self, x: f32, y: f32) -> u16 {
+    /// Returns the piece of copper at a point, or 0 outside copper.
+    pub(crate) fn piece(&self, x: f32, y: f32) -> u16 {
         self.slot(x, y).map_or(0, |slot| self.piece[slot])
     }
 
-    /// The unit vector that points out of the copper at an edge; `None` where the edge has no clear direction.
-    pub fn normal(&self, x: f32, y: f32) -> Option<[f32; 2]> {
+    /// Returns the unit vector that points out of the copper at an edge, or None if the edge has no clear direction.
+    pub(crate) fn normal(&self, x: f32, y: f32) -> Option<[f32; 2]> {
         let (mut gx, mut gy) = (0.0, 0.0);
         for dy in -3i32..=3 {
             for dx in -3i32..=3 {
@@ -65,9 +65,9 @@ impl Survey {
         (len > 30.0).then(|| [gx / len, gy / len])
     }
 
-    /// How far one can go from x, y along `dir` before the kind of ground changes, at most `limit` pixels; `None` where
-    /// it does not change within the limit or the raster ends.
-    pub fn march(&self, x: f32, y: f32, dir: [f32; 2], limit: f32) -> Option<f32> {
+    /// Returns the distance from x, y along `dir` to where copper begins or ends. Returns None if that is farther than `limit`
+    /// pixels, or outside the raster.
+    pub(crate) fn march(&self, x: f32, y: f32, dir: [f32; 2], limit: f32) -> Option<f32> {
         let start = self.distance(x, y)? > 0.0;
         let mut t = 0.0;
         while t <= limit {
@@ -80,7 +80,7 @@ impl Survey {
     }
 }
 
-/// Distance of every pixel of the kind `is` to the nearest that is not, in thirds of a pixel; 0 for the others.
+/// Returns the distance of every pixel that `is` accepts to the nearest that it does not, in thirds of a pixel; 0 for others.
 fn chamfer(plane: &Plane, is: impl Fn(u8) -> bool) -> Vec<i16> {
     let (w, h) = (plane.width, plane.height);
     const FAR: i16 = 3 * 4000;

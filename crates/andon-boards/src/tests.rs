@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a board promises: seeds name pixels, and every defect is what its label says, where its box says.
+//! Equal seeds give equal pixels, and every defect is what its label says, where its box says.
 
 use andon_core::image::Colorimetry;
 
-use super::{survey::Survey, *};
+use super::{
+    part::{Part, PartSpec},
+    survey::Survey,
+    *,
+};
 
 const SIZE: usize = 320;
 
-fn making(seed: u64, defects: usize, kinds: Kinds) -> Making {
-    Making { seed, defects, kinds, grey_jitter: 0.0 }
+fn spec(seed: u64, defects: usize, kinds: Kinds) -> PartSpec {
+    PartSpec { seed, defects, kinds, grey_jitter: 0.0 }
 }
 
 fn only(kind: Kind) -> Kinds {
@@ -21,8 +25,8 @@ fn samples(kind: Kind) -> Vec<(Part, Part)> {
     for sku in ["A", "B", "C", "D"] {
         let board = Board::new(sku, 640, 640);
         for seed in 0..6 {
-            let part = board.make(&making(seed, 1, only(kind)));
-            let good = board.make(&making(seed, 0, only(kind)));
+            let part = board.make(&spec(seed, 1, only(kind)));
+            let good = board.make(&spec(seed, 0, only(kind)));
             samples.push((part, good));
         }
     }
@@ -43,9 +47,9 @@ fn pieces(part: &Part) -> usize {
 fn the_same_seed_makes_the_same_part_and_another_seed_another() {
     let board = Board::new("A", SIZE, SIZE);
     let again = Board::new("A", SIZE, SIZE);
-    let part = board.make(&making(7, 3, Kinds::ALL));
-    assert_eq!(part.raster, again.make(&making(7, 3, Kinds::ALL)).raster);
-    assert_ne!(part.raster, board.make(&making(8, 3, Kinds::ALL)).raster);
+    let part = board.make(&spec(7, 3, Kinds::ALL));
+    assert_eq!(part.raster, again.make(&spec(7, 3, Kinds::ALL)).raster);
+    assert_ne!(part.raster, board.make(&spec(8, 3, Kinds::ALL)).raster);
 }
 
 #[test]
@@ -83,8 +87,8 @@ fn every_kind_finds_a_place_on_every_board() {
 fn everything_that_differs_from_the_good_part_lies_in_a_box() {
     let board = Board::new("B", 640, 640);
     for seed in 0..6 {
-        let part = board.make(&making(seed, 8, Kinds::ALL));
-        let good = board.make(&making(seed, 0, Kinds::ALL));
+        let part = board.make(&spec(seed, 8, Kinds::ALL));
+        let good = board.make(&spec(seed, 0, Kinds::ALL));
         assert_eq!(part.origin, good.origin);
         let mut hit = vec![false; part.defects.len()];
         for (i, (a, b)) in part.raster.data.iter().zip(&good.raster.data).enumerate() {
@@ -134,7 +138,7 @@ fn defects_take_copper_away_or_add_it_as_their_kind_says() {
 #[test]
 fn truth_is_clipped_to_the_view_and_leaves_out_what_is_outside() {
     let board = Board::new("A", SIZE, SIZE);
-    let part = board.make(&making(1, 3, Kinds::ALL));
+    let part = board.make(&spec(1, 3, Kinds::ALL));
     let centred = part.truth(part.origin, SIZE, SIZE).count();
     assert_eq!(centred, 3);
     for (_, [x1, y1, x2, y2]) in part.truth(part.origin, SIZE, SIZE) {
@@ -144,7 +148,7 @@ fn truth_is_clipped_to_the_view_and_leaves_out_what_is_outside() {
 }
 
 #[test]
-fn kinds_are_read_from_text_and_strangers_are_told_the_choice() {
+fn kinds_are_read_from_text_and_an_unknown_one_names_the_choice() {
     let kinds: Kinds = "open, pin-hole".parse().unwrap();
     assert_eq!(kinds.to_string(), "open,pin-hole");
     assert_eq!(Kinds::ALL.to_string().parse(), Ok(Kinds::ALL));
@@ -155,7 +159,7 @@ fn kinds_are_read_from_text_and_strangers_are_told_the_choice() {
 fn grey(camera: &mut Camera, part: &Part, at: [i32; 2], grain: u64) -> Vec<u8> {
     let mut out = vec![0; SIZE * SIZE];
     camera.look_at(part, at, grain);
-    camera.grey(Target { data: &mut out, stride: SIZE });
+    camera.grey(PlaneMut { data: &mut out, stride: SIZE });
     out
 }
 
@@ -172,10 +176,10 @@ fn mean_and_deviation(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 #[test]
 fn noise_has_the_sigma_asked_for_and_follows_its_number() {
-    let part = Board::new("A", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let part = Board::new("A", SIZE, SIZE).make(&spec(1, 0, Kinds::ALL));
     let mut camera = Camera::new(SIZE, SIZE);
     let clean = grey(&mut camera, &part, part.origin, 1);
-    camera.set_look(Look { noise: 6.0, ..Look::default() });
+    camera.set_imaging(Imaging { noise: 6.0, ..Imaging::default() });
     let noisy = grey(&mut camera, &part, part.origin, 1);
     assert_eq!(noisy, grey(&mut camera, &part, part.origin, 1));
     assert_ne!(noisy, grey(&mut camera, &part, part.origin, 2));
@@ -185,10 +189,10 @@ fn noise_has_the_sigma_asked_for_and_follows_its_number() {
 
 #[test]
 fn blur_keeps_the_mean_and_softens_edges() {
-    let part = Board::new("A", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let part = Board::new("A", SIZE, SIZE).make(&spec(1, 0, Kinds::ALL));
     let mut camera = Camera::new(SIZE, SIZE);
     let sharp = grey(&mut camera, &part, part.origin, 1);
-    camera.set_look(Look { blur: 2.0, ..Look::default() });
+    camera.set_imaging(Imaging { blur: 2.0, ..Imaging::default() });
     let soft = grey(&mut camera, &part, part.origin, 1);
     let of = |frame: &[u8]| mean_and_deviation(frame.iter().map(|&v| f64::from(v)));
     let ((m1, s1), (m2, s2)) = (of(&sharp), of(&soft));
@@ -199,11 +203,11 @@ fn blur_keeps_the_mean_and_softens_edges() {
 
 #[test]
 fn blur_is_gaussian_to_a_grey_level() {
-    let part = Board::new("B", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let part = Board::new("B", SIZE, SIZE).make(&spec(1, 0, Kinds::ALL));
     let mut camera = Camera::new(SIZE, SIZE);
     let sharp = grey(&mut camera, &part, part.origin, 1);
     for sigma in [0.5, 1.5, 4.0, 12.0] {
-        camera.set_look(Look { blur: sigma, ..Look::default() });
+        camera.set_imaging(Imaging { blur: sigma, ..Imaging::default() });
         let soft = grey(&mut camera, &part, part.origin, 1);
         let reach = (3.0 * sigma).ceil() as i32;
         let weight = |d: i32| (-0.5 * (f64::from(d) / sigma).powi(2)).exp();
@@ -225,24 +229,24 @@ fn blur_is_gaussian_to_a_grey_level() {
 
 #[test]
 fn blur_wider_than_the_picture_is_survived() {
-    let part = Board::new("A", 5, 3).make(&making(1, 0, Kinds::ALL));
+    let part = Board::new("A", 5, 3).make(&spec(1, 0, Kinds::ALL));
     let mut camera = Camera::new(5, 3);
-    camera.set_look(Look { blur: 50.0, noise: 1.0, ..Look::default() });
+    camera.set_imaging(Imaging { blur: 50.0, noise: 1.0, ..Imaging::default() });
     let mut out = vec![0; 15];
     camera.look_at(&part, part.origin, 1);
-    camera.grey(Target { data: &mut out, stride: 5 });
+    camera.grey(PlaneMut { data: &mut out, stride: 5 });
     assert!(out.iter().all(|&v| v > 0));
 }
 
 #[test]
 fn colours_have_the_luma_of_the_grey_frame() {
-    let part = Board::new("A", SIZE, SIZE).make(&making(1, 0, Kinds::ALL));
+    let part = Board::new("A", SIZE, SIZE).make(&spec(1, 0, Kinds::ALL));
     let mut camera = Camera::new(SIZE, SIZE);
     let grey = grey(&mut camera, &part, part.origin, 1);
     let mut rgb = vec![0; 3 * SIZE * SIZE];
-    camera.rgb(Target { data: &mut rgb, stride: 3 * SIZE });
+    camera.rgb(PlaneMut { data: &mut rgb, stride: 3 * SIZE });
     let (mut luma, mut chroma) = (vec![0; SIZE * SIZE], vec![0; SIZE * SIZE / 2]);
-    let planes = (Target { data: &mut luma, stride: SIZE }, Target { data: &mut chroma, stride: SIZE });
+    let planes = (PlaneMut { data: &mut luma, stride: SIZE }, PlaneMut { data: &mut chroma, stride: SIZE });
     camera.nv12(planes.0, planes.1, Colorimetry { full_range: true, ..Colorimetry::default() });
     for ((g, c), y) in grey.iter().zip(rgb.chunks_exact(3)).zip(&luma) {
         let of_rgb = 0.299 * f32::from(c[0]) + 0.587 * f32::from(c[1]) + 0.114 * f32::from(c[2]);
@@ -255,8 +259,8 @@ fn colours_have_the_luma_of_the_grey_frame() {
 #[test]
 fn export_writes_pairs_and_labels_that_agree() {
     let folder = tempfile::tempdir().unwrap();
-    let what = export::Export { count: 3, skus: 2, seed: 5, kinds: Kinds::ALL };
-    assert_eq!(export::export(folder.path(), &what, |_| ()).unwrap(), 3);
+    let what = Export { count: 3, skus: 2, seed: 5, kinds: Kinds::ALL };
+    assert_eq!(export(folder.path(), &what, |_| ()).unwrap(), 3);
     let mut names: Vec<_> = std::fs::read_dir(folder.path().join("images"))
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -278,7 +282,7 @@ fn export_writes_pairs_and_labels_that_agree() {
 fn an_export_that_makes_no_sense_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (count, skus) in [(1, 0), (1, 2), (5000, 1)] {
-        let what = export::Export { count, skus, seed: 5, kinds: Kinds::ALL };
-        assert!(export::export(folder.path(), &what, |_| ()).unwrap_err().to_string().contains("ask for"));
+        let what = Export { count, skus, seed: 5, kinds: Kinds::ALL };
+        assert!(export(folder.path(), &what, |_| ()).unwrap_err().to_string().contains("ask for"));
     }
 }

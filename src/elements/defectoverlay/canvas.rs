@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Drawing on the planes of a frame: lines, areas, letters. Clipped, without allocation, in every format we take.
+//! The canvas: lines, areas and letters on the planes of a frame, clipped, without allocation, in every format of the pads.
 
 use andon_core::image::{Colorimetry, Format, Matrix};
 use font8x8::{BASIC_FONTS, UnicodeFonts};
 
 /// Red, green, blue, 0..255.
-pub type Rgb = [u8; 3];
+pub(super) type Rgb = [u8; 3];
 
 /// One plane to draw on.
-pub struct PlaneMut<'a> {
+pub(super) struct PlaneMut<'a> {
     /// All rows; the last may be shorter than the stride.
-    pub data: &'a mut [u8],
+    pub(super) data: &'a mut [u8],
     /// Bytes from one row to the next.
-    pub stride: usize,
+    pub(super) stride: usize,
 }
 
-/// A frame to draw on. Coordinates are pixels and may lie outside: what does is clipped.
-pub struct Canvas<'a> {
+/// A frame to draw on. Coordinates are pixels; whatever lies outside is clipped.
+pub(super) struct Canvas<'a> {
     format: Format,
     width: i32,
     height: i32,
@@ -24,12 +24,12 @@ pub struct Canvas<'a> {
     colorimetry: Colorimetry,
 }
 
-/// Edge of a letter's cell at scale 1, pixels.
-pub const CELL: i32 = 8;
+/// Edge of the cell of a letter at scale 1, pixels.
+pub(super) const CELL: i32 = 8;
 
 impl<'a> Canvas<'a> {
-    /// A canvas over `planes`, which must be as many and as large as the format wants.
-    pub fn new(
+    /// Makes a canvas over `planes`. Returns None unless they are as many and as large as the format needs.
+    pub(super) fn new(
         format: Format,
         width: usize,
         height: usize,
@@ -42,13 +42,13 @@ impl<'a> Canvas<'a> {
         Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry })
     }
 
-    /// Width and height, pixels.
-    pub fn size(&self) -> [i32; 2] {
+    /// Returns width and height, pixels.
+    pub(super) fn size(&self) -> [i32; 2] {
         [self.width, self.height]
     }
 
     /// Blends `colour` over a rectangle; `alpha` 256 covers, 0 leaves.
-    pub fn fill(&mut self, x: i32, y: i32, w: i32, h: i32, colour: Rgb, alpha: u16) {
+    pub(super) fn fill(&mut self, x: i32, y: i32, w: i32, h: i32, colour: Rgb, alpha: u16) {
         let (x0, x1) = (x.clamp(0, self.width) as usize, x.saturating_add(w).clamp(0, self.width) as usize);
         let (y0, y1) = (y.clamp(0, self.height) as usize, y.saturating_add(h).clamp(0, self.height) as usize);
         if x0 >= x1 || y0 >= y1 {
@@ -59,9 +59,9 @@ impl<'a> Canvas<'a> {
             f if f.is_grey() => yuv(colour, Colorimetry { matrix: Matrix::Bt601, full_range: true }),
             _ => yuv(colour, self.colorimetry),
         };
-        // Three at most: alpha stays as it is.
+        // There are three values, so that alpha stays as it is.
         for (c, value) in self.format.components().iter().zip(values) {
-            // A sample that belongs to several pixels is taken where its first pixel is inside.
+            // A sample that belongs to several pixels counts as inside if its first pixel is.
             let side =
                 |from: usize, to: usize, half: bool| if half { from.div_ceil(2)..to.div_ceil(2) } else { from..to };
             let (xs, ys) = (side(x0, x1, c.half_width), side(y0, y1, c.half_height));
@@ -77,9 +77,9 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// The outline of a rectangle, its line inside; `dash` pixels on and off, 0 for a whole line.
+    /// Draws the outline of a rectangle, its line inside. Dashes are `dash` pixels on and off; 0 for a solid line.
     #[expect(clippy::too_many_arguments, reason = "a rectangle, a line and a colour")]
-    pub fn outline(&mut self, x: i32, y: i32, w: i32, h: i32, line: i32, dash: i32, colour: Rgb) {
+    pub(super) fn outline(&mut self, x: i32, y: i32, w: i32, h: i32, line: i32, dash: i32, colour: Rgb) {
         let step = if dash > 0 { dash * 2 } else { w.max(h).max(1) };
         let on = if dash > 0 { dash } else { step };
         let mut at = 0;
@@ -98,8 +98,8 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// One line of text with its top left corner at x, y; answers its width. What the font has not is a `?`.
-    pub fn text(&mut self, x: i32, y: i32, scale: i32, text: &str, colour: Rgb) -> i32 {
+    /// Writes one line of text with its top left corner at x, y, and returns its width. A letter that the font lacks is a `?`.
+    pub(super) fn text(&mut self, x: i32, y: i32, scale: i32, text: &str, colour: Rgb) -> i32 {
         let mut at = x;
         for letter in text.chars() {
             let glyph = BASIC_FONTS.get(letter).or_else(|| BASIC_FONTS.get('?')).unwrap_or_default();
@@ -118,13 +118,13 @@ fn blend(under: u8, over: u8, alpha: u16) -> u8 {
     ((u16::from(under) as u32 * (256 - alpha as u32) + over as u32 * alpha as u32 + 128) >> 8) as u8
 }
 
-/// The same of 16 bits, low byte first; `over` is still of 8.
+/// Blends 8 bits over 16, low byte first.
 fn blend16(under: [u8; 2], over: u8, alpha: u16) -> [u8; 2] {
     let (under, over, alpha) = (u32::from(u16::from_le_bytes(under)), u32::from(over) * 257, u32::from(alpha));
     (((under * (256 - alpha) + over * alpha + 128) >> 8) as u16).to_le_bytes()
 }
 
-/// The 8-bit luma and chroma of a colour.
+/// Returns the 8-bit luma and chroma of a colour.
 fn yuv(colour: Rgb, c: Colorimetry) -> [u8; 3] {
     c.to_yuv(colour.map(f32::from)).map(|v| v.round().clamp(0.0, 255.0) as u8)
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_clipped() {
+    fn drawing_outside_is_clipped() {
         let mut data = [0; 16];
         gray(&mut data, 4, 4).fill(-5, -5, 6, 6, [255; 3], 256);
         assert_eq!((data[0], data.iter().map(|v| u32::from(*v)).sum::<u32>()), (255, 255));

@@ -1,72 +1,48 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The shell of `defectoverlay`: maps the frame, gathers what was said of it, has it drawn.
+//! The shell of `defectoverlay`: properties, caps, and the way of a frame and its results to the canvas.
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex as StdMutex};
 
 use andon_core::result::Arm;
 use glib::subclass::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::subclass::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
+use parking_lot::Mutex;
 
 use super::{
+    CAT,
     canvas::{Canvas, PlaneMut},
-    draw::{self, Style},
+    draw,
+    settings::Settings,
 };
 use crate::{
     elements::shell::{self, Sink, Src},
     meta::{AndonInferenceMeta, read_any, video},
 };
 
-static CAT: LazyLock<gst::DebugCategory> =
-    LazyLock::new(|| gst::DebugCategory::new("defectoverlay", gst::DebugColorFlags::empty(), Some("Andon overlay")));
-
-#[derive(Debug)]
-struct Settings {
-    line_width: u32,
-    labels: bool,
-    band: bool,
-    truth: bool,
-    heat: bool,
-    masks: bool,
-    legend: bool,
-    marks: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            line_width: 0,
-            labels: true,
-            band: true,
-            truth: false,
-            heat: true,
-            masks: true,
-            legend: true,
-            marks: true,
-        }
-    }
-}
-
+/// What the streaming thread works with.
 struct State {
-    /// What the caps say of the frames.
+    /// The format.
     info: VideoInfo,
     /// Scratch space for labels.
     text: String,
 }
 
+/// The element; its page is in the parent module.
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::DefectOverlay)]
 pub struct DefectOverlay {
-    #[property(name = "line-width", nick = "Line width", blurb = "Thickness of a box's line in pixels (0 = by the size of the frame)", type = u32, get, set, maximum = 64, member = line_width, mutable_playing)]
+    #[property(name = "line-width", nick = "Line width", blurb = "Thickness of the lines of boxes in pixels (0 = by the size of the frame)", type = u32, get, set, maximum = 64, member = line_width, mutable_playing)]
     #[property(name = "labels", nick = "Labels", blurb = "Write label and score at each box", type = bool, get, set, member = labels, default = true, mutable_playing)]
     #[property(name = "band", nick = "Verdict band", blurb = "Draw a band with each arm's verdict at the top", type = bool, get, set, member = band, default = true, mutable_playing)]
-    #[property(name = "truth", nick = "Truth", blurb = "Draw the true defects too, where the source tells them", type = bool, get, set, member = truth, default = false, mutable_playing)]
-    #[property(name = "heat", nick = "Heat map", blurb = "Lay anomaly maps over the frame", type = bool, get, set, member = heat, default = true, mutable_playing)]
-    #[property(name = "masks", nick = "Masks", blurb = "Lay masks of what was found, and what each cell shows, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
-    #[property(name = "legend", nick = "Legend", blurb = "Say in the lower left corner who is who, where more than one spoke", type = bool, get, set, member = legend, default = true, mutable_playing)]
-    #[property(name = "marks", nick = "Marks", blurb = "Mark boxes that only one of both arms saw", type = bool, get, set, member = marks, default = true, mutable_playing)]
-    settings: Mutex<Settings>,
+    #[property(name = "truth", nick = "Truth", blurb = "Draw the true defects too, if the source knows them", type = bool, get, set, member = truth, default = false, mutable_playing)]
+    #[property(name = "heat", nick = "Heat map", blurb = "Draw anomaly maps over the frame", type = bool, get, set, member = heat, default = true, mutable_playing)]
+    #[property(name = "masks", nick = "Masks", blurb = "Draw masks of detections, and the labels of a segmentation, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
+    #[property(name = "legend", nick = "Legend", blurb = "Draw a legend in the lower left corner if there is more than one arm", type = bool, get, set, member = legend, default = true, mutable_playing)]
+    #[property(name = "marks", nick = "Marks", blurb = "Mark boxes that only one of two arms found", type = bool, get, set, member = marks, default = true, mutable_playing)]
+    settings: StdMutex<Settings>,
+    /// None before caps.
     state: Mutex<Option<State>>,
 }
 
@@ -88,7 +64,7 @@ impl ElementImpl for DefectOverlay {
             gst::subclass::ElementMetadata::new(
                 "Defect overlay",
                 "Filter/Editor/Video",
-                "Draws what the models found: boxes, labels, scores and verdicts of both arms, and what only one saw",
+                "Draws the results of both arms: boxes, labels, scores and verdicts, and what only one arm found",
                 "The Andon project",
             )
         });
@@ -109,13 +85,13 @@ impl BaseTransformImpl for DefectOverlay {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(incaps)
-            .map_err(|_| gst::loggable_error!(CAT, "{incaps} is no raw video that can be drawn on"))?;
-        *self.state.lock().unwrap() = Some(State { info, text: String::new() });
+            .map_err(|_| gst::loggable_error!(CAT, "{incaps} is not raw video that can be drawn on"))?;
+        *self.state.lock() = Some(State { info, text: String::new() });
         Ok(())
     }
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
-        *self.state.lock().unwrap() = None;
+        *self.state.lock() = None;
         Ok(())
     }
 
@@ -128,42 +104,31 @@ impl BaseTransformImpl for DefectOverlay {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let size = [state.info.width(), state.info.height()];
-        let mut outcomes = AndonInferenceMeta::all(buffer);
-        if !outcomes.iter().any(|i| i.arm == Arm::A) {
-            outcomes.extend(read_any(buffer, Arm::A, size));
+        let mut results = AndonInferenceMeta::all(buffer);
+        if !results.iter().any(|i| i.arm == Arm::A) {
+            results.extend(read_any(buffer, Arm::A, size));
         }
-        outcomes.sort_by_key(|i| i.arm);
-        if outcomes.is_empty() {
+        results.sort_by_key(|i| i.arm);
+        if results.is_empty() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let style = {
-            let s = self.settings.lock().unwrap();
-            Style {
-                line_width: s.line_width,
-                labels: s.labels,
-                band: s.band,
-                truth: s.truth,
-                heat: s.heat,
-                masks: s.masks,
-                legend: s.legend,
-                marks: s.marks,
-            }
-        };
+        let settings = *shell::locked(&self.settings);
         let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &state.info) else {
-            gst::warning!(CAT, imp = self, "a frame could not be mapped and goes on undrawn");
+            gst::warning!(CAT, imp = self, "a frame cannot be mapped, and passes undrawn");
             return Ok(gst::FlowSuccess::Ok);
         };
         if let Some(mut canvas) = canvas(&mut frame) {
-            let refs: Vec<_> = outcomes.iter().map(|i| &**i).collect();
-            draw::draw(&mut canvas, size, &refs, &style, &mut state.text);
+            let refs: Vec<_> = results.iter().map(|i| &**i).collect();
+            draw::draw(&mut canvas, size, &refs, &settings, &mut state.text);
         }
         Ok(gst::FlowSuccess::Ok)
     }
 }
 
+/// Makes a canvas over a frame.
 fn canvas<'a>(frame: &'a mut VideoFrameRef<&mut gst::BufferRef>) -> Option<Canvas<'a>> {
     let format = video::format(frame.format())?;
     let colorimetry = video::colorimetry(frame.info());

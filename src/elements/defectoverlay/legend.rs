@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Who is who, in the lower left corner: each arm's line, its verdict and its model; what the brackets mean.
+//! The legend in the lower left corner: the line, the verdict and the model of each arm, and the meaning of the brackets.
 
 use andon_core::result::{Arm, Inference};
 
 use super::{
     canvas::{CELL, Canvas},
-    draw::{BLACK, Style, WHITE, fitting, scale, write_name, write_verdict},
+    settings::Settings,
+    style::{BLACK, WHITE, fitting, scale, stroke, write_name, write_verdict},
 };
 
-/// What the brackets mean.
-const ALONE: &str = "only one arm saw it";
-/// Length of a line's sample, in pixels of a letter.
+/// The meaning of the brackets.
+const ALONE: &str = "only one arm found it";
+/// Length of the sample of a line, in pixels of a letter.
 const SAMPLE: i32 = 20;
-/// Room around and between, in pixels of a letter.
+/// Room around and between the rows, in pixels of a letter.
 const ROOM: i32 = 3;
 
-/// Draws a row for each of `outcomes`, and one for the brackets where `marks` says so.
-pub fn draw(
+/// Draws a row for each result, and one for the brackets with `marks`.
+pub(super) fn draw(
     canvas: &mut Canvas<'_>,
     size: [u32; 2],
-    outcomes: &[&Inference],
-    style: &Style,
+    results: &[&Inference],
+    settings: &Settings,
     marks: bool,
     text: &mut String,
 ) {
@@ -28,38 +29,38 @@ pub fn draw(
     let (cell, room) = (CELL * scale, ROOM * scale);
     let left = 3 * room + SAMPLE * scale;
     let most = size[0] as i32 - left - room;
-    let of = |text: &mut String, outcome: &Inference| {
+    let of = |text: &mut String, result: &Inference| {
         text.clear();
-        if outcome.arm == Arm::Truth {
+        if result.arm == Arm::Truth {
             *text += "truth";
         } else {
-            // The verdict before the name, which may be long and lose its end.
-            *text += outcome.arm.as_str();
+            // The verdict comes before the name, which may be long and lose its end.
+            *text += result.arm.as_str();
             text.push(' ');
-            write_verdict(text, outcome);
-            write_name(text, outcome);
+            write_verdict(text, result);
+            write_name(text, result);
         }
     };
     let mut letters = if marks { ALONE.len() } else { 0 };
-    for outcome in outcomes {
-        of(text, outcome);
+    for result in results {
+        of(text, result);
         letters = letters.max(fitting(text, most, scale).chars().count());
     }
-    let rows = (outcomes.len() + usize::from(marks)) as i32;
+    let rows = (results.len() + usize::from(marks)) as i32;
     let (width, height) = (left + letters as i32 * cell + room, rows * (cell + room) + room);
     let mut y = size[1] as i32 - height;
     canvas.fill(0, y, width, height, BLACK, 184);
     y += room;
-    for outcome in outcomes {
-        let stroke = style.stroke(outcome.arm, size[1]);
+    for result in results {
+        let stroke = stroke(result.arm, settings.line_width, size[1]);
         let middle = y + (cell - stroke.line) / 2;
         canvas.dashes(room, middle, SAMPLE * scale, stroke);
-        of(text, outcome);
+        of(text, result);
         canvas.text(left, y, scale, fitting(text, most, scale), stroke.colour);
         y += cell + room;
     }
     if marks {
-        let line = style.stroke(Arm::A, size[1]).line.min(2 * scale);
+        let line = stroke(Arm::A, settings.line_width, size[1]).line.min(2 * scale);
         canvas.brackets([room + (SAMPLE * scale - cell * 3 / 2) / 2, y, cell * 3 / 2, cell], line, WHITE);
         canvas.text(left, y, scale, fitting(ALONE, most, scale), WHITE);
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `defectoverlay` draws what was found on the frame: boxes, upright or turned, with label and score, masks, heat maps, a
-//! band with the verdict.
+//! `defectoverlay` draws results on the frame: boxes, upright or turned, with label and score, masks, heat maps, and a band
+//! with the verdict.
 //!
-//! It reads the outcomes of both arms ([`crate::meta::AndonInferenceMeta`]), and where there is none of arm a, analytics
-//! or region-of-interest metas, so it also shows what somebody else's model found. It is the only element that changes
-//! pixels: put it after whatever looks at them.
+//! It reads the results of both arms ([`crate::meta::AndonInferenceMeta`]). Without a result of arm a it reads analytics or
+//! region-of-interest meta, so that it also shows what another element's model found. It is the only element that changes
+//! pixels: put it after all elements that look at them.
 //!
 //! # Two arms
-//! Arm a is blue and whole, its labels above the boxes; arm b orange and dashed, its labels below. A box that only one of
-//! both saw has brackets at its corners and its label in black on the arm's colour; boxes are the same thing where their
-//! labels are equal and their IoU is at least 0.5 ([`andon_statistics::box_pairs`]), and nothing is marked on a frame that
-//! one of both did not judge. The legend in the lower left corner says who is who: line, verdict, score, model and
-//! version; the truth is in it where it is drawn. Of one arm alone there is no legend: the band names its model.
+//! Arm a is blue and solid, with labels above the boxes. Arm b is orange and dashed, with labels below. A box that only one
+//! arm found has brackets at its corners, and its label in black on the colour of the arm. Two boxes match if their labels
+//! are equal and their IoU is at least 0.5 ([`andon_statistics::box_pairs`]). Nothing is marked on a frame that one of the
+//! arms did not judge. The legend in the lower left corner shows line, verdict, score, model and version of each arm, and of
+//! the truth if it is drawn. With one arm alone there is no legend: the band names the model.
 //!
 //! # Pads
 //! `sink`, `src`: `video/x-raw` in system memory, in every format that `modelinfer` takes, of any size.
@@ -19,14 +19,16 @@
 //! # Properties
 //! | name | type | default | |
 //! |---|---|---|---|
-//! | `line-width` | uint, pixels | 0 | thickness of a box's line; 0 chooses by the size of the frame |
+//! | `line-width` | uint, pixels | 0 | thickness of the lines of boxes; 0 chooses by the size of the frame |
 //! | `labels` | bool | true | label and score at each box |
-//! | `band` | bool | true | the band with each arm's verdict |
-//! | `legend` | bool | true | who is who, in the lower left corner, where more than one spoke |
-//! | `marks` | bool | true | brackets on what only one of both arms saw |
-//! | `truth` | bool | false | the true defects, where the source tells them |
+//! | `band` | bool | true | the band with the verdict of each arm |
+//! | `legend` | bool | true | the legend in the lower left corner, if there is more than one arm |
+//! | `marks` | bool | true | brackets on boxes that only one of two arms found |
+//! | `truth` | bool | false | the true defects, if the source knows them |
 //! | `heat` | bool | true | anomaly maps over the frame |
-//! | `masks` | bool | true | masks of what was found, and of a segmentation all labels but the first, over the frame |
+//! | `masks` | bool | true | masks of detections over the frame, and all labels of a segmentation but the first |
+//!
+//! All properties can be changed while playing.
 //!
 //! # Example
 //! ```sh
@@ -37,16 +39,24 @@
 //!   abjoin name=j wait=-1 ! defectoverlay ! videoconvert ! autovideosink
 //! ```
 
+mod canvas;
+mod draw;
+mod imp;
+mod legend;
+mod settings;
+mod shape;
+mod style;
+
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 
-pub mod canvas;
-pub mod draw;
-mod imp;
-pub mod legend;
-pub mod shape;
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("defectoverlay", gst::DebugColorFlags::empty(), Some("Draws results on frames"))
+});
 
 glib::wrapper! {
-    /// The element; see the module's page.
+    /// The element `defectoverlay`.
     pub struct DefectOverlay(ObjectSubclass<imp::DefectOverlay>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is not upright: convex polygons, and outlines of turned boxes. Clipped, without allocation.
+//! Convex polygons, outlines of turned boxes, dashes and brackets, clipped, without allocation.
 
 use super::canvas::{Canvas, Rgb};
 
 /// A point in pixels, x to the right and y down.
 type Point = [f64; 2];
 
-/// How an outline is drawn.
+/// The stroke of an outline.
 #[derive(Clone, Copy, Debug)]
-pub struct Stroke {
+pub(super) struct Stroke {
     /// Thickness, pixels.
-    pub line: i32,
-    /// Pixels on and off; 0 for a whole line.
-    pub dash: i32,
-    /// Its colour.
-    pub colour: Rgb,
+    pub(super) line: i32,
+    /// Pixels on and off; 0 for a solid line.
+    pub(super) dash: i32,
+    /// The colour.
+    pub(super) colour: Rgb,
 }
 
 impl Canvas<'_> {
-    /// A level line `length` pixels long from x, y to the right.
-    pub fn dashes(&mut self, x: i32, y: i32, length: i32, stroke: Stroke) {
+    /// Draws a level line, `length` pixels from x, y to the right.
+    pub(super) fn dashes(&mut self, x: i32, y: i32, length: i32, stroke: Stroke) {
         let on = if stroke.dash > 0 { stroke.dash } else { length };
         for at in (0..length).step_by(2 * on.max(1) as usize) {
             self.fill(x + at, y, on.min(length - at), stroke.line, stroke.colour, 256);
         }
     }
 
-    /// The four corners of a rectangle, a quarter of its sides long, `line` pixels thick, inside of it.
-    pub fn brackets(&mut self, [x, y, w, h]: [i32; 4], line: i32, colour: Rgb) {
+    /// Draws brackets inside the four corners of a rectangle: a quarter of its sides long, `line` pixels thick.
+    pub(super) fn brackets(&mut self, [x, y, w, h]: [i32; 4], line: i32, colour: Rgb) {
         let arm = |side: i32| (side / 4).max(2 * line).min(side);
         let (across, down) = (arm(w), arm(h));
         for (left, top) in [(x, y), (x + w - across, y), (x, y + h - line), (x + w - across, y + h - line)] {
@@ -38,7 +38,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// Covers a convex polygon, its corners in order: the pixels whose centres lie in it.
+    /// Covers the pixels whose centres lie in a convex polygon, its corners in order.
     fn polygon(&mut self, corners: &[Point], colour: Rgb) {
         let [_, height] = self.size();
         let (top, bottom) = span(corners.iter().map(|c| c[1]));
@@ -56,14 +56,14 @@ impl Canvas<'_> {
         }
     }
 
-    /// The outline of a box about `centre`, its line inside, turned clockwise by `angle` radians.
-    pub fn turned_outline(&mut self, centre: [f32; 2], size: [f32; 2], angle: f32, stroke: Stroke) {
+    /// Draws the outline of a box about `centre`, its line inside, turned clockwise by `angle` radians.
+    pub(super) fn turned_outline(&mut self, centre: [f32; 2], size: [f32; 2], angle: f32, stroke: Stroke) {
         let (sin, cos) = f64::from(angle).sin_cos();
         let [cx, cy] = centre.map(f64::from);
         let [u, v] = size.map(|s| f64::from(s) / 2.0);
         let line = f64::from(stroke.line);
         let place = |[across, down]: Point| [cx + across * cos - down * sin, cy + across * sin + down * cos];
-        // Each side by its ends, and the way in.
+        // Each side: its ends, and the direction inwards.
         let sides = [
             ([-u, -v], [u, -v], [0.0, line]),
             ([-u, v], [u, v], [0.0, -line]),
@@ -73,7 +73,7 @@ impl Canvas<'_> {
         for (from, to, inward) in sides {
             let along = |t: f64| [0, 1].map(|i| from[i] + (to[i] - from[i]) * t);
             let length = (to[0] - from[0]).hypot(to[1] - from[1]);
-            // Only what is to be seen: the sides of a wild box may be millions of dashes long.
+            // Only the visible stretch is drawn: the sides of a wild box may be millions of dashes long.
             let Some((mut at, end)) = self.visible(place(from), place(to), line + 1.0) else { continue };
             let step = if stroke.dash > 0 { f64::from(stroke.dash) / length } else { end - at };
             if stroke.dash > 0 {
@@ -88,8 +88,8 @@ impl Canvas<'_> {
         }
     }
 
-    /// From where to where a line shows on the canvas, each 0..1 of it, `margin` pixels beyond the edges included (Liang
-    /// & Barsky, "A New Concept and Method for Line Clipping", 1984); none where it does not.
+    /// Returns the stretch of a line that shows on the canvas, each end 0..1, `margin` pixels beyond the edges included (Liang
+    /// & Barsky, "A New Concept and Method for Line Clipping", 1984). Returns None if no stretch shows.
     fn visible(&self, from: Point, to: Point, margin: f64) -> Option<(f64, f64)> {
         let (mut first, mut last) = (0f64, 1f64);
         for (axis, length) in self.size().into_iter().enumerate() {
@@ -108,15 +108,15 @@ impl Canvas<'_> {
     }
 }
 
-/// The least and the most.
+/// Returns the least and the greatest value.
 fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::canvas::PlaneMut;
     use super::*;
-    use crate::elements::defectoverlay::canvas::PlaneMut;
     use andon_core::image::{Colorimetry, Format};
     use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
 

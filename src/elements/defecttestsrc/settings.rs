@@ -1,15 +1,41 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the user asked of `defecttestsrc`, and what it has counted.
+//! The properties as they are set.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
-use andon_boards::{Kind, Kinds, Look, Order};
-use andon_core::result::{Fields, Part};
+use andon_boards::{Imaging, Kinds, Order};
+use andon_core::result::{self, Fields, Part};
 
-use super::Purpose;
+/// Why the parts pass the camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstAndonDefectTestSrcPurpose")]
+pub enum Purpose {
+    /// The part is made to be sold.
+    #[default]
+    #[enum_value(name = "Made to be sold", nick = "production")]
+    Production,
+    /// The part is a known sample that proves the inspection.
+    #[enum_value(name = "A known sample that proves the inspection", nick = "golden")]
+    Golden,
+    /// The line is being set up.
+    #[enum_value(name = "The line is being set up", nick = "setup")]
+    Setup,
+    /// The part was repaired and comes again.
+    #[enum_value(name = "A repaired part that comes again", nick = "rework")]
+    Rework,
+}
+
+impl From<Purpose> for result::Purpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Production => Self::Production,
+            Purpose::Golden => Self::Golden,
+            Purpose::Setup => Self::Setup,
+            Purpose::Rework => Self::Rework,
+        }
+    }
+}
 
 /// The properties.
 #[derive(Clone, Debug)]
@@ -56,12 +82,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the camera does to every frame.
-    pub fn look(&self) -> Look {
-        Look { illumination: self.illumination, contrast: self.contrast, blur: self.blur, noise: self.noise }
+    /// Returns the conditions under which the camera takes every frame.
+    pub fn imaging(&self) -> Imaging {
+        Imaging { illumination: self.illumination, contrast: self.contrast, blur: self.blur, noise: self.noise }
     }
 
-    /// What makes the parts.
+    /// Returns the order for the parts to come.
     pub fn order(&self) -> Order {
         Order {
             seed: self.seed,
@@ -73,7 +99,7 @@ impl Settings {
         }
     }
 
-    /// What all parts have in common.
+    /// Returns what all parts have in common.
     pub fn part(&self) -> Part {
         Part {
             sku: self.sku.clone(),
@@ -84,57 +110,11 @@ impl Settings {
         }
     }
 
-    /// What the stream tells of itself at `fps` frames a second.
-    pub fn told(&self, fps: f64) -> Fields {
+    /// Returns the named fields of the stream, at `fps` frames a second.
+    pub fn stream_fields(&self, fps: f64) -> Fields {
         let mut fields =
             Fields::from([("sku".into(), self.sku.as_str().into()), ("line_speed".into(), (self.speed * fps).into())]);
         fields.extend((*self.fields).clone());
         fields
-    }
-}
-
-/// Counters, readable from any thread.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub frames: AtomicU64,
-    pub parts: AtomicU64,
-    pub ng_parts: AtomicU64,
-    pub refused_settings: AtomicU64,
-    pub kinds: [AtomicU64; Kind::ALL.len()],
-}
-
-impl Counters {
-    /// Counts a part with these defects.
-    pub fn part(&self, defects: impl Iterator<Item = Kind>) {
-        let mut ng = false;
-        for kind in defects {
-            ng = true;
-            self.kinds[kind.index()].fetch_add(1, Relaxed);
-        }
-        self.parts.fetch_add(1, Relaxed);
-        self.ng_parts.fetch_add(u64::from(ng), Relaxed);
-    }
-
-    /// Begins again from zero; what was refused stays counted, for it is the application's doing.
-    pub fn reset(&self) {
-        let of_the_run = [&self.frames, &self.parts, &self.ng_parts];
-        for counter in of_the_run.into_iter().chain(&self.kinds) {
-            counter.store(0, Relaxed);
-        }
-    }
-
-    /// The property `stats`.
-    pub fn structure(&self) -> gst::Structure {
-        let mut kinds = gst::Structure::new_empty("kinds");
-        for kind in Kind::ALL {
-            kinds.set(kind.label(), self.kinds[kind.index()].load(Relaxed));
-        }
-        gst::Structure::builder("stats")
-            .field("frames", self.frames.load(Relaxed))
-            .field("parts", self.parts.load(Relaxed))
-            .field("ng-parts", self.ng_parts.load(Relaxed))
-            .field("refused-settings", self.refused_settings.load(Relaxed))
-            .field("kinds", kinds)
-            .build()
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A frame on its way: which meter it belongs to, what that makes of it, what is to be told.
+//! A frame on its way: the meter that measures it, and what it gives rise to.
 
 use std::{borrow::Cow, sync::mpsc::Sender};
 
@@ -10,42 +10,43 @@ use gst_video::{VideoFrameRef, VideoInfo};
 use super::worker::Task;
 use crate::meta::{StreamContext, read_any, video};
 
-/// What runs between start and stop.
+/// What the streaming thread works with between start and stop.
 pub(super) struct State {
-    /// Measures and judges.
+    /// Measures frames, and judges whether they drift.
     pub bank: Bank,
     /// Arm, part and fields of the stream.
     pub context: StreamContext,
-    /// The stream's format, once caps have come.
+    /// The format; None before caps.
     pub info: Option<VideoInfo>,
-    /// When the next report is due, on the clock of [`monotonic_ns`] where frames have no time of their own.
+    /// When the next report is due, ns: in stream time, or by [`monotonic_ns`] if frames have no timestamps.
     next_report_ns: Option<u64>,
-    /// What no frame waits for.
+    /// The tasks of the worker, for which no frame waits.
     tasks: Sender<Task>,
-    /// Frames that are not of production parts.
+    /// Frames of parts that are not production.
     pub not_production: u64,
     /// GAP and corrupted buffers.
     pub not_measured: u64,
-    /// Buffers whose memory could not be read as the caps say.
+    /// Buffers whose memory does not match the caps.
     pub unreadable: u64,
 }
 
-/// What a frame gave rise to, told once the lock is released.
+/// What a frame gives rise to. It is announced once the lock is released.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct Announcements {
     /// The state or the cause has changed.
     pub changed: Option<DriftReport>,
     /// A periodic report is due.
     pub due: Option<DriftReport>,
-    /// The reference that was given is not used, and why.
+    /// Why the reference in the settings is not used.
     pub misfit: Option<String>,
-    /// The first frame that could not be read.
+    /// The frame is the first that could not be read.
     pub unreadable: bool,
-    /// The first frame of a key that there is no room for.
+    /// The frame is the first of a key that there is no room for.
     pub left_out: bool,
 }
 
 impl State {
+    /// Makes the state of a run.
     pub fn new(bank: Bank, tasks: Sender<Task>) -> Self {
         Self {
             bank,
@@ -59,57 +60,63 @@ impl State {
         }
     }
 
-    pub fn frame(&mut self, buffer: &mut gst::BufferRef, report_interval: u64) -> Result<Outcome, gst::FlowError> {
-        let mut outcome = Outcome::default();
+    /// Measures a frame.
+    pub fn frame(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        report_interval: u64,
+    ) -> Result<Announcements, gst::FlowError> {
+        let mut announcements = Announcements::default();
         let frame = self.context.identify(buffer);
         let info = self.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         if buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED) {
             self.not_measured += 1;
-            return Ok(outcome);
+            return Ok(announcements);
         }
         let part = frame.part.as_ref();
         if part.is_some_and(|p| p.purpose != Purpose::Production) {
             self.not_production += 1;
-            return Ok(outcome);
+            return Ok(announcements);
         }
         let pts_ns = buffer.pts().map(gst::ClockTime::nseconds);
         let stamp = Stamp { frame_id: frame.id, pts_ns, part };
-        let said = read_any(buffer, self.context.arm(), [info.width(), info.height()]);
+        let result = read_any(buffer, self.context.arm(), [info.width(), info.height()]);
         let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info).ok();
         let Some(image) = mapped.as_ref().and_then(video::image) else {
-            outcome.unreadable = self.unreadable == 0;
+            announcements.unreadable = self.unreadable == 0;
             self.unreadable += 1;
-            return Ok(outcome);
+            return Ok(announcements);
         };
         let key = key(self.bank.by(), part.map(|p| &**p), &self.context.fields);
         let Some(meter) = self.bank.meter(&key) else {
-            outcome.left_out = self.bank.left_out() == 1;
-            return Ok(outcome);
+            announcements.left_out = self.bank.left_out() == 1;
+            return Ok(announcements);
         };
-        if meter.observe(&image, said.as_deref(), stamp).is_some() {
-            outcome.changed = Some(meter.report(stamp));
+        if meter.observe(&image, result.as_deref(), stamp).is_some() {
+            announcements.changed = Some(meter.report(stamp));
         }
-        outcome.misfit = meter.take_misfit();
+        announcements.misfit = meter.take_misfit();
         if report_interval > 0 {
             let now = pts_ns.unwrap_or_else(monotonic_ns);
             // A due time further away than the interval is from before a seek or a shorter interval.
             if self.next_report_ns.is_none_or(|due| now >= due || due - now > report_interval) {
                 self.next_report_ns = Some(now + report_interval);
-                outcome.due = Some(meter.report(stamp));
+                announcements.due = Some(meter.report(stamp));
             }
         }
         if let Some((key, of, bootstrap)) = self.bank.take_bootstrap() {
-            // The thread ends after the frames.
+            // The thread ends only after the last frame.
             let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(bootstrap)));
         }
-        if outcome.changed.is_some() {
-            let _ = self.tasks.send(Task::Keep);
+        if announcements.changed.is_some() {
+            let _ = self.tasks.send(Task::Persist);
         }
-        Ok(outcome)
+        Ok(announcements)
     }
 }
 
-/// Which of several references a frame belongs to: what its part says by that name, else a field; empty where neither does.
+/// Returns the key of the reference that a frame belongs to: the value of that name in its part, else of the field; empty
+/// if there is neither.
 fn key<'a>(by: &str, part: Option<&'a Part>, fields: &'a Fields) -> Cow<'a, str> {
     let of_part = part.and_then(|p| match by {
         "sku" => Some(&p.sku),

@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The shell of `driftmeter`: properties, actions, buffers in, messages and events out. The meter thinks.
+//! The shell of `driftmeter`: properties, actions, state changes, and the way of frames and events to the meters.
 
-use std::{
-    path::Path,
-    sync::{LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool, mpsc},
-};
+use std::sync::{LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool};
 
-use andon_core::files;
-use andon_statistics::{
-    cause::Cause,
-    detector::Calibration,
-    meter::{Bank, DriftReport, Fingerprint, MOST_KEYS, References, SlowNormal, Snapshot, Stamp},
-};
+use andon_statistics::meter::Bank;
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{
@@ -21,54 +13,37 @@ use gst_base::{
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use super::{
-    frames::{Outcome, State},
-    settings::*,
-    worker::{Task, Worker},
-};
+use super::{CAT, frames::State, references, settings::*, stats, worker::Worker};
 use crate::{
-    elements::{
-        reference,
-        shell::{self, Sink, Src},
-    },
-    meta::{
-        event::{AndonEvent, Drift},
-        message, video,
-    },
+    elements::shell::{self, Sink, Src},
+    meta::video,
 };
 
-/// Features that a message has room for; its `json` has all.
-const MOST_NAMED: usize = 6;
-
-pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("driftmeter", gst::DebugColorFlags::empty(), Some("Drift of image and predictions"))
-});
-
+/// The element; its page is in the parent module.
 #[derive(Default, glib::Properties)]
 #[properties(wrapper_type = super::DriftMeter)]
 pub struct DriftMeter {
-    #[property(name = "reference", nick = "Reference", blurb = "JSON file of a reference learned before, read when the element starts; 'bundle': the one that the running model's bundle brings along (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
-    #[property(name = "reference-key", nick = "Reference key", blurb = "A reference of its own for each value of this: sku, lot or station of the part, or a field's name (empty = one for all frames)", type = String, get, set, member = reference_key, mutable_ready)]
-    #[property(name = "persist", nick = "Persist", blurb = "File that references, sums and state are kept in, to go on from after a restart (empty = none)", type = String, get, set, member = persist, mutable_ready)]
-    #[property(name = "learn-frames", nick = "Learn frames", blurb = "Frames to learn what is normal from, the next time that is learned", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
-    #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Parts, or frames where no parts are told, between two false alarms, on average at least", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
-    #[property(name = "expected-run-time", nick = "Expected run time", blurb = "The same in nanoseconds of production, where frames had timestamps while the reference was learned; goes before expected-run-length (0 = not given)", type = u64, get, set = Self::set_expected_run_time, member = expected_run_time, mutable_playing)]
-    #[property(name = "subsample", nick = "Subsample", blurb = "Every how many rows are read (small frames: enough for 40 rows)", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
-    #[property(name = "report-interval", nick = "Report interval", blurb = "Nanoseconds of stream time between two messages andon/drift-report (0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
-    /// What the user asked for; glib's properties know the standard library's mutex only.
+    #[property(name = "reference", nick = "Reference", blurb = "JSON file of a saved reference, read when the element starts; 'bundle' takes the reference of the running model's bundle (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
+    #[property(name = "reference-key", nick = "Reference key", blurb = "Keep a reference for each value of this: sku, lot or station of the part, or the name of a field (empty = one for all frames)", type = String, get, set, member = reference_key, mutable_ready)]
+    #[property(name = "persist", nick = "Persist", blurb = "File that keeps references, sums and state over a restart (empty = none)", type = String, get, set, member = persist, mutable_ready)]
+    #[property(name = "learn-frames", nick = "Learn frames", blurb = "Frames that the next reference is learned from", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
+    #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Least mean number of parts between two false alarms; of frames if there are no parts", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
+    #[property(name = "expected-run-time", nick = "Expected run time", blurb = "Least mean time of production between two false alarms (ns). It needs timestamps while the reference is learned, and overrides expected-run-length (0 = not set)", type = u64, get, set = Self::set_expected_run_time, member = expected_run_time, mutable_playing)]
+    #[property(name = "subsample", nick = "Subsample", blurb = "Read every n-th row; of small frames at least 40 rows", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
+    #[property(name = "report-interval", nick = "Report interval", blurb = "Stream time between two messages andon/drift-report (ns; 0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
     settings: StdMutex<Settings>,
-    #[property(name = "state", nick = "State", blurb = "learning, ok, warning or drift", type = String, get = Self::status_state)]
-    #[property(name = "cause", nick = "Cause", blurb = "lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty while there is none", type = String, get = Self::status_cause)]
-    /// None while stopped.
+    #[property(name = "state", nick = "State", blurb = "State of the stream: learning, ok, warning or drift", type = String, get = Self::status_state)]
+    #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty without drift", type = String, get = Self::status_cause)]
+    /// The bank of meters and the stream; None while stopped.
     pub(super) state: Mutex<Option<State>>,
-    worker: Mutex<Option<Worker>>,
-    /// The state could not be kept the last time.
-    pub(super) keep_failed: AtomicBool,
+    pub(super) worker: Mutex<Option<Worker>>,
+    /// The last attempt to write the state failed.
+    pub(super) persist_failed: AtomicBool,
 }
 
 impl DriftMeter {
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
-        crate::elements::shell::locked(&self.settings)
+        shell::locked(&self.settings)
     }
 
     fn set_learn_frames(&self, frames: u32) {
@@ -123,168 +98,19 @@ impl DriftMeter {
         self.state.lock().as_mut().is_some_and(|s| s.bank.reset())
     }
 
-    /// Writes the references in use; waits until their thresholds are worked out.
+    /// Writes the references in use, once their thresholds are worked out.
     fn save_reference(&self, path: &str) -> bool {
         self.settle();
         let Some(references) = self.state.lock().as_ref().and_then(|s| s.bank.references()) else {
-            gst::warning!(CAT, imp = self, "there is no reference to save yet: it is still being learned");
+            gst::warning!(CAT, imp = self, "there is no reference to save: it is still being learned");
             return false;
         };
-        match files::replace(Path::new(path), references.to_json().as_bytes()) {
-            Ok(()) => true,
-            Err(e) => {
-                gst::error!(CAT, imp = self, "{path}: {e}");
-                false
-            }
+        let saved = references::save(path, &references);
+        if let Err(e) = &saved {
+            gst::error!(CAT, imp = self, "{e}");
         }
+        saved.is_ok()
     }
-
-    /// Returns when the worker has done what it was asked for before.
-    fn settle(&self) {
-        let (done, wait) = mpsc::sync_channel(1);
-        let asked = self.worker.lock().as_ref().is_some_and(|w| w.tasks().send(Task::Settle(done)).is_ok());
-        // A worker that ends drops it.
-        let _ = asked.then(|| wait.recv());
-    }
-
-    /// What the worker has worked out.
-    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: SlowNormal) {
-        if let Some(state) = self.state.lock().as_mut() {
-            state.bank.calibrated(key, of, slow);
-        }
-    }
-
-    fn load_reference(&self, path: &str, bank: &mut Bank) -> Result<(), gst::ErrorMessage> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            gst::error_msg!(
-                gst::ResourceError::OpenRead,
-                ("cannot read the drift reference {path}: {e}. Set 'reference' to a file that save-reference wrote, or leave it empty to learn")
-            )
-        })?;
-        References::from_json(&text).and_then(|references| bank.load(references)).map_err(|e| {
-            gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("{path}: {e}. Set 'reference' to a file that save-reference wrote with this reference-key, or leave it empty to learn")
-            )
-        })
-    }
-
-    /// Goes on from before a restart. What cannot be read is no reason to stop: it is learned anew, and kept aside.
-    fn restore(&self, path: &str, bank: &mut Bank) {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => {
-                return gst::element_imp_warning!(self, gst::ResourceError::OpenRead, ("{path}: {e}: learning anew"));
-            }
-        };
-        if let Err(e) = Snapshot::from_json(&text).and_then(|snapshot| bank.restore(snapshot)) {
-            let aside = format!("{path}.bad");
-            let moved = std::fs::rename(path, &aside);
-            let fate =
-                moved.map_or_else(|e| format!("it cannot be moved away: {e}"), |()| format!("it is {aside} now"));
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{path}: {e}: learning anew; {fate}"));
-        }
-    }
-
-    fn tell(&self, outcome: Outcome) {
-        if let Some(misfit) = outcome.misfit {
-            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{misfit}"));
-        }
-        if outcome.unreadable {
-            gst::element_imp_warning!(
-                self,
-                gst::StreamError::Format,
-                ("a frame's memory is not what its caps say, and was not measured; more are counted in 'stats'")
-            );
-        }
-        if outcome.left_out {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Settings,
-                [
-                    "there are more than {MOST_KEYS} values of reference-key: frames of further ones are not measured, and counted in 'stats'"
-                ]
-            );
-        }
-        if let Some(report) = outcome.changed {
-            let (state, cause, json) = (report.state.as_str(), cause(&report), report.to_json());
-            gst::info!(CAT, imp = self, "{state} {cause} since frame {}", report.since_frame);
-            message::post(&*self.obj(), fields("andon/drift", &report), &json);
-            let event = Drift {
-                state: state.parse().expect("a report has the name of a state"),
-                cause: cause.parse().ok(),
-                since_frame: report.since_frame,
-                json,
-            };
-            // Before the frame that told: it follows when this returns.
-            self.obj().src_pad().push_event(AndonEvent::Drift(event).to_event());
-            self.obj().notify("state");
-            self.obj().notify("cause");
-        }
-        if let Some(report) = outcome.due {
-            message::post(&*self.obj(), fields("andon/drift-report", &report), &report.to_json());
-        }
-    }
-
-    fn stats(&self) -> gst::Structure {
-        let state = self.state.lock();
-        let Some(state) = state.as_ref() else { return gst::Structure::new_empty("driftmeter-stats") };
-        let (counts, status) = (state.bank.counts(), state.bank.status());
-        let latest = state.bank.latest();
-        let (learned, wanted) = latest.and_then(|m| m.progress()).unwrap_or_default();
-        let (relearned, rewanted) = latest.and_then(|m| m.relearning()).unwrap_or_default();
-        let mut stats = gst::Structure::builder("driftmeter-stats")
-            .field("state", status.state.as_str())
-            .field("cause", status.cause_str())
-            .field("since-frame", status.since_frame)
-            .field("frames", counts.measured)
-            .field("ticks", counts.ticks)
-            .field("alarms", counts.alarms)
-            .field("learned-frames", learned as u64)
-            .field("wanted-frames", wanted as u64)
-            .field("relearned-ticks", relearned as u64)
-            .field("wanted-ticks", rewanted as u64)
-            .field("references", state.bank.meters().filter(|m| m.reference().is_some()).count() as u64)
-            .field("not-production", state.not_production)
-            .field("not-measured", state.not_measured)
-            .field("too-small", counts.too_small)
-            .field("black-not-learned", counts.black_not_learned)
-            .field("unreadable", state.unreadable)
-            .field("keys-left-out", state.bank.left_out())
-            .build();
-        let Some(report) = latest.map(|m| m.report(Stamp::default())) else { return stats };
-        stats.set("key", &*report.key);
-        stats.set("model", &report.model);
-        stats.set("observations-per-tick", report.tick as u64);
-        stats.set("calibration", report.calibration.map_or("", Calibration::as_str));
-        for f in report.features.iter().filter(|f| f.value.is_some() || f.reference.is_some()) {
-            let mut feature = gst::Structure::new_empty("feature");
-            if let Some(of) = &f.of {
-                feature.set("of", &**of);
-            }
-            for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
-                feature.set(name, value);
-            }
-            stats.set(f.name, feature);
-        }
-        stats
-    }
-}
-
-fn cause(report: &DriftReport) -> &'static str {
-    report.cause.map_or("", Cause::as_str)
-}
-
-fn fields(name: &str, report: &DriftReport) -> gst::Structure {
-    let off: Vec<_> = report.off.iter().take(MOST_NAMED).map(ToString::to_string).collect();
-    gst::Structure::builder(name)
-        .field("state", report.state.as_str())
-        .field("cause", cause(report))
-        .field("since-frame", report.since_frame)
-        .field("key", &*report.key)
-        .field("off", off.join(", "))
-        .build()
 }
 
 #[glib::object_subclass]
@@ -298,7 +124,7 @@ impl ObjectImpl for DriftMeter {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let stats = shell::stats(
-                "Counts, and a structure a feature: value, reference, sigma, effect, score, threshold, and what windows say",
+                "Counts, and for each feature a structure with value, reference, sigma, effect, score, threshold and window scores",
             );
             let mut all = DriftMeter::derived_properties().to_vec();
             all.push(stats);
@@ -313,7 +139,7 @@ impl ObjectImpl for DriftMeter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.stats().to_value(),
+            "stats" => self.state.lock().as_ref().map_or_else(stats::stopped, stats::stats).to_value(),
             _ => self.derived_property(id, pspec),
         }
     }
@@ -352,7 +178,7 @@ impl ObjectImpl for DriftMeter {
 
     fn constructed(&self) {
         self.parent_constructed();
-        // GAP buffers pass as they are; without this the base class takes the flag off.
+        // Without this the base class removes the flag GAP.
         self.obj().set_gap_aware(true);
     }
 }
@@ -365,7 +191,7 @@ impl ElementImpl for DriftMeter {
             gst::subclass::ElementMetadata::new(
                 "Drift meter",
                 "Filter/Analyzer/Video",
-                "Says when light, focus, camera or predictions are no longer those of the reference, and which",
+                "Detects drift of light, focus, camera or predictions from a reference, and names the cause",
                 "The Andon project",
             )
         });
@@ -388,12 +214,22 @@ impl BaseTransformImpl for DriftMeter {
         let settings = self.settings().clone();
         let mut bank = Bank::new(settings.config(), &settings.reference_key);
         if !settings.reference.is_empty() && settings.reference != OF_BUNDLE {
-            self.load_reference(&settings.reference, &mut bank)?;
+            references::load(&settings.reference, &mut bank).map_err(|e| gst::error_msg!(e.code(), ("{e}")))?;
         }
-        if !settings.persist.is_empty() {
-            self.restore(&settings.persist, &mut bank);
+        if !settings.persist.is_empty()
+            && let Err(e) = references::restore(&settings.persist, &mut bank)
+        {
+            gst::element_imp_warning!(self, e.code(), ("{e}"));
         }
-        let worker = Worker::new(&self.obj())
+        let weak = self.obj().downgrade();
+        let perform = move |task, ended: &AtomicBool| {
+            let element = weak.upgrade();
+            element.is_some_and(|e| {
+                e.imp().perform(task, ended);
+                true
+            })
+        };
+        let worker = Worker::start(perform)
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to work thresholds out with: {e}")))?;
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
@@ -403,14 +239,14 @@ impl BaseTransformImpl for DriftMeter {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let worker = self.worker.lock().take();
         drop(worker);
-        self.keep();
+        self.persist();
         *self.state.lock() = None;
         Ok(())
     }
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = VideoInfo::from_caps(incaps)
-            .map_err(|_| gst::loggable_error!(CAT, "{incaps} is no raw video that can be measured"))?;
+            .map_err(|_| gst::loggable_error!(CAT, "{incaps} is not raw video that can be measured"))?;
         if let Some(state) = self.state.lock().as_mut() {
             state.info = Some(info);
         }
@@ -418,29 +254,7 @@ impl BaseTransformImpl for DriftMeter {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        let of_bundle = || self.settings().reference == OF_BUNDLE;
-        if let Some(brought) = reference::announced(&event).filter(|_| of_bundle()) {
-            if brought.is_none() {
-                gst::element_imp_warning!(
-                    self,
-                    gst::ResourceError::NotFound,
-                    [
-                        "reference=bundle, and the running model's bundle brings none along: learning from the frames that come"
-                    ]
-                );
-            }
-            if let Some(state) = self.state.lock().as_mut() {
-                state.bank.offer(brought);
-            }
-        }
-        if let Some(state) = self.state.lock().as_mut() {
-            if let Some(Err(e)) = state.context.observe(&event) {
-                gst::warning!(CAT, imp = self, "{e}");
-            }
-            if event.type_() == gst::EventType::FlushStop {
-                state.bank.flush();
-            }
-        }
+        self.take_event(&event);
         self.parent_sink_event(event)
     }
 
@@ -454,8 +268,8 @@ impl BaseTransformImpl for DriftMeter {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let interval = self.settings().report_interval;
-        let outcome = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval)?;
-        self.tell(outcome);
+        let announcements = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval)?;
+        self.announce(announcements);
         Ok(gst::FlowSuccess::Ok)
     }
 }

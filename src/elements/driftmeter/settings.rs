@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the user asked for.
+//! The properties as they are set.
 
 use andon_statistics::meter::Config;
 
 pub(super) const DEFAULT_LEARN_FRAMES: u32 = 120;
-/// The reference's rows are kept while learning: 10,000 of them take 4 MB.
+/// The rows are kept while learning: 10,000 of them take 4 MB.
 pub(super) const MOST_LEARN_FRAMES: u32 = 10_000;
 pub(super) const LEAST_LEARN_FRAMES: u32 = 20;
 pub(super) const DEFAULT_RUN_LENGTH: u64 = 100_000;
 pub(super) const DEFAULT_SUBSAMPLE: u32 = 16;
-/// What `reference` says for the one that the running model's bundle brings along.
+/// The value of `reference` that stands for the reference of the running model's bundle.
 pub(super) const OF_BUNDLE: &str = "bundle";
 
+/// The properties.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub reference: String,
@@ -40,6 +41,7 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Returns the configuration of the meters.
     pub fn config(&self) -> Config {
         Config {
             learn_frames: self.learn_frames,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The thread `andon-drift`: what no frame is to wait for. It works thresholds out and keeps the state on disk.
+//! The thread `andon-drift`, which performs tasks in order.
 
 use std::{
-    path::Path,
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,44 +12,41 @@ use std::{
     time::Duration,
 };
 
-use andon_core::files;
 use andon_statistics::{calibration::Bootstrap, meter::Fingerprint};
-use gst::subclass::prelude::*;
 
-use super::imp::{CAT, DriftMeter};
+/// How often the state is written if nothing happens.
+const PERSIST_EVERY: Duration = Duration::from_secs(60);
 
-/// How often the state is kept where nothing happens.
-const KEEP: Duration = Duration::from_secs(60);
-
-/// What there is to do.
+/// A task of the worker.
 pub(super) enum Task {
-    /// Work out what chance makes of a reference.
+    /// Work out the thresholds of a reference.
     Calibrate(Arc<str>, Fingerprint, Box<Bootstrap>),
-    /// Something has changed that is to outlive a restart.
-    Keep,
-    /// Say when everything that was asked for before is done.
+    /// Write the state, which must outlive a restart.
+    Persist,
+    /// Say when all earlier tasks are performed.
     Settle(SyncSender<()>),
 }
 
 /// The thread, from start to stop.
 pub(super) struct Worker {
     tasks: Sender<Task>,
-    ending: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Begins; the error says why there is no thread.
-    pub fn new(element: &super::DriftMeter) -> Result<Self, std::io::Error> {
+    /// Starts the thread. `perform` gets each task, and a flag that is set when the worker ends; it returns false if the
+    /// thread has nothing left to work for.
+    pub fn start(perform: impl FnMut(Task, &AtomicBool) -> bool + Send + 'static) -> io::Result<Self> {
         let (tasks, inbox) = mpsc::channel();
-        let (ending, weak) = (Arc::new(AtomicBool::new(false)), glib::object::ObjectExt::downgrade(element));
-        let ended = ending.clone();
-        let work = move || run(&inbox, &ended, || weak.upgrade());
+        let ended = Arc::new(AtomicBool::new(false));
+        let flag = ended.clone();
+        let work = move || run(&inbox, &flag, perform);
         let thread = thread::Builder::new().name("andon-drift".into()).spawn(work)?;
-        Ok(Self { tasks, ending, thread: Some(thread) })
+        Ok(Self { tasks, ended, thread: Some(thread) })
     }
 
-    /// Where tasks go.
+    /// Returns the sender of tasks.
     pub fn tasks(&self) -> &Sender<Task> {
         &self.tasks
     }
@@ -57,63 +54,25 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Release);
-        // Whoever waits for a task is woken.
-        let _ = self.tasks.send(Task::Keep);
+        self.ended.store(true, Ordering::Release);
+        // This wakes the thread if it waits for a task.
+        let _ = self.tasks.send(Task::Persist);
         if let Some(thread) = self.thread.take().filter(|t| t.thread().id() != thread::current().id()) {
-            // A panic in there has been reported by the panic hook.
+            // The panic hook has printed a panic.
             let _ = thread.join();
         }
     }
 }
 
-fn run(inbox: &Receiver<Task>, ending: &AtomicBool, element: impl Fn() -> Option<super::DriftMeter>) {
+fn run(inbox: &Receiver<Task>, ended: &AtomicBool, mut perform: impl FnMut(Task, &AtomicBool) -> bool) {
     loop {
-        let task = inbox.recv_timeout(KEEP);
-        if ending.load(Ordering::Acquire) {
-            return;
-        }
-        let Some(element) = element() else { return };
-        let this = element.imp();
-        match task {
-            Ok(Task::Calibrate(key, of, bootstrap)) => {
-                if let Some(slow) = bootstrap.run(|| ending.load(Ordering::Acquire)) {
-                    this.calibrated(&key, of, slow);
-                    this.keep();
-                }
-            }
-            Ok(Task::Keep) | Err(RecvTimeoutError::Timeout) => this.keep(),
-            // Who asked may have gone.
-            Ok(Task::Settle(done)) => drop(done.send(())),
+        let task = match inbox.recv_timeout(PERSIST_EVERY) {
+            Ok(task) => task,
+            Err(RecvTimeoutError::Timeout) => Task::Persist,
             Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-impl DriftMeter {
-    /// Writes the state to where it is to be kept, if anywhere. Warns once for as long as that fails.
-    pub(super) fn keep(&self) {
-        let path = self.settings().persist.clone();
-        if path.is_empty() {
+        };
+        if ended.load(Ordering::Acquire) || !perform(task, ended) {
             return;
-        }
-        let Some(snapshot) = self.state.lock().as_ref().map(|s| s.bank.snapshot()) else { return };
-        if snapshot.is_empty() {
-            return;
-        }
-        let written = files::replace(Path::new(&path), snapshot.to_json().as_bytes());
-        let failed = written.is_err();
-        let before = self.keep_failed.swap(failed, Ordering::AcqRel);
-        match written {
-            Err(e) if !before => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                [
-                    "{path}: {e}: the state of drift would be lost with a restart; free some space, or set persist to another place"
-                ]
-            ),
-            Ok(()) if before => gst::info!(CAT, imp = self, "{path}: the state of drift is kept again"),
-            _ => {}
         }
     }
 }

@@ -10,13 +10,28 @@ use andon_statistics::{cause::Cause, meter::State as DriftState};
 use super::frames::State;
 use crate::meta::event::{AndonEvent, Drift, Late};
 
+/// An `andon/…` event makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadEvent {
+    /// Its fields are not those of the event.
+    #[error("{0}")]
+    Malformed(String),
+    /// The result in a late event cannot be read.
+    #[error("andon/late: json is not andon.inference/1: {0}")]
+    NotAResult(#[from] serde_json::Error),
+    /// The result in a late event is of another frame.
+    #[error("andon/late: json is about another frame than frame-id")]
+    OtherFrame,
+}
+
 impl State {
     /// Takes an event. The error says why an `andon/…` event makes no sense.
-    pub fn event(&mut self, event: &gst::Event) -> Result<(), String> {
+    pub fn event(&mut self, event: &gst::Event) -> Result<(), BadEvent> {
         if let gst::EventView::FlushStop(_) = event.view() {
             self.sampler.flush();
         }
-        match self.context.observe(event).transpose().map_err(|e| e.to_string())? {
+        let seen = self.context.observe(event).transpose();
+        match seen.map_err(|e| BadEvent::Malformed(e.to_string()))? {
             Some(AndonEvent::Late(late)) => self.late(&late),
             Some(AndonEvent::Drift(drift)) => {
                 self.drifted(drift);
@@ -26,14 +41,13 @@ impl State {
         }
     }
 
-    fn late(&mut self, late: &Late) -> Result<(), String> {
+    fn late(&mut self, late: &Late) -> Result<(), BadEvent> {
         if !self.sampler.knows((late.run, late.frame_id)) {
             return Ok(());
         }
-        let result: Inference =
-            serde_json::from_str(&late.json).map_err(|e| format!("andon/late: json is not andon.inference/1: {e}"))?;
+        let result: Inference = serde_json::from_str(&late.json)?;
         if (result.run, result.frame_id) != (late.run, late.frame_id) {
-            return Err("andon/late: json is about another frame than frame-id".into());
+            return Err(BadEvent::OtherFrame);
         }
         self.sampler.late(&self.rules.policy, Arc::new(result), &self.queue);
         Ok(())

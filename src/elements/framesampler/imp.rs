@@ -23,7 +23,10 @@ use gst_base::{
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use super::{CAT, frames::State, kept::Kept, messages, requests::Refusal, rules::Rules, settings::*, stats::stats};
+use super::{
+    CAT, events::BadEvent, frames::State, kept::Kept, messages, requests::Refusal, rules::Rules, settings::*,
+    stats::stats,
+};
 use crate::{
     elements::shell::{self, Sink, Src},
     meta::{utc_by_clock, video},
@@ -33,7 +36,7 @@ use crate::{
 #[derive(Properties)]
 #[properties(wrapper_type = super::FrameSampler)]
 pub struct FrameSampler {
-    #[property(name = "location", type = Option<PathBuf>, get, set, member = location, nick = "Location", blurb = "LocalDisk that captures are written to; made at the start", mutable_playing)]
+    #[property(name = "location", type = Option<PathBuf>, get, set, member = location, nick = "Location", blurb = "Folder that captures are written to. It is made at the start", mutable_playing)]
     #[property(name = "pre-roll", type = u32, get, set, member = pre_roll, nick = "Pre-roll", blurb = "Recent frames kept in memory, for captures that reach back", mutable_playing)]
     #[property(name = "max-bytes", type = u64, get, set, member = max_bytes, default = DEFAULT_MAX_BYTES, nick = "Max bytes", blurb = "Most bytes of the recent frames kept in memory", mutable_playing)]
     #[property(name = "deep-copy", type = bool, get, set, member = deep_copy, nick = "Deep copy", blurb = "Copy every frame that is kept in memory. Set it for sources that wrap few driver buffers as plain memory", mutable_playing)]
@@ -115,7 +118,7 @@ impl FrameSampler {
     }
 
     /// Counts an event that makes no sense, and warns of the first.
-    fn bad_event(&self, error: &str) {
+    fn bad_event(&self, error: &BadEvent) {
         let first = {
             let mut state = self.state.lock();
             state.bad_events += 1;

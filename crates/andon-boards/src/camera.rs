@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the camera makes of a part: where it looks, the optics' blur, the lamp, the sensor's noise, the pixel format.
+//! The camera: its position over a part, the blur of the optics, the lamp, the noise of the sensor, the pixel format.
 
 use andon_core::image::Colorimetry;
 
@@ -18,15 +18,15 @@ const ORANGE: [f32; 3] = [1.24, 0.95, 0.62];
 const DEVIATES: usize = 1 << 16;
 /// Longest run of pixels that takes its noise from one place of the table.
 const RUN: usize = 4096;
-/// Largest blur in pixels: beyond it nothing of a board is left to see.
-pub const MAX_BLUR: f64 = 50.0;
+/// Largest blur in pixels. Beyond it nothing of a board can be seen.
+const MAX_BLUR: f64 = 50.0;
 
-/// Light, focus and noise. All of it can change from frame to frame.
+/// The conditions under which a frame is taken: light, focus and noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Look {
-    /// Gain of the lamp; 1 is the light the board was drawn for.
+pub struct Imaging {
+    /// Gain of the lamp; 1 is the light that boards are drawn for.
     pub illumination: f64,
-    /// Gain about mid grey (128), before the lamp's; 1 changes nothing.
+    /// Gain about mid grey (128), applied before the lamp; 1 changes nothing.
     pub contrast: f64,
     /// Standard deviation of the Gaussian blur in pixels; 0 is in focus.
     pub blur: f64,
@@ -34,36 +34,36 @@ pub struct Look {
     pub noise: f64,
 }
 
-impl Default for Look {
+impl Default for Imaging {
     fn default() -> Self {
         Self { illumination: 1.0, contrast: 1.0, blur: 0.0, noise: 0.0 }
     }
 }
 
-/// One plane of a frame to write to.
+/// A plane of a frame to write to.
 #[derive(Debug)]
-pub struct Target<'a> {
+pub struct PlaneMut<'a> {
     /// The rows, `stride` bytes apart.
     pub data: &'a mut [u8],
     /// Bytes from one row to the next.
     pub stride: usize,
 }
 
-/// A camera of a given size. Keeps its buffers and tables, so that a frame costs no allocation.
+/// A camera. It keeps its buffers and tables, so that a frame costs no allocation.
 #[derive(Debug)]
 pub struct Camera {
     width: usize,
     height: usize,
-    look: Look,
-    /// What is seen, in grey under the default light, blurred.
+    imaging: Imaging,
+    /// What the camera sees, in grey under the default light, blurred.
     scene: Vec<u8>,
     /// The scene after the first pass of the blur.
     half_blurred: Vec<u8>,
-    /// One row with its border going on.
+    /// One row, with its outermost pixels repeated on both sides.
     padded: Vec<u8>,
     /// Sums of one row.
     sums: Vec<u16>,
-    /// One half of the blur's kernel, the middle first; empty for no blur.
+    /// One half of the kernel of the blur, the middle first; empty for no blur.
     kernel: Vec<u16>,
     /// Grey under the present light of each grey under the default light.
     greys: [u8; 256],
@@ -75,13 +75,13 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// A camera whose frames are `width` by `height` pixels.
-    pub fn new(width: usize, height: usize) -> Self {
+    /// Makes a camera for frames of `width` by `height` pixels.
+    pub(crate) fn new(width: usize, height: usize) -> Self {
         let mut rng = Rng::new(0x5eed);
         let mut camera = Self {
             width,
             height,
-            look: Look::default(),
+            imaging: Imaging::default(),
             scene: vec![0; width * height],
             half_blurred: Vec::new(),
             padded: Vec::new(),
@@ -92,32 +92,32 @@ impl Camera {
             grains: Vec::new(),
             rng,
         };
-        camera.set_look(Look::default());
+        camera.set_imaging(Imaging::default());
         camera
     }
 
-    /// The look of the frames to come. Values out of range are taken to the nearest that makes sense.
-    pub fn set_look(&mut self, look: Look) {
-        self.look = look;
+    /// Sets the conditions of the frames to come. A value out of range stands for the nearest one in range.
+    pub(crate) fn set_imaging(&mut self, imaging: Imaging) {
+        self.imaging = imaging;
         for (v, grey) in self.greys.iter_mut().enumerate() {
-            *grey = lit(&look, v as f32).round() as u8;
+            *grey = lit(&imaging, v as f32).round() as u8;
         }
-        kernel(look.blur.min(MAX_BLUR) as f32, &mut self.kernel);
+        kernel(imaging.blur.min(MAX_BLUR) as f32, &mut self.kernel);
         self.grains.clear();
-        if look.noise > 0.0 {
-            let sigma = look.noise.min(255.0) as f32 / 1024.0;
+        if imaging.noise > 0.0 {
+            let sigma = imaging.noise.min(255.0) as f32 / 1024.0;
             self.grains.extend(self.deviates.iter().map(|&d| (f32::from(d) * sigma).round() as i16));
         }
     }
 
-    /// The look in force.
-    pub fn look(&self) -> Look {
-        self.look
+    /// Returns the conditions in force.
+    pub(crate) fn imaging(&self) -> Imaging {
+        self.imaging
     }
 
-    /// Looks at `part` with the frame's top left corner at `x`, `y` of its raster; beside the board lies the belt.
-    /// `grain` names the noise of this frame: equal numbers give equal noise.
-    pub fn look_at(&mut self, part: &Part, [x, y]: [i32; 2], grain: u64) {
+    /// Looks at `part` with the top left corner of the frame at `x`, `y` of its raster. Beside the board lies the belt. Equal
+    /// numbers `grain` give equal noise.
+    pub(crate) fn look_at(&mut self, part: &Part, [x, y]: [i32; 2], grain: u64) {
         self.rng = Rng::stream(grain, 2);
         let raster = &part.raster;
         for (row, out) in self.scene.chunks_exact_mut(self.width).enumerate() {
@@ -131,8 +131,8 @@ impl Camera {
             let from_x = (i64::from(x) + left as i64) as usize;
             out[..left].fill(BELT);
             out[right..].fill(BELT);
-            let line = raster.row(from_y as usize);
-            out[left..right].copy_from_slice(&line[from_x..from_x + right - left]);
+            let seen = raster.row(from_y as usize);
+            out[left..right].copy_from_slice(&seen[from_x..from_x + right - left]);
         }
         if !self.kernel.is_empty() {
             self.blur();
@@ -140,15 +140,15 @@ impl Camera {
     }
 
     /// Writes the frame as 8-bit grey.
-    pub fn grey(&mut self, target: Target<'_>) {
+    pub fn grey(&mut self, target: PlaneMut<'_>) {
         let greys = self.greys;
         self.plane(target, &greys, 1.0);
     }
 
     /// Writes the frame as packed RGB, the substrate greenish and the copper orange, with the luma of the grey frame.
-    pub fn rgb(&mut self, target: Target<'_>) {
+    pub fn rgb(&mut self, target: PlaneMut<'_>) {
         let colours: [[u8; 3]; 256] =
-            std::array::from_fn(|v| tinted(&self.look, v).map(|c| c.round().clamp(0.0, 255.0) as u8));
+            std::array::from_fn(|v| tinted(&self.imaging, v).map(|c| c.round().clamp(0.0, 255.0) as u8));
         let rows = target.data.chunks_mut(target.stride).take(self.height);
         for (scene, out) in self.scene.chunks_exact(self.width).zip(rows) {
             for (&v, out) in scene.iter().zip(out.chunks_exact_mut(3)) {
@@ -168,9 +168,9 @@ impl Camera {
     }
 
     /// Writes the frame as NV12: luma, and interleaved chroma at half the size (rounded up).
-    pub fn nv12(&mut self, luma: Target<'_>, chroma: Target<'_>, colorimetry: Colorimetry) {
+    pub fn nv12(&mut self, luma: PlaneMut<'_>, chroma: PlaneMut<'_>, colorimetry: Colorimetry) {
         let table: [[u8; 3]; 256] = std::array::from_fn(|v| {
-            let colour = tinted(&self.look, v).map(|c| c.clamp(0.0, 255.0));
+            let colour = tinted(&self.imaging, v).map(|c| c.clamp(0.0, 255.0));
             colorimetry.to_yuv(colour).map(|c| c.round().clamp(0.0, 255.0) as u8)
         });
         let span = if colorimetry.full_range { 1.0 } else { 219.0 / 255.0 };
@@ -189,8 +189,8 @@ impl Camera {
         }
     }
 
-    /// One byte a pixel through `table`, with noise times `span`.
-    fn plane(&mut self, target: Target<'_>, table: &[u8; 256], span: f32) {
+    /// Writes one byte a pixel through `table`, with noise times `span`.
+    fn plane(&mut self, target: PlaneMut<'_>, table: &[u8; 256], span: f32) {
         let span = (span * 256.0).round() as i32;
         let rows = target.data.chunks_mut(target.stride).take(self.height);
         for (scene, out) in self.scene.chunks_exact(self.width).zip(rows) {
@@ -209,7 +209,7 @@ impl Camera {
         }
     }
 
-    /// Blurs the scene, rows first, then columns; beyond the border its last pixels go on.
+    /// Blurs the scene, rows first, then columns. The outermost pixels are repeated beyond the border.
     fn blur(&mut self) {
         let (w, h) = (self.width, self.height);
         let reach = self.kernel.len() - 1;
@@ -238,11 +238,11 @@ impl Camera {
     }
 }
 
-/// Sums of the blur count in 1/128 of a grey level, so that 16 bits hold them; this is half a level.
+/// Half a grey level in sums of the blur, which count in 1/128 of a level so that 16 bits hold them.
 const HALF: u16 = 64;
 
-/// Adds both pixels at one distance from the middle, times their weight, to each sum. Sixteen bits by sixteen, of which
-/// the upper half is kept, is what vector units multiply fastest.
+/// Adds both pixels at one distance from the middle, times their weight, to each sum. Vector units multiply 16 bits by 16
+/// fastest if only the upper half of the product is kept.
 fn accumulate(sums: &mut [u16], a: &[u8], b: &[u8], weight: u16) {
     for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
         let pair = (u16::from(a) + u16::from(b)) << 7;
@@ -256,7 +256,7 @@ fn read_sums(sums: &[u16], to: &mut [u8]) {
     }
 }
 
-/// A run of `len` grains from a random place of the table; `None` where there is no noise.
+/// Returns `len` grains from a random place of the table, or None without noise.
 fn grains<'a>(table: &'a [i16], rng: &mut Rng, len: usize) -> Option<&'a [i16]> {
     if table.is_empty() {
         return None;
@@ -265,22 +265,22 @@ fn grains<'a>(table: &'a [i16], rng: &mut Rng, len: usize) -> Option<&'a [i16]> 
     Some(&table[start..start + len])
 }
 
-/// The grey (0..255, not rounded) of default grey `v` under a look.
-fn lit(look: &Look, v: f32) -> f32 {
-    let contrasted = PIVOT + look.contrast.max(0.0) as f32 * (v - PIVOT);
-    (contrasted.clamp(0.0, 255.0) * look.illumination.max(0.0) as f32).clamp(0.0, 255.0)
+/// Returns the grey (0..255, not rounded) of default grey `v` under the conditions.
+fn lit(imaging: &Imaging, v: f32) -> f32 {
+    let contrasted = PIVOT + imaging.contrast.max(0.0) as f32 * (v - PIVOT);
+    (contrasted.clamp(0.0, 255.0) * imaging.illumination.max(0.0) as f32).clamp(0.0, 255.0)
 }
 
-/// The colour of default grey `v` under a look.
-fn tinted(look: &Look, v: usize) -> [f32; 3] {
+/// Returns the colour of default grey `v` under the conditions.
+fn tinted(imaging: &Imaging, v: usize) -> [f32; 3] {
     let span = f32::from(COPPER_GREY) - f32::from(SUBSTRATE);
     let share = ((v as f32 - f32::from(SUBSTRATE)) / span).clamp(0.0, 1.0);
-    let grey = lit(look, v as f32);
+    let grey = lit(imaging, v as f32);
     std::array::from_fn(|c| grey * (GREEN[c] + (ORANGE[c] - GREEN[c]) * share))
 }
 
-/// One half of a Gaussian kernel, the middle first and halved since it is added twice, such that the whole sums to
-/// 65536; empty where it would do nothing.
+/// Computes one half of a Gaussian kernel whose whole sums to 65536. The middle comes first and is halved, since it is added
+/// twice. A kernel that would do nothing is empty.
 fn kernel(sigma: f32, out: &mut Vec<u16>) {
     out.clear();
     if sigma < 0.1 {

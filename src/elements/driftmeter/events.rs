@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Events from upstream: the announced model, arm, part and fields, flushes.
+
+use gst::subclass::prelude::*;
+
+use super::{CAT, imp::DriftMeter, settings::OF_BUNDLE};
+use crate::elements::reference;
+
+impl DriftMeter {
+    /// Takes an event.
+    pub(super) fn take_event(&self, event: &gst::Event) {
+        let of_bundle = || self.settings().reference == OF_BUNDLE;
+        if let Some(reference) = reference::announced(event).filter(|_| of_bundle()) {
+            if reference.is_none() {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NotFound,
+                    [
+                        "reference=bundle, and the running model's bundle has no reference: learning from the next frames"
+                    ]
+                );
+            }
+            if let Some(state) = self.state.lock().as_mut() {
+                state.bank.offer(reference);
+            }
+        }
+        if let Some(state) = self.state.lock().as_mut() {
+            if let Some(Err(e)) = state.context.observe(event) {
+                gst::warning!(CAT, imp = self, "{e}");
+            }
+            if event.type_() == gst::EventType::FlushStop {
+                state.bank.flush();
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a frame gave rise to: messages, events and warnings.
+
+use andon_statistics::{
+    cause::Cause,
+    meter::{DriftReport, MOST_KEYS},
+};
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::prelude::*;
+
+use super::{CAT, frames::Announcements, imp::DriftMeter};
+use crate::meta::{
+    event::{AndonEvent, Drift},
+    message,
+};
+
+/// Most features that a message names in `off`; its `json` has all.
+const MOST_NAMED: usize = 6;
+
+impl DriftMeter {
+    /// Posts and pushes what a frame gave rise to. The lock must be released.
+    pub(super) fn announce(&self, announcements: Announcements) {
+        let Announcements { changed, due, misfit, unreadable, left_out } = announcements;
+        if let Some(misfit) = misfit {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{misfit}"));
+        }
+        if unreadable {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                ("a frame was not measured: its memory does not match its caps; 'stats' counts further ones")
+            );
+        }
+        if left_out {
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Settings,
+                [
+                    "reference-key has more than {MOST_KEYS} values: frames of further ones are not measured; 'stats' counts them"
+                ]
+            );
+        }
+        if let Some(report) = changed {
+            let (state, cause, json) = (report.state, report.cause, report.to_json());
+            gst::info!(CAT, imp = self, "{state} {} since frame {}", cause_str(cause), report.since_frame);
+            message::post(&*self.obj(), fields("andon/drift", &report), &json);
+            let event = Drift { state, cause, since_frame: report.since_frame, json };
+            // The event goes before the frame that showed the drift, which is pushed when this returns.
+            self.obj().src_pad().push_event(AndonEvent::Drift(event).to_event());
+            self.obj().notify("state");
+            self.obj().notify("cause");
+        }
+        if let Some(report) = due {
+            message::post(&*self.obj(), fields("andon/drift-report", &report), &report.to_json());
+        }
+    }
+}
+
+/// Returns the name of a cause; empty if there is none.
+fn cause_str(cause: Option<Cause>) -> &'static str {
+    cause.map_or("", Cause::as_str)
+}
+
+fn fields(name: &str, report: &DriftReport) -> gst::Structure {
+    let off: Vec<_> = report.off.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    gst::Structure::builder(name)
+        .field("state", report.state.as_str())
+        .field("cause", cause_str(report.cause))
+        .field("since-frame", report.since_frame)
+        .field("key", &*report.key)
+        .field("off", off.join(", "))
+        .build()
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the thread `andon-drift` does for the meters, so that no frame waits for it.
+
+use std::sync::{
+    atomic::{AtomicBool, Ordering},
+    mpsc,
+};
+
+use gst::subclass::prelude::*;
+
+use super::{CAT, imp::DriftMeter, references, worker::Task};
+
+impl DriftMeter {
+    /// Performs a task on the worker's thread. Long work gives up once `ended` is set.
+    pub(super) fn perform(&self, task: Task, ended: &AtomicBool) {
+        match task {
+            Task::Calibrate(key, of, bootstrap) => {
+                if let Some(slow) = bootstrap.run(|| ended.load(Ordering::Acquire)) {
+                    if let Some(state) = self.state.lock().as_mut() {
+                        state.bank.calibrated(&key, of, slow);
+                    }
+                    self.persist();
+                }
+            }
+            Task::Persist => self.persist(),
+            // The thread that asked may be gone.
+            Task::Settle(done) => drop(done.send(())),
+        }
+    }
+
+    /// Waits until the worker has performed all earlier tasks.
+    pub(super) fn settle(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        let sent = self.worker.lock().as_ref().is_some_and(|w| w.tasks().send(Task::Settle(done)).is_ok());
+        // A worker that ends drops the sender, which ends the wait.
+        let _ = sent.then(|| wait.recv());
+    }
+
+    /// Writes the state to the file `persist`, if that is set. Warns once for as long as writing fails.
+    pub(super) fn persist(&self) {
+        let path = self.settings().persist.clone();
+        if path.is_empty() {
+            return;
+        }
+        let Some(snapshot) = self.state.lock().as_ref().map(|s| s.bank.snapshot()) else { return };
+        if snapshot.is_empty() {
+            return;
+        }
+        let written = references::persist(&path, &snapshot);
+        let failed_before = self.persist_failed.swap(written.is_err(), Ordering::AcqRel);
+        match written {
+            Err(e) if !failed_before => gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Write,
+                [
+                    "{path}: {e}: the state of drift would be lost with a restart; free some space, or set persist to another file"
+                ]
+            ),
+            Ok(()) if failed_before => gst::info!(CAT, imp = self, "{path}: the state of drift is written again"),
+            _ => {}
+        }
+    }
+}
