@@ -549,9 +549,9 @@ fn semantic_segmentation_is_as_transformers_reads_it_from_logits_and_from_labels
             let wanted = case.expected.segmentation.as_ref().unwrap();
             assert_eq!([found.width, found.height], wanted.size);
             assert!(found.classes.iter().map(|c| u32::from(*c)).eq(wanted.classes.iter().copied()), "{name} as {kind}");
-            for share in &found.shares {
-                let cells = wanted.classes.iter().filter(|c| **c == share.class).count();
-                assert!((share.share - cells as f32 / wanted.classes.len() as f32).abs() < 1e-6);
+            for label in &found.areas {
+                let cells = wanted.classes.iter().filter(|c| **c == label.class).count();
+                assert!((label.area - cells as f32 / wanted.classes.len() as f32).abs() < 1e-6);
             }
         }
     }

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{Arm, Fields, Part};
+use andon_core::result::{Arm, Fields, Part, UnknownName};
 use gst::prelude::*;
 use uuid::Uuid;
 
@@ -175,7 +175,9 @@ impl AndonEvent {
     pub fn parse(event: &gst::EventRef) -> Option<Result<Self, String>> {
         let s = event.structure()?;
         Some(match s.name().as_str() {
-            "andon/arm" => string(s, "arm").and_then(|a| a.parse()).map(AndonEvent::Arm),
+            "andon/arm" => {
+                string(s, "arm").and_then(|a| a.parse().map_err(|e: UnknownName| e.to_string())).map(AndonEvent::Arm)
+            }
             "andon/part" => part(s).map(|p| AndonEvent::Part(Arc::new(p))),
             "andon/fields" => Ok(AndonEvent::Fields(fields(s))),
             "andon/late" => late(s).map(AndonEvent::Late),
@@ -213,7 +215,7 @@ fn part(s: &gst::StructureRef) -> Result<Part, String> {
         view: count("view", 0)?,
         views: count("views", 1)?,
         purpose: match s.get_optional::<String>("purpose") {
-            Ok(Some(p)) => p.parse()?,
+            Ok(Some(p)) => p.parse().map_err(|e: UnknownName| e.to_string())?,
             _ => Default::default(),
         },
         trigger_utc_ns: s.get("trigger-utc-ns").ok(),

@@ -128,7 +128,7 @@ pub fn drawn(frame: &Frame, rate: f64) -> bool {
         Some(part) => hash.with(b"part").with(part.id.as_bytes()),
         None => hash.with(&frame.id.to_le_bytes()),
     };
-    hash.place() < rate
+    hash.fraction() < rate
 }
 
 /// Whether an outcome is none: the model failed, or had not what it needs. What was passed over on purpose is no matter.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Files that are there whole or not at all, also after a crash or on a full disk.
+//! Files whose content is whole, also after a crash or on a full disk.
 
 use std::{
     fs::File,
@@ -9,13 +9,13 @@ use std::{
 
 use tempfile::Builder;
 
-/// Replaces the content of `path` in one step: a reader sees the old content or the new, never a part.
+/// Replaces the content of a file in one step: a reader sees the old content or the new, never a mixture.
 ///
-/// The new content is written under another name in the same folder, forced to the disk, and renamed. Where that fails,
-/// `path` is as it was and nothing is left beside it.
+/// The new content is written to a temporary file in the same folder, forced to the disk, and renamed. If that fails, the
+/// file is as it was, and the temporary file is removed.
 ///
 /// # Errors
-/// What the system says: a full disk, a folder that is missing or may not be written.
+/// Any error of the system, for instance a full disk, or a folder that is missing or read-only.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -31,7 +31,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "this names no file"))?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     let mut builder = Builder::new();
     let prefix = format!(".{}.", name.to_string_lossy());
     builder.prefix(&prefix).suffix(".new");
@@ -44,16 +44,16 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Forces to the disk what was made, renamed or removed in a folder.
+/// Forces a folder's entries to the disk, so that files made, renamed or removed in it stay so after a crash.
 ///
 /// # Errors
-/// What the system says.
+/// Any error of the system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Only Unix opens folders; elsewhere a rename is as durable as it gets.
+    // Only Unix opens folders. Elsewhere the file system alone decides when a rename is durable.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// What other programs' files have: the umask takes away what the user does not want.
+/// The permissions that other programs give to new files. The umask removes the unwanted ones.
 #[cfg(unix)]
 fn readable_by_all() -> std::fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What all of Andon speaks of: results of models, the parts that frames show, and frames as planes of bytes.
+//! The vocabulary that all of Andon shares: results, parts, frames as planes of bytes.
+//!
+//! - [`result`]: what one model says of one frame, and how the views of a part become one verdict.
+//! - [`image`]: the pixels of a frame, in every format that the elements accept.
+//! - [`random`]: a stable hash and a seeded random sequence.
+//! - [`files`]: files that a crash leaves either old or new, never half written.
+//!
+//! The crate knows nothing of GStreamer, of inference engines, of model bundles or of networks.
+//!
+//! ```
+//! use andon_core::result::{Arm, Frame, Inference, PartJudge, Verdict};
+//!
+//! let mut result = Inference::new("champion".into(), Arm::A, &Frame::new(None), [1280, 720]);
+//! result.verdict = Verdict::Ng;
+//! let part = PartJudge::default().observe(&result, 0).expect("a frame without a part is a part of its own");
+//! assert_eq!(part.verdict, Verdict::Ng);
+//! ```
+
+#![warn(missing_docs)]
 
 pub mod files;
 pub mod image;

@@ -19,59 +19,68 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// Adds `bytes` after those already hashed.
-    pub fn take(&mut self, bytes: &[u8]) {
+    /// Adds `bytes` to the bytes already hashed.
+    pub fn update(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
 
-    /// Returns the hash with `bytes` added.
+    /// Adds `bytes`, and returns the hash.
     pub fn with(mut self, bytes: &[u8]) -> Self {
-        self.take(bytes);
+        self.update(bytes);
         self
     }
 
-    /// The hash itself.
+    /// Returns the hash.
     pub fn value(&self) -> u64 {
         self.0
     }
 
-    /// Maps the hash to a place in 0..1, evenly spread by the finaliser of SplitMix64.
-    pub fn place(&self) -> f64 {
+    /// Returns the hash as a number in 0..1, spread evenly by the finaliser of SplitMix64.
+    pub fn fraction(&self) -> f64 {
         fraction(mix(self.0))
     }
 }
 
 impl fmt::Write for Hash {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.take(s.as_bytes());
+        self.update(s.as_bytes());
         Ok(())
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). The value is the seed.
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+///
+/// The value is the seed. The numbers are no secret: use them for samples and simulations only.
+///
+/// ```
+/// use andon_core::random::Random;
+/// let (mut one, mut other) = (Random(7), Random(7));
+/// assert_eq!(one.next_u64(), other.next_u64());
+/// assert!(one.below(6) < 6);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next 64 random bits.
+    /// Returns the next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
-    /// Uniform in 0..n.
+    /// Returns a number that is uniform in 0..n.
     pub fn below(&mut self, n: usize) -> usize {
         ((self.next_u64() >> 32) as usize * n) >> 32
     }
 
-    /// Uniform in 0..1.
+    /// Returns a number that is uniform in 0..1.
     pub fn uniform(&mut self) -> f64 {
         fraction(self.next_u64())
     }
 
-    /// Normal with mean 0 and σ 1 (Box-Muller).
+    /// Returns a normal number with mean 0 and standard deviation 1 (Box-Muller).
     pub fn normal(&mut self) -> f64 {
         (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
@@ -84,7 +93,7 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The upper 53 bits as a number in 0..1.
+/// Maps the upper 53 bits to a number in 0..1.
 fn fraction(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }

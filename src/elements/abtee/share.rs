@@ -57,22 +57,22 @@ impl fmt::Display for Key {
 fn place_of_part(frame: &Frame) -> f64 {
     let mut hash = Hash::default();
     match &frame.part {
-        Some(part) => hash.take(part.id.as_bytes()),
+        Some(part) => hash.update(part.id.as_bytes()),
         None => {
-            hash.take(frame.run.as_bytes());
-            hash.take(&frame.id.to_le_bytes());
+            hash.update(frame.run.as_bytes());
+            hash.update(&frame.id.to_le_bytes());
         }
     }
-    hash.place()
+    hash.fraction()
 }
 
 fn place_of_value(value: &serde_json::Value) -> f64 {
     let mut hash = Hash::default();
     match value.as_str() {
-        Some(text) => hash.take(text.as_bytes()),
+        Some(text) => hash.update(text.as_bytes()),
         None => write!(hash, "{value}").expect("a hash takes whatever is written"),
     }
-    hash.place()
+    hash.fraction()
 }
 
 #[cfg(test)]

@@ -355,7 +355,7 @@ fn named(said: &Inference) -> u64 {
 /// 1 for val, 0 for train: by the part alone, so that a part falls on the same side in every export.
 fn subset(capture: &Capture, val: f32) -> usize {
     let key = capture.part_key().to_string();
-    usize::from(Hash::default().with(key.as_bytes()).place() < f64::from(val))
+    usize::from(Hash::default().with(key.as_bytes()).fraction() < f64::from(val))
 }
 
 fn share(text: &str) -> Result<f32, String> {

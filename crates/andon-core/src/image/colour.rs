@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Between RGB and YCbCr, by ITU-R BT.601 and BT.709, 8 bits a sample, full and limited range.
+//! Conversion between RGB and YCbCr by ITU-R BT.601 and BT.709: 8 bits a sample, full and limited range.
 
 use super::{Colorimetry, Matrix};
 
 impl Matrix {
-    /// What red and blue weigh in luma; green has the rest of 1.
+    /// Returns the weights of red and blue in luma. Green has the rest of 1.
     pub fn luma_weights(self) -> (f64, f64) {
         match self {
             Matrix::Bt601 => (0.299, 0.114),
@@ -14,12 +14,12 @@ impl Matrix {
 }
 
 impl Colorimetry {
-    /// Black, and what luma and chroma span, in 8-bit levels.
+    /// Returns the level of black and the spans of luma and chroma, in 8-bit levels.
     fn levels(self) -> (f64, f64, f64) {
         if self.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) }
     }
 
-    /// Luma and both chroma differences of a colour (0..255 each), as 8-bit values not yet rounded.
+    /// Converts red, green and blue (0..255 each) to luma and both chroma differences: 8-bit values, not yet rounded.
     pub fn to_yuv(self, colour: [f32; 3]) -> [f32; 3] {
         let (kr, kb) = self.matrix.luma_weights();
         let (black, luma, chroma) = self.levels();
@@ -30,7 +30,7 @@ impl Colorimetry {
     }
 }
 
-/// YCbCr to RGB: what luma is lessened by and multiplied with, and the four factors of chroma.
+/// The conversion from YCbCr to RGB: an offset and a factor for luma, and four factors for chroma.
 #[derive(Clone, Copy, Debug)]
 pub struct YuvToRgb {
     black: f32,
@@ -42,7 +42,7 @@ pub struct YuvToRgb {
 }
 
 impl YuvToRgb {
-    /// The conversion for what `colorimetry` says of the numbers.
+    /// Makes the conversion for `colorimetry`.
     pub fn new(colorimetry: Colorimetry) -> Self {
         let (kr, kb) = colorimetry.matrix.luma_weights();
         let kg = 1.0 - kr - kb;
@@ -58,13 +58,13 @@ impl YuvToRgb {
         }
     }
 
-    /// The grey, 0..255, of luma alone.
+    /// Returns the grey value, 0..255, of luma alone.
     #[inline(always)]
     pub fn grey(&self, y: f32) -> f32 {
         ((y - self.black) * self.luma).clamp(0.0, 255.0)
     }
 
-    /// Red, green and blue, 0..255 each.
+    /// Returns red, green and blue, 0..255 each.
     #[inline(always)]
     pub fn rgb(&self, y: f32, u: f32, v: f32) -> [f32; 3] {
         let (y, u, v) = ((y - self.black) * self.luma, u - 128.0, v - 128.0);

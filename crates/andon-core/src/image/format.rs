@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How pixels lie in memory, each format described by where its components lie: whoever reads or draws pixels needs no
-//! more than that.
+//! Pixel formats, each described by where its components lie. Code that reads or draws pixels needs no more than that.
 
 /// How pixels lie in memory. Samples have 8 bits, those of [`Format::Gray16Le`] 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,13 +12,13 @@ pub enum Format {
     Rgb,
     /// Packed, 3 bytes.
     Bgr,
-    /// Packed, 4 bytes, the last without meaning.
+    /// Packed, 4 bytes, the last one unused.
     Rgbx,
-    /// Packed, 4 bytes, the last without meaning.
+    /// Packed, 4 bytes, the last one unused.
     Bgrx,
-    /// Packed, 4 bytes, the first without meaning.
+    /// Packed, 4 bytes, the first one unused.
     Xrgb,
-    /// Packed, 4 bytes, the first without meaning.
+    /// Packed, 4 bytes, the first one unused.
     Xbgr,
     /// Packed, 4 bytes, alpha last.
     Rgba,
@@ -46,15 +45,15 @@ pub enum Format {
 /// Where the samples of one component lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// In which plane.
+    /// The index of the plane.
     pub plane: usize,
-    /// Byte of a row's first sample.
+    /// The offset of a row's first sample, bytes.
     pub offset: usize,
-    /// Bytes from one sample of a row to the next.
+    /// The distance between two samples of a row, bytes.
     pub step: usize,
-    /// Whether one sample stands for two columns.
+    /// Whether one sample covers two columns.
     pub half_width: bool,
-    /// Whether one sample stands for two rows.
+    /// Whether one sample covers two rows.
     pub half_height: bool,
 }
 
@@ -71,7 +70,7 @@ const fn half_wide(offset: usize) -> Component {
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Format; 18] = [
         Format::Gray8,
         Format::Gray16Le,
@@ -93,7 +92,7 @@ impl Format {
         Format::Uyvy,
     ];
 
-    /// Its components: luma; or red, green, blue and, where it means anything, alpha; or luma, U, V.
+    /// Returns the components: luma; or red, green, blue and alpha, if there is one; or luma, U, V.
     pub fn components(self) -> &'static [Component] {
         match self {
             Format::Gray8 => const { &[at(0, 0, 1)] },
@@ -117,32 +116,32 @@ impl Format {
         }
     }
 
-    /// Number of planes.
+    /// Returns the number of planes.
     pub fn planes(self) -> usize {
         self.components().iter().map(|c| c.plane + 1).max().unwrap_or(1)
     }
 
-    /// Bytes from pixel to pixel in plane 0.
+    /// Returns the distance between two pixels in plane 0, bytes.
     pub fn pixel_stride(self) -> usize {
         self.components()[0].step
     }
 
-    /// Whether it is luma and chroma.
+    /// Returns whether the format is luma and chroma.
     pub fn is_yuv(self) -> bool {
         matches!(self, Format::Nv12 | Format::Nv21 | Format::I420 | Format::Yuy2 | Format::Uyvy)
     }
 
-    /// Whether it is luma alone.
+    /// Returns whether the format is luma alone.
     pub fn is_grey(self) -> bool {
         matches!(self, Format::Gray8 | Format::Gray16Le)
     }
 
-    /// Whether it is red, green and blue.
+    /// Returns whether the format is red, green and blue.
     pub fn is_rgb(self) -> bool {
         !self.is_yuv() && !self.is_grey()
     }
 
-    /// Bytes a sample.
+    /// Returns the size of a sample, bytes.
     pub fn sample_bytes(self) -> usize {
         if self == Format::Gray16Le { 2 } else { 1 }
     }

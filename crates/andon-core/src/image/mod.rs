@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A frame as planes of bytes: what preprocessing, features and encoders read, without a word of GStreamer.
+//! A frame as planes of bytes, as preprocessing, features and encoders read it.
+//!
+//! ```
+//! use andon_core::image::{Format, Image};
+//!
+//! let image = Image::gray8(&[10, 20, 30, 40, 50, 60], 3, 2).expect("six bytes are three columns and two rows");
+//! let mut row = [0; 3];
+//! image.luma_row(1, &mut row);
+//! assert_eq!((image.format, row), (Format::Gray8, [40, 50, 60]));
+//! ```
 
 mod colour;
 mod format;
@@ -18,12 +27,12 @@ pub enum Matrix {
     Bt709,
 }
 
-/// How YCbCr numbers are to be read.
+/// How the numbers of a YCbCr format map to colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Colorimetry {
     /// The matrix.
     pub matrix: Matrix,
-    /// Luma 0..255 instead of 16..235.
+    /// Whether luma is 0..255 instead of 16..235.
     pub full_range: bool,
 }
 
@@ -37,31 +46,31 @@ pub struct Plane<'a> {
 }
 
 impl<'a> Plane<'a> {
-    /// The first `bytes` of row `y`.
+    /// Returns the first `bytes` bytes of row `y`.
     pub fn row(&self, y: usize, bytes: usize) -> &'a [u8] {
         &self.data[y * self.stride..][..bytes]
     }
 }
 
-/// A frame to read.
+/// The pixels of a frame, read-only.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
-    /// How the pixels lie.
+    /// How the pixels lie in memory.
     pub format: Format,
-    /// Pixels a row.
+    /// Pixels per row.
     pub width: usize,
-    /// Rows.
+    /// Number of rows.
     pub height: usize,
-    /// Only the first [`Format::planes`] mean anything.
+    /// The planes. Only the first [`Format::planes`] are valid.
     pub planes: [Plane<'a>; 3],
-    /// Of YCbCr formats.
+    /// How the numbers map to colours, for YCbCr formats.
     pub colorimetry: Colorimetry,
 }
 
 const NO_PLANE: Plane<'static> = Plane { data: &[], stride: 0 };
 
 impl<'a> Image<'a> {
-    /// A frame over `planes`, or none where a plane is too short for its size.
+    /// Makes a frame over `planes`. Returns None if a side is 0 or a plane is too short.
     pub fn new(
         format: Format,
         width: usize,
@@ -83,12 +92,12 @@ impl<'a> Image<'a> {
         Some(image)
     }
 
-    /// A grey frame whose rows follow each other without a gap.
+    /// Makes a grey frame whose rows follow each other without a gap.
     pub fn gray8(data: &'a [u8], width: usize, height: usize) -> Option<Self> {
         Self::new(Format::Gray8, width, height, &[Plane { data, stride: width }], Colorimetry::default())
     }
 
-    /// Bytes a row and rows of plane `i`.
+    /// Returns the bytes per row and the number of rows of plane `i`.
     pub fn plane_size(&self, i: usize) -> (usize, usize) {
         let (mut row, mut rows) = (0, 0);
         for c in self.format.components().iter().filter(|c| c.plane == i) {
@@ -100,7 +109,7 @@ impl<'a> Image<'a> {
         (row, rows)
     }
 
-    /// Samples a row and rows of a component.
+    /// Returns the samples per row and the number of rows of a component.
     pub fn samples(&self, c: &Component) -> [usize; 2] {
         let side = |of: usize, half: bool| if half { of.div_ceil(2) } else { of };
         [side(self.width, c.half_width), side(self.height, c.half_height)]

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Rows of a frame of any format as luma or as RGB, 8 bits, for whoever needs no more than that.
+//! Rows of a frame of any format as luma or as RGB with 8 bits.
 
 use super::{Component, Format, Image, YuvToRgb};
 
 impl Image<'_> {
-    /// Row `y` as packed red, green, blue into `out`, three bytes a pixel. Grey is repeated, of 16 bits rounded, alpha
-    /// left out; chroma is that of the pixel's group. `yuv` is made from the frame's colorimetry.
+    /// Writes row `y` into `out` as packed red, green, blue: three bytes per pixel.
+    ///
+    /// Grey is repeated, 16 bits are rounded to 8, alpha is left out, and chroma is not interpolated. Make `yuv` from the
+    /// frame's colorimetry.
     pub fn rgb_row(&self, y: usize, yuv: &YuvToRgb, out: &mut [u8]) {
         let pixels = out.as_chunks_mut::<3>().0.iter_mut().take(self.width).enumerate();
         let sample = |i: usize| {
@@ -30,8 +32,10 @@ impl Image<'_> {
         }
     }
 
-    /// Row `y` as luma into `out`, a byte a pixel: as it is of grey and YCbCr formats (limited range stays limited), the
-    /// upper 8 of 16 bits, BT.601 of RGB.
+    /// Writes row `y` into `out` as luma: one byte per pixel.
+    ///
+    /// Luma of grey and YCbCr formats is copied (limited range stays limited; of 16 bits, the upper 8); luma of RGB is that
+    /// of BT.601.
     pub fn luma_row(&self, y: usize, out: &mut [u8]) {
         let out = out.iter_mut().take(self.width);
         let components = self.format.components();
@@ -46,14 +50,14 @@ impl Image<'_> {
         }
     }
 
-    /// The row of a component that pixel row `y` shows, from its first sample on.
+    /// Returns the row of a component that covers pixel row `y`, from its first sample on.
     fn component_row(&self, c: &Component, y: usize) -> &[u8] {
         let plane = &self.planes[c.plane];
         &plane.row(y >> usize::from(c.half_height), self.plane_size(c.plane).0)[c.offset..]
     }
 }
 
-/// 16 bits, low byte first, to the nearest of 8.
+/// Rounds 16 bits, low byte first, to 8 bits.
 fn upper(v: [u8; 2]) -> u8 {
     ((u32::from(u16::from_le_bytes(v)) * 255 + 32_767) / 65_535) as u8
 }

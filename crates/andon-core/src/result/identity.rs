@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which frame this is: a run, an id within it, the part it shows, the arms that are to judge it.
+//! The identity of a frame: its run, its id within the run, its part, and the arms that judge it.
 
 use std::{
     sync::{
@@ -17,59 +17,59 @@ static RUN: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The UUID of this process start.
+/// Returns the UUID of this run, that is of this process start.
 pub fn run_id() -> Uuid {
     *RUN
 }
 
-/// A frame id that no other frame of this process has.
-pub fn next_frame_id() -> u64 {
+/// Returns a frame id that no other frame of this process has.
+fn next_frame_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Nanoseconds of a clock that never goes back, counted from some moment in this process.
+/// Returns the nanoseconds since a fixed moment in this process, by a clock that never goes back.
 pub fn monotonic_ns() -> u64 {
     ORIGIN.elapsed().as_nanos() as u64
 }
 
-/// Which arms a frame was handed to, so that a join knows whom to wait for.
+/// The arms that a frame goes to, so that a join knows which results to expect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arms {
-    /// The running model alone.
+    /// Arm a alone.
     #[default]
     A,
-    /// The candidate alone.
+    /// Arm b alone.
     B,
-    /// Both.
+    /// Both arms.
     AB,
 }
 
 impl Arms {
-    /// Whether `arm` is one of them.
+    /// Returns whether `arm` is among them.
     pub fn expects(self, arm: Arm) -> bool {
         matches!((self, arm), (Arms::A | Arms::AB, Arm::A) | (Arms::B | Arms::AB, Arm::B))
     }
 }
 
-/// The identity that travels with a frame.
+/// The identity that stays with a frame through the pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The process start that gave the id.
+    /// The run that gave the id.
     pub run: Uuid,
-    /// Unique within the run.
+    /// The frame's id, unique within the run.
     pub id: u64,
-    /// What the frame shows; none means that it is a part of its own.
+    /// The part that the frame shows. None if the frame is a part of its own.
     pub part: Option<Arc<Part>>,
-    /// Who is expected to judge it.
+    /// The arms that are expected to judge it.
     pub arms: Arms,
-    /// When the camera took it, UTC.
+    /// When the camera took the frame, UTC.
     pub captured_utc_ns: Option<u64>,
-    /// [`monotonic_ns`] when it met its first Andon element.
+    /// [`monotonic_ns`] when the frame met its first Andon element.
     pub entered_ns: u64,
 }
 
 impl Frame {
-    /// A new frame of this run, entering now.
+    /// Makes a new frame of this run that enters now.
     pub fn new(part: Option<Arc<Part>>) -> Self {
         Self {
             run: run_id(),
@@ -81,7 +81,7 @@ impl Frame {
         }
     }
 
-    /// The key of the part it belongs to.
+    /// Returns the key of the part that the frame shows.
     pub fn part_key(&self) -> PartKey {
         PartKey::of(self.part.as_deref(), self.run, self.id)
     }

@@ -15,97 +15,96 @@ use super::{
 };
 
 /// The schema name that every serialised [`Inference`] starts with.
-pub const INFERENCE_SCHEMA: &str = "andon.inference/1";
+const INFERENCE_SCHEMA: &str = "andon.inference/1";
 
-/// Which model said it.
+/// The model that gave a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ModelId {
-    /// Name from the manifest, or the file's stem.
+    /// The name from the manifest, or the stem of a bare file.
     pub name: String,
-    /// Version from the manifest; empty for a bare file.
+    /// The version from the manifest, empty for a bare file.
     pub version: String,
-    /// `sha256:…` of the model file.
+    /// The digest of the graph's file, `sha256:…`.
     pub digest: String,
 }
 
-/// From where [`Inference::verdict_latency_us`] is counted.
+/// The moment from which [`Inference::verdict_latency_us`] counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatencyFrom {
-    /// From the capture time of the frame.
+    /// The capture time of the frame.
     Capture,
-    /// From the moment the frame met the first Andon element.
+    /// The moment when the frame met its first Andon element.
     #[default]
     Entry,
 }
 
-/// One arm's outcome for one frame.
+/// One model's result on one frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inference {
-    /// Always [`INFERENCE_SCHEMA`].
+    /// Always `andon.inference/1`.
     pub schema: Cow<'static, str>,
-    /// Name of the element that judged.
+    /// The name of the element that judged.
     pub element: Arc<str>,
-    /// On whose behalf.
+    /// The arm that the element belongs to.
     pub arm: Arm,
-    /// The process start this frame id belongs to.
+    /// The run, that is the process start, that gave the frame id.
     pub run: Uuid,
     /// Unique within the run.
     pub frame_id: u64,
-    /// The part that the frame shows; none means the frame is a part of its own.
+    /// The part that the frame shows. None if the frame is a part of its own.
     pub part: Option<Arc<Part>>,
-    /// Presentation time, where the buffer has one.
+    /// The presentation time, if the buffer has one.
     pub pts_ns: Option<u64>,
-    /// When the camera took it, in UTC.
+    /// When the camera took the frame, UTC.
     pub captured_utc_ns: Option<u64>,
-    /// From capture or entry to verdict.
+    /// The time from capture or entry to the verdict.
     pub verdict_latency_us: Option<u64>,
-    /// Which of the two.
+    /// Whether the verdict latency counts from capture or from entry.
     #[serde(default)]
     pub verdict_latency_from: LatencyFrom,
-    /// Width and height of the frame as it entered, pixels.
+    /// Width and height of the frame as it entered the element, pixels.
     pub frame: [u32; 2],
-    /// The model that spoke.
+    /// The model that judged.
     pub model: Arc<ModelId>,
-    /// The execution provider that ran it, `cpu` for instance; empty for the truth.
+    /// The execution provider that ran the model, for instance `cpu`. Empty for the truth.
     pub provider: Arc<str>,
-    /// How it went.
+    /// How the judging went.
     pub status: Status,
-    /// Why it is not judged; empty where it is.
+    /// Why the frame is not judged. Empty if it is judged.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// 1 where a model looked at the frame; 2 where it looked at the boxes of the stage before, and so on.
+    /// 1 for a model that looks at the frame, 2 for one that looks at the boxes of stage 1, and so on.
     #[serde(default = "first_stage", skip_serializing_if = "is_first_stage")]
     pub stage: u32,
-    /// Time in the engine, pre- and post-processing included.
+    /// The time for the frame, pre- and post-processing included.
     pub latency_us: u64,
-    /// Unjudged unless `status` is ok.
+    /// The verdict; unjudged unless `status` is ok.
     pub verdict: Verdict,
-    /// The score that decided the verdict, 0..1.
+    /// The score that decides the verdict, 0..1.
     pub score: f32,
-    /// Best first.
+    /// Detections, best first.
     #[serde(default)]
     pub detections: Vec<Detection>,
-    /// Of a later stage: for each of its detections, the index of that of the stage before which it is about, or in
-    /// which it was found.
+    /// For a later stage: per detection, the index of the earlier stage's detection that it refines or lies in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<u32>,
-    /// Best first.
+    /// Labels of the whole frame, best first.
     #[serde(default)]
     pub classes: Vec<ClassScore>,
-    /// Of models that know only the normal.
+    /// The result of an anomaly model.
     #[serde(default)]
     pub anomaly: Option<Anomaly>,
-    /// Of models that name every pixel.
+    /// The result of a segmentation model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segmentation: Option<Segmentation>,
-    /// Where the frame lies among others, of models that only compare.
+    /// The result of an embedding model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Arc<[f32]>>,
-    /// Outputs that are handed on as they are.
+    /// Outputs that the decoder `raw` passes on as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tensors: Vec<RawTensor>,
-    /// Values of the named fields at this frame.
+    /// The values of the named fields at this frame.
     #[serde(default)]
     pub fields: Arc<Fields>,
 }
@@ -119,11 +118,11 @@ fn is_first_stage(stage: &u32) -> bool {
 }
 
 impl Inference {
-    /// An outcome for `frame` that has not been judged yet.
+    /// Makes the result of a `frame` of that size that is not judged yet.
     pub fn new(element: Arc<str>, arm: Arm, frame: &Frame, size: [u32; 2]) -> Self {
-        // Placeholders that all share: one is made for every frame, and each of these is then told.
-        static NOBODY: LazyLock<(Arc<ModelId>, Arc<str>, Arc<Fields>)> = LazyLock::new(Default::default);
-        let nobody = &*NOBODY;
+        // Shared, so that a result per frame allocates no placeholders.
+        static PLACEHOLDERS: LazyLock<(Arc<ModelId>, Arc<str>, Arc<Fields>)> = LazyLock::new(Default::default);
+        let (model, provider, fields) = &*PLACEHOLDERS;
         Self {
             schema: INFERENCE_SCHEMA.into(),
             element,
@@ -136,8 +135,8 @@ impl Inference {
             verdict_latency_us: None,
             verdict_latency_from: LatencyFrom::Entry,
             frame: size,
-            model: nobody.0.clone(),
-            provider: nobody.1.clone(),
+            model: model.clone(),
+            provider: provider.clone(),
             status: Status::Ok,
             reason: String::new(),
             stage: first_stage(),
@@ -151,21 +150,21 @@ impl Inference {
             segmentation: None,
             embedding: None,
             tensors: Vec::new(),
-            fields: nobody.2.clone(),
+            fields: fields.clone(),
         }
     }
 
-    /// The key of the part that the frame belongs to.
+    /// Returns the key of the part that the frame shows.
     pub fn part_key(&self) -> PartKey {
         PartKey::of(self.part.as_deref(), self.run, self.frame_id)
     }
 
-    /// Whether the frame counts in statistics: production parts, and frames without a part.
+    /// Returns whether the frame counts in statistics: it shows a production part, or none is declared.
     pub fn counts(&self) -> bool {
         self.part.as_ref().is_none_or(|p| p.purpose == Purpose::Production)
     }
 
-    /// The one-line JSON form.
+    /// Returns the JSON form, on one line.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }

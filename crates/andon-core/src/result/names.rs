@@ -5,21 +5,21 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Who judged: the running model, the candidate beside it, or the source that knows the truth.
+/// The model that judged a frame: the champion, the challenger, or the source that knows the truth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
-    /// The running model, the champion.
+    /// The champion: the model that runs the line.
     #[default]
     A,
-    /// The candidate, the challenger.
+    /// The challenger: the model tried beside it.
     B,
-    /// The known truth: read for scoring only.
+    /// The known truth, which is read for scoring only.
     Truth,
 }
 
 impl Arm {
-    /// The name used in JSON, events and property values.
+    /// Returns the name used in JSON, events and property values.
     pub fn as_str(self) -> &'static str {
         match self {
             Arm::A => "a",
@@ -29,23 +29,23 @@ impl Arm {
     }
 }
 
-/// What is said of a frame or of a part.
+/// The conclusion on a frame or a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Judged, and nothing found.
+    /// Judged; no defect found.
     Ok,
-    /// Judged, and a defect found.
+    /// Judged; a defect found.
     Ng,
-    /// Judged, and too close to call: a person decides.
+    /// Judged, but too close to call: a person decides.
     Review,
-    /// Not judged. Never to be counted as good.
+    /// Not judged. An unjudged frame never counts as good.
     #[default]
     Unjudged,
 }
 
 impl Verdict {
-    /// The name used in JSON, messages and statistics.
+    /// Returns the name used in JSON, messages and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Verdict::Ok => "ok",
@@ -60,21 +60,21 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// The model ran and its outputs made sense.
+    /// The model ran, and its outputs are valid.
     #[default]
     Ok,
-    /// Not run on purpose: interval, or too late.
+    /// The model did not run on purpose: the interval skips the frame, or the frame is too late.
     Skipped,
     /// The model failed or panicked.
     Error,
-    /// An input that the model requires was not there.
+    /// A required input of the model had no value.
     MissingField,
-    /// The model answered NaN or infinity.
+    /// An output of the model holds NaN or infinity.
     NonFinite,
 }
 
 impl Status {
-    /// The name used in JSON and statistics.
+    /// Returns the name used in JSON and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Ok => "ok",
@@ -86,23 +86,23 @@ impl Status {
     }
 }
 
-/// Why a part passes the camera. Only production counts in drift, A/B, guards and trends.
+/// Why a part passes the camera. Only production parts count in drift, comparison, guards and trends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
-    /// What is made to be sold.
+    /// The part is made to be sold.
     #[default]
     Production,
-    /// A known good or known bad sample that proves the inspection.
+    /// The part is a sample, known to be good or bad, that proves the inspection.
     Golden,
-    /// The line is being set up.
+    /// Somebody sets up the line.
     Setup,
-    /// A repaired part comes round again.
+    /// The part was repaired and passes again.
     Rework,
 }
 
 impl Purpose {
-    /// The name used in JSON, events and properties.
+    /// Returns the name used in JSON, events and properties.
     pub fn as_str(self) -> &'static str {
         match self {
             Purpose::Production => "production",
@@ -111,6 +111,16 @@ impl Purpose {
             Purpose::Rework => "rework",
         }
     }
+}
+
+/// The error of [`FromStr`] for [`Arm`], [`Verdict`], [`Status`] and [`Purpose`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{name}' is not one of {}", .known.join(", "))]
+pub struct UnknownName {
+    /// The text that is not a name.
+    pub name: String,
+    /// All names of the type.
+    pub known: Vec<&'static str>,
 }
 
 macro_rules! named {
@@ -122,13 +132,13 @@ macro_rules! named {
         }
 
         impl FromStr for $type {
-            type Err = String;
+            type Err = UnknownName;
 
             fn from_str(s: &str) -> Result<Self, Self::Err> {
                 let all = [$($type::$variant),*];
-                all.into_iter().find(|v| v.as_str() == s).ok_or_else(|| {
-                    format!("'{s}' is not one of {}", all.map(|v| v.as_str()).join(", "))
-                })
+                all.into_iter()
+                    .find(|v| v.as_str() == s)
+                    .ok_or_else(|| UnknownName { name: s.into(), known: all.map(|v| v.as_str()).into() })
             }
         }
     )*};
@@ -146,8 +156,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_parse_back_and_strangers_are_told_the_choice() {
+    fn names_parse_back_and_unknown_names_list_the_choice() {
         assert_eq!("missing-field".parse::<Status>().unwrap(), Status::MissingField);
-        assert!("good".parse::<Verdict>().unwrap_err().contains("ok, ng, review, unjudged"));
+        let e = "good".parse::<Verdict>().unwrap_err().to_string();
+        assert_eq!(e, "'good' is not one of ok, ng, review, unjudged");
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A box in pixels of the frame: left, top, width, height.
 pub type BoxPx = [f32; 4];
 
-/// Intersection over union of two boxes; 0 where both are empty.
+/// Returns the intersection over union of two boxes, 0 if both are empty.
 pub fn iou(a: &BoxPx, b: &BoxPx) -> f32 {
     let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
     let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
@@ -17,33 +17,33 @@ pub fn iou(a: &BoxPx, b: &BoxPx) -> f32 {
     if union > 0.0 { inter / union } else { 0.0 }
 }
 
-/// One thing found in the frame.
+/// One thing that a model found in a frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
-    /// Index of the label in the model's list.
+    /// Index of the label in the model's list of labels.
     pub class: u32,
     /// The label itself.
     pub label: Arc<str>,
     /// Confidence, 0..1.
     pub score: f32,
-    /// Where, in pixels of [`Inference::frame`]; of an oriented box, before it is turned.
+    /// The box, in pixels of [`Inference::frame`](super::Inference::frame); an oriented box before its rotation.
     #[serde(rename = "box")]
     pub bbox: BoxPx,
-    /// Of an oriented box: radians clockwise about the centre of `bbox`.
+    /// The rotation of an oriented box about the centre of `bbox`, radians clockwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub angle: Option<f32>,
-    /// Which pixels, where the model tells.
+    /// The pixels of the detection, if the model segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Arc<Mask>>,
 }
 
 impl Detection {
-    /// An upright box.
+    /// Makes a detection with an upright box.
     pub fn new(class: u32, label: Arc<str>, score: f32, bbox: BoxPx) -> Self {
         Self { class, label, score, bbox, angle: None, mask: None }
     }
 
-    /// The upright box around it, whatever its angle.
+    /// Returns the smallest upright box around the detection, whatever its angle.
     pub fn upright(&self) -> BoxPx {
         let Some(angle) = self.angle else { return self.bbox };
         let [x, y, w, h] = self.bbox;
@@ -53,68 +53,70 @@ impl Detection {
     }
 }
 
-/// A yes or no a cell, at the model's resolution, and the part of the frame that it covers.
+/// A grid of yes or no at the model's resolution, and the region of the frame that it covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mask {
-    /// Columns.
+    /// Number of columns.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
-    /// What the mask covers, in pixels of the frame.
+    /// The region that the mask covers, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: BoxPx,
-    /// Row-major, 0 or 1; too many for JSON, so they stay on the buffer.
+    /// One value a cell, 0 or 1, row-major. JSON leaves them out, for there are too many.
     #[serde(skip)]
     pub values: Arc<[u8]>,
 }
 
-/// What each cell of the frame shows, at the model's resolution.
+/// The label of each cell of a grid at the model's resolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segmentation {
-    /// Columns.
+    /// Number of columns.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
-    /// What the map covers, in pixels of the frame.
+    /// The region that the map covers, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: BoxPx,
-    /// How much of the frame each label has, most first; those that have none are left out.
-    pub shares: Vec<Share>,
-    /// Row-major indices of labels; too many for JSON, so they stay on the buffer.
+    /// The area of each label, largest first, without labels that cover nothing.
+    #[serde(rename = "shares")]
+    pub areas: Vec<LabelArea>,
+    /// One index of a label a cell, row-major. JSON leaves them out, for there are too many.
     #[serde(skip)]
     pub classes: Arc<[u16]>,
 }
 
-/// How much of the frame one label has.
+/// How much of the frame one label covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Share {
-    /// Index of the label in the model's list.
+pub struct LabelArea {
+    /// Index of the label in the model's list of labels.
     pub class: u32,
     /// The label itself.
     pub label: Arc<str>,
-    /// 0..1.
-    pub share: f32,
+    /// The fraction of the frame, 0..1.
+    #[serde(rename = "share")]
+    pub area: f32,
 }
 
-/// An output as the model gave it, for whoever can read it.
+/// An output of the graph as it is, for applications that decode it themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RawTensor {
-    /// Its name in the graph.
+    /// The output's name in the graph.
     pub name: String,
-    /// Its axes, the batch axis included.
+    /// The length of each axis, the batch axis included.
     pub shape: Vec<i64>,
-    /// `f32`, `f16`, `f64`, `i64`, `i32`, `u8`, `i8` or `bool`.
+    /// The element type: `f32`, `f16`, `f64`, `i64`, `i32`, `u8`, `i8` or `bool`.
     #[serde(rename = "type")]
     pub element: Arc<str>,
-    /// The elements in the machine's byte order; they stay on the buffer.
+    /// The elements in the machine's byte order. JSON leaves them out.
     #[serde(skip)]
     pub bytes: Arc<[u8]>,
 }
 
-/// One class and its score, of a model that judges the frame as a whole.
+/// One label and its score, from a model that judges the frame as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassScore {
-    /// Index of the label in the model's list.
+    /// Index of the label in the model's list of labels.
     pub class: u32,
     /// The label itself.
     pub label: Arc<str>,
@@ -122,30 +124,30 @@ pub struct ClassScore {
     pub score: f32,
 }
 
-/// How unlike the normal the frame is.
+/// How far the frame deviates from what is normal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Image-level score, 0..1 with the model's own normalisation.
+    /// The score of the whole frame, 0..1 by the model's own normalisation.
     pub score: f32,
-    /// Where, at the model's resolution.
+    /// A score per cell, if the model localises anomalies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<AnomalyMap>,
-    /// Which cells the model itself calls anomalous.
+    /// The cells that the model itself calls anomalous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Arc<Mask>>,
 }
 
-/// A score per cell, at the model's resolution, and the part of the frame that it covers.
+/// A grid of scores at the model's resolution, and the region of the frame that it covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyMap {
-    /// Columns.
+    /// Number of columns.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
-    /// What the map covers, in pixels of the frame.
+    /// The region that the map covers, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: BoxPx,
-    /// Row-major scores; too many for JSON, so they stay on the buffer.
+    /// One score a cell, row-major. JSON leaves them out, for there are too many.
     #[serde(skip)]
     pub values: Arc<[f32]>,
 }

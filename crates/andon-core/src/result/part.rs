@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Purpose;
 
-/// One view of one part, as `andon/part` tells it.
+/// One view of one part, as the event `andon/part` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Part {
@@ -18,13 +18,13 @@ pub struct Part {
     pub sku: String,
     /// The batch it was made in.
     pub lot: String,
-    /// Where on the line.
+    /// Where on the line the camera stands.
     pub station: String,
-    /// Which of its views this frame is, from 0.
+    /// Which view of the part the frame shows, from 0.
     pub view: u32,
-    /// How many views make the part.
+    /// How many views the part has.
     pub views: u32,
-    /// Why it passes.
+    /// Why the part passes.
     pub purpose: Purpose,
     /// When the camera was triggered, UTC.
     pub trigger_utc_ns: Option<u64>,
@@ -45,31 +45,29 @@ impl Default for Part {
     }
 }
 
-/// What labels and comparisons are kept under: the part's id, or the frame itself where no part was told.
+/// The key of labels and comparisons: the part's id, or the frame itself if no part is declared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PartKey {
-    /// The part's own id.
+    /// The id of a declared part.
     Part(String),
     /// A frame that is a part of its own.
     Frame(Uuid, u64),
 }
 
 impl PartKey {
-    /// The key of a frame that shows `part`.
+    /// Makes the key of a frame that shows `part`.
     pub fn of(part: Option<&Part>, run: Uuid, frame_id: u64) -> Self {
         match part {
             Some(part) => PartKey::Part(part.id.clone()),
             None => PartKey::Frame(run, frame_id),
         }
     }
-}
 
-impl PartKey {
-    /// As text. A frame is its own part on most lines, so this is room for one at once.
+    /// Returns the key as text. Most lines declare no parts, so there is room for the long form at once.
     pub(super) fn to_id(&self) -> String {
-        // A UUID has 36 letters, a number up to 20.
+        // A UUID has 36 characters, a number up to 20.
         let mut id = String::with_capacity(57);
-        write!(id, "{self}").expect("a string takes whatever is written");
+        write!(id, "{self}").expect("writing to a string cannot fail");
         id
     }
 }

@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use super::{Inference, Part, PartKey, Status, Verdict};
 
-/// What was made of a part's views.
+/// The verdict on a part, over all its views.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartVerdict {
     /// Always `andon.part-verdict/1`.
     pub schema: Cow<'static, str>,
-    /// The part's id, or RUN/FRAME.
+    /// The part's id, or RUN/FRAME for a frame without a part.
     pub id: String,
-    /// The part as its last view told it.
+    /// The part, as its last view describes it.
     pub part: Option<Arc<Part>>,
-    /// The verdict over all views.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Views that came.
+    /// Views that arrived.
     pub views_seen: u32,
-    /// Views that were judged.
+    /// Views that the model judged.
     pub views_judged: u32,
-    /// Highest deciding score of any judged view, 0..1.
+    /// The highest deciding score among the judged views, 0..1.
     pub score: f32,
-    /// Labels found, each once, in the order found.
+    /// The labels found, each once, in the order found.
     pub labels: Vec<Arc<str>>,
     /// The first and the last frame.
     pub frames: [u64; 2],
 }
 
-/// A part whose views are still coming.
+/// A part that still waits for views.
 struct Open {
     key: PartKey,
     verdict: PartVerdict,
-    /// Bit per view that has come; views beyond 64 share the last bit.
+    /// One bit per view that arrived. Views beyond 64 share the last bit.
     seen: u64,
     any_ng: bool,
     any_review: bool,
@@ -42,19 +42,20 @@ struct Open {
     since_ns: u64,
 }
 
-/// Gathers views into part verdicts: any ng → ng; any view missing or not judged → unjudged; any review → review; else ok.
+/// Combines views into part verdicts.
 ///
-/// A part is closed by its last view, by its deadline, or by [`PartJudge::flush`].
+/// Any ng makes the part ng; else any missing or unjudged view makes it unjudged; else any review makes it review; else it
+/// is ok. Its last view, its deadline or [`PartJudge::flush`] closes a part.
 #[derive(Default)]
 pub struct PartJudge {
     open: VecDeque<Open>,
 }
 
-/// More open parts than any camera shows at once; beyond it the oldest is closed as it is.
-const MOST_OPEN: usize = 64;
+/// More open parts than any camera shows at once. Beyond it, the oldest closes as it is.
+const MAX_OPEN: usize = 64;
 
 impl PartJudge {
-    /// Takes one view's outcome; answers the part that this closes.
+    /// Adds the result on one view. Returns the part that this closes, if any.
     pub fn observe(&mut self, inference: &Inference, now_ns: u64) -> Option<PartVerdict> {
         let key = inference.part_key();
         let at = match self.open.iter().position(|o| o.key == key) {
@@ -67,14 +68,14 @@ impl PartJudge {
         self.open[at].add(inference);
         if self.open[at].complete() {
             self.open.remove(at).map(Open::close)
-        } else if self.open.len() > MOST_OPEN {
+        } else if self.open.len() > MAX_OPEN {
             self.open.pop_front().map(Open::close)
         } else {
             None
         }
     }
 
-    /// Closes the parts that opened at least `deadline_ns` before `now_ns`.
+    /// Closes and returns the parts that opened at least `deadline_ns` before `now_ns`.
     pub fn expire(&mut self, now_ns: u64, deadline_ns: u64) -> Vec<PartVerdict> {
         let mut closed = Vec::new();
         while self.open.front().is_some_and(|o| now_ns.saturating_sub(o.since_ns) >= deadline_ns) {
@@ -83,12 +84,12 @@ impl PartJudge {
         closed
     }
 
-    /// When the oldest open part opened, on the clock of `now_ns`.
+    /// Returns when the oldest open part opened, on the clock of `now_ns`.
     pub fn oldest_ns(&self) -> Option<u64> {
         self.open.front().map(|o| o.since_ns)
     }
 
-    /// Closes all that is open, at the end of the stream.
+    /// Closes and returns all open parts, at the end of the stream.
     pub fn flush(&mut self) -> Vec<PartVerdict> {
         self.open.drain(..).map(Open::close).collect()
     }
@@ -135,13 +136,13 @@ impl Open {
         }
     }
 
-    fn wanted(&self) -> u64 {
+    fn expected(&self) -> u64 {
         let views = self.verdict.part.as_ref().map_or(1, |p| p.views.clamp(1, 64));
         u64::MAX >> (64 - views)
     }
 
     fn complete(&self) -> bool {
-        self.seen & self.wanted() == self.wanted()
+        self.seen & self.expected() == self.expected()
     }
 
     fn close(mut self) -> PartVerdict {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Counts of part verdicts: in all, by class, by SKU, and by hour.
+//! Counts of part verdicts: in total, by label, by SKU and by hour.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{PartVerdict, Purpose, Verdict};
 
-/// Hours that are kept.
+/// How many hours a tally keeps.
 const HOURS: usize = 24;
 const HOUR_NS: u64 = 3_600_000_000_000;
 
@@ -14,15 +14,17 @@ const HOUR_NS: u64 = 3_600_000_000_000;
 pub struct HourRate {
     /// Hours since the clock's origin.
     pub hour: u64,
-    /// Parts judged in it: ok, ng, or review.
+    /// Parts judged in that hour: ok, ng or review.
     pub judged: u64,
-    /// Of these, ng.
+    /// Judged parts that are ng.
     pub ng: u64,
-    /// Parts that no verdict was reached on.
+    /// Parts without a verdict.
     pub unjudged: u64,
 }
 
-/// What a line leader asks for: how many, how many bad, of what, since when. Only production parts count.
+/// What a line leader asks for: how many parts, how many bad ones, with which defects, since when.
+///
+/// Only production parts count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     /// Parts judged good.
@@ -31,20 +33,20 @@ pub struct Tally {
     pub ng: u64,
     /// Parts left to a person.
     pub review: u64,
-    /// Parts that no verdict was reached on.
+    /// Parts without a verdict.
     pub unjudged: u64,
-    /// Parts of another purpose than production, which count nowhere else.
+    /// Parts with another purpose than production. They count nowhere else.
     pub not_production: u64,
-    /// Bad parts by label; a part with two labels counts under both.
+    /// Bad parts by label. A part with two labels counts under both.
     pub ng_by_class: BTreeMap<String, u64>,
     /// Bad parts by SKU.
     pub ng_by_sku: BTreeMap<String, u64>,
-    /// The last hours, oldest first.
+    /// The last 24 hours in which parts passed, oldest first.
     pub hours: VecDeque<HourRate>,
 }
 
 impl Tally {
-    /// Counts one part at `now_ns`.
+    /// Counts one part at the time `now_ns`.
     pub fn add(&mut self, part: &PartVerdict, now_ns: u64) {
         if part.part.as_ref().is_some_and(|p| p.purpose != Purpose::Production) {
             self.not_production += 1;
@@ -72,7 +74,7 @@ impl Tally {
         if part.verdict == Verdict::Ng {
             now.ng += 1;
             for label in &part.labels {
-                // Not by `entry`, which would want a name of its own for every frame.
+                // `entry` would allocate a key for every part.
                 match self.ng_by_class.get_mut(&**label) {
                     Some(count) => *count += 1,
                     None => drop(self.ng_by_class.insert(label.to_string(), 1)),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{Anomaly, AnomalyMap, ClassScore, Mask, RawTensor, Segmentation, Share};
+use andon_core::result::{Anomaly, AnomalyMap, ClassScore, LabelArea, Mask, RawTensor, Segmentation};
 use andon_model::{Activation, Role, Rule};
 
 use super::{
@@ -181,12 +181,12 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
     let share = |n: u32| n as f32 / all.max(1) as f32;
     let bad: u32 = counts.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(n, _)| *n).sum();
     let mut outcome = f.judged(share(bad));
-    let mut shares: Vec<_> = (counts.iter().zip(f.labels).enumerate().filter(|(_, (n, _))| **n > 0))
-        .map(|(class, (n, label))| Share { class: class as u32, label: label.clone(), share: share(*n) })
+    let mut areas: Vec<_> = (counts.iter().zip(f.labels).enumerate().filter(|(_, (n, _))| **n > 0))
+        .map(|(class, (n, label))| LabelArea { class: class as u32, label: label.clone(), area: share(*n) })
         .collect();
-    shares.sort_unstable_by(|a, b| b.share.total_cmp(&a.share).then(a.class.cmp(&b.class)));
+    areas.sort_unstable_by(|a, b| b.area.total_cmp(&a.area).then(a.class.cmp(&b.class)));
     let (width, height, region) = (w as u32, h as u32, f.mapping.region());
-    outcome.segmentation = Some(Segmentation { width, height, region, shares, classes });
+    outcome.segmentation = Some(Segmentation { width, height, region, areas, classes });
     Ok(outcome)
 }
 
@@ -313,7 +313,7 @@ mod tests {
         for (shape, data) in ways {
             let o = run(&mut segmentation(json!(["good", "dent", "scratch"])), &[("o", shape, data)]).unwrap();
             let s = o.segmentation.unwrap();
-            let shares: Vec<_> = s.shares.iter().map(|s| (&*s.label, s.share)).collect();
+            let shares: Vec<_> = s.areas.iter().map(|a| (&*a.label, a.area)).collect();
             assert_eq!((shares, o.score, o.verdict), (vec![("good", 0.875), ("dent", 0.125)], 0.125, Verdict::Ok));
             assert_eq!((s.classes[7], s.classes[0], s.classes.len()), (1, 2, 16), "the map is the whole model's");
             assert_eq!(s.region, [0.0, -32.0, 128.0, 128.0]);

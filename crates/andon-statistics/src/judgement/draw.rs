@@ -17,6 +17,6 @@ impl Draw {
     /// The part with this id is drawn, which happens with the chance `rate`, 0..1. One drawn at a rate is drawn at every
     /// higher one.
     pub fn drawn(&self, id: &str, rate: f64) -> bool {
-        self.0.clone().with(id.as_bytes()).place() < rate
+        self.0.clone().with(id.as_bytes()).fraction() < rate
     }
 }
