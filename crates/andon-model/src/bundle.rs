@@ -7,16 +7,14 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use andon_core::result::ModelId;
-use sha2::{Digest, Sha256};
-
 use super::{
-    Error, Golden, Location, Manifest, ModelInfo, Policy, Trust,
+    Error, Golden, Location, Manifest, ModelInfo, Policy, Trust, digest,
     files::{self, MANIFEST},
     golden::plain as plain_path,
     locate,
     locate::in_a_store,
 };
+use andon_core::result::ModelId;
 
 /// A model read from disk, checked, not yet in an engine.
 #[derive(Clone, Debug)]
@@ -80,17 +78,6 @@ fn read_model(model: &str, mut gates: Vec<Gate>, policies: bool) -> Result<Sourc
 pub(super) fn under_policy(folder: &Path, store: &Path, placed: bool) -> Result<Source, Error> {
     let policy = Policy::of(store)?.map(|p| Gate { trust: p.trust, required: p.required });
     bundle(folder, policy.as_slice(), placed.then_some(store))
-}
-
-/// `sha256:…` of some bytes.
-pub fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// The same of a hash that is done.
-pub(super) fn hex(hash: &[u8]) -> String {
-    let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
 }
 
 /// The key that signed a file, after every gate; none where no gate asks for one.
@@ -238,11 +225,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), change);
         open(&dir.path().display().to_string()).unwrap_err()
-    }
-
-    #[test]
-    fn a_digest_is_the_sha256_in_hex() {
-        assert_eq!(digest(b"abc"), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

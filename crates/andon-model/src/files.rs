@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The files of a bundle: which there are, and their digests.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
-    path::Path,
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use super::{
+    Error, SIGNATURE,
+    digest::{self, of_file},
 };
-
-use sha2::{Digest, Sha256};
-
-use super::{Error, SIGNATURE, bundle};
 
 /// The manifest's name in its bundle.
 pub(super) const MANIFEST: &str = "model.json";
@@ -54,27 +50,6 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> R
     Ok(())
 }
 
-/// `sha256:…` of a file, which may be larger than memory.
-fn of_file(path: &Path) -> Result<String, Error> {
-    let fail = |error| Error::Io { path: path.into(), error };
-    let mut hash = Sha256::new();
-    io::copy(&mut File::open(path).map_err(fail)?, &mut HashWriter(&mut hash)).map_err(fail)?;
-    Ok(bundle::hex(&hash.finalize()))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One digest for all of a bundle but its signature: what makes two bundles the same.
 pub(super) fn whole(folder: &Path) -> Result<String, Error> {
     let mut lines = String::new();
@@ -82,7 +57,7 @@ pub(super) fn whole(folder: &Path) -> Result<String, Error> {
         lines += &format!("{digest}  {name}\n");
     }
     lines += &format!("{}  {MANIFEST}\n", of_file(&folder.join(MANIFEST))?);
-    Ok(bundle::digest(lines.as_bytes()))
+    Ok(digest::digest(lines.as_bytes()))
 }
 
 #[cfg(test)]
@@ -103,7 +78,7 @@ mod tests {
         let dir = bundle();
         let all = digests(dir.path()).unwrap();
         assert_eq!(all.keys().collect::<Vec<_>>(), ["golden/a.png", "golden/model.json", "model.onnx"]);
-        assert_eq!(all["model.onnx"], bundle::digest(b"model.onnx"));
+        assert_eq!(all["model.onnx"], digest::digest(b"model.onnx"));
     }
 
     #[test]

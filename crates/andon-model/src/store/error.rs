@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::super::{self as model, list};
+use super::super::error::{self as model, list};
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
