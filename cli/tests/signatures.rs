@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Signatures: what is signed is taken, and what is unsigned, altered or a stranger's is refused, each by its own name.
+//! Signatures: signed models are accepted; unsigned, altered and foreign ones are refused, each with its own error.
 
 mod common;
 
@@ -82,7 +82,7 @@ fn what_a_stranger_signed_is_refused() {
     let bundle = keys.signed();
     keys.sign(&bundle, "stranger");
     let e = keys.open(&bundle).unwrap_err();
-    assert!(matches!(&e, Error::Stranger { .. }) && e.to_string().contains("trusted keys"), "{e}");
+    assert!(matches!(&e, Error::UntrustedKey { .. }) && e.to_string().contains("trusted keys"), "{e}");
     let e = fails(1, &["model", "verify", arg(&bundle), "--keys", arg(&keys.at("ours.pub"))]);
     assert!(e.contains("signed by a key that is not trusted"), "{e}");
 }
@@ -155,7 +155,7 @@ fn a_bundle_is_signed_only_with_the_digests_of_all_its_files() {
     let bundle = bundle(keys.dir.path(), "1", "graph 1");
     fs::write(bundle.join("notes.txt"), "").unwrap();
     let e = fails(1, &["model", "sign", arg(&bundle), "--key", arg(&keys.at("ours.key"))]);
-    assert!(e.contains("not of all its files") && e.contains("andon model digest"), "{e}");
+    assert!(e.contains("do not match its files") && e.contains("andon model digest"), "{e}");
     ok(&["model", "digest", arg(&bundle)]);
     keys.sign(&bundle, "ours");
     keys.open(&bundle).unwrap();
@@ -209,7 +209,7 @@ fn a_stores_policy_holds_without_anybody_asking() {
     keys.policy(", \"require_signature\": false");
     assert_eq!(model::open(&champion).unwrap().signed_by, None);
     keys.sign(&pcb.join("1"), "stranger");
-    assert!(matches!(model::open(&champion), Err(Error::Stranger { .. })));
+    assert!(matches!(model::open(&champion), Err(Error::UntrustedKey { .. })));
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn an_old_signed_version_in_a_new_ones_place_is_refused_and_audited() {
     }
     let said = common::andon(&["model", "audit", arg(&pcb)]).output().unwrap();
     assert_eq!(said.status.code(), Some(1));
-    assert!(common::out(&said).contains("changed behind the history's back"), "{}", common::out(&said));
+    assert!(common::out(&said).contains("was changed by hand"), "{}", common::out(&said));
     fs::write(pcb.join("aliases.json"), aliases).unwrap();
     ok(&["model", "audit", arg(&store)]);
     // The folder: its signature is good, and it is not what lies there.
@@ -265,7 +265,7 @@ fn a_secret_key_is_its_owners_alone_and_is_never_overwritten() {
         assert_eq!(fs::metadata(keys.at("ours.key")).unwrap().permissions().mode() & 0o777, 0o600);
     }
     let e = fails(1, &["model", "keygen", arg(&keys.at("ours")), "--no-password"]);
-    assert!(e.contains("is there already"), "{e}");
+    assert!(e.contains("exists already"), "{e}");
     let protected = |words: &[&str], password: &str| {
         let mut command = common::andon(words);
         command.env("ANDON_KEY_PASSWORD", password).output().unwrap()

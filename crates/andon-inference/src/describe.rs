@@ -40,9 +40,9 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
         let told = bare::manifest(&source.id, &face, &hints.labels, &hints.good);
         match told {
             Ok(manifest) => {
-                let fail = |(field, problem)| Error::Graph {
+                let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
-                    problem: format!("what its graph tells is no manifest: {field}: {problem}"),
+                    problem: format!("what its graph tells is no manifest: {e}"),
                 };
                 manifest.check().map_err(fail)?;
                 Ok(Described::Whole(Box::new(manifest)))

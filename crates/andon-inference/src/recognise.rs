@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which family a graph without a manifest is of: by the names and shapes of its outputs and by its exporter's notes.
 
-use andon_model::{Decoder, Head, Output, plain};
+use andon_model::{Decoder, Head, Output, tensor_name};
 
 use super::bare::{Graph, Lack, Port, Unknown, WRITE};
 
@@ -63,7 +63,7 @@ pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) 
 
 /// Detectors with an output each for boxes and scores.
 fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
-    let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&plain(&o.name)));
+    let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&tensor_name(&o.name)));
     let list = |decoder, head, background, ports: &[&Port]| {
         let mut outputs: Vec<_> = ports.iter().map(|p| Output::new(&p.name, decoder, Vec::new())).collect();
         outputs[0] = Output { head, background, labels: labels.to_vec(), ..outputs[0].clone() };

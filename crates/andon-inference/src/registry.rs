@@ -2,7 +2,7 @@
 //! Families by the names that a `.modelinfo` gives their outputs' encodings: those of the tensor ID registry
 //! (github.com/collabora/tensor-id-registry), as GStreamer 1.28's tensor decoders know them.
 
-use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, plain};
+use andon_model::{Activation, BoxForm, Decoder, Direction, Head, Input, Output, Role, tensor_name};
 
 use super::bare::{Graph, Lack, Unknown, WRITE};
 
@@ -66,7 +66,7 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
         match e.decoder {
             // The registry has x first; what keeps TensorFlow's name has its order, y first.
             Decoder::Ssd if e.role == Role::Boxes => {
-                let tensorflow = plain(&port.name) == "detection_boxes";
+                let tensorflow = tensor_name(&port.name) == "detection_boxes";
                 let form = if tensorflow { BoxForm::CornersYFirstNormalised } else { BoxForm::CornersNormalised };
                 (output.boxes, output.background) = (Some(form), true);
             }

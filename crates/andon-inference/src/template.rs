@@ -344,7 +344,7 @@ impl TemplateInput {
         wait: Option<&Cancel>,
     ) -> Result<&Arc<Template>, String> {
         let templates = templates.ok_or("image-root is not set: set it to the folder of the templates")?;
-        self.pattern.fill(part, fields, &mut self.next)?;
+        self.pattern.fill(part, fields, &mut self.next).map_err(|e| e.to_string())?;
         let mut generation = templates.shared.generation.load(Ordering::Acquire);
         if self.next != self.key || generation != self.generation || self.found.is_none() {
             std::mem::swap(&mut self.key, &mut self.next);

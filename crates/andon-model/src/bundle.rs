@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reading a bundle: the manifest, the files it names, whether they are the ones it was written for, and who says so.
+//! Reading a model: the manifest, the files that it names, their digests, and their signature.
 
 use std::{
     collections::BTreeSet,
@@ -8,102 +8,113 @@ use std::{
 };
 
 use super::{
-    Error, Golden, Location, Manifest, ModelInfo, Policy, Trust, digest,
+    Error, Golden, Location, Manifest, ModelInfo, Trust, digest,
     files::{self, MANIFEST},
-    golden::plain as plain_path,
     locate,
     locate::in_a_store,
+    manifest::plain_path,
+    trust::{Policy, signature_of},
 };
 use andon_core::result::ModelId;
 
-/// A model read from disk, checked, not yet in an engine.
+/// A model as read from disk: checked, but not loaded into an engine.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Name, version and digest; of a bare file the name is its stem and the version is empty.
+    /// Name, version and digest. For a bare file, the name is its stem and the version is empty.
     pub id: ModelId,
-    /// What the bundle says; none for a bare file.
+    /// The manifest. None for a bare file.
     pub manifest: Option<Manifest>,
-    /// What lies beside a bare file as `.modelinfo`; none for a bundle, whose manifest says it all.
+    /// The content of the `.modelinfo` file beside a bare file. None for a bundle, whose manifest says it all.
     pub info: Option<ModelInfo>,
-    /// The graph's file.
+    /// The path of the graph.
     pub path: PathBuf,
-    /// The graph's content: what was hashed is what is run.
+    /// The content of the graph, so that what is hashed is what runs.
     pub bytes: Vec<u8>,
-    /// The bundle; none for a bare file.
+    /// The folder of the bundle. None for a bare file.
     pub folder: Option<PathBuf>,
-    /// The manifest's golden samples, their pictures by absolute paths.
+    /// The manifest's golden samples, with absolute paths.
     pub golden: Vec<Golden>,
-    /// The manifest's drift reference, by its absolute path.
+    /// The absolute path of the manifest's drift reference.
     pub reference: Option<PathBuf>,
-    /// The trusted public key whose signature was found good; none where nobody asked for one.
+    /// The trusted public key that signed the model. None if no signature was required or found.
     pub signed_by: Option<String>,
 }
 
-/// A demand on signatures.
-struct Gate {
+/// Keys, one of which must have signed a model.
+struct Requirement {
     trust: Trust,
+    /// Whether a model without a signature is refused.
     required: bool,
 }
 
-/// Reads what `model` names (see [`locate`]) and checks every digest; where it lies in a store with a policy, its
-/// signature too.
+/// Reads the model that `model` names (see [`locate`]) and checks every digest. In a store with a policy, also checks the
+/// signature.
+///
+/// # Errors
+/// A model that is missing, damaged, altered or not signed as the store's policy requires.
 pub fn open(model: &str) -> Result<Source, Error> {
     read_model(model, Vec::new(), true)
 }
 
-/// As [`open`], and refuses what none of the keys has signed. A store's own policy holds besides.
+/// Reads a model as [`open`] does, and also refuses it if none of the keys in `trust` has signed it.
+///
+/// # Errors
+/// All errors of [`open`], and a model that none of the keys has signed.
 pub fn open_trusted(model: &str, trust: &Trust) -> Result<Source, Error> {
-    read_model(model, vec![Gate { trust: trust.clone(), required: true }], true)
+    read_model(model, vec![Requirement { trust: trust.clone(), required: true }], true)
 }
 
-/// As [`open`], whoever signed it and whatever a store's policy says: for looking at it, not for running it.
+/// Reads a model as [`open`] does, but ignores the store's policy: to look at a model, not to run it.
+///
+/// # Errors
+/// A model that is missing or damaged.
 pub fn inspect(model: &str) -> Result<Source, Error> {
     read_model(model, Vec::new(), false)
 }
 
-fn read_model(model: &str, mut gates: Vec<Gate>, policies: bool) -> Result<Source, Error> {
+fn read_model(model: &str, mut requirements: Vec<Requirement>, policies: bool) -> Result<Source, Error> {
     let location = locate(model)?;
     let store = in_a_store(model, &location);
     if let (Some(store), true) = (&store, policies) {
-        gates.extend(Policy::of(store)?.map(|p| Gate { trust: p.trust, required: p.required }));
+        requirements.extend(Policy::of(store)?.map(|p| Requirement { trust: p.trust, required: p.required }));
     }
     match location {
-        Location::Bare(path) => bare(path, &gates),
-        Location::Bundle(folder) => bundle(&folder, &gates, store.as_deref()),
+        Location::Bare(path) => bare(path, &requirements),
+        Location::Bundle(folder) => bundle(&folder, &requirements, store.as_deref()),
     }
 }
 
-/// As [`open`], of a folder that is kept, or is to be kept, in the store of that model; `placed` where it lies there as
-/// the version that it says it is.
+/// Reads a bundle under the policy of a store that holds it or is about to. With `placed`, the bundle must lie in the store
+/// as the version that its manifest names.
 pub(super) fn under_policy(folder: &Path, store: &Path, placed: bool) -> Result<Source, Error> {
-    let policy = Policy::of(store)?.map(|p| Gate { trust: p.trust, required: p.required });
+    let policy = Policy::of(store)?.map(|p| Requirement { trust: p.trust, required: p.required });
     bundle(folder, policy.as_slice(), placed.then_some(store))
 }
 
-/// The key that signed a file, after every gate; none where no gate asks for one.
-fn signer(file: &Path, content: &[u8], gates: &[Gate]) -> Result<Option<String>, Error> {
+/// Checks a file against all requirements, and returns the key that signed it. None if there is no signature.
+fn signer(file: &Path, content: &[u8], requirements: &[Requirement]) -> Result<Option<String>, Error> {
     let mut signer = None;
-    for gate in gates {
-        signer = gate.trust.verify(file, content, gate.required)?.or(signer);
+    for requirement in requirements {
+        signer = requirement.trust.verify(file, content, requirement.required)?.or(signer);
     }
     Ok(signer)
 }
 
-fn bare(path: PathBuf, gates: &[Gate]) -> Result<Source, Error> {
+fn bare(path: PathBuf, requirements: &[Requirement]) -> Result<Source, Error> {
     let bytes = read(&path)?;
-    let signed_by = signer(&path, &bytes, gates)?;
-    if signed_by.is_some() && keeps_weights_elsewhere(&bytes) {
+    let signed_by = signer(&path, &bytes, requirements)?;
+    if signed_by.is_some() && has_external_weights(&bytes) {
         return Err(Error::Altered {
             path,
-            problem: "it keeps weights in a file beside it, which its signature does not cover (make it a bundle)"
+            problem: "its weights are in a file beside it, which its signature does not cover (make it a bundle)"
                 .into(),
         });
     }
-    let info = match ModelInfo::file(&path)? {
+    let info = match ModelInfo::read_beside(&path)? {
         None => None,
         Some((at, text)) => {
             if signed_by.is_some() {
-                signer(&at, text.as_bytes(), gates)?;
+                signer(&at, text.as_bytes(), requirements)?;
             }
             Some(ModelInfo::of(&at, &text)?)
         }
@@ -114,17 +125,17 @@ fn bare(path: PathBuf, gates: &[Gate]) -> Result<Source, Error> {
     Ok(Source { id, manifest, info, path, bytes, folder, golden, reference, signed_by })
 }
 
-/// Whether the graph names a file of weights: ONNX's entry of the key `location`, as protobuf writes it.
-fn keeps_weights_elsewhere(graph: &[u8]) -> bool {
+/// Returns whether the graph names a file of weights: an ONNX entry with the key `location`, as protobuf writes it.
+fn has_external_weights(graph: &[u8]) -> bool {
     const ENTRY: &[u8] = b"\x0a\x08location\x12";
     graph.windows(ENTRY.len()).any(|w| w == ENTRY)
 }
 
-fn bundle(folder: &Path, gates: &[Gate], store: Option<&Path>) -> Result<Source, Error> {
+fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> Result<Source, Error> {
     let at = folder.join(MANIFEST);
     let text = read(&at)?;
-    // Before anything of it is understood.
-    let signed_by = signer(&at, &text, gates)?;
+    // Before parsing: an unsigned text must not reach the parser.
+    let signed_by = signer(&at, &text, requirements)?;
     let text = String::from_utf8(text).map_err(|e| Error::Manifest {
         path: at.clone(),
         field: format!("byte {}", e.utf8_error().valid_up_to()),
@@ -132,7 +143,7 @@ fn bundle(folder: &Path, gates: &[Gate], store: Option<&Path>) -> Result<Source,
     })?;
     let manifest = Manifest::parse(&text, &at)?;
     if signed_by.is_some() {
-        sealed(folder, &at, &manifest, store)?;
+        check_signed_folder(folder, &at, &manifest, store)?;
     }
     let path = inside(folder, &at, "model", &manifest.model)?;
     let golden = manifest.golden.iter().enumerate().map(|(i, golden)| {
@@ -141,7 +152,7 @@ fn bundle(folder: &Path, gates: &[Gate], store: Option<&Path>) -> Result<Source,
     });
     let golden = golden.collect::<Result<_, Error>>()?;
     let reference = manifest.reference.as_ref().map(|r| inside(folder, &at, "reference", r)).transpose()?;
-    manifest.check_digests().map_err(|(field, problem)| Error::Manifest { path: at.clone(), field, problem })?;
+    manifest.check_digests().map_err(|e| e.in_file(&at))?;
     let bytes = read(&path)?;
     let found = digest(&bytes);
     for (name, expected) in &manifest.digests {
@@ -159,11 +170,11 @@ fn bundle(folder: &Path, gates: &[Gate], store: Option<&Path>) -> Result<Source,
     Ok(Source { id, manifest: Some(manifest), info: None, path, bytes, folder, golden, reference, signed_by })
 }
 
-/// What a signature over the manifest vouches for beyond it: that its digests hold every file there is, and that the
-/// bundle lies where a store keeps this version, for an old one in a new one's place would be a good signature too.
-fn sealed(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -> Result<(), Error> {
+/// Checks what a signature of the manifest cannot: that the digests cover every file in the folder, and that the bundle
+/// lies where the store keeps this version. An old version in the place of a new one has a good signature, too.
+fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -> Result<(), Error> {
     let all = files::files(folder)?;
-    let own = |name: &String| name == MANIFEST || Path::new(name) == super::trust::signature_of(Path::new(MANIFEST));
+    let own = |name: &String| name == MANIFEST || Path::new(name) == signature_of(Path::new(MANIFEST));
     let signed: BTreeSet<_> = manifest.digests.keys().map(|name| plain_path(name)).collect();
     if let Some(name) = all.iter().find(|name| !own(name) && !signed.contains(*name)) {
         let path = folder.join(name);
@@ -175,7 +186,7 @@ fn sealed(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -
         let is = |path: &Path, what: &str| path.file_name().is_some_and(|n| n == what);
         if !is(&name, &manifest.name) || !is(&version, &manifest.version) {
             let problem = format!(
-                "it was signed as version {} of {}, and lies where another does",
+                "it was signed as version {} of {}, and lies in the place of another",
                 manifest.version, manifest.name
             );
             return Err(Error::Altered { path: at.into(), problem });
@@ -184,7 +195,7 @@ fn sealed(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -
     Ok(())
 }
 
-/// The path of a file that must lie in the bundle, symbolic links followed.
+/// Returns the real path of a file that must lie in the bundle.
 fn inside(folder: &Path, manifest: &Path, field: &str, file: &str) -> Result<PathBuf, Error> {
     let escape = || Error::Escape { path: manifest.into(), field: field.into(), file: file.into() };
     let plain = Path::new(file).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How outputs are read: the decoders, and what each of them can be told.
+//! How outputs are decoded: tasks, decoders, and the options that each decoder has.
 
 use serde::{Deserialize, Serialize};
 
-/// What the model is for.
+/// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
@@ -11,54 +11,54 @@ pub enum Task {
     Detection,
     /// A label for the whole frame.
     Classification,
-    /// How unlike the normal.
+    /// A score of how far the frame deviates from what is normal.
     Anomaly,
     /// A label for every pixel.
     Segmentation,
-    /// A vector that is compared with others.
+    /// A vector to compare with other vectors.
     Embedding,
-    /// Whatever the outputs mean, somebody else reads them.
+    /// Anything else: an application reads the outputs.
     Other,
 }
 
-/// How outputs are read. Shapes are those of one frame; L is the number of labels, N of candidates.
+/// How outputs are decoded. Shapes are those of one frame. L is the number of labels, N the number of candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decoder {
-    /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, a score of there being anything,
-    /// a score a label. Heads: detect, segment.
+    /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, an objectness score, and a score per
+    /// label. Heads: detect, segment.
     Yolov5,
-    /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score a
+    /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score per
     /// label. Heads: detect, segment, oriented.
     Yolov8,
-    /// YOLOv7 with its own suppression: (N, 7): frame, corners, label, score.
+    /// YOLOv7 that suppresses overlapping boxes itself: (N, 7): frame, corners, label, score.
     Yolov7EndToEnd,
-    /// YOLOv10 and YOLO26: (1, N, 6): corners, score, label; nothing is suppressed. Heads: detect, segment, oriented.
+    /// YOLOv10 and YOLO26: (1, N, 6): corners, score, label, without suppression. Heads: detect, segment, oriented.
     YoloEndToEnd,
-    /// (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or, with `grid` false, in pixels.
+    /// YOLOX: (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or in pixels if `grid` is false.
     Yolox,
-    /// A graph that suppresses itself: outputs of boxes, scores, labels and maybe their count. TensorFlow's and
-    /// torchvision's SSD, RT-DETR as its authors export it.
+    /// A graph that suppresses overlapping boxes itself, with outputs for boxes, scores, labels and perhaps their count:
+    /// SSD of TensorFlow and torchvision, RT-DETR as its authors export it.
     Ssd,
-    /// DETR: logits (1, N, L+1), the last for nothing, and boxes (1, N, 4): the best label of each.
+    /// DETR: logits (1, N, L+1), the last for no object, and boxes (1, N, 4). Each box has its best label.
     Detr,
-    /// Deformable and RT-DETR, RF-DETR: logits (1, N, L or more) and boxes (1, N, 4), each score by itself; also
-    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports it. Heads: detect, segment.
+    /// Deformable DETR, RT-DETR, RF-DETR: logits (1, N, L or more) with independent scores, and boxes (1, N, 4); also
+    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports them. Heads: detect, segment.
     Rtdetr,
-    /// (1, L): a score a label.
+    /// (1, L): a score per label.
     Classification,
-    /// (1, L, h, w): a score a label and pixel; (1, h, w) of integers: labels; (1, 1, h, w): a score of the last label.
+    /// (1, L, h, w): a score per label and pixel; (1, h, w) of integers: labels; (1, 1, h, w): the score of the last label.
     Segmentation,
     /// By output name: `pred_score`, `pred_label`, `anomaly_map`, `pred_mask`.
     Anomalib,
     /// (1, D): a vector.
     Embedding,
-    /// Outputs are handed on as they are.
+    /// Outputs are passed on as they are.
     Raw,
 }
 
 impl Decoder {
-    /// What models with it are for; none for those that fit any task.
+    /// Returns the task of models with this decoder, or None if it fits any task.
     pub fn task(self) -> Option<Task> {
         match self {
             Decoder::Classification => Some(Task::Classification),
@@ -70,12 +70,12 @@ impl Decoder {
         }
     }
 
-    /// Whether it needs names for classes.
+    /// Returns whether the decoder needs labels.
     pub(super) fn needs_labels(self) -> bool {
         !matches!(self, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw)
     }
 
-    /// The heads it can read.
+    /// Returns the heads that the decoder can read.
     pub(super) fn heads(self) -> &'static [Head] {
         match self {
             Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
@@ -85,20 +85,20 @@ impl Decoder {
     }
 }
 
-/// What a detector says of each thing beside its upright box.
+/// What a detector gives beside an upright box.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
-    /// Nothing more.
+    /// Nothing else.
     #[default]
     Detect,
-    /// Which pixels: weights of prototype masks, which a second output holds.
+    /// A mask, as weights of prototype masks that a second output holds.
     Segment,
-    /// How it is turned.
+    /// A rotation.
     Oriented,
 }
 
-/// How the four numbers of a box are to be read.
+/// What the four numbers of a box mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BoxForm {
@@ -106,7 +106,7 @@ pub enum BoxForm {
     Corners,
     /// Left, top, right, bottom, 0..1 of the model's input.
     CornersNormalised,
-    /// Top, left, bottom, right, 0..1 of the model's input, as TensorFlow has it.
+    /// Top, left, bottom, right, 0..1 of the model's input, as in TensorFlow.
     CornersYFirstNormalised,
     /// Centre, width, height in pixels of the model's input.
     Centre,
@@ -114,16 +114,16 @@ pub enum BoxForm {
     CentreNormalised,
 }
 
-/// An output's name without what TensorFlow adds: `detection_boxes:0` is `detection_boxes`.
-pub fn plain(name: &str) -> &str {
+/// Returns a tensor's name without the suffix that TensorFlow adds: `detection_boxes` for `detection_boxes:0`.
+pub fn tensor_name(name: &str) -> &str {
     name.strip_suffix(":0").unwrap_or(name)
 }
 
-/// Which of a decoder's outputs one is.
+/// Which of its decoder's outputs an output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The one, of decoders that read one.
+    /// The only output, for decoders that read one.
     Main,
     /// Boxes.
     Boxes,
@@ -131,18 +131,18 @@ pub enum Role {
     Scores,
     /// Indices of labels.
     Labels,
-    /// How many of the boxes mean anything.
+    /// How many boxes are valid.
     Count,
-    /// Masks, or their prototypes.
+    /// Masks, or prototypes of masks.
     Masks,
     /// A map of anomaly scores.
     Map,
 }
 
 impl Role {
-    /// The role that an output's name tells, by what exporters call them.
+    /// Derives the role from the names that exporters give to outputs.
     pub(super) fn of(name: &str, decoder: Decoder) -> Option<Self> {
-        Some(match (decoder, plain(name)) {
+        Some(match (decoder, tensor_name(name)) {
             (Decoder::Anomalib, "pred_score") => Role::Scores,
             (Decoder::Anomalib, "pred_label") => Role::Labels,
             (Decoder::Anomalib, "anomaly_map") => Role::Map,

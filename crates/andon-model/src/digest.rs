@@ -7,18 +7,18 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 
-/// `sha256:…` of some bytes.
+/// Returns the digest of `bytes`: `sha256:…`.
 pub fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// The same of a hash that is done.
+/// Formats a finished hash.
 fn hex(hash: &[u8]) -> String {
     let hex: String = hash.iter().map(|b| format!("{b:02x}")).collect();
     format!("sha256:{hex}")
 }
 
-/// `sha256:…` of a file, which may be larger than memory.
+/// Returns the digest of a file, which may be larger than memory.
 pub(super) fn of_file(path: &Path) -> Result<String, Error> {
     let fail = |error| Error::Io { path: path.into(), error };
     let mut hash = Sha256::new();

@@ -1,79 +1,79 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Why a model cannot be had from disk.
+//! Why a model cannot be read from disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Why a model cannot be had from disk. Every text says what to do.
+/// Why a model cannot be read from disk. Every text says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The property is empty.
+    /// The property `model` is empty.
     #[error("no model is set: set model= to a bundle folder, an .onnx file, or STORE/NAME@VERSION")]
     NoModel,
-    /// Nothing is there.
+    /// The path does not exist.
     #[error("{path}: no such model: model= takes a bundle folder, an .onnx file, or STORE/NAME@VERSION")]
     NotFound {
-        /// What was looked for.
+        /// The path.
         path: PathBuf,
     },
-    /// A folder without a manifest.
+    /// A folder has no manifest.
     #[error("{path}: not a bundle, for there is no model.json in it: write one, or name the .onnx file itself")]
     NoManifest {
         /// The folder.
         path: PathBuf,
     },
-    /// A file of a kind that cannot be read.
+    /// A file is neither a manifest nor an `.onnx` file.
     #[error("{path}: not a model: model= takes an .onnx file or a folder with a model.json")]
     NotAModel {
         /// The file.
         path: PathBuf,
     },
-    /// The store does not have that version or alias.
+    /// The store has no such version or alias.
     #[error("{store}: '{reference}' is neither a version nor an alias: there {}", list(.known))]
     NoVersion {
         /// The model's folder in the store.
         store: PathBuf,
-        /// What stood after the `@`.
+        /// The text after the `@`.
         reference: String,
-        /// What there is.
+        /// The versions and aliases that exist.
         known: Vec<String>,
     },
-    /// The file could not be read.
-    #[error("{path}: {error}: check that it is there and may be read")]
+    /// A file cannot be read.
+    #[error("{path}: {error}: check that it exists and that you may read it")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// The manifest is not what the schema says.
+    /// The manifest does not follow the schema.
     #[error("{path}: {field}: {problem}")]
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// Where in it.
+        /// The field.
         field: String,
-        /// What is wrong and what was expected.
+        /// What is wrong, and what is expected.
         problem: String,
     },
-    /// The `.modelinfo` beside a bare file cannot be read.
-    #[error("{path}: {problem}: correct the file, or take it away for the graph alone to decide")]
+    /// The `.modelinfo` file beside a bare file cannot be read.
+    #[error("{path}: {problem}: correct the file, or remove it so that the graph alone decides")]
     ModelInfo {
         /// The file.
         path: PathBuf,
-        /// Where in it, and what was expected.
-        problem: String,
+        /// The line, what is wrong, and what is expected.
+        problem: ModelInfoError,
     },
-    /// A file named by the manifest lies outside the bundle.
+    /// A file that the manifest names lies outside the bundle.
     #[error("{path}: {field}: '{file}' leaves the bundle: name a file inside it, by a relative path without '..'")]
     Escape {
         /// The manifest.
         path: PathBuf,
-        /// Where in it.
+        /// The field.
         field: String,
-        /// The name that was refused.
+        /// The refused name.
         file: String,
     },
-    /// A file is not the one that the manifest was written for.
+    /// A file has another digest than the manifest says.
     #[error(
         "{path}: its content does not match the manifest ({expected} expected, {found} found): restore the file, or \
          publish the new one as a new version"
@@ -81,42 +81,42 @@ pub enum Error {
     Digest {
         /// The file.
         path: PathBuf,
-        /// From the manifest.
+        /// The digest in the manifest.
         expected: String,
-        /// From the file.
+        /// The digest of the file.
         found: String,
     },
-    /// Something in the bundle's folder is neither a file nor a folder.
-    #[error("{path}: is a link or a device, a bundle holds plain files alone: put the file itself there")]
+    /// The bundle's folder holds something that is neither a file nor a folder.
+    #[error("{path}: is a link or a device, and a bundle holds plain files only: put the file itself there")]
     NotPlain {
-        /// What it is.
+        /// The entry.
         path: PathBuf,
     },
-    /// Only what is signed is taken, and this is not.
+    /// A signature is required, and there is none.
     #[error(
-        "{path}: is not signed, and only what a trusted key has signed is taken here: have it signed with `andon model \
-         sign`, which writes {signature}"
+        "{path}: is not signed, and only models that a trusted key has signed are accepted here: sign it with `andon \
+         model sign`, which writes {signature}"
     )]
     Unsigned {
         /// The file.
         path: PathBuf,
-        /// Where its signature would lie.
+        /// Where the signature is expected.
         signature: PathBuf,
     },
-    /// It carries a trusted key's signature, but is not what was signed.
-    #[error("{path}: was altered: {problem}: restore what was signed, or have the change signed as a new version")]
+    /// A trusted key signed the model, but the content is not what was signed.
+    #[error("{path}: was altered: {problem}: restore what was signed, or sign the change as a new version")]
     Altered {
         /// The file.
         path: PathBuf,
-        /// What shows it.
+        /// The difference.
         problem: String,
     },
-    /// Somebody signed it who is not trusted.
+    /// A key that is not trusted signed the model.
     #[error(
-        "{path}: is signed by a key that is not trusted here: take the model from somebody who is, or add the signer's \
+        "{path}: is signed by a key that is not trusted here: get the model from a trusted signer, or add the signer's \
          public key to the trusted keys"
     )]
-    Stranger {
+    UntrustedKey {
         /// The file.
         path: PathBuf,
     },
@@ -133,14 +133,51 @@ pub enum Error {
     Keys {
         /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// The line or field.
         field: String,
-        /// What is wrong and what was expected.
+        /// What is wrong, and what is expected.
         problem: String,
     },
 }
 
-pub(super) fn list(names: &[String]) -> String {
+/// A field of a manifest that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct FieldError {
+    /// The field, for instance `inputs[0].size`.
+    pub field: String,
+    /// What is wrong, and what is expected.
+    pub problem: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+
+    /// Puts the path of the enclosing value before the field.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        Self { field: format!("{outer}.{}", self.field), ..self }
+    }
+
+    /// Names the manifest that the field belongs to.
+    pub(crate) fn in_file(self, path: &Path) -> Error {
+        Error::Manifest { path: path.into(), field: self.field, problem: self.problem }
+    }
+}
+
+/// Why a `.modelinfo` file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{problem}", .line.map_or_else(String::new, |line| format!("line {line}: ")))]
+pub struct ModelInfoError {
+    /// The line, from 1. None if the problem is not in one line.
+    pub line: Option<usize>,
+    /// What is wrong, and what is expected.
+    pub problem: String,
+}
+
+/// Lists names after "there" in a message.
+pub(crate) fn list(names: &[String]) -> String {
     match names {
         [] => "is nothing".into(),
         names => format!("are {}", names.join(", ")),

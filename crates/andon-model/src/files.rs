@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The files of a bundle: which there are, and their digests.
+//! The files of a bundle, and their digests.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -8,21 +8,24 @@ use super::{
     digest::{self, of_file},
 };
 
-/// The manifest's name in its bundle.
+/// The file name of the manifest in a bundle.
 pub(super) const MANIFEST: &str = "model.json";
 
-/// Deepest nesting of folders in a bundle.
-const DEEPEST: usize = 16;
+/// The deepest nesting of folders in a bundle.
+const MAX_DEPTH: usize = 16;
 
-/// What `digests` of a bundle's manifest should be: `sha256:…` of every file in the folder by its relative path, but for
-/// the manifest and its signature.
+/// Computes the `digests` of a bundle's manifest: `sha256:…` of every file in the folder except the manifest and its
+/// signature, by relative path.
+///
+/// # Errors
+/// A file that cannot be read, or an entry that is neither a file nor a folder.
 pub fn digests(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
     let own = |name: &str| name != MANIFEST && name.strip_suffix(SIGNATURE) != Some(MANIFEST);
     let names = files(folder)?.into_iter().filter(|name| own(name));
     names.map(|name| of_file(&folder.join(&name)).map(|digest| (name, digest))).collect()
 }
 
-/// The relative path of every file below a folder, sorted, `/` between steps. A link is an error.
+/// Returns the relative paths of all files below a folder, sorted, with `/` as separator. A link is an error.
 pub(super) fn files(folder: &Path) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     walk(folder, "", 0, &mut found)?;
@@ -39,10 +42,10 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> R
         let name = name.to_str().ok_or_else(|| fail(io::Error::other("a name in it is not UTF-8")))?;
         if kind.is_file() {
             found.push(format!("{prefix}{name}"));
-        } else if kind.is_dir() && depth < DEEPEST {
+        } else if kind.is_dir() && depth < MAX_DEPTH {
             walk(&path, &format!("{prefix}{name}/"), depth + 1, found)?;
         } else if kind.is_dir() {
-            return Err(fail(io::Error::other("its folders are nested too deep")));
+            return Err(fail(io::Error::other("its folders are nested too deeply")));
         } else {
             return Err(Error::NotPlain { path });
         }
@@ -50,8 +53,8 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> R
     Ok(())
 }
 
-/// One digest for all of a bundle but its signature: what makes two bundles the same.
-pub(super) fn whole(folder: &Path) -> Result<String, Error> {
+/// Returns one digest of a bundle without its signature. Two bundles with equal digests are the same.
+pub(super) fn bundle_digest(folder: &Path) -> Result<String, Error> {
     let mut lines = String::new();
     for (name, digest) in digests(folder)? {
         lines += &format!("{digest}  {name}\n");
@@ -85,9 +88,9 @@ mod tests {
     fn two_bundles_are_the_same_by_their_content_and_not_by_who_signed_them() {
         let (one, other) = (bundle(), bundle());
         fs::write(other.path().join("model.json.minisig"), "somebody else").unwrap();
-        assert_eq!(whole(one.path()).unwrap(), whole(other.path()).unwrap());
+        assert_eq!(bundle_digest(one.path()).unwrap(), bundle_digest(other.path()).unwrap());
         fs::rename(other.path().join("golden/a.png"), other.path().join("golden/b.png")).unwrap();
-        assert_ne!(whole(one.path()).unwrap(), whole(other.path()).unwrap());
+        assert_ne!(bundle_digest(one.path()).unwrap(), bundle_digest(other.path()).unwrap());
     }
 
     #[cfg(unix)]

@@ -1,99 +1,67 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Golden samples: pictures in the bundle with the verdict that the model must come to, before it may judge a line.
+//! Golden samples: images in the bundle with the verdict that the model must reach before it may judge a line.
 
 use std::path::PathBuf;
 
 use andon_core::result::{Fields, Part, Purpose, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::Manifest;
+use super::FieldError;
 
-/// One golden sample.
+/// A golden sample: an image, and the verdict that the model must reach on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Golden {
-    /// The picture, a PNG: in the manifest relative to the bundle, in a [`super::Source`] absolute.
+    /// The path of the image, a PNG: relative to the bundle in a manifest, absolute in a [`Source`](super::Source).
     pub image: PathBuf,
-    /// What the model must say: ok, ng or review.
+    /// The verdict that the model must reach: ok, ng or review.
     pub verdict: Verdict,
-    /// Labels that must be among those it finds.
+    /// Labels that must be among those found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// Values for the model's inputs from fields.
+    /// Values for the model's inputs that come from fields.
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub fields: Fields,
-    /// What the picture shows.
+    /// The part that the image shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<GoldenPart>,
 }
 
-/// As far as a golden sample tells it.
+/// What a golden sample says of its part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GoldenPart {
     /// The product.
     pub sku: String,
-    /// Which of its views, from 0.
+    /// Which view of the part, from 0.
     pub view: u32,
 }
 
 impl Golden {
-    /// The part it shows, as an element is told it: its purpose is golden, so that it counts nowhere.
+    /// Returns the part that the sample shows. Its purpose is golden, so it counts nowhere.
     pub fn part(&self) -> Part {
         let GoldenPart { sku, view } = self.part.clone().unwrap_or_default();
         Part { sku, view, views: view + 1, purpose: Purpose::Golden, ..Part::default() }
     }
 }
 
-impl Manifest {
-    /// The golden samples: the field that is wrong, and what is.
-    pub(super) fn check_golden(&self) -> Result<(), (String, String)> {
-        let labels = self.outputs.first().map(|o| o.labels.as_slice()).unwrap_or_default();
-        for (i, golden) in self.golden.iter().enumerate() {
-            let bad = |field: &str, problem: String| Err((format!("golden[{i}].{field}"), problem));
-            if golden.image.to_str().is_none_or(|p| !p.to_ascii_lowercase().ends_with(".png")) {
-                return bad("image", format!("is '{}', must be a .png in the bundle", golden.image.display()));
-            }
-            if golden.verdict == Verdict::Unjudged {
-                return bad("verdict", "is 'unjudged', must be 'ok', 'ng' or 'review'".into());
-            }
-            if let Some(stranger) = golden.labels.iter().find(|l| !labels.contains(l)) {
-                return bad("labels", format!("'{stranger}' is not one of outputs[0].labels"));
-            }
-            if golden.part.as_ref().is_some_and(|p| p.view == u32::MAX) {
-                return bad("part.view", "is not a view: they count from 0".into());
-            }
+/// Checks golden samples against the labels of the model.
+pub(super) fn check(samples: &[Golden], labels: &[String]) -> Result<(), FieldError> {
+    for (i, golden) in samples.iter().enumerate() {
+        let bad = |field: &str, problem: String| Err(FieldError::new(format!("golden[{i}].{field}"), problem));
+        if golden.image.to_str().is_none_or(|p| !p.to_ascii_lowercase().ends_with(".png")) {
+            return bad("image", format!("is '{}', must be a .png in the bundle", golden.image.display()));
         }
-        Ok(())
-    }
-
-    /// Whether the digests, where there are any, hold every file that is named: the field that is wrong, and what is.
-    pub(super) fn check_digests(&self) -> Result<(), (String, String)> {
-        if self.digests.is_empty() {
-            return Ok(());
+        if golden.verdict == Verdict::Unjudged {
+            return bad("verdict", "is 'unjudged', must be 'ok', 'ng' or 'review'".into());
         }
-        for (field, file) in self.named() {
-            if !self.digests.keys().any(|name| plain(name) == plain(&file)) {
-                let problem =
-                    format!("does not hold '{file}', which {field} names: add it, or run `andon model digest`");
-                return Err(("digests".into(), problem));
-            }
+        if let Some(unknown) = golden.labels.iter().find(|l| !labels.contains(l)) {
+            return bad("labels", format!("'{unknown}' is not one of outputs[0].labels"));
         }
-        Ok(())
+        if golden.part.as_ref().is_some_and(|p| p.view == u32::MAX) {
+            return bad("part.view", "is not a view: views count from 0".into());
+        }
     }
-
-    /// Every file that the manifest names, after the field that does.
-    fn named(&self) -> Vec<(String, String)> {
-        let golden = self.golden.iter().enumerate();
-        std::iter::once(("model".to_string(), self.model.clone()))
-            .chain(golden.map(|(i, g)| (format!("golden[{i}].image"), g.image.to_string_lossy().into_owned())))
-            .chain(self.reference.iter().map(|r| ("reference".to_string(), r.clone())))
-            .collect()
-    }
-}
-
-/// A relative path without steps that lead nowhere: `./a/b` is `a/b`.
-pub(super) fn plain(path: &str) -> String {
-    path.split('/').filter(|step| !step.is_empty() && *step != ".").collect::<Vec<_>>().join("/")
+    Ok(())
 }
 
 #[cfg(test)]
@@ -103,6 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Manifest;
 
     fn parse(change: impl Fn(&mut Value)) -> Result<Manifest, String> {
         let mut v = json!({
@@ -133,26 +102,5 @@ mod tests {
         assert!(e.contains("golden[0].labels: 'spur' is not one of"), "{e}");
         let e = problem("part", json!({"view": u32::MAX}));
         assert!(e.contains("golden[0].part.view"), "{e}");
-    }
-
-    #[test]
-    fn digests_hold_every_file_that_is_named() {
-        let with = |names: &[&str]| {
-            let digests: serde_json::Map<_, _> = names.iter().map(|n| (n.to_string(), "sha256:0".into())).collect();
-            parse(|v| {
-                v["digests"] = digests.clone().into();
-                v["reference"] = "drift/reference.json".into();
-            })
-            .unwrap()
-            .check_digests()
-            .map_err(|(field, problem)| format!("{field}: {problem}"))
-        };
-        assert!(with(&["./model.onnx", "golden/a.png", "drift/reference.json"]).is_ok());
-        let e = with(&["golden/a.png", "drift/reference.json"]).unwrap_err();
-        assert!(e.contains("digests: does not hold 'model.onnx', which model names"), "{e}");
-        let e = with(&["model.onnx", "drift/reference.json"]).unwrap_err();
-        assert!(e.contains("'golden/a.png', which golden[0].image names"), "{e}");
-        let e = with(&["model.onnx", "golden/a.png"]).unwrap_err();
-        assert!(e.contains("'drift/reference.json', which reference names"), "{e}");
     }
 }

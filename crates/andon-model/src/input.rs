@@ -3,24 +3,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Pattern;
+use super::{FieldError, Pattern};
 
-/// The largest side of a model's image input that is taken for meant, pixels.
-const MOST_PIXELS: u32 = 16_384;
+/// The largest side of an image input, pixels. A larger one is most likely a mistake.
+const MAX_SIDE: u32 = 16_384;
 
-/// Order of a tensor's axes.
+/// The order of a tensor's axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
-    /// Planes.
+    /// Batch, channels, rows, columns: one plane per channel.
     #[default]
     #[serde(rename = "NCHW")]
     Nchw,
-    /// Pixels.
+    /// Batch, rows, columns, channels: one pixel after the other.
     #[serde(rename = "NHWC")]
     Nhwc,
 }
 
-/// Type of a tensor's elements.
+/// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ElementType {
     /// 32-bit float.
@@ -30,27 +30,27 @@ pub enum ElementType {
     /// 16-bit float.
     #[serde(rename = "f16")]
     F16,
-    /// 64-bit float; for fields only.
+    /// 64-bit float, for fields only.
     #[serde(rename = "f64")]
     F64,
-    /// 8-bit integer, 0..255. A frame's pixel values go in with `"scale": [1]`.
+    /// 8-bit integer, 0..255. `"scale": [1]` passes pixel values on unchanged.
     #[serde(rename = "u8")]
     U8,
-    /// 8-bit integer, -128..127. A frame's pixel values go in with `"mean": [128], "scale": [1]`.
+    /// 8-bit integer, -128..127. `"mean": [128], "scale": [1]` passes pixel values on, shifted.
     #[serde(rename = "i8")]
     I8,
-    /// 32-bit integer; for fields only.
+    /// 32-bit integer, for fields only.
     #[serde(rename = "i32")]
     I32,
-    /// 64-bit integer; for fields only.
+    /// 64-bit integer, for fields only.
     #[serde(rename = "i64")]
     I64,
-    /// True or false; for fields only.
+    /// True or false, for fields only.
     #[serde(rename = "bool")]
     Bool,
 }
 
-/// Channels and their order.
+/// The channels of an image, and their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Colour {
@@ -78,39 +78,38 @@ impl Colour {
     }
 }
 
-/// How a frame is brought to the model's size.
+/// How the frame is resized to the model's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
-    /// One scale for both sides, centred, the rest padded.
+    /// Scales both sides alike, centres the frame, and pads the rest.
     #[default]
     Letterbox,
-    /// Each side by its own scale.
+    /// Scales each side by itself.
     Stretch,
-    /// One scale for both sides so that nothing is left to pad; what reaches beyond is cut off on both ends alike.
+    /// Scales both sides alike until the frame covers the input, and cuts off what is left over at both ends.
     Crop,
 }
 
-/// What lies between the samples of a frame.
+/// How pixels are computed between the samples of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interpolation {
-    /// As OpenCV's `INTER_LINEAR`: between two samples each way.
+    /// Interpolates between two samples in each direction, as OpenCV's `INTER_LINEAR`.
     #[default]
     Bilinear,
-    /// As OpenCV's `INTER_AREA`: what a pixel covers, where the frame shrinks.
+    /// Averages the area that a pixel covers if the frame shrinks, as OpenCV's `INTER_AREA`.
     Area,
 }
 
-/// What fills an input, as [`Input::source`] reads `source`.
+/// What fills an input: the parsed form of the text `source`, see [`Input::source`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputSource {
     /// The frame.
     Image,
-    /// A picture from a file: the golden template of the part that the frame shows. Where it lies is said by
-    /// [`Input::pattern`].
+    /// A template from a file: the golden image of the product that the frame shows. [`Input::pattern`] says which file.
     ImageFile,
-    /// Width and height of the frame's tensor, pixels: for detectors that give boxes in pixels of what they are told.
+    /// Width and height of the image tensor, pixels, for detectors that scale their boxes to these.
     FrameSize,
     /// A named field.
     Field(String),
@@ -119,51 +118,51 @@ pub enum InputSource {
 /// One input of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
-    /// Its name in the graph.
+    /// The input's name in the graph.
     pub name: String,
-    /// `image`, `image-file` or `field:NAME`.
+    /// What fills the input: `image`, `image-file`, `frame-size` or `field:NAME`.
     pub source: String,
-    /// Of `image-file`: the path below the element's `image-root`, ending in `.png`, with `{NAME}` for what the frame's
-    /// part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or its fields tell: `{sku}/{view}.png`.
+    /// For `image-file`: the path below the element's `image-root`, ending in `.png`. `{NAME}` stands for a value of the
+    /// frame's part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) or for a field, as in `{sku}/{view}.png`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
-    /// Of an image.
+    /// For an image: the order of the axes.
     #[serde(default)]
     pub layout: Layout,
-    /// Of the elements.
+    /// The type of the elements.
     #[serde(default, rename = "type")]
     pub element: ElementType,
-    /// Of an image.
+    /// For an image: the channels.
     #[serde(default)]
     pub colour: Colour,
-    /// Of an image.
+    /// For an image: how the frame is resized.
     #[serde(default)]
     pub resize: Resize,
-    /// Of an image.
+    /// For an image: how pixels are interpolated.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// Of a letterbox: one pixel value, or one a channel, 0..255.
+    /// For a letterbox: the padding, one pixel value, or one per channel, 0..255.
     #[serde(default = "pad")]
     pub pad: Vec<f32>,
-    /// Of an image: width, height. Without it as the graph says; where that leaves it open, the frame's size, rounded up.
+    /// For an image: width and height. The default is the graph's; if the graph is open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[u32; 2]>,
-    /// Of an image without a size: each side is the frame's, rounded up to a multiple of this.
+    /// For an image without a size: the frame's sides are rounded up to a multiple of this.
     #[serde(default = "multiple")]
     pub multiple: u32,
-    /// Subtracted from the pixel value 0..255: one, or one a channel.
+    /// Subtracted from the pixel value 0..255: one number, or one per channel.
     #[serde(default = "mean")]
     pub mean: Vec<f32>,
-    /// Multiplied with what is left: one, or one a channel.
+    /// Multiplied with the difference: one number, or one per channel.
     #[serde(default = "scale")]
     pub scale: Vec<f32>,
-    /// Of a field, the batch axis included; none for a scalar of shape (1).
+    /// For a field: the shape, batch axis included. The default is a scalar of shape (1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
-    /// Of a field: a number or an array, where the field was not told.
+    /// For a field: the number or array to use while the field is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<serde_json::Value>,
-    /// Of a field: without it a frame is not judged.
+    /// For a field: whether frames without the field stay unjudged.
     #[serde(default)]
     pub required: bool,
 }
@@ -185,7 +184,7 @@ fn scale() -> Vec<f32> {
 }
 
 impl Input {
-    /// What fills it, or none where `source` is none of `image`, `image-file` and `field:NAME`.
+    /// Parses `source`. Returns None if the text is not a source.
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
             "image" => Some(InputSource::Image),
@@ -194,11 +193,10 @@ impl Input {
             s => s.strip_prefix("field:").filter(|n| !n.is_empty()).map(|n| InputSource::Field(n.into())),
         }
     }
-}
 
-impl Input {
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
-        let bad = |field: &str, problem: String| Err((field.to_string(), problem));
+    /// Checks everything that serde cannot.
+    pub(super) fn check(&self) -> Result<(), FieldError> {
+        let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
         match self.source() {
             None => bad(
                 "source",
@@ -207,7 +205,7 @@ impl Input {
             Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
-                    return bad("default", "is missing: give a default, or say \"required\": true".into());
+                    return bad("default", "is missing: give a default, or write \"required\": true".into());
                 }
                 if self.shape.as_ref().is_some_and(|s| s.contains(&0)) {
                     return bad("shape", "has an axis of length 0".into());
@@ -217,8 +215,10 @@ impl Input {
             Some(source) => {
                 match (source == InputSource::ImageFile, &self.pattern) {
                     (true, None) => return bad("pattern", "is missing: give one, as in '{sku}/{view}.png'".into()),
-                    (true, Some(pattern)) => Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e))?,
-                    (false, Some(_)) => return bad("pattern", "goes with the source 'image-file' alone".into()),
+                    (true, Some(pattern)) => {
+                        Pattern::parse(pattern).map(drop).or_else(|e| bad("pattern", e.to_string()))?
+                    }
+                    (false, Some(_)) => return bad("pattern", "is only for the source 'image-file'".into()),
                     (false, None) => {}
                 }
                 use ElementType::{F16, F32, I8, U8};
@@ -226,17 +226,17 @@ impl Input {
                     return bad("type", "an image input must be f32, f16, u8 or i8".into());
                 }
                 match self.size {
-                    Some([w, h]) if !((1..=MOST_PIXELS).contains(&w) && (1..=MOST_PIXELS).contains(&h)) => {
-                        return bad("size", format!("[{w}, {h}] is not within 1..{MOST_PIXELS}"));
+                    Some([w, h]) if !((1..=MAX_SIDE).contains(&w) && (1..=MAX_SIDE).contains(&h)) => {
+                        return bad("size", format!("[{w}, {h}] is not within 1..{MAX_SIDE}"));
                     }
-                    None if !(1..=MOST_PIXELS).contains(&self.multiple) => {
-                        return bad("multiple", format!("is {}, must be within 1..{MOST_PIXELS}", self.multiple));
+                    None if !(1..=MAX_SIDE).contains(&self.multiple) => {
+                        return bad("multiple", format!("is {}, must be within 1..{MAX_SIDE}", self.multiple));
                     }
                     _ => {}
                 }
-                // The default is made for floats, and would leave 0 and 1 of all there is to see.
+                // The default scale is made for floats. It would round every pixel to 0 or 1.
                 if matches!(self.element, U8 | I8) && self.scale.iter().any(|s| s.abs() * 255.0 <= 1.0) {
-                    return bad("scale", "makes whole numbers of at most 1 of every pixel: say \"scale\": [1]".into());
+                    return bad("scale", "rounds every pixel to 0 or 1: write \"scale\": [1]".into());
                 }
                 let n = self.colour.channels();
                 for (field, values) in [("pad", &self.pad), ("mean", &self.mean), ("scale", &self.scale)] {

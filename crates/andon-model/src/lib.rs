@@ -1,9 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A model on disk: the bundle's manifest, and how a `model=` string leads to one.
+//! A model on disk: the bundle, its manifest and signature, and the store of versions.
 //!
-//! A bundle is a folder with `model.json` ([`Manifest`], schema `andon.model/1`) and the files that it names. A store
-//! is a folder of `NAME/VERSION/` bundles with `NAME/aliases.json`, see [`store`]. [`open`] takes any of them, and a bare
-//! `.onnx`; [`open_trusted`] only what a trusted key has signed.
+//! A bundle is a folder with `model.json` ([`Manifest`], schema `andon.model/1`) and the files that it names. A store is
+//! a folder of `NAME/VERSION/` bundles with movable aliases, see [`store`]. [`open`] reads a bundle, a bare `.onnx` file
+//! or `STORE/NAME@VERSION`, and checks every digest; [`open_trusted`] also demands a trusted signature.
+//!
+//! The crate knows nothing of GStreamer or of inference engines: it reads and checks files, and never runs a graph.
+//!
+//! ```
+//! use andon_model::{Decoder, Manifest};
+//!
+//! let text = r#"{
+//!     "schema": "andon.model/1", "name": "pcb", "version": "2", "task": "detection",
+//!     "inputs": [{"name": "images", "source": "image", "size": [640, 640]}],
+//!     "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}],
+//!     "verdict": {"rule": "any-detection"}
+//! }"#;
+//! let manifest = Manifest::parse(text, "pcb/2/model.json".as_ref())?;
+//! assert_eq!(manifest.outputs[0].decoder, Decoder::Yolov8);
+//! # Ok::<(), andon_model::Error>(())
+//! ```
+
+#![warn(missing_docs)]
 
 mod bundle;
 mod decoder;
@@ -22,9 +40,9 @@ pub mod store;
 mod trust;
 
 pub use bundle::{Source, inspect, open, open_trusted};
-pub use decoder::{BoxForm, Decoder, Head, Role, Task, plain};
+pub use decoder::{BoxForm, Decoder, Head, Role, Task, tensor_name};
 pub use digest::digest;
-pub use error::Error;
+pub use error::{Error, FieldError, ModelInfoError};
 pub use files::digests;
 pub use golden::{Golden, GoldenPart};
 pub use input::{Colour, ElementType, Input, InputSource, Interpolation, Layout, Resize};
@@ -32,7 +50,7 @@ pub use locate::{Location, locate};
 pub use manifest::{MODEL_SCHEMA, Manifest};
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 pub use output::{Activation, Output};
-pub use pattern::Pattern;
+pub use pattern::{Pattern, PatternError, UnfilledError};
 pub use rule::{Rule, Thresholds};
 pub use store::Store;
-pub use trust::{POLICY, Policy, SIGNATURE, Trust};
+pub use trust::{SIGNATURE, Trust};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From a `model=` string to a path: a bundle folder, a bare file, or a version or alias in a store.
+//! From the text of `model=` to a path: a bundle, a bare file, or a version or alias in a store.
 
 use std::{
     collections::BTreeMap,
@@ -7,16 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Error;
+use super::{Error, files::MANIFEST};
 
-/// In a store: which version each alias means.
+/// The file in a model's folder that maps aliases to versions.
 pub(super) const ALIASES: &str = "aliases.json";
 
-/// In a store: what was changed, by whom and why.
+/// The file in a model's folder that records all changes.
 pub(super) const HISTORY: &str = "history.jsonl";
 
-/// Longest name of a version, bytes: some file systems have no room for more beside a temporary's prefix.
-const LONGEST: usize = 100;
+/// The longest name of a version, bytes. Temporary names add a prefix, and some file systems have no room for more.
+const MAX_NAME: usize = 100;
 
 /// Where a model lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub enum Location {
     Bare(PathBuf),
 }
 
-/// Finds what `model` means. `STORE/NAME@champion` is read from `NAME/aliases.json` now, once.
+/// Finds the model that the text `model` names. An alias, as in `STORE/NAME@champion`, is resolved once, now.
+///
+/// # Errors
+/// A text that names no model.
 pub fn locate(model: &str) -> Result<Location, Error> {
     if model.trim().is_empty() {
         return Err(Error::NoModel);
@@ -38,7 +41,7 @@ pub fn locate(model: &str) -> Result<Location, Error> {
     }
     if path.is_file() {
         return match path.file_name().and_then(|n| n.to_str()) {
-            Some("model.json") => bundle(path.parent().unwrap_or(Path::new("."))),
+            Some(MANIFEST) => bundle(path.parent().unwrap_or(Path::new("."))),
             Some(name) if name.to_ascii_lowercase().ends_with(".onnx") => Ok(Location::Bare(path.into())),
             _ => Err(Error::NotAModel { path: path.into() }),
         };
@@ -49,27 +52,27 @@ pub fn locate(model: &str) -> Result<Location, Error> {
     }
 }
 
-/// The two sides of `STORE/NAME@REF`, where `model` is no path itself.
+/// Splits `STORE/NAME@REF`. Returns None if `model` is a path itself.
 pub(super) fn split(model: &str) -> Option<(&Path, &str)> {
     let (store, reference) = model.rsplit_once('@')?;
     let meant = !Path::new(model).exists() && !reference.contains('/');
     meant.then_some((Path::new(store), reference))
 }
 
-/// `STORE/NAME`, where a model lies in a store: by how it was named, or by what is beside it.
+/// Returns the folder `STORE/NAME` of a model in a store, derived from its name or from the files beside it.
 pub(super) fn in_a_store(model: &str, location: &Location) -> Option<PathBuf> {
     if let Some((store, _)) = split(model) {
         return Some(store.into());
     }
     let (Location::Bundle(path) | Location::Bare(path)) = location;
     let path = path.canonicalize().ok()?;
-    // A bundle lies in the model's folder; its graph, named as a bare file, one further down.
+    // A bundle lies in the model's folder; its graph, if named as a bare file, one level deeper.
     let mut above = path.ancestors().skip(1).take(2);
     above.find(|folder| [ALIASES, HISTORY].iter().any(|file| folder.join(file).is_file())).map(Path::to_path_buf)
 }
 
 fn bundle(path: &Path) -> Result<Location, Error> {
-    if path.join("model.json").is_file() {
+    if path.join(MANIFEST).is_file() {
         Ok(Location::Bundle(path.into()))
     } else {
         Err(Error::NoManifest { path: path.into() })
@@ -82,7 +85,7 @@ fn in_store(store: &Path, reference: &str) -> Result<Location, Error> {
     }
     let aliases = aliases(&store.join(ALIASES))?;
     let version = aliases.get(reference).map_or(reference, String::as_str);
-    // A version is one folder below the store, whatever an alias file says.
+    // An alias must never lead out of the store.
     if is_version(version) && store.join(version).is_dir() {
         return bundle(&store.join(version));
     }
@@ -92,14 +95,14 @@ fn in_store(store: &Path, reference: &str) -> Result<Location, Error> {
     Err(Error::NoVersion { store: store.into(), reference: reference.into(), known })
 }
 
-/// Whether a folder of that name may be a version: one plain step of a path, that neither a file of the store nor a
-/// reference can be taken for. What begins with a dot is unfinished work.
+/// Returns whether a folder of that name may be a version: a single path component, without characters that have a
+/// meaning in a reference. A leading dot marks unfinished work.
 pub(super) fn is_version(name: &str) -> bool {
     let odd = |c: char| c.is_control() || matches!(c, '/' | '\\' | '@' | ':');
-    !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.trim() == name && !name.contains(odd)
+    !name.is_empty() && name.len() <= MAX_NAME && !name.starts_with('.') && name.trim() == name && !name.contains(odd)
 }
 
-/// The folders of a store that are versions, sorted by name.
+/// Returns the versions in a model's folder, sorted by name.
 pub(super) fn versions(store: &Path) -> Result<Vec<String>, Error> {
     let entries = fs::read_dir(store).map_err(|error| Error::Io { path: store.into(), error })?;
     let folders = entries.flatten().filter(|e| e.path().is_dir());
@@ -109,7 +112,7 @@ pub(super) fn versions(store: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Alias to version; empty where there is no file.
+/// Reads a file that maps aliases to versions. Empty if there is no such file.
 pub(super) fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -119,7 +122,7 @@ pub(super) fn aliases(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     serde_json::from_str(&text).map_err(|e| Error::Manifest {
         path: path.into(),
         field: format!("line {}", e.line()),
-        problem: format!("{e}: must map names to texts, as in {{\"champion\":\"2\"}}"),
+        problem: format!("{e}: it must map names to texts, as in {{\"champion\":\"2\"}}"),
     })
 }
 

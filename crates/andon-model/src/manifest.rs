@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `model.json`, schema `andon.model/1`: what goes into the model, what comes out, and what is made of it.
+//! `model.json`, schema `andon.model/1`: the model's inputs, its outputs, and what they mean.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Golden, Input, InputSource, Output, Rule, Task, Thresholds};
+use super::{Error, FieldError, Golden, Input, InputSource, Output, Rule, Task, Thresholds, golden, output};
 
-/// The schema name that every manifest starts with.
+/// The schema name of every manifest.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
 
-/// The whole of `model.json`.
+/// The content of `model.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Always [`MODEL_SCHEMA`].
     pub schema: String,
-    /// The model's name, the same over versions.
+    /// The model's name, the same for all versions.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// What it is for.
+    /// What the model is for.
     pub task: Task,
-    /// For people.
+    /// A description for people.
     #[serde(default)]
     pub description: String,
-    /// The graph's file in the bundle.
+    /// The file of the graph in the bundle.
     #[serde(default = "model_file")]
     pub model: String,
-    /// Every input of the graph.
+    /// All inputs of the graph.
     pub inputs: Vec<Input>,
-    /// The outputs that are read.
+    /// The outputs to read.
     pub outputs: Vec<Output>,
-    /// From which score on.
+    /// The thresholds.
     #[serde(default)]
     pub thresholds: Thresholds,
-    /// What makes a frame bad.
+    /// What makes a frame ng.
     pub verdict: Rule,
-    /// `sha256:…` by file; where there are any, every file that the manifest names is among them.
+    /// Digests by file, `sha256:…`. If there are any, every file that the manifest names has one.
     #[serde(default)]
     pub digests: BTreeMap<String, String>,
-    /// Pictures with the verdict that the model must come to.
+    /// Images with the verdicts that the model must reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub golden: Vec<Golden>,
-    /// The file of a drift reference in the bundle.
+    /// The file of the drift reference in the bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// Digests of the data sets that it was trained on, or whatever else names them; for people.
+    /// Digests or names of the data sets that the model was trained on, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trained_on: Vec<String>,
-    /// What was measured of it; free.
+    /// Measured quality, in any form.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub quality: serde_json::Value,
 }
@@ -58,24 +58,35 @@ fn model_file() -> String {
 }
 
 impl Manifest {
-    /// Reads and checks the text of the manifest at `path` (named in errors only).
+    /// Parses and checks the text of a manifest. Errors name `path`.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] with the field or line that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let fail = |field: String, problem: String| Error::Manifest { path: path.into(), field, problem };
         let manifest: Manifest = serde_json::from_str(text)
-            .map_err(|e| fail(place(text, &e), format!("{e}: see the schema {MODEL_SCHEMA} in the documentation")))?;
-        manifest.check().map_err(|(field, problem)| fail(field, problem))?;
+            .map_err(|e| {
+                FieldError::new(place(text, &e), format!("{e}: see the schema {MODEL_SCHEMA} in the documentation"))
+            })
+            .map_err(|e| e.in_file(path))?;
+        manifest.check().map_err(|e| e.in_file(path))?;
         Ok(manifest)
     }
 
-    /// The input that is the frame.
+    /// Returns the input that takes the frame.
+    ///
+    /// # Panics
+    /// If there is none: the manifest was neither parsed nor checked.
     pub fn image(&self) -> &Input {
         let image = self.inputs.iter().find(|i| i.source() == Some(InputSource::Image));
         image.expect("a checked manifest has exactly one image input")
     }
 
-    /// Everything that serde cannot check: the field and what is wrong with it.
-    pub fn check(&self) -> Result<(), (String, String)> {
-        let bad = |field: &str, problem: String| Err((field.to_string(), problem));
+    /// Checks everything that serde cannot.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub fn check(&self) -> Result<(), FieldError> {
+        let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
         if self.schema != MODEL_SCHEMA {
             return bad("schema", format!("is '{}', must be '{MODEL_SCHEMA}'", self.schema));
         }
@@ -87,15 +98,45 @@ impl Manifest {
             return bad("inputs", format!("{images} have the source 'image', must be one"));
         }
         for (i, input) in self.inputs.iter().enumerate() {
-            input.check().map_err(|(field, problem)| (format!("inputs[{i}].{field}"), problem))?;
+            input.check().map_err(|e| e.within(&format!("inputs[{i}]")))?;
         }
-        self.check_outputs()?;
-        self.thresholds.check().map_err(|(field, problem)| (format!("thresholds.{field}"), problem))?;
-        self.check_golden()
+        output::check(&self.outputs, self.task, &self.verdict)?;
+        self.thresholds.check().map_err(|e| e.within("thresholds"))?;
+        let labels = self.outputs.first().map(|o| o.labels.as_slice()).unwrap_or_default();
+        golden::check(&self.golden, labels)
+    }
+
+    /// Checks that the digests, if there are any, include every file that the manifest names.
+    pub(super) fn check_digests(&self) -> Result<(), FieldError> {
+        if self.digests.is_empty() {
+            return Ok(());
+        }
+        for (field, file) in self.named() {
+            if !self.digests.keys().any(|name| plain_path(name) == plain_path(&file)) {
+                let problem =
+                    format!("does not include '{file}', which {field} names: add it, or run `andon model digest`");
+                return Err(FieldError::new("digests", problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns every file that the manifest names, each after its field.
+    fn named(&self) -> Vec<(String, String)> {
+        let golden = self.golden.iter().enumerate();
+        std::iter::once(("model".to_string(), self.model.clone()))
+            .chain(golden.map(|(i, g)| (format!("golden[{i}].image"), g.image.to_string_lossy().into_owned())))
+            .chain(self.reference.iter().map(|r| ("reference".to_string(), r.clone())))
+            .collect()
     }
 }
 
-/// Where in the text serde stumbled, with a few characters of it, so that the field can be seen.
+/// Returns a relative path without empty steps: `a/b` for `./a/b`.
+pub(super) fn plain_path(path: &str) -> String {
+    path.split('/').filter(|step| !step.is_empty() && *step != ".").collect::<Vec<_>>().join("/")
+}
+
+/// Returns where serde failed in the text, with a few characters of it, so that the field can be found.
 fn place(text: &str, e: &serde_json::Error) -> String {
     let line = text.lines().nth(e.line().saturating_sub(1)).unwrap_or_default();
     let end = line.char_indices().map(|(i, c)| i + c.len_utf8()).take(e.column()).last().unwrap_or(0);
@@ -175,5 +216,25 @@ mod tests {
         let field = serde_json::json!({"name": "speed", "source": "field:line_speed"});
         let e = problem(|v| v["inputs"].as_array_mut().unwrap().push(field.clone()));
         assert!(e.contains("inputs[1].default") && e.contains("required"), "{e}");
+    }
+
+    #[test]
+    fn digests_hold_every_file_that_is_named() {
+        let with = |names: &[&str]| {
+            let digests: serde_json::Map<_, _> = names.iter().map(|n| (n.to_string(), "sha256:0".into())).collect();
+            let mut v = sample();
+            v["golden"] = serde_json::json!([{"image": "golden/a.png", "verdict": "ng"}]);
+            v["digests"] = digests.into();
+            v["reference"] = "drift/reference.json".into();
+            let manifest = Manifest::parse(&v.to_string(), Path::new("model.json")).unwrap();
+            manifest.check_digests().map_err(|e| e.to_string())
+        };
+        assert!(with(&["./model.onnx", "golden/a.png", "drift/reference.json"]).is_ok());
+        let e = with(&["golden/a.png", "drift/reference.json"]).unwrap_err();
+        assert!(e.contains("digests: does not include 'model.onnx', which model names"), "{e}");
+        let e = with(&["model.onnx", "drift/reference.json"]).unwrap_err();
+        assert!(e.contains("'golden/a.png', which golden[0].image names"), "{e}");
+        let e = with(&["model.onnx", "golden/a.png"]).unwrap_err();
+        assert!(e.contains("'drift/reference.json', which reference names"), "{e}");
     }
 }

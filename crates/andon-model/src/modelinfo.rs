@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `.modelinfo`: the file beside a bare model from which GStreamer 1.28's own inference elements learn what the graph
-//! does not say (the documentation of GstAnalyticsModelInfo). Here it is read on every version of GStreamer.
+//! `.modelinfo`: the file beside a bare model that says what the graph does not, as GStreamer 1.28 reads it (see the
+//! documentation of GstAnalyticsModelInfo). This reader needs no GStreamer.
 //!
 //! ```ini
 //! [modelinfo]
@@ -25,62 +25,57 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Error;
+use super::{Error, ModelInfoError};
 
-/// The only major version there is.
+/// The only major version of the format.
 const MAJOR: u32 = 1;
 
-/// What stands for something that the generator of the file did not know.
+/// The beginning of a value that the generator of the file did not know.
 const PLACEHOLDER: &str = "PLACEHOLDER";
 
-/// On which side of the graph a tensor is.
+/// The side of the graph that a tensor is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Fed.
+    /// An input.
     Input,
-    /// Answered.
+    /// An output.
     Output,
 }
 
-/// What the file says of one tensor; what it leaves out is none or empty.
+/// What the file says of one tensor. What it leaves out is None or empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TensorInfo {
-    /// The name in the graph.
+    /// The tensor's name in the graph.
     pub name: String,
-    /// None fits either side.
+    /// The side of the graph. None fits both sides.
     pub direction: Option<Direction>,
-    /// Its encoding, as the tensor ID registry names it: `yolo-v8-out` for instance.
+    /// The encoding by GStreamer's tensor ID registry, for instance `yolo-v8-out`.
     pub id: Option<String>,
-    /// `uint8`, `float32` and so on.
+    /// The element type: `uint8`, `float32` and so on.
     pub kind: Option<String>,
-    /// -1 stands for any length.
+    /// The shape. -1 stands for any length.
     pub dims: Option<Vec<i64>>,
-    /// Of an input: where the pixel values 0 and 255 go, once, or once a channel.
+    /// For an input: the values that the pixel values 0 and 255 map to, once, or once per channel.
     pub ranges: Vec<[f32; 2]>,
 }
 
-/// A whole `.modelinfo` file.
+/// The content of a `.modelinfo` file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelInfo {
-    /// The encoding that all outputs make up together.
+    /// The encoding of all outputs together.
     pub group: Option<String>,
-    /// In the order of the file.
+    /// The tensors, in the order of the file.
     pub tensors: Vec<TensorInfo>,
 }
 
 impl ModelInfo {
-    /// Reads `MODEL.onnx.modelinfo`, or else `MODEL.modelinfo`; none where there is neither.
-    pub fn beside(model: &Path) -> Result<Option<Self>, Error> {
-        Self::file(model)?.map(|(path, text)| Self::of(&path, &text)).transpose()
-    }
-
-    /// Reads the text of the file at `path`, which is named in errors only.
+    /// Parses the text of a file. Errors name `path`.
     pub(super) fn of(path: &Path, text: &str) -> Result<Self, Error> {
         Self::parse(text).map_err(|problem| Error::ModelInfo { path: path.into(), problem })
     }
 
-    /// That of the two which is there: where it lies and its text; none where there is neither.
-    pub(super) fn file(model: &Path) -> Result<Option<(PathBuf, String)>, Error> {
+    /// Returns the path and the text of `MODEL.onnx.modelinfo`, or else of `MODEL.modelinfo`. None if there is neither.
+    pub(super) fn read_beside(model: &Path) -> Result<Option<(PathBuf, String)>, Error> {
         let mut long = OsString::from(model);
         long.push(".modelinfo");
         for path in [long.into(), model.with_extension("modelinfo")] {
@@ -93,12 +88,15 @@ impl ModelInfo {
         Ok(None)
     }
 
-    /// Reads the text of such a file; an error says where, and what was expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Parses the text of a `.modelinfo` file.
+    ///
+    /// # Errors
+    /// The line that is wrong, and what is expected.
+    pub fn parse(text: &str) -> Result<Self, ModelInfoError> {
         let (mut info, mut version, mut section) = (Self::default(), None, None);
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
-            let fail = |problem: String| format!("line {}: {problem}", number + 1);
+            let fail = |problem| ModelInfoError { line: Some(number + 1), problem };
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -112,7 +110,7 @@ impl ModelInfo {
             let Some((key, value)) = line.split_once('=').map(|(k, v)| (k.trim(), v.trim())) else {
                 return Err(fail(format!("`{line}` is neither [TENSOR] nor KEY=VALUE")));
             };
-            // Nothing is better than a word that stands for it.
+            // A placeholder says nothing.
             if value.starts_with(PLACEHOLDER) {
                 continue;
             }
@@ -128,13 +126,21 @@ impl ModelInfo {
         }
         match version {
             Some(MAJOR) => Ok(info),
-            Some(other) => Err(format!("[modelinfo] version is {other}, this version of the plugin reads {MAJOR}.x")),
-            None => Err(format!("without [modelinfo] and version={MAJOR}.0: begin the file with both")),
+            Some(other) => Err(ModelInfoError {
+                line: None,
+                problem: format!("[modelinfo] version is {other}, this version of the plugin reads {MAJOR}.x"),
+            }),
+            None => Err(ModelInfoError {
+                line: None,
+                problem: format!(
+                    "[modelinfo] or its version is missing: begin the file with [modelinfo] and version={MAJOR}.0"
+                ),
+            }),
         }
     }
 
-    /// What is said of the tensor that is number `index` on its side of the graph and has that name and shape (-1 where
-    /// it is open): by name, or by its place and shape, or by its shape, as GStreamer looks it up.
+    /// Finds the entry of a tensor by its name and shape, or by its index on its side of the graph and its shape, or by its
+    /// shape alone, in the order in which GStreamer looks it up. In `shape`, -1 stands for an open axis.
     pub fn tensor(&self, direction: Direction, index: usize, name: &str, shape: &[i64]) -> Option<&TensorInfo> {
         let mut side = self.tensors.iter().filter(|t| t.direction.is_none_or(|d| d == direction));
         let named = self.tensors.iter().find(|t| t.name == name && t.fits(shape));
@@ -170,10 +176,10 @@ impl TensorInfo {
                 };
                 let all: Option<_> = value.trim_end_matches(';').split(';').map(pair).collect();
                 self.ranges = all.ok_or_else(|| {
-                    format!("ranges is '{value}', must be MIN,MAX, or one such pair a channel with ';' between")
+                    format!("ranges is '{value}', must be MIN,MAX, or one such pair per channel, separated by ';'")
                 })?;
             }
-            // dims-order tells apart what the shape of the output tells, too; others are not ours.
+            // The shape of the output already shows what dims-order says.
             _ => {}
         }
         Ok(())
@@ -184,8 +190,8 @@ impl TensorInfo {
         self.dims.as_ref().is_none_or(|dims| dims.len() == shape.len() && dims.iter().zip(shape).all(same))
     }
 
-    /// What makes of a pixel value 0..255 a number of these ranges as `(value - mean) * scale`: means and scales, one,
-    /// or one a channel. None where nothing is said.
+    /// Returns means and scales, one each or one per channel, so that `(value - mean) * scale` maps the pixel values 0..255
+    /// to the ranges. None if there are no ranges.
     pub fn normalisation(&self) -> Option<(Vec<f32>, Vec<f32>)> {
         let scale = |[lo, hi]: [f32; 2]| (hi - lo) / 255.0;
         let all = self.ranges.iter().map(|r| (-r[0] / scale(*r) + 0.0, scale(*r)));
@@ -193,7 +199,7 @@ impl TensorInfo {
     }
 }
 
-/// `1.0`.
+/// Returns the major version of a text such as `1.0`.
 fn major(version: &str) -> Result<u32, String> {
     let parts: Option<Vec<u32>> = version.split('.').map(|p| p.parse().ok()).collect();
     match parts.as_deref() {
@@ -273,7 +279,7 @@ dir=output
 
     #[test]
     fn every_refusal_names_the_line_and_what_was_expected() {
-        let refusal = |text: &str| ModelInfo::parse(text).unwrap_err();
+        let refusal = |text: &str| ModelInfo::parse(text).unwrap_err().to_string();
         let begin = "[modelinfo]\nversion=1.0\n[i]\n";
         let e = refusal(&format!("{begin}dims=1,a"));
         assert!(e.contains("line 4") && e.contains("1,3,-1,-1"), "{e}");
@@ -294,14 +300,15 @@ dir=output
     fn the_longer_name_is_looked_for_first() {
         let dir = tempfile::tempdir().unwrap();
         let model = dir.path().join("m.onnx");
-        assert_eq!(ModelInfo::beside(&model).unwrap(), None);
+        let read = || ModelInfo::read_beside(&model).unwrap().map(|(path, text)| ModelInfo::of(&path, &text));
+        assert!(read().is_none());
         let text = |group: &str| format!("[modelinfo]\nversion=1.0\ngroup-id={group}\n");
         fs::write(dir.path().join("m.modelinfo"), text("short")).unwrap();
-        assert_eq!(ModelInfo::beside(&model).unwrap().unwrap().group.unwrap(), "short");
+        assert_eq!(read().unwrap().unwrap().group.unwrap(), "short");
         fs::write(dir.path().join("m.onnx.modelinfo"), text("long")).unwrap();
-        assert_eq!(ModelInfo::beside(&model).unwrap().unwrap().group.unwrap(), "long");
+        assert_eq!(read().unwrap().unwrap().group.unwrap(), "long");
         fs::write(dir.path().join("m.onnx.modelinfo"), "nonsense").unwrap();
-        let e = ModelInfo::beside(&model).unwrap_err().to_string();
+        let e = read().unwrap().unwrap_err().to_string();
         assert!(e.contains("m.onnx.modelinfo") && e.contains("line 1"), "{e}");
     }
 }

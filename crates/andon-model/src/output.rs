@@ -1,52 +1,53 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What `model.json` says of the graph's outputs: who reads them, and what makes a frame bad.
+//! What `model.json` says of the graph's outputs.
 
 use serde::{Deserialize, Serialize};
 
-use super::{BoxForm, Decoder, Head, Manifest, Role, Rule, Task};
+use super::{Decoder, FieldError, Head, Role, Rule, Task, decoder::BoxForm};
 
-/// What makes probabilities of a classifier's outputs.
+/// How a classifier's outputs become probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
-    /// They are probabilities already.
+    /// The outputs are probabilities.
     None,
-    /// Labels exclude each other.
+    /// The labels exclude each other.
     Softmax,
-    /// Labels stand alone.
+    /// The labels are independent.
     Sigmoid,
 }
 
 /// One output of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// Its name in the graph.
+    /// The output's name in the graph.
     pub name: String,
-    /// How it is read; the same for all outputs of a model.
+    /// How the output is decoded: the same for all outputs of a model.
     pub decoder: Decoder,
-    /// Which of the decoder's outputs it is; without it, as its name or its place tells.
+    /// Which of the decoder's outputs this one is. The default follows from its name or its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Names of the classes, in the model's order; of the first output.
+    /// For the first output: the labels, in the model's order.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// What a detector says beside boxes; of the first output, as all that follows.
+    /// For the first output, as are all fields below: what a detector gives beside boxes.
     #[serde(default)]
     pub head: Head,
-    /// How boxes are told, where it is not the decoder's usual way.
+    /// What the four numbers of a box mean. The default is the decoder's usual form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<BoxForm>,
-    /// Class 0 is the background, which `labels` does not name.
+    /// Whether class 0 is the background, which `labels` does not name.
     #[serde(default)]
     pub background: bool,
-    /// YOLOX: boxes are in cells of its grids.
+    /// For YOLOX: whether boxes are in cells of its grids.
     #[serde(default = "yes")]
     pub grid: bool,
-    /// Of a classifier; without it, outputs that are not probabilities go through softmax. The rule any-label needs it.
-    /// Of a segmentation's one plane of scores: none for probabilities, else logits; without it the numbers tell.
+    /// For a classifier: how its outputs become probabilities. The default is softmax for outputs that are not
+    /// probabilities; the rule `any-label` needs an explicit value. For a segmentation with one plane of scores: `none` for
+    /// probabilities, anything else for logits; the default follows from the numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// An embedding is brought to the length 1.
+    /// For an embedding: whether it is scaled to length 1.
     #[serde(default)]
     pub normalise: bool,
 }
@@ -56,7 +57,7 @@ fn yes() -> bool {
 }
 
 impl Output {
-    /// An output of that name and decoder, all else as it is left out.
+    /// Makes an output with that name and decoder, and defaults for everything else.
     pub fn new(name: impl Into<String>, decoder: Decoder, labels: Vec<String>) -> Self {
         Self {
             name: name.into(),
@@ -72,78 +73,76 @@ impl Output {
         }
     }
 
-    /// Which of its decoder's outputs the one at `place` of the list is.
+    /// Returns the role of this output, which is at `place` of the list.
     pub fn role(&self, place: usize) -> Role {
-        let told = self.role.or_else(|| Role::of(&self.name, self.decoder));
-        told.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
+        let known = self.role.or_else(|| Role::of(&self.name, self.decoder));
+        known.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
     }
 }
 
-impl Manifest {
-    /// The outputs against each other, the task and the rule: the field that is wrong, and what is.
-    pub(super) fn check_outputs(&self) -> Result<(), (String, String)> {
-        let bad = |field: &str, problem: String| Err((field.to_string(), problem));
-        let Some(first) = self.outputs.first() else {
-            return bad("outputs", "is empty, must name the output to read".into());
-        };
-        if self.outputs.iter().any(|o| o.decoder != first.decoder) {
-            return bad("outputs", "name different decoders: one decoder a model".into());
-        }
-        if first.labels.is_empty() && first.decoder.needs_labels() {
-            return bad("outputs[0].labels", "is empty, must name every class in the model's order".into());
-        }
-        if !first.decoder.heads().contains(&first.head) {
-            let reads: Vec<_> = first.decoder.heads().iter().map(|h| format!("{h:?}").to_lowercase()).collect();
-            let head = format!("{:?}", first.head).to_lowercase();
-            return bad("outputs[0].head", format!("is {head}, of its decoder it must be {}", reads.join(" or ")));
-        }
-        for (i, output) in self.outputs.iter().enumerate() {
-            let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
-            if self.outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
-                let role = format!("{:?}", output.role(i)).to_lowercase();
-                return bad(
-                    &format!("outputs[{i}].role"),
-                    format!("is {role}, as that of another output: say which is which"),
-                );
-            }
-        }
-        if first.decoder.task().is_some_and(|t| t != self.task) {
-            return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
-        }
-        let fits = matches!(
-            (&self.verdict, self.task),
-            (Rule::None, _)
-                | (Rule::AnyDetection, Task::Detection)
-                | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
-                | (Rule::AnomalyScore, Task::Anomaly)
-                | (Rule::AnyArea { .. }, Task::Segmentation)
-        );
-        if !fits {
-            return bad(
-                "verdict.rule",
-                "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
-                 anomaly-score with anomaly, any-area with segmentation, none with all"
-                    .into(),
-            );
-        }
-        if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = &self.verdict
-            && ok.is_empty()
-        {
-            return bad("verdict.ok", "is empty, must name the labels of what is good".into());
-        }
-        if let (Rule::AnyLabel { .. }, None) = (&self.verdict, first.activation) {
-            return bad(
-                "outputs[0].activation",
-                "is missing: say \"sigmoid\" where the graph answers logits, \"none\" where it answers probabilities; \
-                 of labels that stand alone that cannot be told from the numbers"
-                    .into(),
-            );
-        }
-        if let Some(stranger) = self.verdict.ok().iter().find(|l| !first.labels.contains(l)) {
-            return bad("verdict.ok", format!("'{stranger}' is not one of outputs[0].labels"));
-        }
-        Ok(())
+/// Checks the outputs against each other, the task and the verdict rule.
+pub(super) fn check(outputs: &[Output], task: Task, verdict: &Rule) -> Result<(), FieldError> {
+    let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
+    let Some(first) = outputs.first() else {
+        return bad("outputs", "is empty, must name the output to read".into());
+    };
+    if outputs.iter().any(|o| o.decoder != first.decoder) {
+        return bad("outputs", "name different decoders, must all name one".into());
     }
+    if first.labels.is_empty() && first.decoder.needs_labels() {
+        return bad("outputs[0].labels", "is empty, must name every label in the model's order".into());
+    }
+    if !first.decoder.heads().contains(&first.head) {
+        let reads: Vec<_> = first.decoder.heads().iter().map(|h| format!("{h:?}").to_lowercase()).collect();
+        let head = format!("{:?}", first.head).to_lowercase();
+        return bad("outputs[0].head", format!("is {head}, must be {} for its decoder", reads.join(" or ")));
+    }
+    for (i, output) in outputs.iter().enumerate() {
+        let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
+        if outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
+            let role = format!("{:?}", output.role(i)).to_lowercase();
+            return bad(
+                &format!("outputs[{i}].role"),
+                format!("is {role}, as that of another output: give each output its role"),
+            );
+        }
+    }
+    if first.decoder.task().is_some_and(|t| t != task) {
+        return bad("task", "does not fit outputs[0].decoder: see the table of decoders in docs/models.md".into());
+    }
+    let fits = matches!(
+        (verdict, task),
+        (Rule::None, _)
+            | (Rule::AnyDetection, Task::Detection)
+            | (Rule::LabelOk { .. } | Rule::AnyLabel { .. }, Task::Classification)
+            | (Rule::AnomalyScore, Task::Anomaly)
+            | (Rule::AnyArea { .. }, Task::Segmentation)
+    );
+    if !fits {
+        return bad(
+            "verdict.rule",
+            "does not fit: any-detection goes with detection, label-ok and any-label with classification, \
+                 anomaly-score with anomaly, any-area with segmentation, none with all"
+                .into(),
+        );
+    }
+    if let Rule::LabelOk { ok } | Rule::AnyArea { ok } = verdict
+        && ok.is_empty()
+    {
+        return bad("verdict.ok", "is empty, must name the labels of good frames".into());
+    }
+    if let (Rule::AnyLabel { .. }, None) = (verdict, first.activation) {
+        return bad(
+            "outputs[0].activation",
+            "is missing: write \"sigmoid\" if the graph gives logits, \"none\" if it gives probabilities; for \
+                 independent labels the numbers do not show which"
+                .into(),
+        );
+    }
+    if let Some(unknown) = verdict.ok().iter().find(|l| !first.labels.contains(l)) {
+        return bad("verdict.ok", format!("'{unknown}' is not one of outputs[0].labels"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -153,6 +152,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
+    use crate::Manifest;
 
     const PAGE: &str = include_str!("../../../docs/models.md");
 

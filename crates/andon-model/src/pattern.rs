@@ -1,66 +1,96 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The path of a picture that goes with a frame, such as `{sku}/{view}.png`: names in braces stand for what the frame's
-//! part or its fields tell.
+//! Paths of templates, such as `{sku}/{view}.png`. A name in braces stands for a value of the frame's part or a field.
 
 use std::fmt::Write as _;
 
 use andon_core::result::{Fields, Part};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum Segment {
     Text(String),
     Name(String),
 }
 
-/// A relative path with names to fill in. Whatever fills them, the path stays below the folder that it is taken from.
+/// A relative path with names to fill in. Whatever the values are, the path stays below its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(Vec<Piece>);
+pub struct Pattern(Vec<Segment>);
+
+/// Why a text is not a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is '{text}', {problem}: it must be a path below image-root as in '{{sku}}/{{view}}.png'")]
+pub struct PatternError {
+    text: String,
+    problem: &'static str,
+}
+
+/// Why the path of a frame's template is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfilledError {
+    /// Neither the part nor the fields have a value.
+    #[error("'{name}' of the template's path is not set: set it in the part, or as a field")]
+    Missing {
+        /// The name in the pattern.
+        name: String,
+    },
+    /// The value would lead out of the folder, or hide the file.
+    #[error("'{name}' is '{value}', which cannot be a name in the template's path")]
+    NotAName {
+        /// The name in the pattern.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
 
 impl Pattern {
-    /// Reads a relative path that ends in `.png`; an error says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let bad = |what: &str| {
-            Err(format!("is '{text}', {what}: it must be a path below image-root as in '{{sku}}/{{view}}.png'"))
-        };
+    /// Parses a relative path that ends in `.png`.
+    ///
+    /// # Errors
+    /// A path that leaves its folder, ends otherwise, or has unbalanced braces.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let bad = |problem| Err(PatternError { text: text.into(), problem });
         if !text.to_ascii_lowercase().ends_with(".png") {
             return bad("which does not end in .png");
         }
         let leaves = text.split('/').any(|step| ["", ".", ".."].contains(&step));
         if leaves || text.contains(['\\', '\0']) {
-            return bad("which is no plain path within a folder");
+            return bad("which is not a plain path within a folder");
         }
-        let (mut pieces, mut rest) = (Vec::new(), text);
+        let (mut segments, mut rest) = (Vec::new(), text);
         while let Some((before, behind)) = rest.split_once('{') {
             let Some((name, after)) = behind.split_once('}') else { return bad("with a '{' that is not closed") };
             if name.is_empty() || name.contains(['{', '/']) {
-                return bad("with braces that hold no name");
+                return bad("with braces that enclose no name");
             }
-            pieces.extend([Piece::Text(before.into()), Piece::Name(name.into())]);
+            segments.extend([Segment::Text(before.into()), Segment::Name(name.into())]);
             rest = after;
         }
-        pieces.push(Piece::Text(rest.into()));
-        if pieces.iter().any(|p| matches!(p, Piece::Text(t) if t.contains('}'))) {
-            return bad("with a '}' that was not opened");
+        segments.push(Segment::Text(rest.into()));
+        if segments.iter().any(|p| matches!(p, Segment::Text(t) if t.contains('}'))) {
+            return bad("with a '}' that is not opened");
         }
-        Ok(Self(pieces))
+        Ok(Self(segments))
     }
 
-    /// Puts the path of a frame that shows `part` and has `fields` into `path`, over what was there. A name is one of
-    /// the part's (`id`, `sku`, `lot`, `station`, `view`, `purpose`) where there is a part that tells it, else a field.
-    /// An error says which was not told, or holds what cannot be a file's name.
-    pub fn fill(&self, part: Option<&Part>, fields: &Fields, path: &mut String) -> Result<(), String> {
+    /// Replaces the content of `path` by the path for a frame with that part and those fields.
+    ///
+    /// A name is a value of the part (`id`, `sku`, `lot`, `station`, `view`, `purpose`) if the part has it, else a field.
+    ///
+    /// # Errors
+    /// A name without a value, or with a value that cannot be part of a file's name.
+    pub fn fill(&self, part: Option<&Part>, fields: &Fields, path: &mut String) -> Result<(), UnfilledError> {
         path.clear();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => path.push_str(text),
-                Piece::Name(name) => {
+        for segment in &self.0 {
+            match segment {
+                Segment::Text(text) => path.push_str(text),
+                Segment::Name(name) => {
                     let from = path.len();
                     if !part.is_some_and(|p| of_part(name, p, path)) && !of_fields(name, fields, path) {
-                        return Err(format!("'{name}' of the template's path was not told: tell the part, or a field"));
+                        return Err(UnfilledError::Missing { name: name.clone() });
                     }
                     let value = &path[from..];
                     if value.starts_with('.') || value.contains(['/', '\\', '\0']) {
-                        return Err(format!("'{name}' is '{value}', which cannot be a name in the template's path"));
+                        return Err(UnfilledError::NotAName { name: name.clone(), value: value.into() });
                     }
                 }
             }
@@ -69,7 +99,7 @@ impl Pattern {
     }
 }
 
-/// Appends what the part tells under that name; false where that is nothing.
+/// Appends the part's value of that name. Returns false if there is none.
 fn of_part(name: &str, part: &Part, path: &mut String) -> bool {
     let text = match name {
         "id" => &part.id,
@@ -84,7 +114,7 @@ fn of_part(name: &str, part: &Part, path: &mut String) -> bool {
     !text.is_empty()
 }
 
-/// The same of a field that is a text, a number, true or false.
+/// Appends the value of a field that is a text, a number or a boolean. Returns false if there is none.
 fn of_fields(name: &str, fields: &Fields, path: &mut String) -> bool {
     match fields.get(name) {
         Some(serde_json::Value::String(s)) => path.push_str(s),
@@ -98,7 +128,7 @@ fn of_fields(name: &str, fields: &Fields, path: &mut String) -> bool {
 mod tests {
     use super::*;
 
-    fn fill(pattern: &str, part: Option<&Part>, fields: serde_json::Value) -> Result<String, String> {
+    fn fill(pattern: &str, part: Option<&Part>, fields: serde_json::Value) -> Result<String, UnfilledError> {
         let fields: Fields = serde_json::from_value(fields).unwrap();
         let mut path = "left over".into();
         Pattern::parse(pattern).unwrap().fill(part, &fields, &mut path).map(|()| path)
@@ -121,17 +151,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_tells_is_named() {
+    fn a_name_without_a_value_is_named() {
         for fields in [serde_json::json!({}), serde_json::json!({"station": ""}), serde_json::json!({"station": [1]})] {
-            let e = fill("{station}.png", Some(&part()), fields).unwrap_err();
-            assert!(e.contains("'station' of the template's path was not told"), "{e}");
+            let e = fill("{station}.png", Some(&part()), fields).unwrap_err().to_string();
+            assert!(e.contains("'station' of the template's path is not set"), "{e}");
         }
     }
 
     #[test]
     fn a_value_cannot_lead_out_of_the_folder() {
         for value in ["..", ".", "../x", "a/b", "/etc/passwd", "..\\x", "\0", ".hidden"] {
-            let e = fill("{sku}/0.png", None, serde_json::json!({"sku": value})).unwrap_err();
+            let e = fill("{sku}/0.png", None, serde_json::json!({"sku": value})).unwrap_err().to_string();
             assert!(e.contains("'sku' is '") && e.contains("cannot be a name"), "{value}: {e}");
         }
     }
@@ -155,7 +185,7 @@ mod tests {
             "{a/b}.png",
             "a}{b}.png",
         ] {
-            let e = Pattern::parse(text).unwrap_err();
+            let e = Pattern::parse(text).unwrap_err().to_string();
             assert!(e.contains("as in '{sku}/{view}.png'"), "{text}: {e}");
         }
     }

@@ -3,19 +3,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// From which score on.
+use super::FieldError;
+
+/// The thresholds of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Thresholds {
-    /// A score from here on is a defect, 0..1.
+    /// The score from which a detection is a defect, 0..1.
     pub score: f32,
-    /// Boxes of one label that overlap more than this are one, 0..1.
+    /// The IoU above which two boxes of one label count as one, 0..1.
     pub iou: f32,
-    /// Boxes of different labels that overlap so are one, too.
+    /// Whether overlapping boxes of different labels count as one, too.
     pub agnostic: bool,
-    /// The best so many are kept of a frame.
+    /// The most detections that a frame keeps, best first.
     pub max_detections: usize,
-    /// A deciding score from the first to the second number goes to a person.
+    /// The band of deciding scores, from the first number to the second, that makes a frame `review`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<[f32; 2]>,
 }
@@ -26,36 +28,36 @@ impl Default for Thresholds {
     }
 }
 
-/// What makes a frame bad. Each yields a deciding score, which the threshold and the review band are held against.
+/// What makes a frame ng. Each rule yields a deciding score, which is compared with the threshold and the review band.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Rule {
-    /// Any detection of at least the threshold.
+    /// A detection scores at least the threshold.
     AnyDetection,
-    /// The probability that it is none of the labels in `ok` is at least the threshold.
+    /// The probability that the frame has none of the labels in `ok` is at least the threshold.
     LabelOk {
-        /// Labels of good frames.
+        /// The labels of good frames.
         ok: Vec<String>,
     },
-    /// Any label but those in `ok` has at least the threshold: for labels that stand alone.
+    /// A label that is not in `ok` scores at least the threshold: for independent labels.
     AnyLabel {
-        /// Labels that are no defect.
+        /// The labels that are no defect.
         #[serde(default)]
         ok: Vec<String>,
     },
     /// The anomaly score is at least the threshold.
     AnomalyScore,
-    /// Pixels of other labels than those in `ok` have at least that share of the frame.
+    /// Pixels with labels that are not in `ok` cover at least that fraction of the frame.
     AnyArea {
-        /// Labels of good pixels.
+        /// The labels of good pixels.
         ok: Vec<String>,
     },
-    /// Nothing: frames are looked at and stay unjudged.
+    /// No rule: the model runs, and frames stay unjudged.
     None,
 }
 
 impl Rule {
-    /// The labels that it calls good.
+    /// Returns the labels that the rule calls good.
     pub(super) fn ok(&self) -> &[String] {
         match self {
             Rule::LabelOk { ok } | Rule::AnyLabel { ok } | Rule::AnyArea { ok } => ok,
@@ -65,20 +67,20 @@ impl Rule {
 }
 
 impl Thresholds {
-    /// The field that is wrong, and what is.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Checks everything that serde cannot.
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         for (field, value) in [("score", self.score), ("iou", self.iou)] {
             if !(0.0..=1.0).contains(&value) {
-                return Err((field, format!("is {value}, must be within 0..1")));
+                return Err(FieldError::new(field, format!("is {value}, must be within 0..1")));
             }
         }
         if self.max_detections == 0 {
-            return Err(("max_detections", "is 0, which would find nothing ever: must be at least 1".into()));
+            return Err(FieldError::new("max_detections", "is 0, must be at least 1 or nothing is ever found"));
         }
         if let Some([lo, hi]) = self.review
             && !(0.0 <= lo && lo <= hi && hi <= 1.0)
         {
-            return Err(("review", format!("is [{lo}, {hi}], must be [low, high] within 0..1")));
+            return Err(FieldError::new("review", format!("is [{lo}, {hi}], must be [low, high] within 0..1")));
         }
         Ok(())
     }

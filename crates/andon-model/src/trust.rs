@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whose models are taken: public keys, a store's policy, and whether a file carries a good signature of one of them.
+//! Which signatures are trusted: public keys, a store's policy, and the check of a signature.
 //!
-//! Signatures are minisign's. In a bundle `model.json.minisig` signs `model.json`, whose digests hold every other file.
+//! Signatures are minisign's. In a bundle, `model.json.minisig` signs `model.json`, whose digests cover all other files.
 
 use std::{
     ffi::OsString,
@@ -15,16 +15,16 @@ use serde::Deserialize;
 
 use super::Error;
 
-/// What is added to a file's name for its signature.
+/// The suffix that a file's name gets for its signature.
 pub const SIGNATURE: &str = ".minisig";
 
-/// The file in a store's folder that says whose models are taken from there.
-pub const POLICY: &str = "policy.json";
+/// The file in a store's folder with its policy.
+const POLICY: &str = "policy.json";
 
-/// How minisign's lines for people begin.
+/// The beginning of minisign's comment lines.
 const COMMENT: &str = "untrusted comment:";
 
-/// Public keys, any of which may have signed a model.
+/// Trusted public keys. One of them must have signed a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     keys: Vec<Key>,
@@ -32,14 +32,17 @@ pub struct Trust {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
-    /// As it was written, base64.
+    /// The key as text, base64.
     text: String,
     key: PublicKey,
 }
 
 impl Trust {
-    /// Reads a file of minisign public keys, one a line; lines that are empty, begin with `#`, or are minisign's own
-    /// comments do not count. A `minisign.pub` is such a file, and so are several of them one after the other.
+    /// Reads a file of minisign public keys, one per line. Empty lines, lines that begin with `#` and minisign's own
+    /// comments are ignored, so a `minisign.pub` is such a file, and so is a concatenation of several.
+    ///
+    /// # Errors
+    /// A file that cannot be read, holds no key, or holds a line that is not a key.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|error| Error::Io { path: path.into(), error })?;
         let lines = text.lines().map(str::trim).enumerate();
@@ -47,23 +50,23 @@ impl Trust {
         Self::new(keys.map(|(i, l)| (format!("line {}", i + 1), l.to_string())), path)
     }
 
-    /// Keys with where in the file at `path` they stand; none at all is an error, for it would be trust in nobody.
+    /// Makes a set of keys, each with its place in the file at `path`. An empty set is an error: it would trust no model.
     fn new(keys: impl Iterator<Item = (String, String)>, path: &Path) -> Result<Self, Error> {
         let fail = |field: String, problem: &str| Error::Keys { path: path.into(), field, problem: problem.into() };
         let keys = keys.map(|(field, text)| match PublicKey::from_base64(&text) {
             Ok(key) => Ok(Key { text, key }),
             Err(_) => {
-                Err(fail(field, "is no minisign public key: it is one line of 56 characters, as in minisign.pub"))
+                Err(fail(field, "is not a minisign public key: a key is one line of 56 characters, as in minisign.pub"))
             }
         });
         let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
         if keys.is_empty() {
-            return Err(fail("keys".into(), "there are none: add the second line of a minisign.pub"));
+            return Err(fail("keys".into(), "there is no key: add the second line of a minisign.pub"));
         }
         Ok(Self { keys })
     }
 
-    /// The key that signed `content`, which was read from `file`; none where it is not signed and need not be.
+    /// Returns the key that signed `content`, the content of `file`. None if there is no signature and none is required.
     pub(super) fn verify(&self, file: &Path, content: &[u8], required: bool) -> Result<Option<String>, Error> {
         let at = signature_of(file);
         let broken = |problem: &str| Error::Signature { path: at.clone(), problem: problem.into() };
@@ -73,16 +76,19 @@ impl Trust {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 return Err(Error::Unsigned { path: file.into(), signature: at });
             }
-            Err(e) if e.kind() == ErrorKind::InvalidData => return Err(broken("is no text")),
+            Err(e) if e.kind() == ErrorKind::InvalidData => return Err(broken("is not a text")),
             Err(error) => return Err(Error::Io { path: at, error }),
         };
-        let signature = Signature::decode(&text).map_err(|_| broken("is not whole, or no signature of minisign's"))?;
+        let signature =
+            Signature::decode(&text).map_err(|_| broken("is incomplete, or not a signature of minisign"))?;
         let mut known = false;
         for key in &self.keys {
             match key.key.verify(content, &signature, false) {
                 Ok(()) => return Ok(Some(key.text.clone())),
                 Err(Refusal::UnexpectedKeyId) => {}
-                Err(Refusal::UnexpectedAlgorithm) => return Err(broken("was made in minisign's old form, without -H")),
+                Err(Refusal::UnexpectedAlgorithm) => {
+                    return Err(broken("was made in minisign's old format, without -H"));
+                }
                 Err(_) => known = true,
             }
         }
@@ -90,24 +96,24 @@ impl Trust {
         Err(if known {
             Error::Altered { path, problem: "its content is not what was signed".into() }
         } else {
-            Error::Stranger { path }
+            Error::UntrustedKey { path }
         })
     }
 }
 
-/// Where the signature of a file lies.
+/// Returns the path of a file's signature.
 pub(super) fn signature_of(file: &Path) -> PathBuf {
     let mut name = OsString::from(file);
     name.push(SIGNATURE);
     name.into()
 }
 
-/// `STORE/policy.json`: whose models are taken from this store.
+/// `STORE/policy.json`: the keys that sign the models of this store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The keys.
+pub(super) struct Policy {
+    /// The trusted keys.
     pub trust: Trust,
-    /// Whether what carries no signature is refused; what carries one must be good either way.
+    /// Whether a model without a signature is refused. A signature that is there must be good in either case.
     pub required: bool,
 }
 
@@ -124,8 +130,8 @@ fn yes() -> bool {
 }
 
 impl Policy {
-    /// The policy that holds for the models in `STORE/NAME`; none where the store has none. A file that cannot be
-    /// understood is an error, never no policy.
+    /// Reads the policy for the models in `STORE/NAME`. None if the store has no policy. A file that cannot be parsed is an
+    /// error: it must not count as no policy.
     pub fn of(model: &Path) -> Result<Option<Self>, Error> {
         let path = match (model.file_name(), model.parent()) {
             (Some(_), Some(store)) => store.join(POLICY),
@@ -166,15 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_key_and_a_line_that_is_none_are_refused() {
-        let e = read("# nobody\n").unwrap_err().to_string();
-        assert!(e.contains("keys: there are none"), "{e}");
+    fn a_file_without_a_key_and_a_line_that_is_not_a_key_are_refused() {
+        let e = read("# no key\n").unwrap_err().to_string();
+        assert!(e.contains("keys: there is no key"), "{e}");
         let e = read(&format!("{KEY}\nRWQnonsense\n")).unwrap_err().to_string();
-        assert!(e.contains("line 2: is no minisign public key"), "{e}");
+        assert!(e.contains("line 2: is not a minisign public key"), "{e}");
     }
 
     #[test]
-    fn a_policy_that_cannot_be_understood_is_refused_and_not_passed_over() {
+    fn a_policy_that_cannot_be_parsed_is_refused_and_not_ignored() {
         let store = tempfile::tempdir().unwrap();
         let policy = |text: &str| {
             fs::write(store.path().join(POLICY), text).unwrap();
@@ -183,7 +189,7 @@ mod tests {
         assert!(policy(&format!(r#"{{"trusted_keys": ["{KEY}"]}}"#)).unwrap().unwrap().required);
         for (text, where_) in [
             ("", "line 1"),
-            (r#"{"trusted_keys": []}"#, "keys: there are none"),
+            (r#"{"trusted_keys": []}"#, "keys: there is no key"),
             (r#"{"trusted_keys": ["RW"]}"#, "trusted_keys[0]"),
             (r#"{"trusted_keys": [], "require_signatures": true}"#, "require_signature"),
         ] {

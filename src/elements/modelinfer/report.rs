@@ -175,7 +175,7 @@ pub(super) fn error_message(error: &inference::Error) -> gst::ErrorMessage {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
             gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        E::Model(M::Unsigned { .. } | M::Altered { .. } | M::Stranger { .. } | M::Signature { .. }) => {
+        E::Model(M::Unsigned { .. } | M::Altered { .. } | M::UntrustedKey { .. } | M::Signature { .. }) => {
             gst::error_msg!(gst::ResourceError::NotAuthorized, ("{error}"))
         }
         E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),

@@ -4,7 +4,7 @@
 //! Layouts: TensorFlow's Object Detection API and torchvision (SSD); Carion et al., "End-to-End Object Detection with
 //! Transformers", 2020 (DETR); Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", 2023 (RT-DETR).
 
-use andon_model::{BoxForm, Head, Role, plain};
+use andon_model::{BoxForm, Head, Role, tensor_name};
 
 use super::{
     Family, Outcome,
@@ -36,7 +36,7 @@ pub(super) fn ssd(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates
         }
     }
     let counted = views.get(Role::Count).and_then(|v| v.data.first()).map_or(n, |c| (c.max(0.0) as usize).min(n));
-    let tensorflow = plain(places.name) == "detection_boxes";
+    let tensorflow = tensor_name(places.name) == "detection_boxes";
     let usual = if tensorflow { BoxForm::CornersYFirstNormalised } else { BoxForm::Corners };
     for i in 0..counted {
         let label = labels.data[i] - f32::from(u8::from(f.output.background));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What brings versions into a store, and takes those out that nobody needs.
+//! Adds versions to a store, and removes those that are no longer needed.
 
 use std::{
     collections::BTreeSet,
@@ -9,21 +9,29 @@ use std::{
 };
 
 use super::{
-    super::{bundle, files, trust::signature_of},
     Action, CHALLENGER, CHAMPION, Error, Note, PREVIOUS, Store,
     change::{STAGE, Writer},
-    disk, make, named,
+    check_name, disk,
+    error::at,
+    make,
 };
+use crate::{Manifest, bundle, files, trust::signature_of};
 
 impl Store {
-    /// The store for a bundle's model below `store`, made where it is missing.
+    /// Opens the folder of the bundle's model in `store`, and makes it if it is missing.
+    ///
+    /// # Errors
+    /// A manifest that cannot be used, or a folder that cannot be made.
     pub fn for_bundle(store: &Path, bundle: &Path) -> Result<Self, Error> {
         make(store, &manifest(bundle)?.name)
     }
 
-    /// Copies a bundle into the store, checked, under the version that it says it is; answers that version. The same
-    /// bundle once more is no change, but is no longer refused, and brings its signature. Another bundle under the same
-    /// version is refused.
+    /// Checks a bundle, copies it into the store under the version in its manifest, and returns that version.
+    ///
+    /// Adding the same bundle again changes no version: it lifts a refusal, and copies a new signature.
+    ///
+    /// # Errors
+    /// A bundle that cannot be used, or that has the version of another one: [`Error::Exists`].
     pub fn add(&self, bundle: &Path, note: &Note) -> Result<String, Error> {
         let mut writer = Writer::new(self)?;
         let source = bundle::under_policy(bundle, &self.folder, false)?;
@@ -33,19 +41,19 @@ impl Store {
             return Err(Error::OtherModel { bundle: bundle.into(), name, store });
         }
         let alias = |v: &str| [CHAMPION, CHALLENGER, PREVIOUS].contains(&v) || writer.aliases.contains_key(v);
-        named(&version, "version", |v| alias(v).then_some("an alias is called so"))?;
+        check_name(&version, "version", |v| alias(v).then_some("it is the name of an alias"))?;
         let target = self.folder.join(&version);
         let mut change = writer.change(Action::Add);
         (change.to, change.digest) = (Some(version.clone()), Some(source.id.digest));
         change.refused.remove(&version);
         if target.exists() {
-            let whole = files::whole(bundle)?;
-            if files::whole(&target).ok().as_ref() != Some(&whole) {
+            let digest = files::bundle_digest(bundle)?;
+            if files::bundle_digest(&target).ok().as_ref() != Some(&digest) {
                 return Err(Error::Exists { path: target });
             }
-            bring_signature(bundle, &target)?;
+            self.copy_signature(bundle, &target)?;
             if change.refused != writer.refused {
-                change.bundle = Some(whole);
+                change.bundle = Some(digest);
                 writer.commit(change, note)?;
             }
             return Ok(version);
@@ -54,38 +62,59 @@ impl Store {
         let copy = self.folder.join(&stage);
         let copied = files::files(bundle).map_err(Error::from).and_then(|names| {
             disk::copy(bundle, &copy, &names).map_err(|(path, error)| Error::Unchanged { path, error })?;
-            // What was copied is what counts: the bundle may have changed meanwhile.
+            // The bundle may have changed during the copy, so only the copy counts.
             let source = bundle::under_policy(&copy, &self.folder, false)?;
-            Ok((source.id, files::whole(&copy)?))
+            Ok((source.id, files::bundle_digest(&copy)?))
         });
-        let (id, whole) = copied.inspect_err(|_| {
+        let (id, digest) = copied.inspect_err(|_| {
             let _ = fs::remove_dir_all(&copy);
         })?;
         if id.version != version {
             let _ = fs::remove_dir_all(&copy);
             return Err(Error::Exists { path: target });
         }
-        (change.digest, change.bundle, change.stage) = (Some(id.digest), Some(whole), Some(stage));
+        (change.digest, change.bundle, change.stage) = (Some(id.digest), Some(digest), Some(stage));
         writer.commit(change, note)?;
         Ok(version)
     }
 
-    /// Removes versions, but for those that an alias means, and the newest `keep`; answers which. A dry run removes none.
+    /// Removes all versions except those with an alias and the newest `keep`. Returns the removed ones.
+    ///
+    /// A dry run returns them and removes none.
+    ///
+    /// # Errors
+    /// A change that fails. Versions removed before it stay removed.
     pub fn gc(&self, keep: usize, dry_run: bool, note: &Note) -> Result<Vec<String>, Error> {
         if dry_run {
             return self.superfluous(keep);
         }
         let mut writer = Writer::new(self)?;
-        let doomed = self.superfluous(keep)?;
-        for version in &doomed {
+        let removed = self.superfluous(keep)?;
+        for version in &removed {
             let mut change = writer.change(Action::Gc);
-            (change.from, change.doomed) = (Some(version.clone()), Some(version.clone()));
+            (change.from, change.remove) = (Some(version.clone()), Some(version.clone()));
             change.refused.remove(version);
             writer.commit(change, note)?;
         }
-        Ok(doomed)
+        Ok(removed)
     }
 
+    /// Copies the signature of a bundle to a version that has none, or another one.
+    fn copy_signature(&self, bundle: &Path, target: &Path) -> Result<(), Error> {
+        let [from, to]: [PathBuf; 2] = [bundle, target].map(|f| signature_of(&f.join(files::MANIFEST)));
+        let Ok(signature) = fs::read(&from) else { return Ok(()) };
+        if fs::read(&to).ok().as_ref() == Some(&signature) {
+            return Ok(());
+        }
+        // Beside the versions, where the next writer removes what a killed one leaves: a version holds signed files only.
+        let new = disk::staged(&self.folder.join("signature"));
+        disk::write(&new, &signature)
+            .and_then(|()| fs::rename(&new, &to).map_err(at(&to)))
+            .and_then(|()| disk::sync_folder(target))
+            .map_err(|(path, error)| Error::Unchanged { path, error })
+    }
+
+    /// Returns the versions that [`Self::gc`] removes.
     fn superfluous(&self, keep: usize) -> Result<Vec<String>, Error> {
         let (history, aliases) = (self.history()?, self.aliases()?);
         let named: BTreeSet<_> = aliases.values().collect();
@@ -93,7 +122,7 @@ impl Store {
             let all = history.entries.iter().rev();
             all.filter(|e| e.action == Action::Add).find(|e| e.to.as_deref() == Some(version)).map_or(0, |e| e.serial)
         };
-        // By when they were added; those of before the history by their manifest's time.
+        // Versions that are older than the history are sorted by the time of their manifest.
         let age = |version: &String| (added(version), time_of(&self.folder.join(version)), version.clone());
         let mut versions = self.versions()?;
         versions.sort_by_cached_key(age);
@@ -104,28 +133,16 @@ impl Store {
     }
 }
 
-fn manifest(folder: &Path) -> Result<super::super::Manifest, Error> {
+fn manifest(folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join(files::MANIFEST);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => super::super::Error::NoManifest { path: folder.into() },
-        _ => super::super::Error::Io { path: path.clone(), error },
+        std::io::ErrorKind::NotFound => crate::Error::NoManifest { path: folder.into() },
+        _ => crate::Error::Io { path: path.clone(), error },
     })?;
-    Ok(super::super::Manifest::parse(&text, &path)?)
+    Ok(Manifest::parse(&text, &path)?)
 }
 
 fn time_of(version: &Path) -> SystemTime {
     let time = fs::metadata(version.join(files::MANIFEST)).and_then(|m| m.modified());
     time.unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// Puts the signature beside a version that is there already, where it has none or another.
-fn bring_signature(bundle: &Path, target: &Path) -> Result<(), Error> {
-    let [from, to]: [PathBuf; 2] = [bundle, target].map(|f| signature_of(&f.join(files::MANIFEST)));
-    match fs::read(&from) {
-        Ok(signature) if fs::read(&to).ok().as_ref() != Some(&signature) => disk::write(&disk::fresh(&to), &signature)
-            .and_then(|()| disk::publish(&to))
-            .and_then(|()| disk::sync_folder(target))
-            .map_err(|(path, error)| Error::Unchanged { path, error }),
-        _ => Ok(()),
-    }
 }

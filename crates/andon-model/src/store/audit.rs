@@ -1,72 +1,69 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Holds a store against its history: what was changed by another hand is found.
+//! Compares a store with its history, and finds what was changed without `andon model`.
 
 use std::{collections::BTreeSet, thread, time::Duration};
 
-use super::{
-    super::{bundle, files},
-    Action, CHALLENGER, CHAMPION, Error, History, PREVIOUS, Store,
-};
+use super::{Action, CHALLENGER, CHAMPION, Error, History, PREVIOUS, Store};
+use crate::{bundle, files};
 
-/// Something that the history does not explain, or that cannot be used. Its text says what, and what it means.
+/// Something that the history does not explain, or that cannot be used. The text says what it means and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// An alias was moved by another hand.
+    /// An alias was moved by hand.
     #[error(
-        "{alias} is {} in aliases.json, and {} in the history: aliases.json was changed behind the history's back: look \
-         who did, and move the alias with `andon model`", none(.here), none(.history)
+        "{alias} is {} in aliases.json, and {} in the history: aliases.json was changed by hand: find out who did it, and \
+         move the alias with `andon model`", none(.here), none(.history)
     )]
     NotInHistory {
         /// The alias.
         alias: String,
-        /// What it means now.
+        /// The version in `aliases.json`.
         here: Option<String>,
-        /// What the history says.
+        /// The version in the history.
         history: Option<String>,
     },
-    /// A change began from another state than the one before it left.
-    #[error("entry {serial}: {alias} was {} then, and {} after the entry before: it was moved in between by another hand",
+    /// A change started from another state than the change before it left.
+    #[error("entry {serial}: {alias} was {} then, and {} after the entry before: it was moved by hand in between",
         none(.here), none(.history))]
     MovedBetween {
         /// The entry.
         serial: u64,
         /// The alias.
         alias: String,
-        /// Where the entry began.
+        /// The version from which the entry started.
         here: Option<String>,
-        /// What the entry before left.
+        /// The version that the entry before left.
         history: Option<String>,
     },
-    /// A refusal was written or lifted by another hand.
-    #[error("refused.json and the history do not agree on version {version}: refuse it, or add it again")]
+    /// A refusal was added or removed by hand.
+    #[error("refused.json and the history do not agree on version {version}: refuse it again, or add it again")]
     Refusal {
         /// The version.
         version: String,
     },
-    /// The champion is a version that was refused.
-    #[error("champion is {version}, which was refused: roll back")]
+    /// The champion is a refused version.
+    #[error("champion is {version}, which is refused: roll back")]
     RefusedChampion {
         /// The version.
         version: String,
     },
-    /// An alias means nothing.
-    #[error("{alias} is {version}, which is not there: set it to one that is")]
+    /// An alias means a version that does not exist.
+    #[error("{alias} is {version}, which does not exist: set it to a version that does")]
     Missing {
         /// The alias.
         alias: String,
         /// The version.
         version: String,
     },
-    /// A version's files are not those that were added.
+    /// The files of a version are not those that were added.
     #[error(
-        "version {version} is not what was added or promoted as such: its files were replaced: remove its folder and \
-         add it again"
+        "version {version} is not what was added or promoted: its files were replaced: remove its folder and add it again"
     )]
     Replaced {
         /// The version.
         version: String,
     },
-    /// A version came in by another hand.
+    /// A version was put in the store by hand.
     #[error("version {version} was never added: its folder was put there by hand: add it with `andon model add`")]
     NeverAdded {
         /// The version.
@@ -77,7 +74,7 @@ pub enum Finding {
     Broken {
         /// The version.
         version: String,
-        /// Why.
+        /// Why it cannot be used.
         problem: String,
     },
     /// A line of the history cannot be read.
@@ -86,19 +83,19 @@ pub enum Finding {
         /// The line, from 1.
         line: usize,
     },
-    /// Lines were changed or taken out.
-    #[error("entry {serial} does not follow on the line before it: lines of the history were changed or taken out")]
-    Untied {
+    /// Lines of the history were changed or removed.
+    #[error("entry {serial} does not follow the line before it: lines of the history were changed or removed")]
+    Unchained {
         /// The entry.
         serial: u64,
     },
-    /// A writer was killed, or is at work.
-    #[error("a change is not finished yet: the next one finishes it first")]
+    /// A writer is at work, or was killed.
+    #[error("a change is not finished: the next change finishes it first")]
     Unfinished,
 }
 
 impl Finding {
-    /// The alias it is about.
+    /// Returns the alias that the finding is about, if any.
     pub fn alias(&self) -> Option<&str> {
         match self {
             Self::NotInHistory { alias, .. } | Self::Missing { alias, .. } => Some(alias),
@@ -112,12 +109,14 @@ fn none(version: &Option<String>) -> &str {
     version.as_deref().unwrap_or("not set")
 }
 
-/// How often a store that is being changed is read again.
-const TRIES: u32 = 50;
+/// How often an audit reads a store again that writers change.
+const MAX_READS: u32 = 50;
 
 impl Store {
-    /// Holds aliases, refusals and every version's files against the history; nothing found is an empty list. Reads all
-    /// files of all versions.
+    /// Compares aliases, refusals and the files of all versions with the history. Reads every file.
+    ///
+    /// # Errors
+    /// A store that cannot be read. Damage is no error: it is a finding.
     pub fn audit(&self) -> Result<Vec<Finding>, Error> {
         let (history, mut found) = self.audit_aliases()?;
         let versions = self.versions()?;
@@ -127,41 +126,45 @@ impl Store {
         Ok(found)
     }
 
-    /// The part of [`Self::audit`] that reads no version's files, and the history that it went by.
+    /// Compares aliases and refusals with the history, as a part of [`Self::audit`] that reads no bundles. Also returns the
+    /// history.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
     pub fn audit_aliases(&self) -> Result<(History, Vec<Finding>), Error> {
         let mut tries = 0;
         let (history, aliases, refused) = loop {
             let (history, aliases, refused) = (self.history()?, self.aliases()?, self.refused()?);
             tries += 1;
-            if tries == TRIES || history == self.history()? {
+            if tries == MAX_READS || history == self.history()? {
                 break (history, aliases, refused);
             }
             thread::sleep(Duration::from_millis(2));
         };
         let mut found = Vec::new();
         found.extend(history.damaged.iter().map(|line| Finding::Damaged { line: *line }));
-        found.extend(history.untied.iter().map(|serial| Finding::Untied { serial: *serial }));
+        found.extend(history.unchained.iter().map(|serial| Finding::Unchained { serial: *serial }));
         found.extend(between(&history));
         if history.unfinished {
             found.push(Finding::Unfinished);
         }
-        // While a change is under way, the state before it is right, too.
+        // Until a change is finished, the state before it is valid, too.
         let last = history.entries.iter().rev().take(if history.unfinished { 2 } else { 1 });
         let states: Vec<_> = last.map(|e| (e.aliases.clone(), e.refused.clone())).collect();
         let before = (history.entries.len() < 2).then(Default::default);
         let states: Vec<_> = states.into_iter().chain(before).collect();
         if !states.iter().any(|(a, _)| *a == aliases) {
-            let told = &states[0].0;
-            let names: BTreeSet<_> = told.keys().chain(aliases.keys()).collect();
-            for alias in names.into_iter().filter(|n| told.get(*n) != aliases.get(*n)) {
-                let (here, history) = (aliases.get(alias).cloned(), told.get(alias).cloned());
+            let expected = &states[0].0;
+            let names: BTreeSet<_> = expected.keys().chain(aliases.keys()).collect();
+            for alias in names.into_iter().filter(|n| expected.get(*n) != aliases.get(*n)) {
+                let (here, history) = (aliases.get(alias).cloned(), expected.get(alias).cloned());
                 found.push(Finding::NotInHistory { alias: alias.clone(), here, history });
             }
         }
         if !states.iter().any(|(_, r)| *r == refused) {
-            let told = &states[0].1;
-            let names: BTreeSet<_> = told.keys().chain(refused.keys()).collect();
-            let differ = names.into_iter().filter(|n| told.get(*n) != refused.get(*n));
+            let expected = &states[0].1;
+            let names: BTreeSet<_> = expected.keys().chain(refused.keys()).collect();
+            let differ = names.into_iter().filter(|n| expected.get(*n) != refused.get(*n));
             found.extend(differ.map(|version| Finding::Refusal { version: version.clone() }));
         }
         for (alias, version) in &aliases {
@@ -181,30 +184,29 @@ impl Store {
         let version = version.to_string();
         let source = match bundle::under_policy(&folder, &self.folder, true) {
             Ok(source) => source,
-            // Another process may have taken it away.
+            // Another process may have removed it.
             Err(_) if !folder.exists() => return Ok(None),
             Err(e) => return Ok(Some(Finding::Broken { version, problem: e.to_string() })),
         };
         if source.id.version != version {
-            let problem =
-                format!("its model.json says that it is version {}: it was put there by hand", source.id.version);
+            let problem = format!("its model.json names version {}: it was put there by hand", source.id.version);
             return Ok(Some(Finding::Broken { version, problem }));
         }
-        // What is about to go has not gone.
+        // A removal that is not finished does not count.
         let done = &history.entries[..history.entries.len() - usize::from(history.unfinished)];
         let gone = done.iter().rposition(|e| e.action == Action::Gc && e.from.as_ref() == Some(&version));
         let since = &history.entries[gone.map_or(0, |i| i + 1)..];
-        let mut told =
+        let mut known =
             since.iter().filter(|e| e.to.as_ref() == Some(&version)).filter_map(|e| e.bundle.as_ref()).peekable();
-        if told.peek().is_none() {
+        if known.peek().is_none() {
             return Ok(Some(Finding::NeverAdded { version }));
         }
-        let whole = files::whole(&folder)?;
-        Ok(told.any(|digest| *digest != whole).then_some(Finding::Replaced { version }))
+        let found = files::bundle_digest(&folder)?;
+        Ok(known.any(|digest| *digest != found).then_some(Finding::Replaced { version }))
     }
 }
 
-/// Where a change did not begin from what the one before it left.
+/// Returns where a change did not start from the state that the change before it left.
 fn between(history: &History) -> Vec<Finding> {
     let pairs = history.entries.windows(2).flat_map(|pair| {
         let (before, entry) = (&pair[0], &pair[1]);
@@ -214,7 +216,7 @@ fn between(history: &History) -> Vec<Finding> {
             let began = if entry.alias.as_ref() == Some(alias) {
                 entry.from.as_ref()
             } else if entry.alias.as_deref() == Some(CHAMPION) && [PREVIOUS, CHALLENGER].contains(&alias.as_str()) {
-                // They move with it, and the line does not tell from where.
+                // They move with champion, and the entry does not hold their old version.
                 left
             } else {
                 entry.aliases.get(alias)

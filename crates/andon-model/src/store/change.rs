@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One change of a store: decided in one step, finished by whoever comes next if its writer is killed.
+//! One change of a store. A single step decides it; if its writer is killed after that, the next writer finishes it.
 //!
-//! In order, each through to the disk:
+//! The steps, each forced to the disk before the next:
 //!
-//! 1. The new content of every file is written beside it: what needs space is had before anything is decided.
-//! 2. `pending.json` takes its place, and has the whole change in it. From here on, it is decided.
-//! 3. Its line is appended to the history.
-//! 4. Folders and files take their new places, `aliases.json` last.
-//! 5. `pending.json` is removed.
+//! 1. Write the new content of every file beside the file, so that a full disk fails before anything is decided.
+//! 2. Put `pending.json` in place, with the whole change in it. Now the change is decided.
+//! 3. Append the entry to the history.
+//! 4. Move folders and files to their new places, `aliases.json` last.
+//! 5. Remove `pending.json`.
 //!
-//! *Invariant:* without `pending.json`, `aliases.json` and `refused.json` say what the last line of the history says.
-//! With it they say that, or what `pending.json` says. So the history with `pending.json` explains every state that a
-//! reader can see, and a state that it does not explain was made by another hand. A failure up to and including 3 is
-//! taken back; after that, only the next writer can finish.
+//! *Invariant:* without `pending.json`, `aliases.json` and `refused.json` agree with the last entry of the history. With it,
+//! they agree with that entry or with `pending.json`. So the history and `pending.json` explain every state that a reader
+//! can see, and only an outsider can have made a state that they do not explain. A failure up to and including step 3 is
+//! undone; after that, only the next writer can finish the change.
 
 use std::{
     collections::BTreeMap,
@@ -23,39 +23,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     Action, Entry, Error, History, Note, Store,
-    disk::{self, fresh},
+    disk::{self, staged},
     error::{Failure, at},
     history::utc,
+    pending::Pending,
 };
 
-/// How long a writer waits for another.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a writer waits for the lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(2);
+/// How often a writer tries to lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Beginnings of names of what is not a version yet, or not any more.
+/// The prefix of a folder that is not a version yet.
 pub(super) const STAGE: &str = ".add-";
-const DOOMED: &str = ".gc-";
 
-/// A decided change.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Pending {
-    /// The line of the history.
-    pub entry: Entry,
-    /// The folder that becomes the version `entry.to`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stage: Option<String>,
-    /// The version that goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    doomed: Option<String>,
-}
+/// The prefix of a folder that is no longer a version.
+const REMOVED: &str = ".gc-";
 
-/// What is to be done, and what it leaves.
+/// A change to make, and the state that it leaves.
 #[derive(Debug)]
 pub(super) struct Change {
     pub action: Action,
@@ -67,13 +57,13 @@ pub(super) struct Change {
     pub aliases: BTreeMap<String, String>,
     pub refused: BTreeMap<String, String>,
     pub stage: Option<String>,
-    pub doomed: Option<String>,
+    pub remove: Option<String>,
 }
 
-/// Whoever has it is alone in changing the store, and found or made it consistent.
+/// The only writer of a consistent store: it holds the lock.
 pub(super) struct Writer<'a> {
     pub store: &'a Store,
-    /// Held while it is open.
+    /// The lock is held while this file is open.
     _lock: File,
     pub history: History,
     pub aliases: BTreeMap<String, String>,
@@ -81,7 +71,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Waits for other writers, and finishes what one of them left.
+    /// Waits for other writers, and finishes a change that a killed one left.
     pub fn new(store: &'a Store) -> Result<Self, Error> {
         let lock = lock(&store.lock_file())?;
         repair(store)?;
@@ -89,24 +79,24 @@ impl<'a> Writer<'a> {
         Ok(Self { store, _lock: lock, history, aliases: store.aliases()?, refused: store.refused()? })
     }
 
-    /// A change that leaves everything as it is.
+    /// Makes a change that leaves the state as it is.
     pub fn change(&self, action: Action) -> Change {
-        let (alias, from, to, digest, bundle, stage, doomed) = (None, None, None, None, None, None, None);
+        let (alias, from, to, digest, bundle, stage, remove) = (None, None, None, None, None, None, None);
         let (aliases, refused) = (self.aliases.clone(), self.refused.clone());
-        Change { action, alias, from, to, digest, bundle, aliases, refused, stage, doomed }
+        Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove }
     }
 
-    /// Makes the change, wholly or not at all.
+    /// Makes the change, completely or not at all.
     pub fn commit(&mut self, change: Change, note: &Note) -> Result<Entry, Error> {
-        let Change { action, alias, from, to, digest, bundle, aliases, refused, stage, doomed } = change;
+        let Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove } = change;
         let (serial, after) = (self.history.serial() + 1, self.history.last.clone());
         let Note { who, why } = note.clone();
         let entry =
             Entry { serial, utc: utc(), who, action, alias, from, to, why, digest, bundle, aliases, refused, after };
-        let pending = Pending { entry, stage, doomed };
+        let pending = Pending { entry, stage, remove };
         let written = prepare(self.store, &pending);
-        let written = written.and_then(|()| append(self.store, &pending.entry, self.history.whole));
-        written.map_err(|(path, error)| match undo(self.store, self.history.whole) {
+        let written = written.and_then(|()| append(self.store, &pending.entry, self.history.complete));
+        written.map_err(|(path, error)| match undo(self.store, self.history.complete) {
             Ok(()) => Error::Unchanged { path, error },
             Err((path, error)) => Error::Unfinished { path, error },
         })?;
@@ -125,30 +115,30 @@ fn lock(path: &Path) -> Result<File, Error> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK_TIMEOUT => thread::sleep(LOCK_INTERVAL),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy { path: path.into(), seconds: PATIENCE.as_secs() });
+                return Err(Error::Busy { path: path.into(), seconds: LOCK_TIMEOUT.as_secs() });
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
     }
 }
 
-/// The content of a file of the store that is JSON.
+/// Formats a JSON file of the store.
 fn json(value: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(value).expect("texts and numbers are JSON");
+    let mut text = serde_json::to_vec_pretty(value).expect("a map of texts always serialises");
     text.push(b'\n');
     text
 }
 
-/// Steps 1 and 2.
+/// Does steps 1 and 2.
 fn prepare(store: &Store, pending: &Pending) -> Result<(), Failure> {
     for (path, content) in store.state(&pending.entry) {
-        disk::write(&fresh(&path), &content)?;
+        disk::write(&staged(&path), &content)?;
         step();
     }
     let path = store.pending_file();
-    disk::write(&fresh(&path), &json(pending))?;
+    disk::write(&staged(&path), &json(pending))?;
     step();
     disk::publish(&path)?;
     step();
@@ -157,30 +147,30 @@ fn prepare(store: &Store, pending: &Pending) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Step 3, behind what is whole.
-fn append(store: &Store, entry: &Entry, whole: u64) -> Result<(), Failure> {
+/// Does step 3, behind the complete lines.
+fn append(store: &Store, entry: &Entry, complete: u64) -> Result<(), Failure> {
     let path = store.history_file();
-    let mut line = serde_json::to_vec(entry).expect("texts and numbers are JSON");
+    let mut line = serde_json::to_vec(entry).expect("a map of texts always serialises");
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
-    file.set_len(whole).and_then(|()| file.write_all(&line)).and_then(|()| file.sync_all()).map_err(at(&path))?;
+    file.set_len(complete).and_then(|()| file.write_all(&line)).and_then(|()| file.sync_all()).map_err(at(&path))?;
     step();
     Ok(())
 }
 
-/// Takes back what steps 1 to 3 did. Where that fails, the next writer finishes the change.
-fn undo(store: &Store, whole: u64) -> Result<(), Failure> {
+/// Undoes steps 1 to 3. If that fails, the next writer finishes the change.
+fn undo(store: &Store, complete: u64) -> Result<(), Failure> {
     let path = store.history_file();
     if path.exists() {
         let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
-        file.set_len(whole).and_then(|()| file.sync_all()).map_err(at(&path))?;
+        file.set_len(complete).and_then(|()| file.sync_all()).map_err(at(&path))?;
     }
     disk::remove(&store.pending_file())?;
     sweep(store);
     disk::sync_folder(store.folder())
 }
 
-/// Steps 4 and 5, as often as it takes.
+/// Does steps 4 and 5. It may be repeated after any interruption.
 fn publish(store: &Store, pending: &Pending) -> Result<(), Failure> {
     let folder = store.folder();
     if let (Some(stage), Some(version)) = (&pending.stage, &pending.entry.to)
@@ -189,17 +179,17 @@ fn publish(store: &Store, pending: &Pending) -> Result<(), Failure> {
         fs::rename(folder.join(stage), folder.join(version)).map_err(at(folder.join(version)))?;
         step();
     }
-    if let Some(version) = &pending.doomed
+    if let Some(version) = &pending.remove
         && folder.join(version).exists()
     {
-        fs::rename(folder.join(version), folder.join(format!("{DOOMED}{version}")))
+        fs::rename(folder.join(version), folder.join(format!("{REMOVED}{version}")))
             .map_err(at(folder.join(version)))?;
         step();
     }
     for (path, content) in store.state(&pending.entry) {
-        // After a crash what was written beside it may be gone.
-        if fs::read(fresh(&path)).ok().as_ref() != Some(&content) {
-            disk::write(&fresh(&path), &content)?;
+        // After a crash, the content from step 1 may be gone.
+        if fs::read(staged(&path)).ok().as_ref() != Some(&content) {
+            disk::write(&staged(&path), &content)?;
         }
         disk::publish(&path)?;
         step();
@@ -212,13 +202,13 @@ fn publish(store: &Store, pending: &Pending) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Finishes what a writer left that was killed.
+/// Finishes a change that a killed writer left.
 fn repair(store: &Store) -> Result<(), Error> {
     let history = store.read_history()?;
     let unfinished = |(path, error): Failure| Error::Unfinished { path, error };
     if let Some(pending) = store.pending()? {
         if !history.entries.iter().any(|e| e.serial == pending.entry.serial) {
-            append(store, &pending.entry, history.whole).map_err(unfinished)?;
+            append(store, &pending.entry, history.complete).map_err(unfinished)?;
         }
         publish(store, &pending).map_err(unfinished)?;
     }
@@ -226,12 +216,12 @@ fn repair(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what never became, or is no more, part of the store. What cannot be removed does no harm.
+/// Removes leftovers: what never became part of the store, or no longer is. Leftovers do no harm, so errors are ignored.
 fn sweep(store: &Store) {
     for entry in fs::read_dir(store.folder()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(STAGE) || name.starts_with(DOOMED) {
+        if name.starts_with(STAGE) || name.starts_with(REMOVED) {
             let _ = fs::remove_dir_all(entry.path());
         } else if name.starts_with('.') && name.ends_with(".new") {
             let _ = fs::remove_file(entry.path());
@@ -240,13 +230,13 @@ fn sweep(store: &Store) {
 }
 
 impl Store {
-    /// The files that say how the store stands after `entry`, with their content; `aliases.json` last.
+    /// Returns the files that hold the state after `entry`, with their content, `aliases.json` last.
     fn state(&self, entry: &Entry) -> [(std::path::PathBuf, Vec<u8>); 2] {
         [(self.refused_file(), json(&entry.refused)), (self.aliases_file(), json(&entry.aliases))]
     }
 }
 
-/// Where a test may end the writer as `kill -9` would: nothing is cleaned up.
+/// A point where a test may end the writer as `kill -9` would, without any cleaning up.
 #[cfg(not(test))]
 fn step() {}
 
@@ -258,7 +248,7 @@ pub(super) mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        /// Steps that this thread's writers may still do; negative for all.
+        /// How many more steps this thread's writers may do; negative for all.
         static LEFT: Cell<i32> = const { Cell::new(-1) };
     }
 
@@ -270,7 +260,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Runs something and ends it after that many steps; whether it was done before.
+    /// Runs a change and kills it after that many steps. Returns whether it ended before.
     pub(in super::super) fn killed_after(steps: i32, run: impl FnOnce()) -> bool {
         LEFT.set(steps);
         let hook = std::panic::take_hook();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Files that are there wholly or not at all, also after a crash or on a full disk.
+//! The steps of a change on the disk, each of which is complete or not done at all.
+//!
+//! A change replaces several files together, so it cannot use [`andon_core::files::replace`]: it writes all new contents
+//! first, and renames them after the change is decided.
 
 use std::{
     fs::{self, File},
@@ -7,32 +10,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::files;
+
 use super::error::{Failure, at};
 
-/// What a file's new content is called until it takes the file's place.
-pub(super) fn fresh(path: &Path) -> PathBuf {
+/// Returns the path of a file's new content until that takes the file's place.
+pub(super) fn staged(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.new"))
 }
 
-/// Writes a file through to the disk.
+/// Writes a file, and forces it to the disk.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let mut file = File::create(path).map_err(at(path))?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
-/// Makes a file's new content take its place, in one step.
+/// Puts a file's new content in place, in one step.
 pub(super) fn publish(path: &Path) -> Result<(), Failure> {
-    fs::rename(fresh(path), path).map_err(at(path))
+    fs::rename(staged(path), path).map_err(at(path))
 }
 
-/// What was renamed, made or removed in a folder is so after a crash, too.
+/// Forces a folder's entries to the disk.
 pub(super) fn sync_folder(path: &Path) -> Result<(), Failure> {
-    // Elsewhere than on Unix a folder cannot be opened, and renaming is as durable as it gets.
-    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(at(path)) } else { Ok(()) }
+    files::sync_folder(path).map_err(at(path))
 }
 
-/// Copies the files of those names below a folder into a new one, through to the disk.
+/// Copies the named files of a folder into a new folder, and forces them to the disk.
 pub(super) fn copy(from: &Path, to: &Path, names: &[String]) -> Result<(), Failure> {
     fs::create_dir(to).map_err(at(to))?;
     let mut folders = vec![to.to_path_buf()];
@@ -49,7 +53,7 @@ pub(super) fn copy(from: &Path, to: &Path, names: &[String]) -> Result<(), Failu
     folders.iter().try_for_each(|f| sync_folder(f))
 }
 
-/// Removes a file that may not be there.
+/// Removes a file. It is no error if there is none.
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err((path.into(), e)),
@@ -57,10 +61,10 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The text of a file; none where there is no file.
+/// Returns the text of a file, or None if there is no file.
 pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
     match fs::read(path) {
-        // What is not UTF-8 is shown and reported, never a reason to know nothing.
+        // A damaged text must still be shown and reported, so invalid UTF-8 is no error.
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err((path.into(), error)),

@@ -1,122 +1,124 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Why a store cannot be read or changed. Every text says what to do, and whether anything was changed.
+//! Why a store cannot be read or changed.
 
 use std::{io, path::PathBuf};
 
-use super::super::error::{self as model, list};
+use crate::error::{self as model, list};
 
-/// See the module.
+/// Why a store cannot be read or changed. Every text says what to do next, and whether anything was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file or a bundle is not what it must be.
+    /// A file or a bundle cannot be used.
     #[error(transparent)]
     Model(#[from] model::Error),
-    /// A change failed, and was taken back.
-    #[error("{path}: {error}: the store is as it was before: mend that (is the disk full?) and try again")]
+    /// A change failed, and was undone.
+    #[error("{path}: {error}: the store is as it was before: solve the problem (is the disk full?) and try again")]
     Unchanged {
-        /// Where it failed.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// A change failed after it was decided.
-    #[error("{path}: {error}: a change is decided, but not finished: mend that, and the next change finishes it first")]
+    #[error(
+        "{path}: {error}: a change is decided, but not finished: solve the problem, and the next change finishes it first"
+    )]
     Unfinished {
-        /// Where it failed.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// Another process holds the lock.
-    #[error("{path}: another process has been changing the store for {seconds} s: wait for it, or end it")]
+    #[error("{path}: another process has held the store's lock for {seconds} s: wait for it, or end it")]
     Busy {
-        /// The lock's file.
+        /// The file of the lock.
         path: PathBuf,
-        /// How long was waited.
+        /// How long this process waited.
         seconds: u64,
     },
-    /// No folder.
+    /// The model's folder does not exist.
     #[error("{path}: no such model in a store: name STORE/NAME, or add its first version with `andon model add`")]
     NoStore {
         /// The folder.
         path: PathBuf,
     },
-    /// A file of the store was damaged.
-    #[error("{path}: {problem}: restore it from a copy, or take it away and see `andon model history`")]
+    /// A file of the store is damaged.
+    #[error("{path}: {problem}: restore it from a copy, or remove it and look at `andon model history`")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
-    /// A name that cannot be one.
+    /// A name is not valid.
     #[error("'{name}' cannot be the name of a {what}: {problem}")]
     Name {
         /// The name.
         name: String,
-        /// Model, version or alias.
+        /// `model`, `version` or `alias`.
         what: &'static str,
-        /// Why, and what can.
+        /// Why it is not valid, and what would be.
         problem: String,
     },
-    /// The bundle is of another model.
-    #[error("{bundle}: is a bundle of '{name}', and {store} keeps another model: add it to a store of its own name")]
+    /// The bundle belongs to another model.
+    #[error("{bundle}: is a bundle of '{name}', and {store} keeps another model: add it to the folder of its own name")]
     OtherModel {
         /// The bundle.
         bundle: PathBuf,
-        /// What it says it is.
+        /// The model that it names.
         name: String,
         /// The store's folder.
         store: PathBuf,
     },
-    /// That version is there, and is not the same.
+    /// Another bundle has that version.
     #[error(
-        "{path}: this version is there already with other content: a version never changes: give the new one another \
+        "{path}: this version exists with other content, and a version never changes: give the new bundle another \
          version in its model.json"
     )]
     Exists {
         /// The version's folder.
         path: PathBuf,
     },
-    /// That version is not there.
+    /// There is no such version.
     #[error("{store}: there is no version '{version}': there {}", list(.known))]
     NoVersion {
         /// The store's folder.
         store: PathBuf,
-        /// What was asked for.
+        /// The version.
         version: String,
-        /// What there is.
+        /// The versions that exist.
         known: Vec<String>,
     },
-    /// The alias that a change starts from is not set.
+    /// The alias that a change needs is not set.
     #[error("{store}: there is no {alias}: {advice}")]
     NoAlias {
         /// The store's folder.
         store: PathBuf,
         /// The alias.
         alias: &'static str,
-        /// What to do instead.
+        /// What to do next.
         advice: &'static str,
     },
-    /// That version was refused.
+    /// The version is refused.
     #[error(
-        "{store}: version {version} was refused ({why}): publish a better one, or lift that by adding the same bundle \
-         again"
+        "{store}: version {version} is refused ({why}): publish a better one, or lift the refusal by adding the same \
+         bundle again"
     )]
     Refused {
         /// The store's folder.
         store: PathBuf,
         /// The version.
         version: String,
-        /// Why it was.
+        /// Why it is refused.
         why: String,
     },
 }
 
-/// A path with what the system said of it.
+/// A path, with the error of the system.
 pub(super) type Failure = (PathBuf, io::Error);
 
-/// For `map_err`: says which path it was.
+/// Adds the path to an error of the system, for `map_err`.
 pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Failure {
     let path = path.into();
     |error| (path, error)

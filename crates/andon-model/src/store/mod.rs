@@ -2,15 +2,24 @@
 //! A store of models on disk: versions side by side, aliases that move between them, and a history of every move.
 //!
 //! ```text
-//! STORE/policy.json         whose signatures are taken, for all models
-//! STORE/NAME/VERSION/       a bundle; never changes
+//! STORE/policy.json         which signatures all models need
+//! STORE/NAME/VERSION/       a bundle, which never changes
 //! STORE/NAME/aliases.json   {"champion": "2", "challenger": "3", "previous": "1"}
-//! STORE/NAME/refused.json   {"4": "why"}: what may not become champion
+//! STORE/NAME/refused.json   {"4": "why"}: versions that cannot become champion
 //! STORE/NAME/history.jsonl  who changed what, when and why
-//! STORE/NAME/pending.json   while a change is under way, see `change`
+//! STORE/NAME/pending.json   a change that is not finished, see `change`
 //! ```
 //!
-//! Readers take no lock; writers hold `.lock`. What begins with a dot belongs to no reader.
+//! Readers take no lock, and ignore names that begin with a dot. Writers hold `.lock`.
+//!
+//! ```no_run
+//! use andon_model::{Store, store::Note};
+//!
+//! let store = Store::open("store/pcb".as_ref())?;
+//! let version = store.add("trained/pcb-3".as_ref(), &Note::new("ci", "trained on lot 7"))?;
+//! store.promote(Some(&version), &Note::new("ci", "passed the gate"))?;
+//! # Ok::<(), andon_model::store::Error>(())
+//! ```
 
 mod add;
 mod audit;
@@ -19,6 +28,7 @@ mod disk;
 mod error;
 mod history;
 mod moves;
+mod pending;
 #[cfg(test)]
 mod tests;
 
@@ -33,29 +43,32 @@ pub use error::Error;
 pub use history::{Action, Entry, History, Note};
 pub use moves::Moved;
 
-use super::locate::{self, ALIASES, HISTORY};
-use change::Pending;
+use crate::locate::{self, ALIASES, HISTORY};
+use pending::Pending;
 
-/// The alias of the model that judges.
+/// The alias of the model that runs the line.
 pub const CHAMPION: &str = "champion";
 
-/// The alias of the one that is tried beside it.
+/// The alias of the model that is tried beside the champion.
 pub const CHALLENGER: &str = "challenger";
 
-/// The alias of the one that was champion before.
+/// The alias of the model that was champion before.
 pub const PREVIOUS: &str = "previous";
 
-/// One model's folder in a store: `STORE/NAME`.
+/// The folder of one model in a store: `STORE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     folder: PathBuf,
 }
 
-/// How often a reader looks again while changes are under way.
-const LOOKS: u32 = 20;
+/// How often a reader reads again while writers change the store.
+const MAX_READS: u32 = 20;
 
 impl Store {
-    /// The store of one model at `STORE/NAME`.
+    /// Opens the folder `STORE/NAME`.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] if there is no such folder.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         if !folder.is_dir() {
             return Err(Error::NoStore { path: folder.into() });
@@ -63,45 +76,57 @@ impl Store {
         Ok(Self { folder: folder.into() })
     }
 
-    /// The store and the alias or version of `STORE/NAME@REF`; none for what is a path itself, or in no store. It is read
-    /// as [`super::locate`] reads it.
+    /// Returns the store and the version or alias of `STORE/NAME@REF`, as [`locate`](crate::locate()) reads it. None if the
+    /// text is a path itself, or if there is no such store.
     pub fn of(model: &str) -> Option<(Self, String)> {
         let (folder, reference) = locate::split(model)?;
         Some((Self::open(folder).ok()?, reference.into()))
     }
 
-    /// Its folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What the model is called: the folder's name.
+    /// Returns the model's name, which is the folder's.
     pub fn name(&self) -> String {
         let real = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
         real.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Alias to version.
+    /// Returns the aliases, each with its version.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
     pub fn aliases(&self) -> Result<BTreeMap<String, String>, Error> {
         Ok(locate::aliases(&self.aliases_file())?)
     }
 
-    /// The versions, sorted by name.
+    /// Returns the versions, sorted by name.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
     pub fn versions(&self) -> Result<Vec<String>, Error> {
         Ok(locate::versions(&self.folder)?)
     }
 
-    /// Versions that may not become champion, with why.
+    /// Returns the versions that cannot become champion, each with the reason.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
     pub fn refused(&self) -> Result<BTreeMap<String, String>, Error> {
         Ok(locate::aliases(&self.refused_file())?)
     }
 
-    /// All changes, the one included that is decided and not finished.
+    /// Returns all changes, including one that is decided but not finished.
+    ///
+    /// # Errors
+    /// A file that cannot be read. Damaged lines are no error: the history lists them.
     pub fn history(&self) -> Result<History, Error> {
         let mut pending = self.pending()?;
         let mut history = self.read_history()?;
-        // A change that began or ended in between would make a line of the history look like one that is done, or not.
-        for _ in 0..LOOKS {
+        // A change that begins or ends between the two reads would make the last line look finished, or not.
+        for _ in 0..MAX_READS {
             let after = self.pending()?;
             if after.as_ref().map(|p| p.entry.serial) == pending.as_ref().map(|p| p.entry.serial) {
                 break;
@@ -121,13 +146,13 @@ impl Store {
 
     fn read_history(&self) -> Result<History, Error> {
         let path = self.history_file();
-        let text = disk::read(&path).map_err(|(path, error)| super::Error::Io { path, error })?;
+        let text = disk::read(&path).map_err(|(path, error)| crate::Error::Io { path, error })?;
         Ok(History::parse(&text.unwrap_or_default()))
     }
 
     fn pending(&self) -> Result<Option<Pending>, Error> {
         let path = self.pending_file();
-        let Some(text) = disk::read(&path).map_err(|(path, error)| super::Error::Io { path, error })? else {
+        let Some(text) = disk::read(&path).map_err(|(path, error)| crate::Error::Io { path, error })? else {
             return Ok(None);
         };
         match serde_json::from_str(&text) {
@@ -136,7 +161,7 @@ impl Store {
         }
     }
 
-    /// The folder of a version that is there.
+    /// Returns the folder of an existing version.
     fn version(&self, version: &str) -> Result<PathBuf, Error> {
         let known = self.versions()?;
         if known.iter().any(|v| v == version) {
@@ -146,7 +171,7 @@ impl Store {
         }
     }
 
-    /// The file of the aliases, for who watches it. It is replaced by renaming: watch the folder.
+    /// Returns the file of the aliases. It is replaced by renaming, so a watcher must watch its folder.
     pub fn aliases_file(&self) -> PathBuf {
         self.folder.join(ALIASES)
     }
@@ -168,22 +193,22 @@ impl Store {
     }
 }
 
-/// Refuses what cannot be a folder or a file's key, or would be taken for something else.
-fn named(name: &str, what: &'static str, taken: impl Fn(&str) -> Option<&'static str>) -> Result<(), Error> {
-    let problem = match taken(name) {
+/// Checks the name of a model, a version or an alias. `conflict` says what the name would be confused with.
+fn check_name(name: &str, what: &'static str, conflict: impl Fn(&str) -> Option<&'static str>) -> Result<(), Error> {
+    let problem = match conflict(name) {
         Some(problem) => problem,
         None if locate::is_version(name) => return Ok(()),
         None => {
-            "it must be one plain name of at most 100 bytes, without / \\ @ : and spaces at the ends, not beginning with \
-             a dot"
+            "it must be one plain name of at most 100 bytes, without / \\ @ : and without spaces at the ends, not \
+             beginning with a dot"
         }
     };
     Err(Error::Name { name: name.into(), what, problem: problem.into() })
 }
 
-/// The folder `STORE/NAME` for a model of that name, made where it is missing.
+/// Opens the folder `STORE/NAME`, and makes it if it is missing.
 fn make(store: &Path, name: &str) -> Result<Store, Error> {
-    named(name, "model", |_| None)?;
+    check_name(name, "model", |_| None)?;
     let folder = store.join(name);
     let fail = |error| Error::Unchanged { path: folder.clone(), error };
     fs::create_dir_all(&folder).map_err(fail)?;

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What moves aliases: promote, roll back, refuse.
+//! Moves aliases: promote, roll back, refuse.
 
 use std::collections::BTreeMap;
 
 use super::{
-    super::bundle,
     Action, CHALLENGER, CHAMPION, Error, Note, PREVIOUS, Store,
     change::{Change, Writer},
-    named,
+    check_name,
 };
-use crate::files;
+use crate::{bundle, files};
 
-/// What a move came to.
+/// A move of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The alias.
     pub alias: String,
-    /// The version it meant before; none where it was not set.
+    /// The version that the alias meant before. None if it was not set.
     pub from: Option<String>,
-    /// The version it means now.
+    /// The version that the alias means now.
     pub to: String,
-    /// Its number in the history; none where everything was so already and nothing was written.
+    /// The number of the change in the history. None if the alias meant that version already.
     pub serial: Option<u64>,
 }
 
 impl Store {
-    /// Makes a version champion, or, without one, the challenger. The champion becomes previous in the same step, and the
-    /// alias challenger goes if it meant that version.
+    /// Makes a version champion; without a version, the challenger. In the same step, the champion becomes previous, and the
+    /// alias challenger is removed if it meant that version.
+    ///
+    /// # Errors
+    /// A version that is missing, damaged or refused, or a change that fails.
     pub fn promote(&self, version: Option<&str>, note: &Note) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
         let challenger = || writer.aliases.get(CHALLENGER).cloned();
@@ -35,17 +37,23 @@ impl Store {
             alias: CHALLENGER,
             advice: "name the version, or set the alias first",
         })?;
-        writer.crown(&version, Action::Promote, note)
+        writer.make_champion(&version, Action::Promote, note)
     }
 
     /// Makes the previous version champion, and the champion previous.
+    ///
+    /// # Errors
+    /// No previous version, or all errors of [`Self::promote`].
     pub fn rollback(&self, note: &Note) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
         let previous = writer.previous()?;
-        writer.crown(&previous, Action::Rollback, note)
+        writer.make_champion(&previous, Action::Rollback, note)
     }
 
-    /// Refuses a version, and rolls back if it is champion: both in one step. None where it was not champion.
+    /// Refuses a version, and rolls back if it is champion, in one step. Returns None if it was not champion.
+    ///
+    /// # Errors
+    /// All errors of [`Self::rollback`].
     pub fn withdraw(&self, version: &str, note: &Note) -> Result<Option<Moved>, Error> {
         let mut writer = Writer::new(self)?;
         if writer.aliases.get(CHAMPION).is_none_or(|champion| champion != version) {
@@ -53,22 +61,25 @@ impl Store {
             return Ok(None);
         }
         let previous = writer.previous()?;
-        let mut change = writer.crowned(&previous, Action::Withdraw)?;
+        let mut change = writer.champion_change(&previous, Action::Withdraw)?;
         change.refused.insert(version.into(), note.why.clone());
         let to = previous.clone();
         let entry = writer.commit(change, note)?;
         Ok(Some(Moved { alias: CHAMPION.into(), from: Some(version.into()), to, serial: Some(entry.serial) }))
     }
 
-    /// Sets any alias. The alias champion moves as by [`Self::promote`], previous with it.
+    /// Sets an alias. The alias champion moves as by [`Self::promote`].
+    ///
+    /// # Errors
+    /// A name that is not valid, a version that is missing or damaged, or a change that fails.
     pub fn set_alias(&self, alias: &str, version: &str, note: &Note) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
         let versions = self.versions()?;
-        named(alias, "alias", |a| versions.iter().any(|v| v == a).then_some("a version is called so"))?;
+        check_name(alias, "alias", |a| versions.iter().any(|v| v == a).then_some("it is the name of a version"))?;
         if alias == CHAMPION {
-            return writer.crown(version, Action::Alias, note);
+            return writer.make_champion(version, Action::Alias, note);
         }
-        let mut change = writer.moved(version, Action::Alias)?;
+        let mut change = writer.change_to(version, Action::Alias)?;
         let from = change.aliases.insert(alias.into(), version.into());
         let moved = Moved { alias: alias.into(), from: from.clone(), to: version.into(), serial: None };
         if change.aliases == writer.aliases {
@@ -79,7 +90,10 @@ impl Store {
         Ok(Moved { serial: Some(entry.serial), ..moved })
     }
 
-    /// Refuses a version: it cannot become champion until the same bundle is added again. It stays what it is now.
+    /// Refuses a version: it cannot become champion until the same bundle is added again. Aliases do not change.
+    ///
+    /// # Errors
+    /// A version that is missing, or a change that fails.
     pub fn refuse(&self, version: &str, note: &Note) -> Result<(), Error> {
         Writer::new(self)?.refuse(version, note)
     }
@@ -90,7 +104,7 @@ impl Writer<'_> {
         self.aliases.get(PREVIOUS).cloned().ok_or_else(|| Error::NoAlias {
             store: self.store.folder.clone(),
             alias: PREVIOUS,
-            advice: "there is nothing to go back to: promote a version by its name",
+            advice: "there is no version to go back to: promote one by its name",
         })
     }
 
@@ -105,31 +119,31 @@ impl Writer<'_> {
         self.commit(change, note).map(drop)
     }
 
-    /// A change to a version that is whole, signed as the policy asks, and not refused.
-    fn moved(&self, version: &str, action: Action) -> Result<Change, Error> {
+    /// Makes a change to a version, after a check of its files and its signature.
+    fn change_to(&self, version: &str, action: Action) -> Result<Change, Error> {
         let folder = self.store.version(version)?;
         let source = bundle::under_policy(&folder, &self.store.folder, true)?;
         let mut change = self.change(action);
         change.to = Some(version.into());
         change.digest = Some(source.id.digest);
-        change.bundle = Some(files::whole(&folder)?);
+        change.bundle = Some(files::bundle_digest(&folder)?);
         Ok(change)
     }
 
-    /// The change after which that version is champion.
-    fn crowned(&self, version: &str, action: Action) -> Result<Change, Error> {
+    /// Makes the change after which that version is champion.
+    fn champion_change(&self, version: &str, action: Action) -> Result<Change, Error> {
         if let Some(why) = self.refused.get(version) {
             let (store, version) = (self.store.folder.clone(), version.into());
             return Err(Error::Refused { store, version, why: why.clone() });
         }
-        let mut change = self.moved(version, action)?;
+        let mut change = self.change_to(version, action)?;
         change.alias = Some(CHAMPION.into());
-        change.from = crown(&mut change.aliases, version);
+        change.from = set_champion(&mut change.aliases, version);
         Ok(change)
     }
 
-    fn crown(&mut self, version: &str, action: Action, note: &Note) -> Result<Moved, Error> {
-        let change = self.crowned(version, action)?;
+    fn make_champion(&mut self, version: &str, action: Action, note: &Note) -> Result<Moved, Error> {
+        let change = self.champion_change(version, action)?;
         let (from, to) = (change.from.clone(), version.to_string());
         let same = change.aliases == self.aliases;
         let serial = if same { None } else { Some(self.commit(change, note)?.serial) };
@@ -137,8 +151,8 @@ impl Writer<'_> {
     }
 }
 
-/// Moves champion and previous; answers who was champion.
-fn crown(aliases: &mut BTreeMap<String, String>, version: &str) -> Option<String> {
+/// Moves champion and previous. Returns the version that was champion.
+fn set_champion(aliases: &mut BTreeMap<String, String>, version: &str) -> Option<String> {
     let from = aliases.insert(CHAMPION.into(), version.into());
     if let Some(from) = from.as_ref().filter(|from| *from != version) {
         aliases.insert(PREVIOUS.into(), from.clone());

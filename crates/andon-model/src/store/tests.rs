@@ -1,48 +1,49 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a store keeps, moves and refuses, and that it does so wholly or not at all.
+//! A store keeps, moves and refuses versions, each change completely or not at all.
 
 use std::{collections::BTreeMap, fs, thread};
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{super as model, *};
+use super::*;
+use crate as model;
 use change::tests::killed_after;
 
 /// A folder with bundles of `pcb`, and a store for them.
-struct Line {
+struct Fixture {
     dir: TempDir,
     store: Store,
 }
 
-impl Line {
+impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = make(&dir.path().join("store"), "pcb").unwrap();
         Self { dir, store }
     }
 
-    /// With versions 1, 2 and 3; 2 is champion, 1 previous, 3 challenger.
+    /// Makes a store with versions 1, 2 and 3; 2 is champion, 1 previous, 3 challenger.
     fn running() -> Self {
-        let line = Self::new();
+        let fixture = Self::new();
         for version in ["1", "2", "3"] {
-            line.add(version).unwrap();
+            fixture.add(version).unwrap();
         }
-        line.store.promote(Some("1"), &note("first")).unwrap();
-        line.store.promote(Some("2"), &note("better")).unwrap();
-        line.store.set_alias(CHALLENGER, "3", &note("to be tried")).unwrap();
-        line
+        fixture.store.promote(Some("1"), &note("first")).unwrap();
+        fixture.store.promote(Some("2"), &note("better")).unwrap();
+        fixture.store.set_alias(CHALLENGER, "3", &note("to be tried")).unwrap();
+        fixture
     }
 
-    /// The same once more, elsewhere.
+    /// Copies the store to another folder.
     fn copy(&self) -> Self {
-        let line = Self::new();
+        let fixture = Self::new();
         for name in model::files::files(self.store.folder()).unwrap() {
-            let to = line.store.folder().join(&name);
+            let to = fixture.store.folder().join(&name);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(self.store.folder().join(&name), to).unwrap();
         }
-        line
+        fixture
     }
 
     fn bundle(&self, version: &str, graph: &str) -> PathBuf {
@@ -93,19 +94,19 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn champion_and_previous_move_together_and_the_challenger_is_used_up() {
-    let line = Line::running();
-    let moved = line.store.promote(None, &note("it won")).unwrap();
+    let fixture = Fixture::running();
+    let moved = fixture.store.promote(None, &note("it won")).unwrap();
     assert_eq!((moved.from.as_deref(), moved.to.as_str()), (Some("2"), "3"));
-    assert_eq!(line.aliases(), map(&[("champion", "3"), ("previous", "2")]));
-    line.store.rollback(&note("it did not")).unwrap();
-    assert_eq!(line.aliases(), map(&[("champion", "2"), ("previous", "3")]));
-    line.assert_consistent();
+    assert_eq!(fixture.aliases(), map(&[("champion", "3"), ("previous", "2")]));
+    fixture.store.rollback(&note("it did not")).unwrap();
+    assert_eq!(fixture.aliases(), map(&[("champion", "2"), ("previous", "3")]));
+    fixture.assert_consistent();
 }
 
 #[test]
 fn the_history_says_who_what_when_why_and_which_content() {
-    let line = Line::running();
-    let history = line.store.history().unwrap();
+    let fixture = Fixture::running();
+    let history = fixture.store.history().unwrap();
     assert_eq!(history.entries.len(), 6);
     let promoted = &history.entries[4];
     assert_eq!((promoted.who.as_str(), promoted.why.as_str(), promoted.action), ("a test", "better", Action::Promote));
@@ -116,44 +117,44 @@ fn the_history_says_who_what_when_why_and_which_content() {
 
 #[test]
 fn what_changes_nothing_is_not_written_down() {
-    let line = Line::running();
-    assert_eq!(line.store.promote(Some("2"), &note("again")).unwrap().serial, None);
-    assert_eq!(line.store.set_alias(CHALLENGER, "3", &note("again")).unwrap().serial, None);
-    line.add("3").unwrap();
-    assert_eq!(line.store.history().unwrap().serial(), 6);
+    let fixture = Fixture::running();
+    assert_eq!(fixture.store.promote(Some("2"), &note("again")).unwrap().serial, None);
+    assert_eq!(fixture.store.set_alias(CHALLENGER, "3", &note("again")).unwrap().serial, None);
+    fixture.add("3").unwrap();
+    assert_eq!(fixture.store.history().unwrap().serial(), 6);
 }
 
 #[test]
 fn a_store_opens_what_its_aliases_mean() {
-    let line = Line::running();
-    let name = format!("{}@champion", line.store.folder().display());
+    let fixture = Fixture::running();
+    let name = format!("{}@champion", fixture.store.folder().display());
     assert_eq!(model::open(&name).unwrap().id.version, "2");
     let (store, reference) = Store::of(&name).unwrap();
-    assert_eq!((&store, reference.as_str(), store.name().as_str()), (&line.store, "champion", "pcb"));
-    assert_eq!(Store::of(&line.store.folder().join("2").display().to_string()), None, "a path is no reference");
+    assert_eq!((&store, reference.as_str(), store.name().as_str()), (&fixture.store, "champion", "pcb"));
+    assert_eq!(Store::of(&fixture.store.folder().join("2").display().to_string()), None, "a path is no reference");
     assert_eq!(Store::of("nowhere/pcb@champion"), None);
 }
 
 #[test]
 fn a_version_never_changes() {
-    let line = Line::running();
-    let other = line.bundle("2", "another graph");
-    let e = line.store.add(&other, &note("")).unwrap_err();
+    let fixture = Fixture::running();
+    let other = fixture.bundle("2", "another graph");
+    let e = fixture.store.add(&other, &note("")).unwrap_err();
     assert!(matches!(&e, Error::Exists { .. }) && e.to_string().contains("another version"), "{e}");
-    line.assert_consistent();
+    fixture.assert_consistent();
 }
 
 #[test]
 fn only_whole_bundles_of_this_model_with_a_plain_version_come_in() {
-    let line = Line::new();
+    let fixture = Fixture::new();
     let change = |version: &str, change: &dyn Fn(&mut serde_json::Value)| {
-        let folder = line.bundle("x", "graph");
+        let folder = fixture.bundle("x", "graph");
         let mut manifest: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.join("model.json")).unwrap()).unwrap();
         manifest["version"] = version.into();
         change(&mut manifest);
         fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
-        line.store.add(&folder, &note("")).unwrap_err()
+        fixture.store.add(&folder, &note("")).unwrap_err()
     };
     for version in ["", ".", "..", ".add-1", "../2", "a/b", "a\\b", "1@2", " 1", "a\nb", "champion", &"x".repeat(101)] {
         let e = change(version, &|_| {});
@@ -164,154 +165,158 @@ fn only_whole_bundles_of_this_model_with_a_plain_version_come_in() {
     assert!(matches!(e, Error::Model(model::Error::Digest { .. })), "{e}");
     let e = change("1", &|v| v["golden"][0]["image"] = "../a.png".into());
     assert!(matches!(e, Error::Model(model::Error::Manifest { .. } | model::Error::Escape { .. })), "{e}");
-    assert_eq!(line.store.versions().unwrap(), [""; 0]);
-    line.assert_consistent();
+    assert_eq!(fixture.store.versions().unwrap(), [""; 0]);
+    fixture.assert_consistent();
 }
 
 #[test]
 fn a_model_whose_name_would_leave_the_store_is_refused() {
-    let line = Line::new();
-    let folder = line.bundle("1", "graph");
+    let fixture = Fixture::new();
+    let folder = fixture.bundle("1", "graph");
     let text = fs::read_to_string(folder.join("model.json")).unwrap().replace("\"pcb\"", "\"../pcb\"");
     fs::write(folder.join("model.json"), text).unwrap();
-    let e = Store::for_bundle(&line.dir.path().join("other"), &folder).unwrap_err();
+    let e = Store::for_bundle(&fixture.dir.path().join("other"), &folder).unwrap_err();
     assert!(matches!(e, Error::Name { what: "model", .. }), "{e}");
-    assert!(!line.dir.path().join("other").exists());
+    assert!(!fixture.dir.path().join("other").exists());
 }
 
 #[test]
 fn a_refused_version_cannot_become_champion_until_it_is_added_again() {
-    let line = Line::running();
-    line.store.refuse("3", &note("calls every frame bad")).unwrap();
-    for e in
-        [line.store.promote(None, &note("")).unwrap_err(), line.store.set_alias(CHAMPION, "3", &note("")).unwrap_err()]
-    {
+    let fixture = Fixture::running();
+    fixture.store.refuse("3", &note("calls every frame bad")).unwrap();
+    for e in [
+        fixture.store.promote(None, &note("")).unwrap_err(),
+        fixture.store.set_alias(CHAMPION, "3", &note("")).unwrap_err(),
+    ] {
         assert!(matches!(&e, Error::Refused { .. }) && e.to_string().contains("calls every frame bad"), "{e}");
     }
-    line.add("3").unwrap();
-    assert_eq!(line.store.refused().unwrap(), map(&[]));
-    line.store.promote(None, &note("mended")).unwrap();
-    line.assert_consistent();
+    fixture.add("3").unwrap();
+    assert_eq!(fixture.store.refused().unwrap(), map(&[]));
+    fixture.store.promote(None, &note("mended")).unwrap();
+    fixture.assert_consistent();
 }
 
 #[test]
 fn withdrawing_the_champion_brings_the_previous_one_back_and_refuses_it_in_one_step() {
-    let line = Line::running();
-    let before = line.store.history().unwrap().serial();
-    let moved = line.store.withdraw("2", &note("p99 over the deadline")).unwrap().unwrap();
+    let fixture = Fixture::running();
+    let before = fixture.store.history().unwrap().serial();
+    let moved = fixture.store.withdraw("2", &note("p99 over the deadline")).unwrap().unwrap();
     assert_eq!((moved.to.as_str(), moved.serial), ("1", Some(before + 1)));
-    assert_eq!(line.store.refused().unwrap(), map(&[("2", "p99 over the deadline")]));
-    assert!(matches!(line.store.rollback(&note("")), Err(Error::Refused { .. })), "it cannot come back so");
+    assert_eq!(fixture.store.refused().unwrap(), map(&[("2", "p99 over the deadline")]));
+    assert!(matches!(fixture.store.rollback(&note("")), Err(Error::Refused { .. })), "it cannot come back so");
     // Who comes late takes nothing back from another version.
-    assert_eq!(line.store.withdraw("3", &note("")).unwrap(), None);
-    assert_eq!(line.aliases()[CHAMPION], "1");
-    line.assert_consistent();
+    assert_eq!(fixture.store.withdraw("3", &note("")).unwrap(), None);
+    assert_eq!(fixture.aliases()[CHAMPION], "1");
+    fixture.assert_consistent();
 }
 
 #[test]
 fn an_alias_cannot_be_called_as_a_version_or_lead_out() {
-    let line = Line::running();
+    let fixture = Fixture::running();
     for alias in ["2", "", "a/b", ".x", "a@b"] {
         assert!(
-            matches!(line.store.set_alias(alias, "1", &note("")), Err(Error::Name { what: "alias", .. })),
+            matches!(fixture.store.set_alias(alias, "1", &note("")), Err(Error::Name { what: "alias", .. })),
             "{alias}"
         );
     }
     for version in ["9", "..", ".lock", "aliases.json"] {
-        assert!(matches!(line.store.set_alias("night", version, &note("")), Err(Error::NoVersion { .. })), "{version}");
+        assert!(
+            matches!(fixture.store.set_alias("night", version, &note("")), Err(Error::NoVersion { .. })),
+            "{version}"
+        );
     }
-    line.store.set_alias("night", "1", &note("the night shift")).unwrap();
-    assert!(matches!(line.add("night"), Err(Error::Name { what: "version", .. })));
+    fixture.store.set_alias("night", "1", &note("the night shift")).unwrap();
+    assert!(matches!(fixture.add("night"), Err(Error::Name { what: "version", .. })));
 }
 
 #[test]
 fn a_version_that_was_damaged_is_not_promoted() {
-    let line = Line::running();
-    fs::write(line.store.folder().join("3/model.onnx"), "gra").unwrap();
-    let e = line.store.promote(None, &note("")).unwrap_err();
+    let fixture = Fixture::running();
+    fs::write(fixture.store.folder().join("3/model.onnx"), "gra").unwrap();
+    let e = fixture.store.promote(None, &note("")).unwrap_err();
     assert!(matches!(e, Error::Model(model::Error::Digest { .. })), "{e}");
-    assert_eq!(line.aliases()[CHAMPION], "2");
+    assert_eq!(fixture.aliases()[CHAMPION], "2");
 }
 
 #[test]
 fn gc_keeps_what_an_alias_means_and_the_newest() {
-    let line = Line::running();
+    let fixture = Fixture::running();
     for version in ["10", "9", "8"] {
-        line.add(version).unwrap();
+        fixture.add(version).unwrap();
     }
-    line.store.promote(Some("3"), &note("")).unwrap();
-    assert_eq!(line.store.gc(2, true, &note("")).unwrap(), ["1", "10"], "by when they came, not by name");
-    assert_eq!(line.store.versions().unwrap().len(), 6, "a dry run removes nothing");
-    assert_eq!(line.store.gc(2, false, &note("room")).unwrap(), ["1", "10"]);
-    assert_eq!(line.store.versions().unwrap(), ["2", "3", "8", "9"]);
-    line.assert_consistent();
-    line.add("10").unwrap();
-    line.assert_consistent();
+    fixture.store.promote(Some("3"), &note("")).unwrap();
+    assert_eq!(fixture.store.gc(2, true, &note("")).unwrap(), ["1", "10"], "by when they came, not by name");
+    assert_eq!(fixture.store.versions().unwrap().len(), 6, "a dry run removes nothing");
+    assert_eq!(fixture.store.gc(2, false, &note("room")).unwrap(), ["1", "10"]);
+    assert_eq!(fixture.store.versions().unwrap(), ["2", "3", "8", "9"]);
+    fixture.assert_consistent();
+    fixture.add("10").unwrap();
+    fixture.assert_consistent();
 }
 
 #[test]
 fn moves_by_another_hand_are_found() {
-    let line = Line::running();
-    let file = line.store.folder().join("aliases.json");
+    let fixture = Fixture::running();
+    let file = fixture.store.folder().join("aliases.json");
     let honest = fs::read_to_string(&file).unwrap();
     fs::write(&file, honest.replace("\"champion\": \"2\"", "\"champion\": \"1\"")).unwrap();
-    let found = line.audit();
+    let found = fixture.audit();
     assert!(found[0].starts_with("champion is 1 in aliases.json, and 2 in the history"), "{found:?}");
-    assert_eq!(line.store.audit().unwrap()[0].alias(), Some("champion"));
+    assert_eq!(fixture.store.audit().unwrap()[0].alias(), Some("champion"));
     // The next change does not wash it away.
-    line.store.promote(Some("3"), &note("")).unwrap();
-    let found = line.audit();
+    fixture.store.promote(Some("3"), &note("")).unwrap();
+    let found = fixture.audit();
     assert!(found[0].contains("entry 7: champion was 1 then, and 2 after the entry before"), "{found:?}");
     // Nor one to an alias that it does not move.
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace('{', "{\"night\": \"1\",")).unwrap();
-    line.store.set_alias(CHALLENGER, "2", &note("")).unwrap();
-    assert!(line.audit()[1].contains("entry 8: night was 1 then, and not set"), "{:?}", line.audit());
+    fixture.store.set_alias(CHALLENGER, "2", &note("")).unwrap();
+    assert!(fixture.audit()[1].contains("entry 8: night was 1 then, and not set"), "{:?}", fixture.audit());
 }
 
 #[test]
 fn an_old_version_in_a_new_ones_folder_is_found() {
-    let line = Line::running();
-    let at = |file: &str| line.store.folder().join(file);
+    let fixture = Fixture::running();
+    let at = |file: &str| fixture.store.folder().join(file);
     fs::remove_dir_all(at("2")).unwrap();
     fs::rename(at("1"), at("2")).unwrap();
-    let found = line.audit().join("\n");
-    assert!(found.contains("version 2: its model.json says that it is version 1"), "{found}");
-    assert!(found.contains("previous is 1, which is not there"), "{found}");
+    let found = fixture.audit().join("\n");
+    assert!(found.contains("version 2: its model.json names version 1"), "{found}");
+    assert!(found.contains("previous is 1, which does not exist"), "{found}");
 }
 
 #[test]
 fn files_that_were_replaced_and_folders_put_there_by_hand_are_found() {
-    let line = Line::running();
-    let other = line.bundle("2", "another graph");
+    let fixture = Fixture::running();
+    let other = fixture.bundle("2", "another graph");
     let copy = |to: &str| {
         for file in ["model.json", "model.onnx", "golden/a.png"] {
-            fs::create_dir_all(line.store.folder().join(to).join("golden")).unwrap();
-            fs::copy(other.join(file), line.store.folder().join(to).join(file)).unwrap();
+            fs::create_dir_all(fixture.store.folder().join(to).join("golden")).unwrap();
+            fs::copy(other.join(file), fixture.store.folder().join(to).join(file)).unwrap();
         }
     };
     copy("2");
-    assert!(line.audit()[0].contains("version 2 is not what was added"), "{:?}", line.audit());
-    line.bundle("7", "graph 7");
-    fs::rename(line.dir.path().join("bundle-7"), line.store.folder().join("7")).unwrap();
-    assert!(line.audit()[1].contains("version 7 was never added"), "{:?}", line.audit());
+    assert!(fixture.audit()[0].contains("version 2 is not what was added"), "{:?}", fixture.audit());
+    fixture.bundle("7", "graph 7");
+    fs::rename(fixture.dir.path().join("bundle-7"), fixture.store.folder().join("7")).unwrap();
+    assert!(fixture.audit()[1].contains("version 7 was never added"), "{:?}", fixture.audit());
 }
 
 #[test]
 fn a_refusal_that_was_lifted_and_a_line_that_was_taken_out_are_found() {
-    let line = Line::running();
-    line.store.refuse("3", &note("bad")).unwrap();
-    fs::write(line.store.folder().join("refused.json"), "{}").unwrap();
-    assert!(line.audit()[0].contains("do not agree on version 3"), "{:?}", line.audit());
-    let path = line.store.folder().join("history.jsonl");
+    let fixture = Fixture::running();
+    fixture.store.refuse("3", &note("bad")).unwrap();
+    fs::write(fixture.store.folder().join("refused.json"), "{}").unwrap();
+    assert!(fixture.audit()[0].contains("do not agree on version 3"), "{:?}", fixture.audit());
+    let path = fixture.store.folder().join("history.jsonl");
     let text = fs::read_to_string(&path).unwrap();
     let without: String = text.lines().filter(|l| !l.contains("\"better\"")).map(|l| format!("{l}\n")).collect();
     fs::write(&path, without).unwrap();
-    assert!(line.audit()[0].contains("entry 6 does not follow"), "{:?}", line.audit());
+    assert!(fixture.audit()[0].contains("entry 6 does not follow"), "{:?}", fixture.audit());
 }
 
-/// What may be done to a store that runs, and what it comes to where that is one thing.
-const CHANGES: &[fn(&Line)] = &[
+/// The changes of a store.
+const CHANGES: &[fn(&Fixture)] = &[
     |l| drop(l.store.promote(None, &note("killed"))),
     |l| drop(l.store.rollback(&note("killed"))),
     |l| drop(l.add("4")),
@@ -322,30 +327,30 @@ const CHANGES: &[fn(&Line)] = &[
 
 #[test]
 fn killed_after_any_step_the_store_is_consistent_and_the_next_change_finishes_it() {
-    let running = Line::running();
+    let running = Fixture::running();
     running.add("5").unwrap();
     for (which, change) in CHANGES.iter().enumerate() {
         let (mut steps, mut done) = (0, false);
         while !done {
-            let line = running.copy();
-            let (before, entries) = (line.aliases(), line.store.history().unwrap().serial());
-            done = killed_after(steps, || change(&line));
+            let fixture = running.copy();
+            let (before, entries) = (fixture.aliases(), fixture.store.history().unwrap().serial());
+            done = killed_after(steps, || change(&fixture));
             // A reader sees the state before or after, and the history explains it.
-            let (now, history) = (line.aliases(), line.store.history().unwrap());
+            let (now, history) = (fixture.aliases(), fixture.store.history().unwrap());
             let last = &history.entries.last().unwrap().aliases;
             assert!(now == before || now == *last, "change {which}, step {steps}: {now:?}");
-            let found = line.store.audit().unwrap();
+            let found = fixture.store.audit().unwrap();
             assert!(found.iter().all(|f| *f == Finding::Unfinished), "change {which}, step {steps}: {found:?}");
             for alias in [CHAMPION, PREVIOUS] {
-                let name = format!("{}@{alias}", line.store.folder().display());
+                let name = format!("{}@{alias}", fixture.store.folder().display());
                 model::open(&name).unwrap_or_else(|e| panic!("change {which}, step {steps}: {e}"));
             }
             // The next one finishes it, and its own comes after.
-            line.store.set_alias("next", "2", &note("")).unwrap();
-            let after = line.store.history().unwrap();
+            fixture.store.set_alias("next", "2", &note("")).unwrap();
+            let after = fixture.store.history().unwrap();
             assert_eq!(after.entries[..history.entries.len()], history.entries, "change {which}, step {steps}");
             assert!(after.serial() <= entries + 3, "change {which}, step {steps}: nothing is written twice");
-            line.assert_consistent();
+            fixture.assert_consistent();
             steps += 1;
         }
         assert!(steps > 5, "change {which} has steps to be killed after");
@@ -354,54 +359,54 @@ fn killed_after_any_step_the_store_is_consistent_and_the_next_change_finishes_it
 
 #[test]
 fn a_torn_line_is_told_cut_off_by_the_next_writer_and_never_counted() {
-    let line = Line::running();
-    let path = line.store.folder().join("history.jsonl");
+    let fixture = Fixture::running();
+    let path = fixture.store.folder().join("history.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{whole}{{\"serial\":7,\"utc\":\"2026")).unwrap();
-    let history = line.store.history().unwrap();
+    let history = fixture.store.history().unwrap();
     assert_eq!((history.serial(), history.torn.is_some()), (6, true));
-    line.store.promote(None, &note("")).unwrap();
+    fixture.store.promote(None, &note("")).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with(&whole) && text.lines().count() == 7, "{text}");
-    line.assert_consistent();
+    fixture.assert_consistent();
 }
 
 #[test]
 fn writers_at_once_lose_nothing() {
-    let line = Line::running();
+    let fixture = Fixture::running();
     let (writers, each) = (4, 10);
     thread::scope(|scope| {
         for writer in 0..writers {
-            let store = &line.store;
+            let store = &fixture.store;
             scope.spawn(move || {
                 for i in 0..each {
                     let version = ["1", "2", "3"][(writer + i) % 3];
-                    store.set_alias(&format!("line-{writer}-{i}"), version, &note("")).unwrap();
+                    store.set_alias(&format!("alias-{writer}-{i}"), version, &note("")).unwrap();
                 }
             });
         }
         // A reader in between never finds anything amiss.
         for _ in 0..20 {
-            let found = line.store.audit().unwrap();
+            let found = fixture.store.audit().unwrap();
             assert!(found.iter().all(|f| *f == Finding::Unfinished), "{found:?}");
         }
     });
-    assert_eq!(line.aliases().len(), 3 + writers * each);
-    assert_eq!(line.store.history().unwrap().serial() as usize, 6 + writers * each);
-    line.assert_consistent();
+    assert_eq!(fixture.aliases().len(), 3 + writers * each);
+    assert_eq!(fixture.store.history().unwrap().serial() as usize, 6 + writers * each);
+    fixture.assert_consistent();
 }
 
 #[test]
 fn a_bundle_that_cannot_be_copied_leaves_nothing() {
-    let line = Line::running();
-    let bundle = line.bundle("4", "graph 4");
-    fs::create_dir(line.store.folder().join("history.jsonl.bak")).unwrap();
+    let fixture = Fixture::running();
+    let bundle = fixture.bundle("4", "graph 4");
+    fs::create_dir(fixture.store.folder().join("history.jsonl.bak")).unwrap();
     // Where the change is to be written stands a folder.
-    fs::create_dir(line.store.folder().join(".pending.json.new")).unwrap();
-    let e = line.store.add(&bundle, &note("")).unwrap_err();
+    fs::create_dir(fixture.store.folder().join(".pending.json.new")).unwrap();
+    let e = fixture.store.add(&bundle, &note("")).unwrap_err();
     assert!(matches!(&e, Error::Unchanged { .. }) && e.to_string().contains("as it was before"), "{e}");
-    assert!(!line.store.folder().join("4").exists());
-    fs::remove_dir(line.store.folder().join(".pending.json.new")).unwrap();
-    fs::remove_dir(line.store.folder().join("history.jsonl.bak")).unwrap();
-    line.assert_consistent();
+    assert!(!fixture.store.folder().join("4").exists());
+    fs::remove_dir(fixture.store.folder().join(".pending.json.new")).unwrap();
+    fs::remove_dir(fixture.store.folder().join("history.jsonl.bak")).unwrap();
+    fixture.assert_consistent();
 }
