@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::random::Random;
 use andon_model::{
     self as model, Store,
     store::{CHAMPION, Finding, History, Note, PREVIOUS},
@@ -24,18 +25,6 @@ use common::{andon, arg, bundle, err, ok};
 
 /// Writers that are to be killed.
 const KILLS: usize = 200;
-
-/// A made-up order that is the same every time (Marsaglia, *Xorshift RNGs*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 /// A store with versions 1 to 3, the champion 2.
 fn running(dir: &Path) -> Store {
@@ -83,16 +72,16 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn run(&self, took: Duration) {
-        let mut dice = Dice(0x9E37_79B9 + self.name);
+        let mut random = Random(self.name);
         let tick = || self.clock.fetch_add(1, Ordering::SeqCst);
         for turn in 0.. {
             if self.kills.load(Ordering::SeqCst) >= KILLS {
                 return;
             }
             let why = format!("--why=writer {} turn {turn}", self.name);
-            let (began, mut child) = (tick(), self.change(&mut dice, turn, &why));
-            if dice.below(10) > 0 {
-                thread::sleep(Duration::from_micros(dice.below(took.as_micros() as u64 * 3 / 2)));
+            let (began, mut child) = (tick(), self.change(&mut random, turn, &why));
+            if random.below(10) > 0 {
+                thread::sleep(Duration::from_micros(random.below(took.as_micros() as usize * 3 / 2) as u64));
                 let _ = child.kill();
             }
             let ended = child.wait_with_output().unwrap();
@@ -110,10 +99,10 @@ impl Writer<'_> {
         }
     }
 
-    fn change(&self, dice: &mut Dice, turn: u64, why: &str) -> Child {
+    fn change(&self, random: &mut Random, turn: u64, why: &str) -> Child {
         let pcb = arg(self.store.folder());
-        let mut command = match dice.below(4) {
-            0 => andon(&["model", "promote", pcb, ["1", "2", "3"][dice.below(3) as usize], why]),
+        let mut command = match random.below(4) {
+            0 => andon(&["model", "promote", pcb, ["1", "2", "3"][random.below(3)], why]),
             1 | 2 => andon(&["model", "rollback", pcb, why]),
             _ => {
                 let from = bundle(self.dir, &format!("{}-{turn}", self.name), "a new graph");
@@ -288,6 +277,6 @@ fn a_disk_that_is_full_leaves_the_old_state_and_says_so() {
     assert!(output.status.success(), "{text}{}", err(&output));
     assert!(text.contains("0 pages: refused: promote") && text.contains("refused: add"), "{text}");
     assert!(text.contains("done: promote . 3") && text.contains("done: add"), "{text}");
-    assert!(text.contains("all is as the history says"), "{text}");
+    assert!(text.contains("everything matches the history"), "{text}");
     println!("{text}");
 }

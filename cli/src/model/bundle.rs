@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model check`, `digest`, `show`: one bundle, held against itself, the engine, and shown.
+//! `andon model check`, `digest`, `show`: checks and shows one bundle.
 
 use std::{
     fs,
@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::files;
 use andon_inference::{Described, Engine, Hints, Options, describe};
 use andon_model::{self as model, Manifest, SIGNATURE, Source};
 use anyhow::{Context, Result};
@@ -15,12 +16,14 @@ use clap::Args;
 use super::text;
 use crate::table::table;
 
-/// Checks a bundle: the manifest, every file's digest, and, by one run, that the engine takes graph and manifest.
+/// Check a bundle
+///
+/// Check the manifest and the digest of every file, then run the model once.
 #[derive(Args)]
 pub struct Check {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
     model: String,
-    /// Leave the engine out of it
+    /// Do not run the model
     #[arg(long)]
     no_run: bool,
 }
@@ -34,39 +37,41 @@ impl Check {
             let missing: Vec<_> =
                 all.keys().filter(|f| !manifest.digests.contains_key(*f)).map(String::as_str).collect();
             match &missing[..] {
-                [] => println!("digests: all {} files are as the manifest says", all.len()),
-                missing => println!("digests: not of {}: `andon model digest` writes them", missing.join(", ")),
+                [] => println!("digests: all {} files match the manifest", all.len()),
+                missing => {
+                    println!("digests: missing for {}: run `andon model digest` to write them", missing.join(", "))
+                }
             }
             println!("golden samples: {}", manifest.golden.len());
         }
         if !self.no_run {
             let engine = Engine::load(&self.model, &Options::default())?;
-            println!("engine: it runs, on the provider {}", engine.provider());
+            println!("engine: the model runs on the provider {}", engine.provider());
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Writes the digests of all files of a bundle into its manifest.
+/// Write the digests of all files of a bundle into its manifest
 #[derive(Args)]
 pub struct Digest {
-    /// The bundle's folder
+    /// The folder of the bundle
     bundle: PathBuf,
 }
 
 impl Digest {
     pub fn execute(self) -> Result<ExitCode> {
         let files = write_digests(&self.bundle)?;
-        println!("{}: digests of {files} files", self.bundle.join("model.json").display());
+        println!("{}: wrote the digests of {files} files", self.bundle.join("model.json").display());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Writes them, and leaves the rest of the manifest as it was; answers of how many files.
+/// Writes the digests of a bundle into its manifest, and leaves the rest as it is. Returns the number of files.
 pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
     let at = bundle.join("model.json");
     let text = fs::read_to_string(&at).with_context(|| format!("{}: cannot be read", at.display()))?;
-    // What is no manifest is told so before anything is written.
+    // A text that is not a manifest must fail before anything is written.
     Manifest::parse(&text, &at)?;
     let digests = model::digests(bundle)?;
     let new = text::with_field(&text, "digests", &serde_json::to_value(&digests)?)?;
@@ -75,17 +80,15 @@ pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
     Ok(digests.len())
 }
 
-/// Replaces a file in one step.
+/// Replaces the content of a file in one step.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let written = fs::write(&fresh, content).and_then(|()| fs::rename(&fresh, path));
-    written
-        .inspect_err(|_| drop(fs::remove_file(&fresh)))
-        .with_context(|| format!("{}: cannot be written", path.display()))
+    files::replace(path, content).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-/// Shows what a model is, whoever signed it; of a bare file, what its graph tells.
+/// Show a model
+///
+/// Show the manifest of a bundle, or what the graph of a bare file says. The signature is not checked: see `andon model
+/// verify`.
 #[derive(Args)]
 pub struct Show {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
@@ -122,10 +125,10 @@ impl Show {
         row("model", name(&source));
         row("graph", format!("{}, {:.1} MB", source.path.display(), source.bytes.len() as f64 / 1e6));
         row("digest", source.id.digest.clone());
-        row("signature", if signed { "there is one: see `andon model verify`" } else { "none" }.into());
+        row("signature", if signed { "present: check it with `andon model verify`" } else { "none" }.into());
         match &manifest {
             Some(manifest) => facts(manifest).into_iter().for_each(|(name, value)| row(name, value)),
-            None => row("manifest", "its graph does not tell enough for one: see `andon model init`".into()),
+            None => row("manifest", "the graph does not say enough for one: write it with `andon model init`".into()),
         }
         println!("{rows}");
         Ok(ExitCode::SUCCESS)
@@ -139,9 +142,9 @@ fn name(source: &Source) -> String {
     }
 }
 
-/// What a manifest says, for people.
+/// Returns the fields of a manifest, for people.
 fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
-    // What a field is called in JSON is what people know it by.
+    // People know the values by their names in JSON.
     let word = |v: serde_json::Result<serde_json::Value>| {
         v.map_or_else(|e| e.to_string(), |v| v.as_str().map_or_else(|| v.to_string(), String::from))
     };
@@ -157,9 +160,9 @@ fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
         ("outputs", outputs.collect::<Vec<_>>().join("\n")),
         ("labels", labels),
         ("verdict", word(serde_json::to_value(&m.verdict))),
-        ("score from", m.thresholds.score.to_string()),
+        ("score threshold", m.thresholds.score.to_string()),
         ("golden samples", m.golden.len().to_string()),
-        ("digests of", format!("{} files", m.digests.len())),
+        ("digests", format!("{} files", m.digests.len())),
         ("description", m.description.clone()),
         ("trained on", m.trained_on.join(", ")),
     ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model init`: writes the manifest of an `.onnx` file from what its graph says, and asks for what it does not.
+//! `andon model init`: writes the manifest of an `.onnx` file, and asks for what the graph does not say.
 
 use std::{
     fs,
@@ -16,24 +16,26 @@ use clap::Args;
 use super::bundle::{replace, write_digests};
 use crate::cli::Usage;
 
-/// Makes a bundle of an .onnx file: writes a model.json from what its graph says, and asks only for what it does not.
+/// Make a bundle from an .onnx file
+///
+/// Write a model.json from what the graph says, and ask for what it does not. Then run the model once.
 #[derive(Args)]
 pub struct Init {
     /// The .onnx file
     file: PathBuf,
-    /// Make this folder and copy the file into it; without it model.json is written beside the file
+    /// Make this folder and copy the file into it [default: write model.json beside the file]
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
-    /// The model's name, the same over versions; without it the file's
+    /// The model's name, the same for all versions [default: the name of the file]
     #[arg(long)]
     name: Option<String>,
-    /// Its version
+    /// The version
     #[arg(long, default_value = "1")]
     version: String,
-    /// Names of its classes in its order, where they are not in the file
+    /// The labels, in the model's order, if the file does not hold them
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Which of them are of what is good, where their names do not tell
+    /// The labels of good frames, if their names do not show which
     #[arg(long, value_name = "A,…", value_delimiter = ',')]
     good: Vec<String>,
 }
@@ -42,13 +44,13 @@ impl Init {
     pub fn execute(self) -> Result<ExitCode> {
         let file = self.file.to_str().context("the file's path is not UTF-8")?;
         if !self.file.is_file() || !file.to_ascii_lowercase().ends_with(".onnx") {
-            return Err(Usage(format!("{file}: no .onnx file: name one")).into());
+            return Err(Usage(format!("{file}: not an .onnx file: name one")).into());
         }
         let name = self.file.file_name().and_then(|n| n.to_str()).context("the file has no name")?;
         let folder = self.into.clone().unwrap_or_else(|| self.file.parent().unwrap_or(Path::new("")).into());
         let at = folder.join("model.json");
         if at.exists() {
-            bail!("{}: is there already: change it, or take it away first", at.display());
+            bail!("{}: exists already: edit it, or remove it first", at.display());
         }
         let mut manifest = self.described(file)?;
         manifest.name = self.name.clone().unwrap_or(manifest.name);
@@ -63,35 +65,35 @@ impl Init {
             write_digests(&folder)?;
         }
         let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-        // By one run, whether what was told and asked is right.
+        // One run shows whether the answers are right.
         Engine::load(shown.to_str().context("the folder's path is not UTF-8")?, &Options::default())
-            .with_context(|| format!("{}: was written, and does not run: correct it", at.display()))?;
-        println!("{}: written, and it runs; correct there what the graph could not tell", at.display());
+            .with_context(|| format!("{}: was written, but the model does not run: correct it", at.display()))?;
+        println!("{}: written, and the model runs. Check it, and correct what the graph does not say", at.display());
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Asks on until the manifest is whole.
+    /// Asks until the manifest is complete.
     fn described(&self, file: &str) -> Result<Manifest> {
         let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone() };
         loop {
             match describe(file, &hints)? {
                 Described::Whole(manifest) => return Ok(*manifest),
                 Described::Lacks(Unknown::Labels) => {
-                    hints.labels = ask("the names of its classes, in its order", "labels")?;
+                    hints.labels = ask("the labels, in the model's order", "labels")?;
                 }
                 Described::Lacks(Unknown::Good { labels }) => {
-                    let question = format!("which of its labels ({}) are of what is good", labels.join(", "));
+                    let question = format!("which of the labels ({}) good frames have", labels.join(", "));
                     hints.good = ask(&question, "good")?;
                 }
             }
         }
     }
 
-    /// The file, and weights that an exporter put beside it.
+    /// Copies the file, and the file of weights that an exporter put beside it.
     fn copy(&self, name: &str, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         if fs::read_dir(folder)?.next().is_some() {
-            bail!("{}: is not empty: name a new folder", folder.display());
+            bail!("{}: not empty: name a new folder", folder.display());
         }
         let weights = format!("{name}.data");
         let beside = self.file.with_file_name(&weights);
@@ -103,17 +105,17 @@ impl Init {
     }
 }
 
-/// Words separated by commas, from the terminal; where there is none, an error that names the option.
+/// Reads words separated by commas from the terminal. Without a terminal, returns an error that names the option.
 fn ask(question: &str, option: &str) -> Result<Vec<String>> {
     if !io::stdin().is_terminal() {
-        return Err(Usage(format!("the graph does not tell {question}: give them with --{option}=A,B")).into());
+        return Err(Usage(format!("the graph does not say {question}: pass --{option}=A,B")).into());
     }
     loop {
-        print!("The graph does not tell {question}, separated by commas: ");
+        print!("The graph does not say {question}. Enter them, separated by commas: ");
         io::stdout().flush()?;
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 {
-            return Err(Usage(format!("give them with --{option}=A,B")).into());
+            return Err(Usage(format!("no answer: pass --{option}=A,B")).into());
         }
         let words: Vec<_> = line.split(',').map(|w| w.trim().to_string()).filter(|w| !w.is_empty()).collect();
         if !words.is_empty() {

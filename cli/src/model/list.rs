@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model list`, `history`, `audit`: what is in a store, what was changed, and what was changed by another hand.
+//! `andon model list`, `history`, `audit`: shows what a store holds, what changed, and what was changed by hand.
 
 use std::{
     collections::BTreeMap,
@@ -19,10 +19,10 @@ use serde::Serialize;
 use super::store::is_model;
 use crate::{cli::Usage, table::table};
 
-/// Characters of a digest that a table shows: enough to tell versions apart.
+/// How many characters of a digest a table shows: enough to tell versions apart.
 const SHORT: usize = 19;
 
-/// Lists the models of a store, or the versions of a model.
+/// List the models of a store, or the versions of a model
 #[derive(Args)]
 pub struct List {
     /// STORE or STORE/NAME
@@ -32,14 +32,14 @@ pub struct List {
     json: bool,
 }
 
-/// One model.
+/// One model of a store.
 #[derive(Serialize)]
 struct Listed {
     name: String,
     aliases: BTreeMap<String, String>,
     refused: BTreeMap<String, String>,
     versions: Vec<Version>,
-    /// What the history does not explain.
+    /// What the history does not explain, as text.
     findings: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl List {
     }
 }
 
-/// The models at `STORE` or `STORE/NAME`.
+/// Returns the models in `STORE`, or the one in `STORE/NAME`.
 fn stores(path: &Path) -> Result<Vec<Store>> {
     let store = Store::open(path)?;
     if is_model(path) || holds_versions(&store)? {
@@ -85,7 +85,7 @@ fn stores(path: &Path) -> Result<Vec<Store>> {
         }
     }
     if stores.is_empty() {
-        let what = "holds no model: name a STORE or STORE/NAME, or add one with `andon model add`";
+        let what = "holds no model: name STORE or STORE/NAME, or add a model with `andon model add`";
         return Err(Usage(format!("{}: {what}", path.display())).into());
     }
     Ok(stores)
@@ -119,7 +119,7 @@ fn texts(findings: &[Finding]) -> Vec<String> {
 }
 
 fn print_models(models: &[Listed]) {
-    let mut rows = table(&["model", CHAMPION, CHALLENGER, PREVIOUS, "versions", "to look at"]);
+    let mut rows = table(&["model", CHAMPION, CHALLENGER, PREVIOUS, "versions", "findings"]);
     for m in models {
         let alias = |a: &str| m.aliases.get(a).cloned().unwrap_or_else(|| "–".into());
         let versions = m.versions.len().to_string();
@@ -139,7 +139,7 @@ fn print_versions(model: &Listed) {
     let mut rows = table(&["version", "aliases", "added", "graph", "refused"]);
     for v in &model.versions {
         let digest = v.digest.as_ref().map_or_else(|| "–".into(), |d| d.chars().take(SHORT).collect());
-        let added = v.added_utc.clone().unwrap_or_else(|| "not in the history".into());
+        let added = v.added_utc.clone().unwrap_or_else(|| "unknown".into());
         rows.add_row([v.version.clone(), v.aliases.join(", "), added, digest, v.refused.clone().unwrap_or_default()]);
     }
     println!("{}\n{rows}", model.name);
@@ -147,10 +147,10 @@ fn print_versions(model: &Listed) {
 }
 
 fn print_findings(findings: &[String]) {
-    findings.iter().for_each(|f| println!("not in the history, or amiss: {f}"));
+    findings.iter().for_each(|f| println!("finding: {f}"));
 }
 
-/// Shows who changed what, when and why.
+/// Show who changed what, when and why
 #[derive(Args)]
 pub struct Log {
     /// STORE/NAME
@@ -182,16 +182,16 @@ impl Log {
         }
         println!("{rows}");
         if history.torn.is_some() {
-            println!(
-                "behind the last line stands the beginning of one that was never done: the next change cuts it off"
-            );
+            println!("the last line is incomplete: its change was never made, and the next change removes it");
         }
         print_findings(&findings);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Holds aliases and every version's files against the history; fails where something was changed by another hand.
+/// Find what was changed without `andon model`
+///
+/// Compare the aliases and the files of every version with the history. Exit with 1 if they differ.
 #[derive(Args)]
 pub struct Audit {
     /// STORE or STORE/NAME
@@ -204,11 +204,11 @@ impl Audit {
         for store in stores(&self.store)? {
             let findings = store.audit()?;
             if findings.is_empty() {
-                println!("{}: all is as the history says", store.folder().display());
+                println!("{}: everything matches the history", store.folder().display());
             }
             for finding in findings {
                 println!("{}: {finding}", store.folder().display());
-                // What is under way is nothing amiss.
+                // A change that another process is making is not an error.
                 if finding != Finding::Unfinished {
                     code = ExitCode::FAILURE;
                 }

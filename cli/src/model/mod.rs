@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model`: bundles are written, checked, signed and looked at; in a store they are added, moved and gone back to.
+//! `andon model`: writes, checks and signs bundles, and manages their versions in a store.
 
 mod bundle;
 mod init;
@@ -14,7 +14,7 @@ use andon_model::store::Note;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Writes, checks and signs model bundles, and moves them in a store.
+/// Write, check and sign model bundles, and manage their versions in a store.
 #[derive(Args)]
 pub struct Model {
     #[command(subcommand)]
@@ -42,7 +42,7 @@ enum Command {
 }
 
 impl Model {
-    /// Does what was asked for.
+    /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Init(c) => c.execute(),
@@ -65,20 +65,20 @@ impl Model {
     }
 }
 
-/// Who changes a store, and why.
+/// The note for the history: who changes a store, and why.
 #[derive(Args)]
 struct Noted {
-    /// Why, for the history
+    /// Record this reason in the history
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// Who, for the history; without it the user's name
+    /// Record this name in the history [default: the user's name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
 }
 
 impl Noted {
     fn note(&self) -> Note {
-        // With sudo the person counts, not the account.
+        // Under sudo, the history must name the person, not root.
         let names = ["SUDO_USER", "USER", "LOGNAME"];
         let user = || names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
         Note::new(self.who.clone().or_else(user).unwrap_or_else(|| "unknown".into()), self.why.clone())

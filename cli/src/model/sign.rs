@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model keygen`, `sign`, `verify`: signatures that minisign's own program understands.
+//! `andon model keygen`, `sign`, `verify`: signatures in the format of minisign.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,16 +15,19 @@ use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
 
 use super::bundle::replace;
 
-/// The environment variable with the secret key's password, for where nobody can be asked.
+/// The environment variable with the password of the secret key, for use without a terminal.
 const PASSWORD: &str = "ANDON_KEY_PASSWORD";
 
-/// Makes a key pair: NAME.key to sign with, and to keep secret; NAME.pub to give to those who are to trust it.
+/// Make a key pair
+///
+/// Write NAME.key, which signs models and must stay secret, and NAME.pub for those who trust your models. The password of
+/// the secret key is read from the terminal, or from ANDON_KEY_PASSWORD.
 #[derive(Args)]
 pub struct Keygen {
-    /// Where to write both, without the endings
+    /// The path of both files, without the extensions
     #[arg(default_value = "andon")]
     name: PathBuf,
-    /// Do not protect the secret key by a password (which else is asked for, or taken from ANDON_KEY_PASSWORD)
+    /// Do not protect the secret key by a password
     #[arg(long)]
     no_password: bool,
 }
@@ -34,26 +37,27 @@ impl Keygen {
         let path = |ending: &str| PathBuf::from(format!("{}.{ending}", self.name.display()));
         let (secret, public) = (path("key"), path("pub"));
         if let Some(there) = [&secret, &public].into_iter().find(|p| p.exists()) {
-            bail!("{}: is there already, and a key is never overwritten: give another name", there.display());
+            bail!("{}: exists already, and a key is never overwritten: choose another name", there.display());
         }
         let pair = if self.no_password {
             KeyPair::generate_unencrypted_keypair()
         } else {
             KeyPair::generate_encrypted_keypair(std::env::var(PASSWORD).ok())
         };
-        let KeyPair { pk, sk } = pair.context("no key can be made")?;
+        let KeyPair { pk, sk } = pair.context("cannot make a key pair")?;
         let text = sk.to_box(Some("andon secret key"))?.into_string();
         let written = hidden(&secret).and_then(|mut file| file.write_all(text.as_bytes()));
         written.with_context(|| format!("{}: cannot be written", secret.display()))?;
         let text = pk.to_box()?.into_string();
         fs::write(&public, text).with_context(|| format!("{}: cannot be written", public.display()))?;
-        println!("{}: keep it secret; {}: whom you give it trusts what you sign", secret.display(), public.display());
+        println!("{}: keep it secret", secret.display());
+        println!("{}: give it to those who trust your models", public.display());
         println!("{}", pk.to_base64());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// A new file that nobody else may read.
+/// Creates a file that only its owner may read.
 fn hidden(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -62,12 +66,14 @@ fn hidden(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Signs a bundle by its manifest, whose digests must hold every other file; or a bare .onnx file.
+/// Sign a bundle or an .onnx file
+///
+/// A bundle is signed by its manifest, whose digests must cover all other files: see `andon model digest`.
 #[derive(Args)]
 pub struct Sign {
     /// A bundle folder, or an .onnx file
     bundle: String,
-    /// The secret key, as `andon model keygen` made it, or minisign with a password
+    /// The secret key, made by `andon model keygen`, or by minisign with a password
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
@@ -79,7 +85,7 @@ impl Sign {
             (Some(folder), Some(manifest)) => {
                 if model::digests(folder)? != manifest.digests {
                     bail!(
-                        "{}: its digests are not of all its files: look at them, run `andon model digest {}`, and sign then",
+                        "{}: its digests do not match its files: check the files, run `andon model digest {}`, and sign again",
                         self.bundle,
                         folder.display()
                     );
@@ -89,8 +95,8 @@ impl Sign {
             _ => source.path.clone(),
         };
         let content = fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
-        let said = format!("{} {} {}", source.id.name, source.id.version, source.id.digest);
-        let signature = minisign::sign(None, &secret(&self.key)?, Cursor::new(content), Some(&said), None)
+        let comment = format!("{} {} {}", source.id.name, source.id.version, source.id.digest);
+        let signature = minisign::sign(None, &secret(&self.key)?, Cursor::new(content), Some(&comment), None)
             .with_context(|| format!("{}: cannot be signed", file.display()))?;
         let at = PathBuf::from(format!("{}{SIGNATURE}", file.display()));
         replace(&at, signature.into_string().as_bytes())?;
@@ -101,12 +107,12 @@ impl Sign {
 
 fn secret(path: &Path) -> Result<SecretKey> {
     let read = || -> Result<SecretKeyBox> { Ok(SecretKeyBox::from_string(&fs::read_to_string(path)?)?) };
-    let no_key = || format!("{}: no secret key of minisign's can be read from it", path.display());
+    let no_key = || format!("{}: not a secret key of minisign", path.display());
     match read().with_context(no_key)?.into_unencrypted_secret_key() {
         Ok(key) => return Ok(key),
-        // minisign's own program writes no checksum into a key that it does not protect.
+        // The program minisign writes no checksum into a key without a password.
         Err(e) if matches!(e.kind(), ErrorKind::Verify) => bail!(
-            "{}: is damaged, or was made by minisign without a password: make one by `andon model keygen`, or with one",
+            "{}: is damaged, or was made by minisign without a password: make a key with `andon model keygen`, or with a password",
             path.display()
         ),
         Err(_) => {}
@@ -114,18 +120,20 @@ fn secret(path: &Path) -> Result<SecretKey> {
     let password = std::env::var(PASSWORD).ok();
     read()?.into_secret_key(password).with_context(|| {
         format!(
-            "{}: cannot be opened: is the password right? ({PASSWORD} holds it where nobody can be asked)",
+            "{}: cannot be opened: is the password right? (without a terminal, it is read from {PASSWORD})",
             path.display()
         )
     })
 }
 
-/// Checks that a trusted key signed a model, and that nothing of it was altered since.
+/// Check the signature of a model
+///
+/// Check that a trusted key signed the model, and that no file was altered since.
 #[derive(Args)]
 pub struct Verify {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
     model: String,
-    /// Public keys, one a line, or a minisign.pub
+    /// A file with the trusted public keys, one per line, or a minisign.pub
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
 }
@@ -137,7 +145,7 @@ impl Verify {
             Location::Bundle(folder) => folder,
             Location::Bare(file) => file,
         };
-        println!("{}: whole, and signed by {}", what.display(), source.signed_by.unwrap_or_default());
+        println!("{}: unaltered, signed by {}", what.display(), source.signed_by.unwrap_or_default());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model add`, `alias`, `promote`, `rollback`, `refuse`, `gc`: what changes a store.
+//! `andon model add`, `alias`, `promote`, `rollback`, `refuse`, `gc`: changes a store.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,12 +16,14 @@ use clap::Args;
 use super::Noted;
 use crate::cli::Usage;
 
-/// Copies a bundle into a store; promoting it is another step.
+/// Copy a bundle into a store
+///
+/// The bundle is checked first. No alias moves: see `andon model alias` and `andon model promote`.
 #[derive(Args)]
 pub struct Add {
-    /// The bundle's folder
+    /// The folder of the bundle
     bundle: PathBuf,
-    /// The store's folder; the model's own folder in it is made where it is missing
+    /// The folder of the store; the model's folder in it is made if it is missing
     store: PathBuf,
     #[command(flatten)]
     noted: Noted,
@@ -31,24 +33,26 @@ impl Add {
     pub fn execute(self) -> Result<ExitCode> {
         if is_model(&self.store) {
             return Err(
-                Usage(format!("{}: is a model's own folder: name the store above it", self.store.display())).into()
+                Usage(format!("{}: is the folder of a model: name the store above it", self.store.display())).into()
             );
         }
         let store = Store::for_bundle(&self.store, &self.bundle)?;
         let version = store.add(&self.bundle, &self.noted.note())?;
-        println!("{}: version {version} is in the store", store.folder().display());
+        println!("{}: added version {version}", store.folder().display());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Sets an alias such as challenger; of the alias champion, the one before becomes previous.
+/// Set an alias
+///
+/// The alias `champion` moves as by `andon model promote`.
 #[derive(Args)]
 pub struct Alias {
     /// STORE/NAME
     model: PathBuf,
     /// champion, challenger, previous, or any other name
     alias: String,
-    /// A version that is in the store
+    /// A version in the store
     version: String,
     #[command(flatten)]
     noted: Noted,
@@ -57,17 +61,19 @@ pub struct Alias {
 impl Alias {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
-        tell(&store, &store.set_alias(&self.alias, &self.version, &self.noted.note())?);
+        print(&store, &store.set_alias(&self.alias, &self.version, &self.noted.note())?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Makes a version champion; what was champion becomes previous.
+/// Make a version champion
+///
+/// The version that was champion becomes previous.
 #[derive(Args)]
 pub struct Promote {
     /// STORE/NAME
     model: PathBuf,
-    /// A version that is in the store; without it the challenger
+    /// A version in the store [default: the challenger]
     version: Option<String>,
     #[command(flatten)]
     noted: Noted,
@@ -76,17 +82,19 @@ pub struct Promote {
 impl Promote {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
-        tell(&store, &store.promote(self.version.as_deref(), &self.noted.note())?);
+        print(&store, &store.promote(self.version.as_deref(), &self.noted.note())?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Makes the previous version champion again, and the champion previous.
+/// Make the previous version champion again
+///
+/// The version that was champion becomes previous.
 #[derive(Args)]
 pub struct Rollback {
     /// STORE/NAME
     model: PathBuf,
-    /// Refuse the version that is champion now, until it is added again
+    /// Also refuse the version that is champion now, until it is added again
     #[arg(long)]
     refuse: bool,
     #[command(flatten)]
@@ -97,22 +105,24 @@ impl Rollback {
     pub fn execute(self) -> Result<ExitCode> {
         let (store, note) = (Store::open(&self.model)?, self.noted.note());
         match store.aliases()?.get(CHAMPION).filter(|_| self.refuse) {
-            None => tell(&store, &store.rollback(&note)?),
+            None => print(&store, &store.rollback(&note)?),
             Some(champion) => match store.withdraw(champion, &note)? {
-                Some(moved) => tell(&store, &moved),
-                None => println!("{}: {champion} is refused, and was not champion any more", self.model.display()),
+                Some(moved) => print(&store, &moved),
+                None => println!("{}: {champion} is refused; it was no longer champion", self.model.display()),
             },
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Refuses a version: it cannot become champion until the same bundle is added again.
+/// Refuse a version
+///
+/// A refused version cannot become champion until the same bundle is added again.
 #[derive(Args)]
 pub struct Refuse {
     /// STORE/NAME
     model: PathBuf,
-    /// A version that is in the store
+    /// A version in the store
     version: String,
     #[command(flatten)]
     noted: Noted,
@@ -126,15 +136,17 @@ impl Refuse {
     }
 }
 
-/// Removes versions that no alias means, but for the newest.
+/// Remove old versions
+///
+/// Versions with an alias and the newest versions stay.
 #[derive(Args)]
 pub struct Gc {
     /// STORE/NAME
     model: PathBuf,
-    /// Keep the newest so many, whatever they are
+    /// Keep this many of the newest versions
     #[arg(long, value_name = "N", default_value_t = 3)]
     keep: usize,
-    /// Only say which would go
+    /// Only print which versions would be removed
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -153,16 +165,16 @@ impl Gc {
     }
 }
 
-/// Whether a folder is a model's own in a store, and not the store.
+/// Returns whether a folder is that of a model, not that of a store.
 pub(super) fn is_model(folder: &Path) -> bool {
     ["aliases.json", "history.jsonl"].iter().any(|file| folder.join(file).is_file())
 }
 
-fn tell(store: &Store, moved: &Moved) {
+fn print(store: &Store, moved: &Moved) {
     let (folder, alias, to) = (store.folder().display(), &moved.alias, &moved.to);
     match (&moved.from, moved.serial) {
         (_, None) => println!("{folder}: {alias} is {to} already"),
-        (None, _) => println!("{folder}: {alias} is {to} now"),
-        (Some(from), _) => println!("{folder}: {alias} is {to} now, it was {from}"),
+        (None, _) => println!("{folder}: {alias} is now {to}"),
+        (Some(from), _) => println!("{folder}: {alias} is now {to}, it was {from}"),
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Rewrites one field of a JSON text and leaves the others as a person wrote them, in their order.
+//! Replaces one field of a JSON text, and leaves the other fields and their order as a person wrote them.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-/// An object's fields, in their order, as they were written.
+/// The fields of an object, in their order, each as its text.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Fields {
@@ -35,10 +35,10 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// The text with that field set, at its place or at the end.
+/// Returns the text with that field set: in its place, or at the end if it is new.
 pub fn with_field(text: &str, name: &str, value: &Value) -> Result<String> {
     let Fields(mut fields) = serde_json::from_str(text)?;
-    // As deep as it will stand.
+    // The value stands one level deep.
     let value = serde_json::to_string_pretty(value)?.replace('\n', "\n  ");
     let value = RawValue::from_string(value)?;
     match fields.iter_mut().find(|(n, _)| n == name) {
