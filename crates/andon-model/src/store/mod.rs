@@ -171,8 +171,7 @@ impl Store {
         }
     }
 
-    /// Returns the file of the aliases. It is replaced by renaming, so a watcher must watch its folder.
-    pub fn aliases_file(&self) -> PathBuf {
+    fn aliases_file(&self) -> PathBuf {
         self.folder.join(ALIASES)
     }
 
