@@ -166,7 +166,7 @@ impl Gc {
 }
 
 /// Returns whether a folder is that of a model, not that of a store.
-pub(super) fn is_model(folder: &Path) -> bool {
+fn is_model(folder: &Path) -> bool {
     ["aliases.json", "history.jsonl"].iter().any(|file| folder.join(file).is_file())
 }
 
