@@ -108,7 +108,7 @@ fn an_anomaly_mask_shows_where_there_is_no_map() {
 fn each_label_of_a_segmentation_has_its_colour_and_the_first_none() {
     let found = with(|i| {
         let (region, classes) = ([0., -40., 320., 320.], Arc::from([9, 9, 9, 9, 0, 1, 2, u16::MAX, 9, 9, 9, 9]));
-        i.segmentation = Some(Segmentation { width: 4, height: 3, region, shares: Vec::new(), classes });
+        i.segmentation = Some(Segmentation { width: 4, height: 3, region, areas: Vec::new(), classes });
     });
     let (bytes, _) = drawn("band=false", "GRAY8", &[found]);
     let row: Vec<_> = [40, 120, 200, 280].map(|x| bytes[120 * 320 + x]).into();

@@ -11,7 +11,7 @@ use std::{
 use andon_model::{self as model, Error, Source, Store, Trust, store::Note};
 use common::{arg, bundle, fails, ok};
 
-/// A folder with two key pairs, ours and a stranger's.
+/// A folder with two key pairs: ours, and one that is not trusted.
 struct Keys {
     dir: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ impl Keys {
         model::open_trusted(arg(model), &Trust::read(&self.at("ours.pub")).unwrap())
     }
 
-    /// Lets the store below the folder take what we sign alone.
+    /// Writes a policy by which the store accepts only models that we signed.
     fn policy(&self, more: &str) -> PathBuf {
         let key = fs::read_to_string(self.at("ours.pub")).unwrap().lines().nth(1).unwrap().to_string();
         let store = self.at("store");
@@ -63,7 +63,7 @@ fn what_we_signed_is_taken_and_says_by_whom() {
     assert_eq!(source.signed_by.as_deref(), Some(&*key));
     let said = ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("ours.pub"))]);
     assert!(said.contains(&key), "{said}");
-    // Several keys: one of them is enough.
+    // One of several keys is enough.
     let both = ["stranger.pub", "ours.pub"].map(|f| fs::read_to_string(keys.at(f)).unwrap()).concat();
     fs::write(keys.at("both"), both).unwrap();
     ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("both"))]);
@@ -116,7 +116,7 @@ fn whatever_is_altered_is_refused_by_the_file_that_was() {
         fs::write(bundle.join("model.json"), text.replace("\"open\"", "\"opem\"")).unwrap();
     });
     assert!(e.contains("model.json: was altered: its content is not what was signed"), "{e}");
-    // Digests that fit are no help, for they are what is signed.
+    // Fitting digests do not help: the digests are signed.
     let e = change(&|bundle| {
         fs::write(bundle.join("model.onnx"), "graph 2").unwrap();
         ok(&["model", "digest", arg(bundle)]);
@@ -175,7 +175,7 @@ fn a_bare_file_needs_a_signature_of_its_own() {
     fs::remove_file(keys.at("model.onnx.modelinfo")).unwrap();
     fs::write(&file, "another graph").unwrap();
     assert!(matches!(keys.open(&file), Err(Error::Altered { .. })));
-    // Weights in a file beside it would be run unsigned.
+    // Weights in another file would run unsigned.
     let outside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/outside.onnx");
     fs::copy(outside, &file).unwrap();
     keys.sign(&file, "ours");
@@ -199,13 +199,13 @@ fn a_stores_policy_holds_without_anybody_asking() {
     assert!(matches!(model::open(&champion), Err(Error::Altered { .. })));
     assert!(matches!(model::open(arg(&pcb.join("1"))), Err(Error::Altered { .. })), "by its folder, too");
     assert!(matches!(model::open(arg(&pcb.join("1/model.onnx"))), Err(Error::Unsigned { .. })), "and by its graph");
-    // Whoever wants to look may.
+    // Looking at an unsigned model is allowed.
     fs::remove_file(pcb.join("1/model.json.minisig")).unwrap();
     fs::write(pcb.join("1/model.onnx"), "graph 1").unwrap();
     assert!(matches!(model::open(&champion), Err(Error::Unsigned { .. })));
     assert_eq!(model::inspect(&champion).unwrap().id.version, "1");
     assert!(ok(&["model", "show", &champion]).contains("pcb, version 1"));
-    // In a time of change, what carries no signature may pass, and what carries a wrong one not.
+    // A policy may accept models without a signature, but never one with a wrong signature.
     keys.policy(", \"require_signature\": false");
     assert_eq!(model::open(&champion).unwrap().signed_by, None);
     keys.sign(&pcb.join("1"), "stranger");
@@ -222,7 +222,7 @@ fn an_old_signed_version_in_a_new_ones_place_is_refused_and_audited() {
     ok(&["model", "add", arg(&second), arg(&store)]);
     let pcb = store.join("pcb");
     ok(&["model", "promote", arg(&pcb), "2"]);
-    // The alias, by an editor: it opens, for version 1 is signed, and the audit tells.
+    // An alias changed by an editor: the model opens, for version 1 is signed, and the audit finds the change.
     let aliases = fs::read_to_string(pcb.join("aliases.json")).unwrap();
     fs::write(pcb.join("aliases.json"), aliases.replace('2', "1")).unwrap();
     assert_eq!(model::open(&format!("{}@champion", pcb.display())).unwrap().id.version, "1");
@@ -235,7 +235,7 @@ fn an_old_signed_version_in_a_new_ones_place_is_refused_and_audited() {
     assert!(common::out(&said).contains("was changed by hand"), "{}", common::out(&said));
     fs::write(pcb.join("aliases.json"), aliases).unwrap();
     ok(&["model", "audit", arg(&store)]);
-    // The folder: its signature is good, and it is not what lies there.
+    // A folder moved by hand: its signature is good, but it is in the place of another version.
     fs::rename(pcb.join("2"), keys.at("taken")).unwrap();
     fs::rename(pcb.join("1"), pcb.join("2")).unwrap();
     let e = model::open(&format!("{}@champion", pcb.display())).unwrap_err();

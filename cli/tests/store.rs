@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A store under what goes wrong: writers killed at any moment, two at once, and a disk that is full.
+//! A store when things go wrong: writers killed at any moment, two writers at once, and a full disk.
 
 mod common;
 
@@ -23,7 +23,7 @@ use andon_model::{
 };
 use common::{andon, arg, bundle, err, ok};
 
-/// Writers that are to be killed.
+/// How many writers the test kills.
 const KILLS: usize = 200;
 
 /// A store with versions 1 to 3, the champion 2.
@@ -40,7 +40,7 @@ fn running(dir: &Path) -> Store {
     store
 }
 
-/// What a reader must find whatever writers do and however they end.
+/// Checks what a reader must find, whatever writers do and however they end.
 #[track_caller]
 fn assert_consistent(store: &Store) {
     let aliases: BTreeMap<String, String> =
@@ -53,14 +53,14 @@ fn assert_consistent(store: &Store) {
     assert!(found.iter().all(|f| *f == Finding::Unfinished), "{found:?}");
 }
 
-/// A change that its writer said was done, by the count of all events when it began and when it was said.
+/// A change that its writer reported as done, with the event count when it began and when it was reported.
 struct Acknowledged {
     why: String,
     began: u64,
     said: u64,
 }
 
-/// One of two writers: changes the store again and again, and is killed half of the time.
+/// One of two writers: changes the store again and again, and is killed in most of the changes.
 struct Writer<'a> {
     name: u64,
     dir: &'a Path,
@@ -155,7 +155,7 @@ fn two_writers_killed_two_hundred_times_leave_a_consistent_store_and_a_complete_
     );
 }
 
-/// What of a store may not change where a change fails.
+/// The state of a store that a failed change must leave as it is.
 fn state(store: &Store) -> (BTreeMap<PathBuf, Vec<u8>>, History) {
     let mut files = BTreeMap::new();
     let mut folders = vec![store.folder().to_path_buf()];
@@ -186,7 +186,7 @@ fn changes(dir: &Path, store: &Store) -> Vec<Vec<String>> {
     ]
 }
 
-/// Runs a change with what it needs to fail; whether it was done.
+/// Runs a change under a condition that may make it fail. Returns whether it was done.
 #[track_caller]
 fn done_or_as_before(store: &Store, mut command: Command, why: &str) -> bool {
     let before = state(store);
@@ -208,7 +208,7 @@ fn a_write_that_fails_at_any_byte_leaves_the_old_state_and_says_so() {
     let count = changes(dir.path(), &Store::open(&dir.path().join("store/pcb")).unwrap()).len();
     let mut failed = 0;
     for which in 0..count {
-        // In blocks of 512 bytes: from where nothing can be written to where all can.
+        // In blocks of 512 bytes, from a limit below every write to one above all.
         for limit in 0..40 {
             let dir = tempfile::tempdir().unwrap();
             let store = running(dir.path());
@@ -226,7 +226,7 @@ fn a_write_that_fails_at_any_byte_leaves_the_old_state_and_says_so() {
     assert!(failed >= count * 3, "{failed} of {count} changes");
 }
 
-/// Runs the rest of the test in a mount of its own, 256 kB large; false where this machine forbids that.
+/// Runs a script in a mount of its own, 256 kB large. Returns None if this machine forbids that.
 fn on_a_small_disk(folder: &Path, script: &str) -> Option<std::process::Output> {
     let mount = format!("mount -t tmpfs -o size=256k none '{}' 2>/dev/null || exit 77; {script}", folder.display());
     let output = Command::new("unshare").args(["-rm", "sh", "-ec", &mount]).output().ok()?;
@@ -248,7 +248,7 @@ fn a_disk_that_is_full_leaves_the_old_state_and_says_so() {
     }
     script +=
         &format!("cd {small_arg}/pcb; {andon} model promote . 1 > /dev/null; {andon} model promote . 2 > /dev/null; ");
-    // Full, then with one page more and more to write to, until it succeeds.
+    // A full disk first, then one more free page at a time until the change succeeds.
     script += &format!(
         "for left in 0 1 2 3 4 5 6 7 8 9 10 11 12; do
             dd if=/dev/zero of=../filler bs=4096 2>/dev/null || true

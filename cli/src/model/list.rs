@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,12 +11,11 @@ use andon_model::{
     Store,
     store::{Action, CHALLENGER, CHAMPION, Entry, Finding, PREVIOUS},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::store::is_model;
-use crate::{app::Usage, table::table};
+use crate::{cli::Usage, table::table};
 
 /// How many characters of a digest a table shows: enough to tell versions apart.
 const SHORT: usize = 19;
@@ -54,12 +52,12 @@ struct Version {
 
 impl List {
     pub fn execute(self) -> Result<ExitCode> {
-        let stores = stores(&self.store)?;
+        let stores = models(&self.store)?;
         let models = stores.iter().map(listed).collect::<Result<Vec<_>>>()?;
         if self.json {
             let json = serde_json::json!({"schema": "andon.store/1", "store": self.store, "models": models});
             println!("{}", serde_json::to_string_pretty(&json)?);
-        } else if is_model(&self.store) || stores.iter().any(|s| s.folder() == self.store) {
+        } else if stores.iter().any(|s| s.folder() == self.store) {
             models.iter().for_each(print_versions);
         } else {
             print_models(&models);
@@ -68,31 +66,14 @@ impl List {
     }
 }
 
-/// Returns the models in `STORE`, or the one in `STORE/NAME`.
-fn stores(path: &Path) -> Result<Vec<Store>> {
-    let store = Store::open(path)?;
-    if is_model(path) || holds_versions(&store)? {
-        return Ok(vec![store]);
-    }
-    let entries = fs::read_dir(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let mut folders: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
-    folders.sort();
-    let mut stores = Vec::new();
-    for store in folders.iter().map(|f| Store::open(f)) {
-        let store = store?;
-        if is_model(store.folder()) || holds_versions(&store)? {
-            stores.push(store);
-        }
-    }
-    if stores.is_empty() {
+/// Opens the models of a store, at least one.
+fn models(path: &Path) -> Result<Vec<Store>> {
+    let models = Store::all(path)?;
+    if models.is_empty() {
         let what = "holds no model: name STORE or STORE/NAME, or add a model with `andon model add`";
         return Err(Usage(format!("{}: {what}", path.display())).into());
     }
-    Ok(stores)
-}
-
-fn holds_versions(store: &Store) -> Result<bool> {
-    Ok(store.versions()?.iter().any(|v| store.folder().join(v).join("model.json").is_file()))
+    Ok(models)
 }
 
 fn listed(store: &Store) -> Result<Listed> {
@@ -201,7 +182,7 @@ pub struct Audit {
 impl Audit {
     pub fn execute(self) -> Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
-        for store in stores(&self.store)? {
+        for store in models(&self.store)? {
             let findings = store.audit()?;
             if findings.is_empty() {
                 println!("{}: everything matches the history", store.folder().display());

@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Noted;
-use crate::app::Usage;
+use crate::cli::Usage;
 
 /// Copy a bundle into a store
 ///
@@ -166,7 +166,7 @@ impl Gc {
 }
 
 /// Returns whether a folder is that of a model, not that of a store.
-pub(super) fn is_model(folder: &Path) -> bool {
+fn is_model(folder: &Path) -> bool {
     ["aliases.json", "history.jsonl"].iter().any(|file| folder.join(file).is_file())
 }
 

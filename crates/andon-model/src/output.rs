@@ -170,7 +170,7 @@ mod tests {
     fn the_page_on_models_names_every_decoder_and_no_other() {
         let names = listed("| `decoder` |");
         assert!(names.iter().all(|n| known::<Decoder>(n)), "{names:?}");
-        // Serde lists all that there are when it meets a stranger.
+        // Serde lists all names when it meets an unknown one.
         let all = serde_json::from_value::<Decoder>("?".into()).unwrap_err().to_string();
         let missing: Vec<_> = all.split('`').skip(3).step_by(2).filter(|n| !names.contains(n)).collect();
         assert!(missing.is_empty() && names.len() == 13, "{missing:?}");

@@ -132,7 +132,7 @@ fn yes() -> bool {
 impl Policy {
     /// Reads the policy for the models in `STORE/NAME`. None if the store has no policy. A file that cannot be parsed is an
     /// error: it must not count as no policy.
-    pub fn of(model: &Path) -> Result<Option<Self>, Error> {
+    pub(super) fn of(model: &Path) -> Result<Option<Self>, Error> {
         let path = match (model.file_name(), model.parent()) {
             (Some(_), Some(store)) => store.join(POLICY),
             _ => model.join("..").join(POLICY),

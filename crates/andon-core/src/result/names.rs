@@ -95,7 +95,7 @@ pub enum Purpose {
     Production,
     /// The part is a sample, known to be good or bad, that proves the inspection.
     Golden,
-    /// Somebody sets up the line.
+    /// The part serves to set up the line.
     Setup,
     /// The part was repaired and passes again.
     Rework,

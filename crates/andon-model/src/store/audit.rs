@@ -94,17 +94,6 @@ pub enum Finding {
     Unfinished,
 }
 
-impl Finding {
-    /// Returns the alias that the finding is about, if any.
-    pub fn alias(&self) -> Option<&str> {
-        match self {
-            Self::NotInHistory { alias, .. } | Self::Missing { alias, .. } => Some(alias),
-            Self::RefusedChampion { .. } => Some(CHAMPION),
-            _ => None,
-        }
-    }
-}
-
 fn none(version: &Option<String>) -> &str {
     version.as_deref().unwrap_or("not set")
 }

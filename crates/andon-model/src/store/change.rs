@@ -72,7 +72,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Waits for other writers, and finishes a change that a killed one left.
-    pub fn new(store: &'a Store) -> Result<Self, Error> {
+    pub(super) fn new(store: &'a Store) -> Result<Self, Error> {
         let lock = lock(&store.lock_file())?;
         repair(store)?;
         let history = store.read_history()?;
@@ -80,14 +80,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes a change that leaves the state as it is.
-    pub fn change(&self, action: Action) -> Change {
+    pub(super) fn change(&self, action: Action) -> Change {
         let (alias, from, to, digest, bundle, stage, remove) = (None, None, None, None, None, None, None);
         let (aliases, refused) = (self.aliases.clone(), self.refused.clone());
         Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove }
     }
 
     /// Makes the change, completely or not at all.
-    pub fn commit(&mut self, change: Change, note: &Note) -> Result<Entry, Error> {
+    pub(super) fn commit(&mut self, change: Change, note: &Note) -> Result<Entry, Error> {
         let Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove } = change;
         let (serial, after) = (self.history.serial() + 1, self.history.last.clone());
         let Note { who, why } = note.clone();

@@ -43,7 +43,10 @@ pub use error::Error;
 pub use history::{Action, Entry, History, Note};
 pub use moves::Moved;
 
-use crate::locate::{self, ALIASES, HISTORY};
+use crate::{
+    files::MANIFEST,
+    locate::{self, ALIASES, HISTORY},
+};
 use pending::Pending;
 
 /// The alias of the model that runs the line.
@@ -74,6 +77,35 @@ impl Store {
             return Err(Error::NoStore { path: folder.into() });
         }
         Ok(Self { folder: folder.into() })
+    }
+
+    /// Opens all models of the store at `path`, sorted by name, or the one model whose folder `path` is.
+    ///
+    /// # Errors
+    /// A folder that is missing or cannot be read.
+    pub fn all(path: &Path) -> Result<Vec<Self>, Error> {
+        let store = Self::open(path)?;
+        if store.is_model()? {
+            return Ok(vec![store]);
+        }
+        let entries = fs::read_dir(path).map_err(|error| crate::Error::Io { path: path.into(), error })?;
+        let mut folders: Vec<_> = entries.flatten().map(|e| e.path()).filter(|p| p.is_dir()).collect();
+        folders.sort();
+        let mut models = Vec::new();
+        for folder in folders {
+            let model = Self { folder };
+            if model.is_model()? {
+                models.push(model);
+            }
+        }
+        Ok(models)
+    }
+
+    /// Returns whether the folder is that of a model: it has aliases, a history or a version.
+    fn is_model(&self) -> Result<bool, Error> {
+        let has_file = |file: &&str| self.folder.join(file).is_file();
+        let has_manifest = |version: &String| self.folder.join(version).join(MANIFEST).is_file();
+        Ok([ALIASES, HISTORY].iter().any(has_file) || self.versions()?.iter().any(has_manifest))
     }
 
     /// Returns the store and the version or alias of `STORE/NAME@REF`, as [`locate`](crate::locate()) reads it. None if the
@@ -171,8 +203,7 @@ impl Store {
         }
     }
 
-    /// Returns the file of the aliases. It is replaced by renaming, so a watcher must watch its folder.
-    pub fn aliases_file(&self) -> PathBuf {
+    fn aliases_file(&self) -> PathBuf {
         self.folder.join(ALIASES)
     }
 
