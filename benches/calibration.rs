@@ -15,10 +15,9 @@ use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
 
 use andon_core::image::Image;
 use andon_statistics::{
-    calibration::Calibrator,
     detector::{Calibration, Detector},
-    features::Row,
-    reference::{Learner, Reference},
+    learner::{Learner, Row},
+    reference::Reference,
 };
 
 /// Features that are known, as of a line with a detector: the image's, and three of predictions.
@@ -163,8 +162,7 @@ fn learn(series: &mut Series) -> (Reference, f64) {
     let image = Image::gray8(&[0; 64], 8, 8).expect("64 bytes are 8×8 pixels");
     let mut reference = learner.finish(&image, 1);
     let begin = Instant::now();
-    let calibrator = Calibrator::new(&learner.ticks(reference.tick), &reference.normals());
-    reference.slow = calibrator.and_then(|c| c.run(|| false));
+    reference.slow = learner.bootstrap(&reference).and_then(|bootstrap| bootstrap.run(|| false));
     (reference, begin.elapsed().as_secs_f64())
 }
 

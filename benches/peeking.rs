@@ -400,7 +400,7 @@ fn forecasts(runs: u64, world: World) {
         let (cell, defective) = world.part(&mut run.random);
         run.known(Design::Paired, cell, defective);
         if run.end.labels == 1000 {
-            run.end.forecast = run.judge.judgement().labels.needed.map(|needed| 1000 + needed);
+            run.end.forecast = run.judge.report().labels.needed.map(|needed| 1000 + needed);
         }
     };
     let ends = simulate(runs, 40_000, Limits::default(), || (), step);
@@ -444,7 +444,7 @@ fn cost() {
     }
     let began = Instant::now();
     for _ in 0..20 {
-        black_box(judge.judgement());
+        black_box(judge.report());
     }
     println!(
         "\nOne label (of a defective part): {:.2} µs; one judgement with its bounds, one plan: {:.1} ms",

@@ -5,10 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Arm, Arms, Detection, Frame, Inference, Part, Purpose, Status, Verdict};
-use andon_statistics::{
-    agreement::{Agreement, Frames, Report},
-    histogram::RELATIVE_ERROR,
-};
+use andon_statistics::agreement::{Agreement, AgreementReport, Frames, RELATIVE_ERROR};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -198,7 +195,7 @@ fn oracle(which: &str) -> Value {
 }
 
 #[track_caller]
-fn assert_held(name: &str, report: &Report) {
+fn assert_held(name: &str, report: &AgreementReport) {
     let mut held = Held::default();
     held.compare(name, &serde_json::to_value(report).unwrap(), &oracle(name));
     println!("{:<42} {:>16} {:>16} {:>14}", "", "ours", "oracle", "difference");

@@ -3,7 +3,7 @@
 
 use andon_core::result::Inference;
 use andon_report::{Found, Image, boxes};
-use andon_statistics::matching::{Matching, matched};
+use andon_statistics::box_pairs::{BoxPairs, pair_boxes};
 use anyhow::{Context, Result};
 use gst_video::prelude::*;
 use maud::Markup;
@@ -54,10 +54,9 @@ pub fn with_boxes(
     results: [Option<&Inference>; 2],
     widest: u32,
 ) -> Result<Markup> {
-    let matching = if let [Some(a), Some(b)] = results { matched(a, b) } else { Matching::default() };
+    let pairs = if let [Some(a), Some(b)] = results { pair_boxes(a, b) } else { BoxPairs::default() };
     let [a, b] = results;
-    let found =
-        [(a, &matching.a_only), (b, &matching.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
+    let found = [(a, &pairs.a_only), (b, &pairs.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
     Ok(boxes(&jpeg(sample, widest)?, title, size, found))
 }
 

@@ -16,7 +16,7 @@ use andon_report::{
     words::{counted, value},
 };
 use andon_statistics::{
-    meter::{References, Set},
+    meter::{ReferenceSet, References},
     reference::Reference,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -119,7 +119,7 @@ impl MakeReference {
         };
         let learned = self.pass(&model, Some(wanted), &files, caps.as_ref(), &learning, save)?;
         let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
-        let reference = Reference::from_json(&text).map_err(anyhow::Error::msg)?;
+        let reference = Reference::from_json(&text)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
             set.references.insert(value.clone(), reference.clone());
             capture::replace_file(&self.into, References::By(set).to_json().as_bytes())?;
@@ -129,11 +129,11 @@ impl MakeReference {
     }
 
     /// What FILE holds already of other products; none where it is of one alone.
-    fn others(&self) -> Result<Option<Set>> {
+    fn others(&self) -> Result<Option<ReferenceSet>> {
         let Some((key, _)) = &self.key else { return Ok(None) };
         let text = match fs::read_to_string(&self.into) {
             Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(Set::new(key))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(ReferenceSet::new(key))),
             Err(e) => return Err(Usage(format!("{}: {e}", self.into.display())).into()),
         };
         let known = References::from_json(&text).map_err(|e| Usage(format!("{}: {e}", self.into.display())))?;

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! ADWIN: a window that grows while nothing changes and is cut where its halves differ (Bifet & Gavaldà, SIAM Data Mining
-//! 2007), number for number as river defines it.
+//! ADWIN: a window that grows while nothing changes, and is cut where its halves differ (Bifet & Gavaldà, SIAM Data
+//! Mining 2007). It gives the numbers of river's implementation.
 
 use std::collections::VecDeque;
 
-/// Buckets of a size; one more, and the two oldest become one of twice the size.
+/// The most buckets of one size. With one more, the two oldest merge into one of twice the size.
 const MOST_BUCKETS: usize = 5;
-/// Values between two looks.
+/// Values between two searches for a cut.
 const CLOCK: u64 = 32;
-/// Values before the first look.
+/// Values before the first search.
 const GRACE: f64 = 10.0;
-/// Fewest values on either side of a cut.
+/// The fewest values on either side of a cut.
 const LEAST_SIDE: f64 = 5.0;
 
-/// Consecutive values, summed.
+/// The sums of consecutive values.
 #[derive(Clone, Copy, Debug, Default)]
-struct Stretch {
+struct Bucket {
     n: f64,
     sum: f64,
-    /// Sum of squared departures from their mean.
+    /// The sum of squared departures from the mean.
     squares: f64,
 }
 
-impl Stretch {
+impl Bucket {
     fn mean(self) -> f64 {
         self.sum / self.n
     }
 
-    /// What lies between the means of two stretches adds to their squares (Chan, Golub & LeVeque, 1979).
+    /// Returns what the distance of two means adds to the squares (Chan, Golub & LeVeque, 1979).
     fn between(self, other: Self) -> f64 {
         let d = self.mean() - other.mean();
         self.n * other.n * d * d / (self.n + other.n)
@@ -41,7 +41,7 @@ impl Stretch {
         Self { n: self.n + other.n, sum: self.sum + other.sum, squares }
     }
 
-    /// What is left without `other`, a part of it.
+    /// Returns what remains without `other`, which is a part of this bucket.
     fn without(self, other: Self) -> Self {
         let rest = Self { n: self.n - other.n, sum: self.sum - other.sum, squares: 0.0 };
         let squares = self.squares - (other.squares + rest.between(other));
@@ -49,34 +49,34 @@ impl Stretch {
     }
 }
 
-/// The adaptive window. Memory grows with the logarithm of its width.
+/// The adaptive window. Its memory grows with the logarithm of its width.
 #[derive(Clone, Debug)]
 pub struct Adwin {
     delta: f64,
     seen: u64,
-    all: Stretch,
-    /// By size, 1, 2, 4…; each newest last.
-    rows: Vec<VecDeque<Stretch>>,
+    all: Bucket,
+    /// Buckets by size: 1, 2, 4…; the newest of each size is last.
+    rows: Vec<VecDeque<Bucket>>,
 }
 
 impl Adwin {
-    /// With confidence δ, such as 0.002: an upper bound on the chance of a false cut at a look. A look comes every 32
-    /// values.
+    /// Makes an empty window with confidence δ, such as 0.002: an upper bound on the chance that one search makes a false
+    /// cut. Every 32 values the window searches for a cut.
     pub fn new(delta: f64) -> Self {
-        Self { delta, seen: 0, all: Stretch::default(), rows: Vec::new() }
+        Self { delta, seen: 0, all: Bucket::default(), rows: Vec::new() }
     }
 
-    /// Values in the window.
+    /// The number of values in the window.
     pub fn width(&self) -> u64 {
         self.all.n as u64
     }
 
-    /// Mean of the window; NaN while it is empty.
+    /// The mean of the window. NaN while the window is empty.
     pub fn mean(&self) -> f64 {
         self.all.mean()
     }
 
-    /// Takes a value in; answers whether the mean has changed. Then, as in river, the window starts over.
+    /// Adds a value and returns whether the mean has changed. After a change the window is empty, as in river.
     pub fn add(&mut self, x: f64) -> bool {
         self.insert(x);
         self.seen += 1;
@@ -94,7 +94,7 @@ impl Adwin {
     }
 
     fn insert(&mut self, x: f64) {
-        let one = Stretch { n: 1.0, sum: x, squares: 0.0 };
+        let one = Bucket { n: 1.0, sum: x, squares: 0.0 };
         self.all = self.all.joined(one);
         let mut carried = Some(one);
         for i in 0.. {
@@ -105,7 +105,7 @@ impl Adwin {
             let row = &mut self.rows[i];
             row.push_back(stretch);
             if row.len() > MOST_BUCKETS {
-                let oldest = row.drain(..2).reduce(Stretch::joined);
+                let oldest = row.drain(..2).reduce(Bucket::joined);
                 carried = oldest;
             }
         }
@@ -122,9 +122,9 @@ impl Adwin {
         }
     }
 
-    /// Whether the window differs between before and after any of its cuts.
+    /// Returns whether the two sides of any cut differ.
     fn cut(&self) -> bool {
-        let (mut before, mut after) = (Stretch::default(), self.all);
+        let (mut before, mut after) = (Bucket::default(), self.all);
         for row in self.rows.iter().rev() {
             for bucket in row {
                 before = before.joined(*bucket);
@@ -138,7 +138,7 @@ impl Adwin {
     }
 
     /// |difference of means| > √(2/m · σ² · ln(2 ln n / δ)) + 2/(3m) · ln(2 ln n / δ), 1/m the sum of the sides' 1/n.
-    fn differ(&self, before: Stretch, after: Stretch) -> bool {
+    fn differ(&self, before: Bucket, after: Bucket) -> bool {
         let log = (2.0 * self.all.n.ln() / self.delta).ln();
         let m = 1.0 / (before.n - LEAST_SIDE + 1.0) + 1.0 / (after.n - LEAST_SIDE + 1.0);
         let epsilon = (2.0 * m * (self.all.squares / self.all.n) * log).sqrt() + 2.0 / 3.0 * log * m;

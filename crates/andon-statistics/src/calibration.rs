@@ -1,122 +1,89 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What chance makes of windows and of sums where nothing has changed: a block bootstrap of the reference.
+//! What chance does to windows and to sums while nothing changes: a block bootstrap of the reference.
 //!
-//! Rows are resampled whole, so that features that go together go together here too, and in blocks as long as ticks
-//! resemble one another (Künsch, Annals of Statistics 17, 1989). What is resampled is the reference as well as the
-//! windows after it: a reference is itself a sample, and what it does not know of the mean and the shape makes later
-//! windows differ from it. Of every pair of windows running the greatest score that any feature reaches in both is kept,
-//! and the greatest sum of any CUSUM; of the tail of these an exponential is fitted, from which the threshold of any run
-//! length follows.
+//! The bootstrap resamples whole rows, so that features that move together still do, in blocks as long as ticks
+//! resemble one another (Künsch, Annals of Statistics 17, 1989). It resamples the reference as well as the windows
+//! after it: a reference is itself a sample, and its errors in mean and shape make later windows differ from it. For
+//! every pair of consecutive windows the bootstrap keeps the greatest score that any feature reaches in both, and the
+//! greatest sum of any CUSUM. An exponential fitted to the tail of these gives the threshold for any run length.
 //!
-//! It takes a second or two, so it is work for a thread that no frame waits for.
-
-use serde::{Deserialize, Serialize};
+//! A run takes a second or two. Leave it to a thread that no frame waits for.
 
 use andon_core::random::Random;
 
 use super::{
-    detector::{allowance, scaled_sum, summed},
+    cusum::{allowance, scaled_sum, summed},
     features::*,
-    reference::Normal,
-    window::{self, DISTANCES, POINTS, Ruler, Shape, Slow},
+    normal::Normal,
+    tail::Tail,
+    window::{self, DISTANCES, Distribution, POINTS, SlowNormal, WindowNormal},
 };
 
-/// Pairs of windows in all.
+/// The number of pairs of windows.
 const PAIRS: usize = 2000;
-/// Pairs that are held to one resampled reference.
+/// The number of pairs that are compared with one resampled reference.
 const PAIRS_A_REFERENCE: usize = 10;
-/// Share of the values that a tail is fitted to.
-const TAIL: f64 = 0.1;
-/// Scatter of windows over that of blocks above which blocks are too short: χ² of the nine degrees of freedom that ten
-/// windows have exceeds it in one of twenty.
+/// The largest ratio of the scatter of windows to that of blocks; above it, blocks are too short. The χ² of the nine
+/// degrees of freedom of ten windows exceeds it in one case of twenty.
 const MOST_SCATTER: f64 = 1.88;
-/// Share of the features that may exceed it by chance.
+/// The share of the features that may exceed it by chance.
 const FEW: f64 = 0.2;
-
-/// The upper tenth of a distribution: P(X > x) = 0.1 e^{−(x − from) / excess}.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tail {
-    /// The 90 % quantile.
-    pub from: f64,
-    /// Mean distance from there of what lies above.
-    pub excess: f64,
-}
-
-impl Tail {
-    /// Of values, not empty; they are sorted.
-    pub fn of(values: &mut [f64]) -> Self {
-        values.sort_unstable_by(f64::total_cmp);
-        let above = &values[((values.len() as f64 * (1.0 - TAIL)) as usize).min(values.len() - 1)..];
-        let from = above[0];
-        Self { from, excess: (above.iter().map(|v| v - from).sum::<f64>() / above.len() as f64).max(1e-6) }
-    }
-
-    /// What is exceeded with this chance.
-    pub fn exceeded(&self, chance: f64) -> f64 {
-        self.from + self.excess * (TAIL / chance).ln().max(0.0)
-    }
-
-    /// Whether its numbers can be used.
-    pub fn sound(&self) -> bool {
-        self.from.is_finite() && self.excess > 0.0
-    }
-}
 
 /// A known feature of the reference.
 struct Known {
-    /// Where it stands in a row.
+    /// The place of the feature in a row.
     at: usize,
     normal: Normal,
-    /// The ticks, in σ; NaN where it was not known.
+    /// The ticks, in σ. NaN if the feature was not known.
     ticks: Vec<f64>,
-    /// The ticks that knew it, by size.
+    /// The ticks that know the feature, sorted by its value.
     order: Vec<u32>,
     /// The resampled reference: its distribution, mean and spread, in σ.
-    ruler: Ruler,
+    distribution: Distribution,
     mean: f64,
     spread: f64,
-    /// Of the CUSUM that runs over all pairs of one resampled reference.
+    /// The sums of the CUSUM that runs over all pairs of one resampled reference.
     sums: [f64; 2],
-    /// Squares of the distances of every window so far.
+    /// The squared distances of every window so far.
     squares: [Vec<f32>; DISTANCES],
 }
 
-/// What a reference was learned from: all that its thresholds are worked out of. Cheap to make, for where frames wait.
-pub struct Lesson {
+/// The ticks of a reference, from which its thresholds can be estimated. A bootstrap is cheap to make, and slow to run.
+pub struct Bootstrap {
     ticks: Vec<Row>,
     normals: [Option<Normal>; COUNT],
 }
 
-impl Lesson {
-    /// Of a reference's ticks; none where they are too few.
-    pub fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
+impl Bootstrap {
+    /// Makes the bootstrap of a reference's ticks, or None if there are too few.
+    pub(crate) fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
         window::window(ticks.len()).map(|_| Self { ticks, normals })
     }
 
-    /// Works it out: see [`Calibrator::run`].
-    pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+    /// Runs the bootstrap. Returns None if `cancelled` returns true meanwhile; it is called once per pair.
+    pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
         Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)
     }
 }
 
-/// Works the thresholds out.
-pub struct Calibrator {
+/// Runs a bootstrap.
+pub(crate) struct Calibrator {
     window: usize,
     block: usize,
     ticks: usize,
     random: Random,
     features: Vec<Known>,
-    /// Of every pair so far the greatest sum.
+    /// The greatest sum of every pair so far.
     cusum: Vec<f64>,
-    /// How often each tick is drawn; which ticks are drawn; values of a window.
+    /// How often each tick is drawn; which ticks are drawn; the values of a window.
     counts: Vec<u32>,
     stretch: Vec<u32>,
     values: Vec<f64>,
 }
 
 impl Calibrator {
-    /// For the ticks that a reference was learned from; none where they are too few.
-    pub fn new(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Option<Self> {
+    /// Prepares the bootstrap of the ticks, or returns None if there are too few.
+    pub(crate) fn new(ticks: &[Row], normals: &[Option<Normal>; COUNT]) -> Option<Self> {
         let window = window::window(ticks.len())?;
         let known = |(at, normal): (usize, &Option<Normal>)| {
             let normal = (*normal)?;
@@ -126,7 +93,7 @@ impl Calibrator {
             window::known(order.len(), ticks.len()).then(|| Known {
                 at,
                 normal,
-                ruler: Ruler::new(vec![0.0]),
+                distribution: Distribution::new(vec![0.0]),
                 mean: 0.0,
                 spread: 1.0,
                 sums: [0.0; 2],
@@ -149,8 +116,8 @@ impl Calibrator {
         })
     }
 
-    /// Works it out; none where `cancelled` says so meanwhile, asked once a pair.
-    pub fn run(mut self, cancelled: impl Fn() -> bool) -> Option<Slow> {
+    /// Runs the bootstrap. Returns None if `cancelled` returns true meanwhile; it is called once per pair.
+    pub(crate) fn run(mut self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
         for pair in 0..PAIRS {
             if cancelled() {
                 return None;
@@ -193,8 +160,8 @@ impl Calibrator {
         }
     }
 
-    fn finish(&mut self) -> Slow {
-        let shape = |f: &Known| Shape {
+    fn finish(&mut self) -> SlowNormal {
+        let shape = |f: &Known| WindowNormal {
             points: quantiles(&f.order, |_| 1, &f.ticks).into_iter().map(|v| v as f32).collect(),
             scales: std::array::from_fn(|i| {
                 let mut squares = f.squares[i].clone();
@@ -203,7 +170,7 @@ impl Calibrator {
             }),
         };
         let shapes: Vec<_> = self.features.iter().map(shape).collect();
-        let score = |f: &Known, shape: &Shape, window: usize| {
+        let score = |f: &Known, shape: &WindowNormal, window: usize| {
             let score = |i: usize| (f.squares[i][window] - shape.scales[i][0]) / shape.scales[i][1];
             f64::from((0..DISTANCES).map(score).fold(f32::MIN, f32::max))
         };
@@ -213,7 +180,7 @@ impl Calibrator {
         };
         let mut pairs: Vec<_> = (0..PAIRS).map(both).collect();
         let names = self.features.iter().map(|f| SPECS[f.at].name.to_string());
-        Slow {
+        SlowNormal {
             window: self.window,
             block: self.block,
             pairs: PAIRS,
@@ -237,23 +204,23 @@ impl Known {
         // σ is the spread, widened; both change alike.
         let spread = (squares / (n - 1.0)).sqrt() * self.normal.sigma / self.normal.spread;
         self.spread = if spread.is_finite() { spread.max(0.1) } else { 1.0 };
-        self.ruler = Ruler::new(quantiles(&self.order, |i| counts[i as usize], &self.ticks));
+        self.distribution = Distribution::new(quantiles(&self.order, |i| counts[i as usize], &self.ticks));
     }
 
-    /// Holds a window of ticks to the resampled reference.
+    /// Compares a window of ticks with the resampled reference.
     fn measure(&mut self, window: &[u32], values: &mut Vec<f64>) {
         values.clear();
         values.extend(window.iter().map(|i| self.ticks[*i as usize]).filter(|v| v.is_finite()));
         let squares = if window::known(values.len(), window.len()) {
             values.sort_unstable_by(f64::total_cmp);
-            window::squares(self.ruler.measure(values))
+            window::squares(self.distribution.measure(values))
         } else {
             [0.0; DISTANCES]
         };
         self.squares.iter_mut().zip(squares).for_each(|(all, square)| all.push(square as f32));
     }
 
-    /// Runs the CUSUM over a stretch; the greatest sum of it.
+    /// Runs the CUSUM over ticks, and returns the greatest sum.
     fn run(&mut self, stretch: &[u32]) -> f64 {
         let k = allowance(self.normal.ticks);
         let mut greatest = 0.0f64;
@@ -263,11 +230,11 @@ impl Known {
                 greatest = greatest.max(*sum);
             }
         }
-        scaled_sum(greatest, &self.normal)
+        scaled_sum(greatest, self.normal.tail)
     }
 }
 
-/// Quantiles at (i + ½)/100 of values, each as often as it counts, in the order of their size.
+/// Returns the quantiles at (i + ½)/100 of values, each weighted by its count. `order` sorts the values.
 fn quantiles(order: &[u32], count: impl Fn(u32) -> u32, values: &[f64]) -> Vec<f64> {
     let n: usize = order.iter().map(|i| count(*i) as usize).sum();
     let mut points = Vec::with_capacity(POINTS);
@@ -281,8 +248,8 @@ fn quantiles(order: &[u32], count: impl Fn(u32) -> u32, values: &[f64]) -> Vec<f
     points
 }
 
-/// Ticks that have to stay together: the shortest blocks whose means scatter as those of whole windows do. A slow wave too
-/// weak to show at any one lag shows in these.
+/// Returns how many ticks have to stay together: the length of the shortest blocks whose means scatter as those of
+/// whole windows do. A slow wave that is too weak to show at any one lag shows here.
 fn block(features: &[Known], window: usize) -> usize {
     let scatter = |f: &Known, size: usize| {
         let means: Vec<_> = f.ticks.chunks_exact(size).map(mean).filter(|m| m.is_finite()).collect();
@@ -297,7 +264,7 @@ fn block(features: &[Known], window: usize) -> usize {
     (2..).map(|i| 1 << i).take_while(|size| *size < window).find(few).unwrap_or(2 * window)
 }
 
-/// Of the values that are known.
+/// Returns the mean of the known values.
 fn mean(values: &[f64]) -> f64 {
     let known = || values.iter().filter(|v| v.is_finite());
     known().sum::<f64>() / known().count() as f64
@@ -306,18 +273,7 @@ fn mean(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{reference::normals, testing};
-
-    #[test]
-    fn an_exponential_tail_is_found_again_and_goes_on_beyond_the_sample() {
-        let mut values: Vec<_> = (0..20_000).map(|i| -(1.0 - (f64::from(i) + 0.5) / 20_000.0).ln() * 3.0).collect();
-        let tail = Tail::of(&mut values);
-        for chance in [0.05, 0.001, 1e-6] {
-            let truth = -3.0 * f64::ln(chance);
-            assert!((tail.exceeded(chance) / truth - 1.0).abs() < 0.01, "{tail:?} {chance}");
-        }
-        assert_eq!(tail.exceeded(0.5), tail.from);
-    }
+    use crate::{normal::normals, testing};
 
     fn calibrator(rho: f64, day: f64) -> Calibrator {
         let mut random = testing::Random::new(3);
@@ -349,7 +305,7 @@ mod tests {
     fn what_resembles_itself_gets_wider_thresholds() {
         let [independent, day] = [calibrator(0.0, 0.0), calibrator(0.0, 0.7)].map(|c| c.run(|| false).unwrap());
         assert_eq!((independent.window, independent.pairs), (200, PAIRS));
-        let luma = |slow: &Slow| slow.features["luma"].scales[1][1];
+        let luma = |slow: &SlowNormal| slow.features["luma"].scales[1][1];
         assert!(luma(&day) > 3.0 * luma(&independent), "{} {}", luma(&day), luma(&independent));
         assert!(day.cusum.from > 2.0 * independent.cusum.from, "{:?} {:?}", day.cusum, independent.cusum);
     }

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Names what has changed, by which features moved and how. The rules stand in [`name`], in the order they are asked.
+//! Names what has changed, by which features moved and how. [`name`] holds the rules, in the order in which they apply.
 //!
-//! On a lively scene there is always something else that is a little off. So a rule needs a feature of its own that is
-//! clearly off; what has merely moved only says how.
+//! On a lively scene some other feature is always a little off. So each rule needs a feature that is clearly off.
+//! Features that have merely moved only say how.
+
+use serde::{Deserialize, Serialize};
 
 use super::{detector::Watch, features::*};
 
-/// Least weight of a feature that may name the cause.
+/// The smallest weight of a feature that may name the cause.
 const CLEAR: f64 = 0.5;
-/// Effect of the greatest weight, in σ: no scene wanders so far by itself.
+/// The effect from which a feature has the greatest weight, in σ. No scene wanders so far by itself.
 const FAR: f64 = 6.0;
 
 /// What has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Brighter, darker, or unevenly lit.
     Lighting,
-    /// Less sharp, or sharper.
+    /// Sharper or less sharp.
     Focus,
     /// The balance of red, green and blue.
     Colour,
@@ -26,11 +29,11 @@ pub enum Cause {
     Noise,
     /// Burnt out, or contrast lost while brightness stayed: gain, aperture, haze.
     Exposure,
-    /// Something else is before the camera.
+    /// Something else is in front of the camera.
     Scene,
-    /// The image is as it was, but the model speaks differently of it.
+    /// The image is as before, but the model's results differ.
     Predictions,
-    /// What the model is given beside the image: a field that is missing, or has other values.
+    /// The model's inputs beside the image: a field is missing, or has other values.
     ModelInput,
     /// The camera repeats one frame.
     Frozen,
@@ -52,28 +55,21 @@ impl Cause {
             Cause::Frozen => "frozen",
         }
     }
-
-    /// By its name.
-    pub fn named(name: &str) -> Option<Self> {
-        use Cause::*;
-        let all = [Lighting, Focus, Colour, Position, Noise, Exposure, Scene, Predictions, ModelInput, Frozen];
-        all.into_iter().find(|c| c.as_str() == name)
-    }
 }
 
-/// One feature's change.
+/// The change of one feature.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Change {
-    /// Recent mean less reference, in the feature's unit; 0 where it has not moved.
+pub(crate) struct Change {
+    /// The recent mean less the reference's, in the feature's unit. 0 if the feature has not moved.
     pub delta: f64,
-    /// Mean of the reference.
+    /// The mean of the reference.
     pub mean: f64,
-    /// How far its sum has come, as a share of the sum that has come furthest; 0 where it has not moved.
+    /// How far the feature's sum has come, as a share of the largest sum. 0 if the feature has not moved.
     pub weight: f64,
 }
 
 impl Change {
-    /// The change as a share of the reference.
+    /// Returns the change as a share of the reference.
     fn share(self) -> f64 {
         if self.mean.abs() > 1e-9 { self.delta / self.mean } else { 0.0 }
     }
@@ -83,9 +79,9 @@ impl Change {
     }
 }
 
-/// The changes of all features; what has not moved counts as not changed.
-pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
-    // An alarm by windows is one as much as an alarm by the sum.
+/// Returns the changes of all features. A feature that has not moved counts as unchanged.
+pub(crate) fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
+    // An alarm by windows weighs as much as an alarm by the sum.
     let evidence = |w: &Watch| (w.score / w.threshold).max(if w.alarms() { 1.0 } else { 0.0 });
     let furthest = watches.iter().flatten().filter(|w| w.moved()).map(evidence).fold(0.0, f64::max);
     watches.map(|w| match w {
@@ -98,47 +94,47 @@ pub fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
     })
 }
 
-/// Names the cause. One thing changed may move many features; the rules ask for the most telling first.
-pub fn name(c: &[Change; COUNT]) -> Cause {
+/// Names the cause. One change may move many features, so the rules look for the most specific one first.
+pub(crate) fn name(c: &[Change; COUNT]) -> Cause {
     let [luma, contrast, sharpness, noise] = [LUMA, CONTRAST, SHARPNESS, NOISE].map(|i| c[i].share());
     let cells = c[GRID..GRID + GRID_CELLS].iter().filter(|c| c.moved()).count();
     let weight = |features: &[usize]| features.iter().map(|i| c[*i].weight).fold(0.0, f64::max);
-    let told = |features: &[usize]| weight(features) >= CLEAR;
+    let clear = |features: &[usize]| weight(features) >= CLEAR;
     let shift = weight(&[SHIFT_X, SHIFT_Y]);
 
-    let image = (0..TOP_SCORE).any(|i| told(&[i]));
+    let image = (0..TOP_SCORE).any(|i| clear(&[i]));
 
     let rules: [(bool, Cause); 14] = [
-        // It is not the image. What the model is given explains what it says.
-        (!image && (MISSING..COUNT).any(|i| told(&[i])), Cause::ModelInput),
+        // The image has not changed. The inputs explain the results.
+        (!image && (MISSING..COUNT).any(|i| clear(&[i])), Cause::ModelInput),
         (!image, Cause::Predictions),
-        // The lamp is out, or the lens covered: no other feature means anything in the dark.
+        // The lamp is out, or the lens is covered: no other feature means anything in the dark.
         (luma < -0.85, Cause::Lighting),
-        // Edges stand elsewhere, and they are the same edges. A camera that moves changes the light less than the place.
+        // The edges are the same, in another place. A camera that moves changes the light less than the place.
         (shift >= CLEAR.max(c[LUMA].weight) && c[MATCH].delta > -0.3, Cause::Position),
-        // Noise hides edges too, so it is asked before the scene; a blur never adds any.
+        // Noise hides edges too, so this rule comes before the scene. A blur never adds noise.
         (
-            told(&[NOISE]) && noise > 0.25 && noise > 2.0 * luma.abs() && sharpness > -0.1 && luma.abs() < 0.1,
+            clear(&[NOISE]) && noise > 0.25 && noise > 2.0 * luma.abs() && sharpness > -0.1 && luma.abs() < 0.1,
             Cause::Noise,
         ),
-        // A strong blur wipes edges out, but leaves the brightness where it was.
-        (told(&[SHARPNESS]) && sharpness < -0.25 && cells <= 2, Cause::Focus),
-        // Not the edges that were learned.
-        (told(&[MATCH]) && c[MATCH].delta < -0.3, Cause::Scene),
-        // White areas that were not white, and so have lost their colour too.
-        (told(&[CLIPPED_HIGH]) && c[CLIPPED_HIGH].delta > 0.02, Cause::Exposure),
-        // Light does not change the balance of colours; a filter, a lamp of another kind or white balance does.
-        (told(&[RED, GREEN, BLUE]), Cause::Colour),
+        // A strong blur wipes out edges, but leaves the brightness.
+        (clear(&[SHARPNESS]) && sharpness < -0.25 && cells <= 2, Cause::Focus),
+        // The edges are not those of the reference.
+        (clear(&[MATCH]) && c[MATCH].delta < -0.3, Cause::Scene),
+        // White areas that were not white before, and so have lost their colour too.
+        (clear(&[CLIPPED_HIGH]) && c[CLIPPED_HIGH].delta > 0.02, Cause::Exposure),
+        // Light does not change the balance of colours; a filter, another kind of lamp or the white balance does.
+        (clear(&[RED, GREEN, BLUE]), Cause::Colour),
         // Sharpness is relative to contrast, and so does not follow the light.
-        (told(&[SHARPNESS]) && sharpness < -0.1 && sharpness.abs() > 0.8 * luma.abs(), Cause::Focus),
+        (clear(&[SHARPNESS]) && sharpness < -0.1 && sharpness.abs() > 0.8 * luma.abs(), Cause::Focus),
         // Light scales brightness and contrast alike.
         (
-            told(&[CONTRAST])
+            clear(&[CONTRAST])
                 && contrast.abs() > 0.05
                 && (contrast - luma).abs() > 0.5 * contrast.abs().max(luma.abs()),
             Cause::Exposure,
         ),
-        // Everywhere, or on one side.
+        // The change is everywhere, or on one side.
         (luma != 0.0 || cells >= 3, Cause::Lighting),
         (sharpness != 0.0, Cause::Focus),
         (noise != 0.0, Cause::Noise),
@@ -150,7 +146,7 @@ pub fn name(c: &[Change; COUNT]) -> Cause {
 mod tests {
     use super::*;
 
-    /// The cause of features with the greatest weight and of features with some weight, by their share of a mean of 0.5.
+    /// Returns the cause of clear features and of features with some weight, by their share of a mean of 0.5.
     fn named(clear: &[(usize, f64)], moved: &[(usize, f64)], some: f64) -> Cause {
         let mut all = [Change { mean: 0.5, ..Change::default() }; COUNT];
         for (features, weight) in [(moved, some), (clear, 1.0)] {
@@ -182,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cell_tells_of_the_light_where_the_whole_has_moved_along() {
+    fn one_cell_names_the_light_if_the_whole_frame_has_moved_along() {
         assert_eq!(named(&[(GRID + 14, -0.2)], &[(LUMA, -0.2)], 0.3), Cause::Lighting);
         assert_eq!(named(&[(GRID + 14, -0.2)], &[], 0.0), Cause::Scene);
     }

@@ -1,52 +1,54 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says when a feature has left its normal: a two-sided CUSUM on standardised ticks (Page, Biometrika 41, 1954).
+//! Detects that a feature has left its normal range: a two-sided CUSUM on standardised ticks (Page, Biometrika 41,
+//! 1954).
 //!
-//! The threshold follows from the run length asked for. Siegmund's approximation (Sequential Analysis, 1985) gives the
-//! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166; it holds for normal ticks, so h grows
-//! by as much as the reference's own excursions die out more slowly than normal ones (Lundberg's exponent). Features and
-//! sides share the budget, and five times the length asked for is aimed at, since a reference knows σ only roughly.
+//! The threshold follows from the expected run length. Siegmund's approximation (Sequential Analysis, 1985) gives the
+//! average run length of one side as (e^{2kb} − 2kb − 1) / 2k² with b = h + 1.166. It holds for normal ticks, so h
+//! grows by as much as the reference's excursions die out more slowly than normal ones (Lundberg's exponent). Features
+//! and sides share the budget of false alarms. The detector aims at five times the expected length, since a reference
+//! knows σ only roughly.
 //!
-//! Long series make every difference significant: a feature alarms only when its change is also large.
+//! In a long series every difference is significant, so a feature alarms only if its change is also large.
 //!
-//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`Slow`]), sums and windows
-//! have half of the budget each, and no sum's threshold is below what the bootstrap found. The end of what a sum has found
-//! is the sum's to tell: windows of that feature count again when one of them was as normal.
+//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and
+//! windows have half of the budget each, and no sum's threshold is below what the bootstrap found. If a sum has found a
+//! change, the sum also decides when the change is over: windows of that feature count again after one of them was
+//! normal.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cusum::{allowance, scaled_sum, summed, threshold},
     features::*,
-    reference::{Normal, Reference},
-    window::{Slow, Window, Windows},
+    normal::Normal,
+    reference::Reference,
+    window::{SlowNormal, Window, Windows},
 };
 
-/// Allowance, in σ: the CUSUM is quickest for shifts of twice this.
-const K: f64 = 0.25;
-/// Standardised ticks count at most this much, so that no single one alarms.
-const WINSOR: f64 = 6.0;
-/// Smallest effect that is ever large, in σ.
+/// The smallest effect that is ever large, in σ.
 const LEAST_EFFECT: f64 = 0.5;
-/// Weight of the latest tick in the effect.
+/// The weight of the latest tick in the effect.
 const NEWEST: f64 = 0.25;
-/// Share of the large effect below which it is no longer large, once it was.
+/// The share of the large effect below which an effect that was large no longer is.
 const HYSTERESIS: f64 = 0.8;
-/// How much longer than asked for the run length is calibrated to.
+/// How many times longer than the expected run length the detector aims at.
 const MARGIN: f64 = 5.0;
-/// Fewest ticks that a threshold can be estimated from.
+/// The fewest ticks from which a threshold can be estimated.
 const ESTIMATED: usize = 2000;
-/// Longest run length that it can be estimated for, in references.
+/// The longest run length for which a threshold can be estimated, in references.
 const REFERENCES: u64 = 20;
-/// Share of the false alarms asked for that windows may make, where there are any; sums have the rest.
+/// The share of the allowed false alarms for windows, if there are any; sums have the rest.
 const SLOW: f64 = 0.5;
 
-/// How far the threshold can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far a threshold can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Calibration {
-    /// The reference is long enough for the run length asked for.
+    /// The reference is long enough for the expected run length.
     Estimated,
-    /// It is not: the threshold rests on the form of the tails.
+    /// The reference is too short: the threshold rests on the assumed form of the tails.
     Extrapolated,
 }
 
@@ -60,18 +62,18 @@ impl Calibration {
     }
 }
 
-/// What was summed of a feature.
+/// The sums of a feature, as a snapshot keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// Up, down.
-    pub sums: [f64; 2],
+pub(crate) struct CusumState {
+    /// The sum upwards and the sum downwards.
+    pub(crate) sums: [f64; 2],
     /// How far recent ticks lie from the mean, in σ.
-    pub effect: f64,
+    pub(crate) effect: f64,
 }
 
-impl Memory {
-    /// Whether its numbers can be gone on from.
-    pub fn sound(&self) -> bool {
+impl CusumState {
+    /// Returns whether a detector can go on from the numbers.
+    pub(crate) fn sound(&self) -> bool {
         self.effect.is_finite() && self.sums.iter().all(|s| s.is_finite() && *s >= 0.0)
     }
 }
@@ -80,25 +82,25 @@ impl Memory {
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     /// What is normal.
-    pub normal: Normal,
-    /// The mean of the latest tick; NaN until one knew it.
-    pub value: f64,
+    pub(crate) normal: Normal,
+    /// The mean of the latest tick. NaN until a tick knew the feature.
+    pub(crate) value: f64,
     /// How far recent ticks lie from the mean, in σ.
-    pub effect: f64,
+    pub(crate) effect: f64,
     /// The larger of the two sums.
-    pub score: f64,
+    pub(crate) score: f64,
     /// What the sum has to exceed.
-    pub threshold: f64,
+    pub(crate) threshold: f64,
     /// What the effect has to reach.
-    pub large: f64,
-    /// What the latest window says.
-    pub window: Option<Window>,
-    /// The sum has alarmed, and no window has been as normal since.
+    pub(crate) large: f64,
+    /// The latest window.
+    pub(crate) window: Option<Window>,
+    /// The sum has alarmed, and no window has been normal since.
     taken: bool,
     k: f64,
-    /// Up, down.
+    /// The sum upwards and the sum downwards.
     sums: [f64; 2],
-    /// The first frame since either sum last was zero.
+    /// For each sum, the first frame since it was zero.
     since: [u64; 2],
 }
 
@@ -110,7 +112,7 @@ impl Watch {
             value: f64::NAN,
             effect: 0.0,
             score: 0.0,
-            threshold: h / scaled_sum(1.0, &normal),
+            threshold: h / scaled_sum(1.0, normal.tail),
             large,
             window: None,
             taken: false,
@@ -130,13 +132,13 @@ impl Watch {
         }
         self.value = value;
         let z = self.standardised(value);
-        // A flash must not be remembered for ever either.
+        // Clamped, so that a single flash is soon forgotten.
         self.effect += NEWEST * (z.clamp(-1000.0, 1000.0) - self.effect);
         for (i, z) in [z, -z].into_iter().enumerate() {
             if self.sums[i] == 0.0 {
                 self.since[i] = first_frame;
             }
-            // Capped, so that it forgets within reason.
+            // Capped, so that the sum falls soon after the change ends.
             self.sums[i] = summed(self.sums[i], z, self.k).min(2.0 * self.threshold);
         }
         self.score = self.sums[0].max(self.sums[1]);
@@ -148,45 +150,46 @@ impl Watch {
         self.taken &= window.is_some_and(|w| w.off);
     }
 
-    /// More than chance makes of the sum within the run length asked for.
-    pub fn significant(&self) -> bool {
+    /// Returns whether the sum exceeds what chance reaches within the expected run length.
+    pub(crate) fn significant(&self) -> bool {
         self.score > self.threshold
     }
 
-    /// The sum is significant, and the effect large enough to matter.
+    /// Returns whether the sum is significant, and the effect large enough to matter.
     fn sum_alarms(&self) -> bool {
         self.significant() && self.effect.abs() >= self.large
     }
 
-    /// Two windows running are off, and the sum had not said so.
+    /// Returns whether two windows in a row are off that the sum did not report before.
     pub fn window_alarms(&self) -> bool {
         !self.taken && self.window.is_some_and(|w| w.alarms)
     }
 
-    /// Significant, and large enough to matter: by the sum or by windows.
-    pub fn alarms(&self) -> bool {
+    /// Returns whether the change is significant and large enough to matter, by the sum or by windows.
+    pub(crate) fn alarms(&self) -> bool {
         self.sum_alarms() || self.window_alarms()
     }
 
-    /// Still as far off as it takes to stay in alarm.
-    pub fn stays(&self) -> bool {
+    /// Returns whether the feature is still far enough off to stay in alarm.
+    pub(crate) fn stays(&self) -> bool {
         self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
-    /// Large, and clearly more than the scatter of a few ticks: enough to count in naming a cause.
-    pub fn moved(&self) -> bool {
+    /// Returns whether the change is large, and clearly more than the scatter of a few ticks: enough to count in naming
+    /// a cause.
+    pub(crate) fn moved(&self) -> bool {
         let effect = self.effect.abs();
         effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms()
     }
 
-    /// Recent mean less normal mean, in the feature's unit.
-    pub fn delta(&self) -> f64 {
+    /// Returns the recent mean less the normal mean, in the feature's unit.
+    pub(crate) fn delta(&self) -> f64 {
         let slow = self.window.filter(|_| self.window_alarms() && !self.sum_alarms());
         slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
     }
 
-    /// How far off, in what is large.
-    pub fn clarity(&self) -> f64 {
+    /// Returns how far off the feature is, in units of a large effect.
+    pub(crate) fn clarity(&self) -> f64 {
         (self.delta() / self.normal.sigma / self.large).abs()
     }
 
@@ -198,22 +201,6 @@ impl Watch {
     }
 }
 
-/// What a standardised tick has to exceed to add to the sum: the mean is known to σ/√n, and an error of two of those must
-/// not add up to an alarm.
-pub(super) fn allowance(ticks: u32) -> f64 {
-    K + 2.0 / f64::from(ticks).sqrt()
-}
-
-/// One side's sum after one more standardised tick.
-pub(super) fn summed(sum: f64, z: f64, k: f64) -> f64 {
-    (sum + z.clamp(-WINSOR, WINSOR) - k).max(0.0)
-}
-
-/// A sum as it would be if the feature's excursions died out as quickly as normal ones.
-pub(super) fn scaled_sum(sum: f64, normal: &Normal) -> f64 {
-    sum * normal.tail.clamp(0.05, 2.0 * K) / (2.0 * K)
-}
-
 /// Watches all features of a reference.
 #[derive(Clone, Debug)]
 pub struct Detector {
@@ -223,7 +210,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector for one false alarm in `expected_run_length` observations.
+    /// Makes a detector for one false alarm in `expected_run_length` observations.
     pub fn new(reference: &Reference, expected_run_length: u64) -> Self {
         let normals = reference.normals();
         let observations = (reference.ticks * reference.tick) as u64;
@@ -237,7 +224,7 @@ impl Detector {
 
     fn of(
         normals: &[Option<Normal>; COUNT],
-        slow: Option<&Slow>,
+        slow: Option<&SlowNormal>,
         tick: usize,
         run_length: u64,
         calibration: Calibration,
@@ -259,8 +246,8 @@ impl Detector {
         Self { watches, windows, calibration }
     }
 
-    /// Another run length, or a reference whose bootstrap is done; what was summed is kept.
-    pub fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
+    /// Sets another run length, or takes a reference whose bootstrap is done. Keeps the sums.
+    pub(crate) fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         self.calibration = new.calibration;
         for (watch, new) in self.watches.iter_mut().flatten().zip(new.watches.into_iter().flatten()) {
@@ -272,8 +259,9 @@ impl Detector {
         }
     }
 
-    /// Another normal for some features, with nothing summed yet; what was summed of the others is kept. Windows begin anew.
-    pub fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
+    /// Replaces what is normal of some features, which start with empty sums. Keeps the sums of the others. Windows begin
+    /// anew.
+    pub(crate) fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {
             match (watch, new) {
@@ -284,14 +272,14 @@ impl Detector {
         (self.windows, self.calibration) = (new.windows, new.calibration);
     }
 
-    /// What was summed, by feature.
-    pub fn memory(&self) -> BTreeMap<String, Memory> {
+    /// Returns the sums, by feature.
+    pub(crate) fn memory(&self) -> BTreeMap<String, CusumState> {
         let named = SPECS.iter().zip(&self.watches).filter_map(|(spec, watch)| Some((spec.name, watch.as_ref()?)));
-        named.map(|(name, w)| (name.to_string(), Memory { sums: w.sums, effect: w.effect })).collect()
+        named.map(|(name, w)| (name.to_string(), CusumState { sums: w.sums, effect: w.effect })).collect()
     }
 
-    /// Goes on from what was summed before.
-    pub fn recall(&mut self, memory: &BTreeMap<String, Memory>) {
+    /// Goes on from sums that were kept before.
+    pub(crate) fn recall(&mut self, memory: &BTreeMap<String, CusumState>) {
         for (spec, watch) in SPECS.iter().zip(&mut self.watches) {
             if let (Some(watch), Some(memory)) = (watch, memory.get(spec.name)) {
                 (watch.sums, watch.effect) = (memory.sums, memory.effect);
@@ -301,7 +289,7 @@ impl Detector {
         }
     }
 
-    /// Takes in a tick that began with `first_frame`.
+    /// Adds a tick that began with `first_frame`.
     pub fn tick(&mut self, row: &Row, first_frame: u64) {
         let (mut standardised, mut relevant) = (UNKNOWN, UNKNOWN);
         for (i, watch) in self.watches.iter_mut().enumerate() {
@@ -321,7 +309,7 @@ impl Detector {
         }
     }
 
-    /// Forgets what was summed, and keeps what is normal.
+    /// Forgets all sums, and keeps what is normal.
     pub fn restart(&mut self) {
         for watch in self.watches.iter_mut().flatten() {
             (watch.sums, watch.score, watch.effect) = ([0.0; 2], 0.0, 0.0);
@@ -332,23 +320,23 @@ impl Detector {
         }
     }
 
-    /// Every feature, in the order of a row; none where the reference does not know it.
+    /// Every feature, in the order of a row. None if the reference does not know the feature.
     pub fn watches(&self) -> &[Option<Watch>; COUNT] {
         &self.watches
     }
 
-    /// Whether any feature alarms.
+    /// Returns whether any feature alarms.
     pub fn alarms(&self) -> bool {
         self.watches.iter().flatten().any(Watch::alarms)
     }
 
-    /// Whether any feature stays in alarm.
-    pub fn stays(&self) -> bool {
+    /// Returns whether any feature stays in alarm.
+    pub(crate) fn stays(&self) -> bool {
         self.watches.iter().flatten().any(Watch::stays)
     }
 
     /// The frame since which the clearest of the alarming features is off.
-    pub fn since(&self) -> Option<u64> {
+    pub(crate) fn since(&self) -> Option<u64> {
         let alarming = self.watches.iter().flatten().filter(|w| w.alarms());
         alarming.max_by(|a, b| a.clarity().total_cmp(&b.clarity())).map(Watch::began)
     }
@@ -358,50 +346,11 @@ impl Detector {
         self.calibration
     }
 
-    /// How far those of a feature can be trusted, which may have been known in fewer ticks than others.
-    pub fn calibration_of(&self, feature: usize) -> Option<Calibration> {
+    /// How far the thresholds of one feature can be trusted, which may be known in fewer ticks than others.
+    pub(crate) fn calibration_of(&self, feature: usize) -> Option<Calibration> {
         let known = self.watches[feature]?.normal.ticks as usize;
         Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })
     }
-}
-
-/// Ticks that one side of a CUSUM runs on average before it exceeds `h`, where nothing has changed (Siegmund).
-pub fn run_length(h: f64) -> f64 {
-    let x = 2.0 * K * (h + 1.166);
-    (x.exp() - x - 1.0) / (2.0 * K * K)
-}
-
-/// The threshold at which one side runs that many ticks on average.
-pub fn threshold(ticks: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 200.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if run_length(middle) < ticks { low = middle } else { high = middle }
-    }
-    high
-}
-
-/// The smaller of both sides' exponents θ with E e^{θ(z − k)} = 1: how quickly excursions of the sum die out. At most 2k,
-/// which is what normal ticks have.
-pub fn tail_exponent(standardised: impl Iterator<Item = f64> + Clone) -> f64 {
-    let n = standardised.clone().count().max(1) as f64;
-    let one_side = |sign: f64| {
-        let excess = |theta: f64| {
-            let z = standardised.clone().map(|z| (sign * z).clamp(-WINSOR, WINSOR));
-            z.map(|z| (theta * (z - K)).exp()).sum::<f64>() / n - 1.0
-        };
-        if excess(2.0 * K) <= 0.0 {
-            return 2.0 * K;
-        }
-        // Convex, zero at 0 and falling there: one more root, below 2k.
-        let (mut low, mut high) = (0.0, 2.0 * K);
-        for _ in 0..30 {
-            let middle = (low + high) / 2.0;
-            if excess(middle) < 0.0 { low = middle } else { high = middle }
-        }
-        high
-    };
-    one_side(1.0).min(one_side(-1.0))
 }
 
 #[cfg(test)]

@@ -1,45 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How far two samples of one quantity lie apart, four ways: Kolmogorov-Smirnov, Wasserstein, Jensen-Shannon, PSI.
+//! Four distances between two samples of one quantity: Kolmogorov-Smirnov, Wasserstein, Jensen-Shannon, PSI.
 //!
-//! Samples are sorted slices without NaN; histograms are counts over the same [`Bins`].
+//! Samples are sorted slices without NaN. Histograms are counts over the same [`Bins`].
 
-/// The two-sample Kolmogorov-Smirnov statistic D = sup |F_a − F_b|, 0..1 (Smirnov, Bulletin de l'Université de Moscou,
-/// 1939). Both samples sorted, neither empty.
+/// Returns the two-sample Kolmogorov-Smirnov statistic D = sup |F_a − F_b|, 0..1 (Smirnov, Bulletin de l'Université de
+/// Moscou, 1939). Both samples are sorted, and neither is empty.
 pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     let mut furthest = 0.0f64;
     between(a, b, |fa, fb, _| furthest = furthest.max((fa - fb).abs()));
     furthest
 }
 
-/// The chance of a D as large or larger where both samples, of `n` and `m` values, come from one distribution: the limit
-/// for long samples, 2 Σ (−1)^{k−1} e^{−2k²x²} with x = D √(nm / (n + m)) (Kolmogorov, Giornale dell'Istituto Italiano
-/// degli Attuari 4, 1933).
-pub fn kolmogorov_p(d: f64, n: usize, m: usize) -> f64 {
-    let [n, m] = [n as f64, m as f64];
-    let x = d * (n * m / (n + m)).sqrt();
-    if x < 1e-2 {
-        return 1.0;
-    }
-    let p = if x < 1.0 {
-        // The same function by its theta series, which converges where the other does not.
-        let term = |k: i32| (-f64::from((2 * k - 1).pow(2)) * std::f64::consts::PI.powi(2) / (8.0 * x * x)).exp();
-        1.0 - std::f64::consts::TAU.sqrt() / x * (1..=20).map(term).sum::<f64>()
-    } else {
-        let term = |k: i32| (1.0 - 2.0 * f64::from((k + 1) % 2)) * (-2.0 * f64::from(k * k) * x * x).exp();
-        2.0 * (1..=20).map(term).sum::<f64>()
-    };
-    p.clamp(0.0, 1.0)
-}
-
-/// The first Wasserstein distance ∫ |F_a − F_b| in the samples' unit (Vallender, Theory of Probability and its
-/// Applications 18, 1974). Both samples sorted, neither empty.
+/// Returns the first Wasserstein distance ∫ |F_a − F_b|, in the unit of the samples (Vallender, Theory of Probability
+/// and its Applications 18, 1974). Both samples are sorted, and neither is empty.
 pub fn wasserstein(a: &[f64], b: &[f64]) -> f64 {
     let mut area = 0.0;
     between(a, b, |fa, fb, width| area += (fa - fb).abs() * width);
     area
 }
 
-/// Calls `each` with both distribution functions between one value and the next larger one, and the step's width.
+/// Calls `each` with both distribution functions between one value and the next larger one, and with the width of the
+/// step.
 fn between(a: &[f64], b: &[f64], mut each: impl FnMut(f64, f64, f64)) {
     let [n, m] = [a.len() as f64, b.len() as f64];
     let (mut i, mut j) = (0, 0);
@@ -56,8 +37,8 @@ fn between(a: &[f64], b: &[f64], mut each: impl FnMut(f64, f64, f64)) {
     }
 }
 
-/// The Jensen-Shannon distance of two histograms, √ of the divergence in nats, 0..0.833 (Endres & Schindelin, IEEE
-/// Transactions on Information Theory 49, 2003). Neither is empty.
+/// Returns the Jensen-Shannon distance of two histograms: √ of the divergence in nats, 0..0.833 (Endres & Schindelin,
+/// IEEE Transactions on Information Theory 49, 2003). Neither histogram is empty.
 pub fn jensen_shannon<const N: usize>(a: &[u32; N], b: &[u32; N]) -> f64 {
     let [n, m] = [a, b].map(|h| f64::from(h.iter().sum::<u32>()));
     let part = |p: f64, middle: f64| if p > 0.0 { p * (p / middle).ln() } else { 0.0 };
@@ -68,8 +49,8 @@ pub fn jensen_shannon<const N: usize>(a: &[u32; N], b: &[u32; N]) -> f64 {
     (bins.sum::<f64>().max(0.0) / 2.0).sqrt()
 }
 
-/// The population stability index Σ (p − q) ln(p / q), ½ added to every count (Siddiqi, Credit Risk Scorecards, 2006:
-/// Jeffreys' divergence of two histograms).
+/// Returns the population stability index Σ (p − q) ln(p / q), with ½ added to every count (Siddiqi, Credit Risk
+/// Scorecards, 2006: Jeffreys' divergence of two histograms).
 pub fn psi<const N: usize>(a: &[u32; N], b: &[u32; N]) -> f64 {
     let total = |h: &[u32; N]| f64::from(h.iter().sum::<u32>()) + N as f64 / 2.0;
     let [n, m] = [a, b].map(total);
@@ -80,20 +61,20 @@ pub fn psi<const N: usize>(a: &[u32; N], b: &[u32; N]) -> f64 {
     bins.sum()
 }
 
-/// Bins of a histogram.
+/// The number of bins of a histogram.
 pub const BINS: usize = 10;
 
-/// Bins by the deciles of a reference, which stay where they are; the outer ones are open.
+/// Bins by the deciles of a reference. They do not move with later samples, and the outer ones are open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bins([f64; BINS - 1]);
 
 impl Bins {
-    /// By the deciles of a sorted sample that is not empty: the values that the i-th tenths end with.
+    /// Makes bins by the deciles of a sorted sample that is not empty: the values at which each tenth ends.
     pub fn of(sorted: &[f64]) -> Self {
         Self(std::array::from_fn(|i| sorted[((i + 1) * sorted.len()).div_ceil(BINS) - 1]))
     }
 
-    /// How many values fall into each; a value on an edge belongs below it.
+    /// Returns how many values fall into each bin. A value on an edge belongs to the bin below it.
     pub fn count(&self, sorted: &[f64]) -> [u32; BINS] {
         let mut begin = 0;
         std::array::from_fn(|i| {

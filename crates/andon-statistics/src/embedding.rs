@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a model's embeddings still lie where they lay: the maximum mean discrepancy to a reference (Gretton et al., JMLR
-//! 13, 2012), a value a frame.
+//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al., JMLR
+//! 13, 2012): one value per frame.
 //!
-//! A Gaussian kernel is taken as the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), W normal over the
-//! bandwidth, b uniform (Rahimi & Recht, NIPS 2007); the seed is fixed, so that a file needs to hold the mean of φ only.
-//! The square of the discrepancy is ‖E φ(now) − E φ(reference)‖², and a frame's estimate of it the product of its own
-//! departure from the reference's mean with the mean departure of the frames before it, which has that expectation where
-//! frames do not depend on one another. Where they do, the reference's frames did too, and it is part of what is normal.
+//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W normal
+//! over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only the mean
+//! of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two departures
+//! from the reference's mean: its own, and the mean of those of the frames before it. This product has the right
+//! expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
+//! dependence is part of what is normal.
 
 use std::{f64::consts::TAU, sync::Arc};
 
@@ -14,66 +15,66 @@ use serde::{Deserialize, Serialize};
 
 use andon_core::random::Random;
 
-/// Random features.
+/// The number of random features.
 const FEATURES: usize = 64;
-/// Embeddings that bandwidth and mean are learned from.
+/// The number of embeddings from which bandwidth and mean are learned.
 const LEARNED: usize = 32;
-/// Weight of the latest frame among those before.
+/// The weight of the latest frame in the mean departure.
 const NEWEST: f32 = 1.0 / 16.0;
-/// Longer embeddings are not watched: their features would cost more than the rest of the meter.
+/// The longest embedding that is watched. Longer ones would cost more than the rest of the meter.
 const LONGEST: usize = 4096;
 
-/// Where embeddings lie, as a reference holds it.
+/// What is normal of a model's embeddings, as a reference holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
-    /// Values of an embedding.
-    pub dims: usize,
+pub(crate) struct EmbeddingNormal {
+    /// The number of values of an embedding.
+    pub(crate) dims: usize,
     /// The kernel's width: the median distance of two embeddings of the reference.
-    pub bandwidth: f32,
-    /// Mean of the random features.
-    pub mean: Vec<f32>,
+    pub(crate) bandwidth: f32,
+    /// The mean of the random features.
+    pub(crate) mean: Vec<f32>,
 }
 
-impl Place {
-    /// Whether its numbers can be used.
-    pub fn sound(&self) -> bool {
+impl EmbeddingNormal {
+    /// Returns whether the numbers can be used.
+    pub(crate) fn sound(&self) -> bool {
         let finite = self.mean.iter().all(|v| v.is_finite());
         (1..=LONGEST).contains(&self.dims) && self.bandwidth > 0.0 && self.mean.len() == FEATURES && finite
     }
 }
 
-/// Watches embeddings: finds their place first, where it was not given.
+/// Watches embeddings. Learns what is normal of them first, unless a reference knows it.
 #[derive(Debug, Default)]
-pub struct Watcher {
-    /// Embeddings until there are enough of them.
+pub(crate) struct EmbeddingWatch {
+    /// The embeddings to learn from, until there are enough.
     first: Vec<Arc<[f32]>>,
     known: Option<Known>,
 }
 
 #[derive(Debug)]
 struct Known {
-    place: Place,
+    normal: EmbeddingNormal,
     /// W, a row of `dims` each feature.
     weights: Vec<f32>,
     phases: Vec<f32>,
-    /// Departure of the frame at hand; mean departure of those before.
+    /// The departure of the current frame, and the mean departure of the frames before.
     now: Vec<f32>,
     before: Vec<f32>,
 }
 
-impl Watcher {
-    /// With the place that a reference knows.
-    pub fn new(place: Option<&Place>) -> Self {
-        Self { first: Vec::new(), known: place.map(|p| Known::new(p.clone())) }
+impl EmbeddingWatch {
+    /// Makes a watch that uses what a reference knows, if it knows it.
+    pub(crate) fn new(normal: Option<&EmbeddingNormal>) -> Self {
+        Self { first: Vec::new(), known: normal.map(|p| Known::new(p.clone())) }
     }
 
-    /// The place, once it is known.
-    pub fn place(&self) -> Option<&Place> {
-        self.known.as_ref().map(|k| &k.place)
+    /// What is normal, once that is known.
+    pub(crate) fn normal(&self) -> Option<&EmbeddingNormal> {
+        self.known.as_ref().map(|k| &k.normal)
     }
 
-    /// A frame's estimate of MMD²; NaN while the place is being learned, and for an embedding that is none.
-    pub fn add(&mut self, embedding: &Arc<[f32]>) -> f64 {
+    /// Returns the frame's estimate of MMD². NaN while learning, and for an embedding that cannot be compared.
+    pub(crate) fn add(&mut self, embedding: &Arc<[f32]>) -> f64 {
         if embedding.is_empty() || embedding.len() > LONGEST || embedding.iter().any(|v| !v.is_finite()) {
             return f64::NAN;
         }
@@ -92,12 +93,12 @@ impl Watcher {
 }
 
 impl Known {
-    fn new(place: Place) -> Self {
+    fn new(normal: EmbeddingNormal) -> Self {
         let mut random = Random(1);
-        let width = f64::from(place.bandwidth);
-        let weights = (0..FEATURES * place.dims).map(|_| (random.normal() / width) as f32).collect();
+        let width = f64::from(normal.bandwidth);
+        let weights = (0..FEATURES * normal.dims).map(|_| (random.normal() / width) as f32).collect();
         let phases = (0..FEATURES).map(|_| (TAU * random.uniform()) as f32).collect();
-        Self { place, weights, phases, now: vec![0.0; FEATURES], before: vec![0.0; FEATURES] }
+        Self { normal, weights, phases, now: vec![0.0; FEATURES], before: vec![0.0; FEATURES] }
     }
 
     fn learned(first: &[Arc<[f32]>]) -> Self {
@@ -107,28 +108,28 @@ impl Known {
         let mut squares: Vec<_> = pairs.map(square).collect();
         let median = squares.len() / 2;
         let bandwidth = squares.select_nth_unstable_by(median, f32::total_cmp).1.sqrt().max(1e-3);
-        let mut known = Self::new(Place { dims: first[0].len(), bandwidth, mean: vec![0.0; FEATURES] });
+        let mut known = Self::new(EmbeddingNormal { dims: first[0].len(), bandwidth, mean: vec![0.0; FEATURES] });
         let mut sum = vec![0.0; FEATURES];
         for embedding in first {
             known.depart(embedding);
             sum.iter_mut().zip(&known.now).for_each(|(sum, v)| *sum += v / first.len() as f32);
         }
-        known.place.mean = sum;
+        known.normal.mean = sum;
         known
     }
 
-    /// φ(x) less the reference's mean.
+    /// Stores φ(x) less the reference's mean in `now`.
     fn depart(&mut self, x: &[f32]) {
         let scale = (2.0 / FEATURES as f32).sqrt();
-        let rows = self.weights.chunks_exact(self.place.dims);
-        for (((now, row), phase), mean) in self.now.iter_mut().zip(rows).zip(&self.phases).zip(&self.place.mean) {
+        let rows = self.weights.chunks_exact(self.normal.dims);
+        for (((now, row), phase), mean) in self.now.iter_mut().zip(rows).zip(&self.phases).zip(&self.normal.mean) {
             let product: f32 = row.iter().zip(x).map(|(w, x)| w * x).sum();
             *now = scale * (product + phase).cos() - mean;
         }
     }
 
     fn add(&mut self, x: &[f32]) -> f64 {
-        if x.len() != self.place.dims {
+        if x.len() != self.normal.dims {
             return f64::NAN;
         }
         self.depart(x);
@@ -147,14 +148,14 @@ mod tests {
         (0..32).map(|i| (random.normal() + if i < 4 { shift } else { 0.0 }) as f32).collect()
     }
 
-    fn mean(watcher: &mut Watcher, random: &mut testing::Random, n: usize, shift: f64) -> f64 {
+    fn mean(watcher: &mut EmbeddingWatch, random: &mut testing::Random, n: usize, shift: f64) -> f64 {
         (0..n).map(|_| watcher.add(&embedding(random, shift))).sum::<f64>() / n as f64
     }
 
     #[test]
     fn embeddings_that_move_are_further_away_than_those_that_stay() {
         let mut random = testing::Random::new(5);
-        let mut watcher = Watcher::default();
+        let mut watcher = EmbeddingWatch::default();
         assert!((0..LEARNED).all(|_| watcher.add(&embedding(&mut random, 0.0)).is_nan()));
         let [still, moved, far] = [0.0, 1.5, 4.0].map(|shift| {
             mean(&mut watcher, &mut random, 100, shift);
@@ -163,14 +164,14 @@ mod tests {
         println!("{still} {moved} {far}");
         assert!(still.abs() < 0.03 && moved > still + 0.05 && far > 2.0 * moved, "{still} {moved} {far}");
 
-        let mut again = Watcher::new(watcher.place());
+        let mut again = EmbeddingWatch::new(watcher.normal());
         assert!((mean(&mut again, &mut random, 1000, 4.0) / far - 1.0).abs() < 0.1, "the seed is fixed");
     }
 
     #[test]
     fn what_is_no_embedding_of_this_model_is_not_known() {
         let mut random = testing::Random::new(6);
-        let mut watcher = Watcher::default();
+        let mut watcher = EmbeddingWatch::default();
         assert!((0..LEARNED).all(|_| watcher.add(&embedding(&mut random, 0.0)).is_nan()));
         assert!(!watcher.add(&embedding(&mut random, 0.0)).is_nan());
         for none in [vec![], vec![1.0; 31], vec![f32::NAN; 32], vec![0.0; LONGEST + 1]] {

@@ -1,89 +1,90 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is watched of a frame: the names of the features, their order in a row, and how large a change matters.
+//! The features of a frame: their names, their order in a row, and how large a change matters.
 
 /// Mean luma, 0..1 from black to white.
-pub const LUMA: usize = 0;
+pub(crate) const LUMA: usize = 0;
 /// Standard deviation of luma (RMS contrast), 0..1.
-pub const CONTRAST: usize = 1;
-/// Share of red in the sum of mean red, green and blue; none in grey frames.
-pub const RED: usize = 2;
+pub(crate) const CONTRAST: usize = 1;
+/// Share of red in the sum of mean red, green and blue; unknown for grey frames.
+pub(crate) const RED: usize = 2;
 /// Share of green.
-pub const GREEN: usize = 3;
+pub(crate) const GREEN: usize = 3;
 /// Share of blue.
-pub const BLUE: usize = 4;
-/// RMS of the Laplacian over the RMS contrast: falls with blur, indifferent to the light.
-pub const SHARPNESS: usize = 5;
-/// Noise σ of luma by Immerkær's operator where there are no edges, 0..1.
-pub const NOISE: usize = 6;
+pub(crate) const BLUE: usize = 4;
+/// RMS of the Laplacian over the RMS contrast: falls with blur, and does not depend on the light.
+pub(crate) const SHARPNESS: usize = 5;
+/// Noise σ of luma away from edges, by Immerkær's operator, 0..1.
+pub(crate) const NOISE: usize = 6;
 /// Share of pixels at black.
-pub const CLIPPED_LOW: usize = 7;
+pub(crate) const CLIPPED_LOW: usize = 7;
 /// Share of pixels at white.
-pub const CLIPPED_HIGH: usize = 8;
-/// Pixels that the scene lies to the right of the reference's.
-pub const SHIFT_X: usize = 9;
-/// Pixels that the scene lies below the reference's.
-pub const SHIFT_Y: usize = 10;
+pub(crate) const CLIPPED_HIGH: usize = 8;
+/// Pixels by which the scene lies to the right of the reference's.
+pub(crate) const SHIFT_X: usize = 9;
+/// Pixels by which the scene lies below the reference's.
+pub(crate) const SHIFT_Y: usize = 10;
 /// Correlation of the edge profiles with the reference's at the best shift, at most 1.
-pub const MATCH: usize = 11;
+pub(crate) const MATCH: usize = 11;
 /// The first of [`GRID_CELLS`] mean lumas, row by row, 0..1.
-pub const GRID: usize = 12;
+pub(crate) const GRID: usize = 12;
 /// Cells of the brightness grid, four by four.
-pub const GRID_CELLS: usize = 16;
-/// Score of the best detection, or the deciding score where there are none, 0..1.
-pub const TOP_SCORE: usize = GRID + GRID_CELLS;
-/// Detections a frame.
-pub const DETECTIONS: usize = TOP_SCORE + 1;
+pub(crate) const GRID_CELLS: usize = 16;
+/// Score of the best detection, or the deciding score of a result without detections, 0..1.
+pub(crate) const TOP_SCORE: usize = GRID + GRID_CELLS;
+/// Detections per frame.
+pub(crate) const DETECTIONS: usize = TOP_SCORE + 1;
 /// Share of frames judged ng.
-pub const NG_SHARE: usize = TOP_SCORE + 2;
-/// Share of frames that a person is to look at.
-pub const REVIEW_SHARE: usize = TOP_SCORE + 3;
-/// √ of a box's share of the frame, mean of a frame's boxes; none where it has none.
-pub const BOX_SIZE: usize = TOP_SCORE + 4;
-/// Image-level score of an anomaly model, 0..1 with its own normalisation.
-pub const ANOMALY: usize = TOP_SCORE + 5;
-/// MMD² of the model's embedding to the reference's, 0..2: see [`embedding`](super::embedding).
-pub const EMBEDDING: usize = TOP_SCORE + 6;
-/// The first of [`CLASSES`]: detections a frame of the class of this index (of a classifier: 1 where it is the best).
-pub const CLASS: usize = TOP_SCORE + 7;
-/// Classes told apart; the last stands for all from there on.
-pub const CLASSES: usize = 8;
-/// Share of frames that a model could not judge for what it was given: a missing field, or numbers that are none.
-pub const MISSING: usize = CLASS + CLASSES;
-/// The first of [`FIELDS`] numbers that the model is given beside the image.
-pub const FIELD: usize = MISSING + 1;
-/// Fields told apart; more are not watched.
-pub const FIELDS: usize = 8;
+pub(crate) const NG_SHARE: usize = TOP_SCORE + 2;
+/// Share of frames with the verdict review.
+pub(crate) const REVIEW_SHARE: usize = TOP_SCORE + 3;
+/// √ of a box's share of the frame, mean over a frame's boxes; unknown without boxes.
+pub(crate) const BOX_SIZE: usize = TOP_SCORE + 4;
+/// Score of an anomaly model for the whole image, 0..1 by the model's own normalisation.
+pub(crate) const ANOMALY: usize = TOP_SCORE + 5;
+/// MMD² between the model's embeddings and the reference's, 0..2: see [`embedding`](super::embedding).
+pub(crate) const EMBEDDING: usize = TOP_SCORE + 6;
+/// The first of [`CLASSES`]: detections per frame of the class with this index. For a classifier, 1 if the class is the
+/// best one.
+pub(crate) const CLASS: usize = TOP_SCORE + 7;
+/// Classes with a feature of their own; the last one counts all further classes too.
+pub(crate) const CLASSES: usize = 8;
+/// Share of frames that a model could not judge because of its inputs: a missing field, or a number that is not finite.
+pub(crate) const MISSING: usize = CLASS + CLASSES;
+/// The first of [`FIELDS`] numbers that the model gets beside the image.
+pub(crate) const FIELD: usize = MISSING + 1;
+/// Fields with a feature of their own; further fields are not watched.
+pub(crate) const FIELDS: usize = 8;
 /// Features in a row.
-pub const COUNT: usize = FIELD + FIELDS;
-/// What belongs to a model, and not to the image: it starts over with another model.
-pub const OF_MODEL: std::ops::Range<usize> = TOP_SCORE..COUNT;
+pub(crate) const COUNT: usize = FIELD + FIELDS;
+/// The features of the model, not of the image: they start over with another model.
+pub(crate) const OF_MODEL: std::ops::Range<usize> = TOP_SCORE..COUNT;
 
-/// One value a feature, in the order of [`SPECS`]. NaN: not known of this frame, and not counted.
+/// One value for each feature, in the order of the features. NaN means unknown, and is not counted.
 pub type Row = [f64; COUNT];
 
-/// A row that knows nothing.
-pub const UNKNOWN: Row = [f64::NAN; COUNT];
+/// A row without a known value.
+pub(crate) const UNKNOWN: Row = [f64::NAN; COUNT];
 
 /// A feature's name and the smallest change worth an alarm, however significant a smaller one may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The name in messages, statistics and reference files.
     pub name: &'static str,
-    /// The smallest change that matters, in the feature's own unit.
+    /// The smallest change that matters, in the feature's unit.
     pub absolute: f64,
-    /// The same as a share of the reference's mean; the larger of the two holds.
+    /// The smallest change that matters, as a share of the reference's mean. The larger of both limits holds.
     pub relative: f64,
 }
 
 impl Spec {
-    /// The smallest change that matters around a mean, in the feature's own unit.
-    pub fn relevant(&self, mean: f64) -> f64 {
+    /// Returns the smallest change around `mean` that matters, in the feature's unit.
+    pub(crate) fn relevant(&self, mean: f64) -> f64 {
         self.absolute.max(self.relative * mean.abs())
     }
 
-    /// What σ is floored at: a quarter of the smallest change that matters, which for luma is about the quantisation
-    /// noise of eight bits. A still scene has no σ of its own.
-    pub fn least_sigma(&self, mean: f64) -> f64 {
+    /// Returns the lower limit of σ: a quarter of the smallest change that matters, which for luma is about the
+    /// quantisation noise of eight bits. A still scene has no σ of its own.
+    pub(crate) fn least_sigma(&self, mean: f64) -> f64 {
         self.relevant(mean) / 4.0
     }
 }
@@ -100,13 +101,13 @@ const fn class(name: &'static str) -> Spec {
     spec(name, 0.1, 0.25)
 }
 
-/// Of a number whose unit is not known only its share of the mean can say what matters.
+/// The unit of a field is unknown, so only a share of its mean can say what matters.
 const fn field(name: &'static str) -> Spec {
     spec(name, 1e-6, 0.05)
 }
 
 /// All features, in the order of a [`Row`].
-pub const SPECS: [Spec; COUNT] = [
+pub(crate) const SPECS: [Spec; COUNT] = [
     spec("luma", 0.004, 0.02),
     spec("contrast", 0.004, 0.05),
     spec("red", 0.006, 0.0),
@@ -161,17 +162,12 @@ pub const SPECS: [Spec; COUNT] = [
     field("field-7"),
 ];
 
-/// The position of a feature in a row.
-pub fn index(name: &str) -> Option<usize> {
-    SPECS.iter().position(|s| s.name == name)
-}
-
-/// Means of rows, each feature over the frames that knew it: what a part or a tick amounts to.
+/// The mean of rows, each feature over the rows that know it: one part, or one tick.
 #[derive(Clone, Debug)]
-pub struct RowMean {
+pub(crate) struct RowMean {
     sums: Row,
     counts: [u32; COUNT],
-    /// Rows taken in.
+    /// The number of rows added.
     pub rows: u32,
 }
 
@@ -182,8 +178,8 @@ impl Default for RowMean {
 }
 
 impl RowMean {
-    /// Takes a row in; what is not finite is left out.
-    pub fn add(&mut self, row: &Row) {
+    /// Adds a row. Values that are not finite are left out.
+    pub(crate) fn add(&mut self, row: &Row) {
         self.rows += 1;
         for (i, v) in row.iter().enumerate().filter(|(_, v)| v.is_finite()) {
             self.sums[i] += v;
@@ -191,14 +187,14 @@ impl RowMean {
         }
     }
 
-    /// Forgets some of the features.
-    pub fn forget(&mut self, features: std::ops::Range<usize>) {
+    /// Forgets the sums of some features.
+    pub(crate) fn forget(&mut self, features: std::ops::Range<usize>) {
         self.sums[features.clone()].fill(0.0);
         self.counts[features].fill(0);
     }
 
-    /// The means, and a fresh start.
-    pub fn take(&mut self) -> Row {
+    /// Returns the means, and starts over.
+    pub(crate) fn take(&mut self) -> Row {
         let mut row = UNKNOWN;
         for (i, v) in row.iter_mut().enumerate().filter(|(i, _)| self.counts[*i] > 0) {
             *v = self.sums[i] / f64::from(self.counts[i]);
@@ -214,6 +210,7 @@ mod tests {
 
     #[test]
     fn every_name_stands_where_its_constant_says() {
+        let index = |name| SPECS.iter().position(|s| s.name == name);
         for (name, at) in [
             ("luma", LUMA),
             ("noise", NOISE),
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_left_out_of_means() {
+    fn values_that_are_not_finite_are_left_out_of_means() {
         let mut mean = RowMean::default();
         for luma in [1.0, f64::NAN, 3.0, f64::INFINITY] {
             let mut row = UNKNOWN;

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Quantiles of times in fixed memory, which also forget: counts in buckets that are at most 1/128 of their value wide.
+//! Quantiles of times in fixed memory, from which times can be removed again: counts in buckets that are at most 1/128
+//! of their value wide.
 
-/// Buckets to an octave.
+/// Buckets per octave.
 const FINE: usize = 128;
-/// Bits of [`FINE`].
+/// The bits of [`FINE`].
 const BITS: u32 = FINE.trailing_zeros();
-/// Buckets for all values of 64 bits.
+/// The number of buckets for all values of 64 bits.
 const BUCKETS: usize = (u64::BITS - BITS + 1) as usize * FINE;
 
-/// How far a quantile may lie above the exact one, as a share of that; it never lies below.
+/// How far a quantile may lie above the exact one, as a share of the exact one. It never lies below.
 pub const RELATIVE_ERROR: f64 = 1.0 / FINE as f64;
 
-/// Where a value was counted.
+/// The bucket in which a value was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket(u16);
+pub(crate) struct Bucket(u16);
 
-/// Counts of times by bucket, 58 KiB, in the manner of HdrHistogram: below 256 each value has its own bucket.
+/// Counts of times by bucket, 58 KiB, in the manner of HdrHistogram. Each value below 256 has its own bucket.
 #[derive(Clone, Debug)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     counts: Box<[u64]>,
     total: u64,
     most: u64,
@@ -30,8 +31,8 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one time, and says where.
-    pub fn add(&mut self, value: u64) -> Bucket {
+    /// Counts a time, and returns its bucket.
+    pub(crate) fn add(&mut self, value: u64) -> Bucket {
         let bucket = bucket(value);
         self.counts[bucket] += 1;
         self.total += 1;
@@ -39,15 +40,15 @@ impl Histogram {
         Bucket(u16::try_from(bucket).expect("there are fewer buckets"))
     }
 
-    /// Takes back one time that was counted there.
-    pub fn remove(&mut self, Bucket(bucket): Bucket) {
+    /// Removes a time that was counted in this bucket.
+    pub(crate) fn remove(&mut self, Bucket(bucket): Bucket) {
         self.counts[usize::from(bucket)] -= 1;
         self.total -= 1;
     }
 
-    /// The time that a share of `q`, 0..1, did not exceed (nearest rank): at most [`RELATIVE_ERROR`] above it, never
-    /// below.
-    pub fn quantile(&self, q: f64) -> Option<u64> {
+    /// Returns the time that a share of `q`, 0..1, does not exceed (nearest rank): at most [`RELATIVE_ERROR`] above the
+    /// exact one, never below.
+    pub(crate) fn quantile(&self, q: f64) -> Option<u64> {
         let rank = ((self.total as f64 * q).ceil() as u64).max(1);
         let mut below = 0;
         let at = self.counts.iter().position(|count| {
@@ -57,13 +58,13 @@ impl Histogram {
         Some(highest(at).min(self.most))
     }
 
-    /// The longest that was ever counted.
-    pub fn most(&self) -> Option<u64> {
+    /// Returns the longest time that was ever counted.
+    pub(crate) fn most(&self) -> Option<u64> {
         (self.total > 0).then_some(self.most)
     }
 }
 
-/// Below 256 each value has its own; beyond, the seven bits after the first one tell.
+/// Each value below 256 has its own bucket. Above, the seven bits after the leading one choose it.
 fn bucket(value: u64) -> usize {
     let shift = (u64::BITS - value.leading_zeros()).saturating_sub(BITS + 1);
     shift as usize * FINE + (value >> shift) as usize

@@ -1,38 +1,74 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Drift detectors, the agreement and the judgement of two arms, and the guards of a probation: pure mathematics,
-//! without a word of GStreamer.
+//! Statistics for models on a production line: drift, comparison, judgement and guards.
 //!
-//! [`agreement`] keeps the score between two arms, by [`matching`] of which boxes show the same; [`judgement`] says by
-//! labels which is better; [`guard`] watches a model through its probation; [`trial`] puts these together over a
-//! candidate. Quantiles of times come from [`histogram`]. The rest is drift.
+//! - [`meter`] learns from frames what is normal, and reports when the image or the predictions drift, and why.
+//! - [`agreement`] compares two models on the same frames, without labels; [`box_pairs`] pairs their boxes.
+//! - [`judgement`] decides by inspection labels whether a challenger is better than the champion. The decision holds
+//!   however often one looks.
+//! - [`trial`] joins the two with guards: it runs a challenger beside a champion until a decision is due.
+//! - [`guard`] watches a new model through its first parts, and says when it has to go back.
 //!
-//! From a frame to an alarm: [`pixels`] measures it, [`profile`] finds how far it has moved, [`predictions`] and
-//! [`embedding`] what the model said of it, together the row of [`features`]; [`mod@reference`] learns from rows what is
-//! normal and how long a tick has to be, [`adwin`] whether it changed meanwhile, and [`calibration`] what chance makes of
-//! it; [`detector`] sums what departs from it, and holds each [`window`] to it by its [`distance`]; [`constant`] notices a
-//! model that says the same of everything; [`cause`] names what changed; [`meter`] puts them together and keeps the
-//! state. [`page_hinkley`] is the detector's sum against the stream's own mean, for streams without a reference.
+//! The crate takes plain values: images, results and part verdicts of `andon-core`. It knows nothing of GStreamer, of
+//! inference engines, of files or of threads. It reads no clock. What it reports serialises to JSON and can be read back.
+//!
+//! # Example
+//!
+//! A judge reads labelled parts that both models saw, and decides:
+//!
+//! ```
+//! use andon_statistics::judgement::{Cell, Decision, Design, Judge, Limits};
+//!
+//! let mut judge = Judge::new(Limits::default())?;
+//! for part in 0..200 {
+//!     // Every fourth part is defective. Model a calls all parts ok, model b finds the defects.
+//!     let defective = part % 4 == 0;
+//!     let cell = if defective { Cell::OkNg } else { Cell::OkOk };
+//!     let ticket = judge.known(Design::Paired, cell).expect("both models judged the part");
+//!     judge.label(&ticket, defective);
+//! }
+//! assert_eq!(judge.decision(), Decision::Promote);
+//! println!("{}", judge.report().reasons.join("\n"));
+//! # Ok::<(), andon_statistics::judgement::LimitsError>(())
+//! ```
+//!
+//! # From a frame to an alarm
+//!
+//! `pixels` measures a frame, and `profile` finds how far the scene has moved. `predictions`, `embedding` and
+//! `unchanged` measure the model's result. Together they fill one row of `features`. [`learner`] turns rows into a
+//! [`mod@reference`]: `normal` describes each feature and chooses the length of a tick, [`adwin`] finds features that
+//! changed meanwhile, and [`calibration`] estimates by a bootstrap what chance does. [`detector`] then sums departures
+//! from the reference (`cusum`) and compares each `window` of ticks with it by [`distance`]. `cause` names what has
+//! changed, and [`meter`] keeps the state.
+
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod adwin;
 pub mod agreement;
+pub mod box_pairs;
 pub mod calibration;
 pub mod cause;
-pub mod constant;
+mod cusum;
 pub mod detector;
 pub mod distance;
-pub mod embedding;
-pub mod features;
+mod embedding;
+mod features;
 pub mod guard;
-pub mod histogram;
+mod histogram;
 pub mod judgement;
-pub mod matching;
+pub mod learner;
 pub mod meter;
-pub mod page_hinkley;
-pub mod pixels;
-pub mod predictions;
-pub mod profile;
+mod names;
+mod normal;
+mod or_empty;
+mod pixels;
+mod predictions;
+mod profile;
 pub mod reference;
+mod tail;
 #[cfg(test)]
 mod testing;
 pub mod trial;
-pub mod window;
+mod unchanged;
+mod window;
+
+pub use names::UnknownName;

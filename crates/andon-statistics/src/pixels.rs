@@ -1,56 +1,56 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The image features of one frame, straight from its planes, in one pass over every n-th row.
 //!
-//! Rows are read whole, with the neighbours above and below for the 3×3 operators: contiguous bytes are what processors
-//! read fast, and every column of the edge profile is seen. The edge profile over rows needs every row, and reads four
-//! narrow strips of each. Nothing is allocated once a size has been seen.
+//! Rows are read whole, with the neighbours above and below for the 3×3 operators: processors read contiguous bytes
+//! fast, and the edge profile needs every column. The edge profile over rows needs every row, and reads four narrow
+//! strips of each. After the first frame of a size nothing is allocated.
 
 use andon_core::image::{Colorimetry, Component, Format, Image};
 
 use super::features::*;
 
-/// Pixels whose gradient, straight (|right − left| + |below − above|, 8-bit levels) or diagonal, reaches this are edges,
-/// not noise.
+/// The gradient from which a pixel is an edge and not noise: straight (|right − left| + |below − above|, 8-bit levels)
+/// or diagonal.
 const EDGE: u8 = 48;
-/// Pixels a partial sum covers: 32 bits hold the sum of squares of that many Laplacians (at most 1020² each).
+/// The pixels of a partial sum: 32 bits hold the sum of squares of that many Laplacians (at most 1020² each).
 const CHUNK: usize = 1024;
-/// Rows that 16-bit column sums hold: 255 × 256 < 65536.
+/// The rows that 16-bit column sums hold: 255 × 256 < 65536.
 const SPILL: usize = 256;
-/// Strips that every row's edge profile is taken from, and the most pixels of one: what one instruction sums.
+/// The number of strips for the edge profile over rows, and the most pixels of one: what one instruction sums.
 const STRIPS: usize = 4;
 const STRIP: usize = 16;
-/// Pixels that the 3×3 operators take at once: one register of bytes.
+/// The pixels that the 3×3 operators take at once: one register of bytes.
 const BLOCK: usize = 16;
-/// Rows that are read of small frames at least, where there are as many.
+/// The fewest rows to read of a small frame, if it has as many.
 const LEAST_ROWS: usize = 40;
-/// Smaller frames have neither a block nor a profile to speak of.
+/// The smallest width and height. Smaller frames have no useful block or profile.
 const LEAST_SIZE: usize = 24;
-/// Frames darker than this share of black pixels show nothing that could be learned.
+/// The share of black pixels from which a frame shows nothing to learn from.
 const BLACK_SHARE: f64 = 0.999;
 
-/// What was measured of one frame, the position aside.
+/// The features of one frame, without its position.
 #[derive(Clone, Debug)]
-pub struct Measured {
-    /// The features; position and predictions are not known yet.
+pub(crate) struct Measured {
+    /// The features. Position and predictions are not known yet.
     pub row: Row,
-    /// Equal for frames of equal content, and practically never else.
+    /// A number that is equal for frames of equal content, and practically never for others.
     pub fingerprint: u64,
-    /// Whether nearly every pixel is at black.
+    /// Whether nearly every pixel is black.
     pub black: bool,
 }
 
-/// Measures frames; keeps its buffers from frame to frame.
+/// Measures frames, and reuses its buffers.
 #[derive(Debug)]
-pub struct Extractor {
+pub(crate) struct Extractor {
     /// Every how many rows are read, at least 1.
     subsample: usize,
-    /// Luma of three neighbouring rows, of packed colour formats.
+    /// The luma of three neighbouring rows, for packed colour formats.
     luma: [Vec<u8>; 3],
-    /// |right − left| a column, over at most [`SPILL`] rows.
+    /// The sum of |right − left| of each column, over at most [`SPILL`] rows.
     narrow: Vec<u16>,
-    /// The same over all rows.
+    /// The sum of |right − left| of each column, over all rows.
     columns: Vec<u32>,
-    /// |below − above| a row, over the strips.
+    /// The sum of |below − above| of each row, over the strips.
     rows: Vec<u32>,
 }
 
@@ -71,8 +71,8 @@ struct Sums {
 }
 
 impl Extractor {
-    /// An extractor that reads every `subsample`-th row.
-    pub fn new(subsample: u32) -> Self {
+    /// Makes an extractor that reads every `subsample`-th row.
+    pub(crate) fn new(subsample: u32) -> Self {
         Self {
             subsample: subsample.max(1) as usize,
             luma: Default::default(),
@@ -82,13 +82,13 @@ impl Extractor {
         }
     }
 
-    /// The edge profiles of the frame measured last: over columns, over rows.
-    pub fn profiles(&self) -> [&[u32]; 2] {
+    /// The edge profiles of the latest frame: over columns, over rows.
+    pub(crate) fn profiles(&self) -> [&[u32]; 2] {
         [&self.columns, &self.rows]
     }
 
-    /// Measures a frame; none where it is smaller than 24×24 pixels, too small to say anything of.
-    pub fn measure(&mut self, image: &Image) -> Option<Measured> {
+    /// Measures a frame. Returns None if it is smaller than 24×24 pixels.
+    pub(crate) fn measure(&mut self, image: &Image) -> Option<Measured> {
         let (w, h) = (image.width, image.height);
         if w < LEAST_SIZE || h < LEAST_SIZE {
             return None;
@@ -99,10 +99,10 @@ impl Extractor {
         self.narrow.resize(w, 0);
         let range = Range::of(image);
         let mut sums = Sums::default();
-        // Rows 1..h-1 have both neighbours. Fewer than some 40 of them would alias with what the frame shows.
+        // Rows 1..h-1 have both neighbours. Fewer than some 40 rows would alias with the content of the frame.
         let step = self.subsample.min(((h - 2) / LEAST_ROWS).max(1));
         for (i, y) in (1 + step / 2..h - 1).step_by(step).enumerate() {
-            // The 3×3 operators cost more than all else together, and every other row tells enough of texture.
+            // The 3×3 operators cost more than everything else together, and every other row is enough for texture.
             self.row(image, y, i % 2 == 0, &range, &mut sums);
             if (i + 1) % SPILL == 0 {
                 self.spill();
@@ -169,12 +169,12 @@ impl Extractor {
         }
     }
 
-    /// The edge profile over rows: |below − above| summed over four strips, of green in colour formats.
+    /// Sums the edge profile over rows: |below − above| over four strips, of green in colour formats.
     fn measure_rows(&mut self, image: &Image) {
         let (w, h) = (image.width, image.height);
         let c = image.format.components()[usize::from(image.format.is_rgb())];
         let (plane, ps) = (&image.planes[c.plane], c.step);
-        // Of 16 bits the upper 8.
+        // The upper 8 of 16 bits.
         let first = c.offset + image.format.sample_bytes() - 1;
         self.rows.clear();
         self.rows.resize(h, 0);
@@ -187,7 +187,7 @@ impl Extractor {
                 *sum += match (<&[u8; STRIP]>::try_from(a), <&[u8; STRIP]>::try_from(b)) {
                     (Ok(a), Ok(b)) if ps == 1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
                     _ => {
-                        // A grey strip narrower than a register comes here too.
+                        // A grey strip that is narrower than a register comes here too.
                         let green = |s: &[u8]| s[first];
                         let pixels = a.chunks_exact(ps).zip(b.chunks_exact(ps));
                         pixels.map(|(a, b)| u32::from(green(a).abs_diff(green(b)))).sum()
@@ -204,12 +204,12 @@ impl Extractor {
         let contrast = (s.squares as f64 / pixels - mean * mean).max(0.0).sqrt();
         row[LUMA] = range.unit(mean);
         row[CONTRAST] = contrast / range.span;
-        // Below one level of contrast there is nothing to be sharp.
+        // Below one level of contrast sharpness means nothing.
         if contrast >= 1.0 && s.inner > 0 {
             row[SHARPNESS] = (s.laplacian as f64 / s.inner as f64).sqrt() / contrast;
         }
-        // Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6; edges left out as Tai and
-        // Yang (2008) do, since they are not noise.
+        // Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6. Edges are not noise and
+        // are left out, as in Tai and Yang (2008).
         if s.flat * 50 > s.inner {
             row[NOISE] = (std::f64::consts::PI / 2.0).sqrt() * s.noise as f64 / (6.0 * s.flat as f64) / range.span;
         }
@@ -227,7 +227,7 @@ impl Extractor {
         } else {
             Some(s.rgb.map(|v| v as f64 / pixels / 255.0))
         };
-        // Shares of next to nothing are noise.
+        // In a dark frame, shares of colour are noise.
         if let Some(rgb) = rgb.filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
             let rgb = rgb.map(|v| v.max(0.0));
             let all: f64 = rgb.iter().sum();
@@ -238,7 +238,7 @@ impl Extractor {
         Measured { row, fingerprint: self.fingerprint(s), black: low >= BLACK_SHARE }
     }
 
-    /// FNV-1a over all sums and the profile over columns.
+    /// Hashes all sums and the profile over columns by FNV-1a.
     fn fingerprint(&self, s: &Sums) -> u64 {
         let sums = [s.squares, s.laplacian, s.noise, s.flat, s.rgb[0], s.rgb[1], s.rgb[2], s.uv[0], s.uv[1]];
         let pair = |v: &[u32]| v.iter().fold(0, |pair, v| (pair << 32) | u64::from(*v));
@@ -248,7 +248,7 @@ impl Extractor {
     }
 }
 
-/// How luma is to be read.
+/// The range of luma values.
 struct Range {
     black: f64,
     span: f64,
@@ -265,13 +265,13 @@ impl Range {
         }
     }
 
-    /// Luma in 8-bit levels as 0..1.
+    /// Converts luma in 8-bit levels to 0..1.
     fn unit(&self, level: f64) -> f64 {
         (level - self.black) / self.span
     }
 }
 
-/// The sum of a run of pixels; adds squares and clipped pixels to `sums`.
+/// Returns the sum of a run of pixels. Adds squares and clipped pixels to `sums`.
 fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
     let mut sum = 0;
     for chunk in pixels.chunks(CHUNK) {
@@ -279,7 +279,7 @@ fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
         let square = |v: &u8| i32::from(i16::from(*v)) * i32::from(i16::from(*v));
         sums.squares += chunk.iter().map(square).sum::<i32>() as u64;
     }
-    // Bytes count bytes as long as there are fewer than 256 of them.
+    // A byte counts fewer than 256 pixels.
     for chunk in pixels.chunks(128) {
         let (mut low, mut high) = (0u8, 0u8);
         for v in chunk {
@@ -292,8 +292,9 @@ fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
     sum
 }
 
-/// The 3×3 operators over one run of a row. Blocks of one register's width, each step in the narrowest type that holds
-/// it: so the compiler finds the vector instructions. What is left of the last block is left out.
+/// Applies the 3×3 operators to one run of a row. Blocks have the width of one register, and each step uses the
+/// narrowest type that holds it, so that the compiler finds the vector instructions. An incomplete last block is left
+/// out.
 fn texture([above, row, below]: [&[u8]; 3], sums: &mut Sums) {
     fn block(row: &[u8], at: usize) -> &[u8; BLOCK] {
         row[at..at + BLOCK].try_into().expect("the slice is a block long")
@@ -324,7 +325,7 @@ fn texture([above, row, below]: [&[u8]; 3], sums: &mut Sums) {
     sums.inner += (blocks * BLOCK) as u64;
 }
 
-/// BT.601 luma of packed colour, full range.
+/// Converts packed colour to BT.601 luma, full range.
 fn to_luma<const STRIDE: usize>(packed: &[u8], luma: &mut [u8], bgr: bool) {
     let (r, b) = if bgr { (29, 77) } else { (77, 29) };
     for (p, y) in packed.as_chunks::<STRIDE>().0.iter().zip(luma) {
@@ -332,7 +333,7 @@ fn to_luma<const STRIDE: usize>(packed: &[u8], luma: &mut [u8], bgr: bool) {
     }
 }
 
-/// Sums of the first three bytes of every pixel.
+/// Sums the first three bytes of every pixel.
 fn channels<const STRIDE: usize>(packed: &[u8]) -> [u64; 3] {
     let mut sums = [0u32; 3];
     for p in packed.as_chunks::<STRIDE>().0 {
@@ -343,7 +344,7 @@ fn channels<const STRIDE: usize>(packed: &[u8]) -> [u64; 3] {
     sums.map(u64::from)
 }
 
-/// Whether its first three bytes are the colours in one or the other order: what the fast loops read.
+/// Returns whether the first three bytes of a pixel are its colours, which the fast loops need.
 fn colour_first(format: Format) -> bool {
     use Format::{Bgr, Bgra, Bgrx, Rgb, Rgba, Rgbx};
     matches!(format, Rgb | Bgr | Rgbx | Bgrx | Rgba | Bgra)
@@ -366,8 +367,8 @@ fn chroma(image: &Image, step: usize, sums: &mut Sums) {
     }
 }
 
-/// Mean red, green and blue, 0..1, from mean luma (0..1) and mean chroma (8-bit levels): the matrix is linear, so means
-/// convert like pixels do.
+/// Returns mean red, green and blue, 0..1, from mean luma (0..1) and mean chroma (8-bit levels). The matrix is linear,
+/// so means convert as pixels do.
 fn to_rgb(y: f64, uv: [f64; 2], colorimetry: Colorimetry) -> [f64; 3] {
     let span = if colorimetry.full_range { 255.0 } else { 224.0 };
     let [cb, cr] = uv.map(|v| (v - 128.0) / span);

@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is watched of a model's outcome: how often it finds what, how large and how sure, where its embeddings lie, and what
-//! it was given beside the image.
+//! The features of a model's results: how often it finds what, how large and how sure, where its embeddings lie, and
+//! what its inputs beside the image were.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Inference, Status, Verdict};
 
 use super::{
-    constant::Words,
-    embedding::{Place, Watcher},
+    embedding::{EmbeddingNormal, EmbeddingWatch},
     features::*,
+    unchanged::ChangeWatch,
 };
 
-/// Reads outcomes into rows; remembers which class and which field has which place.
+/// Reads results into rows. Remembers the place of each class and of each field.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub(crate) struct Reader {
     classes: [Option<Arc<str>>; CLASSES],
     fields: Vec<Arc<str>>,
-    embeddings: Watcher,
-    /// Whether it says something else of one frame than of another.
-    pub words: Words,
-    /// Fields of a name not seen so far get a place.
+    embeddings: EmbeddingWatch,
+    /// Whether the result changes from frame to frame.
+    pub(crate) changes: ChangeWatch,
+    /// Whether a new field gets a place.
     open: bool,
 }
 
 impl Reader {
-    /// One that gives a place to each field it meets, while there are any.
-    pub fn learning() -> Self {
+    /// Makes a reader that gives a place to each new field, while there are any left.
+    pub(crate) fn learning() -> Self {
         Self { open: true, ..Self::default() }
     }
 
-    /// One that reads as a reference was read.
-    pub fn new(names: &BTreeMap<String, String>, embedding: Option<&Place>) -> Self {
+    /// Makes a reader with the places of a reference.
+    pub(crate) fn new(names: &BTreeMap<String, String>, embedding: Option<&EmbeddingNormal>) -> Self {
         let named = |i: usize| names.get(SPECS[i].name).map(|n| Arc::from(n.as_str()));
         Self {
             classes: std::array::from_fn(|i| named(CLASS + i)),
             fields: (FIELD..FIELD + FIELDS).map_while(named).collect(),
-            embeddings: Watcher::new(embedding),
-            words: Words::default(),
+            embeddings: EmbeddingWatch::new(embedding),
+            changes: ChangeWatch::default(),
             open: false,
         }
     }
 
-    /// No new places from now on.
-    pub fn close(&mut self) {
+    /// Gives no new places from now on.
+    pub(crate) fn close(&mut self) {
         self.open = false;
     }
 
-    /// What the feature at a place is of: a class's label, a field's name.
-    pub fn name(&self, feature: usize) -> Option<&Arc<str>> {
+    /// Returns what the feature at a place belongs to: a class's label, or a field's name.
+    pub(crate) fn name(&self, feature: usize) -> Option<&Arc<str>> {
         match feature {
             i if (CLASS..CLASS + CLASSES).contains(&i) => self.classes[i - CLASS].as_ref(),
             i if (FIELD..FIELD + FIELDS).contains(&i) => self.fields.get(i - FIELD),
@@ -56,57 +56,57 @@ impl Reader {
         }
     }
 
-    /// The names, as a reference keeps them.
-    pub fn names(&self) -> BTreeMap<String, String> {
+    /// Returns the names, as a reference keeps them.
+    pub(crate) fn names(&self) -> BTreeMap<String, String> {
         let named = |i: usize| Some((SPECS[i].name.to_string(), self.name(i)?.to_string()));
         OF_MODEL.filter_map(named).collect()
     }
 
-    /// Where embeddings lie, once it is known.
-    pub fn embedding(&self) -> Option<&Place> {
-        self.embeddings.place()
+    /// What is normal of embeddings, once that is known.
+    pub(crate) fn embedding(&self) -> Option<&EmbeddingNormal> {
+        self.embeddings.normal()
     }
 
-    /// Writes what the model said into a row. Of a frame that it did not judge, only why, and what it was given.
-    pub fn read(&mut self, said: &Inference, row: &mut Row) {
-        match said.status {
+    /// Writes a result into a row. A frame that was not judged only gives the reason, and the fields.
+    pub(crate) fn read(&mut self, result: &Inference, row: &mut Row) {
+        match result.status {
             Status::Ok => row[MISSING] = 0.0,
             Status::MissingField | Status::NonFinite => row[MISSING] = 1.0,
             Status::Skipped | Status::Error => {}
         }
-        self.read_fields(said, row);
-        if said.status != Status::Ok {
+        self.read_fields(result, row);
+        if result.status != Status::Ok {
             return;
         }
-        self.words.add(said);
-        if let Some(embedding) = &said.embedding {
+        self.changes.add(result);
+        if let Some(embedding) = &result.embedding {
             row[EMBEDDING] = self.embeddings.add(embedding);
         }
-        if let Some(anomaly) = &said.anomaly {
+        if let Some(anomaly) = &result.anomaly {
             row[ANOMALY] = f64::from(anomaly.score);
         }
-        if said.verdict == Verdict::Unjudged {
+        if result.verdict == Verdict::Unjudged {
             return;
         }
-        row[TOP_SCORE] = f64::from(said.detections.first().map_or(said.score, |d| d.score));
-        row[DETECTIONS] = said.detections.len() as f64;
-        row[NG_SHARE] = f64::from(u8::from(said.verdict == Verdict::Ng));
-        row[REVIEW_SHARE] = f64::from(u8::from(said.verdict == Verdict::Review));
-        self.read_classes(said, row);
+        row[TOP_SCORE] = f64::from(result.detections.first().map_or(result.score, |d| d.score));
+        row[DETECTIONS] = result.detections.len() as f64;
+        row[NG_SHARE] = f64::from(u8::from(result.verdict == Verdict::Ng));
+        row[REVIEW_SHARE] = f64::from(u8::from(result.verdict == Verdict::Review));
+        self.read_classes(result, row);
     }
 
-    fn read_classes(&mut self, said: &Inference, row: &mut Row) {
+    fn read_classes(&mut self, result: &Inference, row: &mut Row) {
         row[CLASS..CLASS + CLASSES].fill(0.0);
-        let pixels = f64::from(said.frame[0]) * f64::from(said.frame[1]);
+        let pixels = f64::from(result.frame[0]) * f64::from(result.frame[1]);
         let mut size = 0.0;
-        for d in &said.detections {
+        for d in &result.detections {
             self.count(d.class, &d.label, row);
             size += (f64::from(d.bbox[2]) * f64::from(d.bbox[3]) / pixels).max(0.0).sqrt();
         }
-        if said.detections.is_empty() {
-            said.classes.iter().take(1).for_each(|c| self.count(c.class, &c.label, row));
+        if result.detections.is_empty() {
+            result.classes.iter().take(1).for_each(|c| self.count(c.class, &c.label, row));
         } else {
-            row[BOX_SIZE] = size / said.detections.len() as f64;
+            row[BOX_SIZE] = size / result.detections.len() as f64;
         }
     }
 
@@ -116,8 +116,8 @@ impl Reader {
         self.classes[place].get_or_insert_with(|| label.clone());
     }
 
-    fn read_fields(&mut self, said: &Inference, row: &mut Row) {
-        for (name, value) in &*said.fields {
+    fn read_fields(&mut self, result: &Inference, row: &mut Row) {
+        for (name, value) in &*result.fields {
             let value = value.as_f64().or_else(|| value.as_bool().map(|b| f64::from(u8::from(b))));
             let Some(value) = value else { continue };
             let place = self.fields.iter().position(|f| **f == **name).or_else(|| {
@@ -144,7 +144,7 @@ mod tests {
         Arc::new(json.as_object().unwrap().clone().into_iter().collect())
     }
 
-    fn said() -> Inference {
+    fn result() -> Inference {
         let boxed =
             |class: u32, side| Detection::new(class, format!("class {class}").into(), 0.8, [0.0, 0.0, side, side]);
         Inference {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn detections_are_counted_by_class_and_measured() {
         let (mut reader, mut row) = (Reader::learning(), UNKNOWN);
-        reader.read(&said(), &mut row);
+        reader.read(&result(), &mut row);
         assert_eq!((row[CLASS], row[CLASS + 2], row[CLASS + 7]), (0.0, 2.0, 1.0));
         assert!((row[BOX_SIZE] - 0.2).abs() < 1e-9 && row[NG_SHARE] == 1.0 && row[DETECTIONS] == 3.0);
         assert_eq!(reader.name(CLASS + 2).map(|n| &**n), Some("class 2"));
@@ -167,19 +167,19 @@ mod tests {
     #[test]
     fn numbers_among_the_fields_keep_their_places() {
         let (mut reader, mut row) = (Reader::learning(), UNKNOWN);
-        reader.read(&said(), &mut row);
+        reader.read(&result(), &mut row);
         assert_eq!((row[FIELD], row[FIELD + 1]), (1.0, 1.5), "by name; a text is no number");
         let mut again = Reader::new(&reader.names(), None);
         let mut row = UNKNOWN;
-        again.read(&Inference { fields: fields(json!({"speed": 2.0, "unheard-of": 5})), ..said() }, &mut row);
+        again.read(&Inference { fields: fields(json!({"speed": 2.0, "unheard-of": 5})), ..result() }, &mut row);
         assert!(row[FIELD].is_nan() && row[FIELD + 1] == 2.0 && row[FIELD + 2].is_nan());
     }
 
     #[test]
-    fn a_frame_that_was_not_judged_says_why_and_nothing_of_what_was_found() {
+    fn a_frame_that_was_not_judged_gives_the_reason_and_no_detections() {
         for (status, missing) in [(Status::MissingField, 1.0), (Status::NonFinite, 1.0), (Status::Error, f64::NAN)] {
             let (mut reader, mut row) = (Reader::learning(), UNKNOWN);
-            reader.read(&Inference { status, ..said() }, &mut row);
+            reader.read(&Inference { status, ..result() }, &mut row);
             assert_eq!(row[MISSING].to_bits(), f64::to_bits(missing));
             assert!(row[TOP_SCORE].is_nan() && row[CLASS].is_nan() && row[FIELD] == 1.0);
         }

@@ -1,44 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How far the scene has moved: the edge profile of a frame slid over the reference's.
+//! How far the scene has moved, by sliding the edge profile of a frame over that of the reference.
 //!
-//! A profile is the gradient summed over rows, or over columns. Where the normalised correlation with the reference's
-//! profile peaks is where the scene lies now; a parabola through the peak gives fractions of a pixel.
+//! A profile is the gradient summed over rows, or over columns. The scene lies where the normalised correlation with the
+//! reference's profile peaks. A parabola through the peak gives fractions of a pixel.
 
 use serde::{Deserialize, Serialize};
 
-/// RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two of them exceeds n · 256², which for
+/// The RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two profiles exceeds n · 256², which for
 /// 8192 samples is a quarter of what 32 bits hold.
 const RMS: f32 = 256.0;
-/// Larger samples are cut.
+/// The largest sample; larger ones are clamped.
 const MOST: f32 = 2047.0;
-/// Shorter profiles have no room to slide in.
+/// The fewest samples of a profile; shorter profiles leave no room to slide.
 const LEAST_SAMPLES: usize = 24;
-/// Furthest shift that is looked for, pixels.
+/// The furthest shift to search for, pixels.
 const REACH: usize = 32;
-/// Below this correlation a frame does not show the scene that is being learned, and a shift means nothing.
-pub const LEAST_MATCH: f64 = 0.4;
-/// Below this share of the correlation that is normal a shift means nothing either: a camera that has moved sees the
-/// same edges as well as ever, while things that move about before a resting one spoil the match and lend it their own
-/// place.
-pub const NORMAL_MATCH: f64 = 0.9;
+/// The correlation below which a frame does not show the scene that is being learned, so that a shift means nothing.
+pub(crate) const LEAST_MATCH: f64 = 0.4;
+/// The share of the normal correlation below which a shift means nothing either. A camera that has moved still matches the
+/// edges well, while objects that move in front of a resting camera spoil the match and shift its peak.
+pub(crate) const NORMAL_MATCH: f64 = 0.9;
 
 /// A profile with mean 0 and RMS 256.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Profile(Vec<i16>);
+pub(crate) struct Profile(Vec<i16>);
 
 impl Profile {
-    /// The samples.
-    pub fn len(&self) -> usize {
+    /// The number of samples.
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Normalises `raw` into this profile; answers false, and leaves nothing of use, where `raw` is flat.
+    /// Normalises `raw` into this profile. Returns false, and leaves the profile unusable, if `raw` is flat.
     fn set(&mut self, raw: &[u32]) -> bool {
         self.0.clear();
         let n = raw.len() as f64;
@@ -56,16 +50,16 @@ impl Profile {
     }
 }
 
-/// Adds up profiles of the first frames, each with the same weight.
+/// The mean of the first frames' profiles, each with the same weight.
 #[derive(Clone, Debug, Default)]
-pub struct ProfileMean {
+pub(crate) struct ProfileMean {
     sums: Vec<i32>,
     scratch: Profile,
 }
 
 impl ProfileMean {
-    /// Takes in one frame's profile; a flat one tells nothing and is left out.
-    pub fn add(&mut self, raw: &[u32]) {
+    /// Adds the profile of one frame. A flat profile carries no information and is left out.
+    pub(crate) fn add(&mut self, raw: &[u32]) {
         if self.scratch.set(raw) {
             self.sums.resize(raw.len(), 0);
             for (sum, v) in self.sums.iter_mut().zip(&self.scratch.0) {
@@ -74,9 +68,9 @@ impl ProfileMean {
         }
     }
 
-    /// The mean profile; empty where there was no structure.
-    pub fn finish(&self) -> Profile {
-        // The mean of the sums is about zero: raised to where they count from zero up.
+    /// Returns the mean profile, which is empty if no frame had structure.
+    pub(crate) fn finish(&self) -> Profile {
+        // `set` takes unsigned numbers, and the mean of the sums is about zero.
         let least = self.sums.iter().min().copied().unwrap_or(0);
         let raised: Vec<u32> = self.sums.iter().map(|v| v.abs_diff(least)).collect();
         let mut profile = Profile::default();
@@ -87,27 +81,27 @@ impl ProfileMean {
     }
 }
 
-/// Where a frame lies.
+/// The place of a frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Located {
-    /// Pixels towards larger coordinates; none where the scene is not the reference's, or it cannot be told.
+pub(crate) struct Located {
+    /// Pixels towards larger coordinates. None if the scene is not the reference's, or the peak is out of reach.
     pub shift: Option<f64>,
-    /// Correlation at the best shift, −1..1.
+    /// The correlation at the best shift, −1..1.
     pub correlation: f64,
 }
 
-/// Slides profiles over a reference; keeps its buffers.
+/// Slides profiles over a reference, and reuses its buffers.
 #[derive(Clone, Debug, Default)]
-pub struct Locator {
+pub(crate) struct Locator {
     scratch: Profile,
-    /// Correlation at every place.
+    /// The correlation at every place.
     scores: Vec<f64>,
 }
 
 impl Locator {
-    /// Slides `raw` over `reference`; none where either is flat or they differ in length. Below the correlation `least`
-    /// no shift is told.
-    pub fn locate(&mut self, raw: &[u32], reference: &Profile, least: f64) -> Option<Located> {
+    /// Slides `raw` over `reference`. Returns None if either is flat, or if their lengths differ. Below the correlation
+    /// `least` the result has no shift.
+    pub(crate) fn locate(&mut self, raw: &[u32], reference: &Profile, least: f64) -> Option<Located> {
         let n = reference.len();
         if raw.len() != n || n < LEAST_SAMPLES || !self.scratch.set(raw) {
             return None;
@@ -117,11 +111,11 @@ impl Locator {
         self.scores.extend(Slide::new(&self.scratch.0, &reference.0, reach));
         let scores = &self.scores;
         let (peak, correlation) = scores.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        // At the edge of what was looked at there is no telling where the peak is.
+        // At the edge of the search the peak may lie beyond.
         let inside = peak > 0 && peak + 1 < scores.len();
         let shift = (inside && correlation >= least).then(|| {
-            // The vertex of the parabola through three points. A frame moved right shows at x what the reference has
-            // at x − shift.
+            // The vertex of the parabola through three points. A frame that has moved right shows at x what the reference
+            // shows at x − shift.
             let [before, after] = [scores[peak - 1], scores[peak + 1]];
             let bend = before + after - 2.0 * correlation;
             let fraction = if bend < -1e-9 { (before - after) / (2.0 * bend) } else { 0.0 };
@@ -131,17 +125,17 @@ impl Locator {
     }
 }
 
-/// Normalised correlations of a profile, less its ends, with a reference: at one place after the other.
+/// The normalised correlations of a profile, without its ends, with a reference: one place after the other.
 struct Slide<'a> {
     now: &'a [i16],
     there: &'a [i16],
     start: usize,
-    /// Sums of squares: of `now`, and of what it lies over.
+    /// Sums of squares: of `now`, and of the samples of `there` that it covers.
     energy: [i64; 2],
 }
 
 impl<'a> Slide<'a> {
-    /// `reach` samples at both ends of `now` are left out, to have room.
+    /// Leaves out `reach` samples at both ends of `now`, so that it has room to slide.
     fn new(now: &'a [i16], there: &'a [i16], reach: usize) -> Self {
         let now = &now[reach..now.len() - reach];
         let energy = |v: &[i16]| i64::from(dot(v, v));
@@ -166,7 +160,7 @@ impl Iterator for Slide<'_> {
 
 fn dot(a: &[i16], b: &[i16]) -> i32 {
     let sum = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>();
-    // Two registers at a time: so the compiler finds the instruction that multiplies and adds.
+    // With chunks of two registers the compiler finds the instruction that multiplies and adds.
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     a.iter().zip(b).map(|(a, b)| sum(a, b)).sum::<i32>() + sum(a_rest, b_rest)
 }
@@ -236,6 +230,6 @@ mod tests {
     fn a_flat_profile_says_nothing() {
         let reference = learned(&Canvas::board(64, 64));
         assert_eq!(Locator::default().locate(&[5; 64], &reference[0], 0.0), None);
-        assert!(ProfileMean::default().finish().is_empty());
+        assert_eq!(ProfileMean::default().finish().len(), 0);
     }
 }

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Seeded randomness and small pictures for the tests of this module.
+//! Seeded randomness and small images for the tests of this crate.
 
 use andon_core::image::Image;
 
 /// A small, seeded generator (xorshift64*).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    /// The same seed, the same numbers.
-    pub fn new(seed: u64) -> Self {
+    /// Makes a generator. Equal seeds give equal numbers.
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Uniform in 0..1.
-    pub fn uniform(&mut self) -> f64 {
+    /// A uniform number in 0..1.
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Normal with mean 0 and σ 1 (Box-Muller).
-    pub fn normal(&mut self) -> f64 {
+    /// A normal number with mean 0 and σ 1 (Box-Muller).
+    pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
 }
 
-/// A grey picture.
+/// A grey image.
 #[derive(Clone)]
-pub struct Canvas {
+pub(crate) struct Canvas {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<f64>,
@@ -48,17 +48,17 @@ impl Canvas {
         self.pixels[y * self.width + x]
     }
 
-    pub fn flat(width: usize, height: usize, level: u8) -> Self {
+    pub(crate) fn flat(width: usize, height: usize, level: u8) -> Self {
         Self::of(width, height, |_, _| f64::from(level))
     }
 
-    /// Traces and pads on a substrate, irregular enough to know where one is.
-    pub fn board(width: usize, height: usize) -> Self {
+    /// Draws traces and pads on a substrate, irregular enough to find a place on it.
+    pub(crate) fn board(width: usize, height: usize) -> Self {
         Self::moved_board(width, height, 0, 0)
     }
 
-    /// The same, moved right and down; what comes in from the edge is board too.
-    pub fn moved_board(width: usize, height: usize, dx: isize, dy: isize) -> Self {
+    /// Draws the board moved right and down. The board goes on beyond the edges.
+    pub(crate) fn moved_board(width: usize, height: usize, dx: isize, dy: isize) -> Self {
         Self::of(width, height, |x, y| {
             let (x, y) = (x - dx + 1000, y - dy + 1000);
             let trace = (x * x / 900) % 23 < 6 || (y * y / 1100) % 29 < 5;
@@ -67,30 +67,30 @@ impl Canvas {
         })
     }
 
-    pub fn image(&self) -> Image<'_> {
+    pub(crate) fn image(&self) -> Image<'_> {
         Image::gray8(&self.bytes, self.width, self.height).unwrap()
     }
 
-    pub fn noisy(&self, sigma: f64, random: &mut Random) -> Self {
+    pub(crate) fn noisy(&self, sigma: f64, random: &mut Random) -> Self {
         let noise: Vec<_> = self.pixels.iter().map(|_| sigma * random.normal()).collect();
         Self::of(self.width, self.height, |x, y| self.at(x, y) + noise[y as usize * self.width + x as usize])
     }
 
-    pub fn scaled(&self, by: f64) -> Self {
+    pub(crate) fn scaled(&self, by: f64) -> Self {
         self.mapped(|v| v * by)
     }
 
-    pub fn mapped(&self, f: impl Fn(f64) -> f64) -> Self {
+    pub(crate) fn mapped(&self, f: impl Fn(f64) -> f64) -> Self {
         Self::of(self.width, self.height, |x, y| f(self.at(x, y)))
     }
 
-    /// Multiplied by a ramp from `left` to `right`.
-    pub fn ramp(&self, left: f64, right: f64) -> Self {
+    /// Multiplies the image by a ramp from `left` to `right`.
+    pub(crate) fn ramp(&self, left: f64, right: f64) -> Self {
         Self::of(self.width, self.height, |x, y| self.at(x, y) * (left + (right - left) * x as f64 / self.width as f64))
     }
 
-    /// Box blur of (2r+1)² pixels.
-    pub fn blurred(&self, r: isize) -> Self {
+    /// Blurs by a box of (2r+1)² pixels.
+    pub(crate) fn blurred(&self, r: isize) -> Self {
         let area = ((2 * r + 1) * (2 * r + 1)) as f64;
         Self::of(self.width, self.height, |x, y| {
             (-r..=r).flat_map(|i| (-r..=r).map(move |j| (i, j))).map(|(i, j)| self.at(x + i, y + j)).sum::<f64>() / area

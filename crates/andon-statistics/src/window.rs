@@ -1,73 +1,73 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Slow change: windows of ticks held to the reference's distribution by four distances.
+//! Slow change: windows of ticks, compared with the reference's distribution by four distances.
 //!
-//! A CUSUM sums what departs from the mean; a window also sees a distribution that widens, splits or leans. Windows do
-//! not overlap. In every window each feature gets the Kolmogorov-Smirnov D, the Wasserstein distance over σ, the
-//! Jensen-Shannon distance and the PSI against the reference. Their squares (the PSI, a square already, as it is) have
-//! about exponential tails where nothing changes, so these are compared, in units of their own scatter, with one
-//! threshold for all: see [`calibration`](super::calibration).
+//! A CUSUM sums departures from the mean. A window also sees a distribution that widens, splits or leans. Windows do
+//! not overlap. In every window each feature gets four distances to the reference: the Kolmogorov-Smirnov D, the
+//! Wasserstein distance over σ, the Jensen-Shannon distance and the PSI. Their squares (the PSI is a square already)
+//! have about exponential tails while nothing changes. So the squares are compared with one threshold for all, in units
+//! of their own scatter: see [`calibration`](super::calibration).
 //!
-//! A feature alarms where a distance is significant, and large, and its change large enough to matter, in two windows
-//! running.
+//! A feature alarms if, in two windows in a row, a distance is significant and large, and the change is large enough to
+//! matter.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    calibration::Tail,
     distance::{BINS, Bins, jensen_shannon, kolmogorov_smirnov, psi, wasserstein},
     features::{COUNT, Row},
+    tail::Tail,
 };
 
-/// Distances of a window: Kolmogorov-Smirnov, Wasserstein over σ, Jensen-Shannon, PSI.
-pub const DISTANCES: usize = 4;
-/// What each of them has to reach to be large.
+/// The number of distances of a window: Kolmogorov-Smirnov, Wasserstein over σ, Jensen-Shannon, PSI.
+pub(crate) const DISTANCES: usize = 4;
+/// What a distance has to reach to be large.
 const LARGE: f64 = 0.1;
-/// Points that stand for a reference's distribution: ten a tenth.
-pub const POINTS: usize = 100;
-/// Smallest scatter of a square that is told from none, for features that never moved.
+/// The number of points that describe a reference's distribution: ten for each tenth.
+pub(crate) const POINTS: usize = 100;
+/// The smallest scatter of a square, for features that never moved.
 const LEAST_SCATTER: f32 = 1e-4;
-/// Shortest and longest windows, ticks.
+/// The shortest and the longest window, ticks.
 const WINDOW: [usize; 2] = [50, 200];
-/// Windows that a reference has to be long for.
+/// How many windows a reference has to hold.
 const WINDOWS: usize = 10;
 
-/// Ticks a window for a reference of as many ticks; none where that is too short to know a distribution: of a reference of
-/// a hundred ticks, windows cry wolf.
-pub fn window(ticks: usize) -> Option<usize> {
+/// Returns the length of a window for a reference of this many ticks, or None if the reference is too short to know a
+/// distribution. With a reference of a hundred ticks, windows raise false alarms.
+pub(crate) fn window(ticks: usize) -> Option<usize> {
     let [least, most] = WINDOW;
     (ticks >= least * WINDOWS).then(|| (ticks / WINDOWS).min(most))
 }
 
-/// One feature's distribution where nothing changes.
+/// What is normal of one feature in a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Shape {
+pub(crate) struct WindowNormal {
     /// Quantiles at (i + ½)/100 of the ticks, less their mean, in σ.
-    pub points: Vec<f32>,
-    /// Median of each distance's square, and how far above it 95 % of them lie.
-    pub scales: [[f32; 2]; DISTANCES],
+    pub(crate) points: Vec<f32>,
+    /// The median of each distance's square, and how far above the median 95 % of the squares lie.
+    pub(crate) scales: [[f32; 2]; DISTANCES],
 }
 
-/// What a reference knows of windows.
+/// What is normal of windows and sums, as the bootstrap finds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slow {
-    /// Ticks a window.
-    pub window: usize,
+pub struct SlowNormal {
+    /// Ticks per window.
+    pub(crate) window: usize,
     /// Ticks that the bootstrap kept together.
     pub block: usize,
-    /// Pairs of windows bootstrapped.
+    /// Pairs of windows in the bootstrap.
     pub pairs: usize,
-    /// Of pairs of windows: the greatest score of any feature that both of them reach.
-    pub windows: Tail,
-    /// Of as many ticks: the greatest sum of any feature's CUSUM, over its analytic threshold's scale.
-    pub cusum: Tail,
-    /// By name.
-    pub features: std::collections::BTreeMap<String, Shape>,
+    /// The tail, over pairs of windows, of the greatest score that any feature reaches in both.
+    pub(crate) windows: Tail,
+    /// The tail, over as many ticks, of the greatest CUSUM of any feature, in the scale of its analytic threshold.
+    pub(crate) cusum: Tail,
+    /// What is normal of each feature, by name.
+    pub(crate) features: std::collections::BTreeMap<String, WindowNormal>,
 }
 
-impl Slow {
-    /// Whether all its numbers can be used.
-    pub fn sound(&self) -> bool {
-        let shape = |s: &Shape| {
+impl SlowNormal {
+    /// Returns whether all numbers can be used.
+    pub(crate) fn sound(&self) -> bool {
+        let shape = |s: &WindowNormal| {
             let sorted = s.points.windows(2).all(|p| p[0] <= p[1]);
             s.points.len() == POINTS && sorted && s.scales.iter().all(|[m, s]| m.is_finite() && *s > 0.0)
         };
@@ -75,23 +75,23 @@ impl Slow {
     }
 }
 
-/// A distribution to hold windows to.
+/// A distribution to compare windows with.
 #[derive(Clone, Debug)]
-pub struct Ruler {
+pub(crate) struct Distribution {
     points: Vec<f64>,
     bins: Bins,
     counts: [u32; BINS],
 }
 
-impl Ruler {
-    /// Of sorted points, not empty.
-    pub fn new(points: Vec<f64>) -> Self {
+impl Distribution {
+    /// Makes a distribution of sorted points, which must not be empty.
+    pub(crate) fn new(points: Vec<f64>) -> Self {
         let bins = Bins::of(&points);
         Self { counts: bins.count(&points), bins, points }
     }
 
-    /// The distances of a sorted window that is not empty, in the order of [`DISTANCES`].
-    pub fn measure(&self, window: &[f64]) -> [f64; DISTANCES] {
+    /// Returns the distances of a sorted window, which must not be empty, in the order of [`DISTANCES`].
+    pub(crate) fn measure(&self, window: &[f64]) -> [f64; DISTANCES] {
         let counts = self.bins.count(window);
         [
             kolmogorov_smirnov(&self.points, window),
@@ -102,59 +102,59 @@ impl Ruler {
     }
 }
 
-/// A distance as it is compared: all of them squares.
-pub fn squares(distances: [f64; DISTANCES]) -> [f64; DISTANCES] {
+/// Returns the distances as they are compared: as squares.
+pub(crate) fn squares(distances: [f64; DISTANCES]) -> [f64; DISTANCES] {
     let [d, w, js, psi] = distances;
     [d * d, w * w, js * js, psi]
 }
 
-/// The scatter of a square, given its median and its 95 % quantile.
-pub fn scale(median: f32, high: f32) -> [f32; 2] {
+/// Returns the scale of a square, from its median and its 95 % quantile.
+pub(crate) fn scale(median: f32, high: f32) -> [f32; 2] {
     [median, (high - median).max(LEAST_SCATTER)]
 }
 
-/// In units of their scatter.
-pub fn scores(distances: [f64; DISTANCES], scales: &[[f32; 2]; DISTANCES]) -> [f64; DISTANCES] {
+/// Returns the distances in units of their scatter.
+pub(crate) fn scores(distances: [f64; DISTANCES], scales: &[[f32; 2]; DISTANCES]) -> [f64; DISTANCES] {
     let squares = squares(distances);
     std::array::from_fn(|i| (squares[i] - f64::from(scales[i][0])) / f64::from(scales[i][1]))
 }
 
-/// Whether a window of so many ticks knows enough values of a feature.
-pub fn known(values: usize, window: usize) -> bool {
+/// Returns whether a window of this many ticks knows enough values of a feature.
+pub(crate) fn known(values: usize, window: usize) -> bool {
     2 * values >= window && values > 0
 }
 
-/// What the latest window says of a feature.
+/// The latest window of a feature.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
-    /// In the order of [`DISTANCES`].
-    pub distances: [f64; DISTANCES],
-    /// The greatest of their scores.
-    pub score: f64,
-    /// What it has to exceed.
-    pub threshold: f64,
-    /// Mean of the window less that of the reference, in σ.
-    pub effect: f64,
-    /// Significant, and large.
-    pub off: bool,
-    /// Off in two windows running.
-    pub alarms: bool,
-    /// The first frame of the windows that are off.
-    pub since: u64,
+pub(crate) struct Window {
+    /// The distances, in the order of [`DISTANCES`].
+    pub(crate) distances: [f64; DISTANCES],
+    /// The greatest score of the distances.
+    pub(crate) score: f64,
+    /// What the score has to exceed.
+    pub(crate) threshold: f64,
+    /// The mean of the window less that of the reference, in σ.
+    pub(crate) effect: f64,
+    /// Whether the window is significantly and largely different.
+    pub(crate) off: bool,
+    /// Whether this window and the one before are off.
+    pub(crate) alarms: bool,
+    /// The first frame of the windows in a row that are off.
+    pub(crate) since: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Feature {
-    ruler: Ruler,
+    distribution: Distribution,
     scales: [[f32; 2]; DISTANCES],
-    /// The window's values so far, in σ.
+    /// The values of the current window, in σ.
     values: Vec<f64>,
     latest: Option<Window>,
 }
 
 /// The windows of all features.
 #[derive(Clone, Debug)]
-pub struct Windows {
+pub(crate) struct Windows {
     size: usize,
     ticks: usize,
     began: u64,
@@ -163,29 +163,29 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Empty windows for a reference, by the names of a row's features; all memory they need is taken here.
-    pub fn new(slow: &Slow, names: [&str; COUNT], threshold: f64) -> Self {
+    /// Makes empty windows for a reference, by the names of a row's features. Allocates all their memory here.
+    pub(crate) fn new(slow: &SlowNormal, names: [&str; COUNT], threshold: f64) -> Self {
         let feature = |name: &str| {
             let shape = slow.features.get(name)?;
-            let ruler = Ruler::new(shape.points.iter().map(|v| f64::from(*v)).collect());
+            let distribution = Distribution::new(shape.points.iter().map(|v| f64::from(*v)).collect());
             let values = Vec::with_capacity(slow.window);
-            Some(Feature { ruler, scales: shape.scales, values, latest: None })
+            Some(Feature { distribution, scales: shape.scales, values, latest: None })
         };
         Self { size: slow.window, ticks: 0, began: 0, threshold, features: names.into_iter().map(feature).collect() }
     }
 
-    /// What scores have to exceed.
-    pub fn threshold(&self) -> f64 {
+    /// What a score has to exceed.
+    pub(crate) fn threshold(&self) -> f64 {
         self.threshold
     }
 
-    /// Another threshold, from the next window's end on.
-    pub fn set_threshold(&mut self, threshold: f64) {
+    /// Sets the threshold from the end of the next window on.
+    pub(crate) fn set_threshold(&mut self, threshold: f64) {
         self.threshold = threshold;
     }
 
     /// Forgets all values.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.ticks = 0;
         for feature in self.features.iter_mut().flatten() {
             feature.values.clear();
@@ -193,9 +193,9 @@ impl Windows {
         }
     }
 
-    /// Takes in a tick in σ, NaN where a feature is not known; answers whether it ended a window. `relevant`: the smallest
-    /// change of each feature that matters, in σ.
-    pub fn tick(&mut self, row: &Row, first_frame: u64, relevant: &Row) -> bool {
+    /// Adds a tick in σ, with NaN for unknown features, and returns whether the tick ended a window. `relevant` holds
+    /// the smallest change of each feature that matters, in σ.
+    pub(crate) fn tick(&mut self, row: &Row, first_frame: u64, relevant: &Row) -> bool {
         if self.ticks == 0 {
             self.began = first_frame;
         }
@@ -217,7 +217,7 @@ impl Windows {
     }
 
     /// The latest window of a feature.
-    pub fn latest(&self, feature: usize) -> Option<Window> {
+    pub(crate) fn latest(&self, feature: usize) -> Option<Window> {
         self.features[feature].as_ref()?.latest
     }
 }
@@ -227,10 +227,10 @@ impl Feature {
         let before = self.latest.take();
         if known(self.values.len(), size) {
             self.values.sort_unstable_by(f64::total_cmp);
-            let distances = self.ruler.measure(&self.values);
+            let distances = self.distribution.measure(&self.values);
             let scores = scores(distances, &self.scales);
             let clear = (0..DISTANCES).any(|i| scores[i] > threshold && distances[i] >= LARGE);
-            // No mean, and no quantile on average, has moved further than the Wasserstein distance.
+            // Neither the mean nor the quantiles on average have moved further than the Wasserstein distance.
             let off = clear && distances[1] >= relevant;
             let running = before.filter(|w| w.off && off);
             self.latest = Some(Window {
@@ -254,11 +254,12 @@ mod tests {
         calibration::Calibrator,
         detector::Detector,
         features::{LUMA, NOISE, SHARPNESS, UNKNOWN},
-        reference::{Learner, Reference},
+        learner::Learner,
+        reference::Reference,
         testing::Random,
     };
 
-    /// Three features; luma as `luma` makes it of a normal number.
+    /// A row of three features; `luma` makes luma from a normal number.
     fn row(random: &mut Random, luma: impl Fn(f64) -> f64) -> Row {
         let mut row = UNKNOWN;
         row[LUMA] = 0.5 + luma(random.normal());
@@ -285,7 +286,7 @@ mod tests {
         reference
     }
 
-    /// The first tick that windows of luma alarm in, and whether a sum did before.
+    /// Returns the first tick in which windows of luma alarm, and the frame since which they do.
     fn first(detector: &mut Detector, ticks: u64, luma: impl Fn(f64) -> f64 + Copy) -> Option<(u64, u64)> {
         let mut random = Random::new(77);
         (0..ticks).find_map(|tick| {
@@ -345,6 +346,6 @@ mod tests {
         assert_eq!(read.slow.as_ref().unwrap().features, reference.slow.as_ref().unwrap().features);
         let mut broken = reference.clone();
         broken.slow.as_mut().unwrap().features.get_mut("luma").unwrap().points.reverse();
-        assert!(Reference::from_json(&broken.to_json()).unwrap_err().contains("'slow'"));
+        assert!(Reference::from_json(&broken.to_json()).unwrap_err().to_string().contains("'slow'"));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use andon_core::result::{Arm, Inference, ModelId, monotonic_ns};
 use andon_statistics::{
-    agreement::{Agreement, Each, Report, Seen},
+    agreement::{Agreement, AgreementReport, Closed, Each},
     judgement::Design,
 };
 use gst::subclass::prelude::*;
@@ -56,7 +56,7 @@ impl AbJoin {
         (state.b_alone, state.twice, state.out_of_order, state.forced, state.late_lost) = (0, 0, 0, 0, 0);
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> AgreementReport {
         let frames = self.state.lock().pairing.counts;
         self.score.lock().agreement.report(frames)
     }
@@ -93,7 +93,7 @@ impl AbJoin {
     }
 
     /// Counts, leaves it to be judged, and tells of disagreements.
-    fn count(&self, frame: Option<News>, design: Design, take: impl FnOnce(&mut Agreement) -> Seen) {
+    fn count(&self, frame: Option<News>, design: Design, take: impl FnOnce(&mut Agreement) -> Closed) {
         let seen = {
             let mut score = self.score.lock();
             let mut seen = take(&mut score.agreement);

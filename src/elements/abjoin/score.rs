@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use andon_core::result::{ModelId, Verdict};
 use andon_statistics::{
-    agreement::{ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Report, Scored},
-    trial::{Ruling, Wanted},
+    agreement::{AgreementReport, ArmParts, Boxes, Disagreement, Each, Frames, Latency, Recent, Scored},
+    trial::{TrialReport, Wanted},
 };
 use gst::prelude::*;
 
 use crate::meta::message;
 
 /// Posts `andon/ab`.
-pub fn post_report(element: &impl IsA<gst::Element>, report: &Report) {
+pub fn post_report(element: &impl IsA<gst::Element>, report: &AgreementReport) {
     let mut s = gst::Structure::builder("andon/ab").field("compared", report.compared).build();
     set_known(&mut s, "agreement", report.agreement);
     set_known(&mut s, "kappa", report.kappa);
@@ -47,21 +47,21 @@ pub fn post_wanted(element: &impl IsA<gst::Element>, w: &Wanted) {
 /// Posts `andon/ab-judgement`; `acted` says what was done about it.
 pub fn post_judgement(
     element: &impl IsA<gst::Element>,
-    ruling: &Ruling,
+    ruling: &TrialReport,
     models: &Each<Arc<ModelId>>,
     acted: Option<&str>,
 ) {
     #[derive(serde::Serialize)]
     struct Told<'a> {
         #[serde(flatten)]
-        ruling: &'a Ruling,
+        ruling: &'a TrialReport,
         models: &'a Each<Arc<ModelId>>,
         acted: Option<&'a str>,
     }
     let judgement = &ruling.judgement;
     let mut s = gst::Structure::builder("andon/ab-judgement")
         .field("decision", judgement.decision.as_str())
-        .field("design", judgement.design)
+        .field("design", judgement.design.as_str())
         .field("reasons", judgement.reasons.join("; "))
         .build();
     if let Some(needed) = judgement.labels.needed {
@@ -74,7 +74,7 @@ pub fn post_judgement(
 }
 
 /// All of it as one structure. What is not known yet is left out.
-pub fn structure(report: &Report) -> gst::Structure {
+pub fn structure(report: &AgreementReport) -> gst::Structure {
     let mut s = gst::Structure::new_empty("andon-abjoin-stats");
     s.set("mode", report.mode.as_str());
     let Frames { a, b, paired, late, dropped, missing, strangers, b_without_outcome } = report.frames;

@@ -9,7 +9,7 @@
 use std::fmt::Write;
 
 use andon_core::result::{Arm, BoxPx, Inference, Mask, Status, Verdict};
-use andon_statistics::matching::matched;
+use andon_statistics::box_pairs::pair_boxes;
 
 use super::{
     canvas::{CELL, Canvas, Rgb},
@@ -132,8 +132,8 @@ fn alone(outcome: &Inference, outcomes: &[&Inference]) -> Vec<usize> {
         outcomes.iter().find(by).copied()
     };
     match (outcome.arm, said(Arm::A), said(Arm::B)) {
-        (Arm::A, Some(a), Some(b)) => matched(a, b).a_only,
-        (Arm::B, Some(a), Some(b)) => matched(a, b).b_only,
+        (Arm::A, Some(a), Some(b)) => pair_boxes(a, b).a_only,
+        (Arm::B, Some(a), Some(b)) => pair_boxes(a, b).b_only,
         _ => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@
 //! # Two arms
 //! Arm a is blue and whole, its labels above the boxes; arm b orange and dashed, its labels below. A box that only one of
 //! both saw has brackets at its corners and its label in black on the arm's colour; boxes are the same thing where their
-//! labels are equal and their IoU is at least 0.5 ([`andon_statistics::matching`]), and nothing is marked on a frame that
+//! labels are equal and their IoU is at least 0.5 ([`andon_statistics::box_pairs`]), and nothing is marked on a frame that
 //! one of both did not judge. The legend in the lower left corner says who is who: line, verdict, score, model and
 //! version; the truth is in it where it is drawn. Of one arm alone there is no legend: the band names its model.
 //!

@@ -8,8 +8,9 @@ use std::{
 
 use andon_capture::{self as capture};
 use andon_statistics::{
-    meter::{Bank, Fingerprint, MOST_KEYS, References, Report, Snapshot, Stamp},
-    window::Slow,
+    cause::Cause,
+    detector::Calibration,
+    meter::{Bank, DriftReport, Fingerprint, MOST_KEYS, References, SlowNormal, Snapshot, Stamp},
 };
 use glib::subclass::Signal;
 use gst::{prelude::*, subclass::prelude::*};
@@ -147,7 +148,7 @@ impl DriftMeter {
     }
 
     /// What the worker has worked out.
-    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: Slow) {
+    pub(super) fn calibrated(&self, key: &str, of: Fingerprint, slow: SlowNormal) {
         if let Some(state) = self.state.lock().as_mut() {
             state.bank.calibrated(key, of, slow);
         }
@@ -207,7 +208,7 @@ impl DriftMeter {
             );
         }
         if let Some(report) = outcome.changed {
-            let (state, cause, json) = (report.state, report.cause, report.to_json());
+            let (state, cause, json) = (report.state.as_str(), cause(&report), report.to_json());
             gst::info!(CAT, imp = self, "{state} {cause} since frame {}", report.since_frame);
             message::post(&*self.obj(), fields("andon/drift", &report), &json);
             let event = Drift { state: state.into(), cause: cause.into(), since_frame: report.since_frame, json };
@@ -251,7 +252,7 @@ impl DriftMeter {
         stats.set("key", &*report.key);
         stats.set("model", &report.model);
         stats.set("observations-per-tick", report.tick as u64);
-        stats.set("calibration", report.calibration);
+        stats.set("calibration", report.calibration.map_or("", Calibration::as_str));
         for f in report.features.iter().filter(|f| f.value.is_some() || f.reference.is_some()) {
             let mut feature = gst::Structure::new_empty("feature");
             if let Some(of) = &f.of {
@@ -266,11 +267,15 @@ impl DriftMeter {
     }
 }
 
-fn fields(name: &str, report: &Report) -> gst::Structure {
+fn cause(report: &DriftReport) -> &'static str {
+    report.cause.map_or("", Cause::as_str)
+}
+
+fn fields(name: &str, report: &DriftReport) -> gst::Structure {
     let off: Vec<_> = report.off.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     gst::Structure::builder(name)
-        .field("state", report.state)
-        .field("cause", report.cause)
+        .field("state", report.state.as_str())
+        .field("cause", cause(report))
         .field("since-frame", report.since_frame)
         .field("key", &*report.key)
         .field("off", off.join(", "))

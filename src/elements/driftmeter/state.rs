@@ -4,7 +4,7 @@
 use std::{borrow::Cow, sync::mpsc::Sender};
 
 use andon_core::result::{Fields, Part, Purpose, monotonic_ns};
-use andon_statistics::meter::{Bank, Report, Stamp};
+use andon_statistics::meter::{Bank, DriftReport, Stamp};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
@@ -34,9 +34,9 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Outcome {
     /// The state or the cause has changed.
-    pub changed: Option<Report>,
+    pub changed: Option<DriftReport>,
     /// A periodic report is due.
-    pub due: Option<Report>,
+    pub due: Option<DriftReport>,
     /// The reference that was given is not used, and why.
     pub misfit: Option<String>,
     /// The first frame that could not be read.
@@ -98,9 +98,9 @@ impl State {
                 outcome.due = Some(meter.report(stamp));
             }
         }
-        if let Some((key, of, lesson)) = self.bank.take_lesson() {
+        if let Some((key, of, bootstrap)) = self.bank.take_bootstrap() {
             // The thread ends after the frames.
-            let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(lesson)));
+            let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(bootstrap)));
         }
         if outcome.changed.is_some() {
             let _ = self.tasks.send(Task::Keep);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use andon_capture::{self as capture};
-use andon_statistics::{calibration::Lesson, meter::Fingerprint};
+use andon_statistics::{calibration::Bootstrap, meter::Fingerprint};
 use gst::subclass::prelude::*;
 
 use super::imp::{CAT, DriftMeter};
@@ -24,7 +24,7 @@ const KEEP: Duration = Duration::from_secs(60);
 /// What there is to do.
 pub(super) enum Task {
     /// Work out what chance makes of a reference.
-    Calibrate(Arc<str>, Fingerprint, Box<Lesson>),
+    Calibrate(Arc<str>, Fingerprint, Box<Bootstrap>),
     /// Something has changed that is to outlive a restart.
     Keep,
     /// Say when everything that was asked for before is done.
@@ -76,8 +76,8 @@ fn run(inbox: &Receiver<Task>, ending: &AtomicBool, element: impl Fn() -> Option
         let Some(element) = element() else { return };
         let this = element.imp();
         match task {
-            Ok(Task::Calibrate(key, of, lesson)) => {
-                if let Some(slow) = lesson.run(|| ending.load(Ordering::Acquire)) {
+            Ok(Task::Calibrate(key, of, bootstrap)) => {
+                if let Some(slow) = bootstrap.run(|| ending.load(Ordering::Acquire)) {
                     this.calibrated(&key, of, slow);
                     this.keep();
                 }
@@ -98,7 +98,7 @@ impl DriftMeter {
             return;
         }
         let Some(snapshot) = self.state.lock().as_ref().map(|s| s.bank.snapshot()) else { return };
-        if snapshot.meters.is_empty() {
+        if snapshot.is_empty() {
             return;
         }
         let written = capture::replace_file(Path::new(&path), snapshot.to_json().as_bytes());

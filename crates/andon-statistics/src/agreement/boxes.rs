@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Boxes of two arms on one frame: sums over those of both and of one, that can be taken apart again.
+//! Sums over the boxes of two arms, from which boxes can be removed again.
 
 use std::{
     collections::BTreeMap,
@@ -8,35 +8,36 @@ use std::{
 };
 
 use andon_core::result::Inference;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::matching::{Found, Matcher};
+use crate::box_pairs::{BoxMatch, BoxMatcher};
 
-/// More labels than a defect model has; what comes beyond is counted under [`OTHER`].
+/// The most labels that are counted by name; more than a defect model has. Boxes of further labels count under
+/// [`OTHER`].
 const MOST_LABELS: usize = 256;
 
-/// The label of labels beyond the first 256.
-pub const OTHER: &str = "(other)";
+/// The name for all labels beyond the first 256.
+pub(crate) const OTHER: &str = "(other)";
 
-/// Boxes of one label, or of all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// Boxes of one label, or of all labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
-    /// Found by both.
+    /// Boxes that both arms found.
     pub matched: u64,
-    /// Found by a alone.
+    /// Boxes that only a found.
     pub a_only: u64,
-    /// Found by b alone.
+    /// Boxes that only b found.
     pub b_only: u64,
-    /// Mean IoU of the matched, 0.5..1; 0 while there are none.
+    /// The mean IoU of matched boxes, 0.5..1. 0 while there are none.
     pub mean_iou: f64,
-    /// Mean of b's score less a's over the matched, −1..1.
+    /// The mean of b's score less a's over matched boxes, −1..1.
     pub mean_score_difference: f64,
 }
 
-/// Units in one: fractions are summed as whole numbers, so that a sum from which much was taken back is still exact.
+/// The units in one. Fractions are summed as whole numbers, so that a sum stays exact when boxes are removed from it.
 const UNITS: f64 = (1u64 << 40) as f64;
 
-/// What [`Boxes`] is made from.
+/// The sums behind [`Boxes`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     matched: u64,
@@ -60,7 +61,7 @@ impl Sums {
         Self { b_only: 1, ..Self::default() }
     }
 
-    pub fn boxes(&self) -> Boxes {
+    pub(super) fn boxes(&self) -> Boxes {
         let mean = |sum: i128| if self.matched > 0 { sum as f64 / UNITS / self.matched as f64 } else { 0.0 };
         Boxes {
             matched: self.matched,
@@ -92,7 +93,7 @@ impl SubAssign<&Sums> for Sums {
     }
 }
 
-/// Small numbers for labels, in the order in which they were first seen.
+/// Small numbers for labels, in the order in which they are first seen.
 #[derive(Debug, Default)]
 pub(super) struct Labels(BTreeMap<Arc<str>, u16>);
 
@@ -110,30 +111,30 @@ impl Labels {
         next
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, usize)> {
         self.0.iter().map(|(label, number)| (label, usize::from(*number)))
     }
 }
 
-/// How far the boxes of one frame are apart.
+/// How much the boxes of one frame differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Apart {
+pub(super) struct BoxDifference {
     /// The highest score of a box that only one arm has.
     pub unmatched: Option<f32>,
-    /// The greatest difference of scores over the matched.
+    /// The greatest difference of scores over matched boxes.
     pub score: f64,
 }
 
-impl Apart {
-    /// Of two outcomes, box by box.
-    pub fn see(&mut self, a: &Inference, b: &Inference, found: Found) {
+impl BoxDifference {
+    /// Adds a box of two results.
+    pub(super) fn see(&mut self, a: &Inference, b: &Inference, found: BoxMatch) {
         let alone = match found {
-            Found::Both(pair) => {
+            BoxMatch::Both(pair) => {
                 self.score = self.score.max(score_difference(a, b, pair.a, pair.b).abs());
                 return;
             }
-            Found::OnlyA(i) => a.detections[i].score,
-            Found::OnlyB(i) => b.detections[i].score,
+            BoxMatch::OnlyA(i) => a.detections[i].score,
+            BoxMatch::OnlyB(i) => b.detections[i].score,
         };
         self.unmatched = Some(self.unmatched.unwrap_or(0.0).max(alone));
     }
@@ -143,24 +144,24 @@ fn score_difference(a: &Inference, b: &Inference, of_a: usize, of_b: usize) -> f
     f64::from(b.detections[of_b].score) - f64::from(a.detections[of_a].score)
 }
 
-/// Tells `count` of every box, once, by the number of its label.
+/// Pairs the boxes of one frame, and calls `count` for each of them once, with the number of its label.
 pub(super) fn compare(
-    matcher: &mut Matcher,
+    matcher: &mut BoxMatcher,
     a: &Inference,
     b: &Inference,
     labels: &mut Labels,
     mut count: impl FnMut(usize, &Sums),
-) -> Apart {
-    let mut apart = Apart::default();
+) -> BoxDifference {
+    let mut apart = BoxDifference::default();
     matcher.each(a, b, |found| {
         apart.see(a, b, found);
         let (label, sums) = match found {
-            Found::Both(pair) => {
+            BoxMatch::Both(pair) => {
                 let difference = score_difference(a, b, pair.a, pair.b);
                 (&a.detections[pair.a].label, Sums::matched(pair.iou, difference))
             }
-            Found::OnlyA(i) => (&a.detections[i].label, Sums::a_only()),
-            Found::OnlyB(i) => (&b.detections[i].label, Sums::b_only()),
+            BoxMatch::OnlyA(i) => (&a.detections[i].label, Sums::a_only()),
+            BoxMatch::OnlyB(i) => (&b.detections[i].label, Sums::b_only()),
         };
         count(labels.number(label).into(), &sums);
     });
@@ -178,13 +179,16 @@ mod tests {
         i
     }
 
-    fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, Apart) {
+    fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, BoxDifference) {
         let mut labels = Labels::default();
         let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        let apart =
-            compare(&mut Matcher::default(), &outcome(Arm::A, a), &outcome(Arm::B, b), &mut labels, |label, found| {
-                *sums.entry(label).or_default() += found
-            });
+        let apart = compare(
+            &mut BoxMatcher::default(),
+            &outcome(Arm::A, a),
+            &outcome(Arm::B, b),
+            &mut labels,
+            |label, found| *sums.entry(label).or_default() += found,
+        );
         (labels.iter().map(|(label, at)| (label.to_string(), sums[&at].boxes())).collect(), apart)
     }
 
@@ -192,13 +196,13 @@ mod tests {
     fn equal_scores_go_by_their_order_and_of_equal_overlaps_the_better_score_is_taken() {
         let at = [0.0, 0.0, 8.0, 8.0];
         let near = [0.0, 0.0, 8.0, 6.0];
-        // The first of a's equals takes the better overlap; the second is left with the other.
+        // The first of a's equal boxes takes the better overlap; the second gets the other.
         let (classes, _) = compared(&[("x", 0.5, near), ("x", 0.5, at)], &[("x", 0.75, near), ("x", 0.25, near)]);
         let x = classes["x"];
         assert_eq!((x.matched, x.mean_iou, x.mean_score_difference), (2, 0.875, 0.0));
         let (classes, apart) = compared(&[("x", 0.5, near)], &[("x", 0.25, at), ("x", 0.75, at)]);
         assert_eq!((classes["x"].matched, classes["x"].b_only, classes["x"].mean_score_difference), (1, 1, 0.25));
-        assert_eq!(apart, Apart { unmatched: Some(0.25), score: 0.25 });
+        assert_eq!(apart, BoxDifference { unmatched: Some(0.25), score: 0.25 });
     }
 
     #[test]
@@ -218,7 +222,7 @@ mod tests {
         let at = [0.0, 0.0, 8.0, 8.0];
         let (a, b) = (outcome(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), outcome(Arm::B, &[("q", 0.5, at)]));
         let mut sums = Sums::default();
-        compare(&mut Matcher::default(), &a, &b, &mut labels, |label, found| {
+        compare(&mut BoxMatcher::default(), &a, &b, &mut labels, |label, found| {
             assert_eq!(label, MOST_LABELS);
             sums += found;
         });

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Two models side by side: where their verdicts, boxes and times differ. Says "different", never "better", unless the
-//! truth is known.
+//! Compares two models side by side, without labels: where their verdicts, boxes and times differ. The comparison says
+//! "different", never "better", unless the truth is known.
 //!
-//! The part is the unit of verdicts: frames of one part are not independent. Both arms judge a part by the frames that
-//! both of them saw, so that a frame which arm b never got is held against neither.
+//! The part is the unit of verdicts, because frames of one part are not independent. Both arms judge a part by the
+//! frames that both of them saw, so a frame which arm b never got counts against neither.
 //!
-//! Everything is kept over the run and over the last parts ([`Recent`]), in memory that does not grow with the run. A
-//! frame costs its boxes; a label costs one look in a small table.
+//! The comparison covers the run and the last parts ([`Recent`]), in memory that does not grow with the run. A frame
+//! costs as much as its boxes; a box costs one look-up of its label in a small table.
 
 mod boxes;
 mod counts;
 mod different;
+mod each;
 mod report;
 mod table;
 #[cfg(test)]
@@ -19,39 +20,41 @@ mod window;
 
 use std::{iter, mem, sync::Arc};
 
-use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 pub use self::{
-    boxes::{Boxes, OTHER},
-    counts::Latency,
-    different::{Different, Said, Why, difference},
-    report::{AB_SCHEMA, Aside, Disagreement, Each, Frames, LonePart, Mode, PairedPart, Report, Seen},
+    boxes::Boxes,
+    counts::{Latency, RELATIVE_ERROR},
+    different::{ArmResult, DifferentFrame, Why, difference},
+    each::Each,
+    report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use super::matching::Matcher;
+use self::report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
+use super::box_pairs::BoxMatcher;
 
-/// Parts that [`Recent`] looks back, where nothing else is asked.
-pub const WINDOW_PARTS: usize = 1000;
+/// How many parts [`Recent`] covers by default.
+pub(crate) const WINDOW_PARTS: usize = 1000;
 
-/// Frames in [`Report::different`], where nothing else is asked.
-pub const MOST_DIFFERENT: usize = 16;
+/// How many frames [`AgreementReport::different`] holds by default.
+pub(crate) const MOST_DIFFERENT: usize = 16;
 
-/// The score between two models.
+/// The comparison of two models.
 pub struct Agreement {
     models: [Option<Arc<ModelId>>; 2],
     mode: Mode,
-    /// Of the frames that both arms saw, arm by arm: both see the same, and close the same parts.
+    /// Judges by the frames that both arms saw, one for each arm. Both see the same frames, and close the same parts.
     paired: [PartJudge; 2],
-    /// Of the frames that one arm saw alone.
+    /// Judges by the frames that one arm saw alone.
     alone: [PartJudge; 2],
     truth: PartJudge,
     run: Counts,
     window: Window,
     labels: Labels,
-    matcher: Matcher,
-    aside: Aside,
+    matcher: BoxMatcher,
+    aside: NotCompared,
     arms: [ArmParts; 2],
     scored: [Scored; 2],
     different: MostDifferent,
@@ -64,7 +67,8 @@ impl Default for Agreement {
 }
 
 impl Agreement {
-    /// Looks back `window_parts` parts, at least one, and keeps the `most_different` frames.
+    /// Makes a comparison that looks back over `window_parts` parts, at least one, and keeps the `most_different`
+    /// frames.
     pub fn new(window_parts: usize, most_different: usize) -> Self {
         Self {
             models: Default::default(),
@@ -75,20 +79,20 @@ impl Agreement {
             run: Counts::default(),
             window: Window::new(window_parts),
             labels: Labels::default(),
-            matcher: Matcher::default(),
-            aside: Aside::default(),
+            matcher: BoxMatcher::default(),
+            aside: NotCompared::default(),
             arms: Default::default(),
             scored: Default::default(),
             different: MostDifferent::new(most_different),
         }
     }
 
-    /// Takes both arms' outcomes of one frame, and the truth where it is known.
+    /// Adds the results of both arms for one frame, and the truth if it is known.
     ///
-    /// `b` counts as of the frame and part that `a` names. A change of either model ends the comparison and begins a
-    /// new one, for a table of two pairs of models says nothing of either.
-    pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
-        let mut seen = Seen { ended: self.follow_models([Some(a), Some(b)]), ..Seen::default() };
+    /// `b` belongs to the frame and part that `a` names. A change of either model ends the comparison and begins a new
+    /// one, because one table for two pairs of models would describe neither pair.
+    pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
+        let mut seen = Closed { ended: self.follow_models([Some(a), Some(b)]), ..Closed::default() };
         self.mode = Mode::Paired;
         if !a.counts() {
             self.aside.not_production += 1;
@@ -119,19 +123,19 @@ impl Agreement {
         seen
     }
 
-    /// Takes the outcome of a frame that was given to one arm alone, as in `mode=split`, and the truth where it is known.
+    /// Adds the result for a frame that only one arm got, as in `mode=split`, and the truth if it is known.
     ///
-    /// The truth itself is no arm, and counts nothing. A part that was given to one arm in part, to the other or to both
-    /// for the rest, misses views wherever it is judged. A change of the arm's model ends the comparison.
-    pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Seen {
+    /// The truth itself is not an arm, and counts nothing. If one arm got only some of a part's frames alone, the part
+    /// lacks views wherever it is judged. A change of the arm's model ends the comparison.
+    pub fn alone(&mut self, arm: Arm, inference: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
         let at = match arm {
             Arm::A => 0,
             Arm::B => 1,
-            Arm::Truth => return Seen::default(),
+            Arm::Truth => return Closed::default(),
         };
         let mut said = [None; 2];
         said[at] = Some(inference);
-        let mut seen = Seen { ended: self.follow_models(said), ..Seen::default() };
+        let mut seen = Closed { ended: self.follow_models(said), ..Closed::default() };
         self.mode = Mode::Split;
         if !inference.counts() {
             self.aside.not_production += 1;
@@ -145,9 +149,9 @@ impl Agreement {
         seen
     }
 
-    /// Closes parts whose views are still coming, at the end of the stream.
-    pub fn finish(&mut self) -> Seen {
-        let mut seen = Seen::default();
+    /// Closes parts that still lack views, at the end of the stream.
+    pub fn finish(&mut self) -> Closed {
+        let mut seen = Closed::default();
         let truth = self.truth.flush();
         let [a, b] = self.paired.each_mut().map(PartJudge::flush);
         self.close_pairs(iter::zip(a, b), &truth, &mut seen);
@@ -157,16 +161,16 @@ impl Agreement {
         seen
     }
 
-    /// Who is compared, as far as each has spoken.
+    /// The models that are compared, as far as they are known.
     pub fn models(&self) -> &[Option<Arc<ModelId>>; 2] {
         &self.models
     }
 
-    /// All that is known by now; `frames` is what the pairing counted.
-    pub fn report(&self, frames: Frames) -> Report {
+    /// Reports all that is known now. `frames` is what the pairing counted.
+    pub fn report(&self, frames: Frames) -> AgreementReport {
         let table = self.run.table;
-        Report {
-            schema: AB_SCHEMA,
+        AgreementReport {
+            schema: AB_SCHEMA.into(),
             models: self.models.clone().map(Option::unwrap_or_default).into(),
             mode: self.mode,
             parts: table,
@@ -188,8 +192,8 @@ impl Agreement {
         }
     }
 
-    /// Begins anew where an arm speaks with another model than before; answers the last word on those before.
-    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<Report> {
+    /// Begins anew if an arm has another model than before. Returns the last report on the models before.
+    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<AgreementReport> {
         // A frame that was not judged may not name its model.
         let now = said.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
         let differs = |known: &Option<Arc<ModelId>>, now: &Option<&Arc<ModelId>>| {
@@ -213,7 +217,7 @@ impl Agreement {
         &mut self,
         parts: impl Iterator<Item = (PartVerdict, PartVerdict)>,
         truth: &[PartVerdict],
-        seen: &mut Seen,
+        seen: &mut Closed,
     ) {
         for (a, b) in parts {
             debug_assert_eq!(a.id, b.id, "both judges are shown the same frames of the same parts");
@@ -232,7 +236,7 @@ impl Agreement {
             let (id, frame_id) = (a.id.clone(), a.frames[1]);
             if judged && a.verdict != b.verdict {
                 seen.disagreements.push(Disagreement {
-                    schema: "andon.disagreement/1",
+                    schema: DISAGREEMENT_SCHEMA.into(),
                     id: id.clone(),
                     frame_id,
                     a: a.clone(),
@@ -249,7 +253,7 @@ impl Agreement {
         arm: Arm,
         parts: impl IntoIterator<Item = PartVerdict>,
         truth: &[PartVerdict],
-        seen: &mut Seen,
+        seen: &mut Closed,
     ) {
         for verdict in parts {
             let truth = truth_of(&verdict, truth);
@@ -267,7 +271,7 @@ impl Agreement {
     }
 }
 
-/// What the part is, where the truth was told of all of it.
+/// Returns what the part really is, if the truth is known of all of it.
 fn truth_of(part: &PartVerdict, truth: &[PartVerdict]) -> Option<Verdict> {
     truth.iter().find(|t| t.id == part.id).map(|t| t.verdict).filter(|t| *t != Verdict::Unjudged)
 }

@@ -1,52 +1,40 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is told of two models side by side: plain data with a fixed JSON form (`andon.ab/1`).
+//! The report of a comparison: plain data with a fixed JSON form (`andon.ab/1`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use andon_core::result::{Arm, ModelId, PartVerdict, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     boxes::Boxes,
     counts::Latency,
-    different::Different,
+    different::DifferentFrame,
+    each::Each,
     table::{ArmParts, Scored, Table},
     window::Recent,
 };
 
-/// The schema name of a serialised [`Report`].
-pub const AB_SCHEMA: &str = "andon.ab/1";
+/// The schema name of a serialised [`AgreementReport`].
+pub(super) const AB_SCHEMA: &str = "andon.ab/1";
+/// The schema name of a serialised [`Disagreement`].
+pub(super) const DISAGREEMENT_SCHEMA: &str = "andon.disagreement/1";
 
-/// Two of a kind: arm a's and arm b's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Each<T> {
-    /// The running model's.
-    pub a: T,
-    /// The candidate's.
-    pub b: T,
-}
-
-impl<T> From<[T; 2]> for Each<T> {
-    fn from([a, b]: [T; 2]) -> Self {
-        Self { a, b }
-    }
-}
-
-/// How the arms were seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// How the arms see frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Not at all yet.
+    /// Not known yet.
     #[default]
     None,
-    /// Both on the same frames.
+    /// Both arms see the same frames.
     Paired,
-    /// Each on frames of its own.
+    /// Each arm sees frames of its own.
     Split,
 }
 
 impl Mode {
-    /// The name used in JSON and statistics.
+    /// The name in JSON and statistics.
     pub fn as_str(self) -> &'static str {
         match self {
             Mode::None => "none",
@@ -56,52 +44,52 @@ impl Mode {
     }
 }
 
-/// What became of the frames, counted by the element that pairs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Numbers of frames, counted by the element that pairs them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
-    /// Frames that came on arm a.
+    /// Frames of arm a.
     pub a: u64,
-    /// Frames that came on arm b.
+    /// Frames of arm b.
     pub b: u64,
-    /// Frames with both opinions.
+    /// Frames with the results of both arms.
     pub paired: u64,
-    /// Of these, b's came after the frame had gone on.
+    /// Paired frames whose result of b came after the frame had gone on.
     pub late: u64,
-    /// Frames announced as never coming on b.
+    /// Frames that were announced as dropped before b.
     pub dropped: u64,
-    /// Frames that b was given and never answered.
+    /// Frames that b got, and for which it gave no result.
     pub missing: u64,
-    /// Frames on b that nothing on a belongs to.
+    /// Frames of b without a frame of a.
     pub strangers: u64,
-    /// Frames that left b without an outcome.
+    /// Frames that left b without a result.
     pub b_without_outcome: u64,
 }
 
-/// What is in no table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Aside {
-    /// Parts that both arms judged, and an arm left to a person.
+/// Parts and frames that are in no table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCompared {
+    /// Parts that both arms judged, at least one of them as review.
     pub review: u64,
-    /// Parts that both arms saw, and an arm did not judge.
+    /// Parts that both arms saw, and at least one did not judge.
     pub unjudged: u64,
-    /// Frames of another purpose than production.
+    /// Frames with another purpose than production.
     pub not_production: u64,
 }
 
-/// All that is known of two models side by side. Serialises as [`AB_SCHEMA`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Always [`AB_SCHEMA`].
-    pub schema: &'static str,
-    /// Who is compared.
+/// All that is known of two models side by side. Serialises as `andon.ab/1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgreementReport {
+    /// Always `andon.ab/1`.
+    pub schema: Cow<'static, str>,
+    /// The models that are compared.
     pub models: Each<Arc<ModelId>>,
-    /// How the arms were seen last.
+    /// How the arms saw the latest frame.
     pub mode: Mode,
-    /// Parts by verdict.
+    /// Parts by the verdicts of both arms.
     pub parts: Table,
-    /// What is in no table.
-    pub aside: Aside,
-    /// Parts in the table.
+    /// Parts and frames that are in no table.
+    pub aside: NotCompared,
+    /// The number of parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].
     pub agreement: Option<f64>,
@@ -113,38 +101,38 @@ pub struct Report {
     pub boxes: Boxes,
     /// Boxes by label.
     pub classes: BTreeMap<Arc<str>, Boxes>,
-    /// Of each arm.
+    /// The latency of each arm.
     pub latency_us: Each<Latency>,
     /// Frames on which an arm failed: error, missing field, or not finite.
     pub errors: Each<u64>,
     /// Frames that an arm skipped.
     pub skipped: Each<u64>,
-    /// Parts of each arm, in any mode.
+    /// The parts of each arm, in any mode.
     pub arms: Each<ArmParts>,
-    /// Each arm against the truth, where the truth was told.
+    /// The verdicts of each arm against the truth, where it is known.
     pub truth: Each<Scored>,
-    /// The same over the last parts.
+    /// The comparison over the last parts.
     pub window: Recent,
-    /// The frames that differ most, most different first.
-    pub different: Vec<Different>,
-    /// What became of the frames.
+    /// The frames that differ most, the most different one first.
+    pub different: Vec<DifferentFrame>,
+    /// Numbers of frames.
     pub frames: Frames,
 }
 
-/// A part that the arms do not agree on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A part on which the arms disagree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Disagreement {
     /// Always `andon.disagreement/1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// What a made of it.
+    /// The verdict of a.
     pub a: PartVerdict,
-    /// What b made of it.
+    /// The verdict of b.
     pub b: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
@@ -153,13 +141,13 @@ pub struct Disagreement {
 pub struct PairedPart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// What a made of it.
+    /// The verdict of a.
     pub a: PartVerdict,
-    /// What b made of it.
+    /// The verdict of b.
     pub b: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
@@ -168,25 +156,25 @@ pub struct PairedPart {
 pub struct LonePart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// Who saw it.
+    /// The arm that saw the part.
     pub arm: Arm,
-    /// What that arm made of it.
+    /// The verdict of that arm.
     pub verdict: PartVerdict,
-    /// What it is, where that is known.
+    /// What the part really is, if that is known.
     pub truth: Option<Verdict>,
 }
 
-/// What a frame, or the end, brought about.
+/// The parts that a frame closed, or the end of the stream.
 #[derive(Debug, Default)]
-pub struct Seen {
-    /// Parts that were closed by it and are not agreed on.
+pub struct Closed {
+    /// Closed parts on which the arms disagree.
     pub disagreements: Vec<Disagreement>,
-    /// All production parts that were closed by it and that both arms saw.
+    /// All closed production parts that both arms saw.
     pub parts: Vec<PairedPart>,
-    /// All production parts that were closed by it and that one arm saw alone.
+    /// All closed production parts that one arm saw alone.
     pub alone: Vec<LonePart>,
-    /// The last word on two models of which at least one has been replaced; counting has begun anew.
-    pub ended: Option<Report>,
+    /// The last report on the models before, if a model was replaced. Counting has begun anew.
+    pub ended: Option<AgreementReport>,
 }

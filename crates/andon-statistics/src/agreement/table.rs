@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Parts by what was said of them: by both arms, by one against the truth, by one alone.
+//! Parts by verdict: of both arms, of one arm against the truth, of one arm alone.
 
 use andon_core::result::Verdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// Parts by both arms' verdicts, a's first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Parts by the verdicts of both arms, a's first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Both say ok.
     pub ok_ok: u64,
@@ -18,15 +18,15 @@ pub struct Table {
 }
 
 impl Table {
-    /// Counts one part; one that an arm did not call ok or ng is in no cell.
+    /// Counts a part. A part that an arm did not call ok or ng is in no cell.
     pub fn add(&mut self, a: Verdict, b: Verdict) {
         if let Some(cell) = self.cell(a, b) {
             *cell += 1;
         }
     }
 
-    /// Takes back one part that was counted.
-    pub fn remove(&mut self, a: Verdict, b: Verdict) {
+    /// Removes a part that was counted.
+    pub(crate) fn remove(&mut self, a: Verdict, b: Verdict) {
         if let Some(cell) = self.cell(a, b) {
             *cell -= 1;
         }
@@ -42,27 +42,27 @@ impl Table {
         }
     }
 
-    /// Parts in the table.
+    /// The number of parts in the table.
     pub fn compared(&self) -> u64 {
         self.ok_ok + self.ok_ng + self.ng_ok + self.ng_ng
     }
 
-    /// Share of parts with equal verdicts, 0..1; none before the first part.
+    /// The share of parts with equal verdicts, 0..1. None before the first part.
     pub fn agreement(&self) -> Option<f64> {
         let n = self.compared();
         (n > 0).then(|| (self.ok_ok + self.ng_ng) as f64 / n as f64)
     }
 
-    /// Mean share of ng over both arms, 0..1: κ cannot be read without it.
+    /// The mean share of ng over both arms, 0..1, without which κ cannot be interpreted.
     pub fn prevalence(&self) -> Option<f64> {
         let n = self.compared();
         (n > 0).then(|| (2 * self.ng_ng + self.ok_ng + self.ng_ok) as f64 / (2 * n) as f64)
     }
 
-    /// Cohen's κ (1960), −1..1; none where chance alone would agree always, as when every part is ok to both.
+    /// Cohen's κ (1960), −1..1. None if chance alone would always agree, as when every part is ok to both.
     ///
-    /// Agreement beyond chance over what chance leaves, multiplied out for two verdicts: so nothing cancels where ng is
-    /// rare and chance is close to 1.
+    /// This is agreement beyond chance over the disagreement that chance leaves, multiplied out for two verdicts, so
+    /// that nothing cancels where ng is rare and chance is close to 1.
     pub fn kappa(&self) -> Option<f64> {
         let [ok_ok, ok_ng, ng_ok, ng_ng] = [self.ok_ok, self.ok_ng, self.ng_ok, self.ng_ng].map(|n| n as f64);
         let left = (ok_ok + ok_ng) * (ok_ng + ng_ng) + (ok_ok + ng_ok) * (ng_ok + ng_ng);
@@ -70,23 +70,23 @@ impl Table {
     }
 }
 
-/// One arm against the truth, parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// The verdicts of one arm against the truth, in parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scored {
-    /// Bad and called ng.
+    /// Defective parts called ng.
     pub caught: u64,
-    /// Bad and called ok: went to the customer.
+    /// Defective parts called ok, which go to the customer.
     pub escapes: u64,
-    /// Good and called ng: thrown away.
+    /// Good parts called ng, which are thrown away.
     pub overkill: u64,
-    /// Good and called ok.
+    /// Good parts called ok.
     pub passed: u64,
-    /// Called review, or not judged.
+    /// Parts called review, or not judged.
     pub undecided: u64,
 }
 
 impl Scored {
-    /// Counts one part.
+    /// Counts a part.
     pub fn add(&mut self, truth: Verdict, said: Verdict) {
         match (truth, said) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
@@ -98,22 +98,22 @@ impl Scored {
     }
 }
 
-/// Production parts of one arm, whether the other saw them or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// The production parts of one arm, whether the other arm saw them or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArmParts {
-    /// Called ok.
+    /// Parts called ok.
     pub ok: u64,
-    /// Called ng.
+    /// Parts called ng.
     pub ng: u64,
-    /// Left to a person.
+    /// Parts called review.
     pub review: u64,
-    /// Not judged.
+    /// Parts that were not judged.
     pub unjudged: u64,
 }
 
 impl ArmParts {
-    /// Counts one part.
-    pub fn add(&mut self, said: Verdict) {
+    /// Counts a part.
+    pub(crate) fn add(&mut self, said: Verdict) {
         match said {
             Verdict::Ok => self.ok += 1,
             Verdict::Ng => self.ng += 1,
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn kappa_is_that_of_the_textbook() {
-        // Two readers, 50 proposals, as in every account of Cohen's κ: 20 both, 15 neither, 5 and 10 apart: 0.4.
+        // Two readers, 50 proposals, as in every account of Cohen's κ: 20 yes to both, 15 no to both, 5 and 10 apart:
+        // 0.4.
         let t = Table { ng_ng: 20, ok_ok: 15, ng_ok: 5, ok_ng: 10 };
         assert!((t.kappa().unwrap() - 0.4).abs() < 1e-12);
         assert_eq!((t.compared(), t.agreement(), t.prevalence()), (50, Some(0.7), Some(0.55)));

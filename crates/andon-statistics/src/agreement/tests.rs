@@ -18,7 +18,7 @@ fn view(id: &str, view: u32, views: u32) -> Frame {
     Frame::new(Some(Arc::new(Part { id: id.into(), view, views, ..Part::default() })))
 }
 
-fn single(score: &mut Agreement, a: Verdict, b: Verdict) -> Seen {
+fn single(score: &mut Agreement, a: Verdict, b: Verdict) -> Closed {
     let frame = Frame::new(None);
     score.pair(&outcome(&frame, Arm::A, a), &outcome(&frame, Arm::B, b), None, 0)
 }
@@ -159,7 +159,7 @@ fn in_split_each_arm_closes_and_scores_its_own_parts() {
     alone(&view("R", 0, 1), Arm::B, Verdict::Unjudged, Verdict::Ok);
     assert!(seen.parts.is_empty() && seen.disagreements.is_empty());
     let report = score.report(Frames::default());
-    assert_eq!((report.mode, report.compared, report.aside), (Mode::Split, 0, Aside::default()));
+    assert_eq!((report.mode, report.compared, report.aside), (Mode::Split, 0, NotCompared::default()));
     assert_eq!(report.arms.a, ArmParts { ng: 1, ..ArmParts::default() });
     assert_eq!(report.arms.b, ArmParts { ok: 1, unjudged: 1, ..ArmParts::default() });
     assert_eq!(report.truth.a, Scored { overkill: 1, ..Scored::default() });
@@ -289,5 +289,20 @@ fn the_most_different_frames_are_those_with_other_verdicts_then_other_boxes_then
     assert_eq!(found, wanted, "of equals the first stays first, and the least makes way");
     let first = &report.different[0];
     assert_eq!((first.pts_ns, &first.part), (Some(7), &None));
-    assert_eq!(first.b, Said { verdict: Ok, score: 0.25, detections: 1 });
+    assert_eq!(first.b, ArmResult { verdict: Ok, score: 0.25, detections: 1 });
+}
+
+#[test]
+fn a_report_comes_back_from_its_json() {
+    let mut score = Agreement::default();
+    let frame = Frame::new(None);
+    let [mut a, mut b] = [outcome(&frame, Arm::A, Verdict::Ok), outcome(&frame, Arm::B, Verdict::Ng)];
+    a.detections = vec![found("open", 0.5, [0.0, 0.0, 8.0, 8.0])];
+    b.detections = vec![found("open", 0.75, [0.0, 0.0, 8.0, 8.0])];
+    let disagreement = score.pair(&a, &b, Some(&b), 0).disagreements.remove(0);
+    let report = score.report(Frames { a: 1, b: 1, paired: 1, ..Frames::default() });
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<AgreementReport>(&json).unwrap(), report);
+    let json = serde_json::to_string(&disagreement).unwrap();
+    assert_eq!(serde_json::from_str::<Disagreement>(&json).unwrap(), disagreement);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The comparison over the last parts: what leaves is taken back, count by count, so no sum drifts.
+//! The comparison over the last parts. What leaves the window is subtracted count by count, so that no sum drifts.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,25 +8,25 @@ use std::{
 };
 
 use andon_core::result::{Inference, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Each,
     boxes::{Boxes, Labels, Sums},
     counts::{Counted, Counts, Latency},
+    each::Each,
     table::Table,
 };
 
-/// Frames of both arms that may come between two closings of parts; with more, the oldest part makes way all the same.
-/// Sixteen parts of 64 views may be open at once before that comes into play.
+/// The most frames of both arms between two closed parts. With more, the oldest part leaves the window all the same.
+/// Sixteen parts of 64 views may be open at once before that happens.
 const MOST_FRAMES: usize = 2048;
 
-/// The comparison over the last closed parts, and the frames that have come since.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The comparison over the last closed parts, and the frames since.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
-    /// Parts by verdict.
+    /// Parts by the verdicts of both arms.
     pub parts: Table,
-    /// Parts in the table.
+    /// The number of parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].
     pub agreement: Option<f64>,
@@ -38,58 +38,59 @@ pub struct Recent {
     pub boxes: Boxes,
     /// Boxes by label, of labels that were found.
     pub classes: BTreeMap<Arc<str>, Boxes>,
-    /// Of each arm.
+    /// The latency of each arm.
     pub latency_us: Each<Latency>,
     /// Frames on which an arm failed.
     pub errors: Each<u64>,
     /// Frames that an arm skipped.
     pub skipped: Each<u64>,
-    /// Closed parts that all this is of, in the table or not, of both arms or of one.
+    /// The number of closed parts in the window, in the table or not, of both arms or of one.
     pub of: u64,
 }
 
-/// What lies between two closings of parts.
+/// The frames and boxes between two closed parts.
 #[derive(Default)]
-struct Stretch {
+struct Span {
     frames: usize,
     classes: usize,
-    /// Both arms' verdicts of the part that closed it; none where the frames became too many.
+    /// The verdicts of both arms on the part that ended the span. None if the span ended because of too many frames.
     part: Option<[Verdict; 2]>,
 }
 
-/// A frame counts as of the part that closes next, which it belongs to unless parts are seen in turns.
+/// The window over the last parts.
 ///
-/// A part costs what its frames and its boxes cost, once when they come and once when they leave. Memory is that of the
-/// frames (6 bytes each) and labels (80 bytes a label of a part) of `most` parts.
+/// A frame counts with the part that closes next, which it belongs to unless parts overlap. A part costs as much as its
+/// frames and boxes, once when it enters and once when it leaves. The memory is that of the frames (6 bytes each) and
+/// labels (80 bytes for each label of a part) of `most` parts.
 pub(super) struct Window {
     most: usize,
     counts: Counts,
     closed: u64,
-    stretches: VecDeque<Stretch>,
-    open: Stretch,
+    stretches: VecDeque<Span>,
+    open: Span,
     frames: VecDeque<(u8, Counted)>,
     classes: VecDeque<(usize, Sums)>,
 }
 
 impl Window {
-    /// Of at most so many parts; at least of one.
-    pub fn new(most: usize) -> Self {
+    /// Makes a window of at most `most` parts, at least one.
+    pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
             counts: Counts::default(),
             closed: 0,
             stretches: VecDeque::new(),
-            open: Stretch::default(),
+            open: Span::default(),
             frames: VecDeque::new(),
             classes: VecDeque::new(),
         }
     }
 
-    pub fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.most
     }
 
-    pub fn frame(&mut self, arm: usize, inference: &Inference) {
+    pub(super) fn frame(&mut self, arm: usize, inference: &Inference) {
         if self.open.frames == MOST_FRAMES {
             self.close(None);
         }
@@ -98,7 +99,7 @@ impl Window {
         self.open.frames += 1;
     }
 
-    pub fn found(&mut self, label: usize, sums: &Sums) {
+    pub(super) fn found(&mut self, label: usize, sums: &Sums) {
         self.counts.found(label, sums);
         match self.classes.iter_mut().rev().take(self.open.classes).find(|(known, _)| *known == label) {
             Some((_, known)) => *known += sums,
@@ -109,15 +110,15 @@ impl Window {
         }
     }
 
-    /// A part was closed; what only one arm saw is unjudged by the other, and so in no table.
-    pub fn part(&mut self, a: Verdict, b: Verdict) {
+    /// Closes a part. A part that only one arm saw is unjudged by the other, and so in no table.
+    pub(super) fn part(&mut self, a: Verdict, b: Verdict) {
         self.counts.part(a, b);
         self.closed += 1;
         self.close(Some([a, b]));
     }
 
     fn close(&mut self, part: Option<[Verdict; 2]>) {
-        self.stretches.push_back(Stretch { part, ..mem::take(&mut self.open) });
+        self.stretches.push_back(Span { part, ..mem::take(&mut self.open) });
         if self.stretches.len() <= self.most {
             return;
         }
@@ -134,7 +135,7 @@ impl Window {
         }
     }
 
-    pub fn report(&self, labels: &Labels) -> Recent {
+    pub(super) fn report(&self, labels: &Labels) -> Recent {
         let table = self.counts.table;
         Recent {
             parts: table,

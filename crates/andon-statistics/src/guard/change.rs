@@ -1,44 +1,47 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says when a rate is no longer that of a baseline which is itself a finite sample: two-sided, valid at every look.
+//! Detects that a rate differs from that of a baseline, which is itself a finite sample: two-sided, valid at every
+//! look.
 //!
-//! The baseline has k₀ of m, what is watched has k of n so far; nothing has changed if both have one rate θ, unknown.
-//! For every θ, two factors:
+//! The baseline has k₀ of m, the watched parts have k of n so far. Nothing has changed if both have one rate θ, which
+//! is unknown. For every θ there are two factors:
 //!
 //! - F(θ) = Be(k₀, m | κθ, κ(1−θ)) / θ^k₀ (1−θ)^{m−k₀}, κ = m/8, where Be(k, n | a, b) = B(a+k, b+n−k)/B(a, b): how
-//!   badly θ fits the baseline. Under θ its expectation is 1, for it is a ratio of likelihoods.
-//! - Gₙ(θ) = ⅛ Σⱼ Be(k, n | aⱼ, bⱼ) / θᵏ (1−θ)ⁿ⁻ᵏ: how badly θ fits what came since. The eight priors are fixed by the
+//!   badly θ fits the baseline. Under θ its expectation is 1, because it is a ratio of likelihoods.
+//! - Gₙ(θ) = ⅛ Σⱼ Be(k, n | aⱼ, bⱼ) / θᵏ (1−θ)ⁿ⁻ᵏ: how badly θ fits the watched parts. The eight priors are fixed by the
 //!   baseline: their means' odds are those of (k₀+½)/(m+1) times e^{±½}, e^{±1}, e^{±2}, e^{±4}, and the smaller of a
 //!   and b is 6. Under θ, and given the baseline, it is a martingale that starts at 1.
 //!
-//! So F·Gₙ is a martingale of expectation 1 under θ, baseline and all, and Eₙ = min over θ of F(θ)·Gₙ(θ) stays below the
-//! one that belongs to the true θ: by Ville's inequality P(Eₙ ≥ 1/α for any n) ≤ α, whatever the rate and however small
-//! the baseline. That is an e-process for a composite null: Ramdas, Ruf, Larsson & Koolen, International Journal of
-//! Approximate Reasoning 141, 2022; universal inference: Wasserman, Ramdas & Balakrishnan, PNAS 117, 2020. Turner, Ly &
-//! Grünwald (Safe tests for 2×2 contingency tables, arXiv 2106.02693) take both samples in blocks side by side; here the
-//! baseline is over before the other begins, and by their blocks the baseline's rate would bring nothing.
+//! So F·Gₙ is a martingale of expectation 1 under θ, baseline included, and Eₙ = min over θ of F(θ)·Gₙ(θ) stays below
+//! the one that belongs to the true θ. By Ville's inequality P(Eₙ ≥ 1/α for any n) ≤ α, whatever the rate and however
+//! small the baseline. That is an e-process for a composite null: Ramdas, Ruf, Larsson & Koolen, International Journal
+//! of Approximate Reasoning 141, 2022; universal inference: Wasserman, Ramdas & Balakrishnan, PNAS 117, 2020. Turner,
+//! Ly & Grünwald (Safe tests for 2×2 contingency tables, arXiv 2106.02693) take both samples in blocks side by side;
+//! here the baseline is over before the other sample begins, and with their blocks the baseline's rate would add
+//! nothing.
 //!
-//! ln F = Σ_{i<k₀} ln(κ + i/θ) + Σ_{i<m−k₀} ln(κ + i/(1−θ)) + const is convex in θ, for each 1/θ is and stays so under
-//! the logarithm: (ln(κ + i/θ))″ = 1/θ² − 1/(θ + i/κ)² ≥ 0. So is ln Gₙ. The minimum is the only one.
+//! ln F = Σ_{i<k₀} ln(κ + i/θ) + Σ_{i<m−k₀} ln(κ + i/(1−θ)) + const is convex in θ, because 1/θ is convex and stays so
+//! under the logarithm: (ln(κ + i/θ))″ = 1/θ² − 1/(θ + i/κ)² ≥ 0. So is ln Gₙ. There is only one minimum.
 //!
-//! What is assumed: the baseline's parts independent, each ng with chance θ; afterwards that chance for each part given
-//! those before it. A lot of bad parts, or another product, breaks that: it is a change, though not of the model.
+//! The test assumes that the parts of the baseline are independent, each ng with the chance θ, and that afterwards each
+//! part has that chance given those before it. A lot of bad parts, or another product, breaks this: it is a change,
+//! though not of the model.
 
 use super::rate::{ln_mean, logistic, logit};
 
-/// Parts of the baseline for one of the prior about θ.
+/// The parts of the baseline for each part of the prior about θ.
 const SPREAD: f64 = 8.0;
-/// The smaller shape of every prior of what came since.
+/// The smaller shape of every prior of the watched parts.
 const SHAPE: f64 = 6.0;
-/// ln of the odds ratios that the priors are about.
+/// ln of the odds ratios at which the priors are centred.
 const SHIFTS: [f64; 8] = [-4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0];
 
-/// Evidence that a rate is not that of its baseline.
+/// The evidence that a rate is not that of its baseline.
 #[derive(Clone, Debug)]
 pub(super) struct ChangeTest {
     /// k₀ and m − k₀.
     baseline: [f64; 2],
     kappa: f64,
-    /// Shapes of the priors, taken on by what came: a + k, b + n − k.
+    /// The shapes of the priors, updated by the watched parts: a + k, b + n − k.
     shapes: [[f64; 2]; 8],
     /// ln Be(k, n | aⱼ, bⱼ).
     marginals: [f64; 8],
@@ -47,8 +50,8 @@ pub(super) struct ChangeTest {
 }
 
 impl ChangeTest {
-    /// A test against `ng` of `parts`, of which there has to be one.
-    pub fn new(ng: u64, parts: u64) -> Self {
+    /// Makes a test against `ng` of `parts`, of which there is at least one.
+    pub(super) fn new(ng: u64, parts: u64) -> Self {
         let (k0, m) = (ng as f64, parts as f64);
         let centre = logit((k0 + 0.5) / (m + 1.0));
         let shapes = SHIFTS.map(|shift| {
@@ -59,8 +62,8 @@ impl ChangeTest {
         Self { baseline: [k0, m - k0], kappa: m / SPREAD, shapes, marginals: [0.0; 8], counts: [0.0; 2] }
     }
 
-    /// Takes one part.
-    pub fn add(&mut self, ng: bool) {
+    /// Adds a part.
+    pub(super) fn add(&mut self, ng: bool) {
         let which = usize::from(!ng);
         self.counts[which] += 1.0;
         for (marginal, shape) in self.marginals.iter_mut().zip(&mut self.shapes) {
@@ -69,16 +72,16 @@ impl ChangeTest {
         }
     }
 
-    /// Eₙ has reached the threshold.
-    pub fn breaks(&self, ln_threshold: f64) -> bool {
+    /// Returns whether Eₙ has reached the threshold.
+    pub(super) fn breaks(&self, ln_threshold: f64) -> bool {
         let [k, rest] = [0, 1].map(|i| self.baseline[i] + self.counts[i]);
-        // The minimum is below the value anywhere: mostly one look near it is enough.
+        // The minimum is below the value anywhere, so mostly one value near it is enough.
         let near = logit((k + 0.5) / (k + rest + 1.0));
         self.ln_product(near) >= ln_threshold && self.ln_evidence() >= ln_threshold
     }
 
     /// ln Eₙ.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(super) fn ln_evidence(&self) -> f64 {
         // Golden section, over the logit of θ. The minimum lies between the two rates, of which either may be 0 or 1.
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let [mut low, mut high] = [-40.0, 40.0];
@@ -100,7 +103,7 @@ impl ChangeTest {
 
     /// ln F(θ)·Gₙ(θ) at the logit of θ.
     fn ln_product(&self, logit: f64) -> f64 {
-        // ln θ and ln (1 − θ), good at either end.
+        // ln θ and ln (1 − θ), exact at either end.
         let ln_rates = [-(-logit).exp().ln_1p(), -logit.exp().ln_1p()];
         let mut ln = ln_mean(&self.marginals) - ln_rising(self.kappa, self.baseline[0] + self.baseline[1]);
         for (i, ln_rate) in ln_rates.into_iter().enumerate() {
@@ -116,7 +119,7 @@ fn ln_rising(x: f64, n: f64) -> f64 {
     if n == 0.0 { 0.0 } else { ln_gamma(x + n) - ln_gamma(x) }
 }
 
-/// ln Γ(x), x > 0: Stirling's series from 10 on (what is cut off is below 1e-15), shifted there by Γ(x+1) = x Γ(x).
+/// ln Γ(x), x > 0: Stirling's series from 10 on (the error is below 1e-15), shifted there by Γ(x+1) = x Γ(x).
 fn ln_gamma(x: f64) -> f64 {
     let (mut x, mut product) = (x, 1.0);
     while x < 10.0 {

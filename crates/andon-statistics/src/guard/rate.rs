@@ -1,41 +1,42 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says when something happens more often than it may: a one-sided test of a rate, valid at every look.
+//! Detects that something happens more often than it may: a one-sided test of a rate, valid at every look.
 //!
-//! For a rate q above the limit p₀, the likelihood ratio Lₙ(q) = (q/p₀)ᵏ ((1−q)/(1−p₀))ⁿ⁻ᵏ of k events in n trials
-//! is a supermartingale that starts at 1 wherever each trial's chance of an event, given all before it, is at most p₀.
+//! For a rate q above the limit p₀, the likelihood ratio Lₙ(q) = (q/p₀)ᵏ ((1−q)/(1−p₀))ⁿ⁻ᵏ of k events in n trials is a
+//! supermartingale that starts at 1, provided that each trial's chance of an event, given all before it, is at most p₀.
 //! So is E = Σ Lₙ(qⱼ)/8 over eight rates qⱼ, and it ever reaches 1/α with a chance of at most α (Ville 1939; the method
 //! of mixtures: Robbins, Annals of Mathematical Statistics 41, 1970; Ramdas et al., Statistical Science 38, 2023). The
 //! odds of qⱼ are those of p₀ times e^{D(j/8)²}, j = 1…8, with D such that q₈ = 0.95. A rate less than about 6 % above
 //! the limit is too near the first of them to be ever called above it.
 //!
-//! Trials need not be independent, but one hiccup must not count as many events: after an event the next trials, as many
-//! as a burst has, are left out. Which ones are left out is known before they are seen, so the bound holds.
+//! Trials need not be independent, but one hiccup must not count as many events. So after an event the test leaves out
+//! the next trials, as many as a burst has. It is known which trials are left out before they are seen, so the bound
+//! holds.
 
-/// Rates above the limit that the evidence is averaged over.
+/// The number of rates above the limit over which the evidence is averaged.
 const RATES: usize = 8;
-/// The highest of them.
+/// The highest of these rates.
 const HIGHEST: f64 = 0.95;
-/// Fewer events than these are an anecdote, however low the limit.
+/// The fewest events that break a guard, however low the limit.
 const LEAST_EVENTS: u64 = 3;
 
-/// Evidence that a rate is above its limit.
+/// The evidence that a rate is above its limit.
 #[derive(Clone, Debug)]
 pub(super) struct RateTest {
     /// ln(q/p₀) and ln((1−q)/(1−p₀)) of every rate.
     steps: [[f64; 2]; RATES],
     burst: u64,
-    /// Trials still to be left out.
+    /// How many trials are still to be left out.
     left_out: u64,
-    /// Trials that count.
+    /// The number of trials that count.
     pub trials: u64,
-    /// Of these, events.
+    /// The number of events among these trials.
     pub events: u64,
 }
 
 impl RateTest {
-    /// A test of a rate against `limit`, which is taken to 1e-9..0.9: a limit of 0 allows fewer than three events.
-    pub fn new(limit: f64, burst: u64) -> Self {
-        // NaN allows nothing either.
+    /// Makes a test against `limit`, clamped to 1e-9..0.9. A limit of 0 allows fewer than three events.
+    pub(super) fn new(limit: f64, burst: u64) -> Self {
+        // A limit of NaN allows nothing either.
         let p = if limit.is_nan() { 1e-9 } else { limit.clamp(1e-9, 0.9) };
         let range = logit(HIGHEST) - logit(p);
         let steps = std::array::from_fn(|j| {
@@ -45,8 +46,8 @@ impl RateTest {
         Self { steps, burst, left_out: 0, trials: 0, events: 0 }
     }
 
-    /// Takes one trial.
-    pub fn add(&mut self, event: bool) {
+    /// Adds a trial.
+    pub(super) fn add(&mut self, event: bool) {
         if self.left_out > 0 {
             self.left_out -= 1;
             return;
@@ -59,13 +60,13 @@ impl RateTest {
     }
 
     /// ln E.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(super) fn ln_evidence(&self) -> f64 {
         let (k, rest) = (self.events as f64, (self.trials - self.events) as f64);
         ln_mean(&self.steps.map(|[event, none]| k * event + rest * none))
     }
 
-    /// E has reached the threshold, by more than an anecdote.
-    pub fn breaks(&self, ln_threshold: f64) -> bool {
+    /// Returns whether E has reached the threshold, with enough events.
+    pub(super) fn breaks(&self, ln_threshold: f64) -> bool {
         self.events >= LEAST_EVENTS && self.ln_evidence() >= ln_threshold
     }
 }

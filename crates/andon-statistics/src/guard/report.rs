@@ -1,115 +1,117 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is told of a probation: plain data with a fixed JSON form (`andon.probation/1`).
+//! The report of a probation: plain data with a fixed JSON form (`andon.probation/1`).
 
-use serde::Serialize;
+use std::borrow::Cow;
 
-use super::{Baseline, Broken, Limits};
+use serde::{Deserialize, Serialize};
 
-/// The schema name of a serialised [`Report`].
-pub const PROBATION_SCHEMA: &str = "andon.probation/1";
+use super::limits::{Baseline, Broken, Limits};
 
-/// How far a probation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The schema name of a serialised [`GuardReport`].
+pub(super) const PROBATION_SCHEMA: &str = "andon.probation/1";
+
+/// The state of a probation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Parts are still wanted.
+pub enum ProbationState {
+    /// Parts are still to come.
     Running,
-    /// All parts are through, and no guard broke.
+    /// All parts came, and no guard broke.
     Passed,
     /// A guard broke.
     Broken,
 }
 
-/// Frames by how their judging went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Frames by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameCounts {
-    /// Answered, and the answer made sense.
+    /// Frames with a finite result.
     pub ok: u64,
-    /// Not run on purpose: counts for and against nothing.
+    /// Frames that were skipped on purpose. They count in no rate.
     pub skipped: u64,
-    /// Failed.
+    /// Frames that failed.
     pub error: u64,
-    /// Missed a field.
+    /// Frames that missed a field.
     pub missing_field: u64,
-    /// Answered NaN or infinity.
+    /// Frames with a result that is NaN or infinite.
     pub non_finite: u64,
 }
 
 /// Production parts by verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartCounts {
-    /// Called ok.
+    /// Parts called ok.
     pub ok: u64,
-    /// Called ng.
+    /// Parts called ng.
     pub ng: u64,
-    /// Left to a person.
+    /// Parts called review.
     pub review: u64,
-    /// Not judged: in no rate, and no step towards the end of the probation.
+    /// Parts that were not judged. They count in no rate, and do not bring the end of the probation closer.
     pub unjudged: u64,
 }
 
 impl PartCounts {
-    /// Parts with a verdict.
-    pub fn judged(&self) -> u64 {
+    /// The number of parts with a verdict.
+    pub(crate) fn judged(&self) -> u64 {
         self.ok + self.ng + self.review
     }
 }
 
-/// The time that answers took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// The latency of results, µs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyReport {
-    /// 99 of 100 were no later: at most 1/128 too high, never too low. None before the first.
+    /// The time that 99 of 100 results keep: at most 1/128 too high, never too low. None before the first result.
     pub p99: Option<u64>,
-    /// The latest.
+    /// The longest time.
     pub max: Option<u64>,
-    /// Answers later than the deadline, bursts and all; 0 without one.
+    /// The number of results later than the deadline, with all frames of a burst. 0 without a deadline.
     pub late: u64,
 }
 
-/// Evidence against each limit being kept: about 1 or below while it is. None for a guard that is off.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// The evidence against each limit being kept: about 1 or below while it is kept. None for a guard that is off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EValues {
-    /// Of [`super::Guard::Errors`].
+    /// The e-value of [`super::Guard::Errors`].
     pub errors: f64,
-    /// Of [`super::Guard::NonFinite`].
+    /// The e-value of [`super::Guard::NonFinite`].
     pub non_finite: f64,
-    /// Of [`super::Guard::Latency`].
+    /// The e-value of [`super::Guard::Latency`].
     pub latency: Option<f64>,
-    /// Of [`super::Guard::NgRate`].
+    /// The e-value of [`super::Guard::NgRate`].
     pub ng_rate: Option<f64>,
 }
 
-/// All that is known of a model on probation. Serialises as [`PROBATION_SCHEMA`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// Always [`PROBATION_SCHEMA`].
-    pub schema: &'static str,
-    /// How far it is.
-    pub state: State,
-    /// Why it has to go back, if it does.
+/// All that is known of a model on probation. Serialises as `andon.probation/1`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardReport {
+    /// Always `andon.probation/1`.
+    pub schema: Cow<'static, str>,
+    /// The state of the probation.
+    pub state: ProbationState,
+    /// Why the model has to go back, if it does.
     pub broken: Option<Broken>,
-    /// Judged parts still wanted.
+    /// The number of judged parts still to come.
     pub left: u64,
     /// Production parts by verdict.
     pub parts: PartCounts,
     /// Frames by status.
     pub frames: FrameCounts,
-    /// Share of ng among judged parts, 0..1.
+    /// The share of ng among judged parts, 0..1.
     pub ng_rate: Option<f64>,
-    /// What the version said as a shadow.
+    /// The verdicts of the version as a shadow.
     pub baseline: Option<Baseline>,
-    /// Share of ng in the baseline, 0..1.
+    /// The share of ng in the baseline, 0..1.
     pub baseline_ng_rate: Option<f64>,
-    /// Share of failed frames and of those that missed a field among those not skipped, 0..1.
+    /// The share of frames that failed or missed a field, among those not skipped, 0..1.
     pub error_rate: Option<f64>,
-    /// Share of answers that were not finite, 0..1.
+    /// The share of results that are not finite, 0..1.
     pub non_finite_rate: Option<f64>,
-    /// How long answers took.
+    /// The latency of results.
     pub latency_us: LatencyReport,
-    /// Evidence against each limit, at most 1e300.
+    /// The evidence against each limit, at most 1e300.
     pub e_values: EValues,
-    /// The e-value at which a guard breaks: guards that are on, over alpha.
+    /// The e-value at which a guard breaks: the number of active guards over alpha.
     pub threshold: f64,
-    /// What is asked of it.
+    /// The limits.
     pub limits: Limits,
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Guards against simulated lines, and against the numbers of tests/oracles/guard.py.
 
-use super::*;
+use andon_core::result::{Status, Verdict};
+
+use super::{change::ChangeTest, rate::RateTest, *};
 use crate::testing::Random;
 
 /// Limits under which each of `guards` may be wrong with the chance 0.05.
@@ -19,7 +21,7 @@ fn happens(random: &mut Random, rate: f64) -> bool {
 
 /// The part at which a model that calls `rate` ng broke its guard.
 fn broke_at(probation: &mut Probation, random: &mut Random, rate: f64) -> Option<u64> {
-    while probation.state() == State::Running {
+    while probation.state() == ProbationState::Running {
         let ng = happens(random, rate);
         if let Some(broken) = probation.part(verdict(ng), true) {
             assert_eq!(broken.guard, Guard::NgRate);
@@ -250,7 +252,7 @@ fn what_is_broken_stays_broken_and_says_so_once() {
     for _ in 0..200 {
         assert_eq!((p.part(Verdict::Ok, true), p.frame(Status::Error, 1)), (None, None));
     }
-    assert_eq!((p.report(), p.broken(), p.passed()), (at, Some(&broken), false));
+    assert_eq!((p.report(), p.report().broken, p.passed()), (at, Some(broken), false));
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn what_has_passed_is_watched_no_more() {
     let mut p = Probation::new(Limits { probation: 1, ..Limits::default() }, None);
     assert_eq!(p.part(Verdict::Ok, true), None);
     assert_eq!(frames(&mut p, [(Status::Error, 1); 100]), None);
-    assert_eq!((p.state(), p.report().frames.error), (State::Passed, 0));
+    assert_eq!((p.state(), p.report().frames.error), (ProbationState::Passed, 0));
     assert!(Probation::new(Limits { probation: 0, ..Limits::default() }, None).passed());
 }
 
@@ -296,7 +298,7 @@ fn the_report_is_json_without_holes() {
     assert_eq!(frames(&mut p, [(Status::Ok, 2); 99]), None);
     assert!((0..20).all(|_| p.part(Verdict::Ng, true).is_none()));
     let json = serde_json::to_value(p.report()).unwrap();
-    assert_eq!((&json["schema"], &json["state"]), (&PROBATION_SCHEMA.into(), &"running".into()));
+    assert_eq!((&json["schema"], &json["state"]), (&report::PROBATION_SCHEMA.into(), &"running".into()));
     assert_eq!(json["baseline"], serde_json::json!({"parts": 10, "ng": 1}));
     assert!(["errors", "non_finite", "latency", "ng_rate"].iter().all(|g| json["e_values"][g].is_number()));
     assert_eq!(json["limits"]["probation"], 1000);

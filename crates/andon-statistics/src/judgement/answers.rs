@@ -1,50 +1,50 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Says when those who label choose what they label: then the labels are no sample, and prove nothing.
+//! Detects a choice of the labelled parts. Chosen labels are no sample, and prove nothing.
 //!
-//! Parts drawn for a label are put into blocks of 64 in the order they are drawn. If whether and when one is answered
-//! has nothing to do with what the arms said of it, then, given that an answer comes for one of a block's open parts, each
-//! of them is equally likely. So for two cells i and j with oᵢ and oⱼ open parts in the block, and an answer for one of
-//! them, it is i with the chance p = oᵢ/(oᵢ + oⱼ). Against that stand the alternatives that one of i is ρ times as
-//! likely, with ρ in 9, 3, 1/3, 1/9: the factors ρ/(ρp + 1 − p) for i, 1/(ρp + 1 − p) for j have the mean 1 if nobody
-//! chooses. The mean over the six pairs of cells and the four ρ is an e-process: P(it ever reaches 1/α) ≤ α.
+//! Proposed parts form blocks of 64, in the order in which they are proposed. Suppose that whether and when a part is
+//! labelled does not depend on the verdicts of the arms. Then, given that a label comes for one of a block's open
+//! parts, each of them is equally likely. So for two cells i and j with oᵢ and oⱼ open parts in the block, and a label
+//! for one of them, it is i with the chance p = oᵢ/(oᵢ + oⱼ). The alternatives are that a part of i is ρ times as
+//! likely, with ρ in 9, 3, 1/3, 1/9. Without a choice, the factors ρ/(ρp + 1 − p) for i, 1/(ρp + 1 − p) for j have the
+//! mean 1. The mean over the six pairs of cells and the four ρ is an e-process: P(it ever reaches 1/α) ≤ α.
 //!
-//! The comparison within a block is what makes this hold while the line changes: defects that begin at noon fill the
-//! later blocks, not one cell of an earlier. What is assumed is that 64 proposals in a row are alike. Not seen: a
-//! choice by something else than the cell (a person who labels clear cases only), labels that all come before the next
-//! is asked for, and choosing too mild for the number of answers. Ten one-sided answers about disagreements, or a few
-//! more, are what it takes.
+//! The comparison within a block makes this hold while the line changes: defects that begin at noon fill the later
+//! blocks, not one cell of an earlier block. It assumes that 64 proposals in a row are alike. It does not detect a
+//! choice by something other than the cell (a person who labels clear cases only), labels that all come before the next
+//! part is proposed, and a choice too mild for the number of labels. It needs ten one-sided labels of disagreements, or
+//! a few more.
 
 use std::collections::VecDeque;
 
 use super::cell::Cell;
 
-/// Parts a block.
+/// Parts per block.
 const BLOCK: u32 = 64;
-/// Blocks that are kept; answers to older ones are not checked.
+/// The most blocks that are kept. Labels of older parts are not checked.
 const MOST_BLOCKS: usize = 4096;
-/// How many times as likely one of the first cell is answered.
+/// How many times as likely a part of the first cell is labelled.
 const ODDS: [f64; 4] = [9.0, 3.0, 1.0 / 3.0, 1.0 / 9.0];
 const PAIRS: [[usize; 2]; 6] = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]];
 
-/// Who is asked, and who answers.
+/// Which parts were proposed, and which were labelled.
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
-    /// Open parts of each cell.
+    /// The open parts of each cell, block by block.
     blocks: VecDeque<[u32; 4]>,
     /// The number of the first block that is kept.
     first: u64,
-    /// Parts in the last block, and whether they are paired.
+    /// The number of parts in the last block, and whether they are paired.
     last: (u32, bool),
     evidence: [[f64; 4]; 6],
     pub asked: u64,
     pub answered: u64,
-    /// The highest evidence that there was.
+    /// The highest evidence so far.
     pub most: f64,
 }
 
 impl Answers {
-    /// Nobody asked.
-    pub fn new() -> Self {
+    /// Starts without proposals.
+    pub(super) fn new() -> Self {
         Self {
             blocks: VecDeque::new(),
             first: 0,
@@ -56,8 +56,8 @@ impl Answers {
         }
     }
 
-    /// A part is proposed; answers the number of its block.
-    pub fn ask(&mut self, cell: Cell) -> u64 {
+    /// Adds a proposed part, and returns the number of its block.
+    pub(super) fn ask(&mut self, cell: Cell) -> u64 {
         if self.last.0 >= BLOCK || self.last.1 != cell.is_paired() {
             if self.blocks.len() == MOST_BLOCKS {
                 self.blocks.pop_front();
@@ -74,8 +74,8 @@ impl Answers {
         self.first + self.blocks.len() as u64 - 1
     }
 
-    /// The first answer for a part of that block.
-    pub fn answer(&mut self, cell: Cell, block: u64) {
+    /// Takes the first label for a part of that block.
+    pub(super) fn answer(&mut self, cell: Cell, block: u64) {
         self.answered += 1;
         let at = block.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         let Some(open) = at.and_then(|at| self.blocks.get_mut(at)) else { return };

@@ -1,47 +1,47 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What was seen of a part, the chance that a label of it was asked for, and what such a label says of the two arms.
+//! The verdicts on a part, the chance that its label is asked for, and what such a label tells of the two arms.
 
 use andon_core::result::{Arm, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Limits;
+use super::limits::Limits;
 
-/// What the arms said of one part, of which a label is one observation.
+/// The verdicts of the arms on one part, of which a label is one observation.
 ///
-/// `review` is ng: the part was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+/// `review` counts as ng, because the part was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cell {
-    /// Both say ok.
+    /// Both arms say ok.
     OkOk,
     /// a says ok, b says ng.
     OkNg,
     /// a says ng, b says ok.
     NgOk,
-    /// Both say ng.
+    /// Both arms say ng.
     NgNg,
-    /// Only a saw it, and says ok.
+    /// Only a saw the part, and says ok.
     AOk,
-    /// Only a saw it, and says ng.
+    /// Only a saw the part, and says ng.
     ANg,
-    /// Only b saw it, and says ok.
+    /// Only b saw the part, and says ok.
     BOk,
-    /// Only b saw it, and says ng.
+    /// Only b saw the part, and says ng.
     BNg,
 }
 
 impl Cell {
-    /// All of them: the paired ones, then those of a split.
+    /// All cells: the paired ones, then those of a split.
     pub const ALL: [Cell; 8] =
         [Cell::OkOk, Cell::OkNg, Cell::NgOk, Cell::NgNg, Cell::AOk, Cell::ANg, Cell::BOk, Cell::BNg];
 
-    /// The cell of a part that both arms saw; none if one of them did not judge it.
-    pub fn paired(a: Verdict, b: Verdict) -> Option<Self> {
+    /// Returns the cell of a part that both arms saw, or None if an arm did not judge it.
+    pub(crate) fn paired(a: Verdict, b: Verdict) -> Option<Self> {
         Some(Self::ALL[2 * usize::from(stopped(a)?) + usize::from(stopped(b)?)])
     }
 
-    /// The cell of a part that one arm saw; none if it did not judge it.
-    pub fn alone(arm: Arm, verdict: Verdict) -> Option<Self> {
+    /// Returns the cell of a part that one arm saw, or None if the arm did not judge it.
+    pub(crate) fn alone(arm: Arm, verdict: Verdict) -> Option<Self> {
         let first = match arm {
             Arm::A => 4,
             Arm::B => 6,
@@ -50,12 +50,12 @@ impl Cell {
         Some(Self::ALL[first + usize::from(stopped(verdict)?)])
     }
 
-    /// Both arms saw it.
-    pub fn is_paired(self) -> bool {
+    /// Returns whether both arms saw the part.
+    pub(crate) fn is_paired(self) -> bool {
         (self as usize) < 4
     }
 
-    /// Where it stands among the four of its design.
+    /// The place among the four cells of a design.
     pub(super) fn index(self) -> usize {
         self as usize % 4
     }
@@ -69,34 +69,56 @@ fn stopped(verdict: Verdict) -> Option<bool> {
     }
 }
 
-/// How parts came to the arms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// How parts are assigned to the arms.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Design {
-    /// Every part to both.
+    /// Every part goes to both arms.
     #[default]
     Paired,
-    /// Every part to one, by a hash of the part.
+    /// Every part goes to one arm, by a hash of the part.
     Split {
-        /// b's share when the part was sent, 0..1.
+        /// The share of the parts that went to arm b when this part was sent, 0..1.
         weight: f64,
     },
-    /// Parts to one or the other by something that they have in common, as by SKU. Never judged, for what differs
-    /// between the arms may be the parts.
+    /// Parts go to one arm or the other by something that they have in common, such as the SKU. A rollout is never
+    /// judged, because the parts may be what differs between the arms.
     Rollout,
 }
 
-impl Design {
+/// A [`Design`] without its numbers, as reports name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesignKind {
+    /// See [`Design::Paired`].
+    Paired,
+    /// See [`Design::Split`].
+    Split,
+    /// See [`Design::Rollout`].
+    Rollout,
+}
+
+impl DesignKind {
     /// The name in messages and reports.
     pub fn as_str(self) -> &'static str {
         match self {
-            Design::Paired => "paired",
-            Design::Split { .. } => "split",
-            Design::Rollout => "rollout",
+            Self::Paired => "paired",
+            Self::Split => "split",
+            Self::Rollout => "rollout",
+        }
+    }
+}
+
+impl Design {
+    /// Returns the design without its numbers.
+    pub(super) fn kind(self) -> DesignKind {
+        match self {
+            Design::Paired => DesignKind::Paired,
+            Design::Split { .. } => DesignKind::Split,
+            Design::Rollout => DesignKind::Rollout,
         }
     }
 
-    /// Parts of this cell come about by it, in both arms.
+    /// Returns whether the design has parts of this cell, in both arms.
     pub(super) fn holds(self, cell: Cell) -> bool {
         match self {
             Design::Paired => cell.is_paired(),
@@ -106,25 +128,25 @@ impl Design {
     }
 }
 
-/// The chance that a part is drawn for a label, 0..1: it may hang on what was said, and on nothing else.
+/// The chances that parts are drawn for a label, 0..1. They may depend on the verdicts, and on nothing else.
 ///
-/// Both directions of disagreement have one.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Both directions of disagreement have one chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
-    /// Of parts that the arms disagree about; unused in a split, where nobody knows.
+    /// For parts that the arms disagree about. Unused in a split, where disagreement is unknown.
     pub disagree: f64,
-    /// Of parts that are ok to both, or in a split to the one that saw it.
+    /// For parts that are ok to both arms, or in a split to the arm that saw them.
     pub both_ok: f64,
-    /// Of parts that are ng to both, or in a split to the one that saw it.
+    /// For parts that are ng to both arms, or in a split to the arm that saw them.
     pub both_ng: f64,
 }
 
 impl Plan {
-    /// Every part has a label.
+    /// Every part is drawn.
     pub const ALL: Self = Self { disagree: 1.0, both_ok: 1.0, both_ng: 1.0 };
 
-    /// The chance of a part of this cell. What is no number is no chance.
-    pub fn rate(&self, cell: Cell) -> f64 {
+    /// Returns the chance of a part of this cell. NaN counts as 0.
+    pub(crate) fn rate(&self, cell: Cell) -> f64 {
         let rate = match cell {
             Cell::OkNg | Cell::NgOk => self.disagree,
             Cell::OkOk | Cell::AOk | Cell::BOk => self.both_ok,
@@ -134,22 +156,23 @@ impl Plan {
     }
 }
 
-/// What one label says, of a part of one cell under one design and plan.
+/// What one label adds to the tests, for a part of one cell under one design and plan.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
-    /// Parts that it stands for: one over the chance that it was drawn; infinite if it never is.
+pub(super) struct LabelValue {
+    /// The number of parts that the label stands for: one over the chance that the part was drawn; infinite if it is
+    /// never drawn.
     pub weight: f64,
-    /// Parts that a and b judged: one each, or in a split one over the arm's share, for it stands for those that went to
-    /// the other arm, too (Horvitz & Thompson 1952).
+    /// The parts that a and b judged: one each, or in a split one over the arm's share, since the label also stands for
+    /// parts that went to the other arm (Horvitz & Thompson 1952).
     pub judged: [f64; 2],
-    /// Of these, let through by a and b, if the part is defective.
+    /// The parts of `judged` that a and b let through, if the part is defective.
     pub escapes: Option<[f64; 2]>,
-    /// What the part costs with a and with b.
+    /// The cost of the part with a and with b.
     pub costs: [f64; 2],
 }
 
-/// The eight outcomes of a design: those of its four cells, of a good part and of a defective one.
-pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome; 8] {
+/// Returns the eight values of a design: four cells, each of a good part and of a defective one.
+pub(super) fn values(design: Design, plan: &Plan, limits: &Limits) -> [LabelValue; 8] {
     let (cells, share) = match design {
         Design::Split { weight } => (&Cell::ALL[4..], [1.0 / (1.0 - weight), 1.0 / weight]),
         _ => (&Cell::ALL[..4], [1.0, 1.0]),
@@ -172,6 +195,6 @@ pub(super) fn outcomes(design: Design, plan: &Plan, limits: &Limits) -> [Outcome
             false => limits.overkill_cost * (judged[arm] - through[arm]),
         };
         let escapes = defective.then_some(through);
-        Outcome { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
+        LabelValue { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
     })
 }

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Labels counted by what they say, and the four tests that they feed.
+//! Labels counted by their values, and the four tests that use them.
 //!
 //! A quantity V of a part — b's escapes less a's among the defective, or the cost that b saves — is tested against
-//! "E[V] ≤ t". The labelled parts are not all parts: a part of cell c is drawn with the chance π(c), so what is labelled
-//! has E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by those it stands for. One label multiplies the
-//! evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst outcome of its design
-//! and plan −1. Large weights of agreeing parts cost little, for a part that both arms judge alike has V = 0, which is
-//! −1 to a test only where t is not small. Plans and weights may change at will between parts, for every label is a bet
-//! of its own that is fair under the hypothesis.
+//! "E[V] ≤ t". The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
+//! have E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by the parts that it stands for. One label
+//! multiplies the evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst value
+//! of its design and plan −1. Large weights of agreeing parts cost little: a part that both arms judge alike has V = 0,
+//! which is −1 to a test only if t is not small. Plans and weights may change at will between parts, because every
+//! label is a bet of its own that is fair under the hypothesis.
 //!
-//! A cell that is never drawn (π = 0) is missing from what is labelled. Where V ≥ t in it, leaving it out only helps the
-//! hypothesis, and the label is taken; otherwise it says nothing and is left out of that test: without a sample of what
-//! both arms let through, b can be shown to let no more defects through, or not to pay, but never by how much.
+//! A cell that is never drawn (π = 0) is missing from the labels. If V ≥ t in that cell, leaving it out only helps the
+//! hypothesis, and labels of other cells count. Otherwise no label counts in that test. Without a sample of what both
+//! arms let through, b can be shown to let no more defects through, or not to pay, but never by how much.
 //!
 //! The bounds in reports are the t up to which "E[V] ≤ t" is rejected. So that this is an interval, the range of t is
-//! cut into pieces: within one, s = (t − Vₘᵢₙ)·w with one w, the least that is enough at the piece's upper end, whereby
-//! every x falls as t rises. The limit that decides is such an end: bounds and decision never differ.
+//! cut into pieces. Within a piece, s = (t − Vₘᵢₙ)·w with one w, the smallest that is enough at the piece's upper end,
+//! so that every x falls as t rises. The limit that decides is such an end, so bounds and decision never differ.
 
 use super::{
-    ABORT_SHARE, Limits, PROMOTE_SHARE,
-    cell::{Design, Outcome, Plan, outcomes},
+    cell::{Design, LabelValue, Plan, values},
+    limits::{ABORT_SHARE, Limits, PROMOTE_SHARE},
     mixture::Mixture,
 };
 
-/// Designs with plans that are kept apart; a ramp of four weights makes four.
+/// The most designs with plans that are kept apart; a ramp of four weights makes four.
 pub(super) const MOST_STRATA: usize = 32;
 
-/// What is tested of a part.
+/// A tested quantity of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quantity {
     /// b's escapes less a's, of defective parts.
@@ -36,8 +36,8 @@ pub(super) enum Quantity {
 }
 
 impl Quantity {
-    /// That of a and of b; none if the part is not asked about.
-    fn of(self, outcome: &Outcome) -> Option<[f64; 2]> {
+    /// Returns the values of a and of b, or None if the quantity does not apply to the part.
+    fn of(self, outcome: &LabelValue) -> Option<[f64; 2]> {
         match self {
             Quantity::Escapes => outcome.escapes,
             Quantity::Saved => Some(outcome.costs),
@@ -62,14 +62,14 @@ pub(super) struct Test {
     share: f64,
 }
 
-/// Which test.
+/// A test, named by the claim that it proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// b lets at most so many more defective parts through: for `promote`.
+    /// b lets at most the allowed increase of defective parts through: for `promote`.
     EscapesBelow,
     /// b saves cost: for `promote`.
     Saves,
-    /// b lets more defective parts through than is allowed: for `abort`.
+    /// b lets more than the allowed increase of defective parts through: for `abort`.
     EscapesAbove,
     /// b costs more: for `abort`.
     Costs,
@@ -90,15 +90,15 @@ impl Claim {
 }
 
 impl Test {
-    /// sign·V; none if the part is not asked about.
-    fn value(&self, outcome: &Outcome) -> Option<f64> {
+    /// Returns sign·V, or None if the quantity does not apply to the part.
+    fn value(&self, outcome: &LabelValue) -> Option<f64> {
         let [a, b] = self.quantity.of(outcome)?;
         Some(self.sign * self.quantity.difference(a, b))
     }
 
-    /// x of every outcome against `t`, at most `end`, the upper end of its piece.
-    fn bets(&self, outcomes: &[Outcome; 8], t: f64, end: f64) -> [f64; 8] {
-        let asked = outcomes.iter().filter_map(|o| Some((self.value(o)?, o.weight)));
+    /// Returns x of every value against `t`, which is at most `end`, the upper end of its piece.
+    fn bets(&self, values: &[LabelValue; 8], t: f64, end: f64) -> [f64; 8] {
+        let asked = values.iter().filter_map(|o| Some((self.value(o)?, o.weight)));
         if asked.clone().any(|(value, weight)| weight.is_infinite() && value < end) {
             return [0.0; 8];
         }
@@ -106,32 +106,32 @@ impl Test {
         let least = drawn.clone().map(|(value, _)| value).fold(f64::INFINITY, f64::min);
         let weight = drawn.map(|(value, weight)| weight * (end - value) / (end - least)).fold(0.0, f64::max);
         let scale = (t - least) * weight;
-        // Nothing of this plan can be below t.
+        // No part under this plan can have a value below t.
         if !(scale > 0.0 && scale.is_finite()) {
             return [0.0; 8];
         }
-        outcomes.map(|outcome| match self.value(&outcome) {
+        values.map(|outcome| match self.value(&outcome) {
             Some(value) if outcome.weight.is_finite() => ((value - t) * outcome.weight / scale).max(-1.0),
             _ => 0.0,
         })
     }
 }
 
-/// Labels of one design and plan.
+/// The labels of one design and plan.
 #[derive(Clone, Debug)]
 pub(super) struct Stratum {
     pub design: Design,
     pub plan: Plan,
-    outcomes: [Outcome; 8],
-    /// By cell and truth.
+    values: [LabelValue; 8],
+    /// The number of labels, by cell and truth.
     pub counts: [u64; 8],
     bets: [[f64; 8]; 4],
 }
 
 #[cfg(test)]
 impl Stratum {
-    /// What every outcome is to a claim's test.
-    pub fn bets(&self, claim: Claim) -> [f64; 8] {
+    /// Returns what every value is to a claim's test.
+    pub(super) fn bets(&self, claim: Claim) -> [f64; 8] {
         self.bets[claim as usize]
     }
 }
@@ -145,28 +145,28 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// Nothing seen.
-    pub fn new(limits: Limits) -> Self {
+    /// Makes evidence without labels.
+    pub(super) fn new(limits: Limits) -> Self {
         Self { limits, strata: Vec::new(), mixtures: std::array::from_fn(|_| Mixture::new()) }
     }
 
-    /// The number of a design and plan; none if there are too many.
-    pub fn stratum(&mut self, design: Design, plan: Plan) -> Option<usize> {
+    /// Returns the number of a design and plan, or None if there are too many.
+    pub(super) fn stratum(&mut self, design: Design, plan: Plan) -> Option<usize> {
         let found = self.strata.iter().position(|s| s.design == design && s.plan == plan);
         if found.is_none() && self.strata.len() < MOST_STRATA {
-            let outcomes = outcomes(design, &plan, &self.limits);
+            let values = values(design, &plan, &self.limits);
             let bets = Claim::ALL.map(|claim| {
                 let test = claim.test(&self.limits);
-                test.bets(&outcomes, test.at, test.at)
+                test.bets(&values, test.at, test.at)
             });
-            self.strata.push(Stratum { design, plan, outcomes, counts: [0; 8], bets });
+            self.strata.push(Stratum { design, plan, values, counts: [0; 8], bets });
             return Some(self.strata.len() - 1);
         }
         found
     }
 
-    /// Takes one label; answers whether it says anything to any test.
-    pub fn add(&mut self, stratum: usize, outcome: usize) -> bool {
+    /// Adds a label, and returns whether it counts in any test.
+    pub(super) fn add(&mut self, stratum: usize, outcome: usize) -> bool {
         let stratum = &mut self.strata[stratum];
         stratum.counts[outcome] += 1;
         for (mixture, bets) in self.mixtures.iter_mut().zip(&stratum.bets) {
@@ -175,8 +175,8 @@ impl Evidence {
         stratum.bets.iter().any(|bets| bets[outcome] != 0.0)
     }
 
-    /// One label said `from`, and says `to`.
-    pub fn correct(&mut self, stratum: usize, from: usize, to: usize) {
+    /// Moves a label from one value to another.
+    pub(super) fn correct(&mut self, stratum: usize, from: usize, to: usize) {
         let counts = &mut self.strata[stratum].counts;
         if counts[from] > 0 {
             counts[from] -= 1;
@@ -185,7 +185,7 @@ impl Evidence {
         }
     }
 
-    /// The evidence of the counts alone, whatever the order in which they came.
+    /// Computes the evidence from the counts alone, in whatever order they came.
     fn recount(&mut self) {
         for (i, mixture) in self.mixtures.iter_mut().enumerate() {
             let counts = self.strata.iter().flat_map(|s| s.bets[i].into_iter().zip(s.counts));
@@ -194,12 +194,12 @@ impl Evidence {
     }
 
     /// ln of the evidence for a claim.
-    pub fn ln_evidence(&self, claim: Claim) -> f64 {
+    pub(super) fn ln_evidence(&self, claim: Claim) -> f64 {
         self.mixtures[claim as usize].ln_evidence()
     }
 
-    /// The claim is proven at its share of alpha.
-    pub fn proves(&self, claim: Claim) -> bool {
+    /// Returns whether the claim is proven at its share of alpha.
+    pub(super) fn proves(&self, claim: Claim) -> bool {
         self.ln_evidence(claim) >= self.ln_threshold(claim)
     }
 
@@ -207,18 +207,18 @@ impl Evidence {
         -(claim.test(&self.limits).share * self.limits.alpha).ln()
     }
 
-    /// How many times the labels so far have to come in all until the claim is proven, at the shares seen so far; none
-    /// if they speak against it, or too little is known.
-    pub fn times_until(&self, claim: Claim) -> Option<f64> {
+    /// Returns how many times the present labels there have to be in all until the claim is proven, at the present
+    /// rates. None if the labels speak against the claim, or too little is known.
+    pub(super) fn times_until(&self, claim: Claim) -> Option<f64> {
         if self.proves(claim) {
             return Some(1.0);
         }
         self.mixtures[claim as usize].times_until(self.ln_threshold(claim))
     }
 
-    /// The bound of V which the claim's test gives at its share of alpha, below for `EscapesAbove` and `Saves`, above for
-    /// the others.
-    pub fn bound(&self, claim: Claim) -> f64 {
+    /// Returns the bound of V that the claim's test gives at its share of alpha: a lower bound for `EscapesAbove` and
+    /// `Saves`, an upper bound for the others.
+    pub(super) fn bound(&self, claim: Claim) -> f64 {
         let test = claim.test(&self.limits);
         let threshold = self.ln_threshold(claim);
         let range = match test.quantity {
@@ -226,7 +226,7 @@ impl Evidence {
             Quantity::Saved => self.limits.escape_cost.max(self.limits.overkill_cost),
         };
         let rejected = |t: f64, end: f64| {
-            let bets = |s: &Stratum| test.bets(&s.outcomes, t, end).into_iter().zip(s.counts);
+            let bets = |s: &Stratum| test.bets(&s.values, t, end).into_iter().zip(s.counts);
             Mixture::of(self.strata.iter().flat_map(bets)).ln_evidence() >= threshold
         };
         let mut ends = vec![test.at];
@@ -251,12 +251,12 @@ impl Evidence {
         test.sign * low
     }
 
-    /// The estimate of V's mean over all parts, the difference of what each arm has a part that it judged; none without a
-    /// label of either, or while a cell is never drawn.
-    pub fn mean(&self, quantity: Quantity) -> Option<f64> {
+    /// Returns the estimate of V's mean over all parts: the difference of the arms' means over the parts that each
+    /// judged. None if an arm has no label, or while a cell is never drawn.
+    pub(super) fn mean(&self, quantity: Quantity) -> Option<f64> {
         let (mut sums, mut parts) = ([0.0; 2], [0.0; 2]);
         for stratum in &self.strata {
-            for (outcome, n) in stratum.outcomes.iter().zip(stratum.counts) {
+            for (outcome, n) in stratum.values.iter().zip(stratum.counts) {
                 let Some(values) = quantity.of(outcome) else { continue };
                 if outcome.weight.is_infinite() {
                     return None;
@@ -271,9 +271,9 @@ impl Evidence {
         known.then(|| quantity.difference(sums[0] / parts[0], sums[1] / parts[1]))
     }
 
-    /// No label yet says anything of the cost that b saves.
-    pub fn is_silent_of_cost(&self) -> bool {
-        let silent = |(outcome, n): (&Outcome, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
-        self.strata.iter().all(|s| s.outcomes.iter().zip(&s.counts).all(silent))
+    /// Returns whether no label yet differs in cost between the arms.
+    pub(super) fn is_silent_of_cost(&self) -> bool {
+        let silent = |(outcome, n): (&LabelValue, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
+        self.strata.iter().all(|s| s.values.iter().zip(&s.counts).all(silent))
     }
 }

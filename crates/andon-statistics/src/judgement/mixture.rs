@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A bet on the mean of bounded observations, of every size at once: evidence that the mean is above 0.
+//! Bets on the mean of bounded observations, with every stake at once: evidence that the mean is above 0.
 //!
-//! For x ≥ −1 and a stake u in (0, 1), Kₙ(u) = Π (1 + u·xᵢ) is never negative, and where E[xᵢ | past] ≤ 0 it is a
-//! supermartingale that starts at 1; so is its mean over stakes fixed beforehand, here the midpoints of 256 equal parts
-//! of (0, 1). By Ville's inequality P(that mean ever reaches 1/α) ≤ α, exactly, however few the stakes. It does not
-//! depend on the order of the observations. (Waudby-Smith & Ramdas, Estimating means of bounded random variables by
-//! betting, JRSS B 86, 2024, arXiv 2010.09686; the uniform mixture is Cover's universal portfolio, 1991.) For x = ±1 it
-//! is the one-sided mixture ∫₀¹ (1+u)ˢ (1−u)ⁿ⁻ˢ du.
+//! For x ≥ −1 and a stake u in (0, 1), Kₙ(u) = Π (1 + u·xᵢ) is never negative. If E[xᵢ | past] ≤ 0, it is a
+//! supermartingale that starts at 1. So is its mean over stakes that are fixed beforehand, here the midpoints of 256
+//! equal parts of (0, 1). By Ville's inequality P(that mean ever reaches 1/α) ≤ α, exactly, however few the stakes. It
+//! does not depend on the order of the observations. (Waudby-Smith & Ramdas, Estimating means of bounded random
+//! variables by betting, JRSS B 86, 2024, arXiv 2010.09686; the uniform mixture is Cover's universal portfolio, 1991.)
+//! For x = ±1 it is the one-sided mixture ∫₀¹ (1+u)ˢ (1−u)ⁿ⁻ˢ du.
 
-/// Stakes.
+/// The number of stakes.
 pub(super) const STAKES: usize = 256;
 
-/// The stake i.
+/// The stake with this index.
 fn stake(i: usize) -> f64 {
     (i as f64 + 0.5) / STAKES as f64
 }
 
-/// The capital at every stake, as parts of e to the power of `ln_scale`.
+/// The capital at every stake, in units of e to the power of `ln_scale`.
 #[derive(Clone, Debug)]
-pub struct Mixture {
+pub(crate) struct Mixture {
     capital: [f64; STAKES],
     sum: f64,
     ln_scale: f64,
 }
 
 impl Mixture {
-    /// Nothing seen.
-    pub fn new() -> Self {
+    /// Starts without observations.
+    pub(crate) fn new() -> Self {
         Self { capital: [1.0; STAKES], sum: STAKES as f64, ln_scale: 0.0 }
     }
 
-    /// That of so many of each x.
-    pub fn of(counts: impl Iterator<Item = (f64, u64)>) -> Self {
+    /// Makes the mixture of counted observations: pairs of x and how often it was observed.
+    pub(crate) fn of(counts: impl Iterator<Item = (f64, u64)>) -> Self {
         let mut ln = [0.0; STAKES];
         for (x, n) in counts.filter(|(x, n)| *x != 0.0 && *n > 0) {
             for (i, ln) in ln.iter_mut().enumerate() {
@@ -43,10 +43,10 @@ impl Mixture {
         Self { sum: sum(&capital), capital, ln_scale }
     }
 
-    /// Takes one observation, at least −1.
+    /// Adds an observation, at least −1.
     ///
     /// Capital below 1e-200 of the largest may be lost for ever, which makes the evidence smaller, never larger.
-    pub fn add(&mut self, x: f64) {
+    pub(crate) fn add(&mut self, x: f64) {
         if x == 0.0 {
             return;
         }
@@ -62,16 +62,16 @@ impl Mixture {
     }
 
     /// ln of the evidence.
-    pub fn ln_evidence(&self) -> f64 {
+    pub(crate) fn ln_evidence(&self) -> f64 {
         self.ln_scale + (self.sum / STAKES as f64).ln()
     }
 
-    /// How many times what was seen has to come in all until ln of the evidence is `ln_threshold`, if it goes on in the
-    /// same shares; none if it never does, or not within 16,384 times.
+    /// Returns how many times the present observations there have to be in all until ln of the evidence is
+    /// `ln_threshold`, at the present rates. None if it never gets there, or not within 16,384 times.
     ///
-    /// Half an observation that is −1 and half a one that is 1 are added to what was seen: having seen none does not mean
-    /// that there are none.
-    pub fn times_until(&self, ln_threshold: f64) -> Option<f64> {
+    /// Half an observation of −1 and half an observation of 1 are added, because an event that was not observed may
+    /// still exist.
+    pub(crate) fn times_until(&self, ln_threshold: f64) -> Option<f64> {
         let mut ln = [0.0; STAKES];
         for (i, ln) in ln.iter_mut().enumerate() {
             *ln = self.capital[i].ln() + self.ln_scale + 0.5 * (1.0 - stake(i).powi(2)).ln();
@@ -91,7 +91,7 @@ impl Mixture {
     }
 }
 
-/// In eight strands, which the processor adds side by side.
+/// Sums in eight strands, which the processor adds side by side.
 fn sum(values: &[f64; STAKES]) -> f64 {
     let mut strands = [0.0; 8];
     for chunk in values.as_chunks::<8>().0 {

@@ -1,299 +1,109 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A judgement as it is told: the decision, its reasons in sentences, and the numbers behind them.
+//! The report of a judgement: the decision, its reasons in sentences, and the numbers behind them.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, Decision, Judge,
-    evidence::{Claim, Evidence, Quantity},
+    cell::{Cell, DesignKind},
+    limits::Decision,
 };
 
-/// The schema name of a serialised [`Judgement`].
-pub const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
+/// The schema name of a serialised [`JudgementReport`].
+pub(super) const JUDGEMENT_SCHEMA: &str = "andon.ab-judgement/1";
 
 /// What is known of b against a.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judgement {
-    /// [`JUDGEMENT_SCHEMA`].
-    pub schema: &'static str,
-    /// What follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgementReport {
+    /// Always `andon.ab-judgement/1`.
+    pub schema: Cow<'static, str>,
+    /// The decision.
     pub decision: Decision,
-    /// How the latest parts came to the arms: `paired`, `split`, or `rollout`, which is never judged.
-    pub design: &'static str,
-    /// Why, in sentences; of `promote` and `abort` as they were when it was decided.
+    /// How the latest parts came to the arms.
+    pub design: DesignKind,
+    /// The reasons, in sentences. Those of `promote` and `abort` are of the time of the decision.
     pub reasons: Vec<String>,
-    /// The chance of a wrong decision, ever, 0..1.
+    /// The chance that a wrong decision is ever made, 0..1.
     pub alpha: f64,
-    /// What was counted.
+    /// The number of labels.
     pub labels: Labels,
-    /// Defective parts that went through.
+    /// Defective parts that were let through.
     pub escapes: Escapes,
     /// What b saves.
     pub cost: Cost,
-    /// Labels by what the arms said, without those of which there is none.
+    /// Labels by the verdicts of the arms. Cells without labels are left out.
     pub cells: Vec<CellLabels>,
 }
 
-/// Labels, parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Numbers of labels. One label is one part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
-    /// In the tests.
+    /// Labels in the tests.
     pub tested: u64,
-    /// From elsewhere: counted only.
+    /// Labels from elsewhere, which are only counted.
     pub shown: u64,
-    /// Of the tested, those of defective parts.
+    /// Tested labels of defective parts.
     pub defective: u64,
-    /// Of the tested, those of parts that the arms disagree about.
+    /// Tested labels of parts that the arms disagree about.
     pub discordant: u64,
-    /// About so many more until `promote`, if they go on as so far; none if they do not lead there, or too little is
-    /// known.
+    /// About how many more labels `promote` needs, at the present rates. None if they do not lead there, or too little
+    /// is known.
     pub needed: Option<u64>,
-    /// Of these, of defective parts.
+    /// How many of `needed` have to be of defective parts.
     pub needed_defective: Option<u64>,
     /// Parts that were proposed to be labelled.
     pub asked: u64,
-    /// Of these, labelled.
+    /// Proposed parts that were labelled.
     pub answered: u64,
-    /// Labels of parts which an arm did not judge: in no test.
+    /// Labels of parts which an arm did not judge. They are in no test.
     pub undecided: u64,
 }
 
-/// Defective parts called ok, of those with a tested label.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Defective parts called ok, among parts with a tested label.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escapes {
-    /// By a, parts.
+    /// Parts that a let through.
     pub a: u64,
-    /// By b, parts.
+    /// Parts that b let through.
     pub b: u64,
-    /// Estimate of b's less a's, a defective part, −1..1; none without a label, or while some parts are never drawn.
+    /// The estimate of b's less a's escapes per defective part, −1..1. None without a label, or while some parts are
+    /// never drawn.
     pub increase: Option<f64>,
-    /// At most so much, at the share of alpha that promotes.
+    /// The upper bound of the increase, at the share of alpha that promotes.
     pub upper: f64,
-    /// At least so much, at the share of alpha that aborts.
+    /// The lower bound of the increase, at the share of alpha that aborts.
     pub lower: f64,
-    /// What is allowed.
+    /// The allowed increase.
     pub max_increase: f64,
 }
 
-/// Costs an inspected part, in the unit that the costs of an escape and of an overkill are given in.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Costs per inspected part, in the unit of the costs of an escape and of an overkill.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Estimate of a's less b's; none without a label, or while some parts are never drawn.
+    /// The estimate of a's less b's cost. None without a label, or while some parts are never drawn.
     pub saved_per_part: Option<f64>,
-    /// At least so much, at the share of alpha that promotes.
+    /// The lower bound of the saving, at the share of alpha that promotes.
     pub lower: f64,
-    /// At most so much, at the share of alpha that aborts.
+    /// The upper bound of the saving, at the share of alpha that aborts.
     pub upper: f64,
-    /// Of a defective part called ok.
+    /// The cost of a defective part called ok.
     pub escape: f64,
-    /// Of a good part called ng.
+    /// The cost of a good part called ng.
     pub overkill: f64,
 }
 
-/// Labels of the parts of one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The labels of the parts of one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellLabels {
-    /// What the arms said.
+    /// The verdicts of the arms.
     pub cell: Cell,
-    /// Tested, of good parts.
+    /// Tested labels of good parts.
     pub good: u64,
-    /// Tested, of defective parts.
+    /// Tested labels of defective parts.
     pub defective: u64,
-    /// Shown, of good parts.
+    /// Labels from elsewhere, of good parts.
     pub shown_good: u64,
-    /// Shown, of defective parts.
+    /// Labels from elsewhere, of defective parts.
     pub shown_defective: u64,
-}
-
-impl Judge {
-    /// All that is known by now.
-    ///
-    /// Computes the bounds: milliseconds. [`Judge::decision`] is there without.
-    pub fn judgement(&self) -> Judgement {
-        let evidence = &self.evidence;
-        let of = |cells: &[Cell], truths: &[usize]| {
-            let mut n = 0;
-            for stratum in &evidence.strata {
-                for cell in cells.iter().filter(|c| stratum.design.holds(**c)) {
-                    n += truths.iter().map(|truth| stratum.counts[2 * cell.index() + truth]).sum::<u64>();
-                }
-            }
-            n
-        };
-        let cells = Cell::ALL.iter().map(|cell| CellLabels {
-            cell: *cell,
-            good: of(&[*cell], &[0]),
-            defective: of(&[*cell], &[1]),
-            shown_good: self.shown[*cell as usize][0],
-            shown_defective: self.shown[*cell as usize][1],
-        });
-        let limits = &self.limits;
-        let mut judgement = Judgement {
-            schema: JUDGEMENT_SCHEMA,
-            decision: self.decision(),
-            design: self.design.as_str(),
-            reasons: Vec::new(),
-            alpha: limits.alpha,
-            labels: Labels {
-                tested: of(&Cell::ALL, &[0, 1]),
-                shown: self.shown.iter().flatten().sum(),
-                defective: of(&Cell::ALL, &[1]),
-                discordant: of(&[Cell::OkNg, Cell::NgOk], &[0, 1]),
-                needed: None,
-                needed_defective: None,
-                asked: self.answers.asked,
-                answered: self.answers.answered,
-                undecided: self.undecided,
-            },
-            escapes: Escapes {
-                a: of(&[Cell::OkOk, Cell::OkNg, Cell::AOk], &[1]),
-                b: of(&[Cell::OkOk, Cell::NgOk, Cell::BOk], &[1]),
-                increase: evidence.mean(Quantity::Escapes),
-                upper: evidence.bound(Claim::EscapesBelow),
-                lower: evidence.bound(Claim::EscapesAbove),
-                max_increase: limits.max_escape_increase,
-            },
-            cost: Cost {
-                saved_per_part: evidence.mean(Quantity::Saved),
-                lower: evidence.bound(Claim::Saves),
-                upper: evidence.bound(Claim::Costs),
-                escape: limits.escape_cost,
-                overkill: limits.overkill_cost,
-            },
-            cells: cells.filter(|c| c.good + c.defective + c.shown_good + c.shown_defective > 0).collect(),
-        };
-        judgement.reasons = match &self.decided {
-            Some((decision, evidence)) => self.reasons(*decision, evidence),
-            None => self.hold(&mut judgement),
-        };
-        judgement
-    }
-
-    /// Why it was decided, from what was known then.
-    fn reasons(&self, decision: Decision, evidence: &Evidence) -> Vec<String> {
-        let allowed = percent(self.limits.max_escape_increase);
-        let mut reasons = Vec::new();
-        if decision == Decision::Promote {
-            let upper = evidence.bound(Claim::EscapesBelow);
-            reasons.push(match upper {
-                upper if upper < 0.0 => {
-                    format!("b lets at least {} fewer of the defective parts through", percent(-upper))
-                }
-                _ => format!(
-                    "b lets at most {} more of the defective parts through (allowed: {allowed})",
-                    percent(upper)
-                ),
-            });
-            let lower = evidence.bound(Claim::Saves);
-            reasons.push(match lower {
-                lower if lower > 0.0 => format!("b saves at least {} a part{}", short(lower), self.costs()),
-                _ => "b saves cost; how much, only labels of parts that both arms judge alike can tell".into(),
-            });
-        }
-        if decision == Decision::Abort {
-            if evidence.proves(Claim::EscapesAbove) {
-                let lower = percent(evidence.bound(Claim::EscapesAbove));
-                reasons
-                    .push(format!("b lets at least {lower} more of the defective parts through (allowed: {allowed})"));
-            }
-            if evidence.proves(Claim::Costs) {
-                let upper = evidence.bound(Claim::Costs);
-                reasons.push(match upper {
-                    upper if upper < 0.0 => format!("b costs at least {} more a part{}", short(-upper), self.costs()),
-                    _ => "b costs more; how much, only labels of parts that both arms judge alike can tell".into(),
-                });
-            }
-        }
-        reasons
-    }
-
-    fn costs(&self) -> String {
-        format!(
-            " (an escape costs {}, an overkill {})",
-            short(self.limits.escape_cost),
-            short(self.limits.overkill_cost)
-        )
-    }
-
-    /// Why nothing is decided, and what it takes.
-    fn hold(&self, judgement: &mut Judgement) -> Vec<String> {
-        let Judgement { labels, escapes, cost, design, .. } = judgement;
-        if *design == "rollout" {
-            return vec![
-                "parts go to the arms by what they have in common: that is a rollout, which is not judged".into(),
-            ];
-        }
-        if self.is_chosen() {
-            return vec![format!(
-                "of {} parts that were asked about {} were answered, and which ones depends on what the arms said \
-                 (evidence {}): labels that are no random sample prove nothing",
-                labels.asked,
-                labels.answered,
-                short(self.answers.most)
-            )];
-        }
-        if labels.tested == 0 {
-            let shown = labels.shown;
-            return vec![match shown {
-                0 => "there are no labels yet".into(),
-                _ => format!("there are no labels of a random sample, only {shown} from elsewhere, which are shown"),
-            }];
-        }
-        let mut reasons = Vec::new();
-        let evidence = &self.evidence;
-        let allowed = percent(escapes.max_increase);
-        reasons.push(if evidence.proves(Claim::EscapesBelow) {
-            format!("b lets at most {} more of the defective parts through (allowed: {allowed})", percent(escapes.upper))
-        } else {
-            format!(
-                "it is not known yet whether b lets at most {allowed} more of the defective parts through: from {} to {} are \
-                 possible",
-                percent(escapes.lower),
-                percent(escapes.upper)
-            )
-        });
-        reasons.push(if evidence.proves(Claim::Saves) {
-            format!("b saves at least {} a part{}", short(cost.lower), self.costs())
-        } else {
-            let (lower, upper) = (short(cost.lower), short(cost.upper));
-            format!("it is not known yet whether b saves: from {lower} to {upper} a part are possible{}", self.costs())
-        });
-        let silent = evidence.is_silent_of_cost();
-        let times = [Claim::EscapesBelow, Claim::Saves].map(|claim| evidence.times_until(claim));
-        let (times, whole) = match times {
-            [Some(escapes), Some(saves)] => (Some(escapes.max(saves)), true),
-            [escapes, None] if silent => (escapes, false),
-            _ => (None, true),
-        };
-        let more = |n: u64| times.map(|times| ((times - 1.0) * n as f64).ceil() as u64);
-        labels.needed = more(labels.tested);
-        labels.needed_defective = more(labels.defective);
-        reasons.push(match (labels.needed.zip(labels.needed_defective), whole) {
-            (Some((n, defective)), true) => {
-                format!("about {n} labels still needed, {defective} of defective parts, if they go on as so far")
-            }
-            (Some((n, defective)), false) => format!(
-                "no label yet of a part that tells the arms apart: were they equal, about {n} labels still needed for \
-                 the escapes alone, {defective} of defective parts"
-            ),
-            (None, _) if labels.defective == 0 => "no label of a defective part yet".into(),
-            (None, _) => "more labels like these would not lead to promote".into(),
-        });
-        reasons
-    }
-}
-
-/// A share in percent.
-fn percent(share: f64) -> String {
-    format!("{} %", short(100.0 * share))
-}
-
-/// Two digits, or all before the point.
-fn short(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() {
-        return format!("{}", x.abs());
-    }
-    let decimals = (1.0 - x.abs().log10().floor()).clamp(0.0, 6.0) as usize;
-    let text = format!("{x:.decimals$}");
-    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').into() }
 }

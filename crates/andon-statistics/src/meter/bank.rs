@@ -1,102 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Several references by a key, such as the SKU: a meter each.
+//! A meter for each value of a key, such as the SKU.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    super::{calibration::Lesson, reference::Reference, window::Slow},
-    Config, Counts, Fingerprint, Meter, State, Status,
+    super::{calibration::Bootstrap, reference::Reference, window::SlowNormal},
+    Config, Counts, Fingerprint, Meter, Status,
+    references::{MOST_KEYS, ReferenceSet, References, ReferencesError},
 };
 
-/// Keys that are told apart; frames of more are not measured.
-pub const MOST_KEYS: usize = 64;
-/// The schema of a file of several references.
-pub const SET_SCHEMA: &str = "andon.references/1";
-
-/// One reference, or one for each value of a key: what a file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum References {
-    /// Of all frames.
-    One(Box<Reference>),
-    /// By the values of a key.
-    By(Set),
-}
-
-/// References by the values of a key, and their form on disk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Set {
-    /// Always [`SET_SCHEMA`].
-    pub schema: String,
-    /// What the values are of: `sku`, or a field's name.
-    pub key: String,
-    /// By value.
-    pub references: BTreeMap<String, Reference>,
-}
-
-impl Set {
-    /// None yet.
-    pub fn new(key: &str) -> Self {
-        Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
-    }
-}
-
-impl References {
-    /// Reads a file's text; the error says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Schema {
-            #[serde(default)]
-            schema: String,
-        }
-        let schema: Schema = serde_json::from_str(text).map_err(|e| format!("this is no drift reference: {e}"))?;
-        if schema.schema != SET_SCHEMA {
-            return Reference::from_json(text).map(|r| Self::One(Box::new(r)));
-        }
-        let set: Set = serde_json::from_str(text).map_err(|e| format!("this is no set of drift references: {e}"))?;
-        for (value, reference) in &set.references {
-            reference.check().map_err(|e| format!("{} {value}: {e}", set.key))?;
-        }
-        if set.references.len() > MOST_KEYS {
-            return Err(format!("{} references, and at most {MOST_KEYS} can be told apart", set.references.len()));
-        }
-        Ok(Self::By(set))
-    }
-
-    /// The file's text.
-    pub fn to_json(&self) -> String {
-        let text = match self {
-            Self::One(reference) => return reference.to_json(),
-            Self::By(set) => serde_json::to_string_pretty(set),
-        };
-        text.expect("plain data with string keys always serialises")
-    }
-
-    /// The key that it tells references apart by; empty for one.
-    pub fn key(&self) -> &str {
-        match self {
-            Self::One(_) => "",
-            Self::By(set) => &set.key,
-        }
-    }
-}
-
-/// The meters of all keys.
+/// The meters of all values of a key.
 pub struct Bank {
     config: Config,
-    /// What the key is: empty where there is one meter for all frames.
+    /// The key. Empty if one meter measures all frames.
     pub(super) by: String,
     pub(super) meters: BTreeMap<Arc<str>, Meter>,
     offered: Option<Arc<Reference>>,
-    /// Frames of keys beyond [`MOST_KEYS`].
+    /// Frames of values beyond [`MOST_KEYS`].
     left_out: u64,
-    /// The key of the latest frame.
+    /// The value of the latest frame.
     latest: Arc<str>,
 }
 
 impl Bank {
-    /// Meters that learn, each from its first frames. `by` is empty for a single one.
+    /// Makes meters that learn, each from its first frames. An empty key `by` makes one meter for all frames.
     pub fn new(config: Config, by: &str) -> Self {
         let mut bank =
             Self { config, by: by.into(), meters: BTreeMap::new(), offered: None, left_out: 0, latest: Arc::from("") };
@@ -106,12 +33,14 @@ impl Bank {
         bank
     }
 
-    /// Uses references that were learned before; the error says why they are not what this bank asks for.
-    pub fn load(&mut self, references: References) -> Result<(), String> {
+    /// Uses references that were learned before.
+    ///
+    /// # Errors
+    ///
+    /// The references belong to another key than this bank's.
+    pub fn load(&mut self, references: References) -> Result<(), ReferencesError> {
         if references.key() != self.by {
-            let name =
-                |key: &str| if key.is_empty() { "one for all frames".into() } else { format!("one for each {key}") };
-            return Err(format!("it holds {}, and {} is asked for", name(references.key()), name(&self.by)));
+            return Err(ReferencesError::Key { held: references.key().into(), asked: self.by.clone() });
         }
         let all = match references {
             References::One(reference) => BTreeMap::from([(String::new(), *reference)]),
@@ -125,23 +54,24 @@ impl Bank {
         Ok(())
     }
 
-    /// What is in use, to be saved; none while all is still being learned.
+    /// Returns the references in use, to be saved. None while all meters still learn.
     pub fn references(&self) -> Option<References> {
         let known =
             || self.meters.iter().filter_map(|(key, m)| Some((key.to_string(), Reference::clone(m.reference()?))));
         if self.by.is_empty() {
             return known().next().map(|(_, reference)| References::One(Box::new(reference)));
         }
-        let set = Set { references: known().collect(), ..Set::new(&self.by) };
+        let set = ReferenceSet { references: known().collect(), ..ReferenceSet::new(&self.by) };
         (!set.references.is_empty()).then_some(References::By(set))
     }
 
-    /// What the key is; empty where there is one meter for all.
+    /// The key. Empty if one meter measures all frames.
     pub fn by(&self) -> &str {
         &self.by
     }
 
-    /// The meter for a key's value, from now on the latest; none where there are too many already.
+    /// Returns the meter for a value of the key, which becomes the latest one. None if there are too many values
+    /// already.
     pub fn meter(&mut self, key: &str) -> Option<&mut Meter> {
         if !self.meters.contains_key(key) {
             if self.meters.len() >= MOST_KEYS {
@@ -168,13 +98,13 @@ impl Bank {
         self.meters.values()
     }
 
-    /// The worst of all: drift before warning before ok before learning.
+    /// The worst status of all meters: drift before warning before ok before learning.
     pub fn status(&self) -> Status {
         let worst = self.meters.values().map(Meter::status).max_by_key(|s| s.state);
         worst.unwrap_or_default()
     }
 
-    /// What all of them counted.
+    /// The sums of all meters' counters.
     pub fn counts(&self) -> Counts {
         self.meters.values().map(Meter::counts).fold(Counts::default(), |a, b| Counts {
             measured: a.measured + b.measured,
@@ -185,27 +115,28 @@ impl Bank {
         })
     }
 
-    /// Frames that were not measured, for there are too many values of the key.
+    /// The number of frames that were not measured because the key has too many values.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// All of them learn anew.
+    /// Makes all meters learn anew.
     pub fn learn(&mut self, frames: u32) {
         self.meters.values_mut().for_each(|m| m.learn(frames));
     }
 
-    /// All of them forget what was summed; answers whether any has a reference.
+    /// Makes all meters forget their sums. Returns whether any has a reference.
     pub fn reset(&mut self) -> bool {
         self.meters.values_mut().filter_map(|m| m.reset().then_some(())).count() > 0
     }
 
-    /// All of them forget what was begun.
+    /// Makes all meters forget incomplete parts and ticks.
     pub fn flush(&mut self) {
         self.meters.values_mut().for_each(Meter::flush);
     }
 
-    /// See [`Meter::offer`]. What a model brings along is of one product: by a key, it is left aside.
+    /// Offers the reference that the running model brings along to the meter for all frames. A model's reference
+    /// belongs to one product, so a bank with a key ignores it.
     pub fn offer(&mut self, reference: Option<Arc<Reference>>) {
         if !self.by.is_empty() {
             return;
@@ -214,36 +145,29 @@ impl Bank {
         self.offered = reference;
     }
 
-    /// Another run length, or time, asked for.
+    /// Sets another run length, or time.
     pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
         (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
         self.meters.values_mut().for_each(|m| m.set_run_length(length, time_ns));
     }
 
-    /// Frames to learn from, the next time.
+    /// Sets how many frames a meter learns from the next time.
     pub fn set_learn_frames(&mut self, frames: u32) {
         self.config.learn_frames = frames;
         self.meters.values_mut().for_each(|m| m.set_learn_frames(frames));
     }
 
-    /// What is to be worked out of what the latest frame's meter has learned.
-    pub fn take_lesson(&mut self) -> Option<(Arc<str>, Fingerprint, Lesson)> {
+    /// Takes the bootstrap of the latest frame's meter, if it has just learned a reference.
+    pub fn take_bootstrap(&mut self) -> Option<(Arc<str>, Fingerprint, Bootstrap)> {
         let meter = self.meters.get_mut(&self.latest)?;
-        let lesson = meter.take_lesson()?;
-        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), lesson))
+        let bootstrap = meter.take_bootstrap()?;
+        Some((meter.key.clone(), Fingerprint::of(meter.reference()?), bootstrap))
     }
 
-    /// What was worked out of a meter's reference.
-    pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: Slow) {
+    /// Takes what a bootstrap found for the reference of a meter.
+    pub fn calibrated(&mut self, key: &str, of: Fingerprint, slow: SlowNormal) {
         if let Some(meter) = self.meters.get_mut(key) {
             meter.calibrated(slow, of);
         }
-    }
-}
-
-impl Status {
-    /// Whether something is off, or was for a tick.
-    pub fn is_off(&self) -> bool {
-        matches!(self.state, State::Warning | State::Drift)
     }
 }

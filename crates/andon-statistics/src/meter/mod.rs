@@ -1,135 +1,72 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The meter: from frames to a state, `learning → ok → warning → drift → ok`, and a named cause.
+//! The drift meter: from frames to a state, `learning → ok → warning → drift → ok`, and a named cause.
+//!
+//! A [`Meter`] learns a reference from its first frames, and compares later frames with it. A [`Bank`] holds a meter
+//! for each value of a key, such as the SKU.
+//!
+//! ```
+//! use andon_core::image::Image;
+//! use andon_statistics::meter::{Config, Meter, Stamp, State};
+//!
+//! let mut meter = Meter::new(Config {
+//!     learn_frames: 100,
+//!     expected_run_length: 100_000,
+//!     expected_run_time_ns: 0,
+//!     subsample: 1,
+//! });
+//! let mut random = andon_core::random::Random(1);
+//! for frame_id in 0..200 {
+//!     // Noise on a grey scene, which gets darker after 150 frames.
+//!     let light = if frame_id < 150 { 120.0 } else { 90.0 };
+//!     let pixels: Vec<u8> = (0..64 * 48).map(|_| (light + 4.0 * random.normal()) as u8).collect();
+//!     let image = Image::gray8(&pixels, 64, 48).expect("the pixels fill the frame");
+//!     meter.observe(&image, None, Stamp { frame_id, ..Stamp::default() });
+//! }
+//! assert_eq!(meter.status().state, State::Drift);
+//! assert_eq!(meter.status().cause_str(), "lighting");
+//! println!("{}", meter.report(Stamp::default()).to_json());
+//! ```
 
 mod bank;
+mod config;
 mod observations;
+mod references;
 mod report;
 mod running;
 mod snapshot;
+mod status;
 
 use std::sync::Arc;
 
-use andon_core::{
-    image::Image,
-    result::{Inference, Part},
-};
+use andon_core::{image::Image, result::Inference};
 
 use super::{
-    calibration::Lesson,
+    calibration::Bootstrap,
     cause::Cause,
-    detector::Calibration,
     features::*,
+    learner::Learner,
     pixels::Extractor,
     profile::{LEAST_MATCH, Locator, Profile},
-    reference::{Learner, Reference, format_name},
-    window::Slow,
+    reference::{Reference, format_name},
 };
 
-pub use bank::{Bank, MOST_KEYS, References, SET_SCHEMA, Set};
-pub use report::{FeatureReport, Off, Report, SCHEMA};
-pub use snapshot::{Kept, STATE_SCHEMA, Snapshot};
+pub use crate::window::SlowNormal;
+pub use bank::Bank;
+pub use config::Config;
+pub use observations::Stamp;
+pub use references::{MOST_KEYS, ReferenceSet, References, ReferencesError};
+pub use report::{DriftReport, FeatureReport, Off, SCHEMA};
+pub use snapshot::{Snapshot, SnapshotError};
+pub use status::{Counts, State, Status};
 
 use observations::{Grouper, Still};
 use running::Running;
 
-/// Frames that have to differ again before a camera counts as thawed.
+/// How many frames in a row have to differ before a frozen camera counts as running again.
 const THAWED: u64 = 3;
 
-/// How things are, best first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    /// The reference is being learned.
-    #[default]
-    Learning,
-    /// As in the reference.
-    Ok,
-    /// Off for one tick: significant and large, but not yet twice running.
-    Warning,
-    /// Off.
-    Drift,
-}
-
-impl State {
-    /// The name in messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Learning => "learning",
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Drift => "drift",
-        }
-    }
-}
-
-/// What the user may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Frames to learn from.
-    pub learn_frames: u32,
-    /// Frames (parts, where parts are told) between false alarms.
-    pub expected_run_length: u64,
-    /// The same as a time, where the reference knows how long an observation takes; 0: not given.
-    pub expected_run_time_ns: u64,
-    /// Every how many rows are read.
-    pub subsample: u32,
-}
-
-impl Config {
-    /// Observations between false alarms.
-    pub fn run_length(&self, reference: &Reference) -> u64 {
-        match reference.observation_ns {
-            Some(ns) if self.expected_run_time_ns > 0 => (self.expected_run_time_ns / ns).max(1),
-            _ => self.expected_run_length,
-        }
-    }
-}
-
-/// A state, why, and since when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// The state.
-    pub state: State,
-    /// The cause; none while all is well.
-    pub cause: Option<Cause>,
-    /// The frame since which it holds.
-    pub since_frame: u64,
-}
-
-impl Status {
-    /// The cause's name; empty while there is none.
-    pub fn cause_str(&self) -> &'static str {
-        self.cause.map_or("", Cause::as_str)
-    }
-}
-
-/// Which frame is measured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stamp<'a> {
-    /// The frame's id.
-    pub frame_id: u64,
-    /// Its presentation time.
-    pub pts_ns: Option<u64>,
-    /// The part it shows; none means it is a part of its own.
-    pub part: Option<&'a Arc<Part>>,
-}
-
-/// What was counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Frames measured.
-    pub measured: u64,
-    /// Frames too small to measure.
-    pub too_small: u64,
-    /// Black frames that were not learned from.
-    pub black_not_learned: u64,
-    /// Ticks judged.
-    pub ticks: u64,
-    /// Times that drift began.
-    pub alarms: u64,
-}
-
 enum Mode {
-    /// Nothing has been seen yet.
+    /// No frame has come yet.
     Idle,
     Learning(Box<Learner>),
     Running(Box<Running>),
@@ -145,21 +82,21 @@ pub struct Meter {
     grouper: Grouper,
     still: Still,
     status: Status,
-    /// It goes on from before a restart, and that was not told yet.
-    untold: bool,
-    /// The latest frame's features.
+    /// The state is one from before a restart, and was not reported yet.
+    unreported: bool,
+    /// The features of the latest frame.
     latest: Row,
     counts: Counts,
-    /// A reference was given that this stream's frames do not fit.
+    /// Why the frames of this stream do not fit the given reference.
     misfit: Option<String>,
     /// The reference that the running model brings along.
     offered: Option<Arc<Reference>>,
-    /// What is to be worked out of what was learned.
-    lesson: Option<Lesson>,
+    /// The bootstrap of a reference that was just learned.
+    bootstrap: Option<Bootstrap>,
 }
 
 impl Meter {
-    /// A meter that will learn from the first frames.
+    /// Makes a meter that learns from its first frames.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -170,12 +107,12 @@ impl Meter {
             grouper: Grouper::default(),
             still: Still::default(),
             status: Status::default(),
-            untold: false,
+            unreported: false,
             latest: UNKNOWN,
             counts: Counts::default(),
             misfit: None,
             offered: None,
-            lesson: None,
+            bootstrap: None,
         }
     }
 
@@ -187,40 +124,40 @@ impl Meter {
     fn take_up(&mut self, reference: Arc<Reference>) {
         self.extractor = Extractor::new(reference.subsample);
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
-        self.lesson = None;
+        self.bootstrap = None;
     }
 
-    /// A reference that the running model brings along: in use at once where nothing was seen or given yet; else for the
-    /// model's predictions, once it speaks.
-    pub fn offer(&mut self, reference: Option<Arc<Reference>>) {
+    /// Offers the reference that the running model brings along. It is used at once if the meter has neither frames nor
+    /// a reference, else for the model's predictions, from its first result on.
+    pub(crate) fn offer(&mut self, reference: Option<Arc<Reference>>) {
         if let (Mode::Idle, Some(reference)) = (&self.mode, &reference) {
             self.take_up(reference.clone());
         }
         self.offered = reference;
     }
 
-    /// Another run length, or time, asked for; what was summed so far is kept.
-    pub fn set_run_length(&mut self, length: u64, time_ns: u64) {
+    /// Sets another run length, or time. Keeps the sums.
+    pub(crate) fn set_run_length(&mut self, length: u64, time_ns: u64) {
         (self.config.expected_run_length, self.config.expected_run_time_ns) = (length, time_ns);
         if let Mode::Running(running) = &mut self.mode {
             running.set_run_length(&self.config);
         }
     }
 
-    /// Frames to learn from, the next time.
-    pub fn set_learn_frames(&mut self, frames: u32) {
+    /// Sets how many frames the meter learns from the next time.
+    pub(crate) fn set_learn_frames(&mut self, frames: u32) {
         self.config.learn_frames = frames;
     }
 
-    /// Learns anew from the frames that come.
+    /// Learns anew from the next frames.
     pub fn learn(&mut self, frames: u32) {
         self.extractor = Extractor::new(self.config.subsample);
         self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
-        self.lesson = None;
+        self.bootstrap = None;
         self.flush();
     }
 
-    /// Forgets what was summed and keeps the reference; answers whether there is one.
+    /// Forgets the sums and keeps the reference. Returns whether there is one.
     pub fn reset(&mut self) -> bool {
         self.flush();
         match &mut self.mode {
@@ -232,8 +169,8 @@ impl Meter {
         }
     }
 
-    /// Forgets what was begun: the part and the tick that are not complete. The reference stays.
-    pub fn flush(&mut self) {
+    /// Forgets an incomplete part and an incomplete tick. The reference stays.
+    pub(crate) fn flush(&mut self) {
         self.grouper = Grouper::default();
         self.still = Still::default();
         if let Mode::Running(running) = &mut self.mode {
@@ -241,12 +178,12 @@ impl Meter {
         }
     }
 
-    /// How things are.
+    /// The current status.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// What was counted.
+    /// The counters.
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -259,7 +196,7 @@ impl Meter {
         }
     }
 
-    /// Frames learned so far and frames wanted, while learning.
+    /// The number of frames learned so far and in all, while learning.
     pub fn progress(&self) -> Option<(usize, usize)> {
         match &self.mode {
             Mode::Learning(learner) => Some((learner.frames, learner.wanted)),
@@ -267,7 +204,7 @@ impl Meter {
         }
     }
 
-    /// Ticks of a new model's predictions learned so far and ticks wanted, while only these are learned.
+    /// The number of ticks learned so far and in all of a new model's predictions, while only these are learned.
     pub fn relearning(&self) -> Option<(usize, usize)> {
         match &self.mode {
             Mode::Running(running) => running.relearning(),
@@ -275,41 +212,33 @@ impl Meter {
         }
     }
 
-    /// Whether the thresholds are estimated or extrapolated; none while learning.
-    pub fn calibration(&self) -> Option<Calibration> {
-        match &self.mode {
-            Mode::Running(running) => Some(running.detector.calibration()),
-            _ => None,
-        }
-    }
-
-    /// Why the reference that was given is not used, said once.
+    /// Takes the reason why the given reference is not used. Returns it once.
     pub fn take_misfit(&mut self) -> Option<String> {
         self.misfit.take()
     }
 
-    /// What is to be worked out, on a thread that frames do not wait for, of what was learned; said once. The outcome goes
-    /// to [`calibrated`](Self::calibrated).
-    pub fn take_lesson(&mut self) -> Option<Lesson> {
-        self.lesson.take()
+    /// Takes the bootstrap of a reference that was just learned. Returns it once. Run it on a thread that no frame
+    /// waits for, and give the outcome to [`calibrated`](Self::calibrated).
+    pub(crate) fn take_bootstrap(&mut self) -> Option<Bootstrap> {
+        self.bootstrap.take()
     }
 
-    /// What was worked out of the reference of this fingerprint; one that was learned since is another. From now on
-    /// windows are watched too.
-    pub fn calibrated(&mut self, slow: Slow, of: Fingerprint) {
+    /// Takes what a bootstrap found for the reference with this fingerprint, and ignores it if another reference was
+    /// learned since. From now on windows are watched too.
+    pub(crate) fn calibrated(&mut self, slow: SlowNormal, of: Fingerprint) {
         let Mode::Running(running) = &mut self.mode else { return };
         if Fingerprint::of(&running.reference) != of {
             return;
         }
         // A model that came meanwhile has its own predictions.
-        let Slow { mut features, .. } = slow.clone();
+        let SlowNormal { mut features, .. } = slow.clone();
         features.retain(|name, _| running.reference.features.contains_key(name));
-        Arc::make_mut(&mut running.reference).slow = Some(Slow { features, ..slow });
+        Arc::make_mut(&mut running.reference).slow = Some(SlowNormal { features, ..slow });
         running.set_run_length(&self.config);
     }
 
-    /// Measures a frame; answers the status where it has changed.
-    pub fn observe(&mut self, image: &Image, said: Option<&Inference>, stamp: Stamp) -> Option<Status> {
+    /// Measures a frame. Returns the status if it has changed.
+    pub fn observe(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp) -> Option<Status> {
         let before = self.status;
         self.fit(image);
         let Some(measured) = self.extractor.measure(image) else {
@@ -320,15 +249,15 @@ impl Meter {
         self.latest = measured.row;
         self.still.add(measured.fingerprint, stamp.frame_id);
         match &self.mode {
-            Mode::Learning(_) => self.observe_learning(image, said, stamp, measured.black),
-            Mode::Running(_) => self.observe_running(said, stamp),
+            Mode::Learning(_) => self.observe_learning(image, result, stamp, measured.black),
+            Mode::Running(_) => self.observe_running(result, stamp),
             Mode::Idle => unreachable!("`fit` has left the idle mode"),
         }
-        let untold = std::mem::take(&mut self.untold);
-        (untold || self.status != before).then_some(self.status)
+        let unreported = std::mem::take(&mut self.unreported);
+        (unreported || self.status != before).then_some(self.status)
     }
 
-    fn observe_learning(&mut self, image: &Image, said: Option<&Inference>, stamp: Stamp, black: bool) {
+    fn observe_learning(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp, black: bool) {
         let Mode::Learning(learner) = &mut self.mode else { return };
         if self.status.state != State::Learning {
             self.status = Status { state: State::Learning, cause: None, since_frame: stamp.frame_id };
@@ -337,8 +266,8 @@ impl Meter {
         if black {
             self.counts.black_not_learned += 1;
         } else {
-            if let Some(said) = said {
-                learner.read(said, &mut self.latest);
+            if let Some(result) = result {
+                learner.read(result, &mut self.latest);
             }
             learner.add_time(stamp.pts_ns);
             if let Some(profiles) = &learner.profiles {
@@ -356,13 +285,13 @@ impl Meter {
         }
     }
 
-    fn observe_running(&mut self, said: Option<&Inference>, stamp: Stamp) {
+    fn observe_running(&mut self, result: Option<&Inference>, stamp: Stamp) {
         let Mode::Running(running) = &mut self.mode else { return };
         if self.status.state == State::Learning {
             self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
         }
-        if let Some(said) = said {
-            running.read(said, &mut self.latest, self.offered.as_deref(), &self.config);
+        if let Some(result) = result {
+            running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
         }
         let reference = &running.reference;
         locate(&mut self.locators, &self.extractor, &reference.profiles, reference.least_match(), &mut self.latest);
@@ -389,7 +318,7 @@ impl Meter {
         }
     }
 
-    /// Begins to learn where there is nothing to compare with, or nothing that fits.
+    /// Begins to learn if there is no reference, or none that fits.
     fn fit(&mut self, image: &Image) {
         let shape = (image.width, image.height, image.format);
         let misfit = match &self.mode {
@@ -404,7 +333,7 @@ impl Meter {
                 ))
             }
             Mode::Idle => None,
-            // The frames changed before enough of them were seen.
+            // The frames changed before there were enough.
             Mode::Learning(learner) if learner.of.is_some_and(|of| of != shape) => None,
             _ => return,
         };
@@ -417,25 +346,25 @@ impl Meter {
             unreachable!("only a learner is done learning")
         };
         let reference = learner.finish(image, self.config.subsample);
-        self.lesson = Lesson::new(learner.ticks(reference.tick), reference.normals());
+        self.bootstrap = learner.bootstrap(&reference);
         self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
         self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
     }
 }
 
-/// Tells one reference from another.
+/// Identifies a reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fingerprint(usize, u64);
 
 impl Fingerprint {
-    /// Of a reference.
+    /// The fingerprint of a reference.
     pub fn of(reference: &Reference) -> Self {
         let luma = reference.features.get(SPECS[LUMA].name).map_or(0.0, |n| n.mean);
         Self(reference.ticks, luma.to_bits())
     }
 }
 
-/// Writes position and match into the row; answers the correlations over columns and over rows.
+/// Writes position and match into the row. Returns the correlations over columns and over rows.
 fn locate(
     locators: &mut [Locator; 2],
     extractor: &Extractor,

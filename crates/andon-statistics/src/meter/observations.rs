@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From frames to observations: the frames of a part are one, and equal frames in a row are counted.
+//! From frames to observations: the frames of a part are one observation. Counts equal frames in a row.
 
 use std::sync::Arc;
 
@@ -7,10 +7,21 @@ use andon_core::result::Part;
 
 use super::super::features::{Row, RowMean};
 
-/// Frames of one part that are waited for where its views never end.
+/// The most frames of one observation, for parts whose views never end.
 const MOST_FRAMES_A_PART: u32 = 32;
 
-/// Frames become observations here: one a part, or one a frame where no parts are told.
+/// Identifies the frame that is measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamp<'a> {
+    /// The frame's id.
+    pub frame_id: u64,
+    /// The frame's presentation time.
+    pub pts_ns: Option<u64>,
+    /// The part that the frame shows. Without a part, the frame is an observation of its own.
+    pub part: Option<&'a Arc<Part>>,
+}
+
+/// Turns frames into observations: one for each part, or one for each frame without a part.
 #[derive(Default)]
 pub(super) struct Grouper {
     part: Option<Arc<Part>>,
@@ -18,8 +29,8 @@ pub(super) struct Grouper {
 }
 
 impl Grouper {
-    /// Takes a frame in; answers up to two observations that this completes, oldest first.
-    pub fn add(&mut self, row: &Row, part: Option<&Arc<Part>>) -> [Option<Row>; 2] {
+    /// Adds a frame. Returns up to two observations that it completes, the oldest first.
+    pub(super) fn add(&mut self, row: &Row, part: Option<&Arc<Part>>) -> [Option<Row>; 2] {
         let same = matches!((&self.part, part), (Some(a), Some(b)) if a.id == b.id);
         let before = (!same && self.mean.rows > 0).then(|| self.mean.take());
         self.mean.add(row);
@@ -43,16 +54,16 @@ impl Grouper {
 #[derive(Default)]
 pub(super) struct Still {
     fingerprint: Option<u64>,
-    /// Frames equal to the one before them.
+    /// The number of frames that equal the one before them.
     pub run: u64,
-    /// The first of them.
+    /// The first frame of the run.
     pub since: u64,
-    /// Frames in a row that differed, counted while frozen.
+    /// The number of frames in a row that differ.
     pub differing: u64,
 }
 
 impl Still {
-    pub fn add(&mut self, fingerprint: u64, frame_id: u64) {
+    pub(super) fn add(&mut self, fingerprint: u64, frame_id: u64) {
         if self.fingerprint == Some(fingerprint) {
             self.run += 1;
             self.differing = 0;

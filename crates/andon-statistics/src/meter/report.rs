@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::{Meter, Mode, Stamp, State, running::Running};
 use crate::{
-    detector::Watch,
+    cause::Cause,
+    detector::{Calibration, Watch},
     features::{COUNT, SPECS},
+    or_empty,
 };
 
 /// The schema of a report.
@@ -34,9 +36,9 @@ pub struct FeatureReport {
     pub score: Option<f64>,
     /// Where the CUSUM becomes significant.
     pub threshold: Option<f64>,
-    /// How far this and the window's threshold can be trusted: `estimated` or `extrapolated`.
+    /// How far this and the window's threshold can be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<&'static str>,
+    pub calibration: Option<Calibration>,
     /// Kolmogorov-Smirnov D of the latest window of ticks.
     pub ks: Option<f64>,
     /// Its Wasserstein distance, in σ.
@@ -95,13 +97,14 @@ impl std::fmt::Display for Off {
 
 /// Everything there is to say, as JSON (`andon.drift/1`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct DriftReport {
     /// Always [`SCHEMA`].
     pub schema: &'static str,
-    /// `learning`, `ok`, `warning` or `drift`.
-    pub state: &'static str,
-    /// Empty while there is none.
-    pub cause: &'static str,
+    /// The state.
+    pub state: State,
+    /// The cause. An empty text while there is none.
+    #[serde(with = "or_empty")]
+    pub cause: Option<Cause>,
     /// The frame since which the state holds.
     pub since_frame: u64,
     /// In warning and drift, the features that are off, the clearest first.
@@ -114,8 +117,9 @@ pub struct Report {
     pub key: Arc<str>,
     /// Digest of the model whose predictions are watched; empty where there is none.
     pub model: String,
-    /// `estimated` or `extrapolated`; empty while learning.
-    pub calibration: &'static str,
+    /// How far the thresholds can be trusted. An empty text while learning.
+    #[serde(with = "or_empty")]
+    pub calibration: Option<Calibration>,
     /// Features that changed while the reference was learned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unsteady: Vec<String>,
@@ -125,7 +129,7 @@ pub struct Report {
     pub features: Vec<FeatureReport>,
 }
 
-impl Report {
+impl DriftReport {
     /// The one-line JSON form.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
@@ -153,7 +157,7 @@ fn is_there(feature: &FeatureReport) -> bool {
 
 impl Meter {
     /// Everything there is to say now.
-    pub fn report(&self, stamp: Stamp) -> Report {
+    pub fn report(&self, stamp: Stamp) -> DriftReport {
         let known = |v: f64| v.is_finite().then_some(v);
         let (running, reader) = match &self.mode {
             Mode::Running(running) => (Some(running), Some(&running.reader)),
@@ -173,7 +177,7 @@ impl Meter {
                 effect: watch.map(|w| w.effect),
                 score: watch.map(|w| w.score),
                 threshold: watch.map(|w| w.threshold),
-                calibration: running.and_then(|r| Some(r.detector.calibration_of(i)?.as_str())),
+                calibration: running.and_then(|r| r.detector.calibration_of(i)),
                 ks: distance(0),
                 wasserstein: distance(1),
                 jensen_shannon: distance(2),
@@ -182,10 +186,10 @@ impl Meter {
                 window_threshold: window.map(|w| w.threshold),
             }
         };
-        Report {
+        DriftReport {
             schema: SCHEMA,
-            state: self.status.state.as_str(),
-            cause: self.status.cause_str(),
+            state: self.status.state,
+            cause: self.status.cause,
             since_frame: self.status.since_frame,
             off: match (self.status.state, running) {
                 (State::Warning | State::Drift, Some(running)) => off(running),
@@ -195,7 +199,7 @@ impl Meter {
             pts_ns: stamp.pts_ns,
             key: self.key.clone(),
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
-            calibration: running.map_or("", |r| r.detector.calibration().as_str()),
+            calibration: running.map(|r| r.detector.calibration()),
             unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
             features: (0..COUNT).map(feature).filter(is_there).collect(),

@@ -1,50 +1,55 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The meter while it judges: ticks, the state they lead to, and what happens to predictions where the model changes.
+//! The meter while it compares: ticks, the state that follows, and predictions when the model changes.
 
 use std::sync::Arc;
 
 use andon_core::result::Inference;
 
-use super::{Config, Counts, Stamp, State, Status};
+use super::{
+    config::Config,
+    observations::Stamp,
+    status::{Counts, State, Status},
+};
 use crate::{
     cause::{self, Cause},
     detector::Detector,
     features::*,
+    normal::{LEAST_TICKS, describe},
     predictions::Reader,
-    reference::{LEAST_TICKS, Reference, describe},
+    reference::Reference,
 };
 
-/// Fewest equal frames in a row that make a frozen camera.
+/// The fewest equal frames in a row that mean a frozen camera.
 pub(super) const LEAST_FROZEN: u64 = 30;
-/// Ticks in a row without a large effect before drift is over; and ticks in a row that a new cause has to hold.
+/// How many ticks in a row without a large effect end drift, and how many ticks in a row a new cause has to hold.
 const CALM: u32 = 3;
-/// After this many corrections of the cause, the time that another has to hold grows no more.
+/// How many times the time that a new cause has to hold may double.
 const MOST_DOUBLINGS: u32 = 6;
 
 pub(super) struct Running {
     pub reference: Arc<Reference>,
     pub detector: Detector,
-    /// Reads what the model says.
+    /// Reads the results of the model.
     pub reader: Reader,
     pub tick: RowMean,
     /// The first frame of the tick.
     tick_began: u64,
     /// Ticks in a row without a large effect.
     calm: u32,
-    /// Another cause, and the ticks in a row that it has held.
+    /// Another cause, and for how many ticks in a row it has held.
     other: Option<(Cause, u32)>,
-    /// Times that the cause was corrected since drift began: each has to hold twice as long as the one before.
+    /// How often the cause was corrected since drift began. Each new cause has to hold twice as long as the one before.
     corrected: u32,
-    /// Equal frames in a row that make a frozen camera; none where the reference itself stood still.
+    /// How many equal frames in a row mean a frozen camera. None if the reference itself stood still.
     pub frozen_after: Option<u64>,
-    /// Equal words of the model in a row that make a dead one; none where that cannot be told.
+    /// How many equal results in a row mean a dead model. None if that is not known.
     constant_after: Option<u64>,
-    /// After a change of model: ticks of what the new one says, and how many are wanted.
+    /// After a change of the model: the ticks of the new one's results, and how many are wanted.
     relearned: Option<(Vec<Row>, usize)>,
 }
 
 impl Running {
-    pub fn new(reference: Arc<Reference>, config: &Config) -> Self {
+    pub(super) fn new(reference: Arc<Reference>, config: &Config) -> Self {
         let still = reference.longest_still;
         Self {
             detector: Detector::new(&reference, config.run_length(&reference)),
@@ -61,29 +66,29 @@ impl Running {
         }
     }
 
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.detector.restart();
         self.tick = RowMean::default();
         (self.calm, self.other) = (0, None);
     }
 
-    /// Ticks of a new model's predictions so far, and how many are wanted.
-    pub fn relearning(&self) -> Option<(usize, usize)> {
+    /// The number of ticks learned so far and in all of a new model's predictions.
+    pub(super) fn relearning(&self) -> Option<(usize, usize)> {
         self.relearned.as_ref().map(|(ticks, wanted)| (ticks.len(), *wanted))
     }
 
-    /// Writes what the model said into a row; where it is another model than before, its predictions are learned anew, or
-    /// taken from the reference that it brings along.
-    pub fn read(&mut self, said: &Inference, row: &mut Row, offered: Option<&Reference>, config: &Config) {
-        let digest = &said.model.digest;
+    /// Writes a result into a row. The predictions of another model than before are learned anew, or taken from the
+    /// reference that it brings along.
+    pub(super) fn read(&mut self, result: &Inference, row: &mut Row, offered: Option<&Reference>, config: &Config) {
+        let digest = &result.model.digest;
         let nameless = self.reference.model.is_empty() && self.knows_predictions();
         if !digest.is_empty() && *digest != self.reference.model && !nameless {
             self.succeed(digest, offered.filter(|r| r.model == *digest), config);
         }
-        self.reader.read(said, row);
+        self.reader.read(result, row);
     }
 
-    /// Whether a reference was learned with a model that had no digest, as those of other people's elements.
+    /// Returns whether the reference was learned with a model without a digest, as models in other elements are.
     fn knows_predictions(&self) -> bool {
         OF_MODEL.into_iter().any(|i| self.reference.features.contains_key(SPECS[i].name))
     }
@@ -100,7 +105,7 @@ impl Running {
         }
         let known = offered.filter(|o| names().any(|name| o.features.contains_key(name)));
         if let Some(offered) = known {
-            // Longer ticks scatter less, by at most √ of their length: what is not known counts as scatter.
+            // Longer ticks scatter less, by at most √ of their length. The unknown part counts as scatter.
             let wider = (offered.tick as f64 / reference.tick as f64).sqrt().max(1.0);
             for name in names() {
                 let Some(mut normal) = offered.features.get(name).copied() else { continue };
@@ -108,13 +113,13 @@ impl Running {
                 reference.features.insert(name.into(), normal);
             }
             reference.names = offered.names.clone();
-            reference.words = offered.words;
+            reference.changes = offered.changes;
             reference.embedding = offered.embedding.clone();
             self.reader = Reader::new(&reference.names, reference.embedding.as_ref());
             self.relearned = None;
         } else {
             reference.names.clear();
-            (reference.embedding, reference.words) = (None, None);
+            (reference.embedding, reference.changes) = (None, None);
             self.reader = Reader::learning();
             let wanted = LEAST_TICKS.max(config.learn_frames as usize / reference.tick);
             self.relearned = Some((Vec::with_capacity(wanted), wanted));
@@ -124,7 +129,7 @@ impl Running {
         self.detector.replace(OF_MODEL, reference, config.run_length(reference));
     }
 
-    /// Collects a tick of what a new model says, until there are enough to know what is normal of it.
+    /// Collects a tick of a new model's results, until there are enough to know what is normal of them.
     fn relearn(&mut self, row: &Row, config: &Config) {
         let Some((ticks, wanted)) = &mut self.relearned else { return };
         if OF_MODEL.into_iter().any(|i| row[i].is_finite()) {
@@ -138,27 +143,34 @@ impl Running {
         reference.features.extend(OF_MODEL.filter_map(normal));
         self.reader.close();
         reference.names = self.reader.names();
-        reference.words = Some(self.reader.words.seen);
+        reference.changes = Some(self.reader.changes.seen);
         reference.embedding = self.reader.embedding().cloned();
         self.relearned = None;
         self.constant_after = constant_after(&self.reference, config);
         self.detector.replace(OF_MODEL, &self.reference, config.run_length(&self.reference));
     }
 
-    /// Another run length; what was summed so far is kept.
-    pub fn set_run_length(&mut self, config: &Config) {
+    /// Sets another run length. Keeps the sums.
+    pub(super) fn set_run_length(&mut self, config: &Config) {
         self.constant_after = constant_after(&self.reference, config);
         self.detector.set_expected_run_length(&self.reference, config.run_length(&self.reference));
     }
 
-    /// The first frame since which the model says the same of all, where that is too long.
-    pub fn constant_since(&self) -> Option<u64> {
-        let words = &self.reader.words;
-        self.constant_after.is_some_and(|most| words.run >= most).then_some(words.since)
+    /// Returns the first frame of a run of equal results that is too long.
+    pub(super) fn constant_since(&self) -> Option<u64> {
+        let changes = &self.reader.changes;
+        self.constant_after.is_some_and(|most| changes.run >= most).then_some(changes.since)
     }
 
-    /// Takes an observation in, and where it ends a tick, judges it.
-    pub fn observe(&mut self, row: &Row, stamp: Stamp, config: &Config, status: &mut Status, counts: &mut Counts) {
+    /// Adds an observation, and judges the tick if it ends one.
+    pub(super) fn observe(
+        &mut self,
+        row: &Row,
+        stamp: Stamp,
+        config: &Config,
+        status: &mut Status,
+        counts: &mut Counts,
+    ) {
         if self.tick.rows == 0 {
             self.tick_began = stamp.frame_id;
         }
@@ -209,9 +221,9 @@ impl Running {
     }
 }
 
-/// Equal words of the model in a row that chance makes of one less often than once in a run length, by a margin of five.
+/// Returns how many equal results in a row chance gives less than once in a run length, with a margin of five.
 fn constant_after(reference: &Reference, config: &Config) -> Option<u64> {
     let observations = (reference.ticks * reference.tick).max(1) as f64;
     let frames_each = (reference.frames as f64 / observations).max(1.0);
-    reference.words?.too_long(5.0 * frames_each * config.run_length(reference) as f64)
+    reference.changes?.too_long(5.0 * frames_each * config.run_length(reference) as f64)
 }

@@ -1,76 +1,120 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a bank knows, to go on from after a restart: references, sums, states.
+//! A snapshot of a bank, to go on from after a restart: references, sums, states.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{cause::Cause, detector::Memory, reference::Reference},
+    super::{
+        cause::Cause,
+        detector::CusumState,
+        or_empty,
+        reference::{Reference, ReferenceError},
+    },
     Bank, Mode, State, Status,
 };
 
-/// The schema of a snapshot.
-pub const STATE_SCHEMA: &str = "andon.drift-state/1";
+/// The schema name of a snapshot.
+pub(crate) const STATE_SCHEMA: &str = "andon.drift-state/1";
 
-/// All meters, and their form on disk.
+/// A snapshot of all meters, and its form on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Always [`STATE_SCHEMA`].
-    pub schema: String,
-    /// What keys are of; empty for one meter.
-    pub key: String,
-    /// By the key's value.
-    pub meters: BTreeMap<String, Kept>,
+    /// Always `andon.drift-state/1`.
+    pub(crate) schema: String,
+    /// The key of the bank. Empty for one meter for all frames.
+    pub(crate) key: String,
+    /// The meters, by the value of the key.
+    pub(crate) meters: BTreeMap<String, MeterSnapshot>,
 }
 
-/// A meter.
+/// A snapshot of one meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    /// Whether it is in drift.
-    pub drift: bool,
-    /// By what; empty where it is not.
-    pub cause: String,
-    /// Times that drift began.
-    pub alarms: u64,
-    /// What was summed, by feature.
-    pub sums: BTreeMap<String, Memory>,
-    /// What is normal.
-    pub reference: Arc<Reference>,
+pub(crate) struct MeterSnapshot {
+    /// Whether the meter is in drift.
+    pub(crate) drift: bool,
+    /// The cause of the drift.
+    #[serde(with = "or_empty")]
+    pub(crate) cause: Option<Cause>,
+    /// How often drift began.
+    pub(crate) alarms: u64,
+    /// The sums, by feature.
+    pub(crate) sums: BTreeMap<String, CusumState>,
+    /// The reference.
+    pub(crate) reference: Arc<Reference>,
+}
+
+/// Why a text is not a snapshot, or not one of a [`Bank`].
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The text is not JSON, or lacks what a snapshot has.
+    #[error("this is no state of a drift meter: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error("its schema is '{0}', and this version reads '{STATE_SCHEMA}'")]
+    Schema(String),
+    /// The reference of a meter cannot be used.
+    #[error("'{key}': {error}")]
+    Reference {
+        /// The value of the key that the meter belongs to.
+        key: String,
+        /// What is wrong with the reference.
+        #[source]
+        error: ReferenceError,
+    },
+    /// A sum of a meter is not a number.
+    #[error("'{key}': a sum is not a number")]
+    Sum {
+        /// The value of the key that the meter belongs to.
+        key: String,
+    },
+    /// The snapshot was taken by another key than the bank's.
+    #[error("it was kept with reference-key='{kept}', and '{asked}' is asked for")]
+    Key {
+        /// The key of the snapshot.
+        kept: String,
+        /// The key of the bank.
+        asked: String,
+    },
 }
 
 impl Snapshot {
-    /// Reads a file's text; the error says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let snapshot: Self =
-            serde_json::from_str(text).map_err(|e| format!("this is no state of a drift meter: {e}"))?;
+    /// Reads the text of a file.
+    pub fn from_json(text: &str) -> Result<Self, SnapshotError> {
+        let snapshot: Self = serde_json::from_str(text)?;
         if snapshot.schema != STATE_SCHEMA {
-            return Err(format!("its schema is '{}', and this version reads '{STATE_SCHEMA}'", snapshot.schema));
+            return Err(SnapshotError::Schema(snapshot.schema));
         }
         for (key, meter) in &snapshot.meters {
-            meter.reference.check().map_err(|e| format!("'{key}': {e}"))?;
-            if !meter.sums.values().all(Memory::sound) {
-                return Err(format!("'{key}': a sum is not a number"));
+            meter.reference.check().map_err(|error| SnapshotError::Reference { key: key.clone(), error })?;
+            if !meter.sums.values().all(CusumState::sound) {
+                return Err(SnapshotError::Sum { key: key.clone() });
             }
         }
         Ok(snapshot)
     }
 
-    /// The file's text.
+    /// Returns whether no meter has a reference yet.
+    pub fn is_empty(&self) -> bool {
+        self.meters.is_empty()
+    }
+
+    /// Returns the text of a file.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }
 }
 
 impl Bank {
-    /// What it knows; meters that are still learning are not in it.
+    /// Returns a snapshot of all meters that have a reference.
     pub fn snapshot(&self) -> Snapshot {
         let kept = self.meters.iter().filter_map(|(key, meter)| {
             let Mode::Running(running) = &meter.mode else { return None };
             let status = meter.status;
-            let kept = Kept {
+            let kept = MeterSnapshot {
                 drift: status.state == State::Drift,
-                cause: status.cause_str().into(),
+                cause: status.cause,
                 alarms: meter.counts.alarms,
                 sums: running.detector.memory(),
                 reference: running.reference.clone(),
@@ -80,20 +124,23 @@ impl Bank {
         Snapshot { schema: STATE_SCHEMA.into(), key: self.by.clone(), meters: kept.collect() }
     }
 
-    /// Goes on from a snapshot; the error says why it is not of this bank.
-    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), String> {
+    /// Goes on from a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// The snapshot was taken with another key than this bank's.
+    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), SnapshotError> {
         if snapshot.key != self.by {
-            return Err(format!("it was kept with reference-key='{}', and '{}' is asked for", snapshot.key, self.by));
+            return Err(SnapshotError::Key { kept: snapshot.key, asked: self.by.clone() });
         }
         for (key, kept) in snapshot.meters {
             let Some(meter) = self.meter(&key) else { continue };
             meter.take_up(kept.reference);
             meter.counts.alarms = kept.alarms;
             if kept.drift {
-                // Frames of another run have other ids: since the beginning is all that can be said.
-                let cause = Cause::named(&kept.cause);
-                meter.status = Status { state: State::Drift, cause, since_frame: 0 };
-                meter.untold = true;
+                // The frames of another run have other ids, so drift holds since the beginning of this run.
+                meter.status = Status { state: State::Drift, cause: kept.cause, since_frame: 0 };
+                meter.unreported = true;
             }
             if let Mode::Running(running) = &mut meter.mode {
                 running.detector.recall(&kept.sums);

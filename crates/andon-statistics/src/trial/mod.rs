@@ -1,122 +1,131 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A candidate's trial: what both arms say of each part is remembered until its label comes, the labels are judged, and
-//! where there are none, guards watch that the candidate at least works.
+//! The trial of a challenger beside a champion. It remembers the verdicts of both arms on each part until its label
+//! comes, and judges the labels. While there are no labels, guards watch that the challenger at least works.
 //!
-//! | what ends it | | share of alpha |
+//! | a trial ends by | | share of alpha |
 //! |---|---|---|
 //! | labels | see [`judgement`] | 0.9 |
-//! | errors, numbers that are none, p99 over the deadline | see [`guard`]; `abort` | 0.05 |
-//! | b's share of ng too far from a's, and no label tested | `flips.rs`; `abort` | 0.05 |
-//! | b takes no frames any more | `abort` | no test |
+//! | errors, results that are not finite, p99 over the deadline | see [`guard`]; `abort` | 0.05 |
+//! | b's share of ng too far from a's, and no label tested | `ng_difference.rs`; `abort` | 0.05 |
+//! | arm b takes no more frames | `abort` | no test |
 //!
 //! So the chance of any wrong decision, over all looks, is at most alpha. Without labels nothing is ever promoted.
 
-mod flips;
-mod ledger;
+mod ng_difference;
+mod recent_parts;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use std::borrow::Cow;
 
-pub use self::ledger::MOST_AHEAD;
+use serde::{Deserialize, Serialize};
+
+pub use self::recent_parts::MOST_AHEAD;
 use andon_core::result::{Status, Verdict};
 
 use self::{
-    flips::Flips,
-    ledger::{Known, Ledger},
+    ng_difference::NgDifference,
+    recent_parts::{RecentPart, RecentParts},
 };
 use super::{
     agreement::{LonePart, PairedPart},
     guard,
-    judgement::{self, Cell, Decision, Design, Draw, Judge, Judgement, LimitsError, Plan, Ticket},
+    judgement::{self, Cell, Decision, Design, Draw, Judge, JudgementReport, LimitsError, Plan, Ticket},
 };
 
-/// Whose labels are tested, where the part was proposed to him.
-pub const SAMPLE: &str = "sample";
+/// The source of labels that are tested, if their part was proposed.
+pub(crate) const SAMPLE: &str = "sample";
 
-/// The share of alpha of the labels, of the guards, and of the comparison of ng rates.
+/// The schema name of a serialised [`Wanted`].
+const WANTED_SCHEMA: &str = "andon.label-wanted/1";
+
+/// The shares of alpha for the labels, for the guards, and for the comparison of ng rates.
 const SHARES: [f64; 3] = [0.9, 0.05, 0.05];
 
-/// By what a trial is held.
+/// The rules of a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
-    /// The chance of a wrong decision, what is allowed, what mistakes cost.
+    /// The chance of a wrong decision, the allowed increase of escapes, and the costs of mistakes.
     pub limits: judgement::Limits,
-    /// What 99 of 100 answers of b may take, µs; none: any time.
+    /// The time that 99 of 100 results of b have to keep, µs. None means any time.
     pub deadline_us: Option<u64>,
-    /// So far b's share of ng parts may be from a's while there are no labels, 0..1.
+    /// How far b's share of ng parts may be from a's while there are no labels, 0..1.
     pub max_ng_difference: f64,
 }
 
-/// A part of which a person is asked what it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A part that is proposed to a person for its label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Always `andon.label-wanted/1`.
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The part's id, or RUN/FRAME.
     pub id: String,
-    /// Its last frame.
+    /// The part's last frame.
     pub frame_id: u64,
-    /// What a said; none where b saw it alone.
+    /// The verdict of a. None if b saw the part alone.
     pub a: Option<Verdict>,
-    /// What b said; none where a saw it alone.
+    /// The verdict of b. None if a saw the part alone.
     pub b: Option<Verdict>,
-    /// The chance that such a part is asked about, 0..1.
+    /// The chance that such a part is proposed, 0..1.
     pub probability: f64,
 }
 
-/// What became of a label.
+/// How a label was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is evidence.
+    /// The label is evidence.
     Tested,
-    /// It is counted, and no evidence.
+    /// The label is counted, and is no evidence.
     Shown,
-    /// No such part is known: it was forgotten, or has not come yet.
+    /// The part is not known: it was forgotten, or is still to come.
     Unknown,
-    /// It says neither ok nor ng.
+    /// The label says neither ok nor ng.
     Nothing,
 }
 
-/// What is told of a trial: the judgement of the labels, and of the guards.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Ruling {
+/// The report of a trial: the judgement of the labels, and the guards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
     /// The decision, its reasons, and the labels behind it.
     #[serde(flatten)]
-    pub judgement: Judgement,
-    /// What the guards see of b.
-    pub guards: guard::Report,
-    /// b's share of ng parts less a's, −1..1; none before the first part.
+    pub judgement: JudgementReport,
+    /// The guards that watch b.
+    pub guards: guard::GuardReport,
+    /// b's share of ng parts less a's, −1..1. None before the first part.
     pub ng_difference: Option<f64>,
-    /// What is allowed of it.
+    /// The allowed difference.
     pub max_ng_difference: f64,
 }
 
-/// See the module.
+/// The trial of a challenger: see the module.
 #[derive(Debug)]
 pub struct Trial {
     rules: Rules,
     judge: Judge,
     guards: guard::Probation,
-    flips: Flips,
-    ledger: Ledger,
+    ng_difference: NgDifference,
+    recent: RecentParts,
     draw: Draw,
-    /// Parts with a tested label, what goes before what the rates seem to say, and labels that are only shown.
+    /// Parts with a tested label, and labels that are only counted. A tested label outweighs the ng rates.
     labels: [u64; 2],
     broken: Option<String>,
-    /// Labels of parts that nobody knows.
+    /// Labels of unknown parts.
     pub unknown: u64,
-    /// Parts proposed to be labelled.
+    /// Parts that were proposed for a label.
     pub wanted: u64,
-    /// Parts that came round again and count once.
+    /// Parts that came again. A part counts once.
     pub seen_again: u64,
 }
 
 impl Trial {
-    /// Nothing seen. `salt` makes the draw of parts to be labelled its own.
+    /// Begins a trial. `salt` makes the draw of proposed parts independent of other trials.
+    ///
+    /// # Errors
+    ///
+    /// The limits make no sense.
     pub fn new(rules: Rules, salt: &str) -> Result<Self, LimitsError> {
         let guards = guard::Limits {
-            // It never passes; JSON has no larger whole numbers that everybody reads.
+            // The watch never ends. Larger whole numbers are not exact in every JSON reader.
             probation: 1 << 53,
             deadline_us: rules.deadline_us,
             alpha: SHARES[1] * rules.limits.alpha,
@@ -128,8 +137,8 @@ impl Trial {
             rules,
             judge: Judge::new(limits)?,
             guards: guard::Probation::new(guards, None),
-            flips: Flips::new(rules.max_ng_difference),
-            ledger: Ledger::default(),
+            ng_difference: NgDifference::new(rules.max_ng_difference),
+            recent: RecentParts::default(),
             draw: Draw::new(salt),
             labels: [0; 2],
             broken: None,
@@ -139,24 +148,24 @@ impl Trial {
         })
     }
 
-    /// Takes a frame of b.
+    /// Adds a frame of b.
     pub fn frame(&mut self, status: Status, latency_us: u64) {
         if let Some(broken) = self.guards.frame(status, latency_us) {
             self.breaks(broken.to_string());
         }
     }
 
-    /// Takes a part that both arms saw; answers whether its label is wanted.
+    /// Adds a part that both arms saw. Returns the proposal if its label is wanted.
     pub fn paired(&mut self, part: PairedPart, plan: Plan) -> Option<Wanted> {
-        let said = [Some(part.a.verdict), Some(part.b.verdict)];
+        let verdicts = [Some(part.a.verdict), Some(part.b.verdict)];
         self.guard_part(part.b.verdict);
         let cell = Cell::paired(part.a.verdict, part.b.verdict);
-        self.part((part.id, part.frame_id), Design::Paired, cell, part.truth, plan, said)
+        self.part((part.id, part.frame_id), Design::Paired, cell, part.truth, plan, verdicts)
     }
 
-    /// Takes a part that one arm saw, by this design; answers whether its label is wanted.
+    /// Adds a part that one arm saw under this design. Returns the proposal if its label is wanted.
     pub fn alone(&mut self, part: LonePart, design: Design, plan: Plan) -> Option<Wanted> {
-        let said = match part.arm {
+        let verdicts = match part.arm {
             andon_core::result::Arm::B => {
                 self.guard_part(part.verdict.verdict);
                 [None, Some(part.verdict.verdict)]
@@ -164,7 +173,7 @@ impl Trial {
             _ => [Some(part.verdict.verdict), None],
         };
         let cell = Cell::alone(part.arm, part.verdict.verdict);
-        self.part((part.id, part.frame_id), design, cell, part.truth, plan, said)
+        self.part((part.id, part.frame_id), design, cell, part.truth, plan, verdicts)
     }
 
     fn guard_part(&mut self, b: Verdict) {
@@ -180,17 +189,17 @@ impl Trial {
         cell: Option<Cell>,
         truth: Option<Verdict>,
         plan: Plan,
-        said: [Option<Verdict>; 2],
+        verdicts: [Option<Verdict>; 2],
     ) -> Option<Wanted> {
-        // A part is one observation, however often it comes round.
-        if self.ledger.get(&id).is_some() {
+        // A part is one observation, however often it comes.
+        if self.recent.get(&id).is_some() {
             self.seen_again += 1;
             return None;
         }
         let defective = truth.and_then(is_defective);
         let mut ticket = None;
         if let Some(cell) = cell {
-            self.flips.add(design, cell);
+            self.ng_difference.add(design, cell);
             ticket = match defective {
                 Some(_) => self.judge.known(design, cell),
                 None if self.draw.drawn(&id, plan.rate(cell)) => self.judge.ask(design, plan, cell),
@@ -198,37 +207,37 @@ impl Trial {
             };
         }
         let wanted = (ticket.is_some() && defective.is_none()).then(|| Wanted {
-            schema: "andon.label-wanted/1",
+            schema: Cow::Borrowed(WANTED_SCHEMA),
             id: id.clone(),
             frame_id,
-            a: said[0],
-            b: said[1],
+            a: verdicts[0],
+            b: verdicts[1],
             probability: cell.map_or(0.0, |cell| plan.rate(cell)),
         });
         self.wanted += u64::from(wanted.is_some());
-        let mut known = Known { cell, ticket, tested: None, shown: None };
+        let mut known = RecentPart { cell, ticket, tested: None, shown: None };
         if let Some(defective) = defective {
             let verdict = if defective { Verdict::Ng } else { Verdict::Ok };
             self.labels[0] += u64::from(test(&mut self.judge, &mut known, verdict));
         }
-        let ahead = self.ledger.add(id.clone(), known);
+        let ahead = self.recent.add(id.clone(), known);
         if let Some((verdict, source)) = ahead {
             self.label(&id, verdict, &source);
         } else if self.broken.is_none()
             && self.labels[0] == 0
-            && let Some(why) = self.flips.broken(SHARES[2] * self.rules.limits.alpha)
+            && let Some(why) = self.ng_difference.broken(SHARES[2] * self.rules.limits.alpha)
         {
             self.breaks(why);
         }
         wanted
     }
 
-    /// Takes a label: `ok` or `ng`, by the source [`SAMPLE`] or any other.
+    /// Takes a label, `ok` or `ng`. Labels from the source `sample` are tested; all others are only counted.
     pub fn label(&mut self, id: &str, verdict: Verdict, source: &str) -> Taken {
         if is_defective(verdict).is_none() {
             return Taken::Nothing;
         }
-        let Some(known) = self.ledger.get(id) else {
+        let Some(known) = self.recent.get(id) else {
             self.unknown += 1;
             return Taken::Unknown;
         };
@@ -248,59 +257,60 @@ impl Trial {
         Taken::Shown
     }
 
-    /// Keeps a label whose part has not come yet.
+    /// Keeps a label whose part is still to come.
     pub fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
-        self.ledger.expect(id, verdict, source);
+        self.recent.expect(id, verdict, source);
     }
 
-    /// Takes over the labels whose parts have not come yet: they tell of the parts, whatever the models were.
+    /// Takes over the labels whose parts are still to come from the trial before. They belong to the parts, whatever
+    /// the models.
     pub fn succeed(&mut self, before: Trial) {
-        self.ledger.succeed(before.ledger);
+        self.recent.succeed(before.recent);
     }
 
-    /// b takes no frames any more, while a does.
+    /// Ends the trial because arm b takes no more frames while a does.
     pub fn b_is_out(&mut self) {
-        self.breaks("arm b takes no frames any more".into());
+        self.breaks("arm b takes no more frames".into());
     }
 
     fn breaks(&mut self, why: String) {
         self.broken.get_or_insert(why);
     }
 
-    /// What follows. What a guard says goes before what labels say.
+    /// The decision. Guards outweigh labels.
     pub fn decision(&self) -> Decision {
         if self.broken.is_some() { Decision::Abort } else { self.judge.decision() }
     }
 
-    /// All that is known; takes milliseconds.
-    pub fn ruling(&self) -> Ruling {
-        let mut judgement = self.judge.judgement();
+    /// Reports all that is known now. Takes milliseconds.
+    pub fn report(&self) -> TrialReport {
+        let mut judgement = self.judge.report();
         judgement.alpha = self.rules.limits.alpha;
         if let Some(why) = &self.broken {
             judgement.decision = Decision::Abort;
             judgement.reasons = vec![why.clone()];
         }
-        Ruling {
+        TrialReport {
             judgement,
             guards: self.guards.report(),
-            ng_difference: self.flips.difference(),
+            ng_difference: self.ng_difference.difference(),
             max_ng_difference: self.rules.max_ng_difference,
         }
     }
 
-    /// Labels that are tested, and those that are only shown.
+    /// Labels that are tested, and labels that are only counted.
     pub fn labels(&self) -> [u64; 2] {
         self.labels
     }
 
     /// Parts whose label was wanted and that were forgotten before it came.
     pub fn forgotten(&self) -> u64 {
-        self.ledger.forgotten
+        self.recent.forgotten
     }
 
-    /// Labels ahead of their parts for which there was no room.
+    /// Labels of parts still to come that were dropped for lack of room.
     pub fn let_go(&self) -> u64 {
-        self.ledger.let_go
+        self.recent.let_go
     }
 }
 
@@ -312,17 +322,15 @@ fn is_defective(verdict: Verdict) -> Option<bool> {
     }
 }
 
-/// Tests a label, or corrects the one before; false where it is none to be tested.
-fn test(judge: &mut Judge, known: &mut Known, verdict: Verdict) -> bool {
+/// Tests a label, or corrects the one before. Returns false if the label cannot be tested.
+fn test(judge: &mut Judge, known: &mut RecentPart, verdict: Verdict) -> bool {
     let Some(ticket): Option<Ticket> = known.ticket else { return false };
     let defective = verdict == Verdict::Ng;
-    let taken = match known.tested {
+    match known.tested {
         None => judge.label(&ticket, defective),
-        Some(before) if before == verdict => true,
+        Some(before) if before == verdict => {}
         Some(_) => judge.correct(&ticket, defective),
-    };
-    if taken {
-        known.tested = Some(verdict);
     }
-    taken
+    known.tested = Some(verdict);
+    true
 }

@@ -26,7 +26,7 @@ fn pair(id: &str, a: Verdict, b: Verdict, truth: Option<Verdict>) -> PairedPart 
 }
 
 fn decided(trial: &Trial) -> (Decision, String) {
-    let judgement = trial.ruling().judgement;
+    let judgement = trial.report().judgement;
     assert_eq!(judgement.decision, trial.decision());
     (judgement.decision, judgement.reasons.join("; "))
 }
@@ -52,7 +52,7 @@ fn labels_from_elsewhere_decide_nothing() {
         assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
     }
     // Without labels a difference of this size takes the candidate out; that is the only thing that can.
-    assert_eq!(trial.ruling().judgement.labels.shown, 500);
+    assert_eq!(trial.report().judgement.labels.shown, 500);
     assert_eq!(trial.labels(), [0, 500]);
     assert_ne!(trial.decision(), Decision::Promote);
 }
@@ -96,7 +96,7 @@ fn a_label_that_is_taken_back_counts_as_if_it_had_never_been() {
         twice.label(&id, Verdict::Ng, SAMPLE);
     }
     assert_eq!(once.labels(), twice.labels());
-    let [once, twice] = [once, twice].map(|t| t.ruling().judgement);
+    let [once, twice] = [once, twice].map(|t| t.report().judgement);
     assert_eq!(once.cells, twice.cells);
     assert!((once.escapes.upper - twice.escapes.upper).abs() < 1e-9);
 }
@@ -184,7 +184,7 @@ fn in_a_split_each_part_is_weighed_by_its_arms_share() {
     }
     let (decision, why) = decided(&trial);
     assert_eq!(decision, Decision::Promote, "{why}");
-    let ruling = trial.ruling();
+    let ruling = trial.report();
     assert!((ruling.ng_difference.unwrap() - 0.2).abs() < 0.02, "{ruling:?}");
 }
 
@@ -216,15 +216,32 @@ fn limits_that_make_no_sense_are_refused() {
 
 #[test]
 fn memory_is_bounded_however_long_nobody_answers() {
-    let mut ledger = Ledger::default();
+    let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
-    for k in 0..ledger::MOST_WANTED + ledger::MOST_OTHERS + 10 {
-        let known = Known { cell: Some(Cell::OkNg), ticket, tested: None, shown: None };
-        ledger.add(format!("w{k}"), known);
-        ledger.add(format!("o{k}"), Known { ticket: None, ..known });
-        ledger.expect(&format!("x{k}"), Verdict::Ok, "");
+    for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
+        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None };
+        recent.add(format!("w{k}"), known);
+        recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
+        recent.expect(&format!("x{k}"), Verdict::Ok, "");
     }
-    assert_eq!(ledger.forgotten as usize, ledger::MOST_OTHERS + 10);
-    assert!(ledger.get("w0").is_none() && ledger.get("o0").is_none());
-    assert!(ledger.get(&format!("w{}", ledger::MOST_WANTED + 100)).is_some());
+    assert_eq!(recent.forgotten as usize, recent_parts::MOST_OTHERS + 10);
+    assert!(recent.get("w0").is_none() && recent.get("o0").is_none());
+    assert!(recent.get(&format!("w{}", recent_parts::MOST_WANTED + 100)).is_some());
+}
+
+#[test]
+fn a_report_comes_back_from_its_json() {
+    let mut trial = trial();
+    for k in 0..40 {
+        let b = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.frame(Status::Ok, 900);
+        trial.paired(pair(&k.to_string(), Verdict::Ok, b, Some(b)), Plan::ALL);
+    }
+    let report = trial.report();
+    let json = serde_json::to_string(&report).unwrap();
+    let read: TrialReport = serde_json::from_str(&json).unwrap();
+    assert_eq!((&read.judgement.labels, read.judgement.design), (&report.judgement.labels, report.judgement.design));
+    assert_eq!((read.judgement.reasons, read.judgement.cells), (report.judgement.reasons, report.judgement.cells));
+    assert_eq!((read.guards.state, read.guards.parts), (report.guards.state, report.guards.parts));
+    assert_eq!((&*read.judgement.schema, &*read.guards.schema), ("andon.ab-judgement/1", "andon.probation/1"));
 }

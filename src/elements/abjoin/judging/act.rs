@@ -8,7 +8,7 @@ use andon_model::{
     Store,
     store::{CHAMPION, Note},
 };
-use andon_statistics::{agreement::Each, judgement::Decision, trial::Ruling};
+use andon_statistics::{agreement::Each, judgement::Decision, trial::TrialReport};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{super::imp::AbJoin, Auto, Rules};
@@ -16,7 +16,7 @@ use crate::meta::event::AbDecision;
 
 impl AbJoin {
     /// Does what `auto` asks for; answers what was done, or why it was not.
-    pub(super) fn act(&self, ruling: &Ruling, models: &Each<Arc<ModelId>>) -> Option<String> {
+    pub(super) fn act(&self, ruling: &TrialReport, models: &Each<Arc<ModelId>>) -> Option<String> {
         let rules = self.rules();
         let decision = ruling.judgement.decision;
         let done = match (decision, rules.auto) {
@@ -51,7 +51,7 @@ impl AbJoin {
         }
     }
 
-    fn note(&self, ruling: &Ruling) -> Note {
+    fn note(&self, ruling: &TrialReport) -> Note {
         Note::new(self.obj().path_string(), ruling.judgement.reasons.join("; "))
     }
 

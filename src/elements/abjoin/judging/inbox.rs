@@ -9,7 +9,7 @@ use std::{
 
 use andon_core::result::{ModelId, Status};
 use andon_statistics::{
-    agreement::{Each, LonePart, PairedPart, Report},
+    agreement::{Each, LonePart, PairedPart, AgreementReport},
     judgement::Design,
 };
 use parking_lot::{Condvar, Mutex};
@@ -33,7 +33,7 @@ pub enum News {
     /// One arm has closed a part that was sent to it by this design.
     Alone(Box<LonePart>, Design),
     /// Another model has come to one of the arms: this is the last word on those before.
-    Ended(Box<Report>),
+    Ended(Box<AgreementReport>),
     /// Somebody asked to begin anew.
     Reset,
     /// These are compared from now on.

@@ -30,7 +30,7 @@ pub(super) use self::{
 };
 use andon_core::result::{ModelId, Verdict, run_id};
 use andon_statistics::{
-    agreement::{Each, Seen},
+    agreement::{Each, Closed},
     judgement::{Decision, Design},
     trial::{Taken, Trial, Wanted},
 };
@@ -141,7 +141,7 @@ impl AbJoin {
     /// about.
     pub(super) fn leave(
         &self,
-        seen: &mut Seen,
+        seen: &mut Closed,
         models: Option<Each<Arc<ModelId>>>,
         frame: Option<News>,
         design: Design,
@@ -248,7 +248,7 @@ impl AbJoin {
             if !changed && !anyway {
                 return;
             }
-            let mut ruling = trial.ruling();
+            let mut ruling = trial.report();
             if court.both_the_same() && decision == Decision::Hold {
                 ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
             }

@@ -143,7 +143,7 @@ fn the_reject_bin_called_a_sample_is_seen_through() {
     for seed in 1..50 {
         let judge = ask_and_answer(6000, seed, 6000, |cell| matches!(cell, Cell::NgOk | Cell::NgNg));
         assert!(judge.is_chosen());
-        let j = judge.judgement();
+        let j = judge.report();
         assert_eq!((j.decision, j.labels.needed), (Decision::Hold, None));
         assert!(j.reasons[0].contains("no random sample"), "{:?}", j.reasons);
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether b's share of ng parts is too far from a's on the same parts.
+//! Tests whether b's share of ng parts is too far from a's on the same parts.
 
 use andon_core::result::Arm;
 
 use crate::judgement::{Cell, Design, Mixture};
 
-/// Tests "b's share of ng less a's is at most m", and the same the other way round, after every part.
+/// Tests "b's share of ng less a's is at most m", and the same with the arms exchanged, after every part.
 ///
-/// Of a part that both saw, the difference D is +1 where only b stopped it, −1 where only a did, else 0. Of one that an
-/// arm saw alone it is weighted by that arm's share: 1/w or −1/(1 − w) where it was stopped. (D − m)/(m − Dₘᵢₙ) is a bet as
-/// in `judgement/mixture.rs`.
+/// For a part that both arms saw, the difference D is +1 if only b stopped it, −1 if only a did, else 0. For a part
+/// that one arm saw alone, a stop is weighted by that arm's share: 1/w or −1/(1 − w). (D − m)/(m − Dₘᵢₙ) is a bet as in
+/// `judgement/mixture.rs`.
 #[derive(Clone, Debug)]
-pub struct Flips {
+pub(super) struct NgDifference {
     most: f64,
     up: Mixture,
     down: Mixture,
@@ -19,14 +19,14 @@ pub struct Flips {
     parts: u64,
 }
 
-impl Flips {
+impl NgDifference {
     /// Allows a difference of `most`, 0..1.
-    pub fn new(most: f64) -> Self {
+    pub(super) fn new(most: f64) -> Self {
         Self { most, up: Mixture::new(), down: Mixture::new(), sum: 0.0, parts: 0 }
     }
 
-    /// Takes one part.
-    pub fn add(&mut self, design: Design, cell: Cell) {
+    /// Adds a part.
+    pub(super) fn add(&mut self, design: Design, cell: Cell) {
         let (value, least, greatest) = match (design, cell) {
             (Design::Paired, Cell::OkNg) => (1.0, -1.0, 1.0),
             (Design::Paired, Cell::NgOk) => (-1.0, -1.0, 1.0),
@@ -48,13 +48,14 @@ impl Flips {
         self.down.add((-value - self.most) / (self.most + greatest));
     }
 
-    /// The difference seen so far; none before the first part.
-    pub fn difference(&self) -> Option<f64> {
+    /// The difference so far. None before the first part.
+    pub(super) fn difference(&self) -> Option<f64> {
         (self.parts > 0).then(|| self.sum / self.parts as f64)
     }
 
-    /// Says so where the difference is proven too large, at the level `alpha`, over all looks and both directions.
-    pub fn broken(&self, alpha: f64) -> Option<String> {
+    /// Returns a reason if the difference is proven too large, at the level `alpha`, over all looks and both
+    /// directions.
+    pub(super) fn broken(&self, alpha: f64) -> Option<String> {
         let threshold = (2.0 / alpha).ln();
         let arm = if self.up.ln_evidence() >= threshold {
             Arm::B

@@ -1,81 +1,83 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which boxes of two arms show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by score.
+//! Pairs the boxes of two arms that show the same thing: equal label, IoU of at least [`SAME_BOX_IOU`], greedy by
+//! score.
 //!
-//! Arm a's boxes choose, the surest first, and each takes of b's boxes with its label the one that overlaps it most and is
-//! still free: the matching of PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list; of equal
-//! overlaps the better score is taken. Of a turned box it is the upright one around it that overlaps.
+//! Arm a's boxes choose first, by descending score. Each takes the box of arm b with its label that overlaps it most
+//! and is still free, as in PASCAL VOC (Everingham et al., 2010). Equal scores go by their order in the list. Of equal
+//! overlaps the better score is taken. A rotated box overlaps by its upright bounding box.
 
 use std::sync::Arc;
 
 use andon_core::result::{BoxPx, Detection, Inference};
 
-/// Boxes of one label that overlap at least so much show the same thing.
+/// The smallest IoU of two boxes with the same label that show the same thing.
 pub const SAME_BOX_IOU: f64 = 0.5;
 
 /// Two boxes, one of each arm, that show the same thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
-    /// Index into a's detections.
+pub struct BoxPair {
+    /// The index into a's detections.
     pub a: usize,
-    /// Index into b's detections.
+    /// The index into b's detections.
     pub b: usize,
-    /// How much they overlap, 0.5..1.
+    /// The overlap, 0.5..1.
     pub iou: f64,
 }
 
-/// What became of a box.
+/// How a box was paired.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Found {
-    /// Both saw it.
-    Both(Pair),
-    /// Only a saw it: its index.
+pub(crate) enum BoxMatch {
+    /// Both arms have it.
+    Both(BoxPair),
+    /// Only a has it: its index.
     OnlyA(usize),
-    /// Only b saw it: its index.
+    /// Only b has it: its index.
     OnlyB(usize),
 }
 
-/// What became of all boxes of two arms: every index of either is here once.
+/// How all boxes of two arms were paired. Every index of either arm occurs once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Matching {
-    /// Seen by both, by a's score, best first.
-    pub both: Vec<Pair>,
-    /// Indices into a's detections that only a saw, by score, best first.
+pub struct BoxPairs {
+    /// Pairs, by descending score of a.
+    pub both: Vec<BoxPair>,
+    /// Indices into a's detections that only a has, by descending score.
     pub a_only: Vec<usize>,
-    /// Indices into b's detections that only b saw, by score, best first.
+    /// Indices into b's detections that only b has, by descending score.
     pub b_only: Vec<usize>,
 }
 
-/// Matches the boxes of both arms on one frame; b's are scaled to the frame as a saw it.
-pub fn matched(a: &Inference, b: &Inference) -> Matching {
-    let mut out = Matching::default();
-    Matcher::default().each(a, b, |found| match found {
-        Found::Both(pair) => out.both.push(pair),
-        Found::OnlyA(i) => out.a_only.push(i),
-        Found::OnlyB(i) => out.b_only.push(i),
+/// Pairs the boxes of both arms on one frame. Scales b's boxes to the frame as a saw it.
+pub fn pair_boxes(a: &Inference, b: &Inference) -> BoxPairs {
+    let mut out = BoxPairs::default();
+    BoxMatcher::default().each(a, b, |found| match found {
+        BoxMatch::Both(pair) => out.both.push(pair),
+        BoxMatch::OnlyA(i) => out.a_only.push(i),
+        BoxMatch::OnlyB(i) => out.b_only.push(i),
     });
     out
 }
 
-/// The same for one frame after another: its lists are empty between two of them, and kept for their memory.
+/// Pairs boxes of one frame after another. The lists are empty between two frames, and keep their memory.
 #[derive(Default)]
-pub struct Matcher {
+pub(crate) struct BoxMatcher {
     ours: Vec<Slot>,
     theirs: Vec<Slot>,
     labels: Vec<Arc<str>>,
 }
 
-/// One box, while it is matched.
+/// A box that is being paired.
 struct Slot {
     at: usize,
-    /// Of equal labels it is equal.
+    /// A number that is equal for equal labels.
     label: usize,
     bbox: [f64; 4],
     taken: bool,
 }
 
-impl Matcher {
-    /// Tells what became of every box, once: a's by score, then those that only b saw, by score.
-    pub fn each(&mut self, a: &Inference, b: &Inference, mut tell: impl FnMut(Found)) {
+impl BoxMatcher {
+    /// Reports how every box was paired, once: first a's by descending score, then those that only b has, by descending
+    /// score.
+    pub(crate) fn each(&mut self, a: &Inference, b: &Inference, mut report: impl FnMut(BoxMatch)) {
         let Self { ours, theirs, labels } = self;
         let scale = [0, 1].map(|i| f64::from(a.frame[i].max(1)) / f64::from(b.frame[i].max(1)));
         fill(ours, &a.detections, [1.0; 2], labels);
@@ -89,21 +91,21 @@ impl Matcher {
                     best = Some((iou, their));
                 }
             }
-            tell(match best {
+            report(match best {
                 Some((iou, their)) => {
                     their.taken = true;
-                    Found::Both(Pair { a: our.at, b: their.at, iou })
+                    BoxMatch::Both(BoxPair { a: our.at, b: their.at, iou })
                 }
-                None => Found::OnlyA(our.at),
+                None => BoxMatch::OnlyA(our.at),
             });
         }
-        theirs.drain(..).filter(|t| !t.taken).for_each(|t| tell(Found::OnlyB(t.at)));
+        theirs.drain(..).filter(|t| !t.taken).for_each(|t| report(BoxMatch::OnlyB(t.at)));
     }
 }
 
 fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels: &mut Vec<Arc<str>>) {
     slots.extend(detections.iter().enumerate().map(|(at, d)| {
-        // Compared once a box and not once a pair; a frame has few labels.
+        // Labels are compared once per box and not once per pair; a frame has few labels.
         let label = labels.iter().position(|l| *l == d.label).unwrap_or_else(|| {
             labels.push(d.label.clone());
             labels.len() - 1
@@ -115,7 +117,7 @@ fn fill(slots: &mut Vec<Slot>, detections: &[Detection], scale: [f64; 2], labels
     slots.sort_unstable_by(|x, y| score(y).total_cmp(&score(x)).then(x.at.cmp(&y.at)));
 }
 
-/// As [`andon_core::result::iou`], which has only the digits that a model's boxes are worth: a mean over millions wants more.
+/// As [`andon_core::result::iou`], in double precision, because a mean over millions needs it.
 fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let w = (a[0] + a[2]).min(b[0] + b[2]) - a[0].max(b[0]);
     let h = (a[1] + a[3]).min(b[1] + b[3]) - a[1].max(b[1]);
@@ -137,8 +139,8 @@ mod tests {
         i
     }
 
-    fn of(a: &[(&str, f32, BoxPx)], b: &[(&str, f32, BoxPx)]) -> Matching {
-        matched(&arm(Arm::A, [100, 100], a), &arm(Arm::B, [100, 100], b))
+    fn of(a: &[(&str, f32, BoxPx)], b: &[(&str, f32, BoxPx)]) -> BoxPairs {
+        pair_boxes(&arm(Arm::A, [100, 100], a), &arm(Arm::B, [100, 100], b))
     }
 
     const HERE: BoxPx = [10., 10., 20., 20.];
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn the_frame_may_have_another_size_to_b() {
         let b = arm(Arm::B, [200, 50], &[("open", 0.9, [20., 5., 40., 10.])]);
-        let m = matched(&arm(Arm::A, [100, 100], &[("open", 0.9, HERE)]), &b);
+        let m = pair_boxes(&arm(Arm::A, [100, 100], &[("open", 0.9, HERE)]), &b);
         assert_eq!((m.both.len(), m.a_only.len(), m.b_only.len()), (1, 0, 0));
         assert_eq!(m.both[0].iou, 1.0);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Parts that were judged lately, so that a label which comes minutes or days later finds what the arms said.
+//! Remembers recently judged parts, so that a label which comes minutes or days later finds the verdicts of the arms.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,43 +7,43 @@ use andon_core::result::Verdict;
 
 use crate::judgement::{Cell, Ticket};
 
-/// Parts whose label is wanted, and others, that are remembered; beyond it the oldest are forgotten.
-pub const MOST_WANTED: usize = 100_000;
-/// See [`MOST_WANTED`].
-pub const MOST_OTHERS: usize = 20_000;
-/// Labels that came ahead of their parts.
+/// The most parts that are remembered because their label is wanted. With more, the oldest is forgotten.
+pub(super) const MOST_WANTED: usize = 100_000;
+/// The most other parts that are remembered. With more, the oldest is forgotten.
+pub(super) const MOST_OTHERS: usize = 20_000;
+/// The most labels that are kept for parts still to come.
 pub const MOST_AHEAD: usize = 100_000;
 
 /// What is known of one part.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
-    /// What the arms said; none where one of them did not judge it.
+pub(super) struct RecentPart {
+    /// The verdicts of the arms. None if an arm did not judge the part.
     pub cell: Option<Cell>,
-    /// Its label is tested, and by this.
+    /// The ticket by which the label is tested, if it is.
     pub ticket: Option<Ticket>,
     /// The tested label.
     pub tested: Option<Verdict>,
-    /// The last label from elsewhere.
+    /// The latest label from elsewhere.
     pub shown: Option<Verdict>,
 }
 
-/// See the module.
+/// Recently judged parts, and labels of parts still to come.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    parts: HashMap<String, Known>,
+pub(super) struct RecentParts {
+    parts: HashMap<String, RecentPart>,
     wanted: VecDeque<String>,
     others: VecDeque<String>,
     ahead: HashMap<String, (Verdict, String)>,
     ahead_order: VecDeque<String>,
     /// Parts whose label was wanted and that were forgotten before it came.
     pub forgotten: u64,
-    /// Labels ahead of their parts for which there was no room.
+    /// Labels of parts still to come that were dropped for lack of room.
     pub let_go: u64,
 }
 
-impl Ledger {
-    /// Remembers a part; answers the label that was there before it, with its source.
-    pub fn add(&mut self, id: String, known: Known) -> Option<(Verdict, String)> {
+impl RecentParts {
+    /// Remembers a part. Returns the label that came before it, with its source.
+    pub(super) fn add(&mut self, id: String, known: RecentPart) -> Option<(Verdict, String)> {
         let label = self.ahead.remove(&id);
         let (order, most) = match known.ticket {
             Some(_) => (&mut self.wanted, MOST_WANTED),
@@ -60,23 +60,23 @@ impl Ledger {
         label
     }
 
-    /// Takes over what was said of parts that have not come yet.
-    pub fn succeed(&mut self, before: Ledger) {
+    /// Takes over the labels of parts still to come.
+    pub(super) fn succeed(&mut self, before: RecentParts) {
         (self.ahead, self.ahead_order, self.let_go) = (before.ahead, before.ahead_order, before.let_go);
     }
 
-    /// The part of that id.
-    pub fn get(&mut self, id: &str) -> Option<&mut Known> {
+    /// The part with this id.
+    pub(super) fn get(&mut self, id: &str) -> Option<&mut RecentPart> {
         self.parts.get_mut(id)
     }
 
-    /// Keeps a label for a part that is still to come. The last one said of it counts.
-    pub fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
+    /// Keeps a label for a part that is still to come. The latest label counts.
+    pub(super) fn expect(&mut self, id: &str, verdict: Verdict, source: &str) {
         if self.ahead.insert(id.into(), (verdict, source.into())).is_none() {
             self.ahead_order.push_back(id.into());
         }
         while self.ahead.len() > MOST_AHEAD {
-            // Whose part has come since is not there any more.
+            // A part that has come since is no longer among the labels ahead.
             let Some(oldest) = self.ahead_order.pop_front() else { return };
             self.let_go += u64::from(self.ahead.remove(&oldest).is_some());
         }

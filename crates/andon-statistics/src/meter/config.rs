@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The settings of a meter.
+
+use crate::reference::Reference;
+
+/// The settings of a meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many frames to learn from.
+    pub learn_frames: u32,
+    /// How many frames to expect between two false alarms; with parts, how many parts.
+    pub expected_run_length: u64,
+    /// How much time to expect between two false alarms, if the reference knows how long an observation takes. 0 means
+    /// unset.
+    pub expected_run_time_ns: u64,
+    /// Every how many rows are read.
+    pub subsample: u32,
+}
+
+impl Config {
+    /// Returns how many observations to expect between two false alarms.
+    pub(crate) fn run_length(&self, reference: &Reference) -> u64 {
+        match reference.observation_ns {
+            Some(ns) if self.expected_run_time_ns > 0 => (self.expected_run_time_ns / ns).max(1),
+            _ => self.expected_run_length,
+        }
+    }
+}
