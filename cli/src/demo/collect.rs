@@ -8,12 +8,15 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId, Status, Verdict};
-use andon_statistics::agreement::{Scored, Table};
+use andon_statistics::{
+    agreement::{Scored, Table},
+    meter::{DriftReport, State},
+};
 use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 use crate::{
-    drift::{Change, Course, Document},
+    drift::{Change, Course},
     play::{Listener, warning},
 };
 
@@ -216,11 +219,11 @@ impl Collector {
     /// Takes in a message of an element.
     fn message(&mut self, message: &gst::Message) {
         for name in ["andon/drift", "andon/drift-report"] {
-            let document = json_of(message, name).and_then(|json| serde_json::from_value::<Document>(json).ok());
-            let Some(document) = document else { continue };
-            let [number, since] = [document.frame_id, document.since_frame].map(|id| self.roll.number(id));
+            let report = json_of(message, name).and_then(|json| serde_json::from_value::<DriftReport>(json).ok());
+            let Some(report) = report else { continue };
+            let [number, since] = [report.frame_id, report.since_frame].map(|id| self.roll.number(id));
             if let Some(number) = number {
-                self.drift.hear(document, number, since.unwrap_or_default());
+                self.drift.add(report, number, since.unwrap_or_default());
             }
         }
         if let Some(sidecar) = json_of(message, "andon/captured") {
@@ -242,10 +245,10 @@ impl Collector {
     }
 
     /// Frames from the dimming of the lamp to the alarm that names the light, and that cause.
-    pub fn lamp_noticed(&self) -> Option<(u64, &str)> {
+    pub fn lamp_noticed(&self) -> Option<(u64, &'static str)> {
         let dimmed = self.script.frame_of(Step::Lamp(DIM))?;
-        let alarm = self.drift.changes.iter().find(|d| d.state == "drift" && d.number >= dimmed)?;
-        Some((alarm.number - dimmed, &alarm.cause))
+        let alarm = self.drift.changes.iter().find(|d| d.state == State::Drift && d.number >= dimmed)?;
+        Some((alarm.number - dimmed, alarm.cause))
     }
 
     /// The drift meter's state at the end of a chapter.

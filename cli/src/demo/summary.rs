@@ -3,6 +3,8 @@
 
 use andon_report::{Table, words::UNKNOWN};
 
+use andon_statistics::meter::State;
+
 use super::{
     collect::{ChapterTally, Collector, ModelChange},
     script::{Chapter, DIM, KEEPING, LAMP, NEW_KINDS, Step},
@@ -33,7 +35,7 @@ pub fn table(c: &Collector) -> Table {
     let chapters = c.script().chapters.iter().zip(&c.chapters).enumerate();
     let row = |(i, (chapter, tally)): (usize, (&Chapter, &ChapterTally))| {
         let drift = c.drift_at_end(i).map_or(UNKNOWN.into(), |d| {
-            if d.cause.is_empty() { d.state.clone() } else { format!("{}: {}", d.state, d.cause) }
+            if d.cause.is_empty() { d.state.as_str().into() } else { format!("{}: {}", d.state.as_str(), d.cause) }
         });
         let arms = [&tally.a, &tally.b];
         let verdicts = arms.map(|arm| match arm.was_asked() {
@@ -118,13 +120,13 @@ fn drift(c: &Collector) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     let mut drifting = false;
     for change in &c.drift.changes {
-        let says = match change.state.as_str() {
-            "drift" if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
-            "drift" => format!("The drift meter raised the alarm “{}”", change.cause),
-            "ok" if drifting => "The drift meter gave the all-clear".into(),
+        let says = match change.state {
+            State::Drift if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
+            State::Drift => format!("The drift meter raised the alarm “{}”", change.cause),
+            State::Ok if drifting => "The drift meter gave the all-clear".into(),
             _ => continue,
         };
-        drifting = change.state == "drift";
+        drifting = change.state == State::Drift;
         let when = done(change.number).unwrap_or_default();
         all.push((c.script().chapter_of(change.number), format!("{says} at frame {}{when}.", change.number)));
     }

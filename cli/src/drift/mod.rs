@@ -19,7 +19,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-pub use course::{Change, Course, Document};
+pub use course::{Change, Course};
 pub use plots::{Scene, plots};
 
 use crate::app::Usage;
