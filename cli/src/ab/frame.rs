@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A frame with both arms' boxes drawn over it, as SVG: sharp at any size, and the pixels stay as they were.
+//! A frame on the page, with both arms' boxes drawn over it.
 
 use andon_core::result::Inference;
 use andon_report::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is known, in one sentence: when what drifted, or that nothing did.
+//! The headline of a record: what drifted and when, or that nothing did.
 
 use andon_report::words::{self, counted};
 use andon_statistics::meter::{FeatureReport, State};
@@ -9,19 +9,19 @@ use super::{
     words::feature,
 };
 
-/// Alarms that a sentence has room for.
+/// Most alarms in a sentence.
 const MOST_ALARMS: usize = 3;
 
 /// A few words, and the sentence that they stand over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
-    /// `Drift: lighting`, for instance.
+    /// A few words, such as `Drift: lighting`.
     pub what: String,
     /// The sentence.
     pub sentence: String,
 }
 
-/// The headline over a record.
+/// Returns the headline of a record.
 pub fn headline(course: &Course) -> Headline {
     let end = course.span.1;
     let Some(from) = course.watched_from() else {
@@ -92,7 +92,7 @@ fn found(course: &Course, change: &Change) -> String {
     format!("{}{at}", change.number)
 }
 
-/// A feature that is off: how far, and from what.
+/// Returns a feature that is off: how far, and from what.
 fn off(f: &FeatureReport) -> String {
     let (name, _) = feature(&f.name);
     let name = f.of.as_ref().map_or(name.clone(), |of| format!("{name} ({of})"));

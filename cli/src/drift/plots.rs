@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The record as plots: a strip of states, and a small multiple for each feature with what was expected of it.
+//! The record as plots: a strip of states, and a small plot for each feature with its expected band.
 
 use andon_report::{Band, Lines, Mark, Series, Span, Stretch, Strip, WIDTH, key, panel, words::effect};
 use andon_statistics::meter::State;
@@ -10,7 +10,7 @@ use super::{
     words,
 };
 
-/// The reference's mean plus and minus this many σ is drawn as expected.
+/// Half the height of the expected band, in σ around the mean of the reference.
 const SIGMAS: f64 = 3.0;
 /// States, and the meaning of their colours.
 const STATES: [(State, &str); 4] = [
@@ -20,7 +20,7 @@ const STATES: [(State, &str); 4] = [
     (State::Drift, "drift"),
 ];
 
-/// What was done to the line meanwhile, where that is known.
+/// Known events on the line, drawn behind and above the plots.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     /// Chapters behind the plots.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Recorded messages: JSON lines as `andon run --json` prints them, or reports on their own.
+//! Reads recorded messages: JSON lines of `andon run --json`, or reports alone.
 
 use std::{collections::BTreeMap, io::Read};
 
@@ -8,18 +8,18 @@ use serde_json::{Deserializer, Value};
 
 use super::course::Course;
 
-/// How to record what is missing.
+/// Advice on how to record.
 const HOW: &str =
     "record one with `andon run FILE --json`, and set report-interval of driftmeter for points between alarms";
 
-/// What one meter said.
+/// The record of one meter.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// In order.
+    /// The reports, in order.
     pub course: Course,
-    /// Runs that it spans: frame numbers begin anew with each, and are counted on here.
+    /// Number of runs. Frame numbers begin anew with each run, and go on here.
     pub runs: u64,
-    /// What is added to frame numbers of the present run.
+    /// Offset of the frame numbers of the latest run.
     base: u64,
     latest: u64,
 }
@@ -37,7 +37,7 @@ impl Record {
     }
 }
 
-/// The record of the meter of that name, or of the only one; the error says what is wrong and what to do.
+/// Reads the record of the meter of that name, or of the only meter. The error says what is wrong and what to do.
 pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
     let mut records: BTreeMap<String, Record> = BTreeMap::new();
     for (i, value) in Deserializer::from_reader(text).into_iter::<Value>().enumerate() {
@@ -59,15 +59,13 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
     let names = records.keys().cloned().collect::<Vec<_>>().join(", ");
     match meter {
         _ if records.is_empty() => Err(format!("there is no drift report in it: {HOW}")),
-        Some(meter) => records.remove(meter).ok_or(format!("no meter called '{meter}' speaks in it: {names} do")),
-        None if records.len() > 1 => {
-            Err(format!("several meters speak in it: choose one of {names} with --meter=NAME"))
-        }
+        Some(meter) => records.remove(meter).ok_or(format!("no meter called '{meter}' is in it, but {names}")),
+        None if records.len() > 1 => Err(format!("several meters are in it: choose one of {names} with --meter=NAME")),
         None => Ok(records.into_values().next().expect("it was just found not to be empty")),
     }
 }
 
-/// Who speaks, and what, where a message is one of a drift meter's.
+/// Returns the meter and its report, or None for a message of another kind.
 fn report(message: Value) -> Result<Option<(String, DriftReport)>, String> {
     let Value::Object(mut message) = message else { return Err("this is no message: it is not between braces".into()) };
     let meter = message.get("element").and_then(Value::as_str).unwrap_or_default().to_string();

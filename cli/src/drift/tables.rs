@@ -7,10 +7,10 @@ use andon_statistics::{detector::Calibration, meter::FeatureReport};
 
 use super::course::{Alarm, Course, Feature};
 
-/// Features that a cell names.
+/// Most features in a cell.
 const MOST_NAMED: usize = 3;
 
-/// The alarms; none where there were none.
+/// The alarms, or None if there were none.
 pub fn alarms(course: &Course) -> Option<Table> {
     let row = |(i, alarm): (usize, &Alarm)| {
         let began = &alarm.began;
@@ -34,7 +34,7 @@ pub fn alarms(course: &Course) -> Option<Table> {
     (!rows.is_empty()).then(|| Table::new(header, rows))
 }
 
-/// Every feature as it was in the last report.
+/// Every feature as in the last report.
 pub fn features(course: &Course) -> Table {
     let header = [
         "feature",
@@ -76,7 +76,7 @@ pub fn features(course: &Course) -> Table {
     Table::new(header, known.map(row).collect())
 }
 
-/// Features that were never known.
+/// The features without any value.
 pub fn unknown(course: &Course) -> Vec<&str> {
     let known = |f: &&Feature| f.points.iter().any(|p| p.1.is_finite());
     course.features.iter().filter(|f| !known(f)).map(|f| f.name.as_str()).collect()
