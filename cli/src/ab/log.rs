@@ -141,8 +141,8 @@ impl Log {
 }
 
 /// Returns whether no model is named: none is before both arms have judged a frame.
-fn names_no_model(said: &Value) -> bool {
-    said["models"]["a"]["digest"] == "" && said["models"]["b"]["digest"] == ""
+fn names_no_model(document: &Value) -> bool {
+    document["models"]["a"]["digest"] == "" && document["models"]["b"]["digest"] == ""
 }
 
 #[cfg(test)]

@@ -192,12 +192,12 @@ pub fn cells(judged: Figures<'_>) -> Option<Table> {
     ];
     let columns = if judged.count("/labels/shown") > 0 { &columns[..] } else { &columns[..2] };
     let line = |cell: Figures<'_>| {
-        let said = match cell.text("/cell").split_once('-').unwrap_or_default() {
-            (arm @ ("a" | "b"), said) => format!("{arm} {said}"),
+        let verdicts = match cell.text("/cell").split_once('-').unwrap_or_default() {
+            (arm @ ("a" | "b"), verdict) => format!("{arm} {verdict}"),
             (a, b) => format!("a {a}, b {b}"),
         };
         let counts = columns.iter().map(|(of, _)| cell.count(of).to_string());
-        [said].into_iter().chain(counts).collect()
+        [verdicts].into_iter().chain(counts).collect()
     };
     let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name));
     Some(Table::new(header, cells.iter().map(|c| line(Figures(c))).collect()))

@@ -70,7 +70,7 @@ fn main_facts(c: &Collector) -> Markup {
         fact(&format!("{ms:.0} ms"), "from asking for the challenger to its first verdict for the line")
     });
     let first = [fact(&format!("{out} of {}", c.numbers.len()), "frames came out of the line"), escapes, lamp];
-    let kept = fact(&captures.to_string(), "frames kept, each with what both models said");
+    let kept = fact(&captures.to_string(), "frames kept, each with both results");
     facts(first.into_iter().chain(swap).chain([kept]))
 }
 

@@ -111,7 +111,7 @@ impl Trial {
         // A runtime may print lines of its own before the answer.
         match out.lines().rev().find(|l| l.starts_with('{')) {
             Some(answer) if status.success() => Ok(serde_json::from_str(answer)?),
-            _ => bail!("ended with {status}: {}", err.lines().last().unwrap_or("it said nothing")),
+            _ => bail!("ended with {status}: {}", err.lines().last().unwrap_or("without a message")),
         }
     }
 }
