@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon boards`: writes made-up boards with known defects as a data set, to train on and to look at.
+//! `andon boards`: writes made-up boards with known defects as a data set.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -9,27 +9,30 @@ use clap::Args;
 
 use crate::progress::bar;
 
-/// Writes boards with known defects, laid out like DeepPCB: images/ID_test.png, images/ID_temp.png, labels/ID.txt.
+/// Write made-up boards with known defects as a data set.
+///
+/// The layout is that of DeepPCB: images/ID_test.png, images/ID_temp.png (the golden template) and labels/ID.txt.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon boards boards --count=500 --skus=20 --kinds=open,short")]
 pub struct Boards {
-    /// The folder; made where it is missing
+    /// Folder for the data set; created if missing
     folder: PathBuf,
-    /// Boards in all
+    /// Number of boards
     #[arg(long, default_value_t = 100)]
     count: usize,
-    /// Different boards to share them out over
+    /// Number of different products
     #[arg(long, default_value_t = 10)]
     skus: usize,
-    /// The same seed writes the same files
+    /// Seed; the same seed writes the same files
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Kinds of defects, with commas between them
+    /// Kinds of defects, separated by commas
     #[arg(long, default_value_t = Kinds::ALL)]
     kinds: Kinds,
 }
 
 impl Boards {
-    /// Writes them.
+    /// Writes the data set.
     pub fn execute(self) -> Result<ExitCode> {
         let bar = bar(self.count, "drawing boards");
         let what = Export { count: self.count, skus: self.skus, seed: self.seed, kinds: self.kinds };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The command line: which subcommands there are, and what each of them answers to the shell.
+//! The command line and its subcommands.
 
 use std::process::ExitCode;
 
@@ -8,11 +8,16 @@ use clap::{Parser, Subcommand};
 
 use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, model, reference, run};
 
-/// Runs, measures and explains Andon pipelines.
-///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check not passed (ab --check), 130 stopped by a second Ctrl-C.
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    failed
+  2    wrong usage
+  3    a check did not pass (ab --check)
+  130  stopped by a second Ctrl-C";
+
+/// Run, measure and explain Andon pipelines.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,7 +38,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the subcommand and returns the exit code.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.execute(),

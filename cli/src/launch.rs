@@ -9,27 +9,27 @@ pub type Variables = BTreeMap<String, String>;
 /// Why a pipeline file cannot be expanded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Variables without a default that were not given.
+    /// Variables without a default and without a value.
     #[error("no value for {}; add {}=… to the command line", .0.join(", "), .0.join("=… "))]
     Missing(Vec<String>),
-    /// Given variables that the file does not have, and those that it has.
+    /// Given variables that the file does not have, and the variables that it has.
     #[error("no variable {}: this file has {}", .given.join(", "), if .known.is_empty() { "none".into() } else { .known.join(", ") })]
     Unknown { given: Vec<String>, known: Vec<String> },
     /// A `${` without its `}`.
     #[error("line {line}: ${{ without its }}")]
     Unclosed { line: usize },
-    /// What stands between `${` and `}` is not a name.
+    /// Text between `${` and `}` that is not a name.
     #[error("line {line}: '{name}' is no name of a variable: use letters, digits and _")]
     BadName { line: usize, name: String },
-    /// Nothing but comments.
+    /// A file of comments alone.
     #[error("there is no pipeline in it")]
     Empty,
 }
 
-/// The file's text as one launch line: comments gone, variables filled in, line breaks turned into spaces.
+/// Returns a pipeline file as one launch line: without comments, variables filled in, line breaks turned into spaces.
 ///
-/// `#` begins a comment at the start of a line or after white space, outside of quotes; a default may hold variables.
-/// Every given variable has to be one of the file's, so that a misspelt one is not passed over.
+/// `#` begins a comment at the start of a line or after white space, outside of quotes. A default may hold variables.
+/// Every given variable has to be one of the file's, so that a misspelt name is an error.
 pub fn expand(text: &str, given: &Variables) -> Result<String, Error> {
     let mut expansion = Expansion { given, known: BTreeSet::new(), missing: Vec::new() };
     let bare = without_comments(text);
@@ -45,7 +45,7 @@ pub fn expand(text: &str, given: &Variables) -> Result<String, Error> {
     if line.is_empty() { Err(Error::Empty) } else { Ok(line) }
 }
 
-/// Follows quotes through a text: a quote ends by the same character, `\` takes the next one as it is.
+/// Follows quotes through a text. A quote ends by the same character; `\` takes the next character as it is.
 #[derive(Default)]
 struct Quotes {
     open: Option<char>,
@@ -53,7 +53,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Whether `c`, the next character, stands inside of quotes.
+    /// Takes in the next character, and returns whether it stands inside of quotes.
     fn inside(&mut self, c: char) -> bool {
         let inside = self.open.is_some();
         if self.escaped {
@@ -88,7 +88,7 @@ fn without_comments(text: &str) -> String {
     out
 }
 
-/// White space outside of quotes becomes one space; inside, only line breaks do.
+/// Joins lines. White space outside of quotes becomes one space; inside of quotes, only line breaks do.
 fn joined(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quotes = Quotes::default();
@@ -131,7 +131,7 @@ impl Expansion<'_> {
                 return Err(Error::BadName { line, name: name.into() });
             }
             self.known.insert(name.into());
-            // The default is walked through even where it is not used: its variables are known to the file.
+            // An unused default is expanded, too: its variables belong to the file.
             let missing_before = self.missing.len();
             let default = default.map(|d| self.fill(d, line)).transpose()?;
             match (self.given.get(name), default) {
@@ -151,7 +151,7 @@ impl Expansion<'_> {
     }
 }
 
-/// Where the `}` stands that closes a variable whose `${` has been read.
+/// Returns the place of the `}` that closes a variable whose `${` has been read.
 fn closing(body: &str) -> Option<usize> {
     let mut depth = 0;
     for (i, c) in body.char_indices() {
@@ -165,7 +165,7 @@ fn closing(body: &str) -> Option<usize> {
     None
 }
 
-/// Whether `name` may name a variable: a letter or `_`, then letters, digits and `_`.
+/// Returns whether `name` may name a variable: a letter or `_`, then letters, digits and `_`.
 pub fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')

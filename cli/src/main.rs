@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The `andon` program: runs, measures and explains Andon pipelines.
+//! The program `andon`: runs, measures and explains Andon pipelines.
 
 mod ab;
 mod app;

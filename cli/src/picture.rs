@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Frames as files that a page can show.
+//! Frames as pictures for a page.
 
 use andon_core::result::Inference;
 use andon_report::{Found, Image, boxes};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use gst_video::prelude::*;
 use maud::Markup;
 
-/// The frame as a PNG file, in colour.
+/// Encodes a frame as a PNG file, in colour.
 pub fn png(sample: &gst::Sample) -> Result<Image> {
     let caps = gst::Caps::builder("video/x-raw").field("format", "RGB").build();
     let sample = converted(sample, &caps)?;
@@ -28,7 +28,7 @@ pub fn png(sample: &gst::Sample) -> Result<Image> {
     Ok(Image { bytes, mime: "image/png" })
 }
 
-/// The frame as a JPEG file at most `widest` pixels wide; a PNG file where this machine has no encoder for JPEG.
+/// Encodes a frame as a JPEG file, at most `widest` pixels wide, or as a PNG file if GStreamer has no JPEG encoder.
 pub fn jpeg(sample: &gst::Sample, widest: u32) -> Result<Image> {
     if gst::ElementFactory::find("jpegenc").is_none() {
         return png(sample);
@@ -45,8 +45,8 @@ pub fn jpeg(sample: &gst::Sample, widest: u32) -> Result<Image> {
     Ok(Image { bytes, mime: "image/jpeg" })
 }
 
-/// A frame, shown at most `widest` pixels wide, with what a and b found on it; brackets where both judged it and only one
-/// found it. `size` is the frame's, pixels.
+/// Draws the boxes of both arms on a frame of `size` pixels, shown at most `widest` pixels wide. If both arms judged it,
+/// brackets mark what only one of them found.
 pub fn with_boxes(
     sample: &gst::Sample,
     title: &str,
@@ -54,10 +54,9 @@ pub fn with_boxes(
     results: [Option<&Inference>; 2],
     widest: u32,
 ) -> Result<Markup> {
-    let matching = if let [Some(a), Some(b)] = results { pair_boxes(a, b) } else { BoxPairs::default() };
+    let pairs = if let [Some(a), Some(b)] = results { pair_boxes(a, b) } else { BoxPairs::default() };
     let [a, b] = results;
-    let found =
-        [(a, &matching.a_only), (b, &matching.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
+    let found = [(a, &pairs.a_only), (b, &pairs.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
     Ok(boxes(&jpeg(sample, widest)?, title, size, found))
 }
 

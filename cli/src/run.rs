@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon run`: plays a pipeline file to its end, says what happens on the way, and ends with an honest exit code.
+//! `andon run`: plays a pipeline file to its end and prints the messages of its elements.
 
 use std::process::ExitCode;
 
@@ -8,23 +8,24 @@ use clap::Args;
 
 use crate::play::{Messages, PipelineFile, play};
 
-/// Plays a pipeline file: gst-launch text with comments and variables.
+/// Play a pipeline file to its end.
 ///
-/// Ctrl-C ends the stream cleanly (every element sees its end, files are closed); a second one stops at once.
+/// Ctrl-C ends the stream cleanly: every element sees its end, and files are closed. A second Ctrl-C stops at once.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon run pipelines/inspect.launch MODEL=models/pcb/2 --json")]
 pub struct Run {
     #[command(flatten)]
     file: PipelineFile,
-    /// Print what elements say as JSON lines
+    /// Print messages as JSON lines
     #[arg(long)]
     json: bool,
-    /// Do not play: print the line, ready for gst-launch-1.0
+    /// Print the line for gst-launch-1.0 instead of playing it
     #[arg(long)]
     print: bool,
 }
 
 impl Run {
-    /// Plays it; 0 at the end of the stream, 130 when a second Ctrl-C cut it short, an error where it failed.
+    /// Plays the file. The exit code is 0 at the end of the stream, and 130 if a second Ctrl-C cut it short.
     pub fn execute(self) -> Result<ExitCode> {
         let line = self.file.line()?;
         if self.print {

@@ -191,7 +191,7 @@ fn a_candidate_that_never_speaks_does_not_pass_a_check() {
     let (folder, path) = file(SILENT);
     let at = arg(folder.path()).to_string();
     let said = fails(3, &["ab", &path, "--check", "--report", &at]);
-    assert!(said.contains("not passed: no frame came from arm b with an outcome"), "{said}");
+    assert!(said.contains("not passed: no frame came from arm b with a result"), "{said}");
     let json = report(folder.path());
     assert!(json["headline"].as_str().unwrap().starts_with("Nothing was compared: of 4 frames on arm a"), "{json}");
     ok(&["ab", &path, "--report", &at]);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where a pipeline has its arms: the abjoin to listen to, and the abtee before it.
+//! Finds the arms of a pipeline: the abjoin to listen to, and the abtee before it.
 
 use gst::prelude::*;
 
-/// The abjoin of that name, or the only one; else what to do about it.
+/// Finds the abjoin of that name, or the only abjoin. The error says what to do.
 pub fn join(pipeline: &gst::Pipeline, name: Option<&str>) -> Result<gst::Element, String> {
     let joins = all(pipeline.upcast_ref(), "abjoin");
     let names: Vec<_> = joins.iter().map(|j| j.name().to_string()).collect();
@@ -22,7 +22,7 @@ pub fn join(pipeline: &gst::Pipeline, name: Option<&str>) -> Result<gst::Element
     }
 }
 
-/// The abtee that feeds `join`, where it can be found upstream of its sink_a.
+/// Finds the abtee that feeds `join`, upstream of its sink_a.
 pub fn tee(join: &gst::Element) -> Option<gst::Element> {
     let mut pad = join.static_pad("sink_a")?;
     loop {
@@ -39,14 +39,14 @@ pub fn tee(join: &gst::Element) -> Option<gst::Element> {
     }
 }
 
-/// What abjoin's report-interval is where nobody has set it, ns.
+/// Returns the default of abjoin's report-interval, ns.
 pub fn default_interval(join: &gst::Element) -> u64 {
     let default = join.find_property("report-interval").map(|p| p.default_value().get::<u64>());
     default.and_then(Result::ok).unwrap_or(0)
 }
 
 fn all(bin: &gst::Bin, factory: &str) -> Vec<gst::Element> {
-    // Elements that were added in the meantime make an iterator start anew; nobody adds any before the first state change.
+    // An iterator starts anew if elements are added meanwhile; before the first state change none are.
     let mut found: Vec<_> = bin.iterate_recurse().into_iter().flatten().filter(|e| is(e, factory)).collect();
     found.sort_by_key(|e| e.name());
     found

@@ -56,10 +56,16 @@ pub struct DifferentFrames(Arc<Shared>);
 struct Shared {
     most: usize,
     kept: Mutex<Vec<DifferentFrame>>,
-    /// Results of a without a result of b, each with the truth, oldest first.
-    waiting: Mutex<VecDeque<(Arc<Inference>, Option<Arc<Inference>>)>>,
+    /// Results of a that wait for b's, oldest first.
+    waiting: Mutex<VecDeque<Waiting>>,
     /// The provider of each arm's last result.
     providers: [Mutex<Arc<str>>; 2],
+}
+
+/// A result of a, and the truth, without a result of b so far.
+struct Waiting {
+    a: Arc<Inference>,
+    truth: Option<Arc<Inference>>,
 }
 
 impl DifferentFrames {
@@ -112,7 +118,7 @@ impl Shared {
                     if waiting.len() == MOST_WAITING {
                         waiting.pop_front();
                     }
-                    waiting.push_back((a, truth));
+                    waiting.push_back(Waiting { a, truth });
                 }
             }
             None => {}
@@ -125,10 +131,10 @@ impl Shared {
         self.note_provider(1, &b);
         let waited = {
             let mut waiting = self.waiting.lock().expect("nothing panics while it holds the results");
-            let at = waiting.iter().position(|(a, _)| a.frame_id == b.frame_id && a.run == b.run);
+            let at = waiting.iter().position(|w| w.a.frame_id == b.frame_id && w.a.run == b.run);
             at.and_then(|at| waiting.remove(at))
         };
-        if let Some((a, truth)) = waited {
+        if let Some(Waiting { a, truth }) = waited {
             self.consider(a, b, truth, buffer, pad);
         }
     }
@@ -186,22 +192,22 @@ mod tests {
 
     #[test]
     fn a_trifle_is_worth_no_picture() {
-        let said = |arm, score| {
+        let result = |arm, score| {
             let mut i =
                 Inference { score, verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &Frame::new(None), [9, 9]) };
             i.detections.push(Detection::new(0, "open".into(), score, [1.0, 1.0, 5.0, 5.0]));
             i
         };
-        assert!(worth(&said(Arm::A, 0.9), &said(Arm::B, 0.85)).is_none());
-        assert!(worth(&said(Arm::A, 0.9), &said(Arm::B, 0.5)).is_some_and(|(_, why)| why == Why::Score));
+        assert!(worth(&result(Arm::A, 0.9), &result(Arm::B, 0.85)).is_none());
+        assert!(worth(&result(Arm::A, 0.9), &result(Arm::B, 0.5)).is_some_and(|(_, why)| why == Why::Score));
         let of_a_setup = Inference {
             part: Some(Arc::new(Part { purpose: Purpose::Setup, ..Part::default() })),
-            ..said(Arm::A, 0.9)
+            ..result(Arm::A, 0.9)
         };
-        assert!(worth(&of_a_setup, &said(Arm::B, 0.5)).is_none(), "not of production");
+        assert!(worth(&of_a_setup, &result(Arm::B, 0.5)).is_none(), "not of production");
     }
 
-    /// Frames through an abjoin with what both arms said on them: `late` comes on b after the frame of a has gone on.
+    /// Sends frames with results through an abjoin. If `late`, b's frame comes after a's has gone on.
     fn shown(scores: &[f32], most: usize, late: bool) -> (DifferentFrames, Vec<DifferentFrame>) {
         crate::app::init().unwrap();
         let pipeline = gst::parse::launch("abjoin name=j wait=0 ! fakesink async=false").unwrap();
@@ -225,8 +231,9 @@ mod tests {
                 let mut buffer = gst::Buffer::from_slice([7u8; 16]);
                 let meta = buffer.get_mut().unwrap();
                 AndonFrameMeta::set(meta, frame.clone());
-                let said = Inference { score, verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &frame, [4, 4]) };
-                AndonInferenceMeta::set(meta, Arc::new(Inference { provider: "cpu".into(), ..said }));
+                let result =
+                    Inference { score, verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &frame, [4, 4]) };
+                AndonInferenceMeta::set(meta, Arc::new(Inference { provider: "cpu".into(), ..result }));
                 pad.chain(buffer).unwrap();
             };
             // What comes first on b is on a's frame as it leaves.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A frame with both arms' boxes drawn over it, as SVG: sharp at any size, and the pixels stay as they were.
+//! A frame on the page, with both arms' boxes drawn over it.
 
 use andon_core::result::Inference;
 use andon_report::{
@@ -56,7 +56,7 @@ mod tests {
     use andon_core::result::{Arm, Detection, Frame, Verdict};
     use std::sync::Arc;
 
-    fn said(arm: Arm, frame: [u32; 2], boxes: &[[f32; 4]]) -> Arc<Inference> {
+    fn result(arm: Arm, frame: [u32; 2], boxes: &[[f32; 4]]) -> Arc<Inference> {
         let mut i = Inference { verdict: Verdict::Ng, ..Inference::new("m".into(), arm, &Frame::new(None), frame) };
         i.detections = boxes.iter().map(|b| Detection::new(0, "<open>".into(), 0.9, *b)).collect();
         Arc::new(i)
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn both_arms_boxes_are_there_and_brackets_where_only_one_saw_it() {
-        let a = said(Arm::A, [80, 60], &[[10., 10., 20., 20.]]);
-        let b = said(Arm::B, [80, 60], &[[11., 10., 20., 20.], [50., 30., 10., 10.]]);
+        let a = result(Arm::A, [80, 60], &[[10., 10., 20., 20.]]);
+        let b = result(Arm::B, [80, 60], &[[11., 10., 20., 20.], [50., 30., 10., 10.]]);
         let html = html(&frame(a, b)).unwrap().into_string();
         let count = |what: &str| html.matches(what).count();
         assert_eq!((count("box of-a"), count("box of-b")), (1, 2));

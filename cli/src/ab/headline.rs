@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is known, in one line: never more than the labels and the figures say.
+//! The headline of a report: one line that never claims more than the labels and the figures show.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use andon_report::words::{capital, counted};
 
 use super::figures::{Arms, Figures};
 
-/// The outcome in a few words, and what it rests on.
+/// A few words, and the reason for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
     /// `Not decided`, for instance.
     pub what: String,
-    /// A sentence.
+    /// The reason, a sentence.
     pub why: String,
 }
 
@@ -32,13 +32,13 @@ impl Serialize for Headline {
 }
 
 impl Headline {
-    /// What it rests on, as a sentence of its own.
+    /// Returns the reason as a sentence of its own.
     pub fn sentence(&self) -> String {
         capital(self.why.trim_end_matches('.')) + "."
     }
 }
 
-/// The headline over the comparison that is shown first, and all judgements.
+/// Returns the headline over the comparison that is shown first, and over all judgements.
 pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
     let all = || judgements.iter().map(Figures);
     let decided: Vec<_> = all().filter(|j| j.is_decided()).collect();
@@ -55,11 +55,11 @@ pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
     Headline { what, why }
 }
 
-/// Decisions in the order in which they fell.
+/// Returns the headline of decisions, in their order.
 pub fn decisions(decided: &[Figures<'_>]) -> Headline {
     let mut words: Vec<_> = decided.iter().map(|j| word(*j)).collect();
     words.dedup();
-    let all: Vec<_> = decided.iter().map(|j| outcome(*j)).collect();
+    let all: Vec<_> = decided.iter().map(|j| action(*j)).collect();
     Headline { what: format!("Challenger is {}", words.join(", then ")), why: all.join("; ") }
 }
 
@@ -67,8 +67,8 @@ fn word(judgement: Figures<'_>) -> &'static str {
     if judgement.text("/decision") == "promote" { "better" } else { "not fit" }
 }
 
-/// Who, and what was done or else why.
-fn outcome(judgement: Figures<'_>) -> String {
+/// The models, and the action or else the reasons.
+fn action(judgement: Figures<'_>) -> String {
     let Arms { a, b } = judgement.pair();
     let (acted, reasons) = (judgement.text("/acted"), judgement.list("/reasons").join("; "));
     match (judgement.text("/decision"), acted) {
@@ -103,14 +103,14 @@ fn compared(ab: Figures<'_>) -> (String, String) {
     } else if different == 0 {
         "both gave every part the same verdict; whether it is the right one, only labels can say".into()
     } else {
-        "without labels nobody can say which is better".into()
+        "which one is better, only labels can tell".into()
     };
     (what, why)
 }
 
-/// No part was seen by both.
+/// Returns the headline of a comparison without a part that both arms saw.
 fn apart(ab: Figures<'_>) -> (String, String) {
-    let (judged, ng) = (ab.judged(), ab.said("ng"));
+    let (judged, ng) = (ab.judged(), ab.by_verdict("ng"));
     if ab.text("/mode") == "split" {
         let why = format!(
             "each part went to one arm; a called {} of {} ng, b {} of {}",
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn without_labels_it_says_different_and_never_better() {
-        assert_eq!(of(&ab(), None), "Different on 7 of 100 parts: without labels nobody can say which is better");
+        assert_eq!(of(&ab(), None), "Different on 7 of 100 parts: which one is better, only labels can tell");
         let same = json!({"compared": 1, "parts": {"ok_ok": 1}});
         assert!(of(&same, None).starts_with("No difference on 1 part: both gave every part the same verdict"));
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A judgement on the page: what was decided, why, what was done, and the labels behind it.
+//! A judgement on the page: the decision, its reasons, the action, and the labels behind it.
 
 use andon_report::{Interval, words::decimal};
 use maud::{Markup, html};
 
 use super::{figures::Figures, record::Record, tables};
 
-/// All judgements, in the order in which they came; those that decided nothing are folded up beside one that did.
+/// All judgements, in order. Beside a decision, judgements without one are folded up.
 pub fn judgements(record: &Record) -> Markup {
     let all = record.judged();
     let (one, decided) = (all.len() == 1, all.iter().any(|j| j.is_decided()));

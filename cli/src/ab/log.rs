@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What abjoin said while the pipeline played: bounded, however long that was.
+//! The messages of abjoin while the pipeline played. A log stays within bounds, however long the run is.
 
 use gstandon::meta::message::json_of;
 use serde::Serialize;
@@ -7,19 +7,19 @@ use serde_json::Value;
 
 use super::figures::{Arms, Figures};
 
-/// Comparisons that are kept: one begins with every change of a model.
+/// Most comparisons. One begins with every change of a model.
 const MOST_COMPARISONS: usize = 64;
-/// Single messages of a kind that are kept; the others are counted.
+/// Most messages of a kind that are kept; more are counted.
 const MOST_LISTED: usize = 200;
-/// Points over time; where there are more, every other goes.
+/// Most points over time. Of more, every second one is dropped.
 const MOST_POINTS: usize = 2000;
 
 /// The first of many, and how many there were.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Listed {
-    /// All of them.
+    /// How many there were.
     pub total: u64,
-    /// The first 200.
+    /// The first 200 of them.
     pub first: Vec<Value>,
 }
 
@@ -32,28 +32,28 @@ impl Listed {
     }
 }
 
-/// How the score stood at one moment.
+/// The comparison at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Frames of arm a by then.
     pub frames: u64,
-    /// Who was compared; a change of a model begins a new comparison.
+    /// The number of the comparison. A change of a model begins a new one.
     pub comparison: usize,
-    /// Parts compared, and of these those with equal verdicts.
+    /// Parts compared.
     pub compared: u64,
-    /// See above.
+    /// Compared parts with equal verdicts.
     pub agreed: u64,
-    /// Parts that each arm judged, and of these those it called ng.
+    /// Parts that each arm judged.
     pub judged: Arms<u64>,
-    /// See above.
+    /// Judged parts that each arm called ng.
     pub ng: Arms<u64>,
     /// Median latency, µs; 0 while unknown.
     pub p50: Arms<u64>,
-    /// 99 of 100 frames were no slower, µs.
+    /// Latency that 99 of 100 frames keep, µs; 0 while unknown.
     pub p99: Arms<u64>,
 }
 
-/// All that was said.
+/// The messages of one abjoin.
 #[derive(Debug, Default)]
 pub struct Log {
     /// The last `andon/ab` of each comparison.
@@ -64,14 +64,14 @@ pub struct Log {
     pub disagreements: Listed,
     /// Every `andon/label-wanted`.
     pub labels_wanted: Listed,
-    /// In order.
+    /// The comparisons over time.
     pub history: Vec<Point>,
-    /// Comparisons begun.
+    /// How many comparisons have begun.
     pub begun: usize,
 }
 
 impl Log {
-    /// Takes in a message of abjoin's.
+    /// Takes in a message of abjoin.
     pub fn hear(&mut self, message: &gst::MessageRef) {
         if let Some(report) = json_of(message, "andon/ab") {
             self.report(report);
@@ -87,14 +87,14 @@ impl Log {
     fn judgement(&mut self, judgement: Value) {
         match self.judgements.last_mut() {
             Some(last) if last["models"] == judgement["models"] && Figures(last).is_decided() => {
-                // Somebody had it begin anew; what was decided stays told.
+                // A trial that begins anew does not take back what was decided.
                 if Figures(&judgement).is_decided() {
                     *last = judgement;
                 } else if Figures(&judgement).knows_labels() {
                     self.judgements.push(judgement);
                 }
             }
-            Some(last) if last["models"] == judgement["models"] || of_nobody(last) => *last = judgement,
+            Some(last) if last["models"] == judgement["models"] || names_no_model(last) => *last = judgement,
             _ => self.judgements.push(judgement),
         }
         if self.judgements.len() > MOST_COMPARISONS {
@@ -105,7 +105,7 @@ impl Log {
 
     fn report(&mut self, report: Value) {
         match self.reports.last_mut() {
-            Some(last) if last["models"] == report["models"] || (of_nobody(last) && last["compared"] == 0) => {
+            Some(last) if last["models"] == report["models"] || (names_no_model(last) && last["compared"] == 0) => {
                 *last = report;
             }
             _ => {
@@ -123,7 +123,7 @@ impl Log {
             compared: figures.count("/compared"),
             agreed: figures.count("/parts/ok_ok") + figures.count("/parts/ng_ng"),
             judged: figures.judged(),
-            ng: figures.said("ng"),
+            ng: figures.by_verdict("ng"),
             p50: figures.arms("/latency_us/{}/p50"),
             p99: figures.arms("/latency_us/{}/p99"),
         };
@@ -140,9 +140,9 @@ impl Log {
     }
 }
 
-/// Nobody is named before both arms have judged a frame.
-fn of_nobody(said: &Value) -> bool {
-    said["models"]["a"]["digest"] == "" && said["models"]["b"]["digest"] == ""
+/// Returns whether no model is named: none is before both arms have judged a frame.
+fn names_no_model(document: &Value) -> bool {
+    document["models"]["a"]["digest"] == "" && document["models"]["b"]["digest"] == ""
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `report.md`: the same tables, short enough for a comment of a CI.
+//! `report.md`: the report in Markdown, short enough for a comment of a CI.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use andon_report::{markdown::escape, words::capital};
 
 use super::{figures::Figures, record::Record, tables};
 
-/// Labels that a comment has room for.
+/// Most labels in a table.
 const MOST_CLASSES: usize = 12;
 
-/// The text.
+/// Returns the report in Markdown.
 pub fn text(record: &Record) -> String {
     let mut s = format!("## {}\n\n{}\n", escape(&record.headline.what), escape(&record.headline.sentence()));
     let Some(last) = record.last() else { return s + &how(record) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon ab`: plays a pipeline file with two arms and ends in a side-by-side report: HTML, Markdown and JSON.
+//! `andon ab`: plays a pipeline file with two arms, and writes a side-by-side report in HTML, Markdown and JSON.
 
 mod arms;
 mod different;
@@ -30,42 +30,45 @@ use different::DifferentFrames;
 use listener::AbListener;
 use record::Record;
 
-/// What --check answers where the candidate does not pass.
+/// Exit code of --check if the challenger does not pass.
 const NOT_PASSED: u8 = 3;
-/// Reports are asked for so often, where the file leaves abjoin's report-interval as it is: plots over time need points.
+/// Time between two reports if the file leaves abjoin's report-interval as it is: plots over time need points.
 const REPORT_INTERVAL: gst::ClockTime = gst::ClockTime::from_seconds(1);
 
-/// Plays a pipeline file with two arms and ends in a side-by-side report.
+/// Compare two models on one line, and write a side-by-side report.
 ///
-/// The file has an abtee and an abjoin, as pipelines/shadow.launch has. Ctrl-C ends the stream cleanly, with a report; a
-/// second one stops at once.
+/// The pipeline file has an abtee and an abjoin, as pipelines/shadow.launch has. Ctrl-C ends the stream cleanly, with a
+/// report. A second Ctrl-C stops at once.
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  andon ab pipelines/shadow.launch CHAMPION=models/pcb/1 CHALLENGER=models/pcb/2 --report=out"
+)]
 pub struct Ab {
     #[command(flatten)]
     file: PipelineFile,
     /// Folder for index.html, report.md and report.json
     #[arg(long, value_name = "DIR", default_value = "ab-report")]
     report: PathBuf,
-    /// The abjoin to listen to, where the file has several
+    /// Name of the abjoin, if the file has several
     #[arg(long, value_name = "NAME")]
     join: Option<String>,
-    /// Show so many of the most different frames
+    /// Number of the most different frames to show
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=256))]
     frames: u16,
-    /// Print all that elements say as JSON lines
+    /// Print all messages as JSON lines
     #[arg(long)]
     json: bool,
-    /// Print all that elements say, also of every part
+    /// Print all messages, those of every part too
     #[arg(long)]
     verbose: bool,
-    /// Exit with 3 where a judgement is abort or, without labels, arm b failed on a frame or never spoke
+    /// Exit with 3 if a judgement is abort or, without labels, if arm b failed on a frame or gave no result
     #[arg(long)]
     check: bool,
 }
 
 impl Ab {
-    /// Plays it and writes the report; 0 at the end of the stream, 3 where a check is asked for and not passed, 130 when
-    /// a second Ctrl-C cut it short, an error where it failed.
+    /// Plays the file and writes the report. The exit code is 0 at the end of the stream, 3 if a check does not pass, and
+    /// 130 if a second Ctrl-C cut the stream short.
     pub fn execute(self) -> Result<ExitCode> {
         let line = self.file.line()?;
         let pipeline = self.file.pipeline(&line)?;
@@ -111,7 +114,7 @@ impl Ab {
         Ok(end.code())
     }
 
-    /// Makes the folder and finds out that it can be written before the run, not after it.
+    /// Makes the folder before the run, so that one that cannot be written is an error at once.
     fn prepare(&self) -> Result<()> {
         let path = self.report.join("report.json");
         fs::create_dir_all(&self.report)
@@ -130,7 +133,7 @@ impl Ab {
     }
 }
 
-/// This moment, in UTC, as ISO 8601.
+/// Returns the time now, in UTC, as ISO 8601.
 fn now() -> Result<String> {
     Ok(glib::DateTime::now_utc()?.format("%Y-%m-%dT%H:%M:%SZ")?.into())
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `index.html`: the whole report as one file with everything in it.
+//! `index.html`: the whole report as one page.
 
 use andon_report::{
     fact, facts, figure, key,
@@ -59,7 +59,7 @@ fn in_order(record: &Record) -> Markup {
     }
 }
 
-/// All that is of one pair of models.
+/// The sections on one pair of models.
 fn pair(record: &Record, ab: Figures<'_>, kept: &[DifferentFrame]) -> Markup {
     let own: Vec<_> = kept.iter().filter(|f| record.ab.len() == 1 || f.is_of(ab)).collect();
     html! {
@@ -242,7 +242,7 @@ mod tests {
     fn without_a_judgement_it_says_different_and_shows_no_box_for_one() {
         let page = page(&record(None), &[], &[]).into_string();
         assert!(page.contains("<h1>Different on 7 of 100 parts</h1>"));
-        assert!(page.contains("Without labels nobody can say which is better."));
+        assert!(page.contains("Which one is better, only labels can tell."));
         assert!(!page.contains("<h2>The judgement</h2>") && !page.contains("<h2>Against the truth</h2>"));
         assert!(page.contains("&lt;pcb&gt;") && !page.contains("<pcb>"), "names cannot break the page");
         assert!(page.contains("<td>0123456789ab</td>") && page.contains("The run was too short"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The report's plots: over time from what abjoin said one after the other, and bars by label and truth.
+//! The report's plots: lines over time, and bars by label and by truth.
 
 use andon_report::{Bar, Bars, Lines, Mark, Series, key, legend, panel, verdict_legend, words::share};
 use maud::{Markup, html};
@@ -10,10 +10,10 @@ use super::{
     tables,
 };
 
-/// Parts that a point of a share rests on at least: fewer make a line of noise.
+/// Least number of parts of a point: fewer make a line of noise.
 const PARTS_A_POINT: u64 = 20;
 
-/// Agreement over frames, where the run was long enough for a line.
+/// Agreement over frames, or None if the run was too short for a line.
 pub fn agreement(history: &[Point]) -> Option<Markup> {
     let points = shares(history, |p| (p.agreed, p.compared));
     let least = points.iter().map(|p| p.1).filter(|y| y.is_finite()).fold(0.5, f64::min);
@@ -56,7 +56,7 @@ pub fn latency(history: &[Point]) -> Option<Markup> {
     over_frames("Latency of both models over frames, ms", Some((0.0, most * 1.05)), false, series, history)
 }
 
-/// What became of the boxes of each label.
+/// Boxes by label and by the arm that found them, or None if there are none.
 pub fn classes(ab: Figures<'_>) -> Option<Markup> {
     let bar = |(label, f): (&str, Figures<'_>)| Bar {
         group: String::new(),
@@ -80,12 +80,12 @@ pub fn truth(ab: Figures<'_>) -> Markup {
     panel(verdict_legend(), plot)
 }
 
-/// The share that `of` counts between two moments, at the later one; a change of a model leaves a gap.
+/// The share that `of` counts between two moments, at the later one. A change of a model leaves a gap.
 fn shares(history: &[Point], of: impl Fn(&Point) -> (u64, u64)) -> Vec<(f64, f64)> {
     let (mut points, mut since, mut comparison) = (Vec::new(), (0, 0), None);
     for (i, point) in history.iter().enumerate() {
         let now = of(point);
-        // Counting begins anew with another model, and where somebody asked abjoin to.
+        // Counting begins anew with another model, and when abjoin is reset.
         if comparison != Some(point.comparison) || now.1 < since.1 || now.0 < since.0 {
             if comparison.is_some() {
                 points.push((point.frames as f64, f64::NAN));

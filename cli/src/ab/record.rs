@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `report.json`: everything that the report says, for programs (`andon.ab-report/1`).
+//! `report.json`: the report for programs (`andon.ab-report/1`).
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -19,57 +19,57 @@ use super::{
     log::{Listed, Log},
 };
 
-/// What was played, and when.
+/// The run: its pipeline, its times and its end.
 #[derive(Debug, Serialize)]
 pub struct Run {
-    /// The pipeline file, as it was named.
+    /// The pipeline file, as named on the command line.
     pub file: String,
-    /// The line that was played.
+    /// The launch line.
     pub pipeline: String,
-    /// When it began, ISO 8601.
+    /// The begin, ISO 8601.
     pub started_utc: String,
-    /// When it ended.
+    /// The end, ISO 8601.
     pub ended_utc: String,
     /// `eos`, `stopped`, or `failed: ` and why.
     pub end: String,
-    /// What ran each arm's model; empty where nobody said.
+    /// The provider of each arm's model; empty if unknown.
     pub providers: Arms<String>,
 }
 
 /// One of the most different frames.
 #[derive(Debug, Serialize)]
 pub struct Shown {
-    /// The process start that the frame's id belongs to.
+    /// The run that the frame's id belongs to.
     pub run: String,
-    /// Its id.
+    /// The frame's id.
     pub frame_id: u64,
-    /// The part it shows, where it has one.
+    /// The part that the frame shows.
     pub part: Option<String>,
-    /// How much the arms differ on it, 0..1.
+    /// How much the arms differ, 0..1.
     pub difference: f64,
-    /// In what.
+    /// In what the arms differ.
     pub why: Why,
-    /// What each said.
+    /// The verdict of each arm.
     pub verdicts: Arms<Verdict>,
-    /// How sure each was.
+    /// The score of each arm.
     pub scores: Arms<f32>,
-    /// What it is, where the source tells.
+    /// The truth, if the source knows it.
     pub truth: Option<Verdict>,
 }
 
-/// All of it.
+/// The whole report.
 #[derive(Debug, Serialize)]
 pub struct Record {
     /// Always `andon.ab-report/1`.
     pub schema: &'static str,
-    /// What is known.
+    /// The headline.
     pub headline: Headline,
-    /// What was played.
+    /// The run.
     #[serde(flatten)]
     pub run: Run,
     /// The last `andon/ab` of each pair of models, in order.
     pub ab: Vec<Value>,
-    /// The last `andon/ab-judgement` that decided something, else the last.
+    /// The last `andon/ab-judgement` with a decision, else the last one.
     pub judgement: Option<Value>,
     /// The last `andon/ab-judgement` of each trial, in order.
     pub judgements: Vec<Value>,
@@ -84,7 +84,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// All that was said and kept, put together.
+    /// Makes the report of a log and of the frames that were kept.
     pub fn new(log: &Log, kept: &[DifferentFrame], join: &gst::Element, run: Run) -> Self {
         let decided = log.judgements.iter().rfind(|j| Figures(j).is_decided());
         let stats = |element: gst::Element| {
@@ -105,12 +105,12 @@ impl Record {
         }
     }
 
-    /// The figures of the last pair of models.
+    /// Returns the figures of the last pair of models.
     pub fn last(&self) -> Option<Figures<'_>> {
         self.ab.last().map(Figures)
     }
 
-    /// The pairs of models of which there is something to show, in the order in which they are shown.
+    /// Returns the pairs of models with something to show, in the order in which they are shown.
     pub fn pairs(&self) -> Vec<Figures<'_>> {
         let mut all = most_compared(&self.ab);
         let shown = |ab: &Figures<'_>| ab.count("/compared") > 0 || ab.judged() != Arms::default();
@@ -122,16 +122,16 @@ impl Record {
         all
     }
 
-    /// The judgements, in order; without those of models that were hardly there, where others are.
+    /// Returns the judgements, in order. Of several, those without a decision and without a label are left out.
     pub fn judged(&self) -> Vec<Figures<'_>> {
         let all = self.judgements.iter().map(Figures);
         all.filter(|j| self.judgements.len() == 1 || j.is_decided() || j.knows_labels()).collect()
     }
 
-    /// What stands against the candidate; empty where nothing does.
+    /// Returns the objection to the challenger; empty if there is none.
     ///
-    /// That a judgement is `abort`. Without a decision and without labels, that b failed on a frame, or that no frame came
-    /// from it with an outcome.
+    /// A judgement `abort` is one. Without a decision and without labels, a frame on which b failed is one, and so is an
+    /// arm b without any result.
     pub fn objection(&self) -> String {
         let judged = || self.judgements.iter().map(Figures);
         let aborted: Vec<_> = judged().filter(|j| j.text("/decision") == "abort").collect();
@@ -142,21 +142,21 @@ impl Record {
             return String::new();
         }
         let errors = self.ab.iter().map(|ab| Figures(ab).count("/errors/b")).sum();
-        let outcomes = |ab: Figures<'_>| ab.count("/frames/b").saturating_sub(ab.count("/frames/b_without_outcome"));
-        match (self.last().map_or(0, outcomes), errors) {
-            (0, _) => "no frame came from arm b with an outcome".into(),
+        let results = |ab: Figures<'_>| ab.count("/frames/b").saturating_sub(ab.count("/frames/b_without_outcome"));
+        match (self.last().map_or(0, results), errors) {
+            (0, _) => "no frame came from arm b with a result".into(),
             (_, 0) => String::new(),
             (_, errors) => format!("arm b failed on {}", counted(errors, "frame", "frames")),
         }
     }
 
-    /// Whether nothing stands against the candidate.
+    /// Returns whether there is no objection to the challenger.
     pub fn passes(&self) -> bool {
         self.objection().is_empty()
     }
 }
 
-/// Comparisons, those with the most parts compared first; of a model with itself there is least to see.
+/// Returns comparisons, those with the most parts first, and those of a model with itself last.
 fn most_compared(reports: &[Value]) -> Vec<Figures<'_>> {
     let mut all: Vec<_> = reports.iter().map(Figures).collect();
     all.sort_by_key(|ab| (ab.is_of_one_model(), Reverse(ab.count("/compared"))));
@@ -250,7 +250,7 @@ mod tests {
         assert!(heard(json!({"frames": {"b": 9}, "errors": {"b": 0}}), None).passes());
         let failed = heard(json!({"frames": {"b": 9}, "errors": {"b": 1}}), None);
         assert_eq!(failed.objection(), "arm b failed on 1 frame");
-        let silent = "no frame came from arm b with an outcome";
+        let silent = "no frame came from arm b with a result";
         assert_eq!(heard(json!({"frames": {"a": 9}}), None).objection(), silent);
         assert_eq!(heard(json!({"frames": {"b": 9, "b_without_outcome": 9}}), None).objection(), silent);
         assert!(!record(&Log::default()).passes(), "nothing was heard at all");

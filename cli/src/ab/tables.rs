@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The report's tables, the same in HTML and Markdown.
+//! The report's tables, for HTML and Markdown.
 
 use andon_report::{
     Table,
@@ -32,10 +32,10 @@ pub fn models(record: &Record, ab: Figures<'_>) -> Table {
     for (name, verdict) in
         [("parts ok", "ok"), ("parts ng", "ng"), ("left to a person", "review"), ("not judged", "unjudged")]
     {
-        let said = ab.said(verdict);
-        // Counted for each arm by a later abjoin only.
+        let parts = ab.by_verdict(verdict);
+        // Only later versions of abjoin count the others.
         if ab.has("/arms") || matches!(verdict, "ok" | "ng") {
-            rows.push(counts(name, said));
+            rows.push(counts(name, parts));
         }
     }
     for quantile in ["p50", "p95", "p99"] {
@@ -54,7 +54,7 @@ pub fn verdicts(ab: Figures<'_>) -> Table {
     Table::new(["parts", "b: ok", "b: ng"], rows)
 }
 
-/// How well the arms agree, over the run and, where abjoin tells, over its last parts.
+/// Agreement over the run and, if abjoin reports it, over the last parts.
 pub fn agreement(ab: Figures<'_>) -> Table {
     let of = |base: &str| {
         vec![
@@ -77,7 +77,7 @@ pub fn agreement(ab: Figures<'_>) -> Table {
     Table::new(["", "whole run", "last parts"], rows)
 }
 
-/// Boxes by label, the most disputed first.
+/// Boxes by label, the most disputed label first.
 pub fn classes(ab: Figures<'_>) -> Table {
     let boxes = |f: Figures<'_>| ["/matched", "/a_only", "/b_only"].map(|n| f.count(n));
     let line = |label: &str, f: Figures<'_>| {
@@ -96,7 +96,7 @@ pub fn classes(ab: Figures<'_>) -> Table {
     Table::new(["label", "both", "only a", "only b", "mean IoU", "score b − a"], rows)
 }
 
-/// The labels and what became of their boxes, the most disputed first.
+/// The labels with the figures of their boxes, the most disputed label first.
 pub fn classes_of(ab: Figures<'_>) -> Vec<(&str, Figures<'_>)> {
     let classes = ab.0.get("classes").and_then(|c| c.as_object());
     let mut all: Vec<_> =
@@ -105,7 +105,7 @@ pub fn classes_of(ab: Figures<'_>) -> Vec<(&str, Figures<'_>)> {
     all
 }
 
-/// Each arm against the truth, where the source told it.
+/// Each arm against the truth, or None if the source does not know it.
 pub fn truth(ab: Figures<'_>) -> Option<Table> {
     let names = [
         ("caught: bad, called ng", "caught"),
@@ -118,18 +118,18 @@ pub fn truth(ab: Figures<'_>) -> Option<Table> {
     ab.knows_truth().then(|| Table::new(BY_ARM, rows))
 }
 
-/// What became of the frames, and of parts that are in no table.
+/// Frames by their way, and parts that are in no table.
 pub fn frames(record: &Record, ab: Figures<'_>) -> Table {
     let mut rows = Vec::new();
     for (name, pointer) in [
         ("frames on arm a", "/frames/a"),
         ("frames on arm b", "/frames/b"),
-        ("frames with both opinions", "/frames/paired"),
+        ("frames with both results", "/frames/paired"),
         ("of these, b came late", "/frames/late"),
         ("dropped before b, as b was too slow", "/frames/dropped"),
-        ("given to b and never answered", "/frames/missing"),
-        ("on b without an outcome", "/frames/b_without_outcome"),
-        ("on b, belonging to nothing on a", "/frames/strangers"),
+        ("given to b, without a result", "/frames/missing"),
+        ("on b without a result", "/frames/b_without_outcome"),
+        ("on b, without a frame of a", "/frames/strangers"),
         ("parts that an arm left to a person", "/aside/review"),
         ("parts that an arm did not judge", "/aside/unjudged"),
         ("frames not of production", "/aside/not_production"),
@@ -149,7 +149,7 @@ pub fn frames(record: &Record, ab: Figures<'_>) -> Table {
     Table::new(["", "count"], rows)
 }
 
-/// The bounds that a judgement rests on.
+/// The bounds of a judgement.
 pub fn bounds(judged: Figures<'_>) -> Table {
     let line = |name: &str, base: &str, estimate: &str, wanted: String| {
         let of = |n: &str| decimal(judged.number(&format!("{base}/{n}")), 4);
@@ -163,7 +163,7 @@ pub fn bounds(judged: Figures<'_>) -> Table {
     Table::new(["", "estimate", "lower bound", "upper bound", "to promote"], rows)
 }
 
-/// What labels a judgement has, and how many it lacks.
+/// The labels of a judgement, and how many it lacks.
 pub fn labels(judged: Figures<'_>) -> Table {
     let n = |of: &str| judged.count(&format!("/labels/{of}")).to_string();
     let needed = |of: &str| judged.number(&format!("/labels/{of}")).map_or(UNKNOWN.into(), |n| format!("{n:.0}"));
@@ -181,7 +181,7 @@ pub fn labels(judged: Figures<'_>) -> Table {
     Table::new(["labels", "count"], rows.into_iter().map(|(name, n)| vec![name.to_string(), n]).collect())
 }
 
-/// Labels by what the arms said, those from elsewhere where there are some; none where there are no labels.
+/// Labels by the verdicts of both arms, or None if there are no labels.
 pub fn cells(judged: Figures<'_>) -> Option<Table> {
     let cells = judged.0.get("cells").and_then(|c| c.as_array()).filter(|c| !c.is_empty())?;
     let columns = [
@@ -192,12 +192,12 @@ pub fn cells(judged: Figures<'_>) -> Option<Table> {
     ];
     let columns = if judged.count("/labels/shown") > 0 { &columns[..] } else { &columns[..2] };
     let line = |cell: Figures<'_>| {
-        let said = match cell.text("/cell").split_once('-').unwrap_or_default() {
-            (arm @ ("a" | "b"), said) => format!("{arm} {said}"),
+        let verdicts = match cell.text("/cell").split_once('-').unwrap_or_default() {
+            (arm @ ("a" | "b"), verdict) => format!("{arm} {verdict}"),
             (a, b) => format!("a {a}, b {b}"),
         };
         let counts = columns.iter().map(|(of, _)| cell.count(of).to_string());
-        [said].into_iter().chain(counts).collect()
+        [verdicts].into_iter().chain(counts).collect()
     };
     let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name));
     Some(Table::new(header, cells.iter().map(|c| line(Figures(c))).collect()))

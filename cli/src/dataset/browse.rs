@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon dataset browse`: the captures as one page to look at, those first on which the models differ.
+//! `andon dataset browse`: shows captures on one page, disagreements first.
 
 use std::{
     cmp::Ordering,
@@ -24,34 +24,37 @@ use super::{
 };
 use crate::{app::init, picture::with_boxes};
 
-/// Pictures are at most so wide, pixels: two hundred of them are a file of some 20 MB.
+/// Most pixels across of a picture: two hundred pictures are a file of some 20 MB.
 const WIDEST: u32 = 360;
-/// How long a picture may take.
+/// Longest time to decode a picture.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
-/// Makes a contact sheet: one page of pictures with both models' boxes, disagreements first, then the doubtful ones.
+/// Show captures on one page with both models' boxes.
+///
+/// Captures on which the models differ come first, then the doubtful ones.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon dataset browse captures --most=100 --out=contact.html")]
 pub struct Browse {
-    /// The folder that a framesampler wrote
+    /// Folder of captures, as framesampler writes it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The page
+    /// File for the page
     #[arg(long, value_name = "FILE", default_value = "contact.html")]
     out: PathBuf,
-    /// Show so many captures
+    /// Number of captures to show
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
     most: u16,
-    /// The score that decides between ok and ng: the nearer to it, the more doubtful
+    /// Score between ok and ng: the nearer a capture is, the more doubtful it is
     #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     near: f32,
 }
 
-/// How much a capture wants to be looked at; the least comes first.
+/// The place of a capture on the page; the least comes first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Rank {
-    /// 0 where the arms differ, 1 where anybody judged, 2 where nobody did.
+    /// 0 if the arms differ, 1 if an arm judged, 2 if no arm did.
     group: u8,
-    /// Within the group.
+    /// The place within the group.
     place: f64,
 }
 
@@ -73,7 +76,7 @@ impl Rank {
 }
 
 impl Browse {
-    /// Writes the page; wrong usage where there are no captures.
+    /// Writes the page. A folder without captures is wrong usage.
     pub fn execute(self) -> Result<ExitCode> {
         init()?;
         let folder = Folder::open(&self.folder)?;
@@ -178,7 +181,7 @@ fn caption(capture: &Capture) -> Markup {
     }
 }
 
-/// Why it was kept; a frame before or after what was meant says so.
+/// Returns why a capture was kept. A frame before or after the one that was meant says so.
 fn trigger(tag: &Tag) -> String {
     let kind = tag.trigger.as_str();
     let mut s =
@@ -189,7 +192,7 @@ fn trigger(tag: &Tag) -> String {
     s
 }
 
-/// The image as a frame.
+/// Decodes an image.
 fn decoded(image: &Path) -> Result<gst::Sample> {
     let decoder = if image.extension().is_some_and(|e| e == "png") { "pngdec" } else { "jpegdec" };
     let text =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the demo saw: every frame that came out of the line and everything its elements said, summed up by chapter.
+//! What the demo saw: every frame that came out of the line and every message of its elements, summed up by chapter.
 
 use std::{
     collections::BTreeMap,
@@ -8,166 +8,169 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId, Status, Verdict};
-use andon_statistics::agreement::{Scored, Table};
+use andon_statistics::{
+    agreement::{Scored, Table},
+    meter::{DriftReport, State},
+};
 use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
 use crate::{
-    drift::{Change, Course, Document},
+    drift::{Change, Course},
     play::{Listener, warning},
 };
 
-/// What an arm made of the parts.
+/// The verdicts of an arm on the parts.
 #[derive(Clone, Debug, Default)]
 pub struct ArmTally {
     /// Parts called ok.
     pub ok: u64,
     /// Parts called ng.
     pub ng: u64,
-    /// Parts left to a person, or not judged.
+    /// Parts called review, or not judged.
     pub undecided: u64,
-    /// Against the truth.
+    /// The verdicts against the truth.
     pub scored: Scored,
-    /// Time in the engine, µs a frame.
+    /// Time in the engine, µs per frame.
     pub latency_us: Vec<u64>,
 }
 
 impl ArmTally {
-    fn add(&mut self, said: Verdict, truth: Verdict, latency_us: u64) {
-        match said {
+    fn add(&mut self, verdict: Verdict, truth: Verdict, latency_us: u64) {
+        match verdict {
             Verdict::Ok => self.ok += 1,
             Verdict::Ng => self.ng += 1,
             Verdict::Review | Verdict::Unjudged => self.undecided += 1,
         }
-        self.scored.add(truth, said);
+        self.scored.add(truth, verdict);
         self.latency_us.push(latency_us);
     }
 
-    /// Whether this arm was asked at all.
+    /// Returns whether this arm got any frame.
     pub fn was_asked(&self) -> bool {
         !self.latency_us.is_empty()
     }
 }
 
-/// What happened in one chapter.
+/// The figures of one chapter.
 #[derive(Clone, Debug, Default)]
 pub struct ChapterTally {
-    /// Frames that left the line's end.
+    /// Frames that came out of the line.
     pub frames_out: u64,
-    /// The champion's element.
+    /// The champion's element, arm a.
     pub a: ArmTally,
-    /// The challenger's.
+    /// The challenger's element, arm b.
     pub b: ArmTally,
     /// Parts by both arms' verdicts.
     pub table: Table,
-    /// Captures, by what asked for them.
+    /// Captures by their trigger.
     pub captures: BTreeMap<String, u64>,
 }
 
-/// One part, judged. The demo's parts have one view each, so that a frame's verdict is its part's.
+/// A part that was judged. Parts of the demo have one view, so that a frame's verdict is its part's.
 #[derive(Clone, Copy, Debug)]
 pub struct PartSeen {
-    /// The number of its frame.
+    /// The number of the part's frame.
     pub number: u64,
-    /// What it is.
+    /// The truth.
     pub truth: Verdict,
-    /// What the champion's element said.
+    /// The verdict of the champion's element.
     pub a: Verdict,
-    /// What the challenger's said, where it was asked.
+    /// The verdict of the challenger's element, if it got the frame.
     pub b: Option<Verdict>,
 }
 
 /// A change of model while the line played.
 #[derive(Clone, Debug)]
 pub struct ModelChange {
-    /// The frame that left the camera as it was asked for.
+    /// The number of the frame that left the camera when the change was asked for.
     pub asked_at: u64,
     asked: Instant,
-    /// The first frame that the new model judged.
+    /// The number of the first frame that the new model judged.
     pub first: Option<u64>,
-    /// From asking to that frame's leaving the line.
+    /// Time from asking until that frame left the line.
     pub took: Duration,
 }
 
-/// The frames that left the camera, by their place in the script. Shared by camera and collector.
+/// The numbers of the frames that left the camera, by frame id. Camera and collector share them.
 #[derive(Clone, Debug, Default)]
-pub struct Roll(Arc<Mutex<Vec<u64>>>);
+pub struct FrameNumbers(Arc<Mutex<Vec<u64>>>);
 
-impl Roll {
-    /// Enters a frame; answers its number, from 0. Ids rise.
-    pub fn enter(&self, id: u64) -> u64 {
+impl FrameNumbers {
+    /// Adds a frame and returns its number, from 0. Ids rise.
+    pub fn add(&self, id: u64) -> u64 {
         let mut ids = self.ids();
         ids.push(id);
         ids.len() as u64 - 1
     }
 
-    /// The number of the frame with that id.
+    /// Returns the number of the frame with that id.
     pub fn number(&self, id: u64) -> Option<u64> {
         self.ids().binary_search(&id).ok().map(|i| i as u64)
     }
 
-    /// Frames entered.
+    /// Returns the number of frames.
     pub fn len(&self) -> u64 {
         self.ids().len() as u64
     }
 
     fn ids(&self) -> MutexGuard<'_, Vec<u64>> {
-        self.0.lock().expect("nobody panics while holding the roll")
+        self.0.lock().expect("nothing panics while it holds the numbers")
     }
 }
 
-/// A frame that is worth showing.
+/// A frame for the report.
 pub struct Picture {
-    /// Its number.
+    /// The frame's number.
     pub number: u64,
-    /// The pixels, with what was found drawn on them.
+    /// The pixels, with all boxes drawn on them.
     pub sample: gst::Sample,
-    /// What it is.
+    /// The truth.
     pub truth: Arc<Inference>,
-    /// What the champion's element said.
+    /// The result of the champion's element.
     pub a: Arc<Inference>,
-    /// What the challenger's said.
+    /// The result of the challenger's element.
     pub b: Option<Arc<Inference>>,
     worth: usize,
 }
 
-/// All that was seen.
+/// Collects all frames and messages of a run.
 pub struct Collector {
     script: Script,
     started: Instant,
-    /// From the start to the last frame.
+    /// Time from the start to the last frame.
     pub took: Duration,
     /// The frames that left the camera.
-    pub roll: Roll,
-    /// By chapter.
+    pub numbers: FrameNumbers,
+    /// The figures by chapter.
     pub chapters: Vec<ChapterTally>,
-    /// Every part.
+    /// Every part, in order.
     pub parts: Vec<PartSeen>,
-    /// What the drift meter said, by frame number.
+    /// The reports of the driftmeter, by frame number.
     pub drift: Course,
-    /// In order.
+    /// The changes of model, in order.
     pub changes: Vec<ModelChange>,
-    /// One a chapter, where it had one.
+    /// A frame of each chapter, if it had one worth showing.
     pub pictures: Vec<Option<Picture>>,
-    /// What elements warned of.
+    /// Warnings of elements.
     pub warnings: Vec<String>,
-    /// The models that judged, in the order that they first did.
+    /// The models that judged, in the order of their first frames.
     pub models: Vec<Arc<ModelId>>,
-    /// Number of each frame that left, and when, from the start.
+    /// The number of each frame that left the line, and the time from the start.
     pub left: Vec<(u64, Duration)>,
-    /// The champion's element's, at the last frame.
+    /// The model of the champion's element at the last frame.
     model: Option<Arc<ModelId>>,
 }
 
 impl Collector {
-    /// Nothing seen yet.
+    /// Makes an empty collector.
     pub fn new(script: &Script) -> Self {
         let n = script.chapters.len();
         Self {
             script: script.clone(),
             started: Instant::now(),
             took: Duration::ZERO,
-            roll: Roll::default(),
+            numbers: FrameNumbers::default(),
             chapters: vec![ChapterTally::default(); n],
             parts: Vec::new(),
             drift: Course::default(),
@@ -180,7 +183,7 @@ impl Collector {
         }
     }
 
-    /// What was played.
+    /// Returns the script.
     pub fn script(&self) -> &Script {
         &self.script
     }
@@ -216,52 +219,51 @@ impl Collector {
     /// Takes in a message of an element.
     fn message(&mut self, message: &gst::Message) {
         for name in ["andon/drift", "andon/drift-report"] {
-            let document = json_of(message, name).and_then(|json| serde_json::from_value::<Document>(json).ok());
-            let Some(document) = document else { continue };
-            let [number, since] = [document.frame_id, document.since_frame].map(|id| self.roll.number(id));
+            let report = json_of(message, name).and_then(|json| serde_json::from_value::<DriftReport>(json).ok());
+            let Some(report) = report else { continue };
+            let [number, since] = [report.frame_id, report.since_frame].map(|id| self.numbers.number(id));
             if let Some(number) = number {
-                self.drift.hear(document, number, since.unwrap_or_default());
+                self.drift.add(report, number, since.unwrap_or_default());
             }
         }
         if let Some(sidecar) = json_of(message, "andon/captured") {
-            let number = sidecar["frame_id"].as_u64().and_then(|id| self.roll.number(id)).unwrap_or_default();
+            let number = sidecar["frame_id"].as_u64().and_then(|id| self.numbers.number(id)).unwrap_or_default();
             let by = sidecar["triggers"][0]["trigger"].as_str().unwrap_or("?").to_string();
             *self.chapters[self.script.chapter_of(number)].captures.entry(by).or_default() += 1;
         }
     }
 
-    /// Another model is asked for as frame `number` leaves the camera.
+    /// Notes that another model is asked for as frame `number` leaves the camera.
     pub fn change_asked(&mut self, number: u64) {
         let took = Duration::ZERO;
         self.changes.push(ModelChange { asked_at: number, asked: Instant::now(), first: None, took });
     }
 
-    /// Frames that left the camera in a chapter.
+    /// Returns the number of frames that left the camera in a chapter.
     pub fn frames_in(&self, chapter: usize) -> u64 {
-        self.roll.len().saturating_sub(self.script.start(chapter)).min(self.script.chapters[chapter].frames)
+        self.numbers.len().saturating_sub(self.script.start(chapter)).min(self.script.chapters[chapter].frames)
     }
 
-    /// Frames from the dimming of the lamp to the alarm that names the light, and that cause.
-    pub fn lamp_noticed(&self) -> Option<(u64, &str)> {
+    /// Returns the number of frames from the dimming of the lamp to the alarm, and the cause.
+    pub fn lamp_noticed(&self) -> Option<(u64, &'static str)> {
         let dimmed = self.script.frame_of(Step::Lamp(DIM))?;
-        let alarm = self.drift.changes.iter().find(|d| d.state == "drift" && d.number >= dimmed)?;
-        Some((alarm.number - dimmed, &alarm.cause))
+        let alarm = self.drift.changes.iter().find(|d| d.state == State::Drift && d.number >= dimmed)?;
+        Some((alarm.number - dimmed, alarm.cause))
     }
 
-    /// The drift meter's state at the end of a chapter.
+    /// Returns the state of the driftmeter at the end of a chapter.
     pub fn drift_at_end(&self, chapter: usize) -> Option<&Change> {
         let end = self.script.start(chapter) + self.script.chapters[chapter].frames;
         self.drift.changes.iter().rev().find(|d| d.number < end)
     }
 
-    /// The longest wait between two frames within `around` frames of a change of model.
+    /// Returns the longest wait between two frames within `around` frames of a change of model.
     pub fn gap_around(&self, change: &ModelChange, around: u64) -> Option<Duration> {
         let first = change.first?;
         self.gaps(|n| n + around >= change.asked_at && n <= first + around).max()
     }
 
-    /// The longest wait between two frames, away from the start and from changes of model, among frames that both arms
-    /// judged.
+    /// Returns the longest wait between two frames that both arms judged, away from the start and from changes of model.
     pub fn gap_elsewhere(&self, around: u64) -> Option<Duration> {
         let both = self.script.start(1) + around;
         let near = |n: u64| self.changes.iter().any(|c| n + around >= c.asked_at && n <= c.first.unwrap_or(n) + around);
@@ -283,7 +285,7 @@ impl Collector {
         }
     }
 
-    /// How much a frame shows of what its chapter is about; 0 for nothing.
+    /// Returns how well a frame shows the point of its chapter; 0 for not at all.
     fn worth(&self, chapter: usize, number: u64, a: &Inference, b: Option<&Inference>, truth: &Inference) -> usize {
         let found = |o: &Inference| o.detections.len().min(9);
         let escaped = truth.verdict == Verdict::Ng && verdict(a) == Verdict::Ok;
@@ -296,7 +298,7 @@ impl Collector {
         match chapter {
             // An escape that the challenger catches.
             NEW_KINDS | KEEPING if escaped && caught_by_b => telling + both,
-            // After a change of model, a frame on which the present one shows its strength or its weakness.
+            // After a change of model, a frame on which the new one shows its strength or its weakness.
             TAKEOVER if changed && new_kind(a) => telling + both,
             RETURN if back && escaped && caught_by_b => telling + both,
             LAMP if !self.is_dim(number) => 0,
@@ -319,7 +321,7 @@ impl Listener for Collector {
     }
 }
 
-/// What an outcome says of a part of one view: without a judgement, unjudged.
-fn verdict(o: &Inference) -> Verdict {
-    if o.status == Status::Ok { o.verdict } else { Verdict::Unjudged }
+/// Returns the verdict on a part of one view.
+fn verdict(result: &Inference) -> Verdict {
+    if result.status == Status::Ok { result.verdict } else { Verdict::Unjudged }
 }

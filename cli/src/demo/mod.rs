@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon demo`: the whole story on one playing line, with a table and a report of what happened in it.
+//! `andon demo`: plays a scripted line with two models, and reports what happened.
 
 mod collect;
 mod pipeline;
@@ -23,32 +23,35 @@ use crate::{
 use collect::Collector;
 use script::Script;
 
-/// Share of the usual story that `--fast` leaves: enough for every chapter to happen.
+/// Share of the frames that `--fast` plays: enough for every chapter.
 const FAST: f64 = 0.4;
 
-/// Tells the whole story on one playing line: a model, its challenger, new defects, a failing lamp, captures, a change
-/// of model and the way back. Ends with a table and a report.
+/// Play a made-up line with two models, and write a report.
+///
+/// On the way a challenger joins, new defects turn up, a lamp fails, frames are captured, and the model is swapped and
+/// rolled back.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon demo --fast --out=demo")]
 pub struct Demo {
-    /// Folder for report.html and the captures
+    /// Folder for report.html and captures
     #[arg(long, value_name = "DIR", default_value = "target/demo")]
     out: PathBuf,
-    /// Two fifths of the frames
+    /// Play two fifths of the frames
     #[arg(long)]
     fast: bool,
-    /// The running model
+    /// Bundle of the running model
     #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/1")]
     pub champion: PathBuf,
-    /// The one that is tried beside it
+    /// Bundle of the model tried beside it
     #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/2")]
     pub challenger: PathBuf,
-    /// The same seed makes the same boards
+    /// Seed; the same seed makes the same boards
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 impl Demo {
-    /// Plays it, prints the table, writes the report.
+    /// Plays the script, prints the table and writes the report.
     pub fn execute(self) -> Result<ExitCode> {
         for bundle in [&self.champion, &self.challenger] {
             if !bundle.exists() {
@@ -62,7 +65,7 @@ impl Demo {
         init()?;
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
-        let pipeline = pipeline::DemoPipeline::new(&self, &script, collector.roll.clone())?;
+        let pipeline = pipeline::DemoPipeline::new(&self, &script, collector.numbers.clone())?;
 
         let bar = bar(script.frames() as usize, "playing");
         let played = pipeline.play(&self, &mut collector, &bar);
@@ -77,13 +80,13 @@ impl Demo {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Where captured frames go.
+    /// Returns the folder for captures.
     pub fn captures(&self) -> PathBuf {
         self.out.join("captures")
     }
 }
 
-/// Removes what earlier demos have captured, and nothing else: files called RUN-….png and RUN-….json.
+/// Removes the captures of earlier demos, and nothing else: files called RUN-….png and RUN-….json.
 fn clear(folder: &Path) -> io::Result<()> {
     let of_a_run = |name: &str| {
         let run = name.split('-').next().unwrap_or_default();

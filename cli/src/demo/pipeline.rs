@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The demo's one pipeline, and the hand that does to it what the script says, at the very frame it says.
+//! The demo's pipeline. It carries out every step of the script at the very frame of that step.
 
 use std::{
     path::Path,
@@ -14,33 +14,33 @@ use indicatif::ProgressBar;
 
 use super::{
     Demo,
-    collect::{Collector, Roll},
+    collect::{Collector, FrameNumbers},
     script::{OLD_KINDS, Script, Step},
 };
 use crate::play::hear_pending;
 
-/// How long to wait for a frame before looking at the bus.
+/// Time to wait for a frame before looking at the bus.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(20);
-/// Frames that stay at hand for captures.
+/// Frames that are held for captures.
 const PRE_ROLL: u32 = 30;
 /// Stream time between two reports of the drift meter, ns: every third frame.
 const REPORTS: u64 = 100_000_000;
-/// What is asked for on demand: frames gone by, frames meant, frames after.
+/// Frames of a capture on demand: before, meant, after.
 pub const ON_DEMAND: (u32, u32, u32) = (10, 5, 5);
 
-/// The line on stage.
+/// The pipeline, and the steps that are due.
 pub struct DemoPipeline {
     pipeline: gst::Pipeline,
-    /// The launch line that it was made from.
+    /// The launch line.
     pub text: String,
     sink: AppSink,
-    /// Steps that are the application's to do, as their frame leaves the camera.
-    cues: Receiver<(u64, Step)>,
+    /// Steps for the application, sent as their frame leaves the camera.
+    due: Receiver<(u64, Step)>,
 }
 
 impl DemoPipeline {
-    /// Builds it, ready to play.
-    pub fn new(demo: &Demo, script: &Script, roll: Roll) -> Result<Self> {
+    /// Builds the pipeline, ready to play.
+    pub fn new(demo: &Demo, script: &Script, numbers: FrameNumbers) -> Result<Self> {
         // Offline: every frame is judged by both and paired, however slow the machine; a live line would have leaky=true
         // and wait=0.
         let text = format!(
@@ -65,22 +65,22 @@ impl DemoPipeline {
         by_name("sampler").set_property("location", path(&demo.captures())?);
         let sink = by_name("sink").downcast().expect("it is an appsink");
         let (camera, tee) = (by_name("camera"), by_name("tee"));
-        let cues = direct(&camera, &tee, script.steps(), roll)?;
-        Ok(Self { pipeline, text, sink, cues })
+        let due = direct(&camera, &tee, script.steps(), numbers)?;
+        Ok(Self { pipeline, text, sink, due })
     }
 
-    /// One of its elements.
+    /// Returns an element by its name.
     pub fn element(&self, name: &str) -> gst::Element {
         self.pipeline.by_name(name).expect("only names of the pipeline above are asked for")
     }
 
-    /// Plays the whole script and has every frame and message collected.
+    /// Plays the whole script. The collector gets every frame and every message.
     pub fn play(&self, demo: &Demo, collector: &mut Collector, bar: &ProgressBar) -> Result<()> {
         let result = self.pipeline.set_state(gst::State::Playing).map_err(|_| anyhow!("the line does not start"));
         let result = hear_pending(&self.pipeline, collector)
             .and(result.map(|_| ()))
             .and_then(|()| self.follow(demo, collector, bar));
-        // The writer of captures is waited for here; what it says on the way is heard below.
+        // READY waits for the writer of captures; its last messages are heard below.
         let stopped = self.pipeline.set_state(gst::State::Ready);
         let heard = hear_pending(&self.pipeline, collector);
         let nulled = self.pipeline.set_state(gst::State::Null);
@@ -91,14 +91,14 @@ impl DemoPipeline {
 
     fn follow(&self, demo: &Demo, collector: &mut Collector, bar: &ProgressBar) -> Result<()> {
         loop {
-            while let Ok((number, step)) = self.cues.try_recv() {
+            while let Ok((number, step)) = self.due.try_recv() {
                 self.act(demo, collector, number, step)?;
             }
             hear_pending(&self.pipeline, collector)?;
             if let Some(sample) = self.sink.try_pull_sample(PATIENCE) {
                 let buffer = sample.buffer().context("a sample without a frame")?;
                 let frame = AndonFrameMeta::get(buffer).context("a frame lost its identity")?;
-                let number = collector.roll.number(frame.id).context("a frame that is not the camera's")?;
+                let number = collector.numbers.number(frame.id).context("a frame that is not the camera's")?;
                 collector.frame(number, &sample);
                 bar.inc(1);
                 bar.set_message(collector.script().chapters[collector.script().chapter_of(number)].title);
@@ -109,7 +109,7 @@ impl DemoPipeline {
         hear_pending(&self.pipeline, collector)
     }
 
-    /// Does what an application does: calls actions, sets properties.
+    /// Carries out a step as an application does: calls actions, sets properties.
     fn act(&self, demo: &Demo, collector: &mut Collector, number: u64, step: Step) -> Result<()> {
         let (champion, sampler) = (self.element("champion"), self.element("sampler"));
         match step {
@@ -135,15 +135,15 @@ impl DemoPipeline {
     }
 }
 
-/// Watches frames leave the camera: counts them, does on the spot what must be so from that frame on, and hands the rest
-/// to the application.
+/// Watches frames leave the camera. Counts them, carries out on the spot the steps that must hold from that frame on, and
+/// sends the other steps to the application.
 fn direct(
     camera: &gst::Element,
     tee: &gst::Element,
     steps: Vec<(u64, Step)>,
-    roll: Roll,
+    numbers: FrameNumbers,
 ) -> Result<Receiver<(u64, Step)>> {
-    let (cue, cues) = channel();
+    let (sender, due) = channel();
     let pad = camera.static_pad("src").context("a camera without a pad")?;
     let (camera, tee) = (camera.downgrade(), tee.downgrade());
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
@@ -151,21 +151,21 @@ fn direct(
             return gst::PadProbeReturn::Ok;
         };
         let Some(frame) = AndonFrameMeta::get(buffer) else { return gst::PadProbeReturn::Ok };
-        let number = roll.enter(frame.id);
+        let number = numbers.add(frame.id);
         for (at, step) in &steps {
-            let due = if step.of_camera() { number + 1 == *at } else { number == *at };
+            let is_due = if step.is_of_camera() { number + 1 == *at } else { number == *at };
             match step {
-                _ if !due => {}
+                _ if !is_due => {}
                 Step::Shadow => tee.set_property_from_str("mode", "shadow"),
                 Step::Kinds(kinds) => camera.set_property("defects", *kinds),
                 Step::Lamp(gain) => camera.set_property("illumination", *gain),
-                // Nobody listens any more where the demo has failed already.
-                _ => drop(cue.send((number, *step))),
+                // The receiver is gone if the demo has failed already.
+                _ => drop(sender.send((number, *step))),
             }
         }
         gst::PadProbeReturn::Ok
     });
-    Ok(cues)
+    Ok(due)
 }
 
 fn path(path: &Path) -> Result<&str> {

@@ -69,8 +69,8 @@ fn main_facts(c: &Collector) -> Markup {
         let ms = change.took.as_secs_f64() * 1000.0;
         fact(&format!("{ms:.0} ms"), "from asking for the challenger to its first verdict for the line")
     });
-    let first = [fact(&format!("{out} of {}", c.roll.len()), "frames came out of the line"), escapes, lamp];
-    let kept = fact(&captures.to_string(), "frames kept, each with what both models said");
+    let first = [fact(&format!("{out} of {}", c.numbers.len()), "frames came out of the line"), escapes, lamp];
+    let kept = fact(&captures.to_string(), "frames kept, each with both results");
     facts(first.into_iter().chain(swap).chain([kept]))
 }
 

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The demo's script: its chapters, how long each is, and what is done at which frame.
+//! The demo's script: its chapters, their lengths, and the steps at their frames.
 
-/// Something done to the line while it plays.
+/// A change of the line while it plays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
-    /// Both models see every frame.
+    /// Both models get every frame.
     Shadow,
-    /// These kinds of defects come up from now on.
+    /// These kinds of defects turn up from now on.
     Kinds(&'static str),
-    /// Gain of the lamp.
+    /// The lamp gets this gain.
     Lamp(f64),
-    /// Keep frames: on demand, and from now on where the models differ.
+    /// Frames are captured: on demand, and from now on when the models differ.
     Keep,
-    /// No longer keep where they differ.
+    /// Frames on which the models differ are captured no longer.
     KeepNoMore,
     /// The champion's element takes the challenger's model.
     Swap,
-    /// And goes back to its own.
+    /// The champion's element goes back to its own model.
     Rollback,
 }
 
 impl Step {
-    /// Whether it is the camera's to do. What it is told shows on the next frame, so it is told one frame ahead.
-    pub fn of_camera(self) -> bool {
+    /// Returns whether the camera carries out the step. A property shows on the next frame, so it is set one frame ahead.
+    pub fn is_of_camera(self) -> bool {
         matches!(self, Step::Kinds(_) | Step::Lamp(_))
     }
 }
@@ -30,35 +30,35 @@ impl Step {
 /// One chapter.
 #[derive(Clone, Debug)]
 pub struct Chapter {
-    /// Its name in table and report.
+    /// The title in table and report.
     pub title: &'static str,
     /// What happens in it.
     pub what: &'static str,
-    /// How many frames it lasts.
+    /// The number of frames.
     pub frames: u64,
-    /// What is done after which share (0..1) of its frames.
+    /// The steps, each after a share, 0..1, of the frames.
     pub steps: Vec<(f64, Step)>,
 }
 
-/// Kinds that the champion was taught.
+/// Kinds of defects that the champion was trained on.
 pub const OLD_KINDS: &str = "open,short,mousebite,spur";
-/// Those and the two that only the challenger knows.
+/// All kinds of defects; the challenger was trained on the last two as well.
 pub const ALL_KINDS: &str = "open,short,mousebite,spur,copper,pin-hole";
-/// How far the lamp is turned down.
+/// Gain of the dimmed lamp.
 pub const DIM: f64 = 0.75;
 
-/// The chapter, from 0, in which new kinds come up.
+/// Index of the chapter in which new kinds turn up.
 pub const NEW_KINDS: usize = 2;
-/// In which the lamp dims.
+/// Index of the chapter in which the lamp dims.
 pub const LAMP: usize = 3;
-/// In which frames are kept.
+/// Index of the chapter in which frames are captured.
 pub const KEEPING: usize = 4;
-/// In which the challenger takes over.
+/// Index of the chapter in which the challenger takes over.
 pub const TAKEOVER: usize = 5;
-/// In which the old model comes back.
+/// Index of the chapter in which the old model comes back.
 pub const RETURN: usize = 6;
 
-/// All of them, in order.
+/// All chapters, in order.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// The chapters.
@@ -66,7 +66,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// The story, `scale` times its usual length.
+    /// Makes the script, `scale` times its usual length.
     pub fn new(scale: f64) -> Self {
         let chapter = |title, what, frames: u32, steps| Chapter {
             title,
@@ -89,7 +89,7 @@ impl Script {
             ),
             chapter(
                 "New kinds of defects",
-                "Spurious copper and pin-holes turn up, which the champion was never taught.",
+                "Spurious copper and pin-holes turn up, on which the champion was never trained.",
                 160,
                 vec![(0.0, Step::Kinds(ALL_KINDS))],
             ),
@@ -101,7 +101,7 @@ impl Script {
             ),
             chapter(
                 "Frames are kept",
-                "Somebody asks for frames, also for those already gone by; and each frame that the models differ on is kept.",
+                "A capture on demand keeps frames, also some already gone by. Each frame on which the models differ is kept, too.",
                 80,
                 vec![(0.2, Step::Keep), (1.0, Step::KeepNoMore)],
             ),
@@ -121,17 +121,17 @@ impl Script {
         Self { chapters }
     }
 
-    /// Frames in all.
+    /// Returns the number of frames.
     pub fn frames(&self) -> u64 {
         self.chapters.iter().map(|c| c.frames).sum()
     }
 
-    /// The number of the first frame of chapter `index`, from 0.
+    /// Returns the number, from 0, of the first frame of chapter `index`.
     pub fn start(&self, index: usize) -> u64 {
         self.chapters[..index].iter().map(|c| c.frames).sum()
     }
 
-    /// The chapter that frame `number` belongs to.
+    /// Returns the index of the chapter of frame `number`.
     pub fn chapter_of(&self, number: u64) -> usize {
         let mut end = 0;
         let past = |c: &Chapter| {
@@ -141,7 +141,7 @@ impl Script {
         self.chapters.iter().map(past).take_while(|past| *past).count().min(self.chapters.len() - 1)
     }
 
-    /// Every step with the number of the first frame that is to show it, in order.
+    /// Returns every step with the number of the first frame that shows it, in order.
     pub fn steps(&self) -> Vec<(u64, Step)> {
         let numbered = |(i, c): (usize, &Chapter)| {
             let start = self.start(i);
@@ -154,7 +154,7 @@ impl Script {
         self.chapters.iter().enumerate().flat_map(numbered).collect()
     }
 
-    /// The first frame that shows `step`.
+    /// Returns the number of the first frame that shows `step`.
     pub fn frame_of(&self, step: Step) -> Option<u64> {
         self.steps().into_iter().find(|(_, s)| *s == step).map(|(n, _)| n)
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The demo in figures: a row a chapter, and a sentence for each thing that happened.
+//! The demo in figures: a row for each chapter, and a sentence for each event.
 
 use andon_report::{Table, words::UNKNOWN};
+
+use andon_statistics::meter::State;
 
 use super::{
     collect::{ChapterTally, Collector, ModelChange},
@@ -9,7 +11,7 @@ use super::{
 };
 use crate::table::figures;
 
-/// Frames before and after a change of model in which gaps count as its own.
+/// Frames before and after a change of model whose gaps are counted as those of the change.
 pub const AROUND: u64 = 10;
 
 /// Columns that the table needs where it goes to no terminal.
@@ -33,7 +35,7 @@ pub fn table(c: &Collector) -> Table {
     let chapters = c.script().chapters.iter().zip(&c.chapters).enumerate();
     let row = |(i, (chapter, tally)): (usize, (&Chapter, &ChapterTally))| {
         let drift = c.drift_at_end(i).map_or(UNKNOWN.into(), |d| {
-            if d.cause.is_empty() { d.state.clone() } else { format!("{}: {}", d.state, d.cause) }
+            if d.cause.is_empty() { d.state.as_str().into() } else { format!("{}: {}", d.state.as_str(), d.cause) }
         });
         let arms = [&tally.a, &tally.b];
         let verdicts = arms.map(|arm| match arm.was_asked() {
@@ -70,7 +72,7 @@ fn agreement(tally: &ChapterTally) -> String {
     }
 }
 
-/// What happened, from what was measured: the chapter it belongs to, and a sentence.
+/// Returns the events that were measured: the index of the chapter, and a sentence.
 pub fn events(c: &Collector) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     let new = &c.chapters[NEW_KINDS];
@@ -91,22 +93,22 @@ pub fn events(c: &Collector) -> Vec<(usize, String)> {
         let kept: Vec<_> = tally.captures.iter().map(|(by, n)| format!("{n} by {by}")).collect();
         let kept = kept.join(", ");
         all.push(match i {
-            KEEPING => (i, format!("Frames kept, each with a sidecar of what was said of it: {kept}.")),
-            _ => (i, format!("Of these frames some were kept later, when they had gone by already: {kept}.")),
+            KEEPING => (i, format!("Frames kept, each with a sidecar of both results: {kept}.")),
+            _ => (i, format!("Some of these frames were kept later, when they had already gone by: {kept}.")),
         });
     }
     all.sort_by_key(|(chapter, _)| *chapter);
     all
 }
 
-/// Alarms and all-clears, each with how long it took since what may have brought it about.
+/// Returns alarms and all-clears, each with the time since the step that may have caused it.
 fn drift(c: &Collector) -> Vec<(usize, String)> {
     let steps = c.script().steps();
     let done = |n: u64| {
         let (at, step) = steps.iter().rev().find(|(at, _)| *at <= n)?;
         let what = match step {
             Step::Shadow => "the challenger joined",
-            Step::Kinds(_) => "new kinds came up",
+            Step::Kinds(_) => "new kinds turned up",
             Step::Lamp(gain) if *gain == DIM => "the lamp dimmed",
             Step::Lamp(_) => "the lamp came back",
             Step::Keep | Step::KeepNoMore => return None,
@@ -118,13 +120,13 @@ fn drift(c: &Collector) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     let mut drifting = false;
     for change in &c.drift.changes {
-        let says = match change.state.as_str() {
-            "drift" if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
-            "drift" => format!("The drift meter raised the alarm “{}”", change.cause),
-            "ok" if drifting => "The drift meter gave the all-clear".into(),
+        let says = match change.state {
+            State::Drift if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
+            State::Drift => format!("The drift meter raised the alarm “{}”", change.cause),
+            State::Ok if drifting => "The drift meter gave the all-clear".into(),
             _ => continue,
         };
-        drifting = change.state == "drift";
+        drifting = change.state == State::Drift;
         let when = done(change.number).unwrap_or_default();
         all.push((c.script().chapter_of(change.number), format!("{says} at frame {}{when}.", change.number)));
     }
@@ -141,7 +143,7 @@ fn changed(c: &Collector, change: &ModelChange, what: &str) -> String {
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1000.0;
     let gap = c.gap_around(change, AROUND).map_or(0.0, ms);
     let elsewhere = c.gap_elsewhere(AROUND).map_or(0.0, ms);
-    let lost = c.roll.len() - c.left.len() as u64;
+    let lost = c.numbers.len() - c.left.len() as u64;
     format!(
         "The model asked to {what} at frame {} judged from frame {first} on, {:.0} ms after the call; {lost} frames were lost. The longest wait between two frames was {gap:.0} ms; away from changes it was {elsewhere:.0} ms.",
         change.asked_at,
@@ -149,17 +151,17 @@ fn changed(c: &Collector, change: &ModelChange, what: &str) -> String {
     )
 }
 
-/// How long it all took.
+/// Returns a sentence on the speed of the run.
 pub fn pace(c: &Collector) -> String {
     let (out, seconds) = (c.left.len(), c.took.as_secs_f64());
-    let all = c.roll.len();
+    let all = c.numbers.len();
     format!(
         "{all} frames left the camera and {out} came out of the line, in {seconds:.1} s: {:.0} a second.",
         out as f64 / seconds
     )
 }
 
-/// The table and the sentences, on the terminal.
+/// Prints the table and the sentences.
 pub fn print(c: &Collector) {
     println!("{}\n", figures(&table(c), WIDTH));
     println!("{}", pace(c));

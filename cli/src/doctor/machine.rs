@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What can be seen of this machine without trying anything: system, cores, versions, devices.
+//! Facts about this machine that need no trial: system, cores, versions, devices.
 
 use std::{env::consts, fs, path::Path};
 
 use andon_inference::runtime;
 
-/// Facts and their names, in the order to be shown.
+/// Returns the facts with their names, in the order of the table.
 pub fn facts() -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("system", format!("{} {}", consts::OS, consts::ARCH)),
@@ -30,7 +30,7 @@ fn processor() -> String {
     format!("{}{cores} physical core{s} to use", model.map_or_else(String::new, |m| format!("{m}, ")))
 }
 
-/// GPUs and neural engines by their device files; a provider may still lack its libraries.
+/// Returns GPUs and neural engines by their device files. A provider may still lack its libraries.
 fn devices() -> String {
     let mut seen = Vec::new();
     for (folder, prefix) in [("/dev", "nvidia"), ("/dev/dri", "renderD"), ("/dev/accel", "accel"), ("/dev", "dxg")] {
@@ -47,7 +47,7 @@ fn devices() -> String {
     if seen.is_empty() { "no GPU or neural engine seen".into() } else { seen.join(", ") }
 }
 
-/// Who made the device, where the kernel tells.
+/// Returns the maker of a device, if the kernel tells.
 fn maker(name: &str) -> &'static str {
     let class = if name.starts_with("renderD") { "drm" } else { "accel" };
     let vendor = fs::read_to_string(Path::new("/sys/class").join(class).join(name).join("device/vendor"));

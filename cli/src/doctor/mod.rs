@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon doctor`: what this machine offers, and which execution provider actually runs a model, how fast, and whether
-//! it says the same as the CPU.
+//! `andon doctor`: reports what this machine offers, and which execution providers run a model, how fast, and whether
+//! their results are those of the CPU.
 
 mod compare;
 mod machine;
@@ -13,25 +13,28 @@ use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
-use trial::{Ran, Told, Trial};
+use trial::{Ran, Trial, TrialResult};
 
 use crate::{app::init, table::table};
 
-/// Tells what this machine offers, and which execution provider actually runs a model, with the time of each.
+/// Check this machine: which execution providers run a model, and how fast.
+///
+/// Every provider is tried in a process of its own, on made-up boards, and its results are compared with those of the CPU.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon doctor models/pcb/2 --providers=cuda,cpu")]
 pub struct Doctor {
-    /// A bundle folder, an .onnx file, or STORE/NAME@VERSION; without one, a tiny graph shows what works at all
+    /// Bundle folder, .onnx file, or STORE/NAME@VERSION (default: a tiny graph)
     model: Option<String>,
-    /// Try these instead of all that the library has, as in "tensorrt,openvino(device_type=GPU),cpu"
+    /// Providers to try instead of all in the library: "tensorrt,openvino(device_type=GPU),cpu"
     #[arg(long, value_name = "LIST")]
     providers: Option<String>,
-    /// Frames to judge with each
+    /// Frames to judge with each provider
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     frames: u32,
-    /// Threads of the engine; 0 for as many as there are physical cores
+    /// Threads of the engine; 0 for the number of physical cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
-    /// Longest that one provider may take, seconds
+    /// Longest time for one provider, seconds
     #[arg(long, value_name = "S", default_value_t = 600)]
     patience: u64,
     /// Print one JSON document
@@ -42,17 +45,17 @@ pub struct Doctor {
     trial: Option<String>,
 }
 
-/// What came of one provider.
+/// The trial of one provider.
 #[derive(Serialize)]
 struct Row {
     provider: String,
     #[serde(flatten)]
-    told: Told,
-    /// Against the CPU provider's outcomes of the same frames; none where one of the two is missing.
+    result: TrialResult,
+    /// The difference to the CPU's results on the same frames. None if results of one of the two are missing.
     difference: Option<compare::Difference>,
 }
 
-/// All that is known.
+/// The whole report.
 #[derive(Serialize)]
 struct Report {
     schema: &'static str,
@@ -62,18 +65,18 @@ struct Report {
     trials: Vec<Row>,
 }
 
-/// One provider that this version can ask for.
+/// A provider that this version can ask for.
 #[derive(Serialize)]
 struct Offer {
     name: &'static str,
     /// Whether the runtime library has it.
     offered: bool,
-    /// Where a library comes from that has it.
+    /// Where to get a library that has it.
     source: &'static str,
 }
 
 impl Doctor {
-    /// Looks, tries, prints. Fails where there is no runtime, or where nothing runs the model.
+    /// Prints the report. Fails if there is no runtime, or if no provider runs the model.
     pub fn execute(self) -> Result<ExitCode> {
         if let Some(provider) = &self.trial {
             let model = self.model.as_deref().context("--trial needs a model")?;
@@ -106,17 +109,17 @@ impl Doctor {
         } else {
             print(&report, self.frames);
         }
-        let runs = report.trials.iter().any(|r| matches!(r.told, Told::Ran(_)));
+        let runs = report.trials.iter().any(|r| matches!(r.result, TrialResult::Ran(_)));
         Ok(if runs { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Tries what was asked for, or all that the library has; the CPU besides, to compare with.
+    /// Tries the providers that were asked for, or all in the library, and the CPU to compare with.
     fn trials(&self, offers: &[Offer]) -> Result<Vec<Row>> {
         let tiny = trial::Tiny::new()?;
         let model = self.model.as_deref().map_or_else(|| tiny.path(), PathBuf::from);
         let mut wanted = match &self.providers {
             Some(list) => requested_providers(list)?,
-            // Building an engine takes TensorRT minutes: it has to be asked for.
+            // TensorRT takes minutes to build an engine: it has to be asked for.
             None => offers.iter().filter(|o| o.offered && o.name != "tensorrt").map(|o| o.name.to_string()).collect(),
         };
         if !wanted.iter().any(|w| w == "cpu") {
@@ -129,17 +132,17 @@ impl Doctor {
             patience: self.patience,
             scratch: tiny.folder(),
         };
-        let told: Vec<_> = wanted.into_iter().map(|p| (trial.run(&p), p)).collect();
-        let cpu = told.iter().find_map(|(told, p)| if p == "cpu" { told.ran() } else { None }).cloned();
-        let row = |(mut told, provider): (Told, String)| {
-            let both = told.ran().zip(cpu.as_ref()).filter(|_| provider != "cpu");
-            let difference = both.map(|(ran, cpu)| compare::difference(&ran.outcomes, &cpu.outcomes));
-            if let Told::Ran(ran) = &mut told {
-                ran.outcomes.clear();
+        let results: Vec<_> = wanted.into_iter().map(|p| (trial.run(&p), p)).collect();
+        let cpu = results.iter().find_map(|(result, p)| if p == "cpu" { result.ran() } else { None }).cloned();
+        let row = |(mut result, provider): (TrialResult, String)| {
+            let both = result.ran().zip(cpu.as_ref()).filter(|_| provider != "cpu");
+            let difference = both.map(|(ran, cpu)| compare::difference(&ran.results, &cpu.results));
+            if let TrialResult::Ran(ran) = &mut result {
+                ran.results.clear();
             }
-            Row { provider, told, difference }
+            Row { provider, result, difference }
         };
-        Ok(told.into_iter().map(row).collect())
+        Ok(results.into_iter().map(row).collect())
     }
 }
 
@@ -157,11 +160,11 @@ fn print(report: &Report, frames: u32) {
     let mut offers = table(&["execution provider", "in the library", "works", "what to do"]);
     for offer in &report.providers {
         let own = |r: &&Row| r.provider.split('(').next() == Some(offer.name);
-        let tried = || report.trials.iter().filter(own).map(|r| &r.told);
-        // One way of asking for it that works is enough.
+        let tried = || report.trials.iter().filter(own).map(|r| &r.result);
+        // One set of options that works is enough.
         let (works, advice) = match tried().find(|t| t.ran().is_some()).or_else(|| tried().next()) {
-            Some(Told::Ran(_)) => ("yes", ""),
-            Some(Told::Failed { problem }) => ("no", problem.as_str()),
+            Some(TrialResult::Ran(_)) => ("yes", ""),
+            Some(TrialResult::Failed { problem }) => ("no", problem.as_str()),
             None if !offer.offered => ("–", offer.source),
             None => ("not tried", "name it in --providers"),
         };
@@ -173,16 +176,16 @@ fn print(report: &Report, frames: u32) {
     println!("{what} on {frames} frames of 640×640 from defecttestsrc");
     let mut trials = table(&["asked for", "runs on", "share of its time", "load", "a frame, median", "against cpu"]);
     for row in &report.trials {
-        match &row.told {
-            Told::Ran(ran) => trials.add_row(columns(row, ran)),
-            Told::Failed { problem } => trials.add_row([&row.provider, "–", "–", "–", "–", problem]),
+        match &row.result {
+            TrialResult::Ran(ran) => trials.add_row(columns(row, ran)),
+            TrialResult::Failed { problem } => trials.add_row([&row.provider, "–", "–", "–", "–", problem]),
         };
     }
     for column in trials.column_iter_mut().skip(3).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{trials}");
-    for (row, ran) in report.trials.iter().filter_map(|r| Some((r, r.told.ran()?))) {
+    for (row, ran) in report.trials.iter().filter_map(|r| Some((r, r.result.ran()?))) {
         if let Some(unjudged) = &ran.unjudged {
             println!("{}: not every frame was judged: {unjudged}", row.provider);
         }

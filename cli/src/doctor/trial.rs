@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One provider and one model, tried in a process of its own: a driver that crashes or hangs takes nothing with it, and
+//! Tries one provider with one model in a process of its own: a driver that crashes or hangs takes nothing with it, and
 //! loading is timed from a cold start.
 
 use std::{
@@ -24,72 +24,72 @@ use crate::{
     play::{Listener, wait},
 };
 
-/// Longest that the pipeline may be silent, beside what the caller grants.
+/// Longest silence of the pipeline; the parent process has a limit of its own.
 const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(3600);
 
-/// What is to be tried.
+/// A trial of one model with several providers.
 pub struct Trial {
-    /// What `model=` takes.
+    /// The model, as `model=` takes it.
     pub model: PathBuf,
     /// Frames to judge.
     pub frames: u32,
     /// Threads of the engine; 0 for its default.
     pub threads: u32,
-    /// Seconds.
+    /// Longest time for one provider, seconds.
     pub patience: u64,
-    /// For temporary files.
+    /// Folder for temporary files.
     pub scratch: PathBuf,
 }
 
-/// What came of it.
+/// The result of a trial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
-    /// It runs.
+pub enum TrialResult {
+    /// The provider runs the model.
     Ran(Ran),
-    /// It does not, and why.
+    /// The provider does not run the model.
     Failed {
-        /// With what to do.
+        /// The reason, and what to do.
         problem: String,
     },
 }
 
-/// How it runs.
+/// How a provider runs a model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ran {
-    /// What the property `provider` reads.
+    /// The property `provider` of modelinfer.
     pub provider: String,
-    /// Reading, checking, setting up and a first run.
+    /// Time to read, check and set up the model, with a first run, ms.
     pub load_ms: f64,
-    /// Time in `modelinfer`, pre- and post-processing included; none where no frame was judged.
+    /// Median time in modelinfer, pre- and post-processing included. None if no frame was judged.
     pub median_us: Option<u64>,
-    /// Share of the time in the graph's nodes, by provider.
+    /// Share, 0..1, of the time in the graph's nodes, by provider.
     pub shares: Vec<(String, f64)>,
-    /// Why frames were not judged, where some were not.
+    /// Why frames were not judged. None if all were.
     pub unjudged: Option<String>,
-    /// `andon.inference/1` of every frame.
+    /// The result of every frame, `andon.inference/1`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub outcomes: Vec<Value>,
+    pub results: Vec<Value>,
 }
 
-impl Told {
-    /// How it runs, if it does.
+impl TrialResult {
+    /// Returns how the provider runs the model, or None if it does not.
     pub fn ran(&self) -> Option<&Ran> {
         match self {
-            Told::Ran(ran) => Some(ran),
-            Told::Failed { .. } => None,
+            TrialResult::Ran(ran) => Some(ran),
+            TrialResult::Failed { .. } => None,
         }
     }
 }
 
 impl Trial {
     /// Tries one provider, in a process of its own.
-    pub fn run(&self, provider: &str) -> Told {
-        self.child(provider).unwrap_or_else(|e| Told::Failed { problem: format!("{e:#}") })
+    pub fn run(&self, provider: &str) -> TrialResult {
+        self.child(provider).unwrap_or_else(|e| TrialResult::Failed { problem: format!("{e:#}") })
     }
 
-    fn child(&self, provider: &str) -> Result<Told> {
-        let program = std::env::current_exe().context("the program does not find itself")?;
+    fn child(&self, provider: &str) -> Result<TrialResult> {
+        let program = std::env::current_exe().context("the program does not find its own file")?;
         let mut child = Command::new(program)
             .arg("doctor")
             .arg(&self.model)
@@ -108,10 +108,10 @@ impl Trial {
         let status = ended(&mut child, Duration::from_secs(self.patience));
         let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
         let status = status?.with_context(|| format!("did not end within {} s: see --patience", self.patience))?;
-        // A runtime may print on its own before the answer.
+        // A runtime may print lines of its own before the answer.
         match out.lines().rev().find(|l| l.starts_with('{')) {
             Some(answer) if status.success() => Ok(serde_json::from_str(answer)?),
-            _ => bail!("ended with {status}: {}", err.lines().last().unwrap_or("it said nothing")),
+            _ => bail!("ended with {status}: {}", err.lines().last().unwrap_or("without a message")),
         }
     }
 }
@@ -123,7 +123,7 @@ fn read(from: &mut impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Waits for the process; ends it when the time is over, and then answers none.
+/// Waits for the process. Kills it when the time is over, and returns None.
 fn ended(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>> {
     let until = Instant::now() + patience;
     loop {
@@ -140,8 +140,9 @@ fn ended(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>> {
 }
 
 /// Tries one provider in this process.
-pub fn here(model: &str, provider: &str, frames: u32, threads: u32) -> Told {
-    tried(model, provider, frames, threads).map_or_else(|e| Told::Failed { problem: format!("{e:#}") }, Told::Ran)
+pub fn here(model: &str, provider: &str, frames: u32, threads: u32) -> TrialResult {
+    tried(model, provider, frames, threads)
+        .map_or_else(|e| TrialResult::Failed { problem: format!("{e:#}") }, TrialResult::Ran)
 }
 
 fn tried(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Ran> {
@@ -157,7 +158,7 @@ fn tried(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Ran> 
     };
     let started = Instant::now();
     let engine = Engine::load(model, &options).map_err(|e| match e {
-        // What is asked for, and for which model, stands beside it.
+        // The table names provider and model beside it.
         Error::NoProvider { reasons, .. } => anyhow!("{}", reasons.trim_start_matches(&format!("{provider}: "))),
         other => other.into(),
     })?;
@@ -165,19 +166,19 @@ fn tried(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Ran> 
     let provider_used = engine.provider().to_string();
     drop(engine);
     let shares = shares(&folder.0);
-    let outcomes = judge(model, provider, frames, threads)?;
+    let results = judge(model, provider, frames, threads)?;
     let judged = |o: &&Value| o["status"] == "ok";
-    let mut times: Vec<_> = outcomes.iter().filter(judged).filter_map(|o| o["latency_us"].as_u64()).collect();
+    let mut times: Vec<_> = results.iter().filter(judged).filter_map(|o| o["latency_us"].as_u64()).collect();
     times.sort_unstable();
-    let unjudged = outcomes.iter().find(|o| !judged(o)).map(|o| {
+    let unjudged = results.iter().find(|o| !judged(o)).map(|o| {
         let reason = o.get("reason").and_then(Value::as_str).map_or_else(String::new, |r| format!(": {r}"));
         format!("{}{reason}", o["status"].as_str().unwrap_or_default())
     });
     let median_us = times.get(times.len() / 2).copied();
-    Ok(Ran { provider: provider_used, load_ms, median_us, shares, unjudged, outcomes })
+    Ok(Ran { provider: provider_used, load_ms, median_us, shares, unjudged, results })
 }
 
-/// What the element says of made-up boards, the same in every trial.
+/// Returns the results of modelinfer on made-up boards, the same in every trial.
 fn judge(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Vec<Value>> {
     let source = gst::ElementFactory::make("defecttestsrc")
         .property("num-buffers", i32::try_from(frames)?)
@@ -211,7 +212,7 @@ impl Listener for Results {
     }
 }
 
-/// Of the time that nodes took in what ONNX Runtime wrote of a run, each provider's share, the largest first.
+/// Returns each provider's share of the time in nodes, the largest first, from ONNX Runtime's profile of a run.
 fn shares(folder: &Path) -> Vec<(String, f64)> {
     let mut times: BTreeMap<String, f64> = BTreeMap::new();
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -220,7 +221,7 @@ fn shares(folder: &Path) -> Vec<(String, f64)> {
         for event in events {
             if let (Some(provider), Some(us)) = (event["args"]["provider"].as_str(), event["dur"].as_f64()) {
                 let name = provider.strip_suffix("ExecutionProvider").unwrap_or(provider).to_ascii_lowercase();
-                // Below a microsecond the clock says 0.
+                // The clock reads 0 below a microsecond.
                 *times.entry(name).or_default() += us.max(0.5);
             }
         }
@@ -231,7 +232,7 @@ fn shares(folder: &Path) -> Vec<(String, f64)> {
     shares
 }
 
-/// A folder that is gone when this is dropped.
+/// A folder that is removed when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -244,30 +245,30 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder for temporary files is emptied anyway.
+        // A folder for temporary files is cleaned up anyway.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A graph of a few nodes that every provider takes, for machines without a model.
+/// A graph of a few nodes that every provider takes, as a file.
 pub struct Tiny(Folder);
 
 impl Tiny {
     const NAME: &str = "andon-doctor-tiny.onnx";
 
-    /// Writes it.
+    /// Writes the graph to a temporary folder.
     pub fn new() -> Result<Self> {
         let folder = Folder::new("tiny")?;
         fs::write(folder.0.join(Self::NAME), include_bytes!("tiny.onnx"))?;
         Ok(Self(folder))
     }
 
-    /// A folder for what is written meanwhile; gone with this, whatever becomes of who writes there.
+    /// Returns the temporary folder, which also holds what trials write.
     pub fn folder(&self) -> PathBuf {
         self.0.0.clone()
     }
 
-    /// Where it lies.
+    /// Returns the path of the graph.
     pub fn path(&self) -> PathBuf {
         self.0.0.join(Self::NAME)
     }

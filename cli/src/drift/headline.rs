@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is known, in one sentence: when what drifted, or that nothing did.
+//! The headline of a record: what drifted and when, or that nothing did.
 
 use andon_report::words::{self, counted};
+use andon_statistics::meter::{FeatureReport, State};
 
 use super::{
-    course::{Alarm, Change, Course, Measured},
+    course::{Alarm, Change, Course},
     words::feature,
 };
 
-/// Alarms that a sentence has room for.
+/// Most alarms in a sentence.
 const MOST_ALARMS: usize = 3;
 
 /// A few words, and the sentence that they stand over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
-    /// `Drift: lighting`, for instance.
+    /// A few words, such as `Drift: lighting`.
     pub what: String,
     /// The sentence.
     pub sentence: String,
 }
 
-/// The headline over a record.
+/// Returns the headline of a record.
 pub fn headline(course: &Course) -> Headline {
     let end = course.span.1;
     let Some(from) = course.watched_from() else {
@@ -34,7 +35,7 @@ pub fn headline(course: &Course) -> Headline {
     let alarms = course.alarms();
     let (what, sentence) = match &alarms[..] {
         [] => {
-            let warnings = course.changes.iter().filter(|c| c.state == "warning").count() as u64;
+            let warnings = course.changes.iter().filter(|c| c.state == State::Warning).count() as u64;
             let more = match warnings {
                 0 => String::new(),
                 n => format!("; {} came to nothing", counted(n, "warning", "warnings")),
@@ -57,7 +58,7 @@ pub fn headline(course: &Course) -> Headline {
                 true => "; the last was not over at the end",
                 false => "",
             };
-            let mut causes: Vec<_> = several.iter().map(|a| a.began.cause.as_str()).collect();
+            let mut causes: Vec<_> = several.iter().map(|a| a.began.cause).collect();
             causes.dedup();
             causes.truncate(MOST_ALARMS);
             let sentence = format!(
@@ -91,8 +92,8 @@ fn found(course: &Course, change: &Change) -> String {
     format!("{}{at}", change.number)
 }
 
-/// A feature that is off: how far, and from what.
-fn off(f: &Measured) -> String {
+/// Returns a feature that is off: how far, and from what.
+fn off(f: &FeatureReport) -> String {
     let (name, _) = feature(&f.name);
     let name = f.of.as_ref().map_or(name.clone(), |of| format!("{name} ({of})"));
     let name = if name == f.name { name } else { name.to_lowercase() };

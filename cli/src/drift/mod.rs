@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon drift`: what a drift meter recorded, as one page to look at.
+//! `andon drift`: the record of a drift meter as one page.
 
 mod course;
 mod headline;
@@ -19,32 +19,36 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-pub use course::{Change, Course, Document};
+pub use course::{Change, Course};
 pub use plots::{Scene, plots};
 
 use crate::app::Usage;
 
-/// Renders what driftmeter recorded as a page: states and alarms with their causes, every feature over frames.
+/// Show the record of a driftmeter as a page.
 ///
-/// To record: andon run FILE --json > REPORT, with report-interval of driftmeter set.
+/// The page has states and alarms with their causes, and every feature over frames. To record, set report-interval of
+/// driftmeter and play the pipeline with --json.
 #[derive(Args)]
+#[command(
+    after_help = "Example:\n  andon run line.launch --json > report.jsonl\n  andon drift report.jsonl --out=drift.html"
+)]
 pub struct Drift {
-    /// Messages of `andon run --json`, or reports on their own (schema andon.drift/1); - is the standard input
+    /// Messages of `andon run --json`, or reports alone (schema andon.drift/1); - reads the standard input
     #[arg(value_name = "REPORT")]
     report: PathBuf,
-    /// The page
+    /// File for the page
     #[arg(long, value_name = "FILE", default_value = "drift.html")]
     out: PathBuf,
-    /// The drift meter, where several speak in it
+    /// Name of the driftmeter, if the record has several
     #[arg(long, value_name = "NAME")]
     meter: Option<String>,
-    /// Print the same in short as Markdown
+    /// Print the headline and the tables in Markdown
     #[arg(long)]
     markdown: bool,
 }
 
 impl Drift {
-    /// Writes the page; wrong usage where the record cannot be read.
+    /// Writes the page. A record that cannot be read is wrong usage.
     pub fn execute(self) -> Result<ExitCode> {
         let misused = |what: String| Usage(format!("{}: {what}", self.report.display()));
         let text: Box<dyn Read> = if self.report == Path::new("-") {

@@ -5,6 +5,7 @@ use andon_report::{
     fact, facts, markdown,
     words::{self, counted},
 };
+use andon_statistics::meter::State;
 use maud::{Markup, html};
 
 use super::{
@@ -53,12 +54,11 @@ pub fn page(record: &Record, source: &str) -> Markup {
 fn main_facts(record: &Record) -> Markup {
     let course = &record.course;
     let alarms = course.alarms().len();
-    let drifting: u64 = course.states().filter(|(c, _)| c.state == "drift").map(|(_, (from, to))| to - from).sum();
+    let drifting: u64 = course.states().filter(|(c, _)| c.state == State::Drift).map(|(_, (from, to))| to - from).sum();
     let watched = course.watched();
     let share = (watched > 0).then(|| format!("{:.0} %", 100.0 * drifting as f64 / watched as f64));
     let tick = course.last.as_ref().filter(|d| d.tick > 0).map(|last| {
-        let thresholds =
-            if last.calibration.is_empty() { String::new() } else { format!("; thresholds are {}", last.calibration) };
+        let thresholds = last.calibration.map_or(String::new(), |c| format!("; thresholds are {}", c.as_str()));
         fact(&last.tick.to_string(), &format!("parts, or frames, are averaged to a tick{thresholds}"))
     });
     let first = [
@@ -75,7 +75,7 @@ fn footer(record: &Record, source: &str) -> Markup {
     html! {
         footer {
             p.small {
-                (counted(course.heard(), "report", "reports")) " of " (source) ", frames " (course.span.0) " to "
+                (counted(course.reports(), "report", "reports")) " of " (source) ", frames " (course.span.0) " to "
                 (course.span.1)
                 @if let Some(ns) = time { ", to " (words::seconds(ns)) " of the stream" }
                 "."

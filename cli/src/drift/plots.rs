@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The record as plots: a strip of states, and a small multiple for each feature with what was expected of it.
+//! The record as plots: a strip of states, and a small plot for each feature with its expected band.
 
 use andon_report::{Band, Lines, Mark, Series, Span, Stretch, Strip, WIDTH, key, panel, words::effect};
+use andon_statistics::meter::State;
 use maud::{Markup, html};
 
 use super::{
@@ -9,13 +10,17 @@ use super::{
     words,
 };
 
-/// The reference's mean plus and minus this many σ is drawn as expected.
+/// Half the height of the expected band, in σ around the mean of the reference.
 const SIGMAS: f64 = 3.0;
-/// States, and what their colours stand for.
-const STATES: [(&str, &str); 4] =
-    [("learning", "learning"), ("ok", "as learned"), ("warning", "off for one tick"), ("drift", "drift")];
+/// States, and the meaning of their colours.
+const STATES: [(State, &str); 4] = [
+    (State::Learning, "learning"),
+    (State::Ok, "as learned"),
+    (State::Warning, "off for one tick"),
+    (State::Drift, "drift"),
+];
 
-/// What was done to the line meanwhile, where that is known.
+/// Known events on the line, drawn behind and above the plots.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     /// Chapters behind the plots.
@@ -74,10 +79,9 @@ fn x_range(course: &Course, scene: &Scene) -> (f64, f64) {
 
 fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> Markup {
     let span = |(change, (from, to)): (&Change, (u64, u64))| {
-        let name = if change.cause.is_empty() { change.state.clone() } else { change.cause.clone() };
-        // A state that this version does not know has no colour.
-        let class = STATES.iter().find(|(state, _)| *state == change.state).map_or("", |(state, _)| state);
-        Span { span: (from as f64, to as f64), class: class.into(), name }
+        let state = change.state.as_str();
+        let name = if change.cause.is_empty() { state } else { change.cause };
+        Span { span: (from as f64, to as f64), class: state.into(), name: name.into() }
     };
     let mut marks = scene.marks.clone();
     marks.extend(alarms(course, |cause| format!("alarm: {cause}")));
@@ -88,14 +92,14 @@ fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> Markup {
         stretches: scene.stretches.clone(),
         marks,
     };
-    let keys = html! { @for (state, what) in STATES { (key(&format!("state {state}"), what)) } };
+    let keys = html! { @for (state, what) in STATES { (key(&format!("state {}", state.as_str()), what)) } };
     panel(keys, strip.svg())
 }
 
 fn alarms(course: &Course, text: impl Fn(&str) -> String) -> impl Iterator<Item = Mark> {
     let mark = move |alarm: super::course::Alarm| Mark {
         x: alarm.began.number as f64,
-        text: text(&alarm.began.cause),
+        text: text(alarm.began.cause),
         class: "alarm",
     };
     course.alarms().into_iter().map(mark)

@@ -3,12 +3,14 @@
 
 use andon_report::{Table, words};
 
-use super::course::{Alarm, Course};
+use andon_statistics::{detector::Calibration, meter::FeatureReport};
 
-/// Features that a cell names.
+use super::course::{Alarm, Course, Feature};
+
+/// Most features in a cell.
 const MOST_NAMED: usize = 3;
 
-/// The alarms; none where there were none.
+/// The alarms, or None if there were none.
 pub fn alarms(course: &Course) -> Option<Table> {
     let row = |(i, alarm): (usize, &Alarm)| {
         let began = &alarm.began;
@@ -32,7 +34,7 @@ pub fn alarms(course: &Course) -> Option<Table> {
     (!rows.is_empty()).then(|| Table::new(header, rows))
 }
 
-/// Every feature as it was in the last report.
+/// Every feature as in the last report.
 pub fn features(course: &Course) -> Table {
     let header = [
         "feature",
@@ -53,13 +55,9 @@ pub fn features(course: &Course) -> Table {
         (Some(score), Some(threshold)) => format!("{score:.1} of {threshold:.1}"),
         _ => "–".into(),
     };
-    let row = |f: &super::course::Measured| {
+    let row = |f: &FeatureReport| {
         let seen = course.features.iter().find(|seen| seen.name == f.name);
-        let calibration = f
-            .calibration
-            .as_ref()
-            .filter(|_| f.threshold.is_some())
-            .or(Some(&last.calibration).filter(|c| !c.is_empty() && f.threshold.is_some()));
+        let calibration = f.calibration.or(last.calibration).filter(|_| f.threshold.is_some());
         vec![
             f.title(),
             words::value(f.value, f.sigma),
@@ -71,15 +69,15 @@ pub fn features(course: &Course) -> Table {
             share(f.ks),
             share(f.psi),
             of(f.window_score, f.window_threshold),
-            calibration.map_or("–".into(), Clone::clone),
+            calibration.map_or("–", Calibration::as_str).into(),
         ]
     };
     let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
     Table::new(header, known.map(row).collect())
 }
 
-/// Features that were never known.
+/// The features without any value.
 pub fn unknown(course: &Course) -> Vec<&str> {
-    let known = |f: &&super::course::Feature| f.points.iter().any(|p| p.1.is_finite());
+    let known = |f: &&Feature| f.points.iter().any(|p| p.1.is_finite());
     course.features.iter().filter(|f| !known(f)).map(|f| f.name.as_str()).collect()
 }

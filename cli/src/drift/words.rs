@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How features are written for people.
+//! Words for features.
 
-/// A feature's name in words, and what it is; others go by their own name.
+/// Returns a feature's name in words, and its unit. A feature of a later version keeps its own name.
 pub fn feature(name: &str) -> (String, &'static str) {
     if let Some((row, column)) = cell(name) {
         return (format!("Luma in row {}, column {}", row + 1, column + 1), "mean, 0 to 1");
@@ -33,7 +33,7 @@ pub fn feature(name: &str) -> (String, &'static str) {
     (words.into(), what)
 }
 
-/// Row and column of a cell of the brightness grid.
+/// Returns row and column of a cell of the brightness grid.
 pub fn cell(name: &str) -> Option<(u32, u32)> {
     let mut digits = name.strip_prefix("grid-")?.chars().map(|c| c.to_digit(10));
     match (digits.next(), digits.next(), digits.next()) {

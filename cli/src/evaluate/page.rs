@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The report as one page: what the gate said, figures with their intervals, curves, and pictures of what went wrong.
+//! The report as one page: the gate's checks, figures with their intervals, curves, and pictures of errors.
 
 use andon_report::{Lines, Series, fact, facts, figure, key, legend};
 use anyhow::Result;
@@ -14,9 +14,9 @@ use super::{
     text::{Table, decimal, headline, name, tables},
 };
 
-/// Parts that are shown with their pictures.
+/// Most parts that are shown with their pictures.
 const MOST_SHOWN: usize = 24;
-/// Where both axes of the curves begin: a model for a line is beyond that.
+/// Begin of both axes of the curves: a model for a line is beyond it.
 const LEAST: f64 = 0.5;
 
 /// The whole page.

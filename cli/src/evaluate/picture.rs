@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A picture with what a model found right, missed and made up, as SVG over the pixels.
+//! A picture with the boxes that a model found, missed and made up, drawn over the pixels.
 
 use andon_core::result::Inference;
 use andon_report::{label, letters, outline};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::picture::jpeg;
 
-/// Wider pictures are shown this wide: the page is one file.
+/// Most pixels across of a picture: the page is one file.
 const WIDEST: u32 = 640;
 
 /// The pixels, once for all models: a definition that drawings refer to by `id`.

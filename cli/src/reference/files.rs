@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is learned from: videos as they are named, and of folders their images, in the order of their names.
+//! The files to learn from: videos as named, and the images of folders in the order of their names.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Endings of what is taken for an image.
+/// File name extensions of images.
 const IMAGES: [&str; 3] = ["jpg", "jpeg", "png"];
 
-/// The files to play, one after the other; the error says what is not there.
+/// Returns the files to play, in order. The error names what is missing.
 pub fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in named {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon reference`: makes driftmeter's reference from recordings, by playing them through the element itself.
+//! `andon reference`: makes a reference for driftmeter by playing recordings through the element itself.
 
 mod files;
 mod recordings;
@@ -30,41 +30,42 @@ use crate::{
 };
 use recordings::{MeterPipeline, Model};
 
-/// Makes a reference for driftmeter from recordings of a line that is as it should be.
+/// Make a reference for driftmeter from recordings of a line in good order.
 ///
-/// All of it is learned from, one frame after the other, up to 10,000 frames.
+/// Every frame is learned from, up to 10,000 frames.
 #[derive(Args)]
+#[command(after_help = "Example:\n  andon reference good.mp4 --into=reference.json --model=models/pcb/2")]
 pub struct MakeReference {
     /// Videos, and folders of images (jpg, png) in the order of their names
     #[arg(value_name = "VIDEO|FOLDER", required = true)]
     from: Vec<PathBuf>,
-    /// The file for `reference` of driftmeter
+    /// File for `reference` of driftmeter
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
-    /// Of one product among several: adds the reference to those in FILE that reference-key=NAME of driftmeter tells apart
+    /// Add the reference of one product to those in FILE; driftmeter chooses by reference-key=NAME
     #[arg(long, value_name = "NAME=VALUE", value_parser = key)]
     key: Option<(String, String)>,
-    /// Judge every frame with this bundle first, so that the reference knows its predictions
+    /// Bundle that judges every frame, so that the reference knows its predictions
     #[arg(long, value_name = "BUNDLE")]
     model: Option<PathBuf>,
-    /// `image-root` of modelinfer: the golden templates of a bundle that asks for them
+    /// `image-root` of modelinfer: folder of the bundle's golden templates
     #[arg(long, value_name = "DIR", requires = "model")]
     image_root: Option<PathBuf>,
-    /// `fields` of modelinfer, for a bundle that asks for them: fields,sku=A,view=0
+    /// `fields` of modelinfer: fields,sku=A,view=0
     #[arg(long, value_name = "STRUCTURE", requires = "model")]
     fields: Option<String>,
-    /// What frames are on the line, where the recordings are otherwise: video/x-raw,format=NV12,width=640,height=640
+    /// Caps of the line, if the recordings differ: video/x-raw,format=NV12,width=640,height=640
     #[arg(long, value_name = "CAPS")]
     caps: Option<String>,
     /// `subsample` of driftmeter on the line
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=64))]
     subsample: Option<u32>,
-    /// Parts or frames between two false alarms, as driftmeter will be asked for
+    /// `expected-run-length` of driftmeter: parts or frames between two false alarms
     #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(100..))]
     expected_run_length: Option<u64>,
 }
 
-/// What the meter has counted.
+/// The counters of the meter.
 struct Counted {
     learned: u64,
     black: u64,
@@ -74,7 +75,7 @@ struct Counted {
 }
 
 impl MakeReference {
-    /// Plays the recordings, writes the file and prints what was learned.
+    /// Plays the recordings, writes the reference and prints it.
     pub fn execute(self) -> Result<ExitCode> {
         let files = files::files(&self.from).map_err(Usage)?;
         let folder = self.into.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -86,7 +87,7 @@ impl MakeReference {
         let caps = self.caps.as_deref().map(str::parse::<gst::Caps>).transpose();
         let caps = caps.map_err(|_| Usage(format!("'{}' is no caps", self.caps.as_deref().unwrap_or_default())))?;
 
-        // How many frames can be learned from is known once they were seen: black ones are not.
+        // A first pass counts the frames to learn from: black ones do not count.
         let looking = spinner("looking at frames");
         let seen = self.pass(&Model::default(), None, &files, caps.as_ref(), &looking, |meter| Ok(counts(meter)))?;
         let (least, most) = property_range(&MeterPipeline::new(&Model::default())?.meter);
@@ -128,7 +129,7 @@ impl MakeReference {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What FILE holds already of other products; none where it is of one alone.
+    /// Returns the references of other products in FILE. None if the reference is of one product alone.
     fn others(&self) -> Result<Option<ReferenceSet>> {
         let Some((key, _)) = &self.key else { return Ok(None) };
         let text = match fs::read_to_string(&self.into) {
@@ -213,7 +214,7 @@ impl MakeReference {
     }
 }
 
-/// `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 fn key(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
@@ -221,7 +222,7 @@ fn key(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Fewest and most frames that the meter learns from.
+/// Returns the fewest and the most frames that the meter learns from.
 fn property_range(meter: &gst::Element) -> (u32, u32) {
     let spec = meter.find_property("learn-frames").expect("driftmeter has it");
     let spec = spec.downcast::<glib::ParamSpecUInt>().expect("it is a number");
@@ -242,7 +243,7 @@ fn counts(meter: &gst::Element) -> Counted {
     }
 }
 
-/// Frames that were seen and not learned from.
+/// Returns words on the frames that were not learned from.
 fn why(seen: &Counted) -> String {
     let kinds = [(seen.black, "black"), (seen.too_small, "too small"), (seen.unreadable, "unreadable")];
     let left_out: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

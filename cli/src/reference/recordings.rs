@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Files through the elements that watch the line: each decoded on its own, all of them into one `driftmeter`.
+//! Plays files through the elements that watch the line: each is decoded on its own, and all go into one driftmeter.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,17 +16,17 @@ use crate::{
     play::{failure, wait},
 };
 
-/// Frames between the decoder and the meter.
+/// Most frames between the decoder and the meter.
 const QUEUE: u32 = 4;
-/// How long to wait for a frame before looking whether the decoder has failed.
+/// Time to wait for a frame before looking whether the decoder has failed.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
-/// Time from frame to frame: images have none of their own, and several videos one after the other neither.
+/// Time from frame to frame: images have no times, and those of several videos do not go on from each other.
 const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
-/// What judges a frame before the meter has it.
+/// The model that judges a frame before the meter gets it.
 #[derive(Clone, Copy, Default)]
 pub struct Model<'a> {
-    /// The bundle; none where nothing judges.
+    /// The bundle. None if no model judges.
     pub bundle: Option<&'a Path>,
     /// `image-root` of modelinfer.
     pub image_root: Option<&'a Path>,
@@ -34,7 +34,7 @@ pub struct Model<'a> {
     pub fields: Option<&'a str>,
 }
 
-/// A meter that is fed.
+/// A driftmeter that is fed with files.
 pub struct MeterPipeline {
     pipeline: gst::Pipeline,
     src: AppSrc,
@@ -43,7 +43,7 @@ pub struct MeterPipeline {
 }
 
 impl MeterPipeline {
-    /// A meter, after what judges, where there is something.
+    /// Makes the pipeline, with a model before the meter if there is one.
     pub fn new(model: &Model<'_>) -> Result<Self> {
         let infer = if model.bundle.is_some() { "! modelinfer name=model wait-inputs=true " } else { "" };
         let text = format!(
@@ -66,8 +66,8 @@ impl MeterPipeline {
         Ok(Self { pipeline, src, meter })
     }
 
-    /// Plays the files until the meter has learned or they are at their end, and hands the meter to `then` before it
-    /// stops; `fed` is called after each frame, with the place of its file.
+    /// Plays the files until the meter has learned or the files end, and hands the meter to `then` before the pipeline
+    /// stops. Calls `fed` after each frame, with the index of its file.
     pub fn play<T>(
         &self,
         files: &[PathBuf],
@@ -83,12 +83,12 @@ impl MeterPipeline {
             Ok(_) => thread::scope(|scope| {
                 let feeder = scope.spawn(|| {
                     let result = self.feed(files, caps, fed);
-                    // The end of the stream wakes whoever waits for it, also where feeding has failed.
+                    // The end of the stream wakes the waiting thread, also if feeding has failed.
                     let _ = self.src.end_of_stream();
                     result
                 });
                 let result = wait(&self.pipeline, &mut (), None).and_then(|()| then(&self.meter));
-                // A feeder that still waits for room is let go by the state change.
+                // The state change wakes a feeder that waits for room.
                 let _ = self.pipeline.set_state(gst::State::Null);
                 feeder.join().expect("the feeder does not panic").and(result)
             }),
@@ -125,7 +125,7 @@ impl MeterPipeline {
                 frames += 1;
                 self.src.set_caps(sample.caps_owned().as_ref());
                 if self.src.push_buffer(buffer).is_err() {
-                    // The meter's line has failed; why is told on its bus.
+                    // The pipeline has failed; its bus says why.
                     return Ok(());
                 }
                 fed(i);
@@ -138,7 +138,7 @@ impl MeterPipeline {
     }
 }
 
-/// One file's frames.
+/// Decodes one file.
 struct Decoder {
     pipeline: gst::Pipeline,
     sink: AppSink,
@@ -159,12 +159,12 @@ impl Decoder {
         let caps = caps.map_or(template.clone(), |caps| template.intersect(caps));
         sink.set_caps(Some(&caps));
         let decoder = Self { pipeline, sink };
-        // What made it fail is told on the bus, and found when the first frame is asked for.
+        // An error is on the bus, and is found when the first frame is asked for.
         let _ = decoder.pipeline.set_state(gst::State::Playing);
         Ok(decoder)
     }
 
-    /// The next frame; none at the end.
+    /// Returns the next frame, or None at the end.
     fn next(&self) -> Result<Option<gst::Sample>> {
         loop {
             if let Some(sample) = self.sink.try_pull_sample(PATIENCE) {
@@ -180,7 +180,7 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // On the way down nothing is left that could still be told to anybody.
+        // A failure on the way down changes nothing: the frames are read.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
 }

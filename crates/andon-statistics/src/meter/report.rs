@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a meter says: `andon.drift/1`.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Meter, Mode, Stamp, State, running::Running};
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
 pub const SCHEMA: &str = "andon.drift/1";
 
 /// One feature in a report. What is not known is `null`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureReport {
     /// The feature's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is of: a class's label, a field's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
@@ -54,6 +54,17 @@ pub struct FeatureReport {
 }
 
 impl FeatureReport {
+    /// Returns whether the feature is off by more than chance, by its sum or by its latest window.
+    pub fn is_significant(&self) -> bool {
+        let beyond = |score, threshold| matches!((score, threshold), (Some(s), Some(t)) if s > t);
+        beyond(self.score, self.threshold) || beyond(self.window_score, self.window_threshold)
+    }
+
+    /// The name, and the class or the field that the feature is of.
+    pub fn title(&self) -> String {
+        self.of.as_ref().map_or_else(|| self.name.to_string(), |of| format!("{} ({of})", self.name))
+    }
+
     /// The numbers by their names.
     pub fn numbers(&self) -> [(&'static str, Option<f64>); 12] {
         [
@@ -74,10 +85,10 @@ impl FeatureReport {
 }
 
 /// A feature that is off.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Off {
     /// The feature's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is of: a class's label, a field's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
@@ -96,34 +107,40 @@ impl std::fmt::Display for Off {
 }
 
 /// Everything there is to say, as JSON (`andon.drift/1`).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+///
+/// A report can be read back: what a later version adds is ignored, and what an earlier one lacks is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// Always [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The state.
     pub state: State,
     /// The cause. An empty text while there is none.
-    #[serde(with = "or_empty")]
+    #[serde(with = "or_empty", default)]
     pub cause: Option<Cause>,
     /// The frame since which the state holds.
     pub since_frame: u64,
     /// In warning and drift, the features that are off, the clearest first.
+    #[serde(default)]
     pub off: Vec<Off>,
     /// The frame at which it was found.
     pub frame_id: u64,
     /// Its presentation time.
     pub pts_ns: Option<u64>,
     /// Of several references the one in use, as the SKU; empty where there is one.
+    #[serde(default)]
     pub key: Arc<str>,
     /// Digest of the model whose predictions are watched; empty where there is none.
+    #[serde(default)]
     pub model: String,
     /// How far the thresholds can be trusted. An empty text while learning.
-    #[serde(with = "or_empty")]
+    #[serde(with = "or_empty", default)]
     pub calibration: Option<Calibration>,
     /// Features that changed while the reference was learned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unsteady: Vec<String>,
     /// Observations (parts or frames) a tick; 0 while learning.
+    #[serde(default)]
     pub tick: usize,
     /// All features; of classes and fields those that there are.
     pub features: Vec<FeatureReport>,
@@ -142,7 +159,7 @@ fn off(running: &Running) -> Vec<Off> {
     let mut off: Vec<_> = watches.filter_map(|(i, w)| Some((i, w.as_ref().filter(|w| w.moved())?))).collect();
     off.sort_by(|(_, a), (_, b)| b.clarity().total_cmp(&a.clarity()));
     let say = |(i, watch): (usize, &Watch)| Off {
-        name: SPECS[i].name,
+        name: SPECS[i].name.into(),
         of: running.reader.name(i).cloned(),
         effect: watch.delta() / watch.normal.sigma,
     };
@@ -169,7 +186,7 @@ impl Meter {
             let window = watch.and_then(|w| w.window);
             let distance = |d: usize| window.map(|w| w.distances[d]);
             FeatureReport {
-                name: SPECS[i].name,
+                name: SPECS[i].name.into(),
                 of: reader.and_then(|r| r.name(i)).cloned(),
                 value: known(watch.map_or(self.latest[i], |w| if w.value.is_nan() { self.latest[i] } else { w.value })),
                 reference: watch.map(|w| w.normal.mean),
@@ -187,7 +204,7 @@ impl Meter {
             }
         };
         DriftReport {
-            schema: SCHEMA,
+            schema: SCHEMA.into(),
             state: self.status.state,
             cause: self.status.cause,
             since_frame: self.status.since_frame,
