@@ -115,8 +115,8 @@ fn labelled(design: Design, plan: &Plan, world: &[f64; 8]) -> [f64; 8] {
             Design::Split { weight } => {
                 let (b, stopped) = (cell / 2, cell % 2);
                 let both = (0..4).filter(|c| if b == 1 { c % 2 == stopped } else { c / 2 == stopped });
-                let said: f64 = both.map(|c| world[2 * c + truth]).sum();
-                said * if b == 1 { weight } else { 1.0 - weight } * plan.rate(Cell::ALL[4 + cell])
+                let rate: f64 = both.map(|c| world[2 * c + truth]).sum();
+                rate * if b == 1 { weight } else { 1.0 - weight } * plan.rate(Cell::ALL[4 + cell])
             }
             _ => world[i] * plan.rate(Cell::ALL[cell]),
         }
@@ -251,7 +251,7 @@ fn without_a_sample_of_what_both_let_through_no_size_is_claimed() {
         "{:?}",
         j.reasons
     );
-    // However many more escape of those that are seen: how many of all defective parts that is, nobody knows.
+    // Many more of the labelled parts may escape; their share of all defective parts is unknown.
     let judge = filled(Limits::default(), Design::Paired, plan, [[0, 0], [0, 0], [0, 300], [0, 10]]);
     assert_eq!(judge.evidence.ln_evidence(Claim::EscapesAbove), 0.0);
 }
