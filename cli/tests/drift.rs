@@ -140,7 +140,7 @@ fn a_line_killed_forty_times_keeps_its_state_of_drift_whole() {
         if let Ok(text) = std::fs::read_to_string(&state) {
             seen += 1;
             let kept = Snapshot::from_json(&text).unwrap_or_else(|e| panic!("kill {kill}: {e}"));
-            assert_eq!(kept.meters.len(), 1);
+            assert_eq!(kept.len(), 1);
         }
     }
     assert_eq!(seen, 40);

@@ -19,7 +19,7 @@ pub struct Table {
 
 impl Table {
     /// Counts a part. A part that an arm did not call ok or ng is in no cell.
-    pub(crate) fn add(&mut self, a: Verdict, b: Verdict) {
+    pub fn add(&mut self, a: Verdict, b: Verdict) {
         if let Some(cell) = self.cell(a, b) {
             *cell += 1;
         }
@@ -87,7 +87,7 @@ pub struct Scored {
 
 impl Scored {
     /// Counts a part.
-    pub(crate) fn add(&mut self, truth: Verdict, verdict: Verdict) {
+    pub fn add(&mut self, truth: Verdict, verdict: Verdict) {
         match (truth, verdict) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
             (Verdict::Ng, Verdict::Ok) => self.escapes += 1,

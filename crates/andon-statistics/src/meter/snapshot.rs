@@ -95,6 +95,11 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// The number of meters that have a reference.
+    pub fn len(&self) -> usize {
+        self.meters.len()
+    }
+
     /// Returns whether no meter has a reference yet.
     pub fn is_empty(&self) -> bool {
         self.meters.is_empty()

@@ -122,7 +122,7 @@ fn a_challenger_that_fails_is_out_without_any_label() {
         ("ng-rate: b stops", |t, k| {
             t.paired(pair(&k.to_string(), Verdict::Ok, Verdict::Ng, None), Plan::ALL);
         }),
-        ("takes no frames", |t, _| t.b_is_out()),
+        ("takes no more frames", |t, _| t.b_is_out()),
     ];
     for (name, fails) in cases {
         let mut trial = trial();

@@ -247,7 +247,7 @@ fn without_a_sample_of_what_both_let_through_no_size_is_claimed() {
     assert_eq!((j.escapes.lower, j.cost.lower), (-1.0, 0.0));
     assert!(j.escapes.upper >= 0.0 && j.escapes.upper <= 0.01);
     assert!(
-        j.reasons[1].contains("how much, only labels of parts that both arms judge alike can tell"),
+        j.reasons[1].contains("only labels of parts that both arms judge alike can show how much"),
         "{:?}",
         j.reasons
     );
