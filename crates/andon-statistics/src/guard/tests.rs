@@ -174,7 +174,7 @@ fn a_model_that_fails_on_every_frame_is_out_in_five() {
         assert_eq!(frames(&mut p, vec![(Status::Ok, 1); well]), None);
         let (at, broken) = frames(&mut p, [(Status::NonFinite, 1); 9]).unwrap();
         assert_eq!((at, broken.guard), (3, Guard::NonFinite));
-        assert_eq!(broken.to_string(), "non-finite: 3 answers were not finite in a row, after 0 parts");
+        assert_eq!(broken.to_string(), "non-finite: 3 results were not finite in a row, after 0 parts");
     }
 }
 
