@@ -48,11 +48,11 @@ impl EmbeddingNormal {
 pub(crate) struct EmbeddingWatch {
     /// The embeddings to learn from, until there are enough.
     first: Vec<Arc<[f32]>>,
-    known: Option<Known>,
+    known: Option<KnownNormal>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownNormal {
     normal: EmbeddingNormal,
     /// W, a row of `dims` each feature.
     weights: Vec<f32>,
@@ -65,7 +65,7 @@ struct Known {
 impl EmbeddingWatch {
     /// Makes a watch that uses what a reference knows, if it knows it.
     pub(crate) fn new(normal: Option<&EmbeddingNormal>) -> Self {
-        Self { first: Vec::new(), known: normal.map(|p| Known::new(p.clone())) }
+        Self { first: Vec::new(), known: normal.map(|p| KnownNormal::new(p.clone())) }
     }
 
     /// What is normal, once that is known.
@@ -86,13 +86,13 @@ impl EmbeddingWatch {
         }
         self.first.push(embedding.clone());
         if self.first.len() == LEARNED {
-            self.known = Some(Known::learned(&std::mem::take(&mut self.first)));
+            self.known = Some(KnownNormal::learned(&std::mem::take(&mut self.first)));
         }
         f64::NAN
     }
 }
 
-impl Known {
+impl KnownNormal {
     fn new(normal: EmbeddingNormal) -> Self {
         let mut random = Random(1);
         let width = f64::from(normal.bandwidth);

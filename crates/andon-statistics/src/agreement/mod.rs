@@ -8,31 +8,31 @@
 //! The comparison covers the run and the last parts ([`Recent`]), in memory that does not grow with the run. A frame
 //! costs as much as its boxes; a box costs one look-up of its label in a small table.
 
+mod agreement_report;
 mod boxes;
 mod counts;
 mod different;
 mod each;
-mod report;
+mod recent;
 mod table;
 #[cfg(test)]
 mod tests;
-mod window;
 
 use std::{iter, mem, sync::Arc};
 
 pub use self::{
+    agreement_report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
     boxes::Boxes,
     counts::{Latency, RELATIVE_ERROR},
     different::{ArmResult, DifferentFrame, Why, difference},
     each::Each,
-    report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
+    recent::Recent,
     table::{ArmParts, Scored, Table},
-    window::Recent,
 };
-use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, recent::RecentWindow};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use self::report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
+use self::agreement_report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
 use super::box_pairs::BoxMatcher;
 
 /// How many parts [`Recent`] covers by default.
@@ -51,7 +51,7 @@ pub struct Agreement {
     alone: [PartJudge; 2],
     truth: PartJudge,
     run: Counts,
-    window: Window,
+    window: RecentWindow,
     labels: Labels,
     matcher: BoxMatcher,
     aside: NotCompared,
@@ -77,7 +77,7 @@ impl Agreement {
             alone: Default::default(),
             truth: PartJudge::default(),
             run: Counts::default(),
-            window: Window::new(window_parts),
+            window: RecentWindow::new(window_parts),
             labels: Labels::default(),
             matcher: BoxMatcher::default(),
             aside: NotCompared::default(),

@@ -298,7 +298,7 @@ fn the_report_is_json_without_holes() {
     assert_eq!(frames(&mut p, [(Status::Ok, 2); 99]), None);
     assert!((0..20).all(|_| p.part(Verdict::Ng, true).is_none()));
     let json = serde_json::to_value(p.report()).unwrap();
-    assert_eq!((&json["schema"], &json["state"]), (&report::PROBATION_SCHEMA.into(), &"running".into()));
+    assert_eq!((&json["schema"], &json["state"]), (&guard_report::PROBATION_SCHEMA.into(), &"running".into()));
     assert_eq!(json["baseline"], serde_json::json!({"parts": 10, "ng": 1}));
     assert!(["errors", "non_finite", "latency", "ng_rate"].iter().all(|g| json["e_values"][g].is_number()));
     assert_eq!(json["limits"]["probation"], 1000);

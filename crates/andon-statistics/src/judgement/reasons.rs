@@ -5,8 +5,8 @@ use super::{
     cell::{Cell, DesignKind},
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
+    judgement_report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
     limits::Decision,
-    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
 };
 
 impl Judge {

@@ -12,7 +12,7 @@ use super::{
         or_empty,
         reference::{Reference, ReferenceError},
     },
-    Bank, Mode, State, Status,
+    Bank, DriftStatus, Mode, State,
 };
 
 /// The schema name of a snapshot.
@@ -144,7 +144,7 @@ impl Bank {
             meter.counts.alarms = kept.alarms;
             if kept.drift {
                 // The frames of another run have other ids, so drift holds since the beginning of this run.
-                meter.status = Status { state: State::Drift, cause: kept.cause, since_frame: 0 };
+                meter.status = DriftStatus { state: State::Drift, cause: kept.cause, since_frame: 0 };
                 meter.unreported = true;
             }
             if let Mode::Running(running) = &mut meter.mode {

@@ -25,7 +25,7 @@ impl Line {
         line
     }
 
-    fn show(&mut self, change: impl Fn(Canvas) -> Canvas) -> Option<Status> {
+    fn show(&mut self, change: impl Fn(Canvas) -> Canvas) -> Option<DriftStatus> {
         self.show_with(Canvas::board(160, 120), change, None)
     }
 
@@ -34,7 +34,7 @@ impl Line {
         mut board: Canvas,
         change: impl Fn(Canvas) -> Canvas,
         result: Option<&Inference>,
-    ) -> Option<Status> {
+    ) -> Option<DriftStatus> {
         let spot = (self.random.uniform() * 19_000.0) as usize;
         board.pixels[spot..spot + 8].fill(60.0);
         let lamp = 1.0 + 0.003 * self.random.normal();
@@ -44,7 +44,7 @@ impl Line {
     }
 
     /// Shows changed boards until drift; returns the status, and after how many frames.
-    fn until_drift(&mut self, change: impl Fn(Canvas) -> Canvas) -> (Status, u32) {
+    fn until_drift(&mut self, change: impl Fn(Canvas) -> Canvas) -> (DriftStatus, u32) {
         for n in 1..=200 {
             if let Some(status) = self.show(&change).filter(|s| s.state == State::Drift) {
                 return (status, n);
@@ -109,7 +109,7 @@ fn colour_that_shifts_is_colour() {
             Image::new(andon_core::image::Format::Rgb, 64, 64, &planes, andon_core::image::Colorimetry::default())
                 .unwrap();
         let status = meter.observe(&image, None, Stamp { frame_id: frame, ..Stamp::default() });
-        if let Some(Status { state: State::Drift, cause, .. }) = status {
+        if let Some(DriftStatus { state: State::Drift, cause, .. }) = status {
             named = cause;
             break;
         }
@@ -310,7 +310,7 @@ fn judged_line() -> Line {
 }
 
 impl Line {
-    fn judge(&mut self, digest: &str, rate: f64) -> Option<Status> {
+    fn judge(&mut self, digest: &str, rate: f64) -> Option<DriftStatus> {
         let found = usize::from(self.random.uniform() < rate) * 2;
         let result = Inference { frame_id: self.frame + 1, ..result(digest, found) };
         self.show_with(Canvas::board(160, 120), |c| c, Some(&result))
