@@ -69,8 +69,7 @@ fn a_thousand_series_give_the_numbers_of_scipy_and_river() {
         assert_eq!((&cut, adwin.width()), (cuts, *width), "series {i}");
         points += cut.len();
         let mean = if adwin.width() == 0 { 0.0 } else { adwin.mean() };
-        let ours =
-            [kolmogorov_smirnov(&a, &b), wasserstein(&a, &b), jensen_shannon(&x, &y), psi(&x, &y), mean];
+        let ours = [kolmogorov_smirnov(&a, &b), wasserstein(&a, &b), jensen_shannon(&x, &y), psi(&x, &y), mean];
         for (k, (ours, theirs)) in ours.into_iter().zip(numbers).enumerate() {
             let error = (ours - theirs).abs();
             worst[k] = worst[k].max(error);

@@ -9,7 +9,7 @@ use std::{
 
 use andon_core::result::{ModelId, Status};
 use andon_statistics::{
-    agreement::{Each, LonePart, PairedPart, AgreementReport},
+    agreement::{AgreementReport, Each, LonePart, PairedPart},
     judgement::Design,
 };
 use parking_lot::{Condvar, Mutex};

@@ -30,7 +30,7 @@ pub(super) use self::{
 };
 use andon_core::result::{ModelId, Verdict, run_id};
 use andon_statistics::{
-    agreement::{Each, Closed},
+    agreement::{Closed, Each},
     judgement::{Decision, Design},
     trial::{Taken, Trial, Wanted},
 };
