@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Measures what the comparison of two results costs the thread that brings the later one, by the number of boxes of each
-//! arm. Every frame is a part of its own. `--once CASE PAIRS` compares that many pairs of a case and does nothing else, so
-//! that callgrind can count its instructions.
+//! Measures what the comparison of two results costs the thread that brings the later one, by the number of boxes of
+//! each arm. Every frame is a part of its own. `--once CASE PAIRS` compares that many pairs of a case and does nothing
+//! else, so that callgrind can count its instructions.
 //!
 //! ```text
 //! cargo bench --bench agreement

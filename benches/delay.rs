@@ -2,12 +2,13 @@
 //! Measures how soon `driftmeter` reports a change, and by which cause: real pipelines whose light, focus, position,
 //! noise, product or model change at a known frame, on boards of `defecttestsrc` and on the video of a real line.
 //!
-//! Prints a line for each change: how many runs reported it, after how many changed frames (including the one that raised
-//! the report), the causes named first, and the causes that they were corrected to while the change lasted. Then prints a
-//! table of the causes named first against the true ones. Elements of GStreamer change the video: `videobalance` changes
-//! the light, because its contrast scales luma about black and its saturation scales chroma, so that both together are
-//! another gain; its contrast with a compensating brightness changes contrast about mid grey; `gaussianblur` blurs; and
-//! `videocrop` shifts by cutting out another piece. Pad probes add noise and replace the model's results.
+//! Prints a line for each change: how many runs reported it, after how many changed frames (including the one that
+//! raised the report), the causes named first, and the causes that they were corrected to while the change lasted. Then
+//! prints a table of the causes named first against the true ones. Elements of GStreamer change the video:
+//! `videobalance` changes the light, because its contrast scales luma about black and its saturation scales chroma, so
+//! that both together are another gain; its contrast with a compensating brightness changes contrast about mid grey;
+//! `gaussianblur` blurs; and `videocrop` shifts by cutting out another piece. Pad probes add noise and replace the
+//! model's results.
 //!
 //! ```text
 //! cargo bench --bench delay [-- PART OF A SOURCE'S NAME]

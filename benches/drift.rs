@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Measures what driftmeter's measurement of a frame costs, as a ratio to a memcpy of the same frame, both over a pool of
-//! eight buffers as in a pipeline. Each figure is the lower quartile of its calls, because a call that was interrupted by
-//! other work says nothing. The noise of the machine is the range of that ratio over tenths of the run.
+//! Measures what driftmeter's measurement of a frame costs, as a ratio to a memcpy of the same frame, both over a pool
+//! of eight buffers as in a pipeline. Each figure is the lower quartile of its calls, because a call that was
+//! interrupted by other work says nothing. The noise of the machine is the range of that ratio over tenths of the run.
 
 use std::{hint::black_box, time::Instant};
 

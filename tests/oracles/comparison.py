@@ -32,8 +32,8 @@ def draw(n, below):
 
 
 def make_parts():
-    """Returns of each part: its views, whether frames name it, whether it is of production, whether its truth is known, and
-    the arm that gets it in a split."""
+    """Returns of each part: its views, whether frames name it, whether it is of production, whether its truth is
+    known, and the arm that gets it in a split."""
     p = np.arange(FRAMES)
 
     def at(j, below):
@@ -103,8 +103,8 @@ def iou(a, b):
 
 
 def match(a, b, both):
-    """Pairs boxes greedily, frame by frame. Returns lists of (frame, label, iou, difference), of (frame, label) of a only
-    and of b only, the highest unmatched score (-1 for none) and the greatest difference of scores."""
+    """Pairs boxes greedily, frame by frame. Returns lists of (frame, label, iou, difference), of (frame, label) of a
+    only and of b only, the highest unmatched score (-1 for none) and the greatest difference of scores."""
     frames = np.arange(len(both))
     a_left, b_left = a["there"] & both[:, None], b["there"] & both[:, None]
     order = np.argsort(np.where(a_left, -a["score"], np.inf), axis=1, kind="stable")

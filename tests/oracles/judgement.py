@@ -20,8 +20,8 @@ def one_sided(k, l):
 
 
 def parts(plan, weight, counts):
-    """Returns rows (escape difference or nan, saved cost, 1/chance of the label, labels) of the cells ok-ok, ok-ng, ng-ok,
-    ng-ng, or in a split a-ok, a-ng, b-ok, b-ng. Counts are (good, defective) of each cell."""
+    """Returns rows (escape difference or nan, saved cost, 1/chance of the label, labels) of the cells ok-ok, ok-ng,
+    ng-ok, ng-ng, or in a split a-ok, a-ng, b-ok, b-ng. Counts are (good, defective) of each cell."""
     disagree, ok, ng = plan
     rows = []
     for cell, (good, bad) in enumerate(counts):

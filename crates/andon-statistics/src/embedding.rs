@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al., JMLR
-//! 13, 2012): one value per frame.
+//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al.,
+//! JMLR 13, 2012): one value per frame.
 //!
-//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W normal
-//! over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only the mean
-//! of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two departures
-//! from the reference's mean: its own, and the mean of those of the frames before it. This product has the right
-//! expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
+//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W
+//! normal over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only
+//! the mean of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two
+//! departures from the reference's mean: its own, and the mean of those of the frames before it. This product has the
+//! right expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
 //! dependence is part of what is normal.
 
 use std::{f64::consts::TAU, sync::Arc};

@@ -2,7 +2,7 @@
 //! Labels counted by their values, and the four tests that use them.
 //!
 //! A quantity V of a part — b's escapes less a's among the defective, or the cost that b saves — is tested against
-//! "E[V] ≤ t". The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
+//! `E[V] ≤ t`. The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
 //! have E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by the parts that it stands for. One label
 //! multiplies the evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst value
 //! of its design and plan −1. Large weights of agreeing parts cost little: a part that both arms judge alike has V = 0,
@@ -13,7 +13,7 @@
 //! hypothesis, and labels of other cells count. Otherwise no label counts in that test. Without a sample of what both
 //! arms let through, b can be shown to let no more defects through, or not to pay, but never by how much.
 //!
-//! The bounds in reports are the t up to which "E[V] ≤ t" is rejected. So that this is an interval, the range of t is
+//! The bounds in reports are the t up to which `E[V] ≤ t` is rejected. So that this is an interval, the range of t is
 //! cut into pieces. Within a piece, s = (t − Vₘᵢₙ)·w with one w, the smallest that is enough at the piece's upper end,
 //! so that every x falls as t rises. The limit that decides is such an end, so bounds and decision never differ.
 

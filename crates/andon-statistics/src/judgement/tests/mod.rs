@@ -333,8 +333,10 @@ fn reasons_are_sentences_with_numbers() {
     assert_eq!(
         j.reasons,
         [
-            "it is not known yet whether b lets at most 1 % more of the defective parts through: -13 % to 2.5 % is possible",
-            "it is not known yet whether b saves cost: -0.088 to 0.89 a part is possible (an escape costs 10, an overkill 1)",
+            "it is not known yet whether b lets at most 1 % more of the defective parts through: -13 % to 2.5 % is \
+             possible",
+            "it is not known yet whether b saves cost: -0.088 to 0.89 a part is possible (an escape costs 10, an \
+             overkill 1)",
             "about 157 more labels are needed, 98 of them of defective parts, at the rates so far",
         ]
     );
