@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What comparing two outcomes costs the thread that brings the later one, by the boxes that each arm found; every frame
-//! is a part of its own. With a case's name after `--once` it compares a count of pairs and does nothing else, for
-//! callgrind to count the instructions of.
+//! Measures what the comparison of two results costs the thread that brings the later one, by the number of boxes of
+//! each arm. Every frame is a part of its own. `--once CASE PAIRS` compares that many pairs of a case and does nothing
+//! else, so that callgrind can count its instructions.
 //!
 //! ```text
 //! cargo bench --bench agreement
@@ -13,16 +13,16 @@ use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
 use andon_statistics::agreement::Agreement;
 use criterion::{BenchmarkId, Criterion};
 
-/// Name, and boxes of each arm.
+/// The name of a case, and the boxes of each arm.
 const CASES: [(&str, usize); 4] = [("no-boxes", 0), ("3-boxes", 3), ("30-boxes", 30), ("300-boxes", 300)];
 
 const POOL: usize = 256;
 
-fn outcome(frame: &Frame, arm: Arm, boxes: usize) -> Inference {
+fn result(frame: &Frame, arm: Arm, boxes: usize) -> Inference {
     let mut i = Inference::new("m".into(), arm, frame, [1280, 720]);
     i.verdict = if boxes > 0 { Verdict::Ng } else { Verdict::Ok };
     i.latency_us = 1500 + frame.id % 700;
-    // Labels are each model's own, as after two manifests were read.
+    // Each model has labels of its own, as after reading two manifests.
     let labels: Vec<std::sync::Arc<str>> = ["open", "short", "spur"].map(Into::into).into();
     i.detections.extend((0..boxes).map(|k| {
         let bbox = [(k % 20 * 60) as f32, (k / 20 * 40) as f32, 30.0, 30.0];
@@ -31,7 +31,7 @@ fn outcome(frame: &Frame, arm: Arm, boxes: usize) -> Inference {
     i
 }
 
-/// Pairs ready to be compared, again and again.
+/// Pairs to compare again and again.
 struct Ready {
     pairs: Vec<(Inference, Inference)>,
     score: Agreement,
@@ -42,7 +42,7 @@ impl Ready {
     fn new(boxes: usize) -> Self {
         let pair = |_| {
             let frame = Frame::new(None);
-            (outcome(&frame, Arm::A, boxes), outcome(&frame, Arm::B, boxes))
+            (result(&frame, Arm::A, boxes), result(&frame, Arm::B, boxes))
         };
         Self { pairs: (0..POOL).map(pair).collect(), score: Agreement::default(), at: 0 }
     }

@@ -1,52 +1,45 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How often driftmeter's detectors cry wolf where nothing has changed, against how often they were asked to at most.
+//! Measures how often driftmeter's detectors raise false alarms while nothing changes, against the expected run length.
 //!
-//! Fresh references are learned from series of 31 features and watched on for many times the run length asked for; after an
-//! alarm (two ticks running, as in the meter) the detector starts over. Series are AR(1) of a given lag-1 correlation from
-//! frame to frame, half of each feature's variance common to its group. A part of several frames, and a tick, is drawn at
-//! once: the end and the mean of a stretch of an AR(1) are jointly normal, given its beginning. The day is a sine in two
-//! thirds of the features, four days in the reference, and goes on after it.
+//! Each run learns a fresh reference from a series of 31 features, and watches the series for many times the expected
+//! run length. After an alarm (two ticks in a row, as in the meter) the detector starts over. The series are AR(1) with
+//! a given lag-1 correlation from frame to frame; half of each feature's variance is common to its group. A part of
+//! several frames is drawn at once, and so is a tick: the end and the mean of a stretch of an AR(1) are jointly normal,
+//! given its beginning. The day is a sine in two thirds of the features, with four days in the reference, and goes on
+//! after it.
 //!
 //!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED] [CASE]
 //!
-//! A case is the beginning of its name; without one, all are run.
+//! CASE is the beginning of the name of a case. Without it, all cases run.
 
 use std::{f64::consts::TAU, sync::mpsc, thread, time::Instant};
 
-use andon_core::image::Image;
+use andon_core::{image::Image, random::Random as SplitMix64};
 use andon_statistics::{
     detector::{Calibration, Detector},
     learner::{Learner, Row},
     reference::Reference,
 };
 
-/// Features that are known, as of a line with a detector: the image's, and three of predictions.
+/// The number of known features, as on a line with a detector: those of the image, and three of predictions.
 const KNOWN: usize = 31;
-/// Enough to see that nothing is far off; a table for people takes a hundred, and half an hour.
+/// Enough to see that nothing is far off. A table for publication takes a hundred references, and half an hour.
 const DEFAULT_REFERENCES: f64 = 10.0;
-/// Features of a group share half of their variance.
+/// The number of groups. Features of a group share half of their variance.
 const GROUPS: usize = 6;
 const SHARED: f64 = 0.5;
-/// Features that follow the day.
+/// The number of features that follow the day.
 const BY_DAY: usize = 21;
 const DAYS: f64 = 4.0;
 
-struct Random(u64, Option<f64>);
+struct Random(SplitMix64, Option<f64>);
 
 impl Random {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Box-Muller, both of a pair.
+    /// A normal number by Box-Muller. Uses both numbers of a pair.
     fn normal(&mut self) -> f64 {
         self.1.take().unwrap_or_else(|| {
-            let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-            let (sin, cos) = (TAU * self.uniform()).sin_cos();
+            let radius = (-2.0 * (1.0 - self.0.uniform()).ln()).sqrt();
+            let (sin, cos) = (TAU * self.0.uniform()).sin_cos();
             self.1 = Some(radius * sin);
             radius * cos
         })
@@ -56,31 +49,31 @@ impl Random {
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
-    /// Correlation of neighbouring frames.
+    /// The correlation of neighbouring frames.
     rho: f64,
-    /// Frames a part.
+    /// Frames per part.
     part: usize,
-    /// Parts learned from.
+    /// The number of parts to learn from.
     parts: usize,
-    /// Amplitude of the day, in σ of a frame.
+    /// The amplitude of the day, in σ of a frame.
     day: f64,
-    /// Run length asked for, in references.
+    /// The expected run length, in references.
     asked: f64,
 }
 
 /// The mean of a stretch of frames, and its last frame, given the frame before it.
 struct Stretch {
     frames: usize,
-    /// What the frame before weighs in the last and in the mean.
+    /// The weights of the frame before, in the last frame and in the mean.
     before: [f64; 2],
-    /// What fresh normals weigh: in the last; in the mean, the last's and its own.
+    /// The weights of fresh normal numbers: in the last frame; in the mean, that of the last frame and its own.
     fresh: [f64; 3],
 }
 
 impl Stretch {
     fn new(rho: f64, frames: usize) -> Self {
         let n = frames as f64;
-        // What a shock that came `age` frames before the end weighs in the last frame and in the sum.
+        // The weights of a shock, in the last frame and in the sum, from the last frame backwards.
         let (mut last, mut sum) = (1.0, 0.0);
         let [mut aa, mut ab, mut bb] = [0.0; 3];
         for _ in 0..frames {
@@ -98,19 +91,19 @@ impl Stretch {
 struct Series {
     case: Case,
     random: Random,
-    /// The latest frame's groups and features.
+    /// The groups and features of the latest frame.
     latest: [f64; GROUPS + KNOWN],
     frame: f64,
 }
 
 impl Series {
     fn new(case: Case, seed: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0xD134_2543_DE82_EF95), None);
+        let mut random = Random(SplitMix64(seed.wrapping_mul(0xD134_2543_DE82_EF95)), None);
         let latest = std::array::from_fn(|_| random.normal());
         Self { case, random, latest, frame: 0.0 }
     }
 
-    /// The mean of the next frames.
+    /// Returns the mean of the next frames.
     fn next(&mut self, stretch: &Stretch) -> Row {
         let mut means = [0.0; GROUPS + KNOWN];
         for (latest, mean) in self.latest.iter_mut().zip(&mut means) {
@@ -128,29 +121,29 @@ impl Series {
         let sine = if day > 0.0 { day * (from - to) * period / TAU / stretch.frames as f64 } else { 0.0 };
         let feature = |i: usize| {
             let own = SHARED.sqrt() * means[i % GROUPS] + (1.0 - SHARED).sqrt() * means[GROUPS + i];
-            // Far above every floor, so that σ is what decides.
+            // Far above every floor, so that σ decides.
             50.0 * (own + if i < BY_DAY { sine } else { 0.0 })
         };
         std::array::from_fn(|i| if i < KNOWN { feature(i) } else { f64::NAN })
     }
 }
 
-/// What came of one reference.
-struct Outcome {
+/// The measurements with one reference.
+struct Run {
     ticks: u64,
-    /// Ticks that were asked for between two alarms.
+    /// The expected number of ticks between two alarms.
     asked: f64,
-    /// By sums, by windows.
+    /// Alarms by sums, and by windows.
     alarms: [u64; 2],
     calibration: Calibration,
     tick: usize,
     learned: usize,
     block: Option<usize>,
-    /// What a pair of the bootstrap took, all features, µs.
+    /// The time of one pair of the bootstrap, all features, µs.
     pair_us: f64,
 }
 
-/// A reference, and the seconds that its bootstrap took.
+/// Learns a reference, and returns it with the seconds that its bootstrap took.
 fn learn(series: &mut Series) -> (Reference, f64) {
     let Case { rho, part, parts, .. } = series.case;
     let stretch = Stretch::new(rho, part);
@@ -166,7 +159,7 @@ fn learn(series: &mut Series) -> (Reference, f64) {
     (reference, begin.elapsed().as_secs_f64())
 }
 
-fn watch(case: Case, seed: u64, lengths: f64) -> Outcome {
+fn watch(case: Case, seed: u64, lengths: f64) -> Run {
     let mut series = Series::new(case, seed);
     let (reference, seconds) = learn(&mut series);
     let asked = (case.asked * case.parts as f64) as u64;
@@ -189,10 +182,10 @@ fn watch(case: Case, seed: u64, lengths: f64) -> Outcome {
     let (tick, learned) = (reference.tick, reference.ticks);
     let (block, pairs) = reference.slow.map(|s| (s.block, s.pairs)).unzip();
     let pair_us = seconds * 1e6 / pairs.unwrap_or(1) as f64;
-    Outcome { ticks, asked, alarms, calibration, tick, learned, block, pair_us }
+    Run { ticks, asked, alarms, calibration, tick, learned, block, pair_us }
 }
 
-/// Garwood's 95 % interval of a Poisson count, by Wilson and Hilferty's cube root.
+/// Returns Garwood's 95 % interval of a Poisson count, by Wilson and Hilferty's cube root.
 fn poisson(n: u64) -> [f64; 2] {
     let bound = |n: f64, z: f64| if n > 0.0 { n * (1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt())).powi(3) } else { 0.0 };
     [bound(n as f64, -1.96), bound(n as f64 + 1.0, 1.96)]
@@ -201,35 +194,35 @@ fn poisson(n: u64) -> [f64; 2] {
 fn run(case: Case, references: u64, lengths: f64) -> u64 {
     let begin = Instant::now();
     let workers = thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for worker in 0..workers {
-            let tell = tell.clone();
+            let sender = sender.clone();
             scope.spawn(move || {
                 (worker..references).step_by(workers as usize).for_each(|seed| {
-                    tell.send(watch(case, seed + 1, lengths)).expect("the receiver outlives the workers");
+                    sender.send(watch(case, seed + 1, lengths)).expect("the receiver outlives the workers");
                 })
             });
         }
     });
-    drop(tell);
-    let outcomes: Vec<_> = told.iter().collect();
-    let ticks: u64 = outcomes.iter().map(|o| o.ticks).sum();
-    let [sums, windows] = [0, 1].map(|i| outcomes.iter().map(|o| o.alarms[i]).sum::<u64>());
-    let lengths_watched: f64 = outcomes.iter().map(|o| o.ticks as f64 / o.asked).sum();
+    drop(sender);
+    let runs: Vec<_> = receiver.iter().collect();
+    let ticks: u64 = runs.iter().map(|o| o.ticks).sum();
+    let [sums, windows] = [0, 1].map(|i| runs.iter().map(|o| o.alarms[i]).sum::<u64>());
+    let lengths_watched: f64 = runs.iter().map(|o| o.ticks as f64 / o.asked).sum();
     let [few, many] = poisson(sums + windows);
     let ratio = |alarms: f64| lengths_watched / alarms;
     // A reference without an alarm has at least the ratio that was watched.
     let mut ratios: Vec<_> =
-        outcomes.iter().map(|o| o.ticks as f64 / o.asked / o.alarms.iter().sum::<u64>().max(1) as f64).collect();
+        runs.iter().map(|o| o.ticks as f64 / o.asked / o.alarms.iter().sum::<u64>().max(1) as f64).collect();
     ratios.sort_by(f64::total_cmp);
     let at = |q: f64| ratios[((ratios.len() as f64 * q) as usize).min(ratios.len() - 1)];
     let good = ratios.iter().filter(|r| **r >= 0.5).count();
-    let estimated = outcomes.iter().filter(|o| o.calibration == Calibration::Estimated).count();
-    let mut shapes: Vec<_> = outcomes.iter().map(|o| (o.tick, o.learned, o.block)).collect();
+    let estimated = runs.iter().filter(|o| o.calibration == Calibration::Estimated).count();
+    let mut shapes: Vec<_> = runs.iter().map(|o| (o.tick, o.learned, o.block)).collect();
     shapes.sort();
     let (tick, learned, block) = shapes[shapes.len() / 2];
-    let pair_us = outcomes.iter().map(|o| o.pair_us).sum::<f64>() / references as f64;
+    let pair_us = runs.iter().map(|o| o.pair_us).sum::<f64>() / references as f64;
     println!("{}: {} parts of {} frames learned, {}× asked", case.name, case.parts, case.part, case.asked);
     println!(
         "    median tick {tick} parts, {learned} ticks, blocks of {block:?} ({pair_us:.0} µs a pair); \
@@ -242,9 +235,9 @@ fn run(case: Case, references: u64, lengths: f64) -> u64 {
         ratio(many),
         if few > 0.0 { format!("{:.2}", ratio(few)) } else { "∞".into() },
     );
-    // So short of alarms that the watch ended too soon to tell.
-    let told = |q: f64| if at(q) < lengths { format!("{:.2}", at(q)) } else { format!("≥ {lengths}") };
-    let [low, middle, high] = [0.05, 0.5, 0.95].map(told);
+    // With so few alarms the watch ended too soon to know.
+    let ratio_at = |q: f64| if at(q) < lengths { format!("{:.2}", at(q)) } else { format!("≥ {lengths}") };
+    let [low, middle, high] = [0.05, 0.5, 0.95].map(ratio_at);
     println!("    references at ≥ 0.5: {good} of {references}; 5/50/95 % of references: {low} / {middle} / {high}\n");
     ticks
 }
@@ -266,7 +259,7 @@ fn main() {
     for case in [independent, near, far, mild, day].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }
-    println!("Beyond: asked for longer than the reference can tell, or too few ticks\n");
+    println!("Beyond: asked for longer than the reference can sender, or too few ticks\n");
     for case in [short(near, 5_000), short(far, 5_000), short(independent, 120)].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }

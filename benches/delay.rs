@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How soon `driftmeter` tells a change, and what it calls it: real pipelines whose light, focus, place, noise, product
-//! or model change at a known frame, on boards of `defecttestsrc` and on a real line's video.
+//! Measures how soon `driftmeter` reports a change, and by which cause: real pipelines whose light, focus, position,
+//! noise, product or model change at a known frame, on boards of `defecttestsrc` and on the video of a real line.
 //!
-//! A line for each change: how many runs told it, after how many changed frames (the one that told counted), the causes
-//! named first, and what they were corrected to while the change lasted. Then the causes named first against the true
-//! ones. What happens to the video is done by other people's elements: light by `videobalance`, whose contrast scales
-//! luma about black and whose saturation scales chroma, so that both together are another gain; contrast about mid grey
-//! by its contrast with a brightness that makes up for it; blur by `gaussianblur`; a shift by another piece cut out with
-//! `videocrop`. Only noise and the dead model are a pad probe's.
+//! Prints a line for each change: how many runs reported it, after how many changed frames (including the one that
+//! raised the report), the causes named first, and the causes that they were corrected to while the change lasted. Then
+//! prints a table of the causes named first against the true ones. Elements of GStreamer change the video:
+//! `videobalance` changes the light, because its contrast scales luma about black and its saturation scales chroma, so
+//! that both together are another gain; its contrast with a compensating brightness changes contrast about mid grey;
+//! `gaussianblur` blurs; and `videocrop` shifts by cutting out another piece. Pad probes add noise and replace the
+//! model's results.
 //!
 //! ```text
 //! cargo bench --bench delay [-- PART OF A SOURCE'S NAME]
@@ -31,25 +32,25 @@ const CAUSES: [&str; 10] =
 /// The truth of a run in which nothing changes.
 const NOTHING: &str = "nothing";
 
-/// What happens when the time has come.
+/// What happens at the frame of the change.
 #[derive(Clone)]
 enum Act {
-    /// Properties of the element `change` are set.
+    /// Sets properties of the element `change`.
     Set(&'static [(&'static str, &'static str)]),
-    /// Luma gets noise of this σ.
+    /// Adds noise of this σ to luma.
     Noise(f32),
-    /// The model says of every frame what it said of the first of them.
+    /// Gives every frame the model's result for the first changed one.
     Dead,
 }
 
-/// A change, and the pipeline that it comes to.
+/// A change, and the elements that make it.
 struct Change {
     name: &'static str,
-    /// The cause that is to be named, or [`NOTHING`].
+    /// The cause that the meter has to name, or [`NOTHING`].
     truth: &'static str,
-    /// The largest step of its kind.
+    /// Whether this is the largest step of its kind.
     larger: bool,
-    /// What stands between source and meter.
+    /// The elements between source and meter.
     elements: &'static str,
     act: Act,
 }
@@ -61,15 +62,15 @@ const fn change(name: &'static str, truth: &'static str, larger: bool, elements:
 /// Where frames come from.
 struct Source {
     name: &'static str,
-    /// For each run: the beginning of a launch line, and the frame from which on all is changed.
+    /// For each run: the beginning of a launch line, and the frame from which on all frames are changed.
     runs: Vec<(String, u32)>,
     learn_frames: u32,
     changes: Vec<Change>,
 }
 
-/// What a run told: the cause of `drift`, by how many frames had come.
+/// The reports of drift in a run: how many came before the change, and the others by the number of changed frames.
 #[derive(Debug, Default)]
-struct Told {
+struct Reports {
     before: usize,
     after: Vec<(u32, String)>,
 }
@@ -106,7 +107,7 @@ fn boards() -> Source {
     }
 }
 
-/// Four views of each part, which are one observation.
+/// Boards with four views of each part, which are one observation.
 fn views() -> Source {
     let mut source = boards();
     source.name = "boards, 4 views";
@@ -121,7 +122,7 @@ fn views() -> Source {
 
 fn model() -> Source {
     use Act::{Dead, Set};
-    let said = |name, truth, larger, act| change(name, truth, larger, "modelinfer model=models/pcb/2 threads=1", act);
+    let judged = |name, truth, larger, act| change(name, truth, larger, "modelinfer model=models/pcb/2 threads=1", act);
     let run = |seed| {
         let line = format!("defecttestsrc name=change seed={seed} num-buffers=520 noise=2 defect-rate=0.3");
         (format!("{line} ! video/x-raw,format=GRAY8,width=640,height=640,framerate=60/1"), 280 + 7 * seed)
@@ -131,11 +132,11 @@ fn model() -> Source {
         runs: (1..=3_u32).map(run).collect(),
         learn_frames: 250,
         changes: vec![
-            said("nothing", NOTHING, false, Set(&[])),
-            said("defects x 2", "predictions", false, Set(&[("defect-rate", "0.6")])),
-            said("defects x 3", "predictions", true, Set(&[("defect-rate", "0.9")])),
-            said("one kind of defect", "predictions", false, Set(&[("defects", "open")])),
-            said("constant output", "predictions", true, Dead),
+            judged("nothing", NOTHING, false, Set(&[])),
+            judged("defects x 2", "predictions", false, Set(&[("defect-rate", "0.6")])),
+            judged("defects x 3", "predictions", true, Set(&[("defect-rate", "0.9")])),
+            judged("one kind of defect", "predictions", false, Set(&[("defects", "open")])),
+            judged("constant output", "predictions", true, Dead),
         ],
     }
 }
@@ -174,13 +175,13 @@ fn video() -> Option<Source> {
     })
 }
 
-/// What has come of a run so far.
+/// The state of a run.
 #[derive(Default)]
 struct Course {
     frames: u32,
     random: u64,
-    /// What the model said of the first frame that is changed.
-    said: Option<Arc<Inference>>,
+    /// The model's result for the first changed frame.
+    result: Option<Arc<Inference>>,
 }
 
 impl Course {
@@ -203,8 +204,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Plays a run to its end; answers the causes told.
-fn run(source: &Source, change: &Change, (line, at): &(String, u32)) -> Told {
+/// Plays a run to its end, and returns its reports of drift.
+fn run(source: &Source, change: &Change, (line, at): &(String, u32)) -> Reports {
     let meter = format!("driftmeter name=meter learn-frames={}", source.learn_frames);
     let pipeline = common::launch(&format!("{line} ! {} ! {meter} ! fakesink sync=false", change.elements));
     let (act, at) = (change.act.clone(), *at);
@@ -217,7 +218,7 @@ fn run(source: &Source, change: &Change, (line, at): &(String, u32)) -> Told {
         course.frames += 1;
         let buffer = info.buffer_mut().expect("only buffers come here");
         match (&act, &changed) {
-            // No thread lies between, so the frame that comes next is the first one changed.
+            // No thread lies between, so the next frame is the first changed one.
             (Act::Set(properties), Some(element)) if course.frames == at => {
                 properties.iter().for_each(|(name, value)| element.set_property_from_str(name, value));
             }
@@ -229,35 +230,35 @@ fn run(source: &Source, change: &Change, (line, at): &(String, u32)) -> Told {
                 course.add_noise(&mut map[..luma], *sigma);
             }
             (Act::Dead, _) if course.frames > at => {
-                let said = AndonInferenceMeta::get(buffer, Arm::A).expect("the model has judged");
-                AndonInferenceMeta::set(buffer.make_mut(), course.said.get_or_insert(said).clone());
+                let result = AndonInferenceMeta::get(buffer, Arm::A).expect("the model has judged");
+                AndonInferenceMeta::set(buffer.make_mut(), course.result.get_or_insert(result).clone());
             }
             _ => {}
         }
         gst::PadProbeReturn::Ok
     });
-    let told = Arc::new(Mutex::new(Told::default()));
-    let (keep, bus) = (told.clone(), pipeline.bus().expect("a pipeline has a bus"));
-    // On the thread that tells, so that no further frame has come.
+    let reports = Arc::new(Mutex::new(Reports::default()));
+    let (keep, bus) = (reports.clone(), pipeline.bus().expect("a pipeline has a bus"));
+    // Runs on the thread that posts the message, so that no further frame has come.
     bus.set_sync_handler(move |_, message| {
         if let Some(json) = json_of(message, "andon/drift").filter(|json| json["state"] == "drift") {
             let frames = locked(&course).frames;
-            let mut told = locked(&keep);
+            let mut reports = locked(&keep);
             if frames <= at {
-                told.before += 1;
+                reports.before += 1;
             } else {
-                told.after.push((frames - at, json["cause"].as_str().expect("a cause is text").into()));
+                reports.after.push((frames - at, json["cause"].as_str().expect("a cause is text").into()));
             }
         }
         gst::BusSyncReply::Pass
     });
     common::play(&pipeline);
     bus.unset_sync_handler();
-    std::mem::take(&mut *locked(&told))
+    std::mem::take(&mut *locked(&reports))
 }
 
-/// All runs of all changes, by change; as many at once as there are processors.
-fn run_all(source: &Source) -> Vec<Vec<Told>> {
+/// Plays all runs of all changes, as many at once as there are processors. Returns the reports by change.
+fn run_all(source: &Source) -> Vec<Vec<Reports>> {
     let jobs: Vec<_> = (0..source.changes.len()).flat_map(|c| (0..source.runs.len()).map(move |r| (c, r))).collect();
     let (next, done) = (Mutex::new(jobs.iter()), Mutex::new(BTreeMap::new()));
     let take = || locked(&next).next();
@@ -265,8 +266,8 @@ fn run_all(source: &Source) -> Vec<Vec<Told>> {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(&(c, r)) = take() {
-                    let told = run(source, &source.changes[c], &source.runs[r]);
-                    locked(&done).insert((c, r), told);
+                    let reports = run(source, &source.changes[c], &source.runs[r]);
+                    locked(&done).insert((c, r), reports);
                 }
             });
         }
@@ -275,10 +276,10 @@ fn run_all(source: &Source) -> Vec<Vec<Told>> {
     source.changes.iter().map(|_| done.by_ref().take(source.runs.len()).collect()).collect()
 }
 
-/// `lighting 3, scene 1 (then lighting)`.
-fn named(told: &[Told]) -> String {
+/// Lists the causes with their numbers of runs: `lighting (3), scene -> lighting (1)`.
+fn named(reports: &[Reports]) -> String {
     let mut ways = BTreeMap::<String, u32>::new();
-    for causes in told.iter().filter(|t| !t.after.is_empty()).map(|t| t.after.iter().map(|(_, c)| c.as_str())) {
+    for causes in reports.iter().filter(|t| !t.after.is_empty()).map(|t| t.after.iter().map(|(_, c)| c.as_str())) {
         let mut causes: Vec<_> = causes.collect();
         causes.dedup();
         *ways.entry(causes.join(" -> ")).or_default() += 1;
@@ -286,18 +287,18 @@ fn named(told: &[Told]) -> String {
     ways.iter().map(|(way, n)| format!("{way} ({n})")).collect::<Vec<_>>().join(", ")
 }
 
-fn print(source: &Source, change: &Change, told: &[Told]) {
-    let delays: Vec<_> = told.iter().map(|t| t.after.first().map_or("-".into(), |(n, _)| n.to_string())).collect();
-    let n = told.iter().filter(|t| !t.after.is_empty()).count();
-    let before: usize = told.iter().map(|t| t.before).sum();
-    let early = if before > 0 { format!("; {before} told before the change") } else { String::new() };
+fn print(source: &Source, change: &Change, reports: &[Reports]) {
+    let delays: Vec<_> = reports.iter().map(|t| t.after.first().map_or("-".into(), |(n, _)| n.to_string())).collect();
+    let n = reports.iter().filter(|t| !t.after.is_empty()).count();
+    let before: usize = reports.iter().map(|t| t.before).sum();
+    let early = if before > 0 { format!("; {before} reported before the change") } else { String::new() };
     println!(
         "{:<15} {:<19} {n}/{} after {:<22} {}{early}",
         source.name,
         change.name,
-        told.len(),
+        reports.len(),
         delays.join(" "),
-        named(told)
+        named(reports)
     );
 }
 
@@ -305,20 +306,20 @@ fn main() {
     common::runtime();
     let mut table = BTreeMap::<(&str, String), u32>::new();
     let (mut larger, mut missed, mut corrected, mut wrong) = (0, 0, 0, 0);
-    println!("source, change: runs that told it, changed frames until then, causes named (-> corrected to)");
+    println!("source, change: runs that reported it, changed frames until then, causes named (-> corrected to)");
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--")).unwrap_or_default();
     let sources = [Some(boards()), Some(views()), video(), Some(model())].into_iter().flatten();
     for source in sources.filter(|s| s.name.contains(&only)) {
-        for (change, told) in source.changes.iter().zip(run_all(&source)) {
-            print(&source, change, &told);
-            for told in told {
-                let first = told.after.first().map_or("missed", |(_, cause)| cause);
+        for (change, all) in source.changes.iter().zip(run_all(&source)) {
+            print(&source, change, &all);
+            for reports in all {
+                let first = reports.after.first().map_or("missed", |(_, cause)| cause);
                 *table.entry((change.truth, first.into())).or_default() += 1;
                 larger += u32::from(change.larger);
                 missed += u32::from(change.larger && first == "missed");
                 if first != "missed" && first != change.truth {
                     wrong += 1;
-                    corrected += u32::from(told.after.last().is_some_and(|(_, last)| last == change.truth));
+                    corrected += u32::from(reports.after.last().is_some_and(|(_, last)| last == change.truth));
                 }
             }
         }

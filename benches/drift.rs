@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What driftmeter's measuring of a frame costs, as a ratio to a memcpy of the same frame, both over a pool of eight
-//! buffers as in a pipeline. A call that was interrupted by other work says nothing, so each figure is the lower quartile
-//! of its calls; the noise of this machine is the same ratio over each tenth of the run.
+//! Measures what driftmeter's measurement of a frame costs, as a ratio to a memcpy of the same frame, both over a pool
+//! of eight buffers as in a pipeline. Each figure is the lower quartile of its calls, because a call that was
+//! interrupted by other work says nothing. The noise of the machine is the range of that ratio over tenths of the run.
 
 use std::{hint::black_box, time::Instant};
 
@@ -11,7 +11,7 @@ use andon_statistics::meter::{Config, Meter, Stamp};
 const CALLS: usize = 400;
 const POOL: usize = 8;
 
-/// Bytes that no compiler and no prefetcher can guess.
+/// Returns bytes that neither compiler nor prefetcher can guess.
 fn noise(len: usize, mut seed: u64) -> Vec<u8> {
     let mut next = || {
         seed ^= seed << 13;
@@ -22,7 +22,7 @@ fn noise(len: usize, mut seed: u64) -> Vec<u8> {
     (0..len).map(|_| 96 + next() / 4).collect()
 }
 
-/// Microseconds that a call takes.
+/// Returns the microseconds that a call takes.
 fn time(f: impl FnOnce()) -> f64 {
     let start = Instant::now();
     f();
@@ -55,7 +55,7 @@ fn case(name: &str, format: Format, width: usize, height: usize, subsample: u32)
         black_box(meter.observe(&image, None, Stamp { frame_id: i as u64, ..Stamp::default() }));
     };
     let mut memcpy = |i: usize| black_box(&mut copies[i % POOL]).copy_from_slice(black_box(&frames[(i + 4) % POOL]));
-    // Learn, and warm up.
+    // Learns the reference, and warms up.
     (0..100).for_each(&mut measure);
     let calls: Vec<_> = (0..CALLS).map(|i| [time(|| measure(i)), time(|| memcpy(i))]).collect();
     let both = |calls: &[[f64; 2]]| [0, 1].map(|i| lower_quartile(calls.iter().map(|c| c[i])));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The judgement of two arms, simulated: false decisions when it is looked at after every part, and what it takes to
-//! decide. Prints shares of 10,000 runs (`-- RUNS`: of so many) with their 95 % intervals (Wilson).
+//! Simulates the judgement of two arms: false decisions with a look after every part, and how many labels a decision
+//! takes. Prints shares of 10,000 runs (`-- RUNS` sets another number) with their 95 % intervals (Wilson).
 
 use std::{
     collections::VecDeque,
@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// Chances of what the arms say of good and of defective parts: only a stops it, only b does, both do.
+/// The chances of the arms' verdicts on good and on defective parts: only a stops the part, only b does, both do.
 #[derive(Clone, Copy)]
 struct World {
     defective: f64,
@@ -36,13 +36,13 @@ struct World {
 }
 
 impl World {
-    /// Equal arms. They disagree about so many of the defective parts.
+    /// Equal arms, which disagree about this share of the defective parts.
     const fn equal(discordant: f64) -> Self {
         let half = discordant / 2.0;
         Self { defective: 0.1, good: [0.02, 0.02, 0.01], bad: [half, half, 0.97 - discordant] }
     }
 
-    /// Arms that err independently: escapes of defective parts and overkill of good ones, of a and of b.
+    /// Arms that err independently: the escapes of defective parts and the overkill of good ones, of a and of b.
     fn of(escapes: [f64; 2], overkill: [f64; 2]) -> Self {
         let both = |[a, b]: [f64; 2]| [a * (1.0 - b), (1.0 - a) * b, a * b];
         Self { defective: 0.1, good: both(overkill), bad: both(escapes.map(|e| 1.0 - e)) }
@@ -65,7 +65,7 @@ impl World {
     }
 }
 
-/// What one arm says, of what both would say.
+/// Returns the cell of one arm from the cell of both.
 fn alone(cell: Cell, b: bool) -> Cell {
     let stopped = cell == Cell::NgNg || cell == if b { Cell::OkNg } else { Cell::NgOk };
     match (b, stopped) {
@@ -76,7 +76,7 @@ fn alone(cell: Cell, b: bool) -> Cell {
     }
 }
 
-/// How a run ended, and what it had seen by then: labels, of defective parts, of discordant parts.
+/// The end of a run: the decision, and the labels so far, of all parts, of defective and of discordant ones.
 #[derive(Clone, Copy)]
 struct End {
     decision: Decision,
@@ -84,7 +84,7 @@ struct End {
     labels: u64,
     defective: u64,
     discordant: u64,
-    /// Labels that were said to be needed in all when there were 1,000.
+    /// The forecast, at 1,000 labels, of how many are needed in all.
     forecast: Option<u64>,
 }
 
@@ -374,7 +374,7 @@ fn power(runs: u64) {
     }
 
     let few = (runs / 10).max(100);
-    println!("\nLabels until promote, {few} runs of at most 40,000 parts, costs 10:1 where not said:");
+    println!("\nLabels until promote, {few} runs of at most 40,000 parts, costs 10:1 unless stated:");
     let better = World::of([0.08, 0.04], [0.04, 0.02]);
     let default = Limits::default();
     delays("b halves escapes and overkill, paired", &simulate(few, 40_000, default, || (), paired(better)));
@@ -394,7 +394,7 @@ fn power(runs: u64) {
     delays("  costs 1:1", &simulate(few, 40_000, limits, || (), paired(thrifty)));
 }
 
-/// The labels that were said to be needed, in all, when there were 1,000, over those that it took.
+/// Prints the forecast at 1,000 labels over the number of labels that it took.
 fn forecasts(runs: u64, world: World) {
     let step = move |run: &mut Run, (): &mut (), _: u64| {
         let (cell, defective) = world.part(&mut run.random);
@@ -405,15 +405,16 @@ fn forecasts(runs: u64, world: World) {
     };
     let ends = simulate(runs, 40_000, Limits::default(), || (), step);
     let later: Vec<_> = ends.iter().filter(|e| e.decision == Decision::Promote && e.labels > 1000).collect();
-    let told = || later.iter().filter_map(|e| Some(1000 * e.forecast? / e.labels));
-    let [low, middle, high] = [0.1, 0.5, 0.9].map(|q| quantile(told(), q).parse::<f64>().unwrap_or(f64::NAN) / 1000.0);
+    let forecasts = || later.iter().filter_map(|e| Some(1000 * e.forecast? / e.labels));
+    let [low, middle, high] =
+        [0.1, 0.5, 0.9].map(|q| quantile(forecasts(), q).parse::<f64>().unwrap_or(f64::NAN) / 1000.0);
     println!(
-        "  forecast at 1,000 labels over what it took: 10 / 50 / 90 % {low:.2} / {middle:.2} / {high:.2}; none told in {}",
-        share(later.len() - told().count(), later.len())
+        "  forecast at 1,000 labels over what it took: 10 / 50 / 90 % {low:.2} / {middle:.2} / {high:.2}; no forecast in {}",
+        share(later.len() - forecasts().count(), later.len())
     );
 }
 
-/// Discordant parts until 2ⁿ B(1+s, 1+n−s) reaches 20.
+/// Returns the discordant parts until 2ⁿ B(1+s, 1+n−s) reaches 20.
 fn beta_mixture(p: f64, random: &mut Random) -> u64 {
     let (mut ln, mut wins) = (0.0, 0.0);
     for n in 0..20_000_u32 {
@@ -428,7 +429,7 @@ fn beta_mixture(p: f64, random: &mut Random) -> u64 {
     20_000
 }
 
-/// What the product pays, on one thread.
+/// Prints the cost of a label and of a report, on one thread.
 fn cost() {
     let mut judge = Judge::new(Limits::default()).expect("the limits make sense");
     let mut random = Random(7);

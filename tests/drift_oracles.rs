@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Compares the distances and ADWIN with scipy and river, on 1,000 random series (tests/oracles/drift.py). `--nocapture`
-//! shows the table.
+//! Compares the distances and ADWIN with scipy and river, on 1,000 random series (tests/oracles/drift.py).
+//! `--nocapture` shows the table.
 
 use andon_statistics::{
     adwin::Adwin,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writes tests/data/comparison.json: what scikit-learn and numpy make of a million pairs, for tests/comparison.rs to hold
-the comparison of two arms to.
+"""Writes tests/data/comparison.json: the numbers of scikit-learn and numpy for a million pairs, with which
+tests/comparison.rs compares the comparison of two arms.
 
 The pairs come from SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), draw by draw as in tests/comparison.rs. All scores and
 coordinates are small multiples of powers of two, so that both languages see the same numbers.
@@ -23,7 +23,7 @@ ANSWERED, FAILED, SKIPPED = range(3)
 
 
 def draw(n, below):
-    """The n-th output of the generator, brought below a bound."""
+    """Returns the n-th output of the generator, modulo a bound."""
     z = np.uint64(SEED) + (np.asarray(n, np.uint64) + np.uint64(1)) * np.uint64(GAMMA)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -32,7 +32,8 @@ def draw(n, below):
 
 
 def make_parts():
-    """Of each part: views, whether it is told as such, of production, whether its truth is known, to whom split gives it."""
+    """Returns of each part: its views, whether frames name it, whether it is of production, whether its truth is
+    known, and the arm that gets it in a split."""
     p = np.arange(FRAMES)
 
     def at(j, below):
@@ -45,7 +46,7 @@ def make_parts():
 
 
 def make_frames(f):
-    """Of each frame: what each arm said, and whether the part is bad in this view."""
+    """Returns of each frame: the results of both arms, and whether the part is bad in this view."""
 
     def at(j, below):
         return draw(f * 64 + j, below)
@@ -76,7 +77,7 @@ def make_frames(f):
                                          8 + at(24 + 6 * k, 129) / 4, 8 + at(25 + 6 * k, 129) / 4], axis=1), 3),
     }
     fate = stack(lambda k: at(40 + 6 * k, 8), 3)
-    # Fate 2 makes of the later boxes copies of the first, so that overlaps are equal.
+    # Fate 2 makes the later boxes copies of the first, so that overlaps are equal.
     copied = np.where((fate == 2)[:, :, None], a["box"][:, :1], a["box"])
     moved = copied.copy()
     moved[:, :, 0] += stack(lambda k: (at(42 + 6 * k, 33) - 16) / 4, 3)
@@ -102,8 +103,8 @@ def iou(a, b):
 
 
 def match(a, b, both):
-    """Frame by frame and greedily: lists of (frame, label, iou, difference), (frame, label) of a only and of b only, the
-    highest score that is unmatched (-1 for none) and the greatest difference of scores."""
+    """Pairs boxes greedily, frame by frame. Returns lists of (frame, label, iou, difference), of (frame, label) of a
+    only and of b only, the highest unmatched score (-1 for none) and the greatest difference of scores."""
     frames = np.arange(len(both))
     a_left, b_left = a["there"] & both[:, None], b["there"] & both[:, None]
     order = np.argsort(np.where(a_left, -a["score"], np.inf), axis=1, kind="stable")
@@ -147,7 +148,7 @@ def boxes(found, frames, label=None):
 
 
 def of_frames(arms, masks):
-    """Times, errors and skipped of the frames in each arm's mask."""
+    """Returns latencies, errors and skipped frames of the frames in each arm's mask."""
     each = [dict(zip("ab", values)) for values in zip(*[
         (
             {f"p{q}": int(np.quantile(x["latency"][m & (x["status"] == ANSWERED)], q / 100, method="inverted_cdf"))
@@ -161,7 +162,7 @@ def of_frames(arms, masks):
 
 
 def summary(arms, found, frames, a, b):
-    """What Report and its window have in common, of some frames and some parts."""
+    """Returns what AgreementReport and its window have in common, for some frames and some parts."""
     decided = (a <= NG) & (b <= NG)
     x, y = a[decided], b[decided]
     classes = {f"c{k}": boxes(found, frames, k) for k in range(LABELS)}
@@ -189,12 +190,12 @@ def scored(truth, said):
 
 
 class Parts:
-    """The production parts among the first frames, in the order in which they close."""
+    """Returns the production parts among the first frames, in the order in which they close."""
 
     def __init__(self, count, first, views, keep, ended):
         seen = np.minimum(views, count - first)
         complete = seen == views
-        # Before the end of the stream, a part that misses views is still open.
+        # Before the end of the stream, a part that lacks views is still open.
         use = keep & (first < count) & (complete | ended)
         self.first, self.seen, self.complete, self.at = first[use], seen[use], complete[use], np.nonzero(use)[0]
 
@@ -207,7 +208,7 @@ class Parts:
                         np.where(self.any(v == REVIEW), REVIEW, OK)))
 
     def window(self, production, count):
-        """The frames of the last parts and of what is still open."""
+        """Returns the frames of the last parts and of parts that are still open."""
         since = self.first[-WINDOW - 1] + self.seen[-WINDOW - 1] if len(self.first) > WINDOW else 0
         frames = production.copy()
         frames[:since] = frames[count:] = False
@@ -226,7 +227,7 @@ def main():
     def paired(count, ended):
         parts = Parts(count, first, views, production, ended)
         va, vb = (parts.verdict(x["verdict"]) for x in arms)
-        # A part whose views did not all come has no truth unless one of them is bad.
+        # A part that lacks views has no truth unless one of its views is bad.
         truth = np.where(known[parts.at], parts.verdict(np.where(bad, NG, OK)), UNJUDGED)
         frames = production_frame & (np.arange(FRAMES) < count)
         recent = parts.window(frames, count)

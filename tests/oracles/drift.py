@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writes tests/data/drift.json: the numbers of scipy and river for 1,000 random series, with which tests/drift_oracles.rs
-compares the distances and ADWIN.
+"""Writes tests/data/drift.json: the numbers of scipy and river for 1,000 random series, with which
+tests/drift_oracles.rs compares the distances and ADWIN.
 
 The series come from SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), draw by draw as in tests/drift_oracles.rs. All values
 are small multiples of powers of two, so that both languages see the same numbers.
@@ -32,13 +32,13 @@ def draw(n):
 
 
 def normal(n):
-    """A value that is about normal, with mean 0 and standard deviation 1.15: the sum of four bytes of a draw, in 1/128."""
+    """A value that is about normal, with mean 0 and standard deviation 1.15: four bytes of a draw, in 1/128."""
     d = draw(n)
     return (sum((d >> shift) & 255 for shift in (0, 8, 16, 24)) - 510) / 128
 
 
 def series(i):
-    """A series that steps or widens at one place, or never. Every fourth series has coarse values, so that many are equal."""
+    """A series that steps or widens at one place, or never. Every fourth one has coarse, often equal values."""
     at = (i + 1) << 20
     where = 100 + draw(at) % 600
     step = (draw(at + 1) % 9 - 4) / 4 if draw(at + 2) % 3 else 0

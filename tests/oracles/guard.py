@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Prints the e-values that src/statistics/guard/tests.rs holds the guards to, from scipy's binomial and beta-binomial.
+"""Prints the e-values that crates/andon-statistics/src/guard/tests.rs expects, from scipy's binomial and beta-binomial.
 
     python3 -m venv VENV && . VENV/bin/activate
     pip install scipy
@@ -13,7 +13,7 @@ from scipy.stats import betabinom, binom
 
 
 def rate(limit, burst, sequence):
-    """ln of the mean likelihood ratio of eight rates above the limit; a burst is one event."""
+    """Returns ln of the mean likelihood ratio of eight rates above the limit. A burst is one event."""
     k = n = skip = 0
     for event in sequence:
         if skip:
@@ -28,7 +28,7 @@ def rate(limit, burst, sequence):
 
 
 def change(k0, m, k, n):
-    """ln of the least product, over the common rate, of two ratios of marginals to likelihoods."""
+    """Returns ln of the least product, over the common rate, of two ratios of marginals to likelihoods."""
     odds = logit((k0 + 0.5) / (m + 1)) + np.array([-4, -2, -1, -0.5, 0.5, 1, 2, 4])
     q = expit(odds)
     size = 6 / np.minimum(q, 1 - q)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Prints the numbers that src/statistics/judgement/tests.rs holds the judgement to, from numpy and scipy.
+"""Prints the numbers that crates/andon-statistics/src/judgement/tests/mod.rs expects, from numpy and scipy.
 
     python3 -m venv VENV && . VENV/bin/activate
     pip install scipy
@@ -15,13 +15,13 @@ ALPHA, MARGIN, ESCAPE, OVERKILL = 0.05, 0.01, 10.0, 1.0
 
 
 def one_sided(k, l):
-    """ln of the integral over 0..1 of (1+u)^k (1-u)^l, by the incomplete beta function."""
+    """Returns ln of the integral over 0..1 of (1+u)^k (1-u)^l, by the incomplete beta function."""
     return np.log(2) * (k + l + 1) + betaln(1 + k, 1 + l) + np.log1p(-betainc(1 + k, 1 + l, 0.5))
 
 
 def parts(plan, weight, counts):
-    """Rows (escape difference or nan, saved, 1/chance of the label, labels) of cells ok-ok, ok-ng, ng-ok, ng-ng, or in
-    a split a-ok, a-ng, b-ok, b-ng; counts are (good, defective) of each."""
+    """Returns rows (escape difference or nan, saved cost, 1/chance of the label, labels) of the cells ok-ok, ok-ng,
+    ng-ok, ng-ng, or in a split a-ok, a-ng, b-ok, b-ng. Counts are (good, defective) of each cell."""
     disagree, ok, ng = plan
     rows = []
     for cell, (good, bad) in enumerate(counts):
@@ -39,7 +39,7 @@ def parts(plan, weight, counts):
 
 
 def ln_evidence(rows, column, sign, t, end):
-    """ln of the evidence against 'the mean of sign * column is at most t', scaled for an interval that ends at end."""
+    """Returns ln of the evidence against 'the mean of sign * column is at most t', for a piece of t that ends at end."""
     rows = rows[~np.isnan(rows[:, column])]
     v, w, n = sign * rows[:, column], rows[:, 2], rows[:, 3]
     least = v.min()

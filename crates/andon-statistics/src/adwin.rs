@@ -60,8 +60,8 @@ pub struct Adwin {
 }
 
 impl Adwin {
-    /// Makes an empty window with confidence δ, such as 0.002: an upper bound on the chance that one search makes a false
-    /// cut. Every 32 values the window searches for a cut.
+    /// Makes an empty window with confidence δ, such as 0.002: an upper bound on the chance that one search makes a
+    /// false cut. Every 32 values the window searches for a cut.
     pub fn new(delta: f64) -> Self {
         Self { delta, seen: 0, all: Bucket::default(), rows: Vec::new() }
     }

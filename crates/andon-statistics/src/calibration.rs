@@ -30,7 +30,7 @@ const MOST_SCATTER: f64 = 1.88;
 const FEW: f64 = 0.2;
 
 /// A known feature of the reference.
-struct Known {
+struct KnownFeature {
     /// The place of the feature in a row.
     at: usize,
     normal: Normal,
@@ -72,7 +72,7 @@ pub(crate) struct Calibrator {
     block: usize,
     ticks: usize,
     random: Random,
-    features: Vec<Known>,
+    features: Vec<KnownFeature>,
     /// The greatest sum of every pair so far.
     cusum: Vec<f64>,
     /// How often each tick is drawn; which ticks are drawn; the values of a window.
@@ -90,7 +90,7 @@ impl Calibrator {
             let ticks: Vec<_> = ticks.iter().map(|row| (row[at] - normal.mean) / normal.sigma).collect();
             let mut order: Vec<_> = (0..ticks.len() as u32).filter(|i| ticks[*i as usize].is_finite()).collect();
             order.sort_by(|a, b| ticks[*a as usize].total_cmp(&ticks[*b as usize]));
-            window::known(order.len(), ticks.len()).then(|| Known {
+            window::known(order.len(), ticks.len()).then(|| KnownFeature {
                 at,
                 normal,
                 distribution: Distribution::new(vec![0.0]),
@@ -161,7 +161,7 @@ impl Calibrator {
     }
 
     fn finish(&mut self) -> SlowNormal {
-        let shape = |f: &Known| WindowNormal {
+        let shape = |f: &KnownFeature| WindowNormal {
             points: quantiles(&f.order, |_| 1, &f.ticks).into_iter().map(|v| v as f32).collect(),
             scales: std::array::from_fn(|i| {
                 let mut squares = f.squares[i].clone();
@@ -170,7 +170,7 @@ impl Calibrator {
             }),
         };
         let shapes: Vec<_> = self.features.iter().map(shape).collect();
-        let score = |f: &Known, shape: &WindowNormal, window: usize| {
+        let score = |f: &KnownFeature, shape: &WindowNormal, window: usize| {
             let score = |i: usize| (f.squares[i][window] - shape.scales[i][0]) / shape.scales[i][1];
             f64::from((0..DISTANCES).map(score).fold(f32::MIN, f32::max))
         };
@@ -191,7 +191,7 @@ impl Calibrator {
     }
 }
 
-impl Known {
+impl KnownFeature {
     fn resample(&mut self, counts: &[u32]) {
         let drawn = || self.order.iter().map(|i| (self.ticks[*i as usize], f64::from(counts[*i as usize])));
         let n = drawn().map(|(_, c)| c).sum::<f64>();
@@ -250,13 +250,13 @@ fn quantiles(order: &[u32], count: impl Fn(u32) -> u32, values: &[f64]) -> Vec<f
 
 /// Returns how many ticks have to stay together: the length of the shortest blocks whose means scatter as those of
 /// whole windows do. A slow wave that is too weak to show at any one lag shows here.
-fn block(features: &[Known], window: usize) -> usize {
-    let scatter = |f: &Known, size: usize| {
+fn block(features: &[KnownFeature], window: usize) -> usize {
+    let scatter = |f: &KnownFeature, size: usize| {
         let means: Vec<_> = f.ticks.chunks_exact(size).map(mean).filter(|m| m.is_finite()).collect();
         let middle = mean(&means);
         size as f64 * means.iter().map(|m| (m - middle).powi(2)).sum::<f64>() / (means.len() as f64 - 1.0)
     };
-    let falls_short = |f: &Known, size: usize| scatter(f, window) > MOST_SCATTER * scatter(f, size);
+    let falls_short = |f: &KnownFeature, size: usize| scatter(f, window) > MOST_SCATTER * scatter(f, size);
     let few = |size: &usize| {
         let n = features.iter().filter(|f| falls_short(f, *size)).count();
         n as f64 <= FEW * features.len() as f64

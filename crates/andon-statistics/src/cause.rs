@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Names what has changed, by which features moved and how. [`name`] holds the rules, in the order in which they apply.
+//! Names what has changed, by which features moved and how. `name` holds the rules, in the order in which they apply.
 //!
 //! On a lively scene some other feature is always a little off. So each rule needs a feature that is clearly off.
 //! Features that have merely moved only say how.

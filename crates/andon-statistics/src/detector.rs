@@ -10,7 +10,7 @@
 //!
 //! In a long series every difference is significant, so a feature alarms only if its change is also large.
 //!
-//! Beside the sums, [`Windows`] look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and
+//! Beside the sums, windows look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and
 //! windows have half of the budget each, and no sum's threshold is below what the bootstrap found. If a sum has found a
 //! change, the sum also decides when the change is over: windows of that feature count again after one of them was
 //! normal.
@@ -259,8 +259,8 @@ impl Detector {
         }
     }
 
-    /// Replaces what is normal of some features, which start with empty sums. Keeps the sums of the others. Windows begin
-    /// anew.
+    /// Replaces what is normal of some features, which start with empty sums. Keeps the sums of the others. Windows
+    /// begin anew.
     pub(crate) fn replace(&mut self, features: std::ops::Range<usize>, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {

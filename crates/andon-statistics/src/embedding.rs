@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al., JMLR
-//! 13, 2012): one value per frame.
+//! Whether a model's embeddings still lie where the reference's lie, by the maximum mean discrepancy (Gretton et al.,
+//! JMLR 13, 2012): one value per frame.
 //!
-//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W normal
-//! over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only the mean
-//! of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two departures
-//! from the reference's mean: its own, and the mean of those of the frames before it. This product has the right
-//! expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
+//! The Gaussian kernel is approximated by the scalar product of random features, φ(x) = √(2/D) cos(Wx + b), with W
+//! normal over the bandwidth and b uniform (Rahimi & Recht, NIPS 2007). The seed is fixed, so a file needs to hold only
+//! the mean of φ. The squared discrepancy is ‖E φ(now) − E φ(reference)‖². One frame estimates it by the product of two
+//! departures from the reference's mean: its own, and the mean of those of the frames before it. This product has the
+//! right expectation if frames do not depend on one another. If they do, so did the frames of the reference, and the
 //! dependence is part of what is normal.
 
 use std::{f64::consts::TAU, sync::Arc};
@@ -48,11 +48,11 @@ impl EmbeddingNormal {
 pub(crate) struct EmbeddingWatch {
     /// The embeddings to learn from, until there are enough.
     first: Vec<Arc<[f32]>>,
-    known: Option<Known>,
+    known: Option<KnownNormal>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownNormal {
     normal: EmbeddingNormal,
     /// W, a row of `dims` each feature.
     weights: Vec<f32>,
@@ -65,7 +65,7 @@ struct Known {
 impl EmbeddingWatch {
     /// Makes a watch that uses what a reference knows, if it knows it.
     pub(crate) fn new(normal: Option<&EmbeddingNormal>) -> Self {
-        Self { first: Vec::new(), known: normal.map(|p| Known::new(p.clone())) }
+        Self { first: Vec::new(), known: normal.map(|p| KnownNormal::new(p.clone())) }
     }
 
     /// What is normal, once that is known.
@@ -86,13 +86,13 @@ impl EmbeddingWatch {
         }
         self.first.push(embedding.clone());
         if self.first.len() == LEARNED {
-            self.known = Some(Known::learned(&std::mem::take(&mut self.first)));
+            self.known = Some(KnownNormal::learned(&std::mem::take(&mut self.first)));
         }
         f64::NAN
     }
 }
 
-impl Known {
+impl KnownNormal {
     fn new(normal: EmbeddingNormal) -> Self {
         let mut random = Random(1);
         let width = f64::from(normal.bandwidth);

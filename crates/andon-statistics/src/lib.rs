@@ -9,7 +9,8 @@
 //! - [`guard`] watches a new model through its first parts, and says when it has to go back.
 //!
 //! The crate takes plain values: images, results and part verdicts of `andon-core`. It knows nothing of GStreamer, of
-//! inference engines, of files or of threads. It reads no clock. What it reports serialises to JSON and can be read back.
+//! inference engines, of files or of threads. It reads no clock. What it reports serialises to JSON and can be read
+//! back.
 //!
 //! # Example
 //!

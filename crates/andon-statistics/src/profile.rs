@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How far the scene has moved, by sliding the edge profile of a frame over that of the reference.
 //!
-//! A profile is the gradient summed over rows, or over columns. The scene lies where the normalised correlation with the
-//! reference's profile peaks. A parabola through the peak gives fractions of a pixel.
+//! A profile is the gradient summed over rows, or over columns. The scene lies where the normalised correlation with
+//! the reference's profile peaks. A parabola through the peak gives fractions of a pixel.
 
 use serde::{Deserialize, Serialize};
 
-/// The RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two profiles exceeds n · 256², which for
-/// 8192 samples is a quarter of what 32 bits hold.
+/// The RMS that profiles are scaled to. By Cauchy-Schwarz no sum of products of two profiles exceeds n · 256², which
+/// for 8192 samples is a quarter of what 32 bits hold.
 const RMS: f32 = 256.0;
 /// The largest sample; larger ones are clamped.
 const MOST: f32 = 2047.0;
@@ -17,8 +17,8 @@ const LEAST_SAMPLES: usize = 24;
 const REACH: usize = 32;
 /// The correlation below which a frame does not show the scene that is being learned, so that a shift means nothing.
 pub(crate) const LEAST_MATCH: f64 = 0.4;
-/// The share of the normal correlation below which a shift means nothing either. A camera that has moved still matches the
-/// edges well, while objects that move in front of a resting camera spoil the match and shift its peak.
+/// The share of the normal correlation below which a shift means nothing either. A camera that has moved still matches
+/// the edges well, while objects that move in front of a resting camera spoil the match and shift its peak.
 pub(crate) const NORMAL_MATCH: f64 = 0.9;
 
 /// A profile with mean 0 and RMS 256.
@@ -114,8 +114,8 @@ impl Locator {
         // At the edge of the search the peak may lie beyond.
         let inside = peak > 0 && peak + 1 < scores.len();
         let shift = (inside && correlation >= least).then(|| {
-            // The vertex of the parabola through three points. A frame that has moved right shows at x what the reference
-            // shows at x − shift.
+            // The vertex of the parabola through three points. A frame that has moved right shows at x what the
+            // reference shows at x − shift.
             let [before, after] = [scores[peak - 1], scores[peak + 1]];
             let bend = before + after - 2.0 * correlation;
             let fraction = if bend < -1e-9 { (before - after) / (2.0 * bend) } else { 0.0 };

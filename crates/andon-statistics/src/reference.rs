@@ -80,16 +80,16 @@ pub enum ReferenceError {
     #[error("its schema is '{0}', and this version reads '{SCHEMA}'")]
     Schema(String),
     /// The numbers of this feature make no sense.
-    #[error("feature '{0}' has a mean or σ that is not a number above zero: learn it anew")]
+    #[error("feature '{0}' has a mean, σ or tail that cannot be used: learn it anew")]
     Feature(String),
     /// A length is zero.
     #[error("tick and subsample must be at least 1: learn it anew")]
     Zero,
     /// The numbers of the embedding make no sense.
-    #[error("'embedding' does not hold numbers that embeddings can be held to: learn it anew")]
+    #[error("'embedding' holds numbers that cannot be used: learn it anew")]
     Embedding,
     /// The numbers of the windows make no sense.
-    #[error("'slow' does not hold numbers that windows can be held to: learn it anew")]
+    #[error("'slow' holds numbers that cannot be used: learn it anew")]
     Slow,
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct ChangeRate {
 }
 
 impl ChangeRate {
-    /// Returns how many equal results in a row chance gives less than once in `frames` frames, or None if results change
-    /// too rarely to know.
+    /// Returns how many equal results in a row chance gives less than once in `frames` frames, or None if results
+    /// change too rarely to know.
     pub(crate) fn too_long(&self, frames: f64) -> Option<u64> {
         if self.changes < LEAST_CHANGES {
             return None;

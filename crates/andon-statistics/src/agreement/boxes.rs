@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use andon_core::result::{Arm, Detection, Frame};
 
-    fn outcome(arm: Arm, found: &[(&str, f32, [f32; 4])]) -> Inference {
+    fn result(arm: Arm, found: &[(&str, f32, [f32; 4])]) -> Inference {
         let mut i = Inference::new("m".into(), arm, &Frame::new(None), [100, 100]);
         i.detections.extend(found.iter().map(|(label, score, bbox)| Detection::new(0, (*label).into(), *score, *bbox)));
         i
@@ -182,13 +182,10 @@ mod tests {
     fn compared(a: &[(&str, f32, [f32; 4])], b: &[(&str, f32, [f32; 4])]) -> (BTreeMap<String, Boxes>, BoxDifference) {
         let mut labels = Labels::default();
         let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        let apart = compare(
-            &mut BoxMatcher::default(),
-            &outcome(Arm::A, a),
-            &outcome(Arm::B, b),
-            &mut labels,
-            |label, found| *sums.entry(label).or_default() += found,
-        );
+        let apart =
+            compare(&mut BoxMatcher::default(), &result(Arm::A, a), &result(Arm::B, b), &mut labels, |label, found| {
+                *sums.entry(label).or_default() += found
+            });
         (labels.iter().map(|(label, at)| (label.to_string(), sums[&at].boxes())).collect(), apart)
     }
 
@@ -220,7 +217,7 @@ mod tests {
             assert_eq!(usize::from(labels.number(&k.to_string().into())), k);
         }
         let at = [0.0, 0.0, 8.0, 8.0];
-        let (a, b) = (outcome(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), outcome(Arm::B, &[("q", 0.5, at)]));
+        let (a, b) = (result(Arm::A, &[("p", 0.5, at), ("q", 0.5, at)]), result(Arm::B, &[("q", 0.5, at)]));
         let mut sums = Sums::default();
         compare(&mut BoxMatcher::default(), &a, &b, &mut labels, |label, found| {
             assert_eq!(label, MOST_LABELS);

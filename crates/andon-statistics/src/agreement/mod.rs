@@ -8,31 +8,31 @@
 //! The comparison covers the run and the last parts ([`Recent`]), in memory that does not grow with the run. A frame
 //! costs as much as its boxes; a box costs one look-up of its label in a small table.
 
+mod agreement_report;
 mod boxes;
 mod counts;
 mod different;
 mod each;
-mod report;
+mod recent;
 mod table;
 #[cfg(test)]
 mod tests;
-mod window;
 
 use std::{iter, mem, sync::Arc};
 
 pub use self::{
+    agreement_report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
     boxes::Boxes,
     counts::{Latency, RELATIVE_ERROR},
     different::{ArmResult, DifferentFrame, Why, difference},
     each::Each,
-    report::{AgreementReport, Closed, Disagreement, Frames, LonePart, Mode, NotCompared, PairedPart},
+    recent::Recent,
     table::{ArmParts, Scored, Table},
-    window::Recent,
 };
-use self::{boxes::Labels, counts::Counts, different::MostDifferent, window::Window};
+use self::{boxes::Labels, counts::Counts, different::MostDifferent, recent::RecentWindow};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use self::report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
+use self::agreement_report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
 use super::box_pairs::BoxMatcher;
 
 /// How many parts [`Recent`] covers by default.
@@ -51,7 +51,7 @@ pub struct Agreement {
     alone: [PartJudge; 2],
     truth: PartJudge,
     run: Counts,
-    window: Window,
+    window: RecentWindow,
     labels: Labels,
     matcher: BoxMatcher,
     aside: NotCompared,
@@ -77,7 +77,7 @@ impl Agreement {
             alone: Default::default(),
             truth: PartJudge::default(),
             run: Counts::default(),
-            window: Window::new(window_parts),
+            window: RecentWindow::new(window_parts),
             labels: Labels::default(),
             matcher: BoxMatcher::default(),
             aside: NotCompared::default(),
@@ -92,11 +92,11 @@ impl Agreement {
     /// `b` belongs to the frame and part that `a` names. A change of either model ends the comparison and begins a new
     /// one, because one table for two pairs of models would describe neither pair.
     pub fn pair(&mut self, a: &Inference, b: &Inference, truth: Option<&Inference>, now_ns: u64) -> Closed {
-        let mut seen = Closed { ended: self.follow_models([Some(a), Some(b)]), ..Closed::default() };
+        let mut closed = Closed { ended: self.follow_models([Some(a), Some(b)]), ..Closed::default() };
         self.mode = Mode::Paired;
         if !a.counts() {
             self.aside.not_production += 1;
-            return seen;
+            return closed;
         }
         for (arm, inference) in [a, b].into_iter().enumerate() {
             self.run.frame(arm, inference);
@@ -119,8 +119,8 @@ impl Agreement {
             self.paired[1].observe(&named, now_ns)
         };
         let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
-        self.close_pairs(closed_a.into_iter().zip(closed_b), truth.as_slice(), &mut seen);
-        seen
+        self.close_pairs(closed_a.into_iter().zip(closed_b), truth.as_slice(), &mut closed);
+        closed
     }
 
     /// Adds the result for a frame that only one arm got, as in `mode=split`, and the truth if it is known.
@@ -133,32 +133,32 @@ impl Agreement {
             Arm::B => 1,
             Arm::Truth => return Closed::default(),
         };
-        let mut said = [None; 2];
-        said[at] = Some(inference);
-        let mut seen = Closed { ended: self.follow_models(said), ..Closed::default() };
+        let mut results = [None; 2];
+        results[at] = Some(inference);
+        let mut closed = Closed { ended: self.follow_models(results), ..Closed::default() };
         self.mode = Mode::Split;
         if !inference.counts() {
             self.aside.not_production += 1;
-            return seen;
+            return closed;
         }
         self.run.frame(at, inference);
         self.window.frame(at, inference);
-        let closed = self.alone[at].observe(inference, now_ns);
+        let part = self.alone[at].observe(inference, now_ns);
         let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
-        self.close_alone(arm, closed, truth.as_slice(), &mut seen);
-        seen
+        self.close_alone(arm, part, truth.as_slice(), &mut closed);
+        closed
     }
 
     /// Closes parts that still lack views, at the end of the stream.
     pub fn finish(&mut self) -> Closed {
-        let mut seen = Closed::default();
+        let mut closed = Closed::default();
         let truth = self.truth.flush();
         let [a, b] = self.paired.each_mut().map(PartJudge::flush);
-        self.close_pairs(iter::zip(a, b), &truth, &mut seen);
+        self.close_pairs(iter::zip(a, b), &truth, &mut closed);
         let [a, b] = self.alone.each_mut().map(PartJudge::flush);
-        self.close_alone(Arm::A, a, &truth, &mut seen);
-        self.close_alone(Arm::B, b, &truth, &mut seen);
-        seen
+        self.close_alone(Arm::A, a, &truth, &mut closed);
+        self.close_alone(Arm::B, b, &truth, &mut closed);
+        closed
     }
 
     /// The models that are compared, as far as they are known.
@@ -193,9 +193,9 @@ impl Agreement {
     }
 
     /// Begins anew if an arm has another model than before. Returns the last report on the models before.
-    fn follow_models(&mut self, said: [Option<&Inference>; 2]) -> Option<AgreementReport> {
+    fn follow_models(&mut self, results: [Option<&Inference>; 2]) -> Option<AgreementReport> {
         // A frame that was not judged may not name its model.
-        let now = said.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
+        let now = results.map(|i| i.filter(|i| i.status == Status::Ok).map(|i| &i.model));
         let differs = |known: &Option<Arc<ModelId>>, now: &Option<&Arc<ModelId>>| {
             now.is_some_and(|now| known.as_ref().is_some_and(|known| known != now))
         };
@@ -217,13 +217,13 @@ impl Agreement {
         &mut self,
         parts: impl Iterator<Item = (PartVerdict, PartVerdict)>,
         truth: &[PartVerdict],
-        seen: &mut Closed,
+        closed: &mut Closed,
     ) {
         for (a, b) in parts {
             debug_assert_eq!(a.id, b.id, "both judges are shown the same frames of the same parts");
             let truth = truth_of(&a, truth);
-            for (arm, said) in [&a, &b].into_iter().enumerate() {
-                self.count_part(arm, said.verdict, truth);
+            for (arm, part) in [&a, &b].into_iter().enumerate() {
+                self.count_part(arm, part.verdict, truth);
             }
             self.run.part(a.verdict, b.verdict);
             self.window.part(a.verdict, b.verdict);
@@ -235,7 +235,7 @@ impl Agreement {
             let judged = a.verdict != Verdict::Unjudged && b.verdict != Verdict::Unjudged;
             let (id, frame_id) = (a.id.clone(), a.frames[1]);
             if judged && a.verdict != b.verdict {
-                seen.disagreements.push(Disagreement {
+                closed.disagreements.push(Disagreement {
                     schema: DISAGREEMENT_SCHEMA.into(),
                     id: id.clone(),
                     frame_id,
@@ -244,7 +244,7 @@ impl Agreement {
                     truth,
                 });
             }
-            seen.parts.push(PairedPart { id, frame_id, a, b, truth });
+            closed.parts.push(PairedPart { id, frame_id, a, b, truth });
         }
     }
 
@@ -253,20 +253,20 @@ impl Agreement {
         arm: Arm,
         parts: impl IntoIterator<Item = PartVerdict>,
         truth: &[PartVerdict],
-        seen: &mut Closed,
+        closed: &mut Closed,
     ) {
         for verdict in parts {
             let truth = truth_of(&verdict, truth);
             self.count_part(usize::from(arm == Arm::B), verdict.verdict, truth);
             self.window.part(verdict.verdict, Verdict::Unjudged);
-            seen.alone.push(LonePart { id: verdict.id.clone(), frame_id: verdict.frames[1], arm, verdict, truth });
+            closed.alone.push(LonePart { id: verdict.id.clone(), frame_id: verdict.frames[1], arm, verdict, truth });
         }
     }
 
-    fn count_part(&mut self, arm: usize, said: Verdict, truth: Option<Verdict>) {
-        self.arms[arm].add(said);
+    fn count_part(&mut self, arm: usize, verdict: Verdict, truth: Option<Verdict>) {
+        self.arms[arm].add(verdict);
         if let Some(truth) = truth {
-            self.scored[arm].add(truth, said);
+            self.scored[arm].add(truth, verdict);
         }
     }
 }

@@ -87,8 +87,8 @@ pub struct Scored {
 
 impl Scored {
     /// Counts a part.
-    pub fn add(&mut self, truth: Verdict, said: Verdict) {
-        match (truth, said) {
+    pub fn add(&mut self, truth: Verdict, verdict: Verdict) {
+        match (truth, verdict) {
             (Verdict::Ng, Verdict::Ng) => self.caught += 1,
             (Verdict::Ng, Verdict::Ok) => self.escapes += 1,
             (Verdict::Ok, Verdict::Ng) => self.overkill += 1,
@@ -113,8 +113,8 @@ pub struct ArmParts {
 
 impl ArmParts {
     /// Counts a part.
-    pub(crate) fn add(&mut self, said: Verdict) {
-        match said {
+    pub(crate) fn add(&mut self, verdict: Verdict) {
+        match verdict {
             Verdict::Ok => self.ok += 1,
             Verdict::Ng => self.ng += 1,
             Verdict::Review => self.review += 1,

@@ -7,7 +7,7 @@ use andon_core::result::{Detection, Frame, Part, Purpose};
 
 use super::*;
 
-fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
+fn result(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
     let mut i = Inference::new("m".into(), arm, frame, [100, 100]);
     i.verdict = verdict;
     i.status = if verdict == Verdict::Unjudged { Status::Error } else { Status::Ok };
@@ -20,7 +20,7 @@ fn view(id: &str, view: u32, views: u32) -> Frame {
 
 fn single(score: &mut Agreement, a: Verdict, b: Verdict) -> Closed {
     let frame = Frame::new(None);
-    score.pair(&outcome(&frame, Arm::A, a), &outcome(&frame, Arm::B, b), None, 0)
+    score.pair(&result(&frame, Arm::A, a), &result(&frame, Arm::B, b), None, 0)
 }
 
 fn found(label: &str, score: f32, bbox: [f32; 4]) -> Detection {
@@ -34,7 +34,7 @@ fn ten_frames_of_a_part_are_one_part_in_the_table() {
     for k in 0..10 {
         let frame = view("P", k, 10);
         let b = if k == 3 { Verdict::Ng } else { Verdict::Ok };
-        let seen = score.pair(&outcome(&frame, Arm::A, Verdict::Ok), &outcome(&frame, Arm::B, b), None, 0);
+        let seen = score.pair(&result(&frame, Arm::A, Verdict::Ok), &result(&frame, Arm::B, b), None, 0);
         apart.extend(seen.disagreements);
     }
     let report = score.report(Frames::default());
@@ -57,7 +57,7 @@ fn only_production_parts_are_compared() {
     let mut score = Agreement::default();
     let part = Part { id: "G".into(), purpose: Purpose::Golden, ..Part::default() };
     let frame = Frame::new(Some(Arc::new(part)));
-    score.pair(&outcome(&frame, Arm::A, Verdict::Ok), &outcome(&frame, Arm::B, Verdict::Ng), None, 0);
+    score.pair(&result(&frame, Arm::A, Verdict::Ok), &result(&frame, Arm::B, Verdict::Ng), None, 0);
     let report = score.report(Frames::default());
     assert_eq!((report.compared, report.aside.not_production), (0, 1));
 }
@@ -66,7 +66,7 @@ fn only_production_parts_are_compared() {
 fn boxes_are_matched_by_label_and_overlap_each_once() {
     let mut score = Agreement::default();
     let frame = Frame::new(None);
-    let (mut a, mut b) = (outcome(&frame, Arm::A, Verdict::Ng), outcome(&frame, Arm::B, Verdict::Ng));
+    let (mut a, mut b) = (result(&frame, Arm::A, Verdict::Ng), result(&frame, Arm::B, Verdict::Ng));
     a.detections = vec![
         found("open", 0.5, [0., 0., 10., 10.]),
         found("open", 0.9, [0., 0., 10., 10.]),
@@ -93,8 +93,8 @@ fn the_truth_tells_escapes_from_overkill() {
         (Verdict::Ng, Verdict::Ng, Verdict::Review),
     ] {
         let frame = Frame::new(None);
-        let truth = outcome(&frame, Arm::Truth, truth);
-        score.pair(&outcome(&frame, Arm::A, a), &outcome(&frame, Arm::B, b), Some(&truth), 0);
+        let truth = result(&frame, Arm::Truth, truth);
+        score.pair(&result(&frame, Arm::A, a), &result(&frame, Arm::B, b), Some(&truth), 0);
     }
     let truth = score.report(Frames::default()).truth;
     assert_eq!(truth.a, Scored { caught: 1, escapes: 1, overkill: 1, ..Scored::default() });
@@ -106,9 +106,9 @@ fn a_new_model_begins_a_new_score() {
     let mut score = Agreement::default();
     assert!(single(&mut score, Verdict::Ok, Verdict::Ng).ended.is_none());
     let frame = Frame::new(None);
-    let mut b = outcome(&frame, Arm::B, Verdict::Ok);
+    let mut b = result(&frame, Arm::B, Verdict::Ok);
     b.model = Arc::new(ModelId { name: "pcb".into(), version: "2".into(), ..ModelId::default() });
-    let ended = score.pair(&outcome(&frame, Arm::A, Verdict::Ok), &b, None, 0).ended.unwrap();
+    let ended = score.pair(&result(&frame, Arm::A, Verdict::Ok), &b, None, 0).ended.unwrap();
     assert_eq!((ended.compared, ended.parts.ok_ng), (1, 1));
     let now = score.report(Frames::default());
     assert_eq!((now.compared, now.parts.ok_ok, now.models.b.version.as_str()), (1, 1, "2"));
@@ -118,7 +118,7 @@ fn a_new_model_begins_a_new_score() {
 fn a_part_that_never_got_all_its_views_is_closed_at_the_end_as_unjudged() {
     let mut score = Agreement::default();
     let frame = view("P", 0, 2);
-    score.pair(&outcome(&frame, Arm::A, Verdict::Ok), &outcome(&frame, Arm::B, Verdict::Ok), None, 0);
+    score.pair(&result(&frame, Arm::A, Verdict::Ok), &result(&frame, Arm::B, Verdict::Ok), None, 0);
     assert!(score.finish().disagreements.is_empty());
     let report = score.report(Frames::default());
     assert_eq!((report.compared, report.aside.unjudged), (0, 1));
@@ -127,15 +127,15 @@ fn a_part_that_never_got_all_its_views_is_closed_at_the_end_as_unjudged() {
 #[test]
 fn every_part_that_both_saw_is_told_also_where_it_is_in_no_table() {
     let mut score = Agreement::default();
-    let said = [(Verdict::Ok, Verdict::Ok), (Verdict::Ng, Verdict::Review), (Verdict::Ok, Verdict::Unjudged)];
-    for (a, b) in said {
+    let verdicts = [(Verdict::Ok, Verdict::Ok), (Verdict::Ng, Verdict::Review), (Verdict::Ok, Verdict::Unjudged)];
+    for (a, b) in verdicts {
         let seen = single(&mut score, a, b);
         assert_eq!((seen.parts.len(), seen.parts[0].a.verdict, seen.parts[0].b.verdict), (1, a, b));
         assert_eq!((&seen.parts[0].id, seen.parts[0].frame_id), (&seen.parts[0].a.id, seen.parts[0].b.frames[1]));
         assert_eq!(seen.disagreements.len(), usize::from(b == Verdict::Review));
     }
     let frame = view("P", 0, 2);
-    score.pair(&outcome(&frame, Arm::A, Verdict::Ng), &outcome(&frame, Arm::B, Verdict::Ng), None, 0);
+    score.pair(&result(&frame, Arm::A, Verdict::Ng), &result(&frame, Arm::B, Verdict::Ng), None, 0);
     let last = score.finish().parts;
     assert_eq!((last.len(), last[0].id.as_str(), last[0].b.verdict), (1, "P", Verdict::Ng));
     let arms = score.report(Frames::default()).arms;
@@ -146,9 +146,9 @@ fn every_part_that_both_saw_is_told_also_where_it_is_in_no_table() {
 #[test]
 fn in_split_each_arm_closes_and_scores_its_own_parts() {
     let mut score = Agreement::default();
-    let mut alone = |frame: &Frame, arm, said, truth| {
-        let truth = outcome(frame, Arm::Truth, truth);
-        score.alone(arm, &outcome(frame, arm, said), Some(&truth), 0)
+    let mut alone = |frame: &Frame, arm, verdict, truth| {
+        let truth = result(frame, Arm::Truth, truth);
+        score.alone(arm, &result(frame, arm, verdict), Some(&truth), 0)
     };
     assert!(alone(&view("P", 0, 2), Arm::A, Verdict::Ok, Verdict::Ok).alone.is_empty());
     // b's part in between closes nothing of a's.
@@ -168,12 +168,12 @@ fn in_split_each_arm_closes_and_scores_its_own_parts() {
 }
 
 #[test]
-fn a_part_that_a_change_of_mode_went_through_is_nobodys() {
+fn a_part_during_which_the_mode_changed_belongs_to_neither_arm() {
     let mut score = Agreement::default();
     assert_eq!(score.report(Frames::default()).mode, Mode::None);
     let frame = view("P", 0, 2);
-    score.pair(&outcome(&frame, Arm::A, Verdict::Ok), &outcome(&frame, Arm::B, Verdict::Ok), None, 0);
-    score.alone(Arm::A, &outcome(&view("P", 1, 2), Arm::A, Verdict::Ok), None, 0);
+    score.pair(&result(&frame, Arm::A, Verdict::Ok), &result(&frame, Arm::B, Verdict::Ok), None, 0);
+    score.alone(Arm::A, &result(&view("P", 1, 2), Arm::A, Verdict::Ok), None, 0);
     let seen = score.finish();
     assert_eq!((seen.parts[0].a.verdict, seen.alone[0].verdict.verdict), (Verdict::Unjudged, Verdict::Unjudged));
     assert_eq!(score.report(Frames::default()).compared, 0);
@@ -183,9 +183,9 @@ fn a_part_that_a_change_of_mode_went_through_is_nobodys() {
 fn in_split_too_a_new_model_begins_a_new_score() {
     let mut score = Agreement::default();
     let mut alone = |arm, version: &str| {
-        let mut said = outcome(&Frame::new(None), arm, Verdict::Ok);
-        said.model = Arc::new(ModelId { version: version.into(), ..ModelId::default() });
-        score.alone(arm, &said, None, 0).ended
+        let mut inference = result(&Frame::new(None), arm, Verdict::Ok);
+        inference.model = Arc::new(ModelId { version: version.into(), ..ModelId::default() });
+        score.alone(arm, &inference, None, 0).ended
     };
     assert!(alone(Arm::A, "1").is_none());
     assert!(alone(Arm::B, "2").is_none(), "the first word of an arm ends nothing");
@@ -214,14 +214,14 @@ fn the_window_is_what_a_score_of_the_last_parts_alone_would_be() {
         for k in 0..views {
             let frame = view(&part.to_string(), k, views);
             let mut one = |arm| {
-                let mut said = outcome(&frame, arm, verdicts[draw(4) as usize]);
-                said.latency_us = u64::from(draw(200));
+                let mut inference = result(&frame, arm, verdicts[draw(4) as usize]);
+                inference.latency_us = u64::from(draw(200));
                 let labels = ["x", "y", "z"];
-                said.detections.extend((0..draw(3)).map(|_| {
+                inference.detections.extend((0..draw(3)).map(|_| {
                     let side = 8.0 + draw(5) as f32 / 3.0;
                     found(labels[draw(3) as usize], draw(100) as f32 / 99.0, [0.0, 0.0, side, side])
                 }));
-                said
+                inference
             };
             frames.push((one(Arm::A), one(Arm::B)));
         }
@@ -245,7 +245,7 @@ fn frames_of_a_part_that_never_closes_leave_the_window_all_the_same() {
     let mut score = Agreement::new(2, 0);
     for _ in 0..10_000 {
         let frame = view("P", 0, 2);
-        score.pair(&outcome(&frame, Arm::A, Verdict::Unjudged), &outcome(&frame, Arm::B, Verdict::Ok), None, 0);
+        score.pair(&result(&frame, Arm::A, Verdict::Unjudged), &result(&frame, Arm::B, Verdict::Ok), None, 0);
     }
     let report = score.report(Frames::default());
     assert_eq!((report.errors.a, report.window.of), (10_000, 0));
@@ -261,10 +261,10 @@ fn the_most_different_frames_are_those_with_other_verdicts_then_other_boxes_then
         let frame = Frame::new(None);
         ids.push(frame.id);
         let [mut ours, mut theirs] = [(Arm::A, a), (Arm::B, b)].map(|(arm, (verdict, score))| {
-            let mut said = outcome(&frame, arm, verdict);
-            said.score = score;
-            said.detections.push(found("x", 0.5, at));
-            said
+            let mut inference = result(&frame, arm, verdict);
+            inference.score = score;
+            inference.detections.push(found("x", 0.5, at));
+            inference
         });
         ours.pts_ns = Some(7);
         theirs.detections.extend(boxes.iter().map(|score| found("y", *score, at)));
@@ -296,7 +296,7 @@ fn the_most_different_frames_are_those_with_other_verdicts_then_other_boxes_then
 fn a_report_comes_back_from_its_json() {
     let mut score = Agreement::default();
     let frame = Frame::new(None);
-    let [mut a, mut b] = [outcome(&frame, Arm::A, Verdict::Ok), outcome(&frame, Arm::B, Verdict::Ng)];
+    let [mut a, mut b] = [result(&frame, Arm::A, Verdict::Ok), result(&frame, Arm::B, Verdict::Ng)];
     a.detections = vec![found("open", 0.5, [0.0, 0.0, 8.0, 8.0])];
     b.detections = vec![found("open", 0.75, [0.0, 0.0, 8.0, 8.0])];
     let disagreement = score.pair(&a, &b, Some(&b), 0).disagreements.remove(0);

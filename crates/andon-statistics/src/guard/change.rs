@@ -7,9 +7,9 @@
 //!
 //! - F(θ) = Be(k₀, m | κθ, κ(1−θ)) / θ^k₀ (1−θ)^{m−k₀}, κ = m/8, where Be(k, n | a, b) = B(a+k, b+n−k)/B(a, b): how
 //!   badly θ fits the baseline. Under θ its expectation is 1, because it is a ratio of likelihoods.
-//! - Gₙ(θ) = ⅛ Σⱼ Be(k, n | aⱼ, bⱼ) / θᵏ (1−θ)ⁿ⁻ᵏ: how badly θ fits the watched parts. The eight priors are fixed by the
-//!   baseline: their means' odds are those of (k₀+½)/(m+1) times e^{±½}, e^{±1}, e^{±2}, e^{±4}, and the smaller of a
-//!   and b is 6. Under θ, and given the baseline, it is a martingale that starts at 1.
+//! - Gₙ(θ) = ⅛ Σⱼ Be(k, n | aⱼ, bⱼ) / θᵏ (1−θ)ⁿ⁻ᵏ: how badly θ fits the watched parts. The eight priors are fixed by
+//!   the baseline: their means' odds are those of (k₀+½)/(m+1) times e^{±½}, e^{±1}, e^{±2}, e^{±4}, and the smaller of
+//!   a and b is 6. Under θ, and given the baseline, it is a martingale that starts at 1.
 //!
 //! So F·Gₙ is a martingale of expectation 1 under θ, baseline included, and Eₙ = min over θ of F(θ)·Gₙ(θ) stays below
 //! the one that belongs to the true θ. By Ville's inequality P(Eₙ ≥ 1/α for any n) ≤ α, whatever the rate and however

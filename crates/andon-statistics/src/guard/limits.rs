@@ -104,8 +104,8 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.guard {
             Guard::Errors => "frames were not judged",
-            Guard::NonFinite => "answers were not finite",
-            Guard::Latency => "answers were later than the deadline",
+            Guard::NonFinite => "results were not finite",
+            Guard::Latency => "results were later than the deadline",
             Guard::NgRate => "parts were ng",
         };
         let Self { guard, events, trials, parts, .. } = self;

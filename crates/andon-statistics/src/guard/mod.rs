@@ -41,15 +41,15 @@
 //! of 0.5 to 50 %, a look at every part). A test that takes the baseline for exact breaks 3 to 16 %.
 
 mod change;
+mod guard_report;
 mod limits;
 mod probation;
 mod rate;
-mod report;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    guard_report::{EValues, FrameCounts, GuardReport, LatencyReport, PartCounts, ProbationState},
     limits::{Baseline, Broken, Guard, Limits},
     probation::Probation,
-    report::{EValues, FrameCounts, GuardReport, LatencyReport, PartCounts, ProbationState},
 };

@@ -5,9 +5,9 @@ use andon_core::result::{Status, Verdict};
 
 use super::{
     change::ChangeTest,
+    guard_report::{EValues, FrameCounts, GuardReport, LatencyReport, PROBATION_SCHEMA, PartCounts, ProbationState},
     limits::{Baseline, Broken, Guard, Limits, SLOW_RATE},
     rate::RateTest,
-    report::{EValues, FrameCounts, GuardReport, LatencyReport, PROBATION_SCHEMA, PartCounts, ProbationState},
 };
 use crate::histogram::Histogram;
 

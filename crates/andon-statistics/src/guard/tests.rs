@@ -174,7 +174,7 @@ fn a_model_that_fails_on_every_frame_is_out_in_five() {
         assert_eq!(frames(&mut p, vec![(Status::Ok, 1); well]), None);
         let (at, broken) = frames(&mut p, [(Status::NonFinite, 1); 9]).unwrap();
         assert_eq!((at, broken.guard), (3, Guard::NonFinite));
-        assert_eq!(broken.to_string(), "non-finite: 3 answers were not finite in a row, after 0 parts");
+        assert_eq!(broken.to_string(), "non-finite: 3 results were not finite in a row, after 0 parts");
     }
 }
 
@@ -298,7 +298,7 @@ fn the_report_is_json_without_holes() {
     assert_eq!(frames(&mut p, [(Status::Ok, 2); 99]), None);
     assert!((0..20).all(|_| p.part(Verdict::Ng, true).is_none()));
     let json = serde_json::to_value(p.report()).unwrap();
-    assert_eq!((&json["schema"], &json["state"]), (&report::PROBATION_SCHEMA.into(), &"running".into()));
+    assert_eq!((&json["schema"], &json["state"]), (&guard_report::PROBATION_SCHEMA.into(), &"running".into()));
     assert_eq!(json["baseline"], serde_json::json!({"parts": 10, "ng": 1}));
     assert!(["errors", "non_finite", "latency", "ng_rate"].iter().all(|g| json["e_values"][g].is_number()));
     assert_eq!(json["limits"]["probation"], 1000);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The verdicts on a part, the chance that its label is asked for, and what such a label tells of the two arms.
+//! The verdicts on a part, the chance that its label is asked for, and what such a label says about the two arms.
 
 use andon_core::result::{Arm, Verdict};
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,7 @@ impl Plan {
     pub const ALL: Self = Self { disagree: 1.0, both_ok: 1.0, both_ng: 1.0 };
 
     /// Returns the chance of a part of this cell. NaN counts as 0.
-    pub(crate) fn rate(&self, cell: Cell) -> f64 {
+    pub fn rate(&self, cell: Cell) -> f64 {
         let rate = match cell {
             Cell::OkNg | Cell::NgOk => self.disagree,
             Cell::OkOk | Cell::AOk | Cell::BOk => self.both_ok,

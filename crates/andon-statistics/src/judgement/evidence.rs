@@ -2,7 +2,7 @@
 //! Labels counted by their values, and the four tests that use them.
 //!
 //! A quantity V of a part — b's escapes less a's among the defective, or the cost that b saves — is tested against
-//! "E[V] ≤ t". The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
+//! `E[V] ≤ t`. The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
 //! have E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by the parts that it stands for. One label
 //! multiplies the evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst value
 //! of its design and plan −1. Large weights of agreeing parts cost little: a part that both arms judge alike has V = 0,
@@ -13,7 +13,7 @@
 //! hypothesis, and labels of other cells count. Otherwise no label counts in that test. Without a sample of what both
 //! arms let through, b can be shown to let no more defects through, or not to pay, but never by how much.
 //!
-//! The bounds in reports are the t up to which "E[V] ≤ t" is rejected. So that this is an interval, the range of t is
+//! The bounds in reports are the t up to which `E[V] ≤ t` is rejected. So that this is an interval, the range of t is
 //! cut into pieces. Within a piece, s = (t − Vₘᵢₙ)·w with one w, the smallest that is enough at the piece's upper end,
 //! so that every x falls as t rises. The limit that decides is such an end, so bounds and decision never differ.
 
@@ -37,10 +37,10 @@ pub(super) enum Quantity {
 
 impl Quantity {
     /// Returns the values of a and of b, or None if the quantity does not apply to the part.
-    fn of(self, outcome: &LabelValue) -> Option<[f64; 2]> {
+    fn of(self, part: &LabelValue) -> Option<[f64; 2]> {
         match self {
-            Quantity::Escapes => outcome.escapes,
-            Quantity::Saved => Some(outcome.costs),
+            Quantity::Escapes => part.escapes,
+            Quantity::Saved => Some(part.costs),
         }
     }
 
@@ -91,8 +91,8 @@ impl Claim {
 
 impl Test {
     /// Returns sign·V, or None if the quantity does not apply to the part.
-    fn value(&self, outcome: &LabelValue) -> Option<f64> {
-        let [a, b] = self.quantity.of(outcome)?;
+    fn value(&self, part: &LabelValue) -> Option<f64> {
+        let [a, b] = self.quantity.of(part)?;
         Some(self.sign * self.quantity.difference(a, b))
     }
 
@@ -110,8 +110,8 @@ impl Test {
         if !(scale > 0.0 && scale.is_finite()) {
             return [0.0; 8];
         }
-        values.map(|outcome| match self.value(&outcome) {
-            Some(value) if outcome.weight.is_finite() => ((value - t) * outcome.weight / scale).max(-1.0),
+        values.map(|part| match self.value(&part) {
+            Some(value) if part.weight.is_finite() => ((value - t) * part.weight / scale).max(-1.0),
             _ => 0.0,
         })
     }
@@ -166,13 +166,13 @@ impl Evidence {
     }
 
     /// Adds a label, and returns whether it counts in any test.
-    pub(super) fn add(&mut self, stratum: usize, outcome: usize) -> bool {
+    pub(super) fn add(&mut self, stratum: usize, value: usize) -> bool {
         let stratum = &mut self.strata[stratum];
-        stratum.counts[outcome] += 1;
+        stratum.counts[value] += 1;
         for (mixture, bets) in self.mixtures.iter_mut().zip(&stratum.bets) {
-            mixture.add(bets[outcome]);
+            mixture.add(bets[value]);
         }
-        stratum.bets.iter().any(|bets| bets[outcome] != 0.0)
+        stratum.bets.iter().any(|bets| bets[value] != 0.0)
     }
 
     /// Moves a label from one value to another.
@@ -256,14 +256,14 @@ impl Evidence {
     pub(super) fn mean(&self, quantity: Quantity) -> Option<f64> {
         let (mut sums, mut parts) = ([0.0; 2], [0.0; 2]);
         for stratum in &self.strata {
-            for (outcome, n) in stratum.values.iter().zip(stratum.counts) {
-                let Some(values) = quantity.of(outcome) else { continue };
-                if outcome.weight.is_infinite() {
+            for (part, n) in stratum.values.iter().zip(stratum.counts) {
+                let Some(values) = quantity.of(part) else { continue };
+                if part.weight.is_infinite() {
                     return None;
                 }
                 for arm in [0, 1] {
-                    sums[arm] += n as f64 * outcome.weight * values[arm];
-                    parts[arm] += n as f64 * outcome.weight * outcome.judged[arm];
+                    sums[arm] += n as f64 * part.weight * values[arm];
+                    parts[arm] += n as f64 * part.weight * part.judged[arm];
                 }
             }
         }
@@ -273,7 +273,7 @@ impl Evidence {
 
     /// Returns whether no label yet differs in cost between the arms.
     pub(super) fn is_silent_of_cost(&self) -> bool {
-        let silent = |(outcome, n): (&LabelValue, &u64)| *n == 0 || outcome.costs[0] == outcome.costs[1];
+        let silent = |(part, n): (&LabelValue, &u64)| *n == 0 || part.costs[0] == part.costs[1];
         self.strata.iter().all(|s| s.values.iter().zip(&s.counts).all(silent))
     }
 }

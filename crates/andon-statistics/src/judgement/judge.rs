@@ -24,7 +24,7 @@ impl Ticket {
         self.cell
     }
 
-    fn outcome(&self, defective: bool) -> usize {
+    fn value(&self, defective: bool) -> usize {
         2 * self.cell.index() + usize::from(defective)
     }
 }
@@ -96,14 +96,14 @@ impl Judge {
         if let Some(block) = ticket.block {
             self.answers.answer(ticket.cell, block);
         }
-        if self.evidence.add(ticket.stratum, ticket.outcome(defective)) {
+        if self.evidence.add(ticket.stratum, ticket.value(defective)) {
             self.decide();
         }
     }
 
     /// Corrects a label that was the opposite by mistake.
     pub(crate) fn correct(&mut self, ticket: &Ticket, defective: bool) {
-        self.evidence.correct(ticket.stratum, ticket.outcome(!defective), ticket.outcome(defective));
+        self.evidence.correct(ticket.stratum, ticket.value(!defective), ticket.value(defective));
         self.decide();
     }
 

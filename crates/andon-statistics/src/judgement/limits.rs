@@ -31,13 +31,15 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum LimitsError {
     /// Alpha is not a chance.
-    #[error("alpha is {0}, and has to be a chance above 0 and below 1, as 0.05")]
+    #[error("alpha is {0}, and must be above 0 and below 1, such as 0.05")]
     Alpha(f64),
     /// The increase is not a share.
-    #[error("max-escape-increase is {0}, and has to be a share from 0 to below 1, as 0.01")]
+    #[error("max-escape-increase is {0}, and must be a share from 0 to below 1, such as 0.01")]
     MaxEscapeIncrease(f64),
     /// The costs are not costs.
-    #[error("escape-cost is {escape} and overkill-cost {overkill}: neither may be negative or infinite, nor both 0")]
+    #[error(
+        "escape-cost is {escape} and overkill-cost {overkill}: both must be finite and not negative, and one above 0"
+    )]
     Costs {
         /// The cost of a defective part called ok.
         escape: f64,

@@ -49,17 +49,17 @@ mod cell;
 mod draw;
 mod evidence;
 mod judge;
+mod judgement_report;
 mod limits;
 mod mixture;
 mod reasons;
-mod report;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     cell::{Cell, Design, DesignKind, Plan},
     judge::{Judge, Ticket},
+    judgement_report::{CellLabels, Cost, Escapes, JudgementReport, Labels},
     limits::{Decision, Limits, LimitsError, PROMOTE_SHARE},
-    report::{CellLabels, Cost, Escapes, JudgementReport, Labels},
 };
 pub(crate) use self::{draw::Draw, mixture::Mixture};

@@ -5,8 +5,8 @@ use super::{
     cell::{Cell, DesignKind},
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
+    judgement_report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
     limits::Decision,
-    report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
 };
 
 impl Judge {
@@ -130,8 +130,8 @@ impl Judge {
         }
         if self.is_chosen() {
             return vec![format!(
-                "{} of {} proposed parts were labelled, and which ones depends on the verdicts of the arms (evidence {}): labels \
-                 that are no random sample prove nothing",
+                "{} of {} proposed parts were labelled, and which ones depends on the verdicts of the arms (evidence {}): \
+                 labels that are no random sample prove nothing",
                 labels.answered,
                 labels.asked,
                 short(self.answers.most)
@@ -148,10 +148,14 @@ impl Judge {
         let evidence = &self.evidence;
         let allowed = percent(escapes.max_increase);
         reasons.push(if evidence.proves(Claim::EscapesBelow) {
-            format!("b lets at most {} more of the defective parts through (allowed: {allowed})", percent(escapes.upper))
+            format!(
+                "b lets at most {} more of the defective parts through (allowed: {allowed})",
+                percent(escapes.upper)
+            )
         } else {
             format!(
-                "it is not known yet whether b lets at most {allowed} more of the defective parts through: {} to {} is possible",
+                "it is not known yet whether b lets at most {allowed} more of the defective parts through: {} to {} is \
+                 possible",
                 percent(escapes.lower),
                 percent(escapes.upper)
             )
@@ -177,8 +181,8 @@ impl Judge {
                 format!("about {n} more labels are needed, {defective} of them of defective parts, at the rates so far")
             }
             (Some((n, defective)), false) => format!(
-                "no labelled part distinguishes the arms yet: if they are equal, about {n} more labels are needed for the \
-                 escapes alone, {defective} of them of defective parts"
+                "no labelled part distinguishes the arms yet: if they are equal, about {n} more labels are needed for \
+                 the escapes alone, {defective} of them of defective parts"
             ),
             (None, _) if labels.defective == 0 => "no label of a defective part yet".into(),
             (None, _) => "more labels like these would not lead to promote".into(),

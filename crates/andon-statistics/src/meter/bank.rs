@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::{calibration::Bootstrap, reference::Reference, window::SlowNormal},
-    Config, Counts, Fingerprint, Meter, Status,
+    Config, DriftStatus, Fingerprint, Meter, MeterCounts,
     references::{MOST_KEYS, ReferenceSet, References, ReferencesError},
 };
 
@@ -99,14 +99,14 @@ impl Bank {
     }
 
     /// The worst status of all meters: drift before warning before ok before learning.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> DriftStatus {
         let worst = self.meters.values().map(Meter::status).max_by_key(|s| s.state);
         worst.unwrap_or_default()
     }
 
     /// The sums of all meters' counters.
-    pub fn counts(&self) -> Counts {
-        self.meters.values().map(Meter::counts).fold(Counts::default(), |a, b| Counts {
+    pub fn counts(&self) -> MeterCounts {
+        self.meters.values().map(Meter::counts).fold(MeterCounts::default(), |a, b| MeterCounts {
             measured: a.measured + b.measured,
             too_small: a.too_small + b.too_small,
             black_not_learned: a.black_not_learned + b.black_not_learned,

@@ -29,9 +29,9 @@
 
 mod bank;
 mod config;
+mod drift_report;
 mod observations;
 mod references;
-mod report;
 mod running;
 mod snapshot;
 mod status;
@@ -53,11 +53,11 @@ use super::{
 pub use crate::window::SlowNormal;
 pub use bank::Bank;
 pub use config::Config;
+pub use drift_report::{DriftReport, FeatureReport, Off, SCHEMA};
 pub use observations::Stamp;
 pub use references::{MOST_KEYS, ReferenceSet, References, ReferencesError};
-pub use report::{DriftReport, FeatureReport, Off, SCHEMA};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use status::{Counts, State, Status};
+pub use status::{DriftStatus, MeterCounts, State};
 
 use observations::{Grouper, Still};
 use running::Running;
@@ -81,12 +81,12 @@ pub struct Meter {
     mode: Mode,
     grouper: Grouper,
     still: Still,
-    status: Status,
+    status: DriftStatus,
     /// The state is one from before a restart, and was not reported yet.
     unreported: bool,
     /// The features of the latest frame.
     latest: Row,
-    counts: Counts,
+    counts: MeterCounts,
     /// Why the frames of this stream do not fit the given reference.
     misfit: Option<String>,
     /// The reference that the running model brings along.
@@ -106,10 +106,10 @@ impl Meter {
             mode: Mode::Idle,
             grouper: Grouper::default(),
             still: Still::default(),
-            status: Status::default(),
+            status: DriftStatus::default(),
             unreported: false,
             latest: UNKNOWN,
-            counts: Counts::default(),
+            counts: MeterCounts::default(),
             misfit: None,
             offered: None,
             bootstrap: None,
@@ -179,12 +179,12 @@ impl Meter {
     }
 
     /// The current status.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> DriftStatus {
         self.status
     }
 
     /// The counters.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> MeterCounts {
         self.counts
     }
 
@@ -238,7 +238,7 @@ impl Meter {
     }
 
     /// Measures a frame. Returns the status if it has changed.
-    pub fn observe(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp) -> Option<Status> {
+    pub fn observe(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp) -> Option<DriftStatus> {
         let before = self.status;
         self.fit(image);
         let Some(measured) = self.extractor.measure(image) else {
@@ -260,7 +260,7 @@ impl Meter {
     fn observe_learning(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp, black: bool) {
         let Mode::Learning(learner) = &mut self.mode else { return };
         if self.status.state != State::Learning {
-            self.status = Status { state: State::Learning, cause: None, since_frame: stamp.frame_id };
+            self.status = DriftStatus { state: State::Learning, cause: None, since_frame: stamp.frame_id };
         }
         learner.of = Some((image.width, image.height, image.format));
         if black {
@@ -288,7 +288,7 @@ impl Meter {
     fn observe_running(&mut self, result: Option<&Inference>, stamp: Stamp) {
         let Mode::Running(running) = &mut self.mode else { return };
         if self.status.state == State::Learning {
-            self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+            self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
         }
         if let Some(result) = result {
             running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
@@ -300,12 +300,12 @@ impl Meter {
             if !was_frozen {
                 self.counts.alarms += 1;
                 let since_frame = self.still.since;
-                self.status = Status { state: State::Drift, cause: Some(Cause::Frozen), since_frame };
+                self.status = DriftStatus { state: State::Drift, cause: Some(Cause::Frozen), since_frame };
             }
         } else if was_frozen {
             if self.still.differing >= THAWED {
                 running.restart();
-                self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+                self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
             }
         } else {
             for row in self.grouper.add(&self.latest, stamp.part).into_iter().flatten() {
@@ -313,7 +313,7 @@ impl Meter {
             }
             if let Some(since_frame) = running.constant_since().filter(|_| self.status.state != State::Drift) {
                 self.counts.alarms += 1;
-                self.status = Status { state: State::Drift, cause: Some(Cause::Predictions), since_frame };
+                self.status = DriftStatus { state: State::Drift, cause: Some(Cause::Predictions), since_frame };
             }
         }
     }
@@ -348,7 +348,7 @@ impl Meter {
         let reference = learner.finish(image, self.config.subsample);
         self.bootstrap = learner.bootstrap(&reference);
         self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
-        self.status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+        self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
     }
 }
 

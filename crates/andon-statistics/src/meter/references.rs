@@ -101,7 +101,7 @@ pub enum ReferencesError {
         error: ReferenceError,
     },
     /// The set has more references than a bank can hold.
-    #[error("{0} references, and at most {MOST_KEYS} can be told apart")]
+    #[error("{0} references, and a meter keeps at most {MOST_KEYS}")]
     TooMany(usize),
     /// The references belong to another key than the bank's.
     #[error("it holds {}, and {} is asked for", one_for(held), one_for(asked))]

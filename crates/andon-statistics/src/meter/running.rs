@@ -8,7 +8,7 @@ use andon_core::result::Inference;
 use super::{
     config::Config,
     observations::Stamp,
-    status::{Counts, State, Status},
+    status::{DriftStatus, MeterCounts, State},
 };
 use crate::{
     cause::{self, Cause},
@@ -168,8 +168,8 @@ impl Running {
         row: &Row,
         stamp: Stamp,
         config: &Config,
-        status: &mut Status,
-        counts: &mut Counts,
+        status: &mut DriftStatus,
+        counts: &mut MeterCounts,
     ) {
         if self.tick.rows == 0 {
             self.tick_began = stamp.frame_id;
@@ -185,33 +185,33 @@ impl Running {
         self.judge(stamp, status, counts);
     }
 
-    fn judge(&mut self, stamp: Stamp, status: &mut Status, counts: &mut Counts) {
+    fn judge(&mut self, stamp: Stamp, status: &mut DriftStatus, counts: &mut MeterCounts) {
         let alarms = self.detector.alarms();
         let since_frame = self.detector.since().unwrap_or(stamp.frame_id);
         let cause = || cause::name(&cause::changes(self.detector.watches()));
         match status.state {
             State::Learning | State::Ok if alarms => {
-                *status = Status { state: State::Warning, cause: Some(cause()), since_frame };
+                *status = DriftStatus { state: State::Warning, cause: Some(cause()), since_frame };
             }
             State::Warning if alarms => {
                 counts.alarms += 1;
-                *status = Status { state: State::Drift, cause: Some(cause()), since_frame };
+                *status = DriftStatus { state: State::Drift, cause: Some(cause()), since_frame };
                 (self.calm, self.other, self.corrected) = (0, None, 0);
             }
             State::Warning => {
-                *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+                *status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
             }
             State::Drift => {
                 self.calm = if self.detector.stays() || self.constant_since().is_some() { 0 } else { self.calm + 1 };
                 if self.calm >= CALM {
                     self.restart();
-                    *status = Status { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+                    *status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
                 } else if alarms {
                     let now = cause();
                     let held = self.other.filter(|(other, _)| *other == now).map_or(1, |(_, held)| held + 1);
                     self.other = (Some(now) != status.cause).then_some((now, held));
                     if self.other.is_some() && held >= CALM << self.corrected.min(MOST_DOUBLINGS) {
-                        *status = Status { state: State::Drift, cause: Some(now), since_frame };
+                        *status = DriftStatus { state: State::Drift, cause: Some(now), since_frame };
                         (self.other, self.corrected) = (None, self.corrected + 1);
                     }
                 }

@@ -12,7 +12,7 @@ use super::{
         or_empty,
         reference::{Reference, ReferenceError},
     },
-    Bank, Mode, State, Status,
+    Bank, DriftStatus, Mode, State,
 };
 
 /// The schema name of a snapshot.
@@ -95,6 +95,11 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// The number of meters that have a reference.
+    pub fn len(&self) -> usize {
+        self.meters.len()
+    }
+
     /// Returns whether no meter has a reference yet.
     pub fn is_empty(&self) -> bool {
         self.meters.is_empty()
@@ -139,7 +144,7 @@ impl Bank {
             meter.counts.alarms = kept.alarms;
             if kept.drift {
                 // The frames of another run have other ids, so drift holds since the beginning of this run.
-                meter.status = Status { state: State::Drift, cause: kept.cause, since_frame: 0 };
+                meter.status = DriftStatus { state: State::Drift, cause: kept.cause, since_frame: 0 };
                 meter.unreported = true;
             }
             if let Mode::Running(running) = &mut meter.mode {

@@ -34,7 +34,7 @@ impl State {
 
 /// A state, its cause, and since when it holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub struct DriftStatus {
     /// The state.
     pub state: State,
     /// The cause. None while nothing is off.
@@ -43,7 +43,7 @@ pub struct Status {
     pub since_frame: u64,
 }
 
-impl Status {
+impl DriftStatus {
     /// The name of the cause. Empty while there is none.
     pub fn cause_str(&self) -> &'static str {
         self.cause.map_or("", Cause::as_str)
@@ -52,7 +52,7 @@ impl Status {
 
 /// The counters of a meter since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct MeterCounts {
     /// Frames that were measured.
     pub measured: u64,
     /// Frames that were too small to measure.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The meter on pictures whose change is known.
+//! Tests the meter on images with known changes.
 
 use andon_core::result::{Arm, Detection, Frame, ModelId, Part, Verdict};
 
@@ -25,7 +25,7 @@ impl Line {
         line
     }
 
-    fn show(&mut self, change: impl Fn(Canvas) -> Canvas) -> Option<Status> {
+    fn show(&mut self, change: impl Fn(Canvas) -> Canvas) -> Option<DriftStatus> {
         self.show_with(Canvas::board(160, 120), change, None)
     }
 
@@ -33,18 +33,18 @@ impl Line {
         &mut self,
         mut board: Canvas,
         change: impl Fn(Canvas) -> Canvas,
-        said: Option<&Inference>,
-    ) -> Option<Status> {
+        result: Option<&Inference>,
+    ) -> Option<DriftStatus> {
         let spot = (self.random.uniform() * 19_000.0) as usize;
         board.pixels[spot..spot + 8].fill(60.0);
         let lamp = 1.0 + 0.003 * self.random.normal();
         let frame = change(board.scaled(lamp)).noisy(1.5, &mut self.random);
         self.frame += 1;
-        self.meter.observe(&frame.image(), said, Stamp { frame_id: self.frame, ..Stamp::default() })
+        self.meter.observe(&frame.image(), result, Stamp { frame_id: self.frame, ..Stamp::default() })
     }
 
-    /// Shows changed boards until drift; answers the status, and after how many frames.
-    fn until_drift(&mut self, change: impl Fn(Canvas) -> Canvas) -> (Status, u32) {
+    /// Shows changed boards until drift; returns the status, and after how many frames.
+    fn until_drift(&mut self, change: impl Fn(Canvas) -> Canvas) -> (DriftStatus, u32) {
         for n in 1..=200 {
             if let Some(status) = self.show(&change).filter(|s| s.state == State::Drift) {
                 return (status, n);
@@ -109,7 +109,7 @@ fn colour_that_shifts_is_colour() {
             Image::new(andon_core::image::Format::Rgb, 64, 64, &planes, andon_core::image::Colorimetry::default())
                 .unwrap();
         let status = meter.observe(&image, None, Stamp { frame_id: frame, ..Stamp::default() });
-        if let Some(Status { state: State::Drift, cause, .. }) = status {
+        if let Some(DriftStatus { state: State::Drift, cause, .. }) = status {
             named = cause;
             break;
         }
@@ -124,8 +124,8 @@ fn a_model_that_falls_silent_is_named_predictions() {
     let mut drift = None;
     for frame in 0..600 {
         let found = if frame < 300 && line.random.uniform() < 0.5 { 1.0 } else { 0.0 };
-        let said = said("sha256:1", if found > 0.0 { 2 } else { 0 });
-        drift = line.show_with(Canvas::board(160, 120), |c| c, Some(&said)).filter(|s| s.state == State::Drift);
+        let result = result("sha256:1", if found > 0.0 { 2 } else { 0 });
+        drift = line.show_with(Canvas::board(160, 120), |c| c, Some(&result)).filter(|s| s.state == State::Drift);
         if drift.is_some() {
             assert!(frame >= 300, "an alarm while the model spoke as ever");
             println!("found {} frames after it fell silent", frame - 300);
@@ -140,7 +140,7 @@ fn drift_ends_when_the_cause_does() {
     let mut line = Line::new();
     line.until_drift(|c| c.scaled(0.8));
     let back = (0..60).find_map(|n| line.show(|c| c).map(|status| (n, status)));
-    let (frames, status) = back.expect("the light came back and nobody noticed");
+    let (frames, status) = back.expect("the light came back and the meter did not notice");
     println!("ok again after {frames} frames");
     assert_eq!((status.state, status.cause), (State::Ok, None));
     assert!((0..200).all(|_| line.show(|c| c).is_none()), "an alarm after recovery");
@@ -184,8 +184,8 @@ fn a_frozen_camera_is_a_state_of_its_own_and_thaws() {
 fn a_test_card_that_never_moved_is_not_called_frozen() {
     let mut meter = Meter::new(CONFIG);
     let card = Canvas::board(64, 64);
-    let said: Vec<_> = (0..500).filter_map(|i| meter.observe(&card.image(), None, stamp(i))).collect();
-    assert_eq!(said.iter().map(|s| s.state).collect::<Vec<_>>(), [State::Ok]);
+    let changes: Vec<_> = (0..500).filter_map(|i| meter.observe(&card.image(), None, stamp(i))).collect();
+    assert_eq!(changes.iter().map(|s| s.state).collect::<Vec<_>>(), [State::Ok]);
 }
 
 #[test]
@@ -287,8 +287,8 @@ fn windows_begin_when_their_bootstrap_is_done_and_show_in_the_report() {
     assert!(report.window_score.unwrap() < report.window_threshold.unwrap());
 }
 
-/// What a model of this digest said, that found so many of one class.
-fn said(digest: &str, found: usize) -> Inference {
+/// The result of the model with this digest, which finds this many of one class.
+fn result(digest: &str, found: usize) -> Inference {
     let model = ModelId { digest: digest.into(), ..ModelId::default() };
     let short = Detection::new(1, "short".into(), 0.9, [1.0, 1.0, 16.0, 16.0]);
     Inference {
@@ -310,10 +310,10 @@ fn judged_line() -> Line {
 }
 
 impl Line {
-    fn judge(&mut self, digest: &str, rate: f64) -> Option<Status> {
+    fn judge(&mut self, digest: &str, rate: f64) -> Option<DriftStatus> {
         let found = usize::from(self.random.uniform() < rate) * 2;
-        let said = Inference { frame_id: self.frame + 1, ..said(digest, found) };
-        self.show_with(Canvas::board(160, 120), |c| c, Some(&said))
+        let result = Inference { frame_id: self.frame + 1, ..result(digest, found) };
+        self.show_with(Canvas::board(160, 120), |c| c, Some(&result))
     }
 }
 
@@ -369,7 +369,7 @@ fn a_model_that_says_the_same_of_all_is_dead_however_seldom_it_found_something()
         .count();
     assert_eq!(quiet, 0);
     let dead = (1..=1500).find_map(|n| Some((n, line.judge("sha256:1", 0.0).filter(|s| s.state == State::Drift)?)));
-    let (after, status) = dead.expect("it was never told");
+    let (after, status) = dead.expect("the meter never reported it");
     println!("dead for {after} frames");
     assert_eq!(status.cause, Some(Cause::Predictions));
     assert!(status.since_frame.abs_diff(3000) < 100, "{status:?}");
@@ -383,15 +383,16 @@ fn a_field_that_leaves_its_normal_is_model_input() {
     let mut line = Line::new();
     line.meter.learn(100);
     let mut random = Random::new(8);
-    let mut told = None;
+    let mut drift = None;
     for n in 0..300 {
         let speed = 1.2 + 0.02 * random.normal() + if n < 200 { 0.0 } else { 0.4 };
         let fields = Arc::new([("speed".to_string(), serde_json::json!(speed))].into());
-        let said = Inference { fields, ..said("sha256:1", 0) };
-        told = line.show_with(Canvas::board(160, 120), |c| c, Some(&said)).filter(|s| s.state == State::Drift).or(told);
-        assert!(n >= 200 || told.is_none(), "{told:?}");
+        let result = Inference { fields, ..result("sha256:1", 0) };
+        drift =
+            line.show_with(Canvas::board(160, 120), |c| c, Some(&result)).filter(|s| s.state == State::Drift).or(drift);
+        assert!(n >= 200 || drift.is_none(), "{drift:?}");
     }
-    assert_eq!(told.and_then(|s| s.cause), Some(Cause::ModelInput));
+    assert_eq!(drift.and_then(|s| s.cause), Some(Cause::ModelInput));
     let report = line.meter.report(stamp(0));
     let field = report.features.iter().find(|f| f.name == "field-0").unwrap();
     assert_eq!(field.of.as_deref(), Some("speed"));
@@ -444,8 +445,8 @@ fn every_key_has_a_reference_of_its_own() {
     };
     for frame in 0..400 {
         let (sku, light) = if frame % 2 == 0 { ("A", 1.0) } else { ("B", 0.6) };
-        let told = show(&mut bank, sku, light, frame);
-        assert!(told.is_none_or(|s| s.state == State::Ok), "{told:?}");
+        let drift = show(&mut bank, sku, light, frame);
+        assert!(drift.is_none_or(|s| s.state == State::Ok), "{drift:?}");
     }
     let References::By(set) = bank.references().unwrap() else { panic!("of two SKUs") };
     let luma = |sku: &str| set.references[sku].features["luma"].mean;

@@ -67,8 +67,8 @@ impl NgDifference {
         let (percent, allowed) = (100.0 * self.difference()?.abs(), 100.0 * self.most);
         let other = if arm == Arm::B { Arm::A } else { Arm::B };
         Some(format!(
-            "ng-rate: {} stops {percent:.1} % more of {} parts than {} (allowed: {allowed:.1} %), and no label says that \
-             it is right",
+            "ng-rate: {} stops {percent:.1} % more of {} parts than {} (allowed: {allowed:.1} %), and no label \
+             confirms that they are defective",
             arm.as_str(),
             self.parts,
             other.as_str()

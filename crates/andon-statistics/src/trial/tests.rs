@@ -32,7 +32,7 @@ fn decided(trial: &Trial) -> (Decision, String) {
 }
 
 #[test]
-fn where_the_truth_is_known_a_candidate_that_finds_what_the_champion_misses_is_promoted() {
+fn where_the_truth_is_known_a_challenger_that_finds_what_the_champion_misses_is_promoted() {
     let mut trial = trial();
     for k in 0..200 {
         let (b, truth) = if k % 4 == 0 { (Verdict::Ng, Verdict::Ng) } else { (Verdict::Ok, Verdict::Ok) };
@@ -51,7 +51,7 @@ fn labels_from_elsewhere_decide_nothing() {
         trial.paired(pair(&id, Verdict::Ng, Verdict::Ok, None), Plan::ALL);
         assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
     }
-    // Without labels a difference of this size takes the candidate out; that is the only thing that can.
+    // Without labels a difference of this size takes the challenger out; that is the only thing that can.
     assert_eq!(trial.report().judgement.labels.shown, 500);
     assert_eq!(trial.labels(), [0, 500]);
     assert_ne!(trial.decision(), Decision::Promote);
@@ -113,7 +113,7 @@ fn a_label_ahead_of_its_part_counts_when_that_comes() {
 }
 
 #[test]
-fn a_candidate_that_fails_is_out_without_any_label() {
+fn a_challenger_that_fails_is_out_without_any_label() {
     type Fails = fn(&mut Trial, u64);
     let cases: [(&str, Fails); 5] = [
         ("errors", |t, _| t.frame(Status::Error, 0)),
@@ -122,7 +122,7 @@ fn a_candidate_that_fails_is_out_without_any_label() {
         ("ng-rate: b stops", |t, k| {
             t.paired(pair(&k.to_string(), Verdict::Ok, Verdict::Ng, None), Plan::ALL);
         }),
-        ("takes no frames", |t, _| t.b_is_out()),
+        ("takes no more frames", |t, _| t.b_is_out()),
     ];
     for (name, fails) in cases {
         let mut trial = trial();
@@ -139,7 +139,7 @@ fn a_candidate_that_fails_is_out_without_any_label() {
 }
 
 #[test]
-fn a_candidate_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_right() {
+fn a_challenger_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_right() {
     let mut trial = trial();
     for k in 0..300 {
         let id = k.to_string();
@@ -176,10 +176,10 @@ fn in_a_split_each_part_is_weighed_by_its_arms_share() {
     for k in 0..4000_u32 {
         let arm = if k % 4 == 0 { Arm::B } else { Arm::A };
         let bad = k % 5 == 0;
-        let said = if bad && arm == Arm::B { Verdict::Ng } else { Verdict::Ok };
+        let b = if bad && arm == Arm::B { Verdict::Ng } else { Verdict::Ok };
         let truth = Some(if bad { Verdict::Ng } else { Verdict::Ok });
         let id = k.to_string();
-        let part = LonePart { verdict: verdict(&id, said), id, frame_id: 7, arm, truth };
+        let part = LonePart { verdict: verdict(&id, b), id, frame_id: 7, arm, truth };
         trial.alone(part, design, Plan::ALL);
     }
     let (decision, why) = decided(&trial);
@@ -215,7 +215,7 @@ fn limits_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn memory_is_bounded_however_long_nobody_answers() {
+fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {

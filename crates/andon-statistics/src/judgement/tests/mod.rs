@@ -115,8 +115,8 @@ fn labelled(design: Design, plan: &Plan, world: &[f64; 8]) -> [f64; 8] {
             Design::Split { weight } => {
                 let (b, stopped) = (cell / 2, cell % 2);
                 let both = (0..4).filter(|c| if b == 1 { c % 2 == stopped } else { c / 2 == stopped });
-                let said: f64 = both.map(|c| world[2 * c + truth]).sum();
-                said * if b == 1 { weight } else { 1.0 - weight } * plan.rate(Cell::ALL[4 + cell])
+                let rate: f64 = both.map(|c| world[2 * c + truth]).sum();
+                rate * if b == 1 { weight } else { 1.0 - weight } * plan.rate(Cell::ALL[4 + cell])
             }
             _ => world[i] * plan.rate(Cell::ALL[cell]),
         }
@@ -247,11 +247,11 @@ fn without_a_sample_of_what_both_let_through_no_size_is_claimed() {
     assert_eq!((j.escapes.lower, j.cost.lower), (-1.0, 0.0));
     assert!(j.escapes.upper >= 0.0 && j.escapes.upper <= 0.01);
     assert!(
-        j.reasons[1].contains("how much, only labels of parts that both arms judge alike can tell"),
+        j.reasons[1].contains("only labels of parts that both arms judge alike can show how much"),
         "{:?}",
         j.reasons
     );
-    // However many more escape of those that are seen: how many of all defective parts that is, nobody knows.
+    // Many more of the labelled parts may escape; their share of all defective parts is unknown.
     let judge = filled(Limits::default(), Design::Paired, plan, [[0, 0], [0, 0], [0, 300], [0, 10]]);
     assert_eq!(judge.evidence.ln_evidence(Claim::EscapesAbove), 0.0);
 }
@@ -333,8 +333,10 @@ fn reasons_are_sentences_with_numbers() {
     assert_eq!(
         j.reasons,
         [
-            "it is not known yet whether b lets at most 1 % more of the defective parts through: -13 % to 2.5 % is possible",
-            "it is not known yet whether b saves cost: -0.088 to 0.89 a part is possible (an escape costs 10, an overkill 1)",
+            "it is not known yet whether b lets at most 1 % more of the defective parts through: -13 % to 2.5 % is \
+             possible",
+            "it is not known yet whether b saves cost: -0.088 to 0.89 a part is possible (an escape costs 10, an \
+             overkill 1)",
             "about 157 more labels are needed, 98 of them of defective parts, at the rates so far",
         ]
     );

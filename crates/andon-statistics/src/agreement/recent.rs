@@ -62,7 +62,7 @@ struct Span {
 /// A frame counts with the part that closes next, which it belongs to unless parts overlap. A part costs as much as its
 /// frames and boxes, once when it enters and once when it leaves. The memory is that of the frames (6 bytes each) and
 /// labels (80 bytes for each label of a part) of `most` parts.
-pub(super) struct Window {
+pub(super) struct RecentWindow {
     most: usize,
     counts: Counts,
     closed: u64,
@@ -72,7 +72,7 @@ pub(super) struct Window {
     classes: VecDeque<(usize, Sums)>,
 }
 
-impl Window {
+impl RecentWindow {
     /// Makes a window of at most `most` parts, at least one.
     pub(super) fn new(most: usize) -> Self {
         Self {

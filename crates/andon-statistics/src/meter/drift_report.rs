@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a meter says: `andon.drift/1`.
+//! The report of a meter: `andon.drift/1`.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,43 +13,43 @@ use crate::{
     or_empty,
 };
 
-/// The schema of a report.
+/// The schema name of a serialised [`DriftReport`].
 pub const SCHEMA: &str = "andon.drift/1";
 
-/// One feature in a report. What is not known is `null`.
+/// One feature in a report. Unknown values are `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureReport {
     /// The feature's name.
     pub name: Cow<'static, str>,
-    /// What it is of: a class's label, a field's name.
+    /// The class label or the field name, for features of classes and fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
-    /// Mean of the latest tick; of the latest frame while learning.
+    /// The mean of the latest tick; while learning, the value of the latest frame.
     pub value: Option<f64>,
-    /// Mean of the reference.
+    /// The mean of the reference.
     pub reference: Option<f64>,
-    /// σ of a tick.
+    /// The σ of a tick.
     pub sigma: Option<f64>,
-    /// Recent distance from the reference, in σ.
+    /// How far recent ticks lie from the reference, in σ.
     pub effect: Option<f64>,
-    /// The CUSUM.
+    /// The larger sum of the CUSUM.
     pub score: Option<f64>,
-    /// Where the CUSUM becomes significant.
+    /// The sum from which a change is significant.
     pub threshold: Option<f64>,
-    /// How far this and the window's threshold can be trusted.
+    /// How far this threshold and that of the window can be trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
-    /// Kolmogorov-Smirnov D of the latest window of ticks.
+    /// The Kolmogorov-Smirnov D of the latest window of ticks.
     pub ks: Option<f64>,
-    /// Its Wasserstein distance, in σ.
+    /// The Wasserstein distance of the latest window, in σ.
     pub wasserstein: Option<f64>,
-    /// Its Jensen-Shannon distance.
+    /// The Jensen-Shannon distance of the latest window.
     pub jensen_shannon: Option<f64>,
-    /// Its population stability index.
+    /// The population stability index of the latest window.
     pub psi: Option<f64>,
-    /// The greatest of the four as they are compared, in units of their scatter.
+    /// The greatest score of the four distances, in units of their scatter.
     pub window_score: Option<f64>,
-    /// Where a window becomes significant.
+    /// The score from which a window is significant.
     pub window_threshold: Option<f64>,
 }
 
@@ -89,10 +89,10 @@ impl FeatureReport {
 pub struct Off {
     /// The feature's name.
     pub name: Cow<'static, str>,
-    /// What it is of: a class's label, a field's name.
+    /// The class label or the field name, for features of classes and fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
-    /// How far, in σ of a tick.
+    /// How far the feature is off, in σ of a tick.
     pub effect: f64,
 }
 
@@ -106,9 +106,9 @@ impl std::fmt::Display for Off {
     }
 }
 
-/// Everything there is to say, as JSON (`andon.drift/1`).
+/// The report of a meter. Serialises as `andon.drift/1`.
 ///
-/// A report can be read back: what a later version adds is ignored, and what an earlier one lacks is empty.
+/// A report can be read back. Fields of later versions are ignored; fields that an earlier version lacks are empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// Always [`SCHEMA`].
@@ -118,19 +118,19 @@ pub struct DriftReport {
     /// The cause. An empty text while there is none.
     #[serde(with = "or_empty", default)]
     pub cause: Option<Cause>,
-    /// The frame since which the state holds.
+    /// The first frame of the state.
     pub since_frame: u64,
     /// In warning and drift, the features that are off, the clearest first.
     #[serde(default)]
     pub off: Vec<Off>,
-    /// The frame at which it was found.
+    /// The frame of the report.
     pub frame_id: u64,
-    /// Its presentation time.
+    /// The presentation time of that frame.
     pub pts_ns: Option<u64>,
-    /// Of several references the one in use, as the SKU; empty where there is one.
+    /// The value of the key whose reference is in use, such as the SKU. Empty if there is one reference for all frames.
     #[serde(default)]
     pub key: Arc<str>,
-    /// Digest of the model whose predictions are watched; empty where there is none.
+    /// The digest of the model whose predictions are watched. Empty if there is none.
     #[serde(default)]
     pub model: String,
     /// How far the thresholds can be trusted. An empty text while learning.
@@ -142,18 +142,18 @@ pub struct DriftReport {
     /// Observations (parts or frames) a tick; 0 while learning.
     #[serde(default)]
     pub tick: usize,
-    /// All features; of classes and fields those that there are.
+    /// All features. Of classes and fields, only those that exist.
     pub features: Vec<FeatureReport>,
 }
 
 impl DriftReport {
-    /// The one-line JSON form.
+    /// Returns the report as one line of JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
     }
 }
 
-/// What is off, the clearest first.
+/// Returns the features that are off, the clearest first.
 fn off(running: &Running) -> Vec<Off> {
     let watches = running.detector.watches().iter().enumerate();
     let mut off: Vec<_> = watches.filter_map(|(i, w)| Some((i, w.as_ref().filter(|w| w.moved())?))).collect();
@@ -166,14 +166,14 @@ fn off(running: &Running) -> Vec<Off> {
     off.into_iter().map(say).collect()
 }
 
-/// A place for a class or a field that no frame has filled is left out.
+/// Returns whether a feature exists: a place for a class or a field may be unused.
 fn is_there(feature: &FeatureReport) -> bool {
     let spare = feature.name.starts_with("class-") || feature.name.starts_with("field-");
     !spare || feature.of.is_some() || feature.reference.is_some()
 }
 
 impl Meter {
-    /// Everything there is to say now.
+    /// Reports all that is known now.
     pub fn report(&self, stamp: Stamp) -> DriftReport {
         let known = |v: f64| v.is_finite().then_some(v);
         let (running, reader) = match &self.mode {

@@ -11,8 +11,8 @@ use super::{
     counts::Latency,
     different::DifferentFrame,
     each::Each,
+    recent::Recent,
     table::{ArmParts, Scored, Table},
-    window::Recent,
 };
 
 /// The schema name of a serialised [`AgreementReport`].
