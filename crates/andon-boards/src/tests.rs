@@ -16,7 +16,7 @@ fn spec(seed: u64, defects: usize, kinds: Kinds) -> PartSpec {
 }
 
 fn only(kind: Kind) -> Kinds {
-    Kinds::NONE.with(kind)
+    [kind].into_iter().collect()
 }
 
 /// Parts with one defect of `kind` on boards of both families, and the same parts without.

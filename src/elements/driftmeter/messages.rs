@@ -42,7 +42,7 @@ impl DriftMeter {
         }
         if let Some(report) = changed {
             let (state, cause, json) = (report.state, report.cause, report.to_json());
-            gst::info!(CAT, imp = self, "{state} {} since frame {}", cause_str(cause), report.since_frame);
+            gst::info!(CAT, imp = self, "{} {} since frame {}", state.as_str(), cause_str(cause), report.since_frame);
             message::post(&*self.obj(), fields("andon/drift", &report), &json);
             let event = Drift { state, cause, since_frame: report.since_frame, json };
             // The event goes before the frame that showed the drift, which is pushed when this returns.

@@ -48,7 +48,7 @@ pub(super) fn stats(state: &State) -> gst::Structure {
         for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
             feature.set(name, value);
         }
-        stats.set(f.name, feature);
+        stats.set(&*f.name, feature);
     }
     stats
 }

@@ -43,7 +43,7 @@ pub(super) fn proved(
     element: &impl IsA<gst::Element>,
     from: &ModelId,
     to: &ModelId,
-    report: &guard::Report,
+    report: &guard::GuardReport,
     duration: Duration,
 ) {
     let (to, why) = (&label_of(to), "no guard was broken");

@@ -65,7 +65,7 @@ pub(crate) enum Event<'a> {
         /// The version.
         to: &'a ModelId,
         /// What the guards counted.
-        report: &'a guard::Report,
+        report: &'a guard::GuardReport,
         /// How long the probation took.
         duration: Duration,
     },

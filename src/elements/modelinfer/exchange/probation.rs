@@ -11,7 +11,7 @@ use std::{
 };
 
 use andon_core::result::{Inference, ModelId, PartVerdict};
-use andon_statistics::guard::{Broken, Limits, Probation as Guards, Report};
+use andon_statistics::guard::{Broken, GuardReport, Limits, Probation as Guards};
 use parking_lot::Mutex;
 
 use super::{running::Running, shadows, slot::Change};
@@ -53,7 +53,7 @@ pub(super) struct Ended {
     /// The guard that was broken; None if the version has come through.
     pub broken: Option<Broken>,
     /// What the guards counted.
-    pub report: Report,
+    pub report: GuardReport,
     /// How long the probation took.
     pub duration: Duration,
 }
