@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Events, and the source pad's activation. Serialized events keep their place among the frames; others pass them by.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
 
 use andon_inference::Cancel;
 use gst::{prelude::*, subclass::prelude::*};
@@ -17,7 +20,7 @@ impl ModelInfer {
     }
 
     /// Counts an event that cannot be read, and warns.
-    pub(super) fn refuse(&self, problem: &str) {
+    pub(super) fn refuse(&self, problem: &impl fmt::Display) {
         self.stats.lock().events_refused += 1;
         gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
     }
