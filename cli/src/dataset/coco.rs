@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::export::DESCRIPTION;
-
+/// What `info.description` says of a file that `andon dataset export` wrote and no one has corrected.
+pub const DESCRIPTION: &str = "andon dataset export: opinions of models, not yet looked at";
 /// Pixels that a box may lie over the edge: tools round.
 const OVER: f64 = 1.0;
 

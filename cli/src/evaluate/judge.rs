@@ -9,7 +9,7 @@ use std::{
 };
 
 use andon_core::result::{Arm, Frame, Inference};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
@@ -18,7 +18,7 @@ use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 use super::{
     change::{Change, Pixels},
     data::Sample,
-    templates,
+    templates::{self, decoder_of},
 };
 use crate::{reference::structure, run::failure};
 
@@ -101,15 +101,6 @@ impl Judge {
             .map(|(outcome, sample)| outcome.with_context(|| format!("{} came through without an outcome", sample.id)))
             .collect();
         Ok(Judged { outcomes: outcomes?, metered })
-    }
-}
-
-/// The element that decodes a picture, by the end of its name.
-pub fn decoder_of(path: &Path) -> Result<&'static str> {
-    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("jpg" | "jpeg") => Ok("jpegdec"),
-        Some("png") => Ok("pngdec"),
-        _ => bail!("{} is no picture that can be judged: .jpg, .jpeg or .png", path.display()),
     }
 }
 

@@ -10,8 +10,17 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use tempfile::TempDir;
 
-use super::{data::Sample, judge::decoder_of};
+use super::data::Sample;
 use crate::run::failure;
+
+/// The element that decodes a picture, by the end of its name.
+pub fn decoder_of(path: &Path) -> Result<&'static str> {
+    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("jpg" | "jpeg") => Ok("jpegdec"),
+        Some("png") => Ok("pngdec"),
+        _ => bail!("{} is no picture that can be judged: .jpg, .jpeg or .png", path.display()),
+    }
+}
 
 /// Patterns of the templates that a model asks for; none for one that looks at the frame alone.
 pub fn patterns(manifest: &Manifest) -> Vec<Pattern> {

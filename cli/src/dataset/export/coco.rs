@@ -11,9 +11,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Format, Item, Plan, list::List, marks::round};
-
-/// What `info.description` of such a file says; `andon dataset import` knows it by this.
-pub const DESCRIPTION: &str = "andon dataset export: opinions of models, not yet looked at";
+use crate::dataset::coco::DESCRIPTION;
 
 /// The files of every subset.
 pub struct Coco {

@@ -12,8 +12,6 @@ mod marks;
 mod staging;
 mod yolo;
 
-pub use coco::DESCRIPTION;
-
 use std::{
     collections::BTreeSet,
     fs,

@@ -32,7 +32,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dataset::export::DESCRIPTION;
+    use crate::dataset::coco::DESCRIPTION;
 
     fn file(description: &str) -> Result<Read, String> {
         let stem = "0123456789abcdef0123456789abcdef-00000012-000003-ng";

@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Labelled, Sample, SamplePart, files, size::size};
+use super::{
+    files,
+    sample::{Labelled, Sample, SamplePart},
+    size::size,
+};
 use crate::dataset::coco::{Coco, Image};
 
 /// A file of annotations, and where its pictures may be.

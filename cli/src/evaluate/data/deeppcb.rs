@@ -11,15 +11,11 @@ use andon_boards::Kind;
 use andon_core::result::Verdict;
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Labelled, Sample, SamplePart, Split, checked, files};
-
-/// The leading characters of an ID that name its board group.
-const GROUP: usize = 5;
-
-/// The group of a board.
-pub fn group(id: &str) -> &str {
-    id.char_indices().nth(GROUP).map_or(id, |(at, _)| &id[..at])
-}
+use super::{
+    files,
+    sample::{Labelled, Sample, SamplePart, checked},
+    split::{Split, group},
+};
 
 /// Whether there is any board.
 pub fn fits(folder: &Path) -> Result<bool> {

@@ -9,7 +9,7 @@ use std::{
 use andon_core::result::Verdict;
 use anyhow::{Result, bail, ensure};
 
-use super::{Sample, files};
+use super::{files, sample::Sample};
 
 /// Classes that are ok where nobody says which.
 const OK: [&str; 2] = ["good", "ok"];

@@ -10,7 +10,7 @@ use std::{
 use andon_core::result::Verdict;
 use anyhow::{Context, Result, ensure};
 
-use super::{Sample, files, size::size};
+use super::{files, sample::Sample, size::size};
 
 /// The class folder of pictures without defects.
 const GOOD: &str = "good";

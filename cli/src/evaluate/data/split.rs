@@ -7,7 +7,13 @@ use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::deeppcb::group;
+/// The leading characters of an ID that name its board group.
+const GROUP: usize = 5;
+
+/// The group of a board.
+pub fn group(id: &str) -> &str {
+    id.char_indices().nth(GROUP).map_or(id, |(at, _)| &id[..at])
+}
 
 /// A side of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]

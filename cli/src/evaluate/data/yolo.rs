@@ -9,7 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Labelled, Sample, checked, files, size::size, yaml::DataYaml};
+use super::{
+    files,
+    sample::{Labelled, Sample, checked},
+    size::size,
+    yaml::DataYaml,
+};
 
 /// What files that describe a set are called.
 const FILES: [&str; 4] = ["data.yaml", "dataset.yaml", "data.yml", "dataset.yml"];
