@@ -2,7 +2,6 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
-pub mod coco;
 mod digest;
 mod export;
 mod folder;

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::gate::{Judgement, Outcome};
+use andon_evaluate::gate::{Judgement, Outcome};
+
 use crate::report::html::escape;
 
 /// The document: one test case a check.
@@ -36,7 +37,7 @@ pub fn document(judged: &Judgement) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::gate::Check;
+    use andon_evaluate::gate::Check;
 
     #[test]
     fn what_does_not_pass_is_a_failure_with_its_reason() {

@@ -2,25 +2,12 @@
 //! `andon evaluate`: how good a bundle is on labelled pictures, measured through the elements that judge the line, and
 //! whether it may go there.
 
-mod change;
-mod coco;
-mod data;
-mod gate;
-mod judge;
 mod junit;
-mod maps;
-mod measure;
-mod metrics;
+mod outlines;
 mod page;
-mod parts;
 mod picture;
-mod power;
-mod report;
-mod robustness;
-mod score;
-mod templates;
 mod text;
-mod thresholds;
+mod values;
 
 use std::{
     fs,
@@ -29,19 +16,22 @@ use std::{
     str::FromStr,
 };
 
+use andon_evaluate::{
+    data::{self, LabelledSet, Sample, Selection, Split, Which},
+    gate::Gate,
+    measure::Measured,
+    metrics, oracle,
+    pipeline::{self, Judge, Judged},
+    power,
+    report::{Options, Report, Versus},
+    thresholds::Wish,
+};
 use andon_model::{self as model, Manifest};
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use data::{Layout, Sample, Selection, Split, Which};
-use gate::Gate;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use judge::{Judge, Judged};
-use maps::Mask;
-use measure::Measured;
-use metrics::Unit;
-use report::{Report, Versus};
 use tempfile::TempDir;
-use thresholds::Wish;
+use values::{LayoutArg, UnitArg, side};
 
 use crate::cli::{Usage, init};
 
@@ -64,7 +54,7 @@ pub struct Evaluate {
     data: PathBuf,
     /// How they lie in DIR, where that is not plain to see
     #[arg(long)]
-    layout: Option<Layout>,
+    layout: Option<LayoutArg>,
     /// Only this subset: of COCO instances_NAME.json, of YOLO train, val or test
     #[arg(long, value_name = "NAME")]
     subset: Option<String>,
@@ -91,7 +81,7 @@ pub struct Evaluate {
     threads: Option<u32>,
     /// What the bootstrap draws
     #[arg(long, value_enum, default_value = "part")]
-    unit: Unit,
+    unit: UnitArg,
     /// Draws of the bootstrap; 0: no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
@@ -144,6 +134,7 @@ impl Evaluate {
         let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
         let mut set = data::read(&self.data, &self.selection()?)?;
         set.samples.truncate(self.limit.unwrap_or(usize::MAX));
+        warn_of_unseen(&set);
         init()?;
 
         let mut models = Vec::new();
@@ -158,24 +149,36 @@ impl Evaluate {
             roots.push((judge, root));
         }
         if let Some(folder) = &self.coco {
-            coco::write(folder, &set.samples, &models)?;
+            oracle::write(folder, &set.samples, &models)?;
         }
 
         let versus = self.versus(&models, gate.as_ref())?;
         let last = models.len() - 1;
         let robustness = if self.robustness {
-            let bar = bar(robustness::frames(set.samples.len()), "changing the light, the focus, …");
+            let bar = bar(pipeline::frames(set.samples.len()), "changing the light, the focus, …");
             let again = |judged, moved| measured(&manifests[last], &set.samples, judged, moved);
-            let rows = robustness::sweep(&roots[last].0, &set.samples, again, || bar.inc(1));
+            let rows = pipeline::sweep(&roots[last].0, &set.samples, again, || bar.inc(1));
             bar.finish_and_clear();
             rows?
         } else {
             Vec::new()
         };
-        let report = Report::new(&self, &set, &models, versus, gate.as_ref(), robustness);
+        let drawing = bar(self.resamples * models.len(), "drawing for the intervals");
+        let report = Report::new(&self.options(), &set, &models, versus, gate.as_ref(), robustness, || drawing.inc(1));
+        drawing.finish_and_clear();
         self.tell(&report, &set.samples, &models)?;
         let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
         Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            data: self.data.clone(),
+            unit: self.unit.into(),
+            resamples: self.resamples,
+            confidence: self.confidence,
+            wish: self.choose_thresholds,
+        }
     }
 
     /// A file that cannot be written is told before anything is judged.
@@ -193,13 +196,13 @@ impl Evaluate {
         let split = match &self.split {
             None => None,
             Some(split) => {
-                let which = split.to_str().and_then(|s| Which::from_str(s, false).ok());
+                let which = split.to_str().and_then(side);
                 let file = if which.is_some() { self.bundle.join("../train/split.json") } else { split.clone() };
                 Some(Split::read(&file, which.unwrap_or(Which::HeldOut))?)
             }
         };
         Ok(Selection {
-            layout: self.layout,
+            layout: self.layout.map(|l| l.0),
             subset: self.subset.clone(),
             split,
             good: self.good,
@@ -209,12 +212,12 @@ impl Evaluate {
 
     /// The set's own templates, laid out as the model asks for them; none where it does not, or a folder was named.
     fn templates(&self, manifest: &Manifest, samples: &[Sample]) -> Result<Option<TempDir>> {
-        let patterns = templates::patterns(manifest);
+        let patterns = pipeline::patterns(manifest);
         if patterns.is_empty() || self.image_root.is_some() {
             return Ok(None);
         }
         let bar = bar(samples.len(), "laying out golden templates");
-        let folder = templates::folder(samples, &patterns, || bar.inc(1));
+        let folder = pipeline::folder(samples, &patterns, || bar.inc(1));
         bar.finish_and_clear();
         folder.map(Some)
     }
@@ -236,7 +239,7 @@ impl Evaluate {
     fn versus(&self, models: &[Measured], gate: Option<&Gate>) -> Result<Option<Versus>> {
         let [a, b] = models else { return Ok(None) };
         let labels: Vec<_> = a.labels.iter().filter(|l| b.labels.contains(l)).cloned().collect();
-        let (unit, resamples) = gate.map_or((self.unit, self.resamples), |g| (g.unit, g.resamples));
+        let (unit, resamples) = gate.map_or((self.unit.into(), self.resamples), |g| (g.unit, g.resamples));
         let drawing = bar(resamples, "drawing from the parts again and again");
         let (differences, draws) = metrics::differences(a, b, &labels, unit, resamples, || drawing.inc(1));
         drawing.finish_and_clear();
@@ -277,10 +280,17 @@ impl Evaluate {
     }
 }
 
+/// Says which files of annotations are a model's own detections.
+fn warn_of_unseen(set: &LabelledSet) {
+    for file in &set.unseen {
+        eprintln!("warning: {}: opinions of models that nobody has looked at, not the truth", file.display());
+    }
+}
+
 /// What outcomes are worth by the manifest's labels and thresholds.
 fn measured(manifest: &Manifest, samples: &[Sample], judged: Judged, moved: f64) -> Result<Measured> {
     let known: Vec<String> = manifest.outputs.iter().flat_map(|o| o.labels.clone()).collect();
-    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved, Mask::of)
+    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved)
 }
 
 /// The bundle's manifest: labels and threshold are read from it.

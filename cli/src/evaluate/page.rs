@@ -3,14 +3,17 @@
 
 use std::fmt::Write;
 
+use andon_evaluate::{
+    data::Sample,
+    measure::Measured,
+    metrics::Unit,
+    parts::Noted,
+    report::{Model, Report},
+};
 use anyhow::Result;
 
 use super::{
-    data::Sample,
-    measure::Measured,
-    parts::Noted,
     picture,
-    report::{Model, Report},
     text::{Table, decimal, headline, name, tables},
 };
 use crate::report::{
@@ -51,8 +54,8 @@ pub fn page(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Strin
         r.confidence * 100.0,
         r.resamples,
         match r.unit {
-            super::Unit::Part => "part",
-            super::Unit::Group => "group",
+            Unit::Part => "part",
+            Unit::Group => "group",
         }
     );
     Ok(html::page(&title, &body))

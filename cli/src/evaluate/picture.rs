@@ -4,15 +4,10 @@
 use std::fmt::Write;
 
 use andon_core::result::Inference;
+use andon_evaluate::{data::Sample, maps::Mask, measure::Measured, pipeline::decoded, score::MIN_IOU};
 use anyhow::Result;
 
-use super::{
-    data::Sample,
-    maps::{self, Mask},
-    measure::Measured,
-    score::MIN_IOU,
-    templates,
-};
+use super::outlines::outlines;
 use crate::report::{html::escape, image};
 
 /// Wider pictures are shown this wide: the page is one file.
@@ -20,7 +15,7 @@ const WIDEST: u32 = 640;
 
 /// The pixels, once for all models: a definition that drawings refer to by `id`.
 pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<String> {
-    let picture = image::jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
+    let picture = image::jpeg(&decoded(&sample.image, "")?, WIDEST)?;
     let [width, height] = frame;
     Ok(format!(
         "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs><image id=\"p{id}\" width=\"{width}\" height=\"{height}\" href=\"{}\"/></defs></svg>",
@@ -57,7 +52,7 @@ pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Strin
         }
     }
     if let Some(mask) = Mask::of(sample)? {
-        s += &maps::outlines(outcome, &mask, m.thresholds.score);
+        s += &outlines(outcome, &mask, m.thresholds.score);
     }
     Ok(s + "</svg>")
 }

@@ -3,15 +3,15 @@
 
 use std::fmt::Write;
 
-use comfy_table::CellAlignment;
-
-use super::{
-    gate::{Judgement, Outcome},
-    metrics::{Estimate, lower_is_better},
-    report::{Model, Report},
-    robustness::SHOWN,
+use andon_evaluate::{
+    gate::{Check, Judgement, Outcome},
+    metrics::{Estimate, Unit, lower_is_better},
+    power::Power,
+    report::{Model, Report, Row, SHOWN},
     thresholds::Choice,
 };
+use comfy_table::CellAlignment;
+
 use crate::{report::markdown, table::table};
 
 /// A table, whatever it is written as.
@@ -109,8 +109,8 @@ pub fn tables(r: &Report) -> Vec<Table> {
 
 fn unit(r: &Report) -> &'static str {
     match r.unit {
-        super::Unit::Part => "part",
-        super::Unit::Group => "group",
+        Unit::Part => "part",
+        Unit::Group => "group",
     }
 }
 
@@ -126,7 +126,7 @@ fn better(name: &str, e: &Estimate) -> &'static str {
 }
 
 fn gate(judged: &Judgement) -> Table {
-    let row = |c: &super::gate::Check| {
+    let row = |c: &Check| {
         let outcome = match c.outcome {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
@@ -235,7 +235,7 @@ fn thresholds(m: &Model) -> Option<Table> {
 fn robustness(r: &Report) -> Option<Table> {
     let first = r.robustness.first()?;
     let shown: Vec<_> = SHOWN.into_iter().filter(|f| first.figures.contains_key(*f)).collect();
-    let row = |row: &super::robustness::Row| {
+    let row = |row: &Row| {
         let mut cells = vec![row.change.clone()];
         cells.extend(shown.iter().map(|f| decimal(row.figures.get(*f).copied())));
         let drift = row.drift.as_deref().map(|d| if d.is_empty() { "nothing" } else { d });
@@ -254,7 +254,7 @@ fn power(r: &Report) -> Option<Table> {
     let first = r.power.first()?;
     let header = ["parts", "equal one passes"].into_iter().map(String::from);
     let worse = first.worse_stopped.iter().map(|(l, _)| format!("worse at {l} stopped"));
-    let row = |p: &super::power::Power| {
+    let row = |p: &Power| {
         let percent = |v: f64| format!("{:.0} %", v * 100.0);
         let mut row = vec![p.parts.to_string(), percent(p.equal_passed)];
         row.extend(p.worse_stopped.iter().map(|(_, v)| percent(*v)));

@@ -27,7 +27,6 @@ use crate::{
     drift::value,
     table::table,
 };
-pub use line::structure;
 use line::{Judge, Line};
 
 /// Makes a reference for driftmeter from recordings of a line that is as it should be.

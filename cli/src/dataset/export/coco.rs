@@ -7,11 +7,11 @@
 use std::{fs, path::Path};
 
 use andon_core::result::Arm;
+use andon_evaluate::coco::DESCRIPTION;
 use anyhow::Result;
 use serde_json::json;
 
 use super::{Format, Item, Plan, list::List, marks::round};
-use crate::dataset::coco::DESCRIPTION;
 
 /// The files of every subset.
 pub struct Coco {

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use andon_core::result::Verdict;
+use andon_evaluate::coco::Coco;
 
 use super::{Read, Seen};
-use crate::dataset::coco::Coco;
 
 /// What it says of every capture in it: whoever exports it has looked at all of them.
 pub fn read(text: &[u8]) -> Result<Read, String> {
@@ -32,7 +32,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dataset::coco::DESCRIPTION;
+    use andon_evaluate::coco::DESCRIPTION;
 
     fn file(description: &str) -> Result<Read, String> {
         let stem = "0123456789abcdef0123456789abcdef-00000012-000003-ng";

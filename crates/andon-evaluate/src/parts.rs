@@ -4,7 +4,7 @@
 use andon_core::result::Verdict;
 use serde::Serialize;
 
-use super::{measure::Measured, score::MIN_IOU};
+use crate::{measure::Measured, score::MIN_IOU};
 
 /// What a model made of a part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -99,7 +99,7 @@ impl Noted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::measure::tests::{measured, seen};
+    use crate::measure::tests::{measured, seen};
 
     #[test]
     fn a_wrong_verdict_comes_before_any_number_of_boxes() {

@@ -4,13 +4,12 @@
 use std::{fmt, path::Path};
 
 use anyhow::{Result, bail, ensure};
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{deeppcb, files, folders, mvtec, yolo};
 
 /// How labelled pictures lie on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// images/ID_test.jpg or .png, its golden template images/ID_temp, labels/ID.txt
@@ -26,6 +25,20 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// All layouts.
+    pub const ALL: [Self; 5] = [Self::Deeppcb, Self::Coco, Self::Yolo, Self::Folders, Self::Mvtec];
+
+    /// The name of the layout.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Deeppcb => "deeppcb",
+            Layout::Coco => "coco",
+            Layout::Yolo => "yolo",
+            Layout::Folders => "folders",
+            Layout::Mvtec => "mvtec",
+        }
+    }
+
     /// The files that it is known by.
     pub fn files(self) -> &'static str {
         match self {
@@ -50,7 +63,7 @@ impl Layout {
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().expect("none is skipped").get_name())
+        f.write_str(self.name())
     }
 }
 
@@ -72,7 +85,7 @@ pub fn find(folder: &Path) -> Result<Layout> {
         [layout] => Ok(layout),
         [] if Layout::Folders.fits(folder)? => Ok(Layout::Folders),
         [] => {
-            let all = Layout::value_variants().iter().map(|l| format!("\n  {l}: {}", l.files()));
+            let all = Layout::ALL.iter().map(|l| format!("\n  {l}: {}", l.files()));
             bail!("{} has none of the layouts that are read:{}", folder.display(), all.collect::<String>())
         }
         _ => {
@@ -111,7 +124,7 @@ mod tests {
         let set = Set::new();
         set.file("notes.txt", "");
         let error = find(set.path()).unwrap_err().to_string();
-        assert!(Layout::value_variants().iter().all(|l| error.contains(l.files())), "{error}");
+        assert!(Layout::ALL.iter().all(|l| error.contains(l.files())), "{error}");
         set.file("data.yaml", "");
         set.file("annotations/instances_train.json", "{}");
         let error = find(set.path()).unwrap_err().to_string();

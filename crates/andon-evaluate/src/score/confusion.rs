@@ -69,7 +69,7 @@ impl Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::score::{Found, Truth};
+    use crate::score::{Found, Truth};
 
     #[test]
     fn a_box_of_the_wrong_class_is_told_beside_missed_and_made_up_ones() {

@@ -4,7 +4,6 @@
 use std::{collections::HashSet, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// The leading characters of an ID that name its board group.
@@ -16,7 +15,7 @@ pub fn group(id: &str) -> &str {
 }
 
 /// A side of a split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// Groups that training has never seen

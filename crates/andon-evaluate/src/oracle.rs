@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::{data::Sample, measure::Measured};
+use crate::{data::Sample, measure::Measured};
 
 /// Writes `truth.json` and, of the model at place `i`, `detections-a.json` or `detections-b.json` into `folder`. Images
 /// are numbered from 1 in the order of the set, categories in that of the first model's labels.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use andon_core::random::Random;
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     measure::Measured,
     score::{OVERLAPS, Tally},
 };
@@ -15,7 +15,7 @@ use super::{
 pub type Name = String;
 
 /// What is drawn with replacement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Parts: how much of the figure is this sample's luck.
@@ -246,7 +246,7 @@ pub fn quantile(sorted: &[f64], q: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::measure::tests::{measured, seen};
+    use crate::measure::tests::{measured, seen};
 
     fn some() -> Measured {
         let part = |i: usize| {

@@ -180,7 +180,7 @@ impl Curve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::score::{Found, Truth};
+    use crate::score::{Found, Truth};
 
     fn truth(x: f64) -> Truth {
         Truth { class: 0, bbox: [x, 10.0, 20.0, 20.0], crowd: false }

@@ -10,7 +10,7 @@
 use andon_core::random::Random;
 use serde::Serialize;
 
-use super::{
+use crate::{
     gate::Gate,
     measure::Measured,
     metrics::{Resampler, SEED, Unit, drawn_differences},
@@ -137,7 +137,7 @@ fn worse(m: &Measured, label: &str, points: f64, random: &mut Random) -> Measure
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::measure::tests::{measured, seen};
+    use crate::measure::tests::{measured, seen};
 
     /// Two models that each miss other boxes, one in ten.
     fn two() -> [Measured; 2] {

@@ -22,7 +22,7 @@ pub use layout::Layout;
 pub use sample::{Labelled, Sample, SamplePart};
 pub use split::{Split, Which};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 
@@ -35,6 +35,8 @@ pub struct LabelledSet {
     pub labels: Vec<String>,
     /// Its pictures in order of their ids, at least one.
     pub samples: Vec<Sample>,
+    /// Files of a model's own detections, which no one has corrected: not the truth.
+    pub unseen: Vec<PathBuf>,
 }
 
 /// What of a set is to be read.
@@ -60,9 +62,10 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
     let layout = selection.layout.map_or_else(|| layout::find(folder), Ok)?;
     selection.check(layout)?;
     let subset = selection.subset.as_deref();
+    let mut unseen = Vec::new();
     let (labels, mut samples) = match layout {
         Layout::Deeppcb => deeppcb::read(folder, selection.split.as_ref(), selection.good),
-        Layout::Coco => coco::read(folder, subset),
+        Layout::Coco => coco::read(folder, subset, &mut unseen),
         Layout::Yolo => yolo::read(folder, subset),
         Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
         Layout::Mvtec => mvtec::read(folder, subset),
@@ -72,7 +75,7 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
     if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
         bail!("two pictures are called {}: {} and {}; rename one", a.id, a.image.display(), b.image.display());
     }
-    Ok(LabelledSet { layout, labels, samples })
+    Ok(LabelledSet { layout, labels, samples, unseen })
 }
 
 impl Selection {

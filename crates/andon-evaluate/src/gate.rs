@@ -7,7 +7,7 @@ use andon_core::result::ModelId;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{Draws, Name, Unit, lower_is_better, quantile};
+use crate::metrics::{Draws, Name, Unit, lower_is_better, quantile};
 
 /// The schema that a gate's file names.
 pub const SCHEMA: &str = "andon.gate/1";

@@ -10,8 +10,8 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use tempfile::TempDir;
 
-use super::data::Sample;
-use crate::run::failure;
+use super::bus::failure;
+use crate::data::Sample;
 
 /// The element that decodes a picture, by the end of its name.
 pub fn decoder_of(path: &Path) -> Result<&'static str> {
@@ -84,7 +84,7 @@ pub fn decoded(path: &Path, more: &str) -> Result<gst::Sample> {
         buffer.get_mut().expect("a new buffer has one owner").set_pts(gst::ClockTime::ZERO);
         let _ = src.push_buffer(buffer);
         let _ = src.end_of_stream();
-        sink.pull_sample().map_err(|e| failure(&pipeline).unwrap_or_else(|| e.into()))
+        sink.pull_sample().map_err(|e| failure(&pipeline).map_or_else(|| e.into(), |failed| anyhow!(failed)))
     })();
     let _ = pipeline.set_state(gst::State::Null);
     result.with_context(|| path.display().to_string())

@@ -2,33 +2,21 @@
 //! The same set once more for each thing that happens to a camera, and whether a driftmeter would tell.
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
 use super::{
     change::{Change, SWEEP},
-    data::Sample,
     judge::{Judge, Meter},
+};
+use crate::{
+    data::Sample,
     measure::Measured,
     metrics::figures,
+    report::{Row, SHOWN},
 };
 
-/// Figures that a sweep shows, where the set and the model have them.
-pub const SHOWN: [&str; 8] =
-    ["map_0.33", "precision", "recall", "f1", "accuracy", "image_auroc", "escape_rate", "overkill_rate"];
 /// Frames that a driftmeter learns from at least and at most.
 const LEAST_LEARNED: u32 = 20;
 const MOST_LEARNED: u32 = 10_000;
-
-/// What a change did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// The change.
-    pub change: String,
-    /// Figures by [`SHOWN`].
-    pub figures: std::collections::BTreeMap<String, f64>,
-    /// What a driftmeter called it that had learned the unchanged set; empty: it saw nothing; none: there was none.
-    pub drift: Option<String>,
-}
 
 /// Goes through [`SWEEP`]; `measured` makes figures of outcomes, given how far the pictures were moved.
 pub fn sweep(

@@ -6,21 +6,36 @@ use std::{collections::BTreeMap, path::PathBuf};
 use andon_core::result::Verdict;
 use serde::Serialize;
 
-use super::{
-    Evaluate,
+use crate::{
     data::{LabelledSet, Layout},
     gate::{Gate, Judgement},
     measure::Measured,
     metrics::{Draws, Estimate, Name, Unit, estimates, with_intervals},
     parts::{Noted, noted},
     power::Power,
-    robustness::Row,
     score::Confusion,
-    thresholds::{Choice, chosen},
+    thresholds::{Choice, Wish, chosen},
 };
 
 /// Parts that are named in the document at most; the page shows fewer.
 const MOST_NOTED: usize = 200;
+
+/// Figures that a sweep shows, where the set and the model have them.
+pub const SHOWN: [&str; 8] =
+    ["map_0.33", "precision", "recall", "f1", "accuracy", "image_auroc", "escape_rate", "overkill_rate"];
+/// What is asked of a report.
+pub struct Options {
+    /// Where the set lies.
+    pub data: PathBuf,
+    /// What the bootstrap draws.
+    pub unit: Unit,
+    /// Draws of the bootstrap; 0: no intervals.
+    pub resamples: usize,
+    /// How much of the draws an interval holds.
+    pub confidence: f64,
+    /// What the score threshold should achieve.
+    pub wish: Option<Wish>,
+}
 
 /// One model.
 #[derive(Debug, Serialize)]
@@ -58,6 +73,17 @@ pub struct Chosen {
     /// Chosen on one half, measured on the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Choice>,
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// The change.
+    pub change: String,
+    /// Figures by [`SHOWN`].
+    pub figures: BTreeMap<String, f64>,
+    /// What a driftmeter called it that had learned the unchanged set; empty: it saw nothing; none: there was none.
+    pub drift: Option<String>,
 }
 
 /// How two models differ.
@@ -118,18 +144,17 @@ pub struct Report {
 impl Report {
     /// Puts it together.
     pub fn new(
-        asked: &Evaluate,
+        asked: &Options,
         set: &LabelledSet,
         models: &[Measured],
         mut versus: Option<Versus>,
         gate: Option<&Gate>,
         robustness: Vec<Row>,
+        mut done: impl FnMut(),
     ) -> Self {
         let first = &models[0];
-        let bar = super::bar(asked.resamples * models.len(), "drawing for the intervals");
-        let of = |m: &Measured| model(asked, m, || bar.inc(1));
+        let of = |m: &Measured| model(asked, m, &mut done);
         let told: Vec<_> = models.iter().map(of).collect();
-        bar.finish_and_clear();
         let by_group = by_group(models);
         let judged = gate.map(|gate| {
             let last = models.last().expect("at least one was evaluated");
@@ -168,7 +193,7 @@ impl Report {
     }
 }
 
-fn model(asked: &Evaluate, m: &Measured, done: impl FnMut()) -> Model {
+fn model(asked: &Options, m: &Measured, done: impl FnMut()) -> Model {
     let ones = vec![1; m.part_of.len()];
     Model {
         name: m.model.name.clone(),
@@ -181,10 +206,7 @@ fn model(asked: &Evaluate, m: &Measured, done: impl FnMut()) -> Model {
         boxes_not_scored: m.boxes_not_scored,
         figures: estimates(m, &m.labels, asked.unit, asked.resamples, asked.confidence, done),
         confusion: m.confusion.clone(),
-        chosen: asked
-            .choose_thresholds
-            .and_then(|wish| chosen(m, wish))
-            .map(|(here, elsewhere)| Chosen { here, elsewhere }),
+        chosen: asked.wish.and_then(|wish| chosen(m, wish)).map(|(here, elsewhere)| Chosen { here, elsewhere }),
     }
 }
 

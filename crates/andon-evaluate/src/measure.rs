@@ -6,9 +6,9 @@ use std::{collections::HashMap, sync::Arc};
 use andon_core::result::{Inference, ModelId, Status, Verdict};
 use andon_model::Thresholds;
 
-use super::{
+use crate::{
     data::Sample,
-    maps::{self, Mask},
+    maps,
     score::{Confusion, Curve, Found, Judged, MIN_IOU, OVERLAPS, Tally, Truth, area_under_roc, share},
 };
 
@@ -63,15 +63,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Of `outcomes`, one a sample; `moved` is how far the pictures were shifted to the right, pixels; `mask` reads a
-    /// sample's mask.
+    /// Of `outcomes`, one a sample; `moved` is how far the pictures were shifted to the right, pixels.
     pub fn new(
         samples: &[Sample],
         outcomes: Vec<Arc<Inference>>,
         known: &[String],
         thresholds: Thresholds,
         moved: f64,
-        mask: impl Fn(&Sample) -> anyhow::Result<Option<Mask>>,
     ) -> anyhow::Result<Self> {
         for (sample, outcome) in samples.iter().zip(&outcomes) {
             anyhow::ensure!(
@@ -100,7 +98,7 @@ impl Measured {
         Ok(Self {
             model: first.model.clone(),
             provider: first.provider.clone(),
-            pixel_auroc: maps::auroc(samples, &outcomes, mask)?,
+            pixel_auroc: maps::auroc(samples, &outcomes)?,
             labels,
             thresholds,
             judged,
@@ -257,9 +255,9 @@ fn confusion(
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::evaluate::data::{Labelled, SamplePart};
+    use crate::data::{Labelled, SamplePart};
     use andon_core::result::{Arm, Detection, Frame};
 
     /// A picture of a part with boxes at these places, and what a model found there, surely or not.
@@ -288,7 +286,7 @@ pub mod tests {
     pub fn measured(seen: Vec<(Sample, Arc<Inference>)>) -> Measured {
         let (samples, outcomes): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
         let thresholds = Thresholds { score: 0.5, ..Thresholds::default() };
-        Measured::new(&samples, outcomes, &["open".into(), "short".into()], thresholds, 0.0, |_| Ok(None)).unwrap()
+        Measured::new(&samples, outcomes, &["open".into(), "short".into()], thresholds, 0.0).unwrap()
     }
 
     #[test]
@@ -329,7 +327,7 @@ pub mod tests {
     fn a_frame_that_was_not_judged_is_an_error() {
         let (sample, said) = seen("p", 0, &[], &[]);
         let said = Inference { status: Status::NonFinite, reason: "NaN in output0".into(), ..(*said).clone() };
-        let error = Measured::new(&[sample], vec![Arc::new(said)], &[], Thresholds::default(), 0.0, |_| Ok(None));
+        let error = Measured::new(&[sample], vec![Arc::new(said)], &[], Thresholds::default(), 0.0);
         let error = error.err().expect("nobody may take it for a result").to_string();
         assert!(error.contains("p-0 was not judged: non-finite: NaN in output0"), "{error}");
     }
@@ -339,14 +337,8 @@ pub mod tests {
         let (sample, said) = seen("p", 0, &[50.0], &[(58.0, 0.9)]);
         let of = |moved| {
             let known = ["open".to_string()];
-            let m = Measured::new(
-                std::slice::from_ref(&sample),
-                vec![said.clone()],
-                &known,
-                Thresholds::default(),
-                moved,
-                |_| Ok(None),
-            );
+            let m =
+                Measured::new(std::slice::from_ref(&sample), vec![said.clone()], &known, Thresholds::default(), moved);
             m.unwrap().average_precision("open", 1, &[1]).unwrap()[0]
         };
         assert!(of(0.0) == 0.0 && of(8.0) > 0.999);

@@ -16,11 +16,11 @@ use gst_video::VideoInfo;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 use super::{
+    bus::failure,
     change::{Change, Pixels},
-    data::Sample,
     templates::{self, decoder_of},
 };
-use crate::{reference::structure, run::failure};
+use crate::data::Sample;
 
 /// Frames between the feeder and the judge, decoded or not.
 const QUEUE: u32 = 4;
@@ -104,6 +104,11 @@ impl Judge {
     }
 }
 
+/// A structure as launch lines write it.
+fn structure(text: &str) -> Result<gst::Structure> {
+    text.parse().map_err(|_| anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
+}
+
 struct Line {
     pipeline: gst::Pipeline,
     src: AppSrc,
@@ -179,7 +184,9 @@ impl Line {
         self.prepare(judge.change, samples);
         let started = self.pipeline.set_state(gst::State::Playing);
         let result = if started.is_err() {
-            Err(failure(&self.pipeline).unwrap_or_else(|| anyhow!("the pipeline does not start; see GST_DEBUG=3")))
+            Err(anyhow!(
+                failure(&self.pipeline).unwrap_or_else(|| "the pipeline does not start; see GST_DEBUG=3".into())
+            ))
         } else {
             thread::scope(|scope| {
                 let feeder = scope.spawn(|| self.feed(samples, indices));
@@ -255,7 +262,7 @@ impl Line {
                     AndonInferenceMeta::get(buffer, Arm::A).context("modelinfer left no outcome on a frame")?;
                 take(at.seconds() as usize, outcome);
             } else if let Some(error) = failure(&self.pipeline) {
-                return Err(error);
+                return Err(anyhow!(error));
             } else if self.sink.is_eos() {
                 return Ok(());
             }

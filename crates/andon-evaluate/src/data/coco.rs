@@ -14,7 +14,7 @@ use super::{
     sample::{Labelled, Sample, SamplePart},
     size::size,
 };
-use crate::dataset::coco::{Coco, Image};
+use crate::coco::{Coco, Image};
 
 /// A file of annotations, and where its pictures may be.
 struct Listing {
@@ -40,7 +40,7 @@ fn subset(path: &Path) -> Option<&str> {
 }
 
 /// All labels, by their first appearance, and the pictures of `subset` or of all subsets.
-pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
+pub fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>) -> Result<(Vec<String>, Vec<Sample>)> {
     let (mut labels, mut samples) = (Vec::new(), Vec::new());
     for listing in listings(path, subset)? {
         let name = listing.path.display();
@@ -48,7 +48,7 @@ pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sampl
         let coco = Coco::parse(&text).map_err(|e| anyhow!("{name}: {e}; export it again, or correct it"))?;
         drop(text);
         if coco.is_unseen() {
-            eprintln!("warning: {name}: opinions of models that nobody has looked at, not the truth");
+            unseen.push(listing.path.clone());
         }
         listing.samples(coco, &mut labels, &mut samples).with_context(|| name.to_string())?;
     }

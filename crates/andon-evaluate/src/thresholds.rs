@@ -7,7 +7,7 @@ use andon_core::random::Random;
 use andon_core::result::Verdict;
 use serde::Serialize;
 
-use super::{
+use crate::{
     measure::{Measured, PartOutcome},
     metrics::SEED,
     score::{Tally, share},
@@ -153,7 +153,7 @@ pub fn chosen(m: &Measured, wish: Wish) -> Option<(Choice, Option<Choice>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::measure::tests::{measured, seen};
+    use crate::measure::tests::{measured, seen};
 
     /// Bad parts with scores 0.9, 0.8 … 0.1, and as many good ones with scores 0.05 below.
     fn some() -> Measured {
