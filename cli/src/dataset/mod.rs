@@ -2,11 +2,17 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
+#[path = "../../../crates/andon-evaluate/src/dataset/digest.rs"]
 mod digest;
+#[path = "../../../crates/andon-evaluate/src/dataset/export/mod.rs"]
 mod export;
+#[path = "../../../crates/andon-evaluate/src/dataset/folder.rs"]
 mod folder;
+#[path = "../../../crates/andon-evaluate/src/dataset/import/mod.rs"]
 mod import;
+#[path = "../../../crates/andon-evaluate/src/dataset/name.rs"]
 mod name;
+#[path = "../../../crates/andon-evaluate/src/dataset/stats.rs"]
 mod stats;
 
 use std::process::ExitCode;

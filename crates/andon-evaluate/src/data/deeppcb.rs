@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     files,
     sample::{Labelled, Sample, SamplePart, checked},
-    split::{Split, group},
+    training_split::{Split, group},
 };
 
 /// Whether there is any board.

@@ -12,15 +12,15 @@ mod layout;
 mod mvtec;
 mod sample;
 mod size;
-mod split;
 #[cfg(test)]
 mod testing;
+mod training_split;
 mod yaml;
 mod yolo;
 
 pub use layout::Layout;
 pub use sample::{Labelled, Sample, SamplePart};
-pub use split::{Split, Which};
+pub use training_split::{Split, Which};
 
 use std::path::{Path, PathBuf};
 

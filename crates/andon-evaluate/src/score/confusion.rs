@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::matching::{Judged, overlap};
+use super::assignment::{Judged, overlap};
 
 /// Rows are what is there, columns what was said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

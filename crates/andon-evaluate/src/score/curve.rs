@@ -3,7 +3,7 @@
 
 use super::{
     OVERLAPS,
-    matching::{Judged, Matched},
+    assignment::{Judged, Matched},
 };
 
 /// Points of recall that average precision is the mean over: 0, 0.01 to 1.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What detections, scores and maps are worth against labels: pure arithmetic over plain data.
 
+mod assignment;
 mod confusion;
 mod curve;
-mod matching;
 mod roc;
 
+pub use assignment::{Found, Judged, Truth};
 pub use confusion::Confusion;
 pub use curve::{Curve, Tally, share};
-pub use matching::{Found, Judged, Truth};
 pub use roc::area_under_roc;
 
 /// How many overlaps average precision is told at.
