@@ -11,16 +11,14 @@ use std::{
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
+use andon_evaluate::dataset::{Capture, Folder, Named};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
 
-use super::{
-    bar,
-    folder::{Capture, Folder, Named},
-};
+use super::{bar, failed, warn, warn_of_faults};
 use crate::{
     ab::{counted, drawn},
     cli::init,
@@ -79,7 +77,7 @@ impl Browse {
     /// Writes the page; wrong usage where there are no captures.
     pub fn execute(self) -> Result<ExitCode> {
         init()?;
-        let folder = Folder::open(&self.folder)?;
+        let folder = Folder::open(&self.folder).map_err(failed)?;
         let most = usize::from(self.most);
         let mut kept: Vec<(Rank, Capture)> = Vec::new();
         let mut differ = 0;
@@ -99,7 +97,7 @@ impl Browse {
             },
         );
         reading.finish_and_clear();
-        let (whole, faults) = done?;
+        let (whole, faults) = done.map_err(failed)?;
 
         let drawing = bar(kept.len(), "drawing");
         let mut unseen = Named::default();
@@ -121,8 +119,8 @@ impl Browse {
             counted(whole, "capture", "captures"),
             self.out.display()
         );
-        unseen.tell("image that cannot be shown", "images that cannot be shown");
-        faults.tell();
+        warn(&unseen, "image that cannot be shown", "images that cannot be shown");
+        warn_of_faults(&faults);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -167,7 +165,7 @@ fn caption(capture: &Capture) -> String {
     let triggers: Vec<_> = sidecar.triggers.iter().map(trigger).collect();
     let _ = write!(s, ". Kept for {}.", escape(&triggers.join(", ")));
     for arm in [Arm::A, Arm::B, Arm::Truth] {
-        let Some(said) = capture.said(arm) else { continue };
+        let Some(said) = capture.result(arm) else { continue };
         let labels: Vec<_> = said.detections.iter().map(|d| &*d.label).collect();
         let _ = match capture.judged(arm) {
             Some(_) if arm == Arm::Truth => write!(s, "<br>{arm}: <b>{}</b>", said.verdict),

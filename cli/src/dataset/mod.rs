@@ -2,24 +2,19 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
-#[path = "../../../crates/andon-evaluate/src/dataset/digest.rs"]
 mod digest;
-#[path = "../../../crates/andon-evaluate/src/dataset/export/mod.rs"]
 mod export;
-#[path = "../../../crates/andon-evaluate/src/dataset/folder.rs"]
-mod folder;
-#[path = "../../../crates/andon-evaluate/src/dataset/import/mod.rs"]
 mod import;
-#[path = "../../../crates/andon-evaluate/src/dataset/name.rs"]
-mod name;
-#[path = "../../../crates/andon-evaluate/src/dataset/stats.rs"]
 mod stats;
 
 use std::process::ExitCode;
 
+use andon_evaluate::dataset::{Error, Faults, Named};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{ab::counted, cli::Usage};
 
 /// Turns captures into data sets for annotation tools, shows them, and takes back what people corrected.
 #[derive(Args)]
@@ -38,7 +33,7 @@ enum Command {
 }
 
 impl Dataset {
-    /// Does what was asked for.
+    /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Digest(digest) => digest.execute(),
@@ -56,4 +51,27 @@ fn bar(length: usize, doing: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64).with_message(doing);
     bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
     bar
+}
+
+/// Turns what the caller can mend by another call into wrong usage, and says first which captures are not whole.
+fn failed(error: Error) -> anyhow::Error {
+    if let Error::NoneWhole { faults, .. } = &error {
+        warn_of_faults(faults);
+    }
+    if error.is_usage() { Usage(error.to_string()).into() } else { error.into() }
+}
+
+/// Warns of files that are not whole captures.
+fn warn_of_faults(faults: &Faults) {
+    warn(&faults.broken, "broken sidecar", "broken sidecars");
+    warn(&faults.without_image, "sidecar without its image", "sidecars without their images");
+    warn(&faults.without_sidecar, "image without a sidecar", "images without sidecars");
+}
+
+/// Warns of `all`, if there are any; `one` and `more` name what they are.
+fn warn(all: &Named, one: &str, more: &str) {
+    if all.total > 0 {
+        let rest = if all.total > all.first.len() as u64 { ", …" } else { "" };
+        eprintln!("warning: {}: {}{rest}", counted(all.total, one, more), all.first.join(", "));
+    }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use andon_core::result::{AnomalyMap, Inference};
-use andon_evaluate::maps::{Cell, Mask, cells_at};
+use andon_evaluate::{Cell, Mask, cells_at};
 
 /// Outlines of what a model marks from `threshold` up, as SVG in pixels of the frame: found, missed, made up.
 pub fn outlines(result: &Inference, mask: &Mask, threshold: f32) -> String {

@@ -3,13 +3,7 @@
 
 use std::fmt::Write;
 
-use andon_evaluate::{
-    data::Sample,
-    measure::Measured,
-    metrics::Unit,
-    parts::Noted,
-    report::{Model, Report},
-};
+use andon_evaluate::{EvaluationReport, Measured, ModelReport, NotedPart, data::Sample, metrics::Unit};
 use anyhow::Result;
 
 use super::{
@@ -27,7 +21,7 @@ const MOST_SHOWN: usize = 24;
 const LEAST: f64 = 0.5;
 
 /// The whole page.
-pub fn page(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<String> {
+pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<String> {
     let title = match (&r.gate, r.models.len()) {
         (Some(gate), _) if gate.passed => format!("{} may go to the line", name(&r.models[r.models.len() - 1])),
         (Some(_), _) => format!("{} may not go to the line", name(&r.models[r.models.len() - 1])),
@@ -66,7 +60,7 @@ fn section(t: Table) -> String {
     format!("<h2>{}</h2>\n{}", escape(&t.title), html::table(&header, &t.rows))
 }
 
-fn facts(r: &Report) -> String {
+fn facts(r: &EvaluationReport) -> String {
     let shown = [
         ("map_0.33", "mAP at IoU 0.33"),
         ("f1", "F1 at its threshold"),
@@ -78,8 +72,8 @@ fn facts(r: &Report) -> String {
     ];
     let mut s = String::from("<div class=\"facts\">\n");
     for (figure, what) in shown {
-        let of = |m: &Model| m.figures.get(figure).map(|e| e.value);
-        let value = |m: &Model| match of(m) {
+        let of = |m: &ModelReport| m.figures.get(figure).map(|e| e.value);
+        let value = |m: &ModelReport| match of(m) {
             Some(v) if figure.ends_with("_rate") => format!("{:.1} %", v * 100.0),
             v => decimal(v),
         };
@@ -91,7 +85,7 @@ fn facts(r: &Report) -> String {
 }
 
 /// Precision over recall, label by label.
-fn curves(r: &Report, models: &[Measured]) -> String {
+fn curves(r: &EvaluationReport, models: &[Measured]) -> String {
     let Some(first) = models.first().filter(|m| !m.labels.is_empty()) else { return String::new() };
     let mut s = String::from("<h2>Precision over recall</h2>\n");
     let lines = |label: &str| -> Vec<Series> {
@@ -129,7 +123,7 @@ fn curves(r: &Report, models: &[Measured]) -> String {
     s + "</div>\n"
 }
 
-fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<String> {
+fn pictures(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<String> {
     let mut s = match models.len() {
         1 => String::from("<h2>Where it errs</h2>\n"),
         _ => String::from("<h2>Where they differ</h2>\n"),
@@ -146,7 +140,7 @@ fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Strin
         writeln!(s, "<p>{}</p>\n<div class=\"frames{}\">", keys.join(""), if models.len() > 1 { " wide" } else { "" });
     for (id, note) in r.noted.iter().take(MOST_SHOWN).enumerate() {
         let Some(&i) = note.samples.first() else { continue };
-        let mut content = picture::pixels(&samples[i], id, models[0].outcomes[i].frame)?;
+        let mut content = picture::pixels(&samples[i], id, models[0].results[i].frame)?;
         let drawn = models.iter().map(|m| picture::drawn(m, &samples[i], i, id)).collect::<Result<Vec<_>>>()?;
         content +=
             &if models.len() > 1 { format!("<div class=\"pair\">{}</div>", drawn.join("")) } else { drawn.concat() };
@@ -159,11 +153,11 @@ fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Strin
     Ok(s)
 }
 
-fn caption(note: &Noted, r: &Report, models: &[Measured], sample: usize) -> String {
+fn caption(note: &NotedPart, r: &EvaluationReport, models: &[Measured], sample: usize) -> String {
     let truth = note.truth.map_or(String::new(), |t| format!(", in truth <b>{t}</b>"));
     let mut s = format!("{}{truth}", escape(&note.part));
-    for ((m, n), seen) in r.models.iter().zip(&note.said).zip(models) {
-        let _ = write!(s, "<br>{}: <b>{}</b> {:.2}", escape(&name(m)), n.verdict, seen.outcomes[sample].score);
+    for ((m, n), seen) in r.models.iter().zip(&note.models).zip(models) {
+        let _ = write!(s, "<br>{}: <b>{}</b> {:.2}", escape(&name(m)), n.verdict, seen.results[sample].score);
         if !seen.labels.is_empty() {
             let _ = write!(s, ", {} missed, {} false", n.missed, n.false_alarms);
         }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use andon_core::result::Inference;
-use andon_evaluate::{data::Sample, maps::Mask, measure::Measured, pipeline::decoded, score::MIN_IOU};
+use andon_evaluate::{Mask, Measured, data::Sample, pipeline::decoded, score::MIN_IOU};
 use anyhow::Result;
 
 use super::outlines::outlines;
@@ -25,14 +25,14 @@ pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<String> {
 
 /// What a model made of sample `i`, over the pixels `id`.
 pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<String> {
-    let outcome: &Inference = &m.outcomes[i];
+    let outcome: &Inference = &m.results[i];
     let [width, height] = outcome.frame;
     let title = escape(&format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version));
     let mut s = format!(
         "<svg class=\"frame\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title><use href=\"#p{id}\"/>"
     );
     let size = f64::from(width.max(height)) / 30.0;
-    match &m.judged[i] {
+    match &m.images[i] {
         Some(judged) => {
             let (missed, wrong) = judged.errors(m.thresholds.score, MIN_IOU);
             for (at, f) in judged.found.iter().enumerate().filter(|(_, f)| f.score >= m.thresholds.score) {

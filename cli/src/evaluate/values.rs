@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Words on the command line for values of the library.
+//! Words of the command line for values of the library.
 
 use andon_evaluate::{
-    data::{Layout, Which},
+    data::{Layout, Side},
     metrics::Unit,
 };
 use clap::{ValueEnum, builder::PossibleValue};
@@ -13,7 +13,16 @@ pub struct LayoutArg(pub Layout);
 
 impl ValueEnum for LayoutArg {
     fn value_variants<'a>() -> &'a [Self] {
-        const { &[Self(Layout::Deeppcb), Self(Layout::Coco), Self(Layout::Yolo), Self(Layout::Folders), Self(Layout::Mvtec)] }
+        const ALL: [LayoutArg; Layout::ALL.len()] = {
+            let mut all = [LayoutArg(Layout::Deeppcb); Layout::ALL.len()];
+            let mut i = 0;
+            while i < all.len() {
+                all[i] = LayoutArg(Layout::ALL[i]);
+                i += 1;
+            }
+            all
+        };
+        &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -26,7 +35,7 @@ impl ValueEnum for LayoutArg {
 pub enum UnitArg {
     /// Parts: how much of a figure is the luck of this sample
     Part,
-    /// Groups of parts: how much of it is the luck of these products; needs more than a few groups
+    /// Groups of parts: how much of a figure is the luck of these products; needs more than a few groups
     Group,
 }
 
@@ -39,12 +48,12 @@ impl From<UnitArg> for Unit {
     }
 }
 
-/// Reads the name of a side of a split; None for any other word.
-pub fn side(word: &str) -> Option<Which> {
+/// Returns the side of a split that a word names, or None for any other word.
+pub fn side(word: &str) -> Option<Side> {
     match word {
-        "held-out" => Some(Which::HeldOut),
-        "validation" => Some(Which::Validation),
-        "train" => Some(Which::Train),
+        "held-out" => Some(Side::HeldOut),
+        "validation" => Some(Side::Validation),
+        "train" => Some(Side::Train),
         _ => None,
     }
 }

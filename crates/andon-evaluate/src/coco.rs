@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A COCO file of boxes, checked as a whole: ids and names are unique, nothing points nowhere, boxes lie within images.
+//! A COCO file of boxes, checked as a whole: ids and names are unique, all references exist, boxes lie within images.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,52 +7,64 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// What `info.description` says of a file that `andon dataset export` wrote and no one has corrected.
-pub const DESCRIPTION: &str = "andon dataset export: opinions of models, not yet looked at";
-/// Pixels that a box may lie over the edge: tools round.
+pub(crate) const DESCRIPTION: &str = "andon dataset export: opinions of models, not yet looked at";
+/// How far a box may lie over the edge, pixels: tools round.
 const OVER: f64 = 1.0;
 
-/// What is read of the file; the rest is passed over.
+/// Why a COCO file is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is not JSON, or lacks a key of a COCO file.
+    #[error("no COCO file of boxes: {0}")]
+    Json(serde_json::Error),
+    /// The file does not hold together; the message has the id of the image, annotation or category.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+/// The keys of the file that a reader needs.
 #[derive(Deserialize)]
-pub struct Coco {
+pub(crate) struct Coco {
     #[serde(default)]
     info: Value,
-    /// The pictures.
-    pub images: Vec<Image>,
+    /// The images.
+    pub(crate) images: Vec<Image>,
     /// The boxes.
-    pub annotations: Vec<Annotation>,
+    pub(crate) annotations: Vec<Annotation>,
     /// The labels.
-    pub categories: Vec<Category>,
+    pub(crate) categories: Vec<Category>,
 }
 
-/// A picture.
+/// An image.
 #[derive(Deserialize)]
-pub struct Image {
+pub(crate) struct Image {
     /// Unique in the file.
-    pub id: u64,
-    /// Its name, often with folders before it.
-    pub file_name: String,
-    /// Pixels.
-    pub width: f64,
-    /// Pixels.
-    pub height: f64,
-    /// What our own export adds.
-    pub andon: Option<Shown>,
+    pub(crate) id: u64,
+    /// The name of the file, often with folders before it.
+    pub(crate) file_name: String,
+    /// Width, pixels.
+    pub(crate) width: f64,
+    /// Height, pixels.
+    pub(crate) height: f64,
+    /// The part that the image shows, which `andon dataset export` adds.
+    pub(crate) andon: Option<PartShown>,
 }
 
-/// The part that a picture shows.
+/// The part that an image shows.
 #[derive(Deserialize)]
-pub struct Shown {
-    /// Its id, or RUN/FRAME.
-    pub part: String,
+pub(crate) struct PartShown {
+    /// The id of the part, or RUN/FRAME.
+    pub(crate) part: String,
     /// The product.
     #[serde(default)]
-    pub sku: String,
-    /// Which view, from 0.
+    pub(crate) sku: String,
+    /// The number of the view, from 0.
     #[serde(default)]
-    pub view: u32,
-    /// How many make the part.
+    pub(crate) view: u32,
+    /// How many views the part has.
     #[serde(default = "one")]
-    pub views: u32,
+    pub(crate) views: u32,
 }
 
 fn one() -> u32 {
@@ -61,39 +73,39 @@ fn one() -> u32 {
 
 /// A box.
 #[derive(Deserialize)]
-pub struct Annotation {
+pub(crate) struct Annotation {
     /// Unique in the file.
-    pub id: u64,
-    /// The picture that it lies in.
-    pub image_id: u64,
-    /// The label that it has.
-    pub category_id: u64,
+    pub(crate) id: u64,
+    /// The id of the image that the box lies in.
+    pub(crate) image_id: u64,
+    /// The id of the label.
+    pub(crate) category_id: u64,
     /// Left, top, width, height in pixels.
-    pub bbox: [f64; 4],
-    /// 1 where it is around a crowd.
+    pub(crate) bbox: [f64; 4],
+    /// 1 if the box is around a crowd.
     #[serde(default)]
-    pub iscrowd: u8,
+    pub(crate) iscrowd: u8,
 }
 
 /// A label.
 #[derive(Deserialize)]
-pub struct Category {
+pub(crate) struct Category {
     /// Unique in the file, in any order.
-    pub id: u64,
-    /// Unique in the file, too.
-    pub name: String,
+    pub(crate) id: u64,
+    /// The name of the label, unique in the file.
+    pub(crate) name: String,
 }
 
 impl Coco {
-    /// Reads and checks it; what is amiss, with the id of what it is about.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let coco: Self = serde_json::from_slice(text).map_err(|e| format!("no COCO file of boxes: {e}"))?;
-        coco.check()?;
+    /// Parses and checks the file.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
+        let coco: Self = serde_json::from_slice(text).map_err(Error::Json)?;
+        coco.check().map_err(Error::Inconsistent)?;
         Ok(coco)
     }
 
-    /// Whether `andon dataset export` wrote it: models' opinions that nobody has looked at.
-    pub fn is_unseen(&self) -> bool {
+    /// Returns whether `andon dataset export` wrote the file and no one has corrected it.
+    pub(crate) fn is_unseen(&self) -> bool {
         self.info["description"] == DESCRIPTION
     }
 
@@ -142,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    fn file(change: impl FnOnce(&mut Value)) -> Result<Coco, String> {
+    fn file(change: impl FnOnce(&mut Value)) -> Result<Coco, Error> {
         let image = |id, name: &str| json!({"id": id, "file_name": name, "width": 100, "height": 50});
         let mut coco = json!({
             "images": [image(1, "a.png"), image(2, "b.png")],
@@ -158,7 +170,7 @@ mod tests {
     fn what_does_not_hold_together_is_told() {
         assert!(file(|_| ()).is_ok());
         let told = |told: &str, change: fn(&mut Value)| {
-            let error = file(change).map(drop).unwrap_err();
+            let error = file(change).map(drop).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         };
         told("annotation 1: there is no image 9", |c| c["annotations"][0]["image_id"] = json!(9));
@@ -177,7 +189,7 @@ mod tests {
     fn numbers_that_are_none_and_files_that_break_off_are_told_with_their_place() {
         let text = "{\"images\":[],\"categories\":[],\n\"annotations\":[{\"id\":1,\"bbox\":[NaN,1,1,1]}]}";
         for text in [text, &text[..text.len() - 1].replace("NaN", "1")] {
-            let error = Coco::parse(text.as_bytes()).map(drop).unwrap_err();
+            let error = Coco::parse(text.as_bytes()).map(drop).unwrap_err().to_string();
             assert!(error.contains("line 2 column"), "{error}");
         }
     }

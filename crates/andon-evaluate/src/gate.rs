@@ -1,40 +1,71 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The gate: what a model has to reach, and how little worse than the champion it may be, read from a file.
+//! The gate: the figures that a model must reach, and how much worse than the champion it may be.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use andon_core::result::ModelId;
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Draws, Name, Unit, lower_is_better, quantile};
 
-/// The schema that a gate's file names.
-pub const SCHEMA: &str = "andon.gate/1";
+/// The schema of a gate file.
+const SCHEMA: &str = "andon.gate/1";
 
-/// What `gate.json` says. Names of figures are those of `andon evaluate --json`; `ap_0.33/*` is every label of the
-/// champion.
+/// Why a gate cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not JSON, or has an unknown key.
+    #[error("no gate")]
+    Json(#[from] serde_json::Error),
+    /// A key has a value that makes no sense; the message has the key and the values that it may have.
+    #[error("{0}")]
+    Demand(String),
+    /// An error in a file.
+    #[error("{}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<GateError>,
+    },
+}
+
+/// What a model must reach to pass, as a gate file says it. Names of figures are those of `andon evaluate --json`;
+/// `ap_0.33/*` stands for every label of the champion.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
-    /// [`SCHEMA`].
+    /// `andon.gate/1`.
     pub schema: String,
-    /// How sure each comparison has to be, one-sided.
+    /// The confidence of each comparison, one-sided, 0.5 to below 1.
     #[serde(default = "confidence")]
     pub confidence: f64,
     /// What the bootstrap draws.
     #[serde(default)]
     pub unit: Unit,
-    /// Draws of the bootstrap.
+    /// Draws of the bootstrap, 100 to 100,000.
     #[serde(default = "resamples")]
     pub resamples: usize,
-    /// Floors.
+    /// The lowest values that figures may have.
     #[serde(default)]
     pub at_least: BTreeMap<Name, f64>,
-    /// Ceilings.
+    /// The highest values that figures may have.
     #[serde(default)]
     pub at_most: BTreeMap<Name, f64>,
-    /// How much worse than the champion's a figure may be, in its own unit.
+    /// How much worse than that of the champion a figure may be, in its own unit.
     #[serde(default)]
     pub not_worse_by_more_than: BTreeMap<Name, f64>,
 }
@@ -47,82 +78,101 @@ fn resamples() -> usize {
     2000
 }
 
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The result of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It holds.
+pub enum CheckResult {
+    /// The demand holds.
     Passed,
-    /// It does not.
+    /// The demand does not hold.
     Failed,
-    /// The set is too small to say that it holds; nothing that is not shown to hold passes.
+    /// The set is too small to say whether the demand holds: the model does not pass.
     Undecided,
 }
 
-/// One demand and what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A demand on a figure, and whether it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The figure.
     pub figure: Name,
-    /// What was demanded.
+    /// The demand, in words.
     pub demand: String,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// What was found, in a sentence.
+    /// Whether it holds.
+    #[serde(rename = "outcome")]
+    pub result: CheckResult,
+    /// What was measured, in words.
     pub found: String,
 }
 
-/// All that the gate said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judgement {
-    /// The model that wanted through.
+/// The checks of a gate on a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// The model.
     pub model: ModelId,
-    /// Whether it may.
+    /// Whether the model passes: every demand holds.
     pub passed: bool,
-    /// Check by check.
+    /// A check for each demand.
     pub checks: Vec<Check>,
 }
 
 impl Gate {
-    /// Reads a gate's file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let gate: Self = serde_json::from_str(&text).with_context(|| format!("{} is no gate", path.display()))?;
-        gate.check().with_context(|| path.display().to_string())?;
+    /// Reads a gate file.
+    ///
+    /// # Errors
+    /// [`GateError::Io`] if it cannot be read, [`GateError::File`] with the reason if it is no gate.
+    pub fn read(path: &Path) -> Result<Self, GateError> {
+        let text = fs::read_to_string(path).map_err(|source| GateError::Io { path: path.into(), source })?;
+        Self::parse(&text).map_err(|e| GateError::File { path: path.into(), source: Box::new(e) })
+    }
+
+    /// Parses the text of a gate file.
+    ///
+    /// # Errors
+    /// [`GateError::Json`] and [`GateError::Demand`].
+    pub fn parse(text: &str) -> Result<Self, GateError> {
+        let gate: Self = serde_json::from_str(text)?;
+        gate.validate().map_err(GateError::Demand)?;
         Ok(gate)
     }
 
-    fn check(&self) -> Result<()> {
-        ensure!(self.schema == SCHEMA, "\"schema\" is '{}', must be '{SCHEMA}'", self.schema);
-        ensure!((0.5..1.0).contains(&self.confidence), "\"confidence\" is {}, must be 0.5 to below 1", self.confidence);
-        ensure!(
-            (100..=100_000).contains(&self.resamples),
-            "\"resamples\" is {}, must be 100 to 100000",
-            self.resamples
-        );
-        let demands = [&self.at_least, &self.at_most, &self.not_worse_by_more_than];
-        ensure!(demands.iter().any(|d| !d.is_empty()), "it demands nothing, so everything would pass");
-        for (name, value) in demands.into_iter().flatten() {
-            ensure!(value.is_finite() && *value >= 0.0, "{name} is {value}, must be a number from 0");
+    fn validate(&self) -> Result<(), String> {
+        if self.schema != SCHEMA {
+            return Err(format!("\"schema\" is '{}', must be '{SCHEMA}'", self.schema));
         }
-        Ok(())
+        if !(0.5..1.0).contains(&self.confidence) {
+            return Err(format!("\"confidence\" is {}, must be 0.5 to below 1", self.confidence));
+        }
+        if !(100..=100_000).contains(&self.resamples) {
+            return Err(format!("\"resamples\" is {}, must be 100 to 100000", self.resamples));
+        }
+        let demands = [&self.at_least, &self.at_most, &self.not_worse_by_more_than];
+        if demands.iter().all(|d| d.is_empty()) {
+            return Err("it demands nothing, so everything would pass".into());
+        }
+        let mut all = demands.into_iter().flatten();
+        match all.find(|(_, value)| !value.is_finite() || **value < 0.0) {
+            Some((name, value)) => Err(format!("{name} is {value}, must be a number from 0")),
+            None => Ok(()),
+        }
     }
 
-    /// Whether it compares with a champion.
+    /// Returns whether the gate compares with a champion.
     pub fn compares(&self) -> bool {
         !self.not_worse_by_more_than.is_empty()
     }
 
-    /// Holds a model's figures against the floors and ceilings, and its differences to the champion against the margins.
-    /// `labels` are the champion's, for `/*`; without a champion they are the model's own.
-    pub fn judge(
+    /// Checks the figures of a model, and its differences to the champion (see [`differences`](crate::metrics::differences)).
+    ///
+    /// `labels` are those of the champion, for `/*`; without a champion they are those of the model. `units` is the number of
+    /// parts or groups in the set.
+    pub fn check(
         &self,
         model: &ModelId,
         figures: &BTreeMap<Name, f64>,
         versus: Option<(&BTreeMap<Name, f64>, &mut Draws)>,
         labels: &[String],
         units: usize,
-    ) -> Judgement {
+    ) -> Checks {
         let mut checks = Vec::new();
         for (demands, least) in [(&self.at_least, true), (&self.at_most, false)] {
             for (name, limit) in spread(demands, labels) {
@@ -138,14 +188,14 @@ impl Gate {
             None => {
                 let lone = |(name, margin): (Name, f64)| Check {
                     demand: format!("not worse than the champion's by more than {margin}"),
-                    outcome: Outcome::Undecided,
+                    result: CheckResult::Undecided,
                     found: "no champion was named: andon evaluate CHAMPION CHALLENGER".into(),
                     figure: name,
                 };
                 checks.extend(spread(&self.not_worse_by_more_than, labels).into_iter().map(lone));
             }
         }
-        Judgement { model: model.clone(), passed: checks.iter().all(|c| c.outcome == Outcome::Passed), checks }
+        Checks { model: model.clone(), passed: checks.iter().all(|c| c.result == CheckResult::Passed), checks }
     }
 
     fn versus(
@@ -159,22 +209,22 @@ impl Gate {
         let demand = format!("not worse than the champion's by more than {margin}");
         let (Some(difference), Some(drawn)) = (differences.get(&name), draws.get_mut(&name).filter(|d| d.len() > 1))
         else {
-            let found = "the two models, or the set, do not have it both".into();
-            return Check { figure: name, demand, outcome: Outcome::Failed, found };
+            let found = "the two models, or the set, do not both have it".into();
+            return Check { figure: name, demand, result: CheckResult::Failed, found };
         };
-        // Better is up from here on.
+        // From here on more is better.
         let sign = if lower_is_better(&name) { -1.0 } else { 1.0 };
         drawn.sort_unstable_by(f64::total_cmp);
         let tail = 1.0 - self.confidence;
         let (low, high) = (quantile(drawn, tail), quantile(drawn, 1.0 - tail));
         let [worst, best] = if sign > 0.0 { [low, high] } else { [-high, -low] };
         let gain = sign * difference;
-        let outcome = if worst >= -margin {
-            Outcome::Passed
+        let result = if worst >= -margin {
+            CheckResult::Passed
         } else if best < -margin {
-            Outcome::Failed
+            CheckResult::Failed
         } else {
-            Outcome::Undecided
+            CheckResult::Undecided
         };
         let percent = self.confidence * 100.0;
         let words = |v: f64| match v {
@@ -183,22 +233,22 @@ impl Gate {
             v => format!("worse by {:.4}", -v),
         };
         let mut found = format!("{}; with {percent:.0} % confidence at worst {}", words(gain), words(worst));
-        if outcome == Outcome::Undecided {
+        if result == CheckResult::Undecided {
             let what = match self.unit {
                 Unit::Part => "parts",
                 Unit::Group => "groups",
             };
             found += &match needed(units, gain, worst, margin) {
                 Some(n) => format!(": too few {what} to say; about {n} would do if the difference stays"),
-                None => format!(": it looks worse than it may be, and more {what} would say so"),
+                None => format!(": it looks worse than it may be; more {what} would show it"),
             };
         }
-        Check { figure: name, demand, outcome, found }
+        Check { figure: name, demand, result, found }
     }
 }
 
-/// How many units bring the lower bound above the margin, if the difference stays what it is: its distance shrinks with
-/// the root of their number.
+/// Returns how many units bring the lower bound above the margin if the difference stays the same: the width of the interval
+/// shrinks with the root of their number.
 fn needed(units: usize, gain: f64, worst: f64, margin: f64) -> Option<usize> {
     let (reach, room) = (gain - worst, gain + margin);
     (room > 0.0).then(|| (units as f64 * (reach / room).powi(2)).ceil() as usize)
@@ -206,18 +256,18 @@ fn needed(units: usize, gain: f64, worst: f64, margin: f64) -> Option<usize> {
 
 fn bound(name: Name, limit: f64, figures: &BTreeMap<Name, f64>, least: bool) -> Check {
     let demand = format!("{} {limit}", if least { "at least" } else { "at most" });
-    let (outcome, found) = match figures.get(&name) {
-        None => (Outcome::Failed, "the model or the set does not have it".into()),
-        Some(v) if (least && *v >= limit) || (!least && *v <= limit) => (Outcome::Passed, format!("{v:.4}")),
+    let (result, found) = match figures.get(&name) {
+        None => (CheckResult::Failed, "the model or the set does not have it".into()),
+        Some(v) if (least && *v >= limit) || (!least && *v <= limit) => (CheckResult::Passed, format!("{v:.4}")),
         Some(v) => (
-            Outcome::Failed,
+            CheckResult::Failed,
             format!("{v:.4}, which is {:.4} too {}", (v - limit).abs(), if least { "low" } else { "high" }),
         ),
     };
-    Check { figure: name, demand, outcome, found }
+    Check { figure: name, demand, result, found }
 }
 
-/// Demands with every `/*` written out for all labels.
+/// Returns the demands with `/*` replaced by every label.
 fn spread(demands: &BTreeMap<Name, f64>, labels: &[String]) -> Vec<(Name, f64)> {
     let each = |(name, value): (&Name, &f64)| match name.strip_suffix("/*") {
         Some(of) => labels.iter().map(|l| (format!("{of}/{l}"), *value)).collect(),
@@ -230,25 +280,23 @@ fn spread(demands: &BTreeMap<Name, f64>, labels: &[String]) -> Vec<(Name, f64)> 
 mod tests {
     use super::*;
 
-    fn gate(text: &str) -> Result<Gate> {
-        let gate: Gate = serde_json::from_str(text)?;
-        gate.check()?;
-        Ok(gate)
+    fn gate(text: &str) -> Result<Gate, GateError> {
+        Gate::parse(text)
     }
 
     fn named(pairs: &[(&str, f64)]) -> BTreeMap<Name, f64> {
         pairs.iter().map(|(n, v)| (n.to_string(), *v)).collect()
     }
 
-    fn outcomes(gate: &Gate, differences: &[(&str, f64)], spread: f64) -> Vec<Outcome> {
+    fn results(gate: &Gate, differences: &[(&str, f64)], spread: f64) -> Vec<CheckResult> {
         let differences = named(differences);
         // Evenly around the difference.
         let drawn = |v: &f64| (0..1001).map(|i| v + spread * (i as f64 / 500.0 - 1.0)).collect();
         let mut draws: Draws = differences.iter().map(|(n, v)| (n.clone(), drawn(v))).collect();
         let labels = ["open".to_string(), "short".into()];
-        let judged = gate.judge(&ModelId::default(), &named(&[]), Some((&differences, &mut draws)), &labels, 100);
-        assert_eq!(judged.passed, judged.checks.iter().all(|c| c.outcome == Outcome::Passed));
-        judged.checks.into_iter().map(|c| c.outcome).collect()
+        let judged = gate.check(&ModelId::default(), &named(&[]), Some((&differences, &mut draws)), &labels, 100);
+        assert_eq!(judged.passed, judged.checks.iter().all(|c| c.result == CheckResult::Passed));
+        judged.checks.into_iter().map(|c| c.result).collect()
     }
 
     #[test]
@@ -257,7 +305,7 @@ mod tests {
             r#"{"schema":"andon.gate/1","at_least":{"map_0.33":0.9,"recall":0.5},"at_most":{"overkill_rate":0.1,"accuracy":1}}"#,
         )
         .unwrap();
-        let judged = gate.judge(
+        let judged = gate.check(
             &ModelId::default(),
             &named(&[("map_0.33", 0.95), ("recall", 0.4), ("overkill_rate", 0.2)]),
             None,
@@ -265,42 +313,42 @@ mod tests {
             1,
         );
         let failed: Vec<_> =
-            judged.checks.iter().filter(|c| c.outcome != Outcome::Passed).map(|c| &*c.figure).collect();
+            judged.checks.iter().filter(|c| c.result != CheckResult::Passed).map(|c| &*c.figure).collect();
         assert_eq!(failed, ["recall", "accuracy", "overkill_rate"]);
         assert!(judged.checks.iter().any(|c| c.found == "0.4000, which is 0.1000 too low"));
     }
 
     #[test]
-    fn what_is_surely_no_worse_passes_what_surely_is_fails_and_between_nobody_can_say() {
+    fn what_is_surely_no_worse_passes_what_surely_is_fails_and_between_the_set_cannot_say() {
         let gate = gate(r#"{"schema":"andon.gate/1","not_worse_by_more_than":{"map_0.33":0.01}}"#).unwrap();
-        assert_eq!(outcomes(&gate, &[("map_0.33", 0.0)], 0.005), [Outcome::Passed]);
-        assert_eq!(outcomes(&gate, &[("map_0.33", -0.02)], 0.005), [Outcome::Failed]);
-        assert_eq!(outcomes(&gate, &[("map_0.33", 0.0)], 0.1), [Outcome::Undecided]);
+        assert_eq!(results(&gate, &[("map_0.33", 0.0)], 0.005), [CheckResult::Passed]);
+        assert_eq!(results(&gate, &[("map_0.33", -0.02)], 0.005), [CheckResult::Failed]);
+        assert_eq!(results(&gate, &[("map_0.33", 0.0)], 0.1), [CheckResult::Undecided]);
     }
 
     #[test]
     fn of_rates_more_is_worse() {
         let gate = gate(r#"{"schema":"andon.gate/1","not_worse_by_more_than":{"escape_rate":0.01}}"#).unwrap();
-        assert_eq!(outcomes(&gate, &[("escape_rate", -0.2)], 0.005), [Outcome::Passed]);
-        assert_eq!(outcomes(&gate, &[("escape_rate", 0.2)], 0.005), [Outcome::Failed]);
+        assert_eq!(results(&gate, &[("escape_rate", -0.2)], 0.005), [CheckResult::Passed]);
+        assert_eq!(results(&gate, &[("escape_rate", 0.2)], 0.005), [CheckResult::Failed]);
     }
 
     #[test]
     fn a_star_is_every_label_and_one_that_the_challenger_forgot_fails() {
         let gate = gate(r#"{"schema":"andon.gate/1","not_worse_by_more_than":{"ap_0.33/*":0.01}}"#).unwrap();
-        assert_eq!(outcomes(&gate, &[("ap_0.33/open", 0.0)], 0.001), [Outcome::Passed, Outcome::Failed]);
+        assert_eq!(results(&gate, &[("ap_0.33/open", 0.0)], 0.001), [CheckResult::Passed, CheckResult::Failed]);
     }
 
     #[test]
     fn a_champion_that_was_not_named_is_not_taken_as_beaten() {
         let gate = gate(r#"{"schema":"andon.gate/1","not_worse_by_more_than":{"map_0.33":0.01}}"#).unwrap();
-        assert!(!gate.judge(&ModelId::default(), &named(&[("map_0.33", 1.0)]), None, &[], 1).passed);
+        assert!(!gate.check(&ModelId::default(), &named(&[("map_0.33", 1.0)]), None, &[], 1).passed);
     }
 
     #[test]
     fn a_gate_that_makes_no_sense_is_refused() {
         let refused = |text: &str, why: &str| {
-            let error = format!("{:#}", gate(text).unwrap_err());
+            let error = crate::data::testing::whole_text(&gate(text).unwrap_err());
             assert!(error.contains(why), "{error}");
         };
         refused(r#"{"schema":"andon.gate/1"}"#, "demands nothing");

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Anomaly maps against masks: cell by cell, as the area under a ROC and as what each cell shows.
+//! Anomaly maps against masks, cell by cell.
 
-use std::{fs::File, io::BufReader, sync::Arc};
+use std::{error::Error, fs::File, io::BufReader, path::PathBuf, sync::Arc};
 
 use andon_core::result::{AnomalyMap, Inference, Verdict};
-use anyhow::{Result, anyhow};
 use png::ColorType::{GrayscaleAlpha, Rgba};
 
 use crate::{data::Sample, score::area_under_roc};
 
-/// Where defects are in one picture: a row-major mask of `width` by `height` pixels, not 0 where one is.
+/// A mask of a picture that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be read as a PNG of grey values: {reason}", .path.display())]
+pub struct MaskError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The defects of a picture: `width` by `height` pixels, row by row, not 0 at a defect.
 pub struct Mask {
     width: usize,
     height: usize,
@@ -17,13 +26,16 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// A sample's mask; none where nobody says where the defects are.
-    pub fn of(sample: &Sample) -> Result<Option<Self>> {
+    /// Reads the mask of a sample; None if the set does not say where the defects are.
+    ///
+    /// # Errors
+    /// [`MaskError`] if the file is not a PNG.
+    pub fn of(sample: &Sample) -> Result<Option<Self>, MaskError> {
         let Some(path) = &sample.mask else {
             // A good picture needs no mask to be good all over.
             return Ok((sample.verdict == Some(Verdict::Ok)).then(|| Self { width: 1, height: 1, values: vec![0] }));
         };
-        let read = || -> Result<Self, Box<dyn std::error::Error>> {
+        let read = || -> Result<Self, Box<dyn Error>> {
             let mut decoder = png::Decoder::new(BufReader::new(File::open(path)?));
             decoder.set_transformations(png::Transformations::normalize_to_color8());
             let mut reader = decoder.read_info()?;
@@ -35,10 +47,10 @@ impl Mask {
                 pixels.chunks_exact(samples).map(|p| p[..colours].iter().copied().max().unwrap_or(0)).collect();
             Ok(Self { width: info.width as usize, height: info.height as usize, values })
         };
-        read().map(Some).map_err(|e| anyhow!("{} cannot be read as a PNG of grey values: {e}", path.display()))
+        read().map(Some).map_err(|e| MaskError { path: path.clone(), reason: e.to_string() })
     }
 
-    /// Whether there is a defect at a place of a `frame`, pixels.
+    /// Returns whether there is a defect at a place of a frame of that size, pixels.
     fn is_bad(&self, [x, y]: [f64; 2], [width, height]: [f64; 2]) -> bool {
         let column = (x / width * self.width as f64) as usize;
         let row = (y / height * self.height as f64) as usize;
@@ -46,11 +58,12 @@ impl Mask {
     }
 }
 
-fn map(outcome: &Inference) -> Option<&AnomalyMap> {
-    outcome.anomaly.as_ref()?.map.as_ref()
+fn map(result: &Inference) -> Option<&AnomalyMap> {
+    result.anomaly.as_ref()?.map.as_ref()
 }
 
-/// Of each cell its score, and whether the mask is at its centre; none of a cell beyond the frame, where a letterbox is.
+/// Returns the score of each cell, and whether the mask has a defect at its centre; None for a cell of the letterbox, beyond
+/// the frame.
 fn cells<'a>(
     map: &'a AnomalyMap,
     frame: [u32; 2],
@@ -67,31 +80,32 @@ fn cells<'a>(
     })
 }
 
-/// The area under the ROC over the cells of all maps; none where there is no map or no mask.
-pub fn auroc(samples: &[Sample], outcomes: &[Arc<Inference>]) -> Result<Option<f64>> {
+/// The area under the ROC over the cells of all maps; None without maps or masks.
+pub(crate) fn auroc(samples: &[Sample], results: &[Arc<Inference>]) -> Result<Option<f64>, MaskError> {
     let mut scores = Vec::new();
-    for (sample, outcome) in samples.iter().zip(outcomes) {
-        if let Some(map) = map(outcome)
+    for (sample, result) in samples.iter().zip(results) {
+        if let Some(map) = map(result)
             && let Some(mask) = Mask::of(sample)?
         {
-            scores.extend(cells(map, outcome.frame, &mask).flatten().map(|(score, bad)| (score, bad, 1)));
+            scores.extend(cells(map, result.frame, &mask).flatten().map(|(score, bad)| (score, bad, 1)));
         }
     }
     Ok(area_under_roc(&mut scores))
 }
 
-/// What a cell of a map shows at a threshold.
+/// A cell of an anomaly map at a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// A defect that the model marks.
+    /// The model marks a defect.
     Hit,
-    /// A defect that the model does not mark.
+    /// The model does not mark a defect.
     Missed,
-    /// A mark where no defect is.
+    /// The model marks a place without a defect.
     False,
 }
 
-/// Returns what each cell of the anomaly map shows at `threshold`, row by row; None for a cell that shows nothing.
+/// Returns the cells of an anomaly map at `threshold`, row by row; None for a cell without defect and mark, or beyond the
+/// frame.
 pub fn cells_at<'a>(
     map: &'a AnomalyMap,
     frame: [u32; 2],
@@ -114,7 +128,7 @@ mod tests {
     use andon_core::result::{Anomaly, Arm, Frame};
 
     /// Scores of cells of ten pixels; a letterbox adds a row below the frame of three columns and two rows.
-    fn outcome(scores: [f32; 9]) -> Inference {
+    fn result(scores: [f32; 9]) -> Inference {
         let mut said = Inference::new("m".into(), Arm::A, &Frame::new(None), [30, 20]);
         let map = AnomalyMap { width: 3, height: 3, region: [0.0, 0.0, 30.0, 30.0], values: Arc::new(scores) };
         said.anomaly = Some(Anomaly { score: 0.9, map: Some(map), mask: None });
@@ -128,7 +142,7 @@ mod tests {
 
     #[test]
     fn cells_beyond_the_frame_take_no_part() {
-        let said = outcome([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0]);
+        let said = result([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0]);
         let all: Vec<_> = cells(map(&said).unwrap(), said.frame, &mask()).collect();
         assert_eq!(all[1], Some((0.9, true)));
         assert_eq!(all[6..], [None; 3]);
@@ -138,7 +152,7 @@ mod tests {
     #[test]
     fn a_cell_is_found_missed_or_made_up() {
         let kinds = |scores| {
-            let said = outcome(scores);
+            let said = result(scores);
             let cells: Vec<_> = cells_at(map(&said).unwrap(), said.frame, &mask(), 0.5).collect();
             [Cell::Hit, Cell::Missed, Cell::False].map(|kind| cells.contains(&Some(kind)))
         };

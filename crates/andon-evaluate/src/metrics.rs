@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Every figure by its name, and how sure it is: intervals of a bootstrap over parts or over groups of them.
+//! All figures by name, with intervals of a bootstrap over parts or groups of parts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,40 +11,40 @@ use crate::{
     score::{OVERLAPS, Tally},
 };
 
-/// A figure's name, such as `map_0.33`, `ap_0.5/open` or `escape_rate`.
+/// The name of a figure, such as `map_0.33`, `ap_0.5/open` or `escape_rate`.
 pub type Name = String;
 
-/// What is drawn with replacement.
+/// What the bootstrap draws with replacement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Parts: how much of the figure is this sample's luck.
+    /// Parts: how much of a figure is the luck of this sample.
     #[default]
     Part,
-    /// Groups of parts: how much of it is these products' luck. Needs more than a few.
+    /// Groups of parts: how much of a figure is the luck of these products. Needs more than a few groups.
     Group,
 }
 
-/// Names of the overlaps that are told of, and which of all they are the mean of.
+/// Names of overlaps in figures, each with the overlaps that it is the mean of.
 const OVERLAP_NAMES: [(&str, std::ops::Range<usize>); 3] = [("0.33", 0..1), ("0.5", 1..2), ("0.5:0.95", 1..OVERLAPS)];
 
-/// Whether a lower figure is the better one.
+/// Returns whether a lower figure is better.
 pub fn lower_is_better(name: &str) -> bool {
     name.ends_with("_rate") || name.starts_with("latency_")
 }
 
-/// What is measured of the frames themselves, and so is no matter of luck in drawing them.
+/// Returns whether a figure is of the machine and so does not depend on the draw.
 fn is_of_the_machine(name: &str) -> bool {
     name.starts_with("latency_")
 }
 
-/// All figures of a model over the samples, each counted `weights` times; means over `labels`, which the model knows.
+/// Returns all figures of a model; each sample counts `weights` times, means are over `labels`.
 pub fn figures(m: &Measured, labels: &[String], weights: &[u32]) -> BTreeMap<Name, f64> {
     some_figures(m, labels, weights, |_| true)
 }
 
-/// As [`figures`]; of average precision only the overlaps that are `wanted` by their names, for it is what takes long.
-pub fn some_figures(
+/// Returns the figures, with average precision only at the overlaps that are `wanted` by name: it takes most of the time.
+fn some_figures(
     m: &Measured,
     labels: &[String],
     weights: &[u32],
@@ -90,16 +90,16 @@ pub fn some_figures(
     all
 }
 
-/// Draws weights of samples: parts, or groups, with replacement, as many as there are.
+/// Draws weights of samples: as many parts, or groups, as there are, with replacement.
 #[derive(Clone)]
-pub struct Resampler {
+pub(crate) struct Resampler {
     units: Vec<Vec<usize>>,
     samples: usize,
     random: Random,
 }
 
 impl Resampler {
-    /// Over the parts of `m`, or over groups of them.
+    /// Draws from the parts of `m`, or from groups of them.
     pub fn new(m: &Measured, unit: Unit, seed: u64) -> Self {
         let units = match unit {
             Unit::Part => m.parts.iter().map(|p| p.samples.clone()).collect(),
@@ -114,18 +114,18 @@ impl Resampler {
         Self { samples: m.part_of.len(), units, random: Random(seed) }
     }
 
-    /// The same over `size` units, drawn from this one's with replacement: another set of the same make.
+    /// Returns a resampler over `size` units, drawn from these with replacement: another set of the same kind.
     pub fn another(&mut self, size: usize) -> Self {
         let units = (0..size).map(|_| self.units[self.random.below(self.units.len())].clone()).collect();
         Self { units, samples: self.samples, random: Random(self.random.below(1 << 30) as u64) }
     }
 
-    /// How many units there are.
+    /// The number of units.
     pub fn units(&self) -> usize {
         self.units.len()
     }
 
-    /// How often each sample counts with every unit taken once.
+    /// How often each sample counts if every unit is taken once.
     pub fn all(&self) -> Vec<u32> {
         let mut weights = vec![0; self.samples];
         self.units.iter().flatten().for_each(|s| weights[*s] += 1);
@@ -146,19 +146,19 @@ impl Resampler {
 }
 
 /// A figure and its interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// Over all samples.
+    /// The figure over all samples.
     pub value: f64,
-    /// Lower and upper end of the interval; none where there is nothing to draw from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Lower and upper end of the interval; None if there is only one unit, or the figure does not depend on the draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
 }
 
-/// Figures of resamples, by name.
+/// The figures of all resamples, by name.
 pub type Draws = HashMap<Name, Vec<f64>>;
 
-/// The figures of one model with their intervals, at `confidence` two-sided.
+/// Returns the figures of a model with their intervals, at `confidence` two-sided. Calls `done` after each draw.
 pub fn estimates(
     m: &Measured,
     labels: &[String],
@@ -180,7 +180,7 @@ pub fn estimates(
     with_intervals(all, draws, confidence)
 }
 
-/// The differences b − a of two models on the same samples, drawn together; names that both have.
+/// Returns the differences b − a of two models on the same samples, and of their draws. Calls `done` after each draw.
 pub fn differences(
     a: &Measured,
     b: &Measured,
@@ -192,8 +192,8 @@ pub fn differences(
     drawn_differences(a, b, labels, Resampler::new(a, unit, SEED), resamples, |_| true, &mut done)
 }
 
-/// As [`differences`], over the units of `resampler`; `wanted` as in [`some_figures`].
-pub fn drawn_differences(
+/// Returns the differences over the units of `resampler`, with the average precision of [`some_figures`].
+pub(crate) fn drawn_differences(
     a: &Measured,
     b: &Measured,
     labels: &[String],
@@ -215,15 +215,15 @@ pub fn drawn_differences(
     (difference(&resampler.all()), draws)
 }
 
-/// Every resampling begins here, so that the same sets give the same intervals.
-pub const SEED: u64 = 1;
+/// The seed of every resampling: the same set gives the same intervals.
+pub(crate) const SEED: u64 = 1;
 
 fn minus(b: &BTreeMap<Name, f64>, a: &BTreeMap<Name, f64>) -> BTreeMap<Name, f64> {
     b.iter().filter_map(|(name, v)| Some((name.clone(), v - a.get(name)?))).collect()
 }
 
-/// Each figure with the percentiles of its draws.
-pub fn with_intervals(all: BTreeMap<Name, f64>, mut draws: Draws, confidence: f64) -> BTreeMap<Name, Estimate> {
+/// Returns each figure with the percentiles of its draws.
+pub(crate) fn with_intervals(all: BTreeMap<Name, f64>, mut draws: Draws, confidence: f64) -> BTreeMap<Name, Estimate> {
     let tail = (1.0 - confidence) / 2.0;
     let estimate = |(name, value): (Name, f64)| {
         let drawn = draws.get_mut(&name).filter(|_| !is_of_the_machine(&name) && name != "pixel_auroc");
@@ -236,8 +236,8 @@ pub fn with_intervals(all: BTreeMap<Name, f64>, mut draws: Draws, confidence: f6
     all.into_iter().map(estimate).collect()
 }
 
-/// The quantile `q` of sorted values, between the two next ones.
-pub fn quantile(sorted: &[f64], q: f64) -> f64 {
+/// The quantile `q` of sorted values, interpolated between the two nearest.
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let at = q.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let (low, part) = (at.floor() as usize, at.fract());
     sorted[low] + (sorted[(low + 1).min(sorted.len() - 1)] - sorted[low]) * part

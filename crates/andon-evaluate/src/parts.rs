@@ -1,54 +1,55 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The parts that are worth a look: on which a model errs, or on which two models differ.
+//! Parts to look at: those on which a model errs, or on which two models differ.
 
 use andon_core::result::Verdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{measure::Measured, score::MIN_IOU};
 
-/// What a model made of a part.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Said {
-    /// Its verdict at its thresholds.
+/// A part as a model sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelOnPart {
+    /// The verdict of the model at its thresholds.
     pub verdict: Verdict,
     /// The highest deciding score.
     pub score: f32,
-    /// Labelled boxes that it did not find.
+    /// Labelled boxes that the model missed.
     pub missed: usize,
-    /// Detections where nothing is.
+    /// Detections of nothing.
     pub false_alarms: usize,
 }
 
-/// A part and what each model made of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Noted {
-    /// Its id.
+/// A part to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NotedPart {
+    /// The id of the part.
     pub part: String,
-    /// What it is, where the set tells.
+    /// The verdict that the set says, if it says one.
     pub truth: Option<Verdict>,
-    /// One model, or two.
-    pub said: Vec<Said>,
-    /// Indices of its samples.
+    /// The part as each model sees it, the champion first.
+    #[serde(rename = "said")]
+    pub models: Vec<ModelOnPart>,
+    /// The indices of its samples.
     #[serde(skip)]
     pub samples: Vec<usize>,
 }
 
-impl Said {
+impl ModelOnPart {
     fn of(m: &Measured, part: usize) -> Self {
         let p = &m.parts[part];
-        let errors = p.samples.iter().map(|s| match &m.judged[*s] {
-            Some(judged) => {
-                let (missed, wrong) = judged.errors(m.thresholds.score, MIN_IOU);
+        let errors = p.samples.iter().map(|s| match &m.images[*s] {
+            Some(boxes) => {
+                let (missed, wrong) = boxes.errors(m.thresholds.score, MIN_IOU);
                 (missed.len(), wrong.len())
             }
-            // Whatever is found on a good picture is false; on others nobody says where something is.
+            // Every detection on a good picture is false. On other pictures the set does not say where defects are.
             None if p.truth == Some(Verdict::Ok) => {
-                (0, m.outcomes[*s].detections.iter().filter(|d| d.score >= m.thresholds.score).count())
+                (0, m.results[*s].detections.iter().filter(|d| d.score >= m.thresholds.score).count())
             }
             None => (0, 0),
         });
         let (missed, false_alarms) = errors.fold((0, 0), |n, e| (n.0 + e.0, n.1 + e.1));
-        Self { verdict: p.said, score: p.score, missed, false_alarms }
+        Self { verdict: p.verdict, score: p.score, missed, false_alarms }
     }
 
     fn is_wrong(&self, truth: Option<Verdict>) -> bool {
@@ -60,13 +61,13 @@ impl Said {
     }
 }
 
-/// The parts on which `models` err, worst first; of two models those on which they differ, the most different first.
-pub fn noted(models: &[&Measured]) -> Vec<Noted> {
+/// Returns the parts on which a model errs, worst first; of two models those on which they differ, most different first.
+pub fn noted(models: &[&Measured]) -> Vec<NotedPart> {
     let Some(first) = models.first() else { return Vec::new() };
-    let of = |i: usize| Noted {
+    let of = |i: usize| NotedPart {
         part: first.parts[i].id.clone(),
         truth: first.parts[i].truth,
-        said: models.iter().map(|m| Said::of(m, i)).collect(),
+        models: models.iter().map(|m| ModelOnPart::of(m, i)).collect(),
         samples: first.parts[i].samples.clone(),
     };
     let mut all: Vec<_> = (0..first.parts.len()).map(of).filter(|n| n.weight() > 0.0).collect();
@@ -74,10 +75,10 @@ pub fn noted(models: &[&Measured]) -> Vec<Noted> {
     all
 }
 
-impl Noted {
-    /// How much it is worth a look; 0: not at all. A verdict weighs more than any box.
+impl NotedPart {
+    /// How much the part is worth a look, 0 if not at all. A verdict weighs more than any number of boxes.
     fn weight(&self) -> f64 {
-        match &self.said[..] {
+        match &self.models[..] {
             [a, b] => {
                 let boxes = a.missed.abs_diff(b.missed) + a.false_alarms.abs_diff(b.false_alarms);
                 let verdict = if a.verdict != b.verdict { 1000.0 } else { 0.0 };
@@ -88,7 +89,7 @@ impl Noted {
                 .filter(|s| s.is_wrong(self.truth))
                 .map(|s| {
                     let verdict = self.truth.is_some_and(|t| t != s.verdict);
-                    // Of equal errors the surest is the worst.
+                    // Among equal errors the one with the highest score is the worst.
                     s.errors() as f64 + if verdict { 1000.0 + f64::from(s.score) } else { 0.0 }
                 })
                 .sum(),
@@ -112,7 +113,7 @@ mod tests {
         let all = noted(&[&m]);
         let names: Vec<_> = all.iter().map(|n| n.part.as_str()).collect();
         assert_eq!(names, ["overkill", "escape", "boxes"]);
-        assert_eq!((all[2].said[0].missed, all[2].said[0].false_alarms), (2, 1));
+        assert_eq!((all[2].models[0].missed, all[2].models[0].false_alarms), (2, 1));
     }
 
     #[test]
@@ -123,7 +124,7 @@ mod tests {
         let all = noted(&[&a, &b]);
         assert_eq!(all.len(), 1, "both err alike on p");
         assert_eq!(
-            (all[0].part.as_str(), all[0].said[0].verdict, all[0].said[1].verdict),
+            (all[0].part.as_str(), all[0].models[0].verdict, all[0].models[1].verdict),
             ("q", Verdict::Ok, Verdict::Ng)
         );
     }

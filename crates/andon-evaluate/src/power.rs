@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether a gate can be trusted with a set of a size: how often it lets an equal model through, and how often it catches
-//! one that has become worse.
+//! The power of a gate by the size of the set: how often an equal model passes, and how often a worse model is stopped.
 //!
-//! Two models of the same making (another seed) are made equal: one judges the parts and the other their doubles for the
-//! champion, the other way round for the challenger. What a set drawn from both shows between them is luck, and less of
-//! it the larger the set is. Then one label of the challenger loses hits at random until its average precision is a given
-//! amount lower. The gate judges each set as it would judge a real one, with a bootstrap of its own.
+//! Two models of one training with different seeds are made equal. For the champion one judges the parts and the other
+//! their doubles, for the challenger the other way round. A difference between them on a set drawn from both is luck, and
+//! shrinks with the size of the set. Then one label of the challenger loses hits at random until its average precision is
+//! lower by a given amount. The gate checks each set with a bootstrap of its own, as it checks a real one.
 
 use andon_core::random::Random;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     gate::Gate,
@@ -17,24 +16,24 @@ use crate::{
     score::Curve,
 };
 
-/// Sizes that are tried, as multiples of the set at hand.
+/// Sizes of the sets, as multiples of the set at hand.
 const SIZES: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// Draws of the gate's own bootstrap within each trial: fewer than in earnest, for there are many of them.
+/// Draws of the bootstrap within each trial: fewer than for a real check, because there are many trials.
 const RESAMPLES: usize = 200;
 
-/// What came of the trials with one size.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The power of a gate on sets of one size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Power {
     /// Parts in a set.
     pub parts: usize,
-    /// Share of the trials in which the equal model passed.
+    /// The share of the trials in which the equal model passed.
     pub equal_passed: f64,
-    /// Label by label: share of the trials in which the model that is worse at it did not pass.
+    /// For each label the share of the trials in which a model that is worse at it did not pass.
     pub worse_stopped: Vec<(String, f64)>,
 }
 
-/// Tries the comparisons of `gate` with `trials` sets of each size; the challenger is worse by `points` of average
-/// precision at IoU 0.33, in one label after the other.
+/// Tries the comparisons of `gate` with `trials` sets of each of [`sizes`]. The worse challenger is worse by `points` of
+/// average precision at IoU 0.33 at one label. Calls `done` after each trial.
 pub fn power(
     a: &Measured,
     b: &Measured,
@@ -62,7 +61,7 @@ pub fn power(
                 let (differences, mut draws) =
                     drawn_differences(&champion, challenger, labels, set.clone(), RESAMPLES, overlaps, &mut || {});
                 let none = Default::default();
-                gate.judge(&challenger.model, &none, Some((&differences, &mut draws)), labels, parts).passed
+                gate.check(&challenger.model, &none, Some((&differences, &mut draws)), labels, parts).passed
             };
             passed[0] += usize::from(judge(&equal));
             for (i, label) in labels.iter().enumerate() {
@@ -80,13 +79,13 @@ pub fn power(
     rows
 }
 
-/// How many sizes [`power`] goes through.
+/// The number of sizes that [`power`] tries.
 pub fn sizes() -> usize {
     SIZES.len()
 }
 
-/// What `a` said of the parts and then `b` of the same ones, and the other way round, on `labels`; at the thresholds of
-/// `a`. What no figure of parts or boxes looks at is left out.
+/// Returns `a` on the parts followed by `b` on their doubles, and the other way round, on `labels` and at the thresholds of
+/// `a`; without what no figure of parts or boxes needs.
 fn made_equal(a: &Measured, b: &Measured, labels: &[String]) -> [Measured; 2] {
     let following = |one: &Measured, other: &Measured| {
         let curve = |label: &String| Some(one.curve(label)?.followed_by(other.curve(label)?));
@@ -101,15 +100,15 @@ fn made_equal(a: &Measured, b: &Measured, labels: &[String]) -> [Measured; 2] {
             part_of: one.part_of.iter().copied().chain(other.part_of.iter().map(|p| p + one.parts.len())).collect(),
             classes: [&one.classes[..], &other.classes].concat(),
             parts,
-            outcomes: Vec::new(),
-            judged: Vec::new(),
+            results: Vec::new(),
+            images: Vec::new(),
             ..a.clone()
         }
     };
     [following(a, b), following(b, a)]
 }
 
-/// The same model with hits of a label lost until its average precision over all parts is `points` lower.
+/// Returns the model with so many hits of a label lost that its average precision over all parts is lower by `points`.
 fn worse(m: &Measured, label: &str, points: f64, random: &mut Random) -> Measured {
     let Some(at) = m.labels.iter().position(|l| l == label) else { return m.clone() };
     let ones = vec![1; m.part_of.len()];
@@ -118,7 +117,7 @@ fn worse(m: &Measured, label: &str, points: f64, random: &mut Random) -> Measure
     let (before, seed) = (precision(curve), Random(random.below(1 << 30) as u64));
     let (mut low, mut high) = (0.0, 1.0);
     let mut best = curve.clone();
-    // The same dice for every share: more are dropped, never others.
+    // The same sequence for every share: a larger share loses more hits, never others.
     for _ in 0..16 {
         let (share, mut dice) = ((low + high) / 2.0, seed.clone());
         let lost = curve.without_hits(0, || dice.uniform() < share);

@@ -1,201 +1,235 @@
 // SPDX-License-Identifier: MPL-2.0
-//! All that was measured, as `andon evaluate --json` prints it and as tables and pages show it.
+//! All that was measured, as `andon evaluate --json` writes it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use andon_core::result::Verdict;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     data::{LabelledSet, Layout},
-    gate::{Gate, Judgement},
+    gate::{Checks, Gate},
     measure::Measured,
     metrics::{Draws, Estimate, Name, Unit, estimates, with_intervals},
-    parts::{Noted, noted},
+    parts::{NotedPart, noted},
     power::Power,
     score::Confusion,
     thresholds::{Choice, Wish, chosen},
 };
 
-/// Parts that are named in the document at most; the page shows fewer.
+/// The schema of a report.
+const SCHEMA: &str = "andon.evaluation/1";
+/// The most parts to look at that a report names.
 const MOST_NOTED: usize = 200;
 
-/// Figures that a sweep shows, where the set and the model have them.
-pub const SHOWN: [&str; 8] =
+/// The figures of a [`RobustnessRow`], if the set and the model have them.
+pub const ROBUSTNESS_FIGURES: [&str; 8] =
     ["map_0.33", "precision", "recall", "f1", "accuracy", "image_auroc", "escape_rate", "overkill_rate"];
-/// What is asked of a report.
-pub struct Options {
-    /// Where the set lies.
+/// What an [`EvaluationReport`] says beside the measurements.
+#[derive(Clone, Debug)]
+pub struct ReportOptions {
+    /// The folder of the set.
     pub data: PathBuf,
     /// What the bootstrap draws.
     pub unit: Unit,
     /// Draws of the bootstrap; 0: no intervals.
     pub resamples: usize,
-    /// How much of the draws an interval holds.
+    /// The share of the draws within an interval.
     pub confidence: f64,
-    /// What the score threshold should achieve.
+    /// What a score threshold should achieve, to choose one.
     pub wish: Option<Wish>,
 }
 
-/// One model.
-#[derive(Debug, Serialize)]
-pub struct Model {
-    /// Its name.
+/// A model in a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// The name of the model.
     pub name: String,
-    /// Its version.
+    /// The version of the model.
     pub version: String,
-    /// Of the model file.
+    /// The digest of the model file.
     pub digest: String,
-    /// What ran it.
+    /// The execution provider that ran it.
     pub provider: String,
-    /// Labels that are scored: known to the model and named by the set.
+    /// The scored labels: those that the model knows and the set names.
     pub labels: Vec<String>,
-    /// At which it decides.
+    /// The score threshold at which the model decides.
     pub threshold: f32,
     /// Labelled boxes by label.
     pub boxes: BTreeMap<String, u64>,
-    /// Labelled boxes of kinds that it does not know: not scored.
+    /// Labelled boxes with labels that the model does not know: not scored.
     pub boxes_not_scored: usize,
-    /// Every figure.
+    /// All figures by name.
     pub figures: BTreeMap<Name, Estimate>,
-    /// What was taken for what.
+    /// What the model takes for what.
     pub confusion: Option<Confusion>,
-    /// A threshold for what was wished for, on this set, and what such a choice is worth elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The threshold for [`ReportOptions::wish`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<Chosen>,
 }
 
-/// A threshold for what was wished for.
-#[derive(Debug, Serialize)]
+/// A threshold that fulfils a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chosen {
     /// Chosen and measured on all parts.
     pub here: Choice,
-    /// Chosen on one half, measured on the other.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Chosen on one half of the parts, measured on the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Choice>,
 }
 
-/// What a change did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// The change.
+/// The figures of a model after a change of all pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RobustnessRow {
+    /// The change: `none`, `light × 0.5`.
     pub change: String,
-    /// Figures by [`SHOWN`].
+    /// Those of [`ROBUSTNESS_FIGURES`].
     pub figures: BTreeMap<String, f64>,
-    /// What a driftmeter called it that had learned the unchanged set; empty: it saw nothing; none: there was none.
+    /// The cause that a driftmeter names which has learnt the unchanged set. Empty if it sees no drift; None if the set is
+    /// too small to learn from.
     pub drift: Option<String>,
 }
 
-/// How two models differ.
-pub struct Versus {
-    /// Challenger minus champion, over these labels.
+/// The differences of two models.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// Challenger minus champion, over the labels that both know.
     pub differences: BTreeMap<Name, f64>,
-    /// The same in resamples.
+    /// The differences in resamples.
     pub draws: Draws,
-    /// The gate's power, where it was asked for.
+    /// The power of the gate; empty if it is not asked for.
     pub power: Vec<Power>,
 }
 
-/// All that was measured.
-#[derive(Debug, Serialize)]
-pub struct Report {
+/// Why a report cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is no report of andon evaluate --json", .path.display())]
+pub struct ReportError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system says, or the JSON parser.
+    pub source: io::Error,
+}
+
+/// All that was measured of one model, or of a champion and a challenger, on one set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationReport {
     /// `andon.evaluation/1`.
-    pub schema: &'static str,
-    /// Where the set lies.
+    pub schema: String,
+    /// The folder of the set.
     pub data: PathBuf,
-    /// How.
+    /// The layout of the set.
     pub layout: Layout,
-    /// Pictures.
+    /// The number of pictures.
     pub images: usize,
-    /// Parts, and how many of them are bad and good.
+    /// The number of parts.
     pub parts: usize,
-    /// Bad ones.
+    /// The number of bad parts.
     pub bad: usize,
-    /// Good ones.
+    /// The number of good parts.
     pub good: usize,
-    /// Groups of parts.
+    /// The number of groups of parts.
     pub groups: usize,
-    /// What was drawn for the intervals.
+    /// What the bootstrap drew for the intervals.
     pub unit: Unit,
-    /// How often.
+    /// Draws of the bootstrap.
     pub resamples: usize,
-    /// How much of the draws an interval holds.
+    /// The share of the draws within an interval.
     pub confidence: f64,
-    /// The champion, or the only one; then the challenger.
-    pub models: Vec<Model>,
-    /// Mean average precision at IoU 0.33 by group, a model.
+    /// The champion or the only model, then the challenger.
+    pub models: Vec<ModelReport>,
+    /// The mean average precision at IoU 0.33 by group, for each model.
     pub by_group: BTreeMap<String, Vec<Option<f64>>>,
     /// Challenger minus champion, over the labels that both know.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differences: Option<BTreeMap<Name, Estimate>>,
-    /// Parts on which the model errs, or the two differ.
-    pub noted: Vec<Noted>,
-    /// What the gate said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gate: Option<Judgement>,
-    /// The gate's power.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Parts on which the model errs, or on which two models differ.
+    pub noted: Vec<NotedPart>,
+    /// The checks of the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Checks>,
+    /// The power of the gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub power: Vec<Power>,
-    /// What changes of the pictures do.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub robustness: Vec<Row>,
+    /// The figures after changes of all pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<RobustnessRow>,
 }
 
-impl Report {
-    /// Puts it together.
+impl EvaluationReport {
+    /// Reads a report that `andon evaluate --json` wrote.
+    ///
+    /// # Errors
+    /// [`ReportError`] if the file cannot be read, or is no such report.
+    pub fn read(path: &Path) -> Result<Self, ReportError> {
+        let failed = |source| ReportError { path: path.into(), source };
+        let text = fs::read(path).map_err(failed)?;
+        let report: Self = serde_json::from_slice(&text).map_err(|e| failed(e.into()))?;
+        let schema = format!("its schema is '{}', not '{SCHEMA}'", report.schema);
+        if report.schema == SCHEMA { Ok(report) } else { Err(failed(io::Error::other(schema))) }
+    }
+
+    /// Makes the report of `models`: the only one, or champion and challenger. Calls `done` after each draw of the bootstrap.
+    ///
+    /// # Panics
+    /// If `models` is empty.
     pub fn new(
-        asked: &Options,
+        options: &ReportOptions,
         set: &LabelledSet,
         models: &[Measured],
-        mut versus: Option<Versus>,
+        mut comparison: Option<Comparison>,
         gate: Option<&Gate>,
-        robustness: Vec<Row>,
+        robustness: Vec<RobustnessRow>,
         mut done: impl FnMut(),
     ) -> Self {
         let first = &models[0];
-        let of = |m: &Measured| model(asked, m, &mut done);
-        let told: Vec<_> = models.iter().map(of).collect();
+        let of = |m: &Measured| model(options, m, &mut done);
+        let reports: Vec<_> = models.iter().map(of).collect();
         let by_group = by_group(models);
-        let judged = gate.map(|gate| {
+        let checks = gate.map(|gate| {
             let last = models.last().expect("at least one was evaluated");
-            let figures = told[models.len() - 1].figures.iter().map(|(n, e)| (n.clone(), e.value)).collect();
-            let against = versus.as_mut().map(|v| (&v.differences, &mut v.draws));
+            let figures = reports[models.len() - 1].figures.iter().map(|(n, e)| (n.clone(), e.value)).collect();
+            let against = comparison.as_mut().map(|c| (&c.differences, &mut c.draws));
             let units = match gate.unit {
                 Unit::Part => first.parts.len(),
                 Unit::Group => by_group.len(),
             };
-            gate.judge(&last.model, &figures, against, &first.labels, units)
+            gate.check(&last.model, &figures, against, &first.labels, units)
         });
         let count = |verdict| first.parts.iter().filter(|p| p.truth == Some(verdict)).count();
         let mut worth_a_look = noted(&models.iter().collect::<Vec<_>>());
         worth_a_look.truncate(MOST_NOTED);
-        let power = versus.as_mut().map(|v| std::mem::take(&mut v.power)).unwrap_or_default();
+        let power = comparison.as_mut().map(|c| std::mem::take(&mut c.power)).unwrap_or_default();
         Self {
-            schema: "andon.evaluation/1",
-            data: asked.data.clone(),
+            schema: SCHEMA.into(),
+            data: options.data.clone(),
             layout: set.layout,
             images: set.samples.len(),
             parts: first.parts.len(),
             bad: count(Verdict::Ng),
             good: count(Verdict::Ok),
             groups: by_group.len(),
-            unit: asked.unit,
-            resamples: asked.resamples,
-            confidence: asked.confidence,
-            models: told,
+            unit: options.unit,
+            resamples: options.resamples,
+            confidence: options.confidence,
+            models: reports,
             by_group,
-            differences: versus.map(|v| with_intervals(v.differences, v.draws, asked.confidence)),
+            differences: comparison.map(|c| with_intervals(c.differences, c.draws, options.confidence)),
             noted: worth_a_look,
-            gate: judged,
+            gate: checks,
             power,
             robustness,
         }
     }
 }
 
-fn model(asked: &Options, m: &Measured, done: impl FnMut()) -> Model {
+fn model(options: &ReportOptions, m: &Measured, done: impl FnMut()) -> ModelReport {
     let ones = vec![1; m.part_of.len()];
-    Model {
+    ModelReport {
         name: m.model.name.clone(),
         version: m.model.version.clone(),
         digest: m.model.digest.clone(),
@@ -204,9 +238,9 @@ fn model(asked: &Options, m: &Measured, done: impl FnMut()) -> Model {
         threshold: m.thresholds.score,
         boxes: m.labels.iter().cloned().zip(m.curves.iter().map(|c| c.boxes(&ones))).collect(),
         boxes_not_scored: m.boxes_not_scored,
-        figures: estimates(m, &m.labels, asked.unit, asked.resamples, asked.confidence, done),
+        figures: estimates(m, &m.labels, options.unit, options.resamples, options.confidence, done),
         confusion: m.confusion.clone(),
-        chosen: asked.wish.and_then(|wish| chosen(m, wish)).map(|(here, elsewhere)| Chosen { here, elsewhere }),
+        chosen: options.wish.and_then(|wish| chosen(m, wish)).map(|(here, elsewhere)| Chosen { here, elsewhere }),
     }
 }
 

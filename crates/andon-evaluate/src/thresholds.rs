@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Thresholds for what is wanted, and what they cost: of detections a recall, of parts an escape rate or a price.
+//! Chooses a score threshold for a recall of boxes, an escape rate of parts, or a cost.
 
 use std::str::FromStr;
 
-use andon_core::random::Random;
-use andon_core::result::Verdict;
-use serde::Serialize;
+use andon_core::{random::Random, result::Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    measure::{Measured, PartOutcome},
+    measure::{Measured, MeasuredPart},
     metrics::SEED,
     score::{Tally, share},
 };
 
-/// What is wanted of the score threshold.
+/// What the score threshold should achieve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wish {
     /// The highest threshold that still finds this share of the labelled boxes.
     Recall(f64),
     /// The highest threshold at which no more than this share of the bad parts escapes.
     Escapes(f64),
-    /// The threshold at which escapes at this price and overkill at that one cost least.
+    /// The threshold with the least cost, at a price of an escape and a price of overkill.
     Cost(f64, f64),
 }
 
-impl FromStr for Wish {
-    type Err = String;
+/// A text that is no [`Wish`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is none of recall=SHARE of boxes, escapes=SHARE of bad parts, cost=ESCAPE:OVERKILL")]
+pub struct UnknownWish(pub String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Wish {
+    type Err = UnknownWish;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWish> {
         let number = |t: &str| t.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
         let wish = text.split_once('=').and_then(|(what, value)| match what {
             "recall" => number(value).filter(|v| *v <= 1.0).map(Wish::Recall),
@@ -35,34 +39,32 @@ impl FromStr for Wish {
             "cost" => value.split_once(':').and_then(|(e, o)| Some(Wish::Cost(number(e)?, number(o)?))),
             _ => None,
         });
-        wish.ok_or_else(|| {
-            format!("'{text}' is none of recall=SHARE of boxes, escapes=SHARE of bad parts, cost=ESCAPE:OVERKILL")
-        })
+        wish.ok_or_else(|| UnknownWish(text.into()))
     }
 }
 
-/// A threshold and what it makes of the set.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// A threshold, and the figures of a set at it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
-    /// For `thresholds.score` of the manifest, or `score-threshold` of the element.
+    /// The threshold, for `thresholds.score` of the manifest or `score-threshold` of the element.
     pub threshold: f32,
-    /// Of boxes; none where the set or the model has none.
+    /// The precision over boxes; None if the set or the model has no boxes.
     pub precision: Option<f64>,
-    /// Of boxes.
+    /// The recall over boxes.
     pub recall: Option<f64>,
-    /// Bad parts called ok among the bad.
+    /// The share of the bad parts called ok.
     pub escape_rate: Option<f64>,
-    /// Good parts called ng among the good.
+    /// The share of the good parts called ng.
     pub overkill_rate: Option<f64>,
 }
 
 impl Choice {
-    /// What a threshold makes of `parts` of the set.
-    pub fn at(m: &Measured, threshold: f32, parts: &[usize]) -> Self {
+    /// Returns the figures of `parts` at a threshold.
+    fn at(m: &Measured, threshold: f32, parts: &[usize]) -> Self {
         let mut weights = vec![0; m.part_of.len()];
         parts.iter().flat_map(|p| &m.parts[*p].samples).for_each(|s| weights[*s] = 1);
         let tally: Tally = m.curves.iter().map(|c| c.at(threshold, 0, &weights)).sum();
-        let rate = |truth: Verdict, wrong: fn(&PartOutcome, f32) -> bool| {
+        let rate = |truth: Verdict, wrong: fn(&MeasuredPart, f32) -> bool| {
             let of = || parts.iter().map(|p| &m.parts[*p]).filter(|p| p.truth == Some(truth));
             share(of().filter(|p| wrong(p, threshold)).count() as u64, of().count() as u64)
         };
@@ -76,8 +78,8 @@ impl Choice {
     }
 }
 
-/// The threshold that fulfils the wish on `parts`; none where the set cannot tell, or nothing fulfils it.
-pub fn choose(m: &Measured, wish: Wish, parts: &[usize]) -> Option<f32> {
+/// Returns the threshold that fulfils the wish on `parts`, or None if no threshold does, or the set cannot say.
+fn choose(m: &Measured, wish: Wish, parts: &[usize]) -> Option<f32> {
     let mut of_parts: Vec<(f32, bool)> =
         parts.iter().filter_map(|p| Some((m.parts[*p].score, m.parts[*p].truth? == Verdict::Ng))).collect();
     match wish {
@@ -109,7 +111,7 @@ pub fn choose(m: &Measured, wish: Wish, parts: &[usize]) -> Option<f32> {
             if bad == 0 || bad == of_parts.len() {
                 return None;
             }
-            // Above every score everything passes.
+            // From a threshold above all scores on every part passes.
             let (mut caught, mut called) = (0, 0);
             let mut best = (escape * bad as f64, 1.0f32);
             for ties in of_parts.chunk_by(|a, b| a.0 == b.0) {
@@ -125,12 +127,12 @@ pub fn choose(m: &Measured, wish: Wish, parts: &[usize]) -> Option<f32> {
     }
 }
 
-/// The choice on all parts, and what such a choice is worth on parts that it was not made on: chosen on one half, measured
-/// on the other, both ways, the mean. None of the latter where a half cannot tell.
+/// Returns the threshold that fulfils the wish on all parts, and what such a choice is worth on other parts: chosen on one
+/// half and measured on the other, both ways, the mean. The latter is None if a half cannot say.
 pub fn chosen(m: &Measured, wish: Wish) -> Option<(Choice, Option<Choice>)> {
     let all: Vec<usize> = (0..m.parts.len()).collect();
     let choice = Choice::at(m, choose(m, wish, &all)?, &all);
-    // By lot: sets are sorted, and every second part may be a good one.
+    // At random: sets are sorted, and every second part may be good.
     let mut random = Random(SEED);
     let (one, other): (Vec<_>, Vec<_>) = all.iter().partition(|_| random.below(2) == 0);
     let halves = [(&one, &other), (&other, &one)].map(|(on, off)| Some(Choice::at(m, choose(m, wish, on)?, off)));
@@ -172,7 +174,8 @@ mod tests {
         assert_eq!("cost=10:1".parse(), Ok(Wish::Cost(10.0, 1.0)));
         assert_eq!("escapes=0.01".parse(), Ok(Wish::Escapes(0.01)));
         for bad in ["recall=2", "cost=1", "f1=1", "recall", "escapes=-1", "cost=NaN:1"] {
-            assert!(bad.parse::<Wish>().is_err_and(|e| e.contains(bad) && e.contains("cost=ESCAPE:OVERKILL")), "{bad}");
+            let error = bad.parse::<Wish>().unwrap_err().to_string();
+            assert!(error.contains(bad) && error.contains("cost=ESCAPE:OVERKILL"), "{bad}");
         }
     }
 

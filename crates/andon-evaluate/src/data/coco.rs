@@ -7,26 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
-
 use super::{
+    error::{Error, Result, ensure},
     files,
-    sample::{Labelled, Sample, SamplePart},
+    sample::{LabelledBox, Sample, SamplePart},
     size::size,
 };
 use crate::coco::{Coco, Image};
 
-/// A file of annotations, and where its pictures may be.
+/// A file of annotations, and the places of its pictures.
 struct Listing {
     path: PathBuf,
-    /// What its samples' ids begin with.
+    /// The ids of its samples begin with this.
     prefix: String,
-    /// Looked through in this order.
+    /// Folders of pictures, in the order of the search.
     places: Vec<PathBuf>,
 }
 
-/// The subsets below `folder/annotations`, each with its file.
-pub fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// Returns the subsets below `folder/annotations`, each with its file.
+pub(super) fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let folder = folder.join("annotations");
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -39,18 +38,20 @@ fn subset(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_prefix("instances_")?.strip_suffix(".json")
 }
 
-/// All labels, by their first appearance, and the pictures of `subset` or of all subsets.
-pub fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>) -> Result<(Vec<String>, Vec<Sample>)> {
+/// Reads all labels, by their first appearance, and the pictures of `subset` or of all subsets. Adds to `unseen` the files
+/// that are a model's own detections.
+pub(super) fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>) -> Result<(Vec<String>, Vec<Sample>)> {
     let (mut labels, mut samples) = (Vec::new(), Vec::new());
     for listing in listings(path, subset)? {
         let name = listing.path.display();
-        let text = fs::read(&listing.path).with_context(|| format!("{name} cannot be read"))?;
-        let coco = Coco::parse(&text).map_err(|e| anyhow!("{name}: {e}; export it again, or correct it"))?;
+        let text = fs::read(&listing.path).map_err(Error::io(&listing.path))?;
+        let wrong = |e| Error::Label(format!("{name}: {e}; export it again, or correct it"));
+        let coco = Coco::parse(&text).map_err(wrong)?;
         drop(text);
         if coco.is_unseen() {
             unseen.push(listing.path.clone());
         }
-        listing.samples(coco, &mut labels, &mut samples).with_context(|| name.to_string())?;
+        listing.samples(coco, &mut labels, &mut samples).map_err(|e| e.at(name))?;
     }
     Ok((labels, samples))
 }
@@ -58,13 +59,13 @@ pub fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>) -> Res
 fn listings(path: &Path, wanted: Option<&str>) -> Result<Vec<Listing>> {
     if !path.is_file() {
         let all = listed(path)?;
-        ensure!(!all.is_empty(), "{} has no annotations/instances_SUBSET.json", path.display());
+        ensure!(!all.is_empty(), Layout, "{} has no annotations/instances_SUBSET.json", path.display());
         let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
         let kept: Vec<_> = all.into_iter().filter(|(name, _)| wanted.is_none_or(|w| w == name)).collect();
-        ensure!(!kept.is_empty(), "{} has the subsets {} only", path.display(), names.join(", "));
+        ensure!(!kept.is_empty(), Selection, "{} has the subsets {} only", path.display(), names.join(", "));
         return Ok(kept.into_iter().map(|(name, file)| Listing::of_tree(path, &name, file)).collect());
     }
-    ensure!(wanted.is_none(), "{} is one subset already; leave the subset out", path.display());
+    ensure!(wanted.is_none(), Selection, "{} is one subset already; leave the subset out", path.display());
     let folder = path.parent().unwrap_or(Path::new(""));
     if let (Some(name), true) = (subset(path), folder.ends_with("annotations")) {
         return Ok(vec![Listing::of_tree(folder.parent().unwrap_or(Path::new("")), name, path.into())]);
@@ -74,7 +75,7 @@ fn listings(path: &Path, wanted: Option<&str>) -> Result<Vec<Listing>> {
 }
 
 impl Listing {
-    /// As our own export and CVAT lay it out, and as the COCO data set itself, whose pictures are in `SUBSET/`.
+    /// The layout of CVAT and of `andon dataset export`, and of the COCO data set itself, whose pictures are in `SUBSET/`.
     fn of_tree(folder: &Path, subset: &str, path: PathBuf) -> Self {
         let images = folder.join("images");
         let places = vec![images.join(subset), images, folder.join(subset), folder.into()];
@@ -90,13 +91,13 @@ impl Listing {
         let names: HashMap<_, _> = coco.categories.iter().map(|c| (c.id, &c.name)).collect();
         let mut boxes: HashMap<_, Vec<_>> = HashMap::new();
         for a in &coco.annotations {
-            let label = names.get(&a.category_id).context("a checked file has all its categories")?.to_string();
+            let label = names[&a.category_id].clone();
             let of = boxes.entry(a.image_id).or_default();
-            of.push(Labelled { label, bbox: a.bbox, crowd: a.iscrowd != 0 });
+            of.push(LabelledBox { label, bbox: a.bbox, crowd: a.iscrowd != 0 });
         }
         for image in coco.images {
             let id = image.id;
-            let sample = self.sample(image).with_context(|| format!("image {id}"))?;
+            let sample = self.sample(image).map_err(|e| e.at(format_args!("image {id}")))?;
             samples.push(sample.with_boxes(boxes.remove(&id).unwrap_or_default()));
         }
         Ok(())
@@ -105,17 +106,16 @@ impl Listing {
     fn sample(&self, image: Image) -> Result<Sample> {
         let name = files::below(&image.file_name)?;
         let found = self.places.iter().map(|place| place.join(name)).find(|path| path.is_file());
-        let found = found.with_context(|| {
+        let nowhere = || {
             let places: Vec<_> = self.places.iter().map(|p| p.display().to_string()).collect();
-            format!(
-                "{} is not there, neither in {}; add it, or take it out of the file",
-                name.display(),
-                places.join(" nor in ")
-            )
-        })?;
+            let (name, places) = (name.display(), places.join(" nor in "));
+            Error::Picture(format!("{name} is not there, neither in {places}; add it, or take it out of the file"))
+        };
+        let found = found.ok_or_else(nowhere)?;
         let [width, height] = size(&found)?;
         ensure!(
             [image.width, image.height] == [width, height].map(f64::from),
+            Inconsistent,
             "{} has {width} × {height} pixels, and not {} × {} as the file says: boxes would lie elsewhere",
             found.display(),
             image.width,
@@ -171,8 +171,8 @@ mod tests {
         let [b, a] = &read.samples[..] else { panic!("{:?}", read.samples) };
         assert_eq!((&*b.id, &*b.group, &*b.part.id), ("default/b", "default/b", "default/b"));
         assert_eq!(b.image, set.path().join("images/default/b.png"));
-        let open = Labelled { label: "open".into(), bbox: [1.5, 2.0, 9.0, 9.0], crowd: false };
-        let short = Labelled { label: "short".into(), bbox: [-0.5, 2.0, 9.0, 9.0], crowd: true };
+        let open = LabelledBox { label: "open".into(), bbox: [1.5, 2.0, 9.0, 9.0], crowd: false };
+        let short = LabelledBox { label: "short".into(), bbox: [-0.5, 2.0, 9.0, 9.0], crowd: true };
         assert_eq!((b.verdict, &b.boxes), (Some(Verdict::Ng), &Some(vec![open, short])));
         assert_eq!((&*a.id, a.verdict, &a.boxes), ("default/sub/a", Some(Verdict::Ok), &Some(vec![])));
     }

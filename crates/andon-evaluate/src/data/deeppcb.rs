@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Boards as DeepPCB has them: `images/ID_test.*`, golden templates `images/ID_temp.*`, `labels/ID.txt`.
+//! DeepPCB: `images/ID_test.*`, golden templates `images/ID_temp.*`, `labels/ID.txt`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,16 +9,16 @@ use std::{
 
 use andon_boards::Kind;
 use andon_core::result::Verdict;
-use anyhow::{Context, Result, bail, ensure};
 
 use super::{
+    error::{Error, Result, ensure},
     files,
-    sample::{Labelled, Sample, SamplePart, checked},
-    training_split::{Split, group},
+    sample::{LabelledBox, Sample, SamplePart, checked},
+    training_split::{TrainingSplit, group},
 };
 
-/// Whether there is any board.
-pub fn fits(folder: &Path) -> Result<bool> {
+/// Returns whether there is any board.
+pub(super) fn fits(folder: &Path) -> Result<bool> {
     let images = folder.join("images");
     if !images.is_dir() || !folder.join("labels").is_dir() {
         return Ok(false);
@@ -27,8 +27,8 @@ pub fn fits(folder: &Path) -> Result<bool> {
     Ok(files::entries(&images)?.iter().any(tests))
 }
 
-/// All labels and the boards, of `split` one side; with `good` their golden templates too.
-pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<String>, Vec<Sample>)> {
+/// Reads all labels and the boards, all or those of `split`; with `good` also their golden templates.
+pub(super) fn read(folder: &Path, split: Option<&TrainingSplit>, good: bool) -> Result<(Vec<String>, Vec<Sample>)> {
     let images = folder.join("images");
     let (mut tests, mut templates) = (BTreeMap::new(), HashMap::new());
     for image in files::pictures(&images)? {
@@ -41,7 +41,9 @@ pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<Str
             continue;
         };
         if let Some(before) = before {
-            bail!("board {id} is there twice: {} and {}; take one out", before.display(), image.display());
+            let (before, image) = (before.display(), image.display());
+            let twice = format!("board {id} is there twice: {before} and {image}; take one out");
+            return Err(Error::Inconsistent(twice));
         }
     }
     let ids: Vec<_> = tests.keys().map(|id| &**id).collect();
@@ -52,9 +54,9 @@ pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<Str
             continue;
         }
         let path = folder.join("labels").join(format!("{id}.txt"));
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("{} cannot be read; a board without defects has an empty one", path.display()))?;
-        let boxes = labels(&text).with_context(|| path.display().to_string())?;
+        let advice = "; a board without defects has an empty one";
+        let text = fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), advice, source })?;
+        let boxes = labels(&text).map_err(|e| Error::Label(e).at(path.display()))?;
         let template = templates.get(id).cloned();
         samples.push(Sample { template, ..board(id, id, image) }.with_boxes(boxes));
     }
@@ -63,6 +65,7 @@ pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<Str
         let lost = files::kind(&label).is_some_and(|k| k == "txt") && !tests.contains_key(id);
         ensure!(
             !lost,
+            Inconsistent,
             "{} labels {id}_test.jpg or .png, which is not in {}; add that, or take the file out",
             label.display(),
             images.display()
@@ -76,34 +79,35 @@ pub fn read(folder: &Path, split: Option<&Split>, good: bool) -> Result<(Vec<Str
             verdict: Some(Verdict::Ok),
             ..board(&format!("{id}_temp"), id, image)
         }));
-        ensure!(samples.len() > before, "{} has no golden templates: ID_temp.jpg or .png", images.display());
+        ensure!(samples.len() > before, Selection, "{} has no golden templates: ID_temp.jpg or .png", images.display());
     }
     Ok((Kind::ALL.map(|k| k.label().to_string()).into(), samples))
 }
 
-/// A picture of the board that is made like `sku`.
+/// A picture of a board that is made like `sku`.
 fn board(id: &str, sku: &str, image: &Path) -> Sample {
     let part = SamplePart { id: id.into(), sku: sku.into(), view: 0, views: 1 };
     Sample { group: group(sku).into(), part, ..Sample::alone(id.into(), image.into()) }
 }
 
-fn labels(text: &str) -> Result<Vec<Labelled>> {
+fn labels(text: &str) -> std::result::Result<Vec<LabelledBox>, String> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(i, line)| label(line).with_context(|| format!("line {}: '{line}'", i + 1))).collect()
+    lines.map(|(i, line)| label(line).map_err(|e| format!("line {}: '{line}': {e}", i + 1))).collect()
 }
 
-fn label(line: &str) -> Result<Labelled> {
-    let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [x1, y1, x2, y2, class] = numbers[..] else { bail!("needs x1 y1 x2 y2 class") };
+fn label(line: &str) -> std::result::Result<LabelledBox, String> {
+    let number = |word: &str| word.parse().map_err(|e: std::num::ParseFloatError| e.to_string());
+    let numbers: Vec<f64> = line.split_whitespace().map(number).collect::<std::result::Result<_, _>>()?;
+    let [x1, y1, x2, y2, class] = numbers[..] else { return Err("needs x1 y1 x2 y2 class".into()) };
     let kind = Kind::ALL.into_iter().find(|k| f64::from(k.number()) == class);
-    let kind = kind.with_context(|| format!("class {class} is none of 1 to {}", Kind::ALL.len()))?;
-    Ok(Labelled { label: kind.label().into(), bbox: checked([x1, y1, x2 - x1, y2 - y1])?, crowd: false })
+    let kind = kind.ok_or_else(|| format!("class {class} is none of 1 to {}", Kind::ALL.len()))?;
+    Ok(LabelledBox { label: kind.label().into(), bbox: checked([x1, y1, x2 - x1, y2 - y1])?, crowd: false })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Layout, Selection, Which, read, testing::Set},
+        super::{Layout, Selection, Side, read, testing::Set},
         *,
     };
 
@@ -124,7 +128,7 @@ mod tests {
         assert_eq!(read.layout, Layout::Deeppcb);
         assert_eq!(read.labels, ["open", "short", "mousebite", "spur", "copper", "pin-hole"]);
         let images = set.path().join("images");
-        let bbox = Labelled { label: "pin-hole".into(), bbox: [10.0, 20.0, 20.0, 30.0], crowd: false };
+        let bbox = LabelledBox { label: "pin-hole".into(), bbox: [10.0, 20.0, 20.0, 30.0], crowd: false };
         let wanted = Sample {
             id: "00041000".into(),
             group: "00041".into(),
@@ -147,12 +151,12 @@ mod tests {
         let set = boards(&["00041000", "13000000", "20085000"]);
         set.file("split.json", r#"{"held_out_groups": ["13000"], "validation_every": 2}"#);
         let side = |which, good| {
-            let split = Some(Split::read(&set.path().join("split.json"), which).unwrap());
+            let split = Some(TrainingSplit::read(&set.path().join("split.json"), which).unwrap());
             read(set.path(), &Selection { split, good, ..Selection::default() }).unwrap().samples
         };
         let ids = |samples: &[Sample]| samples.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
-        assert_eq!(ids(&side(Which::HeldOut, false)), ["13000000"]);
-        let good = side(Which::Train, true);
+        assert_eq!(ids(&side(Side::HeldOut, false)), ["13000000"]);
+        let good = side(Side::Train, true);
         assert_eq!(ids(&good), ["20085000", "20085000_temp"]);
         let template = &good[1];
         assert_eq!((&*template.part.id, &*template.part.sku, &*template.group), ("20085000_temp", "20085000", "20085"));
@@ -164,7 +168,7 @@ mod tests {
     fn a_side_without_boards_is_an_empty_set() {
         let set = boards(&["00041000"]);
         set.file("split.json", r#"{"held_out_groups": ["13000"]}"#);
-        let split = Some(Split::read(&set.path().join("split.json"), Which::HeldOut).unwrap());
+        let split = Some(TrainingSplit::read(&set.path().join("split.json"), Side::HeldOut).unwrap());
         let error = read(set.path(), &Selection { split, ..Selection::default() }).unwrap_err().to_string();
         assert!(error.contains("holds no picture to judge"), "{error}");
     }

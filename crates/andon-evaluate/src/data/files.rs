@@ -6,31 +6,31 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use super::error::{Error, Result, ensure};
 
-/// Kinds of pictures that no decoder is at hand for: to pass over them would make the set another one.
+/// Extensions of pictures that are not read. To pass over them would make another set.
 const OTHERS: [&str; 8] = ["bmp", "gif", "pgm", "ppm", "tif", "tiff", "webp", "avif"];
 
-/// What follows the last dot of a name, in small letters.
-pub fn kind(path: &Path) -> Option<String> {
+/// The extension in small letters.
+pub(super) fn kind(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Whether that is a picture by its name; fails where it is one that is not read.
-pub fn is_picture(path: &Path) -> Result<bool> {
+/// Returns whether a file is a PNG or JPEG by its name; fails if it is another picture.
+pub(super) fn is_picture(path: &Path) -> Result<bool> {
     let kind = kind(path).unwrap_or_default();
     if OTHERS.contains(&&*kind) {
-        bail!("{} is neither PNG nor JPEG: convert it, or take it out", path.display());
+        let name = path.display();
+        return Err(Error::Picture(format!("{name} is neither PNG nor JPEG: convert it, or take it out")));
     }
     Ok(matches!(&*kind, "png" | "jpg" | "jpeg"))
 }
 
-/// What is in a folder but hidden things, in the order of the names.
-pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let cannot = || format!("{} cannot be read", folder.display());
+/// What is in a folder except hidden files, in the order of the names.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
         if !name(&path)?.starts_with('.') {
             all.push(path);
         }
@@ -40,12 +40,12 @@ pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The folders in a folder.
-pub fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries(folder)?.into_iter().filter(|p| p.is_dir()).collect())
 }
 
 /// The pictures in a folder, not those deeper.
-pub fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in entries(folder)? {
         if is_picture(&path)? {
@@ -56,7 +56,7 @@ pub fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The pictures in a folder and below it.
-pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut all = pictures(folder)?;
     for folder in folders(folder)? {
         all.extend(pictures_below(&folder)?);
@@ -65,33 +65,38 @@ pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The last piece of a path.
-pub fn name(path: &Path) -> Result<&str> {
+pub(super) fn name(path: &Path) -> Result<&str> {
     let name = path.file_name().and_then(|n| n.to_str());
-    name.with_context(|| format!("{} has a name that is not UTF-8: rename it", path.display()))
+    name.ok_or_else(|| not_utf8(path))
 }
 
-/// The last piece of a path without its kind.
-pub fn stem(path: &Path) -> Result<&str> {
+/// The last piece of a path without the extension.
+pub(super) fn stem(path: &Path) -> Result<&str> {
     let name = name(path)?;
     Ok(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
-/// A path as text with `/`, without its kind of file.
-pub fn id(path: &Path) -> Result<String> {
+/// A path as text with `/`, without the extension.
+pub(super) fn id(path: &Path) -> Result<String> {
     let pieces = path.components().filter(|c| *c != Component::CurDir);
     let pieces: Option<Vec<_>> = pieces.map(|c| c.as_os_str().to_str()).collect();
-    let pieces = pieces.with_context(|| format!("{} has a name that is not UTF-8: rename it", path.display()))?;
+    let pieces = pieces.ok_or_else(|| not_utf8(path))?;
     let id = pieces.join("/");
     let dot = id.rfind('.').filter(|dot| !id[*dot..].contains('/'));
     Ok(dot.map_or(id.as_str(), |dot| &id[..dot]).into())
 }
 
-/// A name that a file of labels gives to a picture, checked: it has to stay below the set.
-pub fn below(name: &str) -> Result<&Path> {
+fn not_utf8(path: &Path) -> Error {
+    Error::Picture(format!("{} has a name that is not UTF-8: rename it", path.display()))
+}
+
+/// Checks the name of a picture in a file of labels: it must stay below the set.
+pub(super) fn below(name: &str) -> Result<&Path> {
     let path = Path::new(name);
     let stays = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-    ensure!(stays && !name.is_empty(), "'{name}' leads out of the set; names have to be relative to its pictures");
-    ensure!(is_picture(path)?, "'{name}' is neither PNG nor JPEG by its name: convert it, or take it out");
+    let inside = stays && !name.is_empty();
+    ensure!(inside, Label, "'{name}' leads out of the set; names have to be relative to its pictures");
+    ensure!(is_picture(path)?, Label, "'{name}' is neither PNG nor JPEG by its name: convert it, or take it out");
     Ok(path)
 }
 

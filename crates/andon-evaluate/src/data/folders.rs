@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A folder for each class: `CLASS/*.png`, or `SUBSET/CLASS/*.png`. Of boxes nothing is said.
+//! A folder for each class: `CLASS/*.png`, or `SUBSET/CLASS/*.png`. Such a set has no boxes.
 
 use std::{
     collections::BTreeSet,
@@ -7,29 +7,32 @@ use std::{
 };
 
 use andon_core::result::Verdict;
-use anyhow::{Result, bail, ensure};
 
-use super::{files, sample::Sample};
+use super::{
+    error::{Error, Result, ensure},
+    files,
+    sample::Sample,
+};
 
-/// Classes that are ok where nobody says which.
+/// Classes that are ok by default.
 const OK: [&str; 2] = ["good", "ok"];
-/// Folders that other layouts have; with one of them something is missing of that layout.
+/// Folders of other layouts; beside one of them something of that layout is missing.
 const OTHERS: [&str; 4] = ["annotations", "ground_truth", "images", "labels"];
 
-/// Whether there are folders of pictures, and none that other layouts have.
-pub fn fits(folder: &Path) -> Result<bool> {
+/// Returns whether there are folders of pictures, and no folder of another layout.
+pub(super) fn fits(folder: &Path) -> Result<bool> {
     let folders = files::folders(folder)?;
     let other = folders.iter().any(|f| OTHERS.iter().any(|name| f.ends_with(name)));
     Ok(!other && !classes(folder, 2)?.is_empty())
 }
 
-/// The classes by the alphabet, and the pictures of `subset` or of all.
-pub fn read(folder: &Path, subset: Option<&str>, ok: &[String]) -> Result<(Vec<String>, Vec<Sample>)> {
+/// Reads the classes by the alphabet, and the pictures of `subset` or of all subsets.
+pub(super) fn read(folder: &Path, subset: Option<&str>, ok: &[String]) -> Result<(Vec<String>, Vec<Sample>)> {
     let classes = match subset {
         None => classes(folder, 2)?,
         Some(name) => {
             let below = folder.join(name);
-            ensure!(below.is_dir(), "{} has no subset {name}", folder.display());
+            ensure!(below.is_dir(), Selection, "{} has no subset {name}", folder.display());
             classes(&below, 1)?
         }
     };
@@ -45,12 +48,13 @@ pub fn read(folder: &Path, subset: Option<&str>, ok: &[String]) -> Result<(Vec<S
     }
     if let Some(unknown) = ok.iter().find(|class| !labels.contains(*class)) {
         let all: Vec<_> = labels.iter().map(|l| &**l).collect();
-        bail!("{} has no class {unknown} to call ok, but {}", folder.display(), all.join(", "));
+        let (folder, all) = (folder.display(), all.join(", "));
+        return Err(Error::Selection(format!("{folder} has no class {unknown} to call ok, but {all}")));
     }
     Ok((labels.into_iter().collect(), samples))
 }
 
-/// Folders with pictures, up to `depth` below, each with its name; fails where one is a class and a subset.
+/// Folders with pictures, up to `depth` below, each with its name; fails if one is a class and a subset.
 fn classes(folder: &Path, depth: u32) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let mut all = Vec::new();
     for class in files::folders(folder)? {
@@ -58,7 +62,9 @@ fn classes(folder: &Path, depth: u32) -> Result<Vec<(String, Vec<PathBuf>)>> {
         let deeper = if depth > 1 { classes(&class, depth - 1)? } else { Vec::new() };
         match (pictures.is_empty(), deeper.is_empty()) {
             (false, false) => {
-                bail!("{} holds pictures and folders of pictures: is it a class or a subset?", class.display())
+                let class = class.display();
+                let both = format!("{class} holds pictures and folders of pictures: is it a class or a subset?");
+                return Err(Error::Inconsistent(both));
             }
             (false, true) => all.push((files::name(&class)?.into(), pictures)),
             (true, _) => all.extend(deeper),
@@ -100,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_which_classes_are_ok_is_right() {
+    fn the_caller_says_which_classes_are_ok() {
         let set = set(&["scratch/1.jpg", "good/0.png"]);
         let with = |ok: &str| read(set.path(), &Selection { ok_classes: vec![ok.into()], ..Selection::default() });
         let verdicts: Vec<_> = with("scratch").unwrap().samples.iter().map(|s| s.verdict.unwrap()).collect();

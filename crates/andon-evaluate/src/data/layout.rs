@@ -3,24 +3,27 @@
 
 use std::{fmt, path::Path};
 
-use anyhow::{Result, bail, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{deeppcb, files, folders, mvtec, yolo};
+use super::{
+    coco, deeppcb,
+    error::{Error, Result, ensure},
+    files, folders, mvtec, yolo,
+};
 
-/// How labelled pictures lie on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How the files of a labelled set lie on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// images/ID_test.jpg or .png, its golden template images/ID_temp, labels/ID.txt
+    /// DeepPCB: `images/ID_test.jpg` or `.png`, its golden template `images/ID_temp`, `labels/ID.txt`.
     Deeppcb,
-    /// annotations/instances_SUBSET.json and images/SUBSET/; or the .json file itself
+    /// COCO: `annotations/instances_SUBSET.json` and `images/SUBSET/`; or the `.json` file itself.
     Coco,
-    /// Ultralytics' data.yaml with images/ and labels/; or the .yaml file itself
+    /// YOLO: Ultralytics' `data.yaml` with `images/` and `labels/`; or the `.yaml` file itself.
     Yolo,
-    /// CLASS/*.png or .jpg, or SUBSET/CLASS/
+    /// A folder a class: `CLASS/*.png` or `.jpg`, or `SUBSET/CLASS/`.
     Folders,
-    /// test/good/, test/DEFECT/, ground_truth/DEFECT/NAME_mask.png, or CATEGORY/ with these
+    /// MVTec AD: `test/good/`, `test/DEFECT/`, `ground_truth/DEFECT/NAME_mask.png`, or `CATEGORY/` with these.
     Mvtec,
 }
 
@@ -28,7 +31,7 @@ impl Layout {
     /// All layouts.
     pub const ALL: [Self; 5] = [Self::Deeppcb, Self::Coco, Self::Yolo, Self::Folders, Self::Mvtec];
 
-    /// The name of the layout.
+    /// The name of the layout, as in JSON and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Deeppcb => "deeppcb",
@@ -39,7 +42,7 @@ impl Layout {
         }
     }
 
-    /// The files that it is known by.
+    /// The files by which the layout is known.
     pub fn files(self) -> &'static str {
         match self {
             Layout::Deeppcb => "images/ID_test.jpg or .png and labels/ID.txt",
@@ -53,7 +56,7 @@ impl Layout {
     fn fits(self, folder: &Path) -> Result<bool> {
         match self {
             Layout::Deeppcb => deeppcb::fits(folder),
-            Layout::Coco => Ok(!super::coco::listed(folder)?.is_empty()),
+            Layout::Coco => Ok(!coco::listed(folder)?.is_empty()),
             Layout::Yolo => Ok(yolo::file(folder).is_some()),
             Layout::Folders => folders::fits(folder),
             Layout::Mvtec => Ok(!mvtec::categories(folder)?.is_empty()),
@@ -67,13 +70,13 @@ impl fmt::Display for Layout {
     }
 }
 
-/// The layout of a folder or file; fails where none fits, or two. Class folders have no mark of their own, and are what is
-/// left where nothing else fits.
-pub fn find(folder: &Path) -> Result<Layout> {
+/// Returns the layout of a folder or file; fails if no layout fits, or two do. Class folders have no mark of their own, so
+/// they are tried last.
+pub(super) fn find(folder: &Path) -> Result<Layout> {
     match files::kind(folder).as_deref() {
         Some("json") if folder.is_file() => return Ok(Layout::Coco),
         Some("yaml" | "yml") if folder.is_file() => return Ok(Layout::Yolo),
-        _ => ensure!(folder.is_dir(), "{} is no folder, and no .json or .yaml file", folder.display()),
+        _ => ensure!(folder.is_dir(), Layout, "{} is no folder, and no .json or .yaml file", folder.display()),
     }
     let mut fitting = Vec::new();
     for layout in [Layout::Deeppcb, Layout::Coco, Layout::Yolo, Layout::Mvtec] {
@@ -86,11 +89,13 @@ pub fn find(folder: &Path) -> Result<Layout> {
         [] if Layout::Folders.fits(folder)? => Ok(Layout::Folders),
         [] => {
             let all = Layout::ALL.iter().map(|l| format!("\n  {l}: {}", l.files()));
-            bail!("{} has none of the layouts that are read:{}", folder.display(), all.collect::<String>())
+            let (folder, all) = (folder.display(), all.collect::<String>());
+            Err(Error::Layout(format!("{folder} has none of the layouts that are read:{all}")))
         }
         _ => {
             let names: Vec<_> = fitting.iter().map(|l| format!("{l} ({})", l.files())).collect();
-            bail!("{} could be {}; say which with --layout", folder.display(), names.join(" or "))
+            let (folder, names) = (folder.display(), names.join(" or "));
+            Err(Error::Layout(format!("{folder} could be {names}; say which with --layout")))
         }
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Labelled pictures on disk, however they are laid out: their paths and what is said of them, never their pixels.
+//! Readers of labelled pictures in five layouts: DeepPCB, COCO, YOLO, a folder a class, MVTec AD.
 //!
-//! Everything is checked while it is read. What does not hold together is an error that names the file and the line or
-//! annotation: a score over labels that were half read would look like any other.
+//! A reader returns the paths of the pictures and their labels, never pixels. It checks everything that it reads. Labels
+//! that do not hold together are an error that names the file and the line or annotation: a score over half of the labels
+//! looks like any other.
 
 mod coco;
 mod deeppcb;
+mod error;
 mod files;
 mod folders;
 mod layout;
@@ -13,51 +15,53 @@ mod mvtec;
 mod sample;
 mod size;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod training_split;
 mod yaml;
 mod yolo;
 
+pub use error::Error;
 pub use layout::Layout;
-pub use sample::{Labelled, Sample, SamplePart};
-pub use training_split::{Split, Which};
+pub use sample::{LabelledBox, Sample, SamplePart};
+pub use training_split::{Side, TrainingSplit};
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use error::{Result, ensure};
 
-/// A set, read.
+/// A labelled set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledSet {
-    /// How it lies on disk.
+    /// How the files of the set lie on disk.
     pub layout: Layout,
-    /// Every label that the set names, in its own order.
+    /// All labels of the set, in the order of the set.
     pub labels: Vec<String>,
-    /// Its pictures in order of their ids, at least one.
+    /// The pictures in order of their ids, at least one.
     pub samples: Vec<Sample>,
-    /// Files of a model's own detections, which no one has corrected: not the truth.
+    /// Files of annotations that `andon dataset export` wrote: a model's own detections, not the truth.
     pub unseen: Vec<PathBuf>,
 }
 
-/// What of a set is to be read.
+/// What to read of a set.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// How it lies on disk; none: to be found out.
+    /// The layout, or None to find it.
     pub layout: Option<Layout>,
-    /// Of COCO, YOLO and class folders a subset, of MVTec a category; none: all of them.
+    /// A subset of COCO, YOLO or class folders, or a category of MVTec; None for all.
     pub subset: Option<String>,
-    /// Of DeepPCB: the boards of one side of a split.
-    pub split: Option<Split>,
-    /// Of DeepPCB: the golden templates too, as pictures without defects.
+    /// The boards of one side of a split; DeepPCB only.
+    pub split: Option<TrainingSplit>,
+    /// Takes the golden templates, too, as pictures without defects; DeepPCB only.
     pub good: bool,
-    /// Class folders whose pictures are ok; `good` and `ok` where empty.
+    /// Class folders whose pictures are ok; empty for `good` and `ok`.
     pub ok_classes: Vec<String>,
 }
 
-/// Reads the set in `folder`, of COCO and YOLO also the `.json` or `.yaml` file itself.
+/// Reads the set in `folder`; of COCO and YOLO also from the `.json` or `.yaml` file itself.
 ///
-/// Fails where anything in it does not hold together, where there is no picture, where no layout fits or two do, and where
-/// `selection` asks for what the layout does not have.
+/// # Errors
+/// [`Error::Layout`] if no layout fits or several do, [`Error::Selection`] if `selection` asks for what the set does not
+/// have, and others if a file cannot be read, a label is malformed, or the files do not fit together.
 pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
     let layout = selection.layout.map_or_else(|| layout::find(folder), Ok)?;
     selection.check(layout)?;
@@ -70,19 +74,30 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
         Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
         Layout::Mvtec => mvtec::read(folder, subset),
     }?;
-    ensure!(!samples.is_empty(), "{} holds no picture to judge; looked for {}", folder.display(), layout.files());
+    ensure!(
+        !samples.is_empty(),
+        Inconsistent,
+        "{} holds no picture to judge; looked for {}",
+        folder.display(),
+        layout.files()
+    );
     samples.sort_by(|a, b| a.id.cmp(&b.id));
     if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
-        bail!("two pictures are called {}: {} and {}; rename one", a.id, a.image.display(), b.image.display());
+        let (one, other) = (a.image.display(), b.image.display());
+        return Err(Error::Inconsistent(format!("two pictures are called {}: {one} and {other}; rename one", a.id)));
     }
     Ok(LabelledSet { layout, labels, samples, unseen })
 }
 
 impl Selection {
-    /// What would have no effect is an error: somebody meant something by it.
+    /// A selection without effect is an error: the caller meant something by it.
     fn check(&self, layout: Layout) -> Result<()> {
         let of = |asked: bool, what: &str, layouts: &[Layout]| {
-            ensure!(!asked || layouts.contains(&layout), "the layout {layout} has no {what}; leave that out");
+            ensure!(
+                !asked || layouts.contains(&layout),
+                Selection,
+                "the layout {layout} has no {what}; leave that out"
+            );
             Ok(())
         };
         of(self.subset.is_some(), "subsets", &[Layout::Coco, Layout::Yolo, Layout::Folders, Layout::Mvtec])?;
@@ -101,7 +116,7 @@ mod tests {
         let set = Set::new();
         set.picture("good/0.png", [8, 8]);
         let told = |told: &str, selection: Selection| {
-            let error = format!("{:#}", read(set.path(), &selection).unwrap_err());
+            let error = read(set.path(), &selection).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         };
         told("folders has no golden templates", Selection { good: true, ..Selection::default() });
@@ -119,7 +134,7 @@ mod tests {
         let set = Set::new();
         set.picture("good/0.png", [8, 8]);
         set.jpeg("good/0.jpg", [8, 8]);
-        let error = format!("{:#}", read(set.path(), &Selection::default()).unwrap_err());
+        let error = read(set.path(), &Selection::default()).unwrap_err().to_string();
         assert!(error.contains("good/0.png") && error.contains("good/0.jpg"), "{error}");
     }
 }

@@ -8,27 +8,31 @@ use std::{
 };
 
 use andon_core::result::Verdict;
-use anyhow::{Context, Result, ensure};
 
-use super::{files, sample::Sample, size::size};
+use super::{
+    error::{Error, Result, ensure},
+    files,
+    sample::Sample,
+    size::size,
+};
 
 /// The class folder of pictures without defects.
 const GOOD: &str = "good";
 
-/// The categories by their folders: that one, or those in it.
-pub fn categories(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The folders of the categories: the folder itself, or those in it.
+pub(super) fn categories(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_one = |folder: &PathBuf| folder.join("test").is_dir() && folder.join("ground_truth").is_dir();
     let whole = PathBuf::from(folder);
     if is_one(&whole) { Ok(vec![whole]) } else { Ok(files::folders(folder)?.into_iter().filter(is_one).collect()) }
 }
 
-/// The classes by the alphabet, and the pictures to test on of the category `wanted` or of all.
-pub fn read(folder: &Path, wanted: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
+/// Reads the classes by the alphabet, and the test pictures of the category `wanted` or of all categories.
+pub(super) fn read(folder: &Path, wanted: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
     let mut names = Vec::new();
     let (mut labels, mut samples) = (BTreeSet::new(), Vec::new());
     for category in categories(folder)? {
         // A path such as `.` has no name of its own.
-        let whole = fs::canonicalize(&category).with_context(|| format!("{} cannot be read", category.display()))?;
+        let whole = fs::canonicalize(&category).map_err(Error::io(&category))?;
         let name = files::name(&whole)?;
         if wanted.is_none_or(|wanted| wanted == name) {
             read_one(folder, &category, name, &mut labels, &mut samples)?;
@@ -36,7 +40,7 @@ pub fn read(folder: &Path, wanted: Option<&str>) -> Result<(Vec<String>, Vec<Sam
         names.push(name.to_string());
     }
     let there = wanted.is_none_or(|wanted| names.iter().any(|name| name == wanted));
-    ensure!(there, "{} has the categories {} only", folder.display(), names.join(", "));
+    ensure!(there, Selection, "{} has the categories {} only", folder.display(), names.join(", "));
     Ok((labels.into_iter().collect(), samples))
 }
 
@@ -68,19 +72,23 @@ fn read_one(
     let alone = masks.first().map(|m| m.display().to_string()).unwrap_or_default();
     ensure!(
         masks.is_empty(),
+        Inconsistent,
         "{alone} is the mask of no picture below {}; add that, or take the mask out",
         category.join("test").display()
     );
     Ok(())
 }
 
-/// The mask of a picture, taken out of `masks`.
+/// Takes the mask of a picture out of `masks`.
 fn mask(category: &Path, class: &str, image: &Path, masks: &mut BTreeSet<PathBuf>) -> Result<PathBuf> {
     let path = category.join("ground_truth").join(class).join(format!("{}_mask.png", files::stem(image)?));
-    ensure!(masks.remove(&path), "{} has no mask {}; add it, or take the picture out", image.display(), path.display());
+    let there = masks.remove(&path);
+    let (picture, name) = (image.display(), path.display());
+    ensure!(there, Inconsistent, "{picture} has no mask {name}; add it, or take the picture out");
     let [of_mask, of_image] = [size(&path)?, size(image)?];
     ensure!(
         of_mask == of_image,
+        Inconsistent,
         "{} has {} × {} pixels and its picture {} × {}; a mask is of the picture's size",
         path.display(),
         of_mask[0],

@@ -1,70 +1,75 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What `data.yaml` of a YOLO set says, in any of the ways in which YAML may say it.
+//! The file `data.yaml` of a YOLO set, in any of the ways of YAML.
 
-use anyhow::{Context, Result, bail, ensure};
 use saphyr::{LoadableYamlNode, Yaml};
 
-/// The file, as far as it is asked for.
+/// The keys of the file that a reader needs.
 #[derive(Debug, Default, PartialEq)]
-pub struct DataYaml {
-    /// Where the set lies.
-    pub path: Option<String>,
-    /// Subsets with where their pictures are.
-    pub subsets: Vec<(String, Vec<String>)>,
+pub(super) struct DataYaml {
+    /// The folder of the set.
+    pub(super) path: Option<String>,
+    /// Subsets, each with the places of its pictures.
+    pub(super) subsets: Vec<(String, Vec<String>)>,
     /// The names of the classes in the order of their numbers.
-    pub names: Vec<String>,
-    /// Whether lines of labels have key points behind the box.
-    pub poses: bool,
+    pub(super) names: Vec<String>,
+    /// Whether labels have key points after the box.
+    pub(super) poses: bool,
 }
 
 impl DataYaml {
-    /// Reads it; fails where there are no names, or their numbers have gaps.
-    pub fn parse(text: &str) -> Result<Self> {
-        let documents = Yaml::load_from_str(text).map_err(|e| anyhow::anyhow!("no YAML: {e}"))?;
-        let map = documents.first().filter(|d| d.is_mapping()).context("it has no 'names:', so no labels")?;
+    /// Parses the file; fails if there are no names, or their numbers have gaps.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        const NO_NAMES: &str = "it has no 'names:', so no labels";
+        let documents = Yaml::load_from_str(text).map_err(|e| format!("no YAML: {e}"))?;
+        let map = documents.first().filter(|d| d.is_mapping()).ok_or(NO_NAMES)?;
         let get = |key: &str| map.as_mapping_get(key).filter(|value| !value.is_null());
         let words =
-            |key| get(key).map(|v| words(v).with_context(|| format!("{key}: needs a word or a list"))).transpose();
+            |key| get(key).map(|v| words(v).map_err(|e| format!("{key}: needs a word or a list: {e}"))).transpose();
         let mut subsets = Vec::new();
         for key in ["train", "val", "test"] {
             subsets.extend(words(key)?.map(|places| (key.to_string(), places)));
         }
-        let names = names(get("names").context("it has no 'names:', so no labels")?).context("names")?;
+        let names = names(get("names").ok_or(NO_NAMES)?).map_err(|e| format!("names: {e}"))?;
         if let Some(count) = get("nc") {
             let told = count.as_integer().and_then(|n| usize::try_from(n).ok());
-            ensure!(told == Some(names.len()), "nc is not {}, which is how many names there are", names.len());
+            if told != Some(names.len()) {
+                return Err(format!("nc is not {}, which is how many names there are", names.len()));
+            }
         }
         if let Some(twice) = names.iter().enumerate().find(|(n, name)| names[..*n].contains(name)) {
-            bail!("names: class {} is called '{}' as another one is; rename it", twice.0, twice.1);
+            return Err(format!("names: class {} is called '{}' as another one is; rename it", twice.0, twice.1));
         }
         let path = words("path")?.and_then(|all| all.into_iter().next());
         Ok(Self { path, subsets, names, poses: get("kpt_shape").is_some() })
     }
 }
 
-/// A list, or a map from 0 on in any order.
-fn names(value: &Yaml<'_>) -> Result<Vec<String>> {
+/// The names in a list, or in a map from 0 on in any order.
+fn names(value: &Yaml<'_>) -> Result<Vec<String>, String> {
     let Some(map) = value.as_mapping() else { return words(value) };
     let mut numbered = Vec::new();
     for (number, name) in map {
         let text = word(number)?;
-        let number: usize = text.parse().with_context(|| format!("'{text}' is no number of a class"))?;
+        let number: usize = text.parse().map_err(|e| format!("'{text}' is no number of a class: {e}"))?;
         numbered.push((number, word(name)?));
     }
     numbered.sort();
     let gap = numbered.iter().zip(0..).find(|((number, _), wanted)| number != wanted);
-    ensure!(gap.is_none(), "numbers have to go from 0 on without gaps: there is no {}", gap.map_or(0, |g| g.1));
-    Ok(numbered.into_iter().map(|(_, name)| name).collect())
+    match gap {
+        Some((_, wanted)) => Err(format!("numbers have to go from 0 on without gaps: there is no {wanted}")),
+        None => Ok(numbered.into_iter().map(|(_, name)| name).collect()),
+    }
 }
 
-fn words(value: &Yaml<'_>) -> Result<Vec<String>> {
+fn words(value: &Yaml<'_>) -> Result<Vec<String>, String> {
     value.as_sequence().map_or_else(|| Ok(vec![word(value)?]), |list| list.iter().map(word).collect())
 }
 
-fn word(value: &Yaml<'_>) -> Result<String> {
+fn word(value: &Yaml<'_>) -> Result<String, String> {
     let number = || value.as_integer().map(|n| n.to_string());
     let word = value.as_str().map(Into::into).or_else(number);
-    word.context("there is something that is neither a word nor a whole number; put it in quotes if it is a name")
+    let other = "there is something that is neither a word nor a whole number; put it in quotes if it is a name";
+    word.ok_or_else(|| other.into())
 }
 
 #[cfg(test)]
@@ -116,7 +121,7 @@ mod tests {
             ("nc: 2\nnames: [a]", "nc is not 1"),
             ("names: [a]\ntrain: {a: b}", "train: needs a word or a list"),
         ] {
-            let error = format!("{:#}", DataYaml::parse(text).unwrap_err());
+            let error = DataYaml::parse(text).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
     }

@@ -1,47 +1,46 @@
 // SPDX-License-Identifier: MPL-2.0
-//! YOLO as Ultralytics reads it: `data.yaml`, pictures below `images/`, of each a file of the same name below `labels/`.
+//! YOLO as Ultralytics reads it: `data.yaml`, pictures below `images/`, and a file of labels for each below `labels/`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fs,
     path::{Component, Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-
 use super::{
+    error::{Error, Result, ensure, read_to_string},
     files,
-    sample::{Labelled, Sample, checked},
+    sample::{LabelledBox, Sample, checked},
     size::size,
     yaml::DataYaml,
 };
 
-/// What files that describe a set are called.
+/// Names of the file that describes a set.
 const FILES: [&str; 4] = ["data.yaml", "dataset.yaml", "data.yml", "dataset.yml"];
-/// Parts of the picture's side that a corner may lie over the edge: tools round.
+/// How far a corner may lie over the edge, in parts of the picture's side: tools round.
 const OVER: f64 = 0.01;
 
-/// The file that describes the set: the path itself, or one in that folder.
-pub fn file(path: &Path) -> Option<PathBuf> {
+/// Returns the file that describes the set: the path itself, or a file in that folder.
+pub(super) fn file(path: &Path) -> Option<PathBuf> {
     let named = path.is_file().then(|| path.into());
     named.or_else(|| FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()))
 }
 
-/// All labels, and the pictures of `subset` or of all subsets; one that two subsets name is taken once.
-pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
-    let file = file(path).with_context(|| format!("{} has no {}", path.display(), FILES[..2].join(" or ")))?;
-    let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let yaml = DataYaml::parse(&text).with_context(|| file.display().to_string())?;
+/// Reads all labels, and the pictures of `subset` or of all subsets. A picture that two subsets name is taken once.
+pub(super) fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
+    let none = || Error::Layout(format!("{} has no {}", path.display(), FILES[..2].join(" or ")));
+    let file = file(path).ok_or_else(none)?;
+    let yaml = DataYaml::parse(&read_to_string(&file)?);
+    let yaml = yaml.map_err(|e| Error::Label(e).at(file.display()))?;
     let base = base(&file, yaml.path.as_deref());
-    let images = images(&yaml, &base, subset).with_context(|| file.display().to_string())?;
-    ensure!(!yaml.poses, "{} is of poses (kpt_shape): only boxes and outlines are read", file.display());
+    let images = images(&yaml, &base, subset).map_err(|e| e.at(file.display()))?;
+    ensure!(!yaml.poses, Label, "{} is of poses (kpt_shape): only boxes and outlines are read", file.display());
 
     let (mut samples, mut folders) = (Vec::new(), BTreeSet::new());
     for (image, id) in images {
         folders.extend(image.parent().map(PathBuf::from));
         let label = label_of(&image)?;
         let sample = Sample::alone(id, image);
-        // A picture without its file has not been labelled; one without defects has an empty one.
+        // A picture without a file is not labelled; a picture without defects has an empty file.
         samples.push(if label.is_file() {
             let boxes = boxes(&label, &sample.image, &yaml.names)?;
             sample.with_boxes(boxes)
@@ -52,6 +51,7 @@ pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sampl
     let labelled = samples.iter().any(|s| s.boxes.is_some());
     ensure!(
         samples.is_empty() || labelled,
+        Inconsistent,
         "{}: no picture has a file below labels/ in the place of images/; add them",
         base.display()
     );
@@ -59,7 +59,7 @@ pub fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sampl
     Ok((yaml.names, samples))
 }
 
-/// Fails where a file of labels has no picture in the folder `images`.
+/// Fails if a file of labels has no picture in the folder `images`.
 fn no_label_is_alone(images: &Path) -> Result<()> {
     let labels = labels_for(images)?;
     if !labels.is_dir() {
@@ -73,6 +73,7 @@ fn no_label_is_alone(images: &Path) -> Result<()> {
         let alone = files::kind(&label).is_some_and(|k| k == "txt") && stem != "classes" && !stems.contains(stem);
         ensure!(
             !alone,
+            Inconsistent,
             "{} labels a picture that is not in {}; add that, or take the file out",
             label.display(),
             images.display()
@@ -81,26 +82,27 @@ fn no_label_is_alone(images: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where the set lies: where `path:` says, or beside the file where that is of another machine.
+/// The folder of the set: what `path:` says, or the folder of the file if `path:` is of another machine.
 fn base(file: &Path, path: Option<&str>) -> PathBuf {
     let beside = file.parent().unwrap_or(Path::new(""));
     path.map(|path| beside.join(path)).filter(|base| base.is_dir()).unwrap_or_else(|| beside.into())
 }
 
-/// Pictures with their ids.
+/// The pictures with their ids.
 fn images(yaml: &DataYaml, base: &Path, wanted: Option<&str>) -> Result<BTreeMap<PathBuf, String>> {
     let names: Vec<_> = yaml.subsets.iter().map(|(name, _)| &**name).collect();
-    ensure!(!names.is_empty(), "it has none of train:, val: and test:");
-    ensure!(wanted.is_none_or(|w| names.contains(&w)), "it has the subsets {} only", names.join(", "));
+    ensure!(!names.is_empty(), Label, "it has none of train:, val: and test:");
+    ensure!(wanted.is_none_or(|w| names.contains(&w)), Selection, "it has the subsets {} only", names.join(", "));
     let mut images = BTreeMap::new();
     for (name, places) in yaml.subsets.iter().filter(|(name, _)| wanted.is_none_or(|w| w == name)) {
         for place in places {
             // Some tools write `../` for the folder that the file itself is in.
             let place =
                 [place, place.trim_start_matches("../")].map(|place| base.join(place)).into_iter().find(|p| p.exists());
-            let place = place.with_context(|| format!("{name}: {} is not there", base.join(&places[0]).display()))?;
+            let nowhere = || Error::Picture(format!("{name}: {} is not there", base.join(&places[0]).display()));
+            let place = place.ok_or_else(nowhere)?;
             let found = if place.is_dir() { files::pictures_below(&place)? } else { listed(&place, base)? };
-            ensure!(!found.is_empty(), "{name}: {} holds no picture", place.display());
+            ensure!(!found.is_empty(), Inconsistent, "{name}: {} holds no picture", place.display());
             for image in found {
                 let id = id(&image, base)?;
                 images.insert(image, id);
@@ -112,80 +114,87 @@ fn images(yaml: &DataYaml, base: &Path, wanted: Option<&str>) -> Result<BTreeMap
 
 /// The pictures that a text file lists, one a line.
 fn listed(list: &Path, base: &Path) -> Result<Vec<PathBuf>> {
-    let text = fs::read_to_string(list).with_context(|| format!("{} cannot be read", list.display()))?;
+    let text = read_to_string(list)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let image = |(n, line): (usize, &str)| -> Result<PathBuf> {
         let of = || format!("{}, line {}", list.display(), n + 1);
-        // What begins with a dot is meant from the list's own folder on.
+        // A name that begins with a dot is relative to the folder of the list.
         let from = if line.starts_with("./") { list.parent().unwrap_or(base) } else { base };
-        let image = from.join(files::below(line.trim()).with_context(of)?);
-        ensure!(image.is_file(), "{}: {} is not there", of(), image.display());
+        let image = from.join(files::below(line.trim()).map_err(|e| e.at(of()))?);
+        ensure!(image.is_file(), Picture, "{}: {} is not there", of(), image.display());
         Ok(image.components().collect())
     };
     lines.map(image).collect()
 }
 
-/// The path below the set without the folder `images`.
+/// The id of a picture: its path below the set without the folder `images`.
 fn id(image: &Path, base: &Path) -> Result<String> {
     let below = image.strip_prefix(base).unwrap_or(image);
     files::id(&below.components().filter(|c| c.as_os_str() != "images").collect::<PathBuf>())
 }
 
-/// The file of labels: below the last `labels/` for `images/`.
+/// The file of labels of a picture: `labels/` in place of the last `images/`.
 fn label_of(image: &Path) -> Result<PathBuf> {
     Ok(labels_for(image)?.with_extension("txt"))
 }
 
-/// The same path below `labels`.
+/// The path with `labels` in place of the last `images`.
 fn labels_for(path: &Path) -> Result<PathBuf> {
     let pieces: Vec<_> = path.components().collect();
     let at = pieces.iter().rposition(|c| c.as_os_str() == "images");
-    let at =
-        at.with_context(|| format!("{} is not below a folder images/, so its labels are nowhere", path.display()))?;
+    let path = path.display();
+    let nowhere = || Error::Inconsistent(format!("{path} is not below a folder images/, so its labels are nowhere"));
+    let at = at.ok_or_else(nowhere)?;
     let labels = Component::Normal("labels".as_ref());
     Ok(pieces[..at].iter().chain([&labels]).chain(&pieces[at + 1..]).collect())
 }
 
-fn boxes(label: &Path, image: &Path, names: &[String]) -> Result<Vec<Labelled>> {
-    let text = fs::read_to_string(label).with_context(|| format!("{} cannot be read", label.display()))?;
+fn boxes(label: &Path, image: &Path, names: &[String]) -> Result<Vec<LabelledBox>> {
+    let text = read_to_string(label)?;
     let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
     if lines.is_empty() {
         return Ok(Vec::new());
     }
     let size = size(image)?.map(f64::from);
     let parsed = |(n, line): (usize, &str)| {
-        parse(line, size, names).with_context(|| format!("{}, line {}: '{line}'", label.display(), n + 1))
+        let at = || format!("{}, line {}: '{line}'", label.display(), n + 1);
+        parse(line, size, names).map_err(|e| Error::Label(e).at(at()))
     };
     lines.into_iter().map(parsed).collect()
 }
 
-/// A line: the class, then centre and size of a box, or the corners of an outline; all in parts of the picture's sides.
-fn parse(line: &str, size: [f64; 2], names: &[String]) -> Result<Labelled> {
-    let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [class, place @ ..] = &numbers[..] else { bail!("needs class x y width height") };
+/// Parses a line: the class, then centre and size of a box, or the corners of an outline; all in parts of the sides of the
+/// picture.
+fn parse(line: &str, size: [f64; 2], names: &[String]) -> std::result::Result<LabelledBox, String> {
+    let number = |word: &str| word.parse().map_err(|e: std::num::ParseFloatError| e.to_string());
+    let numbers: Vec<f64> = line.split_whitespace().map(number).collect::<std::result::Result<_, _>>()?;
+    let [class, place @ ..] = &numbers[..] else { return Err("needs class x y width height".into()) };
     let label = (0_u32..).zip(names).find(|(n, _)| f64::from(*n) == *class);
-    let (_, label) = label.with_context(|| format!("class {class} is none of 0 to {}", names.len() as i64 - 1))?;
+    let (_, label) = label.ok_or_else(|| format!("class {class} is none of 0 to {}", names.len() as i64 - 1))?;
     let within = place.iter().all(|v| (-OVER..=1.0 + OVER).contains(v));
-    ensure!(within, "numbers after the class go from 0 to 1: they are parts of the picture's width and height");
+    if !within {
+        return Err("numbers after the class go from 0 to 1: they are parts of the picture's width and height".into());
+    }
     let [[left, right], [top, bottom]] = match place {
         [x, y, w, h] => [[x - w / 2.0, x + w / 2.0], [y - h / 2.0, y + h / 2.0]],
         corners if corners.len() >= 6 && corners.len() % 2 == 0 => [0, 1].map(|axis| {
             let along = corners.iter().skip(axis).step_by(2);
             [along.clone().copied().fold(f64::INFINITY, f64::min), along.copied().fold(f64::NEG_INFINITY, f64::max)]
         }),
-        _ => bail!("needs class x y width height, or the class and three corners or more"),
+        _ => return Err("needs class x y width height, or the class and three corners or more".into()),
     };
-    ensure!(right > left && bottom > top, "the box has no size; correct the label or take it out");
+    if !(right > left && bottom > top) {
+        return Err("the box has no size; correct the label or take it out".into());
+    }
     let edges = [left, right, top, bottom];
-    ensure!(
-        edges.iter().all(|v| (-OVER..=1.0 + OVER).contains(v)),
-        "the box lies over the picture's edge; correct the label or take it out"
-    );
-    // What was rounded over the edge is cut there.
+    if !edges.iter().all(|v| (-OVER..=1.0 + OVER).contains(v)) {
+        return Err("the box lies over the picture's edge; correct the label or take it out".into());
+    }
+    // A corner that was rounded over the edge is cut there.
     let [left, right, top, bottom] = edges.map(|v| v.clamp(0.0, 1.0));
     let [width, height] = size;
     let bbox = checked([left * width, top * height, (right - left) * width, (bottom - top) * height])?;
-    Ok(Labelled { label: label.clone(), bbox, crowd: false })
+    Ok(LabelledBox { label: label.clone(), bbox, crowd: false })
 }
 
 #[cfg(test)]

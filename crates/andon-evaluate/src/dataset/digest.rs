@@ -1,56 +1,41 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon dataset digest`: one line that names a data set, for `trained_on` of the models that learn from it.
+//! One line that names a data set, for `trained_on` of the models that learn from it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
-use andon_model::{self as model};
-use anyhow::{Context, Result};
-use clap::Args;
+use super::Error;
 
-use super::bar;
-use crate::cli::Usage;
-
-/// Prints the digest of a data set: of the names and contents of all its files.
+/// Returns the digest of a data set: of the names and contents of all its files but hidden ones.
 ///
-/// Put it into `trained_on` of the model.json of what is trained on it.
-#[derive(Args)]
-pub struct Digest {
-    /// The folder
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-}
-
-impl Digest {
-    /// Prints the line.
-    pub fn execute(self) -> Result<ExitCode> {
-        let mut files = Vec::new();
-        collect(&self.folder, &mut files).map_err(|e| Usage(format!("{}: {e}", self.folder.display())))?;
-        if files.is_empty() {
-            return Err(Usage(format!("{}: no file in it", self.folder.display())).into());
-        }
-        files.sort();
-        let bar = bar(files.len(), "reading");
-        let mut lines = String::new();
-        for file in &files {
-            let bytes = fs::read(file).with_context(|| file.display().to_string())?;
-            let name = file.strip_prefix(&self.folder).unwrap_or(file);
-            // As sha256sum has it, so that it can be made without this program.
-            let digest = model::digest(&bytes);
-            lines += &format!("{}  {}\n", digest.trim_start_matches("sha256:"), name.display());
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        println!("{}", model::digest(lines.as_bytes()));
-        Ok(ExitCode::SUCCESS)
+/// It is the digest of what `sha256sum` prints for the files in the order of their names, so that it can be made without
+/// this library. `done` is called after each file with the number of files read and of all files.
+///
+/// # Errors
+/// [`Error::Unusable`] if the folder cannot be read or is empty, [`Error::Io`] if a file cannot be read.
+pub fn digest(folder: &Path, mut done: impl FnMut(usize, usize)) -> Result<String, Error> {
+    let unusable = |reason: String| Error::Unusable { path: folder.into(), reason };
+    let mut files = Vec::new();
+    collect(folder, &mut files).map_err(|e| unusable(e.to_string()))?;
+    if files.is_empty() {
+        return Err(unusable("no file in it".into()));
     }
+    files.sort();
+    let mut lines = String::new();
+    for (n, file) in files.iter().enumerate() {
+        let bytes = fs::read(file).map_err(Error::io(file.display().to_string()))?;
+        let name = file.strip_prefix(folder).unwrap_or(file);
+        let digest = andon_model::digest(&bytes);
+        lines += &format!("{}  {}\n", digest.trim_start_matches("sha256:"), name.display());
+        done(n + 1, files.len());
+    }
+    Ok(andon_model::digest(lines.as_bytes()))
 }
 
 /// All files below a folder but hidden ones.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')) {
@@ -63,4 +48,21 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_contents_count_and_hidden_files_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(digest(folder.path(), |_, _| ()), Err(Error::Unusable { .. })));
+        fs::write(folder.path().join("a"), "1").unwrap();
+        let first = digest(folder.path(), |_, _| ()).unwrap();
+        fs::write(folder.path().join(".hidden"), "2").unwrap();
+        assert_eq!(digest(folder.path(), |_, _| ()).unwrap(), first);
+        fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();
+        assert_ne!(digest(folder.path(), |_, _| ()).unwrap(), first);
+    }
 }

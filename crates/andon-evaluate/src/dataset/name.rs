@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What the name of a captured image says, wherever a tool has put it: `RUN-FRAME-NUMBER-REASON.png`.
+//! The name of a captured image, wherever a tool has put it: `RUN-FRAME-NUMBER-REASON.png`.
 
 use andon_core::result::PartKey;
 
 /// Letters of a UUID without its dashes.
 const RUN: usize = 32;
 
-/// Which frame it is, and the name without what a tool put before it and without its kind.
+/// The frame that the name of an image says, and the name itself without a tool's prefix and without the extension.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Name {
+pub(super) struct Name {
     /// The run and the frame.
-    pub frame: PartKey,
-    /// The name of the sidecar, without `.json`.
-    pub stem: String,
+    pub(super) frame: PartKey,
+    /// The name of the sidecar without `.json`.
+    pub(super) stem: String,
 }
 
-/// Reads the last piece of a path or address; none where framesampler did not give the name. Label Studio puts letters and
-/// a dash before the names of files that are uploaded.
-pub fn name(path: &str) -> Option<Name> {
+/// Reads the last piece of a path or address; None if framesampler did not give the name. Label Studio puts letters and a
+/// dash before the names of uploaded files.
+pub(super) fn name(path: &str) -> Option<Name> {
     let file = path.rsplit(['/', '\\', '=']).next()?;
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let starts = std::iter::once(0).chain(stem.match_indices('-').map(|(at, _)| at + 1));

@@ -5,7 +5,7 @@ use gst::prelude::*;
 
 /// Returns the first error on the bus in one line, and drops all messages before it: who failed, what failed, and the
 /// element's own detail.
-pub fn failure(pipeline: &gst::Pipeline) -> Option<String> {
+pub(super) fn failure(pipeline: &gst::Pipeline) -> Option<String> {
     let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
     let gst::MessageView::Error(error) = message.view() else { return None };
     let who = message.src().map_or_else(|| "pipeline".into(), |s| s.name());

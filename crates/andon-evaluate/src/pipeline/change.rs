@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What happens to a camera, done to pictures: the same set under less light, out of focus, noisy, shifted, compressed.
+//! Changes that happen to a camera, applied to pictures: less light, blur, noise, shift, compression.
 
 use std::fmt;
 
 use andon_core::random::Random;
 use image::{ImageBuffer, Luma, Rgb, imageops};
 
-/// One change of every picture of a set.
+/// A change of every picture of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
-    /// Every value times this.
+pub(super) enum Change {
+    /// Multiplies every value by this.
     Light(f32),
-    /// Every value's distance from the middle grey times this.
+    /// Multiplies the distance of every value from the middle grey by this.
     Contrast(f32),
-    /// Light falls off from left to right by this share of its mean at either end.
+    /// Slopes the light from left to right, by this share of its mean at either end.
     Slope(f32),
-    /// Gaussian blur of this σ, pixels.
+    /// Blurs by a Gaussian of this σ, pixels.
     Blur(f32),
-    /// Gaussian noise of this σ, grey levels.
+    /// Adds Gaussian noise of this σ, grey levels.
     Noise(f32),
-    /// So many pixels to the right; what comes in repeats the edge.
+    /// Shifts by this many pixels to the right, and repeats the edge.
     Shift(u32),
-    /// Compressed and decompressed with this quality, 0..100.
+    /// Compresses and decompresses with this quality, 0..100.
     Jpeg(u8),
 }
 
-/// What a sweep does, one after the other.
-pub const SWEEP: [Change; 19] = [
+/// The changes of a sweep.
+pub(super) const SWEEP: [Change; 19] = [
     Change::Light(0.5),
     Change::Light(0.75),
     Change::Light(0.9),
@@ -63,30 +63,30 @@ impl fmt::Display for Change {
 }
 
 /// Pixels of one frame: rows of `width` pixels of `channels` bytes each, `stride` bytes apart.
-pub struct Pixels<'a> {
+pub(super) struct Pixels<'a> {
     /// The bytes.
-    pub data: &'a mut [u8],
+    pub(super) data: &'a mut [u8],
     /// Pixels in a row.
-    pub width: usize,
+    pub(super) width: usize,
     /// Rows.
-    pub height: usize,
+    pub(super) height: usize,
     /// 1 for grey, 3 for colour.
-    pub channels: usize,
+    pub(super) channels: usize,
     /// Bytes from row to row.
-    pub stride: usize,
+    pub(super) stride: usize,
 }
 
 impl Change {
-    /// How far things move, pixels to the right: labels move along.
-    pub fn moved(self) -> f64 {
+    /// How far the change moves the picture, and the labels with it, pixels to the right.
+    pub(super) fn moved(self) -> f64 {
         match self {
             Change::Shift(by) => f64::from(by),
             _ => 0.0,
         }
     }
 
-    /// Does it to one frame; `seed` makes its noise. JPEG is the pipeline's to do.
-    pub fn apply(self, frame: &mut Pixels<'_>, seed: u64) {
+    /// Changes a frame; `seed` makes its noise. The pipeline does [`Change::Jpeg`].
+    pub(super) fn apply(self, frame: &mut Pixels<'_>, seed: u64) {
         let row_bytes = frame.width * frame.channels;
         match self {
             Change::Jpeg(_) => {}

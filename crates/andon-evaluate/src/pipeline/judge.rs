@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Pictures through the same elements that judge the line: appsrc, a decoder, `modelinfer`, appsink.
+//! A pipeline that judges pictures.
 
 use std::{
     fs,
@@ -9,73 +9,81 @@ use std::{
 };
 
 use andon_core::result::{Arm, Frame, Inference};
-use anyhow::{Context, Result, anyhow, ensure};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 use super::{
+    Error,
     bus::failure,
     change::{Change, Pixels},
     templates::{self, decoder_of},
 };
 use crate::data::Sample;
 
-/// Frames between the feeder and the judge, decoded or not.
+/// Frames in each queue between the feeder and the model.
 const QUEUE: u32 = 4;
 /// How long to wait for a frame before looking whether the pipeline has failed.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
-/// How pictures are judged.
+/// How to judge pictures.
 #[derive(Clone, Debug, Default)]
 pub struct Judge {
-    /// The bundle.
+    /// The bundle of the model.
     pub bundle: PathBuf,
-    /// Detections from here up are kept; none for the model's own threshold.
+    /// The lowest score of a detection, or None for the threshold of the model.
     pub score: Option<f32>,
-    /// `image-root` of the element.
+    /// `image-root` of the element: the folder of golden templates.
     pub image_root: Option<PathBuf>,
-    /// `fields` of the element, a structure.
+    /// `fields` of the element, a structure as launch lines write it.
     pub fields: Option<String>,
     /// `threads` of the element.
     pub threads: Option<u32>,
-    /// What is done to every picture first.
-    pub change: Option<Change>,
-    /// Whether a meter looks on.
-    pub meter: Option<Meter>,
+    /// A change of every picture before the model.
+    pub(super) change: Option<Change>,
+    /// A driftmeter behind the model.
+    pub(super) meter: Option<Meter>,
 }
 
-/// A driftmeter behind the model.
+/// What a driftmeter behind the model does.
 #[derive(Clone, Debug)]
-pub enum Meter {
-    /// It learns from so many frames, and writes its reference there, if there are so many that can be learned from.
+pub(super) enum Meter {
+    /// Learns from so many frames, if there are so many, and writes its reference to the file.
     Learn(u32, PathBuf),
-    /// It compares with that reference.
+    /// Compares with the reference in the file.
     Watch(PathBuf),
 }
 
-/// What came of it.
-pub struct Judged {
-    /// One a sample, in their order.
-    pub outcomes: Vec<Arc<Inference>>,
-    /// What the meter has to say.
-    pub metered: Metered,
+/// The results of a set.
+pub struct JudgedSet {
+    /// The results, one a sample, in the order of the samples.
+    pub results: Vec<Arc<Inference>>,
+    /// What the driftmeter saw.
+    pub(super) metered: Metered,
 }
 
-/// What a meter has to say.
+/// What a driftmeter saw.
 #[derive(Clone, Debug, Default)]
-pub struct Metered {
-    /// The cause that it named first; empty where nothing drifted.
+pub(super) struct Metered {
+    /// The first cause that it named; empty without drift.
     pub drift: String,
-    /// Frames that it could learn from.
+    /// The number of frames that it could learn from.
     pub learnable: u32,
 }
 
 impl Judge {
+    /// Judges with a bundle, at the settings of its manifest.
+    pub fn new(bundle: &Path) -> Self {
+        Self { bundle: bundle.into(), ..Self::default() }
+    }
+
     /// Judges every sample; calls `done` after each.
-    pub fn run(&self, samples: &[Sample], mut done: impl FnMut()) -> Result<Judged> {
-        let mut outcomes = vec![None; samples.len()];
+    ///
+    /// # Errors
+    /// An [`Error`] if a picture cannot be read or the pipeline fails. A frame with another status than ok is no error here.
+    pub fn run(&self, samples: &[Sample], mut done: impl FnMut()) -> Result<JudgedSet, Error> {
+        let mut results = vec![None; samples.len()];
         let mut metered = Metered::default();
         for decoder in ["jpegdec", "pngdec"] {
             let mut of_kind = Vec::new();
@@ -85,9 +93,9 @@ impl Judge {
                 }
             }
             if !of_kind.is_empty() {
-                let line = Line::new(self, decoder)?;
-                let seen = line.run(self, samples, &of_kind, |i, outcome| {
-                    outcomes[i] = Some(outcome);
+                let pipeline = Pipeline::new(self, decoder)?;
+                let seen = pipeline.run(self, samples, &of_kind, |i, result| {
+                    results[i] = Some(result);
                     done();
                 })?;
                 metered.learnable += seen.learnable;
@@ -96,29 +104,23 @@ impl Judge {
                 }
             }
         }
-        let outcomes = outcomes.into_iter().zip(samples);
-        let outcomes: Result<_> = outcomes
-            .map(|(outcome, sample)| outcome.with_context(|| format!("{} came through without an outcome", sample.id)))
-            .collect();
-        Ok(Judged { outcomes: outcomes?, metered })
+        let results = results.into_iter().zip(samples);
+        let results: Result<_, _> =
+            results.map(|(result, sample)| result.ok_or_else(|| Error::NoResult(sample.id.clone()))).collect();
+        Ok(JudgedSet { results: results?, metered })
     }
 }
 
-/// A structure as launch lines write it.
-fn structure(text: &str) -> Result<gst::Structure> {
-    text.parse().map_err(|_| anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
-}
-
-struct Line {
+struct Pipeline {
     pipeline: gst::Pipeline,
     src: AppSrc,
     sink: AppSink,
-    /// The cause that the meter named first.
+    /// The first cause that the meter named.
     drift: Arc<Mutex<String>>,
 }
 
-impl Line {
-    fn new(judge: &Judge, decoder: &str) -> Result<Self> {
+impl Pipeline {
+    fn new(judge: &Judge, decoder: &str) -> Result<Self, Error> {
         let changed = match judge.change {
             None => String::new(),
             Some(Change::Jpeg(quality)) => format!("! jpegenc quality={quality} ! jpegdec ! videoconvert"),
@@ -129,11 +131,10 @@ impl Line {
             "appsrc name=src format=time block=true max-buffers={QUEUE} ! {decoder} ! videoconvert {changed} \
              ! modelinfer name=model wait-inputs=true {meter} ! appsink name=sink sync=false max-buffers={QUEUE}"
         );
-        let pipeline =
-            gst::parse::launch(&text)?.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
-        let by_name = |name| pipeline.by_name(name).expect("the line above names it");
-        let utf8 =
-            |path: &Path| path.to_str().map(str::to_owned).with_context(|| format!("{} is not UTF-8", path.display()));
+        let pipeline = gst::parse::launch(&text).map_err(Error::pipeline)?;
+        let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
+        let by_name = |name| pipeline.by_name(name).expect("the text above names it");
+        let utf8 = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| Error::NotUtf8(path.into()));
         let model = by_name("model");
         model.set_property_from_str("model", &utf8(&judge.bundle)?);
         if let Some(score) = judge.score {
@@ -143,7 +144,8 @@ impl Line {
             model.set_property_from_str("image-root", &utf8(root)?);
         }
         if let Some(fields) = &judge.fields {
-            model.set_property("fields", structure(fields)?);
+            let fields: gst::Structure = fields.parse().map_err(|_| Error::Fields(fields.clone()))?;
+            model.set_property("fields", fields);
         }
         if let Some(threads) = judge.threads {
             model.set_property_from_str("threads", &threads.to_string());
@@ -172,41 +174,39 @@ impl Line {
         Ok(Self { pipeline, src, sink, drift })
     }
 
-    /// Feeds the samples at `indices` and hands on what comes out; the time of a frame is its index in seconds.
-    /// Answers what a meter has to say.
+    /// Feeds the samples at `indices` and passes each result to `take`; the time of a frame is its index in seconds.
     fn run(
         &self,
         judge: &Judge,
         samples: &[Sample],
         indices: &[usize],
         mut take: impl FnMut(usize, Arc<Inference>),
-    ) -> Result<Metered> {
+    ) -> Result<Metered, Error> {
         self.prepare(judge.change, samples);
         let started = self.pipeline.set_state(gst::State::Playing);
         let result = if started.is_err() {
-            Err(anyhow!(
-                failure(&self.pipeline).unwrap_or_else(|| "the pipeline does not start; see GST_DEBUG=3".into())
-            ))
+            let why = failure(&self.pipeline);
+            Err(Error::Pipeline(why.unwrap_or_else(|| "the pipeline does not start; see GST_DEBUG=3".into())))
         } else {
             thread::scope(|scope| {
                 let feeder = scope.spawn(|| self.feed(samples, indices));
                 let drained = self.drain(&mut take).and_then(|()| self.meter(judge.meter.as_ref()));
-                // A feeder that still waits for room is let go by the state change.
+                // The state change frees a feeder that waits for room.
                 let stopped = self.pipeline.set_state(gst::State::Null);
                 let fed = feeder.join().expect("the feeder does not panic");
                 let metered = drained?;
-                fed.and(stopped.map(|_| metered).map_err(Into::into))
+                fed.and(stopped.map(|_| metered).map_err(Error::pipeline))
             })
         };
-        // Where it did not start there is nothing left to fail.
+        // A pipeline that did not start has nothing left to fail.
         let _ = self.pipeline.set_state(gst::State::Null);
         result
     }
 
-    /// Tells each frame's part, and changes its pixels, on its way into the model.
+    /// Gives each frame its part, and changes its pixels, before the model.
     fn prepare(&self, change: Option<Change>, samples: &[Sample]) {
         let parts: Vec<_> = samples.iter().map(|s| Arc::new(templates::part(s))).collect();
-        let model = self.pipeline.by_name("model").expect("every line has one");
+        let model = self.pipeline.by_name("model").expect("every pipeline has one");
         let pad = model.static_pad("sink").expect("modelinfer always has it");
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
@@ -229,15 +229,15 @@ impl Line {
         });
     }
 
-    fn feed(&self, samples: &[Sample], indices: &[usize]) -> Result<()> {
+    fn feed(&self, samples: &[Sample], indices: &[usize]) -> Result<(), Error> {
         for &i in indices {
             let path = &samples[i].image;
             let bytes = match fs::read(path) {
                 Ok(bytes) => bytes,
                 Err(e) => {
-                    // The end of the stream wakes whoever waits for this picture.
+                    // The end of the stream wakes the thread that waits for this picture.
                     let _ = self.src.end_of_stream();
-                    return Err(e).with_context(|| format!("{} cannot be read", path.display()));
+                    return Err(Error::io(format!("{} cannot be read", path.display()))(e));
                 }
             };
             let mut buffer = gst::Buffer::from_mut_slice(bytes);
@@ -245,7 +245,7 @@ impl Line {
             b.set_pts(gst::ClockTime::from_seconds(i as u64));
             b.set_duration(gst::ClockTime::SECOND);
             if self.src.push_buffer(buffer).is_err() {
-                // The stream has ended early; why is told on the bus.
+                // The stream has ended early; the bus says why.
                 return Ok(());
             }
         }
@@ -253,33 +253,36 @@ impl Line {
         Ok(())
     }
 
-    fn drain(&self, take: &mut impl FnMut(usize, Arc<Inference>)) -> Result<()> {
+    fn drain(&self, take: &mut impl FnMut(usize, Arc<Inference>)) -> Result<(), Error> {
         loop {
             if let Some(sample) = self.sink.try_pull_sample(PATIENCE) {
-                let buffer = sample.buffer().context("a sample without a frame")?;
-                let at = buffer.pts().context("a frame lost its time")?;
-                let outcome =
-                    AndonInferenceMeta::get(buffer, Arm::A).context("modelinfer left no outcome on a frame")?;
-                take(at.seconds() as usize, outcome);
+                let lost = |what: &str| Error::Pipeline(what.into());
+                let buffer = sample.buffer().ok_or_else(|| lost("a sample without a frame"))?;
+                let at = buffer.pts().ok_or_else(|| lost("a frame lost its time"))?;
+                let result = AndonInferenceMeta::get(buffer, Arm::A)
+                    .ok_or_else(|| lost("modelinfer left no result on a frame"))?;
+                take(at.seconds() as usize, result);
             } else if let Some(error) = failure(&self.pipeline) {
-                return Err(anyhow!(error));
+                return Err(Error::Pipeline(error));
             } else if self.sink.is_eos() {
                 return Ok(());
             }
         }
     }
 
-    /// What a meter has to say; writes its reference where it has learned.
-    fn meter(&self, meter: Option<&Meter>) -> Result<Metered> {
+    /// Returns what the meter saw; saves its reference if it has learnt.
+    fn meter(&self, meter: Option<&Meter>) -> Result<Metered, Error> {
         let Some(meter) = meter else { return Ok(Metered::default()) };
-        let element = self.pipeline.by_name("meter").expect("the line has it");
+        let element = self.pipeline.by_name("meter").expect("the pipeline has it");
         let learned = element.property::<gst::Structure>("stats").get::<u64>("learned-frames").unwrap_or_default();
         let learnable = u32::try_from(learned).unwrap_or(u32::MAX);
         if let Meter::Learn(_, into) = meter
             && element.property::<String>("state") != "learning"
         {
-            let path = into.to_str().context("the temporary folder's name is not UTF-8")?;
-            ensure!(element.emit_by_name::<bool>("save-reference", &[&path]), "{path} cannot be written");
+            let path = into.to_str().ok_or_else(|| Error::NotUtf8(into.clone()))?;
+            if !element.emit_by_name::<bool>("save-reference", &[&path]) {
+                return Err(Error::Pipeline(format!("{path} cannot be written")));
+            }
         }
         let drift = self.drift.lock().expect("nobody panics while holding a cause").clone();
         Ok(Metered { drift, learnable })

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What was taken for what.
+//! What a model takes for what.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::assignment::{Judged, overlap};
+use super::assignment::{ImageBoxes, overlap};
 
-/// Rows are what is there, columns what was said of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A confusion matrix: rows are what is there, columns what the model says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion {
     /// Names of the rows.
     pub rows: Vec<String>,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// Row by row.
+    /// Counts, row by row.
     pub counts: Vec<Vec<u64>>,
 }
 
 impl Confusion {
-    /// Nothing counted yet.
+    /// A matrix of zeros.
     pub fn new(rows: Vec<String>, columns: Vec<String>) -> Self {
         let counts = vec![vec![0; columns.len()]; rows.len()];
         Self { rows, columns, counts }
     }
 
-    /// Of detections with at least the score `threshold`, which are matched whatever their class: best score first, each
-    /// the box that it overlaps most, by `least` or more. The last row is what is not there, the last column what was
-    /// not found.
+    /// Counts detections with at least the score `threshold`. In the order of their scores, each takes the box that it
+    /// overlaps most, by `least` or more, whatever its class. The last row is what is not there, the last column what the
+    /// model missed.
     pub fn of_boxes<'a>(
-        images: impl IntoIterator<Item = &'a Judged>,
+        images: impl IntoIterator<Item = &'a ImageBoxes>,
         labels: &[String],
         threshold: f32,
         least: f64,
@@ -41,7 +41,7 @@ impl Confusion {
             let mut free: Vec<_> = image.truth.iter().filter(|t| !t.crowd).collect();
             for f in found {
                 let best = free.iter().enumerate().map(|(i, t)| (i, overlap(&f.bbox, &t.bbox)));
-                // Of equal overlaps that of the same class is taken.
+                // Of two boxes with equal overlaps it takes that of its own class.
                 let best = best.max_by(|a, b| {
                     a.1.total_cmp(&b.1).then((free[a.0].class == f.class).cmp(&(free[b.0].class == f.class)))
                 });
@@ -57,7 +57,7 @@ impl Confusion {
         all
     }
 
-    /// One more of `row` that was taken for `column`.
+    /// Counts one more of `row` that the model takes for `column`; passes over unknown names.
     pub fn add(&mut self, row: &str, column: &str) {
         let at = |names: &[String], name: &str| names.iter().position(|n| n == name);
         if let (Some(row), Some(column)) = (at(&self.rows, row), at(&self.columns, column)) {
@@ -69,13 +69,13 @@ impl Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{Found, Truth};
+    use crate::score::{FoundBox, TrueBox};
 
     #[test]
     fn a_box_of_the_wrong_class_is_told_beside_missed_and_made_up_ones() {
-        let truth = |class, x| Truth { class, bbox: [x, 0.0, 10.0, 10.0], crowd: false };
-        let found = |class, score, x| Found { class, score, bbox: [x, 0.0, 10.0, 10.0] };
-        let image = Judged {
+        let truth = |class, x| TrueBox { class, bbox: [x, 0.0, 10.0, 10.0], crowd: false };
+        let found = |class, score, x| FoundBox { class, score, bbox: [x, 0.0, 10.0, 10.0] };
+        let image = ImageBoxes {
             truth: vec![truth(0, 0.0), truth(0, 50.0), truth(1, 100.0)],
             found: vec![found(0, 0.9, 0.0), found(1, 0.8, 50.0), found(1, 0.7, 300.0), found(1, 0.1, 100.0)],
         };

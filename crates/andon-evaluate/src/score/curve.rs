@@ -3,42 +3,42 @@
 
 use super::{
     OVERLAPS,
-    assignment::{Judged, Matched},
+    assignment::{Assigned, ImageBoxes},
 };
 
-/// Points of recall that average precision is the mean over: 0, 0.01 to 1.
+/// The number of recalls that average precision is the mean over: 0, 0.01 to 1.
 const RECALLS: usize = 101;
 
-/// A class's detections over all images, best first, and how many boxes there were to find.
+/// The detections of a class over all images, best first, and the number of boxes to find.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    rows: Vec<(Matched, u32)>,
+    rows: Vec<(Assigned, u32)>,
     boxes: Vec<u32>,
 }
 
-/// What a threshold makes of detections.
+/// Counts of detections from a threshold up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Found, and there.
+    /// Detections of a box.
     pub hits: u64,
-    /// Found, and not there.
+    /// Detections of nothing.
     pub false_alarms: u64,
-    /// There, found or not.
+    /// Boxes, found or not.
     pub boxes: u64,
 }
 
 impl Tally {
-    /// Right ones among the found; none where nothing was found.
+    /// The share of the detections that hit a box, or None without detections.
     pub fn precision(self) -> Option<f64> {
         share(self.hits, self.hits + self.false_alarms)
     }
 
-    /// Found ones among the labelled; none where nothing is labelled.
+    /// The share of the boxes that were found, or None without boxes.
     pub fn recall(self) -> Option<f64> {
         share(self.hits, self.boxes)
     }
 
-    /// Harmonic mean of both; none where there is neither a box nor a detection.
+    /// The harmonic mean of precision and recall, or None without boxes and detections.
     pub fn f1(self) -> Option<f64> {
         share(2 * self.hits, self.hits + self.false_alarms + self.boxes)
     }
@@ -62,14 +62,14 @@ impl std::iter::Sum for Tally {
     }
 }
 
-/// `n` of `of`; none of nothing.
-pub fn share(n: u64, of: u64) -> Option<f64> {
+/// Returns `n` as a share of `of`, or None if `of` is 0.
+pub(crate) fn share(n: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| n as f64 / of as f64)
 }
 
 impl Curve {
-    /// Of a class over `images`; none among them are pictures that do not take part.
-    pub fn new(images: &[Option<Judged>], class: usize) -> Self {
+    /// Assigns the detections of a class over `images`; an image that is None takes no part.
+    pub fn new(images: &[Option<ImageBoxes>], class: usize) -> Self {
         let mut rows = Vec::new();
         let mut boxes = Vec::with_capacity(images.len());
         for (i, image) in images.iter().enumerate() {
@@ -78,20 +78,20 @@ impl Curve {
                 continue;
             };
             boxes.push(image.boxes(class));
-            rows.extend(image.matched(class).into_iter().map(|m| (m, i as u32)));
+            rows.extend(image.assigned(class).into_iter().map(|m| (m, i as u32)));
         }
-        // Stable: equal scores stay in the order of the images, as in COCO's evaluation.
+        // Stable: equal scores stay in the order of the images, as in the evaluation of COCO.
         rows.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
         Self { rows, boxes }
     }
 
-    /// Boxes in all, each image counted `weights` times.
-    pub fn boxes(&self, weights: &[u32]) -> u64 {
+    /// The number of boxes; each image counts `weights` times.
+    pub(crate) fn boxes(&self, weights: &[u32]) -> u64 {
         self.boxes.iter().zip(weights).map(|(n, w)| u64::from(*n) * u64::from(*w)).sum()
     }
 
-    /// Average precision at each overlap in `bits`, 0..1, and 0 at others; none where there is no box: the mean of the
-    /// precision at 101 recalls, made monotone. Each image counts `weights` times.
+    /// Returns the average precision, 0..1, at each overlap in `bits` and 0 at others, or None without boxes. It is the mean
+    /// of the monotone precision at 101 recalls, as COCO computes it. Each image counts `weights` times.
     pub fn average_precision(&self, bits: u16, weights: &[u32]) -> Option<[f64; OVERLAPS]> {
         let boxes = self.boxes(weights);
         (boxes > 0).then(|| {
@@ -130,7 +130,7 @@ impl Curve {
         sum / RECALLS as f64
     }
 
-    /// What a threshold makes of it, at the overlap `bit`.
+    /// Counts the detections from `threshold` up, at the overlap `bit`.
     pub fn at(&self, threshold: f32, bit: usize, weights: &[u32]) -> Tally {
         let mut tally = Tally { boxes: self.boxes(weights), ..Tally::default() };
         for (row, image) in self.rows.iter().take_while(|(row, _)| row.score >= threshold) {
@@ -142,7 +142,7 @@ impl Curve {
         tally
     }
 
-    /// Recall and precision after each detection that counts, best first, at the overlap `bit`; for plots.
+    /// Returns recall and precision after each detection that counts, best first, at the overlap `bit`.
     pub fn points(&self, bit: usize) -> Vec<(f64, f64)> {
         let boxes = self.boxes.iter().map(|n| u64::from(*n)).sum::<u64>().max(1) as f64;
         let (mut hits, mut seen) = (0.0, 0.0);
@@ -156,19 +156,19 @@ impl Curve {
             .collect()
     }
 
-    /// The scores of the detections that hit something at the overlap `bit`, with their images; best first.
-    pub fn hits(&self, bit: usize) -> impl Iterator<Item = (f32, usize)> {
+    /// Returns the scores of the detections that hit a box at the overlap `bit`, with the indices of their images, best first.
+    pub(crate) fn hits(&self, bit: usize) -> impl Iterator<Item = (f32, usize)> {
         self.rows.iter().filter(move |(row, _)| row.hit >> bit & 1 == 1).map(|(row, i)| (row.score, *i as usize))
     }
 
-    /// The same curve without those hits (at the overlap `bit`) for which `drop` says so.
-    pub fn without_hits(&self, bit: usize, mut drop: impl FnMut() -> bool) -> Self {
-        let mut keep = |(row, _): &&(Matched, u32)| row.hit >> bit & 1 == 0 || !drop();
+    /// Returns the curve without the hits, at the overlap `bit`, for which `drop` returns true.
+    pub(crate) fn without_hits(&self, bit: usize, mut drop: impl FnMut() -> bool) -> Self {
+        let mut keep = |(row, _): &&(Assigned, u32)| row.hit >> bit & 1 == 0 || !drop();
         Self { rows: self.rows.iter().filter(|row| keep(row)).copied().collect(), boxes: self.boxes.clone() }
     }
 
-    /// One curve over this one's images and then those of `other`.
-    pub fn followed_by(&self, other: &Self) -> Self {
+    /// Returns one curve over the images of this curve, followed by those of `other`.
+    pub(crate) fn followed_by(&self, other: &Self) -> Self {
         let first = self.boxes.len() as u32;
         let mut rows = self.rows.clone();
         rows.extend(other.rows.iter().map(|(row, i)| (*row, first + i)));
@@ -180,21 +180,21 @@ impl Curve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{Found, Truth};
+    use crate::score::{FoundBox, TrueBox};
 
-    fn truth(x: f64) -> Truth {
-        Truth { class: 0, bbox: [x, 10.0, 20.0, 20.0], crowd: false }
+    fn truth(x: f64) -> TrueBox {
+        TrueBox { class: 0, bbox: [x, 10.0, 20.0, 20.0], crowd: false }
     }
 
-    fn found(score: f32, x: f64) -> Found {
-        Found { class: 0, score, bbox: [x, 10.0, 20.0, 20.0] }
+    fn found(score: f32, x: f64) -> FoundBox {
+        FoundBox { class: 0, score, bbox: [x, 10.0, 20.0, 20.0] }
     }
 
-    fn curve(images: &[Judged]) -> Curve {
+    fn curve(images: &[ImageBoxes]) -> Curve {
         Curve::new(&images.iter().cloned().map(Some).collect::<Vec<_>>(), 0)
     }
 
-    fn ap(images: &[Judged]) -> f64 {
+    fn ap(images: &[ImageBoxes]) -> f64 {
         curve(images).average_precision(1, &vec![1; images.len()]).unwrap()[0]
     }
 
@@ -204,14 +204,15 @@ mod tests {
 
     #[test]
     fn everything_found_and_nothing_else_is_one() {
-        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.2, 101.0)] };
+        let image =
+            ImageBoxes { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.2, 101.0)] };
         close(ap(&[image]), 1.0);
     }
 
     #[test]
     fn a_false_alarm_above_a_hit_costs_its_share() {
         // Best first: miss, hit of two boxes, hit of two boxes. Precision 0, 1/2, 2/3, monotone 2/3 everywhere.
-        let image = Judged {
+        let image = ImageBoxes {
             truth: vec![truth(10.0), truth(100.0)],
             found: vec![found(0.9, 300.0), found(0.8, 10.0), found(0.7, 100.0)],
         };
@@ -221,34 +222,36 @@ mod tests {
     #[test]
     fn a_box_never_found_bounds_the_recall() {
         // Recalls 0 to 0.5 are 51 of 101.
-        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0)] };
+        let image = ImageBoxes { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0)] };
         close(ap(&[image]), 51.0 / 101.0);
     }
 
     #[test]
     fn ranks_are_over_all_images_not_within_each() {
-        let good = Judged { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
-        let bad = Judged { truth: vec![], found: vec![found(0.9, 10.0)] };
+        let good = ImageBoxes { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
+        let bad = ImageBoxes { truth: vec![], found: vec![found(0.9, 10.0)] };
         close(ap(&[good, bad]), 0.5);
     }
 
     #[test]
     fn no_box_is_no_number() {
-        assert!(curve(&[Judged { truth: vec![], found: vec![found(0.9, 1.0)] }]).average_precision(1, &[1]).is_none());
+        assert!(
+            curve(&[ImageBoxes { truth: vec![], found: vec![found(0.9, 1.0)] }]).average_precision(1, &[1]).is_none()
+        );
     }
 
     #[test]
     fn a_weight_counts_an_image_as_often() {
-        let good = Judged { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
-        let bad = Judged { truth: vec![truth(10.0)], found: vec![found(0.9, 300.0)] };
+        let good = ImageBoxes { truth: vec![truth(10.0)], found: vec![found(0.5, 10.0)] };
+        let bad = ImageBoxes { truth: vec![truth(10.0)], found: vec![found(0.9, 300.0)] };
         let twice = curve(&[good.clone(), bad.clone()]).average_precision(1, &[2, 1]).unwrap()[0];
         close(twice, ap(&[good.clone(), good.clone(), bad]));
-        close(curve(&[good, Judged::default()]).average_precision(1, &[3, 0]).unwrap()[0], 1.0);
+        close(curve(&[good, ImageBoxes::default()]).average_precision(1, &[3, 0]).unwrap()[0], 1.0);
     }
 
     #[test]
     fn precision_and_recall_count_from_the_threshold_up() {
-        let image = Judged {
+        let image = ImageBoxes {
             truth: vec![truth(10.0), truth(100.0)],
             found: vec![found(0.9, 10.0), found(0.5, 300.0), found(0.4, 100.0)],
         };
@@ -259,8 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_hit_is_a_box_that_nobody_found() {
-        let image = Judged { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.8, 100.0)] };
+    fn a_dropped_hit_is_a_missed_box() {
+        let image =
+            ImageBoxes { truth: vec![truth(10.0), truth(100.0)], found: vec![found(0.9, 10.0), found(0.8, 100.0)] };
         let mut drops = [false, true].into_iter();
         let worse = curve(&[image]).without_hits(0, || drops.next().unwrap());
         assert_eq!(worse.at(0.1, 0, &[1]), Tally { hits: 1, false_alarms: 0, boxes: 2 });
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_curve_that_follows_another_is_of_further_images() {
-        let image = |score| Judged { truth: vec![truth(10.0)], found: vec![found(score, 10.0)] };
+        let image = |score| ImageBoxes { truth: vec![truth(10.0)], found: vec![found(score, 10.0)] };
         let both = curve(&[image(0.9), image(0.1)]).followed_by(&curve(&[image(0.5)]));
         assert_eq!(both.hits(0).collect::<Vec<_>>(), [(0.9, 0), (0.5, 2), (0.1, 1)]);
         assert_eq!(both.boxes(&[1, 1, 5]), 7);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The area under the receiver operating characteristic: how surely a score tells bad from good, whatever the threshold.
+//! The area under the receiver operating characteristic: how well a score tells bad from good, whatever the threshold.
 
-/// Of scores, each with whether it is of something bad and how often it counts: the chance that a bad one has the higher
-/// score, ties counted half (Mann-Whitney). None where there are not both. `scores` are sorted by it.
+/// Returns the chance that something bad has a higher score than something good; ties count half (Mann-Whitney). None if
+/// there are not both. Each score comes with whether it is of something bad, and how often it counts; `scores` are sorted
+/// afterwards.
 pub fn area_under_roc(scores: &mut [(f32, bool, u32)]) -> Option<f64> {
     scores.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let (mut good_below, mut good, mut bad, mut won) = (0u64, 0u64, 0u64, 0.0f64);

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 //! COCO, as CVAT, FiftyOne, Datumaro and pycocotools read it: `images/SUBSET/`, `annotations/instances_SUBSET.json`.
 //!
-//! Boxes have an empty `segmentation`, their `score` at top level and `attributes.source` = `auto`. Each image has `andon`
-//! beside what COCO asks for: readers pass over what they do not know.
+//! Boxes have an empty `segmentation`, their `score` at top level and `attributes.source` = `auto`. Each image has the
+//! key `andon` beside those of COCO, which other readers pass over.
 
 use std::{fs, path::Path};
 
 use andon_core::result::Arm;
-use andon_evaluate::coco::DESCRIPTION;
-use anyhow::Result;
 use serde_json::json;
 
-use super::{Format, Item, Plan, list::List, marks::round};
+use super::{
+    list::List,
+    marks::round,
+    writer::{Item, Plan, Writer},
+};
+use crate::{coco::DESCRIPTION, dataset::Error};
 
 /// The files of every subset.
-pub struct Coco {
+pub(super) struct Coco {
     subsets: Vec<(List, List)>,
     images: u64,
     boxes: u64,
@@ -22,9 +25,9 @@ pub struct Coco {
 
 impl Coco {
     /// Begins the files below `folder`.
-    pub fn new(folder: &Path, plan: &Plan) -> Result<Self> {
+    pub(super) fn new(folder: &Path, plan: &Plan) -> Result<Self, Error> {
         let folder = folder.join("annotations");
-        fs::create_dir(&folder)?;
+        fs::create_dir(&folder).map_err(Error::io(format!("{} cannot be made", folder.display())))?;
         let categories: Vec<_> = (1_u32..)
             .zip(&plan.labels)
             .map(|(id, name)| json!({"id": id, "name": name, "supercategory": ""}))
@@ -41,12 +44,12 @@ impl Coco {
             let images = List::new(&folder.join(format!("instances_{subset}.json")), &head)?;
             Ok((images, List::new(&folder.join(format!("{subset}.boxes")), "")?))
         };
-        Ok(Self { subsets: plan.subsets.iter().map(begun).collect::<Result<_>>()?, images: 0, boxes: 0 })
+        Ok(Self { subsets: plan.subsets.iter().map(begun).collect::<Result<_, Error>>()?, images: 0, boxes: 0 })
     }
 }
 
-impl Format for Coco {
-    fn add(&mut self, item: &Item<'_>) -> Result<()> {
+impl Writer for Coco {
+    fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
         let (images, boxes) = &mut self.subsets[item.subset];
         let sidecar = &item.capture.sidecar;
         self.images += 1;
@@ -73,7 +76,7 @@ impl Format for Coco {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn finish(self: Box<Self>) -> Result<(), Error> {
         for (images, boxes) in self.subsets {
             images.followed_by("annotations", boxes, "}\n")?;
         }

@@ -4,22 +4,26 @@
 use std::{fs, path::Path};
 
 use andon_core::result::{Arm, Verdict};
-use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{Format, Item, Plan, list::List, marks::round};
+use super::{
+    list::List,
+    marks::round,
+    writer::{Item, Plan, Writer},
+};
+use crate::dataset::Error;
 
 /// The files of every subset.
-pub struct Datumaro {
+pub(super) struct Datumaro {
     subsets: Vec<List>,
     labels: Vec<String>,
 }
 
 impl Datumaro {
     /// Begins the files below `folder`.
-    pub fn new(folder: &Path, plan: &Plan) -> Result<Self> {
+    pub(super) fn new(folder: &Path, plan: &Plan) -> Result<Self, Error> {
         let folder = folder.join("annotations");
-        fs::create_dir(&folder)?;
+        fs::create_dir(&folder).map_err(Error::io(format!("{} cannot be made", folder.display())))?;
         let mut labels = plan.labels.clone();
         for tag in [Verdict::Ok, Verdict::Ng, Verdict::Review].map(tag) {
             if !labels.contains(&tag) {
@@ -37,20 +41,22 @@ impl Datumaro {
         Ok(Self { subsets: plan.subsets.iter().map(begun).collect::<Result<_, _>>()?, labels })
     }
 
-    fn tag(&self, verdict: Verdict) -> Result<usize> {
+    fn tag(&self, verdict: Verdict) -> Option<usize> {
         let tag = tag(verdict);
-        self.labels.iter().position(|l| *l == tag).with_context(|| format!("{verdict} is no tag"))
+        self.labels.iter().position(|l| *l == tag)
     }
 }
 
-impl Format for Datumaro {
-    fn add(&mut self, item: &Item<'_>) -> Result<()> {
+impl Writer for Datumaro {
+    fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
         let sidecar = &item.capture.sidecar;
         let mut annotations = Vec::new();
-        if let Some(said) = item.said {
+        if let Some(result) = item.result
+            && let Some(label) = self.tag(result.verdict)
+        {
             annotations.push(json!({
-                "id": 0, "type": "label", "group": 0, "label_id": self.tag(said.verdict)?,
-                "attributes": {"score": round(said.score.into(), 1e4), "source": "auto"}
+                "id": 0, "type": "label", "group": 0, "label_id": label,
+                "attributes": {"score": round(result.score.into(), 1e4), "source": "auto"}
             }));
         }
         for (n, (label, mark)) in item.marks.iter().enumerate() {
@@ -68,11 +74,10 @@ impl Format for Datumaro {
                 "run": sidecar.run, "frame_id": sidecar.frame_id, "part": item.capture.part_key().to_string(),
                 "verdict_a": verdict(Arm::A), "verdict_b": verdict(Arm::B)
             }
-        }))?;
-        Ok(())
+        }))
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn finish(self: Box<Self>) -> Result<(), Error> {
         for subset in self.subsets {
             subset.finish("}\n")?;
         }
@@ -80,7 +85,7 @@ impl Format for Datumaro {
     }
 }
 
-/// As people who annotate write it.
+/// The verdict as people who annotate write it.
 fn tag(verdict: Verdict) -> String {
     verdict.as_str().to_uppercase()
 }

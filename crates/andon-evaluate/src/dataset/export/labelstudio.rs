@@ -4,21 +4,22 @@
 use std::{fmt::Write, fs, path::Path};
 
 use andon_core::result::{Arm, Inference};
-use anyhow::Result;
+use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
 use super::{
-    Format, Item, Plan,
+    list::List,
     marks::{Mark, marks, round},
+    writer::{Item, Plan, Writer},
 };
-use crate::{dataset::stats::model, report::html::escape};
+use crate::dataset::{Error, model_name};
 
-/// Percent are as fine as this.
+/// Steps in one percent.
 const PER_PERCENT: f64 = 1e4;
 
 /// The file of tasks of every subset.
-pub struct LabelStudio {
-    subsets: Vec<super::list::List>,
+pub(super) struct LabelStudio {
+    subsets: Vec<List>,
     names: Vec<String>,
     prefix: String,
     least: f32,
@@ -26,16 +27,17 @@ pub struct LabelStudio {
 
 impl LabelStudio {
     /// Begins the files below `folder`; addresses of images begin with `prefix`.
-    pub fn new(folder: &Path, plan: &Plan, prefix: &str, least: f32) -> Result<Self> {
-        fs::write(folder.join("config.xml"), config(&plan.labels))?;
-        let begun = |subset: &String| super::list::List::new(&folder.join(format!("tasks_{subset}.json")), "");
+    pub(super) fn new(folder: &Path, plan: &Plan, prefix: &str, least: f32) -> Result<Self, Error> {
+        let path = folder.join("config.xml");
+        fs::write(&path, config(&plan.labels)).map_err(Error::io(format!("{} cannot be written", path.display())))?;
+        let begun = |subset: &String| List::new(&folder.join(format!("tasks_{subset}.json")), "");
         let subsets = plan.subsets.iter().map(begun).collect::<Result<_, _>>()?;
         Ok(Self { subsets, names: plan.subsets.clone(), prefix: prefix.into(), least })
     }
 }
 
-impl Format for LabelStudio {
-    fn add(&mut self, item: &Item<'_>) -> Result<()> {
+impl Writer for LabelStudio {
+    fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
         let sidecar = &item.capture.sidecar;
         let judged = |arm| item.capture.judged(arm);
         let predictions: Vec<_> = [Arm::A, Arm::B]
@@ -54,20 +56,18 @@ impl Format for LabelStudio {
                 "verdict_a": verdict(Arm::A), "verdict_b": verdict(Arm::B)
             },
             "predictions": predictions
-        }))?;
-        Ok(())
+        }))
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.subsets.into_iter().try_for_each(|subset| subset.finish("\n"))?;
-        Ok(())
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        self.subsets.into_iter().try_for_each(|subset| subset.finish("\n"))
     }
 }
 
-/// What an arm found, as Label Studio draws it.
-fn prediction(arm: Arm, said: &Inference, size: [u32; 2], least: f32) -> Value {
-    let found = marks(said, size, least);
-    let result: Vec<_> = found
+/// The detections of an arm, as Label Studio draws them.
+fn prediction(arm: Arm, result: &Inference, size: [u32; 2], least: f32) -> Value {
+    let found = marks(result, size, least);
+    let boxes: Vec<_> = found
         .iter()
         .enumerate()
         .map(|(n, mark)| {
@@ -79,8 +79,8 @@ fn prediction(arm: Arm, said: &Inference, size: [u32; 2], least: f32) -> Value {
         })
         .collect();
     json!({
-        "model_version": format!("{} (arm {arm})", model(&said.model)), "score": round(said.score.into(), 1e4),
-        "result": result
+        "model_version": format!("{} (arm {arm})", model_name(&result.model)), "score": round(result.score.into(), 1e4),
+        "result": boxes
     })
 }
 
@@ -102,7 +102,7 @@ fn rectangle(mark: &Mark<'_>, size: [u32; 2]) -> Value {
     })
 }
 
-/// The labelling interface: boxes, and a verdict for whoever wants to give one without boxes.
+/// The labelling interface: boxes, and a verdict for frames on which people draw none.
 fn config(labels: &[String]) -> String {
     let mut s = String::from(
         "<View>\n  <Image name=\"image\" value=\"$image\" zoom=\"true\"/>\n  \

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
-//! An arm's boxes as annotations: in pixels of the image, within it, none that is too unsure.
+//! The boxes of an arm as annotations: in pixels of the image, within it, with a score that is high enough.
 
 use andon_core::result::{Detection, Inference};
 
-/// Annotations are as fine as this, pixels: finer is noise, and makes files long.
+/// Steps in one pixel: finer is noise, and makes files long.
 const PER_PIXEL: f64 = 100.0;
 
-/// A box to be corrected.
+/// A box for people to correct.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mark<'a> {
-    /// What it is of.
-    pub label: &'a str,
-    /// How sure the model was, 0..1.
-    pub score: f64,
+pub(super) struct Mark<'a> {
+    /// The label of the detection.
+    pub(super) label: &'a str,
+    /// The score of the detection, 0..1.
+    pub(super) score: f64,
     /// Left, top, width, height in pixels of the image; of a turned box, the upright one around it.
-    pub bbox: [f64; 4],
+    pub(super) bbox: [f64; 4],
     /// Of a turned box: left, top, width, height before it is turned, and radians clockwise about its centre.
-    pub turned: Option<([f64; 4], f64)>,
+    pub(super) turned: Option<([f64; 4], f64)>,
 }
 
-/// What `said` found on an image of `size`, scores from `least` up; boxes that lie outside are left out.
-pub fn marks(said: &Inference, size: [u32; 2], least: f32) -> Vec<Mark<'_>> {
-    let k = [0, 1].map(|i| f64::from(size[i]) / f64::from(said.frame[i].max(1)));
-    said.detections.iter().filter(|d| d.score >= least).filter_map(|d| mark(d, size, k)).collect()
+/// The detections of `result` on an image of `size`, with scores from `least` up, without boxes outside of the image.
+pub(super) fn marks(result: &Inference, size: [u32; 2], least: f32) -> Vec<Mark<'_>> {
+    let k = [0, 1].map(|i| f64::from(size[i]) / f64::from(result.frame[i].max(1)));
+    result.detections.iter().filter(|d| d.score >= least).filter_map(|d| mark(d, size, k)).collect()
 }
 
 fn mark(d: &Detection, size: [u32; 2], k: [f64; 2]) -> Option<Mark<'_>> {
@@ -31,7 +31,7 @@ fn mark(d: &Detection, size: [u32; 2], k: [f64; 2]) -> Option<Mark<'_>> {
     let within = |v: f64, axis: usize| round(v, PER_PIXEL).clamp(0.0, f64::from(size[axis]));
     let (left, top, right, bottom) = (within(x, 0), within(y, 1), within(x + w, 0), within(y + h, 1));
     let bbox = [left, top, round(right - left, PER_PIXEL), round(bottom - top, PER_PIXEL)];
-    // Numbers that are none compare as false.
+    // NaN compares as false.
     (bbox[2] > 0.0 && bbox[3] > 0.0).then(|| Mark {
         label: &d.label,
         score: round(d.score.into(), 1e4),
@@ -40,8 +40,8 @@ fn mark(d: &Detection, size: [u32; 2], k: [f64; 2]) -> Option<Mark<'_>> {
     })
 }
 
-/// A number with no more places than 1 / `per` needs.
-pub fn round(v: f64, per: f64) -> f64 {
+/// Rounds to multiples of 1 / `per`.
+pub(super) fn round(v: f64, per: f64) -> f64 {
     (v * per).round() / per
 }
 

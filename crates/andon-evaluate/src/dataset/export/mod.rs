@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon dataset export`: captures as a data set that an annotation tool or a trainer opens at once.
+//! Captures as a data set that an annotation tool or a trainer opens at once.
 //!
 //! The sidecars are read twice, one at a time: for the labels, which stand first in every format, and for the rest. So
-//! memory does not grow with the number of captures, but for their names.
+//! only the names of the captures need memory.
 
 mod coco;
 mod datumaro;
@@ -10,363 +10,267 @@ mod labelstudio;
 mod list;
 mod marks;
 mod staging;
+mod writer;
 mod yolo;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use andon_core::{
     random::Hash,
     result::{Arm, Inference},
 };
-use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
-use marks::{Mark, marks};
+use marks::marks;
 use staging::Staging;
+use writer::{Item, Plan, Writer};
 
-use super::{
-    bar,
-    folder::{Capture, Folder},
-    stats::model,
-};
-use crate::{ab::counted, cli::Usage};
+use super::{Capture, Error, Faults, Folder, model_name};
 
-/// Writes captures as a data set: images, and what a model found on them as annotations to be corrected.
-///
-/// The folder is there whole or not at all, and the same captures make the same bytes.
-#[derive(Args)]
-pub struct Export {
-    /// The folder that a framesampler wrote
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    /// What the data set is for
-    #[arg(long)]
-    format: Kind,
-    /// The folder to make; one that is there has to be empty
-    #[arg(long, value_name = "OUT")]
-    into: PathBuf,
-    /// Whose opinion becomes the annotation; labelstudio takes both
-    #[arg(long, default_value = "a")]
-    arm: Opinion,
-    /// Leave out boxes that are less sure, 0..1
-    #[arg(long, value_name = "SCORE", default_value_t = 0.0, value_parser = share)]
-    min_score: f32,
-    /// The classes in their order, with commas between them, so that every export numbers them alike [default: those that
-    /// were found, by the alphabet]
-    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
-    labels: Vec<String>,
-    /// Name of the one subset [default: train for yolo, else default]
-    #[arg(long, value_name = "NAME", value_parser = plain, conflicts_with = "val")]
-    subset: Option<String>,
-    /// Split into train and val, this share of the parts to val; frames of one part stay together
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    val: Option<f32>,
-    /// Hard links instead of copies of the images, where the disk can
-    #[arg(long)]
-    link: bool,
-    /// Take frames that the arm did not judge into coco and yolo too, where no box reads as nothing there
-    #[arg(long)]
-    unjudged: bool,
-    /// What addresses of images in labelstudio begin with
-    #[arg(long, value_name = "TEXT", default_value = "/data/local-files/?d=")]
-    prefix: String,
-}
-
-/// The formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// CVAT, FiftyOne, pycocotools
+/// A format of data sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// COCO: CVAT, FiftyOne, pycocotools.
     Coco,
-    /// Label Studio, both arms as predictions
+    /// Label Studio, with both arms as predictions.
     Labelstudio,
-    /// Ultralytics; without scores
+    /// YOLO as Ultralytics reads it, without scores.
     Yolo,
-    /// Datumaro, with the verdict as a tag of the image
+    /// Datumaro, with the verdict as a tag of the image.
     Datumaro,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Opinion {
-    A,
-    B,
-}
-
-/// What is known before the first capture is written.
-pub struct Plan {
-    /// All labels, in the order in which they are numbered.
+/// How captures become a data set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The format.
+    pub format: Format,
+    /// The arm whose detections become annotations; [`Format::Labelstudio`] takes both arms.
+    pub arm: Arm,
+    /// The lowest score of a box, 0..1.
+    pub min_score: f32,
+    /// The labels in the order of their numbers; empty for those that were found, by the alphabet.
     pub labels: Vec<String>,
-    /// The models that found them.
-    pub models: Vec<String>,
-    /// The names of the subsets; an [`Item`] has the index.
-    pub subsets: Vec<String>,
+    /// The name of the one subset; None for `train` in YOLO and `default` in others.
+    pub subset: Option<String>,
+    /// Splits into `train` and `val`: the share of the parts that go to `val`. Frames of one part stay together.
+    pub val: Option<f32>,
+    /// Makes hard links instead of copies of the images, if the disk can.
+    pub link: bool,
+    /// Takes frames that the arm did not judge into COCO and YOLO, too, where no box means no defect.
+    pub unjudged: bool,
+    /// What the addresses of images begin with in Label Studio.
+    pub prefix: String,
 }
 
-/// A capture to write.
-pub struct Item<'a> {
-    /// All that is known of it.
-    pub capture: &'a Capture,
-    /// Index of its subset.
-    pub subset: usize,
-    /// What the chosen arm said, where it judged.
-    pub said: Option<&'a Inference>,
-    /// The chosen arm's boxes, each with the index of its label.
-    pub marks: Vec<(usize, Mark<'a>)>,
+/// What [`export()`] does with each sidecar, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It has read the sidecar for its labels.
+    Read,
+    /// It has written the capture, or left it out.
+    Written,
 }
 
-/// Who writes annotations; images are in their places already.
-pub trait Format {
-    /// Writes what is said of a capture.
-    fn add(&mut self, item: &Item<'_>) -> Result<()>;
-
-    /// Writes what comes after the last one.
-    fn finish(self: Box<Self>) -> Result<()>;
+/// What [`export()`] wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Exported {
+    /// The labels in the order of their numbers.
+    pub labels: Vec<String>,
+    /// The subsets, each with the number of its images.
+    pub subsets: Vec<(String, u64)>,
+    /// Boxes.
+    pub boxes: u64,
+    /// Boxes that were left out because they lie outside of the image.
+    pub outside: u64,
+    /// Captures that the arm did not judge.
+    pub unjudged: u64,
+    /// Whether the captures that the arm did not judge were left out.
+    pub unjudged_left_out: bool,
+    /// Masks and maps that were written.
+    pub masks: u64,
+    /// Masks and maps that a sidecar names, but has no pixels of.
+    pub masks_without_pixels: u64,
+    /// Images that were copied, with or without [`Options::link`].
+    pub copied: u64,
+    /// Files that are not whole captures.
+    pub faults: Faults,
 }
 
-/// What became of the captures.
-#[derive(Default)]
-struct Tally {
-    /// Captures of each subset.
-    of: Vec<u64>,
-    boxes: u64,
-    outside: u64,
-    unjudged: u64,
-    /// Masks and maps written.
-    pixels: u64,
-    /// Masks and maps that a sidecar only names.
-    named: u64,
-    copied: u64,
+/// Writes the captures as a data set into `into`, which must not be there, or be empty. Calls `done` after each sidecar.
+///
+/// The data set is there whole or not at all, and the same captures make the same bytes.
+///
+/// # Errors
+/// [`Error::Unusable`] if `into` does not serve, [`Error::UnknownSubset`] and [`Error::MissingLabels`] if the options do not
+/// fit, [`Error::NoneWhole`] if there is no capture, [`Error::Io`] if the disk refuses.
+pub fn export(folder: &Folder, into: &Path, options: &Options, mut done: impl FnMut(Step)) -> Result<Exported, Error> {
+    options.check()?;
+    let staging = Staging::new(into)?;
+    let plan = options.plan(folder, || done(Step::Read))?;
+    let images = staging.path().join("images");
+    plan.subsets.iter().try_for_each(|subset| make_folder(&images.join(subset)))?;
+    let mut writer = options.writer(staging.path(), &plan)?;
+    let mut exported = Exported {
+        labels: plan.labels.clone(),
+        subsets: plan.subsets.iter().map(|name| (name.clone(), 0)).collect(),
+        unjudged_left_out: options.leaves_unjudged_out(),
+        ..Exported::default()
+    };
+    let (_, faults) = folder.each(
+        || done(Step::Written),
+        |capture| {
+            let Some(item) = options.item(capture, &plan, &mut exported)? else { return Ok(()) };
+            let subset = &plan.subsets[item.subset];
+            options.place(&capture.image, &images.join(subset).join(&capture.sidecar.file), &mut exported)?;
+            options.place_masks(capture, &staging.path().join("pixels").join(subset), &mut exported)?;
+            writer.add(&item)
+        },
+    )?;
+    writer.finish()?;
+    staging.finish()?;
+    Ok(Exported { faults, ..exported })
 }
 
-impl Export {
-    /// Writes it; wrong usage where there are no captures, or `OUT` is not free.
-    pub fn execute(self) -> Result<ExitCode> {
-        self.check()?;
-        let folder = Folder::open(&self.folder)?;
-        let staging = Staging::new(&self.into)?;
-        let plan = self.plan(&folder)?;
-        let images = staging.path().join("images");
-        for subset in &plan.subsets {
-            fs::create_dir_all(images.join(subset))?;
-        }
-        let mut format = self.format(staging.path(), &plan)?;
-        let mut tally = Tally { of: vec![0; plan.subsets.len()], ..Tally::default() };
-        let bar = bar(folder.len(), "writing");
-        let done = folder.each(
-            || bar.inc(1),
-            |capture| {
-                let Some(item) = self.item(capture, &plan, &mut tally)? else { return Ok(()) };
-                let to = images.join(&plan.subsets[item.subset]).join(&capture.sidecar.file);
-                self.place(&capture.image, &to, &mut tally)?;
-                let pixels = staging.path().join("pixels").join(&plan.subsets[item.subset]);
-                self.place_pixels(capture, &pixels, &mut tally)?;
-                format.add(&item)
-            },
-        );
-        bar.finish_and_clear();
-        let (_, faults) = done?;
-        format.finish()?;
-        staging.finish()?;
-        self.tell(&plan, &tally);
-        faults.tell();
-        Ok(ExitCode::SUCCESS)
-    }
-
+impl Options {
     /// Other names in `data.yaml` would be settings, or nothing.
-    fn check(&self) -> Result<(), Usage> {
+    fn check(&self) -> Result<(), Error> {
         match self.subset.as_deref() {
             Some("train" | "val" | "test") | None => Ok(()),
-            Some(name) if self.format == Kind::Yolo => {
-                Err(Usage(format!("--subset {name}: yolo knows train, val and test")))
-            }
+            Some(name) if self.format == Format::Yolo => Err(Error::UnknownSubset(name.into())),
             Some(_) => Ok(()),
         }
     }
 
-    fn arm(&self) -> Arm {
-        match self.arm {
-            Opinion::A => Arm::A,
-            Opinion::B => Arm::B,
+    fn takes(&self, arm: Arm) -> bool {
+        match self.format {
+            Format::Labelstudio => matches!(arm, Arm::A | Arm::B),
+            _ => arm == self.arm,
         }
     }
 
+    /// Where no box means no defect, a frame that was not judged has no place.
+    fn leaves_unjudged_out(&self) -> bool {
+        matches!(self.format, Format::Coco | Format::Yolo) && !self.unjudged
+    }
+
     /// Reads all sidecars for the labels and the models.
-    fn plan(&self, folder: &Folder) -> Result<Plan> {
+    fn plan(&self, folder: &Folder, done: impl FnMut()) -> Result<Plan, Error> {
         let (mut labels, mut models) = (BTreeSet::new(), BTreeSet::new());
-        let arms = if self.format == Kind::Labelstudio { vec![Arm::A, Arm::B] } else { vec![self.arm()] };
-        let bar = bar(folder.len(), "reading");
-        let done = folder.each(
-            || bar.inc(1),
-            |capture| {
-                for said in arms.iter().filter_map(|arm| capture.judged(*arm)) {
-                    for label in said.detections.iter().map(|d| &*d.label) {
-                        if !labels.contains(label) {
-                            labels.insert(label.to_string());
-                        }
-                    }
-                    let model = model(&said.model);
-                    if !models.contains(&model) {
-                        models.insert(model);
+        folder.each(done, |capture| {
+            for result in self.results(capture) {
+                for label in result.detections.iter().map(|d| &*d.label) {
+                    if !labels.contains(label) {
+                        labels.insert(label.to_string());
                     }
                 }
-                Ok(())
-            },
-        );
-        bar.finish_and_clear();
-        done?;
+                let model = model_name(&result.model);
+                if !models.contains(&model) {
+                    models.insert(model);
+                }
+            }
+            Ok(())
+        })?;
         let subsets = match (&self.subset, self.val) {
             (_, Some(_)) => vec!["train".into(), "val".into()],
             (Some(name), _) => vec![name.clone()],
-            (None, None) if self.format == Kind::Yolo => vec!["train".into()],
+            (None, None) if self.format == Format::Yolo => vec!["train".into()],
             (None, None) => vec!["default".into()],
         };
         Ok(Plan { labels: self.numbered(labels)?, models: models.into_iter().collect(), subsets })
     }
 
     /// The labels in the order that was asked for.
-    fn numbered(&self, found: BTreeSet<String>) -> Result<Vec<String>, Usage> {
+    fn numbered(&self, found: BTreeSet<String>) -> Result<Vec<String>, Error> {
         if self.labels.is_empty() {
             return Ok(found.into_iter().collect());
         }
         let missing: Vec<_> = found.into_iter().filter(|l| !self.labels.contains(l)).collect();
-        if missing.is_empty() {
-            Ok(self.labels.clone())
-        } else {
-            Err(Usage(format!("--labels has no {}, which were found", missing.join(", "))))
-        }
+        if missing.is_empty() { Ok(self.labels.clone()) } else { Err(Error::MissingLabels(missing)) }
     }
 
-    fn format(&self, folder: &Path, plan: &Plan) -> Result<Box<dyn Format>> {
+    fn writer(&self, folder: &Path, plan: &Plan) -> Result<Box<dyn Writer>, Error> {
         Ok(match self.format {
-            Kind::Coco => Box::new(coco::Coco::new(folder, plan)?),
-            Kind::Labelstudio => Box::new(labelstudio::LabelStudio::new(folder, plan, &self.prefix, self.min_score)?),
-            Kind::Yolo => Box::new(yolo::Yolo::new(folder, plan)?),
-            Kind::Datumaro => Box::new(datumaro::Datumaro::new(folder, plan)?),
+            Format::Coco => Box::new(coco::Coco::new(folder, plan)?),
+            Format::Labelstudio => Box::new(labelstudio::LabelStudio::new(folder, plan, &self.prefix, self.min_score)?),
+            Format::Yolo => Box::new(yolo::Yolo::new(folder, plan)?),
+            Format::Datumaro => Box::new(datumaro::Datumaro::new(folder, plan)?),
         })
     }
 
-    /// The capture as it is to be written; none where it is to be left out.
-    fn item<'a>(&self, capture: &'a Capture, plan: &Plan, tally: &mut Tally) -> Result<Option<Item<'a>>> {
-        let said = capture.judged(self.arm());
-        if said.is_none() {
-            tally.unjudged += 1;
-            if matches!(self.format, Kind::Coco | Kind::Yolo) && !self.unjudged {
+    /// The results of the arms that are taken, where they judged.
+    fn results<'a>(&self, capture: &'a Capture) -> impl Iterator<Item = &'a Inference> + use<'a> {
+        let arms = [Arm::A, Arm::B, Arm::Truth].map(|arm| self.takes(arm).then_some(arm));
+        arms.into_iter().flatten().filter_map(|arm| capture.judged(arm))
+    }
+
+    /// The capture as a writer takes it, or None if it is left out.
+    fn item<'a>(&self, capture: &'a Capture, plan: &Plan, exported: &mut Exported) -> Result<Option<Item<'a>>, Error> {
+        let chosen = capture.judged(self.arm);
+        if chosen.is_none() {
+            exported.unjudged += 1;
+            if self.leaves_unjudged_out() {
                 return Ok(None);
             }
         }
         let subset = self.val.map_or(0, |share| subset(capture, share));
         let mut found = Vec::new();
-        // Label Studio has both arms, each its own.
-        for said in [Arm::A, Arm::B].into_iter().filter(|a| self.takes(*a)).filter_map(|a| capture.judged(a)) {
-            let sure = said.detections.iter().filter(|d| d.score >= self.min_score).count();
-            let marks = marks(said, capture.sidecar.size, self.min_score);
-            tally.outside += (sure - marks.len()) as u64;
-            tally.boxes += marks.len() as u64;
-            let there = capture.sidecar.pixels.iter().filter(|p| p.arm == said.arm).count() as u64;
-            tally.named += named(said).saturating_sub(there);
+        for result in self.results(capture) {
+            let sure = result.detections.iter().filter(|d| d.score >= self.min_score).count();
+            let marks = marks(result, capture.sidecar.size, self.min_score);
+            exported.outside += (sure - marks.len()) as u64;
+            exported.boxes += marks.len() as u64;
+            let there = capture.sidecar.pixels.iter().filter(|p| p.arm == result.arm).count() as u64;
+            exported.masks_without_pixels += masks_named(result).saturating_sub(there);
             for mark in marks {
                 let label = plan.labels.iter().position(|l| l == mark.label);
-                let changed = || format!("{} is a new label: captures changed meanwhile; export again", mark.label);
-                found.push((label.with_context(changed)?, mark));
+                found.push((label.ok_or_else(|| Error::NewLabel(mark.label.into()))?, mark));
             }
         }
-        tally.of[subset] += 1;
-        Ok(Some(Item { capture, subset, said, marks: found }))
-    }
-
-    fn takes(&self, arm: Arm) -> bool {
-        self.format == Kind::Labelstudio || arm == self.arm()
+        exported.subsets[subset].1 += 1;
+        Ok(Some(Item { capture, subset, result: chosen, marks: found }))
     }
 
     /// Puts an image in its place.
-    fn place(&self, from: &Path, to: &Path, tally: &mut Tally) -> Result<()> {
+    fn place(&self, from: &Path, to: &Path, exported: &mut Exported) -> Result<(), Error> {
         if self.link && fs::hard_link(from, to).is_ok() {
             return Ok(());
         }
-        fs::copy(from, to).with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;
-        tally.copied += 1;
+        let failed = Error::io(format!("{} cannot be copied to {}", from.display(), to.display()));
+        fs::copy(from, to).map_err(failed)?;
+        exported.copied += 1;
         Ok(())
     }
 
-    /// Writes the masks and maps of the arms that are taken: STEM-ARM-WHAT.png, of a detection its place in the list after it.
-    fn place_pixels(&self, capture: &Capture, folder: &Path, tally: &mut Tally) -> Result<()> {
+    /// Writes the masks and maps of the arms that are taken: STEM-ARM-WHAT.png, followed by its place in the list if it is
+    /// of a detection.
+    fn place_masks(&self, capture: &Capture, folder: &Path, exported: &mut Exported) -> Result<(), Error> {
         let stem = capture.image.file_stem().unwrap_or_default().to_string_lossy();
         for pixels in capture.sidecar.pixels.iter().filter(|p| self.takes(p.arm)) {
             let place = pixels.detection.map(|n| format!("-{n}")).unwrap_or_default();
             let to = folder.join(format!("{stem}-{}-{}{place}.png", pixels.arm, pixels.what.as_str()));
-            let file = pixels.file().map_err(anyhow::Error::msg);
-            let file = file.with_context(|| format!("{}: a mask that cannot be read", capture.image.display()))?;
-            fs::create_dir_all(folder)?;
-            fs::write(&to, file).with_context(|| format!("{} cannot be written", to.display()))?;
-            tally.pixels += 1;
+            let unreadable = |reason: String| Error::Mask { image: capture.image.clone(), reason };
+            let file = pixels.file().map_err(|e| unreadable(e.to_string()))?;
+            make_folder(folder)?;
+            fs::write(&to, file).map_err(Error::io(format!("{} cannot be written", to.display())))?;
+            exported.masks += 1;
         }
         Ok(())
     }
-
-    fn tell(&self, plan: &Plan, tally: &Tally) {
-        let all: u64 = tally.of.iter().sum();
-        let of: Vec<_> = plan.subsets.iter().zip(&tally.of).map(|(name, n)| format!("{n} in {name}")).collect();
-        println!(
-            "{} ({}) with {} in {}",
-            counted(all, "image", "images"),
-            of.join(", "),
-            counted(tally.boxes, "box", "boxes"),
-            self.into.display()
-        );
-        println!("labels: {}", if plan.labels.is_empty() { "none".into() } else { plan.labels.join(", ") });
-        if tally.unjudged > 0 && self.format != Kind::Labelstudio {
-            let frames = counted(tally.unjudged, "capture", "captures");
-            let left = matches!(self.format, Kind::Coco | Kind::Yolo) && !self.unjudged;
-            let what = if left { "left out (--unjudged takes them)" } else { "there without annotations" };
-            eprintln!("warning: {frames} not judged by arm {}: {what}", self.arm());
-        }
-        if tally.outside > 0 {
-            eprintln!("warning: {} outside of the image: left out", counted(tally.outside, "box", "boxes"));
-        }
-        if tally.pixels > 0 {
-            println!("{} in pixels/", counted(tally.pixels, "mask or map", "masks and maps"));
-        }
-        if tally.named > 0 {
-            let all = counted(tally.named, "mask or map", "masks and maps");
-            eprintln!("warning: {all} without pixels, as of an arm that came late: not exported");
-        }
-        if self.link && tally.copied > 0 {
-            eprintln!(
-                "warning: {} copied: this disk makes no hard links to them",
-                counted(tally.copied, "image", "images")
-            );
-        }
-    }
 }
 
-/// Masks and maps that an outcome speaks of.
-fn named(said: &Inference) -> u64 {
-    let anomaly = said.anomaly.as_ref();
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::io(format!("{} cannot be made", folder.display())))
+}
+
+/// Masks and maps that a result names.
+fn masks_named(result: &Inference) -> u64 {
+    let anomaly = result.anomaly.as_ref();
     let of_anomaly = anomaly.map_or(0, |a| usize::from(a.map.is_some()) + usize::from(a.mask.is_some()));
-    let of_boxes = said.detections.iter().filter(|d| d.mask.is_some()).count();
-    (of_anomaly + of_boxes + usize::from(said.segmentation.is_some())) as u64
+    let of_boxes = result.detections.iter().filter(|d| d.mask.is_some()).count();
+    (of_anomaly + of_boxes + usize::from(result.segmentation.is_some())) as u64
 }
 
-/// 1 for val, 0 for train: by the part alone, so that a part falls on the same side in every export.
+/// Returns 1 for val and 0 for train: by the part alone, so that a part is on the same side in every export.
 fn subset(capture: &Capture, val: f32) -> usize {
     let key = capture.part_key().to_string();
     usize::from(Hash::default().with(key.as_bytes()).place() < f64::from(val))
-}
-
-fn share(text: &str) -> Result<f32, String> {
-    let share = text.parse().map_err(|e| format!("{e}"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("it has to lie between 0 and 1".into()) }
-}
-
-/// A word that can be the name of a folder, and stand in YAML.
-fn plain(text: &str) -> Result<String, Usage> {
-    let safe = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(safe) {
-        Ok(text.into())
-    } else {
-        Err(Usage("letters, digits, - and _, a letter first".into()))
-    }
 }

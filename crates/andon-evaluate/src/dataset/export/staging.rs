@@ -7,57 +7,56 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use crate::dataset::Error;
 
-use crate::cli::Usage;
-
-/// A folder in the making; dropped before [`Staging::finish`], it is removed.
-pub struct Staging {
+/// A folder that is being written. Dropping it before [`Staging::finish`] removes it.
+pub(super) struct Staging {
     at: PathBuf,
     into: PathBuf,
-    /// Held while it is written: what a killed process left behind has nobody who holds it.
+    /// Locked while the folder is written: what a killed process left behind is not locked.
     _claim: Option<File>,
     finished: bool,
 }
 
 impl Staging {
-    /// Begins one that will become `into`.
+    /// Begins a folder that becomes `into`.
     ///
     /// # Errors
-    /// Wrong usage where `into` is there and not empty, or somebody else is writing it.
-    pub fn new(into: &Path) -> Result<Self> {
-        let misused = |what: &str| Usage(format!("{}: {what}", into.display()));
-        let name = into.file_name().ok_or_else(|| misused("this names no folder"))?;
+    /// [`Error::Unusable`] if `into` is there and not empty, or another process is writing it.
+    pub(super) fn new(into: &Path) -> Result<Self, Error> {
+        let unusable = |reason: &str| Error::Unusable { path: into.into(), reason: reason.into() };
+        let name = into.file_name().ok_or_else(|| unusable("this names no folder"))?;
         match fs::read_dir(into) {
             Ok(mut entries) => {
                 if entries.next().is_some() {
-                    return Err(misused("it is there and not empty; name another folder, or remove it first").into());
+                    return Err(unusable("it is there and not empty; name another folder, or remove it first"));
                 }
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) => return Err(misused(&e.to_string()).into()),
+            Err(e) => return Err(unusable(&e.to_string())),
         }
         let at = into.with_file_name(format!(".{}.andon-tmp", name.to_string_lossy()));
         if at.exists() {
             if claim(&at).is_none() {
-                return Err(misused("another export is writing it").into());
+                return Err(unusable("another export is writing it"));
             }
-            fs::remove_dir_all(&at).with_context(|| format!("{} cannot be removed", at.display()))?;
+            fs::remove_dir_all(&at).map_err(Error::io(format!("{} cannot be removed", at.display())))?;
         }
-        fs::create_dir_all(&at).with_context(|| format!("{} cannot be made; name another folder", at.display()))?;
+        let failed = Error::io(format!("{} cannot be made; name another folder", at.display()));
+        fs::create_dir_all(&at).map_err(failed)?;
         let claim = claim(&at);
         Ok(Self { at, into: into.into(), _claim: claim, finished: false })
     }
 
-    /// Where to write until then.
-    pub fn path(&self) -> &Path {
+    /// The folder to write to until [`Staging::finish`].
+    pub(super) fn path(&self) -> &Path {
         &self.at
     }
 
-    /// Gives it its name.
-    pub fn finish(mut self) -> Result<()> {
-        fs::rename(&self.at, &self.into)
-            .with_context(|| format!("{} cannot become {}", self.at.display(), self.into.display()))?;
+    /// Gives the folder its name.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        let failed = Error::io(format!("{} cannot become {}", self.at.display(), self.into.display()));
+        fs::rename(&self.at, &self.into).map_err(failed)?;
         self.finished = true;
         Ok(())
     }
@@ -66,13 +65,13 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if !self.finished {
-            // The error that led here is the one to tell; what stays is removed by the next export.
+            // The error that led here is the one to report; the next export removes what stays.
             let _ = fs::remove_dir_all(&self.at);
         }
     }
 }
 
-/// A lock on the folder, where nobody else has it; only Unix opens folders.
+/// Locks the folder; None if another process has the lock. Only Unix opens folders.
 fn claim(folder: &Path) -> Option<File> {
     let file = File::open(folder).ok()?;
     file.try_lock().ok().map(|()| file)
@@ -104,7 +103,7 @@ mod tests {
         assert_eq!(fs::read(into.join("a")).unwrap(), b"a");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let error = Staging::new(&into).map(drop).unwrap_err();
-        assert!(error.is::<Usage>() && error.to_string().contains("not empty"), "{error}");
+        assert!(error.is_usage() && error.to_string().contains("not empty"), "{error}");
     }
 
     #[cfg(unix)]

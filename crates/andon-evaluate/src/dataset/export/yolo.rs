@@ -7,20 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use super::writer::{Item, Plan, Writer};
+use crate::dataset::Error;
 
-use super::{Format, Item, Plan};
-
-/// The folder of labels of every subset.
-pub struct Yolo {
+/// The folders of labels, one a subset.
+pub(super) struct Yolo {
     subsets: Vec<PathBuf>,
 }
 
 impl Yolo {
     /// Writes `data.yaml` below `folder`, and makes the folders of labels.
-    pub fn new(folder: &Path, plan: &Plan) -> Result<Self> {
+    pub(super) fn new(folder: &Path, plan: &Plan) -> Result<Self, Error> {
         let subsets: Vec<_> = plan.subsets.iter().map(|s| folder.join("labels").join(s)).collect();
-        subsets.iter().try_for_each(fs::create_dir_all)?;
+        for labels in &subsets {
+            fs::create_dir_all(labels).map_err(Error::io(format!("{} cannot be made", labels.display())))?;
+        }
         let mut yaml = String::from("path: .\n");
         for subset in &plan.subsets {
             let _ = writeln!(yaml, "{subset}: images/{subset}");
@@ -28,15 +29,16 @@ impl Yolo {
         let _ = writeln!(yaml, "nc: {}\nnames:", plan.labels.len());
         for (n, label) in plan.labels.iter().enumerate() {
             // A string in JSON is one in YAML, whatever is in it.
-            let _ = writeln!(yaml, "  {n}: {}", serde_json::to_string(label)?);
+            let _ = writeln!(yaml, "  {n}: {}", serde_json::Value::from(label.as_str()));
         }
-        fs::write(folder.join("data.yaml"), yaml)?;
+        let path = folder.join("data.yaml");
+        fs::write(&path, yaml).map_err(Error::io(format!("{} cannot be written", path.display())))?;
         Ok(Self { subsets })
     }
 }
 
-impl Format for Yolo {
-    fn add(&mut self, item: &Item<'_>) -> Result<()> {
+impl Writer for Yolo {
+    fn add(&mut self, item: &Item<'_>) -> Result<(), Error> {
         let [width, height] = item.capture.sidecar.size.map(f64::from);
         let mut text = String::new();
         for (class, mark) in &item.marks {
@@ -50,11 +52,11 @@ impl Format for Yolo {
                 h / height
             );
         }
-        fs::write(self.subsets[item.subset].join(format!("{}.txt", item.capture.stem())), text)?;
-        Ok(())
+        let path = self.subsets[item.subset].join(format!("{}.txt", item.capture.stem()));
+        fs::write(&path, text).map_err(Error::io(format!("{} cannot be written", path.display())))
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn finish(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }
 }

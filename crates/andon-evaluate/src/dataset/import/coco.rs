@@ -4,27 +4,25 @@
 use std::collections::HashSet;
 
 use andon_core::result::Verdict;
-use andon_evaluate::coco::Coco;
 
-use super::{Read, Seen};
+use super::{CorrectedFrame, Corrections, Error};
+use crate::coco::Coco;
 
-/// What it says of every capture in it: whoever exports it has looked at all of them.
-pub fn read(text: &[u8]) -> Result<Read, String> {
+/// Returns the label of every capture in the file: people looked at all of them before they exported it.
+pub(super) fn parse(text: &[u8]) -> Result<Corrections, Error> {
     let coco = Coco::parse(text)?;
     if coco.is_unseen() {
-        return Err("this is what andon dataset export wrote, opinions of models: \
-                    export it from the annotation tool once it has been looked at"
-            .into());
+        return Err(Error::Uncorrected);
     }
     let with_boxes: HashSet<_> = coco.annotations.iter().map(|a| a.image_id).collect();
-    let mut read = Read::default();
+    let mut corrections = Corrections::default();
     for image in coco.images {
-        if let Some(name) = read.ours(&image.file_name) {
+        if let Some(name) = corrections.capture(&image.file_name) {
             let verdict = if with_boxes.contains(&image.id) { Verdict::Ng } else { Verdict::Ok };
-            read.seen.push(Seen { name, part: None, verdict });
+            corrections.frames.push(CorrectedFrame { name, part: None, verdict });
         }
     }
-    Ok(read)
+    Ok(corrections)
 }
 
 #[cfg(test)]
@@ -32,9 +30,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use andon_evaluate::coco::DESCRIPTION;
+    use crate::coco::DESCRIPTION;
 
-    fn file(description: &str) -> Result<Read, String> {
+    fn file(description: &str) -> Result<Corrections, Error> {
         let stem = "0123456789abcdef0123456789abcdef-00000012-000003-ng";
         let image = |id, name: &str| json!({"id": id, "file_name": name, "width": 100, "height": 50});
         let coco = json!({
@@ -43,19 +41,19 @@ mod tests {
             "categories": [{"id": 1, "name": "open"}],
             "annotations": [{"id": 1, "image_id": 2, "category_id": 1, "bbox": [1, 1, 9, 9]}]
         });
-        read(coco.to_string().as_bytes())
+        parse(coco.to_string().as_bytes())
     }
 
     #[test]
     fn a_capture_with_a_box_left_is_ng_and_other_peoples_images_are_named() {
         let read = file("").unwrap();
-        assert_eq!(read.seen.iter().map(|s| s.verdict).collect::<Vec<_>>(), [Verdict::Ok, Verdict::Ng]);
+        assert_eq!(read.frames.iter().map(|s| s.verdict).collect::<Vec<_>>(), [Verdict::Ok, Verdict::Ng]);
         assert_eq!((read.foreign.total, &read.foreign.first[0][..]), (1, "cat.png"));
     }
 
     #[test]
-    fn what_nobody_has_looked_at_is_refused() {
-        let error = file(DESCRIPTION).map(drop).unwrap_err();
-        assert!(error.contains("opinions of models"), "{error}");
+    fn what_no_one_has_corrected_is_refused() {
+        let error = file(DESCRIPTION).unwrap_err().to_string();
+        assert!(error.contains("detections of models"), "{error}");
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Label Studio's JSON export: tasks with what people made of them.
+//! Label Studio's JSON export: tasks with the annotations of people.
 
 use andon_core::result::{Part, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Read, Seen};
+use super::{CorrectedFrame, Corrections, Error};
 
 #[derive(Deserialize)]
 struct Task {
@@ -32,45 +32,44 @@ fn one() -> u32 {
 struct Annotation {
     #[serde(default)]
     was_cancelled: bool,
-    result: Vec<Thing>,
+    result: Vec<Item>,
 }
 
 #[derive(Deserialize)]
-struct Thing {
+struct Item {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
     value: Value,
 }
 
-/// What it says of every capture in it that somebody has looked at.
-pub fn read(text: &[u8]) -> Result<Read, String> {
-    let tasks: Vec<Task> = serde_json::from_slice(text)
-        .map_err(|e| format!("no export of Label Studio in JSON (JSON-MIN is none): {e}"))?;
-    let mut read = Read::default();
+/// Returns the label of every capture in the file that a person has looked at.
+pub(super) fn parse(text: &[u8]) -> Result<Corrections, Error> {
+    let tasks: Vec<Task> = serde_json::from_slice(text).map_err(Error::LabelStudio)?;
+    let mut corrections = Corrections::default();
     for Task { data, annotations } in tasks {
-        let Some(name) = read.ours(&data.image) else { continue };
-        // Somebody who skips a task has said nothing of it.
-        let said: Vec<_> =
+        let Some(name) = corrections.capture(&data.image) else { continue };
+        // A skipped task has no label.
+        let verdicts: Vec<_> =
             annotations.iter().flatten().filter(|a| !a.was_cancelled).flat_map(|a| a.verdicts()).collect();
-        match said[..] {
-            [] => read.untouched += 1,
+        match verdicts[..] {
+            [] => corrections.untouched += 1,
             [verdict, ref others @ ..] if others.iter().all(|v| *v == verdict) => {
                 let part = data.part.map(|id| Part { id, view: data.view, views: data.views, ..Part::default() });
-                read.seen.push(Seen { name, part, verdict });
+                corrections.frames.push(CorrectedFrame { name, part, verdict });
             }
-            _ => read.contradictory.add(name.stem),
+            _ => corrections.contradictory.add(name.stem),
         }
     }
-    Ok(read)
+    Ok(corrections)
 }
 
 impl Annotation {
-    /// What it says: the choice that was made, else by whether there are boxes; boxes beside the choice ok contradict it.
+    /// Returns the verdict that was chosen, else ng if there is a box. Boxes beside the choice ok contradict it.
     fn verdicts(&self) -> Vec<Verdict> {
         let chosen = self.result.iter().filter(|t| t.kind == "choices").find_map(|t| t.value["choices"][0].as_str());
         let chosen = chosen.and_then(|c| c.to_ascii_lowercase().parse().ok());
-        let boxes = self.result.iter().any(Thing::is_region);
+        let boxes = self.result.iter().any(Item::is_region);
         match chosen.filter(|v| matches!(v, Verdict::Ok | Verdict::Ng)) {
             Some(Verdict::Ok) if boxes => vec![Verdict::Ok, Verdict::Ng],
             Some(verdict) => vec![verdict],
@@ -80,7 +79,7 @@ impl Annotation {
     }
 }
 
-impl Thing {
+impl Item {
     fn is_region(&self) -> bool {
         self.kind.ends_with("labels")
             || matches!(&self.kind[..], "rectangle" | "ellipse" | "polygon" | "brush" | "keypoint")
@@ -114,8 +113,8 @@ mod tests {
             task(7, json!([{"result": [chosen("ok"), boxed]}])),
             {"data": {"image": "cat.png"}, "annotations": [{"result": []}]},
         ]);
-        let read = read(tasks.to_string().as_bytes()).unwrap();
-        let seen: Vec<_> = read.seen.iter().map(|s| (s.part.as_ref().unwrap().id.as_str(), s.verdict)).collect();
+        let read = parse(tasks.to_string().as_bytes()).unwrap();
+        let seen: Vec<_> = read.frames.iter().map(|s| (s.part.as_ref().unwrap().id.as_str(), s.verdict)).collect();
         assert_eq!(seen, [("P1", Verdict::Ng), ("P2", Verdict::Ok), ("P3", Verdict::Ng)]);
         assert_eq!((read.untouched, read.contradictory.total, read.foreign.total), (2, 2, 1));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The file of labels that abjoin reads as it grows: lines are added, whole and at once.
+//! The file of labels that abjoin reads as it grows: an append writes whole lines at once.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 use andon_core::result::Verdict;
 use serde::{Deserialize, Serialize};
 
-/// A line of it.
+/// A line of the file.
 #[derive(Serialize, Deserialize)]
 struct Line {
     id: String,
@@ -20,7 +20,11 @@ struct Line {
     source: String,
 }
 
-/// Adds what the file does not say already; answers how many lines that were.
+/// Appends the labels that the file does not have yet, a JSON object a line, and returns how many it appended. `source` says
+/// who gives the labels.
+///
+/// # Errors
+/// What the system says: the file cannot be read, or not be written.
 pub fn append(path: &Path, verdicts: &[(String, Verdict)], source: &str) -> io::Result<usize> {
     let before = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -29,7 +33,7 @@ pub fn append(path: &Path, verdicts: &[(String, Verdict)], source: &str) -> io::
     };
     let lines = before.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     let known: HashMap<_, _> = lines.map(|line| (line.id, (line.verdict, line.source))).collect();
-    // A line that somebody left unfinished stays a line of its own.
+    // An unfinished line stays a line of its own.
     let mut text = String::from(if before.is_empty() || before.ends_with('\n') { "" } else { "\n" });
     let mut added = 0;
     for (id, verdict) in verdicts {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! From what was said of frames to what is true of parts.
+//! From labels of frames to labels of parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use andon_core::result::{Part, PartKey, Verdict};
 
-use crate::dataset::folder::Named;
+use crate::dataset::Named;
 
-/// What was said of the frames of each part.
+/// The labels of the frames of each part.
 #[derive(Default)]
-pub struct Answers(BTreeMap<PartKey, Views>);
+pub(super) struct PartLabels(BTreeMap<PartKey, Views>);
 
 #[derive(Default)]
 struct Views {
@@ -18,17 +18,18 @@ struct Views {
     wanted: u32,
 }
 
-impl Answers {
-    /// A frame of the part was found to be ok or ng.
-    pub fn add(&mut self, key: PartKey, part: Option<&Part>, verdict: Verdict) {
+impl PartLabels {
+    /// Adds the label of a frame of a part.
+    pub(super) fn add(&mut self, key: PartKey, part: Option<&Part>, verdict: Verdict) {
         let views = self.0.entry(key).or_default();
         views.ng |= verdict == Verdict::Ng;
         views.seen.insert(part.map_or(0, |p| p.view));
         views.wanted = views.wanted.max(part.map_or(1, |p| p.views));
     }
 
-    /// The ids of parts with what they are, in order; and those that cannot be called ok, for a view was not looked at.
-    pub fn finish(self) -> (Vec<(String, Verdict)>, Named) {
+    /// Returns the ids of the parts with their labels, in order, and the parts that cannot be called ok because no one
+    /// looked at a view.
+    pub(super) fn finish(self) -> (Vec<(String, Verdict)>, Named) {
         let (mut verdicts, mut unfinished) = (Vec::new(), Named::default());
         for (key, views) in self.0 {
             if views.ng {
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_part_is_ng_by_any_view_and_ok_by_all_of_them_alone() {
-        let mut answers = Answers::default();
+        let mut labels = PartLabels::default();
         for (id, view, verdict) in [
             ("whole", 0, Verdict::Ok),
             ("whole", 1, Verdict::Ok),
@@ -59,9 +60,9 @@ mod tests {
             ("twice", 0, Verdict::Ok),
         ] {
             let part = Part { id: id.into(), view, views: 2, ..Part::default() };
-            answers.add(PartKey::Part(id.into()), Some(&part), verdict);
+            labels.add(PartKey::Part(id.into()), Some(&part), verdict);
         }
-        let (verdicts, unfinished) = answers.finish();
+        let (verdicts, unfinished) = labels.finish();
         assert_eq!(verdicts, [("bad".into(), Verdict::Ng), ("whole".into(), Verdict::Ok)]);
         assert_eq!(unfinished.first, ["half", "twice"]);
     }

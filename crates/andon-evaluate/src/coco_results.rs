@@ -1,20 +1,36 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Truth and detections as COCO has them, so that anybody's evaluation can be held against this one.
+//! Labels and detections as COCO has them, so that other evaluations can be compared with this one.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{data::Sample, measure::Measured};
 
-/// Writes `truth.json` and, of the model at place `i`, `detections-a.json` or `detections-b.json` into `folder`. Images
-/// are numbered from 1 in the order of the set, categories in that of the first model's labels.
-pub fn write(folder: &Path, samples: &[Sample], models: &[Measured]) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+/// A file for other evaluations that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written", .path.display())]
+pub struct CocoWriteError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Writes `truth.json` and the detections of each model, `detections-a.json` and `detections-b.json`, into `folder`. Images
+/// are numbered from 1 in the order of the set, categories in the order of the labels of the first model.
+///
+/// # Errors
+/// [`CocoWriteError`] if the folder or a file cannot be written.
+pub fn write_coco_results(folder: &Path, samples: &[Sample], models: &[Measured]) -> Result<(), CocoWriteError> {
+    fs::create_dir_all(folder).map_err(|source| CocoWriteError { path: folder.into(), source })?;
     let put = |name: &str, value: &Value| {
         let path = folder.join(name);
-        fs::write(&path, value.to_string()).with_context(|| format!("{} cannot be written", path.display()))
+        fs::write(&path, value.to_string()).map_err(|source| CocoWriteError { path, source })
     };
     let mut labels: Vec<&str> = Vec::new();
     for label in models.iter().flat_map(|m| &m.labels) {
@@ -27,7 +43,7 @@ pub fn write(folder: &Path, samples: &[Sample], models: &[Measured]) -> Result<(
     let mut annotations = Vec::new();
     for (i, sample) in samples.iter().enumerate() {
         let Some(boxes) = &sample.boxes else { continue };
-        let [width, height] = models[0].outcomes[i].frame;
+        let [width, height] = models[0].results[i].frame;
         images.push(json!({"id": i + 1, "file_name": sample.image, "width": width, "height": height}));
         for b in boxes {
             let Some(category) = ids.get(b.label.as_str()) else { continue };
@@ -41,8 +57,8 @@ pub fn write(folder: &Path, samples: &[Sample], models: &[Measured]) -> Result<(
     put("truth.json", &json!({"images": images, "annotations": annotations, "categories": categories}))?;
     for (model, name) in models.iter().zip(["detections-a.json", "detections-b.json"]) {
         let mut found = Vec::new();
-        for (i, image) in model.judged.iter().enumerate() {
-            for f in image.iter().flat_map(|j| &j.found) {
+        for (i, image) in model.images.iter().enumerate() {
+            for f in image.iter().flat_map(|i| &i.found) {
                 let category = ids[model.labels[f.class].as_str()];
                 found.push(json!({"image_id": i + 1, "category_id": category, "bbox": f.bbox, "score": f.score}));
             }
