@@ -40,14 +40,14 @@ fn sidecars(folder: &Path) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// What one arm said.
-fn said<'a>(sidecar: &'a Value, arm: &str) -> &'a Value {
+/// The result of an arm.
+fn result<'a>(sidecar: &'a Value, arm: &str) -> &'a Value {
     sidecar["results"].as_array().unwrap().iter().find(|r| r["arm"] == arm).unwrap()
 }
 
-/// Label, score and box of everything that an arm found.
+/// Label, score and box of every detection of an arm.
 fn found(sidecar: &Value, arm: &str) -> Vec<(String, f64, [f64; 4])> {
-    let all = said(sidecar, arm)["detections"].as_array().unwrap();
+    let all = result(sidecar, arm)["detections"].as_array().unwrap();
     all.iter()
         .map(|d| (d["label"].as_str().unwrap().into(), d["score"].as_f64().unwrap(), numbers(&d["box"])))
         .collect()
@@ -233,7 +233,7 @@ fn datumaro_has_the_verdict_as_a_tag_of_the_image() {
     assert_eq!(items.len(), 24);
     for item in items {
         let file = item["image"]["path"].as_str().unwrap();
-        let verdict = said(&captures[file], "a")["verdict"].as_str().unwrap();
+        let verdict = result(&captures[file], "a")["verdict"].as_str().unwrap();
         let [tag, boxes @ ..] = &item["annotations"].as_array().unwrap()[..] else { panic!("{item}") };
         assert_eq!(labels[tag["label_id"].as_u64().unwrap() as usize]["name"], verdict.to_uppercase());
         assert_eq!(boxes.len(), found(&captures[file], "a").len());
@@ -420,12 +420,12 @@ fn the_figures_are_those_of_the_sidecars() {
         assert_eq!(stats["triggers"][kind], count(&|s| kept_for(s, kind)), "{kind}");
     }
     for arm in ["a", "b"] {
-        assert_eq!(stats["arms"][arm]["verdicts"]["ng"], count(&|s| said(s, arm)["verdict"] == "ng"));
+        assert_eq!(stats["arms"][arm]["verdicts"]["ng"], count(&|s| result(s, arm)["verdict"] == "ng"));
         let open = count(&|s| found(s, arm).iter().any(|(label, ..)| label == "open"));
         assert_eq!(stats["arms"][arm]["captures_with"].get("open").unwrap_or(&json!(0)), &open);
     }
     assert_eq!(stats["agreement"]["both_judged"], 24);
-    // What framesampler called a disagreement when the frame went by.
+    // The frames that framesampler kept for a disagreement.
     assert_eq!(stats["agreement"]["disagree"], count(&|s| kept_for(s, "disagreement")));
     assert_eq!(stats["skus"], json!({"A": 24}));
     let bytes: u64 = captures.keys().map(|file| fs::metadata(CAPTURES.join(file)).unwrap().len()).sum();
@@ -440,7 +440,8 @@ fn the_figures_are_those_of_the_sidecars() {
 fn the_contact_sheet_begins_with_what_the_models_differ_on() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("contact.html");
-    let differ = sidecars(&CAPTURES).values().filter(|s| said(s, "a")["verdict"] != said(s, "b")["verdict"]).count();
+    let differ =
+        sidecars(&CAPTURES).values().filter(|s| result(s, "a")["verdict"] != result(s, "b")["verdict"]).count();
     assert!(differ > 1);
     let most = format!("--most={}", differ + 2);
     ok(&["dataset", "browse", arg(&CAPTURES), "--out", arg(&page), &most]);
@@ -501,7 +502,7 @@ fn labels(path: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What is true of every part where arm b is right of every view.
+/// The labels of all parts if arm b is right about every view.
 fn by_b(captures: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
     for sidecar in captures.values() {
@@ -518,7 +519,7 @@ fn what_people_corrected_in_label_studio_comes_back_as_labels_of_parts() {
     let (exported, into) = (folder.path().join("export.json"), folder.path().join("labels.jsonl"));
     let import = ["dataset", "import", arg(&exported), "--format=labelstudio", "--into", arg(&into)];
     fs::write(&exported, tasks.to_string()).unwrap();
-    assert!(fails(2, &import).contains("nobody has looked at any capture"), "predictions are no labels");
+    assert!(fails(2, &import).contains("no one has looked at any capture"), "predictions are no labels");
 
     // As if somebody had taken over b's boxes as they are.
     for task in tasks.as_array_mut().unwrap() {
@@ -550,7 +551,7 @@ fn a_part_of_which_a_view_was_not_looked_at_is_not_called_ok() {
     fs::write(&exported, tasks.to_string()).unwrap();
     let import =
         andon(&["dataset", "import", arg(&exported), "--format=labelstudio", "--into", arg(&into)]).output().unwrap();
-    assert!(err(&import).contains("12 parts with views that nobody looked at"), "{}", err(&import));
+    assert!(err(&import).contains("12 parts with views that no one looked at"), "{}", err(&import));
     assert!(labels(&into).is_empty());
 }
 
@@ -566,7 +567,7 @@ fn a_corrected_coco_file_becomes_labels_and_is_copied_once_it_has_been_checked()
     };
     fs::write(&exported, coco.to_string()).unwrap();
     let (code, said) = import(&[]);
-    assert!(code == 2 && said.contains("opinions of models"), "nobody has looked at it yet: {said}");
+    assert!(code == 2 && said.contains("detections of models"), "no one has corrected it yet: {said}");
 
     coco["info"] = json!({"description": ""});
     fs::write(&exported, coco.to_string()).unwrap();
@@ -606,7 +607,7 @@ fn abjoin_reads_the_labels_that_were_imported() {
     let said = ok(&["run", arg(&line), &format!("LABELS={}", into.display()), "--json"]);
     let judged = said.lines().rfind(|l| l.contains("andon.ab-judgement/1")).expect("abjoin judges at the end");
     let judged: Value = serde_json::from_str(judged).unwrap();
-    // What a shop says is shown beside the truth that the source tells.
+    // A label of a shop is shown beside the truth of the source.
     assert_eq!(judged["data"]["labels"]["shown"], 12, "{judged}");
     let cells = judged["data"]["cells"].as_array().unwrap();
     let defective: u64 = cells.iter().map(|c| c["shown_defective"].as_u64().unwrap()).sum();

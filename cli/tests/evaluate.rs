@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon evaluate`, through a real pipeline: with the shipped models, and with graphs whose answers can be told beforehand.
+//! `andon evaluate`, through a real pipeline: with the shipped models, and with graphs whose results are known beforehand.
 
 mod common;
 
@@ -10,6 +10,7 @@ use std::{
 };
 
 use common::{andon, arg, data, err, ok, out, root};
+use quick_junit::{Report, TestCaseStatus};
 use serde_json::{Value, json};
 
 fn evaluate(arguments: &[&str]) -> Value {
@@ -37,8 +38,8 @@ fn boards(count: usize) -> tempfile::TempDir {
     folder
 }
 
-/// A bundle of another one's graph, with what `change` makes of its manifest; without golden samples and digests, which
-/// would not let a damaged one through this far.
+/// A bundle of the graph of another bundle, with its manifest changed by `change`; without golden samples and digests, which
+/// would refuse a damaged bundle earlier.
 fn bundle(from: &Path, graph: &str, change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(from.join(graph), folder.path().join("model.onnx")).unwrap();
@@ -152,9 +153,14 @@ fn a_gate_lets_the_same_model_through_and_stops_damaged_ones_with_the_reason() {
         let [junit, markdown] = files.each_ref().map(|f| fs::read_to_string(f).unwrap());
         assert!(markdown.contains(if passes { "The gate lets it through" } else { "The gate stops it" }), "{markdown}");
         assert_eq!(junit.contains("<failure"), !passes);
-        let failed =
-            |line: &str| line.contains(why) && line.contains("<failure type=\"failed\"") && line.contains("worse by");
-        assert!(passes || junit.lines().any(failed), "{junit}");
+        let cases = Report::deserialize_from_str(&junit).unwrap().test_suites.remove(0).test_cases;
+        let failed = cases.iter().any(|case| match &case.status {
+            TestCaseStatus::NonSuccess { message: Some(message), ty: Some(kind), .. } => {
+                case.name.contains(why) && kind.as_str() == "failed" && message.contains("worse by")
+            }
+            _ => false,
+        });
+        assert!(passes || failed, "{junit}");
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
+use andon_evaluate::dataset::{Capture, Folder, Named};
 use andon_report::{figure, key, words::counted};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
@@ -18,10 +19,7 @@ use gst::prelude::*;
 use gst_app::AppSink;
 use maud::{Markup, display, html};
 
-use super::{
-    bar,
-    folder::{Capture, Folder, Named},
-};
+use super::{bar, failed, warn, warn_of_faults};
 use crate::{app::init, picture::with_boxes};
 
 /// Most pixels across of a picture: two hundred pictures are a file of some 20 MB.
@@ -79,7 +77,7 @@ impl Browse {
     /// Writes the page. A folder without captures is wrong usage.
     pub fn execute(self) -> Result<ExitCode> {
         init()?;
-        let folder = Folder::open(&self.folder)?;
+        let folder = Folder::open(&self.folder).map_err(failed)?;
         let most = usize::from(self.most);
         let mut kept: Vec<(Rank, Capture)> = Vec::new();
         let mut differ = 0;
@@ -99,7 +97,7 @@ impl Browse {
             },
         );
         reading.finish_and_clear();
-        let (whole, faults) = done?;
+        let (whole, faults) = done.map_err(failed)?;
 
         let drawing = bar(kept.len(), "drawing");
         let mut unseen = Named::default();
@@ -121,8 +119,8 @@ impl Browse {
             counted(whole, "capture", "captures"),
             self.out.display()
         );
-        unseen.tell("image that cannot be shown", "images that cannot be shown");
-        faults.tell();
+        warn(&unseen, "image that cannot be shown", "images that cannot be shown");
+        warn_of_faults(&faults);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -163,7 +161,7 @@ fn caption(capture: &Capture) -> Markup {
         }
         ". Kept for " (triggers.join(", ")) "."
         @for arm in [Arm::A, Arm::B, Arm::Truth] {
-            @if let Some(result) = capture.said(arm) {
+            @if let Some(result) = capture.result(arm) {
                 @let labels = result.detections.iter().map(|d| &*d.label).collect::<Vec<_>>();
                 br;
                 (display(arm)) ": "

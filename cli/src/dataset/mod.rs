@@ -2,20 +2,19 @@
 //! `andon dataset`: from the captures of a framesampler to the next training set, and back.
 
 mod browse;
-pub mod coco;
 mod digest;
 mod export;
-mod folder;
 mod import;
-mod name;
 mod stats;
 
 use std::process::ExitCode;
 
+use andon_evaluate::dataset::{Error, Faults, Named};
+use andon_report::words::counted;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::progress::bar;
+use crate::{app::Usage, progress::bar};
 
 /// Turns captures into data sets for annotation tools, shows them, and takes back what people corrected.
 #[derive(Args)]
@@ -34,7 +33,7 @@ enum Command {
 }
 
 impl Dataset {
-    /// Does what was asked for.
+    /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Digest(digest) => digest.execute(),
@@ -43,5 +42,28 @@ impl Dataset {
             Command::Browse(browse) => browse.execute(),
             Command::Import(import) => import.execute(),
         }
+    }
+}
+
+/// Turns what the caller can mend by another call into wrong usage, and says first which captures are not whole.
+fn failed(error: Error) -> anyhow::Error {
+    if let Error::NoneWhole { faults, .. } = &error {
+        warn_of_faults(faults);
+    }
+    if error.is_usage() { Usage(error.to_string()).into() } else { error.into() }
+}
+
+/// Warns of files that are not whole captures.
+fn warn_of_faults(faults: &Faults) {
+    warn(&faults.broken, "broken sidecar", "broken sidecars");
+    warn(&faults.without_image, "sidecar without its image", "sidecars without their images");
+    warn(&faults.without_sidecar, "image without a sidecar", "images without sidecars");
+}
+
+/// Warns of `all`, if there are any; `one` and `more` name what they are.
+fn warn(all: &Named, one: &str, more: &str) {
+    if all.total > 0 {
+        let rest = if all.total > all.first.len() as u64 { ", …" } else { "" };
+        eprintln!("warning: {}: {}{rest}", counted(all.total, one, more), all.first.join(", "));
     }
 }

@@ -1,62 +1,63 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A gate's checks as JUnit's XML, which every CI reads.
+//! The checks of a gate as JUnit XML, which every CI reads.
 
-use std::fmt::Write;
+use andon_evaluate::{CheckResult, Checks};
+use anyhow::Result;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::gate::{Judgement, Outcome};
-use andon_report::escape;
-
-/// The document: one test case a check.
-pub fn document(judged: &Judgement) -> String {
-    let failures = judged.checks.iter().filter(|c| c.outcome != Outcome::Passed).count();
-    let suite = escape(&format!("andon evaluate: {} {}", judged.model.name, judged.model.version));
-    let mut s = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{n}\" failures=\"{failures}\">\n\
-         <testsuite name=\"{suite}\" tests=\"{n}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">\n",
-        n = judged.checks.len()
-    );
-    for check in &judged.checks {
-        let (name, found) = (escape(&format!("{} {}", check.figure, check.demand)), escape(&check.found));
-        let _ = match check.outcome {
-            Outcome::Passed => {
-                writeln!(s, "<testcase classname=\"gate\" name=\"{name}\"><system-out>{found}</system-out></testcase>")
-            }
-            outcome => {
-                let kind = if outcome == Outcome::Failed { "failed" } else { "undecided" };
-                writeln!(
-                    s,
-                    "<testcase classname=\"gate\" name=\"{name}\"><failure type=\"{kind}\" message=\"{found}\"/></testcase>"
-                )
-            }
+/// The document: a test case for each check.
+pub fn document(checks: &Checks) -> Result<String> {
+    let mut suite = TestSuite::new(format!("andon evaluate: {} {}", checks.model.name, checks.model.version));
+    for check in &checks.checks {
+        let failed = |kind: &str| {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(kind).set_message(&check.found);
+            status
         };
+        let status = match check.result {
+            CheckResult::Passed => TestCaseStatus::success(),
+            CheckResult::Failed => failed("failed"),
+            CheckResult::Undecided => failed("undecided"),
+        };
+        let mut case = TestCase::new(format!("{} {}", check.figure, check.demand), status);
+        case.set_classname("gate");
+        if check.result == CheckResult::Passed {
+            case.set_system_out(&check.found);
+        }
+        suite.add_test_case(case);
     }
-    s + "</testsuite>\n</testsuites>\n"
+    let mut report = Report::unnamed();
+    report.add_test_suite(suite);
+    Ok(report.to_string()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use andon_evaluate::Check;
+
     use super::*;
-    use crate::evaluate::gate::Check;
 
     #[test]
     fn what_does_not_pass_is_a_failure_with_its_reason() {
-        let check = |outcome| Check {
+        let check = |result| Check {
             figure: "recall/<x>".into(),
             demand: "at least 1".into(),
-            outcome,
+            result,
             found: "0.5 & less".into(),
         };
-        let judged = Judgement {
+        let checks = Checks {
             model: Default::default(),
             passed: false,
-            checks: vec![check(Outcome::Passed), check(Outcome::Failed), check(Outcome::Undecided)],
+            checks: vec![check(CheckResult::Passed), check(CheckResult::Failed), check(CheckResult::Undecided)],
         };
-        let xml = document(&judged);
-        assert!(xml.contains("<testsuites tests=\"3\" failures=\"2\">"));
+        let xml = document(&checks).unwrap();
+        let root = xml.lines().find(|line| line.starts_with("<testsuites")).unwrap();
+        assert!(root.contains("tests=\"3\"") && root.contains("failures=\"2\""), "{xml}");
         assert!(xml.contains("name=\"recall/&lt;x&gt; at least 1\"") && xml.contains("message=\"0.5 &amp; less\""));
         assert_eq!(
             (xml.matches("<failure type=\"failed\"").count(), xml.matches("type=\"undecided\"").count()),
-            (1, 1)
+            (1, 1),
+            "{xml}"
         );
     }
 }

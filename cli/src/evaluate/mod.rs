@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon evaluate`: how good a bundle is on labelled pictures, measured through the elements that judge the line, and
-//! whether it may go there.
+//! `andon evaluate`: how good a bundle is on labelled pictures, and whether it may replace the champion.
 
-mod change;
-mod coco;
-mod data;
-mod gate;
-mod judge;
 mod junit;
-mod maps;
-mod measure;
-mod metrics;
+mod outlines;
 mod page;
-mod parts;
 mod picture;
-mod power;
-mod report;
-mod robustness;
-mod score;
-mod templates;
 mod text;
-mod thresholds;
+mod values;
 
 use std::{
     fs,
@@ -29,102 +15,107 @@ use std::{
     str::FromStr,
 };
 
+use andon_evaluate::{
+    Comparison, EvaluationReport, Gate, MeasureError, Measured, ReportOptions, Wish,
+    data::{self, LabelledSet, Sample, Selection, Side, TrainingSplit},
+    metrics,
+    pipeline::{self, Judge, JudgedSet},
+    power, write_coco_results,
+};
 use andon_model::{self as model, Manifest};
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use data::{Layout, Sample, Selection, Split, Which};
-use gate::Gate;
-use judge::{Judge, Judged};
-use maps::Mask;
-use measure::Measured;
-use metrics::Unit;
-use report::{Report, Versus};
+use clap::Args;
 use tempfile::TempDir;
-use thresholds::Wish;
+use values::{LayoutArg, UnitArg, side};
 
 use crate::{
     app::{Usage, init},
     progress::bar,
 };
 
-/// Detections from here up are ranked; lower ones no longer move the average precision.
+/// The lowest score of a ranked detection. Lower ones do not move the average precision.
 const RANK_FROM: f32 = 0.01;
 /// Trials of `--power` with each size of a set.
 const TRIALS: usize = 100;
+/// What `--power` takes off the average precision of the worse model.
+const WORSE_BY: f64 = 0.01;
 
-/// Measures a bundle on labelled pictures, through a real pipeline; with two, the second against the first.
+/// Measures a bundle on labelled pictures, with the elements that judge the line.
 ///
-/// Exit code 1 where a gate does not let it through.
+/// With two bundles, compares the second, the challenger, with the first, the champion. Exits with 1 if a gate stops the
+/// bundle.
 #[derive(Args)]
 pub struct Evaluate {
-    /// The bundle; of two the champion, which the other is compared with
+    /// The bundle to measure; with a challenger, the champion
     bundle: PathBuf,
-    /// The challenger: a bundle that wants the champion's place
+    /// The bundle to compare with the champion
     challenger: Option<PathBuf>,
-    /// Labelled pictures: laid out like DeepPCB, COCO, YOLO (data.yaml), a folder a class, or MVTec
+    /// The labelled pictures: DeepPCB, COCO, YOLO (data.yaml), a folder a class, or MVTec
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// How they lie in DIR, where that is not plain to see
+    /// The layout of DIR [default: found by the files in DIR]
     #[arg(long)]
-    layout: Option<Layout>,
-    /// Only this subset: of COCO instances_NAME.json, of YOLO train, val or test
+    layout: Option<LayoutArg>,
+    /// Read only this subset: NAME of instances_NAME.json (COCO); train, val or test (YOLO)
     #[arg(long, value_name = "NAME")]
     subset: Option<String>,
-    /// Of boards by groups: held-out, validation or train, as the bundle's ../train/split.json tells; or a file like it, whose held-out groups are taken
+    /// Read only these boards (DeepPCB): held-out, validation or train by ../train/split.json of the bundle, or the held-out
+    /// boards of another such FILE
     #[arg(long, value_name = "WHICH|FILE")]
     split: Option<PathBuf>,
-    /// The defect-free twins, too, as good parts (DeepPCB)
+    /// Add the golden templates as good parts (DeepPCB)
     #[arg(long)]
     good: bool,
-    /// A class of pictures that is good; may be repeated (default: good, ok)
+    /// A class folder whose pictures are good; may be repeated [default: good, ok]
     #[arg(long = "ok-class", value_name = "NAME")]
     ok_classes: Vec<String>,
-    /// No more than this many pictures
+    /// Read at most N pictures
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// `image-root` of modelinfer: the golden templates of a model that asks for them (default: the set's own)
+    /// The folder of golden templates, `image-root` of modelinfer [default: the templates of the set]
     #[arg(long, value_name = "DIR")]
     image_root: Option<PathBuf>,
-    /// `fields` of modelinfer, for a model that asks for them: fields,speed=1.5
+    /// The fields of a model that needs them, `fields` of modelinfer: fields,speed=1.5
     #[arg(long, value_name = "STRUCTURE")]
     fields: Option<String>,
-    /// `threads` of modelinfer
+    /// The number of threads, `threads` of modelinfer
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
     /// What the bootstrap draws
     #[arg(long, value_enum, default_value = "part")]
-    unit: Unit,
-    /// Draws of the bootstrap; 0: no intervals
+    unit: UnitArg,
+    /// Draw N times for the intervals; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     resamples: usize,
-    /// How much of the bootstrap an interval holds
+    /// The share of the draws within an interval
     #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
     confidence: f64,
-    /// What has to be reached, and how little worse than the champion it may be; exit code 1 where it is not
+    /// Check the demands of a gate file on the last bundle; exit with 1 if one does not hold
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
-    /// How often the gate would let an equal model through and stop a worse one, by the size of the set; takes two bundles of one making, as of two seeds
+    /// Show how often the gate passes an equal model and stops a worse one, by the size of the set; needs two bundles of one
+    /// training with different seeds
     #[arg(long, requires = "gate", requires = "challenger")]
     power: bool,
-    /// A threshold for recall=SHARE of boxes, escapes=SHARE of bad parts, or cost=ESCAPE:OVERKILL, and what it costs
+    /// Choose a threshold for recall=SHARE of boxes, escapes=SHARE of bad parts, or cost=ESCAPE:OVERKILL
     #[arg(long, value_name = "WISH", value_parser = Wish::from_str)]
     choose_thresholds: Option<Wish>,
-    /// The set once more under less and more light, blur, noise, shift, compression
+    /// Measure the set again with less and more light, blur, noise, shift and compression
     #[arg(long)]
     robustness: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Write the gate's checks as JUnit's XML
+    /// Write the checks of the gate as JUnit XML
     #[arg(long, value_name = "FILE", requires = "gate")]
     junit: Option<PathBuf>,
-    /// Write tables in Markdown
+    /// Write the tables as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Write a page with missed and false boxes shown
+    /// Write a page with pictures of missed and false boxes
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write truth.json and a detections file a model there, as COCO has them, for other tools
+    /// Write truth.json and the detections of each model into DIR, in the format of COCO, for other tools
     #[arg(long, value_name = "DIR")]
     coco: Option<PathBuf>,
 }
@@ -137,7 +128,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl Evaluate {
-    /// Judges every picture and tells what came of it.
+    /// Judges all pictures, and shows the figures.
     pub fn execute(self) -> Result<ExitCode> {
         let gate = self.gate.as_deref().map(Gate::read).transpose()?;
         self.check_outputs()?;
@@ -146,10 +137,11 @@ impl Evaluate {
         let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
         let mut set = data::read(&self.data, &self.selection()?)?;
         set.samples.truncate(self.limit.unwrap_or(usize::MAX));
+        warn_of_unseen(&set);
         init()?;
 
         let mut models = Vec::new();
-        let mut roots = Vec::new();
+        let mut judges = Vec::new();
         for (bundle, manifest) in bundles.iter().zip(&manifests) {
             let root = self.templates(manifest, &set.samples)?;
             let judge = self.judge(bundle, manifest, root.as_ref());
@@ -157,35 +149,40 @@ impl Evaluate {
             let judged = judge.run(&set.samples, || bar.inc(1));
             bar.finish_and_clear();
             models.push(measured(manifest, &set.samples, judged?, 0.0)?);
-            roots.push((judge, root));
+            // The folder of templates stays until the judge has run for the last time.
+            judges.push((judge, root));
         }
         if let Some(folder) = &self.coco {
-            coco::write(folder, &set.samples, &models)?;
+            write_coco_results(folder, &set.samples, &models)?;
         }
 
-        let versus = self.versus(&models, gate.as_ref())?;
+        let comparison = self.compare(&models, gate.as_ref())?;
         let last = models.len() - 1;
         let robustness = if self.robustness {
-            let bar = bar(robustness::frames(set.samples.len()), "changing the light, the focus, …");
+            let bar = bar(pipeline::frames(set.samples.len()), "changing the light, the focus, …");
             let again = |judged, moved| measured(&manifests[last], &set.samples, judged, moved);
-            let rows = robustness::sweep(&roots[last].0, &set.samples, again, || bar.inc(1));
+            let rows = pipeline::sweep(&judges[last].0, &set.samples, again, || bar.inc(1));
             bar.finish_and_clear();
             rows?
         } else {
             Vec::new()
         };
-        let report = Report::new(&self, &set, &models, versus, gate.as_ref(), robustness);
-        self.tell(&report, &set.samples, &models)?;
+        let drawing = bar(self.resamples * models.len(), "drawing for the intervals");
+        let options = self.options();
+        let report =
+            EvaluationReport::new(&options, &set, &models, comparison, gate.as_ref(), robustness, || drawing.inc(1));
+        drawing.finish_and_clear();
+        self.show(&report, &set.samples, &models)?;
         let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
         Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// A file that cannot be written is told before anything is judged.
+    /// Refuses files that cannot be written before anything is judged.
     fn check_outputs(&self) -> Result<()> {
         for path in [&self.junit, &self.markdown, &self.html].into_iter().flatten() {
             let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() || path.is_dir() {
-                bail!(Usage(format!("{}: cannot be written: its folder has to be there", path.display())));
+                bail!(Usage(format!("{}: cannot be written: its folder must exist", path.display())));
             }
         }
         Ok(())
@@ -195,13 +192,13 @@ impl Evaluate {
         let split = match &self.split {
             None => None,
             Some(split) => {
-                let which = split.to_str().and_then(|s| Which::from_str(s, false).ok());
+                let which = split.to_str().and_then(side);
                 let file = if which.is_some() { self.bundle.join("../train/split.json") } else { split.clone() };
-                Some(Split::read(&file, which.unwrap_or(Which::HeldOut))?)
+                Some(TrainingSplit::read(&file, which.unwrap_or(Side::HeldOut))?)
             }
         };
         Ok(Selection {
-            layout: self.layout,
+            layout: self.layout.map(|layout| layout.0),
             subset: self.subset.clone(),
             split,
             good: self.good,
@@ -209,36 +206,44 @@ impl Evaluate {
         })
     }
 
-    /// The set's own templates, laid out as the model asks for them; none where it does not, or a folder was named.
+    fn options(&self) -> ReportOptions {
+        ReportOptions {
+            data: self.data.clone(),
+            unit: self.unit.into(),
+            resamples: self.resamples,
+            confidence: self.confidence,
+            wish: self.choose_thresholds,
+        }
+    }
+
+    /// Lays out the templates of the set as the model asks for them; None if it asks for none, or the caller names a folder.
     fn templates(&self, manifest: &Manifest, samples: &[Sample]) -> Result<Option<TempDir>> {
-        let patterns = templates::patterns(manifest);
+        let patterns = pipeline::patterns(manifest);
         if patterns.is_empty() || self.image_root.is_some() {
             return Ok(None);
         }
         let bar = bar(samples.len(), "laying out golden templates");
-        let folder = templates::folder(samples, &patterns, || bar.inc(1));
+        let folder = pipeline::folder(samples, &patterns, || bar.inc(1));
         bar.finish_and_clear();
-        folder.map(Some)
+        Ok(Some(folder?))
     }
 
     fn judge(&self, bundle: &Path, manifest: &Manifest, root: Option<&TempDir>) -> Judge {
-        // What decides a frame's verdict by its best detection is held against the threshold afterwards.
+        // Low detections are for the curve; the verdicts are made of the best detections afterwards.
         let ranks = manifest.task == model::Task::Detection;
-        Judge {
-            bundle: bundle.into(),
-            score: ranks.then_some(RANK_FROM),
-            image_root: self.image_root.clone().or_else(|| root.map(|r| r.path().into())),
-            fields: self.fields.clone(),
-            threads: self.threads,
-            ..Judge::default()
-        }
+        let mut judge = Judge::new(bundle);
+        judge.score = ranks.then_some(RANK_FROM);
+        judge.image_root = self.image_root.clone().or_else(|| root.map(|r| r.path().into()));
+        judge.fields = self.fields.clone();
+        judge.threads = self.threads;
+        judge
     }
 
-    /// The challenger's differences to the champion, and the gate's power.
-    fn versus(&self, models: &[Measured], gate: Option<&Gate>) -> Result<Option<Versus>> {
+    /// Returns the differences of the challenger to the champion, and the power of the gate.
+    fn compare(&self, models: &[Measured], gate: Option<&Gate>) -> Result<Option<Comparison>> {
         let [a, b] = models else { return Ok(None) };
         let labels: Vec<_> = a.labels.iter().filter(|l| b.labels.contains(l)).cloned().collect();
-        let (unit, resamples) = gate.map_or((self.unit, self.resamples), |g| (g.unit, g.resamples));
+        let (unit, resamples) = gate.map_or((self.unit.into(), self.resamples), |g| (g.unit, g.resamples));
         let drawing = bar(resamples, "drawing from the parts again and again");
         let (differences, draws) = metrics::differences(a, b, &labels, unit, resamples, || drawing.inc(1));
         drawing.finish_and_clear();
@@ -248,21 +253,21 @@ impl Evaluate {
                     bail!(Usage("--power needs a gate with not_worse_by_more_than".into()));
                 }
                 let bar = bar(power::sizes() * TRIALS, "trying the gate on sets drawn from this one");
-                let rows = power::power(a, b, &labels, gate, 0.01, TRIALS, || bar.inc(1));
+                let rows = power::power(a, b, &labels, gate, WORSE_BY, TRIALS, || bar.inc(1));
                 bar.finish_and_clear();
                 rows
             }
             None => Vec::new(),
         };
-        Ok(Some(Versus { differences, draws, power }))
+        Ok(Some(Comparison { differences, draws, power }))
     }
 
-    fn tell(&self, report: &Report, samples: &[Sample], models: &[Measured]) -> Result<()> {
+    fn show(&self, report: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<()> {
         let write = |path: &Path, text: String| {
             fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
         };
-        if let (Some(path), Some(judged)) = (&self.junit, &report.gate) {
-            write(path, junit::document(judged))?;
+        if let (Some(path), Some(checks)) = (&self.junit, &report.gate) {
+            write(path, junit::document(checks)?)?;
         }
         if let Some(path) = &self.markdown {
             write(path, text::markdown(report))?;
@@ -279,13 +284,20 @@ impl Evaluate {
     }
 }
 
-/// What outcomes are worth by the manifest's labels and thresholds.
-fn measured(manifest: &Manifest, samples: &[Sample], judged: Judged, moved: f64) -> Result<Measured> {
-    let known: Vec<String> = manifest.outputs.iter().flat_map(|o| o.labels.clone()).collect();
-    Measured::new(samples, judged.outcomes, &known, manifest.thresholds, moved, Mask::of)
+/// Warns of files of annotations that are a model's own detections.
+fn warn_of_unseen(set: &LabelledSet) {
+    for file in &set.unseen {
+        eprintln!("warning: {}: detections of a model that no one has corrected, not the truth", file.display());
+    }
 }
 
-/// The bundle's manifest: labels and threshold are read from it.
+/// Measures results by the labels and thresholds of the manifest.
+fn measured(manifest: &Manifest, samples: &[Sample], judged: JudgedSet, moved: f64) -> Result<Measured, MeasureError> {
+    let known: Vec<String> = manifest.outputs.iter().flat_map(|o| o.labels.clone()).collect();
+    Measured::new(samples, judged.results, &known, manifest.thresholds, moved)
+}
+
+/// Reads the manifest of the bundle for its labels and thresholds.
 fn manifest(bundle: &Path) -> Result<Manifest> {
     let source = model::open(bundle.to_str().context("the bundle's path is not UTF-8")?)?;
     source.manifest.with_context(|| format!("{} has no model.json, and so no labels to score", bundle.display()))

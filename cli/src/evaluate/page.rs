@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report as one page: the gate's checks, figures with their intervals, curves, and pictures of errors.
 
+use andon_evaluate::{EvaluationReport, Measured, ModelReport, NotedPart, data::Sample, metrics::Unit};
 use andon_report::{Lines, Series, fact, facts, figure, key, legend};
 use anyhow::Result;
 use maud::{Markup, display, html};
 
 use super::{
-    data::Sample,
-    measure::Measured,
-    parts::Noted,
     picture,
-    report::{Model, Report},
     text::{Table, decimal, headline, name, tables},
 };
 
@@ -20,7 +17,7 @@ const MOST_SHOWN: usize = 24;
 const LEAST: f64 = 0.5;
 
 /// The whole page.
-pub fn page(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
+pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
     let title = match (&r.gate, r.models.len()) {
         (Some(gate), _) if gate.passed => format!("{} may go to the line", name(&r.models[r.models.len() - 1])),
         (Some(_), _) => format!("{} may not go to the line", name(&r.models[r.models.len() - 1])),
@@ -30,8 +27,8 @@ pub fn page(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Marku
     let mut all = tables(r).into_iter();
     let checks = r.gate.as_ref().and_then(|_| all.next());
     let unit = match r.unit {
-        super::Unit::Part => "part",
-        super::Unit::Group => "group",
+        Unit::Part => "part",
+        Unit::Group => "group",
     };
     let body = html! {
         h1 { (title) }
@@ -60,7 +57,7 @@ fn section(t: &Table) -> Markup {
     }
 }
 
-fn main_facts(r: &Report) -> Markup {
+fn main_facts(r: &EvaluationReport) -> Markup {
     let shown = [
         ("map_0.33", "mAP at IoU 0.33"),
         ("f1", "F1 at its threshold"),
@@ -71,8 +68,8 @@ fn main_facts(r: &Report) -> Markup {
         ("overkill_rate", "of the good parts are called ng"),
     ];
     facts(shown.into_iter().filter_map(|(figure, what)| {
-        let of = |m: &Model| m.figures.get(figure).map(|e| e.value);
-        let value = |m: &Model| match of(m) {
+        let of = |m: &ModelReport| m.figures.get(figure).map(|e| e.value);
+        let value = |m: &ModelReport| match of(m) {
             Some(v) if figure.ends_with("_rate") => format!("{:.1} %", v * 100.0),
             v => decimal(v),
         };
@@ -82,7 +79,7 @@ fn main_facts(r: &Report) -> Markup {
 }
 
 /// Precision over recall, label by label.
-fn curves(r: &Report, models: &[Measured]) -> Markup {
+fn curves(r: &EvaluationReport, models: &[Measured]) -> Markup {
     let lines = |label: &str| -> Vec<Series> {
         let of = |(m, class): (&Measured, &'static str)| {
             let shown = |(recall, precision): &(f64, f64)| *recall >= LEAST && *precision >= LEAST;
@@ -101,7 +98,7 @@ fn curves(r: &Report, models: &[Measured]) -> Markup {
         ..Lines::default()
     };
     let ap = |label: &str| {
-        let of = |m: &Model| decimal(m.figures.get(&format!("ap_0.33/{label}")).map(|e| e.value));
+        let of = |m: &ModelReport| decimal(m.figures.get(&format!("ap_0.33/{label}")).map(|e| e.value));
         r.models.iter().map(of).collect::<Vec<_>>().join(" → ")
     };
     html! {
@@ -117,12 +114,12 @@ fn curves(r: &Report, models: &[Measured]) -> Markup {
     }
 }
 
-fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
+fn pictures(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
     let several = models.len() > 1;
     let mut shown = Vec::new();
     for (id, note) in r.noted.iter().take(MOST_SHOWN).enumerate() {
         let Some(&i) = note.samples.first() else { continue };
-        let pixels = picture::pixels(&samples[i], id, models[0].outcomes[i].frame)?;
+        let pixels = picture::pixels(&samples[i], id, models[0].results[i].frame)?;
         let drawn = models.iter().map(|m| picture::drawn(m, &samples[i], i, id)).collect::<Result<Vec<_>>>()?;
         let drawn = html! { @for drawn in drawn { (drawn) } };
         let content = html! { (pixels) @if several { div.pair { (drawn) } } @else { (drawn) } };
@@ -146,13 +143,13 @@ fn pictures(r: &Report, samples: &[Sample], models: &[Measured]) -> Result<Marku
     })
 }
 
-fn caption(note: &Noted, r: &Report, models: &[Measured], sample: usize) -> Markup {
+fn caption(note: &NotedPart, r: &EvaluationReport, models: &[Measured], sample: usize) -> Markup {
     html! {
         (note.part)
         @if let Some(truth) = note.truth { ", in truth " b { (display(truth)) } }
-        @for ((m, n), seen) in r.models.iter().zip(&note.said).zip(models) {
+        @for ((m, n), seen) in r.models.iter().zip(&note.models).zip(models) {
             br;
-            (name(m)) ": " b { (display(n.verdict)) } (format_args!(" {:.2}", seen.outcomes[sample].score))
+            (name(m)) ": " b { (display(n.verdict)) } (format_args!(" {:.2}", seen.results[sample].score))
             @if !seen.labels.is_empty() { ", " (n.missed) " missed, " (n.false_alarms) " false" }
         }
     }

@@ -2,17 +2,12 @@
 //! A picture with the boxes that a model found, missed and made up, drawn over the pixels.
 
 use andon_core::result::Inference;
+use andon_evaluate::{Mask, Measured, data::Sample, pipeline::decoded, score::MIN_IOU};
 use andon_report::{label, letters, outline};
 use anyhow::Result;
 use maud::{Markup, PreEscaped, html};
 
-use super::{
-    data::Sample,
-    maps::{self, Mask},
-    measure::Measured,
-    score::MIN_IOU,
-    templates,
-};
+use super::outlines::outlines;
 use crate::picture::jpeg;
 
 /// Most pixels across of a picture: the page is one file.
@@ -20,7 +15,7 @@ const WIDEST: u32 = 640;
 
 /// The pixels, once for all models: a definition that drawings refer to by `id`.
 pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<Markup> {
-    let picture = jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
+    let picture = jpeg(&decoded(&sample.image, "")?, WIDEST)?;
     let [width, height] = frame;
     Ok(html! {
         svg.defs width="0" height="0" aria-hidden="true" {
@@ -33,10 +28,10 @@ pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<Markup> {
 
 /// The result of a model for sample `i`, over the pixels `id`.
 pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Markup> {
-    let outcome: &Inference = &m.outcomes[i];
-    let [width, height] = outcome.frame;
+    let result: &Inference = &m.results[i];
+    let [width, height] = result.frame;
     let title = format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version);
-    let outlines = Mask::of(sample)?.map(|mask| maps::outlines(outcome, &mask, m.thresholds.score));
+    let outlines = Mask::of(sample)?.map(|mask| outlines(result, &mask, m.thresholds.score));
     Ok(html! {
         svg.frame viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(title) {
             title { (title) }
@@ -49,12 +44,12 @@ pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Marku
 
 /// The boxes that a model found, missed and made up.
 fn boxes(m: &Measured, i: usize) -> Markup {
-    let outcome: &Inference = &m.outcomes[i];
+    let result: &Inference = &m.results[i];
     let threshold = m.thresholds.score;
-    let one = |class, bbox, text: &str| one(class, bbox, text, outcome.frame);
-    let Some(judged) = &m.judged[i] else {
+    let one = |class, bbox, text: &str| one(class, bbox, text, result.frame);
+    let Some(judged) = &m.images[i] else {
         return html! {
-            @for d in outcome.detections.iter().filter(|d| d.score >= threshold) {
+            @for d in result.detections.iter().filter(|d| d.score >= threshold) {
                 (one("false", d.upright().map(f64::from), &format!("{} {:.2}", d.label, d.score)))
             }
         };

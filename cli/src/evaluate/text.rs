@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The report as tables: on a terminal, and in Markdown for a CI.
+//! The report as tables, on a terminal or as Markdown.
 
 use std::fmt::Write;
 
-use andon_report::markdown;
+use andon_evaluate::{
+    Check, CheckResult, Checks, Choice, EvaluationReport, ModelReport, ROBUSTNESS_FIGURES, RobustnessRow,
+    metrics::{Estimate, Unit, lower_is_better},
+    power::Power,
+};
 use comfy_table::CellAlignment;
 
-use super::{
-    gate::{Judgement, Outcome},
-    metrics::{Estimate, lower_is_better},
-    report::{Model, Report},
-    robustness::SHOWN,
-    thresholds::Choice,
-};
+use andon_report::markdown;
+
 use crate::table::table;
 
-/// A table, whatever it is written as.
+/// A table, for the terminal, Markdown or a page.
 pub struct Table {
-    /// What it is of.
+    /// The title.
     pub title: String,
-    /// Heads of its columns.
+    /// The heads of the columns.
     pub header: Vec<String>,
-    /// Row by row.
+    /// The cells, row by row.
     pub rows: Vec<Vec<String>>,
 }
 
 const NONE: &str = "–";
 
-/// A number with four digits behind the point.
+/// A number with four digits after the point.
 pub fn decimal(v: Option<f64>) -> String {
     v.map_or_else(|| NONE.into(), |v| format!("{v:.4}"))
 }
@@ -48,13 +47,13 @@ fn signed(e: Option<&Estimate>) -> String {
     }
 }
 
-/// What the model is called.
-pub fn name(m: &Model) -> String {
+/// The name and version of the model.
+pub fn name(m: &ModelReport) -> String {
     format!("{} {}", m.name, m.version).trim().into()
 }
 
-/// One sentence on what was judged.
-pub fn headline(r: &Report) -> String {
+/// One sentence on the models and the set.
+pub fn headline(r: &EvaluationReport) -> String {
     let models: Vec<_> = r.models.iter().map(name).collect();
     format!(
         "{} on {} pictures of {} parts ({} bad, {} good) of {}",
@@ -67,8 +66,8 @@ pub fn headline(r: &Report) -> String {
     )
 }
 
-/// Everything, table by table.
-pub fn tables(r: &Report) -> Vec<Table> {
+/// All tables of the report.
+pub fn tables(r: &EvaluationReport) -> Vec<Table> {
     let mut all = Vec::new();
     all.extend(r.gate.as_ref().map(gate));
     all.extend(r.models.iter().filter(|m| !m.labels.is_empty()).map(classes));
@@ -108,14 +107,14 @@ pub fn tables(r: &Report) -> Vec<Table> {
     all
 }
 
-fn unit(r: &Report) -> &'static str {
+fn unit(r: &EvaluationReport) -> &'static str {
     match r.unit {
-        super::Unit::Part => "part",
-        super::Unit::Group => "group",
+        Unit::Part => "part",
+        Unit::Group => "group",
     }
 }
 
-/// Which of the two is surely better, if one is.
+/// The model that is surely better, or nothing.
 fn better(name: &str, e: &Estimate) -> &'static str {
     let Some([low, high]) = e.interval else { return "" };
     let sign = if lower_is_better(name) { -1.0 } else { 1.0 };
@@ -126,30 +125,30 @@ fn better(name: &str, e: &Estimate) -> &'static str {
     }
 }
 
-fn gate(judged: &Judgement) -> Table {
-    let row = |c: &super::gate::Check| {
-        let outcome = match c.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "FAILED",
-            Outcome::Undecided => "UNDECIDED",
+fn gate(checks: &Checks) -> Table {
+    let row = |c: &Check| {
+        let result = match c.result {
+            CheckResult::Passed => "passed",
+            CheckResult::Failed => "FAILED",
+            CheckResult::Undecided => "UNDECIDED",
         };
-        vec![c.figure.clone(), c.demand.clone(), outcome.into(), c.found.clone()]
+        vec![c.figure.clone(), c.demand.clone(), result.into(), c.found.clone()]
     };
-    let verdict = if judged.passed { "lets it through" } else { "stops it" };
+    let verdict = if checks.passed { "lets it through" } else { "stops it" };
     Table {
-        title: format!("The gate {verdict}: {} {}", judged.model.name, judged.model.version),
-        header: ["figure", "demand", "outcome", "found"].map(String::from).to_vec(),
-        rows: judged.checks.iter().map(row).collect(),
+        title: format!("The gate {verdict}: {} {}", checks.model.name, checks.model.version),
+        header: ["figure", "demand", "result", "found"].map(String::from).to_vec(),
+        rows: checks.checks.iter().map(row).collect(),
     }
 }
 
-fn classes(m: &Model) -> Table {
+fn classes(m: &ModelReport) -> Table {
     let row = |label: &str, boxes: u64, of: &dyn Fn(&str) -> String| {
         let mut row = vec![label.to_string(), boxes.to_string()];
         row.extend(["ap_0.33", "ap_0.5", "ap_0.5:0.95", "precision", "recall", "f1"].map(of));
         row
     };
-    // Of each class one interval: those of the others are in the JSON document.
+    // One interval for each class; the JSON document has all.
     let of_class = |l: &str, figure: &str| match m.figures.get(&format!("{figure}/{l}")) {
         e if figure == "ap_0.33" => estimate(e),
         e => decimal(e.map(|e| e.value)),
@@ -161,11 +160,11 @@ fn classes(m: &Model) -> Table {
     rows.push(row("all", m.boxes.values().sum(), &all));
     let not_scored = match m.boxes_not_scored {
         0 => String::new(),
-        n => format!("; {n} boxes of kinds that it does not know are not scored"),
+        n => format!("; {n} boxes with labels that it does not know are not scored"),
     };
     Table {
         title: format!(
-            "{}: average precision, and what its threshold {} makes of it (IoU 0.33){not_scored}",
+            "{}: average precision, and figures at its threshold {} (IoU 0.33){not_scored}",
             name(m),
             m.threshold
         ),
@@ -176,7 +175,7 @@ fn classes(m: &Model) -> Table {
     }
 }
 
-fn overall(r: &Report) -> Table {
+fn overall(r: &EvaluationReport) -> Table {
     let figures = [
         ("escape_rate", "escapes: bad parts called ok"),
         ("overkill_rate", "overkill: good parts called ng"),
@@ -190,7 +189,7 @@ fn overall(r: &Report) -> Table {
     ];
     let mut rows = Vec::new();
     for (figure, what) in figures {
-        let cell = |m: &Model| match m.figures.get(figure) {
+        let cell = |m: &ModelReport| match m.figures.get(figure) {
             Some(e) if figure.starts_with("latency_") => format!("{:.1}", e.value / 1000.0),
             e => estimate(e),
         };
@@ -205,19 +204,19 @@ fn overall(r: &Report) -> Table {
     }
 }
 
-fn confusion(m: &Model) -> Option<Table> {
+fn confusion(m: &ModelReport) -> Option<Table> {
     let c = m.confusion.as_ref()?;
     let row = |(name, counts): (&String, &Vec<u64>)| {
         std::iter::once(name.clone()).chain(counts.iter().map(u64::to_string)).collect()
     };
     Some(Table {
-        title: format!("{}: rows are what is there, columns what was said", name(m)),
+        title: format!("{}: rows are what is there, columns what the model says", name(m)),
         header: std::iter::once(String::new()).chain(c.columns.clone()).collect(),
         rows: c.rows.iter().zip(&c.counts).map(row).collect(),
     })
 }
 
-fn thresholds(m: &Model) -> Option<Table> {
+fn thresholds(m: &ModelReport) -> Option<Table> {
     let chosen = m.chosen.as_ref()?;
     let row = |what: &str, c: &Choice| {
         let mut row = vec![what.to_string(), format!("{:.4}", c.threshold)];
@@ -227,16 +226,16 @@ fn thresholds(m: &Model) -> Option<Table> {
     let mut rows = vec![row("on this set", &chosen.here)];
     rows.extend(chosen.elsewhere.iter().map(|c| row("chosen on one half, measured on the other", c)));
     Some(Table {
-        title: format!("{}: a threshold for what was wished for", name(m)),
+        title: format!("{}: the chosen threshold", name(m)),
         header: ["", "threshold", "precision", "recall", "escapes", "overkill"].map(String::from).to_vec(),
         rows,
     })
 }
 
-fn robustness(r: &Report) -> Option<Table> {
+fn robustness(r: &EvaluationReport) -> Option<Table> {
     let first = r.robustness.first()?;
-    let shown: Vec<_> = SHOWN.into_iter().filter(|f| first.figures.contains_key(*f)).collect();
-    let row = |row: &super::robustness::Row| {
+    let shown: Vec<_> = ROBUSTNESS_FIGURES.into_iter().filter(|f| first.figures.contains_key(*f)).collect();
+    let row = |row: &RobustnessRow| {
         let mut cells = vec![row.change.clone()];
         cells.extend(shown.iter().map(|f| decimal(row.figures.get(*f).copied())));
         let drift = row.drift.as_deref().map(|d| if d.is_empty() { "nothing" } else { d });
@@ -251,25 +250,25 @@ fn robustness(r: &Report) -> Option<Table> {
     })
 }
 
-fn power(r: &Report) -> Option<Table> {
+fn power(r: &EvaluationReport) -> Option<Table> {
     let first = r.power.first()?;
     let header = ["parts", "equal one passes"].into_iter().map(String::from);
     let worse = first.worse_stopped.iter().map(|(l, _)| format!("worse at {l} stopped"));
-    let row = |p: &super::power::Power| {
+    let row = |p: &Power| {
         let percent = |v: f64| format!("{:.0} %", v * 100.0);
         let mut row = vec![p.parts.to_string(), percent(p.equal_passed)];
         row.extend(p.worse_stopped.iter().map(|(_, v)| percent(*v)));
         row
     };
     Some(Table {
-        title: "The gate's power: a model of equal worth, and one a point of AP 0.33 worse at one label".into(),
+        title: "The power of the gate: an equal model, and one that is worse by a point of AP 0.33 at one label".into(),
         header: header.chain(worse).collect(),
         rows: r.power.iter().map(row).collect(),
     })
 }
 
-/// To the terminal.
-pub fn print(r: &Report) {
+/// Prints the report on the terminal.
+pub fn print(r: &EvaluationReport) {
     println!("{}", headline(r));
     for t in tables(r) {
         let mut shown = table(&t.header.iter().map(String::as_str).collect::<Vec<_>>());
@@ -283,8 +282,8 @@ pub fn print(r: &Report) {
     }
 }
 
-/// For a comment of a CI.
-pub fn markdown(r: &Report) -> String {
+/// The report as Markdown, for a comment of a CI.
+pub fn markdown(r: &EvaluationReport) -> String {
     let mut s = format!("## {}\n", markdown::escape(&headline(r)));
     for t in tables(r) {
         let _ = writeln!(s, "\n### {}", markdown::escape(&t.title));

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `andon dataset export`: captures as a data set that an annotation tool or a trainer opens at once.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use andon_core::result::Arm;
+use andon_evaluate::dataset::{
+    Folder,
+    export::{Exported, Format, Options, Step, export},
+};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::{bar, failed, warn_of_faults};
+use andon_report::words::counted;
+
+use crate::app::Usage;
+
+/// Writes captures as a data set: images, and the detections of a model as annotations for people to correct.
+///
+/// The data set is there whole or not at all, and the same captures make the same bytes.
+#[derive(Args)]
+pub struct Export {
+    /// The folder that a framesampler wrote
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The tool or trainer that reads the data set
+    #[arg(long)]
+    format: FormatArg,
+    /// Write the data set into this new or empty folder
+    #[arg(long, value_name = "OUT")]
+    into: PathBuf,
+    /// The arm whose detections become annotations; labelstudio takes both arms
+    #[arg(long, default_value = "a")]
+    arm: ArmArg,
+    /// Leave out boxes with a lower score, 0..1
+    #[arg(long, value_name = "SCORE", default_value_t = 0.0, value_parser = share)]
+    min_score: f32,
+    /// All labels, separated by commas, so that every export numbers them alike [default: the labels that were found, by
+    /// the alphabet]
+    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// The name of the one subset [default: train for yolo, else default]
+    #[arg(long, value_name = "NAME", value_parser = plain, conflicts_with = "val")]
+    subset: Option<String>,
+    /// Split into train and val, this share of the parts to val; frames of one part stay together
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    val: Option<f32>,
+    /// Make hard links instead of copies of the images, if the disk can
+    #[arg(long)]
+    link: bool,
+    /// Take frames that the arm did not judge into coco and yolo, too, where no box means no defect
+    #[arg(long)]
+    unjudged: bool,
+    /// What the addresses of images begin with in labelstudio
+    #[arg(long, value_name = "TEXT", default_value = "/data/local-files/?d=")]
+    prefix: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// CVAT, FiftyOne, pycocotools
+    Coco,
+    /// Label Studio, both arms as predictions
+    Labelstudio,
+    /// Ultralytics; without scores
+    Yolo,
+    /// Datumaro, with the verdict as a tag of the image
+    Datumaro,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Coco => Self::Coco,
+            FormatArg::Labelstudio => Self::Labelstudio,
+            FormatArg::Yolo => Self::Yolo,
+            FormatArg::Datumaro => Self::Datumaro,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ArmArg {
+    A,
+    B,
+}
+
+impl Export {
+    /// Writes the data set; wrong usage if there are no captures, or `OUT` is not free.
+    pub fn execute(self) -> Result<ExitCode> {
+        let folder = Folder::open(&self.folder).map_err(failed)?;
+        let (reading, writing) = (bar(folder.len(), "reading"), bar(folder.len(), "writing"));
+        let exported = export(&folder, &self.into, &self.options(), |step| match step {
+            Step::Read => reading.inc(1),
+            Step::Written => {
+                if !reading.is_finished() {
+                    reading.finish_and_clear();
+                }
+                writing.inc(1);
+            }
+        });
+        reading.finish_and_clear();
+        writing.finish_and_clear();
+        self.print(&exported.map_err(failed)?);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn arm(&self) -> Arm {
+        match self.arm {
+            ArmArg::A => Arm::A,
+            ArmArg::B => Arm::B,
+        }
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            format: self.format.into(),
+            arm: self.arm(),
+            min_score: self.min_score,
+            labels: self.labels.clone(),
+            subset: self.subset.clone(),
+            val: self.val,
+            link: self.link,
+            unjudged: self.unjudged,
+            prefix: self.prefix.clone(),
+        }
+    }
+
+    fn print(&self, exported: &Exported) {
+        let all: u64 = exported.subsets.iter().map(|(_, n)| n).sum();
+        let of: Vec<_> = exported.subsets.iter().map(|(name, n)| format!("{n} in {name}")).collect();
+        println!(
+            "{} ({}) with {} in {}",
+            counted(all, "image", "images"),
+            of.join(", "),
+            counted(exported.boxes, "box", "boxes"),
+            self.into.display()
+        );
+        println!("labels: {}", if exported.labels.is_empty() { "none".into() } else { exported.labels.join(", ") });
+        if exported.unjudged > 0 && self.format != FormatArg::Labelstudio {
+            let frames = counted(exported.unjudged, "capture", "captures");
+            let what = if exported.unjudged_left_out {
+                "left out (--unjudged takes them)"
+            } else {
+                "there without annotations"
+            };
+            eprintln!("warning: {frames} not judged by arm {}: {what}", self.arm());
+        }
+        if exported.outside > 0 {
+            eprintln!("warning: {} outside of the image: left out", counted(exported.outside, "box", "boxes"));
+        }
+        if exported.masks > 0 {
+            println!("{} in pixels/", counted(exported.masks, "mask or map", "masks and maps"));
+        }
+        if exported.masks_without_pixels > 0 {
+            let all = counted(exported.masks_without_pixels, "mask or map", "masks and maps");
+            eprintln!("warning: {all} without pixels, as of an arm that came late: not exported");
+        }
+        if self.link && exported.copied > 0 {
+            let images = counted(exported.copied, "image", "images");
+            eprintln!("warning: {images} copied: this disk makes no hard links to them");
+        }
+        warn_of_faults(&exported.faults);
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let share = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("it has to lie between 0 and 1".into()) }
+}
+
+/// A word that can be the name of a folder, and stand in YAML.
+fn plain(text: &str) -> Result<String, Usage> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(safe) {
+        Ok(text.into())
+    } else {
+        Err(Usage("letters, digits, - and _, a letter first".into()))
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Readers of labelled pictures in five layouts: DeepPCB, COCO, YOLO, a folder a class, MVTec AD.
+//!
+//! A reader returns the paths of the pictures and their labels, never pixels. It checks everything that it reads. Labels
+//! that do not hold together are an error that names the file and the line or annotation: a score over half of the labels
+//! looks like any other.
+
+mod coco;
+mod deeppcb;
+mod error;
+mod files;
+mod folders;
+mod layout;
+mod mvtec;
+mod sample;
+mod size;
+#[cfg(test)]
+pub(crate) mod testing;
+mod training_split;
+mod yaml;
+mod yolo;
+
+pub use error::Error;
+pub use layout::Layout;
+pub use sample::{LabelledBox, Sample, SamplePart};
+pub use training_split::{Side, TrainingSplit};
+
+use std::path::{Path, PathBuf};
+
+use error::{Result, ensure};
+
+/// A labelled set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledSet {
+    /// How the files of the set lie on disk.
+    pub layout: Layout,
+    /// All labels of the set, in the order of the set.
+    pub labels: Vec<String>,
+    /// The pictures in order of their ids, at least one.
+    pub samples: Vec<Sample>,
+    /// Files of annotations that `andon dataset export` wrote: a model's own detections, not the truth.
+    pub unseen: Vec<PathBuf>,
+}
+
+/// What to read of a set.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The layout, or None to find it.
+    pub layout: Option<Layout>,
+    /// A subset of COCO, YOLO or class folders, or a category of MVTec; None for all.
+    pub subset: Option<String>,
+    /// The boards of one side of a split; DeepPCB only.
+    pub split: Option<TrainingSplit>,
+    /// Takes the golden templates, too, as pictures without defects; DeepPCB only.
+    pub good: bool,
+    /// Class folders whose pictures are ok; empty for `good` and `ok`.
+    pub ok_classes: Vec<String>,
+}
+
+/// Reads the set in `folder`; of COCO and YOLO also from the `.json` or `.yaml` file itself.
+///
+/// # Errors
+/// [`Error::Layout`] if no layout fits or several do, [`Error::Selection`] if `selection` asks for what the set does not
+/// have, and others if a file cannot be read, a label is malformed, or the files do not fit together.
+pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
+    let layout = selection.layout.map_or_else(|| layout::find(folder), Ok)?;
+    selection.check(layout)?;
+    let subset = selection.subset.as_deref();
+    let mut unseen = Vec::new();
+    let (labels, mut samples) = match layout {
+        Layout::Deeppcb => deeppcb::read(folder, selection.split.as_ref(), selection.good),
+        Layout::Coco => coco::read(folder, subset, &mut unseen),
+        Layout::Yolo => yolo::read(folder, subset),
+        Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
+        Layout::Mvtec => mvtec::read(folder, subset),
+    }?;
+    ensure!(
+        !samples.is_empty(),
+        Inconsistent,
+        "{} holds no picture to judge; looked for {}",
+        folder.display(),
+        layout.files()
+    );
+    samples.sort_by(|a, b| a.id.cmp(&b.id));
+    if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
+        let (one, other) = (a.image.display(), b.image.display());
+        return Err(Error::Inconsistent(format!("two pictures are called {}: {one} and {other}; rename one", a.id)));
+    }
+    Ok(LabelledSet { layout, labels, samples, unseen })
+}
+
+impl Selection {
+    /// A selection without effect is an error: the caller meant something by it.
+    fn check(&self, layout: Layout) -> Result<()> {
+        let of = |asked: bool, what: &str, layouts: &[Layout]| {
+            ensure!(
+                !asked || layouts.contains(&layout),
+                Selection,
+                "the layout {layout} has no {what}; leave that out"
+            );
+            Ok(())
+        };
+        of(self.subset.is_some(), "subsets", &[Layout::Coco, Layout::Yolo, Layout::Folders, Layout::Mvtec])?;
+        of(self.split.is_some(), "board groups to split by", &[Layout::Deeppcb])?;
+        of(self.good, "golden templates", &[Layout::Deeppcb])?;
+        of(!self.ok_classes.is_empty(), "class folders to call ok", &[Layout::Folders])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::Set, *};
+
+    #[test]
+    fn what_a_layout_does_not_have_cannot_be_asked_of_it() {
+        let set = Set::new();
+        set.picture("good/0.png", [8, 8]);
+        let told = |told: &str, selection: Selection| {
+            let error = read(set.path(), &selection).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        };
+        told("folders has no golden templates", Selection { good: true, ..Selection::default() });
+        let deeppcb = Some(Layout::Deeppcb);
+        told("deeppcb has no subsets", Selection { layout: deeppcb, subset: Some("x".into()), ..Selection::default() });
+        let ok_classes = vec!["ok".into()];
+        told(
+            "mvtec has no class folders",
+            Selection { layout: Some(Layout::Mvtec), ok_classes, ..Selection::default() },
+        );
+    }
+
+    #[test]
+    fn two_pictures_of_one_name_are_told() {
+        let set = Set::new();
+        set.picture("good/0.png", [8, 8]);
+        set.jpeg("good/0.jpg", [8, 8]);
+        let error = read(set.path(), &Selection::default()).unwrap_err().to_string();
+        assert!(error.contains("good/0.png") && error.contains("good/0.jpg"), "{error}");
+    }
+}

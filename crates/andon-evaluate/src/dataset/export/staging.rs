@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A folder that is there whole or not at all: written under another name beside its place, and renamed at the end.
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use crate::dataset::Error;
+
+/// A folder that is being written. Dropping it before [`Staging::finish`] removes it.
+pub(super) struct Staging {
+    at: PathBuf,
+    into: PathBuf,
+    /// Locked while the folder is written: what a killed process left behind is not locked.
+    _claim: Option<File>,
+    finished: bool,
+}
+
+impl Staging {
+    /// Begins a folder that becomes `into`.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if `into` is there and not empty, or another process is writing it.
+    pub(super) fn new(into: &Path) -> Result<Self, Error> {
+        let unusable = |reason: &str| Error::Unusable { path: into.into(), reason: reason.into() };
+        let name = into.file_name().ok_or_else(|| unusable("this names no folder"))?;
+        match fs::read_dir(into) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(unusable("it is there and not empty; name another folder, or remove it first"));
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(unusable(&e.to_string())),
+        }
+        let at = into.with_file_name(format!(".{}.andon-tmp", name.to_string_lossy()));
+        if at.exists() {
+            if claim(&at).is_none() {
+                return Err(unusable("another export is writing it"));
+            }
+            fs::remove_dir_all(&at).map_err(Error::io(format!("{} cannot be removed", at.display())))?;
+        }
+        let failed = Error::io(format!("{} cannot be made; name another folder", at.display()));
+        fs::create_dir_all(&at).map_err(failed)?;
+        let claim = claim(&at);
+        Ok(Self { at, into: into.into(), _claim: claim, finished: false })
+    }
+
+    /// The folder to write to until [`Staging::finish`].
+    pub(super) fn path(&self) -> &Path {
+        &self.at
+    }
+
+    /// Gives the folder its name.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        let failed = Error::io(format!("{} cannot become {}", self.at.display(), self.into.display()));
+        fs::rename(&self.at, &self.into).map_err(failed)?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The error that led here is the one to report; the next export removes what stays.
+            let _ = fs::remove_dir_all(&self.at);
+        }
+    }
+}
+
+/// Locks the folder; None if another process has the lock. Only Unix opens folders.
+fn claim(folder: &Path) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    file.try_lock().ok().map(|()| file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("set");
+        let staging = Staging::new(&into).unwrap();
+        fs::write(staging.path().join("a"), "a").unwrap();
+        assert!(!into.exists());
+        drop(staging);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_finished_is_there_as_a_whole_also_in_place_of_an_empty_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("set");
+        fs::create_dir(&into).unwrap();
+        let staging = Staging::new(&into).unwrap();
+        fs::write(staging.path().join("a"), "a").unwrap();
+        staging.finish().unwrap();
+        assert_eq!(fs::read(into.join("a")).unwrap(), b"a");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let error = Staging::new(&into).map(drop).unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains("not empty"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_export_left_is_cleared_and_one_under_way_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("set");
+        fs::create_dir(folder.path().join(".set.andon-tmp")).unwrap();
+        fs::write(folder.path().join(".set.andon-tmp/old"), "old").unwrap();
+        let first = Staging::new(&into).unwrap();
+        assert!(!first.path().join("old").exists());
+        assert!(Staging::new(&into).map(drop).unwrap_err().to_string().contains("another export"));
+        first.finish().unwrap();
+    }
+}
