@@ -40,7 +40,7 @@ pub fn start() {
 /// The price is paid if another thread wants one of these cores all the time: a run then waits for the thread that was
 /// displaced while it spun, and takes 7.9 ms as with the default, against 3.2 without spinning. So beside a busy decoder
 /// or a second model, use fewer threads than cores.
-pub(crate) fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
     let builder = builder
         .with_intra_threads(threads)?
         .with_inter_threads(1)?

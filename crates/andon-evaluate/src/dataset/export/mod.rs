@@ -272,5 +272,5 @@ fn masks_named(result: &Inference) -> u64 {
 /// Returns 1 for val and 0 for train: by the part alone, so that a part is on the same side in every export.
 fn subset(capture: &Capture, val: f32) -> usize {
     let key = capture.part_key().to_string();
-    usize::from(Hash::default().with(key.as_bytes()).place() < f64::from(val))
+    usize::from(Hash::default().with(key.as_bytes()).fraction() < f64::from(val))
 }
