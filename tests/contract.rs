@@ -135,7 +135,8 @@ fn a_camera_with_three_buffers_is_never_starved_by_a_challenger_that_stands_stil
     }
     let stat = |name| line.stat(&line.tee, name);
     assert_eq!((stat("to-a"), stat("to-b") + stat("dropped")), (1_000, 1_000));
-    assert_eq!((stat("deep-copies"), stat("shallow-copies")), (stat("to-b"), 0));
+    // The pool allocates another buffer for each that is held, so no pixel is copied.
+    assert_eq!((stat("deep-copies"), stat("shallow-copies")), (0, stat("to-b")));
     drop(open);
     assert_eq!(line.end().len(), 1_000);
     pool.set_active(false).unwrap();

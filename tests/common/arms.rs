@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `abtee`, two arms of which the test decides what becomes of every frame, and `abjoin`; under a watchdog.
+//! `abtee`, two arms in which the test decides what becomes of each frame, and `abjoin`, under a watchdog.
 
 use std::{
     cell::Cell,
@@ -18,36 +18,36 @@ use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
 use super::tee::CAPS;
 
-/// Without a frame for so long, a line hangs.
+/// A line without a frame for so long hangs.
 const HUNG: Duration = Duration::from_secs(20);
 
 /// What becomes of a frame in an arm.
 pub enum Fate {
-    /// It is judged and goes on.
+    /// The frame is judged and goes on.
     Pass,
-    /// It is swallowed.
+    /// The frame is dropped.
     Drop,
-    /// It is judged, and goes on behind the next one.
+    /// The frame is judged, and goes on behind the next one.
     Behind,
-    /// The arm answers with an error.
+    /// The arm returns an error.
     Fail(gst::FlowError),
     /// The arm ends.
     End,
 }
 
-/// Decides by the frame's number.
+/// Decides by the frame's id.
 pub type Decide = Box<dyn Fn(u64) -> Fate + Send + Sync>;
 
 /// Numbers that look random and are the same in every run (xorshift).
 pub struct Rng(Cell<u64>);
 
 impl Rng {
-    /// From a seed other than 0.
+    /// Takes a seed other than 0.
     pub fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
-    /// The next, below `n`.
+    /// Returns the next number below `n`.
     pub fn below(&self, n: u64) -> u64 {
         let mut x = self.0.get();
         x ^= x << 13;
@@ -58,7 +58,7 @@ impl Rng {
     }
 }
 
-/// A sixteenth of the frames is lost, some take their time, and, where an arm may, some come behind the next.
+/// Drops a sixteenth of the frames, delays some, and, if the arm `reorders`, sends some behind the next.
 pub fn random(seed: u64, reorders: bool) -> Decide {
     let rng = Mutex::new(Rng::new(seed));
     Box::new(move |_| {
@@ -76,12 +76,12 @@ pub fn random(seed: u64, reorders: bool) -> Decide {
     })
 }
 
-/// Every frame goes on.
+/// Lets every frame go on.
 pub fn passing() -> Decide {
     Box::new(|_| Fate::Pass)
 }
 
-/// A frame that has left, and whether it carried both opinions or one.
+/// The id of a frame that has left, and the verdict of arm b on it.
 pub type Left = (u64, Option<Verdict>);
 
 /// The whole line.
@@ -157,7 +157,7 @@ impl Line {
         Self { tee, join, pipeline, src, pads, left, passed, ended, progress, watchdog, next: 0 }
     }
 
-    /// Brings the next `n` frames, a tick of 33 ms apart; the line must take each.
+    /// Pushes the next `n` frames, 33 ms apart. The line must take each.
     #[track_caller]
     pub fn bring(&mut self, n: u64) {
         for _ in 0..n {
@@ -167,19 +167,19 @@ impl Line {
             AndonFrameMeta::set(b, Frame { id: self.next, ..Frame::new(None) });
             self.next += 1;
             self.src.push(buffer).expect("the line takes every frame");
-            // One that is swallowed is progress, too.
+            // A frame that is dropped is progress, too.
             self.progress.fetch_add(1, SeqCst);
         }
     }
 
-    /// Ends the stream, and answers all that has left when the end has come out.
+    /// Ends the stream, and returns all frames that have left when the end has come out.
     pub fn end(&self) -> Vec<Left> {
         self.src.push_event(gst::event::Eos::new());
         self.ended.recv().expect("the sink is there");
         self.left.lock().unwrap().clone()
     }
 
-    /// The frames that were the arm's to hand on, and that it did hand on: all of a's, and those of b alone.
+    /// Returns the frames that the arms have handed on: all of a, and those of b alone.
     pub fn passed(&self) -> Vec<u64> {
         let [mut a, b] = [0, 1].map(|i| self.passed[i].lock().unwrap().clone());
         a.extend(b);
@@ -187,7 +187,7 @@ impl Line {
         a
     }
 
-    /// A number of an element's `stats`.
+    /// Returns a number of an element's `stats`.
     pub fn stat(&self, element: &gst::Element, name: &str) -> u64 {
         element.property::<gst::Structure>("stats").get(name).unwrap()
     }
@@ -210,7 +210,7 @@ fn sink_pad() -> gst::PadBuilder<gst::Pad> {
     gst::Pad::builder_from_template(&template)
 }
 
-/// Both ends of an arm.
+/// Makes both ends of an arm.
 fn arm_of(arm: Arm, decide: Decide, passed: Arc<Mutex<Vec<u64>>>) -> [gst::Pad; 2] {
     let src = gst::Pad::builder(gst::PadDirection::Src).build();
     let (out, events, queries) = (src.clone(), src.clone(), src.clone());
@@ -228,9 +228,9 @@ fn arm_of(arm: Arm, decide: Decide, passed: Arc<Mutex<Vec<u64>>>) -> [gst::Pad; 
                 }
                 Fate::Pass | Fate::Behind => {}
             }
-            let mut said = Inference::new("arm".into(), arm, &frame, [8, 8]);
-            said.verdict = Verdict::Ok;
-            AndonInferenceMeta::set(buffer.make_mut(), Arc::new(said));
+            let mut result = Inference::new("arm".into(), arm, &frame, [8, 8]);
+            result.verdict = Verdict::Ok;
+            AndonInferenceMeta::set(buffer.make_mut(), Arc::new(result));
             if arm == Arm::A || frame.arms == Arms::B {
                 passed.lock().unwrap().push(frame.id);
             }
@@ -246,14 +246,14 @@ fn arm_of(arm: Arm, decide: Decide, passed: Arc<Mutex<Vec<u64>>>) -> [gst::Pad; 
         .query_function(move |_, _, query| queries.peer_query(query))
         .build();
     let up = sink.downgrade();
-    // SAFETY: the pad is neither active nor linked yet, so nobody calls the function that is being set.
+    // SAFETY: the pad is neither active nor linked yet, so no thread calls the function that is being set.
     unsafe {
         src.set_event_function(move |_, _, event| up.upgrade().is_some_and(|pad| pad.push_event(event)));
     }
     [sink, src]
 }
 
-/// Aborts, with how everything stands, when nothing has moved for long; ends when the sender is gone.
+/// Prints the state of the line and aborts when nothing has moved for long. Ends when the sender is dropped.
 fn watch(pipeline: &gst::Pipeline, progress: Arc<AtomicU64>) -> (mpsc::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = mpsc::channel();
     let pipeline = pipeline.clone();
