@@ -78,7 +78,7 @@ impl Kinds {
     /// All six kinds.
     pub const ALL: Self = Self(0b111_1110);
     /// No kind.
-    const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
     /// Returns whether `kind` is in the set.
     fn contains(self, kind: Kind) -> bool {
@@ -86,7 +86,7 @@ impl Kinds {
     }
 
     /// Returns the set with `kind` added.
-    fn with(self, kind: Kind) -> Self {
+    pub(crate) fn with(self, kind: Kind) -> Self {
         Self(self.0 | 1 << kind.number())
     }
 
