@@ -9,7 +9,8 @@ use andon_boards::{
 };
 use anyhow::Result;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::bar;
 
 /// Writes boards with known defects, laid out like DeepPCB: images/ID_test.png, images/ID_temp.png, labels/ID.txt.
 #[derive(Args)]
@@ -33,9 +34,7 @@ pub struct Boards {
 impl Boards {
     /// Writes them.
     pub fn execute(self) -> Result<ExitCode> {
-        let bar = ProgressBar::new(self.count as u64);
-        let style = "{bar:40} {pos}/{len} boards, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
+        let bar = bar(self.count, "drawing boards");
         let what = Export { count: self.count, skus: self.skus, seed: self.seed, kinds: self.kinds };
         let written = export(&self.folder, &what, |n| bar.set_position(n as u64));
         bar.finish_and_clear();

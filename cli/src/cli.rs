@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The command line: which subcommands there are, and what each of them answers to the shell.
 
-use std::{process::ExitCode, sync::LazyLock};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -32,18 +32,6 @@ enum Command {
     Doctor(doctor::Doctor),
 }
 
-/// A mistake in how the program was called, not in what it did: exit code 2.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
 impl Cli {
     /// Does what was asked for.
     pub fn execute(self) -> Result<ExitCode> {
@@ -60,14 +48,4 @@ impl Cli {
             Command::Doctor(doctor) => doctor.execute(),
         }
     }
-}
-
-/// GStreamer, with Andon's elements built in, so that no plugin path is needed.
-pub fn init() -> Result<()> {
-    // Once: registering anew takes the factories away from elements that are there.
-    static DONE: LazyLock<Result<(), String>> = LazyLock::new(|| {
-        gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
-        gstandon::plugin_register_static().map_err(|e| format!("Andon's elements cannot be registered: {e}"))
-    });
-    DONE.clone().map_err(anyhow::Error::msg)
 }

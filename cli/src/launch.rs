@@ -172,6 +172,11 @@ pub fn is_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Parses a structure as launch lines write it.
+pub fn structure(text: &str) -> anyhow::Result<gst::Structure> {
+    text.parse().map_err(|_| anyhow::anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

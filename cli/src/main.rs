@@ -2,6 +2,7 @@
 //! The `andon` program: runs, measures and explains Andon pipelines.
 
 mod ab;
+mod app;
 mod boards;
 mod cli;
 mod dataset;
@@ -11,8 +12,10 @@ mod drift;
 mod evaluate;
 mod launch;
 mod model;
+mod picture;
+mod play;
+mod progress;
 mod reference;
-mod report;
 mod run;
 mod table;
 
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("andon: {error:#}");
-            if error.is::<cli::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<app::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How tables look, on a terminal and elsewhere.
+//! Tables on a terminal, all in one style.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-/// Columns of a table that goes to no terminal.
-const WIDTH: u16 = 120;
+/// Width of a table that goes to no terminal, characters.
+pub const WIDTH: u16 = 120;
 
-/// An empty table with these heads.
-pub fn table(header: &[&str]) -> Table {
+/// Makes an empty table with these heads.
+pub fn table<S: ToString>(header: &[S]) -> Table {
+    within(header, WIDTH)
+}
+
+/// Makes a table of figures: the first column is text, the others are numbers and aligned to the right. It is `width`
+/// characters wide at most where it goes to no terminal.
+pub fn figures(figures: &andon_report::Table, width: u16) -> Table {
+    let mut table = within(&figures.header, width);
+    table.add_rows(&figures.rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn within<S: ToString>(header: &[S], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
+    table.set_header(header.iter().map(ToString::to_string));
     if table.width().is_none() {
-        table.set_width(WIDTH);
+        table.set_width(width);
     }
     table
 }

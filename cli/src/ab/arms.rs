@@ -63,7 +63,7 @@ mod tests {
     const LINE: &str = "fakesrc ! abtee name=t  t.src_a ! identity ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j ! fakesink";
 
     fn pipeline(line: &str) -> gst::Pipeline {
-        crate::cli::init().unwrap();
+        crate::app::init().unwrap();
         gst::parse::launch(line).unwrap().downcast().unwrap()
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Figures out of what abjoin said in JSON (`andon.ab/1`, `andon.ab-judgement/1`), and how they are written.
+//! Figures out of what abjoin said in JSON (`andon.ab/1`, `andon.ab-judgement/1`).
 //!
 //! Read from the JSON and not from the library's types: what a later abjoin adds or leaves out breaks no report.
 
@@ -134,40 +134,6 @@ impl<'a> Figures<'a> {
     }
 }
 
-/// What is not known.
-pub const UNKNOWN: &str = "–";
-
-/// A number with so many digits.
-pub fn decimal(v: Option<f64>, digits: usize) -> String {
-    v.map_or(UNKNOWN.into(), |v| format!("{v:.digits$}").replace('-', "−"))
-}
-
-/// A share in percent.
-pub fn percent(v: Option<f64>) -> String {
-    v.map_or(UNKNOWN.into(), |v| format!("{:.1} %", v * 100.0))
-}
-
-/// Microseconds in milliseconds.
-pub fn ms(us: u64) -> String {
-    if us == 0 { UNKNOWN.into() } else { format!("{:.1} ms", us as f64 / 1000.0) }
-}
-
-/// A part of a whole.
-pub fn share(part: u64, of: u64) -> Option<f64> {
-    (of > 0).then(|| part as f64 / of as f64)
-}
-
-/// So many of them.
-pub fn counted(n: u64, one: &str, more: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { more })
-}
-
-/// A text that begins with a capital letter.
-pub fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,10 +171,6 @@ mod tests {
     #[test]
     fn what_is_not_known_is_no_zero() {
         let f = Figures(&Value::Null);
-        assert_eq!((decimal(f.number("/kappa"), 2), percent(share(0, 0)), ms(0)), ("–".into(), "–".into(), "–".into()));
-        assert_eq!(
-            (decimal(Some(-0.125), 2), percent(Some(0.123)), f.model("a")),
-            ("−0.12".into(), "12.3 %".into(), "no model".into())
-        );
+        assert_eq!((f.number("/kappa"), f.model("a")), (None, "no model".into()));
     }
 }

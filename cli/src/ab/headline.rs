@@ -6,7 +6,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::figures::{Arms, Figures, capital, counted};
+use andon_report::words::{capital, counted};
+
+use super::figures::{Arms, Figures};
 
 /// The outcome in a few words, and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,9 @@
 
 use std::fmt::Write;
 
-use super::{
-    figures::{Figures, capital},
-    record::Record,
-    tables,
-    tables::Table,
-};
-use crate::report::markdown::{self, escape};
+use andon_report::{markdown::escape, words::capital};
+
+use super::{figures::Figures, record::Record, tables};
 
 /// Labels that a comment has room for.
 const MOST_CLASSES: usize = 12;
@@ -33,7 +29,7 @@ pub fn text(record: &Record) -> String {
         };
     }
     s += "\n<details><summary>Frames</summary>\n";
-    s += &table(&tables::frames(record, last));
+    s += &tables::frames(record, last).markdown();
     s += "\n</details>\n";
     s + &how(record)
 }
@@ -46,23 +42,23 @@ fn judgement(title: &str, judged: Figures<'_>) -> String {
     for reason in judged.list("/reasons") {
         let _ = writeln!(s, "- {}", escape(reason));
     }
-    s += &table(&tables::bounds(judged));
-    s += &table(&tables::labels(judged));
-    s + &tables::cells(judged).map(|cells| table(&cells)).unwrap_or_default()
+    s += &tables::bounds(judged).markdown();
+    s += &tables::labels(judged).markdown();
+    s + &tables::cells(judged).map(|cells| cells.markdown()).unwrap_or_default()
 }
 
 fn pair(record: &Record, ab: Figures<'_>) -> String {
-    let mut s = table(&tables::verdicts(ab));
-    s += &table(&tables::agreement(ab));
+    let mut s = tables::verdicts(ab).markdown();
+    s += &tables::agreement(ab).markdown();
     if let Some(truth) = tables::truth(ab) {
-        s += &table(&truth);
+        s += &truth.markdown();
     }
-    s += &table(&tables::models(record, ab));
+    s += &tables::models(record, ab).markdown();
     let mut classes = tables::classes(ab);
     let beyond = classes.rows.len().saturating_sub(MOST_CLASSES);
     classes.rows.truncate(MOST_CLASSES);
     if !classes.rows.is_empty() {
-        s += &table(&classes);
+        s += &classes.markdown();
     }
     if beyond > 0 {
         let _ = writeln!(s, "\n{beyond} more in report.json.");
@@ -75,8 +71,4 @@ fn how(record: &Record) -> String {
     // A span of code ends at the first run of as many backticks as it began with.
     let fence = "`".repeat(1 + run.pipeline.chars().filter(|c| *c == '`').count());
     format!("\n{} to {}, {}: {fence} {} {fence}\n", run.started_utc, run.ended_utc, escape(&run.end), run.pipeline)
-}
-
-fn table(table: &Table) -> String {
-    markdown::table(&table.header, &table.rows)
 }

@@ -2,21 +2,18 @@
 //! `andon ab`: plays a pipeline file with two arms and ends in a side-by-side report: HTML, Markdown and JSON.
 
 mod arms;
+mod different;
 mod figures;
-mod gallery;
+mod frame;
 mod headline;
 mod judgement;
-mod listen;
+mod listener;
+mod log;
 mod markdown;
-mod news;
 mod page;
-mod picture;
 mod plots;
 mod record;
 mod tables;
-
-pub use figures::counted;
-pub use picture::drawn;
 
 use std::{
     fs::{self, OpenOptions},
@@ -28,9 +25,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 
-use crate::run::{End, PipelineFile, Voice, play};
-use gallery::Gallery;
-use news::Newsroom;
+use crate::play::{End, Messages, PipelineFile, play};
+use different::DifferentFrames;
+use listener::AbListener;
 use record::Record;
 
 /// What --check answers where the candidate does not pass.
@@ -77,15 +74,16 @@ impl Ab {
         if join.property::<u64>("report-interval") == arms::default_interval(&join) {
             join.set_property("report-interval", REPORT_INTERVAL.nseconds());
         }
-        let gallery = Gallery::watch(&join, self.frames.into());
-        let news = Newsroom::new(Voice { json: self.json }, self.verbose, &join);
+        let frames = DifferentFrames::watch(&join, self.frames.into());
+        let listener = AbListener::new(Messages { json: self.json }, self.verbose, &join);
         let started = now()?;
-        let end = play(&pipeline, news.clone());
+        let (end, listener) = play(&pipeline, listener);
 
-        let pictures = gallery.take();
+        let log = listener.into_log();
+        let kept = frames.take();
         let record = Record::new(
-            &news.log(),
-            &pictures,
+            &log,
+            &kept,
             &join,
             record::Run {
                 file: self.file.path.display().to_string(),
@@ -97,12 +95,12 @@ impl Ab {
                     Ok(End::Stopped) => "stopped".into(),
                     Err(error) => format!("failed: {error:#}"),
                 },
-                providers: gallery.providers(),
+                providers: frames.providers(),
             },
         );
         self.write("report.json", &format!("{:#}\n", serde_json::to_value(&record)?))?;
         self.write("report.md", &markdown::text(&record))?;
-        self.write("index.html", &page::page(&record, &news.log().history, &pictures))?;
+        self.write("index.html", &page::page(&record, &log.history, &kept).into_string())?;
         eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
 
         let end = end?;

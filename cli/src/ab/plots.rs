@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report's plots: over time from what abjoin said one after the other, and bars by label and truth.
 
+use andon_report::{Bar, Bars, Lines, Mark, Series, key, legend, panel, verdict_legend, words::share};
+use maud::{Markup, html};
+
 use super::{
-    figures::{Arms, Figures, share},
-    listen::Point,
+    figures::{Arms, Figures},
+    log::Point,
     tables,
-};
-use crate::report::{
-    bars::{Bar, Bars},
-    html::{key, legend},
-    plot::{Lines, Mark, Series},
 };
 
 /// Parts that a point of a share rests on at least: fewer make a line of noise.
 const PARTS_A_POINT: u64 = 20;
 
 /// Agreement over frames, where the run was long enough for a line.
-pub fn agreement(history: &[Point]) -> Option<String> {
+pub fn agreement(history: &[Point]) -> Option<Markup> {
     let points = shares(history, |p| (p.agreed, p.compared));
     let least = points.iter().map(|p| p.1).filter(|y| y.is_finite()).fold(0.5, f64::min);
     let series = vec![Series { name: "parts on which both give the same verdict".into(), class: "plain", points }];
-    panel("Agreement of both models over frames", Some(((least * 10.0).floor() / 10.0, 1.0)), true, series, history)
+    over_frames(
+        "Agreement of both models over frames",
+        Some(((least * 10.0).floor() / 10.0, 1.0)),
+        true,
+        series,
+        history,
+    )
 }
 
 /// The share of parts called ng over frames, of each arm.
-pub fn ng_rates(history: &[Point]) -> Option<String> {
+pub fn ng_rates(history: &[Point]) -> Option<Markup> {
     let of_a = shares(history, |p| (p.ng.a, p.judged.a));
     let of_b = shares(history, |p| (p.ng.b, p.judged.b));
     let most = of_a.iter().chain(&of_b).map(|p| p.1).filter(|y| y.is_finite()).fold(0.1, f64::max);
@@ -32,11 +36,11 @@ pub fn ng_rates(history: &[Point]) -> Option<String> {
         Series { name: "a: champion".into(), class: "arm-a", points: of_a },
         Series { name: "b: challenger".into(), class: "arm-b", points: of_b },
     ];
-    panel("Share of parts called ng over frames", Some((0.0, (most * 10.0).ceil() / 10.0)), true, series, history)
+    over_frames("Share of parts called ng over frames", Some((0.0, (most * 10.0).ceil() / 10.0)), true, series, history)
 }
 
 /// Median and p99 of both arms' latencies over frames, ms.
-pub fn latency(history: &[Point]) -> Option<String> {
+pub fn latency(history: &[Point]) -> Option<Markup> {
     let line = |name: &str, class, of: fn(&Point) -> Arms<u64>, arm: fn(Arms<u64>) -> u64| {
         let known = history.iter().filter(|p| arm(of(p)) > 0);
         let points = known.map(|p| (p.frames as f64, arm(of(p)) as f64 / 1000.0)).collect();
@@ -49,48 +53,31 @@ pub fn latency(history: &[Point]) -> Option<String> {
         line("b: p99", "arm-b tail", |p| p.p99, |v| v.b),
     ];
     let most = series.iter().flat_map(|s| &s.points).map(|p| p.1).fold(1.0, f64::max);
-    panel("Latency of both models over frames, ms", Some((0.0, most * 1.05)), false, series, history)
+    over_frames("Latency of both models over frames, ms", Some((0.0, most * 1.05)), false, series, history)
 }
 
 /// What became of the boxes of each label.
-pub fn classes(ab: Figures<'_>) -> Option<String> {
+pub fn classes(ab: Figures<'_>) -> Option<Markup> {
     let bar = |(label, f): (&str, Figures<'_>)| Bar {
         group: String::new(),
         name: label.into(),
         segments: vec![("both", f.count("/matched")), ("only-a", f.count("/a_only")), ("only-b", f.count("/b_only"))],
     };
     let bars: Vec<_> = tables::classes_of(ab).into_iter().map(bar).collect();
-    let keys = [key("both", "seen by both"), key("only-a", "only a"), key("only-b", "only b")].join("");
-    let title = "Boxes by label: seen by both, only by a, only by b".into();
-    (!bars.is_empty()).then(|| format!("<div class=\"panel\">{keys}{}</div>\n", Bars { title, bars }.svg()))
+    let keys = html! { (key("both", "found by both")) (key("only-a", "only a")) (key("only-b", "only b")) };
+    let title = "Boxes by label: found by both, only by a, only by b".into();
+    (!bars.is_empty()).then(|| panel(keys, Bars { title, bars }.svg()))
 }
 
 /// Parts by verdict and truth, of each arm.
-pub fn truth(ab: Figures<'_>) -> String {
+pub fn truth(ab: Figures<'_>) -> Markup {
     let bar = |(arm, name): (&str, &str)| {
-        let n = |of: &str| ab.count(&format!("/truth/{arm}/{of}"));
-        Bar {
-            group: String::new(),
-            name: name.into(),
-            segments: vec![
-                ("passed", n("passed")),
-                ("caught", n("caught")),
-                ("escape", n("escapes")),
-                ("overkill", n("overkill")),
-                ("undecided", n("undecided")),
-            ],
-        }
+        let counts = ["passed", "caught", "escapes", "overkill", "undecided"];
+        Bar::verdicts(String::new(), name.into(), counts.map(|of| ab.count(&format!("/truth/{arm}/{of}"))))
     };
-    let keys = [
-        key("passed", "good, called ok"),
-        key("caught", "bad, called ng"),
-        key("escape", "bad, called ok: escapes"),
-        key("overkill", "good, called ng: overkill"),
-        key("undecided", "undecided"),
-    ];
     let bars = [("a", "a: champion"), ("b", "b: challenger")].map(bar).to_vec();
     let plot = Bars { title: "Parts by verdict and truth, of each model".into(), bars }.svg();
-    format!("<div class=\"panel\">{}{plot}</div>\n", keys.join(""))
+    panel(verdict_legend(), plot)
 }
 
 /// The share that `of` counts between two moments, at the later one; a change of a model leaves a gap.
@@ -116,7 +103,13 @@ fn shares(history: &[Point], of: impl Fn(&Point) -> (u64, u64)) -> Vec<(f64, f64
     points
 }
 
-fn panel(title: &str, y: Option<(f64, f64)>, percent: bool, series: Vec<Series>, history: &[Point]) -> Option<String> {
+fn over_frames(
+    title: &str,
+    y: Option<(f64, f64)>,
+    percent: bool,
+    series: Vec<Series>,
+    history: &[Point],
+) -> Option<Markup> {
     let known = |s: &Series| s.points.iter().filter(|p| p.1.is_finite()).count() > 1;
     if !series.iter().any(known) {
         return None;
@@ -133,7 +126,7 @@ fn panel(title: &str, y: Option<(f64, f64)>, percent: bool, series: Vec<Series>,
         percent,
         ..Lines::default()
     };
-    Some(format!("<div class=\"panel\">{keys}{}</div>\n", plot.svg()))
+    Some(panel(keys, plot.svg()))
 }
 
 #[cfg(test)]
@@ -167,21 +160,21 @@ mod tests {
         let shares = shares(&history, |p| (p.agreed, p.compared));
         assert_eq!((shares.len(), shares[0], shares[2]), (3, (30.0, 1.0), (45.0, 0.5)), "five parts are too few");
         assert!(shares[1].1.is_nan());
-        assert!(agreement(&history).unwrap().contains("another model"));
+        assert!(agreement(&history).unwrap().into_string().contains("another model"));
     }
 
     #[test]
     fn a_line_takes_two_points() {
         assert!(agreement(&[point(30, 1, 30, 30)]).is_none() && latency(&[]).is_none());
-        let svg = latency(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap();
+        let svg = latency(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap().into_string();
         assert_eq!(svg.matches("<path").count(), 4);
-        assert!(ng_rates(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap().contains("line arm-b"));
+        assert!(ng_rates(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap().into_string().contains("line arm-b"));
     }
 
     #[test]
     fn bars_of_labels_say_who_saw_what() {
         let ab = serde_json::json!({"classes": {"open": {"matched": 40, "a_only": 0, "b_only": 10}}});
-        let svg = classes(Figures(&ab)).unwrap();
+        let svg = classes(Figures(&ab)).unwrap().into_string();
         assert!(svg.contains("segment both") && svg.contains("segment only-b") && !svg.contains("segment only-a"));
         assert!(classes(Figures(&serde_json::json!({"classes": {}}))).is_none());
     }

@@ -4,6 +4,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use andon_core::result::Verdict;
+use andon_report::words::counted;
 use andon_statistics::agreement::Why;
 use gst::prelude::*;
 use gstandon::meta::event;
@@ -12,10 +13,10 @@ use serde_json::Value;
 
 use super::{
     arms,
-    figures::{Arms, Figures, counted},
-    gallery::Picture,
+    different::DifferentFrame,
+    figures::{Arms, Figures},
     headline::{Headline, decisions, headline},
-    listen::{Listed, Log},
+    log::{Listed, Log},
 };
 
 /// What was played, and when.
@@ -84,7 +85,7 @@ pub struct Record {
 
 impl Record {
     /// All that was said and kept, put together.
-    pub fn new(log: &Log, pictures: &[Picture], join: &gst::Element, run: Run) -> Self {
+    pub fn new(log: &Log, kept: &[DifferentFrame], join: &gst::Element, run: Run) -> Self {
         let decided = log.judgements.iter().rfind(|j| Figures(j).is_decided());
         let stats = |element: gst::Element| {
             let stats = element.property::<gst::Structure>("stats");
@@ -99,7 +100,7 @@ impl Record {
             judgements: log.judgements.clone(),
             disagreements: log.disagreements.clone(),
             labels_wanted: log.labels_wanted.clone(),
-            frames: pictures.iter().map(shown).collect(),
+            frames: kept.iter().map(shown).collect(),
             elements: arms::tee(join).into_iter().chain([join.clone()]).map(stats).collect(),
         }
     }
@@ -162,17 +163,17 @@ fn most_compared(reports: &[Value]) -> Vec<Figures<'_>> {
     all
 }
 
-fn shown(picture: &Picture) -> Shown {
-    let (a, b) = (&picture.a, &picture.b);
+fn shown(frame: &DifferentFrame) -> Shown {
+    let (a, b) = (&frame.a, &frame.b);
     Shown {
         run: a.run.to_string(),
         frame_id: a.frame_id,
         part: a.part.as_ref().map(|p| p.id.to_string()),
-        difference: picture.difference,
-        why: picture.why,
+        difference: frame.difference,
+        why: frame.why,
         verdicts: Arms { a: a.verdict, b: b.verdict },
         scores: Arms { a: a.score, b: b.score },
-        truth: picture.truth.as_ref().map(|t| t.verdict),
+        truth: frame.truth.as_ref().map(|t| t.verdict),
     }
 }
 
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     fn record(log: &Log) -> Record {
-        crate::cli::init().unwrap();
+        crate::app::init().unwrap();
         let join = gst::ElementFactory::make("abjoin").name("j").build().unwrap();
         let run = Run {
             file: "x.launch".into(),

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report's tables, the same in HTML and Markdown.
 
-use super::{
-    figures::{Arms, Figures, UNKNOWN, decimal, ms, percent},
-    record::Record,
+use andon_report::{
+    Table,
+    words::{UNKNOWN, decimal, ms, percent},
 };
 
-/// A table; the first column is text.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    /// One for each column.
-    pub header: Vec<&'static str>,
-    /// From top to bottom.
-    pub rows: Vec<Vec<String>>,
-}
+use super::{
+    figures::{Arms, Figures},
+    record::Record,
+};
 
 /// The columns of a table with a row for each figure and a column for each arm.
 const BY_ARM: [&str; 3] = ["", "a: champion", "b: challenger"];
@@ -48,16 +44,14 @@ pub fn models(record: &Record, ab: Figures<'_>) -> Table {
     }
     rows.push(counts("frames with an error", ab.arms("/errors/{}")));
     rows.push(counts("frames skipped", ab.arms("/skipped/{}")));
-    Table { header: BY_ARM.to_vec(), rows }
+    Table::new(BY_ARM, rows)
 }
 
 /// Parts by both verdicts.
 pub fn verdicts(ab: Figures<'_>) -> Table {
     let n = |cell: &str| ab.count(&format!("/parts/{cell}")).to_string();
-    Table {
-        header: vec!["parts", "b: ok", "b: ng"],
-        rows: vec![row("a: ok", n("ok_ok"), n("ok_ng")), row("a: ng", n("ng_ok"), n("ng_ng"))],
-    }
+    let rows = vec![row("a: ok", n("ok_ok"), n("ok_ng")), row("a: ng", n("ng_ok"), n("ng_ng"))];
+    Table::new(["parts", "b: ok", "b: ng"], rows)
 }
 
 /// How well the arms agree, over the run and, where abjoin tells, over its last parts.
@@ -76,11 +70,11 @@ pub fn agreement(ab: Figures<'_>) -> Table {
         ["parts compared", "same verdict", "Cohen's κ", "prevalence of ng", "flips a ok → b ng", "flips a ng → b ok"];
     if !ab.has("/window/parts") {
         let rows = names.iter().zip(of("")).map(|(name, run)| vec![name.to_string(), run]).collect();
-        return Table { header: vec!["", "whole run"], rows };
+        return Table::new(["", "whole run"], rows);
     }
     let both = of("").into_iter().zip(of("/window"));
     let rows = names.iter().zip(both).map(|(name, (run, window))| row(name, run, window)).collect();
-    Table { header: vec!["", "whole run", "last parts"], rows }
+    Table::new(["", "whole run", "last parts"], rows)
 }
 
 /// Boxes by label, the most disputed first.
@@ -99,7 +93,7 @@ pub fn classes(ab: Figures<'_>) -> Table {
     {
         rows.push(line("all", Figures(all)));
     }
-    Table { header: vec!["label", "both", "only a", "only b", "mean IoU", "score b − a"], rows }
+    Table::new(["label", "both", "only a", "only b", "mean IoU", "score b − a"], rows)
 }
 
 /// The labels and what became of their boxes, the most disputed first.
@@ -121,7 +115,7 @@ pub fn truth(ab: Figures<'_>) -> Option<Table> {
         ("undecided", "undecided"),
     ];
     let rows = names.iter().map(|(name, of)| counts(name, ab.arms(&format!("/truth/{{}}/{of}")))).collect();
-    ab.knows_truth().then(|| Table { header: BY_ARM.to_vec(), rows })
+    ab.knows_truth().then(|| Table::new(BY_ARM, rows))
 }
 
 /// What became of the frames, and of parts that are in no table.
@@ -152,7 +146,7 @@ pub fn frames(record: &Record, ab: Figures<'_>) -> Table {
             rows.push(vec![name.to_string(), tee.count(pointer).to_string()]);
         }
     }
-    Table { header: vec!["", "count"], rows }
+    Table::new(["", "count"], rows)
 }
 
 /// The bounds that a judgement rests on.
@@ -162,13 +156,11 @@ pub fn bounds(judged: Figures<'_>) -> Table {
         vec![name.to_string(), of(estimate), of("lower"), of("upper"), wanted]
     };
     let most = decimal(judged.number("/escapes/max_increase"), 4);
-    Table {
-        header: vec!["", "estimate", "lower bound", "upper bound", "to promote"],
-        rows: vec![
-            line("b − a escapes per defective part", "/escapes", "increase", format!("upper bound below {most}")),
-            line("cost saved per part", "/cost", "saved_per_part", "lower bound above 0".into()),
-        ],
-    }
+    let rows = vec![
+        line("b − a escapes per defective part", "/escapes", "increase", format!("upper bound below {most}")),
+        line("cost saved per part", "/cost", "saved_per_part", "lower bound above 0".into()),
+    ];
+    Table::new(["", "estimate", "lower bound", "upper bound", "to promote"], rows)
 }
 
 /// What labels a judgement has, and how many it lacks.
@@ -186,10 +178,7 @@ pub fn labels(judged: Figures<'_>) -> Table {
         ("still needed, about", needed("needed")),
         ("of these, of defective parts", needed("needed_defective")),
     ];
-    Table {
-        header: vec!["labels", "count"],
-        rows: rows.into_iter().map(|(name, n)| vec![name.to_string(), n]).collect(),
-    }
+    Table::new(["labels", "count"], rows.into_iter().map(|(name, n)| vec![name.to_string(), n]).collect())
 }
 
 /// Labels by what the arms said, those from elsewhere where there are some; none where there are no labels.
@@ -210,8 +199,8 @@ pub fn cells(judged: Figures<'_>) -> Option<Table> {
         let counts = columns.iter().map(|(of, _)| cell.count(of).to_string());
         [said].into_iter().chain(counts).collect()
     };
-    let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name)).collect();
-    Some(Table { header, rows: cells.iter().map(|c| line(Figures(c))).collect() })
+    let header = ["labels where"].into_iter().chain(columns.iter().map(|(_, name)| *name));
+    Some(Table::new(header, cells.iter().map(|c| line(Figures(c))).collect()))
 }
 
 fn row(name: &str, a: String, b: String) -> Vec<String> {

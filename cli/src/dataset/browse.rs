@@ -3,7 +3,6 @@
 
 use std::{
     cmp::Ordering,
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,21 +10,19 @@ use std::{
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
+use andon_report::{figure, key, words::counted};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 use gst_app::AppSink;
+use maud::{Markup, display, html};
 
 use super::{
     bar,
     folder::{Capture, Folder, Named},
 };
-use crate::{
-    ab::{counted, drawn},
-    cli::init,
-    report::html::{self, escape, figure, key},
-};
+use crate::{app::init, picture::with_boxes};
 
 /// Pictures are at most so wide, pixels: two hundred of them are a file of some 20 MB.
 const WIDEST: u32 = 360;
@@ -103,17 +100,17 @@ impl Browse {
 
         let drawing = bar(kept.len(), "drawing");
         let mut unseen = Named::default();
-        let mut pictures = String::new();
+        let mut pictures = Vec::new();
         for (_, capture) in &kept {
             match picture(capture) {
-                Ok(picture) => pictures += &picture,
+                Ok(picture) => pictures.push(picture),
                 Err(why) => unseen.add(format!("{} ({why:#})", capture.sidecar.file)),
             }
             drawing.inc(1);
         }
         drawing.finish_and_clear();
         let page = self.page(whole, differ, kept.len() as u64 - unseen.total, &pictures);
-        fs::write(&self.out, page)
+        fs::write(&self.out, page.into_string())
             .with_context(|| format!("{} cannot be written; name another file with --out=FILE", self.out.display()))?;
         println!(
             "{} of {} on {}",
@@ -126,60 +123,59 @@ impl Browse {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn page(&self, whole: u64, differ: u64, shown: u64, pictures: &str) -> String {
+    fn page(&self, whole: u64, differ: u64, shown: u64, pictures: &[Markup]) -> Markup {
         let name = self.folder.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
         let name = name.unwrap_or_else(|| self.folder.display().to_string());
-        let mut s = format!("<h1>{}</h1>\n<p class=\"lead\">", escape(&name));
-        let _ = write!(s, "{}; on {differ} the two models differ. Shown are ", counted(whole, "capture", "captures"));
-        let _ = writeln!(
-            s,
-            "{shown}: those on which they differ, the most different first, then those with a score nearest to {}.</p>",
-            self.near
-        );
-        let _ = write!(
-            s,
-            "<p>{}{}</p>\n<div class=\"frames contact\">\n{pictures}</div>\n",
-            key("frame-key of-a", "a, the running model"),
-            key("frame-key of-b", "b, the candidate")
-        );
-        html::page(&format!("Andon captures: {name}"), &s)
+        let body = html! {
+            h1 { (name) }
+            p.lead {
+                (counted(whole, "capture", "captures")) "; on " (differ) " the two models differ. Shown are " (shown)
+                ": those on which they differ, the most different first, then those with a score nearest to " (self.near)
+                "."
+            }
+            p { (key("frame-key of-a", "a: champion")) (key("frame-key of-b", "b: challenger")) }
+            div.frames.contact { @for picture in pictures { (picture) } }
+        };
+        andon_report::page(&format!("Andon captures: {name}"), body)
     }
 }
 
-/// The image with both arms' boxes, and below it why it was kept and what was said.
-fn picture(capture: &Capture) -> Result<String> {
+/// The image with both arms' boxes. Its caption says why it was kept, and the results.
+fn picture(capture: &Capture) -> Result<Markup> {
     let sidecar = &capture.sidecar;
     let sample = decoded(&capture.image)?;
-    let said = [Arm::A, Arm::B].map(|arm| capture.judged(arm));
+    let results = [Arm::A, Arm::B].map(|arm| capture.judged(arm));
     let title = format!("Frame {} with what the models found", sidecar.frame_id);
-    Ok(figure(&drawn(&sample, &title, sidecar.size, said, WIDEST)?, &caption(capture)))
+    Ok(figure(with_boxes(&sample, &title, sidecar.size, results, WIDEST)?, caption(capture)))
 }
 
-fn caption(capture: &Capture) -> String {
+fn caption(capture: &Capture) -> Markup {
     let sidecar = &capture.sidecar;
-    let mut s = format!("Frame {}", sidecar.frame_id);
-    if let Some(part) = &sidecar.part {
-        let _ = write!(s, ", part {}", escape(&part.id));
-        if part.views > 1 {
-            let _ = write!(s, ", view {} of {}", part.view + 1, part.views);
-        }
-    }
     let triggers: Vec<_> = sidecar.triggers.iter().map(trigger).collect();
-    let _ = write!(s, ". Kept for {}.", escape(&triggers.join(", ")));
-    for arm in [Arm::A, Arm::B, Arm::Truth] {
-        let Some(said) = capture.said(arm) else { continue };
-        let labels: Vec<_> = said.detections.iter().map(|d| &*d.label).collect();
-        let _ = match capture.judged(arm) {
-            Some(_) if arm == Arm::Truth => write!(s, "<br>{arm}: <b>{}</b>", said.verdict),
-            Some(_) => write!(s, "<br>{arm}: <b>{}</b> {:.2}", said.verdict, said.score),
-            None => write!(s, "<br>{arm}: not judged, {}", said.status),
-        };
-        if !labels.is_empty() {
-            let _ = write!(s, ", {}", escape(&labels.join(", ")));
+    html! {
+        "Frame " (sidecar.frame_id)
+        @if let Some(part) = &sidecar.part {
+            ", part " (part.id)
+            @if part.views > 1 { ", view " (part.view + 1) " of " (part.views) }
         }
+        ". Kept for " (triggers.join(", ")) "."
+        @for arm in [Arm::A, Arm::B, Arm::Truth] {
+            @if let Some(result) = capture.said(arm) {
+                @let labels = result.detections.iter().map(|d| &*d.label).collect::<Vec<_>>();
+                br;
+                (display(arm)) ": "
+                @if capture.judged(arm).is_none() {
+                    "not judged, " (display(result.status))
+                } @else {
+                    b { (display(result.verdict)) }
+                    @if arm != Arm::Truth { (format_args!(" {:.2}", result.score)) }
+                }
+                @if !labels.is_empty() { ", " (labels.join(", ")) }
+            }
+        }
+        br;
+        span.small { (sidecar.file) }
     }
-    let _ = write!(s, "<br><span class=\"small\">{}</span>", escape(&sidecar.file));
-    s
 }
 
 /// Why it was kept; a frame before or after what was meant says so.
@@ -188,7 +184,7 @@ fn trigger(tag: &Tag) -> String {
     let mut s =
         if tag.reason.is_empty() || *tag.reason == *kind { kind.into() } else { format!("{kind}: {}", tag.reason) };
     if tag.role != Role::Hit {
-        let _ = write!(s, " ({:+})", tag.offset);
+        s += &format!(" ({:+})", tag.offset);
     }
     s
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::bar;
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Prints the digest of a data set: of the names and contents of all its files.
 ///

@@ -10,10 +10,11 @@ use std::{
 
 use andon_capture::{CAPTURE_SCHEMA, Sidecar};
 use andon_core::result::{Arm, Inference, PartKey, Status, Verdict};
+use andon_report::words::counted;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::{ab::counted, cli::Usage};
+use crate::app::Usage;
 
 /// What images of captures end in.
 const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];

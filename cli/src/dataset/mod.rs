@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::progress::bar;
 
 /// Turns captures into data sets for annotation tools, shows them, and takes back what people corrected.
 #[derive(Args)]
@@ -43,12 +44,4 @@ impl Dataset {
             Command::Import(import) => import.execute(),
         }
     }
-}
-
-/// A bar of `length` steps; `doing` stands before it.
-fn bar(length: usize, doing: &'static str) -> ProgressBar {
-    let style = "{msg:8} {bar:40} {pos}/{len}, {eta} left";
-    let bar = ProgressBar::new(length as u64).with_message(doing);
-    bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
-    bar
 }

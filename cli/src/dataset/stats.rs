@@ -129,7 +129,7 @@ impl Counts {
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         println!(
             "{}, {:.1} MB of images and {:.1} MB of sidecars",
-            crate::ab::counted(self.captures, "capture", "captures"),
+            andon_report::words::counted(self.captures, "capture", "captures"),
             megabytes(self.image_bytes),
             megabytes(self.sidecar_bytes)
         );

@@ -8,11 +8,17 @@ use std::{
 };
 
 use andon_core::result::{Arm, Inference, ModelId, Status, Verdict};
-use andon_statistics::agreement::{Scored, Table};
+use andon_statistics::{
+    agreement::{Scored, Table},
+    meter::{DriftReport, State},
+};
 use gstandon::meta::{AndonInferenceMeta, message::json_of};
 
 use super::script::{DIM, KEEPING, LAMP, NEW_KINDS, OLD_KINDS, RETURN, Script, Step, TAKEOVER};
-use crate::drift::{Change, Course, Document};
+use crate::{
+    drift::{Change, Course},
+    play::{Listener, warning},
+};
 
 /// What an arm made of the parts.
 #[derive(Clone, Debug, Default)]
@@ -210,14 +216,14 @@ impl Collector {
         }
     }
 
-    /// Takes in what an element has posted.
-    pub fn message(&mut self, message: &gst::Message) {
+    /// Takes in a message of an element.
+    fn message(&mut self, message: &gst::Message) {
         for name in ["andon/drift", "andon/drift-report"] {
-            let document = json_of(message, name).and_then(|json| serde_json::from_value::<Document>(json).ok());
-            let Some(document) = document else { continue };
-            let [number, since] = [document.frame_id, document.since_frame].map(|id| self.roll.number(id));
+            let report = json_of(message, name).and_then(|json| serde_json::from_value::<DriftReport>(json).ok());
+            let Some(report) = report else { continue };
+            let [number, since] = [report.frame_id, report.since_frame].map(|id| self.roll.number(id));
             if let Some(number) = number {
-                self.drift.hear(document, number, since.unwrap_or_default());
+                self.drift.add(report, number, since.unwrap_or_default());
             }
         }
         if let Some(sidecar) = json_of(message, "andon/captured") {
@@ -233,21 +239,16 @@ impl Collector {
         self.changes.push(ModelChange { asked_at: number, asked: Instant::now(), first: None, took });
     }
 
-    /// An element warned.
-    pub fn warned(&mut self, warning: String) {
-        self.warnings.push(warning);
-    }
-
     /// Frames that left the camera in a chapter.
     pub fn frames_in(&self, chapter: usize) -> u64 {
         self.roll.len().saturating_sub(self.script.start(chapter)).min(self.script.chapters[chapter].frames)
     }
 
     /// Frames from the dimming of the lamp to the alarm that names the light, and that cause.
-    pub fn lamp_noticed(&self) -> Option<(u64, &str)> {
+    pub fn lamp_noticed(&self) -> Option<(u64, &'static str)> {
         let dimmed = self.script.frame_of(Step::Lamp(DIM))?;
-        let alarm = self.drift.changes.iter().find(|d| d.state == "drift" && d.number >= dimmed)?;
-        Some((alarm.number - dimmed, &alarm.cause))
+        let alarm = self.drift.changes.iter().find(|d| d.state == State::Drift && d.number >= dimmed)?;
+        Some((alarm.number - dimmed, alarm.cause))
     }
 
     /// The drift meter's state at the end of a chapter.
@@ -310,6 +311,14 @@ impl Collector {
     fn is_dim(&self, number: u64) -> bool {
         let at = |step| self.script.frame_of(step).unwrap_or(u64::MAX);
         (at(Step::Lamp(DIM))..at(Step::Lamp(1.0))).contains(&number)
+    }
+}
+
+impl Listener for Collector {
+    fn hear(&mut self, message: &gst::Message) -> Vec<String> {
+        self.warnings.extend(warning(message));
+        self.message(message);
+        Vec::new()
     }
 }
 

@@ -2,8 +2,9 @@
 //! `andon demo`: the whole story on one playing line, with a table and a report of what happened in it.
 
 mod collect;
+mod pipeline;
+mod report;
 mod script;
-mod story;
 mod summary;
 
 use std::{
@@ -14,17 +15,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-
-pub use collect::{ArmTally, ChapterTally, Collector, PartSeen};
-pub use script::{Chapter, DIM, NEW_KINDS, Step};
-pub use story::ON_DEMAND;
-pub use summary::{HEADER, events, pace, rows};
 
 use crate::{
-    cli::{Usage, init},
-    report,
+    app::{Usage, init},
+    progress::bar,
 };
+use collect::Collector;
 use script::Script;
 
 /// Share of the usual story that `--fast` leaves: enough for every chapter to happen.
@@ -66,18 +62,16 @@ impl Demo {
         init()?;
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
-        let stage = story::Stage::new(&self, &script, collector.roll.clone())?;
+        let pipeline = pipeline::DemoPipeline::new(&self, &script, collector.roll.clone())?;
 
-        let bar = ProgressBar::new(script.frames());
-        let style = "{bar:30} {pos}/{len} frames, {per_sec}  {msg}";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
-        let played = stage.play(&self, &mut collector, &bar);
+        let bar = bar(script.frames() as usize, "playing");
+        let played = pipeline.play(&self, &mut collector, &bar);
         bar.finish_and_clear();
         played?;
 
         summary::print(&collector);
         let path = self.out.join("report.html");
-        fs::write(&path, report::page(&self, &collector, &stage.text)?)
+        fs::write(&path, report::page(&self, &collector, &pipeline.text)?.into_string())
             .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("\nreport:   {}\ncaptures: {}", path.display(), self.captures().display());
         Ok(ExitCode::SUCCESS)

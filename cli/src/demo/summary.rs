@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The demo in figures: a row a chapter, and a sentence for each thing that happened.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use andon_report::{Table, words::UNKNOWN};
+
+use andon_statistics::meter::State;
 
 use super::{
     collect::{ChapterTally, Collector, ModelChange},
     script::{Chapter, DIM, KEEPING, LAMP, NEW_KINDS, Step},
 };
+use crate::table::figures;
 
 /// Frames before and after a change of model in which gaps count as its own.
 pub const AROUND: u64 = 10;
 
+/// Columns that the table needs where it goes to no terminal.
+const WIDTH: u16 = 160;
+
 /// The columns of the table.
-pub const HEADER: [&str; 9] = [
+const HEADER: [&str; 9] = [
     "chapter",
     "frames\nin / out",
     "champion\nok / ng / ?",
@@ -24,23 +30,21 @@ pub const HEADER: [&str; 9] = [
     "frames\nkept",
 ];
 
-const NONE: &str = "–";
-
-/// A row for each chapter, and one for all.
-pub fn rows(c: &Collector) -> Vec<Vec<String>> {
+/// A row for each chapter.
+pub fn table(c: &Collector) -> Table {
     let chapters = c.script().chapters.iter().zip(&c.chapters).enumerate();
     let row = |(i, (chapter, tally)): (usize, (&Chapter, &ChapterTally))| {
-        let drift = c.drift_at_end(i).map_or(NONE.into(), |d| {
-            if d.cause.is_empty() { d.state.clone() } else { format!("{}: {}", d.state, d.cause) }
+        let drift = c.drift_at_end(i).map_or(UNKNOWN.into(), |d| {
+            if d.cause.is_empty() { d.state.as_str().into() } else { format!("{}: {}", d.state.as_str(), d.cause) }
         });
         let arms = [&tally.a, &tally.b];
         let verdicts = arms.map(|arm| match arm.was_asked() {
             true => format!("{} / {} / {}", arm.ok, arm.ng, arm.undecided),
-            false => NONE.into(),
+            false => UNKNOWN.into(),
         });
         let [va, vb] = verdicts;
         let both = |of: fn(&andon_statistics::agreement::Scored) -> u64| {
-            arms.map(|arm| if arm.was_asked() { of(&arm.scored).to_string() } else { NONE.into() }).join(" / ")
+            arms.map(|arm| if arm.was_asked() { of(&arm.scored).to_string() } else { UNKNOWN.into() }).join(" / ")
         };
         vec![
             format!("{}  {}", i + 1, chapter.title),
@@ -52,19 +56,19 @@ pub fn rows(c: &Collector) -> Vec<Vec<String>> {
             agreement(tally),
             drift,
             match tally.captures.values().sum::<u64>() {
-                0 => NONE.into(),
+                0 => UNKNOWN.into(),
                 n => n.to_string(),
             },
         ]
     };
-    chapters.map(row).collect()
+    Table::new(HEADER, chapters.map(row).collect())
 }
 
 fn agreement(tally: &ChapterTally) -> String {
     match (tally.table.agreement(), tally.table.kappa()) {
         (Some(agreement), Some(kappa)) => format!("{:.1} %, {kappa:.2}", agreement * 100.0),
-        (Some(agreement), None) => format!("{:.1} %, {NONE}", agreement * 100.0),
-        _ => NONE.into(),
+        (Some(agreement), None) => format!("{:.1} %, {UNKNOWN}", agreement * 100.0),
+        _ => UNKNOWN.into(),
     }
 }
 
@@ -116,13 +120,13 @@ fn drift(c: &Collector) -> Vec<(usize, String)> {
     let mut all = Vec::new();
     let mut drifting = false;
     for change in &c.drift.changes {
-        let says = match change.state.as_str() {
-            "drift" if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
-            "drift" => format!("The drift meter raised the alarm “{}”", change.cause),
-            "ok" if drifting => "The drift meter gave the all-clear".into(),
+        let says = match change.state {
+            State::Drift if drifting => format!("The drift meter then took “{}” for the cause", change.cause),
+            State::Drift => format!("The drift meter raised the alarm “{}”", change.cause),
+            State::Ok if drifting => "The drift meter gave the all-clear".into(),
             _ => continue,
         };
-        drifting = change.state == "drift";
+        drifting = change.state == State::Drift;
         let when = done(change.number).unwrap_or_default();
         all.push((c.script().chapter_of(change.number), format!("{says} at frame {}{when}.", change.number)));
     }
@@ -159,13 +163,7 @@ pub fn pace(c: &Collector) -> String {
 
 /// The table and the sentences, on the terminal.
 pub fn print(c: &Collector) {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(HEADER).add_rows(rows(c));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{table}\n");
+    println!("{}\n", figures(&table(c), WIDTH));
     println!("{}", pace(c));
     for (chapter, what) in events(c) {
         println!("{}  {what}", chapter + 1);

@@ -15,7 +15,7 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use trial::{Ran, Told, Trial};
 
-use crate::{cli::init, table::table};
+use crate::{app::init, table::table};
 
 /// Tells what this machine offers, and which execution provider actually runs a model, with the time of each.
 #[derive(Args)]

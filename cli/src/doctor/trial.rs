@@ -19,7 +19,10 @@ use gstandon::meta::message::json_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cli::init;
+use crate::{
+    app::init,
+    play::{Listener, wait},
+};
 
 /// Longest that the pipeline may be silent, beside what the caller grants.
 const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(3600);
@@ -102,7 +105,7 @@ impl Trial {
         let (mut out, mut err) = (child.stdout.take().context("no output")?, child.stderr.take().context("no output")?);
         let out = thread::spawn(move || read(&mut out));
         let err = thread::spawn(move || read(&mut err));
-        let status = wait(&mut child, Duration::from_secs(self.patience));
+        let status = ended(&mut child, Duration::from_secs(self.patience));
         let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
         let status = status?.with_context(|| format!("did not end within {} s: see --patience", self.patience))?;
         // A runtime may print on its own before the answer.
@@ -121,7 +124,7 @@ fn read(from: &mut impl Read) -> String {
 }
 
 /// Waits for the process; ends it when the time is over, and then answers none.
-fn wait(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>> {
+fn ended(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>> {
     let until = Instant::now() + patience;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -190,23 +193,22 @@ fn judge(model: &str, provider: &str, frames: u32, threads: u32) -> Result<Vec<V
     let pipeline = gst::Pipeline::new();
     pipeline.add_many([&source, &judge, &sink])?;
     gst::Element::link_many([&source, &judge, &sink])?;
-    let bus = pipeline.bus().context("a pipeline has a bus")?;
-    // What made it fail is told on the bus.
+    // The element that made it fail says why on the bus.
     let _ = pipeline.set_state(gst::State::Playing);
-    let mut outcomes = Vec::new();
-    let end = loop {
-        let Some(message) = bus.timed_pop(LONGEST) else { break Err(anyhow!("the pipeline came to a halt")) };
-        if let Some(outcome) = json_of(&message, "andon/inference") {
-            outcomes.push(outcome);
-        }
-        match message.view() {
-            gst::MessageView::Eos(_) => break Ok(outcomes),
-            gst::MessageView::Error(e) => break Err(anyhow!("{}", e.error())),
-            _ => {}
-        }
-    };
+    let mut results = Results(Vec::new());
+    let end = wait(&pipeline, &mut results, LONGEST);
     pipeline.set_state(gst::State::Null)?;
-    end
+    end.map(|()| results.0)
+}
+
+/// Collects the results that modelinfer posts.
+struct Results(Vec<Value>);
+
+impl Listener for Results {
+    fn hear(&mut self, message: &gst::Message) -> Vec<String> {
+        self.0.extend(json_of(message, "andon/inference"));
+        Vec::new()
+    }
 }
 
 /// Of the time that nodes took in what ONNX Runtime wrote of a run, each provider's share, the largest first.

@@ -1,120 +1,42 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a drift meter said, in order: its states, its alarms and every feature over frames. Bounded, however long that was.
+//! The reports of one drift meter in order: its states, its alarms and every feature over frames. A course stays within
+//! bounds, however long the record is.
 
-use serde::Deserialize;
+use std::sync::Arc;
 
-/// Points a feature that are kept; where there are more, every other goes.
+use andon_statistics::{
+    cause::Cause,
+    meter::{DriftReport, FeatureReport, State},
+};
+
+/// Most points of a feature. Of more, every second one is dropped.
 const MOST_POINTS: usize = 4000;
-
-/// A document of the meter's, `andon.drift/1`: what a later one adds breaks nothing here.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Document {
-    /// `learning`, `ok`, `warning` or `drift`.
-    pub state: String,
-    /// Empty while there is none.
-    #[serde(default)]
-    pub cause: String,
-    /// The frame since which the state holds.
-    pub since_frame: u64,
-    /// The frame at which it was found.
-    pub frame_id: u64,
-    /// Its presentation time.
-    #[serde(default)]
-    pub pts_ns: Option<u64>,
-    /// Of several references the one in use, as the SKU.
-    #[serde(default)]
-    pub key: String,
-    /// Digest of the model whose predictions are watched.
-    #[serde(default)]
-    pub model: String,
-    /// Features that changed while the reference was learned.
-    #[serde(default)]
-    pub unsteady: Vec<String>,
-    /// `estimated` or `extrapolated`; empty while learning.
-    #[serde(default)]
-    pub calibration: String,
-    /// Observations a tick; 0 while learning.
-    #[serde(default)]
-    pub tick: u64,
-    /// All features.
-    pub features: Vec<Measured>,
-}
-
-/// One feature in a document; what is not known is none.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Measured {
-    /// Its name.
-    pub name: String,
-    /// What it is of: a class's label, a field's name.
-    #[serde(default)]
-    pub of: Option<String>,
-    /// Mean of the latest tick.
-    pub value: Option<f64>,
-    /// Mean of the reference.
-    pub reference: Option<f64>,
-    /// σ of a tick.
-    pub sigma: Option<f64>,
-    /// Recent distance from the reference, in σ.
-    pub effect: Option<f64>,
-    /// What has been summed against the threshold.
-    pub score: Option<f64>,
-    /// Where the score becomes significant.
-    pub threshold: Option<f64>,
-    /// Its own threshold's label, where it has one.
-    #[serde(default)]
-    pub calibration: Option<String>,
-    /// Kolmogorov-Smirnov D of the latest window.
-    #[serde(default)]
-    pub ks: Option<f64>,
-    /// Its population stability index.
-    #[serde(default)]
-    pub psi: Option<f64>,
-    /// What the window has been compared by.
-    #[serde(default)]
-    pub window_score: Option<f64>,
-    /// Where a window becomes significant.
-    #[serde(default)]
-    pub window_threshold: Option<f64>,
-}
-
-impl Measured {
-    /// More than chance makes of it, by its sum or by its latest window.
-    pub fn significant(&self) -> bool {
-        let beyond = |score, threshold| matches!((score, threshold), (Some(s), Some(t)) if s > t);
-        beyond(self.score, self.threshold) || beyond(self.window_score, self.window_threshold)
-    }
-
-    /// Its name, and what it is of.
-    pub fn title(&self) -> String {
-        self.of.as_ref().map_or_else(|| self.name.clone(), |of| format!("{} ({of})", self.name))
-    }
-}
 
 /// A change of state or cause.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The number of the frame at which it was found.
+    /// The number of the frame at which the change was found.
     pub number: u64,
-    /// The number of the frame since which it holds.
+    /// The number of the frame since which the state holds.
     pub since: u64,
-    /// Presentation time of the frame at which it was found.
+    /// The presentation time of the frame at which the change was found.
     pub pts_ns: Option<u64>,
-    /// `learning`, `ok`, `warning` or `drift`.
-    pub state: String,
-    /// Empty while there is none.
-    pub cause: String,
+    /// The state.
+    pub state: State,
+    /// The name of the cause; empty while there is none.
+    pub cause: &'static str,
     /// The features that were significantly off, the largest effect first.
-    pub off: Vec<Measured>,
+    pub off: Vec<FeatureReport>,
 }
 
 /// A stretch of drift.
 #[derive(Clone, Debug)]
 pub struct Alarm {
-    /// How it began.
+    /// The change that began it.
     pub began: Change,
-    /// What it was taken for, one after the other.
-    pub causes: Vec<String>,
-    /// The number of the frame at which it was over; none where it lasted to the end.
+    /// Its causes, one after the other.
+    pub causes: Vec<&'static str>,
+    /// The number of the frame at which it was over. None if it lasted to the end.
     pub until: Option<u64>,
 }
 
@@ -135,7 +57,7 @@ pub struct Feature {
     /// Its name.
     pub name: String,
     /// What it is of.
-    pub of: Option<String>,
+    pub of: Option<Arc<str>>,
     /// Its value by frame number.
     pub points: Vec<(f64, f64)>,
     /// What was expected, in order.
@@ -146,21 +68,21 @@ pub struct Feature {
     pub off: bool,
 }
 
-/// All that was said.
+/// The whole record of one meter.
 #[derive(Clone, Debug)]
 pub struct Course {
-    /// In order; the first is how things were when the record began.
+    /// The changes of state, in order. The first is the state when the record began.
     pub changes: Vec<Change>,
-    /// In the order of the meter.
+    /// The features, in the order of the meter.
     pub features: Vec<Feature>,
-    /// The last document.
-    pub last: Option<Document>,
+    /// The last report.
+    pub last: Option<DriftReport>,
     /// The numbers of the first and of the last frame.
     pub span: (u64, u64),
-    /// Every how many documents a point is kept.
+    /// How many reports make one point.
     stride: u64,
-    heard: u64,
-    /// Presentation times have gone back: they tell frames apart no more.
+    reports: u64,
+    /// Whether presentation times have gone back, so that they no longer tell frames apart.
     rewound: bool,
 }
 
@@ -172,35 +94,28 @@ impl Default for Course {
             last: None,
             span: (0, 0),
             stride: 1,
-            heard: 0,
+            reports: 0,
             rewound: false,
         }
     }
 }
 
 impl Course {
-    /// Takes in a document; `number` is the place of its frame on the x axis, `since` that of its `since_frame`.
-    pub fn hear(&mut self, document: Document, number: u64, since: u64) {
-        if self.heard == 0 {
+    /// Takes in a report. `number` is the place of its frame on the x axis, `since` that of its `since_frame`.
+    pub fn add(&mut self, report: DriftReport, number: u64, since: u64) {
+        if self.reports == 0 {
             self.span.0 = number;
         }
         self.span.1 = number;
-        self.rewound |= self.last.as_ref().is_some_and(|last| document.pts_ns < last.pts_ns);
-        let new = self.changes.last().is_none_or(|c| (&c.state, &c.cause) != (&document.state, &document.cause));
-        if new {
-            let mut off: Vec<_> = document.features.iter().filter(|f| f.significant()).cloned().collect();
+        self.rewound |= self.last.as_ref().is_some_and(|last| report.pts_ns < last.pts_ns);
+        let cause = report.cause.map_or("", Cause::as_str);
+        if self.changes.last().is_none_or(|c| (c.state, c.cause) != (report.state, cause)) {
+            let mut off: Vec<_> = report.features.iter().filter(|f| f.is_significant()).cloned().collect();
             off.sort_by(|a, b| size(b).total_cmp(&size(a)));
-            self.changes.push(Change {
-                number,
-                since,
-                pts_ns: document.pts_ns,
-                state: document.state.clone(),
-                cause: document.cause.clone(),
-                off,
-            });
+            self.changes.push(Change { number, since, pts_ns: report.pts_ns, state: report.state, cause, off });
         }
-        let keep = self.heard.is_multiple_of(self.stride);
-        for measured in &document.features {
+        let keep = self.reports.is_multiple_of(self.stride);
+        for measured in &report.features {
             let feature = self.feature(&measured.name);
             feature.of = measured.of.clone().or(feature.of.take());
             if keep {
@@ -211,8 +126,8 @@ impl Course {
             {
                 feature.normals.push(Normal { from: number, mean, sigma });
             }
-            if document.state == "drift" {
-                feature.off |= measured.significant();
+            if report.state == State::Drift {
+                feature.off |= measured.is_significant();
                 if size(measured) > feature.largest.abs() {
                     feature.largest = measured.effect.unwrap_or_default();
                 }
@@ -228,8 +143,8 @@ impl Course {
                 });
             }
         }
-        self.heard += 1;
-        self.last = Some(document);
+        self.reports += 1;
+        self.last = Some(report);
     }
 
     fn feature(&mut self, name: &str) -> &mut Feature {
@@ -245,9 +160,9 @@ impl Course {
         pts_ns.filter(|_| !self.rewound)
     }
 
-    /// Documents taken in.
-    pub fn heard(&self) -> u64 {
-        self.heard
+    /// Returns the number of reports.
+    pub fn reports(&self) -> u64 {
+        self.reports
     }
 
     /// Each change with the numbers of the frames from which and to which it held.
@@ -258,12 +173,12 @@ impl Course {
 
     /// Frames while there was something to compare with.
     pub fn watched(&self) -> u64 {
-        self.states().filter(|(c, _)| c.state != "learning").map(|(_, (from, to))| to - from).sum()
+        self.states().filter(|(c, _)| c.state != State::Learning).map(|(_, (from, to))| to - from).sum()
     }
 
     /// The number of the first frame that was compared with something.
     pub fn watched_from(&self) -> Option<u64> {
-        self.changes.iter().find(|c| c.state != "learning").map(|c| c.number)
+        self.changes.iter().find(|c| c.state != State::Learning).map(|c| c.number)
     }
 
     /// The stretches of drift, in order.
@@ -271,22 +186,22 @@ impl Course {
         let mut alarms: Vec<Alarm> = Vec::new();
         let mut open = false;
         for change in &self.changes {
-            match (change.state == "drift", alarms.last_mut().filter(|_| open)) {
-                (true, Some(alarm)) => alarm.causes.push(change.cause.clone()),
+            match (change.state == State::Drift, alarms.last_mut().filter(|_| open)) {
+                (true, Some(alarm)) => alarm.causes.push(change.cause),
                 (true, None) => {
-                    let causes = vec![change.cause.clone()];
+                    let causes = vec![change.cause];
                     alarms.push(Alarm { began: change.clone(), causes, until: None });
                 }
                 (false, Some(alarm)) => alarm.until = Some(change.number),
                 (false, None) => {}
             }
-            open = change.state == "drift";
+            open = change.state == State::Drift;
         }
         alarms
     }
 }
 
-fn size(measured: &Measured) -> f64 {
+fn size(measured: &FeatureReport) -> f64 {
     measured.effect.unwrap_or_default().abs()
 }
 
@@ -296,8 +211,8 @@ pub mod tests {
 
     use super::*;
 
-    /// A document about luma alone.
-    pub fn document(frame: u64, state: &str, cause: &str, luma: f64) -> Document {
+    /// A report about luma alone.
+    pub fn report(frame: u64, state: &str, cause: &str, luma: f64) -> DriftReport {
         let effect = (luma - 0.5) / 0.01;
         let known = state != "learning";
         let feature = json!({"name": "luma", "value": luma, "reference": known.then_some(0.5), "sigma": known.then_some(0.01),
@@ -308,11 +223,11 @@ pub mod tests {
         .unwrap()
     }
 
-    /// A course of documents about luma alone.
-    pub fn course(documents: &[(u64, &str, &str, f64)]) -> Course {
+    /// A course of reports about luma alone.
+    pub fn course(reports: &[(u64, &str, &str, f64)]) -> Course {
         let mut course = Course::default();
-        for (frame, state, cause, luma) in documents {
-            course.hear(document(*frame, state, cause, *luma), *frame, frame.saturating_sub(2));
+        for (frame, state, cause, luma) in reports {
+            course.add(report(*frame, state, cause, *luma), *frame, frame.saturating_sub(2));
         }
         course
     }
@@ -346,12 +261,12 @@ pub mod tests {
     fn a_long_record_is_kept_in_bounds_and_evenly() {
         let mut course = Course::default();
         for n in 0..20_000 {
-            course.hear(document(n, "ok", "", 0.5), n, n);
+            course.add(report(n, "ok", "", 0.5), n, n);
         }
         let points = &course.features[0].points;
         assert!(points.len() <= MOST_POINTS && points.len() > MOST_POINTS / 4, "{}", points.len());
         let gaps: Vec<_> = points.windows(2).map(|w| w[1].0 - w[0].0).collect();
         assert!(gaps.iter().all(|g| *g == gaps[0]), "{gaps:?}");
-        assert_eq!((course.span, course.heard()), ((0, 19_999), 20_000));
+        assert_eq!((course.span, course.reports()), ((0, 19_999), 20_000));
     }
 }

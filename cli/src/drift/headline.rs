@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is known, in one sentence: when what drifted, or that nothing did.
 
+use andon_report::words::{self, counted};
+use andon_statistics::meter::{FeatureReport, State};
+
 use super::{
-    course::{Alarm, Change, Course, Measured},
-    words::{self, feature},
+    course::{Alarm, Change, Course},
+    words::feature,
 };
-use crate::ab::counted;
 
 /// Alarms that a sentence has room for.
 const MOST_ALARMS: usize = 3;
@@ -33,7 +35,7 @@ pub fn headline(course: &Course) -> Headline {
     let alarms = course.alarms();
     let (what, sentence) = match &alarms[..] {
         [] => {
-            let warnings = course.changes.iter().filter(|c| c.state == "warning").count() as u64;
+            let warnings = course.changes.iter().filter(|c| c.state == State::Warning).count() as u64;
             let more = match warnings {
                 0 => String::new(),
                 n => format!("; {} came to nothing", counted(n, "warning", "warnings")),
@@ -56,7 +58,7 @@ pub fn headline(course: &Course) -> Headline {
                 true => "; the last was not over at the end",
                 false => "",
             };
-            let mut causes: Vec<_> = several.iter().map(|a| a.began.cause.as_str()).collect();
+            let mut causes: Vec<_> = several.iter().map(|a| a.began.cause).collect();
             causes.dedup();
             causes.truncate(MOST_ALARMS);
             let sentence = format!(
@@ -91,7 +93,7 @@ fn found(course: &Course, change: &Change) -> String {
 }
 
 /// A feature that is off: how far, and from what.
-fn off(f: &Measured) -> String {
+fn off(f: &FeatureReport) -> String {
     let (name, _) = feature(&f.name);
     let name = f.of.as_ref().map_or(name.clone(), |of| format!("{name} ({of})"));
     let name = if name == f.name { name } else { name.to_lowercase() };

@@ -19,11 +19,10 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 
-pub use course::{Change, Course, Document};
+pub use course::{Change, Course};
 pub use plots::{Scene, plots};
-pub use words::value;
 
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Renders what driftmeter recorded as a page: states and alarms with their causes, every feature over frames.
 ///
@@ -54,7 +53,7 @@ impl Drift {
             Box::new(File::open(&self.report).map_err(|e| misused(e.to_string()))?)
         };
         let record = read::read(BufReader::new(text), self.meter.as_deref()).map_err(misused)?;
-        fs::write(&self.out, page::page(&record, &self.report.display().to_string()))
+        fs::write(&self.out, page::page(&record, &self.report.display().to_string()).into_string())
             .with_context(|| format!("{} cannot be written; name another file with --out=FILE", self.out.display()))?;
         if self.markdown {
             print!("{}", page::text(&record));

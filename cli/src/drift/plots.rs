@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The record as plots: a strip of states, and a small multiple for each feature with what was expected of it.
 
-use std::fmt::Write;
+use andon_report::{Band, Lines, Mark, Series, Span, Stretch, Strip, WIDTH, key, panel, words::effect};
+use andon_statistics::meter::State;
+use maud::{Markup, html};
 
 use super::{
     course::{Change, Course, Feature},
     words,
 };
-use crate::report::{
-    html::{escape, key},
-    plot::{Band, Lines, Mark, Series, Stretch, WIDTH},
-    strip::{Span, Strip},
-};
 
 /// The reference's mean plus and minus this many σ is drawn as expected.
 const SIGMAS: f64 = 3.0;
-/// States, and what their colours stand for.
-const STATES: [(&str, &str); 4] =
-    [("learning", "learning"), ("ok", "as learned"), ("warning", "off for one tick"), ("drift", "drift")];
+/// States, and the meaning of their colours.
+const STATES: [(State, &str); 4] = [
+    (State::Learning, "learning"),
+    (State::Ok, "as learned"),
+    (State::Warning, "off for one tick"),
+    (State::Drift, "drift"),
+];
 
 /// What was done to the line meanwhile, where that is known.
 #[derive(Clone, Debug, Default)]
@@ -29,44 +30,43 @@ pub struct Scene {
 }
 
 /// The whole record as plots.
-pub fn plots(course: &Course, scene: &Scene) -> String {
+pub fn plots(course: &Course, scene: &Scene) -> Markup {
     let x = x_range(course, scene);
-    let mut s = strip(course, scene, x);
-    let measured: Vec<_> =
-        course.features.iter().filter(|f| f.points.iter().filter(|p| p.1.is_finite()).count() > 1).collect();
-    if measured.is_empty() {
-        return s
-            + "<p class=\"small\">There are not enough reports for lines over frames: set report-interval of driftmeter.</p>\n";
-    }
-    let _ = writeln!(
-        s,
-        "<h3>Features over frames</h3>\n<p>{}{}</p>\n<p class=\"small\">The band is the mean of what was learned, ± {SIGMAS:.0} σ of a \
-         tick. While learning a point is a frame, afterwards the mean of a tick. Features that were significantly off in an \
-         alarm stand first, each with its largest effect.</p>",
-        key("expected", "expected"),
-        key("in-alarm", "in alarm")
-    );
-    let (mut cells, mut others): (Vec<&Feature>, Vec<_>) =
-        measured.into_iter().partition(|f| words::cell(&f.name).is_some());
-    // Only those that were off have an order of their own.
+    let known = |f: &&Feature| f.points.iter().filter(|p| p.1.is_finite()).count() > 1;
+    let (mut cells, mut others): (Vec<_>, Vec<_>) =
+        course.features.iter().filter(known).partition(|f| words::cell(&f.name).is_some());
+    let none = cells.is_empty() && others.is_empty();
+    // Only features that were off have an order of their own.
     let off = |f: &Feature| if f.off { f.largest.abs() } else { -1.0 };
     others.sort_by(|a, b| off(b).total_cmp(&off(a)));
-    let small = |f: &&Feature| multiple(course, scene, f, x, WIDTH / 2.0, 130.0, None);
-    let _ = writeln!(s, "<div class=\"multiples\">\n{}</div>", others.iter().map(small).collect::<String>());
-    if !cells.is_empty() {
-        cells.sort_by_key(|f| words::cell(&f.name));
-        // One scale, so that the cells can be compared like places in a picture.
-        let all = cells.iter().flat_map(|f| f.points.iter().map(|p| p.1)).filter(|v| v.is_finite());
-        let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        let y = ((low * 10.0).floor() / 10.0, (high * 10.0).floor() / 10.0 + 0.1);
-        let small = |f: &&Feature| multiple(course, scene, f, x, WIDTH / 3.2, 120.0, Some(y));
-        let _ = writeln!(
-            s,
-            "<h3>Luma by place in the frame</h3><div class=\"multiples cells\">\n{}</div>",
-            cells.iter().map(small).collect::<String>()
-        );
+    cells.sort_by_key(|f| words::cell(&f.name));
+    // One scale, so that cells can be compared like places in a picture.
+    let all = cells.iter().flat_map(|f| f.points.iter().map(|p| p.1)).filter(|v| v.is_finite());
+    let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+    let y = ((low * 10.0).floor() / 10.0, (high * 10.0).floor() / 10.0 + 0.1);
+    html! {
+        (strip(course, scene, x))
+        @if none {
+            p.small {
+                "There are not enough reports for lines over frames: set report-interval of driftmeter."
+            }
+        } @else {
+            h3 { "Features over frames" }
+            p { (key("expected", "expected")) (key("in-alarm", "in alarm")) }
+            p.small {
+                "The band is the mean of the reference, ± " (format_args!("{SIGMAS:.0}")) " σ of a tick. While the meter \
+                 learns, a point is a frame; afterwards it is the mean of a tick. Features that were significantly off in \
+                 an alarm stand first, each with its largest effect."
+            }
+            div.multiples { @for f in others { (multiple(course, scene, f, x, (WIDTH / 2.0, 130.0), None)) } }
+            @if !cells.is_empty() {
+                h3 { "Luma by place in the frame" }
+                div.multiples.cells {
+                    @for f in cells { (multiple(course, scene, f, x, (WIDTH / 3.2, 120.0), Some(y))) }
+                }
+            }
+        }
     }
-    s
 }
 
 fn x_range(course: &Course, scene: &Scene) -> (f64, f64) {
@@ -77,12 +77,11 @@ fn x_range(course: &Course, scene: &Scene) -> (f64, f64) {
     (from, to.max(from + 1.0))
 }
 
-fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> String {
+fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> Markup {
     let span = |(change, (from, to)): (&Change, (u64, u64))| {
-        let name = if change.cause.is_empty() { change.state.clone() } else { change.cause.clone() };
-        // A state that this version does not know has no colour.
-        let class = STATES.iter().find(|(state, _)| *state == change.state).map_or("", |(state, _)| state);
-        Span { span: (from as f64, to as f64), class: class.into(), name }
+        let state = change.state.as_str();
+        let name = if change.cause.is_empty() { state } else { change.cause };
+        Span { span: (from as f64, to as f64), class: state.into(), name: name.into() }
     };
     let mut marks = scene.marks.clone();
     marks.extend(alarms(course, |cause| format!("alarm: {cause}")));
@@ -93,14 +92,14 @@ fn strip(course: &Course, scene: &Scene, x: (f64, f64)) -> String {
         stretches: scene.stretches.clone(),
         marks,
     };
-    let keys: String = STATES.iter().map(|(state, what)| key(&format!("state {state}"), what)).collect();
-    format!("<div class=\"panel\">{keys}{}</div>\n", strip.svg())
+    let keys = html! { @for (state, what) in STATES { (key(&format!("state {}", state.as_str()), what)) } };
+    panel(keys, strip.svg())
 }
 
 fn alarms(course: &Course, text: impl Fn(&str) -> String) -> impl Iterator<Item = Mark> {
     let mark = move |alarm: super::course::Alarm| Mark {
         x: alarm.began.number as f64,
-        text: text(&alarm.began.cause),
+        text: text(alarm.began.cause),
         class: "alarm",
     };
     course.alarms().into_iter().map(mark)
@@ -111,10 +110,9 @@ fn multiple(
     scene: &Scene,
     feature: &Feature,
     x: (f64, f64),
-    width: f64,
-    height: f64,
+    (width, height): (f64, f64),
     y: Option<(f64, f64)>,
-) -> String {
+) -> Markup {
     let (words, what) = match words::cell(&feature.name) {
         Some((row, column)) => (format!("Row {}, column {}", row + 1, column + 1), ""),
         None => words::feature(&feature.name),
@@ -143,6 +141,13 @@ fn multiple(
         marks: alarms(course, |cause| cause.to_string()).collect(),
         ..Lines::default()
     };
-    let off = if feature.off { format!("<em>{} σ</em>", words::effect(Some(feature.largest))) } else { String::new() };
-    format!("<figure><figcaption><b>{}</b> {}{off}</figcaption>{}</figure>\n", escape(&words), escape(what), plot.svg())
+    html! {
+        figure {
+            figcaption {
+                b { (words) } " " (what)
+                @if feature.off { em { (effect(Some(feature.largest))) " σ" } }
+            }
+            (plot.svg())
+        }
+    }
 }

@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use andon_statistics::meter::SCHEMA;
+use andon_statistics::meter::{DriftReport, SCHEMA};
 use serde_json::{Deserializer, Value};
 
-use super::course::{Course, Document};
+use super::course::Course;
 
 /// How to record what is missing.
 const HOW: &str =
@@ -25,15 +25,15 @@ pub struct Record {
 }
 
 impl Record {
-    fn hear(&mut self, document: Document) {
-        let frame = document.frame_id;
+    fn add(&mut self, report: DriftReport) {
+        let frame = report.frame_id;
         if self.runs == 0 || frame < self.latest {
             self.base = if self.runs == 0 { 0 } else { self.course.span.1 + 1 };
             self.runs += 1;
         }
         self.latest = frame;
-        let since = self.base + document.since_frame.min(frame);
-        self.course.hear(document, self.base + frame, since);
+        let since = self.base + report.since_frame.min(frame);
+        self.course.add(report, self.base + frame, since);
     }
 }
 
@@ -47,12 +47,12 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
             one => vec![one],
         };
         for message in several {
-            if let Some((mut who, document)) = document(message).map_err(|what| format!("message {}: {what}", i + 1))? {
+            if let Some((mut meter, report)) = report(message).map_err(|what| format!("message {}: {what}", i + 1))? {
                 // Every reference of a meter has a course of its own.
-                if !document.key.is_empty() {
-                    who = format!("{who}:{}", document.key);
+                if !report.key.is_empty() {
+                    meter = format!("{meter}:{}", report.key);
                 }
-                records.entry(who).or_default().hear(document);
+                records.entry(meter).or_default().add(report);
             }
         }
     }
@@ -68,9 +68,9 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
 }
 
 /// Who speaks, and what, where a message is one of a drift meter's.
-fn document(message: Value) -> Result<Option<(String, Document)>, String> {
+fn report(message: Value) -> Result<Option<(String, DriftReport)>, String> {
     let Value::Object(mut message) = message else { return Err("this is no message: it is not between braces".into()) };
-    let who = message.get("element").and_then(Value::as_str).unwrap_or_default().to_string();
+    let meter = message.get("element").and_then(Value::as_str).unwrap_or_default().to_string();
     let data = match message.get("message").and_then(Value::as_str) {
         Some("andon/drift" | "andon/drift-report") => message.remove("data").unwrap_or_default(),
         Some(_) => return Ok(None),
@@ -84,8 +84,8 @@ fn document(message: Value) -> Result<Option<(String, Document)>, String> {
         // A document of another kind.
         _ => return Ok(None),
     }
-    let document = serde_json::from_value(data).map_err(|e| format!("this is no drift report: {e}"))?;
-    Ok(Some((who, document)))
+    let report = serde_json::from_value(data).map_err(|e| format!("this is no drift report: {e}"))?;
+    Ok(Some((meter, report)))
 }
 
 fn broken(e: &serde_json::Error) -> String {
@@ -115,7 +115,7 @@ mod tests {
         let other = r#"{"message":"andon/part-verdict","element":"m","data":{"verdict":"ok"}}"#;
         let text = [other, &line("meter", 5, "ok"), "", other, &line("meter", 7, "drift")].join("\n");
         let record = read(&text, None).unwrap();
-        assert_eq!((record.course.heard(), record.course.span, record.runs), (2, (5, 7), 1));
+        assert_eq!((record.course.reports(), record.course.span, record.runs), (2, (5, 7), 1));
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let of = |sku: &str| line("m", 1, "ok").replace("\"frame_id\"", &format!("\"key\":\"{sku}\",\"frame_id\""));
         let text = [of("A"), of("B")].join("\n");
         assert!(read(&text, None).unwrap_err().contains("m:A, m:B"));
-        assert_eq!(read(&text, Some("m:B")).unwrap().course.heard(), 1);
+        assert_eq!(read(&text, Some("m:B")).unwrap().course.reports(), 1);
     }
 
     #[test]

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tables of a record, for the page and for Markdown.
 
-use super::{
-    course::{Alarm, Course},
-    words,
-};
+use andon_report::{Table, words};
+
+use andon_statistics::{detector::Calibration, meter::FeatureReport};
+
+use super::course::{Alarm, Course, Feature};
 
 /// Features that a cell names.
 const MOST_NAMED: usize = 3;
-
-/// Heads and rows.
-pub struct Table {
-    /// One a column.
-    pub header: Vec<&'static str>,
-    /// As many cells each.
-    pub rows: Vec<Vec<String>>,
-}
 
 /// The alarms; none where there were none.
 pub fn alarms(course: &Course) -> Option<Table> {
@@ -37,13 +30,13 @@ pub fn alarms(course: &Course) -> Option<Table> {
         ]
     };
     let rows: Vec<_> = course.alarms().iter().enumerate().map(row).collect();
-    let header = vec!["", "cause", "since frame", "found at", "time", "until", "off, when found"];
-    (!rows.is_empty()).then_some(Table { header, rows })
+    let header = ["", "cause", "since frame", "found at", "time", "until", "off, when found"];
+    (!rows.is_empty()).then(|| Table::new(header, rows))
 }
 
 /// Every feature as it was in the last report.
 pub fn features(course: &Course) -> Table {
-    let header = vec![
+    let header = [
         "feature",
         "value",
         "reference",
@@ -56,19 +49,15 @@ pub fn features(course: &Course) -> Table {
         "window, of threshold",
         "thresholds are",
     ];
-    let Some(last) = &course.last else { return Table { header, rows: Vec::new() } };
+    let Some(last) = &course.last else { return Table::new(header, Vec::new()) };
     let share = |v: Option<f64>| v.map_or("–".into(), |v| format!("{v:.2}"));
     let of = |score: Option<f64>, threshold: Option<f64>| match (score, threshold) {
         (Some(score), Some(threshold)) => format!("{score:.1} of {threshold:.1}"),
         _ => "–".into(),
     };
-    let row = |f: &super::course::Measured| {
+    let row = |f: &FeatureReport| {
         let seen = course.features.iter().find(|seen| seen.name == f.name);
-        let calibration = f
-            .calibration
-            .as_ref()
-            .filter(|_| f.threshold.is_some())
-            .or(Some(&last.calibration).filter(|c| !c.is_empty() && f.threshold.is_some()));
+        let calibration = f.calibration.or(last.calibration).filter(|_| f.threshold.is_some());
         vec![
             f.title(),
             words::value(f.value, f.sigma),
@@ -80,15 +69,15 @@ pub fn features(course: &Course) -> Table {
             share(f.ks),
             share(f.psi),
             of(f.window_score, f.window_threshold),
-            calibration.map_or("–".into(), Clone::clone),
+            calibration.map_or("–", Calibration::as_str).into(),
         ]
     };
     let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
-    Table { header, rows: known.map(row).collect() }
+    Table::new(header, known.map(row).collect())
 }
 
 /// Features that were never known.
 pub fn unknown(course: &Course) -> Vec<&str> {
-    let known = |f: &&super::course::Feature| f.points.iter().any(|p| p.1.is_finite());
+    let known = |f: &&Feature| f.points.iter().any(|p| p.1.is_finite());
     course.features.iter().filter(|f| !known(f)).map(|f| f.name.as_str()).collect()
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How features and numbers are written for people.
+//! How features are written for people.
 
 /// A feature's name in words, and what it is; others go by their own name.
 pub fn feature(name: &str) -> (String, &'static str) {
@@ -42,46 +42,9 @@ pub fn cell(name: &str) -> Option<(u32, u32)> {
     }
 }
 
-/// A value with as many digits as its σ makes worth reading.
-pub fn value(v: Option<f64>, sigma: Option<f64>) -> String {
-    let Some(v) = v else { return "–".into() };
-    let digits = match sigma.filter(|s| *s > 0.0) {
-        Some(sigma) => (1.0 - sigma.log10().floor()).clamp(0.0, 6.0) as usize,
-        None => 4,
-    };
-    signed(format!("{v:.digits$}"))
-}
-
-/// A distance in σ, with its sign.
-pub fn effect(v: Option<f64>) -> String {
-    v.map_or("–".into(), |v| signed(format!("{v:+.1}")))
-}
-
-/// A time, seconds.
-pub fn seconds(ns: u64) -> String {
-    format!("{:.1} s", ns as f64 / 1e9)
-}
-
-fn signed(number: String) -> String {
-    // Rounding leaves a minus before nothing.
-    if number.starts_with('-') && number.chars().all(|c| matches!(c, '-' | '0' | '.')) {
-        return number[1..].into();
-    }
-    number.replace('-', "−")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_the_digits_that_matter() {
-        assert_eq!(value(Some(0.598_793), Some(0.0466)), "0.599");
-        assert_eq!(value(Some(-0.000_04), Some(0.02)), "0.000");
-        assert_eq!(value(Some(-3.17), Some(0.4)), "−3.17");
-        assert_eq!(value(None, Some(0.4)), "–");
-        assert_eq!((effect(Some(-7.94)), effect(Some(0.34))), ("−7.9".into(), "+0.3".into()));
-    }
 
     #[test]
     fn a_feature_of_a_later_version_goes_by_its_own_name() {

@@ -20,7 +20,7 @@ use super::{
     data::Sample,
     templates,
 };
-use crate::{reference::structure, run::failure};
+use crate::{launch::structure, play::failure};
 
 /// Frames between the feeder and the judge, decoded or not.
 const QUEUE: u32 = 4;

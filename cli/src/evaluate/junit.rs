@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::gate::{Judgement, Outcome};
-use crate::report::html::escape;
+use andon_report::escape;
 
 /// The document: one test case a check.
 pub fn document(judged: &Judgement) -> String {

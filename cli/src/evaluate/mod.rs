@@ -34,7 +34,6 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use data::{Layout, Sample, Selection, Split, Which};
 use gate::Gate;
-use indicatif::{ProgressBar, ProgressStyle};
 use judge::{Judge, Judged};
 use maps::Mask;
 use measure::Measured;
@@ -43,7 +42,10 @@ use report::{Report, Versus};
 use tempfile::TempDir;
 use thresholds::Wish;
 
-use crate::cli::{Usage, init};
+use crate::{
+    app::{Usage, init},
+    progress::bar,
+};
 
 /// Detections from here up are ranked; lower ones no longer move the average precision.
 const RANK_FROM: f32 = 0.01;
@@ -151,7 +153,7 @@ impl Evaluate {
         for (bundle, manifest) in bundles.iter().zip(&manifests) {
             let root = self.templates(manifest, &set.samples)?;
             let judge = self.judge(bundle, manifest, root.as_ref());
-            let bar = bar(set.samples.len(), &format!("judging by {} {}", manifest.name, manifest.version));
+            let bar = bar(set.samples.len(), format!("judging by {} {}", manifest.name, manifest.version));
             let judged = judge.run(&set.samples, || bar.inc(1));
             bar.finish_and_clear();
             models.push(measured(manifest, &set.samples, judged?, 0.0)?);
@@ -266,7 +268,7 @@ impl Evaluate {
             write(path, text::markdown(report))?;
         }
         if let Some(path) = &self.html {
-            write(path, page::page(report, samples, models)?)?;
+            write(path, page::page(report, samples, models)?.into_string())?;
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(report)?);
@@ -287,12 +289,4 @@ fn measured(manifest: &Manifest, samples: &[Sample], judged: Judged, moved: f64)
 fn manifest(bundle: &Path) -> Result<Manifest> {
     let source = model::open(bundle.to_str().context("the bundle's path is not UTF-8")?)?;
     source.manifest.with_context(|| format!("{} has no model.json, and so no labels to score", bundle.display()))
-}
-
-fn bar(length: usize, what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64);
-    let style = "{msg}: {bar:40} {pos}/{len}, {per_sec}, {eta} left";
-    bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
-    bar.set_message(what.to_string());
-    bar
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A picture with what a model found right, missed and made up, as SVG over the pixels.
 
-use std::fmt::Write;
-
 use andon_core::result::Inference;
+use andon_report::{label, letters, outline};
 use anyhow::Result;
+use maud::{Markup, PreEscaped, html};
 
 use super::{
     data::Sample,
@@ -13,74 +13,71 @@ use super::{
     score::MIN_IOU,
     templates,
 };
-use crate::report::{html::escape, image};
+use crate::picture::jpeg;
 
 /// Wider pictures are shown this wide: the page is one file.
 const WIDEST: u32 = 640;
 
 /// The pixels, once for all models: a definition that drawings refer to by `id`.
-pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<String> {
-    let picture = image::jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
+pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<Markup> {
+    let picture = jpeg(&templates::decoded(&sample.image, "")?, WIDEST)?;
     let [width, height] = frame;
-    Ok(format!(
-        "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs><image id=\"p{id}\" width=\"{width}\" height=\"{height}\" href=\"{}\"/></defs></svg>",
-        picture.address()
-    ))
+    Ok(html! {
+        svg.defs width="0" height="0" aria-hidden="true" {
+            defs {
+                image id=(format_args!("p{id}")) width=(width) height=(height) href=(picture.address()) {}
+            }
+        }
+    })
 }
 
-/// What a model made of sample `i`, over the pixels `id`.
-pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<String> {
+/// The result of a model for sample `i`, over the pixels `id`.
+pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Markup> {
     let outcome: &Inference = &m.outcomes[i];
     let [width, height] = outcome.frame;
-    let title = escape(&format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version));
-    let mut s = format!(
-        "<svg class=\"frame\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title><use href=\"#p{id}\"/>"
-    );
-    let size = f64::from(width.max(height)) / 30.0;
-    match &m.judged[i] {
-        Some(judged) => {
-            let (missed, wrong) = judged.errors(m.thresholds.score, MIN_IOU);
-            for (at, f) in judged.found.iter().enumerate().filter(|(_, f)| f.score >= m.thresholds.score) {
-                let class = if wrong.contains(&at) { "false" } else { "hit" };
-                s += &thing(class, f.bbox, &format!("{} {:.2}", m.labels[f.class], f.score), size, outcome.frame);
-            }
-            for at in missed {
-                let t = &judged.truth[at];
-                s += &thing("missed", t.bbox, &m.labels[t.class], size, outcome.frame);
-            }
+    let title = format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version);
+    let outlines = Mask::of(sample)?.map(|mask| maps::outlines(outcome, &mask, m.thresholds.score));
+    Ok(html! {
+        svg.frame viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(title) {
+            title { (title) }
+            use href=(format_args!("#p{id}")) {}
+            (boxes(m, i))
+            @if let Some(outlines) = outlines { (PreEscaped(outlines)) }
         }
-        None => {
-            for d in outcome.detections.iter().filter(|d| d.score >= m.thresholds.score) {
-                let label = format!("{} {:.2}", d.label, d.score);
-                s += &thing("false", d.upright().map(f64::from), &label, size, outcome.frame);
-            }
-        }
-    }
-    if let Some(mask) = Mask::of(sample)? {
-        s += &maps::outlines(outcome, &mask, m.thresholds.score);
-    }
-    Ok(s + "</svg>")
+    })
 }
 
-fn thing(class: &str, [x, y, w, h]: [f64; 4], label: &str, size: f64, frame: [u32; 2]) -> String {
+/// The boxes that a model found, missed and made up.
+fn boxes(m: &Measured, i: usize) -> Markup {
+    let outcome: &Inference = &m.outcomes[i];
+    let threshold = m.thresholds.score;
+    let one = |class, bbox, text: &str| one(class, bbox, text, outcome.frame);
+    let Some(judged) = &m.judged[i] else {
+        return html! {
+            @for d in outcome.detections.iter().filter(|d| d.score >= threshold) {
+                (one("false", d.upright().map(f64::from), &format!("{} {:.2}", d.label, d.score)))
+            }
+        };
+    };
+    let (missed, wrong) = judged.errors(threshold, MIN_IOU);
+    html! {
+        @for (at, found) in judged.found.iter().enumerate().filter(|(_, f)| f.score >= threshold) {
+            @let class = if wrong.contains(&at) { "false" } else { "hit" };
+            (one(class, found.bbox, &format!("{} {:.2}", m.labels[found.class], found.score)))
+        }
+        @for at in missed {
+            @let truth = &judged.truth[at];
+            (one("missed", truth.bbox, &m.labels[truth.class]))
+        }
+    }
+}
+
+fn one(class: &str, [x, y, w, h]: [f64; 4], text: &str, frame: [u32; 2]) -> Markup {
     // A missed box is wider than one that was found, so that both are seen where they meet.
-    let room = if class == "missed" { size * 0.2 } else { 0.0 };
-    let [x, y, w, h] = [x - room, y - room, w + 2.0 * room, h + 2.0 * room];
-    let mut s = String::new();
-    for edge in ["edge ", ""] {
-        let _ =
-            write!(s, "<rect class=\"{edge}{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\"/>");
+    let room = if class == "missed" { letters(frame) * 0.2 } else { 0.0 };
+    let bbox = [x - room, y - room, w + 2.0 * room, h + 2.0 * room];
+    html! {
+        (outline(class, &format!("edge {class}"), bbox, None))
+        @if class != "hit" { (label(class, text, bbox, class == "missed", frame)) }
     }
-    if class != "hit" {
-        let [width, height] = frame.map(f64::from);
-        let at = (if class == "missed" { y + h + size } else { y - size * 0.35 }).clamp(size, height.max(size));
-        // A label ends with its box where it would run out of the picture.
-        let (left, anchor) = if x > 0.75 * width { ((x + w).min(width), "end") } else { (x.max(0.0), "start") };
-        let _ = write!(
-            s,
-            "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{left:.1}\" y=\"{at:.1}\" style=\"font-size:{size:.1}px\">{}</text>",
-            escape(label)
-        );
-    }
-    s
 }

@@ -11,7 +11,7 @@ use gst_app::{AppSink, AppSrc};
 use tempfile::TempDir;
 
 use super::{data::Sample, judge::decoder_of};
-use crate::run::failure;
+use crate::play::failure;
 
 /// Patterns of the templates that a model asks for; none for one that looks at the frame alone.
 pub fn patterns(manifest: &Manifest) -> Vec<Pattern> {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use andon_report::markdown;
 use comfy_table::CellAlignment;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     robustness::SHOWN,
     thresholds::Choice,
 };
-use crate::{report::markdown, table::table};
+use crate::table::table;
 
 /// A table, whatever it is written as.
 pub struct Table {
@@ -287,7 +288,7 @@ pub fn markdown(r: &Report) -> String {
     let mut s = format!("## {}\n", markdown::escape(&headline(r)));
     for t in tables(r) {
         let _ = writeln!(s, "\n### {}", markdown::escape(&t.title));
-        s += &markdown::table(&t.header.iter().map(String::as_str).collect::<Vec<_>>(), &t.rows);
+        s += &andon_report::Table::new(t.header, t.rows).markdown();
     }
     s
 }

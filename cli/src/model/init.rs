@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::bundle::{replace, write_digests};
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Makes a bundle of an .onnx file: writes a model.json from what its graph says, and asks only for what it does not.
 #[derive(Args)]

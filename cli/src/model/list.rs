@@ -17,7 +17,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::store::is_model;
-use crate::{cli::Usage, table::table};
+use crate::{app::Usage, table::table};
 
 /// Characters of a digest that a table shows: enough to tell versions apart.
 const SHORT: usize = 19;

@@ -2,7 +2,7 @@
 //! `andon reference`: makes driftmeter's reference from recordings, by playing them through the element itself.
 
 mod files;
-mod line;
+mod recordings;
 
 use std::{
     fs, io,
@@ -11,24 +11,25 @@ use std::{
 };
 
 use andon_capture::{self as capture};
+use andon_report::{
+    Table,
+    words::{counted, value},
+};
 use andon_statistics::{
     meter::{ReferenceSet, References},
     reference::Reference,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use comfy_table::CellAlignment;
 use gst::prelude::*;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::{
-    ab::counted,
-    cli::{Usage, init},
-    drift::value,
-    table::table,
+    app::{Usage, init},
+    progress::{bar, spinner},
+    table::{WIDTH, figures},
 };
-pub use line::structure;
-use line::{Judge, Line};
+use recordings::{MeterPipeline, Model};
 
 /// Makes a reference for driftmeter from recordings of a line that is as it should be.
 ///
@@ -87,10 +88,9 @@ impl MakeReference {
         let caps = caps.map_err(|_| Usage(format!("'{}' is no caps", self.caps.as_deref().unwrap_or_default())))?;
 
         // How many frames can be learned from is known once they were seen: black ones are not.
-        let bar = ProgressBar::new_spinner();
-        bar.set_style(style("{spinner} looking: {pos} frames {msg}"));
-        let seen = self.pass(&Judge::default(), None, &files, caps.as_ref(), &bar, |meter| Ok(counts(meter)))?;
-        let (least, most) = property_range(&Line::new(&Judge::default())?.meter);
+        let looking = spinner("looking at frames");
+        let seen = self.pass(&Model::default(), None, &files, caps.as_ref(), &looking, |meter| Ok(counts(meter)))?;
+        let (least, most) = property_range(&MeterPipeline::new(&Model::default())?.meter);
         let wanted = u32::try_from(seen.learned).unwrap_or(most).min(most);
         if wanted < least {
             bail!(
@@ -101,8 +101,7 @@ impl MakeReference {
             );
         }
 
-        let bar = ProgressBar::new(seen.learned + seen.black + seen.unreadable);
-        bar.set_style(style("{bar:40} {pos}/{len} frames, {per_sec}, {eta} left {msg}"));
+        let learning = bar((seen.learned + seen.black + seen.unreadable) as usize, "learning");
         let save = |meter: &gst::Element| {
             let path = self.into.to_str().context("the file's path is not UTF-8")?;
             ensure!(meter.property::<String>("state") != "learning", "frames were lost on the way to the meter");
@@ -113,12 +112,12 @@ impl MakeReference {
             );
             Ok(counts(meter))
         };
-        let judge = Judge {
+        let model = Model {
             bundle: self.model.as_deref(),
             image_root: self.image_root.as_deref(),
             fields: self.fields.as_deref(),
         };
-        let learned = self.pass(&judge, Some(wanted), &files, caps.as_ref(), &bar, save)?;
+        let learned = self.pass(&model, Some(wanted), &files, caps.as_ref(), &learning, save)?;
         let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
         let reference = Reference::from_json(&text)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
@@ -146,21 +145,21 @@ impl MakeReference {
 
     fn pass<T>(
         &self,
-        judge: &Judge<'_>,
+        model: &Model<'_>,
         learn: Option<u32>,
         files: &[PathBuf],
         caps: Option<&gst::Caps>,
         bar: &ProgressBar,
         then: impl FnOnce(&gst::Element) -> Result<T>,
     ) -> Result<T> {
-        let line = Line::new(judge)?;
-        let most = property_range(&line.meter).1;
-        line.meter.set_property("learn-frames", learn.unwrap_or(most));
+        let pipeline = MeterPipeline::new(model)?;
+        let most = property_range(&pipeline.meter).1;
+        pipeline.meter.set_property("learn-frames", learn.unwrap_or(most));
         if let Some(rows) = self.subsample {
-            line.meter.set_property("subsample", rows);
+            pipeline.meter.set_property("subsample", rows);
         }
         if let Some(length) = self.expected_run_length {
-            line.meter.set_property("expected-run-length", length);
+            pipeline.meter.set_property("expected-run-length", length);
         }
         let fed = |file: usize| {
             if files.len() > 1 {
@@ -168,29 +167,26 @@ impl MakeReference {
             }
             bar.inc(1);
         };
-        let result = line.play(files, caps, fed, then);
+        let result = pipeline.play(files, caps, fed, then);
         bar.finish_and_clear();
         result
     }
 
     fn print(&self, reference: &Reference, seen: &Counted, learned: &Counted) {
-        let mut features = table(&["feature", "mean", "σ", "σ as measured", "correlation", "ticks"]);
-        for (name, n) in &reference.features {
+        let rows = reference.features.iter().map(|(name, n)| {
             let sigma = Some(n.sigma);
-            features.add_row([
+            vec![
                 name.clone(),
                 value(Some(n.mean), sigma),
                 value(sigma, sigma),
                 value(Some(n.spread), sigma),
                 value(Some(n.lag_1), Some(0.1)),
                 n.ticks.to_string(),
-            ]);
-        }
-        for column in features.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+            ]
+        });
+        let features = Table::new(["feature", "mean", "σ", "σ as measured", "correlation", "ticks"], rows.collect());
         let [width, height] = reference.frame;
-        println!("{features}");
+        println!("{}", figures(&features, WIDTH));
         println!(
             "{} of {width}x{height} {}, {} to a tick: {}{}",
             counted(reference.frames, "frame", "frames"),
@@ -223,10 +219,6 @@ fn key(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((name.into(), value.into())),
         _ => Err("a key is NAME=VALUE, as in sku=A".into()),
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the template is a constant")
 }
 
 /// Fewest and most frames that the meter learns from.

@@ -261,7 +261,7 @@ impl DriftMeter {
             for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
                 feature.set(name, value);
             }
-            stats.set(f.name, feature);
+            stats.set(f.name.as_ref(), feature);
         }
         stats
     }

@@ -4,6 +4,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use andon_core::result::{Arm, Inference};
+use andon_report::escape;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use super::{
     Format, Item, Plan,
     marks::{Mark, marks, round},
 };
-use crate::{dataset::stats::model, report::html::escape};
+use crate::dataset::stats::model;
 
 /// Percent are as fine as this.
 const PER_PERCENT: f64 = 1e4;

@@ -25,6 +25,7 @@ use andon_core::{
     random::Hash,
     result::{Arm, Inference},
 };
+use andon_report::words::counted;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use marks::{Mark, marks};
@@ -35,7 +36,7 @@ use super::{
     folder::{Capture, Folder},
     stats::model,
 };
-use crate::{ab::counted, cli::Usage};
+use crate::app::Usage;
 
 /// Writes captures as a data set: images, and what a model found on them as annotations to be corrected.
 ///

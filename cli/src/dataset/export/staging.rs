@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// A folder in the making; dropped before [`Staging::finish`], it is removed.
 pub struct Staging {

@@ -10,6 +10,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use andon_capture::replace_file;
 use andon_core::result::{Part, PartKey, Verdict};
+use andon_report::words::counted;
 use answers::Answers;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -18,7 +19,7 @@ use super::{
     folder::{self, Named},
     name::{Name, name},
 };
-use crate::{ab::counted, cli::Usage};
+use crate::app::Usage;
 
 /// Takes back what people corrected: labels for abjoin labels=, and the COCO file, checked.
 ///

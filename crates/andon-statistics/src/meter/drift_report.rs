@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The report of a meter: `andon.drift/1`.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Meter, Mode, Stamp, State, running::Running};
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
 pub const SCHEMA: &str = "andon.drift/1";
 
 /// One feature in a report. Unknown values are `null`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureReport {
     /// The feature's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The class label or the field name, for features of classes and fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
@@ -54,6 +54,17 @@ pub struct FeatureReport {
 }
 
 impl FeatureReport {
+    /// Returns whether the feature is off by more than chance, by its sum or by its latest window.
+    pub fn is_significant(&self) -> bool {
+        let beyond = |score, threshold| matches!((score, threshold), (Some(s), Some(t)) if s > t);
+        beyond(self.score, self.threshold) || beyond(self.window_score, self.window_threshold)
+    }
+
+    /// Returns the name, with the class label or the field name in brackets.
+    pub fn title(&self) -> String {
+        self.of.as_ref().map_or_else(|| self.name.to_string(), |of| format!("{} ({of})", self.name))
+    }
+
     /// Returns the numbers with their names.
     pub fn numbers(&self) -> [(&'static str, Option<f64>); 12] {
         [
@@ -74,10 +85,10 @@ impl FeatureReport {
 }
 
 /// A feature that is off.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Off {
     /// The feature's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The class label or the field name, for features of classes and fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Arc<str>>,
@@ -96,34 +107,40 @@ impl std::fmt::Display for Off {
 }
 
 /// The report of a meter. Serialises as `andon.drift/1`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+///
+/// A report can be read back. What a later version adds is ignored, and what an earlier version lacks is empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// Always [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: Cow<'static, str>,
     /// The state.
     pub state: State,
     /// The cause. An empty text while there is none.
-    #[serde(with = "or_empty")]
+    #[serde(with = "or_empty", default)]
     pub cause: Option<Cause>,
     /// The first frame of the state.
     pub since_frame: u64,
     /// The features that are off, the clearest first. Empty unless the state is warning or drift.
+    #[serde(default)]
     pub off: Vec<Off>,
     /// The frame of the report.
     pub frame_id: u64,
     /// The presentation time of that frame.
     pub pts_ns: Option<u64>,
     /// The value of the key whose reference is in use, such as the SKU. Empty if there is one reference for all frames.
+    #[serde(default)]
     pub key: Arc<str>,
     /// The digest of the model whose predictions are watched. Empty if there is none.
+    #[serde(default)]
     pub model: String,
     /// How far the thresholds can be trusted. An empty text while learning.
-    #[serde(with = "or_empty")]
+    #[serde(with = "or_empty", default)]
     pub calibration: Option<Calibration>,
     /// Features that changed while the reference was learned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unsteady: Vec<String>,
     /// Observations (parts or frames) per tick. 0 while learning.
+    #[serde(default)]
     pub tick: usize,
     /// All features. Of classes and fields, only those that exist.
     pub features: Vec<FeatureReport>,
@@ -142,7 +159,7 @@ fn off(running: &Running) -> Vec<Off> {
     let mut off: Vec<_> = watches.filter_map(|(i, w)| Some((i, w.as_ref().filter(|w| w.moved())?))).collect();
     off.sort_by(|(_, a), (_, b)| b.clarity().total_cmp(&a.clarity()));
     let say = |(i, watch): (usize, &Watch)| Off {
-        name: SPECS[i].name,
+        name: SPECS[i].name.into(),
         of: running.reader.name(i).cloned(),
         effect: watch.delta() / watch.normal.sigma,
     };
@@ -169,7 +186,7 @@ impl Meter {
             let window = watch.and_then(|w| w.window);
             let distance = |d: usize| window.map(|w| w.distances[d]);
             FeatureReport {
-                name: SPECS[i].name,
+                name: SPECS[i].name.into(),
                 of: reader.and_then(|r| r.name(i)).cloned(),
                 value: known(watch.map_or(self.latest[i], |w| if w.value.is_nan() { self.latest[i] } else { w.value })),
                 reference: watch.map(|w| w.normal.mean),
@@ -187,7 +204,7 @@ impl Meter {
             }
         };
         DriftReport {
-            schema: SCHEMA,
+            schema: SCHEMA.into(),
             state: self.status.state,
             cause: self.status.cause,
             since_frame: self.status.since_frame,

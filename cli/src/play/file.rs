@@ -1,57 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon run`: plays a pipeline file to its end, says what happens on the way, and ends with an honest exit code.
+//! A pipeline file on the command line, with values for its variables.
 
-mod play;
-mod say;
-
-pub use play::{End, Listener, play};
-pub use say::{Voice, complaint, failure};
-
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 
 use crate::{
-    cli::{Usage, init},
+    app::{Usage, init},
     launch::{self, Variables},
 };
 
-/// Plays a pipeline file: gst-launch text with comments and variables.
-///
-/// Ctrl-C ends the stream cleanly (every element sees its end, files are closed); a second one stops at once.
-#[derive(Args)]
-pub struct Run {
-    #[command(flatten)]
-    file: PipelineFile,
-    /// Print what elements say as JSON lines
-    #[arg(long)]
-    json: bool,
-    /// Do not play: print the line, ready for gst-launch-1.0
-    #[arg(long)]
-    print: bool,
-}
-
-impl Run {
-    /// Plays it; 0 at the end of the stream, 130 when a second Ctrl-C cut it short, an error where it failed.
-    pub fn execute(self) -> Result<ExitCode> {
-        let line = self.file.line()?;
-        if self.print {
-            println!("{line}");
-            return Ok(ExitCode::SUCCESS);
-        }
-        let pipeline = self.file.pipeline(&line)?;
-        let end = play(&pipeline, Voice { json: self.json });
-        drop(pipeline);
-        Ok(end?.code())
-    }
-}
-
-/// A pipeline file and what its variables are to be.
+/// A pipeline file, and values for its variables.
 #[derive(Args)]
 pub struct PipelineFile {
-    /// The pipeline file
+    /// Pipeline file: gst-launch text with comments and variables
     #[arg(value_name = "FILE")]
     pub path: PathBuf,
     /// Values for the file's ${VAR} and ${VAR:-default}
@@ -60,7 +24,7 @@ pub struct PipelineFile {
 }
 
 impl PipelineFile {
-    /// The file as one launch line, its variables filled in.
+    /// Returns the file as one launch line, its variables filled in.
     pub fn line(&self) -> Result<String> {
         let mut given = Variables::new();
         for pair in &self.variables {
@@ -73,7 +37,7 @@ impl PipelineFile {
         launch::expand(&text, &given).map_err(|e| self.misused(&e.to_string()))
     }
 
-    /// GStreamer started, and the line as a pipeline; a line of one element gets one around it.
+    /// Starts GStreamer and makes a pipeline of the line; a line of one element gets a pipeline around it.
     pub fn pipeline(&self, line: &str) -> Result<gst::Pipeline> {
         init()?;
         let made = || -> Result<gst::Pipeline> {
@@ -86,7 +50,7 @@ impl PipelineFile {
         made().with_context(|| format!("{} cannot be played", self.path.display()))
     }
 
-    /// Wrong usage, with the file's name before it.
+    /// Returns an error for wrong usage, which begins with the file's name.
     pub fn misused(&self, what: &str) -> anyhow::Error {
         Usage(format!("{}: {what}", self.path.display())).into()
     }

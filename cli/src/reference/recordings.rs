@@ -11,7 +11,10 @@ use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
 
-use crate::run::{complaint, failure};
+use crate::{
+    launch::structure,
+    play::{failure, wait},
+};
 
 /// Frames between the decoder and the meter.
 const QUEUE: u32 = 4;
@@ -22,7 +25,7 @@ const FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 
 /// What judges a frame before the meter has it.
 #[derive(Clone, Copy, Default)]
-pub struct Judge<'a> {
+pub struct Model<'a> {
     /// The bundle; none where nothing judges.
     pub bundle: Option<&'a Path>,
     /// `image-root` of modelinfer.
@@ -32,31 +35,31 @@ pub struct Judge<'a> {
 }
 
 /// A meter that is fed.
-pub struct Line {
+pub struct MeterPipeline {
     pipeline: gst::Pipeline,
     src: AppSrc,
     /// The driftmeter.
     pub meter: gst::Element,
 }
 
-impl Line {
+impl MeterPipeline {
     /// A meter, after what judges, where there is something.
-    pub fn new(judge: &Judge<'_>) -> Result<Self> {
-        let model = if judge.bundle.is_some() { "! modelinfer name=model wait-inputs=true " } else { "" };
+    pub fn new(model: &Model<'_>) -> Result<Self> {
+        let infer = if model.bundle.is_some() { "! modelinfer name=model wait-inputs=true " } else { "" };
         let text = format!(
-            "appsrc name=src format=time block=true max-buffers={QUEUE} {model}! driftmeter name=meter ! fakesink sync=false"
+            "appsrc name=src format=time block=true max-buffers={QUEUE} {infer}! driftmeter name=meter ! fakesink sync=false"
         );
         let pipeline =
             gst::parse::launch(&text)?.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
         let by_name = |name| pipeline.by_name(name).expect("the line above names it");
         let utf8 = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
-        if let Some(bundle) = judge.bundle {
+        if let Some(bundle) = model.bundle {
             by_name("model").set_property("model", utf8(bundle)?);
         }
-        if let Some(root) = judge.image_root {
+        if let Some(root) = model.image_root {
             by_name("model").set_property("image-root", utf8(root)?);
         }
-        if let Some(fields) = judge.fields {
+        if let Some(fields) = model.fields {
             by_name("model").set_property("fields", structure(fields)?);
         }
         let (src, meter) = (by_name("src").downcast().expect("it is an appsrc"), by_name("meter"));
@@ -84,8 +87,7 @@ impl Line {
                     let _ = self.src.end_of_stream();
                     result
                 });
-                let heard = self.wait();
-                let result = heard.and_then(|()| then(&self.meter));
+                let result = wait(&self.pipeline, &mut (), None).and_then(|()| then(&self.meter));
                 // A feeder that still waits for room is let go by the state change.
                 let _ = self.pipeline.set_state(gst::State::Null);
                 feeder.join().expect("the feeder does not panic").and(result)
@@ -93,17 +95,6 @@ impl Line {
         };
         let _ = self.pipeline.set_state(gst::State::Null);
         result
-    }
-
-    /// Until the end of the stream, or what went wrong before it.
-    fn wait(&self) -> Result<()> {
-        let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        let kinds = [gst::MessageType::Eos, gst::MessageType::Error];
-        let message = bus.timed_pop_filtered(gst::ClockTime::NONE, &kinds).context("the bus was closed")?;
-        match message.view() {
-            gst::MessageView::Error(e) => bail!(complaint(message.src().cloned(), &e.error(), e.debug())),
-            _ => Ok(()),
-        }
     }
 
     fn feed(&self, files: &[PathBuf], caps: Option<&gst::Caps>, fed: impl Fn(usize)) -> Result<()> {
@@ -192,9 +183,4 @@ impl Drop for Decoder {
         // On the way down nothing is left that could still be told to anybody.
         let _ = self.pipeline.set_state(gst::State::Null);
     }
-}
-
-/// A structure as launch lines write it.
-pub fn structure(text: &str) -> Result<gst::Structure> {
-    text.parse().map_err(|_| anyhow!("'{text}' is no structure: fields,speed=1.5,recipe=a"))
 }

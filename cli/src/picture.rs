@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Frames as files that a page can show.
 
+use andon_core::result::Inference;
+use andon_report::{Found, Image, boxes};
+use andon_statistics::box_pairs::{BoxPairs, pair_boxes};
 use anyhow::{Context, Result};
 use gst_video::prelude::*;
-
-/// A picture in a format that every browser reads.
-pub struct Image {
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// Its MIME type.
-    pub mime: &'static str,
-}
-
-impl Image {
-    /// The file within an address.
-    pub fn address(&self) -> String {
-        format!("data:{};base64,{}", self.mime, glib::base64_encode(&self.bytes))
-    }
-}
+use maud::Markup;
 
 /// The frame as a PNG file, in colour.
 pub fn png(sample: &gst::Sample) -> Result<Image> {
@@ -54,6 +43,21 @@ pub fn jpeg(sample: &gst::Sample, widest: u32) -> Result<Image> {
     let buffer = sample.buffer().context("a picture without pixels")?;
     let bytes = buffer.map_readable()?.as_slice().to_vec();
     Ok(Image { bytes, mime: "image/jpeg" })
+}
+
+/// A frame, shown at most `widest` pixels wide, with what a and b found on it; brackets where both judged it and only one
+/// found it. `size` is the frame's, pixels.
+pub fn with_boxes(
+    sample: &gst::Sample,
+    title: &str,
+    size: [u32; 2],
+    results: [Option<&Inference>; 2],
+    widest: u32,
+) -> Result<Markup> {
+    let pairs = if let [Some(a), Some(b)] = results { pair_boxes(a, b) } else { BoxPairs::default() };
+    let [a, b] = results;
+    let found = [(a, &pairs.a_only), (b, &pairs.b_only)].map(|(result, alone)| Some(Found { result: result?, alone }));
+    Ok(boxes(&jpeg(sample, widest)?, title, size, found))
 }
 
 fn converted(sample: &gst::Sample, caps: &gst::Caps) -> Result<gst::Sample> {

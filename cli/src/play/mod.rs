@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A pipeline on the main loop: from the first state change to end of stream, error, or a second Ctrl-C.
+//! Plays pipelines: on the main loop with signals and a progress bar, or step by step for a subcommand that feeds one.
+
+mod failure;
+mod file;
+mod listener;
+mod messages;
+
+pub use failure::{failure, warning};
+pub use file::PipelineFile;
+pub use listener::Listener;
+pub use messages::Messages;
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,29 +21,30 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use gst::{MessageView, prelude::*};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::say::complaint;
+use crate::progress;
+use failure::error;
 
-/// How often the progress bar looks at the position.
+/// Time between two looks of the progress bar at the position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-/// Shorter streams need no bar.
+/// Least length of a stream that gets a bar.
 const WORTH_A_BAR: gst::ClockTime = gst::ClockTime::from_seconds(2);
-/// The signals that end a program politely; numbers are the same on every Unix.
+/// Signals that end a program politely. Their numbers are the same on every Unix.
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 
-/// How it ended, when it did not fail.
+/// The end of a pipeline that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The stream's end reached every sink.
+    /// The end of the stream reached every sink.
     Eos,
-    /// It was cut short before that.
+    /// A second Ctrl-C cut the stream short.
     Stopped,
 }
 
 impl End {
-    /// What the shell is told.
+    /// Returns the program's exit code.
     pub fn code(self) -> ExitCode {
         match self {
             End::Eos => ExitCode::SUCCESS,
@@ -42,36 +53,66 @@ impl End {
     }
 }
 
-/// Who listens to the bus, and what people or programs are told of it.
-pub trait Listener {
-    /// Takes in a message; answers the lines to print.
-    fn hear(&self, message: &gst::Message) -> Vec<String>;
+/// Plays the pipeline to its end and leaves it stopped. The listener hears the bus, and comes back.
+pub fn play<L: Listener + 'static>(pipeline: &gst::Pipeline, listener: L) -> (Result<End>, L) {
+    let player = Rc::new(Player {
+        pipeline: pipeline.clone(),
+        main: glib::MainLoop::new(None, false),
+        listener: RefCell::new(listener),
+        bar: ProgressBar::hidden(),
+        asked_to_end: Cell::new(false),
+        end: RefCell::new(None),
+    });
+    let end = run(&player);
+    let player = Rc::into_inner(player).expect("all sources that share the player are removed");
+    (end, player.listener.into_inner())
+}
 
-    /// How it stands, in a few words, for the progress line.
-    fn state(&self) -> String {
-        String::new()
+/// Waits for the end of the stream of a pipeline that plays. The listener hears the bus on the way; an element's error,
+/// or a bus that is silent for longer than `patience`, is the error.
+pub fn wait(
+    pipeline: &gst::Pipeline,
+    listener: &mut impl Listener,
+    patience: impl Into<Option<gst::ClockTime>>,
+) -> Result<()> {
+    let bus = pipeline.bus().context("a pipeline without a bus")?;
+    let patience = patience.into();
+    loop {
+        let message = bus.timed_pop(patience).context("the pipeline came to a halt")?;
+        hear(&message, listener)?;
+        if let MessageView::Eos(_) = message.view() {
+            return Ok(());
+        }
     }
 }
 
-struct Player {
+/// Hands the messages that wait on the bus to the listener. An element's error is the error.
+pub fn hear_pending(pipeline: &gst::Pipeline, listener: &mut impl Listener) -> Result<()> {
+    let bus = pipeline.bus().context("a pipeline without a bus")?;
+    while let Some(message) = bus.pop() {
+        hear(&message, listener)?;
+    }
+    Ok(())
+}
+
+fn hear(message: &gst::Message, listener: &mut impl Listener) -> Result<()> {
+    for line in listener.hear(message) {
+        println!("{line}");
+    }
+    error(message).map_or(Ok(()), Err)
+}
+
+struct Player<L> {
     pipeline: gst::Pipeline,
     main: glib::MainLoop,
-    listener: Box<dyn Listener>,
+    listener: RefCell<L>,
     bar: ProgressBar,
     asked_to_end: Cell<bool>,
     end: RefCell<Option<Result<End>>>,
 }
 
-/// Plays the pipeline to its end and leaves it stopped; `listener` hears what is on the bus.
-pub fn play(pipeline: &gst::Pipeline, listener: impl Listener + 'static) -> Result<End> {
-    let player = Rc::new(Player {
-        pipeline: pipeline.clone(),
-        main: glib::MainLoop::new(None, false),
-        listener: Box::new(listener),
-        bar: ProgressBar::hidden(),
-        asked_to_end: Cell::new(false),
-        end: RefCell::new(None),
-    });
+fn run<L: Listener + 'static>(player: &Rc<Player<L>>) -> Result<End> {
+    let pipeline = &player.pipeline;
     let bus = pipeline.bus().context("a pipeline without a bus")?;
     let started = Instant::now();
     let p = player.clone();
@@ -91,7 +132,7 @@ pub fn play(pipeline: &gst::Pipeline, listener: impl Listener + 'static) -> Resu
         sources.push(glib::timeout_add_local(PROGRESS_EVERY, move || p.progress()));
     }
 
-    // What made a state change fail is told on the bus; the loop hears it.
+    // The element that made a state change fail says why on the bus; the loop hears it.
     let failed = pipeline.set_state(gst::State::Playing).is_err();
     if failed && !bus.have_pending() {
         player.finish(Err(anyhow!("the pipeline does not start, and no element says why; see GST_DEBUG=3")));
@@ -101,7 +142,7 @@ pub fn play(pipeline: &gst::Pipeline, listener: impl Listener + 'static) -> Resu
     player.bar.finish_and_clear();
     drop(watch);
     sources.into_iter().for_each(glib::SourceId::remove);
-    // On the way down nothing is left that could still be told to anybody.
+    // A failure on the way down changes nothing: the result is known.
     let _ = pipeline.set_state(gst::State::Null);
 
     let end = player.end.take().unwrap_or(Ok(End::Stopped));
@@ -112,15 +153,15 @@ pub fn play(pipeline: &gst::Pipeline, listener: impl Listener + 'static) -> Resu
     end
 }
 
-impl Player {
-    /// A line of results.
-    fn say(&self, line: &str) {
+impl<L: Listener> Player<L> {
+    /// Prints a line of results.
+    fn print(&self, line: &str) {
         if self.bar.suspend(|| writeln!(stdout(), "{line}")).is_err() {
-            self.finish(Err(anyhow!("nobody reads the standard output any more")));
+            self.finish(Err(anyhow!("the standard output is closed")));
         }
     }
 
-    /// A line about the run, for whoever watches; playing goes on where nobody does.
+    /// Prints a line about the run. Playing goes on if the standard error is closed.
     fn note(&self, line: &str) {
         let _ = self.bar.suspend(|| writeln!(stderr(), "{line}"));
     }
@@ -131,20 +172,20 @@ impl Player {
     }
 
     fn hear(&self, message: &gst::Message) {
-        for line in self.listener.hear(message) {
-            self.say(&line);
+        let lines = self.listener.borrow_mut().hear(message);
+        for line in lines {
+            self.print(&line);
+        }
+        if let Some(error) = error(message) {
+            return self.finish(Err(error));
+        }
+        if let Some(warning) = warning(message) {
+            return self.note(&format!("warning: {warning}"));
         }
         match message.view() {
             MessageView::Eos(_) => self.finish(Ok(End::Eos)),
-            MessageView::Error(e) => {
-                self.finish(Err(anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))));
-            }
-            MessageView::Warning(w) => {
-                let line = complaint(message.src().cloned(), &w.error(), w.debug());
-                self.note(&format!("warning: {line}"));
-            }
             MessageView::Latency(_) => {
-                // A failure is an element's that does not know its latency yet; it will ask again.
+                // It fails while an element does not know its latency yet; that element asks again.
                 let _ = self.pipeline.recalculate_latency();
             }
             MessageView::ClockLost(_) => {
@@ -157,7 +198,7 @@ impl Player {
                 }
             }
             MessageView::RequestState(r) => {
-                // A refusal is told as an error message of its own.
+                // A refusal comes as an error message of its own.
                 let _ = self.pipeline.set_state(r.requested_state());
             }
             _ => {}
@@ -176,20 +217,13 @@ impl Player {
 
     fn progress(&self) -> glib::ControlFlow {
         let total = self.pipeline.query_duration::<gst::ClockTime>().filter(|d| *d >= WORTH_A_BAR);
-        let state = self.listener.state();
+        let state = self.listener.borrow().state();
         if total.is_none() && state.is_empty() {
             return glib::ControlFlow::Continue;
         }
-        let template = match total {
-            Some(total) => {
-                let bar = if state.is_empty() { 40 } else { 16 };
-                format!("{{bar:{bar}}} {{percent}}% of {:.0} s, {{eta}} left {{wide_msg}}", total.seconds_f64())
-            }
-            None => "{spinner} {wide_msg}".into(),
-        };
-        self.bar.set_style(ProgressStyle::with_template(&template).expect("only numbers are put into the template"));
+        self.bar.set_style(progress::stream(total.map(gst::ClockTime::seconds_f64), !state.is_empty()));
         if self.bar.is_hidden() {
-            self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_message(state);
         if let Some(total) = total {

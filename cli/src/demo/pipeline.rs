@@ -17,7 +17,7 @@ use super::{
     collect::{Collector, Roll},
     script::{OLD_KINDS, Script, Step},
 };
-use crate::run::complaint;
+use crate::play::hear_pending;
 
 /// How long to wait for a frame before looking at the bus.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_mseconds(20);
@@ -29,7 +29,7 @@ const REPORTS: u64 = 100_000_000;
 pub const ON_DEMAND: (u32, u32, u32) = (10, 5, 5);
 
 /// The line on stage.
-pub struct Stage {
+pub struct DemoPipeline {
     pipeline: gst::Pipeline,
     /// The launch line that it was made from.
     pub text: String,
@@ -38,7 +38,7 @@ pub struct Stage {
     cues: Receiver<(u64, Step)>,
 }
 
-impl Stage {
+impl DemoPipeline {
     /// Builds it, ready to play.
     pub fn new(demo: &Demo, script: &Script, roll: Roll) -> Result<Self> {
         // Offline: every frame is judged by both and paired, however slow the machine; a live line would have leaky=true
@@ -59,12 +59,12 @@ impl Stage {
         );
         let pipeline = gst::parse::launch(&text).context("the demo's pipeline cannot be built")?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
-        let stage = |name| pipeline.by_name(name).expect("the text above names it");
-        stage("champion").set_property("model", path(&demo.champion)?);
-        stage("challenger").set_property("model", path(&demo.challenger)?);
-        stage("sampler").set_property("location", path(&demo.captures())?);
-        let sink = stage("sink").downcast().expect("it is an appsink");
-        let (camera, tee) = (stage("camera"), stage("tee"));
+        let by_name = |name| pipeline.by_name(name).expect("the text above names it");
+        by_name("champion").set_property("model", path(&demo.champion)?);
+        by_name("challenger").set_property("model", path(&demo.challenger)?);
+        by_name("sampler").set_property("location", path(&demo.captures())?);
+        let sink = by_name("sink").downcast().expect("it is an appsink");
+        let (camera, tee) = (by_name("camera"), by_name("tee"));
         let cues = direct(&camera, &tee, script.steps(), roll)?;
         Ok(Self { pipeline, text, sink, cues })
     }
@@ -77,10 +77,12 @@ impl Stage {
     /// Plays the whole script and has every frame and message collected.
     pub fn play(&self, demo: &Demo, collector: &mut Collector, bar: &ProgressBar) -> Result<()> {
         let result = self.pipeline.set_state(gst::State::Playing).map_err(|_| anyhow!("the line does not start"));
-        let result = self.hear(collector).and(result.map(|_| ())).and_then(|()| self.follow(demo, collector, bar));
+        let result = hear_pending(&self.pipeline, collector)
+            .and(result.map(|_| ()))
+            .and_then(|()| self.follow(demo, collector, bar));
         // The writer of captures is waited for here; what it says on the way is heard below.
         let stopped = self.pipeline.set_state(gst::State::Ready);
-        let heard = self.hear(collector);
+        let heard = hear_pending(&self.pipeline, collector);
         let nulled = self.pipeline.set_state(gst::State::Null);
         result.and(heard)?;
         stopped.and(nulled).context("the line does not stop")?;
@@ -92,7 +94,7 @@ impl Stage {
             while let Ok((number, step)) = self.cues.try_recv() {
                 self.act(demo, collector, number, step)?;
             }
-            self.hear(collector)?;
+            hear_pending(&self.pipeline, collector)?;
             if let Some(sample) = self.sink.try_pull_sample(PATIENCE) {
                 let buffer = sample.buffer().context("a sample without a frame")?;
                 let frame = AndonFrameMeta::get(buffer).context("a frame lost its identity")?;
@@ -104,7 +106,7 @@ impl Stage {
                 break;
             }
         }
-        self.hear(collector)
+        hear_pending(&self.pipeline, collector)
     }
 
     /// Does what an application does: calls actions, sets properties.
@@ -128,24 +130,6 @@ impl Stage {
                 ensure!(champion.emit_by_name::<bool>("rollback", &[]), "modelinfer refused to roll back");
             }
             Step::Shadow | Step::Kinds(_) | Step::Lamp(_) => bail!("{step:?} is done as its frame leaves the camera"),
-        }
-        Ok(())
-    }
-
-    /// Takes in what the elements have said; an error ends the demo.
-    fn hear(&self, collector: &mut Collector) -> Result<()> {
-        let bus = self.pipeline.bus().expect("a pipeline has a bus");
-        while let Some(message) = bus.pop() {
-            match message.view() {
-                gst::MessageView::Error(e) => {
-                    bail!(complaint(message.src().cloned(), &e.error(), e.debug()))
-                }
-                gst::MessageView::Warning(w) => {
-                    collector.warned(complaint(message.src().cloned(), &w.error(), w.debug()));
-                }
-                gst::MessageView::Element(_) => collector.message(&message),
-                _ => {}
-            }
         }
         Ok(())
     }

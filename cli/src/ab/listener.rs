@@ -1,81 +1,71 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is printed while the pipeline plays: news, and not what is said of every part.
+//! Listens while the pipeline plays: keeps abjoin's messages for the report, and prints what is new.
 
-use std::{
-    cell::{Ref, RefCell},
-    collections::BTreeMap,
-    rc::Rc,
-};
+use std::collections::BTreeMap;
 
+use andon_report::words::counted;
 use gst::{MessageView, prelude::*};
 use gstandon::meta::message::json_of;
 use serde_json::{Value, json};
 
-use super::{
-    figures::{Figures, counted},
-    listen::Log,
-};
-use crate::run::{Listener, Voice};
+use super::{figures::Figures, log::Log};
+use crate::play::{Listener, Messages};
 
-/// Hears everything for the report, and has the news printed.
-#[derive(Clone)]
-pub struct Newsroom(Rc<Room>);
-
-struct Room {
-    voice: Voice,
+/// Keeps the messages of one abjoin, and chooses which messages of the pipeline are printed.
+pub struct AbListener {
+    messages: Messages,
     everything: bool,
     join: gst::Object,
-    log: RefCell<Log>,
-    told: RefCell<Told>,
+    log: Log,
+    printed: Printed,
 }
 
 /// What has been printed.
 #[derive(Default)]
-struct Told {
-    /// The state of each abjoin's judgement: its models, the decision, and what was done.
+struct Printed {
+    /// The last judgement of each abjoin: its models, the decision, and the action.
     judgements: BTreeMap<String, [Value; 3]>,
-    /// The last judgement, as a line, and whether that is printed.
+    /// The last judgement as a line, and whether that line is printed.
     last: Option<(String, bool)>,
     labels_wanted: u64,
 }
 
-impl Newsroom {
-    /// Listens to `join` for the report; `everything` prints what every element says.
-    pub fn new(voice: Voice, everything: bool, join: &gst::Element) -> Self {
+impl AbListener {
+    /// Listens to `join` for the report. `everything` prints the messages of every element.
+    pub fn new(messages: Messages, everything: bool, join: &gst::Element) -> Self {
         let join = join.clone().upcast();
-        Self(Rc::new(Room { voice, everything, join, log: RefCell::default(), told: RefCell::default() }))
+        Self { messages, everything, join, log: Log::default(), printed: Printed::default() }
     }
 
-    /// All that `join` said.
-    pub fn log(&self) -> Ref<'_, Log> {
-        self.0.log.borrow()
+    /// Returns all messages of `join`.
+    pub fn into_log(self) -> Log {
+        self.log
     }
 }
 
-impl Listener for Newsroom {
-    fn hear(&self, message: &gst::Message) -> Vec<String> {
-        let room = &*self.0;
-        if message.src() == Some(&room.join) {
-            room.log.borrow_mut().hear(message);
+impl Listener for AbListener {
+    fn hear(&mut self, message: &gst::Message) -> Vec<String> {
+        if message.src() == Some(&self.join) {
+            self.log.hear(message);
         }
-        let everything = room.everything || room.voice.json;
+        let everything = self.everything || self.messages.json;
         if let MessageView::Eos(_) = message.view() {
-            return if everything { Vec::new() } else { room.told.borrow_mut().at_the_end() };
+            return if everything { Vec::new() } else { self.printed.at_the_end() };
         }
-        let Some(line) = room.voice.of(message) else { return Vec::new() };
+        let Some(line) = self.messages.of(message) else { return Vec::new() };
         let name = message.structure().map(|s| s.name().as_str()).unwrap_or_default();
         if everything {
             return vec![line];
         }
-        let mut told = room.told.borrow_mut();
+        let printed = &mut self.printed;
         match name {
             "andon/part-verdict" | "andon/ab" | "andon/disagreement" => Vec::new(),
-            "andon/label-wanted" => told.wanted().into_iter().collect(),
+            "andon/label-wanted" => printed.wanted().into_iter().collect(),
             "andon/ab-judgement" => {
-                let who = message.src().map(|s| s.name().to_string()).unwrap_or_default();
-                let new = json_of(message, name).is_some_and(|judgement| told.is_new(who, &judgement));
-                let printed = new || told.last.as_ref() == Some(&(line.clone(), true));
-                told.last = Some((line.clone(), printed));
+                let join = message.src().map(|s| s.name().to_string()).unwrap_or_default();
+                let new = json_of(message, name).is_some_and(|judgement| printed.is_new(join, &judgement));
+                let shown = new || printed.last.as_ref() == Some(&(line.clone(), true));
+                printed.last = Some((line.clone(), shown));
                 if new { vec![line] } else { Vec::new() }
             }
             _ => vec![line],
@@ -83,7 +73,7 @@ impl Listener for Newsroom {
     }
 
     fn state(&self) -> String {
-        let log = self.log();
+        let log = &self.log;
         let Some(ab) = log.reports.last().map(Figures) else { return String::new() };
         let mut state = format!("{} compared, {} differ", ab.count("/compared"), ab.different());
         if let Some(judgement) = log.judgements.last().map(Figures) {
@@ -96,8 +86,8 @@ impl Listener for Newsroom {
     }
 }
 
-impl Told {
-    /// Whether the decision, or what was done about it, is another than before; a trial begins with `hold`.
+impl Printed {
+    /// Returns whether the decision or the action differs from the one before. A trial begins with `hold`.
     fn is_new(&mut self, join: String, judgement: &Value) -> bool {
         let now = ["models", "decision", "acted"].map(|of| judgement[of].clone());
         let before = self.judgements.get(&join).filter(|before| before[0] == now[0]);
@@ -109,7 +99,7 @@ impl Told {
         new
     }
 
-    /// One more label; a line where they are 1, 10, 100…
+    /// Counts a label that is wanted. Returns a line at 1, 10, 100…
     fn wanted(&mut self) -> Option<String> {
         self.labels_wanted += 1;
         let round = self.labels_wanted.ilog10();
@@ -134,9 +124,9 @@ mod tests {
 
     #[test]
     fn a_judgement_is_news_where_the_decision_or_what_was_done_is_another() {
-        let mut told = Told::default();
+        let mut printed = Printed::default();
         let mut new = |b: u32, decision: &str, acted: Value| {
-            told.is_new("j".into(), &json!({"models": {"b": b}, "decision": decision, "acted": acted}))
+            printed.is_new("j".into(), &json!({"models": {"b": b}, "decision": decision, "acted": acted}))
         };
         assert!(!new(2, "hold", Value::Null), "every trial begins so");
         assert!(new(2, "promote", Value::Null));
@@ -149,10 +139,10 @@ mod tests {
 
     #[test]
     fn wanted_labels_are_told_ever_more_seldom_and_at_the_end() {
-        let mut told = Told::default();
-        let lines: Vec<_> = (0..250).filter_map(|_| told.wanted()).collect();
+        let mut printed = Printed::default();
+        let lines: Vec<_> = (0..250).filter_map(|_| printed.wanted()).collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[1].starts_with("10 labels wanted so far"));
-        assert!(told.at_the_end()[0].starts_with("250 labels wanted"));
+        assert!(printed.at_the_end()[0].starts_with("250 labels wanted"));
     }
 }

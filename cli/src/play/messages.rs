@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What elements say on the bus, as lines for people or as JSON lines for programs.
+//! The messages of Andon's elements as lines: for people, or as JSON for programs.
 
 use gst::prelude::*;
 use gstandon::meta::event;
 use serde_json::{Value, json};
 
-use super::play::Listener;
+use super::listener::Listener;
 
-/// How to say it.
+/// Writes every message of Andon's elements as a line.
 #[derive(Clone, Copy)]
-pub struct Voice {
-    /// JSON lines, instead of lines for people.
+pub struct Messages {
+    /// Whether lines are JSON.
     pub json: bool,
 }
 
-impl Listener for Voice {
-    fn hear(&self, message: &gst::Message) -> Vec<String> {
+impl Listener for Messages {
+    fn hear(&mut self, message: &gst::Message) -> Vec<String> {
         self.of(message).into_iter().collect()
     }
 }
 
-impl Voice {
-    /// The line for a message on the bus, where it is one of Andon's.
+impl Messages {
+    /// Returns the line for a message, or None if the message is not one of Andon's.
     pub fn of(self, message: &gst::Message) -> Option<String> {
-        let who = message.src().map(|s| s.name()).unwrap_or_default();
-        self.line(&who, message.structure()?)
+        let element = message.src().map(|s| s.name()).unwrap_or_default();
+        self.line(&element, message.structure()?)
     }
 
-    /// The line for an `andon/…` element message; none for other people's messages.
-    pub fn line(self, element: &str, s: &gst::StructureRef) -> Option<String> {
+    /// Returns the line for an `andon/…` structure of an element, or None for a structure of another name.
+    fn line(self, element: &str, s: &gst::StructureRef) -> Option<String> {
         let what = s.name().strip_prefix("andon/")?;
         let mut fields = event::fields(s);
         let whole = fields.remove("json");
@@ -39,40 +39,19 @@ impl Voice {
             return Some(json!({"message": s.name().as_str(), "element": element, "data": data}).to_string());
         }
         let mut line = format!("{element}: {what}");
-        // In the order of the element that spoke: the main fact comes first.
+        // In the element's own order: the main fact comes first.
         for (name, value) in s.iter().filter_map(|(name, _)| Some((name, fields.get(name.as_str())?))) {
             match value {
                 Value::String(text) if text.is_empty() => {}
                 Value::String(text) if !text.contains(char::is_whitespace) => line += &format!(" {name}={text}"),
                 Value::Number(n) if n.is_f64() => {
-                    line += &format!(" {name}={:.4}", n.as_f64().expect("it was just found to be one"));
+                    line += &format!(" {name}={:.4}", n.as_f64().expect("is_f64 has just said so"));
                 }
                 other => line += &format!(" {name}={other}"),
             }
         }
         Some(line)
     }
-}
-
-/// What a pipeline's bus says went wrong, if anything; messages of other kinds before it are let go.
-pub fn failure(pipeline: &gst::Pipeline) -> Option<anyhow::Error> {
-    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-    match message.view() {
-        gst::MessageView::Error(e) => Some(anyhow::anyhow!(complaint(message.src().cloned(), &e.error(), e.debug()))),
-        _ => None,
-    }
-}
-
-/// An error or warning in one line: who, what, and the element's own detail.
-pub fn complaint(src: Option<gst::Object>, what: &glib::Error, detail: Option<glib::GString>) -> String {
-    let who = src.map_or_else(|| "pipeline".into(), |s| s.name());
-    let mut line = format!("{who}: {}", what.message().trim_end());
-    // The first line of a debug text says where in the source it arose; what the element adds stands below.
-    let more = detail.as_deref().and_then(|d| d.split_once('\n')).map(|(_, more)| more.trim());
-    if let Some(more) = more.filter(|m| !m.is_empty()) {
-        line += &format!(" ({})", more.replace('\n', "; "));
-    }
-    line
 }
 
 #[cfg(test)]
@@ -92,13 +71,13 @@ mod tests {
 
     #[test]
     fn people_get_the_main_facts_in_one_line() {
-        let line = Voice { json: false }.line("champion", &verdict()).unwrap();
+        let line = Messages { json: false }.line("champion", &verdict()).unwrap();
         assert_eq!(line, r#"champion: part-verdict verdict=ng id="lot 7/3" score=0.9400"#);
     }
 
     #[test]
     fn programs_get_the_whole_document() {
-        let line = Voice { json: true }.line("champion", &verdict()).unwrap();
+        let line = Messages { json: true }.line("champion", &verdict()).unwrap();
         let v: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(v["message"], "andon/part-verdict");
         assert_eq!(v["element"], "champion");
@@ -109,13 +88,13 @@ mod tests {
     fn a_message_without_a_document_gives_its_fields() {
         gst::init().unwrap();
         let s = gst::Structure::builder("andon/swap").field("accepted", true).build();
-        let v: Value = serde_json::from_str(&Voice { json: true }.line("m", &s).unwrap()).unwrap();
+        let v: Value = serde_json::from_str(&Messages { json: true }.line("m", &s).unwrap()).unwrap();
         assert_eq!(v["data"]["accepted"], true);
     }
 
     #[test]
     fn other_peoples_messages_are_theirs() {
         gst::init().unwrap();
-        assert_eq!(Voice { json: true }.line("level0", &gst::Structure::new_empty("level")), None);
+        assert_eq!(Messages { json: true }.line("level0", &gst::Structure::new_empty("level")), None);
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The most different frames, kept while the pipeline plays: their pixels and what both arms said of them.
+//! Keeps the frames on which the arms differ most, while the pipeline plays: their pixels and both results.
 //!
-//! Where b speaks in time, both outcomes are on abjoin's source pad. Where it speaks later (`wait=0`), a's frame has gone
-//! on: then b's own copy, as it comes to sink_b, is taken together with what a had said. a's thread never waits: what it
-//! finds locked it lets be. Pixels are copied, for a frame that is held may be one that the camera lacks.
+//! If b's result comes in time, both results are on abjoin's source pad. If it comes later (`wait=0`), a's frame has gone
+//! on; then b's own copy, as it comes to sink_b, is kept together with a's result. a's thread never waits: it skips a
+//! frame while a lock is held. Pixels are copied, because a frame that is held may be one that the camera lacks.
 
 use std::{
     collections::VecDeque,
@@ -17,30 +17,30 @@ use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, read_any};
 
 use super::figures::{Arms, Figures};
 
-/// Outcomes of a that wait for b's word: more than any queue between the arms holds.
+/// Most results of a that wait for b's: more than any queue between the arms holds.
 const MOST_WAITING: usize = 256;
-/// Where only scores differ, less than this is no picture: a tenth, of which a quarter counts.
+/// Least difference if only scores differ: a tenth, of which a quarter counts.
 const LEAST_DIFFERENCE: f64 = 0.1 / 4.0;
 
 /// A frame on which the arms differ.
 #[derive(Clone, Debug)]
-pub struct Picture {
-    /// How much, 0..1: see [`difference`].
+pub struct DifferentFrame {
+    /// How much the arms differ, 0..1: see [`difference`].
     pub difference: f64,
-    /// In what.
+    /// In what the arms differ.
     pub why: Why,
-    /// What a said.
+    /// The result of a.
     pub a: Arc<Inference>,
-    /// What b said.
+    /// The result of b.
     pub b: Arc<Inference>,
-    /// What it is, where the source tells.
+    /// The truth, if the source knows it.
     pub truth: Option<Arc<Inference>>,
     /// The pixels as the arms saw them.
     pub sample: gst::Sample,
 }
 
-impl Picture {
-    /// Whether it shows the two models that a comparison is of.
+impl DifferentFrame {
+    /// Returns whether its results are of the two models that a comparison is of.
     pub fn is_of(&self, ab: Figures<'_>) -> bool {
         let same = |arm: &str, model: &ModelId| {
             let of = |field: &str| ab.text(&format!("/models/{arm}/{field}"));
@@ -50,17 +50,19 @@ impl Picture {
     }
 }
 
-/// What is being kept of a playing pipeline.
-pub struct Gallery(Arc<Shared>);
+/// The most different frames of a pipeline.
+pub struct DifferentFrames(Arc<Shared>);
 
 struct Shared {
     most: usize,
-    kept: Mutex<Vec<Picture>>,
-    waiting: Mutex<VecDeque<[Option<Arc<Inference>>; 2]>>,
+    kept: Mutex<Vec<DifferentFrame>>,
+    /// Results of a without a result of b, each with the truth, oldest first.
+    waiting: Mutex<VecDeque<(Arc<Inference>, Option<Arc<Inference>>)>>,
+    /// The provider of each arm's last result.
     providers: [Mutex<Arc<str>>; 2],
 }
 
-impl Gallery {
+impl DifferentFrames {
     /// Begins to keep the `most` different frames of those that `join` pairs.
     pub fn watch(join: &gst::Element, most: usize) -> Self {
         let shared = Arc::new(Shared {
@@ -79,29 +81,29 @@ impl Gallery {
                 gst::PadProbeReturn::Ok
             });
         };
-        on("src", Shared::goes_on);
-        on("sink_b", Shared::b_speaks);
+        on("src", Shared::left);
+        on("sink_b", Shared::came_from_b);
         Self(shared)
     }
 
-    /// What was kept, the most different first; nothing is left.
-    pub fn take(&self) -> Vec<Picture> {
-        std::mem::take(&mut *self.0.kept.lock().expect("nobody panics while holding the pictures"))
+    /// Takes the frames that were kept, the most different first.
+    pub fn take(&self) -> Vec<DifferentFrame> {
+        std::mem::take(&mut *self.0.kept.lock().expect("nothing panics while it holds the frames"))
     }
 
-    /// What ran each arm's model last; empty where nobody said.
+    /// Returns the provider of each arm's last result; empty if there was none.
     pub fn providers(&self) -> Arms<String> {
         let [a, b] = &self.0.providers;
-        Arms { a, b }.map(|p| p.lock().expect("nobody panics while holding a name").to_string())
+        Arms { a, b }.map(|p| p.lock().expect("nothing panics while it holds a name").to_string())
     }
 }
 
 impl Shared {
-    /// A frame leaves abjoin, on a's thread or on abjoin's own.
-    fn goes_on(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
+    /// Looks at a frame that leaves abjoin, on a's thread or on abjoin's own.
+    fn left(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
         let own = AndonInferenceMeta::get(buffer, Arm::A);
         let Some(a) = own.or_else(|| read_any(buffer, Arm::A, size(pad))) else { return };
-        self.note(0, &a);
+        self.note_provider(0, &a);
         let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
         match AndonInferenceMeta::get(buffer, Arm::B) {
             Some(b) => self.consider(a, b, truth, buffer, pad),
@@ -110,36 +112,33 @@ impl Shared {
                     if waiting.len() == MOST_WAITING {
                         waiting.pop_front();
                     }
-                    waiting.push_back([Some(a), truth]);
+                    waiting.push_back((a, truth));
                 }
             }
             None => {}
         }
     }
 
-    /// A frame comes to abjoin from b, on b's thread.
-    fn b_speaks(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
+    /// Looks at a frame that comes to abjoin from b, on b's thread.
+    fn came_from_b(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
         let Some(b) = AndonInferenceMeta::get(buffer, Arm::B) else { return };
-        self.note(1, &b);
-        let same = |said: &[Option<Arc<Inference>>; 2]| {
-            said[0].as_ref().is_some_and(|a| a.frame_id == b.frame_id && a.run == b.run)
-        };
-        let said = {
-            let mut waiting = self.waiting.lock().expect("nobody panics while holding what waits");
-            let at = waiting.iter().position(same);
+        self.note_provider(1, &b);
+        let waited = {
+            let mut waiting = self.waiting.lock().expect("nothing panics while it holds the results");
+            let at = waiting.iter().position(|(a, _)| a.frame_id == b.frame_id && a.run == b.run);
             at.and_then(|at| waiting.remove(at))
         };
-        if let Some([Some(a), truth]) = said {
+        if let Some((a, truth)) = waited {
             self.consider(a, b, truth, buffer, pad);
         }
     }
 
-    fn note(&self, arm: usize, said: &Inference) {
+    fn note_provider(&self, arm: usize, result: &Inference) {
         if let Ok(mut provider) = self.providers[arm].try_lock()
-            && !said.provider.is_empty()
-            && !Arc::ptr_eq(&provider, &said.provider)
+            && !result.provider.is_empty()
+            && !Arc::ptr_eq(&provider, &result.provider)
         {
-            *provider = said.provider.clone();
+            *provider = result.provider.clone();
         }
     }
 
@@ -153,22 +152,22 @@ impl Shared {
     ) {
         let Some((difference, why)) = worth(&a, &b) else { return };
         let enough =
-            |kept: &[Picture]| kept.len() >= self.most && kept.last().is_none_or(|p| p.difference >= difference);
+            |kept: &[DifferentFrame]| kept.len() >= self.most && kept.last().is_none_or(|f| f.difference >= difference);
         if self.kept.try_lock().is_ok_and(|kept| enough(&kept)) {
             return;
         }
-        // Memory that is not the processor's may not be copied; then there is no picture.
+        // Memory of another device may refuse the copy; then the frame is not kept.
         let (Some(caps), Ok(copy)) = (pad.current_caps(), buffer.copy_deep()) else { return };
         let sample = gst::Sample::builder().buffer(&copy).caps(&caps).build();
         if let Ok(mut kept) = self.kept.try_lock() {
-            let at = kept.partition_point(|p| p.difference >= difference);
-            kept.insert(at, Picture { difference, why, a, b, truth, sample });
+            let at = kept.partition_point(|f| f.difference >= difference);
+            kept.insert(at, DifferentFrame { difference, why, a, b, truth, sample });
             kept.truncate(self.most);
         }
     }
 }
 
-/// How much two outcomes differ; none where it is not worth a picture.
+/// Returns how much two results differ and in what, or None if the difference is not worth a picture.
 fn worth(a: &Inference, b: &Inference) -> Option<(f64, Why)> {
     let trifling = |(much, why): &(f64, Why)| *why == Why::Score && *much < LEAST_DIFFERENCE;
     difference(a, b).filter(|found| a.counts() && !trifling(found))
@@ -203,12 +202,12 @@ mod tests {
     }
 
     /// Frames through an abjoin with what both arms said on them: `late` comes on b after the frame of a has gone on.
-    fn shown(scores: &[f32], most: usize, late: bool) -> (Gallery, Vec<Picture>) {
-        crate::cli::init().unwrap();
+    fn shown(scores: &[f32], most: usize, late: bool) -> (DifferentFrames, Vec<DifferentFrame>) {
+        crate::app::init().unwrap();
         let pipeline = gst::parse::launch("abjoin name=j wait=0 ! fakesink async=false").unwrap();
         let pipeline = pipeline.downcast::<gst::Pipeline>().unwrap();
         let join = pipeline.by_name("j").unwrap();
-        let gallery = Gallery::watch(&join, most);
+        let frames = DifferentFrames::watch(&join, most);
         pipeline.set_state(gst::State::Playing).unwrap();
         let pads = ["sink_a", "sink_b"].map(|name| join.static_pad(name).unwrap());
         let caps =
@@ -237,18 +236,18 @@ mod tests {
             }
         }
         pipeline.set_state(gst::State::Null).unwrap();
-        let pictures = gallery.take();
-        (gallery, pictures)
+        let kept = frames.take();
+        (frames, kept)
     }
 
     #[test]
     fn the_most_different_frames_are_kept_whether_b_speaks_in_time_or_late() {
         for late in [false, true] {
-            let (gallery, pictures) = shown(&[0.2, 0.9, 0.05, 0.5, 0.3], 3, late);
-            let scores: Vec<_> = pictures.iter().map(|p| p.b.score).collect();
+            let (frames, kept) = shown(&[0.2, 0.9, 0.05, 0.5, 0.3], 3, late);
+            let scores: Vec<_> = kept.iter().map(|f| f.b.score).collect();
             assert_eq!(scores, [0.9, 0.5, 0.3], "late: {late}");
-            assert_eq!(pictures[0].sample.buffer().unwrap().map_readable().unwrap().as_slice(), [7; 16]);
-            assert_eq!(gallery.providers(), Arms { a: "cpu".into(), b: "cpu".into() });
+            assert_eq!(kept[0].sample.buffer().unwrap().map_readable().unwrap().as_slice(), [7; 16]);
+            assert_eq!(frames.providers(), Arms { a: "cpu".into(), b: "cpu".into() });
         }
     }
 

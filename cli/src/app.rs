@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What every subcommand needs: the error for wrong usage, and GStreamer with Andon's elements.
+
+use std::sync::LazyLock;
+
+use anyhow::Result;
+
+/// A mistake in how the program was called: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Starts GStreamer and registers Andon's elements, so that no plugin path is needed.
+pub fn init() -> Result<()> {
+    // Once only: a second registration takes the factories away from elements that exist.
+    static DONE: LazyLock<Result<(), String>> = LazyLock::new(|| {
+        gst::init().map_err(|e| format!("GStreamer does not start: {e}"))?;
+        gstandon::plugin_register_static().map_err(|e| format!("Andon's elements cannot be registered: {e}"))
+    });
+    DONE.clone().map_err(anyhow::Error::msg)
+}
