@@ -60,12 +60,12 @@ impl FeatureReport {
         beyond(self.score, self.threshold) || beyond(self.window_score, self.window_threshold)
     }
 
-    /// The name, and the class or the field that the feature is of.
+    /// Returns the name, with the class label or the field name in brackets.
     pub fn title(&self) -> String {
         self.of.as_ref().map_or_else(|| self.name.to_string(), |of| format!("{} ({of})", self.name))
     }
 
-    /// The numbers by their names.
+    /// Returns the numbers with their names.
     pub fn numbers(&self) -> [(&'static str, Option<f64>); 12] {
         [
             ("value", self.value),
@@ -108,7 +108,7 @@ impl std::fmt::Display for Off {
 
 /// The report of a meter. Serialises as `andon.drift/1`.
 ///
-/// A report can be read back. Fields of later versions are ignored; fields that an earlier version lacks are empty.
+/// A report can be read back. What a later version adds is ignored, and what an earlier version lacks is empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftReport {
     /// Always [`SCHEMA`].
@@ -120,7 +120,7 @@ pub struct DriftReport {
     pub cause: Option<Cause>,
     /// The first frame of the state.
     pub since_frame: u64,
-    /// In warning and drift, the features that are off, the clearest first.
+    /// The features that are off, the clearest first. Empty unless the state is warning or drift.
     #[serde(default)]
     pub off: Vec<Off>,
     /// The frame of the report.
@@ -139,7 +139,7 @@ pub struct DriftReport {
     /// Features that changed while the reference was learned.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unsteady: Vec<String>,
-    /// Observations (parts or frames) a tick; 0 while learning.
+    /// Observations (parts or frames) per tick. 0 while learning.
     #[serde(default)]
     pub tick: usize,
     /// All features. Of classes and fields, only those that exist.

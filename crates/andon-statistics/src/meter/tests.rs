@@ -472,3 +472,14 @@ fn every_key_has_a_reference_of_its_own() {
     assert_eq!(room, MOST_KEYS - 2);
     assert!(again.meter("D").is_none() && again.left_out() == 3);
 }
+
+#[test]
+fn a_report_comes_back_from_its_json() {
+    let mut line = Line::new();
+    let (status, _) = line.until_drift(|c| c.scaled(0.8));
+    let report = line.meter.report(stamp(1));
+    let read: DriftReport = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!((read.state, read.cause, read.calibration), (State::Drift, status.cause, report.calibration));
+    let names = |report: &DriftReport| report.off.iter().map(|off| off.name.to_string()).collect::<Vec<_>>();
+    assert!(!names(&read).is_empty() && names(&read) == names(&report) && read.features.len() == report.features.len());
+}
