@@ -9,12 +9,15 @@ use std::{
     process::Output,
 };
 
+use andon_evaluate::EvaluationReport;
 use common::{andon, arg, data, err, ok, out, root};
 use quick_junit::{Report, TestCaseStatus};
 use serde_json::{Value, json};
 
 fn evaluate(arguments: &[&str]) -> Value {
-    serde_json::from_str(&ok(&[&["evaluate", "--json", "--resamples=50"], arguments].concat())).unwrap()
+    let report = ok(&[&["evaluate", "--json", "--resamples=50"], arguments].concat());
+    serde_json::from_str::<EvaluationReport>(&report).expect("readers of reports read what is written");
+    serde_json::from_str(&report).unwrap()
 }
 
 fn fails(arguments: &[&str], with: &[&str]) -> Output {

@@ -50,13 +50,57 @@ fn outline(map: &AnomalyMap, within: impl Fn(usize) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{fs::File, sync::Arc};
+
+    use andon_core::result::{Anomaly, Arm, Frame, Verdict};
+    use andon_evaluate::data::{Sample, SamplePart};
 
     use super::*;
 
+    /// Cells of ten pixels; a letterbox adds a row below the frame of three columns and two rows.
+    fn map(scores: [f32; 9]) -> AnomalyMap {
+        AnomalyMap { width: 3, height: 3, region: [0.0, 0.0, 30.0, 30.0], values: Arc::new(scores) }
+    }
+
+    /// A mask with a defect in the middle of the upper row.
+    fn mask() -> Mask {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mask.png");
+        let mut encoder = png::Encoder::new(File::create(&path).unwrap(), 6, 2);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+        writer.finish().unwrap();
+        let sample = Sample {
+            id: "p".into(),
+            group: "p".into(),
+            part: SamplePart { id: "p".into(), sku: String::new(), view: 0, views: 1 },
+            image: "p.png".into(),
+            template: None,
+            verdict: Some(Verdict::Ng),
+            boxes: None,
+            class: None,
+            mask: Some(path),
+        };
+        Mask::of(&sample).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_found_missed_and_made_up_is_outlined() {
+        let classes = |scores| {
+            let mut result = Inference::new("m".into(), Arm::A, &Frame::new(None), [30, 20]);
+            result.anomaly = Some(Anomaly { score: 0.9, map: Some(map(scores)), mask: None });
+            let drawn = outlines(&result, &mask(), 0.5);
+            ["hit", "missed", "false"].map(|kind| drawn.contains(&format!("class=\"{kind}\"")))
+        };
+        assert_eq!(classes([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9]), [true, false, false]);
+        assert_eq!(classes([0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]), [false, true, false]);
+        assert_eq!(classes([0.5, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]), [false, true, true]);
+    }
+
     #[test]
     fn an_outline_goes_round_what_is_within_once() {
-        let map = AnomalyMap { width: 3, height: 3, region: [0.0, 0.0, 30.0, 30.0], values: Arc::new([0.0; 9]) };
+        let map = map([0.0; 9]);
         let path = outline(&map, |i| i == 1 || i == 4);
         assert_eq!((path.matches('h').count(), path.matches('v').count()), (2, 4), "{path}");
         assert!(path.starts_with("M10.0 0.0h10.00") && path.contains("M20.0 10.0v10.00"), "{path}");

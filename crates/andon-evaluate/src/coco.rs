@@ -167,26 +167,26 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_together_is_told() {
+    fn what_does_not_hold_together_is_refused() {
         assert!(file(|_| ()).is_ok());
-        let told = |told: &str, change: fn(&mut Value)| {
+        let refused = |refused: &str, change: fn(&mut Value)| {
             let error = file(change).map(drop).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(refused), "{error}");
         };
-        told("annotation 1: there is no image 9", |c| c["annotations"][0]["image_id"] = json!(9));
-        told("annotation 2: there is no category 9", |c| c["annotations"][1]["category_id"] = json!(9));
-        told("annotation 2: another one has the same id", |c| c["annotations"][0]["id"] = json!(2));
-        told("is not within 100 × 50 pixels", |c| c["annotations"][0]["bbox"] = json!([95, 1, 9, 9]));
-        told("is not within", |c| c["annotations"][0]["bbox"] = json!([5, 1, 0, 9]));
-        told("is not within", |c| c["annotations"][0]["bbox"] = json!([5, 1, 9, -9]));
-        told("invalid length 3", |c| c["annotations"][0]["bbox"] = json!([5, 1, 9]));
-        told("two images have the id 1", |c| c["images"][1]["id"] = json!(1));
-        told("two categories have the id 1", |c| c["categories"][1]["id"] = json!(1));
-        told("category 7: another one is called 'open'", |c| c["categories"][1]["name"] = json!("open"));
+        refused("annotation 1: there is no image 9", |c| c["annotations"][0]["image_id"] = json!(9));
+        refused("annotation 2: there is no category 9", |c| c["annotations"][1]["category_id"] = json!(9));
+        refused("annotation 2: another one has the same id", |c| c["annotations"][0]["id"] = json!(2));
+        refused("is not within 100 × 50 pixels", |c| c["annotations"][0]["bbox"] = json!([95, 1, 9, 9]));
+        refused("is not within", |c| c["annotations"][0]["bbox"] = json!([5, 1, 0, 9]));
+        refused("is not within", |c| c["annotations"][0]["bbox"] = json!([5, 1, 9, -9]));
+        refused("invalid length 3", |c| c["annotations"][0]["bbox"] = json!([5, 1, 9]));
+        refused("two images have the id 1", |c| c["images"][1]["id"] = json!(1));
+        refused("two categories have the id 1", |c| c["categories"][1]["id"] = json!(1));
+        refused("category 7: another one is called 'open'", |c| c["categories"][1]["name"] = json!("open"));
     }
 
     #[test]
-    fn numbers_that_are_none_and_files_that_break_off_are_told_with_their_place() {
+    fn numbers_that_are_none_and_files_that_break_off_are_refused_with_their_place() {
         let text = "{\"images\":[],\"categories\":[],\n\"annotations\":[{\"id\":1,\"bbox\":[NaN,1,1,1]}]}";
         for text in [text, &text[..text.len() - 1].replace("NaN", "1")] {
             let error = Coco::parse(text.as_bytes()).map(drop).unwrap_err().to_string();

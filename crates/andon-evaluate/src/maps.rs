@@ -129,10 +129,10 @@ mod tests {
 
     /// Scores of cells of ten pixels; a letterbox adds a row below the frame of three columns and two rows.
     fn result(scores: [f32; 9]) -> Inference {
-        let mut said = Inference::new("m".into(), Arm::A, &Frame::new(None), [30, 20]);
+        let mut inference = Inference::new("m".into(), Arm::A, &Frame::new(None), [30, 20]);
         let map = AnomalyMap { width: 3, height: 3, region: [0.0, 0.0, 30.0, 30.0], values: Arc::new(scores) };
-        said.anomaly = Some(Anomaly { score: 0.9, map: Some(map), mask: None });
-        said
+        inference.anomaly = Some(Anomaly { score: 0.9, map: Some(map), mask: None });
+        inference
     }
 
     /// A defect in the middle of the upper row.
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn cells_beyond_the_frame_take_no_part() {
-        let said = result([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0]);
-        let all: Vec<_> = cells(map(&said).unwrap(), said.frame, &mask()).collect();
+        let inference = result([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0]);
+        let all: Vec<_> = cells(map(&inference).unwrap(), inference.frame, &mask()).collect();
         assert_eq!(all[1], Some((0.9, true)));
         assert_eq!(all[6..], [None; 3]);
         assert_eq!(all[..6].iter().filter(|c| c.unwrap().1).count(), 1);
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn a_cell_is_found_missed_or_made_up() {
         let kinds = |scores| {
-            let said = result(scores);
-            let cells: Vec<_> = cells_at(map(&said).unwrap(), said.frame, &mask(), 0.5).collect();
+            let inference = result(scores);
+            let cells: Vec<_> = cells_at(map(&inference).unwrap(), inference.frame, &mask(), 0.5).collect();
             [Cell::Hit, Cell::Missed, Cell::False].map(|kind| cells.contains(&Some(kind)))
         };
         assert_eq!(kinds([0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9]), [true, false, false]);

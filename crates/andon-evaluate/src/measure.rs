@@ -276,7 +276,7 @@ fn confusion(
         names
     };
     let mut all = Confusion::new(names(|c| &c.0), names(|c| &c.1));
-    classes.iter().flatten().for_each(|(there, said)| all.add(there, said));
+    classes.iter().flatten().for_each(|(there, result)| all.add(there, result));
     (!all.rows.is_empty()).then_some(all)
 }
 
@@ -300,12 +300,12 @@ pub(crate) mod tests {
             class: None,
             mask: None,
         };
-        let mut said = Inference::new("m".into(), Arm::A, &Frame::new(None), [640, 640]);
-        said.detections =
+        let mut result = Inference::new("m".into(), Arm::A, &Frame::new(None), [640, 640]);
+        result.detections =
             found.iter().map(|(x, score)| Detection::new(0, "open".into(), *score, [*x, 0.0, 10.0, 10.0])).collect();
-        said.score = found.iter().map(|f| f.1).fold(0.0, f32::max);
-        said.verdict = Verdict::Ok;
-        (sample, Arc::new(said))
+        result.score = found.iter().map(|f| f.1).fold(0.0, f32::max);
+        result.verdict = Verdict::Ok;
+        (sample, Arc::new(result))
     }
 
     /// A model at the threshold 0.5 on such pictures.
@@ -324,9 +324,9 @@ pub(crate) mod tests {
             seen("r", 0, &[], &[(10.0, 0.6)]),
             seen("s", 0, &[], &[(10.0, 0.2)]),
         ]);
-        let said: Vec<_> = m.parts.iter().map(|p| (p.truth.unwrap(), p.verdict)).collect();
+        let result: Vec<_> = m.parts.iter().map(|p| (p.truth.unwrap(), p.verdict)).collect();
         use Verdict::{Ng, Ok};
-        assert_eq!(said, [(Ng, Ng), (Ng, Ok), (Ok, Ng), (Ok, Ok)]);
+        assert_eq!(result, [(Ng, Ng), (Ng, Ok), (Ok, Ng), (Ok, Ok)]);
         assert_eq!(m.part_rates(&[1; 5]), [Some(0.5), Some(0.5), Some(0.0)]);
         assert_eq!(m.part_rates(&[1, 1, 0, 0, 1]), [Some(0.0), Some(0.0), Some(0.0)]);
         assert_eq!(m.part_auroc(&[1; 5]), Some(0.75));
@@ -334,8 +334,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_model_that_gives_no_verdict_has_neither_escapes_nor_overkill() {
-        let (sample, said) = seen("p", 0, &[50.0], &[(50.0, 0.9)]);
-        let m = measured(vec![(sample, Arc::new(Inference { verdict: Verdict::Unjudged, ..(*said).clone() }))]);
+        let (sample, result) = seen("p", 0, &[50.0], &[(50.0, 0.9)]);
+        let m = measured(vec![(sample, Arc::new(Inference { verdict: Verdict::Unjudged, ..(*result).clone() }))]);
         assert_eq!((m.part_rates(&[1]), m.part_auroc(&[1])), ([None; 3], None));
     }
 
@@ -343,28 +343,33 @@ pub(crate) mod tests {
     fn labels_are_those_that_the_model_knows_and_the_set_names() {
         let m = measured(vec![seen("p", 0, &[50.0], &[(50.0, 0.9)])]);
         assert_eq!((m.labels, m.boxes_not_scored), (vec!["open".to_string()], 0));
-        let (mut sample, said) = seen("p", 0, &[50.0], &[]);
+        let (mut sample, result) = seen("p", 0, &[50.0], &[]);
         sample.boxes.as_mut().unwrap()[0].label = "stain".into();
-        let m = measured(vec![(sample, said)]);
+        let m = measured(vec![(sample, result)]);
         assert_eq!((m.labels.len(), m.boxes_not_scored), (0, 1));
     }
 
     #[test]
     fn a_frame_that_was_not_judged_is_an_error() {
-        let (sample, said) = seen("p", 0, &[], &[]);
-        let said = Inference { status: Status::NonFinite, reason: "NaN in output0".into(), ..(*said).clone() };
-        let error = Measured::new(&[sample], vec![Arc::new(said)], &[], Thresholds::default(), 0.0);
+        let (sample, result) = seen("p", 0, &[], &[]);
+        let result = Inference { status: Status::NonFinite, reason: "NaN in output0".into(), ..(*result).clone() };
+        let error = Measured::new(&[sample], vec![Arc::new(result)], &[], Thresholds::default(), 0.0);
         let error = error.err().expect("it is no measurement").to_string();
         assert!(error.contains("p-0 was not judged: non-finite: NaN in output0"), "{error}");
     }
 
     #[test]
     fn labels_move_with_a_shift() {
-        let (sample, said) = seen("p", 0, &[50.0], &[(58.0, 0.9)]);
+        let (sample, result) = seen("p", 0, &[50.0], &[(58.0, 0.9)]);
         let of = |moved| {
             let known = ["open".to_string()];
-            let m =
-                Measured::new(std::slice::from_ref(&sample), vec![said.clone()], &known, Thresholds::default(), moved);
+            let m = Measured::new(
+                std::slice::from_ref(&sample),
+                vec![result.clone()],
+                &known,
+                Thresholds::default(),
+                moved,
+            );
             m.unwrap().average_precision("open", 1, &[1]).unwrap()[0]
         };
         assert!(of(0.0) == 0.0 && of(8.0) > 0.999);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_models_those_parts_are_told_on_which_they_differ() {
+    fn of_two_models_those_parts_are_noted_on_which_they_differ() {
         let a = measured(vec![seen("p", 0, &[50.0], &[]), seen("q", 0, &[50.0], &[]), seen("r", 0, &[], &[])]);
         let b =
             measured(vec![seen("p", 0, &[50.0], &[]), seen("q", 0, &[50.0], &[(50.0, 0.9)]), seen("r", 0, &[], &[])]);

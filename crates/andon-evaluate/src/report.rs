@@ -29,6 +29,7 @@ const MOST_NOTED: usize = 200;
 /// The figures of a [`RobustnessRow`], if the set and the model have them.
 pub const ROBUSTNESS_FIGURES: [&str; 8] =
     ["map_0.33", "precision", "recall", "f1", "accuracy", "image_auroc", "escape_rate", "overkill_rate"];
+
 /// What an [`EvaluationReport`] says beside the measurements.
 #[derive(Clone, Debug)]
 pub struct ReportOptions {
@@ -256,4 +257,34 @@ fn by_group(models: &[Measured]) -> BTreeMap<String, Vec<Option<f64>>> {
         (!aps.is_empty()).then(|| aps.iter().sum::<f64>() / aps.len() as f64)
     };
     groups.into_iter().map(|(g, weights)| (g.to_string(), models.iter().map(|m| mean(m, &weights)).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        data::testing::whole_text,
+        measure::tests::{measured, seen},
+    };
+
+    #[test]
+    fn a_written_report_is_read_and_another_document_is_refused() {
+        let m = measured(vec![seen("p", 0, &[50.0], &[(50.0, 0.75)]), seen("q", 0, &[50.0], &[(50.0, 0.25)])]);
+        let set = LabelledSet { layout: Layout::Folders, labels: vec![], samples: vec![], unseen: vec![] };
+        let wish = Some(Wish::Recall(0.5));
+        let options = ReportOptions { data: "set".into(), unit: Unit::Part, resamples: 0, confidence: 0.95, wish };
+        let gate = Gate::parse(r#"{"schema": "andon.gate/1", "at_least": {"recall": 0.9}}"#).unwrap();
+        let report = EvaluationReport::new(&options, &set, &[m], None, Some(&gate), Vec::new(), || ());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        let text = serde_json::to_string(&report).unwrap();
+        fs::write(&path, &text).unwrap();
+        let read = EvaluationReport::read(&path).unwrap();
+        assert_eq!((&read.gate, read.models[0].chosen), (&report.gate, report.models[0].chosen));
+        assert_eq!(read.models[0].figures["recall"].value, 0.5);
+        assert_eq!((read.layout, read.parts, read.noted.len()), (Layout::Folders, 2, 1));
+        fs::write(&path, text.replace("andon.evaluation/1", "andon.evaluation/2")).unwrap();
+        let error = whole_text(&EvaluationReport::read(&path).unwrap_err());
+        assert!(error.contains("report.json is no report") && error.contains("'andon.evaluation/2'"), "{error}");
+    }
 }

@@ -226,25 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_together_is_told_with_the_file_and_the_id() {
-        let told = |change: fn(&mut Value), words: &[&str]| {
+    fn what_does_not_hold_together_is_refused_with_the_file_and_the_id() {
+        let refused = |change: fn(&mut Value), words: &[&str]| {
             let set = tree();
             let mut coco = truth(&["b.png", "sub/a.jpg"]);
             change(&mut coco);
             set.file("annotations/instances_default.json", coco.to_string());
             set.is_refused(&[&["annotations/instances_default.json"], words].concat());
         };
-        told(|c| c["annotations"][1]["category_id"] = json!(1), &["annotation 2: there is no category 1"]);
-        told(|c| c["annotations"][0]["bbox"] = json!([1, 1, 0, 5]), &["annotation 1: its box"]);
-        told(|c| c["categories"][1]["id"] = json!(7), &["two categories have the id 7"]);
-        told(|c| c["images"][1]["id"] = json!(1), &["two images have the id 1"]);
-        told(
+        refused(|c| c["annotations"][1]["category_id"] = json!(1), &["annotation 2: there is no category 1"]);
+        refused(|c| c["annotations"][0]["bbox"] = json!([1, 1, 0, 5]), &["annotation 1: its box"]);
+        refused(|c| c["categories"][1]["id"] = json!(7), &["two categories have the id 7"]);
+        refused(|c| c["images"][1]["id"] = json!(1), &["two images have the id 1"]);
+        refused(
             |c| c["images"][1]["file_name"] = json!("c.png"),
             &["image 2", "c.png is not there, neither in", "images/default"],
         );
-        told(|c| c["images"][1]["file_name"] = json!("../c.png"), &["image 2", "leads out of the set"]);
-        told(|c| c["images"][1]["width"] = json!(200), &["image 2", "sub/a.jpg has 100 × 50 pixels, and not 200 × 50"]);
-        told(|c| c["images"][1]["file_name"] = json!("a.bmp"), &["image 2", "neither PNG nor JPEG"]);
+        refused(|c| c["images"][1]["file_name"] = json!("../c.png"), &["image 2", "leads out of the set"]);
+        refused(
+            |c| c["images"][1]["width"] = json!(200),
+            &["image 2", "sub/a.jpg has 100 × 50 pixels, and not 200 × 50"],
+        );
+        refused(|c| c["images"][1]["file_name"] = json!("a.bmp"), &["image 2", "neither PNG nor JPEG"]);
 
         let set = tree();
         set.file("annotations/instances_default.json", r#"{"images": [{"id": 1,"#);

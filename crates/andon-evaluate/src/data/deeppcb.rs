@@ -174,19 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_together_is_told_with_file_and_line() {
-        let told = |label: &str, words: &[&str]| {
+    fn what_does_not_hold_together_is_refused_with_file_and_line() {
+        let refused = |label: &str, words: &[&str]| {
             let set = boards(&["00041000"]);
             set.file("labels/00041000.txt", label);
             set.is_refused(&[&["labels/00041000.txt"], words].concat());
         };
-        told("1 2 3 4 1\n1 2 3 4 7", &["line 2", "class 7 is none of 1 to 6"]);
-        told("1 2 3 4 0", &["class 0"]);
-        told("1 2 3", &["line 1", "x1 y1 x2 y2 class"]);
-        told("5 2 3 4 1", &["line 1", "width -2"]);
-        told("1 2 1 4 1", &["line 1", "width 0"]);
-        told("nan 2 3 4 1", &["line 1", "left NaN"]);
-        told("-1 2 3 4 1", &["line 1", "left -1"]);
+        refused("1 2 3 4 1\n1 2 3 4 7", &["line 2", "class 7 is none of 1 to 6"]);
+        refused("1 2 3 4 0", &["class 0"]);
+        refused("1 2 3", &["line 1", "x1 y1 x2 y2 class"]);
+        refused("5 2 3 4 1", &["line 1", "width -2"]);
+        refused("1 2 1 4 1", &["line 1", "width 0"]);
+        refused("nan 2 3 4 1", &["line 1", "left NaN"]);
+        refused("-1 2 3 4 1", &["line 1", "left -1"]);
 
         let set = boards(&["00041000", "00041001"]);
         set.remove("images/00041001_test.jpg");

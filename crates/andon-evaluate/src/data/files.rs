@@ -105,7 +105,7 @@ mod tests {
     use super::{super::testing::Set, *};
 
     #[test]
-    fn pictures_are_png_and_jpeg_and_others_are_told_not_passed_over() {
+    fn pictures_are_png_and_jpeg_and_others_are_refused_and_not_passed_over() {
         let set = Set::new();
         ["b.PNG", "a.jpeg", "notes.txt", ".hidden.png", "deeper/c.jpg"].iter().for_each(|f| set.file(f, ""));
         let names = |all: Vec<PathBuf>| all.iter().map(|p| name(p).unwrap().to_string()).collect::<Vec<_>>();

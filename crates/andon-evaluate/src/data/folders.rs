@@ -86,9 +86,9 @@ mod tests {
         set
     }
 
-    fn said(set: &LabelledSet) -> Vec<(&str, &str, Verdict)> {
-        let said = |s: &'_ Sample| (s.class.is_some() && s.boxes.is_none()).then_some(s.verdict).flatten().unwrap();
-        set.samples.iter().map(|s| (&*s.id, s.class.as_deref().unwrap(), said(s))).collect()
+    fn verdicts(set: &LabelledSet) -> Vec<(&str, &str, Verdict)> {
+        let verdicts = |s: &'_ Sample| (s.class.is_some() && s.boxes.is_none()).then_some(s.verdict).flatten().unwrap();
+        set.samples.iter().map(|s| (&*s.id, s.class.as_deref().unwrap(), verdicts(s))).collect()
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         );
         let wanted =
             [("good/0", "good", Verdict::Ok), ("ok/0", "ok", Verdict::Ok), ("scratch/1", "scratch", Verdict::Ng)];
-        assert_eq!(said(&read), wanted);
+        assert_eq!(verdicts(&read), wanted);
         assert_eq!((&*read.samples[0].group, &*read.samples[0].part.id), ("good", "good/0"));
     }
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_class_and_subset_or_holds_other_pictures_is_told() {
+    fn a_folder_that_is_class_and_subset_or_holds_other_pictures_is_refused() {
         set(&["good/0.png", "good/new/1.png"]).is_refused(&["good holds pictures and folders of pictures"]);
         set(&["good/0.png", "good/1.bmp"]).is_refused(&["good/1.bmp is neither PNG nor JPEG"]);
         let empty = set(&["good/notes.txt"]);

@@ -115,22 +115,25 @@ mod tests {
     fn what_a_layout_does_not_have_cannot_be_asked_of_it() {
         let set = Set::new();
         set.picture("good/0.png", [8, 8]);
-        let told = |told: &str, selection: Selection| {
+        let refused = |refused: &str, selection: Selection| {
             let error = read(set.path(), &selection).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(refused), "{error}");
         };
-        told("folders has no golden templates", Selection { good: true, ..Selection::default() });
+        refused("folders has no golden templates", Selection { good: true, ..Selection::default() });
         let deeppcb = Some(Layout::Deeppcb);
-        told("deeppcb has no subsets", Selection { layout: deeppcb, subset: Some("x".into()), ..Selection::default() });
+        refused(
+            "deeppcb has no subsets",
+            Selection { layout: deeppcb, subset: Some("x".into()), ..Selection::default() },
+        );
         let ok_classes = vec!["ok".into()];
-        told(
+        refused(
             "mvtec has no class folders",
             Selection { layout: Some(Layout::Mvtec), ok_classes, ..Selection::default() },
         );
     }
 
     #[test]
-    fn two_pictures_of_one_name_are_told() {
+    fn two_pictures_of_one_name_are_refused() {
         let set = Set::new();
         set.picture("good/0.png", [8, 8]);
         set.jpeg("good/0.jpg", [8, 8]);

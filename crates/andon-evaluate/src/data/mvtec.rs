@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_that_is_missing_or_of_another_size_is_told() {
+    fn a_mask_that_is_missing_or_of_another_size_is_refused() {
         let set = bottle("");
         set.picture("ground_truth/hole/000_mask.png", [8, 7]);
         set.is_refused(&["ground_truth/hole/000_mask.png has 8 × 7 pixels and its picture 8 × 6"]);

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_told() {
+    fn what_is_no_picture_is_refused() {
         let set = Set::new();
         let refused = |content: &[u8]| {
             set.file("a.jpg", content);

@@ -97,14 +97,14 @@ mod tests {
     fn a_file_that_does_not_tell_the_side_is_refused() {
         let set = Set::new();
         let path = set.path().join("split.json");
-        let told = |text: &str, side, told: &str| {
+        let refused = |text: &str, side, refused: &str| {
             set.file("split.json", text);
             let error = TrainingSplit::read(&path, side).unwrap_err().to_string();
-            assert!(error.contains("split.json") && error.contains(told), "{error}");
+            assert!(error.contains("split.json") && error.contains(refused), "{error}");
         };
-        told("{", Side::HeldOut, "held_out_groups");
-        told(r#"{"held_out_groups": []}"#, Side::Train, "validation_every");
-        told(r#"{"held_out_groups": [], "validation_every": 0}"#, Side::Validation, "validation_every");
+        refused("{", Side::HeldOut, "held_out_groups");
+        refused(r#"{"held_out_groups": []}"#, Side::Train, "validation_every");
+        refused(r#"{"held_out_groups": [], "validation_every": 0}"#, Side::Validation, "validation_every");
         assert!(TrainingSplit::read(Path::new("/nowhere/split.json"), Side::HeldOut).is_err());
     }
 }

@@ -31,8 +31,8 @@ impl DataYaml {
         }
         let names = names(get("names").ok_or(NO_NAMES)?).map_err(|e| format!("names: {e}"))?;
         if let Some(count) = get("nc") {
-            let told = count.as_integer().and_then(|n| usize::try_from(n).ok());
-            if told != Some(names.len()) {
+            let refused = count.as_integer().and_then(|n| usize::try_from(n).ok());
+            if refused != Some(names.len()) {
                 return Err(format!("nc is not {}, which is how many names there are", names.len()));
             }
         }
@@ -107,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_together_is_told() {
-        for (text, told) in [
+    fn what_does_not_hold_together_is_refused() {
+        for (text, refused) in [
             ("", "no 'names:'"),
             ("train: a", "no 'names:'"),
             ("train: a\nnames: [a, b", "no YAML"),
@@ -122,7 +122,7 @@ mod tests {
             ("names: [a]\ntrain: {a: b}", "train: needs a word or a list"),
         ] {
             let error = DataYaml::parse(text).unwrap_err();
-            assert!(error.contains(told), "{text}: {error}");
+            assert!(error.contains(refused), "{text}: {error}");
         }
     }
 }

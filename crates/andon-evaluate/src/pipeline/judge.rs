@@ -158,7 +158,7 @@ impl Pipeline {
                 meter.set_property("reference", utf8(reference)?);
                 let first = drift.clone();
                 meter.connect_notify(Some("state"), move |meter, _| {
-                    let mut first = first.lock().expect("nobody panics while holding a cause");
+                    let mut first = first.lock().expect("no thread panics while it holds a cause");
                     if first.is_empty() && meter.property::<String>("state") == "drift" {
                         *first = meter.property("cause");
                     }
@@ -284,7 +284,7 @@ impl Pipeline {
                 return Err(Error::Pipeline(format!("{path} cannot be written")));
             }
         }
-        let drift = self.drift.lock().expect("nobody panics while holding a cause").clone();
+        let drift = self.drift.lock().expect("no thread panics while it holds a cause").clone();
         Ok(Metered { drift, learnable })
     }
 }

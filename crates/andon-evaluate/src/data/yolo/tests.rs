@@ -68,8 +68,8 @@ fn subsets_are_found_in_folders_and_lists_and_in_the_places_that_tools_write() {
 }
 
 #[test]
-fn lines_that_make_no_label_are_told_with_file_and_number() {
-    for (line, told) in [
+fn lines_that_make_no_label_are_refused_with_file_and_number() {
+    for (line, refused) in [
         ("2 0.5 0.5 0.2 0.2", "class 2 is none of 0 to 1"),
         ("-1 0.5 0.5 0.2 0.2", "class -1"),
         ("0.5 0.5 0.5 0.2 0.2", "class 0.5"),
@@ -84,33 +84,36 @@ fn lines_that_make_no_label_are_told_with_file_and_number() {
     ] {
         let set = tree();
         set.file("labels/train/a.txt", format!("0 0.5 0.5 1 1\n{line}\n"));
-        set.is_refused(&["labels/train/a.txt, line 2", line, told]);
+        set.is_refused(&["labels/train/a.txt, line 2", line, refused]);
     }
 }
 
 #[test]
-fn a_set_that_does_not_hold_together_is_told() {
-    let told = |change: fn(&Set), words: &[&str]| {
+fn a_set_that_does_not_hold_together_is_refused() {
+    let refused = |change: fn(&Set), words: &[&str]| {
         let set = tree();
         change(&set);
         set.is_refused(words);
     };
-    told(|s| s.remove("images/train/a.png"), &["data.yaml: train:", "images/train holds no picture"]);
-    told(|s| s.file("labels/val/b.txt", ""), &["labels/val/b.txt labels a picture that is not in", "images/val"]);
-    told(|s| s.file("images/train/a.png", "no picture"), &["images/train/a.png cannot be read as PNG or JPEG"]);
-    told(|s| s.jpeg("images/train/a.jpg", [8, 8]), &["two pictures are called train/a"]);
-    told(|s| s.file("data.yaml", "names: [a]"), &["data.yaml: it has none of train:"]);
-    told(|s| s.file("data.yaml", "train: images/none\nnames: [a]"), &["data.yaml: train:", "images/none is not there"]);
-    told(|s| s.file("data.yaml", "train: images/train\nnames: [a, a]"), &["data.yaml", "class 1 is called 'a'"]);
-    told(|s| s.file("data.yaml", "train: images/train\nnames: [a]\nkpt_shape: [1, 2]"), &["poses"]);
-    told(
+    refused(|s| s.remove("images/train/a.png"), &["data.yaml: train:", "images/train holds no picture"]);
+    refused(|s| s.file("labels/val/b.txt", ""), &["labels/val/b.txt labels a picture that is not in", "images/val"]);
+    refused(|s| s.file("images/train/a.png", "no picture"), &["images/train/a.png cannot be read as PNG or JPEG"]);
+    refused(|s| s.jpeg("images/train/a.jpg", [8, 8]), &["two pictures are called train/a"]);
+    refused(|s| s.file("data.yaml", "names: [a]"), &["data.yaml: it has none of train:"]);
+    refused(
+        |s| s.file("data.yaml", "train: images/none\nnames: [a]"),
+        &["data.yaml: train:", "images/none is not there"],
+    );
+    refused(|s| s.file("data.yaml", "train: images/train\nnames: [a, a]"), &["data.yaml", "class 1 is called 'a'"]);
+    refused(|s| s.file("data.yaml", "train: images/train\nnames: [a]\nkpt_shape: [1, 2]"), &["poses"]);
+    refused(
         |s| {
             s.file("data.yaml", "train: list.txt\nnames: [a]");
             s.file("list.txt", "images/train/none.png");
         },
         &["list.txt, line 1", "images/train/none.png is not there"],
     );
-    told(
+    refused(
         |s| {
             s.remove("labels/train/a.txt");
             s.remove("labels/val/a.txt");

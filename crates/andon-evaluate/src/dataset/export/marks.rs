@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use andon_core::result::{Arm, Frame};
 
-    fn said(frame: [u32; 2], boxes: &[([f32; 4], f32)]) -> Inference {
+    fn result(frame: [u32; 2], boxes: &[([f32; 4], f32)]) -> Inference {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), frame);
         i.detections = boxes.iter().map(|(b, score)| Detection::new(0, "open".into(), *score, *b)).collect();
         i
@@ -58,25 +58,25 @@ mod tests {
 
     #[test]
     fn boxes_are_scaled_to_the_image_and_cut_at_its_edge() {
-        let said = said([200, 100], &[([20.0, 10.0, 40.0, 20.0], 0.9), ([180.0, -10.0, 40.0, 20.0], 0.8)]);
-        let boxes: Vec<_> = marks(&said, [100, 50], 0.0).into_iter().map(|m| m.bbox).collect();
+        let result = result([200, 100], &[([20.0, 10.0, 40.0, 20.0], 0.9), ([180.0, -10.0, 40.0, 20.0], 0.8)]);
+        let boxes: Vec<_> = marks(&result, [100, 50], 0.0).into_iter().map(|m| m.bbox).collect();
         assert_eq!(boxes, [[10.0, 5.0, 20.0, 10.0], [90.0, 0.0, 10.0, 5.0]]);
     }
 
     #[test]
     fn boxes_that_are_unsure_outside_or_no_boxes_are_left_out() {
-        let said = said(
+        let result = result(
             [100, 100],
             &[([1.0, 1.0, 9.0, 9.0], 0.2), ([120.0, 1.0, 9.0, 9.0], 0.9), ([f32::NAN, 1.0, 9.0, 9.0], 0.9)],
         );
-        assert_eq!(marks(&said, [100, 100], 0.25), []);
+        assert_eq!(marks(&result, [100, 100], 0.25), []);
     }
 
     #[test]
     fn of_a_turned_box_both_the_box_and_the_upright_one_around_it_are_told() {
-        let mut said = said([100, 100], &[([40.0, 45.0, 20.0, 10.0], 0.9)]);
-        said.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
-        let found = marks(&said, [100, 100], 0.0);
+        let mut result = result([100, 100], &[([40.0, 45.0, 20.0, 10.0], 0.9)]);
+        result.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
+        let found = marks(&result, [100, 100], 0.0);
         assert_eq!(found[0].bbox, [45.0, 40.0, 10.0, 20.0]);
         assert_eq!(found[0].turned.unwrap().0, [40.0, 45.0, 20.0, 10.0]);
     }

@@ -196,7 +196,7 @@ impl Options {
         })
     }
 
-    /// The results of the arms that are taken, where they judged.
+    /// The results of the arms that the options take, if they judged.
     fn results<'a>(&self, capture: &'a Capture) -> impl Iterator<Item = &'a Inference> + use<'a> {
         let arms = [Arm::A, Arm::B, Arm::Truth].map(|arm| self.takes(arm).then_some(arm));
         arms.into_iter().flatten().filter_map(|arm| capture.judged(arm))

@@ -61,13 +61,13 @@ mod tests {
     fn what_is_said_already_is_not_said_again_and_a_correction_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.jsonl");
-        let said = |verdict| [("P1".to_string(), Verdict::Ok), ("P2".to_string(), verdict)];
-        assert_eq!(append(&path, &said(Verdict::Ng), "annotation").unwrap(), 2);
-        assert_eq!(append(&path, &said(Verdict::Ng), "annotation").unwrap(), 0);
-        assert_eq!(append(&path, &said(Verdict::Ok), "annotation").unwrap(), 1);
+        let labels = |verdict| [("P1".to_string(), Verdict::Ok), ("P2".to_string(), verdict)];
+        assert_eq!(append(&path, &labels(Verdict::Ng), "annotation").unwrap(), 2);
+        assert_eq!(append(&path, &labels(Verdict::Ng), "annotation").unwrap(), 0);
+        assert_eq!(append(&path, &labels(Verdict::Ok), "annotation").unwrap(), 1);
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().last().unwrap(), r#"{"id":"P2","verdict":"ok","source":"annotation"}"#);
-        assert_eq!(append(&path, &said(Verdict::Ok), "sample").unwrap(), 2, "somebody else says it");
+        assert_eq!(append(&path, &labels(Verdict::Ok), "sample").unwrap(), 2, "somebody else says it");
     }
 
     #[test]
