@@ -15,7 +15,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use crate::{cli::Usage, table::table};
+use crate::{app::Usage, table::table};
 
 /// How many characters of a digest a table shows: enough to tell versions apart.
 const SHORT: usize = 19;

@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Noted;
-use crate::cli::Usage;
+use crate::app::Usage;
 
 /// Copy a bundle into a store
 ///
