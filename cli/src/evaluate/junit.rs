@@ -54,10 +54,7 @@ mod tests {
         let root = xml.lines().find(|line| line.starts_with("<testsuites")).unwrap();
         assert!(root.contains("tests=\"3\"") && root.contains("failures=\"2\""), "{xml}");
         assert!(xml.contains("name=\"recall/&lt;x&gt; at least 1\"") && xml.contains("message=\"0.5 &amp; less\""));
-        assert_eq!(
-            (xml.matches("<failure type=\"failed\"").count(), xml.matches("type=\"undecided\"").count()),
-            (1, 1),
-            "{xml}"
-        );
+        let kinds = ["<failure ", "type=\"failed\"", "type=\"undecided\""].map(|text| xml.matches(text).count());
+        assert_eq!(kinds, [2, 1, 1], "{xml}");
     }
 }
