@@ -141,7 +141,7 @@ fn a_line_killed_forty_times_keeps_its_state_of_drift_whole() {
             seen += 1;
             Snapshot::from_json(&text).unwrap_or_else(|e| panic!("kill {kill}: {e}"));
             let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(kept["meters"].as_array().unwrap().len(), 1);
+            assert_eq!(kept["meters"].as_object().unwrap().len(), 1);
         }
     }
     assert_eq!(seen, 40);
