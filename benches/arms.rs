@@ -46,9 +46,9 @@ enum What {
 enum Challenger {
     /// It was not given the frame.
     Absent,
-    /// Its outcome is there before the frame.
+    /// Its result is there before the frame.
     Before,
-    /// Its outcome comes when the frame has gone.
+    /// Its result comes when the frame has gone.
     Late,
 }
 

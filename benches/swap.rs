@@ -54,8 +54,8 @@ fn main() {
     let left = Arc::new(Mutex::new(Vec::<Left>::with_capacity(1 << 20)));
     let all = left.clone();
     named("e").static_pad("sink").expect("it has one").add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let outcome = info.buffer().and_then(|b| AndonInferenceMeta::get(b, Arm::A));
-        let ok = outcome.as_ref().filter(|o| o.status == Status::Ok);
+        let result = info.buffer().and_then(|b| AndonInferenceMeta::get(b, Arm::A));
+        let ok = result.as_ref().filter(|o| o.status == Status::Ok);
         let digest = ok.map(|o| o.model.digest.clone());
         all.lock().unwrap().push(Left { at: Instant::now(), latency_us: ok.map_or(0, |o| o.latency_us), digest });
         gst::PadProbeReturn::Ok

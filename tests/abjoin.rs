@@ -66,7 +66,7 @@ impl Bench {
     /// The ids of the next `n` frames that come out, each with what b said of it.
     #[track_caller]
     fn out(&mut self, n: usize) -> Vec<(u64, Option<Verdict>)> {
-        (0..n).map(|_| opinion(&self.h.pull().expect("a frame comes out"))).collect()
+        (0..n).map(|_| verdict_of(&self.h.pull().expect("a frame comes out"))).collect()
     }
 
     fn clock(&self) -> gst_check::TestClock {
@@ -86,7 +86,7 @@ impl Drop for Bench {
     }
 }
 
-fn opinion(buffer: &gst::Buffer) -> (u64, Option<Verdict>) {
+fn verdict_of(buffer: &gst::Buffer) -> (u64, Option<Verdict>) {
     let id = AndonFrameMeta::get(buffer).unwrap().id;
     (id, AndonInferenceMeta::get(buffer, Arm::B).map(|i| i.verdict))
 }
@@ -99,7 +99,7 @@ fn blank(frame: &Frame) -> gst::Buffer {
     buffer
 }
 
-fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
+fn result(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
     let mut i = Inference::new("test".into(), arm, frame, [100, 100]);
     i.verdict = verdict;
     i.latency_us = 1_000;
@@ -111,7 +111,7 @@ fn outcome(frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
 
 fn judged(frame: &Frame, arm: Arm, verdict: Verdict) -> gst::Buffer {
     let mut buffer = blank(frame);
-    AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(outcome(frame, arm, verdict)));
+    AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(result(frame, arm, verdict)));
     buffer
 }
 
@@ -349,7 +349,7 @@ fn frames_that_lost_their_identity_in_b_are_paired_by_time_and_foreign_boxes_are
 fn boxes_of_a_challenger_that_saw_a_smaller_frame_fit_the_frame_they_are_put_on() {
     let mut t = Bench::new(0);
     let one = t.frame(Arms::AB);
-    let mut small = outcome(&one, Arm::B, Verdict::Ng);
+    let mut small = result(&one, Arm::B, Verdict::Ng);
     small.frame = [50, 50];
     let mut buffer = blank(&one);
     AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(small));
@@ -407,7 +407,7 @@ fn judge(pipeline: &gst::Pipeline, name: &str, arm: Arm, verdict: impl Fn(u64) -
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
             let frame = AndonFrameMeta::get(buffer).unwrap();
-            let said = outcome(&frame, arm, verdict(before.fetch_add(1, SeqCst) as u64));
+            let said = result(&frame, arm, verdict(before.fetch_add(1, SeqCst) as u64));
             AndonInferenceMeta::set(buffer.make_mut(), Arc::new(said));
         }
         gst::PadProbeReturn::Ok
@@ -419,7 +419,7 @@ fn collect(pipeline: &gst::Pipeline) -> mpsc::Receiver<(u64, Option<Verdict>)> {
     let pad = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &info.data {
-            tell.send(opinion(buffer)).unwrap();
+            tell.send(verdict_of(buffer)).unwrap();
         }
         gst::PadProbeReturn::Ok
     });
@@ -532,7 +532,7 @@ fn the_truth_on_the_frame_tells_escapes_and_overkill() {
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &mut info.data {
             let frame = Frame::new(None);
-            let truth = outcome(&frame, Arm::Truth, defect(k.fetch_add(1, SeqCst) as u64));
+            let truth = result(&frame, Arm::Truth, defect(k.fetch_add(1, SeqCst) as u64));
             let buffer = buffer.make_mut();
             AndonFrameMeta::set(buffer, frame);
             AndonInferenceMeta::set(buffer, Arc::new(truth));
@@ -585,7 +585,7 @@ fn a_flushing_seek_passes_both_arms_and_the_stream_goes_on() {
         .timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     assert_eq!(done.expect("the stream ends").type_(), gst::MessageType::Eos);
     pipeline.set_state(gst::State::Null).unwrap();
-    // Those that were under way at a flush are gone; what came since has both opinions.
+    // Those that were under way at a flush are gone; what came since has both results.
     let rest: Vec<_> = out.try_iter().collect();
     assert!(rest.len() > 500 && rest.iter().all(|(_, b)| b.is_some()), "{} frames", rest.len());
 }

@@ -68,7 +68,7 @@ impl Line {
 
         let bad = at(0, 16) == 0;
         let is = |ng| if ng { Verdict::Ng } else { Verdict::Ok };
-        let outcome = |j: u64, arm, flips, reviews| {
+        let result = |j: u64, arm, flips, reviews| {
             let mut i = Inference::new("m".into(), arm, &frame, [640, 480]);
             i.verdict = if at(3 + j, reviews) == 0 { Verdict::Review } else { is(bad != (at(1 + j, flips) == 0)) };
             i.status = match at(5 + j, 200) {
@@ -83,7 +83,7 @@ impl Line {
             }
             i
         };
-        let (mut a, mut b) = (outcome(0, Arm::A, 32, 64), outcome(1, Arm::B, 24, 48));
+        let (mut a, mut b) = (result(0, Arm::A, 32, 64), result(1, Arm::B, 24, 48));
         a.latency_us = 1500 + at(7, 1000) + if at(8, 100) == 0 { at(9, 50_000) } else { 0 };
         b.latency_us = 1200 + at(10, 1500) + if at(11, 50) == 0 { at(12, 90_000) } else { 0 };
         a.score = at(13, 257) as f32 / 256.0;

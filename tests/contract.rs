@@ -48,7 +48,7 @@ fn beside_a_challenger_that_errs_or_ends_every_frame_leaves_in_order_whatever_is
             let both = left.iter().filter(|l| l.1.is_some()).count();
             let stat = |name| line.stat(&line.tee, name);
             assert_eq!(stat("to-b") + stat("dropped") + stat("refused"), 400, "each frame is counted once on b's side");
-            assert!(both <= 50 && (wait != "-1" || leaky == "true" || both == 50), "{both} with both opinions");
+            assert!(both <= 50 && (wait != "-1" || leaky == "true" || both == 50), "{both} with both results");
         }
     }
 }

@@ -66,7 +66,7 @@ impl Line {
         Self { join, h, b, bus, models: [model("1"), model("2")], decisions, next: 0 }
     }
 
-    fn outcome(&self, frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
+    fn result(&self, frame: &Frame, arm: Arm, verdict: Verdict) -> Inference {
         let mut i = Inference::new("test".into(), arm, frame, [100, 100]);
         i.model = self.models[usize::from(arm == Arm::B)].clone();
         i.latency_us = 1_000;
@@ -83,7 +83,7 @@ impl Line {
         b.set_pts(gst::ClockTime::from_mseconds(frame.id * 33));
         AndonFrameMeta::set(b, frame.clone());
         for (arm, verdict) in said {
-            AndonInferenceMeta::set(b, Arc::new(self.outcome(frame, *arm, *verdict)));
+            AndonInferenceMeta::set(b, Arc::new(self.result(frame, *arm, *verdict)));
         }
         buffer
     }
@@ -200,7 +200,7 @@ fn store() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_candidate_that_catches_what_the_champion_lets_through_becomes_champion_of_the_store() {
+fn a_challenger_that_catches_what_the_champion_lets_through_becomes_champion_of_the_store() {
     let folder = store();
     let named = folder.path().join("line");
     let mut line = Line::new(&[("auto", "full"), ("store", named.to_str().unwrap())]);
@@ -242,7 +242,7 @@ fn a_promotion_that_the_store_refuses_is_told_and_nothing_moves() {
 }
 
 #[test]
-fn a_candidate_that_lets_more_through_is_taken_out_and_the_store_stays_as_it_is() {
+fn a_challenger_that_lets_more_through_is_taken_out_and_the_store_stays_as_it_is() {
     let folder = store();
     let named = folder.path().join("line");
     let mut line = Line::new(&[("auto", "full"), ("store", named.to_str().unwrap())]);
@@ -339,7 +339,7 @@ fn a_file_of_labels_is_read_as_it_grows_and_its_bad_lines_are_told() {
 }
 
 #[test]
-fn a_candidate_that_fails_on_every_frame_is_out_in_a_few() {
+fn a_challenger_that_fails_on_every_frame_is_out_in_a_few() {
     let mut line = Line::new(&[("auto", "abort")]);
     for _ in 0..10 {
         line.part(Verdict::Ok, Verdict::Unjudged, None);
@@ -351,7 +351,7 @@ fn a_candidate_that_fails_on_every_frame_is_out_in_a_few() {
 }
 
 #[test]
-fn a_candidate_of_which_nothing_is_heard_is_out() {
+fn a_challenger_of_which_nothing_is_heard_is_out() {
     let mut line = Line::new(&[("wait", "0")]);
     line.split("shadow", 0.0, "part");
     line.part(Verdict::Ok, Verdict::Ok, None);
@@ -481,7 +481,7 @@ fn labels_that_are_a_folder_are_told_of_and_the_line_goes_on() {
 }
 
 #[test]
-fn a_frame_of_the_candidate_is_weighed_by_the_share_at_which_it_was_handed_out() {
+fn a_frame_of_the_challenger_is_weighed_by_the_share_at_which_it_was_handed_out() {
     let mut line = Line::new(&[]);
     // The ramp has gone on, on a; what b is still at was handed out before.
     let split = |weight| Split { mode: TeeMode::Split, weight, key: SplitKey::Part };
@@ -492,7 +492,7 @@ fn a_frame_of_the_candidate_is_weighed_by_the_share_at_which_it_was_handed_out()
 }
 
 #[test]
-fn frames_that_leaked_before_the_end_of_the_stream_are_no_sign_that_the_candidate_left() {
+fn frames_that_leaked_before_the_end_of_the_stream_are_no_sign_that_the_challenger_left() {
     let mut line = Line::new(&[("wait", "0")]);
     line.split("shadow", 0.0, "part");
     line.part(Verdict::Ok, Verdict::Ok, None);
@@ -513,7 +513,7 @@ fn frames_that_leaked_before_the_end_of_the_stream_are_no_sign_that_the_candidat
 }
 
 #[test]
-fn a_candidate_that_nobody_takes_out_is_not_said_to_be_out() {
+fn a_challenger_that_nobody_takes_out_is_not_said_to_be_out() {
     let mut line = Line::new(&[("auto", "abort")]);
     let upstream = line.join.static_pad("sink_a").unwrap().peer().unwrap();
     // SAFETY: nothing is pushed upstream while it is set.

@@ -101,7 +101,7 @@ fn the_whole_shadow_line_leaks_nothing() {
 }
 
 #[test]
-fn a_trial_with_labels_that_takes_its_candidate_out_leaks_nothing() {
+fn a_trial_with_labels_that_takes_its_challenger_out_leaks_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let labels = folder.path().join("labels.jsonl");
     std::fs::write(&labels, "{\"id\": \"P1\", \"verdict\": \"ok\", \"source\": \"sample\"}\nnonsense\n").unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Metas through other people's elements: the identity survives them all, an outcome follows where it can and is left
+//! Metas through other people's elements: the identity survives them all, a result follows where it can and is left
 //! behind where its boxes would be wrong.
 
 mod common;
@@ -9,18 +9,18 @@ use std::sync::Arc;
 use andon_core::result::{Arm, Detection, Frame, Inference};
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
-/// A frame of 64×48 with an outcome, after `elements`.
+/// A frame of 64×48 with a result, after `elements`.
 fn after(elements: &str) -> (Frame, gst::Buffer) {
     common::init();
     let mut h = gst_check::Harness::new_parse(elements);
     h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=48,framerate=30/1");
     let frame = Frame::new(None);
-    let mut outcome = Inference::new("m".into(), Arm::A, &frame, [64, 48]);
-    outcome.detections.push(Detection::new(0, "open".into(), 0.9, [8., 8., 16., 12.]));
+    let mut result = Inference::new("m".into(), Arm::A, &frame, [64, 48]);
+    result.detections.push(Detection::new(0, "open".into(), 0.9, [8., 8., 16., 12.]));
     let mut buffer = gst::Buffer::with_size(64 * 48).unwrap();
     let b = buffer.get_mut().unwrap();
     AndonFrameMeta::set(b, frame.clone());
-    AndonInferenceMeta::set(b, Arc::new(outcome));
+    AndonInferenceMeta::set(b, Arc::new(result));
     gst_video::VideoRegionOfInterestMeta::add(b, "open", (8, 8, 16, 12));
     (frame, h.push_and_pull(buffer).unwrap())
 }

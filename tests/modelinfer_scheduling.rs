@@ -548,7 +548,7 @@ fn elements_that_start_at_once_find_the_same_session() {
 }
 
 #[test]
-fn a_share_between_the_arms_is_refused_to_the_candidate_whoever_came_first() {
+fn a_share_between_the_arms_is_refused_to_the_challenger_whoever_came_first() {
     use gstandon::meta::event::AndonEvent;
     for first in [Arm::A, Arm::B] {
         let mut benches = [Arm::A, Arm::B].map(|arm| {
@@ -579,7 +579,7 @@ fn a_share_between_the_arms_is_refused_to_the_candidate_whoever_came_first() {
 }
 
 #[test]
-fn with_on_error_pass_the_refused_candidate_lets_frames_go_unjudged() {
+fn with_on_error_pass_the_refused_challenger_lets_frames_go_unjudged() {
     use gstandon::{elements::modelinfer::OnError, meta::event::AndonEvent};
     let with =
         |on_error: OnError| Bench::new(&[("model", &graph("detector")), ("share", &"passed"), ("on-error", &on_error)]);

@@ -92,7 +92,7 @@ fn assert_whole(line: &Line, left: &[Left]) {
     assert_eq!((line.stat(&line.join, "out-of-order"), line.stat(&line.join, "twice")), (0, 0));
 }
 
-/// 100,000 frames with random drops and delays in both arms; answers those that came out with both opinions.
+/// 100,000 frames with random drops and delays in both arms; answers those that came out with both results.
 #[track_caller]
 fn flood(properties: &[(&str, &str)], decide: [Decide; 2]) -> usize {
     let mut line = Line::new(properties, decide);
@@ -127,7 +127,7 @@ fn in_shadow_100_000_frames_leave_in_order_and_no_one_waits_for_a_challenger_tha
 fn offline_100_000_frames_leave_in_order_with_the_opinion_of_all_that_the_challenger_judged() {
     let both = flood(&[("t.leaky", "false"), ("j.wait", "-1")], [random(31, false), random(32, false)]);
     // What both arms handed on: 15/16 of 15/16.
-    assert!((87_000..89_000).contains(&both), "{both} with both opinions");
+    assert!((87_000..89_000).contains(&both), "{both} with both results");
 }
 
 #[test]

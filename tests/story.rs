@@ -98,7 +98,7 @@ fn a_worse_challenger_is_taken_out_and_the_champion_stays() {
     let (messages, line) = play(folder.path(), 300);
     let (_, judgement) = first(&messages, "andon/ab-judgement", |j| j["decision"] == "abort").expect("aborted");
     println!("{}: {}", judgement["acted"], judgement["reasons"]);
-    assert_eq!(judgement["acted"], "the candidate was taken out");
+    assert_eq!(judgement["acted"], "the challenger was taken out");
     let tee = line.by_name("tee").unwrap();
     assert_eq!(tee.property_value("mode").serialize().unwrap(), "a");
     assert_eq!(store.aliases().unwrap()["champion"], "2");

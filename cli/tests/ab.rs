@@ -151,11 +151,11 @@ fn a_trial_that_aborts_does_not_pass_a_check() {
     assert_eq!((judgements.len(), &judgements[0]["decision"]), (1, &"abort".into()));
     assert_eq!(
         (&judgements[0]["acted"], &json["elements"]["t"]["b-is-out"]),
-        (&"the candidate was taken out".into(), &false.into())
+        (&"the challenger was taken out".into(), &false.into())
     );
     let given = json["elements"]["t"]["to-b"].as_u64().unwrap();
     assert!(given < 200, "b had all {given} frames");
-    assert!(read(folder.path(), "index.html").contains("and done: the candidate was taken out"));
+    assert!(read(folder.path(), "index.html").contains("and done: the challenger was taken out"));
     assert_eq!(common::out(&output).matches("ab-judgement").count(), 1, "what was printed is not printed again");
 }
 
@@ -187,7 +187,7 @@ const SILENT: &str = "defecttestsrc num-buffers=4 ! abtee name=t leaky=false \
     t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink";
 
 #[test]
-fn a_candidate_that_never_speaks_does_not_pass_a_check() {
+fn a_challenger_that_never_speaks_does_not_pass_a_check() {
     let (folder, path) = file(SILENT);
     let at = arg(folder.path()).to_string();
     let said = fails(3, &["ab", &path, "--check", "--report", &at]);

@@ -188,7 +188,7 @@ mod tests {
         let mut told = vec![moved, judgement("2", "2", "hold", Value::Null)];
         let news = "Challenger is better: 2 promoted over 1 (champion of s/pcb: 1 → 2)";
         assert_eq!(headline(Some(Figures(&ab())), &told).to_string(), news);
-        told.push(judgement("2", "3", "abort", json!("the candidate was taken out")));
+        told.push(judgement("2", "3", "abort", json!("the challenger was taken out")));
         assert_eq!(
             headline(None, &told).to_string(),
             "Challenger is better, then not fit: 2 promoted over 1 (champion of s/pcb: 1 → 2); 3 taken out, 2 stays: first; second"

@@ -6,7 +6,8 @@ mod file;
 mod listener;
 mod messages;
 
-pub use failure::{failure, warning};
+pub use andon_evaluate::pipeline::bus::warning;
+pub use failure::failure;
 pub use file::PipelineFile;
 pub use listener::Listener;
 pub use messages::Messages;

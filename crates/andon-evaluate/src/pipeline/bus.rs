@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a pipeline's bus says went wrong.
+//! Errors and warnings of elements, in one line each.
 
-use gst::prelude::*;
+use gst::{MessageType, MessageView, prelude::*};
 
-/// Returns the first error on the bus in one line, and drops all messages before it: who failed, what failed, and the
-/// element's own detail.
-pub(super) fn failure(pipeline: &gst::Pipeline) -> Option<String> {
-    let message = pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-    let gst::MessageView::Error(error) = message.view() else { return None };
-    let who = message.src().map_or_else(|| "pipeline".into(), |s| s.name());
-    let mut line = format!("{who}: {}", error.error().message().trim_end());
-    // The first line of a debug text says where in the source it arose; what the element adds stands below.
-    let debug = error.debug();
-    let more = debug.as_deref().and_then(|d| d.split_once('\n')).map(|(_, more)| more.trim());
-    if let Some(more) = more.filter(|m| !m.is_empty()) {
-        line += &format!(" ({})", more.replace('\n', "; "));
+/// Returns the first error on the pipeline's bus, or None if there is none. Drops the messages before it.
+pub fn failure(pipeline: &gst::Pipeline) -> Option<String> {
+    error(&pipeline.bus()?.pop_filtered(&[MessageType::Error])?)
+}
+
+/// Returns the error that a message carries, or None if it carries none.
+pub fn error(message: &gst::Message) -> Option<String> {
+    match message.view() {
+        MessageView::Error(e) => Some(line(message, &e.error(), e.debug())),
+        _ => None,
     }
-    Some(line)
+}
+
+/// Returns the warning that a message carries, or None if it carries none.
+pub fn warning(message: &gst::Message) -> Option<String> {
+    match message.view() {
+        MessageView::Warning(w) => Some(line(message, &w.error(), w.debug())),
+        _ => None,
+    }
+}
+
+/// The element, what it says, and its own detail.
+fn line(message: &gst::Message, what: &glib::Error, detail: Option<glib::GString>) -> String {
+    let element = message.src().map_or_else(|| "pipeline".into(), |s| s.name());
+    let what = what.message().trim_end();
+    // The first line of a debug text is a place in the source; the element's own words stand below it.
+    let detail = detail.as_deref().and_then(|d| d.split_once('\n')).map(|(_, own)| own.trim()).unwrap_or_default();
+    if detail.is_empty() {
+        format!("{element}: {what}")
+    } else {
+        format!("{element}: {what} ({})", detail.replace('\n', "; "))
+    }
 }

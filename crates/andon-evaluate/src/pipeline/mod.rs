@@ -2,7 +2,7 @@
 //! Judges pictures with the elements that judge the line: appsrc, a decoder, `modelinfer`, appsink. Needs the cargo feature
 //! `pipeline`, GStreamer, and the registered elements of the plugin.
 
-mod bus;
+pub mod bus;
 mod change;
 mod error;
 mod judge;
