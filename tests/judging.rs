@@ -302,7 +302,7 @@ fn what_the_reject_bin_says_is_shown_and_never_tested() {
     assert_eq!((line.stat("labels-shown"), line.stat("labels-tested")), (200, 0));
     let told = line.end();
     assert_eq!(told["decision"], "hold");
-    assert!(reasons(&told).contains("only 200 from elsewhere"), "{told}");
+    assert!(reasons(&told).contains("200 labels from elsewhere are only shown"), "{told}");
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_challenger_of_which_nothing_is_heard_is_out() {
     }
     let told = line.decided();
     assert_eq!(told["decision"], "abort");
-    assert!(reasons(&told).contains("takes no frames"), "{told}");
+    assert!(reasons(&told).contains("takes no more frames"), "{told}");
 }
 
 #[test]
@@ -553,7 +553,7 @@ fn a_promotion_without_a_store_or_into_one_that_is_gone_is_told_with_what_to_do(
 #[test]
 fn auto_full_without_a_store_and_costs_of_nothing_are_refused_before_the_first_frame() {
     common::init();
-    for (name, value, says) in [("auto", "full", "store=STORE/NAME"), ("escape-cost", "0", "nor both 0")] {
+    for (name, value, says) in [("auto", "full", "store=STORE/NAME"), ("escape-cost", "0", "and one above 0")] {
         let join = gst::ElementFactory::make("abjoin").build().unwrap();
         join.set_property("overkill-cost", 0.0);
         join.set_property_from_str(name, value);
