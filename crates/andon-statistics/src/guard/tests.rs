@@ -214,7 +214,7 @@ fn twenty_times_too_slow_is_out_within_twenty_frames() {
     let mut p = Probation::new(Limits { deadline_us: Some(1000), ..Limits::default() }, None);
     let (at, broken) = frames(&mut p, [(Status::Ok, 20_000); 100]).unwrap();
     assert_eq!((at, broken.guard, broken.events, broken.trials), (19, Guard::Latency, 3, 3));
-    assert!(broken.to_string().starts_with("latency: 3 of 3 answers were later than the deadline, 1.000 % allowed"));
+    assert!(broken.to_string().starts_with("latency: 3 of 3 results were later than the deadline, 1.000 % allowed"));
 }
 
 #[test]

@@ -411,7 +411,7 @@ fn limits_that_make_no_sense_are_refused() {
         (Limits { max_escape_increase: 1.0, ..default }, "max-escape-increase"),
         (Limits { escape_cost: -1.0, ..default }, "escape-cost"),
         (Limits { overkill_cost: f64::INFINITY, ..default }, "overkill-cost"),
-        (Limits { escape_cost: 0.0, overkill_cost: 0.0, ..default }, "nor both 0"),
+        (Limits { escape_cost: 0.0, overkill_cost: 0.0, ..default }, "and one above 0"),
     ] {
         assert!(Judge::new(limits).unwrap_err().to_string().contains(word), "{limits:?}");
     }
