@@ -112,7 +112,7 @@ impl Crate {
         let tests: Vec<Module> = files
             .iter()
             .flat_map(|(at, (_, imports)): (&Module, &(PathBuf, Imports))| {
-                imports.tests.iter().map(|name| [&at[..], &[name.clone()]].concat())
+                imports.tests.iter().map(|name| [&at[..], std::slice::from_ref(name)].concat())
             })
             .collect();
         files.retain(|at, _| !tests.iter().any(|test| at.starts_with(test)));
