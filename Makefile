@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MPL-2.0
-# The project's commands. Thin: the work is in cargo and in scripts/.
+# The project's commands. They are thin: cargo and scripts/ do the work.
 
-# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer), FEATURES=tensors with that one,
-# which holds the other (1.26 or newer).
+# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer); FEATURES=tensors includes it and
+# needs GStreamer 1.26 or newer.
 FEATURES ?=
 CARGO ?= cargo
 cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(FEATURES))
 target = $(or $(CARGO_TARGET_DIR),target)
-# The runtime for what cargo runs; tests bring the plugin they were built with, so none is offered to them.
+# The runtime library for what cargo runs. Tests have their own plugin built in, so the installed one is hidden from them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
 .PHONY: help setup build demo test bench bench-peer train lint ci clean
@@ -29,22 +29,22 @@ demo: build ## tell the whole story in two minutes; ends with a table and target
 test: setup ## run all tests
 	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
 
-bench: setup ## measure; prints ratios to the bare runtime and the noise of this machine
+bench: setup ## measure; print ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
 
-bench-peer: ## measure against the onnxinference of GStreamer, on a Debian 13 of its own (needs root or sudo)
+bench-peer: ## measure against GStreamer's onnxinference, in a Debian 13 root (needs root or sudo)
 	scripts/debian-root --keep trixie scripts/bench-onnxinference
 
-train: build ## train the models of models/ again: needs Python 3.11, over two hours on two cores (MINUTES_SCALE=0.1: less)
+train: build ## train the models of models/ again; needs Python 3.11 and over two hours on two cores (MINUTES_SCALE=0.1: less)
 	scripts/train
 
-lint: setup ## check formatting, clippy and rustdoc; every warning is an error
+lint: setup ## check formatting, clippy and rustdoc; a warning is an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets $(cargo_flags) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps $(cargo_flags)
 
-ci: ## all that must hold before a change lands: tests, lint, and the tests again on Debian 13
+ci: ## run all checks: tests, lint, installation, and the tests again on Debian 13
 	.ci/run
 
-clean: ## remove all that was built or fetched
+clean: ## remove everything that was built or fetched
 	$(CARGO) clean
