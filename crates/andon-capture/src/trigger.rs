@@ -30,7 +30,7 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    /// All triggers, in the order of [`Trigger::index`].
+    /// All triggers, in the order of their indices.
     pub const ALL: [Trigger; 9] = [
         Trigger::Action,
         Trigger::Ng,
