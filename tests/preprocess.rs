@@ -64,6 +64,17 @@ fn format(name: &str) -> Format {
     }
 }
 
+fn matrix(name: &str) -> Matrix {
+    match name {
+        "bt601" => Matrix::Bt601,
+        "bt709" => Matrix::Bt709,
+        "bt2020" => Matrix::Bt2020,
+        "smpte240m" => Matrix::Smpte240m,
+        "fcc" => Matrix::Fcc,
+        other => panic!("{other}"),
+    }
+}
+
 /// Bytes a row and rows of every plane, as GStreamer documents the formats.
 fn plane_sizes(format: Format, w: usize, h: usize) -> Vec<[usize; 2]> {
     let [cw, ch] = [w, h].map(|v| v.div_ceil(2));
@@ -116,8 +127,7 @@ impl Case {
             .zip(&sizes)
             .map(|(data, size)| Plane { data: &data[self.ahead..], stride: size[0] + self.padding })
             .collect();
-        let matrix = if self.matrix == "bt709" { Matrix::Bt709 } else { Matrix::Bt601 };
-        let colorimetry = Colorimetry { matrix, full_range: self.full_range };
+        let colorimetry = Colorimetry { matrix: matrix(&self.matrix), full_range: self.full_range };
         let image = Image::new(format, self.width, self.height, &planes, colorimetry).unwrap();
         preprocessor.run(&image, self.region, tensor);
     }
@@ -240,6 +250,15 @@ fn the_largest_differences_are_far_below_a_level() {
     }
     assert!(cases.len() >= 18 * 27);
     println!("{} cases; largest differences in levels (1/255 of full scale): {worst:.4?}", cases.len());
+}
+
+#[test]
+fn every_matrix_is_tried_with_both_ranges_in_every_format_that_has_one() {
+    let tried: std::collections::BTreeSet<_> = (cases().into_iter())
+        .filter(|c| format(&c.format).is_yuv() && c.colour != "grey")
+        .map(|c| (c.format, c.matrix, c.full_range))
+        .collect();
+    assert_eq!(tried.len(), 5 * Matrix::ALL.len() * 2, "{tried:?}");
 }
 
 #[test]

@@ -29,9 +29,12 @@ pub const FORMATS: &[VideoFormat] = &[
     VideoFormat::Gray16Le,
 ];
 
-/// Returns the caps of [`FORMATS`] in system memory, of any size and rate.
+/// Returns the caps of [`FORMATS`] in system memory, of any size. They say nothing of the framerate, for a stream that has
+/// none would not be within caps that do.
 pub(crate) fn caps() -> gst::Caps {
-    gst_video::VideoCapsBuilder::new().format_list(FORMATS.iter().copied()).build()
+    let mut caps = gst_video::VideoCapsBuilder::new().format_list(FORMATS.iter().copied()).build();
+    caps.make_mut().iter_mut().for_each(|s| s.remove_field("framerate"));
+    caps
 }
 
 /// Returns Andon's format for one of [`FORMATS`], or `None` for any other.
@@ -59,11 +62,18 @@ pub(crate) fn format(format: VideoFormat) -> Option<Format> {
     })
 }
 
-/// Returns the matrix and the range of the caps. If the caps leave them out, they are BT.601 and limited, as in the
-/// rest of GStreamer.
+/// Returns the matrix and the range of the caps. Where caps leave them out, GStreamer fills them in by the height: BT.601
+/// up to 576 rows, BT.709 above, both limited.
 pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
     let c = info.colorimetry();
-    let matrix = if c.matrix() == VideoColorMatrix::Bt709 { Matrix::Bt709 } else { Matrix::Bt601 };
+    let matrix = match c.matrix() {
+        VideoColorMatrix::Bt709 => Matrix::Bt709,
+        VideoColorMatrix::Bt2020 => Matrix::Bt2020,
+        VideoColorMatrix::Smpte240m => Matrix::Smpte240m,
+        VideoColorMatrix::Fcc => Matrix::Fcc,
+        // RGB and grey have none, and no frame of luma and chroma comes without one: GStreamer replaces it by the default.
+        _ => Matrix::Bt601,
+    };
     Colorimetry { matrix, full_range: c.range() == VideoColorRange::Range0_255 }
 }
 
@@ -85,4 +95,30 @@ pub(crate) fn region(buffer: &gst::BufferRef) -> Option<BoxPx> {
     let crop = buffer.meta::<VideoCropMeta>()?;
     let (x, y, w, h) = crop.rect();
     (w > 0 && h > 0).then(|| [x, y, w, h].map(|v| v as f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_caps_leave_the_colorimetry_out_the_height_says_it() {
+        gst::init().unwrap();
+        for (height, matrix) in
+            [(480, Matrix::Bt601), (576, Matrix::Bt601), (577, Matrix::Bt709), (2160, Matrix::Bt709)]
+        {
+            let caps: gst::Caps = format!("video/x-raw,format=NV12,width=64,height={height}").parse().unwrap();
+            let info = VideoInfo::from_caps(&caps).unwrap();
+            assert_eq!(colorimetry(&info), Colorimetry { matrix, full_range: false }, "{height}");
+        }
+    }
+
+    #[test]
+    fn a_stream_without_a_framerate_or_with_any_is_within_the_caps() {
+        gst::init().unwrap();
+        for rest in ["", ",framerate=0/1", ",framerate=60/1"] {
+            let stream: gst::Caps = format!("video/x-raw,format=RGB,width=1,height=1{rest}").parse().unwrap();
+            assert!(stream.is_subset(&caps()), "{stream}");
+        }
+    }
 }

@@ -92,8 +92,15 @@ def resized(case, plane, size):
     return part
 
 
+# The weights of red and blue in luma, as ITU-T H.273 (table 4) lists them.
+WEIGHTS = {
+    "bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593), "smpte240m": (0.212, 0.087),
+    "fcc": (0.30, 0.11),
+}
+
+
 def to_rgb(y, u, v, matrix, full):
-    kr, kb = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}[matrix]
+    kr, kb = WEIGHTS[matrix]
     kg = 1 - kr - kb
     y, u, v = (y / 255, (u - 128) / 255, (v - 128) / 255) if full else ((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
     r = y + 2 * (1 - kr) * v
@@ -175,6 +182,20 @@ def cases():
                         "mean": mean[:channels], "scale": scale[:channels],
                     }
                     n += 1
+    # Every matrix and range of every format that has one; the grids above are of BT.601 and BT.709.
+    for form in YUV:
+        for matrix in ["bt2020", "smpte240m", "fcc"]:
+            for full in [False, True]:
+                w, h = sizes[n % len(sizes)]
+                colour = ["rgb", "bgr"][n % 2]
+                kind, mean, scale = [("f32", 0.0, 1 / 255), ("u8", 0.0, 1.0), ("i8", 128.0, 1.0)][n % 3]
+                yield {
+                    "format": form, "resize": ["letterbox", "stretch", "crop"][n % 3], "interpolation": "bilinear",
+                    "region": None, "colour": colour, "width": w, "height": h, "padding": [0, 3, 16][n // 2 % 3],
+                    "ahead": 0, "seed": n, "matrix": matrix, "full_range": full, "layout": ["NCHW", "NHWC"][n // 3 % 2],
+                    "type": kind, "size": [12, 8], "pad": [114.0], "mean": [mean], "scale": [scale],
+                }
+                n += 1
 
 
 def main():

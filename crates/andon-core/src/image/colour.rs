@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Conversion between RGB and YCbCr by ITU-R BT.601 and BT.709: 8 bits a sample, full and limited range.
+//! Conversion between RGB and YCbCr by a matrix of ITU-T H.273: 8 bits a sample, full and limited range.
 
 use super::{Colorimetry, Matrix};
 
 impl Matrix {
-    /// Returns the weights of red and blue in luma. Green has the rest of 1.
+    /// Returns the weights of red and blue in luma (ITU-T H.273, table 4). Green has the rest of 1.
     pub fn luma_weights(self) -> (f64, f64) {
         match self {
             Matrix::Bt601 => (0.299, 0.114),
             Matrix::Bt709 => (0.2126, 0.0722),
+            Matrix::Bt2020 => (0.2627, 0.0593),
+            Matrix::Smpte240m => (0.212, 0.087),
+            Matrix::Fcc => (0.30, 0.11),
         }
     }
 }
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_corners_of_the_colour_cube_come_back() {
-        for matrix in [Matrix::Bt601, Matrix::Bt709] {
+        for matrix in Matrix::ALL {
             for full_range in [false, true] {
                 let c = Colorimetry { matrix, full_range };
                 for corner in 0..8 {
@@ -100,5 +103,9 @@ mod tests {
         assert_eq!(red, [81.0, 90.0, 240.0]);
         let white = Colorimetry { matrix: Matrix::Bt709, full_range: false }.to_yuv([255.0; 3]).map(f32::round);
         assert_eq!(white, [235.0, 128.0, 128.0]);
+        // ITU-R BT.2020-2, table 4: Y' = 0.2627 R' + 0.6780 G' + 0.0593 B', and the chroma of pure blue is at its end.
+        let full = Colorimetry { matrix: Matrix::Bt2020, full_range: true };
+        assert_eq!(full.to_yuv([255.0, 0.0, 0.0])[0].round(), 67.0);
+        assert_eq!(full.to_yuv([0.0, 0.0, 255.0]).map(f32::round)[..2], [15.0, 256.0]);
     }
 }

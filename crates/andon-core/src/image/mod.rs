@@ -25,6 +25,17 @@ pub enum Matrix {
     Bt601,
     /// ITU-R BT.709, high definition.
     Bt709,
+    /// ITU-R BT.2020 (of luma that is not constant), ultra high definition.
+    Bt2020,
+    /// SMPTE 240M, early high definition.
+    Smpte240m,
+    /// FCC, 47 CFR 73.682 (a) (20): early colour television.
+    Fcc,
+}
+
+impl Matrix {
+    /// All matrices.
+    pub const ALL: [Matrix; 5] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Smpte240m, Matrix::Fcc];
 }
 
 /// How the numbers of a YCbCr format map to colours.

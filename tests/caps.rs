@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the caps say is followed, and what they leave out is no hindrance: the colours of luma and chroma, a stream
+//! without a framerate, and how upstream can be scheduled.
+
+mod common;
+
+use common::{
+    judge::{bundle, path},
+    launch, play, runtime,
+    sampler::captures,
+};
+use gst::prelude::*;
+
+/// Colorimetries by their names, or as range, matrix, transfer and primaries; 2 is FCC, 4 BT.601, 6 BT.2020.
+const COLORIMETRIES: [&str; 8] = ["bt601", "bt709", "bt2020", "smpte240m", "2:2:5:1", "1:4:16:4", "1:6:5:1", "1:5:7:5"];
+
+#[test]
+fn luma_and_chroma_become_the_colours_that_they_were_made_of_whatever_the_matrix() {
+    for colorimetry in COLORIMETRIES {
+        for format in ["NV12", "I420", "YUY2"] {
+            let folder = tempfile::tempdir().unwrap();
+            // One colour, so that the siting of chroma does not matter.
+            play(&launch(&format!(
+                "videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xffd04020 ! \
+                 video/x-raw,format=RGB,width=64,height=48 ! videoconvert ! \
+                 video/x-raw,format={format},colorimetry=(string){colorimetry} ! \
+                 framesampler random-rate=0 location={} every=1 ! fakesink",
+                folder.path().display()
+            )));
+            let found = captures(folder.path());
+            for (got, want) in found[0].pixels.iter().zip([0xd0, 0x40, 0x20].iter().cycle()) {
+                assert!(got.abs_diff(*want) <= 3, "{format} {colorimetry}: {:?}", &found[0].pixels[..3]);
+            }
+        }
+    }
+}
+
+/// Returns the red, green and blue, 0..255, of the line of a box that is drawn on a frame of `caps`.
+fn line(caps: &str) -> [f32; 3] {
+    let pipeline = launch(&format!(
+        "videotestsrc num-buffers=1 pattern=black ! video/x-raw,format=RGB,width=64,height=48 ! videoconvert ! {caps} ! \
+         identity name=found ! defectoverlay band=false labels=false line-width=8 ! videoconvert ! \
+         video/x-raw,format=ARGB64_LE ! appsink name=out sync=false"
+    ));
+    let found = pipeline.by_name("found").unwrap().static_pad("src").unwrap();
+    found.add_probe(gst::PadProbeType::BUFFER, |_, info| {
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        let mut region = gst_video::VideoRegionOfInterestMeta::add(buffer, "short", (16, 16, 16, 16));
+        region.add_param(gst::Structure::builder("detection").field("confidence", 0.9).build());
+        gst::PadProbeReturn::Ok
+    });
+    let out = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+    let pixels = samples(&pipeline, &out)[0].buffer().unwrap().map_readable().unwrap().to_vec();
+    // 16 bits each, for videoconvert is less exact with 8.
+    let [_, colour @ ..] = [0, 2, 4, 6].map(|at| (12 * 64 + 24) * 8 + at).map(|at| [pixels[at], pixels[at + 1]]);
+    colour.map(|v| f32::from(u16::from_le_bytes(v)) / 257.0)
+}
+
+#[test]
+fn what_the_overlay_draws_has_the_same_colour_whatever_the_matrix() {
+    let want = line("video/x-raw,format=RGB");
+    assert!(want[2] > want[0] + 100.0, "a line of colour: {want:?}");
+    for colorimetry in COLORIMETRIES {
+        for format in ["NV12", "YUY2"] {
+            let got = line(&format!("video/x-raw,format={format},colorimetry=(string){colorimetry}"));
+            assert!(
+                got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 3.0),
+                "{format} {colorimetry}: {got:?} {want:?}"
+            );
+        }
+    }
+}
+
+/// The elements that a frame passes on its way, each as the part of a launch line that it takes.
+fn inline(model: &str, folder: &str) -> Vec<(&'static str, String)> {
+    let of = |line: &str| line.replace("MODEL", model).replace("FOLDER", folder);
+    [
+        ("modelinfer", "modelinfer name=e model=MODEL"),
+        ("modelinfer in-flight=2", "modelinfer name=e model=MODEL in-flight=2"),
+        ("driftmeter", "driftmeter name=e"),
+        ("framesampler", "framesampler name=e location=FOLDER"),
+        ("defectoverlay", "defectoverlay name=e"),
+        ("abtee", "abtee name=e e.src_b ! fakesink async=false e.src_a ! identity"),
+        ("abjoin", "abtee name=t t.src_b ! e.sink_b t.src_a ! e.sink_a abjoin name=e"),
+        ("abjoin wait=-1", "abtee name=t leaky=false t.src_b ! e.sink_b t.src_a ! e.sink_a abjoin name=e wait=-1"),
+    ]
+    .map(|(name, line)| (name, of(line)))
+    .into()
+}
+
+#[test]
+fn every_element_takes_frames_whose_caps_have_no_framerate() {
+    runtime();
+    let (model, folder) = (bundle("detector", |_| {}), tempfile::tempdir().unwrap());
+    for (name, element) in inline(&path(&model), &path(&folder)) {
+        let pipeline = launch(&format!(
+            "appsrc name=in format=time caps=video/x-raw,format=RGB,width=64,height=48 ! {element} ! \
+             appsink name=out sync=false"
+        ));
+        let src = pipeline.by_name("in").unwrap().downcast::<gst_app::AppSrc>().unwrap();
+        let out = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        for k in 0..5 {
+            let mut buffer = gst::Buffer::from_mut_slice(vec![40 * k as u8; 64 * 48 * 3]);
+            buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(40 * k));
+            src.push_buffer(buffer).unwrap();
+        }
+        src.end_of_stream().unwrap();
+        let samples = samples(&pipeline, &out);
+        assert_eq!(samples.len(), 5, "{name}");
+        assert!(samples.iter().all(|s| s.caps() == src.caps().as_deref()), "{name}: {:?}", samples[0].caps());
+    }
+}
+
+/// Plays to the end and returns what came to `out`. Panics if an element posts an error.
+#[track_caller]
+fn samples(pipeline: &gst::Pipeline, out: &gst_app::AppSink) -> Vec<gst::Sample> {
+    let (put, taken) = std::sync::mpsc::channel();
+    let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
+        put.send(sink.pull_sample().unwrap()).unwrap();
+        Ok(gst::FlowSuccess::Ok)
+    });
+    out.set_callbacks(callbacks.build());
+    play(pipeline);
+    taken.try_iter().collect()
+}
