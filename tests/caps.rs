@@ -123,3 +123,42 @@ fn samples(pipeline: &gst::Pipeline, out: &gst_app::AppSink) -> Vec<gst::Sample>
     play(pipeline);
     taken.try_iter().collect()
 }
+
+/// Returns a pad that answers how it can be scheduled: by pushing and pulling, with seeks.
+fn schedulable() -> gst::Pad {
+    let any = gst::Caps::new_any();
+    let template = gst::PadTemplate::new("src", gst::PadDirection::Src, gst::PadPresence::Always, &any).unwrap();
+    let pad = gst::Pad::builder_from_template(&template)
+        .query_function(|pad, parent, query| match query.view_mut() {
+            gst::QueryViewMut::Scheduling(q) => {
+                q.set(gst::SchedulingFlags::SEEKABLE | gst::SchedulingFlags::BANDWIDTH_LIMITED, 7, 4096, 15);
+                q.add_scheduling_modes([gst::PadMode::Push, gst::PadMode::Pull]);
+                true
+            }
+            _ => gst::Pad::query_default(pad, parent, query),
+        })
+        .build();
+    pad.set_active(true).unwrap();
+    pad
+}
+
+#[test]
+fn every_element_says_how_upstream_can_be_scheduled_and_offers_no_mode_that_it_lacks() {
+    runtime();
+    let (model, folder) = (bundle("detector", |_| {}), tempfile::tempdir().unwrap());
+    for (name, element) in inline(&path(&model), &path(&folder)) {
+        let bin = gst::parse::bin_from_description(&element, true).unwrap();
+        let upstream = schedulable();
+        upstream.link(&bin.static_pad("sink").unwrap()).unwrap();
+        bin.set_state(gst::State::Paused).unwrap();
+        let mut query = gst::query::Scheduling::new();
+        assert!(bin.static_pad("src").unwrap().query(&mut query), "{name}");
+        let flags = gst::SchedulingFlags::SEEKABLE | gst::SchedulingFlags::BANDWIDTH_LIMITED;
+        assert_eq!(query.result(), (flags, 7, 4096, 15), "{name}");
+        assert!(query.has_scheduling_mode(gst::PadMode::Push), "{name}");
+        // GStreamer's base class of the others can pull.
+        let pulls = bin.by_name("e").unwrap().is::<gst_base::BaseTransform>();
+        assert_eq!(query.has_scheduling_mode(gst::PadMode::Pull), pulls, "{name}");
+        bin.set_state(gst::State::Null).unwrap();
+    }
+}

@@ -95,6 +95,18 @@ pub(super) fn answer_caps(
     true
 }
 
+/// Answers how frames can be had, for an element that only pushes: as the peer of `sink` says, without a mode to pull.
+pub(super) fn push_scheduling(sink: &gst::Pad, query: &mut gst::query::Scheduling) -> bool {
+    let mut upstream = gst::query::Scheduling::new();
+    let answered = sink.peer_query(&mut upstream);
+    if answered {
+        let (flags, min, max, align) = upstream.result();
+        query.set(flags, min, max, align);
+        query.add_scheduling_modes([gst::PadMode::Push]);
+    }
+    answered
+}
+
 /// The flow return for an event that was pushed on `src`: an event that a shut pad refuses is no error of the stream.
 pub(super) fn flow_of(src: &gst::Pad, done: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
     match done {

@@ -51,6 +51,9 @@ impl AbJoin {
     }
 
     pub(super) fn query_src(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return shell::push_scheduling(&self.sink_a, q);
+        }
         if !self.sink_a.peer_query(query) {
             return answer_from_template(pad, query);
         }

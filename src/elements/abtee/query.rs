@@ -32,6 +32,9 @@ impl AbTee {
     }
 
     pub(super) fn src_a_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return shell::push_scheduling(&self.sink, q);
+        }
         self.sink.peer_query(query) || gst::Pad::query_default(pad, Some(&*self.obj()), query)
     }
 

@@ -23,6 +23,9 @@ impl ModelInfer {
     }
 
     pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return shell::push_scheduling(&self.sink, q);
+        }
         if query.type_() != gst::QueryType::Latency {
             return self.caps_query(pad, &self.sink, query);
         }
