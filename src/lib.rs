@@ -39,6 +39,7 @@ mod plugin {
 
     fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         crate::meta::result::register();
+        crate::meta::capture_time::load();
         crate::elements::register(plugin)
     }
 

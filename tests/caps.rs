@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the caps say is followed, and what they leave out is no hindrance: the colours of luma and chroma, a stream
-//! without a framerate, and how upstream can be scheduled.
+//! without a framerate, how upstream can be scheduled, and when the camera took a frame.
 
 mod common;
 
@@ -10,6 +10,7 @@ use common::{
     sampler::captures,
 };
 use gst::prelude::*;
+use gstandon::meta::AndonFrameMeta;
 
 /// Colorimetries by their names, or as range, matrix, transfer and primaries; 2 is FCC, 4 BT.601, 6 BT.2020.
 const COLORIMETRIES: [&str; 8] = ["bt601", "bt709", "bt2020", "smpte240m", "2:2:5:1", "1:4:16:4", "1:6:5:1", "1:5:7:5"];
@@ -160,5 +161,51 @@ fn every_element_says_how_upstream_can_be_scheduled_and_offers_no_mode_that_it_l
         let pulls = bin.by_name("e").unwrap().is::<gst_base::BaseTransform>();
         assert_eq!(query.has_scheduling_mode(gst::PadMode::Pull), pulls, "{name}");
         bin.set_state(gst::State::Null).unwrap();
+    }
+}
+
+/// Brings each element that gives frames their identity a frame with a reference timestamp. Returns the time of capture by
+/// the element's name.
+fn captured(reference: &str, seconds: u64, properties: &str) -> Vec<(&'static str, Option<u64>)> {
+    let (model, folder) = (bundle("detector", |_| {}), tempfile::tempdir().unwrap());
+    let giving = inline(&path(&model), &path(&folder)).into_iter().filter(|(name, _)| !name.contains("overlay"));
+    let of = |(name, element): (&'static str, String)| {
+        // An abtee ahead of abjoin is the one that gives the identity.
+        let first = element.split(' ').next().unwrap().to_string();
+        let pipeline = launch(&format!(
+            "videotestsrc num-buffers=1 ! video/x-raw,format=RGB,width=64,height=48 ! identity name=camera ! {} ! \
+             appsink name=out sync=false",
+            element.replacen(&first, &format!("{first} {properties}"), 1)
+        ));
+        let caps: gst::Caps = reference.parse().unwrap();
+        let camera = pipeline.by_name("camera").unwrap().static_pad("src").unwrap();
+        camera.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let buffer = info.buffer_mut().unwrap().make_mut();
+            gst::ReferenceTimestampMeta::add(buffer, &caps, gst::ClockTime::from_seconds(seconds), None);
+            gst::PadProbeReturn::Ok
+        });
+        let out = pipeline.by_name("out").unwrap().downcast::<gst_app::AppSink>().unwrap();
+        let samples = samples(&pipeline, &out);
+        (name, AndonFrameMeta::get(samples[0].buffer().unwrap()).unwrap().captured_utc_ns)
+    };
+    giving.map(of).collect()
+}
+
+#[test]
+fn the_atomic_time_of_ptp_becomes_utc_by_the_leap_table_or_as_the_property_says() {
+    runtime();
+    let ptp = "timestamp/x-ptp,version=(string)IEEE1588-2008,domain=(int)0";
+    // 2023-11-14T22:13:20Z, by a clock that keeps TAI.
+    for (name, utc) in captured(ptp, 1_700_000_037, "") {
+        assert_eq!(utc, Some(1_700_000_000_000_000_000), "{name}");
+    }
+    for (name, utc) in captured(ptp, 1_700_000_000, "tai-offset=0") {
+        assert_eq!(utc, Some(1_700_000_000_000_000_000), "{name}");
+    }
+    for (name, utc) in captured(ptp, 12, "") {
+        assert_eq!(utc, None, "{name}: a clock that was never set");
+    }
+    for (name, utc) in captured("timestamp/x-unix", 1_700_000_000, "tai-offset=99") {
+        assert_eq!(utc, Some(1_700_000_000_000_000_000), "{name}");
     }
 }

@@ -2,6 +2,7 @@
 //! How results travel: metas on buffers, custom events in the stream, element messages on the bus, and the mirrors that
 //! other people's elements read.
 
+pub(crate) mod capture_time;
 pub mod event;
 mod frame;
 mod inference;
@@ -16,6 +17,7 @@ mod stream;
 mod tensors;
 pub mod video;
 
+pub(crate) use capture_time::{TaiOffset, utc_by_clock};
 pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
 pub(crate) use inference::scaled;
@@ -24,4 +26,4 @@ pub(crate) use read::{decided_on, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
 pub use result::ANDON_RESULT;
 pub(crate) use stage::mirror_stage;
-pub(crate) use stream::{StreamContext, utc_by_clock};
+pub(crate) use stream::StreamContext;

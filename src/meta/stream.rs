@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use andon_core::result::{Arm, Fields, Frame, Part};
-use gst::prelude::*;
 
 use super::{
     AndonFrameMeta,
+    capture_time::{TaiOffset, captured_utc_ns},
     event::{AndonEvent, EventError, FieldsChange},
 };
 
@@ -66,7 +66,8 @@ impl StreamContext {
     }
 
     /// Returns the frame's identity. The first Andon element that the frame meets puts it on the buffer.
-    pub(crate) fn identify(&self, buffer: &mut gst::BufferRef) -> Frame {
+    /// `tai` says how a PTP time becomes the UTC of capture.
+    pub(crate) fn identify(&self, buffer: &mut gst::BufferRef, tai: &TaiOffset) -> Frame {
         match AndonFrameMeta::get(buffer) {
             Some(mut frame) => {
                 if frame.part.is_none() && self.part.is_some() {
@@ -77,7 +78,7 @@ impl StreamContext {
             }
             None => {
                 let mut frame = Frame::new(self.part.clone());
-                frame.captured_utc_ns = captured_utc_ns(buffer);
+                frame.captured_utc_ns = captured_utc_ns(buffer, tai);
                 AndonFrameMeta::set(buffer, frame.clone());
                 frame
             }
@@ -106,37 +107,6 @@ fn part_of(fields: &Fields) -> Option<Part> {
     })
 }
 
-/// Seconds from 1900 (NTP) to 1970 (UTC).
-const NTP_TO_UNIX_S: u64 = 2_208_988_800;
-
-/// Returns when the camera took the frame, by a reference timestamp meta in Unix or NTP time.
-fn captured_utc_ns(buffer: &gst::BufferRef) -> Option<u64> {
-    buffer.iter_meta::<gst::ReferenceTimestampMeta>().find_map(|meta| {
-        let ns = meta.timestamp().nseconds();
-        match meta.reference().structure(0)?.name().as_str() {
-            "timestamp/x-unix" => Some(ns),
-            "timestamp/x-ntp" => ns.checked_sub(NTP_TO_UNIX_S * gst::ClockTime::SECOND.nseconds()),
-            _ => None,
-        }
-    })
-}
-
-/// Returns when a frame without a reference timestamp was taken, if the pipeline's clock has the time of day (NTP, PTP,
-/// or the system's realtime clock).
-pub(crate) fn utc_by_clock(
-    element: &impl IsA<gst::Element>,
-    segment: &gst::FormattedSegment<gst::ClockTime>,
-    pts: gst::ClockTime,
-) -> Option<u64> {
-    let clock = element.clock()?;
-    let realtime = clock.downcast_ref::<gst::SystemClock>().is_some_and(|c| {
-        matches!(c.type_().name(), "GstNtpClock" | "GstPtpClock")
-            || (c.has_property("clock-type") && c.property::<gst::ClockType>("clock-type") == gst::ClockType::Realtime)
-    });
-    let running = segment.to_running_time(pts)?;
-    realtime.then(|| element.base_time().map(|base| (base + running).nseconds())).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,22 +116,12 @@ mod tests {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
-        let first = StreamContext::default().identify(buffer);
+        let first = StreamContext::default().identify(buffer, &TaiOffset::default());
         let part = Arc::new(Part { id: "P".into(), ..Part::default() });
-        let second = StreamContext { part: Some(part.clone()), ..Default::default() }.identify(buffer);
+        let second =
+            StreamContext { part: Some(part.clone()), ..Default::default() }.identify(buffer, &TaiOffset::default());
         assert_eq!((second.run, second.id), (first.run, first.id));
         assert_eq!(second.part, Some(part), "a part that becomes known later is filled in");
-    }
-
-    #[test]
-    fn capture_time_comes_from_the_reference_timestamp() {
-        gst::init().unwrap();
-        let mut buffer = gst::Buffer::new();
-        let b = buffer.get_mut().unwrap();
-        let caps = gst::Caps::new_empty_simple("timestamp/x-ntp");
-        let at = gst::ClockTime::from_seconds(NTP_TO_UNIX_S + 5);
-        gst::ReferenceTimestampMeta::add(b, &caps, at, gst::ClockTime::NONE);
-        assert_eq!(StreamContext::default().identify(b).captured_utc_ns, Some(5_000_000_000));
     }
 
     #[test]

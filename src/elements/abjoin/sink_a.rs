@@ -15,7 +15,7 @@ use super::{
     queue::{Item, WaitingFrame},
     state::{State, design_of, size_of},
 };
-use crate::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent, read_compared, scaled};
+use crate::meta::{AndonFrameMeta, AndonInferenceMeta, TaiOffset, event::AndonEvent, read_compared, scaled};
 
 /// Frames of a in a row without one of b, after which a challenger in shadow mode counts as out.
 const MAX_SILENCE: u64 = 1000;
@@ -144,7 +144,7 @@ impl AbJoin {
             None => {
                 // No abtee has named its arms, so both may have it.
                 let buffer = buffer.make_mut();
-                let frame = Frame { arms: Arms::AB, ..state.context.identify(buffer) };
+                let frame = Frame { arms: Arms::AB, ..state.context.identify(buffer, &TaiOffset::default()) };
                 AndonFrameMeta::set(buffer, frame.clone());
                 frame
             }

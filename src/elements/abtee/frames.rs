@@ -38,7 +38,7 @@ impl AbTee {
             self.announce_step(step);
         }
         let mut state = self.state.lock();
-        let frame = state.context.identify(buffer.make_mut());
+        let frame = state.context.identify(buffer.make_mut(), &self.tai_offset);
         let is_new = state.announced.as_ref() != Some(&rule);
         if is_new {
             state.announced = Some(rule.clone());

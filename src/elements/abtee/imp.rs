@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src, flow_of},
-    meta::event::AndonEvent,
+    meta::{TaiOffset, event::AndonEvent},
 };
 
 #[derive(glib::Properties)]
@@ -43,6 +43,9 @@ pub struct AbTee {
         get, set = Self::set_max_queue, mutable_playing, type = u32, member = max_queue, minimum = 1,
         default = DEFAULT_MAX_QUEUE)]
     settings: Mutex<Settings>,
+    #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
+        mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
+    pub(super) tai_offset: TaiOffset,
     pub(super) sink: gst::Pad,
     pub(super) src_a: gst::Pad,
     pub(super) src_b: gst::Pad,
@@ -99,6 +102,7 @@ impl ObjectSubclass for AbTee {
             sink,
             src_a,
             src_b,
+            tai_offset: Default::default(),
             state: Default::default(),
             queue_b: QueueB::default(),
             counts: Counts::default(),

@@ -8,7 +8,7 @@ use andon_statistics::meter::{Bank, DriftReport, Stamp};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
-use crate::meta::{StreamContext, read_here, video};
+use crate::meta::{StreamContext, TaiOffset, read_here, video};
 
 /// What the streaming thread works with between start and stop.
 pub(super) struct State {
@@ -65,9 +65,10 @@ impl State {
         &mut self,
         buffer: &mut gst::BufferRef,
         report_interval: u64,
+        tai: &TaiOffset,
     ) -> Result<Announcements, gst::FlowError> {
         let mut announcements = Announcements::default();
-        let frame = self.context.identify(buffer);
+        let frame = self.context.identify(buffer, tai);
         let info = self.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         if buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED) {
             self.not_measured += 1;

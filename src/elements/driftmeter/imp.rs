@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::{CAT, frames::State, references, settings::*, stats, worker::Worker};
 use crate::{
     elements::shell::{self, Sink, Src},
-    meta::video,
+    meta::{TaiOffset, video},
 };
 
 /// The element; its page is in the parent module.
@@ -32,6 +32,9 @@ pub struct DriftMeter {
     #[property(name = "subsample", nick = "Subsample", blurb = "Read every n-th row; of small frames at least 40 rows", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
     #[property(name = "report-interval", nick = "Report interval", blurb = "Stream time between two messages andon/drift-report (ns; 0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
     settings: StdMutex<Settings>,
+    #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
+        mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
+    tai_offset: TaiOffset,
     #[property(name = "state", nick = "State", blurb = "State of the stream: learning, ok, warning or drift", type = String, get = Self::status_state)]
     #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty without drift", type = String, get = Self::status_cause)]
     /// The bank of meters and the stream; None while stopped.
@@ -272,7 +275,8 @@ impl BaseTransformImpl for DriftMeter {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let interval = self.settings().report_interval;
-        let announcements = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval)?;
+        let tai = &self.tai_offset;
+        let announcements = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval, tai)?;
         self.announce(announcements);
         Ok(gst::FlowSuccess::Ok)
     }

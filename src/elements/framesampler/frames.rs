@@ -11,7 +11,7 @@ use gst_video::VideoInfo;
 use super::{kept::Kept, rules::Rules};
 use crate::{
     elements::memory::Holder,
-    meta::{StreamContext, read_arm, read_here},
+    meta::{StreamContext, TaiOffset, read_arm, read_here},
 };
 
 /// What the streaming thread works with.
@@ -77,9 +77,14 @@ impl State {
     }
 
     /// Takes a passing frame. `utc` returns the time of capture for a presentation time.
-    pub fn frame(&mut self, buffer: &mut gst::BufferRef, utc: impl FnOnce(Option<gst::ClockTime>) -> Option<u64>) {
+    pub fn frame(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        tai: &TaiOffset,
+        utc: impl FnOnce(Option<gst::ClockTime>) -> Option<u64>,
+    ) {
         let Self { rules, context, info, caps, sampler, queue, holder, deep_copies, .. } = self;
-        let mut identity = context.identify(buffer);
+        let mut identity = context.identify(buffer, tai);
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else { return };
         let size = [info.width(), info.height()];
         let other = if identity.deciding_arm() == Arm::B { Arm::A } else { Arm::B };

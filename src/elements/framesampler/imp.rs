@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    meta::{utc_by_clock, video},
+    meta::{TaiOffset, utc_by_clock, video},
 };
 
 /// The element; its page is in the parent module.
@@ -62,6 +62,9 @@ pub struct FrameSampler {
     #[property(name = "min-free", type = u64, get, set, member = min_free, default = DEFAULT_MIN_FREE, nick = "Min free", blurb = "Bytes that the disk keeps free. With less, captures fail", mutable_playing)]
     #[property(name = "drain-timeout", type = u64, get, set, member = drain_timeout, default = DEFAULT_DRAIN_TIMEOUT, nick = "Drain timeout", blurb = "Longest wait for the disk when going to READY (ns)", mutable_playing)]
     settings: StdMutex<Settings>,
+    #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
+        mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
+    tai_offset: TaiOffset,
     state: Mutex<State>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
@@ -75,6 +78,7 @@ impl Default for FrameSampler {
         let rules = Rules::new(&settings, "".into()).expect("the defaults make sense");
         Self {
             settings: StdMutex::new(settings),
+            tai_offset: Default::default(),
             state: Mutex::new(State::new(rules)),
             writer: Mutex::default(),
             counters: Mutex::default(),
@@ -97,7 +101,7 @@ impl FrameSampler {
 
     fn utc(&self, pts: Option<gst::ClockTime>) -> Option<u64> {
         let segment = self.obj().segment().downcast::<gst::ClockTime>().ok()?;
-        utc_by_clock(&*self.obj(), &segment, pts?)
+        utc_by_clock(&*self.obj(), &segment, pts?, &self.tai_offset)
     }
 
     fn capture(&self, count: u32, reason: &str, pre: u32, post: u32) -> bool {
@@ -281,7 +285,7 @@ impl BaseTransformImpl for FrameSampler {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.state.lock().frame(buffer, |pts| self.utc(pts));
+        self.state.lock().frame(buffer, &self.tai_offset, |pts| self.utc(pts));
         Ok(gst::FlowSuccess::Ok)
     }
 

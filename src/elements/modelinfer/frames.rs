@@ -103,10 +103,10 @@ impl ModelInfer {
     /// Gives the frame its identity and decides what becomes of it.
     fn take_in(&self, state: &mut SinkState, mut buffer: gst::Buffer, notices: &mut Notices) -> Work {
         let writable = buffer.make_mut();
-        let mut frame = state.context.identify(writable);
+        let mut frame = state.context.identify(writable, &self.tai_offset);
         if frame.captured_utc_ns.is_none()
             && let Some(pts) = writable.pts()
-            && let Some(utc) = meta::utc_by_clock(&*self.obj(), &state.segment, pts)
+            && let Some(utc) = meta::utc_by_clock(&*self.obj(), &state.segment, pts, &self.tai_offset)
         {
             frame.captured_utc_ns = Some(utc);
             AndonFrameMeta::set(writable, frame.clone());

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    meta::{self, event::AndonEvent},
+    meta::{self, TaiOffset, event::AndonEvent},
 };
 
 /// The element.
@@ -97,6 +97,9 @@ pub struct ModelInfer {
     pub(super) changed: AtomicBool,
     pub(super) sink: gst::Pad,
     pub(super) src: gst::Pad,
+    #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
+        mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
+    pub(super) tai_offset: TaiOffset,
     /// The end where frames come in; None while stopped.
     pub(super) sink_state: Mutex<Option<SinkState>>,
     /// The end where frames leave.
@@ -163,6 +166,7 @@ impl ObjectSubclass for ModelInfer {
             changed: AtomicBool::default(),
             sink,
             src,
+            tai_offset: Default::default(),
             sink_state: Mutex::default(),
             src_state: Mutex::new(SrcState::new("")),
             reorder: Arc::default(),
