@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
 # The project's commands. They are thin: cargo and scripts/ do the work.
 
-# FEATURES=analytics builds and tests with that cargo feature (GStreamer 1.24 or newer); FEATURES=tensors includes it and
-# needs GStreamer 1.26 or newer.
+# The cargo features of the plugin: by default those that this machine's GStreamer has (scripts/features), analytics
+# from 1.24 and tensors from 1.26 on. FEATURES=analytics leaves tensors out; FEATURES=none builds with neither.
 FEATURES ?=
 CARGO ?= cargo
-cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(FEATURES))
+# Asked again in each recipe, for set-up may have just installed what is found.
+cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(shell scripts/features $(FEATURES)))
 target = $(or $(CARGO_TARGET_DIR),target)
 # The runtime library for what cargo runs. Tests have their own plugin built in, so the installed one is hidden from them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
@@ -18,7 +19,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 setup: ## install what is missing: GStreamer, ONNX Runtime (needs root or sudo the first time)
-	@scripts/setup $(if $(filter analytics tensors,$(FEATURES)),--analytics)
+	@scripts/setup $(if $(FEATURES),--features='$(FEATURES)')
 
 build: setup ## build the plugin and the program `andon`, optimised
 	$(CARGO) build --release $(cargo_flags)
