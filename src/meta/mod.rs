@@ -2,10 +2,14 @@
 //! How results travel: metas on buffers, custom events in the stream, element messages on the bus, and the mirrors that
 //! other people's elements read.
 
+#[cfg(feature = "analytics")]
+mod analytics;
 pub(crate) mod capture_time;
 pub mod event;
 mod frame;
 mod inference;
+#[cfg(feature = "tensors")]
+mod masks;
 pub mod message;
 mod mirror;
 mod payload;

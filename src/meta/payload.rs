@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The C side of Andon's metas: a `GstMeta` that carries one Rust value, and the functions that GStreamer calls on it.
 //!
-//! All `unsafe` code of the metas is in this file. A meta is a [`Payload`] for its value, and [`PayloadMeta`] is the
+//! All `unsafe` code of Andon's own metas is in this file. A meta is a [`Payload`] for its value, and [`PayloadMeta`] is the
 //! face.
 
 use std::{

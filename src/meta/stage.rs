@@ -4,15 +4,17 @@
 use andon_core::result::{Detection, Inference};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::mirror::{region, regions, whole_pixels};
+use super::mirror::{label_of, region, regions, whole_pixels};
 
 /// Mirrors a later stage of the arm that decides the frame. A detection that is a whole box of `before` becomes a structure
 /// `classification` (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of
 /// interest, as in DL Streamer's classifiers. A detection within a box becomes its own region, whose `parent_id` is
-/// the id of that box's region.
+/// the id of that box's region. With the feature `analytics` both are in `GstAnalyticsRelationMeta` too.
 pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
     for (d, parent) in inference.detections.iter().zip(&inference.parents) {
         let Some(of) = before.detections.get(*parent as usize) else { continue };
+        #[cfg(feature = "analytics")]
+        super::analytics::mirror_stage(buffer, (before, of), inference, d);
         if d.bbox == of.bbox {
             classify(buffer, of, before.frame, inference, d);
         } else {
@@ -31,7 +33,7 @@ pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, infe
 fn id_of(buffer: &gst::BufferRef, of: &Detection, frame: [u32; 2]) -> Option<i32> {
     let rect = whole_pixels(&of.upright(), frame);
     let mut regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
-    regions.find(|roi| roi.rect() == rect && roi.roi_type() == &*of.label).map(|roi| roi.id())
+    regions.find(|roi| roi.rect() == rect && label_of(roi) == Some(&*of.label)).map(|roi| roi.id())
 }
 
 fn classify(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inference: &Inference, d: &Detection) {
@@ -40,7 +42,7 @@ fn classify(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], infere
         roi.params().any(|p| p.name() == "classification" && p.get::<&str>("element").ok() == Some(&inference.element))
     };
     for mut roi in buffer.iter_meta_mut::<VideoRegionOfInterestMeta>() {
-        if roi.rect() == rect && roi.roi_type() == &*of.label && !has_one(&roi) {
+        if roi.rect() == rect && label_of(&roi) == Some(&*of.label) && !has_one(&roi) {
             let param = gst::Structure::builder("classification")
                 .field("label_id", d.class as i32)
                 .field("label", &*d.label)
