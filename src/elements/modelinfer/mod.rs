@@ -15,13 +15,19 @@
 //! `sink` and `src`, always: `video/x-raw` in GRAY8, GRAY16_LE, RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR,
 //! RGBP, NV12, NV21, I420, YUY2 or UYVY, in system memory, of any size, stride and plane offset. Frames pass unchanged.
 //! If a frame has crop meta, the model looks only at what the crop leaves; boxes are still pixels of the whole buffer.
-//! The element scales, letterboxes and converts colours to what the model takes.
+//! The element scales, letterboxes and converts colours to what the model takes, luma and chroma by the colorimetry of the
+//! caps: BT.601, BT.709, BT.2020, SMPTE 240M or FCC, full or limited. Caps need no framerate.
 //!
 //! ## What it puts on a frame
 //!
 //! `AndonFrameMeta`, if the frame has none yet, and one `AndonInferenceMeta` for its arm: `a`, or the arm that an `abtee`
-//! upstream announces. The boxes of arm a are mirrored as `GstVideoRegionOfInterestMeta` and, if built with the feature
-//! `analytics`, as `GstAnalyticsRelationMeta`.
+//! upstream announces. The boxes of the arm that decides are mirrored as `GstVideoRegionOfInterestMeta` and, from GStreamer
+//! 1.24 on, as `GstAnalyticsRelationMeta`; from 1.26 on that has masks and the angles of turned boxes, too.
+//!
+//! The time of capture is that of a reference timestamp meta in Unix, NTP or PTP time, else that of a pipeline clock that
+//! has the time of day. PTP counts in atomic time, ahead of UTC by 37 s since 2017: the system's leap table says by how
+//! much at which time, `tai-offset` says otherwise (0 for a PTP clock that is set to UTC). The first Andon element gives a
+//! frame its time; `abtee`, `driftmeter` and `framesampler` have the property, too.
 //!
 //! The status of a frame is one of these:
 //!
