@@ -99,12 +99,15 @@ mod frames;
 #[allow(missing_docs)] // the methods of the properties
 mod imp;
 mod key;
+mod patience;
 mod query;
 mod queue_b;
 mod ramp;
 mod settings;
 mod state;
 mod thread_b;
+mod told;
+mod waiting;
 
 use std::sync::LazyLock;
 
