@@ -6,6 +6,9 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::{imp::AbTee, settings::Mode};
 use crate::elements::shell;
 
+/// Buffers that a pool without a limit is asked to allocate ahead, at most.
+const MOST_ALLOCATED_AHEAD: u32 = 32;
+
 impl AbTee {
     pub(super) fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
         if self.src_a.peer_query(query) {
@@ -26,16 +29,35 @@ impl AbTee {
             (settings.mode, settings.max_queue)
         };
         if mode == Mode::Shadow && self.src_b.is_linked() {
-            // One more is with b's first element.
-            shell::raise_minimum_of_unbounded(query, max_queue + 1);
+            // One more is with b's first element. Such a pool allocates more when it must, so a queue that is to be long
+            // does not make it allocate all at once.
+            shell::raise_minimum_of_unbounded(query, max_queue.saturating_add(1).min(MOST_ALLOCATED_AHEAD));
         }
     }
 
+    /// Passes on how upstream is scheduled, with the one mode that both arms have: they are pushed to.
+    fn scheduling(&self, query: &mut gst::query::Scheduling) -> bool {
+        let mut upstream = gst::query::Scheduling::new();
+        if !self.sink.peer_query(&mut upstream) {
+            return false;
+        }
+        let (flags, min, max, align) = upstream.result();
+        query.set(flags, min, max, align);
+        query.add_scheduling_modes([gst::PadMode::Push]);
+        true
+    }
+
     pub(super) fn src_a_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return self.scheduling(q);
+        }
         self.sink.peer_query(query) || gst::Pad::query_default(pad, Some(&*self.obj()), query)
     }
 
     pub(super) fn src_b_query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return self.scheduling(q);
+        }
         match query.type_() {
             gst::QueryType::Caps | gst::QueryType::AcceptCaps => {
                 let caps = self.sink.current_caps().unwrap_or_else(|| self.sink.pad_template_caps());
