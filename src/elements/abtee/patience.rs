@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How long arm b waits for arm a to let go of a frame.
 //!
-//! b should not begin a frame while a works on it, for they would compete for cores and caches. But a may wait for b, as
-//! an element does that collects both arms; and a may hang. So b waits for twice the time that a has taken of late, at
-//! least [`LEAST`] and at most [`MOST`]. Where a keeps a frame longer than that twice in a row, it waits for b, most
-//! likely: b then waits for [`LEAST`] only, and tries anew every [`RETRY`] frames.
+//! b should not begin a frame while a works on it, for they would compete for cores and caches. But a may wait for b,
+//! as an element does that collects both arms; and a may hang. So b waits for twice the time that a has taken of late,
+//! at least [`LEAST`] and at most [`MOST`]. Where a keeps a frame longer than that twice in a row, it waits for b,
+//! most likely: b then waits for [`LEAST`] only, and tries anew every [`RETRY`] frames.
 
 use std::time::Duration;
 

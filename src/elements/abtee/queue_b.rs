@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The short queue in front of arm b, and the thread that waits at either end. Frames leak when it is full, events never
-//! do, and every wait can be woken.
+//! The short queue in front of arm b, and the thread that waits at either end. Frames leak when it is full, events
+//! never do, and every wait can be woken.
 
 use std::time::Instant;
 
