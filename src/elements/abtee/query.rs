@@ -29,8 +29,8 @@ impl AbTee {
             (settings.mode, settings.max_queue)
         };
         if mode == Mode::Shadow && self.src_b.is_linked() {
-            // One more is with b's first element. Such a pool allocates more when it must, so a long queue does not make
-            // it allocate all at once.
+            // One more is with b's first element. Such a pool allocates more when it must, so a long queue does not
+            // make it allocate all at once.
             shell::raise_minimum_of_unbounded(query, max_queue.saturating_add(1).min(MOST_ALLOCATED_AHEAD));
         }
     }
