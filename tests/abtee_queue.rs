@@ -11,7 +11,10 @@ use std::sync::{
 };
 
 use andon_core::result::{Arm, Fields, Part};
-use common::tee::{CAPS, Got, Pair, SOON, TestPad, frame, gate, id, index, sink};
+use common::{
+    arms::Rng,
+    tee::{CAPS, Got, Pair, SOON, TestPad, frame, gate, id, index, sink},
+};
 use gst::prelude::*;
 use gstandon::meta::event::{AndonEvent, FieldsChange};
 
@@ -27,6 +30,16 @@ fn fields<const N: usize>(of: [(&str, u64); N]) -> AndonEvent {
 
 fn segment() -> gst::Event {
     gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
+}
+
+/// Waits until b is no longer out.
+#[track_caller]
+fn comes_back(pair: &Pair) {
+    let until = std::time::Instant::now() + SOON;
+    while pair.tee.property::<gst::Structure>("stats").get::<bool>("b-is-out").unwrap() {
+        assert!(std::time::Instant::now() < until, "b stays out");
+        std::thread::yield_now();
+    }
 }
 
 /// What an arm has been told last.
@@ -216,6 +229,167 @@ fn many_flushes_while_everything_changes_leave_every_frame_under_its_own_caps_an
 }
 
 #[test]
+fn a_challenger_that_is_unlinked_in_the_middle_of_a_flush_does_not_flush_for_ever_when_it_is_linked_again() {
+    let (open, wait) = gate();
+    let (tell, inside) = mpsc::channel();
+    let pair = Pair::new(
+        sink(),
+        TestPad::new(move |b| {
+            let _ = tell.send(());
+            wait(b)
+        }),
+    );
+    let src_b = pair.tee.static_pad("src_b").unwrap();
+    pair.src.push(frame(0)).unwrap();
+    inside.recv_timeout(SOON).expect("b is inside its first frame");
+    pair.src.push_event(gst::event::FlushStart::new());
+    pair.src.push_event(gst::event::FlushStop::new(true));
+    src_b.unlink(&pair.b.pad).unwrap();
+    let (end, ended) = mpsc::channel();
+    src_b.add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+        if info.event().is_some_and(|e| e.type_() == gst::EventType::FlushStop) {
+            let _ = end.send(());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    drop(open);
+    ended.recv_timeout(SOON).expect("b's thread ends the flush, and nobody is there");
+    src_b.link(&pair.b.pad).unwrap();
+    pair.src.push_event(segment());
+    pair.src.push(frame(1)).unwrap();
+    while index(&pair.b.next_buffer()) != 1 {}
+    assert_eq!(pair.b.pad.current_caps(), Some(CAPS.parse().unwrap()));
+}
+
+/// What holds for a frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Holds {
+    caps: Option<gst::Caps>,
+    fields: Fields,
+    part: Option<Arc<Part>>,
+}
+
+/// Checks that every frame that an arm got met what holds for it, and returns the frames by index.
+#[track_caller]
+fn checked(got: Vec<Got>, holds: &[Holds], seed: u64) -> Vec<u64> {
+    let (mut told, mut seen) = (Told::default(), Vec::new());
+    for got in got {
+        match got {
+            Got::Event(event) => told.note(&event),
+            Got::Buffer(buffer) => {
+                let k = index(&buffer);
+                assert!(told.fields.complete || told.fields.values.is_empty());
+                let met =
+                    Holds { caps: told.caps.clone(), fields: told.fields.values.clone(), part: told.part.clone() };
+                assert_eq!(met, holds[k as usize], "seed {seed}, arm {:?}: frame {k}", told.arm);
+                seen.push(k);
+            }
+        }
+    }
+    assert!(seen.is_sorted_by(|a, b| a < b), "seed {seed}: in order, and none twice");
+    seen
+}
+
+#[test]
+fn whatever_happens_no_frame_meets_the_caps_the_fields_or_the_part_of_another() {
+    let (mut reached, mut flushes) = (0, 0);
+    for seed in 1..=8 {
+        let rng = Rng::new(seed * 7919);
+        let fails = |k: u64| k % 41 == 3;
+        let pair = Pair::new(
+            sink(),
+            TestPad::new(move |buffer| {
+                (0..index(buffer) * 7 % 30).for_each(|_| std::thread::yield_now());
+                if fails(index(buffer)) { Err(gst::FlowError::Error) } else { Ok(gst::FlowSuccess::Ok) }
+            }),
+        );
+        let src_b = pair.tee.static_pad("src_b").unwrap();
+        let mut holds = Holds { caps: Some(CAPS.parse().unwrap()), ..Holds::default() };
+        let (mut all, mut ids, mut flushed) = (Vec::new(), Vec::new(), 0);
+        let recaps = |holds: &mut Holds, width: u64| {
+            holds.caps = Some(caps_of(8 + width as i32));
+            pair.src.push_event(gst::event::Caps::new(holds.caps.as_ref().unwrap()));
+        };
+        while all.len() < 1_500 {
+            match rng.below(24) {
+                0 | 1 => recaps(&mut holds, rng.below(3)),
+                2..6 => {
+                    let (name, value) = (["one", "two", "three"][rng.below(3) as usize], rng.below(1_000));
+                    holds.fields.insert(name.into(), value.into());
+                    let event = fields([(name, value)]);
+                    match rng.below(3) {
+                        0 => assert!(pair.tee.send_event(event.plain())),
+                        1 => assert!(pair.src.push_event(event.plain())),
+                        _ => assert!(pair.src.push_event(event.to_event())),
+                    }
+                    // What is sent waits for the next frame, which what is pushed would overtake.
+                    all.push(holds.clone());
+                    ids.push(all.len() as u64 - 1);
+                }
+                6 => {
+                    holds.part = Some(Arc::new(Part { id: format!("P{}", rng.below(1_000)), ..Part::default() }));
+                    pair.src.push_event(AndonEvent::Part(holds.part.clone().unwrap()).to_event());
+                }
+                7 => pair
+                    .tee
+                    .set_property_from_str("mode", ["shadow", "shadow", "split", "b", "a"][rng.below(5) as usize]),
+                8 => pair.tee.set_property("weight", rng.below(11) as f64 / 10.0),
+                9 => pair.tee.set_property("leaky", rng.below(3) == 0),
+                10 => pair.tee.set_property("max-queue", 1 + rng.below(8) as u32),
+                11 if rng.below(3) == 0 => {
+                    pair.src.push_event(gst::event::FlushStart::new());
+                    pair.src.push_event(gst::event::FlushStop::new(true));
+                    pair.src.push_event(segment());
+                    flushed += 1;
+                }
+                12 if src_b.is_linked() => src_b.unlink(&pair.b.pad).unwrap(),
+                13..17 if !src_b.is_linked() => drop(src_b.link(&pair.b.pad).unwrap()),
+                _ => {
+                    all.push(holds.clone());
+                    ids.push(all.len() as u64 - 1);
+                }
+            }
+            for k in ids.drain(..) {
+                pair.src.push(frame(k)).unwrap();
+            }
+        }
+        // The last frame reaches both arms.
+        if !src_b.is_linked() {
+            src_b.link(&pair.b.pad).unwrap();
+        }
+        pair.tee.set_property("leaky", false);
+        // Of the frames that wait none is left, on which b could fail.
+        pair.tee.set_property_from_str("mode", "b");
+        let last = all.len() as u64 + 1;
+        all.push(holds.clone());
+        pair.src.push(frame(last - 1)).unwrap();
+        pair.tee.set_property_from_str("mode", "shadow");
+        recaps(&mut holds, 3);
+        comes_back(&pair);
+        assert!(!fails(last - 1) && !fails(last));
+        all.push(holds);
+        pair.src.push(frame(last)).unwrap();
+        let until_last = |arm: &TestPad| {
+            let is_last = |got: &Got| matches!(got, Got::Buffer(buffer) if index(buffer) == last);
+            let mut got = vec![arm.next()];
+            while !got.last().is_some_and(is_last) {
+                got.push(arm.next());
+            }
+            got
+        };
+        let in_a = checked(until_last(&pair.a), &all, seed);
+        let in_b = checked(until_last(&pair.b), &all, seed);
+        let mut either = [&in_a[..], &in_b[..]].concat();
+        either.sort_unstable();
+        either.dedup();
+        assert_eq!(either.len(), all.len(), "seed {seed}: every frame reaches an arm");
+        reached += in_b.len();
+        flushes += flushed;
+    }
+    assert!(reached > 200 && flushes > 100, "{reached} frames reached b, {flushes} flushes");
+}
+
+#[test]
 fn what_is_said_once_does_not_stick() {
     let failing = Arc::new(AtomicBool::new(true));
     let fails = failing.clone();
@@ -305,11 +479,7 @@ fn a_challenger_that_comes_back_knows_all_that_was_said_while_it_was_out() {
                 pair.src.push_event(segment());
             }
         }
-        let until = std::time::Instant::now() + SOON;
-        while pair.tee.property::<gst::Structure>("stats").get::<bool>("b-is-out").unwrap() {
-            assert!(std::time::Instant::now() < until, "{way}: b stays out");
-            std::thread::yield_now();
-        }
+        comes_back(&pair);
         pair.src.push(frame(3)).unwrap();
         let mut told = Told::default();
         assert_eq!(index(&told.until_frame(&pair.b)), 3, "{way}");

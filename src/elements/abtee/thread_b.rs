@@ -31,6 +31,7 @@ impl AbTee {
             }
             Item::Event(event) => self.b_event(event),
             Item::Revive => {
+                self.end_missed_flush();
                 if self.queue_b.revive() {
                     self.tell_anew(|_| true);
                 }
@@ -50,6 +51,19 @@ impl AbTee {
         if comes_back {
             // A new stream brings its own.
             self.tell_anew(|t| kind != StreamStart || !matches!(t, Caps | Segment));
+        }
+    }
+
+    /// Ends the flush of an element that was unlinked in the middle of it, and has missed its end.
+    fn end_missed_flush(&self) {
+        let is_flushing = |pad: &gst::Pad| pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+        // In this order: a flush that begins now marks the peer last.
+        if let Some(peer) = self.src_b.peer()
+            && peer.is_active()
+            && is_flushing(&peer)
+            && !is_flushing(&self.src_b)
+        {
+            peer.send_event(gst::event::FlushStop::new(true));
         }
     }
 
