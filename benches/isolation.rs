@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether the champion notices its challenger: a live line of 60 frames a second, blocks of frames with the champion
-//! alone (`mode=a`) taking turns with blocks beside a challenger (`mode=shadow`) that is normal, far too slow, failing,
-//! ending, blocked for ever, fed from three buffers, or beside a process that saturates the memory.
+//! Whether the champion notices its challenger: a live line of 2, 10 and 60 frames a second, blocks of frames with the
+//! champion alone (`mode=a`) taking turns with blocks beside a challenger (`mode=shadow`) that is normal, far too slow,
+//! failing, ending, blocked for ever, fed from three buffers, or beside a process that saturates the memory.
 //!
 //! ```text
-//! cargo bench --bench isolation [-- --full] [--case LETTER]… [BLOCKS FRAMES]
+//! cargo bench --bench isolation -- [--rates 2,10,60] [--case LETTER]… [--full] [BLOCKS FRAMES]
 //! ```
 //!
-//! From a camera's hand to the champion's verdict, so that waiting before the champion counts. A ratio is that of a block
-//! beside the challenger to the block alone before it: the median, with the 95 % interval of its order statistics. Beside
-//! it stands alone/alone, the same of a block alone to the next one alone: what this machine does by itself. A block of
-//! few frames has no p99 of its own, so the frames of all blocks are pooled for it, and pairs of blocks are drawn anew a
-//! thousand times for the interval; for alone/alone every second block is compared with the others. The first frames
-//! after a change of mode are not counted. By default 20 blocks of 45 frames; `--full`: 20 of 1,000, 80 minutes.
+//! At 60 frames a second all challengers take part, at other rates the normal one, unless `--case` names others. All of
+//! that takes ten minutes, `--case a` five and a half. Without `--rates` only 60 frames a second are measured.
+//!
+//! From a camera's hand to the champion's verdict, so that waiting before the champion counts. A ratio is that of a
+//! block beside the challenger to the block alone before it: the median, with the 95 % interval of its order
+//! statistics. Beside it stands alone/alone, the same of a block alone to the next one alone: what this machine does by
+//! itself. A block of few frames has no p99 of its own, so the frames of all blocks are pooled for it, and pairs of
+//! blocks are drawn anew a thousand times for the interval; for alone/alone every second block is compared with the
+//! others. The first frames after a change of mode are not counted. By default 20 blocks of 45 frames at 60 a second, 8
+//! of 40 at 10, 4 of 40 at 2; `--full`: 20 of 1,000, 80 minutes at 60 a second. Of at most 50 frames the p99 is the
+//! maximum, and of less than 6 blocks the interval is all of them.
 
 mod common;
 
@@ -31,7 +36,8 @@ use common::{Case, DETECTOR, init, median, quantile};
 use gst::prelude::*;
 use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta};
 
-const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 60);
+/// Frames a second at which all challengers take part.
+const FAST: u32 = 60;
 const LINE: Case = Case::new("RGB 320x320", DETECTOR, "RGB", [320, 320]);
 /// Frames after a change of mode that are not counted.
 const SETTLE: usize = 3;
@@ -140,10 +146,13 @@ struct Line {
     verdicts: Arc<Mutex<Vec<(u64, f64)>>>,
     left: Arc<Mutex<u64>>,
     going: Arc<AtomicBool>,
+    /// From frame to frame.
+    period: Duration,
 }
 
 impl Line {
-    fn new(challenger: &Challenger) -> Self {
+    fn new(challenger: &Challenger, rate: u32) -> Self {
+        let period = Duration::from_secs(1) / rate;
         let text = format!(
             "appsrc name=s format=time is-live=true do-timestamp=true ! abtee name=t mode=a \
              t.src_a ! modelinfer name=a model={DETECTOR} threads=1 probation=0 ! j.sink_a \
@@ -181,16 +190,16 @@ impl Line {
         match challenger.behaviour {
             Behaviour::Plain | Behaviour::Hog => None,
             Behaviour::Slow => b.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                let until = Instant::now() + FRAME * 50;
+                let until = Instant::now() + period * 50;
                 while on.load(SeqCst) && Instant::now() < until {
                     std::hint::black_box((0..1_000).map(f64::from).map(f64::sqrt).sum::<f64>());
                 }
                 gst::PadProbeReturn::Ok
             }),
             Behaviour::Holds => b.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                let until = Instant::now() + FRAME * 50;
+                let until = Instant::now() + period * 50;
                 while on.load(SeqCst) && Instant::now() < until {
-                    sleep(FRAME);
+                    sleep(period);
                 }
                 gst::PadProbeReturn::Ok
             }),
@@ -220,7 +229,7 @@ impl Line {
             pool
         });
         pipeline.set_state(gst::State::Playing).expect("the pipeline plays");
-        Self { tee: named("t"), pipeline, source, pool, frame, verdicts, left, going }
+        Self { tee: named("t"), pipeline, source, pool, frame, verdicts, left, going, period }
     }
 
     /// A frame, named now; none where the pool has none left.
@@ -261,7 +270,7 @@ impl Line {
             }
             let mut counted = Vec::with_capacity(frames);
             for k in 0..frames + SETTLE {
-                sleep((begun + FRAME * ticks).saturating_duration_since(Instant::now()));
+                sleep((begun + self.period * ticks).saturating_duration_since(Instant::now()));
                 ticks += 1;
                 counts.brought += 1;
                 counts.shadowed += u64::from(shadows);
@@ -335,16 +344,16 @@ fn shown([mid, lo, hi]: [f64; 3]) -> String {
     format!("{mid:.3} [{lo:.3}, {hi:.3}]")
 }
 
-/// The ratios of pairs of blocks: p50, p99 by block, p99 of all frames together.
+/// The ratios of pairs of blocks: p50, p99 by block, which is the maximum of a short block, p99 of all frames together.
 fn ratios(pairs: &[[&Block; 2]]) -> String {
     let by_block =
         |q| median(pairs.iter().map(|[a, b]| quantile(&b.latencies, q) / quantile(&a.latencies, q)).collect());
     [by_block(0.5), by_block(0.99), pooled(pairs, 0.99)].map(|r| format!("{:<22}", shown(r))).join(" ")
 }
 
-fn case(challenger: &Challenger, blocks: usize, frames: usize) {
+fn case(challenger: &Challenger, rate: u32, blocks: usize, frames: usize) {
     let _hog = (challenger.behaviour == Behaviour::Hog).then(Hog::start);
-    let (played, counts) = Line::new(challenger).play(blocks, frames);
+    let (played, counts) = Line::new(challenger, rate).play(blocks, frames);
     let name = format!("({}) {}", challenger.letter, challenger.name);
     let alone: Vec<_> = played.iter().filter(|b| !b.shadows).collect();
     let beside: Vec<_> = played.windows(2).filter(|w| w[1].shadows).map(|w| [&w[0], &w[1]]).collect();
@@ -354,9 +363,9 @@ fn case(challenger: &Challenger, blocks: usize, frames: usize) {
     println!("{:<24} alone/alone  {}", "", ratios(&noise));
     let all = |shadows| {
         let of: Vec<_> = played.iter().filter(|b| b.shadows == shadows).flat_map(|b| &b.latencies).copied().collect();
-        [0.5, 0.99].map(|q| format!("{:.2}", quantile(&of, q) / 1e3)).join("/")
+        [0.5, 0.99, 1.0].map(|q| format!("{:.2}", quantile(&of, q) / 1e3)).join("/")
     };
-    println!("{:<24} p50/p99 ms: alone {}, beside {}", "", all(false), all(true));
+    println!("{:<24} p50/p99/maximum ms: alone {}, beside {}", "", all(false), all(true));
     let Counts { brought, starved, left, judged, shadowed, to_b, dropped, refused } = counts;
     let taken = brought - starved.iter().sum::<u64>();
     println!(
@@ -376,19 +385,39 @@ fn main() {
         Hog::work();
     }
     let runtime = init();
-    let wanted: Vec<_> = arguments.windows(2).filter(|w| w[0] == "--case").map(|w| &w[1]).collect();
-    let mut numbers = arguments.iter().filter_map(|a| a.parse().ok());
-    let full = if arguments.iter().any(|a| a == "--full") { 1_000 } else { 45 };
-    let (blocks, frames): (usize, usize) = (numbers.next().unwrap_or(20), numbers.next().unwrap_or(full));
-    assert!(blocks >= 2 && frames >= 2, "at least two blocks of two frames");
+    let after = |name: &str| -> Vec<&String> { arguments.windows(2).filter(|w| w[0] == name).map(|w| &w[1]).collect() };
+    let wanted = after("--case");
+    let rates: Vec<u32> = match after("--rates").first() {
+        Some(rates) => rates.split(',').map(|rate| rate.parse().expect("--rates 2,10,60: frames a second")).collect(),
+        None => vec![FAST],
+    };
+    let numbers = arguments.iter().enumerate().filter(|(at, _)| *at == 0 || arguments[at - 1] != "--rates");
+    let mut numbers = numbers.filter_map(|(_, a)| a.parse::<usize>().ok());
+    let is_full = arguments.iter().any(|a| a == "--full");
+    let asked = (numbers.next(), numbers.next());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!(
-        "\n{blocks} blocks of {frames} frames, each alone and beside a challenger, 60 a second, {} -> champion",
-        LINE.name
-    );
-    println!("with one thread, {cores} cores ({runtime}); ratios with 95 % intervals");
-    println!("{:<24} {:<12} {:<22} {:<22} {:<22}", "", "", "p50", "p99 by block", "p99, frames pooled");
-    for challenger in CHALLENGERS.iter().filter(|c| wanted.is_empty() || wanted.iter().any(|w| **w == c.letter)) {
-        case(challenger, blocks, frames);
+    println!("\n{} -> champion with one thread, alone and beside a challenger, {cores} cores ({runtime})", LINE.name);
+    println!("ratios with 95 % intervals");
+    for rate in rates {
+        // As many blocks as fit into a minute or so, but enough for an interval.
+        let frames = asked.1.unwrap_or(if is_full {
+            1_000
+        } else if rate < 30 {
+            40
+        } else {
+            45
+        });
+        let blocks = asked.0.unwrap_or(if is_full { 20 } else { (rate as usize * 4 / 5).clamp(4, 20) });
+        assert!(rate > 0 && blocks >= 2 && frames >= 2, "at least one frame a second, two blocks of two frames");
+        println!("\n{rate} frames a second, {blocks} blocks of {frames} frames");
+        let tail = if frames <= 50 { "maximum by block" } else { "p99 by block" };
+        println!("{:<24} {:<12} {:<22} {:<22} {:<22}", "", "", "p50", tail, "p99, frames pooled");
+        let is_meant = |c: &Challenger| match wanted.is_empty() {
+            true => rate == FAST || c.letter == "a",
+            false => wanted.iter().any(|w| **w == c.letter),
+        };
+        for challenger in CHALLENGERS.iter().filter(|c| is_meant(c)) {
+            case(challenger, rate, blocks, frames);
+        }
     }
 }

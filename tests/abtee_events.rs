@@ -14,7 +14,7 @@ use common::tee::{Bench, CAPS, Got, Pair, SOON, TestPad, arms, frame, gate, inde
 use gst::prelude::*;
 use gstandon::meta::{
     AndonFrameMeta,
-    event::{AndonEvent, Split},
+    event::{AndonEvent, FieldsChange, Split},
 };
 
 #[test]
@@ -109,6 +109,67 @@ fn what_the_challenger_may_hold_is_asked_for_of_pools_without_a_limit_only() {
 }
 
 #[test]
+fn a_queue_of_any_length_neither_overflows_nor_makes_a_pool_allocate_all_of_it_at_once() {
+    common::init();
+    let tee = gst::ElementFactory::make("abtee").property("max-queue", u32::MAX).build().unwrap();
+    let (a, b) = (common::with_pools(), sink());
+    tee.static_pad("src_a").unwrap().link(&a).unwrap();
+    tee.static_pad("src_b").unwrap().link(&b.pad).unwrap();
+    tee.set_state(gst::State::Paused).unwrap();
+    assert_eq!(common::offered(&tee.static_pad("sink").unwrap(), CAPS), [(2 + 32, 0), (2, 8)]);
+    tee.set_state(gst::State::Null).unwrap();
+    for max_queue in [1, u32::MAX] {
+        let pipeline = common::launch(&format!(
+            "videotestsrc num-buffers=50 ! video/x-raw,format=GRAY8,width=16,height=16 ! \
+             abtee name=t leaky=false max-queue={max_queue} t.src_a ! fakesink  t.src_b ! fakesink async=false"
+        ));
+        common::play(&pipeline);
+        let stats = pipeline.by_name("t").unwrap().property::<gst::Structure>("stats");
+        assert_eq!(["to-a", "to-b"].map(|name| stats.get::<u64>(name).unwrap()), [50, 50], "max-queue={max_queue}");
+    }
+}
+
+#[test]
+fn frames_without_a_framerate_pass_as_applications_bring_them() {
+    let caps: gst::Caps = "video/x-raw,format=GRAY8,width=8,height=8".parse().unwrap();
+    let pair = Pair::new(sink(), sink());
+    pair.tee.set_property("leaky", false);
+    assert!(pair.src.push_event(gst::event::Caps::new(&caps)));
+    pair.src.push(frame(0)).unwrap();
+    for arm in [&pair.a, &pair.b] {
+        arm.next_buffer();
+        assert_eq!(arm.pad.current_caps().as_ref(), Some(&caps));
+    }
+    assert!(pair.tee.static_pad("sink").unwrap().query_accept_caps(&caps));
+}
+
+#[test]
+fn how_the_source_is_scheduled_reaches_both_arms_and_neither_may_pull() {
+    common::init();
+    let tee = gst::ElementFactory::make("abtee").build().unwrap();
+    let source = gst::Pad::builder(gst::PadDirection::Src)
+        .query_function(|pad, parent, query| match query.view_mut() {
+            gst::QueryViewMut::Scheduling(q) => {
+                q.set(gst::SchedulingFlags::SEQUENTIAL | gst::SchedulingFlags::BANDWIDTH_LIMITED, 16, 4096, 8);
+                q.add_scheduling_modes([gst::PadMode::Push, gst::PadMode::Pull]);
+                true
+            }
+            _ => gst::Pad::query_default(pad, parent, query),
+        })
+        .build();
+    source.link(&tee.static_pad("sink").unwrap()).unwrap();
+    for arm in ["src_a", "src_b"] {
+        let mut query = gst::query::Scheduling::new();
+        assert!(tee.static_pad(arm).unwrap().query(&mut query), "{arm}");
+        let flags = gst::SchedulingFlags::SEQUENTIAL | gst::SchedulingFlags::BANDWIDTH_LIMITED;
+        assert_eq!(query.result(), (flags, 16, 4096, 8), "{arm}");
+        assert!(query.scheduling_modes().eq([gst::PadMode::Push]), "{arm}");
+    }
+    source.unlink(&tee.static_pad("sink").unwrap()).unwrap();
+    assert!(!tee.static_pad("src_a").unwrap().query(&mut gst::query::Scheduling::new()), "nobody knows");
+}
+
+#[test]
 fn what_is_told_of_the_stream_may_be_sent_to_the_element_and_reaches_both_arms_before_the_next_frame() {
     let pair = Pair::new(sink(), sink());
     pair.tee.set_property("leaky", false);
@@ -129,7 +190,8 @@ fn what_is_told_of_the_stream_may_be_sent_to_the_element_and_reaches_both_arms_b
                 }
             }
         }
-        assert_eq!(fields_after.map(AndonEvent::Fields).as_ref(), Some(&event));
+        let whole = FieldsChange::complete(Fields::from([("sku".into(), "A".into())]));
+        assert_eq!(fields_after, Some(whole));
     }
     let bad = gst::event::CustomDownstream::new(gst::Structure::new_empty("andon/part"));
     assert!(!pair.tee.send_event(bad), "a part without an id is refused");

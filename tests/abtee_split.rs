@@ -4,16 +4,16 @@
 mod common;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
-use andon_core::result::{Arms, Fields, Frame, Part, SplitKey, TeeMode};
+use andon_core::result::{Arm, Arms, Fields, Frame, Part, SplitKey, TeeMode};
 use andon_statistics::judgement::Decision;
 use common::tee::{Bench, Got, Pair, SOON, TestPad, arms, frame, gate, id, index, sink};
 use gst::prelude::*;
 use gstandon::meta::{
-    AndonFrameMeta,
+    ANDON_RESULT, AndonFrameMeta,
     event::{AbDecision, Act, AndonEvent, Split},
 };
 
@@ -63,6 +63,63 @@ fn a_frame_that_the_challenger_fails_on_goes_to_the_champion() {
         assert_eq!(at, [3, 4, 5].map(|k| frame(k).pts()), "{mode}");
         assert!(from_a.iter().all(|b| arms(b) == Arms::A));
         assert_eq!((bench.stat("given-to-a"), bench.stat("failed")), (3, 1), "{mode}");
+    }
+}
+
+/// A frame on which a model ahead of the arms has been told as what decides it.
+fn told(k: u64) -> gst::Buffer {
+    let mut buffer = frame(k);
+    let mut meta = gst::meta::CustomMeta::add(buffer.make_mut(), ANDON_RESULT).expect("the plugin registers it");
+    meta.mut_structure().set("verdict", "ng");
+    buffer
+}
+
+fn is_told(buffer: &gst::Buffer) -> bool {
+    gst::meta::CustomMeta::from_buffer(buffer, ANDON_RESULT).is_ok()
+}
+
+#[test]
+fn the_frame_itself_says_which_arm_decides_it_and_only_there_it_carries_what_is_told_to_all() {
+    for (mode, decides) in [("shadow", Arm::A), ("a", Arm::A), ("split", Arm::B), ("b", Arm::B)] {
+        let pair = Pair::new(sink(), sink());
+        pair.tee.set_property("leaky", false);
+        pair.tee.set_property("weight", 1.0f64);
+        pair.tee.set_property_from_str("mode", mode);
+        pair.src.push(told(0)).unwrap();
+        let has = |arm: Arm| mode == "shadow" || arm == decides;
+        for (pad, arm) in [(&pair.a, Arm::A), (&pair.b, Arm::B)] {
+            if has(arm) {
+                let buffer = pad.next_buffer();
+                let frame = AndonFrameMeta::get(&buffer).unwrap();
+                assert_eq!((frame.deciding_arm(), is_told(&buffer)), (decides, arm == decides), "{mode}: arm {arm}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_the_challenger_fails_on_says_before_it_comes_to_the_champion_that_he_decides() {
+    for mode in ["split", "b"] {
+        // b keeps the frame that it fails on, and has written on it.
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = kept.clone();
+        let pair = Pair::new(
+            sink(),
+            TestPad::new(move |b| {
+                keep.lock().unwrap().push(b.clone());
+                Err(gst::FlowError::Error)
+            }),
+        );
+        pair.tee.set_property("weight", 1.0f64);
+        pair.tee.set_property_from_str("mode", mode);
+        for k in 0..3 {
+            pair.src.push(told(k)).unwrap();
+            let buffer = pair.a.next_buffer();
+            let frame = AndonFrameMeta::get(&buffer).unwrap();
+            assert_eq!((frame.arms, frame.deciding_arm(), is_told(&buffer)), (Arms::A, Arm::A, true), "{mode}: {k}");
+        }
+        let kept: Vec<_> = kept.lock().unwrap().iter().map(arms).collect();
+        assert_eq!((kept, pair.stat("given-to-a")), (vec![Arms::B], 3), "{mode}");
     }
 }
 

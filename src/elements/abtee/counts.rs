@@ -41,6 +41,8 @@ pub(super) struct Counts {
     pub(super) dropped_b: Count,
     /// Frames that b began when a newer one had come in.
     pub(super) late_b: Count,
+    /// Frames for b that a flush threw away before it began them.
+    pub(super) flushed: Count,
     /// Frames that b did not get because it had failed or was not linked, or because their memory could not be copied.
     pub(super) refused: Count,
     /// Frames for which b returned an error.
@@ -60,7 +62,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn all(&self) -> [(&'static str, &Count); 15] {
+    fn all(&self) -> [(&'static str, &Count); 16] {
         [
             ("frames", &self.frames),
             ("to-a", &self.to_a),
@@ -69,6 +71,7 @@ impl Counts {
             ("to-b", &self.to_b),
             ("dropped", &self.dropped_b),
             ("late-b", &self.late_b),
+            ("flushed", &self.flushed),
             ("refused", &self.refused),
             ("failed", &self.failed),
             ("given-to-a", &self.given_to_a),

@@ -6,20 +6,13 @@ use std::mem;
 use andon_core::result::{Arm, Arms, Frame};
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{
-    CAT,
-    imp::AbTee,
-    key::place,
-    queue_b::{Item, Room},
-    ramp::Step,
-    settings::Mode,
-};
+use super::{CAT, imp::AbTee, key::place, queue_b::Room, ramp::Step, settings::Mode, waiting::Item};
 use crate::{
     elements::memory::HeldBuffer,
     meta::{
         AndonFrameMeta,
         event::{AbDecision, Act, AndonEvent},
-        message,
+        message, result,
     },
 };
 
@@ -28,8 +21,6 @@ impl AbTee {
         self.counts.frames.one();
         let sent = mem::take(&mut self.state.lock().sent);
         for event in sent {
-            // Stored as if it had come from upstream, because arm b may need it again.
-            let _ = self.sink.store_sticky_event(&event);
             self.sink_event(event);
         }
         // Read once, so that a change of the settings takes effect with the next frame.
@@ -57,7 +48,7 @@ impl AbTee {
                 let flow = self.push_a(buffer, frame, arms);
                 if arms == Arms::AB {
                     // Not earlier: b must not compete with a for cores and caches.
-                    self.queue_b.wake();
+                    self.queue_b.release();
                 }
                 flow
             }
@@ -112,13 +103,17 @@ impl AbTee {
             Room::Yes => {}
         }
         mark(buffer, frame.clone(), Arms::AB);
-        let Some(held) = self.hold(buffer) else {
+        let Some(mut held) = self.hold(buffer) else {
             gst::warning!(CAT, imp = self, "frame {}: its memory cannot be copied for arm b", frame.id);
             self.counts.refused.one();
             return Ok(Arms::A);
         };
+        // From a model ahead of the arms. On this copy nothing decides the frame.
+        result::remove(held.make_mut());
         self.counts.to_b.one();
-        self.queue_b.put(Item::Buffer(held, frame.run, frame.id));
+        if !self.queue_b.put(held, frame.run, frame.id) {
+            self.counts.flushed.one();
+        }
         Ok(Arms::AB)
     }
 
@@ -164,7 +159,7 @@ impl AbTee {
     pub(super) fn sink_event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::FlushStart(_) => {
-                self.queue_b.flush_start();
+                self.counts.flushed.more(self.queue_b.flush_start());
                 self.src_b.push_event(event.clone());
                 self.src_a.push_event(event)
             }
@@ -181,12 +176,16 @@ impl AbTee {
                 done
             }
             _ => {
-                match self.state.lock().context.observe(&event) {
-                    // From another abtee upstream. Each abtee names its own arms.
-                    Some(Ok(AndonEvent::Arm(_))) => return true,
-                    Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
-                    _ => {}
-                }
+                let event = {
+                    let context = &mut self.state.lock().context;
+                    match context.observe(&event) {
+                        // From another abtee upstream. Each abtee names its own arms.
+                        Some(Ok(AndonEvent::Arm(_))) => return true,
+                        Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                        _ => {}
+                    }
+                    context.outgoing(event)
+                };
                 if event.is_serialized() {
                     self.queue_b.push(Item::Event(event.clone()));
                 } else {

@@ -12,9 +12,11 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::{
     CAT,
     counts::Counts,
-    queue_b::{Item, QueueB},
+    queue_b::QueueB,
     settings::{DEFAULT_MAX_QUEUE, DEFAULT_RAMP_FRAMES, DEFAULT_WEIGHT, Mode, Settings},
     state::State,
+    told::Told,
+    waiting::Item,
 };
 use crate::{
     elements::shell::{self, Sink, Src, flow_of},
@@ -51,6 +53,8 @@ pub struct AbTee {
     pub(super) src_b: gst::Pad,
     pub(super) state: parking_lot::Mutex<State>,
     pub(super) queue_b: QueueB,
+    /// Of arm b's thread, and no other.
+    pub(super) told_b: parking_lot::Mutex<Told>,
     pub(super) counts: Counts,
 }
 
@@ -105,6 +109,7 @@ impl ObjectSubclass for AbTee {
             tai_offset: Default::default(),
             state: Default::default(),
             queue_b: QueueB::default(),
+            told_b: Default::default(),
             counts: Counts::default(),
         }
     }

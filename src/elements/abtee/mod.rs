@@ -4,8 +4,7 @@
 //! # Modes
 //!
 //! * `shadow`: every frame goes to a on the streaming thread, and a copy of it to b. Arm b runs on its own thread
-//!   behind a queue of `max-queue` frames, and begins a frame when a has let go of it, or after 100 ms: a and b do not
-//!   compete for cores and caches without need. Whether b is slow, late, failing or ending, it never delays, drops or
+//!   behind a queue of `max-queue` frames. Whether b is slow, late, failing or ending, it never delays, drops or
 //!   stops a frame of a. With `leaky=true` a frame that finds b's queue full goes to a alone. Its `AndonFrameMeta` says
 //!   so, and `andon/dropped` announces it down b, so that no element waits for it. `leaky=false`, for offline work,
 //!   waits for room.
@@ -17,6 +16,14 @@
 //! All properties may change while playing, and a change takes effect between two frames. A stream that waits for b
 //! (`leaky=false`, or the first frame of `split` while b is still at one of `shadow`) goes on when the mode changes to
 //! one that does not need b.
+//!
+//! # When b begins a frame in `shadow`
+//!
+//! When a has let go of it, that is when a's push returns: so a and b do not compete for cores and caches, at any
+//! speed of the line. Arm b never starves. It waits for twice the time that a has taken of late, at least 100 ms and
+//! at most 5 s from when the frame came; and where a keeps frames longer than that one after the other, because an
+//! element in a waits for b, it waits for 100 ms only. An element that holds a's thread for another reason, such as a
+//! sink that renders by the clock, holds b back, too: put a `queue` before it.
 //!
 //! # Which arm gets a frame in `split`
 //!
@@ -38,7 +45,12 @@
 //!
 //! `sink`, `src_a`, `src_b` (always): any raw video in any memory. Caps, allocation, flow returns and upstream events
 //! follow a alone: events from b stop here, and the element answers b's queries without asking a. Both arms get all
-//! sticky events, with `andon/arm` right after the start of the stream.
+//! sticky events, with `andon/arm` right after the start of the stream. How the source is scheduled is told to both,
+//! but neither may pull.
+//!
+//! What holds for a frame stays with it while it waits for b: caps, fields, part and other sticky events reach b in
+//! their places among the frames. Only behind the last frame that waits, more than 256 items are thinned out to the
+//! last sticky event of each kind. A flush throws away the frames that wait, and keeps what holds for those after it.
 //!
 //! Arm b shares plain system memory with a. It gets a copy of all other memory, and of memory from a pool that has a
 //! limit and may not be able to allocate another buffer, such as a camera driver's. So b can never starve a camera.
@@ -50,7 +62,8 @@
 //! * `andon/ab-decision {decision, act}` comes up arm a from `abjoin` and ends here. With `act=a` every frame from the
 //!   next on goes to a alone (`mode` becomes `a`). With `act=none` the decision is only counted.
 //! * `andon/part`, `andon/fields` and Andon's other events may be sent to the element: they go down both arms before
-//!   the next frame.
+//!   the next frame. `andon/fields` goes on as the complete set of all fields, sticky, so that an element that is
+//!   linked later, or an arm b that comes back, knows all of them.
 //!
 //! # When b fails
 //!
@@ -72,9 +85,10 @@
 //!
 //! (A result of b that comes when its frame has gone on is another thing, which `abjoin` counts as `late`.) Also:
 //! `frames`, all that came in; `refused`, not given to b because it was out or not linked; so in `shadow` `to-b` +
-//! `dropped` + `refused` = `frames`. `failed`, for which b returned an error; `given-to-a`, for b alone, but given to
-//! a; `without-key`; `shallow-copies` and `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now;
-//! `thinned-events`, left out of the queue of a b that stands still; `b-is-out`.
+//! `dropped` + `refused` = `frames`. `flushed`, of `to-b`, thrown away by a flush before b began them. `failed`, for
+//! which b returned an error; `given-to-a`, for b alone, but given to a; `without-key`; `shallow-copies` and
+//! `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now; `thinned-events`, left out of the queue
+//! of a b that stands still; `b-is-out`.
 //!
 //! # Messages
 //!
@@ -99,12 +113,15 @@ mod frames;
 #[allow(missing_docs)] // the methods of the properties
 mod imp;
 mod key;
+mod patience;
 mod query;
 mod queue_b;
 mod ramp;
 mod settings;
 mod state;
 mod thread_b;
+mod told;
+mod waiting;
 
 use std::sync::LazyLock;
 

@@ -6,6 +6,9 @@ use gst::{prelude::*, subclass::prelude::*};
 use super::{imp::AbTee, settings::Mode};
 use crate::elements::shell;
 
+/// Buffers that a pool without a limit is asked to allocate ahead, at most.
+const MOST_ALLOCATED_AHEAD: u32 = 32;
+
 impl AbTee {
     pub(super) fn sink_query(&self, query: &mut gst::QueryRef) -> bool {
         if self.src_a.peer_query(query) {
@@ -26,8 +29,9 @@ impl AbTee {
             (settings.mode, settings.max_queue)
         };
         if mode == Mode::Shadow && self.src_b.is_linked() {
-            // One more is with b's first element.
-            shell::raise_minimum_of_unbounded(query, max_queue + 1);
+            // One more is with b's first element. Such a pool allocates more when it must, so a long queue does not
+            // make it allocate all at once.
+            shell::raise_minimum_of_unbounded(query, max_queue.saturating_add(1).min(MOST_ALLOCATED_AHEAD));
         }
     }
 
@@ -39,6 +43,9 @@ impl AbTee {
     }
 
     pub(super) fn src_b_query(&self, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return shell::push_scheduling(&self.sink, q);
+        }
         match query.type_() {
             gst::QueryType::Caps | gst::QueryType::AcceptCaps => {
                 let caps = self.sink.current_caps().unwrap_or_else(|| self.sink.pad_template_caps());

@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The short queue in front of arm b. Frames leak when it is full, events never do, and every wait can be woken.
+//! The short queue in front of arm b, and the thread that waits at either end. Frames leak when it is full, events
+//! never do, and every wait can be woken.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use uuid::Uuid;
 
-/// Items beyond which events are thinned out, because b has not moved for long.
-const MOST_ITEMS: usize = 256;
-
-/// Leaked frames that one announcement names. Beyond them the oldest are left out.
-const MOST_NAMED: usize = 4096;
-
-/// The longest time for which a frame stays in the queue before arm b's thread looks by itself.
-const MAX_DELAY: Duration = Duration::from_millis(100);
-
-/// An item that goes down arm b, in the order of the stream.
-#[derive(Debug)]
-pub(super) enum Item {
-    /// A frame, its run and its id.
-    Buffer(gst::Buffer, Uuid, u64),
-    /// A serialized event.
-    Event(gst::Event),
-    /// The run and the ids of frames that leaked after the item before.
-    Dropped(Uuid, Vec<u64>),
-    /// A new element is linked, which needs the sticky events of the stream.
-    Revive,
-}
+use super::{
+    patience::{LEAST, Patience},
+    waiting::{Item, Waiting},
+};
 
 /// Whether a frame may go to arm b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +34,12 @@ pub(super) struct QueueB {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Items that wait for arm b's thread.
-    items: VecDeque<Item>,
-    /// How many of them are frames.
-    buffers: usize,
+    /// What waits for arm b's thread.
+    waiting: Waiting,
+    /// Arm a has the last frame since then.
+    with_a: Option<Instant>,
+    /// How long b waits for a to let go of a frame.
+    patience: Patience,
     /// A thread is pushing on the pad.
     busy: bool,
     /// The pad is between flush-start and flush-stop.
@@ -62,64 +48,61 @@ struct State {
     running: bool,
     /// Arm b has failed and gets no frames until the stream begins anew.
     out: bool,
-    /// The number of events that were thinned out.
-    thinned: u64,
+}
+
+/// What arm b's thread does next.
+#[derive(Debug)]
+enum Next {
+    /// It pushes this.
+    Push(Item),
+    /// It waits until then, or until something changes.
+    Wait(Option<Instant>),
 }
 
 impl State {
-    fn clear(&mut self) {
-        self.items.clear();
-        self.buffers = 0;
-    }
-
     fn is_flushing(&self) -> bool {
         self.flushing || !self.running
     }
 
-    fn push(&mut self, item: Item) {
-        self.buffers += usize::from(matches!(item, Item::Buffer(..)));
-        self.items.push_back(item);
-        if self.items.len() > MOST_ITEMS {
-            self.thin();
+    /// Appends an item. While flushing, only what holds after the flush, too. Returns whether it did.
+    fn push(&mut self, item: Item) -> bool {
+        let takes = self.running && (!self.flushing || item.survives_flush());
+        if takes {
+            self.waiting.push(item);
+        }
+        takes
+    }
+
+    fn put(&mut self, item: Item, now: Instant) -> bool {
+        self.with_a = Some(now);
+        self.push(item)
+    }
+
+    fn release(&mut self, now: Instant) {
+        if let Some(since) = self.with_a.take() {
+            self.patience.kept(now.saturating_duration_since(since));
         }
     }
 
-    fn leak(&mut self, run: Uuid, id: u64) {
-        match self.items.back_mut() {
-            Some(Item::Dropped(last, ids)) if *last == run => {
-                if ids.len() == MOST_NAMED {
-                    ids.drain(..MOST_NAMED / 2);
-                }
-                ids.push(id);
+    /// Takes the next item for arm b's thread, if it may begin it now.
+    fn next(&mut self, now: Instant) -> Next {
+        if self.busy {
+            return Next::Wait(None);
+        }
+        if self.waiting.is_last_frame_next()
+            && let Some(until) = self.with_a.map(|since| since + self.patience.limit())
+            && now < until
+        {
+            return Next::Wait(Some(until));
+        }
+        match self.waiting.pop() {
+            Some(item) => {
+                self.busy = true;
+                Next::Push(item)
             }
-            _ => self.push(Item::Dropped(run, vec![id])),
+            None => Next::Wait(None),
         }
     }
-
-    /// Keeps the frames and the last of every kind of sticky event, which is all that arm b needs when it wakes.
-    fn thin(&mut self) {
-        let before = self.items.len();
-        let mut kept: VecDeque<Item> = VecDeque::with_capacity(before);
-        while let Some(item) = self.items.pop_back() {
-            let keep = match &item {
-                Item::Buffer(..) | Item::Revive => true,
-                Item::Dropped(..) => false,
-                Item::Event(e) => {
-                    let flush = e.type_() == gst::EventType::FlushStop;
-                    flush || (e.is_sticky() && !kept.iter().any(|k| matches!(k, Item::Event(o) if same_kind(e, o))))
-                }
-            };
-            if keep {
-                kept.push_front(item);
-            }
-        }
-        self.items = kept;
-        self.thinned += (before - self.items.len()) as u64;
-    }
-}
-
-fn same_kind(a: &gst::Event, b: &gst::Event) -> bool {
-    a.type_() == b.type_() && a.structure().map(|s| s.name()) == b.structure().map(|s| s.name())
 }
 
 impl QueueB {
@@ -131,17 +114,18 @@ impl QueueB {
     /// Stops, and ends every wait.
     pub(super) fn stop(&self) {
         let mut state = self.state.lock();
-        state.clear();
+        state.waiting = Waiting::default();
         state.running = false;
         self.changed.notify_all();
     }
 
-    /// Empties the queue, and ends the waits of the streaming thread.
-    pub(super) fn flush_start(&self) {
+    /// Throws away all but the sticky events, which hold for frames after the flush, too, and ends the waits of the
+    /// streaming thread. Returns the number of frames.
+    pub(super) fn flush_start(&self) -> u64 {
         let mut state = self.state.lock();
-        state.clear();
         state.flushing = true;
         self.changed.notify_all();
+        state.waiting.flush() as u64
     }
 
     /// Takes frames again, after `event`.
@@ -164,7 +148,7 @@ impl QueueB {
                 return Room::Out;
             }
             let (leaky, most) = limits();
-            if state.buffers < most.max(1) {
+            if state.waiting.frames() < most.max(1) {
                 return Room::Yes;
             }
             if leaky {
@@ -174,35 +158,35 @@ impl QueueB {
         }
     }
 
-    /// Wakes all threads that wait, after a change of the limits or a [put](QueueB::put).
+    /// Wakes all threads that wait, after a change of the limits.
     pub(super) fn wake(&self) {
         let _state = self.state.lock();
         self.changed.notify_all();
     }
 
-    /// Appends an item and wakes arm b's thread, unless flushing.
+    /// Appends an item and wakes arm b's thread. While flushing, only what holds after the flush, too.
     pub(super) fn push(&self, item: Item) {
-        let mut state = self.state.lock();
-        if !state.is_flushing() {
-            state.push(item);
-            self.changed.notify_all();
-        }
+        self.state.lock().push(item);
+        self.changed.notify_all();
     }
 
-    /// Appends an item without waking arm b's thread, unless flushing: call [`QueueB::wake`] when arm a has let go of
-    /// the frame. The thread looks by itself after [`MAX_DELAY`], in case a waits for b.
-    pub(super) fn put(&self, item: Item) {
-        let mut state = self.state.lock();
-        if !state.is_flushing() {
-            state.push(item);
-        }
+    /// Appends a frame that arm a gets now, and wakes nobody: arm b begins it after [`QueueB::release`], or when it has
+    /// [waited](super::patience) long enough. Returns `false` if a flush is faster.
+    pub(super) fn put(&self, buffer: gst::Buffer, run: Uuid, id: u64) -> bool {
+        self.state.lock().put(Item::Buffer(buffer, run, id), Instant::now())
+    }
+
+    /// Arm a has let go of the frame that was [put](QueueB::put) last.
+    pub(super) fn release(&self) {
+        self.state.lock().release(Instant::now());
+        self.changed.notify_all();
     }
 
     /// Appends that a frame leaked, unless flushing.
     pub(super) fn leak(&self, run: Uuid, id: u64) {
         let mut state = self.state.lock();
         if !state.is_flushing() {
-            state.leak(run, id);
+            state.waiting.leak(run, id);
             self.changed.notify_all();
         }
     }
@@ -214,15 +198,15 @@ impl QueueB {
             if !state.running {
                 return None;
             }
-            if !state.busy
-                && let Some(item) = state.items.pop_front()
-            {
-                state.buffers -= usize::from(matches!(item, Item::Buffer(..)));
-                state.busy = true;
-                self.changed.notify_all();
-                return Some(item);
+            match state.next(Instant::now()) {
+                Next::Push(item) => {
+                    self.changed.notify_all();
+                    return Some(item);
+                }
+                Next::Wait(Some(until)) => drop(self.changed.wait_until(&mut state, until)),
+                // A frame that is put wakes nobody, and may have to be begun by the clock.
+                Next::Wait(None) => drop(self.changed.wait_for(&mut state, LEAST)),
             }
-            self.changed.wait_for(&mut state, MAX_DELAY);
         }
     }
 
@@ -237,7 +221,7 @@ impl QueueB {
             if state.out {
                 return Room::Out;
             }
-            if !state.busy && state.items.is_empty() {
+            if !state.busy && state.waiting.is_empty() {
                 state.busy = true;
                 return Room::Yes;
             }
@@ -261,10 +245,8 @@ impl QueueB {
         if std::mem::replace(&mut state.out, true) {
             return None;
         }
-        let waiting = std::mem::take(&mut state.buffers) as u64;
-        state.items.retain(|i| matches!(i, Item::Event(_) | Item::Revive));
         self.changed.notify_all();
-        Some(waiting)
+        Some(state.waiting.drop_frames() as u64)
     }
 
     /// Marks arm b as working again, and returns whether it was out.
@@ -274,7 +256,7 @@ impl QueueB {
 
     /// Returns whether a frame has come in after the one that arm b has just begun.
     pub(super) fn is_behind(&self) -> bool {
-        self.state.lock().items.iter().any(|i| matches!(i, Item::Buffer(..) | Item::Dropped(..)))
+        self.state.lock().waiting.has_newer_frame()
     }
 
     /// Returns whether arm b has failed.
@@ -285,12 +267,14 @@ impl QueueB {
     /// Returns the number of frames that wait, and of events that were thinned out.
     pub(super) fn levels(&self) -> (u64, u64) {
         let state = self.state.lock();
-        (state.buffers as u64, state.thinned)
+        (state.waiting.frames() as u64, state.waiting.thinned())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn queue() -> QueueB {
@@ -315,28 +299,85 @@ mod tests {
         assert!(matches!(queue.pop(), Some(Item::Dropped(_, ids)) if ids == [1, 2]));
     }
 
-    #[test]
-    fn a_queue_that_never_moves_is_bounded_and_keeps_the_last_of_every_sticky_event() {
-        let queue = queue();
-        for k in 0..10_000_u32 {
-            let name = if k % 2 == 0 { "even" } else { "odd" };
-            let s = gst::Structure::builder(name).field("k", k).build();
-            queue.push(Item::Event(gst::event::CustomDownstreamSticky::new(s.clone())));
-            queue.push(Item::Event(gst::event::CustomDownstream::new(s)));
-            queue.leak(Uuid::nil(), k.into());
+    fn frame(id: u64) -> Item {
+        Item::Buffer(gst::Buffer::new(), Uuid::nil(), id)
+    }
+
+    /// What b's thread takes at a moment, or for how many ms more it waits.
+    fn next(state: &mut State, now: Instant) -> Result<u64, Option<u128>> {
+        match state.next(now) {
+            Next::Push(Item::Buffer(_, _, id)) => {
+                state.busy = false;
+                Ok(id)
+            }
+            Next::Push(other) => panic!("{other:?}"),
+            Next::Wait(until) => Err(until.map(|until| (until - now).as_millis())),
         }
-        let mut state = queue.state.lock();
-        assert!(state.items.len() <= MOST_ITEMS + 1);
-        state.thin();
-        let last: Vec<u32> = state
-            .items
-            .iter()
-            .map(|i| match i {
-                Item::Event(e) => e.structure().unwrap().get("k").unwrap(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(last, [9_998, 9_999]);
+    }
+
+    #[test]
+    fn a_frame_is_begun_when_a_has_let_go_of_it_however_long_b_was_idle() {
+        gst::init().unwrap();
+        let mut state = State { running: true, ..State::default() };
+        let ms = Duration::from_millis;
+        let mut now = Instant::now();
+        for (k, pause) in [0, 37, 450, 1_000, 60_000].into_iter().enumerate() {
+            now += ms(pause);
+            state.put(frame(k as u64), now);
+            assert_eq!(next(&mut state, now), Err(Some(100)), "after {pause} ms");
+            assert_eq!(next(&mut state, now + ms(39)), Err(Some(61)));
+            state.release(now + ms(40));
+            assert_eq!(next(&mut state, now + ms(40)), Ok(k as u64));
+            assert_eq!(next(&mut state, now + ms(40)), Err(None), "nothing waits");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_a_keeps_is_begun_after_twice_the_time_that_a_took_of_late() {
+        gst::init().unwrap();
+        let mut state = State { running: true, ..State::default() };
+        let ms = Duration::from_millis;
+        let now = Instant::now();
+        state.put(frame(0), now);
+        assert_eq!(next(&mut state, now + ms(100)), Ok(0), "b does not starve");
+        state.release(now + ms(300));
+        state.put(frame(1), now + ms(500));
+        assert_eq!(next(&mut state, now + ms(500)), Err(Some(600)));
+        assert_eq!(next(&mut state, now + ms(1_100)), Ok(1));
+    }
+
+    #[test]
+    fn what_waits_ahead_of_the_frame_that_a_has_is_begun_at_once() {
+        gst::init().unwrap();
+        let mut state = State { running: true, ..State::default() };
+        let now = Instant::now();
+        state.put(frame(0), now);
+        state.release(now);
+        state.put(frame(1), now);
+        assert_eq!(next(&mut state, now), Ok(0), "a has let go of it");
+        state.push(Item::Event(gst::event::Gap::new(gst::ClockTime::ZERO, None)));
+        assert_eq!(next(&mut state, now), Err(Some(100)));
+        state.release(now);
+        assert_eq!(next(&mut state, now), Ok(1));
+    }
+
+    #[test]
+    fn while_flushing_only_what_holds_after_the_flush_is_taken() {
+        let queue = queue();
+        let sticky = || gst::event::CustomDownstreamSticky::new(gst::Structure::new_empty("sticky"));
+        queue.push(Item::Event(sticky()));
+        assert!(queue.put(gst::Buffer::new(), Uuid::nil(), 0));
+        assert_eq!(queue.flush_start(), 1);
+        assert!(!queue.put(gst::Buffer::new(), Uuid::nil(), 1));
+        queue.push(Item::Event(gst::event::Eos::new()));
+        queue.push(Item::Event(sticky()));
+        queue.flush_stop(gst::event::FlushStop::new(true));
+        use gst::EventType::{CustomDownstreamSticky, FlushStop};
+        for left in [CustomDownstreamSticky, CustomDownstreamSticky, FlushStop] {
+            assert!(matches!(queue.pop(), Some(Item::Event(event)) if event.type_() == left));
+            queue.done();
+        }
+        assert!(queue.state.lock().waiting.is_empty());
     }
 
     #[test]
@@ -393,7 +434,7 @@ mod tests {
     #[test]
     fn who_waits_for_room_is_sent_away_by_flush_stop_and_failure() {
         for (end, answer) in [
-            (QueueB::flush_start as fn(&QueueB), Room::Flushing),
+            ((|b| assert_eq!(b.flush_start(), 1)) as fn(&QueueB), Room::Flushing),
             (QueueB::stop, Room::Flushing),
             (|b: &QueueB| assert_eq!((b.fail(), b.fail()), (Some(1), None)), Room::Out),
         ] {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Arm b's own thread: what it pushes, and what happens when b fails.
 
-use std::ops::ControlFlow;
-
-use andon_core::result::Arm;
 use gst::{prelude::*, subclass::prelude::*};
 
-use super::{CAT, imp::AbTee, queue_b::Item, settings::Rule};
+use super::{CAT, imp::AbTee, told::Told, waiting::Item};
 use crate::meta::{event::AndonEvent, message};
 
 impl AbTee {
@@ -34,8 +31,9 @@ impl AbTee {
             }
             Item::Event(event) => self.b_event(event),
             Item::Revive => {
+                self.end_missed_flush();
                 if self.queue_b.revive() {
-                    self.replay();
+                    self.tell_anew(|_| true);
                 }
             }
         }
@@ -43,31 +41,37 @@ impl AbTee {
     }
 
     fn b_event(&self, event: gst::Event) {
-        match event.type_() {
-            gst::EventType::StreamStart | gst::EventType::FlushStop => {
-                self.queue_b.revive();
-            }
-            gst::EventType::Caps if self.queue_b.revive() => self.replay(),
-            _ => {}
+        use gst::EventType::{Caps, FlushStop, Segment, StreamStart};
+        let kind = event.type_();
+        self.told_b.lock().note(&event);
+        let comes_back = matches!(kind, StreamStart | FlushStop | Caps) && self.queue_b.revive();
+        if !comes_back || kind == FlushStop {
+            self.src_b.push_event(event);
         }
-        self.src_b.push_event(event);
+        if comes_back {
+            // A new stream brings its own.
+            self.tell_anew(|t| kind != StreamStart || !matches!(t, Caps | Segment));
+        }
     }
 
-    /// Pushes the sticky events to arm b again, because it has got EOS since.
-    fn replay(&self) {
-        self.sink.sticky_events_foreach(|event| {
-            if event.type_() != gst::EventType::Eos {
-                // A pad does not push the very event that it has already pushed.
-                self.src_b.push_event(event.copy());
-                if event.type_() == gst::EventType::StreamStart {
-                    self.src_b.push_event(AndonEvent::Arm(Arm::B).to_event());
-                }
-            }
-            ControlFlow::Continue(gst::EventForeachAction::Keep)
-        });
-        let announced = self.state.lock().announced.as_ref().map(Rule::to_split);
-        if let Some(split) = announced {
-            self.src_b.push_event(AndonEvent::Split(split).to_event());
+    /// Ends the flush of an element that was unlinked in the middle of it, and has missed its end.
+    fn end_missed_flush(&self) {
+        let is_flushing = |pad: &gst::Pad| pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+        // In this order: a flush that begins now marks the peer last.
+        if let Some(peer) = self.src_b.peer()
+            && peer.is_active()
+            && is_flushing(&peer)
+            && !is_flushing(&self.src_b)
+        {
+            peer.send_event(gst::event::FlushStop::new(true));
+        }
+    }
+
+    /// Pushes the sticky events to arm b again, because its pad has taken none since it was out.
+    fn tell_anew(&self, which: impl Fn(gst::EventType) -> bool) {
+        let anew = self.told_b.lock().anew();
+        for event in anew.into_iter().filter(|event| which(event.type_())) {
+            self.src_b.push_event(event);
         }
     }
 
@@ -107,6 +111,7 @@ impl AbTee {
         }
         if active {
             self.queue_b.start();
+            *self.told_b.lock() = Told::default();
             let this = self.obj().downgrade();
             pad.start_task(move || {
                 if let Some(this) = this.upgrade() {
