@@ -12,12 +12,15 @@ mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
 mod tensors;
+mod transform;
+#[cfg(test)]
+mod transform_tests;
 pub mod video;
 
 pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
-pub(crate) use inference::scaled;
 pub(crate) use mirror::mirror;
 pub use mirror::read_any;
 pub(crate) use stage::mirror_stage;
 pub(crate) use stream::{StreamContext, utc_by_clock};
+pub(crate) use transform::scaled;
