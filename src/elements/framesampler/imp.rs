@@ -28,7 +28,10 @@ use super::{
     stats::stats,
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        between::{self, Between},
+        shell::{self, Sink, Src},
+    },
     meta::{utc_by_clock, video},
 };
 
@@ -63,6 +66,8 @@ pub struct FrameSampler {
     #[property(name = "drain-timeout", type = u64, get, set, member = drain_timeout, default = DEFAULT_DRAIN_TIMEOUT, nick = "Drain timeout", blurb = "Longest wait for the disk when going to READY (ns)", mutable_playing)]
     settings: StdMutex<Settings>,
     state: Mutex<State>,
+    /// What stands upstream.
+    between: Mutex<Between>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
     /// The counts of the writer since the start or the last reset.
@@ -76,6 +81,7 @@ impl Default for FrameSampler {
         Self {
             settings: StdMutex::new(settings),
             state: Mutex::new(State::new(rules)),
+            between: Mutex::default(),
             writer: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -150,7 +156,7 @@ impl ObjectImpl for FrameSampler {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => stats(&self.state, &self.counters.lock().clone()).to_value(),
+            "stats" => stats(&self.state, self.between.lock().lost(), &self.counters.lock().clone()).to_value(),
             _ => self.derived_property(id, pspec),
         }
     }
@@ -242,6 +248,7 @@ impl BaseTransformImpl for FrameSampler {
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
         *self.writer.lock() = Some(writer);
         *self.counters.lock() = counters;
+        *self.between.lock() = Between::default();
         self.state.lock().start(queue);
         Ok(())
     }
@@ -281,11 +288,13 @@ impl BaseTransformImpl for FrameSampler {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         self.state.lock().frame(buffer, |pts| self.utc(pts));
         Ok(gst::FlowSuccess::Ok)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        self.between.lock().event(&event);
         let seen = self.state.lock().event(&event);
         if let Err(error) = seen {
             self.bad_event(&error);
