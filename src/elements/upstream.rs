@@ -126,7 +126,10 @@ impl Upstream {
             own if OWN.contains(&own) => way.is_nearest = false,
             other => {
                 if way.is_nearest && !HARMLESS.contains(&other) {
-                    self.nearest.push(format!("{other} '{}'", element.name()));
+                    let name = known_as(&element);
+                    if !self.nearest.contains(&name) {
+                        self.nearest.push(name);
+                    }
                 }
                 if let Some(flip) = Flip::of(&element, other).filter(|_| !way.is_checked) {
                     self.flips.push((flip, way.behind.clone()));
@@ -138,6 +141,15 @@ impl Upstream {
             self.visit(&sink, way.clone());
         }
     }
+}
+
+/// Returns what a user knows an element by: factory and name, of the element that it is a part of if that is one too.
+pub(super) fn known_as(element: &gst::Element) -> String {
+    let factory = |e: &gst::Element| e.factory().map(|f| f.name().to_string()).unwrap_or_default();
+    let whole = element.parent().and_downcast::<gst::Element>();
+    let whole = whole.filter(|e| !["", "bin", "pipeline"].contains(&&*factory(e)));
+    let known = whole.as_ref().unwrap_or(element);
+    format!("{} '{}'", factory(known), known.name())
 }
 
 /// Returns the source pad that feeds a sink pad, through the walls of bins.
