@@ -7,14 +7,17 @@
 
 pub mod abjoin;
 pub mod abtee;
+mod between;
 pub mod defectoverlay;
 pub mod defecttestsrc;
 pub mod driftmeter;
+mod flip;
 pub mod framesampler;
 mod memory;
 pub mod modelinfer;
 mod reference;
 mod shell;
+mod upstream;
 mod watch;
 
 /// Registers every element with `plugin`.

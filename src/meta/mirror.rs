@@ -21,7 +21,7 @@ use gst_video::VideoRegionOfInterestMeta;
 pub(crate) fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
     let taken = regions(buffer);
     for (id, d) in inference.detections.iter().enumerate() {
-        region(buffer, d, inference.frame).set_id((taken + id) as i32);
+        region(buffer, d, inference).set_id((taken + id) as i32);
     }
     #[cfg(feature = "analytics")]
     super::analytics::mirror(buffer, inference);
@@ -34,15 +34,15 @@ pub(super) fn regions(buffer: &gst::BufferRef) -> usize {
     buffer.iter_meta::<VideoRegionOfInterestMeta>().count()
 }
 
-/// Adds one detection as a region of interest.
+/// Adds one detection of a result as a region of interest.
 pub(super) fn region<'b>(
     buffer: &'b mut gst::BufferRef,
     d: &Detection,
-    frame: [u32; 2],
+    of: &Inference,
 ) -> gst::MetaRefMut<'b, VideoRegionOfInterestMeta, gst::meta::Standalone> {
     let upright = d.upright();
-    let (x, y, w, h) = whole_pixels(&upright, frame);
-    let [fw, fh] = frame.map(|v| v.max(1) as f64);
+    let (x, y, w, h) = whole_pixels(&upright, of.frame);
+    let [fw, fh] = of.frame.map(|v| v.max(1) as f64);
     let mut param = gst::Structure::builder("detection")
         .field("label_id", d.class as i32)
         .field("label", &*d.label)
@@ -51,6 +51,7 @@ pub(super) fn region<'b>(
         .field("x_max", (upright[0] + upright[2]) as f64 / fw)
         .field("y_min", upright[1] as f64 / fh)
         .field("y_max", (upright[1] + upright[3]) as f64 / fh)
+        .field("element", &*of.element)
         .build();
     if let Some(angle) = d.angle {
         // The box before the rotation, as other elements write rotated boxes: size and angle about the centre.

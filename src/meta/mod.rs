@@ -14,20 +14,25 @@ pub mod message;
 mod mirror;
 mod payload;
 mod read;
+mod remove;
 pub(crate) mod result;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
 mod tensors;
+mod transform;
+#[cfg(test)]
+mod transform_tests;
 pub mod video;
 
 pub(crate) use capture_time::{TaiOffset, utc_by_clock};
 pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
-pub(crate) use inference::scaled;
 pub(crate) use mirror::mirror;
 pub(crate) use read::{Upstream, decided_on, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
+pub(crate) use remove::remove_results;
 pub use result::{ANDON_RESULT, put_decided};
 pub(crate) use stage::mirror_stage;
 pub(crate) use stream::StreamContext;
+pub(crate) use transform::scaled;

@@ -13,13 +13,18 @@ use std::{
 
 use glib::translate::*;
 use gst::prelude::*;
+use gst_video::ffi::{GstVideoInfo, GstVideoRectangle};
+
+use super::transform::{Extent, Matrix};
 
 /// A transform of a buffer, as far as metas know of it.
 pub(super) enum Transform {
     /// A copy of the whole buffer.
     Copy,
-    /// A change from one size to another, pixels.
-    Scale([u32; 2], [u32; 2]),
+    /// A change from one size to another.
+    Scale(Extent, Extent),
+    /// A move of pixels, from GStreamer 1.28.
+    Matrix(Matrix),
     /// Any other, such as a copy of a piece of the memory.
     Other,
 }
@@ -54,6 +59,20 @@ unsafe impl Sync for Registration {}
 /// The name of a copy among transforms.
 static COPY: LazyLock<glib::ffi::GQuark> =
     LazyLock::new(|| glib::Quark::from_static_str(glib::gstr!("gst-copy")).into_glib());
+
+/// The name of moves of pixels among transforms. GStreamer before 1.28 makes none.
+static MATRIX: LazyLock<glib::ffi::GQuark> =
+    LazyLock::new(|| glib::Quark::from_static_str(glib::gstr!("gst-video-matrix")).into_glib());
+
+/// `GstVideoMetaTransformMatrix` of GStreamer 1.28, which older headers do not have.
+#[repr(C)]
+struct MatrixData {
+    in_info: *const GstVideoInfo,
+    in_rectangle: GstVideoRectangle,
+    out_info: *const GstVideoInfo,
+    out_rectangle: GstVideoRectangle,
+    matrix: [[f32; 3]; 3],
+}
 
 /// A `GstMeta` and the value that it carries.
 #[repr(C)]
@@ -134,8 +153,8 @@ unsafe extern "C" fn transform<T: Payload>(
     kind: glib::ffi::GQuark,
     data: glib::ffi::gpointer,
 ) -> glib::ffi::gboolean {
-    // SAFETY: a copy hands over a `GstMetaTransformCopy`, and a change of size a `GstVideoMetaTransform` with two
-    // infos.
+    // SAFETY: a copy hands over a `GstMetaTransformCopy`, a change of size a `GstVideoMetaTransform` with two infos, and a
+    // move of pixels a `GstVideoMetaTransformMatrix` with two.
     unsafe {
         let how = if kind == *COPY {
             match (*data.cast::<gst::ffi::GstMetaTransformCopy>()).region {
@@ -144,12 +163,109 @@ unsafe extern "C" fn transform<T: Payload>(
             }
         } else if kind == gst_video::ffi::gst_video_meta_transform_scale_get_quark() {
             let infos = &*data.cast::<gst_video::ffi::GstVideoMetaTransform>();
-            let size = |i: *const gst_video::ffi::GstVideoInfo| [(*i).width.max(1) as u32, (*i).height.max(1) as u32];
-            Transform::Scale(size(infos.in_info), size(infos.out_info))
+            Transform::Scale(extent(&*infos.in_info), extent(&*infos.out_info))
+        } else if kind == *MATRIX {
+            let m = &*data.cast::<MatrixData>();
+            Transform::Matrix(Matrix {
+                from: extent(&*m.in_info).size,
+                from_part: part(m.in_rectangle),
+                to: extent(&*m.out_info).size,
+                to_part: part(m.out_rectangle),
+                rows: m.matrix,
+            })
         } else {
             Transform::Other
         };
         let value = &(*meta.cast::<PayloadMeta<T>>()).value;
         value.transform(gst::BufferRef::from_mut_ptr(dest), how).into_glib()
+    }
+}
+
+fn extent(info: &GstVideoInfo) -> Extent {
+    let count = |v: i32| v.max(1) as u32;
+    Extent { size: [info.width, info.height].map(count), pixel: [info.par_n, info.par_d].map(count) }
+}
+
+fn part(r: GstVideoRectangle) -> [i32; 4] {
+    [r.x, r.y, r.w, r.h]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use andon_core::result::{Arm, Detection, Frame, Inference};
+    use gst_video::{VideoFormat, VideoInfo};
+
+    use super::*;
+    use crate::meta::AndonInferenceMeta;
+
+    fn buffer() -> gst::Buffer {
+        let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [1280, 640]);
+        i.detections.push(Detection::new(0, "open".into(), 0.9, [200., 100., 200., 100.]));
+        let mut buffer = gst::Buffer::new();
+        AndonInferenceMeta::set(buffer.get_mut().unwrap(), Arc::new(i));
+        buffer
+    }
+
+    fn info(width: u32, height: u32) -> VideoInfo {
+        VideoInfo::builder(VideoFormat::I420, width, height).build().unwrap()
+    }
+
+    /// Does to the buffer's result what an element does that moves pixels.
+    ///
+    /// # Safety
+    ///
+    /// `data` must be what GStreamer hands over for transforms of that name.
+    unsafe fn transformed<T>(buffer: &gst::Buffer, name: &str, data: &mut T) -> (bool, Vec<Arc<Inference>>) {
+        let mut dest = gst::Buffer::new();
+        let api = AndonInferenceMeta::meta_api().into_glib();
+        // SAFETY: the meta is found by its type, and both buffers live on.
+        let done = unsafe {
+            let meta = gst::ffi::gst_buffer_get_meta(buffer.as_mut_ptr(), api);
+            let transform = (*(*meta).info).transform_func.expect("the meta follows transforms");
+            let kind = glib::Quark::from_str(name).into_glib();
+            let dest = dest.get_mut().unwrap().as_mut_ptr();
+            transform(dest, meta, buffer.as_mut_ptr(), kind, ptr::from_mut(data).cast())
+        };
+        (done != glib::ffi::GFALSE, AndonInferenceMeta::all(&dest))
+    }
+
+    #[test]
+    fn a_matrix_is_read_as_gstreamer_1_28_hands_it_over() {
+        gst::init().unwrap();
+        let (before, after) = (info(1280, 640), info(1000, 500));
+        let mut data = MatrixData {
+            in_info: before.to_glib_none().0,
+            in_rectangle: GstVideoRectangle { x: 100, y: 40, w: 1000, h: 500 },
+            out_info: after.to_glib_none().0,
+            out_rectangle: GstVideoRectangle { x: 0, y: 0, w: 1000, h: 500 },
+            matrix: [[1., 0., 0.], [0., 1., 0.], [0., 0., 1.]],
+        };
+        // On 64 bits; the C side has the same order: pointer, four numbers, pointer, four numbers, nine numbers.
+        assert!(cfg!(not(target_pointer_width = "64")) || size_of::<MatrixData>() == 88);
+        // SAFETY: the data is of that kind.
+        let (done, results) = unsafe { transformed(&buffer(), "gst-video-matrix", &mut data) };
+        assert!(done, "else the scaler stretches the box");
+        assert_eq!((results[0].detections[0].bbox, results[0].frame), ([100., 60., 200., 100.], [1000, 500]));
+        data.matrix[0][1] = 0.5;
+        // SAFETY: as above.
+        let (done, results) = unsafe { transformed(&buffer(), "gst-video-matrix", &mut data) };
+        assert_eq!((done, results), (true, vec![]), "a shear is dropped, and nobody stretches the box instead");
+    }
+
+    #[test]
+    fn a_change_of_size_is_followed_where_both_shapes_are_equal() {
+        gst::init().unwrap();
+        let before = info(1280, 640);
+        let after = |width, height| {
+            let after = info(width, height);
+            let (in_info, out_info) = (before.to_glib_none().0.cast_mut(), after.to_glib_none().0.cast_mut());
+            let mut data = gst_video::ffi::GstVideoMetaTransform { in_info, out_info };
+            // SAFETY: the data is of that kind, and both infos live on.
+            unsafe { transformed(&buffer(), "gst-video-scale", &mut data) }.1
+        };
+        assert_eq!(after(640, 320)[0].detections[0].bbox, [100., 50., 100., 50.]);
+        assert!(after(640, 640).is_empty(), "there may be borders");
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, infe
         } else {
             let id = regions(buffer) as i32;
             let of = id_of(buffer, of, before.frame);
-            let mut region = region(buffer, d, inference.frame);
+            let mut region = region(buffer, d, inference);
             region.set_id(id);
             if let Some(of) = of {
                 region.set_parent_id(of);

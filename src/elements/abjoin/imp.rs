@@ -18,7 +18,10 @@ use super::{
     settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
     state::{Comparison, State},
 };
-use crate::elements::shell::{self, Sink, Src, flow_of};
+use crate::elements::{
+    between::{self, Between},
+    shell::{self, Sink, Src, flow_of},
+};
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::AbJoin)]
@@ -76,6 +79,8 @@ pub struct AbJoin {
     pub(super) push: parking_lot::Mutex<()>,
     pub(super) comparison: parking_lot::Mutex<Comparison>,
     pub(super) judge: Arc<JudgeWorker>,
+    /// What stands upstream of `sink_a` and of `sink_b`.
+    between: [parking_lot::Mutex<Between>; 2],
 }
 
 #[glib::object_subclass]
@@ -100,13 +105,20 @@ impl ObjectSubclass for AbJoin {
                 )
             })
             .chain_function(|_, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |j| j.chain_a(buffer))
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |j| j.chain_a(j.checked(0, buffer)),
+                )
             })
             .event_full_function(|_, parent, event| {
                 Self::catch_panic_pad_function(
                     parent,
                     || Err(gst::FlowError::Error),
-                    |j| flow_of(&j.src, j.event_a(event)),
+                    |j| {
+                        j.between[0].lock().event(&event);
+                        flow_of(&j.src, j.event_a(event))
+                    },
                 )
             })
             .query_function(|pad, parent, query| {
@@ -115,13 +127,14 @@ impl ObjectSubclass for AbJoin {
             .build();
         let sink_b = gst::Pad::builder_from_template(&template("sink_b"))
             .chain_function(|_, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Ok(gst::FlowSuccess::Ok), |j| j.chain_b(buffer))
+                Self::catch_panic_pad_function(parent, || Ok(gst::FlowSuccess::Ok), |j| j.chain_b(j.checked(1, buffer)))
             })
             .event_function(|_, parent, event| {
                 Self::catch_panic_pad_function(
                     parent,
                     || true,
                     |j| {
+                        j.between[1].lock().event(&event);
                         j.event_b(&event);
                         true
                     },
@@ -152,6 +165,7 @@ impl ObjectSubclass for AbJoin {
             push: Default::default(),
             comparison: Default::default(),
             judge: Default::default(),
+            between: Default::default(),
         }
     }
 }
@@ -171,7 +185,12 @@ impl ObjectImpl for AbJoin {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.stats().to_value(),
+            "stats" => {
+                let mut stats = self.stats();
+                let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
+                stats.set("results-lost", lost);
+                stats.to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }
@@ -246,6 +265,7 @@ impl ElementImpl for AbJoin {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
+            self.between.iter().for_each(|b| *b.lock() = Between::default());
             if let Err(error) = self.start_judging() {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);
@@ -263,6 +283,13 @@ impl ElementImpl for AbJoin {
 
 /// Properties.
 impl AbJoin {
+    /// Takes off what is not right on a buffer that comes into `sink_a` (0) or `sink_b` (1).
+    fn checked(&self, pad: usize, mut buffer: gst::Buffer) -> gst::Buffer {
+        let sink = [&self.sink_a, &self.sink_b][pad];
+        between::check_shared(&self.between[pad], &*self.obj(), sink, &mut buffer);
+        buffer
+    }
+
     pub(super) fn settings(&self) -> Settings {
         *shell::locked(&self.settings)
     }

@@ -16,7 +16,10 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        between::{self, Between},
+        shell::{self, Sink, Src},
+    },
     meta::{AndonInferenceMeta, decided_on, read_decided, video},
 };
 
@@ -43,6 +46,8 @@ pub struct DefectOverlay {
     settings: StdMutex<Settings>,
     /// None before caps.
     state: Mutex<Option<State>>,
+    /// What stands upstream.
+    between: Mutex<Between>,
 }
 
 #[glib::object_subclass]
@@ -52,8 +57,30 @@ impl ObjectSubclass for DefectOverlay {
     type ParentType = gst_base::BaseTransform;
 }
 
-#[glib::derived_properties]
-impl ObjectImpl for DefectOverlay {}
+// The derive macro cannot express the property `stats`.
+impl ObjectImpl for DefectOverlay {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let stats = shell::stats("Frames whose results were lost on the way");
+            DefectOverlay::derived_properties().iter().cloned().chain([stats]).collect()
+        });
+        &PROPERTIES
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => {
+                let lost = self.between.lock().lost();
+                gst::Structure::builder("defectoverlay-stats").field("results-lost", lost).build().to_value()
+            }
+            _ => self.derived_property(id, pspec),
+        }
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        self.derived_set_property(id, value, pspec);
+    }
+}
 
 impl GstObjectImpl for DefectOverlay {}
 
@@ -89,6 +116,11 @@ impl BaseTransformImpl for DefectOverlay {
         Ok(())
     }
 
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *self.between.lock() = Between::default();
+        Ok(())
+    }
+
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         *self.state.lock() = None;
         Ok(())
@@ -102,7 +134,13 @@ impl BaseTransformImpl for DefectOverlay {
         shell::pass_allocation(&*self.obj(), query)
     }
 
+    fn sink_event(&self, event: gst::Event) -> bool {
+        self.between.lock().event(&event);
+        self.parent_sink_event(event)
+    }
+
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         let mut state = self.state.lock();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let size = [state.info.width(), state.info.height()];

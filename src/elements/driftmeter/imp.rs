@@ -15,7 +15,10 @@ use parking_lot::Mutex;
 
 use super::{CAT, frames::State, references, settings::*, stats, worker::Worker};
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        between::{self, Between},
+        shell::{self, Sink, Src},
+    },
     meta::{TaiOffset, video},
 };
 
@@ -40,6 +43,8 @@ pub struct DriftMeter {
     /// The bank of meters and the stream; None while stopped.
     pub(super) state: Mutex<Option<State>>,
     pub(super) worker: Mutex<Option<Worker>>,
+    /// What stands upstream.
+    between: Mutex<Between>,
     /// The last attempt to write the state failed.
     pub(super) persist_failed: AtomicBool,
 }
@@ -142,7 +147,10 @@ impl ObjectImpl for DriftMeter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.state.lock().as_ref().map_or_else(stats::stopped, stats::stats).to_value(),
+            "stats" => {
+                let lost = self.between.lock().lost();
+                self.state.lock().as_ref().map_or_else(stats::stopped, |s| stats::stats(s, lost)).to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }
@@ -234,6 +242,7 @@ impl BaseTransformImpl for DriftMeter {
         };
         let worker = Worker::start(perform)
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to work thresholds out with: {e}")))?;
+        *self.between.lock() = Between::default();
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
         Ok(())
@@ -257,6 +266,7 @@ impl BaseTransformImpl for DriftMeter {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        self.between.lock().event(&event);
         self.take_event(&event);
         let event = match self.state.lock().as_ref() {
             Some(state) => state.context.outgoing(event),
@@ -274,6 +284,7 @@ impl BaseTransformImpl for DriftMeter {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         let interval = self.settings().report_interval;
         let tai = &self.tai_offset;
         let announcements = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval, tai)?;

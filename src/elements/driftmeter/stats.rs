@@ -11,7 +11,7 @@ pub(super) fn stopped() -> gst::Structure {
 }
 
 /// Returns the counts, and a structure for each feature of the latest frame's reference.
-pub(super) fn stats(state: &State) -> gst::Structure {
+pub(super) fn stats(state: &State, lost: u64) -> gst::Structure {
     let (counts, status) = (state.bank.counts(), state.bank.status());
     let latest = state.bank.latest();
     let (learned, wanted) = latest.and_then(|m| m.progress()).unwrap_or_default();
@@ -33,6 +33,7 @@ pub(super) fn stats(state: &State) -> gst::Structure {
         .field("too-small", counts.too_small)
         .field("black-not-learned", counts.black_not_learned)
         .field("unreadable", state.unreadable)
+        .field("results-lost", lost)
         .field("keys-left-out", state.bank.left_out())
         .build();
     let Some(report) = latest.map(|m| m.report(Stamp::default())) else { return stats };

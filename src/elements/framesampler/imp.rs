@@ -28,7 +28,10 @@ use super::{
     stats::stats,
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        between::{self, Between},
+        shell::{self, Sink, Src},
+    },
     meta::{TaiOffset, utc_by_clock, video},
 };
 
@@ -66,6 +69,8 @@ pub struct FrameSampler {
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
     tai_offset: TaiOffset,
     state: Mutex<State>,
+    /// What stands upstream.
+    between: Mutex<Between>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
     /// The counts of the writer since the start or the last reset.
@@ -80,6 +85,7 @@ impl Default for FrameSampler {
             settings: StdMutex::new(settings),
             tai_offset: Default::default(),
             state: Mutex::new(State::new(rules)),
+            between: Mutex::default(),
             writer: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -154,7 +160,7 @@ impl ObjectImpl for FrameSampler {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => stats(&self.state, &self.counters.lock().clone()).to_value(),
+            "stats" => stats(&self.state, self.between.lock().lost(), &self.counters.lock().clone()).to_value(),
             _ => self.derived_property(id, pspec),
         }
     }
@@ -246,6 +252,7 @@ impl BaseTransformImpl for FrameSampler {
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
         *self.writer.lock() = Some(writer);
         *self.counters.lock() = counters;
+        *self.between.lock() = Between::default();
         self.state.lock().start(queue);
         Ok(())
     }
@@ -285,11 +292,13 @@ impl BaseTransformImpl for FrameSampler {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         self.state.lock().frame(buffer, &self.tai_offset, |pts| self.utc(pts));
         Ok(gst::FlowSuccess::Ok)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
+        self.between.lock().event(&event);
         let seen = self.state.lock().event(&event);
         if let Err(error) = seen {
             self.bad_event(&error);

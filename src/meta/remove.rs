@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Takes results off a buffer whose boxes are not where they say.
+
+use std::ops::ControlFlow;
+
+use gst::buffer::BufferMetaForeachAction;
+use gst_video::VideoRegionOfInterestMeta;
+
+use super::AndonInferenceMeta;
+
+/// Takes off the results of all elements that `is_wrong` finds by their names, and what mirrors them in other people's
+/// metas. The analytics meta names no element, and goes as a whole.
+pub(crate) fn remove_results(buffer: &mut gst::BufferRef, is_wrong: impl Fn(&str) -> bool) {
+    buffer.foreach_meta_mut(|mut meta| {
+        let goes = if let Some(own) = meta.downcast_ref::<AndonInferenceMeta>() {
+            is_wrong(&own.inference().element)
+        } else if let Some(roi) = meta.downcast_ref::<VideoRegionOfInterestMeta>() {
+            roi.param("detection").is_some_and(|s| s.get::<&str>("element").is_ok_and(&is_wrong))
+        } else {
+            is_analytics(&mut meta)
+        };
+        let action = if goes { BufferMetaForeachAction::Remove } else { BufferMetaForeachAction::Keep };
+        ControlFlow::Continue(action)
+    });
+}
+
+#[cfg(feature = "analytics")]
+fn is_analytics<T>(meta: &mut gst::MetaRefMut<'_, gst::Meta, T>) -> bool {
+    meta.downcast_ref::<gst_analytics::AnalyticsRelationMeta>().is_some()
+}
+
+#[cfg(not(feature = "analytics"))]
+fn is_analytics<T>(_meta: &mut gst::MetaRefMut<'_, gst::Meta, T>) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use andon_core::result::{Arm, Detection, Frame, Inference};
+
+    use super::*;
+    use crate::meta::mirror;
+
+    #[test]
+    fn a_result_goes_with_its_mirrors_and_leaves_those_of_others() {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().unwrap();
+        for element in ["before", "after"] {
+            let mut i = Inference::new(element.into(), Arm::A, &Frame::new(None), [100, 50]);
+            i.detections.push(Detection::new(0, "open".into(), 0.9, [10., 20., 30., 10.]));
+            mirror(buffer, &i);
+            AndonInferenceMeta::set(buffer, Arc::new(i));
+        }
+        VideoRegionOfInterestMeta::add(buffer, "person", (0, 0, 9, 9));
+        remove_results(buffer, |element| element == "before");
+        let left: Vec<_> = AndonInferenceMeta::all(buffer).iter().map(|i| i.element.clone()).collect();
+        assert_eq!(left, ["after".into()]);
+        let regions: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|roi| roi.roi_type()).collect();
+        assert_eq!(regions, ["open", "person"]);
+    }
+}
