@@ -131,7 +131,12 @@ impl ModelInfer {
             state.schedule.flush();
             state.segment = gst::FormattedSegment::new();
         }
-        self.reorder.flush_stop();
+        // As GStreamer's own queues do: what is sticky stays on the pad, for the frames after the flush.
+        for event in self.reorder.flush_stop() {
+            if let Err(error) = self.src.store_sticky_event(&event) {
+                gst::warning!(CAT, imp = self, "{event:?} is lost in a flush: {error}");
+            }
+        }
         self.allow_task(true);
         done
     }

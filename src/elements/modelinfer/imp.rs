@@ -101,8 +101,11 @@ pub struct ModelInfer {
     pub(super) src_state: Mutex<SrcState>,
     /// The frames between the ends, with `in-flight` above 1.
     pub(super) reorder: Arc<Reorder<Work, Done>>,
-    /// The property, for every frame to see without a lock.
+    /// How many frames may be in work at a time, for every frame to see without a lock: the property, or less if the system
+    /// gives no threads.
     pub(super) in_flight: AtomicUsize,
+    /// Held by whoever makes threads for frames in work.
+    pub(super) preparing: Mutex<()>,
     /// Whether the source pad's task may run: the pad is active and not flushing.
     pub(super) task_allowed: Mutex<bool>,
     /// The duration of a frame by the caps, ns; 0 if they name no rate.
@@ -165,6 +168,7 @@ impl ObjectSubclass for ModelInfer {
             src_state: Mutex::new(SrcState::new("")),
             reorder: Arc::default(),
             in_flight: AtomicUsize::new(1),
+            preparing: Mutex::default(),
             task_allowed: Mutex::default(),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
@@ -206,6 +210,9 @@ impl ObjectImpl for ModelInfer {
         self.changed.store(true, Ordering::Release);
         if self.settings().session() != before {
             self.exchange.reload();
+        }
+        if pspec.name() == "batch-timeout" {
+            self.set_batch_timeout();
         }
         if matches!(pspec.name(), "in-flight" | "batch-size" | "batch-timeout" | "share") {
             self.post_latency();
@@ -345,6 +352,8 @@ impl ModelInfer {
             session_users,
             batches,
         };
-        self.stats.lock().structure(&tally, &now)
+        // Sorting and building take their time: frames do not wait for it.
+        let counted = self.stats.lock().clone();
+        counted.structure(&tally, &now)
     }
 }

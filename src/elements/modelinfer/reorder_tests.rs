@@ -31,7 +31,7 @@ fn queue(workers: usize) -> Arc<Reorder<Job, u32>> {
     gst::init().unwrap();
     let queue = Arc::new(Reorder::default());
     queue.start();
-    assert!(queue.start_workers(workers, work));
+    assert_eq!(queue.start_workers(workers, work), Some(workers));
     queue
 }
 
@@ -114,9 +114,9 @@ fn a_wait_for_room_is_ended_by_flush_and_stop_and_by_a_flow_return_of_downstream
 #[test]
 fn more_workers_may_come_while_it_runs_and_none_before_it_does() {
     let queue = Arc::new(Reorder::<Job, u32>::default());
-    assert!(!queue.start_workers(2, work));
+    assert_eq!(queue.start_workers(2, work), None);
     queue.start();
-    assert!(queue.start_workers(1, work) && queue.start_workers(3, work) && queue.start_workers(2, work));
+    assert_eq!([1, 3, 2].map(|n| queue.start_workers(n, work)), [Some(1), Some(3), Some(2)]);
     assert_eq!(queue.workers(), 3);
     end(&queue);
     queue.start();
