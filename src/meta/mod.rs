@@ -8,6 +8,8 @@ mod inference;
 pub mod message;
 mod mirror;
 mod payload;
+mod read;
+pub(crate) mod result;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
@@ -18,6 +20,8 @@ pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
 pub(crate) use inference::scaled;
 pub(crate) use mirror::mirror;
-pub use mirror::read_any;
+pub(crate) use read::{decided_on, read_compared, read_here, read_upstream};
+pub use read::{read_arm, read_decided};
+pub use result::ANDON_RESULT;
 pub(crate) use stage::mirror_stage;
 pub(crate) use stream::{StreamContext, utc_by_clock};
