@@ -10,6 +10,7 @@ mod mirror;
 mod payload;
 mod read;
 pub(crate) mod result;
+pub(crate) mod shared;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
