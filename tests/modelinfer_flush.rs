@@ -67,7 +67,7 @@ fn announce(b: &mut Bench, n: u32) -> Met {
     let foreign = gst::Structure::builder("foreign").field("n", n).build();
     for event in [
         gst::event::Caps::new(&caps.parse().unwrap()),
-        AndonEvent::Fields(fields).to_event(),
+        AndonEvent::Fields(fields.into()).to_event(),
         AndonEvent::Part(Arc::new(part)).to_event(),
         gst::event::Tag::new(tags),
         gst::event::CustomDownstreamSticky::new(foreign),

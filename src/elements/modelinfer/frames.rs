@@ -27,10 +27,7 @@ use super::{
     settings::{FrameSettings, OnError},
     state::SinkState,
 };
-use crate::{
-    elements::reference,
-    meta::{self, AndonFrameMeta, AndonInferenceMeta},
-};
+use crate::meta::{self, AndonFrameMeta, AndonInferenceMeta};
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
@@ -78,9 +75,7 @@ impl ModelInfer {
         }
         if self.injecting.swap(false, Ordering::AcqRel) {
             for event in mem::take(&mut *self.injected.lock()) {
-                // It was parsed before it was put here.
-                let _ = state.context.observe(&event);
-                notices.events.push(event);
+                notices.events.push(state.observe_own(event));
             }
         }
         if let Some(change) = self.exchange.take(&mut state.running) {
@@ -91,13 +86,7 @@ impl ModelInfer {
             }
             notices.change = Some(change);
         }
-        if let Some(running) = &state.running
-            && state.announced.as_ref() != Some(running.id())
-        {
-            state.announced = Some(running.id().clone());
-            let brought = running.reference.as_ref().ok().cloned().flatten();
-            notices.events.push(reference::announce(running.id(), brought));
-        }
+        notices.events.extend(state.announce(|| self.obj().name().into()));
     }
 
     /// Gives the frame its identity and decides what becomes of it.

@@ -202,11 +202,9 @@ impl ObjectImpl for ModelInfer {
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         if pspec.name() == "fields" {
             let s = value.get::<Option<gst::Structure>>().expect("the type was checked by GObject");
-            let new = s.map(|s| meta::event::fields(&s)).unwrap_or_default();
-            self.fields.lock().extend(new.clone());
-            self.inject(AndonEvent::Fields(new.into()).plain());
-            return;
+            return self.set_fields(s);
         }
+        let value = &*shell::text(value);
         let before = self.settings().session();
         self.derived_set_property(id, value, pspec);
         self.changed.store(true, Ordering::Release);
@@ -334,6 +332,21 @@ impl ElementImpl for ModelInfer {
 }
 
 impl ModelInfer {
+    /// Sets the property `fields`: what `andon/fields` may say, it may say, too.
+    fn set_fields(&self, fields: Option<gst::Structure>) {
+        let Some(mut fields) = fields else { return };
+        fields.set_name("andon/fields");
+        let event = gst::event::CustomDownstream::new(fields);
+        match AndonEvent::parse(&event) {
+            Some(Ok(AndonEvent::Fields(change))) => {
+                change.apply(&mut self.fields.lock());
+                self.inject(event);
+            }
+            Some(Err(problem)) => self.refuse(&problem),
+            _ => {}
+        }
+    }
+
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
         shell::locked(&self.settings)
     }

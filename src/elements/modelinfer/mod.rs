@@ -210,6 +210,7 @@
 
 mod events;
 mod exchange;
+mod fields;
 mod frames;
 mod imp;
 mod judge;

@@ -125,7 +125,7 @@ fn outlives_flush(event: &gst::Event) -> bool {
 }
 
 /// Makes a thread of that name.
-type Spawn = fn(String, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
+pub(super) type Spawn = fn(String, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
 
 /// Frames between the pads. Work on a `W` makes a `D`.
 pub(super) struct Reorder<W, D> {
@@ -141,13 +141,15 @@ pub(super) struct Reorder<W, D> {
 
 impl<W, D> Default for Reorder<W, D> {
     fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            room: Condvar::new(),
-            work: Condvar::new(),
-            ready: Condvar::new(),
-            spawn: |name, run| thread::Builder::new().name(name).spawn(run),
-        }
+        Self::with_spawn(|name, run| thread::Builder::new().name(name).spawn(run))
+    }
+}
+
+impl<W, D> Reorder<W, D> {
+    /// Makes one whose threads `spawn` makes.
+    pub(super) fn with_spawn(spawn: Spawn) -> Self {
+        let state = Mutex::default();
+        Self { state, room: Condvar::new(), work: Condvar::new(), ready: Condvar::new(), spawn }
     }
 }
 
