@@ -149,6 +149,7 @@ fn run(pipeline: &gst::Pipeline, set_late: impl FnOnce()) -> Option<String> {
 #[track_caller]
 fn try_it(factory: &gst::ElementFactory, what: &str, set: &(dyn Fn(&gst::Element) + Sync)) {
     for late in [false, true] {
+        println!("{} {what} late={late}", factory.name());
         let (done, ended) = mpsc::channel();
         thread::scope(|s| {
             s.spawn(|| {
