@@ -117,7 +117,11 @@ fn who_is_linked_later_knows_all_fields_however_they_came() {
     assert_eq!((known_below(&b), &*b.judge(0).fields), (fewer.clone(), &fewer), "what upstream takes back");
     assert!(b.h.push_event(AndonEvent::Fields(FieldsChange::complete(fields([("heat", 9)]))).to_event()));
     let own = fields([("heat", 9), ("lot", 3), ("recipe", 4)]);
-    assert_eq!((known_below(&b), &*b.judge(0).fields), (own.clone(), &own), "a set of upstream is complete for upstream");
+    assert_eq!(
+        (known_below(&b), &*b.judge(0).fields),
+        (own.clone(), &own),
+        "a set of upstream is complete for upstream"
+    );
 }
 
 #[test]

@@ -398,7 +398,8 @@ fn a_line_goes_on_without_loss_while_an_element_loads_and_is_put_into_it() {
     });
     linked.recv_timeout(WATCHDOG).expect("the element is in the line");
     let bus = pipeline.bus().unwrap();
-    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    let end =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     assert_eq!(end.expect("the line ends").type_(), gst::MessageType::Eos);
     seen.extend(frames.try_iter());
     pipeline.set_state(gst::State::Null).unwrap();

@@ -57,7 +57,9 @@ fn goes_on_one_by_one(b: &mut Bench) {
 #[test]
 fn frames_in_work_that_are_asked_for_while_playing_go_one_by_one_without_threads() {
     if !is_child() {
-        return in_a_process_of_its_own("frames_in_work_that_are_asked_for_while_playing_go_one_by_one_without_threads");
+        return in_a_process_of_its_own(
+            "frames_in_work_that_are_asked_for_while_playing_go_one_by_one_without_threads",
+        );
     }
     let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &1u32)]);
     b.messages();
