@@ -347,7 +347,7 @@ fn the_latency_grows_by_as_many_frames_as_are_in_work_and_a_change_is_posted() {
     b.element().set_property("in-flight", 2u32);
     assert_eq!((ms(&b), posted(&b)), (7 + 2 * 100, 1));
     b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=0/1");
-    assert_eq!(ms(&b), 7, "without a rate none can be named");
+    assert_eq!(ms(&b), 7 + 2 * 40, "without a rate 25 frames a second are assumed");
     b.element().set_property("in-flight", 1u32);
     assert_eq!(ms(&b), 7);
 }

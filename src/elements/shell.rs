@@ -2,7 +2,10 @@
 //! Helpers that the elements' shells share: pad templates, structure properties, locks, answers to queries, flow
 //! returns.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use gst::prelude::*;
 use gst_base::subclass::base_transform::{InputBuffer, PrepareOutputBufferSuccess};
@@ -22,6 +25,14 @@ pub(super) fn pads<const N: usize>(caps: &gst::Caps, pads: [(&str, gst::PadDirec
 /// data that no panic leaves half-written, so a poisoned mutex is used as it is. All other locks are `parking_lot`'s.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the value that a property is set to. No text (NULL, in C) is an empty one.
+pub(super) fn text(value: &glib::Value) -> Cow<'_, glib::Value> {
+    match value.get::<Option<&str>>() {
+        Ok(None) => Cow::Owned("".to_value()),
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// Makes the read-only property `stats`.

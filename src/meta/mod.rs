@@ -16,6 +16,7 @@ mod payload;
 mod read;
 mod remove;
 pub(crate) mod result;
+pub(crate) mod shared;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]

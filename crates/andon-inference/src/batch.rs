@@ -25,6 +25,9 @@ use crate::{
     preprocess::Mapping,
 };
 
+/// The longest that a batch waits: a deadline further off is beyond what some systems can name.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The state of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Phase {
@@ -118,6 +121,7 @@ impl Batcher {
         let mut buffers = Buffers::new(engine.clone(), size, frame);
         buffers.run(size, &Cancel::new()?).map_err(|e| bad(e.to_string()))?;
         let batches = vec![Batch::new(buffers)];
+        let timeout = timeout.min(LONGEST);
         let state = Mutex::new(State { present: 0, size, timeout, batches, frames: 0, runs: 0 });
         Ok(Arc::new_cyclic(|this| Self { engine: engine.clone(), state, changed: Condvar::new(), this: this.clone() }))
     }
@@ -134,7 +138,7 @@ impl Batcher {
 
     /// Sets how long the first frame of a batch waits for others, from the next batch on.
     pub fn set_timeout(&self, timeout: Duration) {
-        self.state.lock().timeout = timeout;
+        self.state.lock().timeout = timeout.min(LONGEST);
     }
 
     /// Returns how many frames were run so far, and in how many runs.

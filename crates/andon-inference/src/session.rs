@@ -103,7 +103,7 @@ const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_pa
 
 fn session(source: &Source, options: &Options, requested: &Requested) -> Result<Session, OpenError> {
     let mut builder = builder(options, requested)?;
-    requested.register(&mut builder, options.threads)?;
+    requested.register(&mut builder, sensible(options.threads))?;
     // Some exporters write the weights to a file beside the graph. A graph that is read from memory has no folder.
     if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
         let folder = if folder.is_empty() { "." } else { folder };
@@ -112,10 +112,16 @@ fn session(source: &Source, options: &Options, requested: &Requested) -> Result<
     Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
 }
 
+/// Returns no more threads than a few for each processor. Hundreds that wait for each other while they spin never end.
+fn sensible(threads: usize) -> usize {
+    const FOR_EACH_PROCESSOR: usize = 4;
+    threads.min(FOR_EACH_PROCESSOR * std::thread::available_parallelism().map_or(1, |n| n.get()))
+}
+
 /// The options of a session that do not depend on the model.
 fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuilder> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
-    let threads = if options.threads == 0 { runtime::cores() } else { options.threads };
+    let threads = if options.threads == 0 { runtime::cores() } else { sensible(options.threads) };
     let mut builder = pool::threads(Session::builder(environment)?, threads)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         // Failures come back as errors; to print them, too, would be I/O on a streaming thread.

@@ -173,7 +173,7 @@ impl ObjectImpl for DefectTestSrc {
             let fields = value.get::<Option<gst::Structure>>().ok().flatten();
             self.settings().fields = Arc::new(fields.map(|s| event::fields(&s)).unwrap_or_default());
         } else {
-            self.derived_set_property(id, value, pspec);
+            self.derived_set_property(id, &shell::text(value), pspec);
         }
     }
 

@@ -4,20 +4,25 @@
 use gst::subclass::prelude::*;
 
 use super::{CAT, imp::DriftMeter, settings::OF_BUNDLE};
-use crate::elements::reference;
+use crate::elements::reference::{self, Announced};
 
 impl DriftMeter {
     /// Takes an event.
     pub(super) fn take_event(&self, event: &gst::Event) {
         let of_bundle = || self.settings().reference == OF_BUNDLE;
         if let Some(reference) = reference::announced(event).filter(|_| of_bundle()) {
-            if reference.is_none() {
+            let (reference, missing) = match reference {
+                Announced::Reference(reference) => (Some(reference), None),
+                Announced::Nothing => (None, Some("the running model's bundle has no reference".into())),
+                Announced::Elsewhere(digest) => {
+                    (None, Some(format!("no modelinfer of this process holds the bundle's reference ({digest})")))
+                }
+            };
+            if let Some(missing) = missing {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::NotFound,
-                    [
-                        "reference=bundle, and the running model's bundle has no reference: learning from the next frames"
-                    ]
+                    ["reference=bundle, and {missing}: learning from the next frames"]
                 );
             }
             if let Some(state) = self.state.lock().as_mut() {

@@ -142,7 +142,7 @@ impl ObjectImpl for DriftMeter {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
+        self.derived_set_property(id, &shell::text(value), pspec);
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {

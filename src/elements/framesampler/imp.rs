@@ -166,7 +166,7 @@ impl ObjectImpl for FrameSampler {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
+        self.derived_set_property(id, &shell::text(value), pspec);
         if let Err(e) = self.renew_rules() {
             gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{e}; the settings before stay in force"));
         }

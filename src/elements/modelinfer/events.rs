@@ -84,23 +84,31 @@ impl ModelInfer {
                     state.segment = segment.clone();
                 }
             }
-            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => self.observe(&event),
+            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => {
+                let event = self.observe(event);
+                return self.forward(event);
+            }
             _ => {}
         }
         self.forward(event)
     }
 
-    fn observe(&self, event: &gst::Event) {
-        let parsed = self.sink_state.lock().as_mut().and_then(|state| {
-            let parsed = state.context.observe(event);
-            if let Some(arm) = state.context.arm {
-                state.claim(arm);
+    /// Takes in a custom event, and returns what is to be sent on in its place.
+    fn observe(&self, event: gst::Event) -> gst::Event {
+        let (event, problem) = match self.sink_state.lock().as_mut() {
+            None => return event,
+            Some(state) => {
+                let observed = state.observe(event);
+                if let Some(arm) = state.context.arm {
+                    state.claim(arm);
+                }
+                observed
             }
-            parsed
-        });
-        if let Some(Err(problem)) = parsed {
-            self.refuse(&problem.to_string());
+        };
+        if let Some(problem) = problem {
+            self.refuse(&problem);
         }
+        event
     }
 
     /// Says that no frames come for a while, so that no batch waits for them.
@@ -131,7 +139,12 @@ impl ModelInfer {
             state.schedule.flush();
             state.segment = gst::FormattedSegment::new();
         }
-        self.reorder.flush_stop();
+        // As GStreamer's own queues do: what is sticky stays on the pad, for the frames after the flush.
+        for event in self.reorder.flush_stop() {
+            if let Err(error) = self.src.store_sticky_event(&event) {
+                gst::warning!(CAT, imp = self, "{event:?} is lost in a flush: {error}");
+            }
+        }
         self.allow_task(true);
         done
     }

@@ -27,10 +27,7 @@ use super::{
     settings::{FrameSettings, OnError},
     state::SinkState,
 };
-use crate::{
-    elements::reference,
-    meta::{self, AndonFrameMeta, AndonInferenceMeta},
-};
+use crate::meta::{self, AndonFrameMeta, AndonInferenceMeta};
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
@@ -78,9 +75,7 @@ impl ModelInfer {
         }
         if self.injecting.swap(false, Ordering::AcqRel) {
             for event in mem::take(&mut *self.injected.lock()) {
-                // It was parsed before it was put here.
-                let _ = state.context.observe(&event);
-                notices.events.push(event);
+                notices.events.push(state.observe_own(event));
             }
         }
         if let Some(change) = self.exchange.take(&mut state.running) {
@@ -91,13 +86,7 @@ impl ModelInfer {
             }
             notices.change = Some(change);
         }
-        if let Some(running) = &state.running
-            && state.announced.as_ref() != Some(running.id())
-        {
-            state.announced = Some(running.id().clone());
-            let brought = running.reference.as_ref().ok().cloned().flatten();
-            notices.events.push(reference::announce(running.id(), brought));
-        }
+        notices.events.extend(state.announce(|| self.obj().name().into()));
     }
 
     /// Gives the frame its identity and decides what becomes of it.
@@ -254,15 +243,23 @@ impl ModelInfer {
     /// starts it again, so that the caller can wait for its end.
     pub(super) fn allow_task(&self, allowed: bool) {
         *self.task_allowed.lock() = allowed;
-        self.start_task();
+        let n = self.in_flight.load(Ordering::Acquire);
+        if n > 1 && !self.start_task() {
+            self.in_flight.store(1, Ordering::Release);
+            self.threads_refused(n, 1);
+        }
     }
 
-    /// Starts the source pad's task if it may and must run.
-    pub(super) fn start_task(&self) {
+    /// Starts the source pad's task if it may run. Returns false if the system gives no thread for it.
+    pub(super) fn start_task(&self) -> bool {
         let allowed = self.task_allowed.lock();
-        if !*allowed || self.in_flight.load(Ordering::Acquire) <= 1 || self.src.task_state() == gst::TaskState::Started
-        {
-            return;
+        let state = self.src.task_state();
+        if !*allowed || state == gst::TaskState::Started {
+            return true;
+        }
+        // A task that is refused its thread could never be stopped: GStreamer would wait for it.
+        if state == gst::TaskState::Stopped && !self.reorder.can_start_thread() {
+            return false;
         }
         let this = self.obj().downgrade();
         let started = self.src.start_task(move || {
@@ -270,9 +267,10 @@ impl ModelInfer {
                 this.imp().step();
             }
         });
-        if let Err(error) = started {
+        if let Err(error) = &started {
             gst::error!(CAT, imp = self, "{error}");
         }
+        started.is_ok()
     }
 }
 

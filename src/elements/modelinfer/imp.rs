@@ -106,8 +106,11 @@ pub struct ModelInfer {
     pub(super) src_state: Mutex<SrcState>,
     /// The frames between the ends, with `in-flight` above 1.
     pub(super) reorder: Arc<Reorder<Work, Done>>,
-    /// The property, for every frame to see without a lock.
+    /// How many frames may be in work at a time, for every frame to see without a lock: the property, or less if the system
+    /// gives no threads.
     pub(super) in_flight: AtomicUsize,
+    /// Held by whoever makes threads for frames in work.
+    pub(super) preparing: Mutex<()>,
     /// Whether the source pad's task may run: the pad is active and not flushing.
     pub(super) task_allowed: Mutex<bool>,
     /// The duration of a frame by the caps, ns; 0 if they name no rate.
@@ -171,6 +174,7 @@ impl ObjectSubclass for ModelInfer {
             src_state: Mutex::new(SrcState::new("")),
             reorder: Arc::default(),
             in_flight: AtomicUsize::new(1),
+            preparing: Mutex::default(),
             task_allowed: Mutex::default(),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
@@ -202,16 +206,17 @@ impl ObjectImpl for ModelInfer {
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         if pspec.name() == "fields" {
             let s = value.get::<Option<gst::Structure>>().expect("the type was checked by GObject");
-            let new = s.map(|s| meta::event::fields(&s)).unwrap_or_default();
-            self.fields.lock().extend(new.clone());
-            self.inject(AndonEvent::Fields(new.into()).plain());
-            return;
+            return self.set_fields(s);
         }
+        let value = &*shell::text(value);
         let before = self.settings().session();
         self.derived_set_property(id, value, pspec);
         self.changed.store(true, Ordering::Release);
         if self.settings().session() != before {
             self.exchange.reload();
+        }
+        if pspec.name() == "batch-timeout" {
+            self.set_batch_timeout();
         }
         if matches!(pspec.name(), "in-flight" | "batch-size" | "batch-timeout" | "share") {
             self.post_latency();
@@ -331,6 +336,21 @@ impl ElementImpl for ModelInfer {
 }
 
 impl ModelInfer {
+    /// Sets the property `fields`: what `andon/fields` may say, it may say, too.
+    fn set_fields(&self, fields: Option<gst::Structure>) {
+        let Some(mut fields) = fields else { return };
+        fields.set_name("andon/fields");
+        let event = gst::event::CustomDownstream::new(fields);
+        match AndonEvent::parse(&event) {
+            Some(Ok(AndonEvent::Fields(change))) => {
+                change.apply(&mut self.fields.lock());
+                self.inject(event);
+            }
+            Some(Err(problem)) => self.refuse(&problem),
+            _ => {}
+        }
+    }
+
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
         shell::locked(&self.settings)
     }
@@ -351,6 +371,8 @@ impl ModelInfer {
             session_users,
             batches,
         };
-        self.stats.lock().structure(&tally, &now)
+        // Sorting and building take their time: frames do not wait for it.
+        let counted = self.stats.lock().clone();
+        counted.structure(&tally, &now)
     }
 }

@@ -8,23 +8,64 @@ use gst_video::VideoInfo;
 
 use super::{CAT, imp::ModelInfer, judge::judge};
 
+/// How long a frame lasts if the caps do not say, for the latency: as at 25 frames a second.
+const UNKNOWN_FRAME_NS: u64 = 40_000_000;
+
+/// The longest latency that the element names: a pipeline adds up those of all its elements, and no sum must overflow.
+const MOST_LATENCY_NS: u64 = 24 * 3600 * 1_000_000_000;
+
 impl ModelInfer {
     pub(super) fn set_in_flight(&self, in_flight: u32) {
         self.settings().in_flight = in_flight;
-        self.prepare_in_flight(in_flight);
+        self.prepare_in_flight();
     }
 
-    /// Makes threads and execution contexts for so many frames in work, before frames need them.
-    pub(super) fn prepare_in_flight(&self, in_flight: u32) {
-        let n = in_flight as usize;
-        if n > 1 {
-            if let Some(error) = self.exchange.running().and_then(|r| r.reserve(n).err()) {
-                gst::warning!(CAT, imp = self, "no room for {n} frames in work: {error}");
-            }
-            self.reorder.start_workers(n, judge);
-        }
+    /// Makes threads and execution contexts for as many frames in work as the property says, before frames need them.
+    pub(super) fn prepare_in_flight(&self) {
+        // Of two that set the property at once, the second finds the value of the last.
+        let _one_at_a_time = self.preparing.lock();
+        let wanted = self.settings().in_flight as usize;
+        let n = if wanted > 1 { self.make_threads(wanted) } else { wanted };
         self.in_flight.store(n, Ordering::Release);
-        self.start_task();
+    }
+
+    /// Makes threads for `wanted` frames in work. Returns how many frames may be in work on those that the system gives.
+    fn make_threads(&self, wanted: usize) -> usize {
+        if let Some(error) = self.exchange.running().and_then(|r| r.reserve(wanted).err()) {
+            gst::warning!(CAT, imp = self, "no room for {wanted} frames in work: {error}");
+        }
+        // Before the start it is too early for threads.
+        let Some(workers) = self.reorder.start_workers(wanted, judge) else { return wanted };
+        let n = if workers > 1 && self.start_task() { workers } else { 1 };
+        if n < wanted {
+            self.threads_refused(wanted, n);
+        }
+        n
+    }
+
+    /// Reports that `wanted` frames cannot be in work, because the system gives no thread. None waits for a thread that
+    /// is not there.
+    pub(super) fn threads_refused(&self, wanted: usize, n: usize) {
+        self.stats.lock().threads_refused += (wanted - n) as u64;
+        let instead = match n {
+            1 => "frames are judged one by one on the streaming thread".to_string(),
+            n => format!("{n} are in work at a time"),
+        };
+        gst::element_imp_warning!(
+            self,
+            gst::ResourceError::NoSpaceLeft,
+            ("the system gives no threads for in-flight={wanted}: {instead}: raise the limit of threads of this process, \
+              or set in-flight lower")
+        );
+    }
+
+    /// Tells the batches of the running model how long they wait. Another element of the share may have said otherwise
+    /// before: the last counts.
+    pub(super) fn set_batch_timeout(&self) {
+        let timeout = self.settings().batch_timeout();
+        if let Some(batcher) = self.exchange.running().as_ref().and_then(|r| r.batcher.as_ref()) {
+            batcher.set_timeout(timeout);
+        }
     }
 
     /// Returns how many buffers the element holds at a time, beyond the one on its way.
@@ -38,10 +79,14 @@ impl ModelInfer {
     /// Returns how much later a frame may leave than on the streaming thread alone. With n frames in work, one may take
     /// as long as n last, and it may wait for its batch.
     pub(super) fn latency(&self) -> gst::ClockTime {
-        let frames = u64::from(self.held_buffers()).saturating_mul(self.frame_ns.load(Ordering::Relaxed));
+        let frame_ns = match self.frame_ns.load(Ordering::Relaxed) {
+            0 => UNKNOWN_FRAME_NS,
+            ns => ns,
+        };
+        let frames = u64::from(self.held_buffers()).saturating_mul(frame_ns);
         let settings = self.settings();
-        let batches = settings.batch_size > 1;
-        gst::ClockTime::from_nseconds(frames + if batches { settings.batch_timeout } else { 0 })
+        let batch = if settings.batch_size > 1 { settings.batch_timeout } else { 0 };
+        gst::ClockTime::from_nseconds(frames.saturating_add(batch).min(MOST_LATENCY_NS))
     }
 
     /// Notes how long a frame lasts by the caps. Posts the latency if that changes it.

@@ -49,18 +49,16 @@ impl ModelInfer {
     }
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = self.settings().clone();
-        let model = self.exchange.model();
-        let ask = settings.ask(model.clone());
-        let loaded = Cancel::new().and_then(|cancel| Ok((Arc::new(cancel), Arc::new(Running::load(ask)?))));
+        let (ask, loaded) = self.load();
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
-            Err(error) if settings.on_error == OnError::Pass => {
-                self.loading_failed(&model, None, &error, ("start", Duration::ZERO));
+            Err(error) if self.settings().on_error == OnError::Pass => {
+                self.loading_failed(&ask.model, None, &error, ("start", Duration::ZERO));
                 (None, None)
             }
             Err(error) => return Err(messages::error(&error)),
         };
+        let settings = self.settings().clone();
         if let Some(running) = &running {
             gst::info!(CAT, imp = self, "running {:?}", running.id());
         }
@@ -74,9 +72,28 @@ impl ModelInfer {
             self.inject(AndonEvent::Fields(fields.into()).plain());
         }
         self.reorder.start();
-        self.exchange.open(&model, running);
-        self.prepare_in_flight(settings.in_flight);
+        self.exchange.open(&ask, running);
+        self.set_batch_timeout();
+        self.prepare_in_flight();
         Ok(())
+    }
+
+    /// Loads what is asked for. What is asked for while it loads is loaded in its place, so that no frame is judged by a
+    /// model that nobody wants any more. Returns the request that was loaded last.
+    fn load(&self) -> (Ask, Result<(Arc<Cancel>, Arc<Running>), inference::Error>) {
+        let now = || {
+            let model = self.exchange.model();
+            self.settings().ask(model)
+        };
+        let mut ask = now();
+        loop {
+            let running = Running::load(ask.clone());
+            let latest = now();
+            if latest.leads_to_the_same(&ask) {
+                return (ask, running.and_then(|running| Ok((Arc::new(Cancel::new()?), Arc::new(running)))));
+            }
+            ask = latest;
+        }
     }
 
     pub(super) fn stop(&self) {
@@ -158,9 +175,9 @@ impl ModelInfer {
             Event::ModelSet => element.notify("model"),
             Event::Failed { running, ask, cause, error, duration } => {
                 self.stats.lock().swaps_failed += 1;
-                // If only how the model runs was changed, it runs on as before.
-                if let Some(running) = running.as_ref().filter(|r| r.ask.model == ask.model) {
-                    self.settings().take_back(&running.ask);
+                // How the model runs was to be changed, too: it runs on as before.
+                if let Some(running) = &running {
+                    self.settings().take_back(ask, &running.ask);
                 }
                 self.loading_failed(&ask.model, running.as_deref(), error, (cause.as_str(), duration));
             }
@@ -192,6 +209,7 @@ impl ModelInfer {
 
     fn changed(&self, change: &Change) {
         self.set_running(Some(&change.to));
+        self.set_batch_timeout();
         {
             let mut stats = self.stats.lock();
             match change.cause.is_back() {

@@ -50,7 +50,30 @@
 //!   alias: when it moves in the store, the version that it names then is swapped in.
 //!
 //! The model is loaded from READY to PAUSED. If that fails, `on-error=error` (the default) ends the stream with an error
-//! that says what to do; `on-error=pass` warns and lets frames pass unjudged.
+//! that says what to do; `on-error=pass` warns and lets frames pass unjudged. If another model, or another setting that a
+//! session depends on, is set while it loads, that is loaded in its place before the state changes. What still loads at a
+//! stop is loaded by the next start.
+//!
+//! ## Into a line that plays
+//!
+//! The change to PAUSED takes as long as the load: a second or so. Who links the element first and calls
+//! `gst_element_sync_state_with_parent` then holds the line for that long. So bring the element to PAUSED before it is
+//! linked, on a thread that may wait. Then link it in a pad probe, while no frame is on its way; no frame is lost, and the
+//! line waits for a few microseconds:
+//!
+//! ```text
+//! judge = gst_element_factory_make ("modelinfer", NULL);
+//! g_object_set (judge, "model", "store/pcb@champion", NULL);
+//! gst_element_set_state (judge, GST_STATE_PAUSED);                  // loads the model; the line goes on meanwhile
+//! gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_IDLE, put_in, judge, NULL);
+//!
+//! // put_in: from ! to becomes from ! judge ! to
+//! gst_element_unlink (from, to);
+//! gst_bin_add (GST_BIN (line), judge);
+//! gst_element_link_many (from, judge, to, NULL);
+//! gst_element_sync_state_with_parent (judge);
+//! return GST_PAD_PROBE_REMOVE;
+//! ```
 //!
 //! ## Swap and rollback
 //!
@@ -101,10 +124,15 @@
 //! a frame each, and the source pad has a task of its own, so that frames overlap in preprocessing, run and decoding.
 //! Frames leave in the order in which they came, with the same results to the bit, and serialized events and queries keep
 //! their places. The upstream thread waits only while N frames are here. EOS comes after the last frame. A flush drops
-//! the frames in work and ends their runs. The flow return of downstream reaches upstream with one of the next frames.
+//! the frames in work and ends their runs. Caps, tags, parts, fields and other sticky events that waited among them hold for
+//! the frames after it. The flow return of downstream reaches upstream with one of the next frames.
 //!
 //! The latency grows, minimum and maximum, by N frame durations of the caps, because in a pipeline that keeps up one frame
-//! may take as long as N last. Caps without a framerate add nothing. Upstream is asked for N buffers more. Set
+//! may take as long as N last. Caps without a framerate, or with the rate 0/1, count as 25 frames a second: 40 ms a frame.
+//! No more than a day is named. Upstream is asked for N buffers more.
+//!
+//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so, and
+//! `threads-refused` counts it. The next change of `in-flight`, and the next start, try again. Set
 //! `threads=1` beside it, because threads within an operator and frames beside each other compete for the same cores.
 //!
 //! ```text
@@ -179,7 +207,7 @@
 //! | `result-json` | bool | put all deciding results into the field `json` of `AndonResult` |
 //! | `score-threshold`, `iou-threshold` | double | override the manifest's; -1: the manifest's |
 //! | `max-detections` | uint | detections kept of a frame, and boxes looked at, the best first; 0: the manifest's |
-//! | `threads` | uint | threads within an operator; 0: one for each physical core; a change is a swap |
+//! | `threads` | uint | threads within an operator, at most four for each processor; 0: one for each physical core; a change is a swap |
 //! | `execution-providers` | string | the preferred first, `tensorrt,openvino(device_type=GPU),cpu` or `auto`; a change is a swap |
 //! | `strict` | bool | refuse a model that the first provider cannot run; a change is a swap |
 //! | `provider` | string, read-only | the provider that runs the model |
@@ -189,16 +217,16 @@
 //! | `in-flight` | uint, 1..64 | frames in work at a time; may be changed while playing |
 //! | `share` | string | use one session with elements that name the same share; a change is a swap |
 //! | `batch-size` | uint, 1..64 | the most frames of a share that one run takes; a change is a swap |
-//! | `batch-timeout` | uint64, ns | how long a frame waits for others of its batch |
+//! | `batch-timeout` | uint64, ns | how long a frame waits for others of its batch, at most 30 days; of the elements of a share the last to set it says |
 //! | `image-root` | string | folder of the golden templates, for models with inputs of source `image-file` |
 //! | `wait-inputs` | bool | a frame waits for a template that is still being read (offline work); otherwise it passes with status `missing-field` |
 //! | `on` | `frame`, `detections` | look at the whole frame, or at each upstream box |
-//! | `fields` | structure | named fields, such as `fields,line_speed=1.2` |
+//! | `fields` | structure | named fields, such as `fields,line_speed=1.2`; `remove=line_speed` takes one back; fields that are not named keep their values |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
 //! | `labels` | string | class names, separated by commas, of an `.onnx` file that does not hold them |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
 //!
 //! ## Action signals
 //!
@@ -225,11 +253,16 @@
 //! ## Events
 //!
 //! From upstream: `andon/arm`, `andon/part` and `andon/fields`. Applications may send `andon/part` and `andon/fields` to the
-//! element, too. Downstream, before the first frame of a model: `andon/model` (sticky; `name`, `version`, `digest`, and
-//! within the process the drift reference of its bundle).
+//! element, too. Of two values of one field the later counts, whether upstream, the property or an application gave it; a
+//! complete set of upstream takes back only what upstream gave. Downstream go complete sets.
+//!
+//! Downstream, before the first frame of a model: `andon/model` (sticky; strings `name`, `version`, `digest`, `element`,
+//! `arm`, and, if the bundle has a drift reference, `reference`: its digest, by which `driftmeter` finds it within the
+//! process).
 
 mod events;
 mod exchange;
+mod fields;
 mod frames;
 mod imp;
 mod judge;

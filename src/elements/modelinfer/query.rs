@@ -33,7 +33,7 @@ impl ModelInfer {
         if let (true, gst::QueryViewMut::Latency(q)) = (answered, query.view_mut()) {
             let added = self.latency();
             let (live, min, max) = q.result();
-            q.set(live, min + added, max.map(|max| max + added));
+            q.set(live, min.saturating_add(added), max.map(|max| max.saturating_add(added)));
         }
         answered
     }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    mem,
+    io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -47,6 +47,8 @@ pub(super) enum Next<D> {
 
 struct State<W, D> {
     items: VecDeque<Item<W, D>>,
+    /// Events that a flush took from among the frames, and that hold for the frames after it.
+    kept: Vec<gst::Event>,
     /// The number of the first item. No number is used twice, so that a worker knows that its frame was flushed.
     first: u64,
     /// No item before this number waits for a worker.
@@ -68,6 +70,7 @@ impl<W, D> Default for State<W, D> {
     fn default() -> Self {
         Self {
             items: VecDeque::new(),
+            kept: Vec::new(),
             first: 0,
             taken: 0,
             frames: 0,
@@ -89,6 +92,13 @@ impl<W, D> State<W, D> {
         self.items.is_empty() && !self.pushing
     }
 
+    /// Keeps an event for the frames after a flush, if it holds for them.
+    fn keep(&mut self, event: &gst::Event) {
+        if outlives_flush(event) {
+            self.kept.push(event.clone());
+        }
+    }
+
     fn clear(&mut self) -> VecDeque<Item<W, D>> {
         self.first += self.items.len() as u64;
         self.taken = self.first;
@@ -108,6 +118,15 @@ impl<W, D> State<W, D> {
     }
 }
 
+/// Returns whether an event holds for the frames after a flush, too: all that is sticky, but for the segment and the end
+/// of the stream.
+fn outlives_flush(event: &gst::Event) -> bool {
+    event.is_sticky() && !matches!(event.type_(), gst::EventType::Segment | gst::EventType::Eos)
+}
+
+/// Makes a thread of that name.
+pub(super) type Spawn = fn(String, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
+
 /// Frames between the pads. Work on a `W` makes a `D`.
 pub(super) struct Reorder<W, D> {
     state: Mutex<State<W, D>>,
@@ -117,11 +136,20 @@ pub(super) struct Reorder<W, D> {
     work: Condvar,
     /// Wakes the thread that takes out: the first may leave.
     ready: Condvar,
+    spawn: Spawn,
 }
 
 impl<W, D> Default for Reorder<W, D> {
     fn default() -> Self {
-        Self { state: Mutex::default(), room: Condvar::new(), work: Condvar::new(), ready: Condvar::new() }
+        Self::with_spawn(|name, run| thread::Builder::new().name(name).spawn(run))
+    }
+}
+
+impl<W, D> Reorder<W, D> {
+    /// Makes one whose threads `spawn` makes.
+    pub(super) fn with_spawn(spawn: Spawn) -> Self {
+        let state = Mutex::default();
+        Self { state, room: Condvar::new(), work: Condvar::new(), ready: Condvar::new(), spawn }
     }
 }
 
@@ -130,6 +158,7 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
     pub(super) fn start(&self) {
         let mut state = self.state.lock();
         (state.running, state.flushing, state.pushing, state.flow) = (true, false, false, None);
+        state.kept.clear();
     }
 
     /// Stops, and ends every wait. The workers end when their run does: see [`Reorder::join`].
@@ -151,38 +180,53 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
         }
     }
 
-    /// Starts workers until there are at least `n`. Returns whether there are any.
-    pub(super) fn start_workers(self: &Arc<Self>, n: usize, work: fn(W) -> D) -> bool {
+    /// Starts workers until there are at least `n`, or until the system gives no more threads. Returns how many there
+    /// are, up to `n`, or None before the start.
+    pub(super) fn start_workers(self: &Arc<Self>, n: usize, work: fn(W) -> D) -> Option<usize> {
         let mut state = self.state.lock();
         if !state.running {
-            return false;
+            return None;
         }
         while state.workers.len() < n {
             let this = self.clone();
             let name = format!("andon-infer-{}", state.workers.len() + 1);
-            match thread::Builder::new().name(name).spawn(move || this.work(work)) {
+            match (self.spawn)(name, Box::new(move || this.work(work))) {
                 Ok(worker) => state.workers.push(worker),
-                Err(_) => return !state.workers.is_empty(),
+                Err(_) => break,
             }
         }
-        true
+        Some(state.workers.len().min(n))
     }
 
-    /// Drops all frames and events, and ends every wait.
+    /// Returns whether the system gives another thread.
+    pub(super) fn can_start_thread(&self) -> bool {
+        // A panic is impossible in nothing.
+        (self.spawn)("andon-try".into(), Box::new(|| {})).map(JoinHandle::join).is_ok()
+    }
+
+    /// Drops all frames and ends every wait. Of the events, those that hold after the flush are kept for
+    /// [`Reorder::flush_stop`].
     pub(super) fn flush_start(&self) {
         let mut state = self.state.lock();
         state.flushing = true;
         let items = state.clear();
+        for item in &items {
+            if let Item::Event(event) = item {
+                state.keep(event);
+            }
+        }
         self.notify_all();
         drop(state);
         drop(items);
     }
 
-    /// Takes frames again after a flush.
-    pub(super) fn flush_stop(&self) {
+    /// Takes frames again after a flush. Returns the events that the flush kept, in their order: the frames to come
+    /// must meet them.
+    pub(super) fn flush_stop(&self) -> Vec<gst::Event> {
         let mut state = self.state.lock();
         state.flushing = false;
         state.flow = None;
+        mem::take(&mut state.kept)
     }
 
     /// Forgets the last flow return of downstream if `forget` says so, because it may be another now.
@@ -241,13 +285,18 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
         Ok(())
     }
 
-    /// Puts an event in behind what waits. Gives it back if nothing waits, so that it may be pushed at once.
+    /// Puts an event in behind what waits. Gives it back if nothing waits, so that it may be pushed at once. While a
+    /// flush lasts, keeps it behind those that the flush kept.
     pub(super) fn push_event(&self, event: gst::Event) -> Result<bool, gst::Event> {
         let mut state = self.state.lock();
+        if state.flushing && state.running {
+            state.keep(&event);
+            return Ok(false);
+        }
         if state.is_idle() {
             return Err(event);
         }
-        if state.flushing || !state.running {
+        if !state.running {
             return Ok(false);
         }
         state.items.push_back(Item::Event(event));

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::reorder::{Next, Reorder};
+use super::reorder::{Next, Reorder, Spawn};
 
 /// Work that signals when it begins, and ends at a signal.
 struct Job(u32, Sender<()>, Receiver<()>);
@@ -31,7 +31,7 @@ fn queue(workers: usize) -> Arc<Reorder<Job, u32>> {
     gst::init().unwrap();
     let queue = Arc::new(Reorder::default());
     queue.start();
-    assert!(queue.start_workers(workers, work));
+    assert_eq!(queue.start_workers(workers, work), Some(workers));
     queue
 }
 
@@ -114,9 +114,9 @@ fn a_wait_for_room_is_ended_by_flush_and_stop_and_by_a_flow_return_of_downstream
 #[test]
 fn more_workers_may_come_while_it_runs_and_none_before_it_does() {
     let queue = Arc::new(Reorder::<Job, u32>::default());
-    assert!(!queue.start_workers(2, work));
+    assert_eq!(queue.start_workers(2, work), None);
     queue.start();
-    assert!(queue.start_workers(1, work) && queue.start_workers(3, work) && queue.start_workers(2, work));
+    assert_eq!([1, 3, 2].map(|n| queue.start_workers(n, work)), [Some(1), Some(3), Some(2)]);
     assert_eq!(queue.workers(), 3);
     end(&queue);
     queue.start();
@@ -132,4 +132,48 @@ fn a_frame_whose_worker_panics_is_reported_in_its_turn_and_the_next_is_worked_on
     queue.pushed(None);
     assert!(matches!(queue.next(), Some(Next::Frame(1))));
     end(&queue);
+}
+
+#[test]
+fn a_flush_keeps_what_is_sticky_in_its_order_but_for_the_segment_and_the_end() {
+    let queue = queue(1);
+    let _held = put(&queue, 0);
+    let sticky = |name: &str| gst::event::CustomDownstreamSticky::new(gst::Structure::new_empty(name));
+    let caps = gst::event::Caps::new(&gst::Caps::new_empty_simple("video/x-raw"));
+    let plain = gst::event::CustomDownstream::new(gst::Structure::new_empty("plain"));
+    let segment = gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new());
+    for event in [sticky("one"), plain, caps, segment, gst::event::Eos::new()] {
+        assert_eq!(queue.push_event(event).ok(), Some(true));
+    }
+    queue.flush_start();
+    assert_eq!(queue.push_event(sticky("two")).ok(), Some(false), "it was on its way when the flush began");
+    let name = |e: &gst::Event| e.structure().unwrap().name().to_string();
+    assert_eq!(queue.flush_stop().iter().map(name).collect::<Vec<_>>(), ["one", "GstEventCaps", "two"]);
+    queue.flush_start();
+    assert!(queue.flush_stop().is_empty(), "each is kept once");
+    end(&queue);
+}
+
+#[test]
+fn where_the_system_gives_no_thread_it_says_so_and_takes_those_that_it_gives() {
+    gst::init().unwrap();
+    let refuse: Spawn = |_, _| Err(std::io::ErrorKind::WouldBlock.into());
+    let none = Arc::new(Reorder::<Job, u32>::with_spawn(refuse));
+    none.start();
+    assert!(!none.can_start_thread());
+    assert_eq!(none.start_workers(4, work), Some(0));
+    end(&none);
+
+    let only_two: Spawn = |name, run| match name.as_str() {
+        "andon-infer-3" => Err(std::io::ErrorKind::WouldBlock.into()),
+        _ => thread::Builder::new().name(name).spawn(run),
+    };
+    let two = Arc::new(Reorder::with_spawn(only_two));
+    two.start();
+    assert!(two.can_start_thread());
+    assert_eq!(two.start_workers(4, work), Some(2));
+    let hands = [put(&two, 0), put(&two, 1)];
+    hands.iter().for_each(|hand| hand.begun.recv().expect("both work"));
+    drop(hands);
+    end(&two);
 }

@@ -163,7 +163,12 @@ pub(super) struct SessionSettings {
 
 impl Settings {
     fn batch(&self) -> Batch {
-        Batch { size: self.batch_size as usize, timeout: Duration::from_nanos(self.batch_timeout) }
+        Batch { size: self.batch_size as usize, timeout: self.batch_timeout() }
+    }
+
+    /// Returns how long a frame waits for others of its batch.
+    pub(super) fn batch_timeout(&self) -> Duration {
+        Duration::from_nanos(self.batch_timeout)
     }
 
     /// Returns the settings that the session depends on.
@@ -177,13 +182,20 @@ impl Settings {
         }
     }
 
-    /// Goes back to the settings with which the running model was loaded.
-    pub(super) fn take_back(&mut self, ask: &Ask) {
-        self.threads = ask.options.threads as u32;
-        self.execution_providers = ask.options.providers.clone();
-        self.strict = ask.options.strict;
-        self.share = ask.share.clone();
-        self.batch_size = ask.batch.size as u32;
+    /// Goes back from the settings of a request that failed to those with which the running model was loaded. What was
+    /// set since stays, because it is a request of its own.
+    pub(super) fn take_back(&mut self, failed: &Ask, running: &Ask) {
+        fn back<T: PartialEq>(setting: &mut T, failed: T, running: T) {
+            if *setting == failed {
+                *setting = running;
+            }
+        }
+        let (from, to) = (&failed.options, &running.options);
+        back(&mut self.threads, from.threads as u32, to.threads as u32);
+        back(&mut self.execution_providers, from.providers.clone(), to.providers.clone());
+        back(&mut self.strict, from.strict, to.strict);
+        back(&mut self.share, failed.share.clone(), running.share.clone());
+        back(&mut self.batch_size, failed.batch.size as u32, running.batch.size as u32);
     }
 }
 

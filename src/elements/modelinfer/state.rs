@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the two ends of the element know of the stream: the end where frames come in, and the end where they leave.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use andon_core::result::{Arm, ModelId, Status};
 use gst_video::VideoInfo;
 
 use super::{
     exchange::Running,
+    fields::Overlay,
     settings::{FrameSettings, Settings},
     skip::Schedule,
 };
-use crate::meta::StreamContext;
+use crate::{
+    elements::reference::{self, Brought},
+    meta::{
+        StreamContext,
+        event::{AndonEvent, EventError, FieldsChange},
+    },
+};
 
 /// The end where frames come in. Only the thread that puts frames in locks it, for a few moves.
 pub(super) struct SinkState {
@@ -29,9 +36,16 @@ pub(super) struct SinkState {
     pub schedule: Schedule,
     /// The arm for which the shared engine is claimed.
     pub claimed: Option<Arm>,
-    /// The model of the last `andon/model` event.
-    pub announced: Option<Arc<ModelId>>,
+    /// The named fields of the stream and the element's own.
+    pub fields: Overlay,
+    /// The model and the arm of the last `andon/model` event.
+    pub announced: Option<(Arc<ModelId>, Arm)>,
+    /// The drift references of the last such events. Who is further down may ask for them later than their models run.
+    pub told: VecDeque<Brought>,
 }
+
+/// The number of drift references that are held for who asks later.
+const MOST_TOLD: usize = 4;
 
 impl SinkState {
     pub(super) fn new(running: Option<Arc<Running>>, settings: &Settings) -> Self {
@@ -43,8 +57,65 @@ impl SinkState {
             settings: FrameSettings::from(settings),
             schedule: Schedule::default(),
             claimed: None,
+            fields: Overlay::default(),
             announced: None,
+            told: VecDeque::new(),
         }
+    }
+
+    /// Takes in an event of upstream. Returns what is to be sent on in its place, and what is wrong with it, if anything.
+    pub(super) fn observe(&mut self, event: gst::Event) -> (gst::Event, Option<EventError>) {
+        match AndonEvent::parse(&event) {
+            Some(Ok(AndonEvent::Fields(change))) => {
+                let all = self.fields.of_stream(&change);
+                (self.set_fields(all, &event), None)
+            }
+            Some(Err(problem)) => (self.context.outgoing(event), Some(problem)),
+            Some(Ok(_)) => {
+                // It has just been parsed.
+                let _ = self.context.observe(&event);
+                (event, None)
+            }
+            None => (event, None),
+        }
+    }
+
+    /// Takes in an event that was sent to the element itself, and returns what is to be sent on.
+    pub(super) fn observe_own(&mut self, event: gst::Event) -> gst::Event {
+        match AndonEvent::parse(&event) {
+            Some(Ok(AndonEvent::Fields(change))) => {
+                let all = self.fields.of_element(&change);
+                self.set_fields(all, &event)
+            }
+            // It was parsed before it came here.
+            _ => {
+                let _ = self.context.observe(&event);
+                event
+            }
+        }
+    }
+
+    fn set_fields(&mut self, all: FieldsChange, because_of: &gst::Event) -> gst::Event {
+        // What was just made can be read.
+        let _ = self.context.observe(&AndonEvent::Fields(all).to_event());
+        self.context.outgoing(because_of.clone())
+    }
+
+    /// Returns the event that announces the model that runs, if it is not the one announced last.
+    pub(super) fn announce(&mut self, element: impl FnOnce() -> String) -> Option<gst::Event> {
+        let running = self.running.as_ref()?;
+        let arm = self.context.arm();
+        if self.announced.as_ref().is_some_and(|(model, on)| model == running.id() && *on == arm) {
+            return None;
+        }
+        self.announced = Some((running.id().clone(), arm));
+        let brought = running.reference.as_ref().ok().and_then(Option::as_ref);
+        let event = reference::announce(running.id(), &element(), arm, brought);
+        if let Some(brought) = brought {
+            self.told.truncate(MOST_TOLD - 1);
+            self.told.push_front(brought.clone());
+        }
+        Some(event)
     }
 
     /// Claims a shared engine for the arm, as soon as the arm is known and before a frame is judged.

@@ -30,7 +30,7 @@ pub(super) struct Now {
 }
 
 /// Counts since the element was made or since the last `reset()`. A stop loses none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stats {
     /// Frames.
     frames: u64,
@@ -48,6 +48,8 @@ pub(super) struct Stats {
     unmappable: u64,
     /// Events that could not be read.
     pub events_refused: u64,
+    /// Threads for frames in work that the system did not give.
+    pub threads_refused: u64,
     /// Models that came to run by a swap.
     pub swaps: u64,
     /// Models that could not be loaded.
@@ -136,6 +138,7 @@ impl Stats {
             .field("frames-non-finite", count(Status::NonFinite))
             .field("frames-unmappable", self.unmappable)
             .field("events-refused", self.events_refused)
+            .field("threads-refused", self.threads_refused)
             .field("parts-ok", tally.ok)
             .field("parts-ng", tally.ng)
             .field("parts-review", tally.review)

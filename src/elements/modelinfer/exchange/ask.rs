@@ -20,6 +20,15 @@ pub(crate) struct Ask {
     pub batch: Batch,
 }
 
+impl Ask {
+    /// Returns whether both requests lead to the same session. How many frames are in work, and how long a batch waits,
+    /// can be changed on a session.
+    pub(crate) fn leads_to_the_same(&self, other: &Self) -> bool {
+        let parts = |ask: &Self| (ask.model.clone(), ask.options.clone(), ask.share.clone(), ask.batch.size);
+        parts(self) == parts(other)
+    }
+}
+
 /// How frames are gathered into batches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch {

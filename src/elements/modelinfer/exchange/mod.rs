@@ -88,13 +88,16 @@ impl Exchange {
         let _ = self.host.set(host);
     }
 
-    /// Lets requests in. `running` is the model that `asked_for`, the value of the property, has led to; None if it
-    /// could not be loaded. Follows the alias that `asked_for` names.
-    pub(super) fn open(self: &Arc<Self>, asked_for: &str, running: Option<Arc<Running>>) {
-        let later = self.state.lock().slot.open(asked_for, running);
-        self.follow(asked_for);
-        if let Some(model) = later {
-            self.request(model, Cause::Swap);
+    /// Lets requests in. `running` is the model that `loaded`, the request of the start, has led to; None if it could not
+    /// be loaded. Follows the alias that the request names. What was asked for since is a swap.
+    pub(super) fn open(self: &Arc<Self>, loaded: &Ask, running: Option<Arc<Running>>) {
+        let later = self.state.lock().slot.open(&loaded.model, running);
+        self.follow(&loaded.model);
+        // Only now, because from here on whoever changes a setting asks for the swap himself.
+        let model = later.unwrap_or_else(|| loaded.model.clone());
+        let ask = self.host.get().and_then(|host| host.ask(model)).filter(|a| !a.model.is_empty());
+        if let Some(ask) = ask.filter(|a| !a.leads_to_the_same(loaded)) {
+            self.request(ask.model, Cause::Swap);
         }
     }
 

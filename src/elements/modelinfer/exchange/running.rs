@@ -25,6 +25,7 @@ use super::{
     shared::{self, Member},
     slot::Loaded,
 };
+use crate::elements::reference::Brought;
 
 /// A model and what frames need to run on it. A frame in work holds it, so that it outlives a swap for as long as that
 /// frame needs it.
@@ -37,7 +38,7 @@ pub(crate) struct Running {
     /// Gathers frames of all elements that share the engine; None if each frame runs by itself.
     pub batcher: Option<Arc<Batcher>>,
     /// What its bundle says is normal, for `driftmeter`.
-    pub reference: Result<Option<Arc<Reference>>, ReferenceError>,
+    pub reference: Result<Option<Brought>, ReferenceError>,
     /// The verdicts that this version gave as a shadow before it was loaded here.
     pub as_shadow: Option<Baseline>,
     /// The golden templates that the model asks for, in the manifest's order.
@@ -196,8 +197,9 @@ impl Running {
     }
 }
 
-fn read_reference(path: &Path) -> Result<Arc<Reference>, ReferenceError> {
+fn read_reference(path: &Path) -> Result<Brought, ReferenceError> {
     let text = fs::read_to_string(path).map_err(|error| ReferenceError::Unreadable { path: path.into(), error })?;
     let malformed = |problem: String| ReferenceError::Malformed { path: path.into(), problem };
-    Reference::from_json(&text).map(Arc::new).map_err(|e| malformed(e.to_string()))
+    let reference = Reference::from_json(&text).map_err(|e| malformed(e.to_string()))?;
+    Ok(Brought::new(andon_model::digest(text.as_bytes()), reference))
 }

@@ -9,7 +9,8 @@
 //!
 //! What always holds:
 //! - The latest request wins: a load that a later request, a rollback or a stop has overtaken never comes to run.
-//! - [`Slot::model`], the value of the property `model`, is what runs or what runs from the next frame on.
+//! - [`Slot::model`], the value of the property `model`, is what runs or what runs from the next frame on. While nothing
+//!   runs, it is what the next start loads: a stop loses no request.
 //! - No method frees a model. A model that is no longer needed is returned or retired, for the caller to free it without the
 //!   lock and off the streaming thread.
 
@@ -168,9 +169,11 @@ impl<M: Loaded> Slot<M> {
         later.filter(|m| !m.is_empty())
     }
 
-    /// Refuses requests and gives up all models. Returns them, to be freed without the lock.
+    /// Refuses requests and gives up all models. Returns them, to be freed without the lock. What was asked for and is not
+    /// loaded yet is loaded at the next start.
     pub(super) fn close(&mut self) -> Self {
-        let (generation, busy, model) = (self.generation + 1, self.busy, self.model().to_string());
+        let model = self.awaited().unwrap_or(self.model()).to_string();
+        let (generation, busy) = (self.generation + 1, self.busy);
         mem::replace(self, Self { generation, busy, model, ..Self::default() })
     }
 

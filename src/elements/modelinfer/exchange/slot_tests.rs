@@ -316,9 +316,10 @@ fn in_every_order_of_five_steps_the_property_is_what_runs_next_and_every_model_i
                 }
                 Step::Retire => drop(b.slot.retire()),
                 Step::Restart => {
+                    let kept = b.slot.awaited().unwrap_or(&before).to_string();
                     b.stop();
                     latest = None;
-                    assert_eq!(b.slot.model(), before, "{said:?}");
+                    assert_eq!(b.slot.model(), kept, "what was asked for last is loaded next: {said:?}");
                     b.start();
                 }
                 _ => {}
