@@ -258,7 +258,7 @@ mod tests {
         turned.detections[0].bbox = [40.0, 20.0, 20.0, 10.0];
         turned.detections[0].angle = Some(std::f32::consts::FRAC_PI_2);
         let read = with_regions(|b| {
-            region(b, &turned.detections[0], [100, 50]);
+            region(b, &turned.detections[0], &turned);
         });
         let read = &read.unwrap().detections[0];
         assert_eq!(read.angle, Some(std::f32::consts::FRAC_PI_2));
