@@ -197,7 +197,7 @@ fn many_flushes_while_everything_changes_leave_every_frame_under_its_own_caps_an
     pair.tee.set_property("max-queue", 5u32);
     pair.tee.set_property("leaky", false);
     let width = |k: u64| 8 + (k / 3 % 2) as i32;
-    for k in 0..401 {
+    for k in 0..401_u64 {
         if k.is_multiple_of(3) {
             pair.src.push_event(gst::event::Caps::new(&caps_of(width(k))));
             pair.src.push_event(fields([("k", k / 3)]).to_event());
