@@ -102,7 +102,7 @@ fn a_frame_that_waits_meets_the_challenger_under_its_own_fields_and_caps() {
         pair.tee.set_property("leaky", leaky);
         let width = |k: u64| 8 + (k / 5) as i32;
         let bring = |k: u64| {
-            if k % 5 == 0 {
+            if k.is_multiple_of(5) {
                 pair.src.push_event(gst::event::Caps::new(&caps_of(width(k))));
             }
             pair.src.push_event(fields([("k", k)]).to_event());
@@ -197,13 +197,13 @@ fn many_flushes_while_everything_changes_leave_every_frame_under_its_own_caps_an
     pair.tee.set_property("max-queue", 5u32);
     pair.tee.set_property("leaky", false);
     let width = |k: u64| 8 + (k / 3 % 2) as i32;
-    for k in 0..401 {
-        if k % 3 == 0 {
+    for k in 0..401_u64 {
+        if k.is_multiple_of(3) {
             pair.src.push_event(gst::event::Caps::new(&caps_of(width(k))));
             pair.src.push_event(fields([("k", k / 3)]).to_event());
         }
         pair.src.push(frame(k)).unwrap();
-        if k % 3 == 0 {
+        if k.is_multiple_of(3) {
             pair.src.push_event(gst::event::FlushStart::new());
             pair.src.push_event(gst::event::FlushStop::new(true));
             pair.src.push_event(segment());
