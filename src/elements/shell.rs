@@ -78,7 +78,7 @@ fn raise(query: &mut gst::query::Allocation, more: u32, limit: impl Fn(u32, u32)
     let pools: Vec<_> =
         query.allocation_pools().map(|(pool, size, min, max)| (pool.map(|p| p.to_owned()), size, min, max)).collect();
     for (i, (pool, size, min, max)) in pools.into_iter().enumerate() {
-        let min = min + more;
+        let min = min.saturating_add(more);
         if let Some(max) = limit(min, max) {
             query.set_nth_allocation_pool(i as u32, pool.as_ref(), size, min, max);
         }
