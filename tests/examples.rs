@@ -59,7 +59,7 @@ fn show(program: impl Fn() -> Command) {
         let said = run(program(), &[model, &other, captures.path().to_str().unwrap(), properties]);
         println!("##### model={model} {properties}\n{said}");
         let frames = lines(&said, "frame ");
-        assert!(frames.len() > 10 && lines(&said, "part ").len() >= frames.len(), "{} frames", frames.len());
+        assert!(frames.len() > 10 && lines(&said, "part ").len() > 10, "{} frames", frames.len());
         let kept = common::sampler::with_extension(captures.path(), "json").len();
         (said, kept)
     };
