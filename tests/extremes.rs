@@ -106,7 +106,7 @@ fn pipeline(factory: &gst::ElementFactory) -> gst::Pipeline {
     let source = "videotestsrc num-buffers=6 ! video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1";
     let judge = "modelinfer name=m";
     let line = match (pads(gst::PadDirection::Sink), pads(gst::PadDirection::Src)) {
-        (0, _) => format!("{name} name=e num-buffers=6 ! fakesink"),
+        (0, _) => format!("{name} name=e num-buffers=6 ! video/x-raw,width=96,height=96 ! fakesink"),
         (1, 1) if name == "modelinfer" => format!("{source} ! {name} name=e ! fakesink"),
         (1, 1) => format!("{source} ! {judge} ! {name} name=e ! fakesink"),
         (1, 2) => format!("{source} ! {name} name=e e.src_a ! fakesink async=false e.src_b ! fakesink async=false"),

@@ -50,6 +50,7 @@ impl ModelInfer {
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
         let (ask, loaded) = self.load();
+        let loaded = loaded.and_then(|running| Ok((Arc::new(Cancel::new()?), running)));
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
             Err(error) if self.settings().on_error == OnError::Pass => {
@@ -80,7 +81,7 @@ impl ModelInfer {
 
     /// Loads what is asked for. What is asked for while it loads is loaded in its place, so that no frame is judged by a
     /// model that nobody wants any more. Returns the request that was loaded last.
-    fn load(&self) -> (Ask, Result<(Arc<Cancel>, Arc<Running>), inference::Error>) {
+    fn load(&self) -> (Ask, Result<Arc<Running>, inference::Error>) {
         let now = || {
             let model = self.exchange.model();
             self.settings().ask(model)
@@ -90,7 +91,7 @@ impl ModelInfer {
             let running = Running::load(ask.clone());
             let latest = now();
             if latest.leads_to_the_same(&ask) {
-                return (ask, running.and_then(|running| Ok((Arc::new(Cancel::new()?), Arc::new(running)))));
+                return (ask, running.map(Arc::new));
             }
             ask = latest;
         }
