@@ -8,6 +8,7 @@ mod inference;
 pub mod message;
 mod mirror;
 mod payload;
+pub(crate) mod shared;
 mod stage;
 mod stream;
 #[cfg(feature = "tensors")]
