@@ -62,6 +62,8 @@ pub struct Frame {
     pub part: Option<Arc<Part>>,
     /// The arms that are expected to judge it.
     pub arms: Arms,
+    /// A model's result was put on the frame. If none is there any more, an element has lost it.
+    pub judged: bool,
     /// When the camera took the frame, UTC.
     pub captured_utc_ns: Option<u64>,
     /// [`monotonic_ns`] when the frame met its first Andon element.
@@ -76,8 +78,19 @@ impl Frame {
             id: next_frame_id(),
             part,
             arms: Arms::A,
+            judged: false,
             captured_utc_ns: None,
             entered_ns: monotonic_ns(),
+        }
+    }
+
+    /// Returns the arm that decides the frame: whose verdict the line goes by.
+    ///
+    /// In shadow mode both arms judge the frame, and arm a decides. A frame that only arm b gets is decided by b.
+    pub fn deciding_arm(&self) -> Arm {
+        match self.arms {
+            Arms::A | Arms::AB => Arm::A,
+            Arms::B => Arm::B,
         }
     }
 

@@ -77,6 +77,9 @@ pub struct Inference {
     /// 1 for a model that looks at the frame, 2 for one that looks at the boxes of stage 1, and so on.
     #[serde(default = "first_stage", skip_serializing_if = "is_first_stage")]
     pub stage: u32,
+    /// For a later stage: the name of the element whose boxes the model looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Arc<str>>,
     /// The time for the frame, pre- and post-processing included.
     pub latency_us: u64,
     /// The verdict; unjudged unless `status` is ok.
@@ -140,6 +143,7 @@ impl Inference {
             status: Status::Ok,
             reason: String::new(),
             stage: first_stage(),
+            upstream: None,
             latency_us: 0,
             verdict: Verdict::Unjudged,
             score: 0.0,

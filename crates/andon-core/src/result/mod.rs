@@ -4,6 +4,7 @@
 //! Boxes are in pixels of the frame as it entered the element that judged it. Scores are 0..1. Times carry their unit in
 //! their name.
 
+mod deciding;
 mod identity;
 mod inference;
 mod names;
@@ -15,6 +16,7 @@ mod tee;
 
 use std::collections::BTreeMap;
 
+pub use deciding::{Decided, decided};
 pub use identity::{Arms, Frame, monotonic_ns, run_id};
 pub use inference::{Inference, LatencyFrom, ModelId};
 pub use names::{Arm, Purpose, Status, UnknownName, Verdict};

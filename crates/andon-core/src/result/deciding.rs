@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MPL-2.0
+//! One frame, one answer: the results that decide a frame, and the verdict that follows from them.
+//!
+//! The arm that decides is a fact of the frame ([`Frame::deciding_arm`]). Of that arm's results:
+//!
+//! - a later stage that judged the boxes of an earlier one stands in its place;
+//! - of models side by side the worst decides: ng, then unjudged, then review, then ok.
+
+use std::sync::Arc;
+
+use super::{Arm, Arms, Frame, Inference, Status, Verdict};
+
+/// The results that decide a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The result that gives the verdict.
+    pub by: Arc<Inference>,
+    /// The other deciding results, in the order in which they were made.
+    pub others: Vec<Arc<Inference>>,
+}
+
+impl Frame {
+    /// Returns whether results of `arm` count for the verdict on the frame. On a frame that only arm b gets, those of arm a
+    /// are of models ahead of the arms, or behind them.
+    pub fn is_decided_by(&self, arm: Arm) -> bool {
+        arm == self.deciding_arm() || (self.arms == Arms::B && arm == Arm::A)
+    }
+
+    /// Returns what decides the frame, out of the results that it carries, or `None` if the arm that decides it has none.
+    pub fn decided(&self, results: &[Arc<Inference>]) -> Option<Decided> {
+        decided_of(results, self.deciding_arm(), self.arms == Arms::B)
+    }
+}
+
+/// Returns what one arm says of a frame that both arms may have judged, out of all its results, or `None` if that arm has
+/// none.
+pub fn decided(results: &[Arc<Inference>], arm: Arm) -> Option<Decided> {
+    decided_of(results, arm, false)
+}
+
+fn decided_of(results: &[Arc<Inference>], arm: Arm, is_on_b: bool) -> Option<Decided> {
+    let counts = |i: &Inference| i.arm == arm || (is_on_b && i.arm == Arm::A);
+    let mut standing: Vec<_> = results.iter().filter(|i| counts(i) && !is_replaced(i, results)).cloned().collect();
+    // What models ahead of the arms say is nothing that arm b says.
+    if !results.iter().any(|i| i.arm == arm) {
+        return None;
+    }
+    // The last of equals, as later models know more.
+    let worst = (0..standing.len()).rev().max_by_key(|i| (badness(standing[*i].verdict), *i))?;
+    let by = standing.remove(worst);
+    Some(Decided { by, others: standing })
+}
+
+/// Returns whether a later stage has judged the boxes of the result.
+fn is_replaced(of: &Inference, results: &[Arc<Inference>]) -> bool {
+    results.iter().any(|later| {
+        later.status == Status::Ok
+            && later.stage == of.stage + 1
+            && later.upstream.as_deref() == Some(&*of.element)
+            && (later.arm == of.arm || (later.arm == Arm::B && of.arm == Arm::A))
+    })
+}
+
+/// Orders verdicts by which of two models side by side decides.
+fn badness(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Ok => 0,
+        Verdict::Review => 1,
+        Verdict::Unjudged => 2,
+        Verdict::Ng => 3,
+    }
+}
+
+impl Decided {
+    /// Returns the deciding results, the one that gives the verdict first.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Inference>> {
+        std::iter::once(&self.by).chain(&self.others)
+    }
+
+    /// Returns one result that stands for all: that which gives the verdict, with the detections of the others behind its
+    /// own.
+    pub fn merged(self) -> Arc<Inference> {
+        let Self { by, others } = self;
+        if others.iter().all(|i| i.detections.is_empty()) {
+            return by;
+        }
+        let mut all = (*by).clone();
+        for other in others {
+            all.detections.extend(other.detections.iter().cloned());
+            // They refer to one upstream result, and the others have their own.
+            all.parents.clear();
+        }
+        all.detections.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Arc::new(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::Detection;
+
+    fn result(element: &str, arm: Arm, verdict: Verdict) -> Inference {
+        let mut i = Inference::new(element.into(), arm, &Frame::new(None), [8, 8]);
+        i.verdict = verdict;
+        if verdict == Verdict::Unjudged {
+            i.status = Status::Error;
+        }
+        i
+    }
+
+    fn on(arms: Arms) -> Frame {
+        Frame { arms, ..Frame::new(None) }
+    }
+
+    fn by(frame: &Frame, results: &[Inference]) -> Option<(String, Verdict)> {
+        let all: Vec<_> = results.iter().cloned().map(Arc::new).collect();
+        frame.decided(&all).map(|d| (d.by.element.to_string(), d.by.verdict))
+    }
+
+    fn later(element: &str, of: &Inference, verdict: Verdict) -> Inference {
+        let upstream = Some(of.element.clone());
+        Inference { upstream, stage: of.stage + 1, ..result(element, of.arm, verdict) }
+    }
+
+    #[test]
+    fn the_arm_that_got_the_frame_decides_it() {
+        let results = [result("a", Arm::A, Verdict::Ok), result("b", Arm::B, Verdict::Ng)];
+        for (arms, who) in [(Arms::A, "a"), (Arms::AB, "a"), (Arms::B, "b")] {
+            assert_eq!(by(&on(arms), &results[usize::from(who == "b")..]).unwrap().0, who);
+        }
+        assert_eq!(by(&on(Arms::AB), &results).unwrap(), ("a".into(), Verdict::Ok), "the challenger only watches");
+        assert_eq!(by(&on(Arms::B), &results[..1]), None, "b has said nothing");
+        let truth = [result("source", Arm::Truth, Verdict::Ng)];
+        assert!([Arms::A, Arms::B, Arms::AB].iter().all(|arms| by(&on(*arms), &truth).is_none()));
+    }
+
+    #[test]
+    fn of_models_side_by_side_the_worst_decides() {
+        let order = [Verdict::Ok, Verdict::Review, Verdict::Unjudged, Verdict::Ng];
+        for (i, one) in order.into_iter().enumerate() {
+            for (k, other) in order.into_iter().enumerate() {
+                let both = [result("one", Arm::A, one), result("other", Arm::A, other)];
+                assert_eq!(by(&on(Arms::A), &both).unwrap().1, order[i.max(k)]);
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_cascade_the_last_stage_that_judged_the_boxes_stands_for_the_one_that_found_them() {
+        let finder = result("finder", Arm::A, Verdict::Ng);
+        let grader = later("grader", &finder, Verdict::Ok);
+        let fine = later("fine", &grader, Verdict::Review);
+        let frame = on(Arms::A);
+        assert_eq!(by(&frame, &[finder.clone(), grader.clone()]).unwrap(), ("grader".into(), Verdict::Ok));
+        let all = [finder.clone(), grader.clone(), fine];
+        assert_eq!(by(&frame, &all).unwrap(), ("fine".into(), Verdict::Review));
+        let failed = later("grader", &finder, Verdict::Unjudged);
+        assert_eq!(by(&frame, &[finder.clone(), failed.clone()]).unwrap().1, Verdict::Ng, "nobody judged the boxes");
+        let empty = result("finder", Arm::A, Verdict::Ok);
+        assert_eq!(by(&frame, &[empty, failed]).unwrap().1, Verdict::Unjudged, "unjudged is not good");
+        let beside = result("beside", Arm::A, Verdict::Ng);
+        assert_eq!(by(&frame, &[finder, beside, grader]).unwrap().0, "beside", "another model stands for itself");
+    }
+
+    #[test]
+    fn models_ahead_of_the_arms_count_for_the_arm_that_got_the_frame() {
+        let ahead = result("ahead", Arm::A, Verdict::Ng);
+        let b = result("b", Arm::B, Verdict::Ok);
+        assert_eq!(by(&on(Arms::B), &[ahead.clone(), b.clone()]).unwrap(), ("ahead".into(), Verdict::Ng));
+        let grader = Inference { upstream: Some("ahead".into()), stage: 2, ..b };
+        assert_eq!(by(&on(Arms::B), &[ahead.clone(), grader]).unwrap(), ("b".into(), Verdict::Ok));
+        assert_eq!(by(&on(Arms::B), &[ahead]), None);
+    }
+
+    #[test]
+    fn the_merged_result_has_the_boxes_of_all_and_the_verdict_of_the_worst() {
+        let mut one = result("one", Arm::A, Verdict::Ok);
+        one.detections.push(Detection::new(0, "scratch".into(), 0.2, [0.0; 4]));
+        let mut other = result("other", Arm::A, Verdict::Ng);
+        other.detections.push(Detection::new(1, "open".into(), 0.9, [1.0; 4]));
+        let all = [Arc::new(one), Arc::new(other)];
+        let merged = decided(&all, Arm::A).unwrap().merged();
+        let labels: Vec<_> = merged.detections.iter().map(|d| &*d.label).collect();
+        assert_eq!((merged.verdict, &*merged.element, labels), (Verdict::Ng, "other", vec!["open", "scratch"]));
+        let alone = decided(&all[..1], Arm::A).unwrap().merged();
+        assert!(Arc::ptr_eq(&alone, &all[0]), "one result is not copied");
+    }
+}
