@@ -38,6 +38,7 @@ mod plugin {
     #![allow(missing_docs)]
 
     fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+        crate::meta::result::register();
         crate::elements::register(plugin)
     }
 

@@ -113,7 +113,7 @@ fn what_is_told_of_the_stream_may_be_sent_to_the_element_and_reaches_both_arms_b
     let pair = Pair::new(sink(), sink());
     pair.tee.set_property("leaky", false);
     pair.src.push(frame(0)).unwrap();
-    let event = AndonEvent::Fields(Fields::from([("sku".into(), "A".into())]));
+    let event = AndonEvent::Fields(Fields::from([("sku".into(), "A".into())]).into());
     assert!(pair.tee.send_event(event.to_event()), "and nobody waits for a frame");
     pair.src.push(frame(1)).unwrap();
     for arm in [&pair.a, &pair.b] {

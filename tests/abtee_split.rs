@@ -180,7 +180,7 @@ fn by_a_field_one_value_meets_one_arm_and_a_frame_without_it_goes_to_the_champio
     assert_eq!((pair.stat("without-key"), pair.stat("to-a"), pair.stat("to-b")), (5, 5, 0));
     let sku = |k: u64| format!("SKU-{}", k * 7 % 40);
     for k in 5..405 {
-        let event = AndonEvent::Fields(Fields::from([("sku".into(), sku(k).into())]));
+        let event = AndonEvent::Fields(Fields::from([("sku".into(), sku(k).into())]).into());
         pair.src.push_event(if k % 2 == 0 { event.to_event() } else { event.plain() });
         pair.src.push(frame(k)).unwrap();
     }

@@ -396,8 +396,9 @@ fn fields_are_announced_downstream_and_are_in_the_truth() {
     let into = announced.clone();
     let pad = pipeline.by_name("src").unwrap().static_pad("src").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        if let Some(Ok(AndonEvent::Fields(fields))) = info.event().and_then(|e| AndonEvent::parse(e)) {
-            into.lock().unwrap().push(fields);
+        if let Some(Ok(AndonEvent::Fields(change))) = info.event().and_then(|e| AndonEvent::parse(e)) {
+            assert!(change.complete);
+            into.lock().unwrap().push(change.values);
         }
         gst::PadProbeReturn::Ok
     });

@@ -69,7 +69,7 @@ fn a_field_of_such_a_value_keeps_frames_for_as_long_as_it_has_it() {
         (4, json!({"lot": "8"}), false),
     ] {
         let fields = fields.as_object().unwrap().clone().into_iter().collect();
-        assert!(h.push_event(AndonEvent::Fields(fields).plain()));
+        assert!(h.push_event(AndonEvent::Fields(fields.into()).plain()));
         let (id, _) = push(&mut h, grey, |_, _| {});
         expected.extend(kept.then_some(id));
     }

@@ -377,12 +377,15 @@ fn a_missing_field_is_a_status_and_the_field_may_come_later() {
     assert_eq!(b.element().property::<gst::Structure>("fields").get::<f64>("line_speed").unwrap(), 1.2);
 
     let limits = Fields::from([("limits".into(), vec![0.1, 0.0, 0.0].into()), ("recipe".into(), 0.into())]);
-    assert!(b.h.push_event(AndonEvent::Fields(limits).to_event()));
+    assert!(b.h.push_event(AndonEvent::Fields(limits.into()).to_event()));
     let i = b.judge(0);
     assert!((i.score - 0.12).abs() < 1e-5 && i.verdict == Verdict::Ok, "by event: {}", i.score);
 
     let wrong = Fields::from([("limits".into(), "fast".into())]);
-    assert!(b.element().send_event(AndonEvent::Fields(wrong).plain()), "an application may send it to the element");
+    assert!(
+        b.element().send_event(AndonEvent::Fields(wrong.into()).plain()),
+        "an application may send it to the element"
+    );
     assert_eq!(b.judge(0).status, Status::MissingField);
     assert_eq!(b.stat("frames-missing-field"), 2);
 }

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `andon/arm` | sticky | `arm` string: `a` or `b` |
 //! | `andon/part` | sticky | `id`, `sku`, `lot`, `station`, `purpose` strings; `view`, `views` uint; `trigger-utc-ns` uint64 |
-//! | `andon/fields` | sticky or plain | any: every field of the structure is a named field |
+//! | `andon/fields` | sticky or plain | any: every field of the structure is a named field, but for `complete` boolean and `remove`, a string or an array of strings: names |
 //! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `json` string: a result that came after its frame had left |
 //! | `andon/dropped` | plain | `run` string, `frame-ids` array of uint64: frames that arm b does not get |
 //! | `andon/drift` | plain | `state`, `cause` strings, `since-frame` uint64, `json` string |
@@ -26,8 +26,8 @@ pub enum AndonEvent {
     Arm(Arm),
     /// The part that the next frames show.
     Part(Arc<Part>),
-    /// New values of named fields; other fields keep theirs.
-    Fields(Fields),
+    /// Values of named fields.
+    Fields(FieldsChange),
     /// The result of a frame that has gone on already.
     Late(Late),
     /// Frames that arm b does not get.
@@ -43,6 +43,42 @@ pub enum AndonEvent {
     Split(Split),
     /// What abjoin has decided about the arms, for abtee.
     Decision(AbDecision),
+}
+
+/// Values of named fields from here on.
+///
+/// An application sends what has changed. Each Andon element adds that to what it knows, and sends the complete set on, as a
+/// sticky event: who comes later must know all fields, and a pad keeps only the last event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldsChange {
+    /// The new values.
+    pub values: Fields,
+    /// Names of fields that have no value from here on.
+    pub remove: Vec<String>,
+    /// Fields that are not named here have no value. Otherwise they keep theirs.
+    pub complete: bool,
+}
+
+impl From<Fields> for FieldsChange {
+    fn from(values: Fields) -> Self {
+        Self { values, ..Self::default() }
+    }
+}
+
+impl FieldsChange {
+    /// Makes the change to exactly these fields.
+    pub fn complete(values: Fields) -> Self {
+        Self { values, remove: Vec::new(), complete: true }
+    }
+
+    /// Changes `fields` to what they are from here on.
+    pub fn apply(&self, fields: &mut Fields) {
+        if self.complete {
+            fields.clear();
+        }
+        fields.extend(self.values.clone());
+        fields.retain(|name, _| !self.remove.contains(name));
+    }
 }
 
 /// How abtee hands out frames.
@@ -191,10 +227,13 @@ impl AndonEvent {
                     None => s.build(),
                 }
             }
-            AndonEvent::Fields(fields) => {
-                let mut s = gst::Structure::new_empty("andon/fields");
-                for (name, value) in fields {
-                    s.set_value(name, to_value(value));
+            AndonEvent::Fields(change) => {
+                let mut s = fields_structure(&change.values);
+                if change.complete {
+                    s.set(COMPLETE, true);
+                }
+                if !change.remove.is_empty() {
+                    s.set(REMOVE, gst::Array::new(&change.remove));
                 }
                 s
             }
@@ -237,7 +276,7 @@ impl AndonEvent {
         Some(match s.name().as_str() {
             "andon/arm" => value(s, "arm").map(AndonEvent::Arm),
             "andon/part" => part(s).map(|p| AndonEvent::Part(Arc::new(p))),
-            "andon/fields" => Ok(AndonEvent::Fields(fields(s))),
+            "andon/fields" => fields_change(s).map(AndonEvent::Fields),
             "andon/late" => late(s).map(AndonEvent::Late),
             "andon/dropped" => dropped(s),
             "andon/drift" => drift(s).map(AndonEvent::Drift),
@@ -331,14 +370,49 @@ fn decision(s: &gst::StructureRef) -> Result<AbDecision, EventError> {
     }
 }
 
+/// The field of `andon/fields` that marks a complete set.
+const COMPLETE: &str = "complete";
+/// The field of `andon/fields` with the names of fields that have no value any more.
+const REMOVE: &str = "remove";
+
+fn fields_change(s: &gst::StructureRef) -> Result<FieldsChange, EventError> {
+    let refused =
+        |field, error: &str| Err(EventError::Value { event: s.name().to_string(), field, error: error.to_string() });
+    let complete = match s.value(COMPLETE).map(|v| v.get::<bool>()) {
+        Ok(Ok(complete)) => complete,
+        Ok(Err(_)) => return refused(COMPLETE, "must be a boolean: no field can have this name"),
+        Err(_) => false,
+    };
+    let remove = match s.value(REMOVE) {
+        Ok(value) => match (value.get::<String>(), value.get::<gst::ArrayRef>(), value.get::<gst::ListRef>()) {
+            (Ok(names), ..) => names.split(',').map(|name| name.trim().to_string()).collect(),
+            (_, Ok(names), _) => names.iter().filter_map(|name| name.get().ok()).collect(),
+            (.., Ok(names)) => names.iter().filter_map(|name| name.get().ok()).collect(),
+            _ => return refused(REMOVE, "must be names of fields: no field can have this name"),
+        },
+        Err(_) => Vec::new(),
+    };
+    let mut values = fields(s);
+    values.remove(COMPLETE);
+    values.remove(REMOVE);
+    if let Some(name) = remove.iter().find(|name| values.contains_key(*name)) {
+        return refused(REMOVE, &format!("{name} has a value in the same event: give it one, or remove it"));
+    }
+    Ok(FieldsChange { values, remove, complete })
+}
+
 /// Reads every field of a structure as a named field. A value that JSON has no type for becomes its GStreamer text.
 pub fn fields(s: &gst::StructureRef) -> Fields {
     s.iter().map(|(name, value)| (name.to_string(), to_json(value))).collect()
 }
 
-/// Makes a structure of named fields, for properties.
+/// Makes a structure of named fields.
 pub(crate) fn fields_structure(fields: &Fields) -> gst::Structure {
-    AndonEvent::Fields(fields.clone()).structure()
+    let mut s = gst::Structure::new_empty("andon/fields");
+    for (name, value) in fields {
+        s.set_value(name, to_value(value));
+    }
+    s
 }
 
 fn to_json(value: &glib::SendValue) -> serde_json::Value {
@@ -394,7 +468,9 @@ mod tests {
         for event in [
             AndonEvent::Arm(Arm::B),
             AndonEvent::Part(Arc::new(part)),
-            AndonEvent::Fields(fields),
+            AndonEvent::Fields(fields.clone().into()),
+            AndonEvent::Fields(FieldsChange::complete(fields)),
+            AndonEvent::Fields(FieldsChange { remove: vec!["recipe".into()], ..FieldsChange::default() }),
             AndonEvent::Late(Late { run, frame_id: 7, pts_ns: Some(5), json: "{}".into() }),
             AndonEvent::Dropped { run, frame_ids: vec![1, 2] },
             AndonEvent::Drift(Drift { state: State::Ok, cause: None, since_frame: 3, json: "{}".into() }),

@@ -10,19 +10,20 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use andon_core::result::{Arm, BoxPx, Inference, Mask};
+use andon_core::result::{Arm, BoxPx, Inference, Mask, decided};
 
 use super::payload::{self, Payload, PayloadMeta, Registration, Transform};
 
-/// One arm's result for the frame in a buffer. A buffer has at most one for each arm and stage: a model that looks at
-/// the boxes of another is a stage after it, and leaves the other's result on the buffer.
+/// One arm's result for the frame in a buffer. A buffer has at most one for each arm, element and stage: a model leaves the
+/// results of others on the buffer.
 pub type AndonInferenceMeta = PayloadMeta<Arc<Inference>>;
 
 impl AndonInferenceMeta {
-    /// Puts a result on the buffer, in place of the one of the same arm and stage.
+    /// Puts a result on the buffer, in place of the one of the same arm, element and stage.
     pub fn set(buffer: &mut gst::BufferRef, inference: Arc<Inference>) {
         for mut meta in buffer.iter_meta_mut::<Self>() {
-            if meta.value.arm == inference.arm && meta.value.stage == inference.stage {
+            let (old, new) = (&meta.value, &inference);
+            if (old.arm, old.stage, &old.element) == (new.arm, new.stage, &new.element) {
                 meta.value = inference;
                 return;
             }
@@ -35,10 +36,9 @@ impl AndonInferenceMeta {
         &self.value
     }
 
-    /// Returns the result of the last stage of `arm`.
+    /// Returns the result that gives the verdict of `arm`.
     pub fn get(buffer: &gst::BufferRef, arm: Arm) -> Option<Arc<Inference>> {
-        let results = buffer.iter_meta::<Self>().map(|m| m.inference().clone()).filter(|i| i.arm == arm);
-        results.max_by_key(|i| i.stage)
+        decided(&Self::all(buffer), arm).map(|d| d.by)
     }
 
     /// Returns all results, in the order in which they were put on the buffer.

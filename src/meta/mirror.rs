@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Mirrors the running model's result in other people's metas, and reads other people's metas as results.
 
-use std::sync::Arc;
-
 use andon_core::result::{Arm, Detection, Frame, Inference, Verdict};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::{AndonFrameMeta, AndonInferenceMeta};
-
-/// Mirrors the running model's detections as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
+/// Mirrors detections of the arm that decides the frame as `GstVideoRegionOfInterestMeta` and, with the feature `analytics`, as
 /// `GstAnalyticsRelationMeta`. With the feature `tensors` it mirrors the outputs of `raw` decoders as `GstTensorMeta`.
-/// It mirrors nothing of the challenger and of the arm `truth`.
+/// Nothing of an arm that only watches is mirrored, and nothing of the arm `truth`: the caller asks
+/// [`Frame::is_decided_by`].
 pub(crate) fn mirror(buffer: &mut gst::BufferRef, inference: &Inference) {
-    if inference.arm != Arm::A {
-        return;
-    }
+    let taken = regions(buffer);
     for (id, d) in inference.detections.iter().enumerate() {
-        region(buffer, d, inference.frame).set_id(id as i32);
+        region(buffer, d, inference.frame).set_id((taken + id) as i32);
     }
     #[cfg(feature = "analytics")]
     analytics::mirror(buffer, inference);
     #[cfg(feature = "tensors")]
     super::tensors::mirror(buffer, &inference.tensors);
+}
+
+/// Returns how many regions of interest a buffer has: the next free id.
+pub(super) fn regions(buffer: &gst::BufferRef) -> usize {
+    buffer.iter_meta::<VideoRegionOfInterestMeta>().count()
 }
 
 /// Adds one detection as a region of interest.
@@ -53,27 +53,21 @@ pub(super) fn region<'b>(
     roi
 }
 
-/// Reads the result of `arm` from its own meta; for arm a without one from the analytics meta, then from ROI metas.
+/// Reads what other people's elements say of a frame on the way of `arm`: from the analytics meta, then from ROI metas.
 ///
-/// `size` is the size of the frame in pixels, which other people's metas do not have.
-pub fn read_any(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
-    if let Some(own) = AndonInferenceMeta::get(buffer, arm) {
-        return Some(own);
-    }
-    if arm != Arm::A {
-        return None;
-    }
+/// `size` is the size of the frame in pixels, which their metas do not have.
+pub(super) fn foreign(buffer: &gst::BufferRef, frame: Option<Frame>, arm: Arm, size: [u32; 2]) -> Option<Inference> {
     #[cfg(feature = "analytics")]
     let detections = analytics::detections(buffer).or_else(|| rois(buffer))?;
     #[cfg(not(feature = "analytics"))]
     let detections = rois(buffer)?;
-    let frame = AndonFrameMeta::get(buffer).unwrap_or_else(|| Frame::new(None));
+    let frame = frame.unwrap_or_else(|| Frame::new(None));
     let mut inference = Inference::new("".into(), arm, &frame, size);
     inference.pts_ns = buffer.pts().map(|t| t.nseconds());
     inference.score = detections.iter().map(|d| d.score).fold(0.0, f32::max);
     inference.verdict = if detections.is_empty() { Verdict::Ok } else { Verdict::Ng };
     inference.detections = detections;
-    Some(Arc::new(inference))
+    Some(inference)
 }
 
 fn rois(buffer: &gst::BufferRef) -> Option<Vec<Detection>> {
@@ -154,7 +148,7 @@ mod tests {
         mirror(buffer.get_mut().unwrap(), &result(Arm::A));
         let roi = buffer.meta::<VideoRegionOfInterestMeta>().unwrap();
         assert_eq!((roi.roi_type(), roi.rect()), ("spur", (10, 5, 21, 45)), "clipped to the frame");
-        let read = read_any(&buffer, Arm::A, [100, 50]).unwrap();
+        let read = foreign(&buffer, None, Arm::A, [100, 50]).unwrap();
         assert_eq!((&*read.detections[0].label, read.detections[0].score, read.verdict), ("spur", 0.75, Verdict::Ng));
     }
 
@@ -177,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn neither_the_challenger_nor_the_truth_is_mirrored() {
+    fn regions_of_two_models_have_ids_of_their_own() {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
-        mirror(buffer.get_mut().unwrap(), &result(Arm::B));
-        mirror(buffer.get_mut().unwrap(), &result(Arm::Truth));
-        assert!(buffer.meta::<VideoRegionOfInterestMeta>().is_none());
-        assert!(read_any(&buffer, Arm::A, [100, 50]).is_none());
+        mirror(buffer.get_mut().unwrap(), &result(Arm::A));
+        mirror(buffer.get_mut().unwrap(), &result(Arm::A));
+        let ids: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|roi| roi.id()).collect();
+        assert_eq!(ids, [0, 1]);
     }
 
     #[cfg(feature = "analytics")]

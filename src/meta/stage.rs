@@ -1,27 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Mirrors the result of a later stage, onto the regions that mirror the stage before.
 
-use andon_core::result::{Arm, Detection, Inference};
+use andon_core::result::{Detection, Inference};
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::mirror::{region, whole_pixels};
+use super::mirror::{region, regions, whole_pixels};
 
-/// Mirrors a later stage of the running model. A detection that is a whole box of `before` becomes a structure
+/// Mirrors a later stage of the arm that decides the frame. A detection that is a whole box of `before` becomes a structure
 /// `classification` (`label_id`, `label`, `confidence`, `element`) among the parameters of that box's region of
 /// interest, as in DL Streamer's classifiers. A detection within a box becomes its own region, whose `parent_id` is
-/// that box's index.
+/// the id of that box's region.
 pub(crate) fn mirror_stage(buffer: &mut gst::BufferRef, before: &Inference, inference: &Inference) {
-    if inference.arm != Arm::A {
-        return;
-    }
     for (d, parent) in inference.detections.iter().zip(&inference.parents) {
         let Some(of) = before.detections.get(*parent as usize) else { continue };
         if d.bbox == of.bbox {
             classify(buffer, of, before.frame, inference, d);
         } else {
-            region(buffer, d, inference.frame).set_parent_id(*parent as i32);
+            let id = regions(buffer) as i32;
+            let of = id_of(buffer, of, before.frame);
+            let mut region = region(buffer, d, inference.frame);
+            region.set_id(id);
+            if let Some(of) = of {
+                region.set_parent_id(of);
+            }
         }
     }
+}
+
+/// Returns the id of the region that mirrors a detection.
+fn id_of(buffer: &gst::BufferRef, of: &Detection, frame: [u32; 2]) -> Option<i32> {
+    let rect = whole_pixels(&of.upright(), frame);
+    let mut regions = buffer.iter_meta::<VideoRegionOfInterestMeta>();
+    regions.find(|roi| roi.rect() == rect && roi.roi_type() == &*of.label).map(|roi| roi.id())
 }
 
 fn classify(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], inference: &Inference, d: &Detection) {
@@ -47,7 +57,7 @@ fn classify(buffer: &mut gst::BufferRef, of: &Detection, frame: [u32; 2], infere
 mod tests {
     use super::*;
     use crate::meta::mirror;
-    use andon_core::result::Frame;
+    use andon_core::result::{Arm, Frame};
 
     fn result(element: &str, detections: &[Detection]) -> Inference {
         let mut i = Inference::new(element.into(), Arm::A, &Frame::new(None), [100, 50]);

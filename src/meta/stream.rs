@@ -9,7 +9,7 @@ use gst::prelude::*;
 
 use super::{
     AndonFrameMeta,
-    event::{AndonEvent, EventError},
+    event::{AndonEvent, EventError, FieldsChange},
 };
 
 /// Arm, part and fields of a stream.
@@ -21,6 +21,8 @@ pub(crate) struct StreamContext {
     pub(crate) part: Option<Arc<Part>>,
     /// The values of the named fields.
     pub(crate) fields: Arc<Fields>,
+    /// The part is named by the fields.
+    part_of_fields: bool,
 }
 
 impl StreamContext {
@@ -29,16 +31,33 @@ impl StreamContext {
         let parsed = AndonEvent::parse(event)?;
         match &parsed {
             Ok(AndonEvent::Arm(arm)) => self.arm = Some(*arm),
-            Ok(AndonEvent::Part(part)) => self.part = Some(part.clone()),
-            Ok(AndonEvent::Fields(new)) => {
-                Arc::make_mut(&mut self.fields).extend(new.clone());
-                if let Some(part) = part_of(&self.fields) {
-                    self.part = Some(Arc::new(part));
+            Ok(AndonEvent::Part(part)) => (self.part, self.part_of_fields) = (Some(part.clone()), false),
+            Ok(AndonEvent::Fields(change)) => {
+                change.apply(Arc::make_mut(&mut self.fields));
+                match part_of(&self.fields) {
+                    Some(part) => (self.part, self.part_of_fields) = (Some(Arc::new(part)), true),
+                    None if self.part_of_fields => (self.part, self.part_of_fields) = (None, false),
+                    None => {}
                 }
             }
             _ => {}
         }
         Some(parsed)
+    }
+
+    /// Returns the event to send on for one that was [observed](Self::observe): for `andon/fields` the complete set, sticky,
+    /// so that whoever comes later knows all fields; any other event as it is.
+    pub(crate) fn outgoing(&self, event: gst::Event) -> gst::Event {
+        let is_fields = event.structure().is_some_and(|s| s.name() == "andon/fields");
+        if !is_fields {
+            return event;
+        }
+        let change = FieldsChange::complete((*self.fields).clone());
+        let mut complete = AndonEvent::Fields(change).to_event();
+        let to = complete.make_mut();
+        to.set_seqnum(event.seqnum());
+        to.set_running_time_offset(event.running_time_offset());
+        complete
     }
 
     /// Returns the arm of the results: `a` in a stream without an abtee.
@@ -150,8 +169,43 @@ mod tests {
         gst::init().unwrap();
         let mut context = StreamContext::default();
         let fields = Fields::from([("part".into(), 17.into()), ("sku".into(), "A".into())]);
-        assert!(context.observe(&AndonEvent::Fields(fields).to_event()).unwrap().is_ok());
+        assert!(context.observe(&AndonEvent::Fields(fields.into()).to_event()).unwrap().is_ok());
         let part = context.part.unwrap();
         assert_eq!((part.id.as_str(), part.sku.as_str()), ("17", "A"));
+    }
+
+    #[test]
+    fn fields_merge_are_taken_back_and_go_on_complete() {
+        gst::init().unwrap();
+        let mut context = StreamContext::default();
+        let set = |name: &str, value: i64| Fields::from([(name.to_string(), value.into())]);
+        let mut send = |change: FieldsChange| {
+            let event = AndonEvent::Fields(change).plain();
+            context.observe(&event).unwrap().unwrap();
+            let sent = context.outgoing(event.clone());
+            assert!(sent.is_sticky() && sent.seqnum() == event.seqnum());
+            match AndonEvent::parse(&sent) {
+                Some(Ok(AndonEvent::Fields(change))) if change.complete => change.values,
+                other => panic!("{other:?}"),
+            }
+        };
+        send(set("speed", 1).into());
+        let both = send(set("heat", 2).into());
+        assert_eq!(both, Fields::from([("speed".into(), 1.into()), ("heat".into(), 2.into())]));
+        let remove = FieldsChange { remove: vec!["speed".into()], ..FieldsChange::default() };
+        assert_eq!(send(remove), set("heat", 2));
+        assert_eq!(send(FieldsChange::complete(set("lot", 3))), set("lot", 3));
+    }
+
+    #[test]
+    fn a_part_that_fields_name_goes_when_they_name_it_no_longer() {
+        gst::init().unwrap();
+        let mut context = StreamContext::default();
+        let named = Fields::from([("part".into(), "P".into())]);
+        context.observe(&AndonEvent::Fields(named.into()).to_event());
+        assert!(context.part.is_some());
+        let none = FieldsChange::complete(Fields::new());
+        context.observe(&AndonEvent::Fields(none).to_event());
+        assert!(context.part.is_none());
     }
 }

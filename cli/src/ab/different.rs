@@ -13,7 +13,7 @@ use std::{
 use andon_core::result::{Arm, Inference, ModelId};
 use andon_statistics::agreement::{Why, difference};
 use gst::prelude::*;
-use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, read_any};
+use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, read_arm};
 
 use super::figures::{Arms, Figures};
 
@@ -107,8 +107,7 @@ impl DifferentFrames {
 impl Shared {
     /// Looks at a frame that leaves abjoin, on a's thread or on abjoin's own.
     fn left(&self, pad: &gst::Pad, buffer: &gst::Buffer) {
-        let own = AndonInferenceMeta::get(buffer, Arm::A);
-        let Some(a) = own.or_else(|| read_any(buffer, Arm::A, size(pad))) else { return };
+        let Some(a) = read_arm(buffer, Arm::A, size(pad)) else { return };
         self.note_provider(0, &a);
         let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
         match AndonInferenceMeta::get(buffer, Arm::B) {

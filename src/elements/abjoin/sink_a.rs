@@ -15,7 +15,7 @@ use super::{
     queue::{Item, WaitingFrame},
     state::{State, design_of, size_of},
 };
-use crate::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent, read_any, scaled};
+use crate::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent, read_compared, scaled};
 
 /// Frames of a in a row without one of b, after which a challenger in shadow mode counts as out.
 const MAX_SILENCE: u64 = 1000;
@@ -150,7 +150,7 @@ impl AbJoin {
             }
         };
         let key = FrameKey { id: Some((frame.run, frame.id)), pts_ns: buffer.pts().map(|t| t.nseconds()) };
-        let a = read_any(buffer, Arm::A, state.sizes[0]);
+        let a = read_compared(buffer, Arm::A, state.sizes[0]);
         let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
         (frame, FromA { key, a, truth })
     }
@@ -342,6 +342,7 @@ impl AbJoin {
         if state.flushing || !state.running {
             return false;
         }
+        let event = state.context.outgoing(event);
         if !state.queue.is_empty() || state.busy {
             state.queue.push(Item::Event(event));
             self.notify(&mut state);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Arm b: its results are kept, and of its frames only those that a does not get.
 
-use std::sync::Arc;
-
 use andon_core::result::{Arm, Arms, Frame, Inference};
 use gst::{prelude::*, subclass::prelude::*};
 
@@ -16,7 +14,7 @@ use super::{
 use crate::meta::{
     AndonFrameMeta, AndonInferenceMeta,
     event::{AndonEvent, Late},
-    read_any,
+    read_compared,
 };
 
 /// `andon/late` events that wait for a's thread. There are more only if a stands still.
@@ -29,7 +27,7 @@ impl AbJoin {
     pub(super) fn chain_b(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let frame = AndonFrameMeta::get(&buffer);
         let size = self.state.lock().sizes[1];
-        let b = result_of_b(&buffer, size);
+        let b = read_compared(&buffer, Arm::B, size);
         if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
             let design = {
                 let state = self.state.lock();
@@ -155,16 +153,4 @@ impl AbJoin {
             },
         }
     }
-}
-
-/// Returns arm b's result: its own meta, or the metas of other people's elements, unless those mirror arm a.
-fn result_of_b(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
-    if let Some(own) = AndonInferenceMeta::get(buffer, Arm::B) {
-        return Some(own);
-    }
-    if AndonInferenceMeta::get(buffer, Arm::A).is_some() {
-        return None;
-    }
-    let foreign = read_any(buffer, Arm::A, size)?;
-    Some(Arc::new(Inference { arm: Arm::B, ..(*foreign).clone() }))
 }

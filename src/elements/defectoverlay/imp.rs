@@ -3,7 +3,6 @@
 
 use std::sync::{LazyLock, Mutex as StdMutex};
 
-use andon_core::result::Arm;
 use glib::subclass::prelude::*;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::subclass::prelude::*;
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Sink, Src},
-    meta::{AndonInferenceMeta, read_any, video},
+    meta::{AndonInferenceMeta, decided_on, read_decided, video},
 };
 
 /// What the streaming thread works with.
@@ -108,8 +107,8 @@ impl BaseTransformImpl for DefectOverlay {
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let size = [state.info.width(), state.info.height()];
         let mut results = AndonInferenceMeta::all(buffer);
-        if !results.iter().any(|i| i.arm == Arm::A) {
-            results.extend(read_any(buffer, Arm::A, size));
+        if decided_on(buffer).is_none() {
+            results.extend(read_decided(buffer, size));
         }
         results.sort_by_key(|i| i.arm);
         if results.is_empty() {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     elements::shell::{self, Src},
-    meta::event::{self, AndonEvent},
+    meta::event::{self, AndonEvent, FieldsChange},
 };
 
 const DEFAULT_SIDE: i32 = 640;
@@ -142,7 +142,8 @@ impl DefectTestSrc {
         let ready = self.ready.lock().take();
         if let Some(fields) = production.order(&settings, ready) {
             // A branch that is linked later gets the event then: sticky events are sent again.
-            self.obj().src_pad().push_event(AndonEvent::Fields((*fields).clone()).to_event());
+            let all = FieldsChange::complete((*fields).clone());
+            self.obj().src_pad().push_event(AndonEvent::Fields(all).to_event());
         }
     }
 }

@@ -8,7 +8,7 @@ use andon_statistics::meter::{Bank, DriftReport, Stamp};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
-use crate::meta::{StreamContext, read_any, video};
+use crate::meta::{StreamContext, read_here, video};
 
 /// What the streaming thread works with between start and stop.
 pub(super) struct State {
@@ -80,7 +80,7 @@ impl State {
         }
         let pts_ns = buffer.pts().map(gst::ClockTime::nseconds);
         let stamp = Stamp { frame_id: frame.id, pts_ns, part };
-        let result = read_any(buffer, self.context.arm(), [info.width(), info.height()]);
+        let result = read_here(buffer, self.context.arm(), [info.width(), info.height()]);
         let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info).ok();
         let Some(image) = mapped.as_ref().and_then(video::image) else {
             announcements.unreadable = self.unreadable == 0;

@@ -255,6 +255,10 @@ impl BaseTransformImpl for DriftMeter {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         self.take_event(&event);
+        let event = match self.state.lock().as_ref() {
+            Some(state) => state.context.outgoing(event),
+            None => event,
+        };
         self.parent_sink_event(event)
     }
 

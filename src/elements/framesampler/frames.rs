@@ -11,7 +11,7 @@ use gst_video::VideoInfo;
 use super::{kept::Kept, rules::Rules};
 use crate::{
     elements::memory::Holder,
-    meta::{AndonInferenceMeta, StreamContext, read_any},
+    meta::{StreamContext, read_arm, read_here},
 };
 
 /// What the streaming thread works with.
@@ -81,8 +81,10 @@ impl State {
         let Self { rules, context, info, caps, sampler, queue, holder, deep_copies, .. } = self;
         let mut identity = context.identify(buffer);
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else { return };
-        let a = || read_any(buffer, Arm::A, [info.width(), info.height()]);
-        let hits = rules.hits(&identity, &context.fields, a, || AndonInferenceMeta::get(buffer, Arm::B));
+        let size = [info.width(), info.height()];
+        let other = if identity.deciding_arm() == Arm::B { Arm::A } else { Arm::B };
+        let read = || (read_here(buffer, context.arm(), size), read_arm(buffer, other, size));
+        let hits = rules.hits(&identity, &context.fields, read);
         sampler.frame(&rules.policy, monotonic_ns(), hits, queue, || {
             let (held, deep) = Kept::hold(holder, buffer, info, rules.deep_copy)?;
             *deep_copies += u64::from(deep);

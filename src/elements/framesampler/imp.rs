@@ -290,6 +290,7 @@ impl BaseTransformImpl for FrameSampler {
         if let Err(error) = seen {
             self.bad_event(&error);
         }
+        let event = self.state.lock().context.outgoing(event);
         self.parent_sink_event(event)
     }
 }

@@ -4,15 +4,12 @@
 use std::sync::Arc;
 
 use andon_capture::{HeldFrame, ReadError};
-use andon_core::{
-    image::Image,
-    result::{Arm, Inference},
-};
+use andon_core::{image::Image, result::Inference};
 use gst_video::VideoInfo;
 
 use crate::{
     elements::memory::{HeldBuffer, Holder},
-    meta::{AndonInferenceMeta, read_any, video},
+    meta::{AndonInferenceMeta, decided_on, read_decided, video},
 };
 
 /// A frame that is held: its own buffer object over shared or copied memory.
@@ -55,9 +52,8 @@ impl HeldFrame for Kept {
 
     fn results(&self) -> Vec<Arc<Inference>> {
         let mut all = AndonInferenceMeta::all(&self.buffer);
-        if !all.iter().any(|i| i.arm == Arm::A) {
-            let size = [self.info.width(), self.info.height()];
-            all.extend(read_any(&self.buffer, Arm::A, size));
+        if decided_on(&self.buffer).is_none() {
+            all.extend(read_decided(&self.buffer, [self.info.width(), self.info.height()]));
         }
         all
     }

@@ -14,7 +14,7 @@ use super::settings::{Format, Settings};
 pub(super) struct Rules {
     /// The policy of the sampler.
     pub policy: Policy,
-    /// Capture frames that arm a calls ng.
+    /// Capture frames whose deciding arm calls them ng.
     on_ng: bool,
     /// Capture frames with a score in this band.
     near: Option<ScoreBand>,
@@ -72,19 +72,17 @@ impl Rules {
         any || policy.on_disagreement || policy.every > 0
     }
 
-    /// Returns the reasons that a frame gives to capture it. `a` and `b` return the results of the arms; they are called
-    /// only if a rule needs them.
+    /// Returns the reasons that a frame gives to capture it. `read` returns what decides the frame, and what the other arm
+    /// says of it; it is called only if a rule needs that.
     pub fn hits(
         &self,
         frame: &Frame,
         fields: &Fields,
-        a: impl Fn() -> Option<Arc<Inference>>,
-        b: impl Fn() -> Option<Arc<Inference>>,
+        read: impl Fn() -> (Option<Arc<Inference>>, Option<Arc<Inference>>),
     ) -> Hits {
         let on_disagreement = self.policy.on_disagreement;
-        let needs_a = self.on_ng || self.on_unjudged || self.near.is_some() || on_disagreement;
-        let needs_b = self.on_unjudged || on_disagreement;
-        let (a, b) = (needs_a.then(a).flatten(), needs_b.then(b).flatten());
+        let needs_results = self.on_ng || self.on_unjudged || self.near.is_some() || on_disagreement;
+        let (a, b) = if needs_results { read() } else { (None, None) };
         let (a, b) = (a.as_deref(), b.as_deref());
         Hits {
             ng: self.on_ng && a.is_some_and(|i| i.status == Status::Ok && i.verdict == Verdict::Ng),
@@ -107,7 +105,7 @@ mod tests {
     fn hits(settings: &Settings, results: [Option<Inference>; 2]) -> Hits {
         let [a, b] = results.map(|i| i.map(Arc::new));
         let rules = Rules::new(settings, "s".into()).unwrap();
-        rules.hits(&Frame::new(None), &Fields::default(), || a.clone(), || b.clone())
+        rules.hits(&Frame::new(None), &Fields::default(), || (a.clone(), b.clone()))
     }
 
     fn result(arm: Arm, verdict: Verdict, status: Status) -> Option<Inference> {

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use andon_core::result::Status;
+use andon_core::result::{Inference, Status, decided};
 use andon_inference::{Cancel, Templates};
 use gst::{prelude::*, subclass::prelude::*};
 
@@ -21,6 +21,7 @@ use super::{
     imp::ModelInfer,
     judge::{self, Done, Failure, Plan, Work},
     messages,
+    parts::View,
     qos::Late,
     reorder::Next,
     settings::{FrameSettings, OnError},
@@ -187,19 +188,26 @@ impl ModelInfer {
             messages::unjudged(&*self.obj(), frame_id, status, &reason);
         }
         self.stats.lock().add_frame(&inference, &done);
-        let Done { work: Work { mut buffer, settings, running, .. }, failure, regions, .. } = done;
-        {
+        let Done { work: Work { mut buffer, mut frame, settings, running, .. }, failure, regions, .. } = done;
+        let decides = frame.is_decided_by(inference.arm);
+        let line = {
             let buffer = buffer.make_mut();
             AndonInferenceMeta::set(buffer, inference.clone());
-            match &regions {
-                None => meta::mirror(buffer, &inference),
-                Some(regions) => meta::mirror_stage(buffer, &regions.upstream, &inference),
+            frame.judged = true;
+            AndonFrameMeta::set(buffer, frame);
+            if decides {
+                match &regions {
+                    None => meta::mirror(buffer, &inference),
+                    Some(regions) => meta::mirror_stage(buffer, &regions.upstream, &inference),
+                }
             }
-        }
+            said(buffer, &inference, decides, settings.result_json)
+        };
         if settings.post_messages {
-            messages::inference(&*self.obj(), &inference);
+            messages::inference(&*self.obj(), &inference, decides);
         }
-        let part = self.parts.observe(&*self.obj(), &inference, settings.part_deadline);
+        let seen = View { line: &line, own: &inference, decides };
+        let part = self.parts.observe(&*self.obj(), seen, settings.part_deadline);
         if let Some(running) = &running {
             self.exchange.observe(running, &inference, part.as_ref());
         }
@@ -266,6 +274,20 @@ impl ModelInfer {
             gst::error!(CAT, imp = self, "{error}");
         }
     }
+}
+
+/// Returns what the element's arm says of the frame, all its models together, and puts it on the buffer as `AndonResult` if
+/// the arm decides.
+fn said(buffer: &mut gst::BufferRef, own: &Arc<Inference>, decides: bool, with_json: bool) -> Arc<Inference> {
+    let said = match decides {
+        true => meta::decided_on(buffer),
+        false => decided(&AndonInferenceMeta::all(buffer), own.arm),
+    };
+    let Some(said) = said else { return own.clone() };
+    if decides {
+        meta::result::set(buffer, &said, with_json);
+    }
+    said.merged()
 }
 
 /// Golden templates.

@@ -39,6 +39,8 @@ pub struct ModelInfer {
         .nick("On error").blurb("What happens to the stream if the model cannot be loaded or run").mutable_playing())]
     #[property(name = "post-messages", type = bool, get, set, member = post_messages, nick = "Post messages",
         mutable_playing, blurb = "Post every result as element message andon/inference")]
+    #[property(name = "result-json", type = bool, get, set, member = result_json, default = true, nick = "Result as JSON",
+        mutable_playing, blurb = "Put all deciding results into the field json of AndonResult, for readers in other languages")]
     #[property(name = "score-threshold", type = f64, get, set, member = score_threshold, minimum = -1.0, maximum = 1.0,
         default = -1.0, nick = "Score threshold", mutable_playing,
         blurb = "Score from which a detection is a defect, 0..1; below 0 as the manifest says")]
@@ -198,7 +200,7 @@ impl ObjectImpl for ModelInfer {
             let s = value.get::<Option<gst::Structure>>().expect("the type was checked by GObject");
             let new = s.map(|s| meta::event::fields(&s)).unwrap_or_default();
             self.fields.lock().extend(new.clone());
-            self.inject(AndonEvent::Fields(new).plain());
+            self.inject(AndonEvent::Fields(new.into()).plain());
             return;
         }
         let before = self.settings().session();

@@ -6,13 +6,12 @@ use std::{sync::Arc, time::Instant};
 
 use andon_core::{
     image::Image,
-    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns},
+    result::{Arm, Fields, Frame, Inference, LatencyFrom, ModelId, Status, monotonic_ns, utc_ns},
 };
 use andon_inference::{self as inference, Cancel, Decoded, Job, Template, catch_panic};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::{
-    clock::utc_ns,
     exchange::Running,
     settings::{FrameSettings, On},
     skip::Skip,
@@ -164,7 +163,7 @@ fn detections(
     running: &Running,
     cancel: &Cancel,
 ) -> Result<(Decoded, Option<Regions>), inference::Error> {
-    let upstream = meta::read_any(&work.buffer, work.arm, work.size()).filter(|u| u.status == Status::Ok);
+    let upstream = meta::read_upstream(&work.buffer, work.arm, work.size()).filter(|u| u.status == Status::Ok);
     let Some(upstream) = upstream else {
         return Ok((Decoded::unjudged(Status::Skipped, Skip::Upstream.as_str()), None));
     };
@@ -191,6 +190,7 @@ pub(super) fn describe(done: &mut Done, name: &Arc<str>, no_model: &(Arc<ModelId
     i.reason = std::mem::take(result).into_inference(&mut i);
     if let Some(regions) = regions {
         i.stage = regions.upstream.stage + 1;
+        i.upstream = Some(regions.upstream.element.clone());
         i.parents = std::mem::take(&mut regions.parents);
     }
     i.fields = work.fields.clone();

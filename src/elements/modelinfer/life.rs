@@ -71,7 +71,7 @@ impl ModelInfer {
         self.set_running(running.as_deref());
         let fields = self.fields.lock().clone();
         if !fields.is_empty() {
-            self.inject(AndonEvent::Fields(fields).plain());
+            self.inject(AndonEvent::Fields(fields.into()).plain());
         }
         self.reorder.start();
         self.exchange.open(&model, running);

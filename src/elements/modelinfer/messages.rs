@@ -11,11 +11,12 @@ use gst::prelude::*;
 use super::exchange::{Cause, Change, Running};
 use crate::meta::message;
 
-/// Posts `andon/inference`: the result of one frame.
-pub(super) fn inference(element: &impl IsA<gst::Element>, i: &Inference) {
+/// Posts `andon/inference`: the result of one frame, and whether its arm decides the frame.
+pub(super) fn inference(element: &impl IsA<gst::Element>, i: &Inference, decides: bool) {
     let mut s = gst::Structure::builder("andon/inference")
         .field("element", &*i.element)
         .field("arm", i.arm.as_str())
+        .field("decides", decides)
         .field("frame-id", i.frame_id)
         .field("status", i.status.as_str())
         .field("verdict", i.verdict.as_str())

@@ -208,7 +208,6 @@
 //! element, too. Downstream, before the first frame of a model: `andon/model` (sticky; `name`, `version`, `digest`, and
 //! within the process the drift reference of its bundle).
 
-mod clock;
 mod events;
 mod exchange;
 mod frames;

@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Weak};
 
-use andon_core::result::{Arm, Inference, PartJudge, PartVerdict, Tally};
+use andon_core::result::{Inference, PartJudge, PartVerdict, Tally, utc_ns};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use super::clock::utc_ns;
 use crate::meta::message;
 
 /// The parts of one element.
@@ -16,16 +15,27 @@ pub(super) struct Parts {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// One view of a part.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    /// What all models of the arm say so far: the verdict on the part.
+    pub line: &'a Arc<Inference>,
+    /// What this element's model says: what its guards go by.
+    pub own: &'a Arc<Inference>,
+    /// Whether the arm decides the frame.
+    pub decides: bool,
+}
+
 #[derive(Default)]
 struct Inner {
     judge: PartJudge,
+    /// What this element's model alone says of parts; None while there is no other model.
+    own: Option<PartJudge>,
     tally: Tally,
     /// The clock of the deadlines. It stays the same from the first part to the stop, so that one scale holds for all.
     clock: Option<gst::Clock>,
     /// Fires at the deadline of the oldest open part.
     timer: Option<gst::SingleShotClockId>,
-    /// The arm that gives the verdicts.
-    arm: Arm,
 }
 
 impl Inner {
@@ -41,45 +51,55 @@ impl Inner {
 }
 
 impl Parts {
-    /// Takes one view in. `deadline` is in ns, 0 for none. Returns the verdict on its part if it was the last view.
+    /// Takes one view in. `deadline` is in ns, 0 for none. Returns what this element's model alone says of the part if it
+    /// was the last view.
     pub(super) fn observe(
         &self,
         element: &impl IsA<gst::Element>,
-        inference: &Inference,
+        view: View<'_>,
         deadline: u64,
     ) -> Option<PartVerdict> {
         let element = element.upcast_ref();
-        let (expired, closed, arm, needs_timer) = {
+        let (expired, closed, own, needs_timer) = {
             let mut inner = self.inner.lock();
             let now = inner.now(element);
-            inner.arm = inference.arm;
             let expired = if deadline > 0 { inner.judge.expire(now, deadline) } else { Vec::new() };
-            let closed = inner.judge.observe(inference, now);
+            let closed = inner.judge.observe(view.line, view.decides, now);
+            if inner.own.is_none() && !Arc::ptr_eq(view.line, view.own) {
+                inner.own = Some(PartJudge::default());
+            }
+            let own = inner.own.as_mut().map(|own| {
+                if deadline > 0 {
+                    own.expire(now, deadline);
+                }
+                own.observe(view.own, view.decides, now)
+            });
             inner.count(&expired);
             inner.count(closed.as_slice());
-            (expired, closed, inner.arm, deadline > 0 && inner.timer.is_none())
+            (expired, closed, own, deadline > 0 && inner.timer.is_none())
         };
-        post(element, arm, &expired);
-        post(element, arm, closed.as_slice());
+        post(element, &expired);
+        post(element, closed.as_slice());
         if needs_timer {
             set_timer(&self.inner, element, deadline);
         }
-        closed
+        own.unwrap_or(closed)
     }
 
     /// Closes all parts: at the end of the stream, at a flush, and at a stop.
     pub(super) fn flush(&self, element: &impl IsA<gst::Element>) {
-        let (closed, arm, timer) = {
+        let (closed, timer) = {
             let mut inner = self.inner.lock();
             let closed = inner.judge.flush();
+            inner.own = None;
             inner.count(&closed);
             inner.clock = None;
-            (closed, inner.arm, inner.timer.take())
+            (closed, inner.timer.take())
         };
         if let Some(timer) = timer {
             timer.unschedule();
         }
-        post(element.upcast_ref(), arm, &closed);
+        post(element.upcast_ref(), &closed);
     }
 
     /// Returns the counts of parts.
@@ -108,7 +128,7 @@ fn set_timer(parts: &Arc<Mutex<Inner>>, element: &gst::Element, deadline: u64) {
 /// Closes the parts that are too old, on the clock's thread.
 fn expire(parts: &Weak<Mutex<Inner>>, element: &glib::WeakRef<gst::Element>, deadline: u64) {
     let (Some(parts), Some(element)) = (parts.upgrade(), element.upgrade()) else { return };
-    let (closed, arm) = {
+    let closed = {
         let mut inner = parts.lock();
         if inner.timer.take().is_none() {
             return;
@@ -116,26 +136,35 @@ fn expire(parts: &Weak<Mutex<Inner>>, element: &glib::WeakRef<gst::Element>, dea
         let now = inner.now(&element);
         let closed = inner.judge.expire(now, deadline);
         inner.count(&closed);
-        (closed, inner.arm)
+        closed
     };
-    post(&element, arm, &closed);
+    post(&element, &closed);
     set_timer(&parts, &element, deadline);
 }
 
-fn post(element: &gst::Element, arm: Arm, closed: &[PartVerdict]) {
+fn post(element: &gst::Element, closed: &[PartVerdict]) {
     for p in closed {
         let part = p.part.as_deref();
-        let s = gst::Structure::builder("andon/part-verdict")
+        let mut s = gst::Structure::builder("andon/part-verdict")
             .field("id", &p.id)
             .field("verdict", p.verdict.as_str())
             .field("score", f64::from(p.score))
-            .field("arm", arm.as_str())
+            .field("arm", p.arm.as_str())
+            .field("decides", p.decides)
+            .field("element", &*p.element)
+            .field("model", &p.model.name)
+            .field("version", &p.model.version)
+            .field("digest", &p.model.digest)
+            .field("utc", p.utc_ns)
             .field("sku", part.map_or("", |p| p.sku.as_str()))
             .field("purpose", part.map_or("production", |p| p.purpose.as_str()))
             .field("views-seen", p.views_seen)
             .field("views-judged", p.views_judged)
             .field("labels", gst::Array::new(p.labels.iter().map(|l| l.to_string())))
             .build();
+        if let Some(pts) = p.pts_ns {
+            s.set("pts", pts);
+        }
         // As long as most are, so that it is allocated once.
         let mut json = Vec::with_capacity(512);
         serde_json::to_writer(&mut json, p).expect("plain data with string keys always serialises");

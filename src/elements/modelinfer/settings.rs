@@ -46,6 +46,8 @@ pub(super) struct Settings {
     pub on_error: OnError,
     /// Whether every result is posted.
     pub post_messages: bool,
+    /// Whether `AndonResult` carries its JSON.
+    pub result_json: bool,
     /// Overrides the manifest's; below 0 the manifest's holds.
     pub score_threshold: f64,
     /// Overrides the manifest's; below 0 the manifest's holds.
@@ -100,6 +102,7 @@ impl Default for Settings {
         Self {
             on_error: OnError::Error,
             post_messages: false,
+            result_json: true,
             score_threshold: -1.0,
             iou_threshold: -1.0,
             threads: 0,
@@ -189,6 +192,7 @@ impl Settings {
 pub(super) struct FrameSettings {
     pub on_error: OnError,
     pub post_messages: bool,
+    pub result_json: bool,
     pub score_threshold: Option<f32>,
     pub iou_threshold: Option<f32>,
     pub interval: u64,
@@ -207,6 +211,7 @@ impl From<&Settings> for FrameSettings {
         Self {
             on_error: s.on_error,
             post_messages: s.post_messages,
+            result_json: s.result_json,
             score_threshold: over(s.score_threshold),
             iou_threshold: over(s.iou_threshold),
             interval: u64::from(s.interval.max(1)),

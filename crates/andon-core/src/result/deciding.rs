@@ -4,11 +4,12 @@
 //! The arm that decides is a fact of the frame ([`Frame::deciding_arm`]). Of that arm's results:
 //!
 //! - a later stage that judged the boxes of an earlier one stands in its place;
-//! - of models side by side the worst decides: ng, then unjudged, then review, then ok.
+//! - of models side by side the worst decides: ng, then unjudged, then review, then ok. A model that gives no verdicts, such
+//!   as one that embeds, has no say beside one that does.
 
 use std::sync::Arc;
 
-use super::{Arm, Arms, Frame, Inference, Status, Verdict};
+use super::{Arm, Arms, Frame, Inference, ModelId, Status, Verdict};
 
 /// The results that decide a frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,9 @@ fn decided_of(results: &[Arc<Inference>], arm: Arm, is_on_b: bool) -> Option<Dec
     if !results.iter().any(|i| i.arm == arm) {
         return None;
     }
+    if standing.iter().any(|i| !gives_no_verdict(i)) {
+        standing.retain(|i| !gives_no_verdict(i));
+    }
     // The last of equals, as later models know more.
     let worst = (0..standing.len()).rev().max_by_key(|i| (badness(standing[*i].verdict), *i))?;
     let by = standing.remove(worst);
@@ -61,8 +65,14 @@ fn is_replaced(of: &Inference, results: &[Arc<Inference>]) -> bool {
     })
 }
 
+/// Returns whether the model is of a kind that judges nothing.
+fn gives_no_verdict(result: &Inference) -> bool {
+    let has_other_outputs = result.embedding.is_some() || !result.tensors.is_empty();
+    result.status == Status::Ok && result.verdict == Verdict::Unjudged && has_other_outputs
+}
+
 /// Orders verdicts by which of two models side by side decides.
-fn badness(verdict: Verdict) -> u8 {
+pub(super) fn badness(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Ok => 0,
         Verdict::Review => 1,
@@ -75,6 +85,21 @@ impl Decided {
     /// Returns the deciding results, the one that gives the verdict first.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Inference>> {
         std::iter::once(&self.by).chain(&self.others)
+    }
+
+    /// Returns one result for comparisons with the other arm, out of all `results` of the frame: the merged one, under the
+    /// name of all models of its arm, so that which of them gives the verdict makes no other model of the arm.
+    pub fn compared(self, results: &[Arc<Inference>]) -> Arc<Inference> {
+        let arm = self.by.arm;
+        let models: Vec<_> = results.iter().filter(|i| i.arm == arm).map(|i| &i.model).collect();
+        let merged = self.merged();
+        if models.len() < 2 {
+            return merged;
+        }
+        let joined = |part: fn(&ModelId) -> &str| models.iter().map(|m| part(m)).collect::<Vec<_>>().join("+");
+        let model =
+            ModelId { name: joined(|m| &m.name), version: joined(|m| &m.version), digest: joined(|m| &m.digest) };
+        Arc::new(Inference { model: Arc::new(model), ..(*merged).clone() })
     }
 
     /// Returns one result that stands for all: that which gives the verdict, with the detections of the others behind its
@@ -147,6 +172,18 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_only_embeds_has_no_say_beside_one_that_judges() {
+        let embeds = Inference {
+            status: Status::Ok,
+            embedding: Some(Arc::from([0.5f32])),
+            ..result("embeds", Arm::A, Verdict::Unjudged)
+        };
+        let judges = result("judges", Arm::A, Verdict::Ok);
+        assert_eq!(by(&on(Arms::A), &[judges, embeds.clone()]).unwrap().0, "judges");
+        assert_eq!(by(&on(Arms::A), &[embeds]).unwrap().1, Verdict::Unjudged);
+    }
+
+    #[test]
     fn in_a_cascade_the_last_stage_that_judged_the_boxes_stands_for_the_one_that_found_them() {
         let finder = result("finder", Arm::A, Verdict::Ng);
         let grader = later("grader", &finder, Verdict::Ok);
@@ -185,5 +222,20 @@ mod tests {
         assert_eq!((merged.verdict, &*merged.element, labels), (Verdict::Ng, "other", vec!["open", "scratch"]));
         let alone = decided(&all[..1], Arm::A).unwrap().merged();
         assert!(Arc::ptr_eq(&alone, &all[0]), "one result is not copied");
+    }
+
+    #[test]
+    fn a_comparison_knows_one_model_an_arm_whichever_of_two_gives_the_verdict() {
+        let of = |name: &str, verdict| {
+            let model = Arc::new(ModelId { name: name.into(), version: "1".into(), digest: String::new() });
+            Arc::new(Inference { model, ..result(name, Arm::A, verdict) })
+        };
+        let model = |one, other| {
+            let all = [of("one", one), of("other", other)];
+            decided(&all, Arm::A).unwrap().compared(&all).model.clone()
+        };
+        let either = model(Verdict::Ng, Verdict::Ok);
+        assert_eq!((either.name.as_str(), either.version.as_str()), ("one+other", "1+1"));
+        assert_eq!(model(Verdict::Ok, Verdict::Ng), either);
     }
 }

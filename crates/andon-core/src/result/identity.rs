@@ -6,7 +6,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use uuid::Uuid;
@@ -30,6 +30,11 @@ fn next_frame_id() -> u64 {
 /// Returns the nanoseconds since a fixed moment in this process, by a clock that never goes back.
 pub fn monotonic_ns() -> u64 {
     ORIGIN.elapsed().as_nanos() as u64
+}
+
+/// Returns the time of day, UTC, in ns since 1970.
+pub fn utc_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)
 }
 
 /// The arms that a frame goes to, so that a join knows which results to expect.

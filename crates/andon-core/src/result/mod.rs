@@ -17,7 +17,7 @@ mod tee;
 use std::collections::BTreeMap;
 
 pub use deciding::{Decided, decided};
-pub use identity::{Arms, Frame, monotonic_ns, run_id};
+pub use identity::{Arms, Frame, monotonic_ns, run_id, utc_ns};
 pub use inference::{Inference, LatencyFrom, ModelId};
 pub use names::{Arm, Purpose, Status, UnknownName, Verdict};
 pub use outputs::{Anomaly, AnomalyMap, BoxPx, ClassScore, Detection, LabelArea, Mask, RawTensor, Segmentation, iou};

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inference, Part, PartKey, Status, Verdict};
+use super::{Arm, Inference, ModelId, Part, PartKey, Status, Verdict, deciding::badness, utc_ns};
 
 /// The verdict on a part, over all its views.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,24 @@ pub struct PartVerdict {
     pub labels: Vec<Arc<str>>,
     /// The first and the last frame.
     pub frames: [u64; 2],
+    /// The arm that judged.
+    #[serde(default)]
+    pub arm: Arm,
+    /// The line goes by this verdict. A challenger in shadow mode only watches.
+    #[serde(default)]
+    pub decides: bool,
+    /// The element whose result on a view gave the verdict: of equals the last.
+    #[serde(default)]
+    pub element: Arc<str>,
+    /// The model that gave that result.
+    #[serde(default)]
+    pub model: Arc<ModelId>,
+    /// The presentation time of the last view.
+    #[serde(default)]
+    pub pts_ns: Option<u64>,
+    /// When the verdict was given, UTC.
+    #[serde(default)]
+    pub utc_ns: u64,
 }
 
 /// A part that still waits for views.
@@ -39,6 +57,8 @@ struct Open {
     any_ng: bool,
     any_review: bool,
     any_unjudged: bool,
+    /// How bad the view is that names the model.
+    worst: u8,
     since_ns: u64,
 }
 
@@ -55,8 +75,8 @@ pub struct PartJudge {
 const MAX_OPEN: usize = 64;
 
 impl PartJudge {
-    /// Adds the result on one view. Returns the part that this closes, if any.
-    pub fn observe(&mut self, inference: &Inference, now_ns: u64) -> Option<PartVerdict> {
+    /// Adds the result on one view, and whether the line goes by it. Returns the part that this closes, if any.
+    pub fn observe(&mut self, inference: &Inference, decides: bool, now_ns: u64) -> Option<PartVerdict> {
         let key = inference.part_key();
         let at = match self.open.iter().position(|o| o.key == key) {
             Some(at) => at,
@@ -65,7 +85,7 @@ impl PartJudge {
                 self.open.len() - 1
             }
         };
-        self.open[at].add(inference);
+        self.open[at].add(inference, decides);
         if self.open[at].complete() {
             self.open.remove(at).map(Open::close)
         } else if self.open.len() > MAX_OPEN {
@@ -107,17 +127,30 @@ impl Open {
             score: 0.0,
             labels: Vec::new(),
             frames: [first.frame_id; 2],
+            arm: first.arm,
+            decides: true,
+            element: first.element.clone(),
+            model: first.model.clone(),
+            pts_ns: None,
+            utc_ns: 0,
         };
-        Open { key, verdict, seen: 0, any_ng: false, any_review: false, any_unjudged: false, since_ns: now_ns }
+        let (any_ng, any_review, any_unjudged) = (false, false, false);
+        Open { key, verdict, seen: 0, any_ng, any_review, any_unjudged, worst: 0, since_ns: now_ns }
     }
 
-    fn add(&mut self, inference: &Inference) {
+    fn add(&mut self, inference: &Inference, decides: bool) {
         let v = &mut self.verdict;
+        v.decides &= decides;
+        v.pts_ns = inference.pts_ns;
         v.part = inference.part.clone();
         v.frames[1] = inference.frame_id;
         v.views_seen += 1;
         self.seen |= 1 << inference.part.as_ref().map_or(0, |p| p.view.min(63));
         let verdict = if inference.status == Status::Ok { inference.verdict } else { Verdict::Unjudged };
+        if badness(verdict) >= self.worst {
+            self.worst = badness(verdict);
+            (v.arm, v.element, v.model) = (inference.arm, inference.element.clone(), inference.model.clone());
+        }
         match verdict {
             Verdict::Unjudged => self.any_unjudged = true,
             Verdict::Ng => self.any_ng = true,
@@ -147,6 +180,7 @@ impl Open {
 
     fn close(mut self) -> PartVerdict {
         let missing = !self.complete();
+        self.verdict.utc_ns = utc_ns();
         self.verdict.verdict = if self.any_ng {
             Verdict::Ng
         } else if missing || self.any_unjudged {
@@ -181,7 +215,7 @@ mod tests {
         let mut closed = None;
         for (k, v) in views.iter().enumerate() {
             assert_eq!(closed, None, "closed before its last view");
-            closed = judge.observe(&view("P", k as u32, n, *v), 0);
+            closed = judge.observe(&view("P", k as u32, n, *v), true, 0);
         }
         closed.expect("the last view closes it").verdict
     }
@@ -201,7 +235,7 @@ mod tests {
     #[test]
     fn a_missing_view_leaves_the_part_unjudged_at_its_deadline() {
         let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 1_000).is_none());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), true, 1_000).is_none());
         assert!(judge.expire(1_500, 1_000).is_empty());
         let closed = judge.expire(2_000, 1_000);
         assert_eq!((closed.len(), closed[0].verdict), (1, Verdict::Unjudged));
@@ -212,7 +246,7 @@ mod tests {
     fn a_frame_without_a_part_is_a_part_of_its_own() {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [8, 8]);
         i.verdict = Verdict::Ok;
-        let closed = PartJudge::default().observe(&i, 0).unwrap();
+        let closed = PartJudge::default().observe(&i, true, 0).unwrap();
         assert_eq!(closed.verdict, Verdict::Ok);
         assert_eq!(closed.id, format!("{}/{}", i.run, i.frame_id));
     }
@@ -220,8 +254,22 @@ mod tests {
     #[test]
     fn the_same_view_twice_does_not_stand_for_the_other() {
         let mut judge = PartJudge::default();
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
-        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), 0).is_none());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), true, 0).is_none());
+        assert!(judge.observe(&view("P", 0, 2, Verdict::Ok), true, 0).is_none());
         assert_eq!(judge.flush()[0].verdict, Verdict::Unjudged);
+    }
+
+    #[test]
+    fn a_part_names_the_model_of_its_worst_view_and_whether_the_line_goes_by_it() {
+        let of = |view_of: u32, name: &str, verdict: Verdict| {
+            let model = Arc::new(ModelId { name: name.into(), ..ModelId::default() });
+            Inference { model, pts_ns: Some(view_of.into()), ..view("P", view_of, 3, verdict) }
+        };
+        let mut judge = PartJudge::default();
+        assert!(judge.observe(&of(0, "old", Verdict::Ok), true, 0).is_none());
+        assert!(judge.observe(&of(1, "new", Verdict::Ng), false, 0).is_none());
+        let part = judge.observe(&of(2, "newer", Verdict::Ok), true, 0).unwrap();
+        assert_eq!((part.model.name.as_str(), part.decides, part.pts_ns), ("new", false, Some(2)));
+        assert!(part.utc_ns > 0);
     }
 }

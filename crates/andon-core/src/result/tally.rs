@@ -92,7 +92,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::result::Part;
+    use crate::result::{Arm, Part};
 
     fn part(verdict: Verdict, purpose: Purpose) -> PartVerdict {
         PartVerdict {
@@ -105,6 +105,12 @@ mod tests {
             score: 0.0,
             labels: vec!["open".into(), "short".into()],
             frames: [0, 0],
+            arm: Arm::A,
+            decides: true,
+            element: "m".into(),
+            model: Arc::default(),
+            pts_ns: None,
+            utc_ns: 0,
         }
     }
 

@@ -110,15 +110,15 @@ impl Agreement {
             });
             self.different.offer(a, b, &apart);
         }
-        let closed_a = self.paired[0].observe(a, now_ns);
+        let closed_a = self.paired[0].observe(a, true, now_ns);
         let same_part = b.part == a.part && (a.part.is_some() || (b.run, b.frame_id) == (a.run, a.frame_id));
         let closed_b = if same_part {
-            self.paired[1].observe(b, now_ns)
+            self.paired[1].observe(b, false, now_ns)
         } else {
             let named = Inference { run: a.run, frame_id: a.frame_id, part: a.part.clone(), ..b.clone() };
-            self.paired[1].observe(&named, now_ns)
+            self.paired[1].observe(&named, false, now_ns)
         };
-        let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
+        let truth = truth.and_then(|t| self.truth.observe(t, false, now_ns));
         self.close_pairs(closed_a.into_iter().zip(closed_b), truth.as_slice(), &mut closed);
         closed
     }
@@ -143,8 +143,8 @@ impl Agreement {
         }
         self.run.frame(at, inference);
         self.window.frame(at, inference);
-        let part = self.alone[at].observe(inference, now_ns);
-        let truth = truth.and_then(|t| self.truth.observe(t, now_ns));
+        let part = self.alone[at].observe(inference, true, now_ns);
+        let truth = truth.and_then(|t| self.truth.observe(t, false, now_ns));
         self.close_alone(arm, part, truth.as_slice(), &mut closed);
         closed
     }

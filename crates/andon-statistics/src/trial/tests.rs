@@ -16,9 +16,23 @@ fn trial() -> Trial {
 }
 
 fn verdict(id: &str, verdict: Verdict) -> PartVerdict {
-    let schema = "andon.part-verdict/1".into();
-    let (views_seen, views_judged, score, labels) = (1, 1, 0.5, Vec::new());
-    PartVerdict { schema, id: id.into(), part: None, verdict, views_seen, views_judged, score, labels, frames: [7; 2] }
+    PartVerdict {
+        schema: "andon.part-verdict/1".into(),
+        id: id.into(),
+        part: None,
+        verdict,
+        views_seen: 1,
+        views_judged: 1,
+        score: 0.5,
+        labels: Vec::new(),
+        frames: [7; 2],
+        arm: Arm::A,
+        decides: true,
+        element: "m".into(),
+        model: Arc::default(),
+        pts_ns: None,
+        utc_ns: 0,
+    }
 }
 
 fn pair(id: &str, a: Verdict, b: Verdict, truth: Option<Verdict>) -> PairedPart {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a buffer says of its frame, for the elements that go by results: one way to read for all.
+//!
+//! The own metas come first, then `AndonResult`, which has the verdict where the boxes are lost, then the metas of other
+//! people's elements.
+
+use std::sync::Arc;
+
+use andon_core::result::{Arm, Arms, Decided, Frame, Inference, Status, Verdict, decided};
+
+use super::{AndonFrameMeta, AndonInferenceMeta, mirror::foreign, result};
+
+/// Returns the result that decides the frame of a buffer: the verdict that the line goes by, and the boxes that it rests on.
+/// Returns `None` if no model has judged the frame.
+///
+/// `size` is the size of the frame in pixels, which other people's metas do not have.
+pub fn read_decided(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
+    let frame = AndonFrameMeta::get(buffer);
+    let own = AndonInferenceMeta::all(buffer);
+    if let Some(decided) = decided_by_metas(frame.as_ref(), &own) {
+        return Some(decided.merged());
+    }
+    if let Some(verdict) = result::get(buffer, frame.as_ref(), size) {
+        return Some(Arc::new(verdict));
+    }
+    if let Some(frame) = frame.as_ref().filter(|f| f.judged) {
+        return Some(Arc::new(lost(frame, size)));
+    }
+    let arm = frame.as_ref().map_or(Arm::A, Frame::deciding_arm);
+    foreign(buffer, frame, arm, size).map(Arc::new)
+}
+
+/// Returns what the own metas of a buffer say of its frame.
+pub(crate) fn decided_on(buffer: &gst::BufferRef) -> Option<Decided> {
+    decided_by_metas(AndonFrameMeta::get(buffer).as_ref(), &AndonInferenceMeta::all(buffer))
+}
+
+fn decided_by_metas(frame: Option<&Frame>, own: &[Arc<Inference>]) -> Option<Decided> {
+    match frame {
+        Some(frame) => frame.decided(own),
+        None => decided(own, Arm::A).or_else(|| decided(own, Arm::B)),
+    }
+}
+
+/// Returns what `arm` says of the frame of a buffer: its own results, or, for the arm that decides the frame, whatever
+/// [`read_decided`] finds.
+pub fn read_arm(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+    let decides = AndonFrameMeta::get(buffer).map_or(Arm::A, |f| f.deciding_arm());
+    match arm == decides {
+        true => read_decided(buffer, size),
+        false => decided(&AndonInferenceMeta::all(buffer), arm).map(Decided::merged),
+    }
+}
+
+/// Returns what an element on the way of `arm` goes by: what decides the frame, or, on the way of an arm that only watches,
+/// what that arm says.
+pub(crate) fn read_here(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+    match AndonFrameMeta::get(buffer) {
+        Some(frame) if !frame.is_decided_by(arm) => read_upstream(buffer, arm, size),
+        _ => read_decided(buffer, size),
+    }
+}
+
+/// Returns the boxes that the models upstream on the way of `arm` have found, with what they say of the frame. Unlike
+/// [`read_decided`] it finds nothing where the boxes are lost.
+pub(crate) fn read_upstream(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+    let own = AndonInferenceMeta::all(buffer);
+    let frame = AndonFrameMeta::get(buffer);
+    // Models ahead of the arms have judged for both.
+    if let Some(decided) = on_way(frame.as_ref(), &own, arm).or_else(|| decided(&own, Arm::A)) {
+        return Some(decided.merged());
+    }
+    foreign(buffer, frame, arm, size).map(Arc::new)
+}
+
+/// Returns what `arm` says of the frame of a buffer that comes on its way, for comparisons with the other arm.
+pub(crate) fn read_compared(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+    let own = AndonInferenceMeta::all(buffer);
+    let frame = AndonFrameMeta::get(buffer);
+    if let Some(decided) = on_way(frame.as_ref(), &own, arm) {
+        return Some(decided.compared(&own));
+    }
+    if arm != Arm::B {
+        return read_decided(buffer, size);
+    }
+    // Other people's metas mirror what models ahead of the arms say.
+    let is_ahead = own.iter().any(|i| i.arm == Arm::A);
+    match frame {
+        _ if is_ahead => None,
+        Some(frame) if frame.judged => Some(Arc::new(Inference { arm, ..lost(&frame, size) })),
+        frame => foreign(buffer, frame, arm, size).map(Arc::new),
+    }
+}
+
+/// Returns what the results of `arm` say of a frame on its own way, where the other arm has judged nothing.
+fn on_way(frame: Option<&Frame>, own: &[Arc<Inference>], arm: Arm) -> Option<Decided> {
+    let arms = if arm == Arm::B { Arms::B } else { Arms::A };
+    match frame {
+        Some(frame) => Frame { arms, ..frame.clone() }.decided(own),
+        None => decided(own, arm),
+    }
+}
+
+/// The result of a frame that was judged, and whose result an element between has lost.
+fn lost(frame: &Frame, size: [u32; 2]) -> Inference {
+    let mut i = Inference::new("".into(), frame.deciding_arm(), frame, size);
+    (i.status, i.verdict) = (Status::Error, Verdict::Unjudged);
+    i.reason = "an element between has lost the result".into();
+    i
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use andon_core::result::Detection;
+
+    const SIZE: [u32; 2] = [100, 50];
+
+    fn result(arm: Arm, verdict: Verdict) -> Arc<Inference> {
+        let mut i = Inference::new("m".into(), arm, &Frame::new(None), SIZE);
+        i.verdict = verdict;
+        i.detections.push(Detection::new(3, "spur".into(), 0.75, [10.5, 5.0, 20.0, 9.0]));
+        Arc::new(i)
+    }
+
+    fn buffer(frame: Frame, results: &[Arc<Inference>]) -> gst::Buffer {
+        gst::init().unwrap();
+        let mut buffer = gst::Buffer::with_size(8).unwrap();
+        let b = buffer.get_mut().unwrap();
+        AndonFrameMeta::set(b, frame);
+        results.iter().for_each(|i| AndonInferenceMeta::set(b, i.clone()));
+        buffer
+    }
+
+    #[test]
+    fn what_decides_is_read_and_each_arm_is_found_by_its_name() {
+        let both = [result(Arm::A, Verdict::Ok), result(Arm::B, Verdict::Ng)];
+        for (arms, verdict) in [(Arms::AB, Verdict::Ok), (Arms::B, Verdict::Ng)] {
+            let results = if arms == Arms::B { &both[1..] } else { &both };
+            let buffer = buffer(Frame { arms, ..Frame::new(None) }, results);
+            assert_eq!(read_decided(&buffer, SIZE).unwrap().verdict, verdict);
+            assert_eq!(read_arm(&buffer, Arm::B, SIZE).unwrap().verdict, Verdict::Ng);
+            assert_eq!(read_arm(&buffer, Arm::A, SIZE).is_some(), arms == Arms::AB);
+        }
+    }
+
+    #[test]
+    fn a_verdict_outlives_its_boxes_and_a_lost_one_is_unjudged() {
+        let frame = Frame { judged: true, ..Frame::new(None) };
+        let mut buffer = buffer(frame, &[]);
+        let lost = read_decided(&buffer, SIZE).unwrap();
+        assert_eq!((lost.verdict, lost.status), (Verdict::Unjudged, Status::Error));
+        let decided = decided(&[result(Arm::A, Verdict::Ng)], Arm::A).unwrap();
+        result::set(buffer.get_mut().unwrap(), &decided, true);
+        let kept = read_decided(&buffer, SIZE).unwrap();
+        assert_eq!((kept.verdict, kept.status, kept.detections.len()), (Verdict::Ng, Status::Ok, 0));
+    }
+
+    #[test]
+    fn a_frame_that_no_model_has_seen_has_no_result() {
+        assert!(read_decided(&buffer(Frame::new(None), &[]), SIZE).is_none());
+    }
+}
