@@ -21,7 +21,7 @@ pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
 pub(crate) use inference::scaled;
 pub(crate) use mirror::mirror;
-pub(crate) use read::{decided_on, read_compared, read_here, read_upstream};
+pub(crate) use read::{Upstream, decided_on, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
 pub use result::ANDON_RESULT;
 pub(crate) use stage::mirror_stage;

@@ -198,7 +198,7 @@ impl ModelInfer {
             if decides {
                 match &regions {
                     None => meta::mirror(buffer, &inference),
-                    Some(regions) => meta::mirror_stage(buffer, &regions.upstream, &inference),
+                    Some(regions) => meta::mirror_stage(buffer, &regions.upstream.found, &inference),
                 }
             }
             said(buffer, &inference, decides, settings.result_json)
