@@ -100,7 +100,7 @@ impl State {
             let now = pts_ns.unwrap_or_else(monotonic_ns);
             // A due time further away than the interval is from before a seek or a shorter interval.
             if self.next_report_ns.is_none_or(|due| now >= due || due - now > report_interval) {
-                self.next_report_ns = Some(now + report_interval);
+                self.next_report_ns = Some(now.saturating_add(report_interval));
                 announcements.due = Some(meter.report(stamp));
             }
         }

@@ -13,7 +13,14 @@ use gst_base::{
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use super::{CAT, frames::State, references, settings::*, stats, worker::Worker};
+use super::{
+    CAT,
+    frames::State,
+    references,
+    settings::*,
+    stats::{self, Numbers},
+    worker::Worker,
+};
 use crate::{
     elements::shell::{self, Sink, Src},
     meta::video,
@@ -101,7 +108,8 @@ impl DriftMeter {
     /// Writes the references in use, once their thresholds are worked out.
     fn save_reference(&self, path: &str) -> bool {
         self.settle();
-        let Some(references) = self.state.lock().as_ref().and_then(|s| s.bank.references()) else {
+        let in_use = self.state.lock().as_ref().map(|s| s.bank.references());
+        let Some(references) = in_use.and_then(|r| r.copied()) else {
             gst::warning!(CAT, imp = self, "there is no reference to save: it is still being learned");
             return false;
         };
@@ -139,7 +147,10 @@ impl ObjectImpl for DriftMeter {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.state.lock().as_ref().map_or_else(stats::stopped, stats::stats).to_value(),
+            "stats" => {
+                let numbers = self.state.lock().as_ref().map(Numbers::of);
+                numbers.map_or_else(stats::stopped, Numbers::structure).to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }
