@@ -5,6 +5,7 @@
 pub mod event;
 mod frame;
 mod inference;
+pub(crate) mod late;
 pub mod message;
 mod mirror;
 mod payload;

@@ -18,7 +18,7 @@ use super::{
     settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
     state::{Comparison, State},
 };
-use crate::elements::shell::{self, Sink, Src, flow_of};
+use crate::elements::shell::{self, Sink, Src};
 
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::AbJoin)]
@@ -103,11 +103,7 @@ impl ObjectSubclass for AbJoin {
                 Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |j| j.chain_a(buffer))
             })
             .event_full_function(|_, parent, event| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |j| flow_of(&j.src, j.event_a(event)),
-                )
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |j| j.event_a(event))
             })
             .query_function(|pad, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |j| j.query_a(pad, query))

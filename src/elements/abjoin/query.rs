@@ -51,14 +51,31 @@ impl AbJoin {
     }
 
     pub(super) fn query_src(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        if let gst::QueryViewMut::Scheduling(q) = query.view_mut() {
+            return self.scheduling(q);
+        }
         if !self.sink_a.peer_query(query) {
             return answer_from_template(pad, query);
         }
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
             let wait = gst::ClockTime::from_nseconds(self.settings().wait.max(0) as u64);
             let (live, min, max) = q.result();
-            q.set(live, min + wait, max.map(|max| max + wait));
+            q.set(live, min.saturating_add(wait), max.map(|max| max.saturating_add(wait)));
         }
+        true
+    }
+}
+
+impl AbJoin {
+    /// Answers how frames are scheduled: as upstream says, but always pushed, because none can be pulled through here.
+    fn scheduling(&self, query: &mut gst::query::Scheduling<gst::QueryRef>) -> bool {
+        let mut asked = gst::query::Scheduling::new();
+        if !self.sink_a.peer_query(asked.query_mut()) {
+            return false;
+        }
+        let (flags, min, max, align) = asked.result();
+        query.set(flags, min, max, align);
+        query.add_scheduling_modes([gst::PadMode::Push]);
         true
     }
 }
