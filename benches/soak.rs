@@ -200,10 +200,8 @@ fn main() -> ExitCode {
         }
     }
     pipeline.send_event(gst::event::Eos::new());
-    let last = bus.timed_pop_filtered(
-        gst::ClockTime::from_seconds(HUNG),
-        &[gst::MessageType::Eos, gst::MessageType::Error],
-    );
+    let last =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(HUNG), &[gst::MessageType::Eos, gst::MessageType::Error]);
     let ended = last.is_some_and(|m| m.type_() == gst::MessageType::Eos);
     pipeline.set_state(gst::State::Null).expect("a line stops");
     report(&ledger.lock().unwrap(), &done, ended, failure)

@@ -11,7 +11,7 @@ use std::{
 
 use andon_core::result::{Arm, Arms, Frame, Inference, Verdict};
 use common::{
-    judge::{bundle, edit, graph, path},
+    judge::{bundle, graph, path},
     launch, play, runtime, sampler,
 };
 use gst::prelude::*;
@@ -147,7 +147,8 @@ fn agree(mode: &str) {
         let decides = said.get(&frame.id).expect("the arm that decides has spoken");
         differ("regions", regions(buffer) != expected(decides));
         let result = andon_result(buffer).expect("a frame that was judged tells everybody");
-        let told = ["verdict", "status", "element", "arm", "model", "version", "digest", "run"].map(|f| text(&result, f));
+        let told =
+            ["verdict", "status", "element", "arm", "model", "version", "digest", "run"].map(|f| text(&result, f));
         let must = [
             decides.verdict.as_str(),
             decides.status.as_str(),
@@ -160,7 +161,8 @@ fn agree(mode: &str) {
         ];
         differ("AndonResult", told != must || result.get::<u64>("frame-id").unwrap() != frame.id);
         let json: serde_json::Value = serde_json::from_str(&text(&result, "json")).unwrap();
-        differ("its json", json["results"] != serde_json::json!([**decides]));
+        let own: serde_json::Value = serde_json::from_str(&decides.to_json()).unwrap();
+        differ("its json", json["results"] != serde_json::json!([own]));
         let part = parts.get(&frame.part_key().to_string());
         differ("part verdicts", part != Some(&(decides.verdict.to_string(), arm.to_string())));
         *verdicts[usize::from(arm == Arm::B)].entry(decides.verdict.to_string()).or_default() += 1;
@@ -229,4 +231,126 @@ fn in_mode_b_every_reader_says_what_b_said() {
 #[test]
 fn in_split_every_reader_says_what_the_arm_that_got_the_frame_said() {
     agree("mode=split weight=0.5");
+}
+
+/// Plays 21 bright frames through `models`, and returns the messages, what `AndonResult` says at the end, and the sidecars of
+/// what is captured as ng.
+fn bright(models: &str) -> (Vec<gst::Message>, Vec<gst::Structure>, Vec<serde_json::Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = launch(&format!(
+        "videotestsrc num-buffers=21 pattern=white ! video/x-raw,format=RGB,width=64,height=64,framerate=25/1 ! {models} ! \
+         framesampler location={} on-ng=true random-rate=0 ! fakesink name=out",
+        folder.path().display()
+    ));
+    let told: Arc<Mutex<Vec<gst::Structure>>> = Arc::default();
+    let into = told.clone();
+    let out = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
+    out.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        into.lock().unwrap().extend(info.buffer().and_then(|b| andon_result(b)));
+        gst::PadProbeReturn::Ok
+    });
+    let messages = play(&pipeline);
+    let read = |at: &std::path::PathBuf| serde_json::from_slice(&std::fs::read(at).unwrap()).unwrap();
+    let sidecars = sampler::with_extension(folder.path(), "json").iter().map(read).collect();
+    let told = told.lock().unwrap().clone();
+    (messages, told, sidecars)
+}
+
+/// A model that finds a bright box, and calls the frame ng.
+fn finder() -> tempfile::TempDir {
+    runtime();
+    bundle("detector", |m| m["name"] = "finds".into())
+}
+
+#[test]
+fn of_two_models_in_a_row_neither_erases_the_other_and_the_worst_decides() {
+    let finds = finder();
+    // The classifier calls a bright frame good.
+    let [finds, good] = [path(&finds), graph("classifier")];
+    for [first, second] in [[&finds, &good], [&good, &finds]] {
+        let models = format!("modelinfer name=first model={first} ! modelinfer name=second model={second}");
+        let (messages, told, sidecars) = bright(&models);
+        assert_eq!((told.len(), sidecars.len()), (21, 21), "each frame is ng by one of the two");
+        for s in &told {
+            assert_eq!((text(s, "verdict"), text(s, "model")), ("ng".into(), "finds".into()));
+        }
+        for sidecar in sidecars {
+            let said = |i: usize, of: &str| sidecar["results"][i][of].as_str().unwrap().to_string();
+            assert_eq!(sidecar["results"].as_array().unwrap().len(), 2);
+            assert_eq!((said(0, "element"), said(1, "element")), ("first".into(), "second".into()));
+            assert_ne!(sidecar["results"][0]["model"]["name"], sidecar["results"][1]["model"]["name"]);
+        }
+        let parts = common::jsons(&messages, "andon/part-verdict");
+        let last: Vec<_> = parts.iter().skip(1).step_by(2).collect();
+        assert_eq!(last.len(), 21);
+        assert!(last.iter().all(|p| p["verdict"] == "ng" && p["model"]["name"] == "finds"), "{last:?}");
+        assert!(parts.iter().all(|p| p["utc_ns"].as_u64() > Some(0) && !p["pts_ns"].is_null()));
+    }
+}
+
+#[test]
+fn in_a_cascade_the_second_stage_decides_and_the_first_keeps_its_result() {
+    let finds = finder();
+    let models = format!(
+        "modelinfer name=finder model={} ! modelinfer name=grader model={} on=detections",
+        path(&finds),
+        graph("classifier")
+    );
+    let (_, told, sidecars) = bright(&models);
+    assert_eq!((told.len(), sidecars.len()), (21, 0), "the finder alone would have called every frame ng");
+    for s in &told {
+        assert_eq!((text(s, "verdict"), text(s, "element")), ("ok".into(), "grader".into()));
+        let json: serde_json::Value = serde_json::from_str(&text(s, "json")).unwrap();
+        let results = json["results"].as_array().unwrap();
+        assert_eq!((results.len(), &results[0]["upstream"]), (1, &serde_json::json!(["finder"])));
+    }
+}
+
+#[test]
+fn a_second_stage_that_fails_leaves_the_frame_unjudged_whatever_the_first_has_found() {
+    let finds = finder();
+    let models = format!(
+        "modelinfer name=finder model={} ! modelinfer name=grader model={} on=detections on-error=pass",
+        path(&finds),
+        graph("fails")
+    );
+    let (_, told, _) = bright(&models);
+    assert_eq!(told.len(), 21);
+    assert!(told.iter().all(|s| (text(s, "verdict"), text(s, "status")) == ("unjudged".into(), "error".into())));
+}
+
+#[test]
+fn a_copy_whose_arm_only_watches_tells_nobody() {
+    let finds = finder();
+    let pipeline = launch(&format!(
+        "videotestsrc num-buffers=9 pattern=white ! video/x-raw,format=RGB,width=64,height=64 ! abtee name=t leaky=false \
+         t.src_a ! modelinfer name=a model={} ! identity name=from_a ! j.sink_a \
+         t.src_b ! modelinfer name=b model={} ! identity name=from_b ! j.sink_b abjoin name=j wait=-1 ! fakesink",
+        path(&finds),
+        graph("classifier")
+    ));
+    let [a, b] = ["from_a", "from_b"].map(|name| {
+        let told: Arc<Mutex<Vec<(bool, usize)>>> = Arc::default();
+        let into = told.clone();
+        let pad = pipeline.by_name(name).unwrap().static_pad("src").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let buffer = info.buffer().unwrap();
+            into.lock().unwrap().push((andon_result(buffer).is_some(), regions(buffer).len()));
+            gst::PadProbeReturn::Ok
+        });
+        told
+    });
+    let messages = play(&pipeline);
+    assert_eq!(*a.lock().unwrap(), [(true, 1); 9]);
+    assert_eq!(*b.lock().unwrap(), [(false, 0); 9]);
+    let parts = common::jsons(&messages, "andon/part-verdict");
+    assert_eq!(parts.iter().filter(|p| p["decides"] == true && p["arm"] == "a").count(), 9);
+    assert_eq!(parts.iter().filter(|p| p["decides"] == false && p["arm"] == "b").count(), 9);
+}
+
+#[test]
+fn the_json_of_the_result_is_left_out_where_nobody_reads_it() {
+    let finds = finder();
+    let (_, told, _) = bright(&format!("modelinfer model={} result-json=false", path(&finds)));
+    assert!(told.len() == 21 && told.iter().all(|s| !s.has_field("json") && text(s, "verdict") == "ng"));
 }

@@ -24,6 +24,6 @@ pub(crate) use inference::scaled;
 pub(crate) use mirror::mirror;
 pub(crate) use read::{Upstream, decided_on, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
-pub use result::ANDON_RESULT;
+pub use result::{ANDON_RESULT, put_decided};
 pub(crate) use stage::mirror_stage;
 pub(crate) use stream::{StreamContext, utc_by_clock};
