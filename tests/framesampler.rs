@@ -17,7 +17,8 @@ use andon_statistics::cause::Cause;
 use common::{
     WATCHDOG, init, launch, play,
     sampler::{
-        Capture, act, captures, harness, harness_to, ids, late, push, result, stat, stop, wait_for, with_extension,
+        Capture, act, captures, harness, harness_to, ids, late, late_event, push, result, stat, stop, wait_for,
+        with_extension,
     },
 };
 use gst::prelude::*;
@@ -206,8 +207,7 @@ fn what_is_known_twenty_frames_late_is_captured_as_the_camera_gave_it_pixel_by_p
         // The challenger is 20 frames late, and differs on every tenth.
         if let Some(n) = given.len().checked_sub(21) {
             let late = result(&given[n].0, Arm::B, if n % 10 == 3 { Verdict::Ng } else { Verdict::Ok });
-            let late = Late { run: late.run, frame_id: late.frame_id, pts_ns: None, json: late.to_json() };
-            assert!(pad.push_event(AndonEvent::Late(late).to_event()));
+            assert!(pad.push_event(late_event(&late)));
         }
         gst::PadProbeReturn::Ok
     });
@@ -495,7 +495,9 @@ fn an_event_that_makes_no_sense_is_counted_and_reported_once() {
     let (_folder, mut h, bus) = harness(&[("pre-roll", "2")]);
     let (id, _) = push(&mut h, 0, |_, _| {});
     for _ in 0..3 {
-        let bad = Late { run: andon_core::result::run_id(), frame_id: id, pts_ns: None, json: "{".into() };
+        let run = andon_core::result::run_id();
+        let (element, arm) = (String::new(), Arm::B);
+        let bad = Late { run, frame_id: id, pts_ns: None, element, arm, json: "{".into() };
         assert!(h.push_event(AndonEvent::Late(bad).to_event()));
     }
     assert_eq!(stat(&h.element().unwrap(), "bad-events"), 3);

@@ -6,7 +6,7 @@
 //! | `andon/arm` | sticky | `arm` string: `a` or `b` |
 //! | `andon/part` | sticky | `id`, `sku`, `lot`, `station`, `purpose` strings; `view`, `views` uint; `trigger-utc-ns` uint64 |
 //! | `andon/fields` | sticky or plain | any: every field of the structure is a named field, but for `complete` boolean and `remove`, a string or an array of strings: names |
-//! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `json` string: a result that came after its frame had left |
+//! | `andon/late` | plain | `run` string, `frame-id` uint64, `pts` uint64 (ns), `element`, `arm`, `json` strings: a result that came after its frame had left |
 //! | `andon/dropped` | plain | `run` string, `frame-ids` array of uint64: frames that arm b does not get |
 //! | `andon/drift` | plain | `state`, `cause` strings, `since-frame` uint64, `json` string |
 //! | `andon/split` | sticky | `mode`, `key` strings, `weight` double: how abtee hands out the frames that follow |
@@ -129,6 +129,10 @@ pub struct Late {
     pub frame_id: u64,
     /// The presentation time of the frame, ns.
     pub pts_ns: Option<u64>,
+    /// The element that judged the frame; empty if the event does not say.
+    pub element: String,
+    /// The arm of the result: b if the event does not say, as a waits for nobody.
+    pub arm: Arm,
     /// The result, schema `andon.inference/1`.
     pub json: String,
 }
@@ -241,6 +245,8 @@ impl AndonEvent {
                 let s = gst::Structure::builder("andon/late")
                     .field("run", l.run.to_string())
                     .field("frame-id", l.frame_id)
+                    .field("element", &l.element)
+                    .field("arm", l.arm.as_str())
                     .field("json", &l.json);
                 match l.pts_ns {
                     Some(pts) => s.field("pts", pts).build(),
@@ -330,8 +336,10 @@ fn part(s: &gst::StructureRef) -> Result<Part, EventError> {
 }
 
 fn late(s: &gst::StructureRef) -> Result<Late, EventError> {
-    let frame_id = get(s, "frame-id")?;
-    Ok(Late { run: value(s, "run")?, frame_id, pts_ns: s.get("pts").ok(), json: get(s, "json")? })
+    let element = if s.has_field("element") { get(s, "element")? } else { String::new() };
+    let arm = if s.has_field("arm") { value(s, "arm")? } else { Arm::B };
+    let (run, frame_id, json) = (value(s, "run")?, get(s, "frame-id")?, get(s, "json")?);
+    Ok(Late { run, frame_id, pts_ns: s.get("pts").ok(), element, arm, json })
 }
 
 fn dropped(s: &gst::StructureRef) -> Result<AndonEvent, EventError> {
@@ -471,7 +479,14 @@ mod tests {
             AndonEvent::Fields(fields.clone().into()),
             AndonEvent::Fields(FieldsChange::complete(fields)),
             AndonEvent::Fields(FieldsChange { remove: vec!["recipe".into()], ..FieldsChange::default() }),
-            AndonEvent::Late(Late { run, frame_id: 7, pts_ns: Some(5), json: "{}".into() }),
+            AndonEvent::Late(Late {
+                run,
+                frame_id: 7,
+                pts_ns: Some(5),
+                element: "m".into(),
+                arm: Arm::A,
+                json: "{}".into(),
+            }),
             AndonEvent::Dropped { run, frame_ids: vec![1, 2] },
             AndonEvent::Drift(Drift { state: State::Ok, cause: None, since_frame: 3, json: "{}".into() }),
             AndonEvent::Drift(Drift {

@@ -8,6 +8,7 @@ pub(crate) mod capture_time;
 pub mod event;
 mod frame;
 mod inference;
+pub(crate) mod late;
 #[cfg(feature = "tensors")]
 mod masks;
 pub mod message;

@@ -4,6 +4,7 @@
 
 pub mod arms;
 pub mod drift;
+pub mod extremes;
 pub mod judge;
 pub mod sampler;
 pub mod schema;

@@ -129,8 +129,13 @@ pub fn wait_for(bus: &gst::Bus, name: &str) -> gst::Message {
     }
 }
 
-pub fn late(h: &mut Harness, result: &Inference) {
+/// The late event for a result, as another process would send it.
+pub fn late_event(result: &Inference) -> gst::Event {
     let (run, frame_id) = (result.run, result.frame_id);
-    let late = Late { run, frame_id, pts_ns: None, json: result.to_json() };
-    assert!(h.push_event(AndonEvent::Late(late).to_event()));
+    let (element, arm) = (result.element.to_string(), result.arm);
+    AndonEvent::Late(Late { run, frame_id, pts_ns: None, element, arm, json: result.to_json() }).to_event()
+}
+
+pub fn late(h: &mut Harness, result: &Inference) {
+    assert!(h.push_event(late_event(result)));
 }

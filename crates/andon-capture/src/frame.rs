@@ -62,9 +62,9 @@ impl<H: HeldFrame> StreamFrame<H> {
     }
 }
 
-/// Puts `new` in place of the earlier result of the same arm.
+/// Puts `new` in place of the earlier result of the same arm, element and stage.
 pub(crate) fn replace_result(results: &mut Vec<Arc<Inference>>, new: Arc<Inference>) {
-    match results.iter_mut().find(|i| i.arm == new.arm) {
+    match results.iter_mut().find(|i| (i.arm, i.stage, &i.element) == (new.arm, new.stage, &new.element)) {
         Some(old) => *old = new,
         None => results.push(new),
     }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use andon_core::result::{Arm, Inference};
+use andon_core::result::{Arm, Decided, Inference, decided};
 
 use crate::{
     budget::RemainingBudgets,
@@ -198,9 +198,9 @@ impl<H: HeldFrame> Sampler<H> {
             return;
         }
         let results = entry.frame.results();
-        let of = |arm| results.iter().find(|i| i.arm == arm);
+        let of = |arm| decided(&results, arm).map(Decided::merged);
         let Some((a, b)) = of(Arm::A).zip(of(Arm::B)) else { return };
-        entry.disagreed = disagree(a, b);
+        entry.disagreed = disagree(&a, &b);
         if entry.disagreed {
             self.late_disagreement(policy, at, queue);
         }

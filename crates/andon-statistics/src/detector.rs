@@ -193,6 +193,11 @@ impl Watch {
         (self.delta() / self.normal.sigma / self.large).abs()
     }
 
+    /// Returns how far its thresholds can be trusted, given how far those of `all` can: it may be known in fewer ticks.
+    pub(crate) fn calibration(&self, all: Calibration) -> Calibration {
+        if (self.normal.ticks as usize) < ESTIMATED { Calibration::Extrapolated } else { all }
+    }
+
     fn began(&self) -> u64 {
         match self.window {
             Some(window) if self.window_alarms() && !self.sum_alarms() => window.since,
@@ -272,10 +277,9 @@ impl Detector {
         (self.windows, self.calibration) = (new.windows, new.calibration);
     }
 
-    /// Returns the sums, by feature.
-    pub(crate) fn memory(&self) -> BTreeMap<String, CusumState> {
-        let named = SPECS.iter().zip(&self.watches).filter_map(|(spec, watch)| Some((spec.name, watch.as_ref()?)));
-        named.map(|(name, w)| (name.to_string(), CusumState { sums: w.sums, effect: w.effect })).collect()
+    /// Returns the sums, in the order of a row.
+    pub(crate) fn memory(&self) -> [Option<CusumState>; COUNT] {
+        self.watches.each_ref().map(|w| w.as_ref().map(|w| CusumState { sums: w.sums, effect: w.effect }))
     }
 
     /// Goes on from sums that were kept before.
@@ -344,12 +348,6 @@ impl Detector {
     /// How far the thresholds can be trusted.
     pub fn calibration(&self) -> Calibration {
         self.calibration
-    }
-
-    /// How far the thresholds of one feature can be trusted, which may be known in fewer ticks than others.
-    pub(crate) fn calibration_of(&self, feature: usize) -> Option<Calibration> {
-        let known = self.watches[feature]?.normal.ticks as usize;
-        Some(if known < ESTIMATED { Calibration::Extrapolated } else { self.calibration })
     }
 }
 

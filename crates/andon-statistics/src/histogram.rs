@@ -16,24 +16,23 @@ pub const RELATIVE_ERROR: f64 = 1.0 / FINE as f64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bucket(u16);
 
-/// Counts of times by bucket, 58 KiB, in the manner of HdrHistogram. Each value below 256 has its own bucket.
-#[derive(Clone, Debug)]
+/// Counts of times by bucket, in the manner of HdrHistogram: 58 KiB at most, and no more than the longest time needs, so
+/// that a copy is cheap. Each value below 256 has its own bucket.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram {
-    counts: Box<[u64]>,
+    counts: Vec<u64>,
     total: u64,
     most: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { counts: vec![0; BUCKETS].into(), total: 0, most: 0 }
-    }
 }
 
 impl Histogram {
     /// Counts a time, and returns its bucket.
     pub(crate) fn add(&mut self, value: u64) -> Bucket {
         let bucket = bucket(value);
+        if bucket >= self.counts.len() {
+            // By octaves, so that it is soon as long as it gets.
+            self.counts.resize((bucket + 1).next_multiple_of(FINE).min(BUCKETS), 0);
+        }
         self.counts[bucket] += 1;
         self.total += 1;
         self.most = self.most.max(value);

@@ -32,27 +32,34 @@ impl AbJoin {
         let mut state = self.state.lock();
         state.pairing.counts = Default::default();
         state.pairing.forgotten = 0;
-        (state.b_alone, state.twice, state.out_of_order, state.forced, state.late_lost) = (0, 0, 0, 0, 0);
+        (state.b_alone, state.b_refused, state.twice) = (0, 0, 0);
+        (state.out_of_order, state.forced, state.late_lost) = (0, 0, 0);
     }
 
     pub(super) fn report(&self) -> AgreementReport {
+        let numbers = self.comparison.lock().agreement.numbers();
         let frames = self.state.lock().pairing.counts;
-        self.comparison.lock().agreement.report(frames)
+        // Made without the locks, which frames need.
+        numbers.report(frames)
     }
 
     pub(super) fn stats(&self) -> gst::Structure {
         let mut s = report::structure(&self.report());
         self.set_judging_stats(&mut s);
-        let state = self.state.lock();
-        for (name, value) in [
-            ("waiting", state.queue.frames() as u64),
-            ("b-alone", state.b_alone),
-            ("twice", state.twice),
-            ("out-of-order", state.out_of_order),
-            ("forced", state.forced),
-            ("forgotten", state.pairing.forgotten),
-            ("late-lost", state.late_lost),
-        ] {
+        let numbers = {
+            let state = self.state.lock();
+            [
+                ("waiting", state.queue.frames() as u64),
+                ("b-alone", state.b_alone),
+                ("b-refused", state.b_refused),
+                ("twice", state.twice),
+                ("out-of-order", state.out_of_order),
+                ("forced", state.forced),
+                ("forgotten", state.pairing.forgotten),
+                ("late-lost", state.late_lost),
+            ]
+        };
+        for (name, value) in numbers {
             s.set(name, value);
         }
         s

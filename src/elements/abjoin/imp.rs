@@ -20,7 +20,7 @@ use super::{
 };
 use crate::elements::{
     between::{self, Between},
-    shell::{self, Sink, Src, flow_of},
+    shell::{self, Sink, Src},
 };
 
 #[derive(glib::Properties)]
@@ -117,7 +117,7 @@ impl ObjectSubclass for AbJoin {
                     || Err(gst::FlowError::Error),
                     |j| {
                         j.between[0].lock().event(&event);
-                        flow_of(&j.src, j.event_a(event))
+                        j.event_a(event)
                     },
                 )
             })

@@ -19,7 +19,16 @@
 //!   passed it over, or has ended. If b keeps more than 256 frames to itself, the oldest goes on alone.
 //!
 //! No frame waits that `abtee` gave to a alone. Frames that it gave to b alone (`mode=split`, `mode=b`) go on from here
-//! in their place, each id once.
+//! in their place, each id once, under their own caps: if those are not a's, they are sent before the frame, and a's
+//! before a's next one. If downstream does not take them, the frame is refused (`b-refused`), and `abtee` gives it to a.
+//!
+//! A flush drops the frames that wait. Caps, part, fields, tags and other sticky events that wait among them stay.
+//!
+//! If several models judge a frame in arm b, each result is put on the frame, and each late one has an event of its own.
+//! What they say together is compared with a.
+//!
+//! A result that came late is at hand to elements in the process without parsing JSON for as long as no more than 512
+//! others came after it.
 //!
 //! # The comparison
 //!
@@ -91,7 +100,9 @@ mod compare;
 #[allow(missing_docs)] // the methods of the properties
 mod imp;
 mod judging;
+mod late;
 mod pairing;
+mod push;
 mod query;
 mod queue;
 mod report;

@@ -39,6 +39,15 @@ impl FrameKey {
     }
 }
 
+/// What the models of arm b say of a frame.
+#[derive(Debug)]
+pub(super) struct OfB {
+    /// What they say together, for the comparison with arm a.
+    pub(super) said: Arc<Inference>,
+    /// What each says, for the frame.
+    pub(super) results: Vec<Arc<Inference>>,
+}
+
 /// The result of arm b for a frame.
 #[derive(Clone, Debug, Default)]
 enum Answer {
@@ -46,7 +55,7 @@ enum Answer {
     #[default]
     Pending,
     /// The frame left arm b, perhaps without a result.
-    Came(Option<Arc<Inference>>),
+    Came(Option<Arc<OfB>>),
     /// The result will never come.
     Never,
 }
@@ -75,7 +84,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// The frame has left b already, perhaps without a result.
-    Known(Option<Arc<Inference>>),
+    Known(Option<Arc<OfB>>),
     /// The result of b may come. The number is the frame's with [`Pairing::is_ready`] and [`Pairing::leave`].
     Pending(u64),
     /// No result of b will come.
@@ -155,7 +164,7 @@ impl Pairing {
     }
 
     /// Notes that the frame goes on now, and returns b's result if it has come.
-    pub(super) fn leave(&mut self, serial: u64) -> Option<Arc<Inference>> {
+    pub(super) fn leave(&mut self, serial: u64) -> Option<Arc<OfB>> {
         let at = self.at(serial)?;
         if let Answer::Pending = self.entries[at].answer {
             self.entries[at].gone = true;
@@ -182,7 +191,7 @@ impl Pairing {
     }
 
     /// Takes a frame of b and its result.
-    pub(super) fn b_came(&mut self, key: FrameKey, b: Option<Arc<Inference>>) -> Match {
+    pub(super) fn b_came(&mut self, key: FrameKey, b: Option<Arc<OfB>>) -> Match {
         self.counts.b += 1;
         self.counts.b_without_outcome += u64::from(b.is_none());
         let Some(at) = self.entries.iter().position(|e| e.frame.key.is(&key)) else {
@@ -207,7 +216,7 @@ impl Pairing {
     }
 
     /// Gives a frame b's result. Returns `false` if the frame has gone on in the meantime.
-    pub(super) fn answer(&mut self, serial: u64, b: Option<Arc<Inference>>) -> bool {
+    pub(super) fn answer(&mut self, serial: u64, b: Option<Arc<OfB>>) -> bool {
         let Some(at) = self.at(serial) else { return false };
         if self.entries[at].gone {
             self.entries.remove(at);
@@ -314,8 +323,9 @@ mod tests {
         FromA { key: key(id), ..FromA::default() }
     }
 
-    fn result() -> Option<Arc<Inference>> {
-        Some(Arc::new(Inference::new("b".into(), Arm::B, &Frame::new(None), [1, 1])))
+    fn result() -> Option<Arc<OfB>> {
+        let said = Arc::new(Inference::new("b".into(), Arm::B, &Frame::new(None), [1, 1]));
+        Some(Arc::new(OfB { results: vec![said.clone()], said }))
     }
 
     fn pending(pairing: &mut Pairing, id: u64) -> u64 {

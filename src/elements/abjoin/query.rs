@@ -60,7 +60,7 @@ impl AbJoin {
         if let gst::QueryViewMut::Latency(q) = query.view_mut() {
             let wait = gst::ClockTime::from_nseconds(self.settings().wait.max(0) as u64);
             let (live, min, max) = q.result();
-            q.set(live, min + wait, max.map(|max| max + wait));
+            q.set(live, min.saturating_add(wait), max.map(|max| max.saturating_add(wait)));
         }
         true
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The frames and events that wait in `abjoin` for arm b, in the order in which they go on.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
+
+use super::state::Format;
 
 /// Frames that may wait at once. When they are there, arm a waits, or, with `wait=-1`, the oldest goes on alone.
 pub(super) const MAX_FRAMES: usize = 256;
@@ -20,6 +22,8 @@ pub(super) enum Item {
 pub(super) struct WaitingFrame {
     /// The frame's buffer.
     pub(super) buffer: gst::Buffer,
+    /// What its own caps say of it: others may have come since.
+    pub(super) format: Format,
     /// The frame's id, by which frames of arm b find their place.
     pub(super) id: u64,
     /// The frame's number in the pairing; `None` if the frame does not wait for b.
@@ -78,10 +82,10 @@ impl Queue {
         Some(item)
     }
 
-    /// Drops all items.
-    pub(super) fn clear(&mut self) {
-        self.items.clear();
+    /// Removes all items.
+    pub(super) fn take(&mut self) -> VecDeque<Item> {
         self.frames = 0;
+        mem::take(&mut self.items)
     }
 }
 
@@ -90,7 +94,7 @@ mod tests {
     use super::*;
 
     fn frame(id: u64) -> WaitingFrame {
-        WaitingFrame { buffer: gst::Buffer::new(), id, serial: None, arrival: None }
+        WaitingFrame { buffer: gst::Buffer::new(), format: Format::default(), id, serial: None, arrival: None }
     }
 
     #[test]

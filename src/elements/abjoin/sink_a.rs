@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Arm a and the source task: frames and events come in, wait if asked to, and go on.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::sync::Arc;
 
 use andon_core::result::{Arm, Arms, Frame, Inference, TeeMode};
 use gst::{prelude::*, subclass::prelude::*};
@@ -11,11 +11,14 @@ use super::{
     CAT,
     imp::AbJoin,
     judging::TrialEvent,
-    pairing::{Arrival, FrameKey, FromA},
+    pairing::{Arrival, FrameKey, FromA, OfB},
     queue::{Item, WaitingFrame},
-    state::{State, design_of, size_of},
+    state::{Format, State, design_of},
 };
-use crate::meta::{AndonFrameMeta, AndonInferenceMeta, TaiOffset, event::AndonEvent, read_compared, scaled};
+use crate::{
+    elements::shell::flow_of,
+    meta::{AndonFrameMeta, AndonInferenceMeta, TaiOffset, event::AndonEvent, read_compared, scaled},
+};
 
 /// Frames of a in a row without one of b, after which a challenger in shadow mode counts as out.
 const MAX_SILENCE: u64 = 1000;
@@ -43,11 +46,12 @@ impl AbJoin {
         } else {
             let mut state = self.state.lock();
             state.running = false;
-            state.queue.clear();
+            let waiting = state.queue.take();
             state.late.clear();
             state.pairing.flush();
             self.notify(&mut state);
             drop(state);
+            drop(waiting);
             pad.stop_task()?;
         }
         Ok(())
@@ -77,14 +81,14 @@ impl AbJoin {
         let due = Self::is_report_due(&mut state, running, settings.report_interval);
         let design = state.design.filter(|_| frame.arms == Arms::A);
         let is_out = state.is_shadow && self.b_is_out(&mut state, &frame, &from_a.key);
-        let size = state.sizes[0];
+        let format = state.formats[0].clone();
         let (serial, known) = match state.pairing.a_came(from_a.clone(), expected) {
             Arrival::Known(b) => (None, b),
             Arrival::Pending(serial) => (Some(serial), None),
             Arrival::Alone => (None, None),
         };
         if let Some(b) = &known {
-            AndonInferenceMeta::set(buffer.make_mut(), fitted(b, size));
+            put(buffer.make_mut(), b, format.size);
         }
         let direct = settings.wait == 0 && state.queue.is_empty() && !state.busy;
         let flow = if direct {
@@ -92,26 +96,27 @@ impl AbJoin {
                 state.pairing.leave(serial);
             }
             self.put_out(&mut state, frame.id);
-            let late = mem::take(&mut state.late);
+            let late = state.late.take();
             drop(state);
             let _turn = self.push.lock();
             for event in late {
                 self.src.push_event(event);
             }
-            let flow = self.src.push(buffer);
+            let flow = self.push_frame(buffer, format.caps.as_ref());
             self.state.lock().flow = flow.err();
             flow
         } else {
-            let arrival = self.obj().clock().unwrap_or_else(gst::SystemClock::obtain);
-            let now = arrival.time();
-            state.queue.push(Item::Frame(WaitingFrame { buffer, id: frame.id, serial, arrival: Some((arrival, now)) }));
+            let clock = self.obj().clock().unwrap_or_else(gst::SystemClock::obtain);
+            let now = clock.time();
+            let arrival = Some((clock, now));
+            state.queue.push(Item::Frame(WaitingFrame { buffer, format, id: frame.id, serial, arrival }));
             self.notify(&mut state);
             let flow = state.flow.map_or(Ok(gst::FlowSuccess::Ok), Err);
             drop(state);
             flow
         };
         if let Some(b) = &known {
-            self.compare(&from_a, b);
+            self.compare(&from_a, &b.said);
         }
         if let Some((design, a)) = design.zip(from_a.a.as_deref()) {
             self.count_alone(Arm::A, a, from_a.truth.as_deref(), design);
@@ -150,7 +155,7 @@ impl AbJoin {
             }
         };
         let key = FrameKey { id: Some((frame.run, frame.id)), pts_ns: buffer.pts().map(|t| t.nseconds()) };
-        let a = read_compared(buffer, Arm::A, state.sizes[0]);
+        let a = read_compared(buffer, Arm::A, state.formats[0].size);
         let truth = AndonInferenceMeta::get(buffer, Arm::Truth);
         (frame, FromA { key, a, truth })
     }
@@ -220,15 +225,15 @@ impl AbJoin {
             Item::Frame(frame) => {
                 self.put_out(&mut state, frame.id);
                 let b = frame.serial.and_then(|serial| state.pairing.leave(serial));
-                let mut buffer = frame.buffer;
+                let WaitingFrame { mut buffer, format, .. } = frame;
                 if let Some(b) = b {
-                    AndonInferenceMeta::set(buffer.make_mut(), fitted(&b, state.sizes[0]));
+                    put(buffer.make_mut(), &b, format.size);
                 }
-                state.flow.is_none().then_some(Ok(buffer))
+                state.flow.is_none().then_some(Ok((buffer, format.caps)))
             }
             Item::Event(event) => Some(Err(event)),
         };
-        let late = mem::take(&mut state.late);
+        let late = state.late.take();
         drop(state);
         let flow = {
             let _turn = self.push.lock();
@@ -236,7 +241,7 @@ impl AbJoin {
                 self.src.push_event(event);
             }
             match item {
-                Some(Ok(buffer)) => Some(self.src.push(buffer)),
+                Some(Ok((buffer, caps))) => Some(self.push_frame(buffer, caps.as_ref())),
                 Some(Err(event)) => {
                     self.push_serialized(event);
                     None
@@ -265,7 +270,7 @@ impl AbJoin {
         let Some(((clock, arrival), wait)) = arrival.as_ref().zip(u64::try_from(wait).ok()) else {
             return Due::Sometime;
         };
-        let deadline = *arrival + gst::ClockTime::from_nseconds(wait);
+        let deadline = arrival.saturating_add(gst::ClockTime::from_nseconds(wait));
         if clock.time() >= deadline { Due::Now } else { Due::At(clock.new_single_shot_id(deadline)) }
     }
 
@@ -274,34 +279,14 @@ impl AbJoin {
             // A new element is linked, so frames may go on again.
             let mut state = self.state.lock();
             state.flow = state.flow.filter(|f| *f != gst::FlowError::NotLinked);
+            state.takes_b = None;
         }
         self.sink_a.push_event(event)
     }
 
-    /// Pushes an event whose turn has come. The caller holds `push`.
-    fn push_serialized(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::Eos {
-            self.state.lock().a_ended = true;
-            self.post_last_report();
-        }
-        self.src.push_event(event)
-    }
-
-    pub(super) fn event_a(&self, event: gst::Event) -> bool {
+    pub(super) fn event_a(&self, event: gst::Event) -> Result<gst::FlowSuccess, gst::FlowError> {
         match event.view() {
-            gst::EventView::FlushStart(_) => {
-                let mut state = self.state.lock();
-                state.flushing = true;
-                state.queue.clear();
-                state.late.clear();
-                state.pairing.flush();
-                self.notify(&mut state);
-                drop(state);
-                let done = self.src.push_event(event);
-                // Downstream is flushing, so the push of the task returns.
-                let _ = self.src.pause_task();
-                return done;
-            }
+            gst::EventView::FlushStart(_) => return flow_of(&self.src, self.start_flush(event)),
             gst::EventView::FlushStop(_) => {
                 let done = self.src.push_event(event);
                 let mut state = self.state.lock();
@@ -314,12 +299,12 @@ impl AbJoin {
                 if let Err(error) = self.start_task() {
                     gst::error!(CAT, imp = self, "{error}");
                 }
-                return done;
+                return flow_of(&self.src, done);
             }
             _ => {}
         }
         if !event.is_serialized() {
-            return self.src.push_event(event);
+            return flow_of(&self.src, self.src.push_event(event));
         }
         let mut state = self.state.lock();
         match event.view() {
@@ -327,7 +312,7 @@ impl AbJoin {
                 state.flow = None;
                 state.a_ended = false;
             }
-            gst::EventView::Caps(e) => state.sizes[0] = size_of(e.caps()),
+            gst::EventView::Caps(e) => state.formats[0] = Format::new(e.caps()),
             gst::EventView::Segment(e) => state.segment = e.segment().downcast_ref().cloned(),
             _ => match state.context.observe(&event) {
                 Some(Ok(AndonEvent::Split(split))) => {
@@ -340,21 +325,22 @@ impl AbJoin {
             },
         }
         if state.flushing || !state.running {
-            return false;
+            // Upstream sends sticky events that are refused so again after the flush.
+            return Err(gst::FlowError::Flushing);
         }
         let event = state.context.outgoing(event);
         if !state.queue.is_empty() || state.busy {
             state.queue.push(Item::Event(event));
             self.notify(&mut state);
-            return true;
+            return Ok(gst::FlowSuccess::Ok);
         }
-        let late = if event.type_() == gst::EventType::Eos { mem::take(&mut state.late) } else { VecDeque::new() };
+        let late = if event.type_() == gst::EventType::Eos { state.late.take() } else { Vec::new() };
         drop(state);
         let _turn = self.push.lock();
         for event in late {
             self.src.push_event(event);
         }
-        self.push_serialized(event)
+        flow_of(&self.src, self.push_serialized(event))
     }
 }
 
@@ -366,6 +352,13 @@ enum Due {
     At(gst::SingleShotClockId),
     /// When woken.
     Sometime,
+}
+
+/// Puts what the models of arm b say on a frame of `size`.
+fn put(buffer: &mut gst::BufferRef, b: &OfB, size: [u32; 2]) {
+    for result in &b.results {
+        AndonInferenceMeta::set(buffer, fitted(result, size));
+    }
 }
 
 /// Returns the result in pixels of a frame of `size`.

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Arm b: its results are kept, and of its frames only those that a does not get.
 
-use andon_core::result::{Arm, Arms, Frame, Inference};
+use std::sync::Arc;
+
+use andon_core::result::{Arm, Arms, Frame};
 use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     CAT,
     imp::AbJoin,
-    pairing::{FrameKey, FromA, Match},
+    late::LateResult,
+    pairing::{FrameKey, FromA, Match, OfB},
     queue::WaitingFrame,
-    state::{design_of, size_of},
+    state::{Format, design_of},
 };
-use crate::meta::{
-    AndonFrameMeta, AndonInferenceMeta,
-    event::{AndonEvent, Late},
-    read_compared,
-};
-
-/// `andon/late` events that wait for a's thread. There are more only if a stands still.
-const MAX_LATE: usize = 1024;
+use crate::meta::{AndonFrameMeta, AndonInferenceMeta, event::AndonEvent, read_compared};
 
 /// Ids of b's last frames, by which a frame that comes again over a is known.
 const MAX_RECENT: usize = 64;
@@ -26,21 +22,23 @@ const MAX_RECENT: usize = 64;
 impl AbJoin {
     pub(super) fn chain_b(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let frame = AndonFrameMeta::get(&buffer);
-        let size = self.state.lock().sizes[1];
-        let b = read_compared(&buffer, Arm::B, size);
+        let format = self.state.lock().formats[1].clone();
+        let b = of_b(&buffer, format.size);
         if let Some(frame) = frame.as_ref().filter(|f| f.arms == Arms::B) {
+            self.accept_b(&format)?;
             let design = {
                 let state = self.state.lock();
                 state.design_of_b.unwrap_or(state.design)
             };
-            if let Some((design, b)) = design.zip(b.as_deref()) {
+            if let Some((design, b)) = design.zip(b.as_ref()) {
                 let truth = AndonInferenceMeta::get(&buffer, Arm::Truth);
-                self.count_alone(Arm::B, b, truth.as_deref(), design);
+                self.count_alone(Arm::B, &b.said, truth.as_deref(), design);
             }
-            if let Some(b) = b {
-                AndonInferenceMeta::set(buffer.make_mut(), b);
+            for result in b.iter().flat_map(|b| &b.results) {
+                // Of its own metas, each takes its own place; what other people's metas say becomes one.
+                AndonInferenceMeta::set(buffer.make_mut(), result.clone());
             }
-            return self.push_b(buffer, frame);
+            return self.push_b(buffer, format, frame);
         }
         // An identity that does not name arm b is not from abtee, whose identity an element has lost.
         let id = frame.filter(|f| f.arms.expects(Arm::B)).map(|f| (f.run, f.id));
@@ -61,7 +59,7 @@ impl AbJoin {
                 self.notify(&mut state);
                 drop(state);
                 // Compared before the frame goes on, so that the report at EOS has every frame that came before it.
-                self.compare(&from_a, &b);
+                self.compare(&from_a, &b.said);
                 state = self.state.lock();
                 if !state.pairing.answer(serial, Some(b.clone())) {
                     drop(state);
@@ -72,7 +70,7 @@ impl AbJoin {
             (Match::Late(from_a), Some(b)) => {
                 drop(state);
                 self.queue_late(&from_a, &b);
-                self.compare(&from_a, &b);
+                self.compare(&from_a, &b.said);
                 return Ok(gst::FlowSuccess::Ok);
             }
             _ => {}
@@ -81,24 +79,46 @@ impl AbJoin {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    /// Queues an `andon/late` event for a's thread to push.
-    fn queue_late(&self, from_a: &FromA, b: &Inference) {
-        let Some((run, frame_id)) = from_a.key.id else { return };
-        let late = Late { run, frame_id, pts_ns: from_a.key.pts_ns, json: b.to_json() };
-        let event = AndonEvent::Late(late).to_event();
-        let mut state = self.state.lock();
-        if state.flushing || !state.running {
-            return;
-        }
-        state.late.push_back(event);
-        if state.late.len() > MAX_LATE {
-            state.late.pop_front();
-            state.late_lost += 1;
+    /// Queues an `andon/late` event for each result, for a's thread to push.
+    fn queue_late(&self, from_a: &FromA, b: &OfB) {
+        for result in &b.results {
+            let Some(late) = LateResult::new(from_a, result) else { return };
+            let mut state = self.state.lock();
+            if state.flushing || !state.running {
+                return;
+            }
+            state.late_lost += u64::from(state.late.push(late));
         }
     }
 
+    /// Asks downstream whether it takes a frame under caps of arm b that are not those of arm a. If not, the frame is
+    /// refused, and `abtee` gives it to arm a.
+    fn accept_b(&self, format: &Format) -> Result<(), gst::FlowError> {
+        let Some(caps) = &format.caps else { return Ok(()) };
+        let (is_as_a, known) = {
+            let state = self.state.lock();
+            (state.formats[0].caps.as_ref() == Some(caps), state.takes_b)
+        };
+        if is_as_a {
+            return Ok(());
+        }
+        // Asked without the lock, as downstream may take its time to answer.
+        let takes = known.unwrap_or_else(|| self.src.peer_query_accept_caps(caps));
+        let mut state = self.state.lock();
+        state.takes_b = Some(takes);
+        if takes {
+            return Ok(());
+        }
+        state.b_refused += 1;
+        drop(state);
+        if known.is_none() {
+            gst::warning!(CAT, imp = self, "frames of arm b are refused: downstream does not take {caps}");
+        }
+        Err(gst::FlowError::NotNegotiated)
+    }
+
     /// Pushes a frame that only b got. The flow return is downstream's, because b is the line here.
-    fn push_b(&self, buffer: gst::Buffer, frame: &Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn push_b(&self, buffer: gst::Buffer, format: Format, frame: &Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
         let wait = self.settings().wait;
         let mut state = self.state.lock();
         self.wait_for_room(&mut state, wait)?;
@@ -108,7 +128,7 @@ impl AbJoin {
             state.recent_b.pop_front();
         }
         if wait != 0 {
-            state.queue.insert(WaitingFrame { buffer, id: frame.id, serial: None, arrival: None });
+            state.queue.insert(WaitingFrame { buffer, format, id: frame.id, serial: None, arrival: None });
             self.notify(&mut state);
             return Ok(gst::FlowSuccess::Ok);
         }
@@ -116,7 +136,7 @@ impl AbJoin {
         drop(state);
         let flow = {
             let _turn = self.push.lock();
-            self.src.push(buffer)
+            self.push_frame(buffer, format.caps.as_ref())
         };
         self.state.lock().flow = flow.err();
         flow
@@ -130,7 +150,7 @@ impl AbJoin {
                 state.design_of_b = None;
                 state.pairing.b_begins();
             }
-            gst::EventView::Caps(e) => state.sizes[1] = size_of(e.caps()),
+            gst::EventView::Caps(e) => (state.formats[1], state.takes_b) = (Format::new(e.caps()), None),
             gst::EventView::Eos(_) => {
                 state.pairing.b_ends();
                 let after_a = state.a_ended;
@@ -153,4 +173,16 @@ impl AbJoin {
             },
         }
     }
+}
+
+/// Returns what the models of arm b say of a frame of `size` on its way. If its own metas say nothing, it may be those of
+/// other people's elements.
+fn of_b(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<OfB>> {
+    let said = read_compared(buffer, Arm::B, size)?;
+    let mut results = AndonInferenceMeta::all(buffer);
+    results.retain(|i| i.arm == Arm::B);
+    if results.is_empty() {
+        results.push(said.clone());
+    }
+    Some(Arc::new(OfB { said, results }))
 }

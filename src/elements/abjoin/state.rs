@@ -9,7 +9,7 @@ use andon_statistics::{
     judgement::Design,
 };
 
-use super::{pairing::Pairing, queue::Queue};
+use super::{late::LateResults, pairing::Pairing, queue::Queue};
 use crate::meta::{StreamContext, event::Split};
 
 /// The state of both arms and of the source task.
@@ -19,8 +19,10 @@ pub(super) struct State {
     pub(super) context: StreamContext,
     /// The segment of arm a, in time.
     pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// Width and height on each arm, pixels.
-    pub(super) sizes: [[u32; 2]; 2],
+    /// The format of each arm's frames.
+    pub(super) formats: [Format; 2],
+    /// Whether downstream takes frames of arm b under their own caps; `None` if it has not been asked since they came.
+    pub(super) takes_b: Option<bool>,
     /// Which result of b belongs to which frame of a.
     pub(super) pairing: Pairing,
     /// Frames and events that wait.
@@ -36,7 +38,7 @@ pub(super) struct State {
     /// The alarm that the source task sleeps on, to wake it early.
     pub(super) alarm: Option<gst::SingleShotClockId>,
     /// `andon/late` events for a's thread to push.
-    pub(super) late: VecDeque<gst::Event>,
+    pub(super) late: LateResults,
     /// Ids of the last frames of arm b alone that went on.
     pub(super) recent_b: VecDeque<u64>,
     /// The highest id that went on.
@@ -55,6 +57,8 @@ pub(super) struct State {
     pub(super) a_ended: bool,
     /// Frames of arm b alone.
     pub(super) b_alone: u64,
+    /// Frames of arm b alone whose caps downstream did not take.
+    pub(super) b_refused: u64,
     /// Frames that came again after they had gone on.
     pub(super) twice: u64,
     /// Frames that went on after one with a higher id.
@@ -86,10 +90,21 @@ impl Comparison {
     }
 }
 
-/// Returns the width and the height of the caps, pixels; 0 if they leave them out.
-pub(super) fn size_of(caps: &gst::CapsRef) -> [u32; 2] {
-    let side = |name| caps.structure(0).and_then(|s| s.get::<i32>(name).ok()).and_then(|n| n.try_into().ok());
-    [side("width").unwrap_or(0), side("height").unwrap_or(0)]
+/// What the caps of an arm say of its frames.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Format {
+    /// The caps; `None` before the first.
+    pub(super) caps: Option<gst::Caps>,
+    /// Width and height, pixels; 0 if the caps leave them out.
+    pub(super) size: [u32; 2],
+}
+
+impl Format {
+    /// Reads caps.
+    pub(super) fn new(caps: &gst::CapsRef) -> Self {
+        let side = |name| caps.structure(0).and_then(|s| s.get::<i32>(name).ok()).and_then(|n| n.try_into().ok());
+        Self { caps: Some(caps.to_owned()), size: [side("width").unwrap_or(0), side("height").unwrap_or(0)] }
+    }
 }
 
 /// Returns the design by which abtee assigns parts to arms, or `None` if it does not.

@@ -13,7 +13,14 @@ use gst_base::{
 use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
-use super::{CAT, frames::State, references, settings::*, stats, worker::Worker};
+use super::{
+    CAT,
+    frames::State,
+    references,
+    settings::*,
+    stats::{self, Numbers},
+    worker::Worker,
+};
 use crate::{
     elements::{
         between::{self, Between},
@@ -109,7 +116,8 @@ impl DriftMeter {
     /// Writes the references in use, once their thresholds are worked out.
     fn save_reference(&self, path: &str) -> bool {
         self.settle();
-        let Some(references) = self.state.lock().as_ref().and_then(|s| s.bank.references()) else {
+        let in_use = self.state.lock().as_ref().map(|s| s.bank.references());
+        let Some(references) = in_use.and_then(|r| r.copied()) else {
             gst::warning!(CAT, imp = self, "there is no reference to save: it is still being learned");
             return false;
         };
@@ -149,7 +157,8 @@ impl ObjectImpl for DriftMeter {
         match pspec.name() {
             "stats" => {
                 let lost = self.between.lock().lost();
-                self.state.lock().as_ref().map_or_else(stats::stopped, |s| stats::stats(s, lost)).to_value()
+                let numbers = self.state.lock().as_ref().map(Numbers::of);
+                numbers.map_or_else(stats::stopped, |n| n.structure(lost)).to_value()
             }
             _ => self.derived_property(id, pspec),
         }

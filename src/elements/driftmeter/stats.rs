@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The property `stats`.
 
-use andon_statistics::{detector::Calibration, meter::Stamp};
+use andon_statistics::{
+    detector::Calibration,
+    meter::{DriftStatus, Meter, MeterCounts, Reading, Stamp},
+};
 
 use super::frames::State;
 
@@ -10,46 +13,81 @@ pub(super) fn stopped() -> gst::Structure {
     gst::Structure::new_empty("driftmeter-stats")
 }
 
-/// Returns the counts, and a structure for each feature of the latest frame's reference.
-pub(super) fn stats(state: &State, lost: u64) -> gst::Structure {
-    let (counts, status) = (state.bank.counts(), state.bank.status());
-    let latest = state.bank.latest();
-    let (learned, wanted) = latest.and_then(|m| m.progress()).unwrap_or_default();
-    let (relearned, rewanted) = latest.and_then(|m| m.relearning()).unwrap_or_default();
-    let mut stats = gst::Structure::builder("driftmeter-stats")
-        .field("state", status.state.as_str())
-        .field("cause", status.cause_str())
-        .field("since-frame", status.since_frame)
-        .field("frames", counts.measured)
-        .field("ticks", counts.ticks)
-        .field("alarms", counts.alarms)
-        .field("learned-frames", learned as u64)
-        .field("wanted-frames", wanted as u64)
-        .field("relearned-ticks", relearned as u64)
-        .field("wanted-ticks", rewanted as u64)
-        .field("references", state.bank.meters().filter(|m| m.reference().is_some()).count() as u64)
-        .field("not-production", state.not_production)
-        .field("not-measured", state.not_measured)
-        .field("too-small", counts.too_small)
-        .field("black-not-learned", counts.black_not_learned)
-        .field("unreadable", state.unreadable)
-        .field("results-lost", lost)
-        .field("keys-left-out", state.bank.left_out())
-        .build();
-    let Some(report) = latest.map(|m| m.report(Stamp::default())) else { return stats };
-    stats.set("key", &*report.key);
-    stats.set("model", &report.model);
-    stats.set("observations-per-tick", report.tick as u64);
-    stats.set("calibration", report.calibration.map_or("", Calibration::as_str));
-    for f in report.features.iter().filter(|f| f.value.is_some() || f.reference.is_some()) {
-        let mut feature = gst::Structure::new_empty("feature");
-        if let Some(of) = &f.of {
-            feature.set("of", &**of);
+/// What the statistics are made of: numbers that are quickly copied while frames wait for the meters.
+pub(super) struct Numbers {
+    status: DriftStatus,
+    counts: MeterCounts,
+    /// Frames learned, and wanted; then ticks relearned, and wanted.
+    progress: [usize; 4],
+    references: usize,
+    not_production: u64,
+    not_measured: u64,
+    unreadable: u64,
+    left_out: u64,
+    /// The meter of the latest frame.
+    latest: Option<Reading>,
+}
+
+impl Numbers {
+    /// Copies the numbers.
+    pub(super) fn of(state: &State) -> Self {
+        let bank = &state.bank;
+        let latest = bank.latest();
+        let (learned, wanted) = latest.and_then(Meter::progress).unwrap_or_default();
+        let (relearned, rewanted) = latest.and_then(Meter::relearning).unwrap_or_default();
+        Self {
+            status: bank.status(),
+            counts: bank.counts(),
+            progress: [learned, wanted, relearned, rewanted],
+            references: bank.meters().filter(|m| m.reference().is_some()).count(),
+            not_production: state.not_production,
+            not_measured: state.not_measured,
+            unreadable: state.unreadable,
+            left_out: bank.left_out(),
+            latest: latest.map(Meter::reading),
         }
-        for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
-            feature.set(name, value);
-        }
-        stats.set(&*f.name, feature);
     }
-    stats
+
+    /// Returns the counts, with the frames whose results were `lost` on the way, and a structure for each feature of the
+    /// latest frame's reference.
+    pub(super) fn structure(self, lost: u64) -> gst::Structure {
+        let Self { status, counts, .. } = self;
+        let [learned, wanted, relearned, rewanted] = self.progress.map(|n| n as u64);
+        let mut stats = gst::Structure::builder("driftmeter-stats")
+            .field("state", status.state.as_str())
+            .field("cause", status.cause_str())
+            .field("since-frame", status.since_frame)
+            .field("frames", counts.measured)
+            .field("ticks", counts.ticks)
+            .field("alarms", counts.alarms)
+            .field("learned-frames", learned)
+            .field("wanted-frames", wanted)
+            .field("relearned-ticks", relearned)
+            .field("wanted-ticks", rewanted)
+            .field("references", self.references as u64)
+            .field("not-production", self.not_production)
+            .field("not-measured", self.not_measured)
+            .field("too-small", counts.too_small)
+            .field("black-not-learned", counts.black_not_learned)
+            .field("unreadable", self.unreadable)
+            .field("results-lost", lost)
+            .field("keys-left-out", self.left_out)
+            .build();
+        let Some(report) = self.latest.map(|reading| reading.report(Stamp::default())) else { return stats };
+        stats.set("key", &*report.key);
+        stats.set("model", &report.model);
+        stats.set("observations-per-tick", report.tick as u64);
+        stats.set("calibration", report.calibration.map_or("", Calibration::as_str));
+        for f in report.features.iter().filter(|f| f.value.is_some() || f.reference.is_some()) {
+            let mut feature = gst::Structure::new_empty("feature");
+            if let Some(of) = &f.of {
+                feature.set("of", &**of);
+            }
+            for (name, value) in f.numbers().into_iter().filter_map(|(name, v)| Some((name, v?))) {
+                feature.set(name, value);
+            }
+            stats.set(&*f.name, feature);
+        }
+        stats
+    }
 }

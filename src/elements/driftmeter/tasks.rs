@@ -42,7 +42,9 @@ impl DriftMeter {
         if path.is_empty() {
             return;
         }
-        let Some(snapshot) = self.state.lock().as_ref().map(|s| s.bank.snapshot()) else { return };
+        let Some(state) = self.state.lock().as_ref().map(|s| s.bank.state()) else { return };
+        // Made without the lock, which frames need.
+        let snapshot = state.snapshot();
         if snapshot.is_empty() {
             return;
         }

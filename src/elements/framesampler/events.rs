@@ -6,9 +6,13 @@ use std::sync::Arc;
 use andon_capture::{Request, Trigger};
 use andon_core::result::Inference;
 use andon_statistics::{cause::Cause, meter::State as DriftState};
+use parking_lot::Mutex;
 
 use super::frames::State;
-use crate::meta::event::{AndonEvent, Drift, Late};
+use crate::meta::{
+    event::{AndonEvent, Drift, Late},
+    late,
+};
 
 /// An `andon/…` event makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -24,33 +28,54 @@ pub(super) enum BadEvent {
     OtherFrame,
 }
 
+/// Takes an event. The error says why an `andon/…` event makes no sense. The lock, which frames need, is held for no
+/// parsing of JSON.
+pub(super) fn take(state: &Mutex<State>, event: &gst::EventRef) -> Result<(), BadEvent> {
+    let is_plain = event.structure().is_some_and(|s| matches!(s.name().as_str(), "andon/late" | "andon/drift"));
+    if !is_plain {
+        return state.lock().event(event);
+    }
+    let parsed = AndonEvent::parse(event).transpose();
+    match parsed.map_err(|e| BadEvent::Malformed(e.to_string()))? {
+        Some(AndonEvent::Late(late)) => take_late(state, &late),
+        Some(AndonEvent::Drift(drift)) => {
+            state.lock().drifted(drift);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn take_late(state: &Mutex<State>, late: &Late) -> Result<(), BadEvent> {
+    if !state.lock().sampler.knows((late.run, late.frame_id)) {
+        return Ok(());
+    }
+    let result = match late::find(late) {
+        Some(result) => result,
+        None => Arc::new(read(late)?),
+    };
+    let state = &mut *state.lock();
+    state.sampler.late(&state.rules.policy, result, &state.queue);
+    Ok(())
+}
+
+/// Reads the result out of a late event from elsewhere.
+fn read(late: &Late) -> Result<Inference, BadEvent> {
+    let result: Inference = serde_json::from_str(&late.json)?;
+    if (result.run, result.frame_id) != (late.run, late.frame_id) {
+        return Err(BadEvent::OtherFrame);
+    }
+    Ok(result)
+}
+
 impl State {
-    /// Takes an event. The error says why an `andon/…` event makes no sense.
-    pub fn event(&mut self, event: &gst::Event) -> Result<(), BadEvent> {
+    /// Takes an event that says what the stream is from here on, or a flush.
+    fn event(&mut self, event: &gst::EventRef) -> Result<(), BadEvent> {
         if let gst::EventView::FlushStop(_) = event.view() {
             self.sampler.flush();
         }
         let seen = self.context.observe(event).transpose();
-        match seen.map_err(|e| BadEvent::Malformed(e.to_string()))? {
-            Some(AndonEvent::Late(late)) => self.late(&late),
-            Some(AndonEvent::Drift(drift)) => {
-                self.drifted(drift);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn late(&mut self, late: &Late) -> Result<(), BadEvent> {
-        if !self.sampler.knows((late.run, late.frame_id)) {
-            return Ok(());
-        }
-        let result: Inference = serde_json::from_str(&late.json)?;
-        if (result.run, result.frame_id) != (late.run, late.frame_id) {
-            return Err(BadEvent::OtherFrame);
-        }
-        self.sampler.late(&self.rules.policy, Arc::new(result), &self.queue);
-        Ok(())
+        seen.map(drop).map_err(|e| BadEvent::Malformed(e.to_string()))
     }
 
     /// Captures the frames that follow a drift, once for each cause and first frame.

@@ -24,7 +24,14 @@ use gst_video::VideoInfo;
 use parking_lot::Mutex;
 
 use super::{
-    CAT, events::BadEvent, frames::State, kept::Kept, messages, requests::Refusal, rules::Rules, settings::*,
+    CAT,
+    events::{self, BadEvent},
+    frames::State,
+    kept::Kept,
+    messages,
+    requests::Refusal,
+    rules::Rules,
+    settings::*,
     stats::stats,
 };
 use crate::{
@@ -299,8 +306,7 @@ impl BaseTransformImpl for FrameSampler {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         self.between.lock().event(&event);
-        let seen = self.state.lock().event(&event);
-        if let Err(error) = seen {
+        if let Err(error) = events::take(&self.state, &event) {
             self.bad_event(&error);
         }
         let event = self.state.lock().context.outgoing(event);

@@ -94,8 +94,9 @@ impl SubAssign<&Sums> for Sums {
 }
 
 /// Small numbers for labels, in the order in which they are first seen.
-#[derive(Debug, Default)]
-pub(super) struct Labels(BTreeMap<Arc<str>, u16>);
+/// They are shared with copies, and copied only if a label comes while one is held.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Labels(Arc<BTreeMap<Arc<str>, u16>>);
 
 impl Labels {
     fn number(&mut self, label: &Arc<str>) -> u16 {
@@ -107,7 +108,7 @@ impl Labels {
             return *number;
         }
         let next = self.0.len() as u16;
-        self.0.insert(if full { OTHER.into() } else { label.clone() }, next);
+        Arc::make_mut(&mut self.0).insert(if full { OTHER.into() } else { label.clone() }, next);
         next
     }
 

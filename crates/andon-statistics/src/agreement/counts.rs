@@ -34,7 +34,7 @@ pub(super) enum Counted {
     Failed,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Counts {
     pub table: Table,
     pub errors: [u64; 2],

@@ -13,6 +13,7 @@ mod boxes;
 mod counts;
 mod different;
 mod each;
+mod numbers;
 mod recent;
 mod table;
 #[cfg(test)]
@@ -26,13 +27,14 @@ pub use self::{
     counts::{Latency, RELATIVE_ERROR},
     different::{ArmResult, DifferentFrame, Why, difference},
     each::Each,
+    numbers::Numbers,
     recent::Recent,
     table::{ArmParts, Scored, Table},
 };
 use self::{boxes::Labels, counts::Counts, different::MostDifferent, recent::RecentWindow};
 use andon_core::result::{Arm, Inference, ModelId, PartJudge, PartVerdict, Status, Verdict};
 
-use self::agreement_report::{AB_SCHEMA, DISAGREEMENT_SCHEMA};
+use self::agreement_report::DISAGREEMENT_SCHEMA;
 use super::box_pairs::BoxMatcher;
 
 /// How many parts [`Recent`] covers by default.
@@ -166,30 +168,24 @@ impl Agreement {
         &self.models
     }
 
+    /// Returns the numbers that a report is made of.
+    pub fn numbers(&self) -> Numbers {
+        Numbers {
+            models: self.models.clone(),
+            mode: self.mode,
+            run: self.run.clone(),
+            window: self.window.counts(),
+            labels: self.labels.clone(),
+            aside: self.aside,
+            arms: self.arms,
+            scored: self.scored,
+            different: self.different.frames().to_vec(),
+        }
+    }
+
     /// Reports all that is known now. `frames` is what the pairing counted.
     pub fn report(&self, frames: Frames) -> AgreementReport {
-        let table = self.run.table;
-        AgreementReport {
-            schema: AB_SCHEMA.into(),
-            models: self.models.clone().map(Option::unwrap_or_default).into(),
-            mode: self.mode,
-            parts: table,
-            aside: self.aside,
-            compared: table.compared(),
-            agreement: table.agreement(),
-            kappa: table.kappa(),
-            prevalence: table.prevalence(),
-            boxes: self.run.boxes(),
-            classes: self.run.classes(&self.labels),
-            latency_us: self.run.latency_us(),
-            errors: self.run.errors.into(),
-            skipped: self.run.skipped.into(),
-            arms: self.arms.into(),
-            truth: self.scored.into(),
-            window: self.window.report(&self.labels),
-            different: self.different.frames().to_vec(),
-            frames,
-        }
+        self.numbers().report(frames)
     }
 
     /// Begins anew if an arm has another model than before. Returns the last report on the models before.

@@ -135,6 +135,20 @@ impl RecentWindow {
         }
     }
 
+    /// Returns the counts over the window.
+    pub(super) fn counts(&self) -> RecentCounts {
+        RecentCounts { counts: self.counts.clone(), closed: self.closed }
+    }
+}
+
+/// The counts over the window at one time.
+#[derive(Clone)]
+pub(super) struct RecentCounts {
+    counts: Counts,
+    closed: u64,
+}
+
+impl RecentCounts {
     pub(super) fn report(&self, labels: &Labels) -> Recent {
         let table = self.counts.table;
         Recent {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     super::{calibration::Bootstrap, reference::Reference, window::SlowNormal},
     Config, DriftStatus, Fingerprint, Meter, MeterCounts,
-    references::{MOST_KEYS, ReferenceSet, References, ReferencesError},
+    references::{InUse, MOST_KEYS, References, ReferencesError},
 };
 
 /// The meters of all values of a key.
@@ -54,15 +54,10 @@ impl Bank {
         Ok(())
     }
 
-    /// Returns the references in use, to be saved. None while all meters still learn.
-    pub fn references(&self) -> Option<References> {
-        let known =
-            || self.meters.iter().filter_map(|(key, m)| Some((key.to_string(), Reference::clone(m.reference()?))));
-        if self.by.is_empty() {
-            return known().next().map(|(_, reference)| References::One(Box::new(reference)));
-        }
-        let set = ReferenceSet { references: known().collect(), ..ReferenceSet::new(&self.by) };
-        (!set.references.is_empty()).then_some(References::By(set))
+    /// Returns the references in use. They are shared, so that no frame waits for a copy.
+    pub fn references(&self) -> InUse {
+        let known = self.meters.iter().filter_map(|(key, m)| Some((key.clone(), m.reference()?.clone())));
+        InUse { by: self.by.clone(), references: known.collect() }
     }
 
     /// The key. Empty if one meter measures all frames.

@@ -5,13 +5,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Meter, Mode, Stamp, State, running::Running};
-use crate::{
-    cause::Cause,
-    detector::{Calibration, Watch},
-    features::{COUNT, SPECS},
-    or_empty,
-};
+use super::State;
+use crate::{cause::Cause, detector::Calibration, or_empty};
 
 /// The schema name of a serialised [`DriftReport`].
 pub const SCHEMA: &str = "andon.drift/1";
@@ -150,76 +145,5 @@ impl DriftReport {
     /// Returns the report as one line of JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")
-    }
-}
-
-/// Returns the features that are off, the clearest first.
-fn off(running: &Running) -> Vec<Off> {
-    let watches = running.detector.watches().iter().enumerate();
-    let mut off: Vec<_> = watches.filter_map(|(i, w)| Some((i, w.as_ref().filter(|w| w.moved())?))).collect();
-    off.sort_by(|(_, a), (_, b)| b.clarity().total_cmp(&a.clarity()));
-    let say = |(i, watch): (usize, &Watch)| Off {
-        name: SPECS[i].name.into(),
-        of: running.reader.name(i).cloned(),
-        effect: watch.delta() / watch.normal.sigma,
-    };
-    off.into_iter().map(say).collect()
-}
-
-/// Returns whether a feature exists: a place for a class or a field may be unused.
-fn is_there(feature: &FeatureReport) -> bool {
-    let spare = feature.name.starts_with("class-") || feature.name.starts_with("field-");
-    !spare || feature.of.is_some() || feature.reference.is_some()
-}
-
-impl Meter {
-    /// Reports all that is known now.
-    pub fn report(&self, stamp: Stamp) -> DriftReport {
-        let known = |v: f64| v.is_finite().then_some(v);
-        let (running, reader) = match &self.mode {
-            Mode::Running(running) => (Some(running), Some(&running.reader)),
-            Mode::Learning(learner) => (None, Some(&learner.reader)),
-            Mode::Idle => (None, None),
-        };
-        let feature = |i: usize| {
-            let watch = running.and_then(|r| r.detector.watches()[i].as_ref());
-            let window = watch.and_then(|w| w.window);
-            let distance = |d: usize| window.map(|w| w.distances[d]);
-            FeatureReport {
-                name: SPECS[i].name.into(),
-                of: reader.and_then(|r| r.name(i)).cloned(),
-                value: known(watch.map_or(self.latest[i], |w| if w.value.is_nan() { self.latest[i] } else { w.value })),
-                reference: watch.map(|w| w.normal.mean),
-                sigma: watch.map(|w| w.normal.sigma),
-                effect: watch.map(|w| w.effect),
-                score: watch.map(|w| w.score),
-                threshold: watch.map(|w| w.threshold),
-                calibration: running.and_then(|r| r.detector.calibration_of(i)),
-                ks: distance(0),
-                wasserstein: distance(1),
-                jensen_shannon: distance(2),
-                psi: distance(3),
-                window_score: window.map(|w| w.score),
-                window_threshold: window.map(|w| w.threshold),
-            }
-        };
-        DriftReport {
-            schema: SCHEMA.into(),
-            state: self.status.state,
-            cause: self.status.cause,
-            since_frame: self.status.since_frame,
-            off: match (self.status.state, running) {
-                (State::Warning | State::Drift, Some(running)) => off(running),
-                _ => Vec::new(),
-            },
-            frame_id: stamp.frame_id,
-            pts_ns: stamp.pts_ns,
-            key: self.key.clone(),
-            model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
-            calibration: running.map(|r| r.detector.calibration()),
-            unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
-            tick: running.map_or(0, |r| r.reference.tick),
-            features: (0..COUNT).map(feature).filter(is_there).collect(),
-        }
     }
 }

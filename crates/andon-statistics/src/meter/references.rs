@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! References as a file holds them: one for all frames, or one for each value of a key.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,24 @@ impl ReferenceSet {
     /// Makes an empty set.
     pub fn new(key: &str) -> Self {
         Self { schema: SET_SCHEMA.into(), key: key.into(), references: BTreeMap::new() }
+    }
+}
+
+/// The references that a bank uses at one time.
+pub struct InUse {
+    pub(super) by: String,
+    pub(super) references: Vec<(Arc<str>, Arc<Reference>)>,
+}
+
+impl InUse {
+    /// Copies the references, to be saved. None while all meters still learn.
+    pub fn copied(&self) -> Option<References> {
+        let mut known = self.references.iter().map(|(key, reference)| (key.to_string(), Reference::clone(reference)));
+        if self.by.is_empty() {
+            return known.next().map(|(_, reference)| References::One(Box::new(reference)));
+        }
+        let set = ReferenceSet { references: known.collect(), ..ReferenceSet::new(&self.by) };
+        (!set.references.is_empty()).then_some(References::By(set))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     super::{
         cause::Cause,
         detector::CusumState,
+        features::{COUNT, SPECS},
         or_empty,
         reference::{Reference, ReferenceError},
     },
@@ -111,22 +112,54 @@ impl Snapshot {
     }
 }
 
-impl Bank {
-    /// Returns a snapshot of all meters that have a reference.
-    pub fn snapshot(&self) -> Snapshot {
-        let kept = self.meters.iter().filter_map(|(key, meter)| {
-            let Mode::Running(running) = &meter.mode else { return None };
-            let status = meter.status;
+/// What a snapshot is made of, as numbers that are quickly copied while frames wait for the meters.
+pub struct BankState {
+    key: String,
+    meters: Vec<MeterState>,
+}
+
+struct MeterState {
+    key: Arc<str>,
+    status: DriftStatus,
+    alarms: u64,
+    /// In the order of a row.
+    sums: [Option<CusumState>; COUNT],
+    reference: Arc<Reference>,
+}
+
+impl BankState {
+    /// Makes the snapshot.
+    pub fn snapshot(self) -> Snapshot {
+        let kept = self.meters.into_iter().map(|meter| {
+            let sums = SPECS.iter().zip(meter.sums).filter_map(|(spec, sums)| Some((spec.name.to_string(), sums?)));
             let kept = MeterSnapshot {
-                drift: status.state == State::Drift,
-                cause: status.cause,
+                drift: meter.status.state == State::Drift,
+                cause: meter.status.cause,
+                alarms: meter.alarms,
+                sums: sums.collect(),
+                reference: meter.reference,
+            };
+            (meter.key.to_string(), kept)
+        });
+        Snapshot { schema: STATE_SCHEMA.into(), key: self.key, meters: kept.collect() }
+    }
+}
+
+impl Bank {
+    /// Returns the state of all meters that have a reference.
+    pub fn state(&self) -> BankState {
+        let mut meters = Vec::with_capacity(self.meters.len());
+        for (key, meter) in &self.meters {
+            let Mode::Running(running) = &meter.mode else { continue };
+            meters.push(MeterState {
+                key: key.clone(),
+                status: meter.status,
                 alarms: meter.counts.alarms,
                 sums: running.detector.memory(),
                 reference: running.reference.clone(),
-            };
-            Some((key.to_string(), kept))
-        });
-        Snapshot { schema: STATE_SCHEMA.into(), key: self.by.clone(), meters: kept.collect() }
+            });
+        }
+        BankState { key: self.by.clone(), meters }
     }
 
     /// Goes on from a snapshot.

@@ -420,7 +420,7 @@ fn what_is_kept_goes_on_where_it_was() {
     assert_eq!(status.state, State::Drift);
     let mut bank = Bank::new(CONFIG, "");
     *bank.meter("").unwrap() = line.meter;
-    let kept = Snapshot::from_json(&bank.snapshot().to_json()).unwrap();
+    let kept = Snapshot::from_json(&bank.state().snapshot().to_json()).unwrap();
 
     let mut again = Bank::new(CONFIG, "");
     again.restore(kept.clone()).unwrap();
@@ -448,7 +448,7 @@ fn every_key_has_a_reference_of_its_own() {
         let drift = show(&mut bank, sku, light, frame);
         assert!(drift.is_none_or(|s| s.state == State::Ok), "{drift:?}");
     }
-    let References::By(set) = bank.references().unwrap() else { panic!("of two SKUs") };
+    let References::By(set) = bank.references().copied().unwrap() else { panic!("of two SKUs") };
     let luma = |sku: &str| set.references[sku].features["luma"].mean;
     assert!((luma("B") / luma("A") - 0.6).abs() < 0.02);
     let text = References::By(set).to_json();
