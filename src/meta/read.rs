@@ -56,21 +56,32 @@ pub fn read_arm(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc
 /// what that arm says.
 pub(crate) fn read_here(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
     match AndonFrameMeta::get(buffer) {
-        Some(frame) if !frame.is_decided_by(arm) => read_upstream(buffer, arm, size),
+        Some(frame) if !frame.is_decided_by(arm) => read_upstream(buffer, arm, size).map(|u| u.found),
         _ => read_decided(buffer, size),
     }
 }
 
+/// What the models upstream have found.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    /// The boxes of all, and the verdict.
+    pub(crate) found: Arc<Inference>,
+    /// The names of the elements that found them.
+    pub(crate) elements: Vec<Arc<str>>,
+}
+
 /// Returns the boxes that the models upstream on the way of `arm` have found, with what they say of the frame. Unlike
 /// [`read_decided`] it finds nothing where the boxes are lost.
-pub(crate) fn read_upstream(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Arc<Inference>> {
+pub(crate) fn read_upstream(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -> Option<Upstream> {
     let own = AndonInferenceMeta::all(buffer);
     let frame = AndonFrameMeta::get(buffer);
     // Models ahead of the arms have judged for both.
     if let Some(decided) = on_way(frame.as_ref(), &own, arm).or_else(|| decided(&own, Arm::A)) {
-        return Some(decided.merged());
+        let elements = decided.all().map(|i| i.element.clone()).collect();
+        return Some(Upstream { found: decided.merged(), elements });
     }
-    foreign(buffer, frame, arm, size).map(Arc::new)
+    let found = Arc::new(foreign(buffer, frame, arm, size)?);
+    Some(Upstream { found, elements: Vec::new() })
 }
 
 /// Returns what `arm` says of the frame of a buffer that comes on its way, for comparisons with the other arm.

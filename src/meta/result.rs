@@ -23,6 +23,8 @@ use std::sync::{Arc, Once};
 use andon_core::result::{Arm, Decided, Frame, Inference, LatencyFrom, ModelId, Part};
 use gst::meta::CustomMeta;
 
+use super::decided_on;
+
 /// The name of the meta.
 pub const ANDON_RESULT: &str = "AndonResult";
 
@@ -107,6 +109,14 @@ pub(crate) fn set(buffer: &mut gst::BufferRef, decided: &Decided, with_json: boo
     } else if let Ok(mut meta) = CustomMeta::add(buffer, ANDON_RESULT) {
         write(meta.mut_structure());
     }
+}
+
+/// Puts what the own metas of a buffer say of its frame on it as `AndonResult`, and returns it. A buffer without a result of
+/// the arm that decides its frame stays as it is.
+pub fn put_decided(buffer: &mut gst::BufferRef, with_json: bool) -> Option<Decided> {
+    let decided = decided_on(buffer)?;
+    set(buffer, &decided, with_json);
+    Some(decided)
 }
 
 /// Takes the meta off a copy whose arm does not decide the frame.

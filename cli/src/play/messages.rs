@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The messages of Andon's elements as lines: for people, or as JSON for programs.
 
+use andon_core::result::utc_ns;
 use gst::prelude::*;
 use gstandon::meta::event;
 use serde_json::{Value, json};
@@ -36,7 +37,14 @@ impl Messages {
             let data = whole
                 .and_then(|j| serde_json::from_str::<Value>(j.as_str()?).ok())
                 .unwrap_or_else(|| fields.into_iter().collect());
-            return Some(json!({"message": s.name().as_str(), "element": element, "data": data}).to_string());
+            // Nanoseconds of 1970 and a text: programs sort by the one, people read the other.
+            let utc_ns = utc_ns();
+            let utc = i64::try_from(utc_ns).ok().and_then(|ns| jiff::Timestamp::from_nanosecond(ns.into()).ok());
+            let line = json!({
+                "message": s.name().as_str(), "element": element, "utc_ns": utc_ns,
+                "utc": utc.map(|t| format!("{t:.6}")), "data": data
+            });
+            return Some(line.to_string());
         }
         let mut line = format!("{element}: {what}");
         // In the element's own order: the main fact comes first.
@@ -82,6 +90,9 @@ mod tests {
         assert_eq!(v["message"], "andon/part-verdict");
         assert_eq!(v["element"], "champion");
         assert_eq!(v["data"]["schema"], "andon.part-verdict/1");
+        let utc: jiff::Timestamp = v["utc"].as_str().unwrap().parse().unwrap();
+        assert_eq!(utc.as_microsecond() as u64, v["utc_ns"].as_u64().unwrap() / 1000);
+        assert!(utc_ns() - v["utc_ns"].as_u64().unwrap() < 60_000_000_000, "it is the time at which it was said");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use andon_core::result::{Inference, Status, decided};
+use andon_core::result::{Decided, Inference, Status, decided};
 use andon_inference::{Cancel, Templates};
 use gst::{prelude::*, subclass::prelude::*};
 
@@ -198,7 +198,7 @@ impl ModelInfer {
             if decides {
                 match &regions {
                     None => meta::mirror(buffer, &inference),
-                    Some(regions) => meta::mirror_stage(buffer, &regions.upstream, &inference),
+                    Some(regions) => meta::mirror_stage(buffer, &regions.upstream.found, &inference),
                 }
             }
             said(buffer, &inference, decides, settings.result_json)
@@ -280,14 +280,10 @@ impl ModelInfer {
 /// the arm decides.
 fn said(buffer: &mut gst::BufferRef, own: &Arc<Inference>, decides: bool, with_json: bool) -> Arc<Inference> {
     let said = match decides {
-        true => meta::decided_on(buffer),
+        true => meta::put_decided(buffer, with_json),
         false => decided(&AndonInferenceMeta::all(buffer), own.arm),
     };
-    let Some(said) = said else { return own.clone() };
-    if decides {
-        meta::result::set(buffer, &said, with_json);
-    }
-    said.merged()
+    said.map_or_else(|| own.clone(), Decided::merged)
 }
 
 /// Golden templates.

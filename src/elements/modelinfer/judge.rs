@@ -17,7 +17,7 @@ use super::{
     skip::Skip,
     stage2::{self, Regions},
 };
-use crate::meta;
+use crate::meta::{self, Upstream};
 
 /// What becomes of a frame.
 pub(super) enum Plan {
@@ -163,7 +163,7 @@ fn detections(
     running: &Running,
     cancel: &Cancel,
 ) -> Result<(Decoded, Option<Regions>), inference::Error> {
-    let upstream = meta::read_upstream(&work.buffer, work.arm, work.size()).filter(|u| u.status == Status::Ok);
+    let upstream = meta::read_upstream(&work.buffer, work.arm, work.size()).filter(|u| u.found.status == Status::Ok);
     let Some(upstream) = upstream else {
         return Ok((Decoded::unjudged(Status::Skipped, Skip::Upstream.as_str()), None));
     };
@@ -189,9 +189,12 @@ pub(super) fn describe(done: &mut Done, name: &Arc<str>, no_model: &(Arc<ModelId
     i.latency_us = *latency_us;
     i.reason = std::mem::take(result).into_inference(&mut i);
     if let Some(regions) = regions {
-        i.stage = regions.upstream.stage + 1;
-        i.upstream = Some(regions.upstream.element.clone());
+        (i.stage, i.upstream) = stage_after(&regions.upstream);
         i.parents = std::mem::take(&mut regions.parents);
+    } else if work.settings.on == On::Detections
+        && let Some(upstream) = meta::read_upstream(&work.buffer, work.arm, work.size())
+    {
+        (i.stage, i.upstream) = stage_after(&upstream);
     }
     i.fields = work.fields.clone();
     let since_capture = work.frame.captured_utc_ns.and_then(|utc| utc_ns().checked_sub(utc));
@@ -201,4 +204,8 @@ pub(super) fn describe(done: &mut Done, name: &Arc<str>, no_model: &(Arc<ModelId
         None => (LatencyFrom::Entry, Some(monotonic_ns().saturating_sub(work.frame.entered_ns) / 1000)),
     };
     i
+}
+
+fn stage_after(upstream: &Upstream) -> (u32, Vec<Arc<str>>) {
+    (upstream.found.stage + 1, upstream.elements.clone())
 }

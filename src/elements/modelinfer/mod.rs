@@ -129,8 +129,9 @@
 //! the frame, or with a NaN are passed over and counted (`regions-empty`). If there are more boxes than `max-detections`,
 //! the model looks at the best, and a frame that would be good then is `unjudged`.
 //!
-//! The result is a meta of its own, `stage` 2, beside that of the first stage. A reader that asks for the result of an arm
-//! gets the last stage; a reader that asks for stage 1 gets the first. The detections of a classifier or an anomaly model
+//! The result is a meta of its own, `stage` 2, with the elements whose boxes it looked at in `upstream`, beside that of the
+//! first stage. It decides the frame in place of the first stage, also where it could not judge the boxes: then the frame is
+//! unjudged, for what a finder of parts says is no verdict on them. The detections of a classifier or an anomaly model
 //! are the upstream boxes with its label and score. Those of a detector are what it found within the boxes. `parents`
 //! names, for each detection, the upstream detection that it belongs to. Boxes are pixels of the frame.
 //!
@@ -143,6 +144,18 @@
 //! gst-launch-1.0 -m defecttestsrc num-buffers=20 defect-rate=1 ! modelinfer model=models/pcb/2 !
 //!     modelinfer model=models/pcb/1 on=detections post-messages=true ! fakesink
 //! ```
+//!
+//! ## Several models, one answer
+//!
+//! Each model of a line leaves a result of its own on the frame, and no model erases another's: `gst-launch-1.0 … !
+//! modelinfer name=solder model=A ! modelinfer name=print model=B ! …`. Side by side the worst decides: ng, then unjudged,
+//! then review, then ok. In a cascade the last stage decides. A model that gives no verdicts, such as one that embeds, has
+//! no say beside one that does. What the arm that decides the frame says so far, of all its models, is on the buffer as
+//! `AndonResult` ([`ANDON_RESULT`](crate::meta::ANDON_RESULT)), and closes parts: the verdict on the part is that of the last
+//! `modelinfer` of the line. Guards watch the element's own model alone.
+//!
+//! The arm that decides is a fact of the frame: b for frames that only arm b gets, otherwise a. A challenger in shadow mode
+//! mirrors nothing and puts no `AndonResult`; its messages say `decides=false`.
 //!
 //! ## Parts
 //!
@@ -157,6 +170,7 @@
 //! | `model` | string | the model that runs, or that runs from the next frame on; see above |
 //! | `on-error` | `error`, `pass` | what a failure of the model does to the stream |
 //! | `post-messages` | bool | post each result as a message |
+//! | `result-json` | bool | put all deciding results into the field `json` of `AndonResult` |
 //! | `score-threshold`, `iou-threshold` | double | override the manifest's; -1: the manifest's |
 //! | `max-detections` | uint | detections kept of a frame, and boxes looked at, the best first; 0: the manifest's |
 //! | `threads` | uint | threads within an operator; 0: one for each physical core; a change is a swap |

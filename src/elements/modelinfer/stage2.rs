@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The second stage: a model looks at each box of an upstream model, and its results become one result of the frame.
 
-use std::sync::Arc;
-
-use andon_core::result::{BoxPx, Detection, Inference, Status, Verdict};
+use andon_core::result::{BoxPx, Detection, Status, Verdict};
 use andon_inference::{self as inference, Decoded};
+
+use crate::meta::Upstream;
 
 /// The upstream boxes that a model looked at.
 #[derive(Debug)]
 pub(super) struct Regions {
-    /// The result of the upstream model.
-    pub upstream: Arc<Inference>,
+    /// What the upstream models have found.
+    pub upstream: Upstream,
     /// For each detection, the index of the upstream detection that it belongs to.
     pub parents: Vec<u32>,
     /// Boxes that the model looked at.
@@ -39,7 +39,7 @@ pub(super) fn visible(b: &BoxPx, frame: [u32; 2]) -> Option<BoxPx> {
 /// the frame unjudged. Otherwise any review makes it a review. Otherwise it is ok. A box that shows nothing of the frame
 /// does not count.
 pub(super) fn look(
-    upstream: Arc<Inference>,
+    upstream: Upstream,
     frame: [u32; 2],
     most: usize,
     mut infer: impl FnMut(BoxPx) -> Result<Decoded, inference::Error>,
@@ -48,7 +48,7 @@ pub(super) fn look(
     let mut found: Vec<(u32, Detection)> = Vec::new();
     let mut all = Decoded { verdict: Verdict::Ok, ..Decoded::default() };
     let mut unjudged: Option<(Status, String)> = None;
-    for (index, of) in upstream.detections.iter().enumerate() {
+    for (index, of) in upstream.found.detections.iter().enumerate() {
         let Some(region) = visible(&of.upright(), frame) else {
             regions.empty += 1;
             continue;
@@ -100,14 +100,16 @@ fn worse(a: Verdict, b: Verdict) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use andon_core::result::{Arm, ClassScore, Frame};
+    use std::sync::Arc;
 
-    fn upstream(boxes: &[BoxPx]) -> Arc<Inference> {
+    use super::*;
+    use andon_core::result::{Arm, ClassScore, Frame, Inference};
+
+    fn upstream(boxes: &[BoxPx]) -> Upstream {
         let mut i = Inference::new("m".into(), Arm::A, &Frame::new(None), [100, 50]);
         let detection = |b: &BoxPx| Detection::new(0, "part".into(), 0.9, *b);
         i.detections = boxes.iter().map(detection).collect();
-        Arc::new(i)
+        Upstream { found: Arc::new(i), elements: vec!["m".into()] }
     }
 
     fn class(label: &str, score: f32, verdict: Verdict) -> Decoded {

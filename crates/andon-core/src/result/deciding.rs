@@ -3,7 +3,8 @@
 //!
 //! The arm that decides is a fact of the frame ([`Frame::deciding_arm`]). Of that arm's results:
 //!
-//! - a later stage that judged the boxes of an earlier one stands in its place;
+//! - a later stage, which looks at the boxes of an earlier one, stands in its place, also where it could not judge them: what
+//!   a finder of parts says is no verdict on them;
 //! - of models side by side the worst decides: ng, then unjudged, then review, then ok. A model that gives no verdicts, such
 //!   as one that embeds, has no say beside one that does.
 
@@ -55,14 +56,10 @@ fn decided_of(results: &[Arc<Inference>], arm: Arm, is_on_b: bool) -> Option<Dec
     Some(Decided { by, others: standing })
 }
 
-/// Returns whether a later stage has judged the boxes of the result.
+/// Returns whether a later stage stands in the place of the result.
 fn is_replaced(of: &Inference, results: &[Arc<Inference>]) -> bool {
-    results.iter().any(|later| {
-        later.status == Status::Ok
-            && later.stage == of.stage + 1
-            && later.upstream.as_deref() == Some(&*of.element)
-            && (later.arm == of.arm || (later.arm == Arm::B && of.arm == Arm::A))
-    })
+    let is_same_way = |later: &Inference| later.arm == of.arm || (later.arm == Arm::B && of.arm == Arm::A);
+    results.iter().any(|later| later.stage > of.stage && is_same_way(later) && later.upstream.contains(&of.element))
 }
 
 /// Returns whether the model is of a kind that judges nothing.
@@ -115,7 +112,6 @@ impl Decided {
             // They refer to one upstream result, and the others have their own.
             all.parents.clear();
         }
-        all.detections.sort_by(|a, b| b.score.total_cmp(&a.score));
         Arc::new(all)
     }
 }
@@ -144,7 +140,7 @@ mod tests {
     }
 
     fn later(element: &str, of: &Inference, verdict: Verdict) -> Inference {
-        let upstream = Some(of.element.clone());
+        let upstream = vec![of.element.clone()];
         Inference { upstream, stage: of.stage + 1, ..result(element, of.arm, verdict) }
     }
 
@@ -184,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_cascade_the_last_stage_that_judged_the_boxes_stands_for_the_one_that_found_them() {
+    fn in_a_cascade_the_last_stage_stands_for_the_one_that_found_the_boxes() {
         let finder = result("finder", Arm::A, Verdict::Ng);
         let grader = later("grader", &finder, Verdict::Ok);
         let fine = later("fine", &grader, Verdict::Review);
@@ -193,9 +189,7 @@ mod tests {
         let all = [finder.clone(), grader.clone(), fine];
         assert_eq!(by(&frame, &all).unwrap(), ("fine".into(), Verdict::Review));
         let failed = later("grader", &finder, Verdict::Unjudged);
-        assert_eq!(by(&frame, &[finder.clone(), failed.clone()]).unwrap().1, Verdict::Ng, "nobody judged the boxes");
-        let empty = result("finder", Arm::A, Verdict::Ok);
-        assert_eq!(by(&frame, &[empty, failed]).unwrap().1, Verdict::Unjudged, "unjudged is not good");
+        assert_eq!(by(&frame, &[finder.clone(), failed]).unwrap().1, Verdict::Unjudged, "nobody judged the boxes");
         let beside = result("beside", Arm::A, Verdict::Ng);
         assert_eq!(by(&frame, &[finder, beside, grader]).unwrap().0, "beside", "another model stands for itself");
     }
@@ -205,7 +199,7 @@ mod tests {
         let ahead = result("ahead", Arm::A, Verdict::Ng);
         let b = result("b", Arm::B, Verdict::Ok);
         assert_eq!(by(&on(Arms::B), &[ahead.clone(), b.clone()]).unwrap(), ("ahead".into(), Verdict::Ng));
-        let grader = Inference { upstream: Some("ahead".into()), stage: 2, ..b };
+        let grader = Inference { upstream: vec!["ahead".into()], stage: 2, ..b };
         assert_eq!(by(&on(Arms::B), &[ahead.clone(), grader]).unwrap(), ("b".into(), Verdict::Ok));
         assert_eq!(by(&on(Arms::B), &[ahead]), None);
     }

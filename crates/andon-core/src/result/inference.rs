@@ -77,9 +77,9 @@ pub struct Inference {
     /// 1 for a model that looks at the frame, 2 for one that looks at the boxes of stage 1, and so on.
     #[serde(default = "first_stage", skip_serializing_if = "is_first_stage")]
     pub stage: u32,
-    /// For a later stage: the name of the element whose boxes the model looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<Arc<str>>,
+    /// For a later stage: the names of the elements whose boxes the model looks at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<Arc<str>>,
     /// The time for the frame, pre- and post-processing included.
     pub latency_us: u64,
     /// The verdict; unjudged unless `status` is ok.
@@ -89,7 +89,8 @@ pub struct Inference {
     /// Detections, best first.
     #[serde(default)]
     pub detections: Vec<Detection>,
-    /// For a later stage: per detection, the index of the earlier stage's detection that it refines or lies in.
+    /// For a later stage: per detection, the index of the earlier detection that it refines or lies in, over the detections of
+    /// all `upstream` elements, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<u32>,
     /// Labels of the whole frame, best first.
@@ -143,7 +144,7 @@ impl Inference {
             status: Status::Ok,
             reason: String::new(),
             stage: first_stage(),
-            upstream: None,
+            upstream: Vec::new(),
             latency_us: 0,
             verdict: Verdict::Unjudged,
             score: 0.0,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Trials from the first part to the decision.
 
+use std::sync::Arc;
+
 use andon_core::result::{Arm, PartVerdict};
 
 use super::*;
