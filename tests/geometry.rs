@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use andon_core::result::{Arm, BoxPx, Detection, Inference, Verdict};
+use andon_core::result::{BoxPx, Detection, Inference, Verdict};
 use common::{judge::graph, launch, play, root, runtime};
 use gst::{buffer::BufferMetaForeachAction, prelude::*};
 use gst_video::{VideoCropMeta, VideoMeta, VideoRegionOfInterestMeta, prelude::*};
@@ -164,7 +164,7 @@ fn line(between: &str, reader: &str) -> gst::Pipeline {
     let pipeline = launch(&format!(
         "appsrc name=source format=time \
            caps=video/x-raw,format=I420,width={width},height={height},framerate=25/1,pixel-aspect-ratio=1/1 ! \
-         modelinfer name=model model={} ! {between} ! {reader} ! appsink name=sink sync=false",
+         modelinfer name=model score-threshold=0 model={} ! {between} ! {reader} ! appsink name=sink sync=false",
         graph("detector")
     ));
     correct(&pipeline.by_name("model").unwrap(), WHITE);
@@ -359,6 +359,34 @@ fn results_of_a_model_behind_what_moves_pixels_are_right() {
     // The first model's result is right, or taken off; the second's stays.
     let out = look(&pipeline, FRAMES);
     assert_eq!((out.boxes, out.verdict, out.lost), ("right", "kept", if follows() { 0 } else { FRAMES }));
+}
+
+#[test]
+fn a_verdict_that_lost_its_boxes_still_counts_beside_that_of_a_further_model() {
+    let second = format!("modelinfer name=second score-threshold=1 model={}", graph("detector"));
+    let verdict = |between: &str| {
+        let pipeline = line(between, "framesampler name=reader");
+        let sink = pipeline.by_name("sink").unwrap().static_pad("sink").unwrap();
+        let verdicts = Arc::new(Mutex::new(Vec::new()));
+        let seen = verdicts.clone();
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let decided = read_decided(info.buffer().unwrap(), [640, 320]).unwrap();
+            seen.lock().unwrap().push((decided.verdict, decided.element.to_string()));
+            gst::PadProbeReturn::Ok
+        });
+        // Nobody takes the frames out.
+        pipeline.by_name("sink").unwrap().set_property("wait-on-eos", false);
+        feed(&pipeline, 1);
+        play(&pipeline);
+        verdicts.lock().unwrap().remove(0)
+    };
+    let ng = (Verdict::Ng, "model".to_owned());
+    assert_eq!(verdict(&second), ng);
+    assert_eq!(verdict(&format!("identity name=loser ! {second}")), ng);
+    // A cascade finds no boxes, so the verdict on them stays too.
+    assert_eq!(verdict(&format!("identity name=loser ! {second} on=detections")), ng);
+    let alone = verdict(&format!("gdppay ! gdpdepay ! {second}"));
+    assert_eq!(alone, (Verdict::Ok, "second".to_owned()), "nothing is left of the first model, and the frame is new");
 }
 
 #[test]

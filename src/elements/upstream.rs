@@ -88,7 +88,9 @@ impl Upstream {
 
     /// Returns whether the results of an element are not where they say.
     pub(super) fn displaces(&self, element: &str) -> bool {
-        self.flips.iter().any(|(flip, behind)| flip.is_active() && !behind.iter().any(|name| **name == *element))
+        let mut flips = self.flips.iter();
+        !element.is_empty()
+            && flips.any(|(flip, behind)| flip.is_active() && !behind.iter().any(|name| **name == *element))
     }
 
     /// Returns the names of what has lost results: the flips, else what is known to move pixels, else all that is not

@@ -5,11 +5,11 @@
 pub mod event;
 mod frame;
 mod inference;
+mod lost;
 pub mod message;
 mod mirror;
 mod payload;
 mod read;
-mod remove;
 pub(crate) mod result;
 mod stage;
 mod stream;
@@ -22,10 +22,10 @@ pub mod video;
 
 pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
+pub(crate) use lost::{keep_verdict, remove_results};
 pub(crate) use mirror::mirror;
 pub(crate) use read::{Upstream, decided_on, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
-pub(crate) use remove::remove_results;
 pub use result::{ANDON_RESULT, put_decided};
 pub(crate) use stage::mirror_stage;
 pub(crate) use stream::{StreamContext, utc_by_clock};
