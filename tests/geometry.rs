@@ -7,9 +7,13 @@
 
 mod common;
 
-use std::{fs, ops::ControlFlow, sync::Arc};
+use std::{
+    fs,
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
 
-use andon_core::result::{Arm, BoxPx, Detection, Inference, Verdict};
+use andon_core::result::{BoxPx, Detection, Inference, Verdict};
 use common::{judge::graph, launch, play, root, runtime};
 use gst::{buffer::BufferMetaForeachAction, prelude::*};
 use gst_video::{VideoCropMeta, VideoMeta, VideoRegionOfInterestMeta, prelude::*};
@@ -51,7 +55,7 @@ const BETWEEN: &[&str] = &[
     "videoflip video-direction=auto",
     "taginject tags=image-orientation=rotate-90 ! videoflip video-direction=auto",
     "videoconvert ! rotate angle=0.5 ! videoconvert ! video/x-raw,format=I420",
-    "compositor sink_0::xpos=40",
+    "compositor background=black sink_0::xpos=40",
     "jpegenc ! jpegdec",
     "vp8enc deadline=1 ! vp8dec",
     "gdppay ! gdpdepay",
@@ -134,6 +138,25 @@ fn lose(pipeline: &gst::Pipeline) {
     });
 }
 
+/// Has the element `name=flip` take results along as they are, as if nothing were turned, where they do not follow it.
+fn take_along(pipeline: &gst::Pipeline) {
+    if follows() {
+        return;
+    }
+    let flip = pipeline.by_name("flip").unwrap();
+    let carried = Arc::new(Mutex::new(Vec::new()));
+    let taken = carried.clone();
+    flip.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        *taken.lock().unwrap() = AndonInferenceMeta::all(info.buffer().unwrap());
+        gst::PadProbeReturn::Ok
+    });
+    flip.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let buffer = info.buffer_mut().unwrap().make_mut();
+        carried.lock().unwrap().drain(..).for_each(|i| AndonInferenceMeta::set(buffer, i));
+        gst::PadProbeReturn::Ok
+    });
+}
+
 /// A line of `source ! model ! between ! reader`, whose caller gives the source and looks at what comes out.
 fn line(between: &str, reader: &str) -> gst::Pipeline {
     runtime();
@@ -141,7 +164,7 @@ fn line(between: &str, reader: &str) -> gst::Pipeline {
     let pipeline = launch(&format!(
         "appsrc name=source format=time \
            caps=video/x-raw,format=I420,width={width},height={height},framerate=25/1,pixel-aspect-ratio=1/1 ! \
-         modelinfer name=model model={} ! {between} ! {reader} ! appsink name=sink sync=false",
+         modelinfer name=model score-threshold=0 model={} ! {between} ! {reader} ! appsink name=sink sync=false",
         graph("detector")
     ));
     correct(&pipeline.by_name("model").unwrap(), WHITE);
@@ -167,7 +190,7 @@ fn behind(between: &str, reader: &str) -> Out {
 
 fn look(pipeline: &gst::Pipeline, frames: u64) -> Out {
     let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
-    let found = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let found = Arc::new(Mutex::new(Vec::new()));
     let samples = found.clone();
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
@@ -178,7 +201,7 @@ fn look(pipeline: &gst::Pipeline, frames: u64) -> Out {
             .build(),
     );
     let reader = pipeline.by_name("reader").unwrap();
-    let lost = Arc::new(std::sync::Mutex::new(0));
+    let lost = Arc::new(Mutex::new(0));
     let count = lost.clone();
     // Before the end, for some forget it when they stop.
     let asked = reader.downgrade();
@@ -327,30 +350,67 @@ fn a_reader_behind_another_counts_and_only_the_first_names_what_stands_between()
 
 #[test]
 fn results_of_a_model_behind_what_moves_pixels_are_right() {
-    let second = format!("videoflip video-direction=180 ! modelinfer name=second model={}", graph("detector"));
+    let second =
+        format!("videoflip name=flip video-direction=180 ! modelinfer name=second model={}", graph("detector"));
     let pipeline = line(&second, "framesampler name=reader");
+    take_along(&pipeline);
     let [x, y, w, h] = WHITE;
     correct(&pipeline.by_name("second").unwrap(), [640.0 - x - w, 320.0 - y - h, w, h]);
-    // The first model's result is right, or gone; the second's stays.
+    // The first model's result is right, or taken off; the second's stays.
     let out = look(&pipeline, FRAMES);
-    assert_eq!((out.boxes, out.verdict), ("right", "kept"));
+    assert_eq!((out.boxes, out.verdict, out.lost), ("right", "kept", if follows() { 0 } else { FRAMES }));
 }
 
 #[test]
-fn a_flip_that_is_turned_while_playing_is_noticed_at_once() {
+fn a_verdict_that_lost_its_boxes_still_counts_beside_that_of_a_further_model() {
+    let second = format!("modelinfer name=second score-threshold=1 model={}", graph("detector"));
+    let verdict = |between: &str| {
+        let pipeline = line(between, "framesampler name=reader");
+        let sink = pipeline.by_name("sink").unwrap().static_pad("sink").unwrap();
+        let verdicts = Arc::new(Mutex::new(Vec::new()));
+        let seen = verdicts.clone();
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let decided = read_decided(info.buffer().unwrap(), [640, 320]).unwrap();
+            seen.lock().unwrap().push((decided.verdict, decided.element.to_string()));
+            gst::PadProbeReturn::Ok
+        });
+        // Nobody takes the frames out.
+        pipeline.by_name("sink").unwrap().set_property("wait-on-eos", false);
+        feed(&pipeline, 1);
+        play(&pipeline);
+        verdicts.lock().unwrap().remove(0)
+    };
+    let ng = (Verdict::Ng, "model".to_owned());
+    assert_eq!(verdict(&second), ng);
+    assert_eq!(verdict(&format!("identity name=loser ! {second}")), ng);
+    // A cascade finds no boxes, so the verdict on them stays too.
+    assert_eq!(verdict(&format!("identity name=loser ! {second} on=detections")), ng);
+    let alone = verdict(&format!("gdppay ! gdpdepay ! {second}"));
+    assert_eq!(alone, (Verdict::Ok, "second".to_owned()), "nothing is left of the first model, and the frame is new");
+}
+
+#[test]
+fn a_flip_that_takes_results_along_as_they_are_is_found_also_when_it_is_turned_while_playing() {
     let pipeline = line("videoflip name=flip", "framesampler name=reader");
+    take_along(&pipeline);
     let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
     let source = pipeline.by_name("source").unwrap().downcast::<gst_app::AppSrc>().unwrap();
     let flip = pipeline.by_name("flip").unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    for (n, direction) in ["identity", "horiz", "identity", "180"].into_iter().enumerate() {
+    for (n, direction) in (0..).zip(["identity", "horiz", "identity", "180", "90r", "vert"]) {
         flip.set_property_from_str("video-direction", direction);
-        source.push_buffer(frame(n as u64)).unwrap();
-        let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(60)).expect("a frame comes out");
-        let own = AndonInferenceMeta::all(sample.buffer().unwrap());
-        assert!(!own.is_empty() || !follows(), "{direction}");
-        if let Some(d) = own.first().map(|i| &i.detections[0]) {
-            assert!(d.bbox.iter().zip(white(&sample)).all(|(a, b)| (a - b).abs() <= 1.0), "{direction}: {d:?}");
+        for k in 0..4 {
+            source.push_buffer(frame(n * 4 + k)).unwrap();
+            let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(60)).expect("a frame comes out");
+            let own = AndonInferenceMeta::all(sample.buffer().unwrap());
+            // From 1.28 the frames around a change lose their results.
+            if !follows() || k >= 2 {
+                assert_eq!(own.is_empty(), direction != "identity" && !follows(), "{direction}, frame {k}");
+            }
+            if let Some(d) = own.first().map(|i| &i.detections[0]) {
+                let at = white(&sample);
+                assert!(d.bbox.iter().zip(at).all(|(a, b)| (a - b).abs() <= 1.0), "{direction}, frame {k}: {d:?}");
+            }
         }
     }
     pipeline.set_state(gst::State::Null).unwrap();
@@ -382,26 +442,32 @@ fn a_crop_that_is_only_noted_on_the_buffer_is_found() {
 }
 
 #[test]
-fn other_peoples_regions_stay() {
-    let pipeline = line("videoflip name=flip video-direction=horiz", "framesampler name=reader");
-    let flip = pipeline.by_name("flip").unwrap();
-    flip.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
-        VideoRegionOfInterestMeta::add(info.buffer_mut().unwrap().make_mut(), "person", (0, 0, 8, 8));
+fn other_peoples_regions_stay_where_ours_go() {
+    let pipeline = line("identity name=loser", "framesampler name=reader");
+    let add = |element: &str, label: &'static str, ours: bool| {
+        let src = pipeline.by_name(element).unwrap().static_pad("src").unwrap();
+        src.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let mut region = VideoRegionOfInterestMeta::add(info.buffer_mut().unwrap().make_mut(), label, (0, 0, 8, 8));
+            let mut param = gst::Structure::builder("detection").field("label", label).build();
+            if ours {
+                param.set("element", "model");
+            }
+            region.add_param(param);
+            gst::PadProbeReturn::Ok
+        });
+    };
+    add("loser", "open", true);
+    add("loser", "person", false);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let labels = seen.clone();
+    let sink = pipeline.by_name("sink").unwrap().static_pad("sink").unwrap();
+    sink.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let regions = info.buffer().unwrap().iter_meta::<VideoRegionOfInterestMeta>();
+        labels.lock().unwrap().extend(regions.map(|r| r.roi_type().to_owned()));
         gst::PadProbeReturn::Ok
     });
-    let sink = pipeline.by_name("sink").unwrap();
-    sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, |_, info| {
-        let mut ours = 0;
-        let buffer = info.buffer_mut().unwrap();
-        let regions: Vec<_> =
-            buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|r| r.roi_type().to_owned()).collect();
-        assert!(regions.iter().any(|r| r == "person"), "{regions:?}");
-        ours += regions.iter().filter(|r| *r != "person").count();
-        assert!(ours == 0 || follows(), "{regions:?}");
-        gst::PadProbeReturn::Ok
-    });
-    let out = look(&pipeline, FRAMES);
-    assert_eq!((out.lost, out.regions as u64), (if follows() { 0 } else { FRAMES }, FRAMES));
+    assert_eq!(look(&pipeline, FRAMES).lost, FRAMES);
+    assert_eq!(*seen.lock().unwrap(), ["person"; FRAMES as usize]);
 }
 
 #[test]

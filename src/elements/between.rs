@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What stands between the models and an element that reads their results: whether boxes are still where they say.
 //!
-//! From GStreamer 1.28 results follow all that moves pixels. Before, a crop loses them without a word, and `videoflip`
-//! takes them along as they are. The reading element behind finds both: a frame that a model has judged and that has no
+//! From GStreamer 1.28 results follow most of what moves pixels. Before, crops and flips lose them without a word, and a
+//! `videoflip` that copies metas takes them along as they are. The reading element behind finds both: a frame that a model has judged and that has no
 //! result any more, and a `videoflip` that turns or mirrors, by a walk up the pads. The walk takes locks of pads, so it is
 //! made at the first frame after a change upstream, not at each.
 

@@ -3,15 +3,20 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
 
 use gst::prelude::*;
+
+use crate::meta::remove_results;
 
 /// The first version whose `videoflip` hands results over to be turned.
 const FOLLOWED: (u32, u32) = (1, 28);
 
 /// A `videoflip`. Its direction is heard of, not asked for at each frame: it locks itself while it turns one.
+///
+/// From GStreamer 1.28 results follow it, but on the first frame after a change they follow the direction before (seen in
+/// 1.28.8), so that frame has to lose them.
 pub(super) struct Flip {
     name: String,
     is_active: Arc<AtomicBool>,
@@ -20,26 +25,30 @@ pub(super) struct Flip {
 }
 
 impl Flip {
-    /// Returns the element of that factory as a flip whose direction results do not follow.
+    /// Returns the element if that factory makes flips.
     pub(super) fn of(element: &gst::Element, factory: &str) -> Option<Self> {
         let (major, minor, ..) = gst::version();
-        if factory != "videoflip" || (major, minor) >= FOLLOWED || !element.has_property("video-direction") {
+        if factory != "videoflip" || !element.has_property("video-direction") {
             return None;
         }
+        let is_followed = (major, minor) >= FOLLOWED;
         let is_active = Arc::new(AtomicBool::new(false));
         // The same by its older name.
         let names = ["video-direction", "method"].into_iter().filter(|name| element.has_property(name));
         let listeners = names.map(|name| {
             let is_active = is_active.clone();
-            element.connect_notify(Some(name), move |element, _| is_active.store(turns(element), Relaxed))
+            element.connect_notify(Some(name), move |element, _| match is_followed {
+                true => lose_next(element),
+                false => is_active.store(turns(element), Relaxed),
+            })
         });
         let listeners = listeners.collect();
-        is_active.store(turns(element), Relaxed);
+        is_active.store(!is_followed && turns(element), Relaxed);
         let name = format!("{factory} '{}'", element.name());
         Some(Self { name, is_active, element: element.downgrade(), listeners })
     }
 
-    /// Returns whether it turns or mirrors frames.
+    /// Returns whether it turns or mirrors frames and leaves results where they were.
     pub(super) fn is_active(&self) -> bool {
         self.is_active.load(Relaxed)
     }
@@ -56,6 +65,21 @@ impl Drop for Flip {
             self.listeners.drain(..).for_each(|listener| element.disconnect(listener));
         }
     }
+}
+
+/// Takes the results off the next frame that leaves a flip, and off the one before it that may be on its way.
+fn lose_next(element: &gst::Element) {
+    let Some(src) = element.static_pad("src") else { return };
+    let left = AtomicU32::new(2);
+    src.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut() {
+            remove_results(buffer.make_mut(), |_| true);
+        }
+        match left.fetch_sub(1, Relaxed) {
+            1 => gst::PadProbeReturn::Remove,
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
 }
 
 /// Returns whether a `videoflip` turns or mirrors frames: by its property, or by the tag that came in if it goes by that.

@@ -58,7 +58,7 @@ const MOVERS: &[&str] = &[
 pub(super) struct Upstream {
     /// A model is among it, so that every frame has an identity there.
     pub has_model: bool,
-    /// Each `videoflip` whose direction results do not follow, and the models behind it, whose results are right.
+    /// Each `videoflip`, and the models behind it, whose results are right.
     flips: Vec<(Flip, Vec<Arc<str>>)>,
     /// The names of what stands between the pad and the nearest of Andon's elements.
     nearest: Vec<String>,
@@ -88,7 +88,9 @@ impl Upstream {
 
     /// Returns whether the results of an element are not where they say.
     pub(super) fn displaces(&self, element: &str) -> bool {
-        self.flips.iter().any(|(flip, behind)| flip.is_active() && !behind.iter().any(|name| **name == *element))
+        let mut flips = self.flips.iter();
+        !element.is_empty()
+            && flips.any(|(flip, behind)| flip.is_active() && !behind.iter().any(|name| **name == *element))
     }
 
     /// Returns the names of what has lost results: the flips, else what is known to move pixels, else all that is not
@@ -131,7 +133,7 @@ impl Upstream {
                         self.nearest.push(name);
                     }
                 }
-                if let Some(flip) = Flip::of(&element, other).filter(|_| !way.is_checked) {
+                if let Some(flip) = (!way.is_checked).then(|| Flip::of(&element, other)).flatten() {
                     self.flips.push((flip, way.behind.clone()));
                 }
             }

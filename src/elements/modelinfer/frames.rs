@@ -181,6 +181,7 @@ impl ModelInfer {
         let decides = frame.is_decided_by(inference.arm);
         let line = {
             let buffer = buffer.make_mut();
+            meta::keep_verdict(buffer, inference.frame);
             AndonInferenceMeta::set(buffer, inference.clone());
             frame.judged = true;
             AndonFrameMeta::set(buffer, frame);

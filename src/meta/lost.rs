@@ -1,27 +1,45 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Takes results off a buffer whose boxes are not where they say.
+//! What is done about results that an element between has lost, or has left where they were when it moved pixels.
 
 use std::ops::ControlFlow;
 
+use andon_core::result::Arm;
 use gst::buffer::BufferMetaForeachAction;
 use gst_video::VideoRegionOfInterestMeta;
 
-use super::AndonInferenceMeta;
+use super::{AndonFrameMeta, AndonInferenceMeta, read_decided};
 
 /// Takes off the results of all elements that `is_wrong` finds by their names, and what mirrors them in other people's
-/// metas. The analytics meta names no element, and goes as a whole.
+/// metas. A region that has lost its parameters, as GStreamer's scalers leave it, has an empty name. The analytics meta
+/// names no element, and goes as a whole.
 pub(crate) fn remove_results(buffer: &mut gst::BufferRef, is_wrong: impl Fn(&str) -> bool) {
     buffer.foreach_meta_mut(|mut meta| {
         let goes = if let Some(own) = meta.downcast_ref::<AndonInferenceMeta>() {
             is_wrong(&own.inference().element)
         } else if let Some(roi) = meta.downcast_ref::<VideoRegionOfInterestMeta>() {
-            roi.param("detection").is_some_and(|s| s.get::<&str>("element").is_ok_and(&is_wrong))
+            match roi.param("detection") {
+                Some(param) => param.get::<&str>("element").is_ok_and(&is_wrong),
+                None => roi.params().next().is_none() && is_wrong(""),
+            }
         } else {
             is_analytics(&mut meta)
         };
         let action = if goes { BufferMetaForeachAction::Remove } else { BufferMetaForeachAction::Keep };
         ControlFlow::Continue(action)
     });
+}
+
+/// Puts the verdict on a judged frame of `size` that has lost its results back as a result without boxes, so that it still
+/// counts beside the result of a further model. Where the verdict is lost too, that result is unjudged.
+pub(crate) fn keep_verdict(buffer: &mut gst::BufferRef, size: [u32; 2]) {
+    let judged = buffer.meta::<AndonFrameMeta>().is_some_and(|m| m.frame().judged);
+    let has_result = || buffer.iter_meta::<AndonInferenceMeta>().any(|m| m.inference().arm != Arm::Truth);
+    if judged
+        && !has_result()
+        && let Some(verdict) = read_decided(buffer, size)
+    {
+        AndonInferenceMeta::set(buffer, verdict);
+    }
 }
 
 #[cfg(feature = "analytics")]
@@ -54,11 +72,16 @@ mod tests {
             mirror(buffer, &i);
             AndonInferenceMeta::set(buffer, Arc::new(i));
         }
-        VideoRegionOfInterestMeta::add(buffer, "person", (0, 0, 9, 9));
+        VideoRegionOfInterestMeta::add(buffer, "bare", (0, 0, 9, 9));
+        let param = gst::Structure::builder("detection").field("confidence", 0.5).build();
+        VideoRegionOfInterestMeta::add(buffer, "person", (0, 0, 9, 9)).add_param(param);
         remove_results(buffer, |element| element == "before");
         let left: Vec<_> = AndonInferenceMeta::all(buffer).iter().map(|i| i.element.clone()).collect();
         assert_eq!(left, ["after".into()]);
         let regions: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|roi| roi.roi_type()).collect();
-        assert_eq!(regions, ["open", "person"]);
+        assert_eq!(regions, ["open", "bare", "person"]);
+        remove_results(buffer, |_| true);
+        let left: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|roi| roi.roi_type()).collect();
+        assert_eq!(left, ["person"], "a scaler may have left the bare one of ours");
     }
 }
