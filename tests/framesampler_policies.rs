@@ -6,7 +6,7 @@ mod common;
 use std::{fs, path::Path, sync::Arc};
 
 use andon_capture::{Sidecar, Trigger};
-use andon_core::result::{Arm, Frame, Inference, Part, Status, Verdict};
+use andon_core::result::{Arm, Fields, Frame, Inference, Part, Status, Verdict};
 use common::{
     launch, play,
     sampler::{Capture, captures, harness, harness_to, ids, push, result, stat, stop, wait_for, with_extension},
@@ -68,7 +68,7 @@ fn a_field_of_such_a_value_keeps_frames_for_as_long_as_it_has_it() {
         (3, json!({"temperature": 60, "lot": "7"}), true),
         (4, json!({"lot": "8"}), false),
     ] {
-        let fields = fields.as_object().unwrap().clone().into_iter().collect();
+        let fields: Fields = fields.as_object().unwrap().clone().into_iter().collect();
         assert!(h.push_event(AndonEvent::Fields(fields.into()).plain()));
         let (id, _) = push(&mut h, grey, |_, _| {});
         expected.extend(kept.then_some(id));
