@@ -64,7 +64,7 @@ impl Line {
         let part = told.then(|| {
             Arc::new(Part { id: format!("P{}", self.part), view: self.view, views, purpose, ..Part::default() })
         });
-        let frame = Frame { run: self.run, id: f, part, arms: Arms::AB, captured_utc_ns: None, entered_ns: 0 };
+        let frame = Frame { run: self.run, id: f, part, arms: Arms::AB, entered_ns: 0, ..Frame::new(None) };
 
         let bad = at(0, 16) == 0;
         let is = |ng| if ng { Verdict::Ng } else { Verdict::Ok };
