@@ -383,3 +383,13 @@ fn on_the_test_line_every_change_is_named() {
 fn the_test_line_left_alone_never_alarms() {
     assert_eq!(test_line("illumination", "1.0", 3000), None);
 }
+
+#[test]
+fn with_the_longest_report_interval_there_is_one_report_and_no_overflow() {
+    let pipeline = common::launch(&format!(
+        "videotestsrc num-buffers=5 timestamp-offset=1000000000 ! video/x-raw,format=GRAY8,width=64,height=48 ! \
+         driftmeter report-interval={} ! fakesink",
+        u64::MAX
+    ));
+    assert_eq!(common::jsons(&common::play(&pipeline), "andon/drift-report").len(), 1);
+}
