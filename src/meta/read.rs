@@ -16,8 +16,7 @@ use super::{AndonFrameMeta, AndonInferenceMeta, mirror::foreign, result};
 /// `size` is the size of the frame in pixels, which other people's metas do not have.
 pub fn read_decided(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Inference>> {
     let frame = AndonFrameMeta::get(buffer);
-    let own = AndonInferenceMeta::all(buffer);
-    if let Some(decided) = decided_by_metas(frame.as_ref(), &own) {
+    if let Some(decided) = decided_by_metas(buffer, frame.as_ref()) {
         return Some(decided.merged());
     }
     if let Some(verdict) = result::get(buffer, frame.as_ref(), size) {
@@ -32,14 +31,30 @@ pub fn read_decided(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Infer
 
 /// Returns what the own metas of a buffer say of its frame.
 pub(crate) fn decided_on(buffer: &gst::BufferRef) -> Option<Decided> {
-    decided_by_metas(AndonFrameMeta::get(buffer).as_ref(), &AndonInferenceMeta::all(buffer))
+    decided_by_metas(buffer, AndonFrameMeta::get(buffer).as_ref())
 }
 
-fn decided_by_metas(frame: Option<&Frame>, own: &[Arc<Inference>]) -> Option<Decided> {
-    match frame {
-        Some(frame) => frame.decided(own),
-        None => decided(own, Arm::A).or_else(|| decided(own, Arm::B)),
+fn decided_by_metas(buffer: &gst::BufferRef, frame: Option<&Frame>) -> Option<Decided> {
+    if let Some(by) = only(buffer, frame) {
+        return Some(Decided { by, others: Vec::new() });
     }
+    let own = AndonInferenceMeta::all(buffer);
+    match frame {
+        Some(frame) => frame.decided(&own),
+        None => decided(&own, Arm::A).or_else(|| decided(&own, Arm::B)),
+    }
+}
+
+/// Returns the result that decides the frame if it is the only one that could: most lines have one model, and need no list.
+fn only(buffer: &gst::BufferRef, frame: Option<&Frame>) -> Option<Arc<Inference>> {
+    let counts = |i: &Inference| frame.map_or(i.arm != Arm::Truth, |f| f.is_decided_by(i.arm));
+    let mut only: Option<Arc<Inference>> = None;
+    for meta in buffer.iter_meta::<AndonInferenceMeta>().filter(|m| counts(m.inference())) {
+        if only.replace(meta.inference().clone()).is_some() {
+            return None;
+        }
+    }
+    only.filter(|i| frame.is_none_or(|f| i.arm == f.deciding_arm()))
 }
 
 /// Returns what `arm` says of the frame of a buffer: its own results, or, for the arm that decides the frame, whatever

@@ -18,7 +18,10 @@
 //! | `latency` | uint64 | the time that it took, ns |
 //! | `json` | string | `andon.result/1` with all deciding results; left out with `result-json=false` |
 
-use std::sync::{Arc, Once};
+use std::{
+    cell::Cell,
+    sync::{Arc, Once},
+};
 
 use andon_core::result::{Arm, Decided, Frame, Inference, LatencyFrom, ModelId, Part};
 use gst::meta::CustomMeta;
@@ -56,11 +59,24 @@ struct Document<'a> {
     arm: Arm,
     model: &'a ModelId,
     latency_ns: u64,
-    results: Vec<&'a Inference>,
+    results: Results<'a>,
 }
 
-/// Returns what decides a frame as JSON, schema `andon.result/1`, on one line.
-pub(crate) fn to_json(decided: &Decided) -> String {
+/// All deciding results, as a list that is not made.
+struct Results<'a>(&'a Decided);
+
+impl serde::Serialize for Results<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.all().map(|i| &**i))
+    }
+}
+
+/// Calls `take` with what decides a frame as JSON, schema `andon.result/1`, on one line. Each thread writes all of its
+/// documents in one place, so that no frame allocates one.
+fn with_json<R>(decided: &Decided, take: impl FnOnce(&str) -> R) -> R {
+    thread_local! {
+        static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
     let by = &*decided.by;
     let document = Document {
         schema: SCHEMA,
@@ -75,16 +91,25 @@ pub(crate) fn to_json(decided: &Decided) -> String {
         arm: by.arm,
         model: &by.model,
         latency_ns: by.latency_us.saturating_mul(1000),
-        results: decided.all().map(|i| &**i).collect(),
+        results: Results(decided),
     };
-    serde_json::to_string(&document).expect("plain data with string keys always serialises")
+    let mut text = TEXT.take();
+    text.clear();
+    serde_json::to_writer(&mut text, &document).expect("plain data with string keys always serialises");
+    let done = take(str::from_utf8(&text).expect("JSON is UTF-8"));
+    TEXT.set(text);
+    done
+}
+
+/// Returns what decides a frame as JSON, schema `andon.result/1`, on one line.
+pub(crate) fn to_json(decided: &Decided) -> String {
+    with_json(decided, str::to_string)
 }
 
 /// Puts what decides a frame on its buffer, in place of what is there.
-pub(crate) fn set(buffer: &mut gst::BufferRef, decided: &Decided, with_json: bool) {
+pub(crate) fn set(buffer: &mut gst::BufferRef, decided: &Decided, has_json: bool) {
     register();
     let by = &*decided.by;
-    let json = with_json.then(|| to_json(decided));
     let mut run = uuid::Uuid::encode_buffer();
     let write = |s: &mut gst::StructureRef| {
         s.set("verdict", by.verdict.as_str());
@@ -99,14 +124,23 @@ pub(crate) fn set(buffer: &mut gst::BufferRef, decided: &Decided, with_json: boo
         s.set("version", by.model.version.as_str());
         s.set("digest", by.model.digest.as_str());
         s.set("latency", by.latency_us.saturating_mul(1000));
-        match json {
-            Some(json) => s.set("json", json),
-            None => s.remove_field("json"),
+        match has_json {
+            true => with_json(decided, |json| s.set("json", json)),
+            false => s.remove_field("json"),
         }
     };
-    if let Ok(mut meta) = CustomMeta::from_mut_buffer(buffer, ANDON_RESULT) {
-        write(meta.mut_structure());
-    } else if let Ok(mut meta) = CustomMeta::add(buffer, ANDON_RESULT) {
+    let mut write = Some(write);
+    for mut meta in buffer.iter_meta_mut::<gst::Meta>() {
+        if let Some(meta) = meta.try_as_mut_custom_meta()
+            && is_ours(meta)
+            && let Some(write) = write.take()
+        {
+            write(meta.mut_structure());
+        }
+    }
+    if let Some(write) = write
+        && let Ok(mut meta) = CustomMeta::add(buffer, ANDON_RESULT)
+    {
         write(meta.mut_structure());
     }
 }
@@ -117,6 +151,11 @@ pub fn put_decided(buffer: &mut gst::BufferRef, with_json: bool) -> Option<Decid
     let decided = decided_on(buffer)?;
     set(buffer, &decided, with_json);
     Some(decided)
+}
+
+/// Whether a custom meta is `AndonResult`. Looking it up by name would allocate the name.
+fn is_ours(meta: &CustomMeta) -> bool {
+    meta.structure().name() == ANDON_RESULT
 }
 
 /// Takes the meta off a copy whose arm does not decide the frame.
@@ -130,7 +169,10 @@ pub(crate) fn remove(buffer: &mut gst::BufferRef) {
 
 /// Returns what the meta says of a frame of `size`, without boxes, or `None` if the buffer carries none.
 pub(crate) fn get(buffer: &gst::BufferRef, frame: Option<&Frame>, size: [u32; 2]) -> Option<Inference> {
-    register();
+    let metas = || buffer.iter_meta::<gst::Meta>();
+    if !metas().any(|m| m.try_as_custom_meta().is_some_and(|m| is_ours(m))) {
+        return None;
+    }
     let meta = CustomMeta::from_buffer(buffer, ANDON_RESULT).ok()?;
     let s = meta.structure();
     let text = |name: &str| s.get::<&str>(name).ok();
