@@ -342,6 +342,15 @@ fn every_element_that_reads_results_finds_what_is_lost() {
 }
 
 #[test]
+fn a_frame_that_lost_its_identity_is_found_through_bins_and_behind_other_readers() {
+    for between in ["( gdppay ! gdpdepay )", "tee ! queue ! driftmeter ! ( queue ! ( gdppay ! gdpdepay ) )"] {
+        let out = behind(between, "framesampler name=reader");
+        assert_eq!((out.boxes, out.verdict, out.lost), ("gone and told", "unjudged", FRAMES), "{between}");
+        assert!(out.warnings[0].contains("gdppay '") && out.warnings[0].contains("gdpdepay '"), "{:?}", out.warnings);
+    }
+}
+
+#[test]
 fn a_reader_behind_another_counts_and_only_the_first_names_what_stands_between() {
     let out = behind("videobox name=box ! identity name=loser ! driftmeter", "framesampler name=reader");
     assert_eq!((out.lost, out.warnings.len()), (FRAMES, 1));
