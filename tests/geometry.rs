@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is left of a result behind elements that move pixels: right, or gone and told. The oracle is the picture: a white
-//! rectangle where the result says.
+//! What is left of a result behind elements that move pixels: right, or gone and told. The oracle is the picture: a
+//! white rectangle where the result says.
 //!
-//! `docs/between.md` has the table for each version of GStreamer; a difference to this one fails. With `ANDON_BETWEEN=write`
-//! the column of this version is written instead (scripts/between).
+//! `docs/between.md` has the table for each version of GStreamer; a difference to this one fails. With
+//! `ANDON_BETWEEN=write` the column of this version is written instead (scripts/between).
 
 mod common;
 
@@ -407,8 +407,8 @@ fn of_frames_joined_in_one_picture_the_worst_decides_or_none_is_judged() {
             format!("t. ! queue ! modelinfer name=model{n} model={model} score-threshold={threshold} ! join.sink_{n} ")
         };
         let pipeline = launch(&format!(
-            "appsrc name=source format=time caps=video/x-raw,format=I420,width=640,height=320,framerate=25/1 ! tee name=t \
-             {} {} compositor name=join sink_1::xpos=640 ! framesampler name=reader ! appsink name=sink sync=false",
+            "appsrc name=source format=time caps=video/x-raw,format=I420,width=640,height=320,framerate=25/1 ! \
+             tee name=t {} {} compositor name=join sink_1::xpos=640 ! framesampler name=reader ! appsink name=sink sync=false",
             arm(0),
             arm(1)
         ));
