@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is left of a result behind elements that move pixels: right, or gone and told. The oracle is the picture: a white
-//! rectangle where the result says.
+//! What is left of a result behind elements that move pixels: right, or gone and told. The oracle is the picture: a
+//! white rectangle where the result says.
 //!
-//! `docs/between.md` has the table for each version of GStreamer; a difference to this one fails. With `ANDON_BETWEEN=write`
-//! the column of this version is written instead (scripts/between).
+//! `docs/between.md` has the table for each version of GStreamer; a difference to this one fails. With
+//! `ANDON_BETWEEN=write` the column of this version is written instead (scripts/between).
 
 mod common;
 
@@ -17,7 +17,7 @@ use andon_core::result::{BoxPx, Detection, Inference, Verdict};
 use common::{judge::graph, launch, play, root, runtime};
 use gst::{buffer::BufferMetaForeachAction, prelude::*};
 use gst_video::{VideoCropMeta, VideoMeta, VideoRegionOfInterestMeta, prelude::*};
-use gstandon::meta::{AndonFrameMeta, AndonInferenceMeta, read_decided};
+use gstandon::meta::{ANDON_RESULT, AndonFrameMeta, AndonInferenceMeta, read_decided};
 
 const SIZE: [usize; 2] = [640, 320];
 /// Where the frames are white.
@@ -342,6 +342,15 @@ fn every_element_that_reads_results_finds_what_is_lost() {
 }
 
 #[test]
+fn a_frame_that_lost_its_identity_is_found_through_bins_and_behind_other_readers() {
+    for between in ["( gdppay ! gdpdepay )", "tee ! queue ! driftmeter ! ( queue ! ( gdppay ! gdpdepay ) )"] {
+        let out = behind(between, "framesampler name=reader");
+        assert_eq!((out.boxes, out.verdict, out.lost), ("gone and told", "unjudged", FRAMES), "{between}");
+        assert!(out.warnings[0].contains("gdppay '") && out.warnings[0].contains("gdpdepay '"), "{:?}", out.warnings);
+    }
+}
+
+#[test]
 fn a_reader_behind_another_counts_and_only_the_first_names_what_stands_between() {
     let out = behind("videobox name=box ! identity name=loser ! driftmeter", "framesampler name=reader");
     assert_eq!((out.lost, out.warnings.len()), (FRAMES, 1));
@@ -387,6 +396,39 @@ fn a_verdict_that_lost_its_boxes_still_counts_beside_that_of_a_further_model() {
     assert_eq!(verdict(&format!("identity name=loser ! {second} on=detections")), ng);
     let alone = verdict(&format!("gdppay ! gdpdepay ! {second}"));
     assert_eq!(alone, (Verdict::Ok, "second".to_owned()), "nothing is left of the first model, and the frame is new");
+}
+
+#[test]
+fn of_frames_joined_in_one_picture_the_worst_decides_or_none_is_judged() {
+    runtime();
+    for thresholds in [[0, 1], [1, 0]] {
+        let arm = |n: usize| {
+            let (model, threshold) = (graph("detector"), thresholds[n]);
+            format!("t. ! queue ! modelinfer name=model{n} model={model} score-threshold={threshold} ! join.sink_{n} ")
+        };
+        let pipeline = launch(&format!(
+            "appsrc name=source format=time caps=video/x-raw,format=I420,width=640,height=320,framerate=25/1 ! \
+             tee name=t {} {} compositor name=join sink_1::xpos=640 ! framesampler name=reader ! appsink name=sink sync=false",
+            arm(0),
+            arm(1)
+        ));
+        let joined = Arc::new(Mutex::new(Vec::new()));
+        let seen = joined.clone();
+        let sink = pipeline.by_name("sink").unwrap();
+        sink.set_property("wait-on-eos", false);
+        sink.static_pad("sink").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            let buffer = info.buffer().unwrap();
+            let verdict = read_decided(buffer, [1280, 320]).map(|i| i.verdict);
+            let boxes = AndonInferenceMeta::all(buffer).iter().map(|i| i.detections.len()).sum::<usize>();
+            assert!(gst::meta::CustomMeta::from_buffer(buffer, ANDON_RESULT).is_err(), "it is of one of the frames");
+            seen.lock().unwrap().push((verdict, boxes));
+            gst::PadProbeReturn::Ok
+        });
+        feed(&pipeline, FRAMES);
+        play(&pipeline);
+        let expected = if follows() { (Some(Verdict::Ng), 1) } else { (Some(Verdict::Unjudged), 0) };
+        assert_eq!(joined.lock().unwrap()[0], expected, "{thresholds:?}");
+    }
 }
 
 #[test]

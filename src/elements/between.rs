@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What stands between the models and an element that reads their results: whether boxes are still where they say.
 //!
-//! From GStreamer 1.28 results follow most of what moves pixels. Before, crops and flips lose them without a word, and a
-//! `videoflip` that copies metas takes them along as they are. The reading element behind finds both: a frame that a model has judged and that has no
-//! result any more, and a `videoflip` that turns or mirrors, by a walk up the pads. The walk takes locks of pads, so it is
-//! made at the first frame after a change upstream, not at each.
+//! From GStreamer 1.28 results follow most of what moves pixels. Before, crops and flips lose them without a word,
+//! and a `videoflip` that copies metas takes them along as they are. The reading element behind finds both: a frame
+//! that a model has judged and that has no result any more, and a `videoflip` that turns or mirrors, by a walk up the
+//! pads. The walk takes locks of pads, so it is made at the first frame after a change upstream, not at each.
 
 use andon_core::result::{Arm, Frame};
 use gst::prelude::*;
@@ -103,8 +103,9 @@ impl Between {
     }
 }
 
-/// Looks at a frame that comes into `element` by `sink`, and takes off what is not right on it. The first loss is told. A
-/// frame that has lost its identity too gets a new one, which says that it was judged: without a verdict it is unjudged.
+/// Looks at a frame that comes into `element` by `sink`, and takes off what is not right on it. The first loss is
+/// told. A frame that has lost its identity too gets a new one, which says that it was judged: without a verdict it
+/// is unjudged.
 pub(super) fn check(
     between: &Mutex<Between>,
     element: &impl IsA<gst::Element>,
@@ -120,8 +121,8 @@ pub(super) fn check(
     }
 }
 
-/// As [`check`], for a buffer that need not be writable, and for an element that finds the frame by its timestamp if it has
-/// no identity.
+/// As [`check`], for a buffer that need not be writable, and for an element that finds the frame by its timestamp if
+/// it has no identity.
 pub(super) fn check_shared(
     between: &Mutex<Between>,
     element: &impl IsA<gst::Element>,

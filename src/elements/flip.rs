@@ -15,8 +15,8 @@ const FOLLOWED: (u32, u32) = (1, 28);
 
 /// A `videoflip`. Its direction is heard of, not asked for at each frame: it locks itself while it turns one.
 ///
-/// From GStreamer 1.28 results follow it, but on the first frame after a change they follow the direction before (seen in
-/// 1.28.8), so that frame has to lose them.
+/// From GStreamer 1.28 results follow it, but on the first frame after a change they follow the direction before
+/// (seen in 1.28.8), so that frame has to lose them.
 pub(super) struct Flip {
     name: String,
     is_active: Arc<AtomicBool>,
@@ -82,7 +82,8 @@ fn lose_next(element: &gst::Element) {
     });
 }
 
-/// Returns whether a `videoflip` turns or mirrors frames: by its property, or by the tag that came in if it goes by that.
+/// Returns whether a `videoflip` turns or mirrors frames: by its property, or by the tag that came in if it goes by
+/// that.
 fn turns(element: &gst::Element) -> bool {
     let value = element.property_value("video-direction");
     match glib::EnumValue::from_value(&value).map(|(_, direction)| direction.nick()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `AndonInferenceMeta`: one arm's result on the buffer. It follows copies and changes of size, and from GStreamer 1.28
-//! crops, borders, mirrored frames and quarter turns. A transform that it cannot follow drops it, because no box is better
-//! than a wrong one.
+//! `AndonInferenceMeta`: one arm's result on the buffer. It follows copies and changes of size, and from GStreamer
+//! 1.28 crops, borders, mirrored frames and quarter turns. A transform that it cannot follow drops it, because no box
+//! is better than a wrong one.
 
 use std::{
     ffi::CStr,
@@ -15,8 +15,8 @@ use super::{
     transform::Placement,
 };
 
-/// One arm's result for the frame in a buffer. A buffer has at most one for each arm, element and stage: a model leaves the
-/// results of others on the buffer.
+/// One arm's result for the frame in a buffer. A buffer has at most one for each arm, element and stage: a model
+/// leaves the results of others on the buffer.
 pub type AndonInferenceMeta = PayloadMeta<Arc<Inference>>;
 
 impl AndonInferenceMeta {

@@ -29,8 +29,8 @@ pub(crate) fn remove_results(buffer: &mut gst::BufferRef, is_wrong: impl Fn(&str
     });
 }
 
-/// Puts the verdict on a judged frame of `size` that has lost its results back as a result without boxes, so that it still
-/// counts beside the result of a further model. Where the verdict is lost too, that result is unjudged.
+/// Puts the verdict on a judged frame of `size` that has lost its results back as a result without boxes, so that it
+/// still counts beside the result of a further model. Where the verdict is lost too, that result is unjudged.
 pub(crate) fn keep_verdict(buffer: &mut gst::BufferRef, size: [u32; 2]) {
     let judged = buffer.meta::<AndonFrameMeta>().is_some_and(|m| m.frame().judged);
     let has_result = || buffer.iter_meta::<AndonInferenceMeta>().any(|m| m.inference().arm != Arm::Truth);

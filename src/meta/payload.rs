@@ -153,8 +153,8 @@ unsafe extern "C" fn transform<T: Payload>(
     kind: glib::ffi::GQuark,
     data: glib::ffi::gpointer,
 ) -> glib::ffi::gboolean {
-    // SAFETY: a copy hands over a `GstMetaTransformCopy`, a change of size a `GstVideoMetaTransform` with two infos, and a
-    // move of pixels a `GstVideoMetaTransformMatrix` with two.
+    // SAFETY: a copy hands over a `GstMetaTransformCopy`, a change of size a `GstVideoMetaTransform` with two infos,
+    // and a move of pixels a `GstVideoMetaTransformMatrix` with two.
     unsafe {
         let how = if kind == *COPY {
             match (*data.cast::<gst::ffi::GstMetaTransformCopy>()).region {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Where a result lies once the pixels of its frame have moved: scaled, cropped, mirrored, turned by quarters, set between
-//! borders.
+//! Where a result lies once the pixels of its frame have moved: scaled, cropped, mirrored, turned by quarters, set
+//! between borders.
 //!
-//! What cannot be followed exactly is not followed: [`Placement::of_sizes`] and [`Placement::of_matrix`] return `None`, and
-//! the caller drops the result.
+//! What cannot be followed exactly is not followed: [`Placement::of_sizes`] and [`Placement::of_matrix`] return
+//! `None`, and the caller drops the result.
 
 use std::sync::Arc;
 
@@ -60,8 +60,8 @@ impl Placement {
 
     /// Returns the placement of a frame of which nothing but both sizes is known, or `None` if there may be borders.
     ///
-    /// A scaler adds borders where the shapes of both pictures differ, unless it is told to stretch. So only equal shapes
-    /// tell that nothing but the size has changed. Borders of a pixel come from rounding.
+    /// A scaler adds borders where the shapes of both pictures differ, unless it is told to stretch. So only equal
+    /// shapes tell that nothing but the size has changed. Borders of a pixel come from rounding.
     pub fn of_sizes(from: Extent, to: Extent) -> Option<Self> {
         let [wide, high] = [0, 1].map(|i| u128::from(from.size[i]) * u128::from(from.pixel[i]));
         let [wide, high] = [wide * u128::from(to.pixel[1]), high * u128::from(to.pixel[0])];

@@ -28,7 +28,8 @@
 //! | `heat` | bool | true | anomaly maps over the frame |
 //! | `masks` | bool | true | masks of detections over the frame, and all labels of a segmentation but the first |
 //!
-//! All properties can be changed while playing.
+//! All properties can be changed while playing. `stats` is read-only: `results-lost` counts frames whose boxes an
+//! element between has lost (docs/between.md).
 //!
 //! # Example
 //! ```sh

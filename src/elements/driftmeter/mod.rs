@@ -98,7 +98,7 @@
 //! | `subsample` | uint, 16 | read every n-th row |
 //! | `report-interval` | uint64 ns, 0 | stream time between two `andon/drift-report` |
 //! | `state`, `cause` | string | read-only |
-//! | `stats` | structure | read-only: counts, and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
+//! | `stats` | structure | read-only: counts (`results-lost`: frames whose boxes an element between has lost, see docs/between.md), and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
 //!
 //! # Action signals
 //!

@@ -112,6 +112,7 @@
 //! `frames`; `captured` (handed to the writer), `written`, `amended` (sidecars replaced); captures lost: `dropped-queue`,
 //! `dropped-no-location`, `over-budget`, `alike`, `failed`, `given-up`; `missed-pre` (requested, but no longer in the ring);
 //! `late`, `late-gone`, `amends-dropped`; `queue`, `pending`, `ring-frames`, `ring-bytes`, `deep-copies`; `bad-events`;
+//! `results-lost` (frames whose boxes an element between has lost: docs/between.md);
 //! `evicted` (captures removed to make room); `errors` (times that captures began to fail), `last-error`, `failing`;
 //! `triggers`, a structure of how often each trigger fired.
 //!
