@@ -16,6 +16,7 @@ mod stream;
 #[cfg(feature = "tensors")]
 mod tensors;
 pub mod video;
+pub mod vocabulary;
 
 pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
