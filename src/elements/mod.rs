@@ -16,6 +16,7 @@ pub mod framesampler;
 mod memory;
 pub mod modelinfer;
 mod reference;
+pub mod resultenc;
 mod shell;
 mod upstream;
 mod watch;
@@ -28,5 +29,6 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     driftmeter::register(plugin)?;
     framesampler::register(plugin)?;
     defectoverlay::register(plugin)?;
-    defecttestsrc::register(plugin)
+    defecttestsrc::register(plugin)?;
+    resultenc::register(plugin)
 }

@@ -19,6 +19,8 @@ use andon_statistics::{cause::Cause, judgement::Decision, meter::State};
 use gst::prelude::*;
 use uuid::Uuid;
 
+use super::vocabulary;
+
 /// The content of an `andon/…` event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AndonEvent {
@@ -200,6 +202,7 @@ impl AndonEvent {
     /// plain.
     pub fn to_event(&self) -> gst::Event {
         let s = self.structure();
+        vocabulary::assert_event(&s);
         match self {
             AndonEvent::Arm(_) | AndonEvent::Part(_) | AndonEvent::Fields(_) | AndonEvent::Split(_) => {
                 gst::event::CustomDownstreamSticky::new(s)

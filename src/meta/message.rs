@@ -3,12 +3,15 @@
 
 use gst::prelude::*;
 
+use super::vocabulary;
+
 /// Posts `fields`, whose name is that of the message, such as `andon/part-verdict`, with all facts as `json`.
 ///
 /// Posting takes the lock of the bus and may allocate: post what happens now and then, and a message for every frame
 /// only if the user asks for it.
 pub(crate) fn post(element: &impl IsA<gst::Element>, mut fields: gst::Structure, json: &str) {
     fields.set("json", json);
+    vocabulary::assert_message(&fields);
     let message = gst::message::Element::builder(fields).src(element.upcast_ref::<gst::Element>()).build();
     // An element outside of a pipeline has no bus, which is no failure.
     let _ = element.post_message(message);

@@ -26,6 +26,7 @@ mod transform;
 #[cfg(test)]
 mod transform_tests;
 pub mod video;
+pub mod vocabulary;
 
 pub(crate) use capture_time::{TaiOffset, utc_by_clock};
 pub use frame::AndonFrameMeta;
