@@ -133,12 +133,12 @@ pub(crate) fn set(buffer: &mut gst::BufferRef, decided: &Decided, has_json: bool
     for mut meta in buffer.iter_meta_mut::<gst::Meta>() {
         if let Some(meta) = meta.try_as_mut_custom_meta()
             && is_ours(meta)
-            && let Some(write) = write.take()
+            && let Some(mut write) = write.take()
         {
             write(meta.mut_structure());
         }
     }
-    if let Some(write) = write
+    if let Some(mut write) = write
         && let Ok(mut meta) = CustomMeta::add(buffer, ANDON_RESULT)
     {
         write(meta.mut_structure());
