@@ -75,7 +75,11 @@ mod tests {
         VideoRegionOfInterestMeta::add(buffer, "bare", (0, 0, 9, 9));
         let param = gst::Structure::builder("detection").field("confidence", 0.5).build();
         VideoRegionOfInterestMeta::add(buffer, "person", (0, 0, 9, 9)).add_param(param);
+        #[cfg(feature = "analytics")]
+        assert!(buffer.meta::<gst_analytics::AnalyticsRelationMeta>().is_some());
         remove_results(buffer, |element| element == "before");
+        #[cfg(feature = "analytics")]
+        assert!(buffer.meta::<gst_analytics::AnalyticsRelationMeta>().is_none(), "it names no element");
         let left: Vec<_> = AndonInferenceMeta::all(buffer).iter().map(|i| i.element.clone()).collect();
         assert_eq!(left, ["after".into()]);
         let regions: Vec<_> = buffer.iter_meta::<VideoRegionOfInterestMeta>().map(|roi| roi.roi_type()).collect();
