@@ -74,6 +74,7 @@
 #define ANDON_DETECTION_ROTATION "rotation"
 #define ANDON_DETECTION_WIDTH "width"
 #define ANDON_DETECTION_HEIGHT "height"
+#define ANDON_DETECTION_ELEMENT "element"
 
 /* The meta GstVideoRegionOfInterestMeta/classification. */
 #define ANDON_CLASSIFICATION "classification"

@@ -60,13 +60,19 @@ fn a_report_of_two_arms_its_captures_and_a_machine() {
         "pipelines/shadow.launch",
         "LEAKY=false",
         "WAIT=-1",
-        &format!("CAPTURES={}", captures.display()),
         "SOURCE=defecttestsrc num-buffers=40 defect-rate=0.5",
         "--frames=4",
         "--report",
         arg(&report),
     ]);
     assert_is(&fs::read_to_string(report.join("report.json")).unwrap(), "ab-report");
+    let line = folder.path().join("captures.launch");
+    let text = format!(
+        "defecttestsrc num-buffers=4 ! modelinfer model=models/pcb/2 ! framesampler location={} every=1 ! fakesink",
+        captures.display()
+    );
+    fs::write(&line, text).unwrap();
+    ok(&["run", arg(&line)]);
     assert_is(&ok(&["dataset", "stats", arg(&captures), "--json"]), "dataset-stats");
     assert_is(&ok(&["doctor", "--providers=cpu", "--frames=3", "--json"]), "doctor");
 }

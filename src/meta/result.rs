@@ -19,7 +19,9 @@
 //! | `json` | string | `andon.result/1` with all deciding results; left out with `result-json=false` |
 
 use std::{
+    borrow::Cow,
     cell::Cell,
+    slice,
     sync::{Arc, Once},
 };
 
@@ -59,16 +61,7 @@ struct Document<'a> {
     arm: Arm,
     model: &'a ModelId,
     latency_ns: u64,
-    results: Results<'a>,
-}
-
-/// All deciding results, as a list that is not made.
-struct Results<'a>(&'a Decided);
-
-impl serde::Serialize for Results<'_> {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.all().map(|i| &**i))
-    }
+    results: Cow<'a, [Arc<Inference>]>,
 }
 
 /// Calls `take` with what decides a frame as JSON, schema `andon.result/1`, on one line. Each thread writes all of its
@@ -91,7 +84,11 @@ fn with_json<R>(decided: &Decided, take: impl FnOnce(&str) -> R) -> R {
         arm: by.arm,
         model: &by.model,
         latency_ns: by.latency_us.saturating_mul(1000),
-        results: Results(decided),
+        // Most lines have one model, and need no list.
+        results: match decided.others.as_slice() {
+            [] => slice::from_ref(&decided.by).into(),
+            _ => decided.all().cloned().collect(),
+        },
     };
     let mut text = TEXT.take();
     text.clear();

@@ -35,6 +35,7 @@ pub const METAS: &[Meta] = &[
             double("rotation", "radians", "the angle of an oriented box, clockwise").or_none(),
             double("width", "pixels", "the width of an oriented box before the rotation").or_none(),
             double("height", "pixels", "the height of an oriented box before the rotation").or_none(),
+            text("element", "the name of the element whose model found it"),
         ],
     },
     Meta {
