@@ -39,8 +39,7 @@ fn carried(line: &str) -> Vec<(Option<(String, String)>, bool)> {
         gst::PadProbeReturn::Ok
     });
     play(&pipeline);
-    let carried = carried.lock().unwrap().clone();
-    carried
+    std::mem::take(&mut *carried.lock().unwrap())
 }
 
 /// The child's job; without being asked to, as in a plain run of the suite, it has nothing to do.
