@@ -33,7 +33,7 @@ pub use frame::AndonFrameMeta;
 pub use inference::AndonInferenceMeta;
 pub(crate) use lost::{keep_verdict, remove_results};
 pub(crate) use mirror::mirror;
-pub(crate) use read::{Upstream, decided_on, read_compared, read_here, read_upstream};
+pub(crate) use read::{Upstream, decided_on, read_all, read_compared, read_here, read_upstream};
 pub use read::{read_arm, read_decided};
 pub use result::{ANDON_RESULT, put_decided};
 pub(crate) use stage::mirror_stage;

@@ -29,6 +29,20 @@ pub fn read_decided(buffer: &gst::BufferRef, size: [u32; 2]) -> Option<Arc<Infer
     foreign(buffer, frame, arm, size).map(Arc::new)
 }
 
+/// Returns all results on a buffer, and what decides its frame where the own metas do not say it: the verdict without boxes,
+/// or what other people's elements say. On the way of an arm that only watches, the arm that decides is not missed.
+pub(crate) fn read_all(buffer: &gst::BufferRef, size: [u32; 2]) -> Vec<Arc<Inference>> {
+    let mut all = AndonInferenceMeta::all(buffer);
+    if decided_on(buffer).is_none() {
+        let is_judged = all.iter().any(|i| i.arm != Arm::Truth);
+        all.extend(match is_judged {
+            true => result::get(buffer, AndonFrameMeta::get(buffer).as_ref(), size).map(Arc::new),
+            false => read_decided(buffer, size),
+        });
+    }
+    all
+}
+
 /// Returns what the own metas of a buffer say of its frame.
 pub(crate) fn decided_on(buffer: &gst::BufferRef) -> Option<Decided> {
     decided_by_metas(buffer, AndonFrameMeta::get(buffer).as_ref())
@@ -104,7 +118,7 @@ pub(crate) fn read_compared(buffer: &gst::BufferRef, arm: Arm, size: [u32; 2]) -
     let own = AndonInferenceMeta::all(buffer);
     let frame = AndonFrameMeta::get(buffer);
     if let Some(decided) = on_way(frame.as_ref(), &own, arm) {
-        return Some(decided.compared(&own));
+        return Some(decided.compared(&own, arm));
     }
     if arm != Arm::B {
         return read_decided(buffer, size);
@@ -185,5 +199,18 @@ mod tests {
     #[test]
     fn a_frame_that_no_model_has_seen_has_no_result() {
         assert!(read_decided(&buffer(Frame::new(None), &[]), SIZE).is_none());
+    }
+
+    #[test]
+    fn on_the_way_of_an_arm_that_only_watches_the_other_is_not_missed() {
+        let frame = || Frame { arms: Arms::AB, judged: true, ..Frame::new(None) };
+        let of = |results: &[Arc<Inference>]| {
+            let all = read_all(&buffer(frame(), results), SIZE);
+            all.iter().map(|i| (i.arm, i.status)).collect::<Vec<_>>()
+        };
+        let [a, b, truth] = [Arm::A, Arm::B, Arm::Truth].map(|arm| result(arm, Verdict::Ok));
+        assert_eq!(of(std::slice::from_ref(&b)), [(Arm::B, Status::Ok)]);
+        assert_eq!(of(&[a, b]), [(Arm::A, Status::Ok), (Arm::B, Status::Ok)]);
+        assert_eq!(of(&[truth]), [(Arm::Truth, Status::Ok), (Arm::A, Status::Error)], "a lost result is told");
     }
 }

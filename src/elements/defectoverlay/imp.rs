@@ -20,7 +20,7 @@ use crate::{
         between::{self, Between},
         shell::{self, Sink, Src},
     },
-    meta::{AndonInferenceMeta, decided_on, read_decided, video},
+    meta::{read_all, video},
 };
 
 /// What the streaming thread works with.
@@ -144,10 +144,7 @@ impl BaseTransformImpl for DefectOverlay {
         let mut state = self.state.lock();
         let state = state.as_mut().ok_or(gst::FlowError::NotNegotiated)?;
         let size = [state.info.width(), state.info.height()];
-        let mut results = AndonInferenceMeta::all(buffer);
-        if decided_on(buffer).is_none() {
-            results.extend(read_decided(buffer, size));
-        }
+        let mut results = read_all(buffer, size);
         results.sort_by_key(|i| i.arm);
         if results.is_empty() {
             return Ok(gst::FlowSuccess::Ok);

@@ -9,7 +9,7 @@ use gst_video::VideoInfo;
 
 use crate::{
     elements::memory::{HeldBuffer, Holder},
-    meta::{AndonInferenceMeta, decided_on, read_decided, video},
+    meta::{read_all, video},
 };
 
 /// A frame that is held: its own buffer object over shared or copied memory.
@@ -51,10 +51,6 @@ impl HeldFrame for Kept {
     }
 
     fn results(&self) -> Vec<Arc<Inference>> {
-        let mut all = AndonInferenceMeta::all(&self.buffer);
-        if decided_on(&self.buffer).is_none() {
-            all.extend(read_decided(&self.buffer, [self.info.width(), self.info.height()]));
-        }
-        all
+        read_all(&self.buffer, [self.info.width(), self.info.height()])
     }
 }

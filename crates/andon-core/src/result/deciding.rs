@@ -84,11 +84,12 @@ impl Decided {
         std::iter::once(&self.by).chain(&self.others)
     }
 
-    /// Returns one result for comparisons with the other arm, out of all `results` of the frame: the merged one, under the
-    /// name of all models of its arm, so that which of them gives the verdict makes no other model of the arm.
-    pub fn compared(self, results: &[Arc<Inference>]) -> Arc<Inference> {
-        let arm = self.by.arm;
-        let models: Vec<_> = results.iter().filter(|i| i.arm == arm).map(|i| &i.model).collect();
+    /// Returns one result of `arm` for comparisons with the other arm, out of all `results` that came on its way: the merged
+    /// one, under the name of all models of the way, so that which of them gives the verdict makes no other model of the arm.
+    pub fn compared(self, results: &[Arc<Inference>], arm: Arm) -> Arc<Inference> {
+        // Models ahead of the arms have judged for both.
+        let is_on_way = |i: &&Arc<Inference>| i.arm == arm || (arm == Arm::B && i.arm == Arm::A);
+        let models: Vec<_> = results.iter().filter(is_on_way).map(|i| &i.model).collect();
         let merged = self.merged();
         if models.len() < 2 {
             return merged;
@@ -96,7 +97,7 @@ impl Decided {
         let joined = |part: fn(&ModelId) -> &str| models.iter().map(|m| part(m)).collect::<Vec<_>>().join("+");
         let model =
             ModelId { name: joined(|m| &m.name), version: joined(|m| &m.version), digest: joined(|m| &m.digest) };
-        Arc::new(Inference { model: Arc::new(model), ..(*merged).clone() })
+        Arc::new(Inference { arm, model: Arc::new(model), ..(*merged).clone() })
     }
 
     /// Returns one result that stands for all: that which gives the verdict, with the detections of the others behind its
@@ -226,10 +227,15 @@ mod tests {
         };
         let model = |one, other| {
             let all = [of("one", one), of("other", other)];
-            decided(&all, Arm::A).unwrap().compared(&all).model.clone()
+            decided(&all, Arm::A).unwrap().compared(&all, Arm::A).model.clone()
         };
         let either = model(Verdict::Ng, Verdict::Ok);
         assert_eq!((either.name.as_str(), either.version.as_str()), ("one+other", "1+1"));
         assert_eq!(model(Verdict::Ok, Verdict::Ng), either);
+        // A model ahead of the arms, whose verdict is the worse, is compared as part of arm b.
+        let b = Arc::new(Inference { arm: Arm::B, ..(*of("b", Verdict::Ok)).clone() });
+        let all = [of("ahead", Verdict::Ng), b];
+        let of_b = on(Arms::B).decided(&all).unwrap().compared(&all, Arm::B);
+        assert_eq!((of_b.arm, of_b.verdict, of_b.model.name.as_str()), (Arm::B, Verdict::Ng, "ahead+b"));
     }
 }
