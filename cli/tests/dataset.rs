@@ -192,6 +192,35 @@ fn label_studio_has_both_opinions_in_percent() {
 }
 
 #[test]
+fn every_model_of_an_arm_is_exported_under_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (line, captures) = (folder.path().join("line.launch"), folder.path().join("captures"));
+    let text = format!(
+        "defecttestsrc num-buffers=6 defect-rate=1 seed=5 ! modelinfer name=one model=models/pcb/1
+           ! modelinfer name=two model=models/pcb/2 ! framesampler location={} every=1 ! fakesink",
+        captures.display()
+    );
+    fs::write(&line, text).unwrap();
+    ok(&["run", arg(&line)]);
+    let kept = sidecars(&captures);
+    let (_folder, set, _) = export(&captures, "labelstudio", &[]);
+    let tasks = parsed(set.join("tasks_default.json"));
+    assert_eq!((kept.len(), tasks.as_array().unwrap().len()), (6, 6));
+    for task in tasks.as_array().unwrap() {
+        let said = task["predictions"].as_array().unwrap();
+        let versions: BTreeSet<_> = said.iter().map(|p| p["model_version"].as_str().unwrap()).collect();
+        assert_eq!(versions, BTreeSet::from(["pcb 1 (arm a)", "pcb 2 (arm a)"]));
+        let ids: Vec<_> = said.iter().flat_map(|p| p["result"].as_array().unwrap()).map(|r| r["id"].as_str()).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "no two boxes have one id");
+        let file = task["data"]["image"].as_str().unwrap().rsplit('/').next().unwrap();
+        let of_models = kept[file]["results"].as_array().unwrap().iter().filter(|r| r["arm"] == "a");
+        let verdicts: Vec<_> = of_models.map(|r| &r["verdict"]).collect();
+        let worst = if verdicts.contains(&&json!("ng")) { "ng" } else { "ok" };
+        assert_eq!((verdicts.len(), task["data"]["verdict_a"].as_str()), (2, Some(worst)));
+    }
+}
+
+#[test]
 fn yolo_has_a_line_a_box_and_an_empty_file_where_there_is_none() {
     let captures = sidecars(&CAPTURES);
     let labels = "pin-hole,copper,open,short,mousebite,spur";

@@ -6,10 +6,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use andon_capture::{CAPTURE_SCHEMA, Sidecar};
-use andon_core::result::{Arm, Inference, PartKey, Status, Verdict};
+use andon_core::result::{Arm, Decided, Inference, PartKey, Status, Verdict, decided};
 
 use super::{Error, Faults, Named};
 
@@ -34,6 +35,8 @@ pub struct Capture {
     pub image_bytes: u64,
     /// Size of the sidecar, bytes.
     pub sidecar_bytes: u64,
+    /// What each arm says of the frame, all its models together.
+    said: Vec<Arc<Inference>>,
 }
 
 impl Capture {
@@ -47,9 +50,17 @@ impl Capture {
         PartKey::of(self.sidecar.part.as_deref(), self.sidecar.run, self.sidecar.frame_id)
     }
 
-    /// The result of an arm, also if the arm did not judge the frame.
+    /// What an arm says of the frame, all its models together, also if the arm did not judge the frame.
     pub fn result(&self, arm: Arm) -> Option<&Inference> {
-        self.sidecar.results.iter().find(|i| i.arm == arm).map(|i| &**i)
+        self.said.iter().find(|i| i.arm == arm).map(|i| &**i)
+    }
+
+    /// The results that decide what an arm says, one for each model; none if the arm did not judge the frame.
+    pub fn models_of(&self, arm: Arm) -> Vec<&Inference> {
+        let all = &self.sidecar.results;
+        let decided = self.judged(arm).and_then(|_| decided(all, arm));
+        let counts = |i: &&Arc<Inference>| decided.iter().flat_map(Decided::all).any(|d| Arc::ptr_eq(d, i));
+        all.iter().filter(counts).map(|i| &**i).collect()
     }
 
     /// The result of an arm, or None if the arm did not judge the frame.
@@ -137,7 +148,9 @@ impl Folder {
         let image = self.path.join(&sidecar.file);
         let there = fs::metadata(&image).ok().filter(fs::Metadata::is_file);
         let sidecar_bytes = text.len() as u64;
-        Ok(there.map(|there| Capture { sidecar, image, image_bytes: there.len(), sidecar_bytes }))
+        let of = |arm| decided(&sidecar.results, arm).map(Decided::merged);
+        let said = [Arm::A, Arm::B, Arm::Truth].into_iter().filter_map(of).collect();
+        Ok(there.map(|there| Capture { sidecar, image, image_bytes: there.len(), sidecar_bytes, said }))
     }
 }
 

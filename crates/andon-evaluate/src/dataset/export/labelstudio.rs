@@ -42,7 +42,8 @@ impl Writer for LabelStudio {
         let judged = |arm| item.capture.judged(arm);
         let predictions: Vec<_> = [Arm::A, Arm::B]
             .into_iter()
-            .filter_map(|arm| Some(prediction(arm, judged(arm)?, sidecar.size, self.least)))
+            .flat_map(|arm| item.capture.models_of(arm).into_iter().enumerate())
+            .map(|(at, result)| prediction(at, result, sidecar.size, self.least))
             .collect();
         let verdict = |arm| judged(arm).map_or("", |i| i.verdict.as_str());
         let part = sidecar.part.as_deref();
@@ -64,15 +65,17 @@ impl Writer for LabelStudio {
     }
 }
 
-/// The detections of an arm, as Label Studio draws them.
-fn prediction(arm: Arm, result: &Inference, size: [u32; 2], least: f32) -> Value {
+/// The detections of one model, number `at` of its arm, as Label Studio draws them.
+fn prediction(at: usize, result: &Inference, size: [u32; 2], least: f32) -> Value {
+    let arm = result.arm;
+    let group = if at == 0 { String::new() } else { format!("-{at}-") };
     let found = marks(result, size, least);
     let boxes: Vec<_> = found
         .iter()
         .enumerate()
         .map(|(n, mark)| {
             json!({
-                "id": format!("{arm}{n}"), "from_name": "label", "to_name": "image", "type": "rectanglelabels",
+                "id": format!("{arm}{group}{n}"), "from_name": "label", "to_name": "image", "type": "rectanglelabels",
                 "original_width": size[0], "original_height": size[1], "image_rotation": 0, "score": mark.score,
                 "value": rectangle(mark, size)
             })

@@ -196,10 +196,10 @@ impl Options {
         })
     }
 
-    /// The results of the arms that the options take, if they judged.
-    fn results<'a>(&self, capture: &'a Capture) -> impl Iterator<Item = &'a Inference> + use<'a> {
-        let arms = [Arm::A, Arm::B, Arm::Truth].map(|arm| self.takes(arm).then_some(arm));
-        arms.into_iter().flatten().filter_map(|arm| capture.judged(arm))
+    /// The results of the arms that the options take, if they judged, one for each model.
+    fn results<'a>(&self, capture: &'a Capture) -> Vec<&'a Inference> {
+        let arms = [Arm::A, Arm::B, Arm::Truth].into_iter().filter(|arm| self.takes(*arm));
+        arms.flat_map(|arm| capture.models_of(arm)).collect()
     }
 
     /// The capture as a writer takes it, or None if it is left out.
