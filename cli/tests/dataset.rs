@@ -439,6 +439,17 @@ fn masks_and_maps_become_files_beside_the_images() {
 }
 
 #[test]
+fn masks_of_two_models_of_an_arm_do_not_overwrite_each_other() {
+    let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
+    let mask = |element: &str| json!({"arm": "a", "element": element, "what": "mask", "detection": 0, "box": [0, 0, 8, 8], "png": png});
+    let folder = copy(1, |_, sidecar| sidecar["pixels"] = json!([mask("one"), mask("two")]));
+    let (_folder, set, _) = export(folder.path(), "coco", &[]);
+    let files = tree(&set.join("pixels/default")).into_keys();
+    let ends: Vec<_> = files.map(|f| f.to_string_lossy().rsplit("-a").next().unwrap().to_string()).collect();
+    assert_eq!(ends, ["-mask-0.png", "2-mask-0.png"]);
+}
+
+#[test]
 fn the_figures_are_those_of_the_sidecars() {
     let captures = sidecars(&CAPTURES);
     let stats: Value = serde_json::from_str(&ok(&["dataset", "stats", arg(&CAPTURES), "--json"])).unwrap();

@@ -41,6 +41,9 @@ impl MapKind {
 pub struct MapImage {
     /// The arm of the result.
     pub arm: Arm,
+    /// The element of the result, for an arm may have several models.
+    #[serde(default)]
+    pub element: Arc<str>,
     /// What the cells mean.
     pub what: MapKind,
     /// The index of the detection that a mask belongs to.
@@ -59,7 +62,8 @@ impl MapImage {
         let mut all = Vec::new();
         let mut add = |what, detection, region, file: Option<Vec<u8>>| {
             let encoded = file.map(|file| STANDARD.encode(file));
-            all.extend(encoded.map(|png| Self { arm: result.arm, what, detection, region, png }));
+            let (arm, element) = (result.arm, result.element.clone());
+            all.extend(encoded.map(|png| Self { arm, element, what, detection, region, png }));
         };
         if let Some(map) = result.anomaly.as_ref().and_then(|a| a.map.as_ref()) {
             let scores = map.values.iter().flat_map(|v| ((v.clamp(0.0, 1.0) * 65535.0).round() as u16).to_be_bytes());

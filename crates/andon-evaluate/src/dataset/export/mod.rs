@@ -15,6 +15,7 @@ mod yolo;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use andon_capture::MapImage;
 use andon_core::{
     random::Hash,
     result::{Arm, Inference},
@@ -218,7 +219,9 @@ impl Options {
             let marks = marks(result, capture.sidecar.size, self.min_score);
             exported.outside += (sure - marks.len()) as u64;
             exported.boxes += marks.len() as u64;
-            let there = capture.sidecar.pixels.iter().filter(|p| p.arm == result.arm).count() as u64;
+            // Sidecars of before name no element, and have one model an arm.
+            let is_of = |p: &&MapImage| p.arm == result.arm && (p.element.is_empty() || p.element == result.element);
+            let there = capture.sidecar.pixels.iter().filter(is_of).count() as u64;
             exported.masks_without_pixels += masks_named(result).saturating_sub(there);
             for mark in marks {
                 let label = plan.labels.iter().position(|l| l == mark.label);
@@ -241,12 +244,19 @@ impl Options {
     }
 
     /// Writes the masks and maps of the arms that are taken: STEM-ARM-WHAT.png, followed by its place in the list if it is
-    /// of a detection.
+    /// of a detection. ARM of a second model of an arm is `a2`, and so on.
     fn place_masks(&self, capture: &Capture, folder: &Path, exported: &mut Exported) -> Result<(), Error> {
         let stem = capture.image.file_stem().unwrap_or_default().to_string_lossy();
+        let mut elements: Vec<(Arm, &str)> = Vec::new();
         for pixels in capture.sidecar.pixels.iter().filter(|p| self.takes(p.arm)) {
+            let this = (pixels.arm, &*pixels.element);
+            if !elements.contains(&this) {
+                elements.push(this);
+            }
+            let at = elements.iter().filter(|of| of.0 == pixels.arm).position(|of| *of == this).unwrap_or_default();
+            let model = if at == 0 { String::new() } else { (at + 1).to_string() };
             let place = pixels.detection.map(|n| format!("-{n}")).unwrap_or_default();
-            let to = folder.join(format!("{stem}-{}-{}{place}.png", pixels.arm, pixels.what.as_str()));
+            let to = folder.join(format!("{stem}-{}{model}-{}{place}.png", pixels.arm, pixels.what.as_str()));
             let unreadable = |reason: String| Error::Mask { image: capture.image.clone(), reason };
             let file = pixels.file().map_err(|e| unreadable(e.to_string()))?;
             make_folder(folder)?;
