@@ -73,6 +73,15 @@ fn one_model_leaks_nothing() {
 }
 
 #[test]
+fn results_that_go_further_leak_nothing() {
+    assert_clean(
+        "defecttestsrc num-buffers=10 defect-rate=1 ! modelinfer model=models/pcb/1 ! modelinfer model=models/pcb/2 ! \
+         tee name=t  t. ! queue ! resultenc ! application/x-json ! fakesink  t. ! queue ! videocrop left=8 ! driftmeter ! \
+         resultenc newline=true ! fakesink",
+    );
+}
+
+#[test]
 fn four_frames_in_work_leak_nothing() {
     assert_clean(
         "defecttestsrc num-buffers=20 defect-rate=1 ! modelinfer model=models/pcb/1 in-flight=4 share=line ! fakesink",

@@ -409,3 +409,19 @@ fn every_line_of_the_page_runs_and_ends() {
         assert!(file.metadata().unwrap().len() > 0, "{} is empty", file.path().display());
     }
 }
+
+#[test]
+fn a_line_that_starts_and_stops_a_hundred_times_writes_each_time() {
+    let pipeline = common::launch(
+        "videotestsrc num-buffers=2 ! video/x-raw,width=16,height=16 ! resultenc ! fakesink name=out async=false",
+    );
+    let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = seen.clone();
+    let pad = pipeline.by_name("out").unwrap().static_pad("sink").unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    (0..100).for_each(|_| drop(common::play(&pipeline)));
+    assert_eq!(seen.load(std::sync::atomic::Ordering::Relaxed), 200);
+}
