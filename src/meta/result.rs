@@ -157,7 +157,10 @@ fn is_ours(meta: &CustomMeta) -> bool {
 
 /// Takes the meta off a copy whose arm does not decide the frame.
 pub(crate) fn remove(buffer: &mut gst::BufferRef) {
-    register();
+    let has_one = buffer.iter_meta::<gst::Meta>().any(|m| m.try_as_custom_meta().is_some_and(|m| is_ours(m)));
+    if !has_one {
+        return;
+    }
     if let Ok(meta) = CustomMeta::from_mut_buffer(buffer, ANDON_RESULT) {
         // It has just been found on this buffer.
         let _ = meta.remove();
