@@ -136,7 +136,7 @@ fn a_frame_whose_worker_panics_is_reported_in_its_turn_and_the_next_is_worked_on
 
 #[test]
 fn a_flush_keeps_what_is_sticky_in_its_order_but_for_the_segment_and_the_end() {
-    let queue = queue(1);
+    let queue = queue(0);
     let _held = put(&queue, 0);
     let sticky = |name: &str| gst::event::CustomDownstreamSticky::new(gst::Structure::new_empty(name));
     let caps = gst::event::Caps::new(&gst::Caps::new_empty_simple("video/x-raw"));
