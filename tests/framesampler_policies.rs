@@ -210,6 +210,37 @@ fn a_folder_that_is_full_by_its_quota_loses_its_oldest_and_never_half_a_capture(
 }
 
 #[test]
+fn two_samplers_keep_the_bounds_of_one_folder_together_and_old_captures_go_without_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = [("every", "1"), ("max-total-bytes", "9000")];
+    let mut both = [harness_to(folder.path(), &bounds), harness_to(folder.path(), &bounds)];
+    for n in 0..40 {
+        for (h, bus) in &mut both {
+            push(h, n, |_, _| {});
+            wait_for(bus, "andon/captured");
+        }
+    }
+    let evicted: u64 = both.into_iter().map(|(h, _)| stat(&stop(h), "evicted")).sum();
+    let all = || [with_extension(folder.path(), "png"), with_extension(folder.path(), "json")].concat();
+    let bytes: u64 = all().iter().map(|p| fs::metadata(p).unwrap().len()).sum();
+    let left = captures(folder.path()).len() as u64;
+    assert!(bytes <= 9000 && left > 2 && evicted + left == 80, "{bytes} bytes of {left} captures, {evicted} removed");
+
+    for path in all() {
+        let hour = std::time::Duration::from_secs(3600);
+        fs::File::options().write(true).open(path).unwrap().set_modified(std::time::SystemTime::now() - hour).unwrap();
+    }
+    let (h, _bus) = harness_to(folder.path(), &[("on-ng", "true"), ("max-age", "7200000000000")]);
+    let element = h.element().unwrap();
+    element.set_property("max-age", 60_000_000_000u64);
+    while stat(&element, "evicted") < left {
+        std::thread::yield_now();
+    }
+    stop(h);
+    assert_eq!(all().len(), 0);
+}
+
+#[test]
 fn a_disk_without_its_min_free_costs_captures_is_reported_once_and_resumes() {
     let (folder, mut h, bus) = harness(&[("every", "1"), ("min-free", "9000000000000000")]);
     for n in 0..5 {

@@ -252,6 +252,40 @@ fn yolo_has_a_line_a_box_and_an_empty_file_where_there_is_none() {
     );
 }
 
+/// `data.yaml` by the rules of a trainer: `train` and `val` are there and lead to folders that are, from the folder of the file
+/// itself, whatever the current folder is; and some class has a name.
+#[test]
+fn a_trainer_takes_a_yolo_set_with_and_without_a_split_wherever_it_stands() {
+    for (more, train, val) in [
+        (&[][..], "images/train", "images/train"),
+        (&["--val=0.5"], "images/train", "images/val"),
+        (&["--subset=val"], "images/val", "images/val"),
+        (&["--subset=test"], "images/test", "images/test"),
+    ] {
+        let (folder, set, _) = export(&CAPTURES, "yolo", more);
+        let moved = folder.path().join("moved");
+        fs::rename(&set, &moved).unwrap();
+        let yaml = fs::read_to_string(moved.join("data.yaml")).unwrap();
+        let value = |key: &str| yaml.lines().find_map(|line| line.strip_prefix(&format!("{key}: ")));
+        assert_eq!((value("path"), value("train"), value("val")), (None, Some(train), Some(val)), "{yaml}");
+        for place in [train, val] {
+            assert!(fs::read_dir(moved.join(place)).unwrap().count() > 0, "{place}");
+        }
+        let report = ok(&["evaluate", "models/pcb/1", "--data", arg(&moved), "--limit=2", "--json"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["layout"], &report["images"]), (&json!("yolo"), &json!(2)));
+    }
+    let nothing = copy(2, |_, sidecar| {
+        sidecar["results"].as_array_mut().unwrap().iter_mut().for_each(|r| r["detections"] = json!([]))
+    });
+    let into = nothing.path().join("set");
+    let arguments = ["dataset", "export", arg(nothing.path()), "--format=yolo", "--into", arg(&into)];
+    assert!(fails(2, &arguments).contains("name the classes with --labels"));
+    let split = [&arguments[..], &["--labels=open", "--val=0"]].concat();
+    let output = andon(&split).output().unwrap();
+    assert!(output.status.success() && err(&output).contains("no image in val"), "{}", err(&output));
+}
+
 #[test]
 fn datumaro_has_the_verdict_as_a_tag_of_the_image() {
     let captures = sidecars(&CAPTURES);

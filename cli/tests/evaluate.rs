@@ -66,6 +66,25 @@ fn picture(path: PathBuf, size: u32, grey: impl Fn(u32, u32) -> u8) {
     encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
 }
 
+/// A bundle of a model whose anomaly map is the brightness.
+fn anomalib_at(threshold: f64) -> tempfile::TempDir {
+    bundle(&root().join("tests/data"), "anomalib.onnx", |m| {
+        m["task"] = json!("anomaly");
+        m["inputs"] =
+            json!([{"name": "input", "source": "image", "type": "f32", "size": [16, 16], "resize": "stretch"}]);
+        let outputs = ["pred_score", "pred_label", "anomaly_map", "pred_mask"];
+        m["outputs"] = json!(outputs.map(|name| json!({"name": name, "decoder": "anomalib"})));
+        m["verdict"] = json!({"rule": "anomaly-score"});
+        m["thresholds"] = json!({ "score": threshold });
+    })
+}
+
+/// An EXIF block with an orientation of 1 to 8.
+fn exif(orientation: u8) -> Vec<u8> {
+    let entry = [0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+    [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry, &[0; 4]].concat()
+}
+
 #[test]
 fn the_shipped_model_finds_the_defects_of_made_up_boards_and_tells_good_ones() {
     let folder = boards(12);
@@ -224,18 +243,7 @@ fn an_anomaly_model_is_held_against_masks() {
         let mask = move |x: u32, y: u32| if x < 4 && y < 8 { 255 } else { 0 };
         picture(set.path().join(format!("ground_truth/scratch/{i}_mask.png")), 16, mask);
     }
-    let from = |threshold: f64| {
-        bundle(&root().join("tests/data"), "anomalib.onnx", |m| {
-            m["task"] = json!("anomaly");
-            m["inputs"] =
-                json!([{"name": "input", "source": "image", "type": "f32", "size": [16, 16], "resize": "stretch"}]);
-            let outputs = ["pred_score", "pred_label", "anomaly_map", "pred_mask"];
-            m["outputs"] = json!(outputs.map(|name| json!({"name": name, "decoder": "anomalib"})));
-            m["verdict"] = json!({"rule": "anomaly-score"});
-            m["thresholds"] = json!({ "score": threshold });
-        })
-    };
-    let anomalib = from(0.5);
+    let anomalib = anomalib_at(0.5);
     let report = evaluate(&[arg(anomalib.path()), "--data", arg(set.path())]);
     assert_eq!((figure(&report, 0, "image_auroc"), figure(&report, 0, "escape_rate")), (1.0, 0.0));
     // Bad cells: 60 bright, 36 not; good ones: 672 of the bad pictures' grey, 768 darker. A bright one beats all, one
@@ -243,12 +251,157 @@ fn an_anomaly_model_is_held_against_masks() {
     let won = 60.0 * 1440.0 + 36.0 * (768.0 + 672.0 / 2.0);
     assert!((figure(&report, 0, "pixel_auroc") - won / (96.0 * 1440.0)).abs() < 1e-9);
 
-    let (strict, page) = (from(0.9), set.path().join("page.html"));
+    let (strict, page) = (anomalib_at(0.9), set.path().join("page.html"));
     let report = evaluate(&[arg(strict.path()), "--data", arg(set.path()), "--html", arg(&page)]);
     assert_eq!(figure(&report, 0, "escape_rate"), 1.0);
     let page = fs::read_to_string(page).unwrap();
     assert_eq!(page.matches("class=\"missed\" d=\"M0.0 0.0h").count(), 3, "the labelled corner of each escape");
     assert!(page.contains("<b>ok</b> 0.86</figcaption>"), "boxes are not counted where there are none");
+}
+
+#[test]
+fn a_picture_that_its_note_turns_is_judged_as_one_whose_pixels_are_turned() {
+    let sets = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // Where a pixel of the picture as it is shown is stored, for the orientations from 1 to 8.
+    let stored: [fn([u32; 2]) -> [u32; 2]; 8] = [
+        |[x, y]| [x, y],
+        |[x, y]| [15 - x, y],
+        |[x, y]| [15 - x, 15 - y],
+        |[x, y]| [x, 15 - y],
+        |[x, y]| [y, x],
+        |[x, y]| [y, 15 - x],
+        |[x, y]| [15 - y, 15 - x],
+        |[x, y]| [15 - y, x],
+    ];
+    let shown = |x: u32, y: u32| if x < 4 && y < 6 { 220 } else { 60 };
+    for (n, stored) in (1..).zip(stored) {
+        for (noted, set) in sets.iter().enumerate() {
+            let mask = |x: u32, y: u32| if x < 4 && y < 8 { 255 } else { 0 };
+            picture(set.path().join(format!("ground_truth/scratch/{n}_mask.png")), 16, mask);
+            let path = set.path().join(format!("test/scratch/{n}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut pixels = vec![0; 256];
+            for (x, y) in (0..16).flat_map(|y| (0..16).map(move |x| (x, y))) {
+                let [a, b] = if noted == 1 { stored([x, y]) } else { [x, y] };
+                pixels[(b * 16 + a) as usize] = shown(x, y);
+            }
+            let mut info = png::Info::with_size(16, 16);
+            info.exif_metadata = (noted == 1).then(|| exif(n).into());
+            let mut encoder = png::Encoder::with_info(fs::File::create(path).unwrap(), info).unwrap();
+            encoder.set_color(png::ColorType::Grayscale);
+            encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+        }
+    }
+    let anomalib = anomalib_at(0.5);
+    let said = sets.map(|set| {
+        let output = andon(&["evaluate", arg(anomalib.path()), "--data", arg(set.path()), "--json"]).output().unwrap();
+        let report: Value = serde_json::from_str(&out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+        (figure(&report, 0, "pixel_auroc"), err(&output))
+    });
+    assert_eq!(said[0].0, said[1].0);
+    assert!(
+        !said[0].1.contains("EXIF") && said[1].1.contains("7 pictures are turned as the EXIF notes say"),
+        "{said:?}"
+    );
+}
+
+/// Sets of boxes as tools write them: each is read as what it is, or refused with what to do; none passes for class folders.
+#[test]
+fn sets_of_boxes_are_read_or_refused_and_never_taken_for_class_folders() {
+    const ANNOTATION: &str = "<annotation><size><width>16</width><height>16</height></size><object><name>open</name><bndbox>\
+        <xmin>0</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>";
+    const LABELME: &str = r#"{"shapes": [{"label": "open", "points": [[1, 2], [9, 9]], "shape_type": "rectangle"}],
+        "imagePath": "a.png"}"#;
+    const COCO: &str = r#"{"images": [{"id": 0, "file_name": "a.png", "width": 16, "height": 16}],
+        "annotations": [{"id": 0, "image_id": 0, "category_id": 1, "bbox": [1, 2, 8, 7]}],
+        "categories": [{"id": 0, "name": "defects", "supercategory": "none"},
+                       {"id": 1, "name": "open", "supercategory": "defects"}]}"#;
+    const LINE: &str = "0 0.5 0.5 0.25 0.25\n";
+    let detector = bundle(&root().join("tests/data"), "detector.onnx", |m| {
+        m["task"] = json!("detection");
+        m["inputs"] =
+            json!([{"name": "images", "source": "image", "type": "f32", "size": [32, 32], "resize": "stretch"}]);
+        m["outputs"] = json!([{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}]);
+        m["verdict"] = json!({"rule": "any-detection"});
+    });
+    type Files = &'static [(&'static str, &'static str)];
+    let rows: [(&[&str], Files, Result<&str, &[&str]>); 11] = [
+        (
+            &["train/a", "valid/a"],
+            &[("train/_annotations.coco.json", COCO), ("valid/_annotations.coco.json", COCO)],
+            Ok("coco"),
+        ),
+        (&["JPEGImages/a"], &[("Annotations/a.xml", ANNOTATION)], Ok("voc")),
+        (&["train/a"], &[("train/a.xml", ANNOTATION)], Ok("voc")),
+        (&["JPEGImages/a"], &[("Annotations/a.xml", "<annotation/>")], Err(&["neither a size nor an object"])),
+        (
+            &["obj_train_data/a"],
+            &[
+                ("obj.data", "classes = 2\n"),
+                ("obj.names", "open\nshort\n"),
+                ("train.txt", "data/obj_train_data/a.png\n"),
+                ("obj_train_data/a.txt", LINE),
+            ],
+            Ok("yolo"),
+        ),
+        (&["images/train/a"], &[("labels/train/a.txt", LINE)], Err(&["nothing names their classes", "classes.txt"])),
+        (&["images/a"], &[("labels/a.txt", LINE), ("classes.txt", "open\nshort\n")], Ok("yolo")),
+        (&["shots/a"], &[("shots/a.json", LABELME)], Ok("labelme")),
+        (
+            &["train/a"],
+            &[("train/_annotations.csv", "filename,width\n")],
+            Err(&["could be class folders, or a set with labels", "export the set"]),
+        ),
+        (&["images/a"], &[("result.json", COCO)], Err(&["result.json", "name a COCO .json"])),
+        (
+            &["shots/a"],
+            &[("train/b.txt", "nothing"), ("shots/more.xml", "<other/>")],
+            Err(&["shots/more.xml", "--layout folders"]),
+        ),
+    ];
+    for (pictures, files, wanted) in rows {
+        let set = tempfile::tempdir().unwrap();
+        pictures.iter().for_each(|name| picture(set.path().join(format!("{name}.png")), 16, |_, _| 90));
+        for (name, content) in files {
+            let path = set.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let arguments = [arg(detector.path()), "--data", arg(set.path())];
+        match wanted {
+            Ok(layout) => {
+                let report = evaluate(&arguments);
+                assert_eq!(
+                    (&report["layout"], &report["images"]),
+                    (&json!(layout), &json!(pictures.len())),
+                    "{files:?}"
+                );
+                assert_eq!(report["models"][0]["boxes"], json!({"open": pictures.len()}), "{files:?}");
+            }
+            Err(words) => drop(fails(&arguments, words)),
+        }
+    }
+}
+
+#[test]
+fn labels_of_the_set_that_the_model_does_not_know_are_told() {
+    let set = tempfile::tempdir().unwrap();
+    picture(set.path().join("train/a.png"), 16, |_, _| 90);
+    fs::write(set.path().join("train/a.txt"), "0 0.5 0.5 0.25 0.25\n1 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.25 0.5\n").unwrap();
+    fs::write(set.path().join("classes.txt"), "open\nstain\n").unwrap();
+    let detector = bundle(&root().join("tests/data"), "detector.onnx", |m| {
+        m["task"] = json!("detection");
+        m["inputs"] =
+            json!([{"name": "images", "source": "image", "type": "f32", "size": [32, 32], "resize": "stretch"}]);
+        m["outputs"] = json!([{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}]);
+        m["verdict"] = json!({"rule": "any-detection"});
+    });
+    let output = andon(&["evaluate", arg(detector.path()), "--data", arg(set.path())]).output().unwrap();
+    let said = err(&output);
+    assert!(
+        output.status.success() && said.contains("labels of the set: stain (2); its labels are open, short"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -10,13 +10,14 @@ use std::{
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;
-use andon_evaluate::dataset::{Capture, Folder, Named};
+use andon_evaluate::{
+    dataset::{Capture, Folder, Named},
+    pipeline::decoded,
+};
 use andon_report::{figure, key, words::counted};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
-use gst::prelude::*;
-use gst_app::AppSink;
 use maud::{Markup, display, html};
 
 use super::{bar, failed, warn, warn_of_faults};
@@ -24,8 +25,6 @@ use crate::{app::init, picture::with_boxes};
 
 /// Most pixels across of a picture: two hundred pictures are a file of some 20 MB.
 const WIDEST: u32 = 360;
-/// Longest time to decode a picture.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(10);
 
 /// Show captures on one page with both models' boxes.
 ///
@@ -144,7 +143,7 @@ impl Browse {
 /// The image with both arms' boxes. Its caption says why it was kept, and the results.
 fn picture(capture: &Capture) -> Result<Markup> {
     let sidecar = &capture.sidecar;
-    let sample = decoded(&capture.image)?;
+    let sample = decoded(&capture.image, "")?;
     let results = [Arm::A, Arm::B].map(|arm| capture.judged(arm));
     let title = format!("Frame {} with what the models found", sidecar.frame_id);
     Ok(figure(with_boxes(&sample, &title, sidecar.size, results, WIDEST)?, caption(capture)))
@@ -188,21 +187,6 @@ fn trigger(tag: &Tag) -> String {
         s += &format!(" ({:+})", tag.offset);
     }
     s
-}
-
-/// Decodes an image.
-fn decoded(image: &Path) -> Result<gst::Sample> {
-    let decoder = if image.extension().is_some_and(|e| e == "png") { "pngdec" } else { "jpegdec" };
-    let text =
-        format!("filesrc name=file ! {decoder} ! videoconvert ! video/x-raw,format=RGB ! appsink name=sink sync=false");
-    let pipeline = gst::parse::launch(&text)?.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
-    let by_name = |name| pipeline.by_name(name).expect("the line above names it");
-    by_name("file").set_property("location", image);
-    let sink = by_name("sink").downcast::<AppSink>().expect("it is an appsink");
-    let started = pipeline.set_state(gst::State::Playing);
-    let sample = started.ok().and_then(|_| sink.try_pull_sample(PATIENCE));
-    pipeline.set_state(gst::State::Null)?;
-    sample.context("it cannot be decoded")
 }
 
 #[cfg(test)]

@@ -138,6 +138,9 @@ impl Export {
             self.into.display()
         );
         println!("labels: {}", if exported.labels.is_empty() { "none".into() } else { exported.labels.join(", ") });
+        for (name, _) in exported.subsets.iter().filter(|(_, images)| *images == 0) {
+            eprintln!("warning: no image in {name}: too few parts for that share; a trainer needs some there");
+        }
         if exported.unjudged > 0 && self.format != FormatArg::Labelstudio {
             let frames = counted(exported.unjudged, "capture", "captures");
             let what = if exported.unjudged_left_out {

@@ -23,6 +23,7 @@ use andon_evaluate::{
     power, write_coco_results,
 };
 use andon_model::{self as model, Manifest};
+use andon_report::words::counted;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tempfile::TempDir;
@@ -50,13 +51,14 @@ pub struct Evaluate {
     bundle: PathBuf,
     /// The bundle to compare with the champion
     challenger: Option<PathBuf>,
-    /// The labelled pictures: DeepPCB, COCO, YOLO (data.yaml), a folder a class, or MVTec
+    /// The labelled pictures: DeepPCB, COCO, YOLO, Pascal VOC, labelme, a folder a class, or MVTec
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// The layout of DIR [default: found by the files in DIR]
     #[arg(long)]
     layout: Option<LayoutArg>,
-    /// Read only this subset: NAME of instances_NAME.json (COCO); train, val or test (YOLO)
+    /// Read only this subset: NAME of instances_NAME.json (COCO); train, val or test (YOLO); a folder of pictures, or a list in
+    /// ImageSets/Main (VOC)
     #[arg(long, value_name = "NAME")]
     subset: Option<String>,
     /// Read only these boards (DeepPCB): held-out, validation or train by ../train/split.json of the bundle, or the held-out
@@ -142,15 +144,26 @@ impl Evaluate {
 
         let mut models = Vec::new();
         let mut judges = Vec::new();
+        let mut turned = 0;
         for (bundle, manifest) in bundles.iter().zip(&manifests) {
             let root = self.templates(manifest, &set.samples)?;
             let judge = self.judge(bundle, manifest, root.as_ref());
             let bar = bar(set.samples.len(), format!("judging by {} {}", manifest.name, manifest.version));
             let judged = judge.run(&set.samples, || bar.inc(1));
             bar.finish_and_clear();
-            models.push(measured(manifest, &set.samples, judged?, 0.0)?);
+            let judged = judged?;
+            turned = judged.turned;
+            let measured = measured(manifest, &set.samples, judged, 0.0)?;
+            warn_of_unknown_labels(manifest, &measured);
+            models.push(measured);
             // The folder of templates stays until the judge has run for the last time.
             judges.push((judge, root));
+        }
+        if turned > 0 {
+            let pictures = counted(turned as u64, "picture is", "pictures are");
+            eprintln!(
+                "note: {pictures} turned as the EXIF notes say, and the labels are taken to lie on what is shown"
+            );
         }
         if let Some(folder) = &self.coco {
             write_coco_results(folder, &set.samples, &models)?;
@@ -284,8 +297,29 @@ impl Evaluate {
     }
 }
 
-/// Warns of files of annotations that are a model's own detections.
+/// Warns of labels of the set that the model does not know: misspelt, or of another model.
+fn warn_of_unknown_labels(manifest: &Manifest, measured: &Measured) {
+    if measured.unknown_labels.is_empty() {
+        return;
+    }
+    let unknown: Vec<_> = measured.unknown_labels.iter().map(|(label, n)| format!("{label} ({n})")).collect();
+    let known: Vec<_> = manifest.outputs.iter().flat_map(|o| o.labels.iter().map(|l| &**l)).collect();
+    let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+    eprintln!(
+        "warning: {} {} does not know these labels of the set: {}; its labels are {known}. Boxes of them are not scored, and \
+         pictures of them count as wrong. If they are other words for the same, rename them in the set, or in outputs[].labels of \
+         model.json",
+        manifest.name,
+        manifest.version,
+        unknown.join(", ")
+    );
+}
+
+/// Says what was taken for granted in reading the set, and warns of files of annotations that are a model's own detections.
 fn warn_of_unseen(set: &LabelledSet) {
+    for note in &set.notes {
+        eprintln!("note: {note}");
+    }
     for file in &set.unseen {
         eprintln!("warning: {}: detections of a model that no one has corrected, not the truth", file.display());
     }

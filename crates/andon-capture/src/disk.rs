@@ -40,21 +40,30 @@ pub trait Disk: Send + 'static {
     /// What the system says.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
 
-    /// Returns the files of a folder: path, bytes, time of the last change.
+    /// Returns the names of what is in a folder, without those that begin with a dot or are not UTF-8.
     ///
     /// # Errors
     /// What the system says.
-    fn list(&mut self, folder: &Path) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> {
+    fn names(&mut self, folder: &Path) -> io::Result<Vec<String>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            // The file may be gone meanwhile.
-            let Ok(meta) = entry.metadata() else { continue };
-            if meta.is_file() {
-                found.push((entry.path(), meta.len(), meta.modified()?));
-            }
+            found.extend(entry?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
         }
         Ok(found)
+    }
+
+    /// Returns the bytes of a file, and the time of its last change.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn size_and_time(&mut self, path: &Path) -> io::Result<(u64, SystemTime)> {
+        let meta = fs::metadata(path)?;
+        Ok((meta.len(), meta.modified()?))
+    }
+
+    /// Returns when something was last made, renamed or removed in a folder; None if the system does not say.
+    fn changed(&mut self, folder: &Path) -> Option<SystemTime> {
+        fs::metadata(folder).ok()?.modified().ok()
     }
 
     /// Returns the bytes that are free for this user on the folder's disk.

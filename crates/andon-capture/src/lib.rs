@@ -61,6 +61,7 @@ mod encode;
 mod error;
 mod events;
 mod frame;
+mod inventory;
 mod maps;
 mod plan;
 mod policy;
@@ -74,6 +75,7 @@ mod similarity;
 #[cfg(test)]
 mod testing;
 mod trigger;
+mod turn;
 mod worker;
 mod writer;
 

@@ -65,6 +65,22 @@ pub(crate) enum Item<H> {
     Amendment(Amendment),
 }
 
+/// A folder, and the bounds to keep in it also while nothing is captured.
+pub(crate) type Bounds = (Arc<Path>, Quota);
+
+/// What the writer does next.
+#[derive(Debug)]
+pub(crate) enum Next<H> {
+    /// This task.
+    Item(Item<H>),
+    /// Keep these bounds from now on.
+    Bounds(Option<Bounds>),
+    /// The time that it asked for has come.
+    Due,
+    /// End: the queue is closed and empty, or abandoned.
+    End,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Takes items and gives them.
@@ -79,6 +95,10 @@ struct Inner<H> {
     items: VecDeque<Item<H>>,
     /// How many of the items are frames.
     jobs: usize,
+    /// The bounds in force.
+    bounds: Option<Bounds>,
+    /// The writer does not know the bounds yet.
+    new_bounds: bool,
     state: State,
     /// The writer is writing a frame.
     at_work: bool,
@@ -97,7 +117,15 @@ pub struct Queue<H> {
 
 impl<H> Default for Queue<H> {
     fn default() -> Self {
-        let inner = Inner { items: VecDeque::new(), jobs: 0, state: State::Open, at_work: false, finished: false };
+        let inner = Inner {
+            items: VecDeque::new(),
+            jobs: 0,
+            bounds: None,
+            new_bounds: false,
+            state: State::Open,
+            at_work: false,
+            finished: false,
+        };
         Self { inner: Mutex::new(inner), ready: Condvar::new(), gone: Condvar::new() }
     }
 }
@@ -132,6 +160,19 @@ impl<H> Queue<H> {
         true
     }
 
+    /// Says which bounds the writer keeps in `folder` also while nothing is captured; None for no folder. It keeps them from
+    /// now on until it is told others.
+    pub fn bound(&self, folder: Option<Arc<Path>>, quota: Quota) {
+        let bounds = folder.map(|folder| (folder, quota));
+        let mut inner = self.inner.lock();
+        if inner.bounds != bounds {
+            inner.bounds = bounds;
+            inner.new_bounds = true;
+            drop(inner);
+            self.ready.notify_one();
+        }
+    }
+
     /// Returns the number of frames waiting.
     pub fn len(&self) -> usize {
         self.inner.lock().jobs
@@ -148,25 +189,34 @@ impl<H> Queue<H> {
         self.inner.lock().items.len()
     }
 
-    /// Waits for the next item. Returns None once the queue is closed and empty, or abandoned.
-    pub(crate) fn pop(&self) -> Option<Item<H>> {
+    /// Waits for what to do next, until `due` if that comes first.
+    pub(crate) fn next(&self, due: Option<Instant>) -> Next<H> {
         let mut inner = self.inner.lock();
         inner.at_work = false;
         loop {
             if inner.state == State::Abandoned {
-                return None;
+                return Next::End;
+            }
+            if std::mem::take(&mut inner.new_bounds) {
+                return Next::Bounds(inner.bounds.clone());
             }
             if let Some(item) = inner.items.pop_front() {
                 if matches!(item, Item::Job(_)) {
                     inner.jobs -= 1;
                     inner.at_work = true;
                 }
-                return Some(item);
+                return Next::Item(item);
             }
             if inner.state == State::Closing {
-                return None;
+                return Next::End;
             }
-            self.ready.wait(&mut inner);
+            match due {
+                None => self.ready.wait(&mut inner),
+                Some(due) if due <= Instant::now() => return Next::Due,
+                Some(due) => {
+                    self.ready.wait_until(&mut inner, due);
+                }
+            }
         }
     }
 
@@ -232,7 +282,7 @@ mod tests {
         let queue = Queue::default();
         assert!(queue.offer(job(0), 2).is_ok() && queue.offer(job(1), 2).is_ok());
         assert_eq!(queue.offer(job(2), 2).unwrap_err().frame.identity.id, 2);
-        assert!(queue.pop().is_some());
+        assert!(matches!(queue.next(None), Next::Item(_)));
         assert!(queue.offer(job(3), 2).is_ok());
         assert_eq!(queue.len(), 2);
     }
@@ -251,7 +301,7 @@ mod tests {
         let queue = Queue::default();
         (0..3).for_each(|i| assert!(queue.offer(job(i), 8).is_ok()));
         assert_eq!(queue.close(Duration::from_millis(1)), 3);
-        assert!(queue.pop().is_none());
+        assert!(matches!(queue.next(None), Next::End));
         assert!(queue.offer(job(9), 8).is_err());
     }
 }

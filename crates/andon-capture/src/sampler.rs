@@ -289,7 +289,7 @@ impl<H: HeldFrame> Sampler<H> {
 mod tests {
     use super::*;
     use crate::{
-        queue::Item,
+        queue::{Item, Next},
         testing::{Flat, frame},
     };
     use andon_core::result::{Detection, Frame, Verdict};
@@ -344,8 +344,8 @@ mod tests {
         fn queued(&self) -> Vec<Option<(u64, Role, i64)>> {
             let mut all = Vec::new();
             while !self.queue.is_empty() || self.amends() {
-                all.push(match self.queue.pop() {
-                    Some(Item::Job(j)) => Some((j.frame.identity.id, j.tags[0].role, j.tags[0].offset)),
+                all.push(match self.queue.next(None) {
+                    Next::Item(Item::Job(j)) => Some((j.frame.identity.id, j.tags[0].role, j.tags[0].offset)),
                     _ => None,
                 });
             }

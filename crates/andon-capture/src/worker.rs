@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The work of the writer's thread: encode, make room, write, amend, and report when captures fail and succeed again.
+//! The work of the writer's thread: encode, make room, write, amend, keep the bounds of the folder while nothing is captured,
+//! and report when captures fail and succeed again.
 
 use std::{
     collections::VecDeque,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{
@@ -13,12 +15,17 @@ use crate::{
     error::{Error, ReadError},
     events::{Failure, WriterCounters, WriterEvent},
     frame::HeldFrame,
-    queue::{Amendment, Item, Job, Queue, RECENT},
-    quota::{Inventory, Quota},
+    inventory::{Inventory, check_free},
+    queue::{Amendment, Bounds, Item, Job, Next, Queue, RECENT},
+    quota::Quota,
     sidecar::Sidecar,
     similarity::RecentHashes,
     trigger::{Role, Tag, Trigger},
+    turn::Turn,
 };
+
+/// How often to look whether a folder has more than it may, although nothing is captured here: others may write to it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The state of the writer's thread.
 pub(crate) struct Worker<D, R> {
@@ -31,6 +38,10 @@ pub(crate) struct Worker<D, R> {
     lost: Option<u64>,
     /// The sidecars of recent captures, which may still be amended.
     recent: VecDeque<(PathBuf, Sidecar)>,
+    /// The bounds to keep also while nothing is captured.
+    bounds: Option<Bounds>,
+    /// The bounds could not be kept at the last look, and are not tried at once again.
+    stuck: bool,
     /// The captures in the folder, once a quota needs to know them.
     inventory: Option<Inventory>,
     hashes: RecentHashes,
@@ -45,6 +56,8 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
             made: None,
             lost: None,
             recent: VecDeque::new(),
+            bounds: None,
+            stuck: false,
             inventory: None,
             hashes: RecentHashes::default(),
         }
@@ -56,11 +69,43 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
             let made = self.make(&folder);
             self.note(&folder, 0, made);
         }
-        while let Some(item) = items.pop() {
-            match item {
-                Item::Job(job) => self.capture(*job),
-                Item::Amendment(amendment) => self.amend(&amendment),
+        loop {
+            match items.next(self.due()) {
+                Next::Item(Item::Job(job)) => self.capture(*job),
+                Next::Item(Item::Amendment(amendment)) => self.amend(&amendment),
+                Next::Bounds(bounds) => {
+                    self.bounds = bounds;
+                    self.keep_bounds();
+                }
+                Next::Due => self.keep_bounds(),
+                Next::End => return,
             }
+        }
+    }
+
+    /// When to look at the folder although nothing is captured: when its oldest capture becomes too old, and now and then.
+    fn due(&self) -> Option<Instant> {
+        let (_, quota) = self.bounds.as_ref().filter(|(_, quota)| quota.removes())?;
+        let oldest = self.inventory.as_ref().and_then(Inventory::oldest);
+        let oldest = oldest.filter(|_| !self.stuck && quota.max_age > Duration::ZERO);
+        let too_old = oldest.and_then(|oldest| oldest.checked_add(quota.max_age));
+        let left = too_old.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+        // A capture of exactly that age is kept.
+        let left = left.map_or(LOOK_AGAIN, |left| (left + Duration::from_millis(1)).min(LOOK_AGAIN));
+        Some(Instant::now() + left)
+    }
+
+    /// Removes what the folder has too much, if it is there.
+    fn keep_bounds(&mut self) {
+        let Some((folder, quota)) = self.bounds.clone().filter(|(_, quota)| quota.removes()) else { return };
+        let mut turn = Turn::wait(&folder, true);
+        let kept = self.make_room(&folder, quota, 0, turn.as_mut());
+        self.stuck = kept.is_err();
+        match kept {
+            // A folder that is not there holds nothing too much; the next capture says that it is gone.
+            Err(Error::Disk { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(error) => self.note(&folder, 0, Err(error)),
+            Ok(()) => {}
         }
     }
 
@@ -68,7 +113,6 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
         if self.made.as_ref() != Some(folder) {
             disk::prepare(&mut self.disk, folder)?;
             self.made = Some(folder.clone());
-            self.inventory = None;
         }
         Ok(())
     }
@@ -116,26 +160,48 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
         let text = sidecar.to_json();
         let path = job.folder.join(&sidecar.file);
         let bytes = (file.len() + text.len()) as u64;
-        self.make_room(job, bytes)?;
+        let mut turn = Turn::wait(&job.folder, job.quota.removes());
+        self.make_room(&job.folder, job.quota, bytes, turn.as_mut())?;
+        check_free(&mut self.disk, &job.folder, job.quota, bytes)?;
         disk::store(&mut self.disk, (&path, &file), (&path.with_extension("json"), text.as_bytes()))?;
-        if let Some(inventory) = &mut self.inventory {
-            inventory.add(path.clone(), bytes, SystemTime::now());
-        }
+        let quota = Some(job.quota).filter(Quota::removes);
+        self.changed(quota, turn.as_mut(), |inventory| inventory.add(&sidecar.file, bytes, SystemTime::now()));
         hash.into_iter().for_each(|hash| self.hashes.add(hash));
         Ok(Some((path, sidecar)))
     }
 
-    fn make_room<H: HeldFrame>(&mut self, job: &Job<H>, bytes: u64) -> Result<(), Error> {
-        if job.quota == Quota::default() {
+    /// Removes captures until the folder keeps the quota with `bytes` more bytes.
+    fn make_room(
+        &mut self,
+        folder: &Arc<Path>,
+        quota: Quota,
+        bytes: u64,
+        turn: Option<&mut Turn>,
+    ) -> Result<(), Error> {
+        if !quota.removes() {
             return Ok(());
         }
-        if self.inventory.is_none() {
-            self.inventory = Some(Inventory::of(&mut self.disk, &job.folder)?);
+        let known = self.inventory.take().filter(|inventory| inventory.folder() == folder);
+        let inventory = self.inventory.insert(known.unwrap_or_else(|| Inventory::new(folder.clone())));
+        inventory.look(&mut self.disk, turn.as_deref())?;
+        let removed = inventory.make_room(&mut self.disk, quota, bytes, SystemTime::now())?;
+        if removed > 0 {
+            inventory.end(&mut self.disk, turn);
+            self.counters.evicted.fetch_add(removed, Relaxed);
         }
-        let Some(inventory) = &mut self.inventory else { return Ok(()) };
-        let removed = inventory.make_room(&mut self.disk, &job.folder, job.quota, bytes, SystemTime::now())?;
-        self.counters.evicted.fetch_add(removed, Relaxed);
         Ok(())
+    }
+
+    /// Notes a change of our own, for this inventory if there are bounds, and for the writers that share the folder.
+    fn changed(&mut self, quota: Option<Quota>, turn: Option<&mut Turn>, change: impl FnOnce(&mut Inventory)) {
+        match (self.inventory.as_mut().filter(|_| quota.is_some()), turn) {
+            (Some(inventory), turn) => {
+                change(inventory);
+                inventory.end(&mut self.disk, turn);
+            }
+            (None, Some(turn)) => turn.note_change(),
+            (None, None) => {}
+        }
     }
 
     fn amend(&mut self, amendment: &Amendment) {
@@ -144,8 +210,23 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
         if !sidecar.amend(&amendment.change) {
             return;
         }
-        let replaced = disk::replace(&mut self.disk, path, sidecar.to_json().as_bytes());
         let folder: Arc<Path> = path.parent().unwrap_or(Path::new(".")).into();
+        let quota =
+            self.bounds.as_ref().filter(|(of, quota)| *of == folder && quota.removes()).map(|(_, quota)| *quota);
+        let mut turn = Turn::wait(&folder, quota.is_some());
+        let text = sidecar.to_json();
+        let (image, path) = (sidecar.file.clone(), path.clone());
+        let before = self.disk.size_and_time(&path).map_or(0, |(bytes, _)| bytes);
+        let more = (text.len() as u64).saturating_sub(before);
+        let room = quota.map_or(Ok(()), |quota| self.make_room(&folder, quota, more, turn.as_mut()));
+        if self.disk.size_and_time(&folder.join(&image)).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            // The capture has been removed meanwhile; a sidecar alone would stay for ever.
+            return;
+        }
+        let replaced = room.and_then(|()| disk::replace(&mut self.disk, &path, text.as_bytes()));
+        if replaced.is_ok() {
+            self.changed(quota, turn.as_mut(), |inventory| inventory.grow(&image, more));
+        }
         if replaced.is_ok() {
             self.counters.amended.fetch_add(1, Relaxed);
         }

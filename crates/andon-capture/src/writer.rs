@@ -223,6 +223,87 @@ mod tests {
         assert_eq!(writer.drain(AMPLE), 0);
     }
 
+    /// Bytes of the captures in a folder.
+    fn bytes(folder: &Path) -> u64 {
+        let shown = |p: &std::path::PathBuf| !p.file_name().unwrap().to_string_lossy().starts_with('.');
+        let all = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(shown);
+        all.map(|p| std::fs::metadata(p).unwrap().len()).sum()
+    }
+
+    #[test]
+    fn writers_that_share_a_folder_keep_its_bounds_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let quota = Quota { max_total: 4000, ..Quota::default() };
+        // The last has no bounds of its own, and joins the turns of the others.
+        let quotas = [quota, quota, Quota::default()];
+        let writers = [(); 3].map(|()| start(LocalDisk));
+        for id in 0..30 {
+            for (n, (_, queue, ..)) in writers.iter().enumerate() {
+                let job = Job { quota: quotas[n], ..job(folder.path(), id + 100 * n as u64) };
+                assert!(queue.offer(job, 30).is_ok());
+            }
+        }
+        let evicted: u64 = writers
+            .into_iter()
+            .rev()
+            .map(|(writer, _, counters, _)| {
+                assert_eq!(writer.drain(AMPLE), 0);
+                assert_eq!(counters.written.load(Relaxed), 30);
+                counters.evicted.load(Relaxed)
+            })
+            .sum();
+        let (writer, queue, ..) = start(LocalDisk);
+        queue.bound(Some(folder.path().into()), quota);
+        while bytes(folder.path()) > 4000 {
+            thread::yield_now();
+        }
+        assert_eq!(writer.drain(AMPLE), 0);
+        let left = images(folder.path());
+        assert!(left > 2 && evicted + left as u64 <= 90, "{left} are left, {evicted} were removed");
+    }
+
+    #[test]
+    fn captures_become_too_old_without_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = |name: &str, age: u64| {
+            let path = folder.path().join(name);
+            std::fs::write(path.with_extension("json"), "{}").unwrap();
+            let file = std::fs::File::create(path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_millis(age)).unwrap();
+        };
+        old("r-1-1-ng.png", 4000);
+        old("r-2-2-ng.png", 1500);
+        old("r-3-3-ng.png", 0);
+        let (writer, queue, counters, _events) = start(LocalDisk);
+        let wait = |evicted| {
+            while counters.evicted.load(Relaxed) < evicted {
+                thread::yield_now();
+            }
+        };
+        queue.bound(Some(folder.path().into()), Quota { max_age: Duration::from_secs(2), ..Quota::default() });
+        wait(1);
+        assert!(!folder.path().join("r-1-1-ng.png").exists(), "it is too old from the start");
+        wait(2);
+        assert!(!folder.path().join("r-2-2-ng.png").exists() && folder.path().join("r-3-3-ng.png").exists());
+        queue.bound(Some(folder.path().into()), Quota { max_age: Duration::from_secs(3600), ..Quota::default() });
+        assert_eq!(writer.drain(AMPLE), 0);
+        assert_eq!((images(folder.path()), counters.evicted.load(Relaxed)), (1, 2));
+    }
+
+    #[test]
+    fn what_is_added_to_a_capture_that_is_gone_leaves_no_sidecar_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, queue, counters, events) = start(LocalDisk);
+        let first = job(folder.path(), 7);
+        let key = first.frame.key();
+        assert!(queue.offer(first, 10).is_ok());
+        assert_eq!(events.recv_timeout(AMPLE).unwrap(), "written 7");
+        std::fs::read_dir(folder.path()).unwrap().for_each(|e| std::fs::remove_file(e.unwrap().path()).unwrap());
+        assert!(queue.amend(Amendment { key, change: Change::Tag(Tag { trigger: Trigger::Ng, ..tag() }) }, 10));
+        assert_eq!(writer.drain(AMPLE), 0);
+        assert_eq!((std::fs::read_dir(folder.path()).unwrap().count(), counters.amended.load(Relaxed)), (0, 0));
+    }
+
     #[test]
     fn late_additions_are_written_to_the_sidecar() {
         let folder = tempfile::tempdir().unwrap();

@@ -94,6 +94,9 @@ pub(crate) struct Category {
     pub(crate) id: u64,
     /// The name of the label, unique in the file.
     pub(crate) name: String,
+    /// The kind that the label is of.
+    #[serde(default)]
+    pub(crate) supercategory: Option<String>,
 }
 
 impl Coco {
@@ -109,6 +112,13 @@ impl Coco {
         self.info["description"] == DESCRIPTION
     }
 
+    /// The categories that are labels. Roboflow's first names the kind of the others, and no box is of it.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &Category> {
+        let kinds: HashSet<_> = self.categories.iter().filter_map(|c| c.supercategory.as_deref()).collect();
+        let used: HashSet<_> = self.annotations.iter().map(|a| a.category_id).collect();
+        self.categories.iter().filter(move |c| used.contains(&c.id) || !kinds.contains(&*c.name))
+    }
+
     fn check(&self) -> Result<(), String> {
         let mut images = HashMap::new();
         for image in &self.images {
@@ -117,7 +127,7 @@ impl Coco {
             }
         }
         let (mut categories, mut names) = (HashSet::new(), HashSet::new());
-        for Category { id, name } in &self.categories {
+        for Category { id, name, .. } in &self.categories {
             if !categories.insert(*id) {
                 return Err(format!("two categories have the id {id}"));
             }

@@ -2,7 +2,7 @@
 //! The results of a model on a set, reduced to what the figures need: over the whole set, or over a resample of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -83,6 +83,9 @@ pub struct Measured {
     pub pixel_auroc: Option<f64>,
     /// Labelled boxes with labels that the model does not know: not scored.
     pub boxes_not_scored: usize,
+    /// Labels of the set that the model does not know, each with the number of its boxes; for a model that names classes also
+    /// of the pictures as a whole, which count as wrong.
+    pub unknown_labels: BTreeMap<String, usize>,
     /// Times in the element, pre- and post-processing included, microseconds, shortest first.
     pub(crate) latency_us: Vec<u64>,
 }
@@ -117,6 +120,7 @@ impl Measured {
         let (parts, part_of) = parts(samples, &results, &thresholds);
         let classes: Vec<_> = samples.iter().zip(&results).map(|(s, o)| class(s, o)).collect();
         let confusion = confusion(&images, &labels, &classes, thresholds.score);
+        let unknown_labels = unknown_labels(samples, &classes, known);
         let mut latency_us: Vec<_> = results.iter().map(|o| o.latency_us).collect();
         latency_us.sort_unstable();
         let first = results.first().ok_or(MeasureError::Empty)?;
@@ -133,6 +137,7 @@ impl Measured {
             classes,
             confusion,
             boxes_not_scored: labelled - scored,
+            unknown_labels,
             latency_us,
             results,
         })
@@ -194,6 +199,21 @@ impl Measured {
     pub(crate) fn latency(&self, percent: usize) -> u64 {
         self.latency_us[(self.latency_us.len() - 1) * percent / 100]
     }
+}
+
+/// Counts the boxes and the classes of pictures whose labels are none of `known`.
+fn unknown_labels(
+    samples: &[Sample],
+    classes: &[Option<(String, String)>],
+    known: &[String],
+) -> BTreeMap<String, usize> {
+    let boxes = samples.iter().filter_map(|s| s.boxes.as_ref()).flatten().map(|b| &b.label);
+    let pictures = classes.iter().flatten().map(|(there, _)| there);
+    let mut unknown = BTreeMap::new();
+    for label in boxes.chain(pictures).filter(|label| !known.contains(label)) {
+        *unknown.entry(label.clone()).or_default() += 1;
+    }
+    unknown
 }
 
 fn boxes(sample: &Sample, result: &Inference, places: &HashMap<&str, usize>, moved: f64) -> Option<ImageBoxes> {
@@ -347,6 +367,7 @@ pub(crate) mod tests {
         sample.boxes.as_mut().unwrap()[0].label = "stain".into();
         let m = measured(vec![(sample, result)]);
         assert_eq!((m.labels.len(), m.boxes_not_scored), (0, 1));
+        assert_eq!(m.unknown_labels, [("stain".to_string(), 1)].into());
     }
 
     #[test]

@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn a_written_report_is_read_and_another_document_is_refused() {
         let m = measured(vec![seen("p", 0, &[50.0], &[(50.0, 0.75)]), seen("q", 0, &[50.0], &[(50.0, 0.25)])]);
-        let set = LabelledSet { layout: Layout::Folders, labels: vec![], samples: vec![], unseen: vec![] };
+        let set =
+            LabelledSet { layout: Layout::Folders, labels: vec![], samples: vec![], unseen: vec![], notes: vec![] };
         let wish = Some(Wish::Recall(0.5));
         let options = ReportOptions { data: "set".into(), unit: Unit::Part, resamples: 0, confidence: 0.95, wish };
         let gate = Gate::parse(r#"{"schema": "andon.gate/1", "at_least": {"recall": 0.9}}"#).unwrap();

@@ -106,9 +106,14 @@ impl FrameSampler {
 
     fn renew_rules(&self) -> Result<(), PolicyError> {
         let rules = Rules::new(&self.settings(), self.obj().name().as_str().into())?;
+        let (folder, quota) = (rules.policy.folder.clone(), rules.policy.quota);
         // The old rules are dropped here, not under the lock that the streaming thread needs.
-        let old = std::mem::replace(&mut self.state.lock().rules, rules);
+        let (old, queue) = {
+            let mut state = self.state.lock();
+            (std::mem::replace(&mut state.rules, rules), state.queue.clone())
+        };
         drop(old);
+        queue.bound(folder, quota);
         Ok(())
     }
 
@@ -237,9 +242,9 @@ impl BaseTransformImpl for FrameSampler {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         self.renew_rules().map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ("{e}")))?;
-        let (folder, has_triggers) = {
+        let (folder, quota, has_triggers) = {
             let rules = &self.state.lock().rules;
-            (rules.policy.folder.clone(), rules.has_triggers())
+            (rules.policy.folder.clone(), rules.policy.quota, rules.has_triggers())
         };
         if has_triggers && folder.is_none() {
             return Err(gst::error_msg!(
@@ -248,6 +253,7 @@ impl BaseTransformImpl for FrameSampler {
             ));
         }
         let queue = Arc::new(Queue::default());
+        queue.bound(folder.clone(), quota);
         let counters = Arc::new(WriterCounters::default());
         let weak = self.obj().downgrade();
         let report = move |event: WriterEvent<'_>| {

@@ -49,6 +49,11 @@
 //! With `max-total-bytes` or `max-age` the oldest captures are removed, images before sidecars. Over `max-total-bytes` the
 //! captures of the trigger that uses most go first. With less than `min-free` bytes free, captures fail as on a full disk.
 //!
+//! Bounds are of the folder, whoever wrote what is in it: they also hold for captures of before, and samplers that share a
+//! folder, in one process or in several, take turns (by a lock on the hidden file `.andon-turn`) and keep them together; of
+//! different bounds the strictest holds. The writer's thread looks at the start, when a capture becomes too old, and every five
+//! seconds, so that old captures go although nothing is captured. While no element is PAUSED or PLAYING, nothing is removed.
+//!
 //! # Files
 //!
 //! The image is `RUN-FRAME-NUMBER-REASON.png`. Grey stays grey, also of 16 bits; all other formats become RGB: alpha is left
@@ -84,8 +89,8 @@
 //! | `format` | `png`, `jpeg`, `raw` | format of the images |
 //! | `jpeg-quality` | uint, 90 | quality of JPEG files |
 //! | `mask` | string, empty | polygons in shares of the frame: `0,0 0.3,0 0.3,0.2; 0.8,0.8 1,0.8 1,1` |
-//! | `max-total-bytes` | uint64, 0 | most bytes of captures in the folder |
-//! | `max-age` | uint64 ns, 0 | how long captures are kept |
+//! | `max-total-bytes` | uint64, 0 | most bytes of captures in the folder, by all samplers |
+//! | `max-age` | uint64 ns, 0 | how long captures are kept, also while nothing is captured |
 //! | `min-free` | uint64, 100 MB | bytes that the disk keeps free |
 //! | `max-queue` | uint, 64 | most frames that wait for the disk; captures beyond it are dropped |
 //! | `drain-timeout` | uint64 ns, 10 s | longest wait for the disk at the end |

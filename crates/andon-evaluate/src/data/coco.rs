@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! COCO: `annotations/instances_SUBSET.json` with pictures in `images/SUBSET/`, or a file with pictures beside it.
+//! COCO: `annotations/instances_SUBSET.json` with pictures in `images/SUBSET/`, Roboflow's `SUBSET/_annotations.coco.json` with
+//! pictures beside it, or any file of COCO with its pictures near.
 
 use std::{
     collections::HashMap,
@@ -10,8 +11,8 @@ use std::{
 use super::{
     error::{Error, Result, ensure},
     files,
+    picture::check_size,
     sample::{LabelledBox, Sample, SamplePart},
-    size::size,
 };
 use crate::coco::{Coco, Image};
 
@@ -24,14 +25,27 @@ struct Listing {
     places: Vec<PathBuf>,
 }
 
-/// Returns the subsets below `folder/annotations`, each with its file.
+/// The file that Roboflow puts beside the pictures of a subset.
+const BESIDE: &str = "_annotations.coco.json";
+
+/// Returns the files of a set: the subsets below `folder/annotations`, and those with their own file beside the pictures; each
+/// with its name.
 pub(super) fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let folder = folder.join("annotations");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
+    let annotations = folder.join("annotations");
+    let mut all = Vec::new();
+    if annotations.is_dir() {
+        let subset = |path: PathBuf| Some((subset(&path)?.to_string(), path));
+        all.extend(files::entries(&annotations)?.into_iter().filter_map(subset));
     }
-    let subset = |path: PathBuf| Some((subset(&path)?.to_string(), path));
-    Ok(files::entries(&folder)?.into_iter().filter_map(subset).collect())
+    if folder.join(BESIDE).is_file() {
+        all.push((String::new(), folder.join(BESIDE)));
+    }
+    for below in files::folders(folder)? {
+        if below.join(BESIDE).is_file() {
+            all.push((files::name(&below)?.into(), below.join(BESIDE)));
+        }
+    }
+    Ok(all)
 }
 
 fn subset(path: &Path) -> Option<&str> {
@@ -59,22 +73,47 @@ pub(super) fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>)
 fn listings(path: &Path, wanted: Option<&str>) -> Result<Vec<Listing>> {
     if !path.is_file() {
         let all = listed(path)?;
-        ensure!(!all.is_empty(), Layout, "{} has no annotations/instances_SUBSET.json", path.display());
+        ensure!(
+            !all.is_empty(),
+            Layout,
+            "{} has neither annotations/instances_SUBSET.json nor SUBSET/{BESIDE}; name the .json file itself",
+            path.display()
+        );
+        let beside = |(_, file): &&(String, PathBuf)| file.ends_with(BESIDE);
+        if let (Some(one), Some(other)) = (all.iter().find(beside), all.iter().find(|listed| !beside(listed))) {
+            let (one, other) = (one.1.display(), other.1.display());
+            let both = format!("{one} and {other}: are both meant? Take one out, or name the one that is meant");
+            return Err(Error::Inconsistent(both));
+        }
         let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
         let kept: Vec<_> = all.into_iter().filter(|(name, _)| wanted.is_none_or(|w| w == name)).collect();
         ensure!(!kept.is_empty(), Selection, "{} has the subsets {} only", path.display(), names.join(", "));
-        return Ok(kept.into_iter().map(|(name, file)| Listing::of_tree(path, &name, file)).collect());
+        return Ok(kept.into_iter().map(|(name, file)| Listing::of(path, &name, file)).collect());
     }
     ensure!(wanted.is_none(), Selection, "{} is one subset already; leave the subset out", path.display());
     let folder = path.parent().unwrap_or(Path::new(""));
     if let (Some(name), true) = (subset(path), folder.ends_with("annotations")) {
         return Ok(vec![Listing::of_tree(folder.parent().unwrap_or(Path::new("")), name, path.into())]);
     }
-    let places = vec![folder.join("images"), folder.into()];
+    let mut places = vec![folder.join("images"), folder.join("data"), folder.into()];
+    if folder.ends_with("annotations") {
+        let above = folder.parent().unwrap_or(Path::new(""));
+        let stem = files::stem(path)?;
+        places = vec![above.join("images").join(stem), above.join("images"), above.join(stem), above.into()];
+    }
     Ok(vec![Listing { path: path.into(), prefix: String::new(), places }])
 }
 
 impl Listing {
+    /// The file of a subset of a set, and where its pictures are.
+    fn of(folder: &Path, subset: &str, path: PathBuf) -> Self {
+        if !path.ends_with(BESIDE) {
+            return Self::of_tree(folder, subset, path);
+        }
+        let prefix = if subset.is_empty() { String::new() } else { format!("{subset}/") };
+        Self { prefix, places: vec![folder.join(subset)], path }
+    }
+
     /// The layout of CVAT and of `andon dataset export`, and of the COCO data set itself, whose pictures are in `SUBSET/`.
     fn of_tree(folder: &Path, subset: &str, path: PathBuf) -> Self {
         let images = folder.join("images");
@@ -83,7 +122,7 @@ impl Listing {
     }
 
     fn samples(&self, coco: Coco, labels: &mut Vec<String>, samples: &mut Vec<Sample>) -> Result<()> {
-        for category in &coco.categories {
+        for category in coco.labels() {
             if !labels.contains(&category.name) {
                 labels.push(category.name.clone());
             }
@@ -112,15 +151,7 @@ impl Listing {
             Error::Picture(format!("{name} is not there, neither in {places}; add it, or take it out of the file"))
         };
         let found = found.ok_or_else(nowhere)?;
-        let [width, height] = size(&found)?;
-        ensure!(
-            [image.width, image.height] == [width, height].map(f64::from),
-            Inconsistent,
-            "{} has {width} × {height} pixels, and not {} × {} as the file says: boxes would lie elsewhere",
-            found.display(),
-            image.width,
-            image.height
-        );
+        check_size(&found, [image.width, image.height], "the file")?;
         let alone = Sample::alone(format!("{}{}", self.prefix, files::id(name)?), found);
         let Some(shown) = image.andon else { return Ok(alone) };
         let group = if shown.sku.is_empty() { &shown.part } else { &shown.sku }.clone();
@@ -206,10 +237,43 @@ mod tests {
         let wanted = [("b", "images/b.png"), ("sub/a", "sub/a.jpg")];
         assert_eq!(images, wanted.map(|(id, image)| (id.to_string(), set.path().join(image))));
         assert_eq!(file("annotations/instances_default.json"), set.whole().samples);
+        set.file("annotations/default.json", truth(&["b.png"]).to_string());
+        assert_eq!(file("annotations/default.json")[0].image, set.path().join("images/default/b.png"));
+        set.file("fiftyone/labels.json", truth(&["b.png"]).to_string());
+        set.picture("fiftyone/data/b.png", [100, 50]);
+        assert_eq!(file("fiftyone/labels.json")[0].image, set.path().join("fiftyone/data/b.png"));
         let selection = Selection { subset: Some("default".into()), ..Selection::default() };
         assert!(
             read(&set.path().join("truth.json"), &selection).unwrap_err().to_string().contains("one subset already")
         );
+    }
+
+    #[test]
+    fn roboflow_puts_a_file_beside_the_pictures_and_its_first_category_is_no_label() {
+        let set = Set::new();
+        let mut coco = truth(&["a.png"]);
+        coco["categories"] = json!([
+            {"id": 0, "name": "defects", "supercategory": "none"},
+            {"id": 1, "name": "short", "supercategory": "defects"},
+            {"id": 2, "name": "open", "supercategory": "defects"}
+        ]);
+        coco["annotations"] = json!([{"id": 0, "image_id": 1, "category_id": 1, "bbox": [1, 2, 9, 9]}]);
+        for subset in ["train", "valid"] {
+            set.picture(&format!("{subset}/a.png"), [100, 50]);
+            set.file(&format!("{subset}/_annotations.coco.json"), coco.to_string());
+        }
+        let all = set.whole();
+        assert_eq!((all.layout, &all.labels[..]), (Layout::Coco, &["short", "open"].map(String::from)[..]));
+        assert_eq!(all.samples.iter().map(|s| &*s.id).collect::<Vec<_>>(), ["train/a", "valid/a"]);
+        let valid = read(set.path(), &Selection { subset: Some("valid".into()), ..Selection::default() }).unwrap();
+        assert_eq!(valid.samples, all.samples[1..]);
+        let one = read(&set.path().join("train"), &Selection::default()).unwrap();
+        assert_eq!((&*one.samples[0].id, &one.samples[0].boxes), ("a", &all.samples[0].boxes));
+        coco["annotations"][0]["category_id"] = json!(0);
+        set.file("train/_annotations.coco.json", coco.to_string());
+        assert_eq!(set.whole().labels, ["defects", "short", "open"], "a category with a box is a label");
+        set.file("annotations/instances_train.json", coco.to_string());
+        set.is_refused(&["train/_annotations.coco.json and", "annotations/instances_train.json: are both meant?"]);
     }
 
     #[test]

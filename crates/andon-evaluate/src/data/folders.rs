@@ -16,14 +16,10 @@ use super::{
 
 /// Classes that are ok by default.
 const OK: [&str; 2] = ["good", "ok"];
-/// Folders of other layouts; beside one of them something of that layout is missing.
-const OTHERS: [&str; 4] = ["annotations", "ground_truth", "images", "labels"];
 
-/// Returns whether there are folders of pictures, and no folder of another layout.
+/// Returns whether there are folders of pictures.
 pub(super) fn fits(folder: &Path) -> Result<bool> {
-    let folders = files::folders(folder)?;
-    let other = folders.iter().any(|f| OTHERS.iter().any(|name| f.ends_with(name)));
-    Ok(!other && !classes(folder, 2)?.is_empty())
+    Ok(!classes(folder, 2)?.is_empty())
 }
 
 /// Reads the classes by the alphabet, and the pictures of `subset` or of all subsets.
@@ -134,6 +130,6 @@ mod tests {
         let selection = Selection { layout: Some(Layout::Folders), ..Selection::default() };
         let error = read(empty.path(), &selection).unwrap_err().to_string();
         assert!(error.contains("holds no picture to judge; looked for CLASS/*.png"), "{error}");
-        set(&["images/0.png"]).is_refused(&["none of the layouts"]);
+        set(&["images/0.png"]).is_refused(&["could be class folders", "the folder images/"]);
     }
 }

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Readers of labelled pictures in five layouts: DeepPCB, COCO, YOLO, a folder a class, MVTec AD.
+//! Readers of labelled pictures in seven layouts: DeepPCB, COCO, YOLO, PASCAL VOC, labelme, a folder a class, MVTec AD.
 //!
 //! A reader returns the paths of the pictures and their labels, never pixels. It checks everything that it reads. Labels
 //! that do not hold together are an error that names the file and the line or annotation: a score over half of the labels
-//! looks like any other.
+//! looks like any other. Boxes lie on a picture as it is shown, turned as its EXIF note says.
 
 mod coco;
 mod deeppcb;
 mod error;
 mod files;
 mod folders;
+mod labelme;
 mod layout;
 mod mvtec;
+pub(crate) mod picture;
 mod sample;
-mod size;
+mod strays;
+mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 mod training_split;
+mod voc;
 mod yaml;
 mod yolo;
 
@@ -40,6 +44,8 @@ pub struct LabelledSet {
     pub samples: Vec<Sample>,
     /// Files of annotations that `andon dataset export` wrote: a model's own detections, not the truth.
     pub unseen: Vec<PathBuf>,
+    /// What was taken for granted in reading the set, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// What to read of a set.
@@ -47,7 +53,7 @@ pub struct LabelledSet {
 pub struct Selection {
     /// The layout, or None to find it.
     pub layout: Option<Layout>,
-    /// A subset of COCO, YOLO or class folders, or a category of MVTec; None for all.
+    /// A subset of COCO, YOLO, VOC, labelme or class folders, or a category of MVTec; None for all.
     pub subset: Option<String>,
     /// The boards of one side of a split; DeepPCB only.
     pub split: Option<TrainingSplit>,
@@ -66,11 +72,13 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
     let layout = selection.layout.map_or_else(|| layout::find(folder), Ok)?;
     selection.check(layout)?;
     let subset = selection.subset.as_deref();
-    let mut unseen = Vec::new();
+    let (mut unseen, mut notes) = (Vec::new(), Vec::new());
     let (labels, mut samples) = match layout {
         Layout::Deeppcb => deeppcb::read(folder, selection.split.as_ref(), selection.good),
         Layout::Coco => coco::read(folder, subset, &mut unseen),
         Layout::Yolo => yolo::read(folder, subset),
+        Layout::Voc => voc::read(folder, subset, &mut notes),
+        Layout::Labelme => labelme::read(folder, subset),
         Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
         Layout::Mvtec => mvtec::read(folder, subset),
     }?;
@@ -86,7 +94,7 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
         let (one, other) = (a.image.display(), b.image.display());
         return Err(Error::Inconsistent(format!("two pictures are called {}: {one} and {other}; rename one", a.id)));
     }
-    Ok(LabelledSet { layout, labels, samples, unseen })
+    Ok(LabelledSet { layout, labels, samples, unseen, notes })
 }
 
 impl Selection {
@@ -100,7 +108,11 @@ impl Selection {
             );
             Ok(())
         };
-        of(self.subset.is_some(), "subsets", &[Layout::Coco, Layout::Yolo, Layout::Folders, Layout::Mvtec])?;
+        of(
+            self.subset.is_some(),
+            "subsets",
+            &[Layout::Coco, Layout::Yolo, Layout::Voc, Layout::Labelme, Layout::Folders, Layout::Mvtec],
+        )?;
         of(self.split.is_some(), "board groups to split by", &[Layout::Deeppcb])?;
         of(self.good, "golden templates", &[Layout::Deeppcb])?;
         of(!self.ok_classes.is_empty(), "class folders to call ok", &[Layout::Folders])

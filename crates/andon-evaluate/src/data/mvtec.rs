@@ -12,8 +12,8 @@ use andon_core::result::Verdict;
 use super::{
     error::{Error, Result, ensure},
     files,
+    picture::size,
     sample::Sample,
-    size::size,
 };
 
 /// The class folder of pictures without defects.

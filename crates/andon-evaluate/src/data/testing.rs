@@ -52,6 +52,26 @@ impl Set {
         self.file(name, jpeg);
     }
 
+    /// Writes such a JPEG with an EXIF note, an orientation of 1 to 8, after the marker that every JPEG begins with.
+    pub(crate) fn turned_jpeg(&self, name: &str, size: [u32; 2], orientation: u16) {
+        self.jpeg(name, size);
+        let whole = fs::read(self.path().join(name)).unwrap();
+        let block = [b"Exif\0\0".as_slice(), &exif(orientation)].concat();
+        let length = (block.len() as u16 + 2).to_be_bytes();
+        self.file(name, [&whole[..2], b"\xff\xe1", &length, &block, &whole[2..]].concat());
+    }
+
+    /// Writes a black PNG with an EXIF note.
+    pub(crate) fn turned_png(&self, name: &str, [width, height]: [u32; 2], orientation: u16) {
+        let mut png = Cursor::new(Vec::new());
+        let mut info = png::Info::with_size(width, height);
+        info.exif_metadata = Some(exif(orientation).into());
+        let mut encoder = png::Encoder::with_info(&mut png, info).unwrap();
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.write_header().unwrap().write_image_data(&vec![0; (width * height) as usize]).unwrap();
+        self.file(name, png.into_inner());
+    }
+
     /// Reads the whole set.
     #[track_caller]
     pub(crate) fn whole(&self) -> LabelledSet {
@@ -69,4 +89,10 @@ impl Set {
 /// The error with its sources, as programs print it.
 pub(crate) fn whole_text(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |e| e.source()).map(|e| e.to_string()).collect::<Vec<_>>().join(": ")
+}
+
+/// An EXIF block with nothing but an orientation.
+fn exif(orientation: u16) -> Vec<u8> {
+    let [low, high] = orientation.to_le_bytes();
+    [b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[low, high, 0, 0, 0, 0, 0, 0]].concat()
 }

@@ -1,48 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
-//! YOLO as Ultralytics reads it: `data.yaml`, pictures below `images/`, and a file of labels for each below `labels/`.
+//! YOLO: as Ultralytics reads it, with `data.yaml`, pictures below `images/`, and a file of labels for each below `labels/`;
+//! as Darknet reads it and CVAT exports it, with `obj.data`; or only pictures and files of labels, and a list of the classes.
+
+mod bare;
+mod darknet;
+mod labels;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     path::{Component, Path, PathBuf},
 };
 
+use labels::Listed;
+
 use super::{
     error::{Error, Result, ensure, read_to_string},
     files,
-    sample::{LabelledBox, Sample, checked},
-    size::size,
+    sample::Sample,
+    survey::Survey,
     yaml::DataYaml,
 };
 
 /// Names of the file that describes a set.
 const FILES: [&str; 4] = ["data.yaml", "dataset.yaml", "data.yml", "dataset.yml"];
-/// How far a corner may lie over the edge, in parts of the picture's side: tools round.
-const OVER: f64 = 0.01;
-
 /// Returns the file that describes the set: the path itself, or a file in that folder.
 pub(super) fn file(path: &Path) -> Option<PathBuf> {
     let named = path.is_file().then(|| path.into());
     named.or_else(|| FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()))
 }
 
+/// Returns whether a folder is such a set: with a file that describes it, or with a file of labels for some picture.
+pub(super) fn fits(survey: &Survey) -> bool {
+    file(&survey.root).is_some() || darknet::file(&survey.root).is_some() || bare::fits(survey)
+}
+
 /// Reads all labels, and the pictures of `subset` or of all subsets. A picture that two subsets name is taken once.
 pub(super) fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Sample>)> {
-    let none = || Error::Layout(format!("{} has no {}", path.display(), FILES[..2].join(" or ")));
-    let file = file(path).ok_or_else(none)?;
-    let yaml = DataYaml::parse(&read_to_string(&file)?);
-    let yaml = yaml.map_err(|e| Error::Label(e).at(file.display()))?;
-    let base = base(&file, yaml.path.as_deref());
-    let images = images(&yaml, &base, subset).map_err(|e| e.at(file.display()))?;
-    ensure!(!yaml.poses, Label, "{} is of poses (kpt_shape): only boxes and outlines are read", file.display());
-
-    let (mut samples, mut folders) = (Vec::new(), BTreeSet::new());
-    for (image, id) in images {
-        folders.extend(image.parent().map(PathBuf::from));
-        let label = label_of(&image)?;
+    let (names, listed) = match (file(path), darknet::file(path)) {
+        (Some(file), _) => described(&file, subset)?,
+        (None, Some(file)) => darknet::read(&file, subset)?,
+        (None, None) => bare::read(path, subset)?,
+    };
+    let mut samples = Vec::new();
+    for Listed { image, id, label } in listed {
         let sample = Sample::alone(id, image);
         // A picture without a file is not labelled; a picture without defects has an empty file.
         samples.push(if label.is_file() {
-            let boxes = boxes(&label, &sample.image, &yaml.names)?;
+            let boxes = labels::boxes(&label, &sample.image, &names)?;
             sample.with_boxes(boxes)
         } else {
             sample
@@ -52,11 +56,23 @@ pub(super) fn read(path: &Path, subset: Option<&str>) -> Result<(Vec<String>, Ve
     ensure!(
         samples.is_empty() || labelled,
         Inconsistent,
-        "{}: no picture has a file below labels/ in the place of images/; add them",
-        base.display()
+        "{}: no picture has a file of labels: below labels/ in the place of images/, or beside it; add them",
+        path.display()
     );
+    Ok((names, samples))
+}
+
+/// Reads the names and the pictures of a set that a `data.yaml` describes.
+fn described(file: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Listed>)> {
+    let yaml = DataYaml::parse(&read_to_string(file)?);
+    let yaml = yaml.map_err(|e| Error::Label(e).at(file.display()))?;
+    let base = base(file, yaml.path.as_deref());
+    let images = images(&yaml, &base, subset).map_err(|e| e.at(file.display()))?;
+    ensure!(!yaml.poses, Label, "{} is of poses (kpt_shape): only boxes and outlines are read", file.display());
+    let folders: BTreeSet<_> = images.keys().filter_map(|image| image.parent()).map(PathBuf::from).collect();
     folders.iter().try_for_each(|folder| no_label_is_alone(folder))?;
-    Ok((yaml.names, samples))
+    let listed = images.into_iter().map(|(image, id)| Ok(Listed { label: label_of(&image)?, image, id }));
+    Ok((yaml.names, listed.collect::<Result<_>>()?))
 }
 
 /// Fails if a file of labels has no picture in the folder `images`.
@@ -147,54 +163,6 @@ fn labels_for(path: &Path) -> Result<PathBuf> {
     let at = at.ok_or_else(nowhere)?;
     let labels = Component::Normal("labels".as_ref());
     Ok(pieces[..at].iter().chain([&labels]).chain(&pieces[at + 1..]).collect())
-}
-
-fn boxes(label: &Path, image: &Path, names: &[String]) -> Result<Vec<LabelledBox>> {
-    let text = read_to_string(label)?;
-    let lines: Vec<_> = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
-    if lines.is_empty() {
-        return Ok(Vec::new());
-    }
-    let size = size(image)?.map(f64::from);
-    let parsed = |(n, line): (usize, &str)| {
-        let at = || format!("{}, line {}: '{line}'", label.display(), n + 1);
-        parse(line, size, names).map_err(|e| Error::Label(e).at(at()))
-    };
-    lines.into_iter().map(parsed).collect()
-}
-
-/// Parses a line: the class, then centre and size of a box, or the corners of an outline; all in parts of the sides of the
-/// picture.
-fn parse(line: &str, size: [f64; 2], names: &[String]) -> std::result::Result<LabelledBox, String> {
-    let number = |word: &str| word.parse().map_err(|e: std::num::ParseFloatError| e.to_string());
-    let numbers: Vec<f64> = line.split_whitespace().map(number).collect::<std::result::Result<_, _>>()?;
-    let [class, place @ ..] = &numbers[..] else { return Err("needs class x y width height".into()) };
-    let label = (0_u32..).zip(names).find(|(n, _)| f64::from(*n) == *class);
-    let (_, label) = label.ok_or_else(|| format!("class {class} is none of 0 to {}", names.len() as i64 - 1))?;
-    let within = place.iter().all(|v| (-OVER..=1.0 + OVER).contains(v));
-    if !within {
-        return Err("numbers after the class go from 0 to 1: they are parts of the picture's width and height".into());
-    }
-    let [[left, right], [top, bottom]] = match place {
-        [x, y, w, h] => [[x - w / 2.0, x + w / 2.0], [y - h / 2.0, y + h / 2.0]],
-        corners if corners.len() >= 6 && corners.len() % 2 == 0 => [0, 1].map(|axis| {
-            let along = corners.iter().skip(axis).step_by(2);
-            [along.clone().copied().fold(f64::INFINITY, f64::min), along.copied().fold(f64::NEG_INFINITY, f64::max)]
-        }),
-        _ => return Err("needs class x y width height, or the class and three corners or more".into()),
-    };
-    if !(right > left && bottom > top) {
-        return Err("the box has no size; correct the label or take it out".into());
-    }
-    let edges = [left, right, top, bottom];
-    if !edges.iter().all(|v| (-OVER..=1.0 + OVER).contains(v)) {
-        return Err("the box lies over the picture's edge; correct the label or take it out".into());
-    }
-    // A corner that was rounded over the edge is cut there.
-    let [left, right, top, bottom] = edges.map(|v| v.clamp(0.0, 1.0));
-    let [width, height] = size;
-    let bbox = checked([left * width, top * height, (right - left) * width, (bottom - top) * height])?;
-    Ok(LabelledBox { label: label.clone(), bbox, crowd: false })
 }
 
 #[cfg(test)]

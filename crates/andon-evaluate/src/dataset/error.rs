@@ -28,6 +28,9 @@ pub enum Error {
     /// The labels that were asked for lack some that the models found.
     #[error("--labels has no {}, which were found", .0.join(", "))]
     MissingLabels(Vec<String>),
+    /// No box was found, and the format must have a label.
+    #[error("no capture has a box, and a trainer of yolo takes no set without a class: name the classes with --labels")]
+    NoLabels,
     /// The format has no subset of that name.
     #[error("--subset {0}: yolo knows train, val and test")]
     UnknownSubset(String),
@@ -64,7 +67,11 @@ impl Error {
     /// Returns whether the caller asked for something that cannot be: nothing was written, and another call would help.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Unusable { .. } | Self::NoneWhole { .. } | Self::MissingLabels(_) | Self::UnknownSubset(_) => true,
+            Self::Unusable { .. }
+            | Self::NoneWhole { .. }
+            | Self::MissingLabels(_)
+            | Self::NoLabels
+            | Self::UnknownSubset(_) => true,
             Self::Capture { source, .. } => source.is_usage(),
             Self::NewLabel(_) | Self::Mask { .. } | Self::Io { .. } => false,
         }

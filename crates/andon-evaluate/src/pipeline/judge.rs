@@ -2,6 +2,7 @@
 //! A pipeline that judges pictures.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -18,7 +19,8 @@ use super::{
     Error,
     bus::failure,
     change::{Change, Pixels},
-    templates::{self, decoder_of},
+    pictures::Decoder,
+    templates,
 };
 use crate::data::Sample;
 
@@ -59,6 +61,8 @@ pub(super) enum Meter {
 pub struct JudgedSet {
     /// The results, one a sample, in the order of the samples.
     pub results: Vec<Arc<Inference>>,
+    /// Pictures that were turned as their EXIF notes say.
+    pub turned: usize,
     /// What the driftmeter saw.
     pub(super) metered: Metered,
 }
@@ -85,29 +89,26 @@ impl Judge {
     pub fn run(&self, samples: &[Sample], mut done: impl FnMut()) -> Result<JudgedSet, Error> {
         let mut results = vec![None; samples.len()];
         let mut metered = Metered::default();
-        for decoder in ["jpegdec", "pngdec"] {
-            let mut of_kind = Vec::new();
-            for (i, sample) in samples.iter().enumerate() {
-                if decoder_of(&sample.image)? == decoder {
-                    of_kind.push(i);
-                }
-            }
-            if !of_kind.is_empty() {
-                let pipeline = Pipeline::new(self, decoder)?;
-                let seen = pipeline.run(self, samples, &of_kind, |i, result| {
-                    results[i] = Some(result);
-                    done();
-                })?;
-                metered.learnable += seen.learnable;
-                if metered.drift.is_empty() {
-                    metered.drift = seen.drift;
-                }
+        let mut kinds = BTreeMap::<_, Vec<usize>>::new();
+        for (i, sample) in samples.iter().enumerate() {
+            kinds.entry(Decoder::of(&sample.image)?).or_default().push(i);
+        }
+        let turned = kinds.iter().filter(|(decoder, _)| decoder.turns()).map(|(_, of_kind)| of_kind.len()).sum();
+        for (decoder, of_kind) in kinds {
+            let pipeline = Pipeline::new(self, decoder)?;
+            let seen = pipeline.run(self, samples, &of_kind, |i, result| {
+                results[i] = Some(result);
+                done();
+            })?;
+            metered.learnable += seen.learnable;
+            if metered.drift.is_empty() {
+                metered.drift = seen.drift;
             }
         }
         let results = results.into_iter().zip(samples);
         let results: Result<_, _> =
             results.map(|(result, sample)| result.ok_or_else(|| Error::NoResult(sample.id.clone()))).collect();
-        Ok(JudgedSet { results: results?, metered })
+        Ok(JudgedSet { results: results?, turned, metered })
     }
 }
 
@@ -120,15 +121,16 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn new(judge: &Judge, decoder: &str) -> Result<Self, Error> {
+    fn new(judge: &Judge, decoder: Decoder) -> Result<Self, Error> {
         let changed = match judge.change {
             None => String::new(),
             Some(Change::Jpeg(quality)) => format!("! jpegenc quality={quality} ! jpegdec ! videoconvert"),
             Some(_) => "! video/x-raw,format={GRAY8,RGB}".into(),
         };
         let meter = if judge.meter.is_some() { "! driftmeter name=meter" } else { "" };
+        let elements = decoder.elements();
         let text = format!(
-            "appsrc name=src format=time block=true max-buffers={QUEUE} ! {decoder} ! videoconvert {changed} \
+            "appsrc name=src format=time block=true max-buffers={QUEUE} ! {elements} {changed} \
              ! modelinfer name=model wait-inputs=true {meter} ! appsink name=sink sync=false max-buffers={QUEUE}"
         );
         let pipeline = gst::parse::launch(&text).map_err(Error::pipeline)?;
@@ -167,9 +169,7 @@ impl Pipeline {
             None => {}
         }
         let src = by_name("src").downcast::<AppSrc>().expect("it is an appsrc");
-        let kind = if decoder == "jpegdec" { "image/jpeg" } else { "image/png" };
-        let rate = gst::Fraction::new(1, 1);
-        src.set_caps(Some(&gst::Caps::builder(kind).field("framerate", rate).build()));
+        src.set_caps(Some(&decoder.caps()));
         let sink = by_name("sink").downcast::<AppSink>().expect("it is an appsink");
         Ok(Self { pipeline, src, sink, drift })
     }

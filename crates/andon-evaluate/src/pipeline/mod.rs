@@ -6,10 +6,12 @@ pub mod bus;
 mod change;
 mod error;
 mod judge;
+mod pictures;
 mod robustness;
 mod templates;
 
 pub use error::Error;
 pub use judge::{Judge, JudgedSet};
+pub use pictures::decoded;
 pub use robustness::{frames, sweep};
-pub use templates::{decoded, folder, patterns};
+pub use templates::{folder, patterns};

@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The golden templates of a set, laid out as a model asks for them, and decoded pictures.
+//! The golden templates of a set, laid out as a model asks for them.
 
 use std::{fs, path::Path};
 
 use andon_core::result::{Fields, Part};
 use andon_model::{InputSource, Manifest, Pattern};
-use gst::prelude::*;
-use gst_app::{AppSink, AppSrc};
 use tempfile::TempDir;
 
-use super::{Error, bus::failure};
+use super::{
+    Error,
+    pictures::{Decoder, decoded, read},
+};
 use crate::data::Sample;
-
-/// Returns the element that decodes a picture, by the extension of the file.
-pub(super) fn decoder_of(path: &Path) -> Result<&'static str, Error> {
-    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("jpg" | "jpeg") => Ok("jpegdec"),
-        Some("png") => Ok("pngdec"),
-        _ => Err(Error::NotAPicture(path.into())),
-    }
-}
 
 /// Returns the patterns of the golden templates that a model asks for; empty for a model of the frame alone.
 pub fn patterns(manifest: &Manifest) -> Vec<Pattern> {
@@ -56,43 +48,13 @@ pub fn folder(samples: &[Sample], patterns: &[Pattern], mut done: impl FnMut()) 
     Ok(folder)
 }
 
-/// Returns a picture as a PNG file, byte for byte if it is one.
+/// Returns a picture as a PNG file, byte for byte if it is one that is stored as it is shown.
 fn png(path: &Path) -> Result<Vec<u8>, Error> {
-    if decoder_of(path)? == "pngdec" {
+    let is_png = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    if is_png && !Decoder::of(path)?.turns() {
         return read(path);
     }
     let sample = decoded(path, "! pngenc compression-level=1")?;
     let buffer = sample.buffer().ok_or_else(|| Error::Pipeline("a picture without pixels".into()))?;
     Ok(buffer.map_readable().map_err(Error::pipeline)?.to_vec())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(Error::io(format!("{} cannot be read", path.display())))
-}
-
-/// Decodes a picture and sends it through `more`, elements of a launch line that begin with `!`.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Pipeline`] if it cannot be decoded.
-pub fn decoded(path: &Path, more: &str) -> Result<gst::Sample, Error> {
-    let decoder = decoder_of(path)?;
-    let text = format!("appsrc name=src format=time ! {decoder} ! videoconvert {more} ! appsink name=sink sync=false");
-    let pipeline = gst::parse::launch(&text).map_err(Error::pipeline)?;
-    let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
-    let src: AppSrc = pipeline.by_name("src").and_downcast().expect("it is an appsrc");
-    let sink: AppSink = pipeline.by_name("sink").and_downcast().expect("it is an appsink");
-    let kind = if decoder == "jpegdec" { "image/jpeg" } else { "image/png" };
-    src.set_caps(Some(&gst::Caps::builder(kind).field("framerate", gst::Fraction::new(1, 1)).build()));
-    let bytes = read(path)?;
-    let decode = || {
-        pipeline.set_state(gst::State::Playing).map_err(|e| e.to_string())?;
-        let mut buffer = gst::Buffer::from_mut_slice(bytes);
-        buffer.get_mut().expect("a new buffer has one owner").set_pts(gst::ClockTime::ZERO);
-        let _ = src.push_buffer(buffer);
-        let _ = src.end_of_stream();
-        sink.pull_sample().map_err(|e| failure(&pipeline).unwrap_or_else(|| e.to_string()))
-    };
-    let sample = decode();
-    let _ = pipeline.set_state(gst::State::Null);
-    sample.map_err(|why| Error::Pipeline(format!("{}: {why}", path.display())))
 }

@@ -67,6 +67,95 @@ fn subsets_are_found_in_folders_and_lists_and_in_the_places_that_tools_write() {
     assert_eq!(read(&set.path().join("data.yaml"), &Selection::default()).unwrap(), set.whole());
 }
 
+/// As CVAT exports YOLO 1.1.
+fn darknet() -> Set {
+    let set = Set::new();
+    set.file(
+        "obj.data",
+        "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt\nnames = data/obj.names\nbackup = backup/\n",
+    );
+    set.file("obj.names", "open\nshort\n");
+    set.file("train.txt", "data/obj_train_data/a.png\ndata/obj_train_data/b.png\n");
+    set.file("valid.txt", "data/obj_valid_data/a.png\n");
+    for (name, label) in
+        [("obj_train_data/a", "1 0.5 0.5 0.2 0.4\n"), ("obj_train_data/b", ""), ("obj_valid_data/a", "0 0.5 0.5 1 1")]
+    {
+        set.picture(&format!("{name}.png"), [100, 50]);
+        set.file(&format!("{name}.txt"), label);
+    }
+    set
+}
+
+#[test]
+fn cvats_labels_lie_beside_their_pictures_and_lists_name_both() {
+    let set = darknet();
+    let read_set = set.whole();
+    assert_eq!((read_set.layout, &read_set.labels[..]), (Layout::Yolo, &["open", "short"].map(String::from)[..]));
+    let [a, b, valid] = &read_set.samples[..] else { panic!("{:?}", read_set.samples) };
+    assert_eq!((&*a.id, &*b.id, &*valid.id), ("obj_train_data/a", "obj_train_data/b", "obj_valid_data/a"));
+    assert!(near(a.boxes.as_ref().unwrap()[0].bbox, [40.0, 15.0, 20.0, 20.0]) && b.boxes == Some(vec![]), "{a:?}");
+    let subset = |name: &str| read(set.path(), &Selection { subset: Some(name.into()), ..Selection::default() });
+    assert_eq!(subset("val").unwrap().samples, read_set.samples[2..]);
+    assert!(subset("test").unwrap_err().to_string().contains("has the subsets train, valid only"));
+    let refused = |change: fn(&Set), words: &[&str]| {
+        let set = darknet();
+        change(&set);
+        set.is_refused(words);
+    };
+    refused(|s| s.remove("obj_train_data/b.png"), &["train.txt, line 2", "obj_train_data/b.png is not there"]);
+    refused(|s| s.file("obj.names", "open\n"), &["obj.data: classes is 2, and there are 1 names"]);
+    refused(|s| s.file("obj.names", "open\n\nshort\n"), &["obj.names, line 2", "would shift the classes"]);
+    refused(|s| s.file("obj.names", "open\nopen\n"), &["obj.names, line 2: 'open' is there twice"]);
+    refused(|s| s.remove("valid.txt"), &["valid.txt is not there"]);
+}
+
+#[test]
+fn labels_that_nothing_describes_need_a_list_of_the_classes() {
+    for (image, label, list) in [
+        ("images/train/a.png", "labels/train/a.txt", "classes.txt"),
+        ("images/a.png", "labels/a.txt", "labels/classes.txt"),
+        ("train/images/a.png", "train/labels/a.txt", "classes.txt"),
+        ("train/a.png", "train/a.txt", "train/_darknet.labels"),
+        ("a.png", "a.txt", "classes.txt"),
+    ] {
+        let set = Set::new();
+        set.picture(image, [100, 50]);
+        set.file(label, "1 0.5 0.5 0.2 0.4\n");
+        set.is_refused(&[
+            "labels in YOLO's form",
+            "nothing names their classes",
+            "classes.txt",
+            "the last for class 1",
+        ]);
+        set.file(list, "open\nshort\n");
+        let read_set = set.whole();
+        assert_eq!((read_set.layout, read_set.samples.len()), (Layout::Yolo, 1), "{image}");
+        let bbox = &read_set.samples[0].boxes.as_ref().unwrap()[0];
+        assert!(bbox.label == "short" && near(bbox.bbox, [40.0, 15.0, 20.0, 20.0]), "{bbox:?}");
+        let subset = |name: &str| read(set.path(), &Selection { subset: Some(name.into()), ..Selection::default() });
+        assert_eq!(subset("train").is_ok(), image.contains("train"));
+        let beside = std::path::Path::new(label).with_file_name("alone.txt");
+        set.file(beside.to_str().unwrap(), "0 0.5 0.5 0.1 0.1");
+        set.is_refused(&["alone.txt labels a picture that is not in"]);
+        set.file(beside.to_str().unwrap(), "a word");
+        set.file("more/obj.names", "short\nopen\n");
+        set.is_refused(&["name other classes; take one out"]);
+    }
+    let set = Set::new();
+    set.picture("images/a.png", [100, 50]);
+    ["labels/a.txt", "images/a.txt"].iter().for_each(|f| set.file(f, ""));
+    set.file("classes.txt", "open");
+    set.is_refused(&["images/a.txt or", "labels/a.txt: which labels the picture?"]);
+}
+
+#[test]
+fn boxes_lie_on_the_picture_as_it_is_shown() {
+    let set = tree();
+    set.turned_jpeg("images/val/a.jpg", [200, 80], 6);
+    let read = set.whole();
+    assert!(near(read.samples[1].boxes.as_ref().unwrap()[0].bbox, [0.0, 0.0, 80.0, 200.0]), "{read:?}");
+}
+
 #[test]
 fn lines_that_make_no_label_are_refused_with_file_and_number() {
     for (line, refused) in [
@@ -118,6 +207,6 @@ fn a_set_that_does_not_hold_together_is_refused() {
             s.remove("labels/train/a.txt");
             s.remove("labels/val/a.txt");
         },
-        &["no picture has a file below labels/"],
+        &["no picture has a file of labels: below labels/"],
     );
 }

@@ -176,7 +176,11 @@ impl Options {
             (None, None) if self.format == Format::Yolo => vec!["train".into()],
             (None, None) => vec!["default".into()],
         };
-        Ok(Plan { labels: self.numbered(labels)?, models: models.into_iter().collect(), subsets })
+        let labels = self.numbered(labels)?;
+        if labels.is_empty() && self.format == Format::Yolo {
+            return Err(Error::NoLabels);
+        }
+        Ok(Plan { labels, models: models.into_iter().collect(), subsets })
     }
 
     /// The labels in the order that was asked for.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! YOLO as Ultralytics lays it out: `images/SUBSET/`, `labels/SUBSET/`, `data.yaml`. It has no room for scores.
+//!
+//! `data.yaml` has what `check_det_dataset` of Ultralytics 8.4 (`ultralytics/data/utils.py`) asks for: `train` and `val`,
+//! which lead to folders that are there, and at least one name.
 
 use std::{
     fmt::Write,
@@ -22,9 +25,18 @@ impl Yolo {
         for labels in &subsets {
             fs::create_dir_all(labels).map_err(Error::io(format!("{} cannot be made", labels.display())))?;
         }
-        let mut yaml = String::from("path: .\n");
+        // Without `path` the folder of this file counts, wherever it goes; `path: .` would be the trainer's current folder.
+        let mut yaml = String::new();
         for subset in &plan.subsets {
             let _ = writeln!(yaml, "{subset}: images/{subset}");
+        }
+        // The trainer takes no set without both.
+        for missing in ["train", "val"].iter().filter(|name| plan.subsets.iter().all(|subset| subset != *name)) {
+            let there = &plan.subsets[0];
+            let _ = writeln!(
+                yaml,
+                "# No pictures were set apart for this, these are those of {there}\n{missing}: images/{there}"
+            );
         }
         let _ = writeln!(yaml, "nc: {}\nnames:", plan.labels.len());
         for (n, label) in plan.labels.iter().enumerate() {
