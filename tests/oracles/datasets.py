@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MPL-2.0
 """Has other people's readers open what `andon dataset export` writes, and count its boxes: pycocotools, Datumaro (COCO, its
-own format, YOLO) and Label Studio's SDK, whose converter also turns the tasks into COCO again, box by box the same. What
-Datumaro and Label Studio write then goes through `andon dataset import`.
+own format, YOLO; CVAT reads by it), Label Studio's SDK, whose converter also turns the tasks into COCO again, box by box the
+same, and Ultralytics. What Datumaro and Label Studio write then goes through `andon dataset import`, and what Datumaro writes in
+the layouts of CVAT (COCO, Pascal VOC, YOLO 1.1, YOLO of Ultralytics) through `andon evaluate`, whose figures have to be the same.
 
     python3 -m venv VENV && . VENV/bin/activate
-    pip install pycocotools datumaro label-studio-sdk
-    python3 tests/oracles/datasets.py CAPTURES path/to/andon
+    pip install pycocotools datumaro label-studio-sdk ultralytics
+    python3 tests/oracles/datasets.py CAPTURES path/to/andon BUNDLE
 """
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,8 +23,10 @@ from datumaro.components.dataset import Dataset
 from label_studio_sdk.converter import Converter
 from label_studio_sdk.label_interface import LabelInterface
 from pycocotools.coco import COCO
+from ultralytics.data import YOLODataset
+from ultralytics.data.utils import check_det_dataset
 
-CAPTURES, ANDON = Path(sys.argv[1]), sys.argv[2]
+CAPTURES, ANDON, BUNDLE = Path(sys.argv[1]).resolve(), os.path.abspath(sys.argv[2]), os.path.abspath(sys.argv[3])
 SUBSETS = ["train", "val"]
 
 # Of every image without a box the converter says that it has none.
@@ -112,6 +116,25 @@ def label_studio(folder, boxes, truth):
         return Counter(line["verdict"] for line in lines)
 
 
+def ultralytics(folder, boxes, images, splits):
+    """The trainer's own check and loader, from a current folder that is another one."""
+    os.chdir("/")
+    data = check_det_dataset(str(folder / "data.yaml"))
+    sets = [YOLODataset(img_path=data[split], data=data, task="detect", augment=False) for split in splits]
+    same("Ultralytics: images of YOLO", sum(len(s.labels) for s in sets), images)
+    same("Ultralytics: boxes of YOLO", sum(len(label["cls"]) for s in sets for label in s.labels), boxes)
+
+
+def evaluated(path, *more):
+    """Layout, boxes and mean average precision of a set."""
+    done = subprocess.run([ANDON, "evaluate", BUNDLE, "--data", path, "--json", "--resamples=0", *more], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    report = json.loads(done.stdout)
+    model = report["models"][0]
+    return report["layout"], sum(model["boxes"].values()), model["figures"]["map_0.5:0.95"]["value"]
+
+
 def main():
     boxes, verdicts = sidecars()
     images = sum(n for (arm, _), n in verdicts.items() if arm == "a")
@@ -133,6 +156,22 @@ def main():
         same("Datumaro: tags OK of its own format", tags["OK"], verdicts["a", "ok"])
         yolo = Dataset.import_from(str(base / "yolo"), "yolo")
         same("Datumaro: boxes of YOLO", len(of_type(yolo, AnnotationType.bbox)), boxes["a"])
+
+        ultralytics(base / "yolo", boxes["a"], images, SUBSETS)
+        andon("export", CAPTURES, "--format", "yolo", "--into", base / "plain")
+        ultralytics(base / "plain", boxes["a"], images, ["train"])
+        wanted = evaluated(base / "coco")
+        print(f"andon evaluate of our COCO: {wanted}")
+        # Datumaro names these layouts as CVAT does; its VOC is the one with boxes alone.
+        for kind, layout in [("coco_instances", "coco"), ("voc_detection", "voc"), ("yolo", "yolo"), ("yolo_ultralytics", "yolo")]:
+            written = Dataset.import_from(str(base / "coco"), "coco_instances")
+            if layout == "yolo":
+                written = written.map_subsets({"val": "valid" if kind == "yolo" else "val"}) if hasattr(written, "map_subsets") else written
+            written.export(str(base / f"theirs-{kind}"), kind, save_media=True)
+            found = evaluated(base / f"theirs-{kind}")
+            same(f"andon evaluate of Datumaro's {kind}: layout and boxes", found[:2], (layout, wanted[1]))
+            print(f"{'  mean average precision, difference':62} {abs(found[2] - wanted[2]):.6f}")
+            assert abs(found[2] - wanted[2]) < 0.001
 
         data.export(str(base / "again"), "coco_instances", save_media=False)
         for subset in SUBSETS:

@@ -4,10 +4,14 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use super::{error::Result, files};
+use super::{
+    error::{Error, Result},
+    files,
+};
 
 /// How far below the set pictures are looked for: `dataset/images/train/class` and no deeper.
 const DEPTH: u32 = 4;
@@ -78,10 +82,12 @@ fn add(folder: &Path, below: PathBuf, depth: u32, places: &mut Vec<Place>) -> Re
     let stem = |(at, picture): (usize, &PathBuf)| Some((picture.file_stem()?.to_owned(), at));
     let by_stem = pictures.iter().enumerate().filter_map(stem).collect();
     places.push(Place { folder: folder.into(), below: below.clone(), pictures, files: others, by_stem });
-    if depth > 0 {
-        for deeper in folders {
-            let below = below.join(deeper.file_name().unwrap_or_default());
-            add(&deeper, below, depth - 1, places)?;
+    for deeper in folders.iter().filter(|_| depth > 0) {
+        let below = below.join(deeper.file_name().unwrap_or_default());
+        match add(deeper, below, depth - 1, places) {
+            // A disk's own folder, such as lost+found, has no part in it; whoever reads a folder of the set says so.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {}
+            other => other?,
         }
     }
     Ok(())

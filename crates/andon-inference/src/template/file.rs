@@ -8,7 +8,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use andon_core::image::{Colorimetry, Format, Image, Plane};
+use andon_core::{
+    image::{Colorimetry, Format, Image, Plane},
+    orientation::Orientation,
+};
 
 /// The largest image that is decoded, bytes of pixels.
 const LARGEST: usize = 512 << 20;
@@ -25,6 +28,13 @@ pub(crate) enum FileError {
     /// The file is not a whole PNG.
     #[error("{}: {error}: a template must be a whole PNG", .path.display())]
     Png { path: PathBuf, error: png::DecodingError },
+    /// The file notes that its pixels are to be turned before they are shown.
+    #[error(
+        "{}: its EXIF note turns it before it is shown, and a template is taken as it is stored: turn the pixels, and drop the \
+         note (ImageMagick's mogrify -auto-orient)",
+        .0.display()
+    )]
+    Turned(PathBuf),
     /// The image is too large.
     #[error("{}: is too large for a template", .0.display())]
     TooLarge(PathBuf),
@@ -64,6 +74,10 @@ impl Template {
         let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: LARGEST });
         decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(bad)?;
+        if reader.info().exif_metadata.as_deref().is_some_and(|exif| Orientation::of_exif(exif) != Orientation::Upright)
+        {
+            return Err(FileError::Turned(path.into()));
+        }
         let size = reader.output_buffer_size().filter(|n| *n <= LARGEST);
         let mut data = vec![0; size.ok_or_else(|| FileError::TooLarge(path.into()))?];
         let info = reader.next_frame(&mut data).map_err(bad)?;

@@ -121,6 +121,16 @@ fn every_kind_of_png_becomes_eight_bits_of_grey_or_colour() {
 #[test]
 fn a_file_that_is_missing_or_broken_is_told_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
+    for (orientation, upright) in [(1, true), (6, false)] {
+        let mut info = png::Info::with_size(6, 4);
+        let entry = [0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+        info.exif_metadata = Some([b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry].concat().into());
+        let path = dir.path().join("turned.png");
+        let encoder = png::Encoder::with_info(File::create(&path).unwrap(), info).unwrap();
+        encoder.write_header().unwrap().write_image_data(&[0; 24]).unwrap();
+        let read = Template::read(&path).map(drop).map_err(|e| e.to_string());
+        assert!(upright == read.is_ok() && (upright || read.unwrap_err().contains("mogrify -auto-orient")));
+    }
     grey(dir.path(), "whole/0.png", 1);
     let bytes = fs::read(dir.path().join("whole/0.png")).unwrap();
     for (sku, content) in [("cut", &bytes[..bytes.len() / 2]), ("text", b"no picture"), ("empty", b"")] {
