@@ -170,7 +170,8 @@ fn full() -> Value {
         ],
         "outputs": [
             {"name": "o", "decoder": "yolov8", "role": "main", "labels": ["open"], "head": "segment",
-             "boxes": "corners", "background": true, "grid": false, "activation": "none", "normalise": true},
+             "boxes": "corners", "background": false, "grid": true, "activation": "none", "normalise": false,
+             "suppress": true, "anchors": [], "quantisation": {"scale": 0.5, "zero_point": -3}},
             {"name": "p", "decoder": "yolov8"}
         ],
         "thresholds": {"score": 0.5, "iou": 0.4, "agnostic": true, "max_detections": 9, "review": [0.4, 0.6]},
@@ -203,6 +204,23 @@ fn shipped_manifests_and_those_of_the_pages_are_valid() {
         seen += 1;
     }
     assert!(seen >= 3, "{seen}");
+    for (rule, score, output) in [
+        ("anomaly", 9.0, json!({"decoder": "anomalib"})),
+        ("anomaly", 0.5, json!({"decoder": "anomalib", "normalisation": {"threshold": 9, "min": 1, "max": 12.5}})),
+        ("detection", 0.5, json!({"decoder": "yolov2", "labels": ["a"], "anchors": [[0.573, 0.677], [1.87, 2.06]]})),
+        ("detection", 0.5, json!({"decoder": "rtdetr", "labels": ["a"], "background": true, "activation": "softmax"})),
+        ("detection", 0.5, json!({"decoder": "paddle", "labels": ["a"], "suppress": false})),
+    ] {
+        let mut manifest = full();
+        manifest.as_object_mut().unwrap().remove("golden");
+        manifest["task"] = rule.into();
+        manifest["thresholds"] = json!({"score": score});
+        manifest["verdict"]["rule"] = if rule == "anomaly" { "anomaly-score" } else { "any-detection" }.into();
+        manifest["outputs"] = json!([output]);
+        manifest["outputs"][0]["name"] = "o".into();
+        assert_valid(&manifest);
+        parse(&manifest).unwrap();
+    }
     assert_valid(&full());
     let whole = parse(&full()).unwrap();
     // What the code writes is valid, too.
@@ -230,6 +248,14 @@ fn what_is_wrong_is_refused_by_the_schema_and_by_the_code() {
         ("no output", |v| v["outputs"] = json!([])),
         ("a decoder that is none", |v| v["outputs"][0]["decoder"] = "yolov99".into()),
         ("a score of 2", |v| v["thresholds"]["score"] = 2.into()),
+        ("a background that is not read", |v| v["outputs"][0]["background"] = true.into()),
+        ("a grid that is not read", |v| v["outputs"][0]["grid"] = false.into()),
+        ("an activation that is not read", |v| v["outputs"][0]["activation"] = "sigmoid".into()),
+        ("a normalisation of boxes", |v| {
+            v["outputs"][0]["normalisation"] = json!({"threshold": 1, "min": 0, "max": 2});
+        }),
+        ("anchors that are not read", |v| v["outputs"][0]["anchors"] = json!([[1, 2]])),
+        ("a step of nothing", |v| v["outputs"][0]["quantisation"]["scale"] = 0.into()),
         ("no detections", |v| v["thresholds"]["max_detections"] = 0.into()),
         ("a review band of one number", |v| v["thresholds"]["review"] = json!([0.5])),
         ("a rule that is none", |v| v["verdict"]["rule"] = "always".into()),

@@ -36,6 +36,7 @@ mod modelinfo;
 mod output;
 mod pattern;
 mod rule;
+mod settings;
 pub mod store;
 mod trust;
 
@@ -52,5 +53,6 @@ pub use modelinfo::{Direction, ModelInfo, TensorInfo};
 pub use output::{Activation, Output};
 pub use pattern::{Pattern, PatternError, UnfilledError};
 pub use rule::{Rule, Thresholds};
+pub use settings::{Normalisation, Quantisation};
 pub use store::Store;
 pub use trust::{SIGNATURE, Trust};
