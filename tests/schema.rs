@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, fmt, fs, path::Path};
 
 use andon_core::result::Verdict;
 use andon_model::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Golden, GoldenPart, Head, Input, Interpolation, Layout,
-    Manifest, Output, Resize, Role, Rule, Task, Thresholds,
+    Activation, Align, BoxForm, Colour, Decoder, ElementType, Golden, GoldenPart, Head, Input, Interpolation, Layout,
+    Manifest, Output, Resize, Role, Rounding, Rule, SizeOrder, Task, Thresholds,
 };
 use common::schema::{SCHEMA, assert_valid, problems};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
@@ -115,6 +115,9 @@ fn the_schema_knows_every_choice_and_no_other() {
     assert_eq!(input("colour"), names::<Colour>());
     assert_eq!(input("resize"), names::<Resize>());
     assert_eq!(input("interpolation"), names::<Interpolation>());
+    assert_eq!(input("align"), names::<Align>());
+    assert_eq!(input("rounding"), names::<Rounding>());
+    assert_eq!(input("order"), names::<SizeOrder>());
     assert_eq!(output("decoder"), names::<Decoder>());
     assert_eq!(output("role"), names::<Role>());
     assert_eq!(output("head"), names::<Head>());
@@ -162,9 +165,10 @@ fn full() -> Value {
         "model": "graph/model.onnx",
         "inputs": [
             {"name": "i", "source": "image", "layout": "NHWC", "type": "u8", "colour": "bgr", "resize": "crop",
-             "interpolation": "area", "pad": [0], "size": [64, 32], "multiple": 16, "mean": [1, 2, 3], "scale": [1]},
-            {"name": "g", "source": "image-file", "pattern": "{sku}.png"},
-            {"name": "s", "source": "frame-size"},
+             "interpolation": "area", "rounding": "down", "shorter_side": 80, "pad": 0, "size": [64, 32], "multiple": 16,
+             "mean": [1, 2, 3], "scale": 1},
+            {"name": "g", "source": "image-file", "pattern": "{sku}.png", "align": "top-left"},
+            {"name": "s", "source": "frame-size", "type": "i64", "order": "hw"},
             {"name": "f", "source": "field:speed", "type": "f64", "shape": [1, 2], "default": [0, 1]},
             {"name": "h", "source": "field:heat", "required": true}
         ],
@@ -242,6 +246,17 @@ fn what_is_wrong_is_refused_by_the_schema_and_by_the_code() {
         ("a field without a default", |v| drop(v["inputs"][3].as_object_mut().unwrap().remove("default"))),
         ("a template without a pattern", |v| drop(v["inputs"][1].as_object_mut().unwrap().remove("pattern"))),
         ("an image of f64", |v| v["inputs"][0]["type"] = "f64".into()),
+        ("a frame size of f16", |v| v["inputs"][2]["type"] = "f16".into()),
+        ("the order of an image", |v| v["inputs"][0]["order"] = "hw".into()),
+        ("the corner of a crop", |v| v["inputs"][0]["align"] = "top-left".into()),
+        ("a stretch rounded down", |v| {
+            v["inputs"][0]["resize"] = "stretch".into();
+            drop(v["inputs"][0].as_object_mut().unwrap().remove("shorter_side"));
+        }),
+        ("the shorter side of a letterbox", |v| {
+            v["inputs"][0]["resize"] = "letterbox".into();
+        }),
+        ("a scale by name", |v| v["inputs"][0]["scale"] = "1".into()),
         ("a size of nothing", |v| v["inputs"][0]["size"] = json!([0, 64])),
         ("a size of one number", |v| v["inputs"][0]["size"] = json!([64])),
         ("an axis of nothing", |v| v["inputs"][3]["shape"] = json!([1, 0])),

@@ -4,7 +4,7 @@
 use andon_model::{self as model, Manifest};
 
 use crate::{
-    Error, Options,
+    Assumption, Error, Options,
     derive::{self, Graph, Missing, Unknown},
     runtime, session,
 };
@@ -21,8 +21,13 @@ pub struct Hints {
 /// The answer of [`describe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Described {
-    /// The manifest. Its `model` and its version are empty, and its name is the file's.
-    Whole(Box<Manifest>),
+    /// The manifest is complete.
+    Whole {
+        /// The manifest. Its `model` and its version are empty, and its name is the file's.
+        manifest: Box<Manifest>,
+        /// What of it was assumed, because nothing says it; empty for a bundle.
+        assumptions: Vec<Assumption>,
+    },
     /// The graph leaves open what only the user can know.
     Lacks(Unknown),
 }
@@ -36,18 +41,18 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     runtime::environment()?;
     let source = model::inspect(model)?;
     if let Some(manifest) = source.manifest {
-        return Ok(Described::Whole(Box::new(manifest)));
+        return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }
     session::open(&source, &Options::default(), |opened| {
         let graph = Graph::new(&opened.session, source.info.clone());
         match derive::manifest(&source.id, &graph, &hints.labels, &hints.good) {
-            Ok(manifest) => {
+            Ok((manifest, assumptions)) => {
                 let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
                     problem: format!("the manifest that its graph gives is not valid: {e}"),
                 };
                 manifest.check().map_err(fail)?;
-                Ok(Described::Whole(Box::new(manifest)))
+                Ok(Described::Whole { manifest: Box::new(manifest), assumptions })
             }
             Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
             Err(Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),

@@ -15,7 +15,7 @@ use ort::session::Session;
 use parking_lot::Mutex;
 
 use crate::{
-    Error, Options,
+    Assumption, Error, Options,
     derive::{self, Graph},
     plan::Plan,
     session::Opened,
@@ -26,6 +26,7 @@ use crate::{
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
+    assumptions: Vec<Assumption>,
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -45,8 +46,8 @@ impl Engine {
         let Opened { session, provider, fallbacks } = opened;
         let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
-        let manifest = match manifest {
-            Some(manifest) => manifest,
+        let (manifest, assumptions) = match manifest {
+            Some(manifest) => (manifest, Vec::new()),
             None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
                 .map_err(|missing| fail(missing.problem))?,
         };
@@ -56,6 +57,7 @@ impl Engine {
         Ok(Self {
             id,
             manifest,
+            assumptions,
             path,
             provider,
             fallbacks,
@@ -76,6 +78,11 @@ impl Engine {
     /// The bundle's manifest, or the one that was derived from the graph.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What was assumed of a bare file because nothing says it; empty for a bundle, whose manifest says all.
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
     }
 
     /// The execution provider that runs the model.

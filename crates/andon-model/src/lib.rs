@@ -46,7 +46,7 @@ pub use digest::digest;
 pub use error::{Error, FieldError, ModelInfoError};
 pub use files::digests;
 pub use golden::{Golden, GoldenPart};
-pub use input::{Colour, ElementType, Input, InputSource, Interpolation, Layout, Resize};
+pub use input::{Align, Colour, ElementType, Input, InputSource, Interpolation, Layout, Resize, Rounding, SizeOrder};
 pub use locate::{Location, locate};
 pub use manifest::{MODEL_SCHEMA, Manifest};
 pub use modelinfo::{Direction, ModelInfo, TensorInfo};
