@@ -271,7 +271,7 @@ unsafe fn fill(
                     unsafe { images.template(i, template, memory, frame) };
                 }
                 // SAFETY: the caller promises it.
-                InputRole::FrameSize => unsafe { engine.plan.frame_size(memory, frame, buffers.size()) },
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(memory, frame, buffers.size(), *order) },
                 // SAFETY: the caller promises it.
                 InputRole::Field(field) => unsafe { field.fill(job.fields, frame, memory) }?,
             }

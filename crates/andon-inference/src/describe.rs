@@ -51,7 +51,9 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
                 Ok(Described::Whole { manifest: Box::new(engine.manifest().clone()), assumptions })
             }
             Err(Underived::Missing(Missing { what: Some(what), .. })) => Ok(Described::Lacks(what)),
-            Err(Underived::Missing(Missing { problem, .. })) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(Underived::Missing(Missing { problem, .. })) => {
+                Err(Error::Graph { path: source.path.clone(), problem })
+            }
             Err(Underived::Failed(error)) => Err(error),
         }
     })

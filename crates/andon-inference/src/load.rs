@@ -61,7 +61,12 @@ impl Engine {
     }
 
     /// Tries a bare file on a black frame and on noise, and takes the only reading that explains what it gives.
-    pub(super) fn derived(source: &Source, opened: Opened, labels: &[String], good: &[String]) -> Result<Self, Underived> {
+    pub(super) fn derived(
+        source: &Source,
+        opened: Opened,
+        labels: &[String],
+        good: &[String],
+    ) -> Result<Self, Underived> {
         let graph = Graph::new(&opened.session, source.info.clone());
         let candidates = derive::candidates(&source.id, &graph, labels, good)?;
         let (mut trial, fixed) = candidates.trial()?;

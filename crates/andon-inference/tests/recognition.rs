@@ -74,7 +74,12 @@ fn finds(labels: usize) -> [([f32; 4], f32, usize); 2] {
 }
 
 /// Rows for a number of cells, each with a small box about its cell and a score of 0.01 a label; the first hold the finds.
-fn dense(times: usize, width: usize, row: impl Fn([f32; 4], f32, Option<usize>) -> Vec<f32>, labels: usize) -> Vec<f32> {
+fn dense(
+    times: usize,
+    width: usize,
+    row: impl Fn([f32; 4], f32, Option<usize>) -> Vec<f32>,
+    labels: usize,
+) -> Vec<f32> {
     let mut data = Vec::with_capacity(CELLS * times * width);
     let mut wanted = finds(labels).into_iter();
     for _ in 0..times {
@@ -113,7 +118,8 @@ fn v8(labels: usize, task: &str, more: usize, notes: bool, open: bool) -> Option
         graph = graph.told("output1", F32, &[1, 32, 4, 4], &told, &[1.0; 32 * 16]);
     }
     if notes {
-        graph = graph.notes(&ultralytics(labels, task, &[("args", "{'batch': 1, 'nms': False}"), ("end2end", "False")]));
+        graph =
+            graph.notes(&ultralytics(labels, task, &[("args", "{'batch': 1, 'nms': False}"), ("end2end", "False")]));
     }
     Some(Cell { graph, labelled: notes })
 }
@@ -217,7 +223,11 @@ fn ends(labels: usize, task: &str, kind: &str, notes: bool, open: bool) -> Optio
 
 /// RT-DETR by Ultralytics: a score a label, or since 8.4 the best.
 fn rtdetr(labels: usize, notes: bool, open: bool, since: bool) -> Option<Cell> {
-    let rest = if since { vec![0.5, 0.5, 0.1, 0.1, 0.001, 0.0] } else { [vec![0.5, 0.5, 0.1, 0.1], vec![0.001; labels]].concat() };
+    let rest = if since {
+        vec![0.5, 0.5, 0.1, 0.1, 0.001, 0.0]
+    } else {
+        [vec![0.5, 0.5, 0.1, 0.1], vec![0.001; labels]].concat()
+    };
     let rows = best(labels, &rest, |b, s, l| {
         let place = shares(centre(b)).to_vec();
         [place, if since { vec![s, l as f32] } else { by_label(labels, s, Some(l)) }].concat()
@@ -227,7 +237,8 @@ fn rtdetr(labels: usize, notes: bool, open: bool, since: bool) -> Option<Cell> {
     let mut graph = image(open).told("output0", F32, &shape, &told, &rows);
     if notes {
         // Under one's own file name the description does not tell; the head does, where the version writes it.
-        let more: &[(&str, &str)] = if since { &[("head", "RTDETRDecoder")] } else { &[("description", "Ultralytics rtdetr-l model")] };
+        let more: &[(&str, &str)] =
+            if since { &[("head", "RTDETRDecoder")] } else { &[("description", "Ultralytics rtdetr-l model")] };
         graph = graph.notes(&ultralytics(labels, "detect", more));
     }
     Some(Cell { graph, labelled: notes })
@@ -258,7 +269,15 @@ fn detr(labels: usize, open: bool) -> Cell {
     let boxes = best(labels, &rest, |b, _, _| shares(centre(b)).to_vec());
     let empty: Vec<f32> = (0..=labels).map(|l| if l == labels { 9.0 } else { -9.0 }).collect();
     let scores = best(labels, &empty, |_, s, l| {
-        (0..=labels).map(|at| if at == labels { 0.0 } else { logit((at == l).then_some(s)).max(-20.0) - if at == l { 0.0 } else { 11.0 } }).collect()
+        (0..=labels)
+            .map(|at| {
+                if at == labels {
+                    0.0
+                } else {
+                    logit((at == l).then_some(s)).max(-20.0) - if at == l { 0.0 } else { 11.0 }
+                }
+            })
+            .collect()
     });
     let wide = labels as i64 + 1;
     let n = if open { -1 } else { 1 };
@@ -269,7 +288,14 @@ fn detr(labels: usize, open: bool) -> Cell {
 }
 
 /// Sets of boxes, scores and labels that the graph chose itself.
-fn set(labels: usize, open: bool, ports: [&str; 4], batch: bool, first: usize, place: impl Fn([f32; 4]) -> [f32; 4]) -> Cell {
+fn set(
+    labels: usize,
+    open: bool,
+    ports: [&str; 4],
+    batch: bool,
+    first: usize,
+    place: impl Fn([f32; 4]) -> [f32; 4],
+) -> Cell {
     let finds = finds(labels);
     let boxes: Vec<f32> = finds.iter().flat_map(|(b, ..)| place(*b)).collect();
     let scores: Vec<f32> = finds.iter().map(|(_, s, _)| *s).collect();
@@ -345,18 +371,26 @@ const FAMILIES: &[(&str, Make)] = &[
         let scores = dense(1, l, |_, s, at| by_label(l, s, at), l);
         let rows = if o { -1 } else { CELLS as i64 };
         let lead = if o { -1 } else { 1 };
-        let graph = image(o)
-            .told("904", F32, &[1, CELLS as i64, 4], &[lead, rows, 4], &boxes)
-            .told("913", F32, &[1, CELLS as i64, l as i64], &[lead, rows, l as i64], &scores);
+        let graph = image(o).told("904", F32, &[1, CELLS as i64, 4], &[lead, rows, 4], &boxes).told(
+            "913",
+            F32,
+            &[1, CELLS as i64, l as i64],
+            &[lead, rows, l as i64],
+            &scores,
+        );
         (!n).then_some(Cell { graph, labelled: false })
     }),
     ("mmdetection by mmdeploy", |l, n, o| {
         let all = finds(l);
         let dets: Vec<f32> = all.iter().flat_map(|(b, s, _)| [&b[..], &[*s]].concat()).collect();
         let labels: Vec<f32> = all.iter().map(|(.., l)| *l as f32).collect();
-        let graph = image(o)
-            .told("dets", F32, &[1, 2, 5], &[-1, -1, 5], &dets)
-            .told("labels", I64, &[1, 2], &[-1, -1], &labels);
+        let graph = image(o).told("dets", F32, &[1, 2, 5], &[-1, -1, 5], &dets).told(
+            "labels",
+            I64,
+            &[1, 2],
+            &[-1, -1],
+            &labels,
+        );
         (!n).then_some(Cell { graph, labelled: false })
     }),
     ("PaddleDetection", |l, n, o| {
@@ -382,7 +416,9 @@ fn outcome(cell: &Cell, labels: usize, told: usize) -> Result<(), String> {
     let decoded = cell.graph.judged(&names, [SIDE, SIDE])?;
     let wanted: Vec<_> = finds(labels)
         .iter()
-        .map(|(b, s, l)| (*l as u32, (s * 1000.0).round() as i32, [b[0], b[1], b[2] - b[0], b[3] - b[1]].map(|v| v.round() as i32)))
+        .map(|(b, s, l)| {
+            (*l as u32, (s * 1000.0).round() as i32, [b[0], b[1], b[2] - b[0], b[3] - b[1]].map(|v| v.round() as i32))
+        })
         .collect();
     let found = found(&decoded);
     let few = &found[..found.len().min(3)];

@@ -105,7 +105,10 @@ fn none(e: &Evidence<'_>, size: Option<[u32; 2]>) -> String {
     let all = size.map_or([0; 3], |s| cells(s.map(|v| v as usize)));
     let told = match first.shape[..] {
         [_, rows, r] if rows > 0 && all.iter().any(|c| 3 * c == rows) => {
-            format!("{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of {} labels", r - 5)
+            format!(
+                "{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of {} labels",
+                r - 5
+            )
         }
         [_, rows, r] if rows > 0 && all.contains(&rows) => format!(
             "{rows} rows are one a cell, and {r} numbers are those of {} labels of YOLOX or of {} of YOLOv8 turned",

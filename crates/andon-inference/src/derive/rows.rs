@@ -130,7 +130,9 @@ fn reading(layout: Layout, e: &Evidence<'_>, main: &Port, masks: Option<&Port>, 
     let (decoder, name) = match layout.family {
         V8 => (Decoder::Yolov8, "YOLOv8, 9, 11 or 12, a score a label"),
         V8Normalised => (Decoder::Yolov8, "YOLOv8, 9, 11 or 12 with boxes of 0..1"),
-        V5 if one && !e.notes.yolov5 => (Decoder::Yolov7, "YOLOv5 or YOLOv7 of one label, whose fifth number is the score"),
+        V5 if one && !e.notes.yolov5 => {
+            (Decoder::Yolov7, "YOLOv5 or YOLOv7 of one label, whose fifth number is the score")
+        }
         V5 => (Decoder::Yolov5, "YOLOv5 or YOLOv7, three rows a cell"),
         YoloxGrid => (Decoder::Yolox, "YOLOX in units of its grids"),
         YoloxPixels => (Decoder::Yolox, "YOLOX with its own decoding, in pixels"),
@@ -240,7 +242,9 @@ impl Layout {
     /// Rows of a table of two axes.
     fn flat(&self, numbers: &Numbers) -> Option<Vec<Vec<f32>>> {
         match numbers.shape[..] {
-            [_, k] if k as usize == self.numbers => Some(numbers.data.chunks_exact(self.numbers).map(<[f32]>::to_vec).collect()),
+            [_, k] if k as usize == self.numbers => {
+                Some(numbers.data.chunks_exact(self.numbers).map(<[f32]>::to_vec).collect())
+            }
             _ => None,
         }
     }

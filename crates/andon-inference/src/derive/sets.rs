@@ -45,7 +45,10 @@ pub(super) fn readings(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
 
 /// Whether a port holds boxes: four numbers each, or five.
 fn holds_boxes(p: &Port, widths: &[i64]) -> bool {
-    p.float() && (2..=4).contains(&p.rank()) && widths.contains(&p.last()) && (p.rank() < 4 || p.shape[1] == 1 || p.shape[2] == 1)
+    p.float()
+        && (2..=4).contains(&p.rank())
+        && widths.contains(&p.last())
+        && (p.rank() < 4 || p.shape[1] == 1 || p.shape[2] == 1)
 }
 
 /// Whether a port holds one number a box.
@@ -58,7 +61,9 @@ fn holds_one(p: &Port, boxes: &Port) -> bool {
 /// Finds the roles.
 fn find<'a>(e: &'a Evidence<'_>) -> Option<Set<'a>> {
     // What TensorFlow gives beside its results.
-    let aside = |p: &&Port| !p.plain().starts_with("raw_") && !p.plain().contains("anchor") && !p.plain().contains("multiclass");
+    let aside = |p: &&Port| {
+        !p.plain().starts_with("raw_") && !p.plain().contains("anchor") && !p.plain().contains("multiclass")
+    };
     let all: Vec<_> = e.graph.outputs.iter().filter(aside).collect();
     let has = |p: &Port, words: &[&str]| words.iter().any(|w| p.plain().to_lowercase().contains(w));
     let only = |mut list: Vec<&'a Port>, words: &[&str]| {
@@ -70,7 +75,8 @@ fn find<'a>(e: &'a Evidence<'_>) -> Option<Set<'a>> {
     let boxes = only(all.iter().copied().filter(|p| holds_boxes(p, &[4])).collect(), &["box", "dets"])
         .or_else(|| only(all.iter().copied().filter(|p| holds_boxes(p, &[5])).collect(), &["box", "dets"]))?;
     let rest: Vec<_> = all.into_iter().filter(|p| p.name != boxes.name).collect();
-    let count = rest.iter().copied().find(|p| has(p, &["num_", "count"]) && p.shape.iter().all(|d| matches!(d, 1 | -1)));
+    let count =
+        rest.iter().copied().find(|p| has(p, &["num_", "count"]) && p.shape.iter().all(|d| matches!(d, 1 | -1)));
     let rest: Vec<_> = rest.into_iter().filter(|p| count.is_none_or(|c| c.name != p.name)).collect();
     let ones: Vec<_> = rest.iter().copied().filter(|p| holds_one(p, boxes)).collect();
     let labels = only(ones.iter().copied().filter(|p| p.integer()).collect(), &["label", "class"])
@@ -89,7 +95,9 @@ fn find<'a>(e: &'a Evidence<'_>) -> Option<Set<'a>> {
 }
 
 fn outputs(e: &Evidence<'_>, set: Set<'_>, decoder: Decoder, masks: bool) -> Vec<Output> {
-    let role = |port: Option<&Port>, role| port.map(|p| Output { role: Some(role), ..Output::new(&p.name, decoder, Vec::new()) });
+    let role = |port: Option<&Port>, role| {
+        port.map(|p| Output { role: Some(role), ..Output::new(&p.name, decoder, Vec::new()) })
+    };
     let mut list: Vec<_> = [
         role(Some(set.boxes), Role::Boxes),
         role(set.scores, Role::Scores),
@@ -181,7 +189,11 @@ fn one_each(run: &Seen, names: &[Option<String>; 3], m: Meaning, first: f32, lab
     }
     let within = live.iter().all(|i| rows[*i][..4].iter().all(|v| (-0.5..=1.5).contains(v)));
     if within != (m.form != BoxForm::Corners) {
-        let problem = if within { "all its boxes are within 0..1, so they are not in pixels" } else { "its boxes are beyond 0..1" };
+        let problem = if within {
+            "all its boxes are within 0..1, so they are not in pixels"
+        } else {
+            "its boxes are beyond 0..1"
+        };
         return Err(problem.into());
     }
     if let Some(named) = of(2) {
@@ -285,7 +297,10 @@ fn matrix(e: &Evidence<'_>, set: Set<'_>, family: &str, by: String, list: Vec<Ou
                 return Err("few boxes are for nothing by their last number, as most of DETR's are".into());
             }
             if kind == Kind::Logits && nothing_leads(s.data.chunks_exact(c.max(1))) == Some(true) {
-                return Err(format!("most boxes have the last label, as DETR says that there is nothing: name {} labels", n - 1));
+                return Err(format!(
+                    "most boxes have the last label, as DETR says that there is nothing: name {} labels",
+                    n - 1
+                ));
             }
         }
         match kind {

@@ -2,7 +2,7 @@
 //! Tests of what is derived without a run: what the notes and a `.modelinfo` say, and what only the user can. What runs
 //! decide is tested on graphs, in tests/recognition.rs and tests/field.rs of this crate.
 
-use andon_model::{Activation, BoxForm, Colour, Head, Layout, ModelInfo, Resize, Role};
+use andon_model::{Activation, BoxForm, Colour, Head, ModelInfo, Resize, Role};
 use ort::value::TensorElementType;
 
 use super::{graph::Port, *};

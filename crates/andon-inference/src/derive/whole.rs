@@ -72,7 +72,9 @@ pub(super) fn anomaly(e: &Evidence<'_>) -> Option<Reading> {
     reading.assumed.push(Assumption {
         field: "outputs[0].decoder",
         value: "\"anomalib\"".into(),
-        reason: "a map and a number, whose names do not tell; the number is taken for a score with its threshold at 0.5".into(),
+        reason:
+            "a map and a number, whose names do not tell; the number is taken for a score with its threshold at 0.5"
+                .into(),
         change: "otherwise set thresholds.score or outputs[0].normalisation in a model.json".into(),
     });
     Some(reading)
@@ -136,7 +138,11 @@ pub(super) fn classifier(e: &Evidence<'_>) -> Vec<Reading> {
                 counted(numbers, n)?;
                 let sum: f32 = numbers.data.iter().sum();
                 let probable = numbers.data.iter().all(|v| share(*v)) && (sum - 1.0).abs() < 1e-2;
-                if probable { Ok(Weight::Likely) } else { Err(format!("its numbers do not add up to 1 but to {sum:.3}")) }
+                if probable {
+                    Ok(Weight::Likely)
+                } else {
+                    Err(format!("its numbers do not add up to 1 but to {sum:.3}"))
+                }
             })
         }));
         let at = name.clone();
@@ -151,7 +157,10 @@ pub(super) fn classifier(e: &Evidence<'_>) -> Vec<Reading> {
         }));
     }
     if binary {
-        for (family, activation) in [("one probability, of the second label", Activation::None), ("one logit, of the second label", Activation::Sigmoid)] {
+        for (family, activation) in [
+            ("one probability, of the second label", Activation::None),
+            ("one logit, of the second label", Activation::Sigmoid),
+        ] {
             let at = name.clone();
             let mut reading = make(family, activation).tested(move |runs| {
                 each(runs, &at, |numbers| counted(numbers, 1).map(|()| Weight::Possible))?;
@@ -210,7 +219,8 @@ pub(super) fn segmentation(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
         _ => false,
     };
     let all: Vec<_> = e.graph.outputs.iter().filter(maps).collect();
-    let Some(port) = all.iter().copied().find(|p| matches!(p.plain(), "out" | "logits")).or(all.first().copied()) else {
+    let Some(port) = all.iter().copied().find(|p| matches!(p.plain(), "out" | "logits")).or(all.first().copied())
+    else {
         return Ok(Vec::new());
     };
     let n = e.count();
@@ -233,8 +243,13 @@ pub(super) fn segmentation(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
     }
     let (c, last) = (port.shape[1], port.last());
     if c == 5 * (5 + n) && all.len() == 1 {
-        let output = Output { anchors: CUSTOM_VISION.to_vec(), ..Output::new(&port.name, Decoder::Yolov2, e.labels.to_vec()) };
-        let mut reading = Reading::new("YOLOv2 by Custom Vision", "outputs[0].decoder yolov2 and anchors in a model.json", vec![output]);
+        let output =
+            Output { anchors: CUSTOM_VISION.to_vec(), ..Output::new(&port.name, Decoder::Yolov2, e.labels.to_vec()) };
+        let mut reading = Reading::new(
+            "YOLOv2 by Custom Vision",
+            "outputs[0].decoder yolov2 and anchors in a model.json",
+            vec![output],
+        );
         reading.assumed.push(Assumption {
             field: "outputs[0].anchors",
             value: format!("{CUSTOM_VISION:?}"),
@@ -259,7 +274,8 @@ pub(super) fn segmentation(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
 
 /// A plane of scores, which may be a map for something else.
 fn plane(e: &Evidence<'_>, port: &Port, mut reading: Reading) -> Result<Reading, String> {
-    let paddle = |name: &str| name.contains(".tmp_") || name.contains("fetch_name") || name.contains("save_infer_model");
+    let paddle =
+        |name: &str| name.contains(".tmp_") || name.contains("fetch_name") || name.contains("save_infer_model");
     if paddle(&port.name) || e.graph.inputs.iter().any(|i| i.name == "x") {
         return Err(format!(
             "output '{}' is one plane of scores by Paddle's exporter, as PP-OCR's text detector has it, whose boxes a program \
@@ -272,7 +288,8 @@ fn plane(e: &Evidence<'_>, port: &Port, mut reading: Reading) -> Result<Reading,
         field: "outputs[0].decoder",
         value: "\"segmentation\"".into(),
         reason: "one plane of scores and two labels: a high score is taken for the second label".into(),
-        change: "write a model.json with another decoder if the plane is something else (an anomaly map: anomalib)".into(),
+        change: "write a model.json with another decoder if the plane is something else (an anomaly map: anomalib)"
+            .into(),
     });
     let name = port.name.clone();
     let output = &mut reading.outputs[0];
