@@ -4,8 +4,9 @@
 use andon_model::{self as model, Manifest};
 
 use crate::{
-    Error, Options,
-    derive::{self, Graph, Missing, Unknown},
+    Assumption, Engine, Error, Options,
+    derive::{Missing, Unknown},
+    load::Underived,
     runtime, session,
 };
 
@@ -21,14 +22,19 @@ pub struct Hints {
 /// The answer of [`describe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Described {
-    /// The manifest. Its `model` and its version are empty, and its name is the file's.
-    Whole(Box<Manifest>),
+    /// The manifest is complete.
+    Whole {
+        /// The manifest. Its `model` and its version are empty, and its name is the file's.
+        manifest: Box<Manifest>,
+        /// What of it was assumed, because nothing says it; empty for a bundle.
+        assumptions: Vec<Assumption>,
+    },
     /// The graph leaves open what only the user can know.
     Lacks(Unknown),
 }
 
 /// Derives the manifest of an `.onnx` file from its graph, its exporter's notes, a `.modelinfo` beside it and the hints.
-/// For a bundle it returns the bundle's own manifest. ONNX Runtime reads the graph, and runs nothing.
+/// For a bundle it returns the bundle's own manifest. A bare file runs on a black frame and on noise, which choose between readings.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is ambiguous, with the way out; other errors are those of reading and loading a model.
@@ -36,21 +42,19 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     runtime::environment()?;
     let source = model::inspect(model)?;
     if let Some(manifest) = source.manifest {
-        return Ok(Described::Whole(Box::new(manifest)));
+        return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }
     session::open(&source, &Options::default(), |opened| {
-        let graph = Graph::new(&opened.session, source.info.clone());
-        match derive::manifest(&source.id, &graph, &hints.labels, &hints.good) {
-            Ok(manifest) => {
-                let fail = |e: model::FieldError| Error::Graph {
-                    path: source.path.clone(),
-                    problem: format!("the manifest that its graph gives is not valid: {e}"),
-                };
-                manifest.check().map_err(fail)?;
-                Ok(Described::Whole(Box::new(manifest)))
+        match Engine::derived(&source, opened, &hints.labels, &hints.good) {
+            Ok(engine) => {
+                let assumptions = engine.assumptions().to_vec();
+                Ok(Described::Whole { manifest: Box::new(engine.manifest().clone()), assumptions })
             }
-            Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(Underived::Missing(Missing { what: Some(what), .. })) => Ok(Described::Lacks(what)),
+            Err(Underived::Missing(Missing { problem, .. })) => {
+                Err(Error::Graph { path: source.path.clone(), problem })
+            }
+            Err(Underived::Failed(error)) => Err(error),
         }
     })
 }

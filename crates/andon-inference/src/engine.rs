@@ -14,18 +14,19 @@ use andon_model::{Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
-use crate::{
-    Error, Options,
-    derive::{self, Graph},
-    plan::Plan,
-    session::Opened,
-};
+use crate::{Assumption, Error, plan::Plan, session::Opened};
+
+/// Width and height of the frame that a graph of any size is tried on, pixels.
+const UNSIZED: [usize; 2] = [64, 64];
 
 /// A loaded model. It never changes. Frames run in its [`ExecutionContext`](crate::ExecutionContext)s, as many at a time
 /// as there are contexts.
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
+    assumptions: Vec<Assumption>,
+    /// Width and height of the frame on which a graph of any size is tried.
+    pub(super) tried: [usize; 2],
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -41,21 +42,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+    /// The engine of an open session that is read as `manifest` says.
+    pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
+        let Source { id, path, golden, reference, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
-        let manifest = match manifest {
-            Some(manifest) => manifest,
-            None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
-                .map_err(|missing| fail(missing.problem))?,
-        };
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
         Ok(Self {
             id,
             manifest,
+            assumptions: Vec::new(),
+            tried: UNSIZED,
             path,
             provider,
             fallbacks,
@@ -68,6 +67,15 @@ impl Engine {
         })
     }
 
+    /// Reads the session as another manifest says, of which so much was assumed.
+    pub(super) fn read_as(mut self, manifest: Manifest, assumptions: Vec<Assumption>) -> Result<Self, Error> {
+        let fail = |problem: String| Error::Graph { path: self.path.clone(), problem };
+        manifest.check().map_err(|e| fail(format!("the manifest that its graph gives is not valid: {e}")))?;
+        self.plan = Plan::new(&self.session, &manifest).map_err(|e| fail(e.to_string()))?;
+        (self.manifest, self.assumptions) = (manifest, assumptions);
+        Ok(self)
+    }
+
     /// The model's name, version and digest.
     pub fn id(&self) -> &Arc<ModelId> {
         &self.id
@@ -76,6 +84,11 @@ impl Engine {
     /// The bundle's manifest, or the one that was derived from the graph.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What was assumed of a bare file because nothing says it; empty for a bundle, whose manifest says all.
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
     }
 
     /// The execution provider that runs the model.

@@ -3,9 +3,35 @@
 
 use std::sync::Arc;
 
-use andon_model::{self as model, Trust};
+use andon_core::image::Image;
+use andon_model::{self as model, Source, Trust};
 
-use crate::{Engine, Error, Options, runtime, session};
+use crate::{
+    Engine, Error, Options,
+    derive::{self, Graph, Missing, Seen, TRIED},
+    runtime,
+    session::{self, Opened},
+};
+
+/// Why a bare file gives no engine.
+pub(super) enum Underived {
+    /// Its graph leaves something open.
+    Missing(Missing),
+    /// It cannot be tried.
+    Failed(Error),
+}
+
+impl From<Missing> for Underived {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl From<Error> for Underived {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
@@ -22,7 +48,70 @@ impl Engine {
             Some(keys) => model::open_trusted(model, &Trust::read(keys)?)?,
             None => model::open(model)?,
         };
-        session::open(&source, options, |opened| Self::new(&source, opened, options)?.warmed_up())
+        session::open(&source, options, |opened| {
+            let engine = match &source.manifest {
+                Some(manifest) => Self::new(&source, opened, manifest.clone())?,
+                None => Self::derived(&source, opened, &options.labels, &[]).map_err(|e| match e {
+                    Underived::Missing(missing) => Error::Graph { path: source.path.clone(), problem: missing.problem },
+                    Underived::Failed(error) => error,
+                })?,
+            };
+            engine.warmed_up()
+        })
+    }
+
+    /// Tries a bare file on a black frame and on noise, and takes the only reading that explains what it gives.
+    pub(super) fn derived(
+        source: &Source,
+        opened: Opened,
+        labels: &[String],
+        good: &[String],
+    ) -> Result<Self, Underived> {
+        let graph = Graph::new(&opened.session, source.info.clone());
+        let candidates = derive::candidates(&source.id, &graph, labels, good)?;
+        let (mut trial, fixed) = candidates.trial()?;
+        let mut engine = Self::new(source, opened, trial.clone())?;
+        let sizes = if fixed { &TRIED[..1] } else { TRIED };
+        let mut last = None;
+        for size in sizes {
+            if !fixed {
+                trial.inputs[0].size = Some(*size);
+                engine = engine.read_as(trial.clone(), Vec::new())?;
+            }
+            let tried;
+            (engine, tried) = engine.seen();
+            match tried {
+                Ok(runs) => {
+                    let (manifest, assumptions) = candidates.chosen(&runs)?;
+                    let mut engine = engine.read_as(manifest, assumptions)?;
+                    if !fixed {
+                        engine.tried = size.map(|v| v as usize);
+                    }
+                    return Ok(engine);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("one size at least was tried").into())
+    }
+
+    /// What the model gives on a black frame and on noise.
+    fn seen(mut self) -> (Self, Result<Vec<Seen>, Error>) {
+        // Some exporters write shapes into the graph that its outputs then do not have.
+        self.plan.outputs.iter_mut().for_each(|o| o.shape = None);
+        let [w, h] = self.frame_size().unwrap_or(self.tried);
+        let mut noise = 1u32;
+        let random = |_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        };
+        let pictures = [vec![0; w * h], (0..w * h).map(random).collect()];
+        let engine = Arc::new(self);
+        let runs = engine.context().and_then(|mut context| {
+            let image = |pixels| Image::gray8(pixels, w, h).expect("the plane was made for the size");
+            pictures.iter().map(|pixels| context.seen(&image(pixels))).collect()
+        });
+        (Arc::into_inner(engine).expect("the context that tried it is dropped"), runs)
     }
 
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and

@@ -100,6 +100,7 @@ impl Decode {
         candidates.begin(t);
         let mut decoded = match decoder {
             Decoder::Yolov5 => yolo::v5(&family, &views, candidates),
+            Decoder::Yolov7 => yolo::v7(&family, &views, candidates),
             Decoder::Yolov8 => yolo::v8(&family, &views, candidates),
             Decoder::Yolov7EndToEnd => yolo::v7_end_to_end(&family, &views, candidates),
             Decoder::YoloEndToEnd => yolo::end_to_end(&family, &views, candidates),
@@ -111,6 +112,7 @@ impl Decode {
             Decoder::Segmentation => whole::pixels(&family, &views, scratch),
             Decoder::Anomalib => whole::anomaly(&family, &views),
             Decoder::Embedding => whole::vector(&family, &views),
+            Decoder::Yolov2 | Decoder::Paddle => Err(DecodeError::NoOutput(name.clone())),
             Decoder::Raw => unreachable!("it was handled above"),
         }?;
         if *rule == Rule::None {
