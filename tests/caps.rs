@@ -18,7 +18,7 @@ const COLORIMETRIES: [&str; 8] = ["bt601", "bt709", "bt2020", "smpte240m", "2:2:
 #[test]
 fn luma_and_chroma_become_the_colours_that_they_were_made_of_whatever_the_matrix() {
     for colorimetry in COLORIMETRIES {
-        for format in ["NV12", "I420", "YUY2"] {
+        for format in ["NV12", "I420", "YUY2", "Y444", "AYUV", "P010_10LE", "I420_10LE"] {
             let folder = tempfile::tempdir().unwrap();
             // One colour, so that the siting of chroma does not matter.
             play(&launch(&format!(
@@ -62,7 +62,7 @@ fn what_the_overlay_draws_has_the_same_colour_whatever_the_matrix() {
     let want = line("video/x-raw,format=RGB");
     assert!(want[2] > want[0] + 100.0, "a line of colour: {want:?}");
     for colorimetry in COLORIMETRIES {
-        for format in ["NV12", "YUY2"] {
+        for format in ["NV12", "YUY2", "AYUV", "P010_10LE"] {
             let got = line(&format!("video/x-raw,format={format},colorimetry=(string){colorimetry}"));
             assert!(
                 got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 3.0),

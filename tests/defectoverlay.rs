@@ -198,20 +198,20 @@ fn legend(bytes: &[u8]) -> [usize; 2] {
 fn the_legend_has_a_row_for_each_who_spoke_and_one_for_the_marks() {
     let arms = [result(Arm::A, Verdict::Ok, &[]), result(Arm::B, Verdict::Ng, &[])];
     let [width, height] = legend(&drawn("band=false", "GRAY8", &arms).0);
-    assert_eq!(height, 3 * 11 + 3, "a, b and the brackets, eleven pixels each");
+    assert_eq!(height, 3 * 19 + 3, "a, b and the brackets, nineteen pixels each");
     assert!(width > 150 && width < 220, "{width}");
-    assert_eq!(legend(&drawn("band=false marks=false", "GRAY8", &arms).0)[1], 2 * 11 + 3);
+    assert_eq!(legend(&drawn("band=false marks=false", "GRAY8", &arms).0)[1], 2 * 19 + 3);
     assert_eq!(legend(&drawn("band=false legend=false", "GRAY8", &arms).0), [0, 0]);
     let with_truth = [arms.to_vec(), vec![result(Arm::Truth, Verdict::Ng, &[])]].concat();
-    assert_eq!(legend(&drawn("band=false truth=true", "GRAY8", &with_truth).0)[1], 4 * 11 + 3);
-    assert_eq!(legend(&drawn("band=false", "GRAY8", &with_truth).0)[1], 3 * 11 + 3, "not drawn, not in it");
+    assert_eq!(legend(&drawn("band=false truth=true", "GRAY8", &with_truth).0)[1], 4 * 19 + 3);
+    assert_eq!(legend(&drawn("band=false", "GRAY8", &with_truth).0)[1], 3 * 19 + 3, "not drawn, not in it");
 }
 
 #[test]
 fn one_arm_alone_needs_no_legend_and_is_named_in_the_band() {
     let (alone, _) = drawn("", "GRAY8", &[result(Arm::A, Verdict::Ok, &[])]);
     assert_eq!(legend(&alone), [0, 0]);
-    let ink = |bytes: &[u8]| (0..320).filter(|x| (0..14).any(|y| at(bytes, *x, y) > 200)).count();
+    let ink = |bytes: &[u8]| (0..320).filter(|x| (0..18).any(|y| at(bytes, *x, y) > 200)).count();
     let nameless = Inference::new("m".into(), Arm::A, &Frame::new(None), [320, 240]);
     let nameless = Arc::new(Inference { verdict: Verdict::Ok, ..nameless });
     assert!(ink(&alone) > ink(&drawn("", "GRAY8", &[nameless]).0) + 10, "its name takes room");
@@ -226,7 +226,7 @@ fn a_long_name_loses_its_end_and_never_its_verdict() {
     let (bytes, _) = drawn("band=false", "GRAY8", &[result(Arm::A, Verdict::Ok, &[]), Arc::new(long)]);
     let [width, height] = legend(&bytes);
     assert!((300..=320).contains(&width), "{width}");
-    assert_eq!(height, 3 * 11 + 3);
+    assert_eq!(height, 3 * 19 + 3);
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn a_dark_frame_is_ok_and_without_a_box() {
 
 #[test]
 fn white_is_judged_alike_in_every_format() {
+    use gst_video::VideoFormat as F;
     for format in gstandon::meta::video::FORMATS {
         let caps = format!("video/x-raw,format={},width=62,height=62,framerate=25/1", format.to_str());
         let mut b = Bench::with_caps(&[("model", &graph("detector"))], &caps);
@@ -52,8 +53,18 @@ fn white_is_judged_alike_in_every_format() {
         if info.is_yuv() {
             let mut map = frame.get_mut().unwrap().map_writable().unwrap();
             match format {
-                gst_video::VideoFormat::Yuy2 => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[235, 128])),
-                gst_video::VideoFormat::Uyvy => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[128, 235])),
+                F::Yuy2 | F::Yvyu => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[235, 128])),
+                F::Uyvy => map.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&[128, 235])),
+                F::Ayuv => map.chunks_exact_mut(4).for_each(|p| p.copy_from_slice(&[0, 235, 128, 128])),
+                F::P01010le | F::I42010le => {
+                    let shift = if *format == F::P01010le { 6 } else { 0 };
+                    let (luma, chroma) = map.split_at_mut(info.offset()[1]);
+                    let fill = |part: &mut [u8], v: u16| {
+                        part.chunks_exact_mut(2).for_each(|p| p.copy_from_slice(&(v << shift).to_le_bytes()));
+                    };
+                    fill(luma, 940);
+                    fill(chroma, 512);
+                }
                 _ => {
                     let luma = info.offset()[1];
                     map[..luma].fill(235);

@@ -32,12 +32,17 @@ struct Case {
     pad: Vec<f32>,
     mean: Vec<f32>,
     scale: Vec<f32>,
+    /// Of a sample of 16-bit grey.
+    #[serde(default)]
+    bits: u32,
     unit: f64,
     expected: Vec<i32>,
 }
 
 fn cases() -> Vec<Case> {
-    serde_json::from_str(include_str!("data/preprocess.json")).unwrap()
+    let read = |text| serde_json::from_str::<Vec<Case>>(text).unwrap();
+    let (first, further) = (include_str!("data/preprocess.json"), include_str!("data/preprocess_formats.json"));
+    read(first).into_iter().chain(read(further)).collect()
 }
 
 fn format(name: &str) -> Format {
@@ -60,6 +65,18 @@ fn format(name: &str) -> Format {
         "I420" => Format::I420,
         "YUY2" => Format::Yuy2,
         "UYVY" => Format::Uyvy,
+        "GRAY16_BE" => Format::Gray16Be,
+        "GRAY10_LE32" => Format::Gray10Le32,
+        "YVYU" => Format::Yvyu,
+        "YV12" => Format::Yv12,
+        "Y42B" => Format::Y42b,
+        "Y444" => Format::Y444,
+        "NV16" => Format::Nv16,
+        "NV61" => Format::Nv61,
+        "AYUV" => Format::Ayuv,
+        "P010_10LE" => Format::P010,
+        "I420_10LE" => Format::I420p10,
+        "RGB16" => Format::Rgb16,
         other => panic!("{other}"),
     }
 }
@@ -80,12 +97,18 @@ fn plane_sizes(format: Format, w: usize, h: usize) -> Vec<[usize; 2]> {
     let [cw, ch] = [w, h].map(|v| v.div_ceil(2));
     match format {
         Format::Gray8 => vec![[w, h]],
-        Format::Gray16Le => vec![[w * 2, h]],
+        Format::Gray16Le | Format::Gray16Be | Format::Rgb16 => vec![[w * 2, h]],
+        Format::Gray10Le32 => vec![[w.div_ceil(3) * 4, h]],
         Format::Rgb | Format::Bgr => vec![[w * 3, h]],
         Format::Rgbp => vec![[w, h]; 3],
         Format::Nv12 | Format::Nv21 => vec![[w, h], [cw * 2, ch]],
-        Format::I420 => vec![[w, h], [cw, ch], [cw, ch]],
-        Format::Yuy2 | Format::Uyvy => vec![[cw * 4, h]],
+        Format::I420 | Format::Yv12 => vec![[w, h], [cw, ch], [cw, ch]],
+        Format::Yuy2 | Format::Uyvy | Format::Yvyu => vec![[cw * 4, h]],
+        Format::Y42b => vec![[w, h], [cw, h], [cw, h]],
+        Format::Y444 => vec![[w, h]; 3],
+        Format::Nv16 | Format::Nv61 => vec![[w, h], [cw * 2, h]],
+        Format::P010 => vec![[w * 2, h], [cw * 4, ch]],
+        Format::I420p10 => vec![[w * 2, h], [cw * 2, ch], [cw * 2, ch]],
         _ => vec![[w * 4, h]],
     }
 }
@@ -128,7 +151,7 @@ impl Case {
             .map(|(data, size)| Plane { data: &data[self.ahead..], stride: size[0] + self.padding })
             .collect();
         let colorimetry = Colorimetry { matrix: matrix(&self.matrix), full_range: self.full_range };
-        let image = Image::new(format, self.width, self.height, &planes, colorimetry).unwrap();
+        let image = Image::new(format, self.width, self.height, &planes, colorimetry).unwrap().with_bits(self.bits);
         preprocessor.run(&image, self.region, tensor);
     }
 
@@ -236,6 +259,18 @@ formats! {
     i420 "I420"
     yuy2 "YUY2"
     uyvy "UYVY"
+    gray16_be "GRAY16_BE"
+    gray10_le32 "GRAY10_LE32"
+    yvyu "YVYU"
+    yv12 "YV12"
+    y42b "Y42B"
+    y444 "Y444"
+    nv16 "NV16"
+    nv61 "NV61"
+    ayuv "AYUV"
+    p010_10le "P010_10LE"
+    i420_10le "I420_10LE"
+    rgb16 "RGB16"
 }
 
 #[test]
@@ -248,7 +283,7 @@ fn the_largest_differences_are_far_below_a_level() {
         let worst = worst.entry(format!("{} {}", case.interpolation, case.r#type)).or_default();
         *worst = worst.max(off);
     }
-    assert!(cases.len() >= 18 * 27);
+    assert!(cases.len() >= 30 * 27);
     println!("{} cases; largest differences in levels (1/255 of full scale): {worst:.4?}", cases.len());
 }
 
@@ -258,7 +293,7 @@ fn every_matrix_is_tried_with_both_ranges_in_every_format_that_has_one() {
         .filter(|c| format(&c.format).is_yuv() && c.colour != "grey")
         .map(|c| (c.format, c.matrix, c.full_range))
         .collect();
-    assert_eq!(tried.len(), 5 * Matrix::ALL.len() * 2, "{tried:?}");
+    assert_eq!(tried.len(), 14 * Matrix::ALL.len() * 2, "{tried:?}");
 }
 
 #[test]

@@ -178,6 +178,37 @@ fn the_shadow_that_ships_has_both_models_judge_every_frame() {
 }
 
 #[test]
+fn the_line_for_a_colour_mosaic_that_ships_judges_every_frame() {
+    ships("pipelines/bayer.launch", &[], &["champion"]);
+}
+
+#[test]
+fn a_link_without_a_common_format_is_named_with_both_sides_and_what_to_put_there() {
+    let model = "modelinfer name=champion model=models/pcb/2 ! fakesink";
+    let bayer = "videotestsrc num-buffers=1 ! video/x-bayer,width=64,height=64,format=";
+    // What is said of the mosaic of 10 bits hangs on the version of bayer2rgb.
+    for (line, link, put) in [
+        (
+            format!("{bayer}rggb ! {model}"),
+            "videotestsrc0 with the caps behind it and champion",
+            "Put bayer2rgb between them",
+        ),
+        (
+            format!("videotestsrc num-buffers=1 ! video/x-raw,format=Y412_LE ! {model}"),
+            "gives video/x-raw, format Y412_LE",
+            "Put videoconvert between them",
+        ),
+        (format!("videotestsrc ! jpegenc name=small ! {model}"), "small and champion", "Put jpegdec between them"),
+    ] {
+        let output = run(&line, &[]);
+        assert_eq!(code(&output), Some(1), "{line}: {}", err(&output));
+        let said = err(&output);
+        assert!(said.contains(link) && said.contains(put), "{line}: {said}");
+        assert!(said.contains("video/x-raw, format GRAY8 RGB"), "what the model takes: {said}");
+    }
+}
+
+#[test]
 fn gst_launch_plays_the_printed_line() {
     let output = common::andon(&["run", "--print", "pipelines/inspect.launch", "FRAMES=3"]).output().unwrap();
     let line = common::out(&output);

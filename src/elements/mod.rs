@@ -10,6 +10,7 @@ pub mod abtee;
 mod between;
 pub mod defectoverlay;
 pub mod defecttestsrc;
+mod depth;
 pub mod driftmeter;
 mod flip;
 pub mod framesampler;

@@ -27,6 +27,18 @@ pub const FORMATS: &[VideoFormat] = &[
     VideoFormat::Yuy2,
     VideoFormat::Uyvy,
     VideoFormat::Gray16Le,
+    VideoFormat::Yvyu,
+    VideoFormat::Yv12,
+    VideoFormat::Y42b,
+    VideoFormat::Y444,
+    VideoFormat::Nv16,
+    VideoFormat::Nv61,
+    VideoFormat::Ayuv,
+    VideoFormat::P01010le,
+    VideoFormat::I42010le,
+    VideoFormat::Gray16Be,
+    VideoFormat::Gray10Le32,
+    VideoFormat::Rgb16,
 ];
 
 /// Returns the caps of [`FORMATS`] in system memory, of any size. They say nothing of the framerate, for a stream that has
@@ -42,6 +54,18 @@ pub(crate) fn format(format: VideoFormat) -> Option<Format> {
     Some(match format {
         VideoFormat::Gray8 => Format::Gray8,
         VideoFormat::Gray16Le => Format::Gray16Le,
+        VideoFormat::Gray16Be => Format::Gray16Be,
+        VideoFormat::Gray10Le32 => Format::Gray10Le32,
+        VideoFormat::Yvyu => Format::Yvyu,
+        VideoFormat::Yv12 => Format::Yv12,
+        VideoFormat::Y42b => Format::Y42b,
+        VideoFormat::Y444 => Format::Y444,
+        VideoFormat::Nv16 => Format::Nv16,
+        VideoFormat::Nv61 => Format::Nv61,
+        VideoFormat::Ayuv => Format::Ayuv,
+        VideoFormat::P01010le => Format::P010,
+        VideoFormat::I42010le => Format::I420p10,
+        VideoFormat::Rgb16 => Format::Rgb16,
         VideoFormat::Rgb => Format::Rgb,
         VideoFormat::Bgr => Format::Bgr,
         VideoFormat::Rgbx => Format::Rgbx,
@@ -78,8 +102,8 @@ pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
 }
 
 /// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is
-/// not in [`FORMATS`].
-pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Image<'a>> {
+/// not in [`FORMATS`]. `bits` is what a sample of 16-bit grey has; 0 for all 16.
+pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>, bits: u32) -> Option<Image<'a>> {
     let ours = format(frame.format())?;
     let mut planes = [Plane { data: &[], stride: 0 }; 3];
     for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {
@@ -87,7 +111,7 @@ pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Ima
         *plane = Plane { data: frame.plane_data(i as u32).ok()?, stride };
     }
     let (w, h) = (frame.width() as usize, frame.height() as usize);
-    Image::new(ours, w, h, &planes, colorimetry(frame.info()))
+    Some(Image::new(ours, w, h, &planes, colorimetry(frame.info()))?.with_bits(bits))
 }
 
 /// Returns the region of the frame inside its crop meta, pixels, or `None` without a crop meta or for an empty region.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writes tests/data/preprocess.json: what OpenCV and numpy make of patterned frames, for tests/preprocess.rs to compare.
+"""Writes tests/data/preprocess.json and preprocess_formats.json: what OpenCV and numpy make of patterned frames, for tests/preprocess.rs to compare.
 
 Steps and order: every plane is resized (cv2.resize of float32 planes: INTER_LINEAR or INTER_AREA; plain float64 numpy for
 regions with fractions, which OpenCV does not take), then cropped or put into its letterbox, then converted to the
@@ -20,8 +20,25 @@ PACKED = {
     "RGBx": (4, (0, 1, 2), None), "BGRx": (4, (2, 1, 0), None), "xRGB": (4, (1, 2, 3), None), "xBGR": (4, (3, 2, 1), None),
     "RGBA": (4, (0, 1, 2), 3), "BGRA": (4, (2, 1, 0), 3), "ARGB": (4, (1, 2, 3), 0), "ABGR": (4, (3, 2, 1), 0),
 }
-YUV = ["NV12", "NV21", "I420", "YUY2", "UYVY"]
-FORMATS = ["GRAY8", "GRAY16_LE", *PACKED, "RGBP", *YUV]
+# Of luma and chroma, 8 bits: the columns and rows that a sample of chroma covers, and the plane of U and of V; those of equal
+# numbers are interleaved, U first.
+PLANAR = {
+    "I420": (2, 2, 1, 2), "YV12": (2, 2, 2, 1), "Y42B": (2, 1, 1, 2), "Y444": (1, 1, 1, 2),
+    "NV12": (2, 2, 1, 1), "NV21": (2, 2, 1, 1), "NV16": (2, 1, 1, 1), "NV61": (2, 1, 1, 1),
+}
+# Where Y, U and V lie in four bytes for two pixels.
+GROUPED = {"YUY2": (0, 1, 3), "UYVY": (1, 0, 2), "YVYU": (0, 3, 1)}
+OLD_YUV = ["NV12", "NV21", "I420", "YUY2", "UYVY"]
+NEW_YUV = ["YVYU", "YV12", "Y42B", "Y444", "NV16", "NV61", "AYUV", "P010_10LE", "I420_10LE"]
+YUV = OLD_YUV + NEW_YUV
+# The first ones keep the numbers of their cases.
+FORMATS = ["GRAY8", "GRAY16_LE", *PACKED, "RGBP", *OLD_YUV]
+NEW = ["GRAY16_BE", "GRAY10_LE32", "RGB16", *NEW_YUV]
+
+
+def depth(form):
+    """Bits of a sample of luma."""
+    return 10 if form.endswith("_10LE") else 8
 
 
 def pattern(seed, plane, width, height):
@@ -36,24 +53,45 @@ def components(case):
     cw, ch = (w + 1) // 2, (h + 1) // 2
     if form == "GRAY8":
         found = [pattern(seed, 0, w, h)]
-    elif form == "GRAY16_LE":
-        found = [pattern(seed, 0, w * 2, h).view("<u2") / 257]
+    elif form in ("GRAY16_LE", "GRAY16_BE"):
+        white = 2 ** (case.get("bits") or 16) - 1
+        words = pattern(seed, 0, w * 2, h).view("<u2" if form.endswith("LE") else ">u2")
+        found = [np.minimum(words.astype(np.float64), white) * 255 / white]
+    elif form == "GRAY10_LE32":
+        words = pattern(seed, 0, (w + 2) // 3 * 4, h).view("<u4")
+        found = [np.stack([words >> 10 * i & 1023 for i in range(3)], axis=2).reshape(h, -1)[:, :w] * 255 / 1023]
+    elif form == "RGB16":
+        words = pattern(seed, 0, w * 2, h).view("=u2")
+        found = [(words >> 11) * 255 / 31, (words >> 5 & 63) * 255 / 63, (words & 31) * 255 / 31]
     elif form in PACKED:
         n, rgb, alpha = PACKED[form]
         pixels = pattern(seed, 0, w * n, h).reshape(h, w, n)
         found = [pixels[:, :, c] for c in (*rgb, *([] if alpha is None else [alpha]))]
     elif form == "RGBP":
         found = [pattern(seed, p, w, h) for p in range(3)]
-    elif form in ("NV12", "NV21"):
-        pairs = pattern(seed, 1, cw * 2, ch).reshape(ch, cw, 2)
-        first = form == "NV21"
-        found = [pattern(seed, 0, w, h), pairs[:, :, int(first)], pairs[:, :, int(not first)]]
-    elif form == "I420":
-        found = [pattern(seed, 0, w, h), pattern(seed, 1, cw, ch), pattern(seed, 2, cw, ch)]
+    elif form == "AYUV":
+        pixels = pattern(seed, 0, w * 4, h).reshape(h, w, 4)
+        found = [pixels[:, :, c] for c in (1, 2, 3, 0)]
+    elif form in ("P010_10LE", "I420_10LE"):
+        # In 8-bit levels: a fourth of the number of 10 bits.
+        upper = form == "P010_10LE"
+        ten = lambda plane, wide, high: (pattern(seed, plane, wide * 2, high).view("<u2") >> (6 if upper else 0) & 1023) / 4
+        chroma = ten(1, cw * 2, ch).reshape(ch, cw, 2).transpose(2, 0, 1) if upper else [ten(1, cw, ch), ten(2, cw, ch)]
+        found = [ten(0, w, h), *chroma]
+    elif form in PLANAR:
+        across, down, u, v = PLANAR[form]
+        cw, ch = -(-w // across), -(-h // down)
+        if u == v:
+            pairs = pattern(seed, 1, cw * 2, ch).reshape(ch, cw, 2)
+            first = form in ("NV21", "NV61")
+            chroma = [pairs[:, :, int(first)], pairs[:, :, int(not first)]]
+        else:
+            chroma = [pattern(seed, u, cw, ch), pattern(seed, v, cw, ch)]
+        found = [pattern(seed, 0, w, h), *chroma]
     else:
         groups = pattern(seed, 0, cw * 4, h).reshape(h, cw, 4)
-        y, u, v = (slice(0, 4, 2), 1, 3) if form == "YUY2" else (slice(1, 4, 2), 0, 2)
-        found = [groups[:, :, y].reshape(h, cw * 2)[:, :w], groups[:, :, u], groups[:, :, v]]
+        y, u, v = GROUPED[form]
+        found = [groups[:, :, y::2].reshape(h, cw * 2)[:, :w], groups[:, :, u], groups[:, :, v]]
     return [np.ascontiguousarray(p, dtype=np.float32) for p in found]
 
 
@@ -99,10 +137,12 @@ WEIGHTS = {
 }
 
 
-def to_rgb(y, u, v, matrix, full):
+def to_rgb(y, u, v, matrix, full, bits):
     kr, kb = WEIGHTS[matrix]
     kg = 1 - kr - kb
-    y, u, v = (y / 255, (u - 128) / 255, (v - 128) / 255) if full else ((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
+    # ITU-T H.273: limited range has the same 8-bit levels whatever the depth; full range ends at the largest number.
+    top = (2**bits - 1) / 2 ** (bits - 8)
+    y, u, v = (y / top, (u - 128) / top, (v - 128) / top) if full else ((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
     r = y + 2 * (1 - kr) * v
     b = y + 2 * (1 - kb) * u
     g = (y - kr * r - kb * b) / kg
@@ -117,8 +157,10 @@ def colours(case, planes):
         grey = planes[0]
         rgb = np.repeat(grey[:, :, None], 3, axis=2)
     elif form in YUV:
-        rgb = to_rgb(*planes, case["matrix"], case["full_range"])
-        grey = planes[0] if case["full_range"] else np.clip((planes[0] - 16) * 255 / 219, 0, 255)
+        rgb = to_rgb(*planes[:3], case["matrix"], case["full_range"], depth(form))
+        top = 255 / (2 ** depth(form) - 1) * 2 ** (depth(form) - 8)
+        grey = np.clip(planes[0] * top if case["full_range"] else (planes[0] - 16) * 255 / 219, 0, 255)
+        alpha = planes[3] if len(planes) > 3 else alpha
     else:
         rgb = np.stack(planes[:3], axis=-1)
         grey = rgb @ np.array([0.299, 0.587, 0.114])
@@ -155,58 +197,83 @@ def tensor(case):
     return out if case["layout"] == "NHWC" else out.transpose(2, 0, 1)
 
 
-def cases():
-    sizes = [(37, 23), (16, 12), (13, 31), (32, 24), (5, 7), (64, 36), (21, 9), (48, 12)]
-    n = 0
-    for form in FORMATS:
-        for resize in ["letterbox", "stretch", "crop"]:
-            for interpolation in ["bilinear", "area", "region"]:
-                for gap in [0, 3, 16]:
-                    w, h = sizes[n % len(sizes)]
-                    kind = ["f32", "f16", "f32", "u8", "i8"][n % 5]
-                    colour = ["rgb", "grey", "bgr", "rgba", "bgra"][n // 3 % 5]
-                    channels = {"grey": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}[colour]
-                    region = None
-                    if interpolation == "region":
-                        region = [[1.25, 0.5, w - 2.5, h - 1.75], [2.0, 2.0, w - 3.0, h - 4.0], [w / 4, 1.0, w / 2, 3.5]][n % 3]
-                    mean, scale = {
-                        "u8": ([0.0], [1.0]), "i8": ([128.0], [1.0]),
-                        "f32": ([0.0], [1 / 255]), "f16": ([10.5, 20.25, 30.0, 0.0], [0.01, 0.005, 0.0078125, 0.004]),
-                    }[kind]
-                    yield {
-                        "format": form, "resize": resize, "interpolation": interpolation.replace("region", "bilinear"),
-                        "region": region, "colour": colour, "width": w, "height": h, "padding": gap,
-                        "ahead": [0, 1, 5][n // 2 % 3], "seed": n, "matrix": ["bt601", "bt709"][n // 2 % 2],
-                        "full_range": n // 4 % 2 == 1, "layout": ["NCHW", "NHWC"][n // 2 % 2], "type": kind,
-                        "size": [12, 8], "pad": [114.0, 0.0, 255.0, 7.0][:channels] if n % 2 else [114.0],
-                        "mean": mean[:channels], "scale": scale[:channels],
-                    }
-                    n += 1
-    # Every matrix and range of every format that has one; the grids above are of BT.601 and BT.709.
-    for form in YUV:
-        for matrix in ["bt2020", "smpte240m", "fcc"]:
-            for full in [False, True]:
-                w, h = sizes[n % len(sizes)]
-                colour = ["rgb", "bgr"][n % 2]
-                kind, mean, scale = [("f32", 0.0, 1 / 255), ("u8", 0.0, 1.0), ("i8", 128.0, 1.0)][n % 3]
+SIZES = [(37, 23), (16, 12), (13, 31), (32, 24), (5, 7), (64, 36), (21, 9), (48, 12)]
+
+
+def grid(form, n, bits=0):
+    """All resizes, interpolations and strides of a format; `n` is the number of the first."""
+    for resize in ["letterbox", "stretch", "crop"]:
+        for interpolation in ["bilinear", "area", "region"]:
+            for gap in [0, 3, 16]:
+                w, h = SIZES[n % len(SIZES)]
+                kind = ["f32", "f16", "f32", "u8", "i8"][n % 5]
+                colour = ["rgb", "grey", "bgr", "rgba", "bgra"][n // 3 % 5]
+                channels = {"grey": 1, "rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4}[colour]
+                region = None
+                if interpolation == "region":
+                    region = [[1.25, 0.5, w - 2.5, h - 1.75], [2.0, 2.0, w - 3.0, h - 4.0], [w / 4, 1.0, w / 2, 3.5]][n % 3]
+                mean, scale = {
+                    "u8": ([0.0], [1.0]), "i8": ([128.0], [1.0]),
+                    "f32": ([0.0], [1 / 255]), "f16": ([10.5, 20.25, 30.0, 0.0], [0.01, 0.005, 0.0078125, 0.004]),
+                }[kind]
                 yield {
-                    "format": form, "resize": ["letterbox", "stretch", "crop"][n % 3], "interpolation": "bilinear",
-                    "region": None, "colour": colour, "width": w, "height": h, "padding": [0, 3, 16][n // 2 % 3],
-                    "ahead": 0, "seed": n, "matrix": matrix, "full_range": full, "layout": ["NCHW", "NHWC"][n // 3 % 2],
-                    "type": kind, "size": [12, 8], "pad": [114.0], "mean": [mean], "scale": [scale],
+                    "format": form, "resize": resize, "interpolation": interpolation.replace("region", "bilinear"),
+                    "region": region, "colour": colour, "width": w, "height": h, "padding": gap,
+                    "ahead": [0, 1, 5][n // 2 % 3], "seed": n, "matrix": ["bt601", "bt709"][n // 2 % 2],
+                    "full_range": n // 4 % 2 == 1, "layout": ["NCHW", "NHWC"][n // 2 % 2], "type": kind,
+                    "size": [12, 8], "pad": [114.0, 0.0, 255.0, 7.0][:channels] if n % 2 else [114.0],
+                    "mean": mean[:channels], "scale": scale[:channels], **({"bits": bits} if bits else {}),
                 }
                 n += 1
 
 
-def main():
+def ranges(form, n, matrices):
+    """These matrices with both ranges."""
+    for matrix in matrices:
+        for full in [False, True]:
+            w, h = SIZES[n % len(SIZES)]
+            colour = ["rgb", "bgr"][n % 2]
+            kind, mean, scale = [("f32", 0.0, 1 / 255), ("u8", 0.0, 1.0), ("i8", 128.0, 1.0)][n % 3]
+            yield {
+                "format": form, "resize": ["letterbox", "stretch", "crop"][n % 3], "interpolation": "bilinear",
+                "region": None, "colour": colour, "width": w, "height": h, "padding": [0, 3, 16][n // 2 % 3],
+                "ahead": 0, "seed": n, "matrix": matrix, "full_range": full, "layout": ["NCHW", "NHWC"][n // 3 % 2],
+                "type": kind, "size": [12, 8], "pad": [114.0], "mean": [mean], "scale": [scale],
+            }
+            n += 1
+
+
+def cases():
+    """Those of the first formats."""
     found = []
-    for case in cases():
-        values = tensor(case).ravel()
-        # In hundredths of what one pixel value makes of the tensor: far below the tolerance, and short.
-        unit = min(case["scale"]) / 100
-        found.append({**case, "unit": unit, "expected": np.round(values / unit).astype(int).tolist()})
-    path = Path(__file__).parent.parent / "data" / "preprocess.json"
-    path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in found) + "\n]\n")
+    for form in FORMATS:
+        found += grid(form, len(found))
+    # Every matrix and range of every format that has one; the grids above are of BT.601 and BT.709.
+    for form in OLD_YUV:
+        found += ranges(form, len(found), ["bt2020", "smpte240m", "fcc"])
+    return found
+
+
+def further_cases():
+    """Those of the formats that came later, and of 16 bits of which a camera uses fewer."""
+    found = []
+    for form, bits in [*((f, 0) for f in NEW), ("GRAY16_LE", 14), ("GRAY16_BE", 12)]:
+        found += grid(form, len(found), bits)
+    for form in NEW_YUV:
+        found += ranges(form, len(found), WEIGHTS)
+    return found
+
+
+def main():
+    for name, all_of_them in [("preprocess", cases()), ("preprocess_formats", further_cases())]:
+        found = []
+        for case in all_of_them:
+            values = tensor(case).ravel()
+            # In hundredths of what one pixel value makes of the tensor: far below the tolerance, and short.
+            unit = min(case["scale"]) / 100
+            found.append({**case, "unit": unit, "expected": np.round(values / unit).astype(int).tolist()})
+        path = Path(__file__).parent.parent / "data" / f"{name}.json"
+        path.write_text("[\n" + ",\n".join(json.dumps(c, separators=(",", ":")) for c in found) + "\n]\n")
 
 
 main()

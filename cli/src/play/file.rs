@@ -3,10 +3,11 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use gst::prelude::*;
 
+use super::links;
 use crate::{
     app::{Usage, init},
     launch::{self, Variables},
@@ -41,7 +42,11 @@ impl PipelineFile {
     pub fn pipeline(&self, line: &str) -> Result<gst::Pipeline> {
         init()?;
         let made = || -> Result<gst::Pipeline> {
-            gst::parse::launch(line)?.downcast().or_else(|element| {
+            let parsed = gst::parse::launch(line).map_err(|e| match links::explain_parse(e.message(), line) {
+                Some(why) => anyhow!("{e}\n{why}"),
+                None => e.into(),
+            });
+            parsed?.downcast().or_else(|element| {
                 let pipeline = gst::Pipeline::new();
                 pipeline.add(&element)?;
                 Ok(pipeline)

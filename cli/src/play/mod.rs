@@ -3,6 +3,7 @@
 
 mod failure;
 mod file;
+mod links;
 mod listener;
 mod messages;
 
@@ -80,7 +81,7 @@ pub fn wait(
     let patience = patience.into();
     loop {
         let message = bus.timed_pop(patience).context("the pipeline came to a halt")?;
-        hear(&message, listener)?;
+        hear(pipeline, &message, listener)?;
         if let MessageView::Eos(_) = message.view() {
             return Ok(());
         }
@@ -91,16 +92,16 @@ pub fn wait(
 pub fn hear_pending(pipeline: &gst::Pipeline, listener: &mut impl Listener) -> Result<()> {
     let bus = pipeline.bus().context("a pipeline without a bus")?;
     while let Some(message) = bus.pop() {
-        hear(&message, listener)?;
+        hear(pipeline, &message, listener)?;
     }
     Ok(())
 }
 
-fn hear(message: &gst::Message, listener: &mut impl Listener) -> Result<()> {
+fn hear(pipeline: &gst::Pipeline, message: &gst::Message, listener: &mut impl Listener) -> Result<()> {
     for line in listener.hear(message) {
         println!("{line}");
     }
-    error(message).map_or(Ok(()), Err)
+    error(pipeline, message).map_or(Ok(()), Err)
 }
 
 struct Player<L> {
@@ -177,7 +178,7 @@ impl<L: Listener> Player<L> {
         for line in lines {
             self.print(&line);
         }
-        if let Some(error) = error(message) {
+        if let Some(error) = error(&self.pipeline, message) {
             return self.finish(Err(error));
         }
         if let Some(warning) = warning(message) {

@@ -171,7 +171,7 @@ impl Camera {
     pub fn nv12(&mut self, luma: PlaneMut<'_>, chroma: PlaneMut<'_>, colorimetry: Colorimetry) {
         let table: [[u8; 3]; 256] = std::array::from_fn(|v| {
             let colour = tinted(&self.imaging, v).map(|c| c.clamp(0.0, 255.0));
-            colorimetry.to_yuv(colour).map(|c| c.round().clamp(0.0, 255.0) as u8)
+            colorimetry.to_yuv(colour, 8).map(|c| c.round().clamp(0.0, 255.0) as u8)
         });
         let span = if colorimetry.full_range { 1.0 } else { 219.0 / 255.0 };
         self.plane(luma, &table.map(|c| c[0]), span);

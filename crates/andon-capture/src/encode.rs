@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use andon_core::image::{Format, Image, YuvToRgb};
+use andon_core::image::{Format, Image};
 
 use crate::{
     error::{EncodeError, PolicyError},
@@ -14,10 +14,10 @@ use crate::{
 /// The format of the image files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// PNG, of 8 or 16 bits.
+    /// PNG, of 8 or 16 bits. Grey of 10, 12 or 14 bits is widened to 16, white to white, and the file says how many it was.
     #[default]
     Png,
-    /// JPEG of this quality, 1..100. Of 16 bits it keeps the upper 8.
+    /// JPEG of this quality, 1..100. Of more than 8 bits it keeps the upper 8.
     Jpeg(u8),
     /// The planes one after the other, rows without gaps: the format is in the caps of the sidecar.
     Raw,
@@ -74,12 +74,7 @@ fn png(image: &Image<'_>, mask: &PrivacyMask) -> Result<Vec<u8>, EncodeError> {
     use png::{BitDepth, ColorType};
     let (color, depth, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Grayscale, BitDepth::Eight, packed(image, 0)),
-        Format::Gray16Le => {
-            let mut pixels = packed(image, 0);
-            // PNG has the high byte first.
-            pixels.as_chunks_mut::<2>().0.iter_mut().for_each(|p| p.swap(0, 1));
-            (ColorType::Grayscale, BitDepth::Sixteen, pixels)
-        }
+        f if f.is_grey() => (ColorType::Grayscale, BitDepth::Sixteen, sixteen(image)),
         _ => (ColorType::Rgb, BitDepth::Eight, rgb(image)),
     };
     let bytes = pixels.len() / (image.width * image.height).max(1);
@@ -90,6 +85,10 @@ fn png(image: &Image<'_>, mask: &PrivacyMask) -> Result<Vec<u8>, EncodeError> {
     encoder.set_depth(depth);
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header()?;
+    if depth == BitDepth::Sixteen && image.bits < 16 {
+        // The number of bits that the widened samples had (PNG, third edition, 11.3.2.7).
+        writer.write_chunk(png::chunk::sBIT, &[image.bits as u8])?;
+    }
     writer.write_image_data(&pixels)?;
     writer.finish()?;
     Ok(file)
@@ -99,7 +98,7 @@ fn jpeg(image: &Image<'_>, mask: &PrivacyMask, quality: u8) -> Result<Vec<u8>, E
     use jpeg_encoder::{ColorType, Encoder};
     let (color, mut pixels) = match image.format {
         Format::Gray8 => (ColorType::Luma, packed(image, 0)),
-        Format::Gray16Le => (ColorType::Luma, packed(image, 0).into_iter().skip(1).step_by(2).collect()),
+        f if f.is_grey() => (ColorType::Luma, luma(image)),
         _ => (ColorType::Rgb, rgb(image)),
     };
     let bytes = pixels.len() / (image.width * image.height).max(1);
@@ -119,6 +118,26 @@ fn packed(image: &Image<'_>, plane: usize) -> Vec<u8> {
     out
 }
 
+/// Returns grey of more than 8 bits as 16, high byte first as PNG has it.
+fn sixteen(image: &Image<'_>) -> Vec<u8> {
+    let most = (1 << image.bits) - 1;
+    let mut out = Vec::with_capacity(2 * image.width * image.height);
+    for y in 0..image.height {
+        let row = image.component(&image.format.components()[0], y);
+        // Rounded; the number before is got back by rounding, too.
+        let wide = |x| ((row.raw(x) * 65_535 + most / 2) / most) as u16;
+        (0..image.width).for_each(|x| out.extend_from_slice(&wide(x).to_be_bytes()));
+    }
+    out
+}
+
+/// Returns the upper 8 bits of luma.
+fn luma(image: &Image<'_>) -> Vec<u8> {
+    let mut out = vec![0; image.width * image.height];
+    out.chunks_exact_mut(image.width).enumerate().for_each(|(y, out)| image.luma_row(y, out));
+    out
+}
+
 /// Returns packed RGB, 3 bytes a pixel. Grey is repeated, alpha is left out.
 fn rgb(image: &Image<'_>) -> Vec<u8> {
     if image.format == Format::Rgb {
@@ -126,7 +145,7 @@ fn rgb(image: &Image<'_>) -> Vec<u8> {
     }
     let row = image.width * 3;
     let mut out = vec![0; row * image.height];
-    let yuv = YuvToRgb::new(image.colorimetry);
+    let yuv = image.yuv_to_rgb();
     out.chunks_exact_mut(row).enumerate().for_each(|(y, out)| image.rgb_row(y, &yuv, out));
     out
 }
@@ -163,6 +182,23 @@ mod tests {
         let file = Encoder::default().encode(&packed_image(Format::Gray16Le, &[0x34, 0x12, 0xff, 0x00], 4)).unwrap();
         let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap().info().bit_depth;
         assert_eq!((info, decoded(&file).1), (png::BitDepth::Sixteen, vec![0x12, 0x34, 0x00, 0xff]));
+    }
+
+    #[test]
+    fn fewer_bits_of_grey_are_widened_so_that_white_is_white_and_the_file_says_how_many_they_were() {
+        let twelve = [2048u16.to_le_bytes(), 4095u16.to_le_bytes()].concat();
+        let ten = (512u32 | 1023 << 10).to_le_bytes();
+        for (image, bits, want) in [
+            (packed_image(Format::Gray16Le, &twelve, 4).with_bits(12), 12, [0x80, 0x08, 0xff, 0xff]),
+            (packed_image(Format::Gray10Le32, &ten, 4), 10, [0x80, 0x20, 0xff, 0xff]),
+        ] {
+            let file = Encoder::default().encode(&image).unwrap();
+            assert_eq!(decoded(&file).1, want, "{bits}");
+            let at = file.windows(4).position(|w| w == b"sBIT").expect("the chunk of significant bits");
+            assert_eq!(file[at + 4], bits);
+            let jpeg = Encoder::new(Encoding::Jpeg(90), PrivacyMask::default()).unwrap().encode(&image).unwrap();
+            assert!(jpeg.starts_with(&[0xff, 0xd8]), "{bits}");
+        }
     }
 
     #[test]

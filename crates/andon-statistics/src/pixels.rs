@@ -5,7 +5,7 @@
 //! fast, and the edge profile needs every column. The edge profile over rows needs every row, and reads four narrow
 //! strips of each. After the first frame of a size nothing is allocated.
 
-use andon_core::image::{Colorimetry, Component, Format, Image};
+use andon_core::image::{Coding, Colorimetry, Component, Format, Image};
 
 use super::features::*;
 
@@ -119,7 +119,7 @@ impl Extractor {
     fn row(&mut self, image: &Image, y: usize, texture_too: bool, range: &Range, sums: &mut Sums) {
         let (w, ps) = (image.width, image.format.pixel_stride());
         let plane = &image.planes[0];
-        let [above, row, below] = if ps == 1 && image.format != Format::Rgbp {
+        let [above, row, below] = if ps == 1 && !image.format.is_rgb() && image.format.is_of_bytes() {
             [plane.row(y - 1, w), plane.row(y, w), plane.row(y + 1, w)]
         } else if !colour_first(image.format) {
             for (i, luma) in self.luma.iter_mut().enumerate().filter(|(i, _)| texture_too || *i == 1) {
@@ -128,8 +128,7 @@ impl Extractor {
             }
             if image.format.is_rgb() {
                 for (sum, c) in sums.rgb.iter_mut().zip(image.format.components()) {
-                    let row = image.planes[c.plane].row(y, w * c.step);
-                    *sum += row[c.offset..].iter().step_by(c.step).map(|v| u64::from(*v)).sum::<u64>();
+                    *sum += column_sum(image, c, y);
                 }
             }
             [&self.luma[0], &self.luma[1], &self.luma[2]].map(Vec::as_slice)
@@ -173,13 +172,20 @@ impl Extractor {
     fn measure_rows(&mut self, image: &Image) {
         let (w, h) = (image.width, image.height);
         let c = image.format.components()[usize::from(image.format.is_rgb())];
-        let (plane, ps) = (&image.planes[c.plane], c.step);
-        // The upper 8 of 16 bits.
-        let first = c.offset + image.format.sample_bytes() - 1;
+        let (plane, ps, first) = (&image.planes[c.plane], c.step, c.offset);
         self.rows.clear();
         self.rows.resize(h, 0);
         let width = STRIP.min(w / STRIPS);
-        let strips: [_; STRIPS] = std::array::from_fn(|i| ((2 * i + 1) * w / (2 * STRIPS) - width / 2) * ps);
+        let strips: [_; STRIPS] = std::array::from_fn(|i| (2 * i + 1) * w / (2 * STRIPS) - width / 2);
+        if c.coding != Coding::Byte {
+            for y in 1..h - 1 {
+                let (above, below) = (image.component(&c, y - 1), image.component(&c, y + 1));
+                let all = strips.iter().flat_map(|x| *x..*x + width);
+                self.rows[y] = all.map(|x| u32::from(above.byte(x).abs_diff(below.byte(x)))).sum();
+            }
+            return;
+        }
+        let strips = strips.map(|x| x * ps);
         for (y, sum) in self.rows.iter_mut().enumerate().take(h - 1).skip(1) {
             let (above, below) = (plane.row(y - 1, w * ps), plane.row(y + 1, w * ps));
             for x in strips {
@@ -350,10 +356,23 @@ fn colour_first(format: Format) -> bool {
     matches!(format, Rgb | Bgr | Rgbx | Bgrx | Rgba | Bgra)
 }
 
+/// Sums the upper 8 bits of the samples of a component in the row that covers pixel row `y`.
+fn column_sum(image: &Image, c: &Component, y: usize) -> u64 {
+    let (row, [samples, _]) = (image.component(c, y), image.samples(c));
+    (0..samples).map(|x| u64::from(row.byte(x))).sum()
+}
+
 fn chroma(image: &Image, step: usize, sums: &mut Sums) {
-    let [_, u, v] = image.format.components() else { return };
+    let [_, u, v, ..] = image.format.components() else { return };
     let [samples, rows] = image.samples(u);
     for y in (0..rows).step_by(step) {
+        if !image.format.is_of_bytes() {
+            let pixel_row = y << usize::from(u.half_height);
+            sums.uv[0] += column_sum(image, u, pixel_row);
+            sums.uv[1] += column_sum(image, v, pixel_row);
+            sums.chroma += samples as u64;
+            continue;
+        }
         let (bytes, _) = image.plane_size(u.plane);
         let (us, vs) = (image.planes[u.plane].row(y, bytes), image.planes[v.plane].row(y, bytes));
         let sum = |row: &[u8], c: &Component| match c.step {
@@ -430,6 +449,10 @@ mod tests {
         let luma = vec![y.round() as u8; w * h];
         let (uv, us, vs) = ([u, v].repeat(w * h / 4), vec![u; w * h / 4], vec![v; w * h / 4]);
         let yuy2 = [luma[0], u, luma[0], v].repeat(w * h / 2);
+        let ayuv = [255, luma[0], u, v].repeat(w * h);
+        let upper = |bytes: &[u8]| bytes.iter().flat_map(|v| [128, *v]).collect::<Vec<u8>>();
+        let (luma10, uv10) = (upper(&luma), upper(&uv));
+        let rgb16 = (24u16 << 11 | 30 << 5 | 10).to_ne_bytes().repeat(w * h);
         let plane = |data, stride| Plane { data, stride };
         for (format, planes) in [
             (Format::Rgb, vec![plane(&rgb[..], w * 3)]),
@@ -439,6 +462,10 @@ mod tests {
             (Format::Yuy2, vec![plane(&yuy2, w * 2)]),
             (Format::Nv12, vec![plane(&luma, w), plane(&uv, w)]),
             (Format::I420, vec![plane(&luma, w), plane(&us, w / 2), plane(&vs, w / 2)]),
+            (Format::Yv12, vec![plane(&luma, w), plane(&vs, w / 2), plane(&us, w / 2)]),
+            (Format::Ayuv, vec![plane(&ayuv, w * 4)]),
+            (Format::P010, vec![plane(&luma10, w * 2), plane(&uv10, w * 2)]),
+            (Format::Rgb16, vec![plane(&rgb16, w * 2)]),
         ] {
             let image = Image::new(format, w, h, &planes, c).unwrap();
             let row = Extractor::new(4).measure(&image).unwrap().row;

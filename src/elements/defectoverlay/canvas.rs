@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The canvas: lines, areas and letters on the planes of a frame, clipped, without allocation, in every format of the pads.
 
-use andon_core::image::{Colorimetry, Format, Matrix};
-use font8x8::{BASIC_FONTS, UnicodeFonts};
+use andon_core::image::{Coding, Colorimetry, Component, Format, Image, Matrix, Plane};
+
+use super::font;
 
 /// Red, green, blue, 0..255.
 pub(super) type Rgb = [u8; 3];
@@ -22,24 +23,24 @@ pub(super) struct Canvas<'a> {
     height: i32,
     planes: Vec<PlaneMut<'a>>,
     colorimetry: Colorimetry,
+    /// The bits of a sample; see [`Image::bits`].
+    bits: u32,
 }
 
-/// Edge of the cell of a letter at scale 1, pixels.
-pub(super) const CELL: i32 = 8;
-
 impl<'a> Canvas<'a> {
-    /// Makes a canvas over `planes`. Returns None unless they are as many and as large as the format needs.
+    /// Makes a canvas over `planes`. Returns None unless they are as many and as large as the format needs. `bits` is that of
+    /// [`Image::with_bits`].
     pub(super) fn new(
         format: Format,
         width: usize,
         height: usize,
         planes: Vec<PlaneMut<'a>>,
         colorimetry: Colorimetry,
+        bits: u32,
     ) -> Option<Self> {
-        let views: Vec<_> =
-            planes.iter().map(|p| andon_core::image::Plane { data: p.data, stride: p.stride }).collect();
-        andon_core::image::Image::new(format, width, height, &views, colorimetry)?;
-        Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry })
+        let views: Vec<_> = planes.iter().map(|p| Plane { data: p.data, stride: p.stride }).collect();
+        let bits = Image::new(format, width, height, &views, colorimetry)?.with_bits(bits).bits;
+        Some(Self { format, width: width as i32, height: height as i32, planes, colorimetry, bits })
     }
 
     /// Returns width and height, pixels.
@@ -54,24 +55,36 @@ impl<'a> Canvas<'a> {
         if x0 >= x1 || y0 >= y1 {
             return;
         }
-        let values = match self.format {
-            f if f.is_rgb() => colour,
-            f if f.is_grey() => yuv(colour, Colorimetry { matrix: Matrix::Bt601, full_range: true }),
-            _ => yuv(colour, self.colorimetry),
+        let rgb = self.format.is_rgb();
+        let colorimetry = match self.format.is_grey() {
+            true => Colorimetry { matrix: Matrix::Bt601, full_range: true },
+            false => self.colorimetry,
         };
+        let levels = colour.map(f32::from);
+        let levels = if rgb { levels } else { colorimetry.to_yuv(levels, self.bits) };
         // There are three values, so that alpha stays as it is.
-        for (c, value) in self.format.components().iter().zip(values) {
+        for (c, level) in self.format.components().iter().zip(levels) {
             // A sample that belongs to several pixels counts as inside if its first pixel is.
             let side =
                 |from: usize, to: usize, half: bool| if half { from.div_ceil(2)..to.div_ceil(2) } else { from..to };
             let (xs, ys) = (side(x0, x1, c.half_width), side(y0, y1, c.half_height));
+            let bits = match c.coding {
+                Coding::Word { bits, .. } if rgb => bits,
+                _ => self.bits,
+            };
+            let most = (1u32 << bits) - 1;
+            // Colours are spread over all numbers; luma and chroma are levels already.
+            let unit = if rgb { most as f32 / 255.0 } else { 2f32.powi(bits as i32 - 8) };
+            let value = (level * unit).round().clamp(0.0, most as f32) as u32;
             let plane = &mut self.planes[c.plane];
             for y in ys {
-                let row = &mut plane.data[y * plane.stride + c.offset + xs.start * c.step..];
-                if self.format.sample_bytes() == 1 {
-                    row.iter_mut().step_by(c.step).take(xs.len()).for_each(|p| *p = blend(*p, value, alpha));
+                let row = &mut plane.data[y * plane.stride + c.offset..];
+                if c.coding == Coding::Byte {
+                    let row = &mut row[xs.start * c.step..];
+                    let samples = row.iter_mut().step_by(c.step).take(xs.len());
+                    samples.for_each(|p| *p = blend((*p).into(), value, alpha) as u8);
                 } else {
-                    row.as_chunks_mut::<2>().0.iter_mut().take(xs.len()).for_each(|p| *p = blend16(*p, value, alpha));
+                    xs.clone().for_each(|x| put(row, c, x, bits, value, alpha));
                 }
             }
         }
@@ -98,35 +111,56 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Writes one line of text with its top left corner at x, y, and returns its width. A letter that the font lacks is a `?`.
+    /// Writes one line of text with its top left corner at x, y, and returns its width, pixels. `scale` is the pixels of the
+    /// frame that a pixel of a letter takes.
     pub(super) fn text(&mut self, x: i32, y: i32, scale: i32, text: &str, colour: Rgb) -> i32 {
         let mut at = x;
+        let mut before = x;
         for letter in text.chars() {
-            let glyph = BASIC_FONTS.get(letter).or_else(|| BASIC_FONTS.get('?')).unwrap_or_default();
-            for (row, bits) in glyph.iter().enumerate() {
-                for column in (0..8).filter(|c| bits >> c & 1 == 1) {
-                    self.fill(at + column * scale, y + row as i32 * scale, scale, scale, colour, 256);
+            let columns = font::columns(letter);
+            let left = if font::is_accent(letter) { before } else { at };
+            if columns > 0 || font::is_accent(letter) {
+                let glyph = font::glyph(letter);
+                for row in 0..font::LINE {
+                    for (first, run) in font::ink(glyph, row as usize) {
+                        self.fill(left + first * scale, y + row * scale, run * scale, scale, colour, 256);
+                    }
                 }
+                before = left;
             }
-            at += CELL * scale;
+            at += columns * font::COLUMN * scale;
         }
         at - x
     }
 }
 
-fn blend(under: u8, over: u8, alpha: u16) -> u8 {
-    ((u16::from(under) as u32 * (256 - alpha as u32) + over as u32 * alpha as u32 + 128) >> 8) as u8
+/// Blends `over` over `under`; `alpha` 256 covers, 0 leaves.
+fn blend(under: u32, over: u32, alpha: u16) -> u32 {
+    (under * (256 - u32::from(alpha)) + over * u32::from(alpha) + 128) >> 8
 }
 
-/// Blends 8 bits over 16, low byte first.
-fn blend16(under: [u8; 2], over: u8, alpha: u16) -> [u8; 2] {
-    let (under, over, alpha) = (u32::from(u16::from_le_bytes(under)), u32::from(over) * 257, u32::from(alpha));
-    (((under * (256 - alpha) + over * alpha + 128) >> 8) as u16).to_le_bytes()
-}
-
-/// Returns the 8-bit luma and chroma of a colour.
-fn yuv(colour: Rgb, c: Colorimetry) -> [u8; 3] {
-    c.to_yuv(colour.map(f32::from)).map(|v| v.round().clamp(0.0, 255.0) as u8)
+/// Blends a value of `bits` bits over sample `x` of a row that begins with the component's first sample, and leaves the other
+/// bits as they are.
+fn put(row: &mut [u8], c: &Component, x: usize, bits: u32, value: u32, alpha: u16) {
+    let mask = (1 << bits) - 1;
+    // What lies above white is white.
+    let mixed = |word: u32, shift: u32, all: u32| {
+        let under = (word >> shift & all).min(mask);
+        word & !(all << shift) | blend(under, value, alpha) << shift
+    };
+    match c.coding {
+        Coding::Byte => row[x * c.step] = blend(row[x * c.step].into(), value, alpha) as u8,
+        Coding::Word { big_endian, shift, bits } => {
+            let at: &mut [u8; 2] = row[x * c.step..].first_chunk_mut().expect("a sample has two bytes");
+            let word = if big_endian { u16::from_be_bytes(*at) } else { u16::from_le_bytes(*at) };
+            let word = mixed(word.into(), shift, (1 << bits) - 1) as u16;
+            *at = if big_endian { word.to_be_bytes() } else { word.to_le_bytes() };
+        }
+        Coding::Third => {
+            let at: &mut [u8; 4] = row[x / 3 * 4..].first_chunk_mut().expect("a row ends with whole groups");
+            *at = mixed(u32::from_le_bytes(*at), x as u32 % 3 * 10, mask).to_le_bytes();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +168,7 @@ mod tests {
     use super::*;
 
     fn gray(data: &mut [u8], w: usize, h: usize) -> Canvas<'_> {
-        Canvas::new(Format::Gray8, w, h, vec![PlaneMut { data, stride: w }], Colorimetry::default()).unwrap()
+        Canvas::new(Format::Gray8, w, h, vec![PlaneMut { data, stride: w }], Colorimetry::default(), 0).unwrap()
     }
 
     #[test]
@@ -155,30 +189,41 @@ mod tests {
     }
 
     #[test]
-    fn white_is_white_in_every_format() {
-        for (format, sizes, limited) in [
-            (Format::Rgb, vec![48], [255; 3]),
-            (Format::Bgrx, vec![64], [255; 3]),
-            (Format::Nv12, vec![16, 8], [235, 128, 128]),
-            (Format::I420, vec![16, 4, 4], [235, 128, 128]),
-            (Format::Gray16Le, vec![32], [255; 3]),
-            (Format::Rgbp, vec![16, 16, 16], [255; 3]),
-            (Format::Yuy2, vec![32], [235, 128, 128]),
-        ] {
-            let mut bytes: Vec<Vec<u8>> = sizes.iter().map(|s| vec![0; *s]).collect();
-            let strides: Vec<_> = match format {
-                Format::Nv12 => vec![4, 4],
-                Format::I420 => vec![4, 2, 2],
-                Format::Rgbp => vec![4; 3],
-                _ => vec![sizes[0] / 4],
-            };
-            let planes = bytes.iter_mut().zip(strides).map(|(d, stride)| PlaneMut { data: d, stride }).collect();
-            let mut canvas = Canvas::new(format, 4, 4, planes, Colorimetry::default()).unwrap();
-            canvas.fill(0, 0, 4, 4, [255; 3], 256);
-            assert_eq!(bytes[0][0], limited[0], "{format:?}");
-            let other = if format.is_yuv() { 128 } else { 255 };
-            assert!(bytes.iter().skip(1).flatten().all(|v| *v == other), "{format:?}");
+    fn a_colour_drawn_is_the_colour_read_in_every_format() {
+        for (format, bits) in
+            Format::ALL.map(|f| (f, 0)).into_iter().chain([(Format::Gray16Le, 12), (Format::Gray16Be, 10)])
+        {
+            for colour in [[255; 3], [0; 3], [240, 40, 90]] {
+                // Larger than any format needs for 4×4 pixels, the last bytes of each row beyond the frame.
+                let mut bytes = vec![vec![0x55; 24 * 4]; format.planes()];
+                let planes = bytes.iter_mut().map(|data| PlaneMut { data, stride: 24 }).collect();
+                let c = Colorimetry::default();
+                Canvas::new(format, 4, 4, planes, c, bits).unwrap().fill(0, 0, 4, 4, colour, 256);
+                let views: Vec<_> = bytes.iter().map(|data| Plane { data, stride: 24 }).collect();
+                let image = Image::new(format, 4, 4, &views, c).unwrap().with_bits(bits);
+                let [r, g, b] = colour.map(f32::from);
+                let grey = (0.299 * r + 0.587 * g + 0.114 * b).round() as u8;
+                let want = if format.is_grey() { [grey; 3] } else { colour };
+                // Red and blue of RGB16 have 5 bits.
+                let most = if format == Format::Rgb16 { 5 } else { 2 };
+                for y in 0..4 {
+                    let mut row = [0; 12];
+                    image.rgb_row(y, &image.yuv_to_rgb(), &mut row);
+                    let near = |p: &[u8]| p.iter().zip(want).all(|(p, w)| p.abs_diff(w) <= most);
+                    assert!(row.chunks(3).all(near), "{format:?} {bits} {colour:?}: {row:?}");
+                }
+                assert!(bytes.iter().all(|p| p[18..24] == [0x55; 6]), "{format:?}: beyond the row");
+            }
         }
+    }
+
+    #[test]
+    fn half_a_veil_keeps_half_of_what_was_there() {
+        let mut data = 1000u16.to_le_bytes();
+        let planes = vec![PlaneMut { data: &mut data, stride: 2 }];
+        let c = Colorimetry::default();
+        Canvas::new(Format::Gray16Le, 1, 1, planes, c, 12).unwrap().fill(0, 0, 1, 1, [255; 3], 128);
+        assert_eq!(u16::from_le_bytes(data), (1000 + 4095u16).div_ceil(2), "of 12 bits");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use andon_core::result::{Arm, BoxPx, Inference, Mask, Status};
 use andon_statistics::box_pairs::pair_boxes;
 
 use super::{
-    canvas::{CELL, Canvas, Rgb},
+    canvas::{Canvas, Rgb},
+    font::{self, COLUMN, LINE},
     legend,
     settings::Settings,
     shape::Stroke,
@@ -120,7 +121,7 @@ fn boxes(
         let room = if alone { room + 2 * line + 2 } else { 3 * line + 1 };
         text.clear();
         let _ = write!(text, "{} {:.2}", d.label, d.score);
-        let (tw, th) = (CELL * scale * text.chars().count() as i32, CELL * scale);
+        let (tw, th) = (COLUMN * scale * font::width(text), LINE * scale);
         let tx = (x - room).clamp(0, (size[0] as i32 - tw).max(0));
         // The label of a stands above the box, that of b below it.
         let ty = if result.arm == Arm::B { y + h + room + 1 } else { y - room - th - 1 };
@@ -137,7 +138,7 @@ fn pixels(b: &BoxPx, k: [f32; 2]) -> [i32; 4] {
 }
 
 fn band(canvas: &mut Canvas<'_>, x: i32, width: i32, result: &Inference, scale: i32, named: bool, text: &mut String) {
-    let height = (CELL + 6) * scale;
+    let height = (LINE + 4) * scale;
     let (under, ink) = verdict_colours(result.verdict);
     canvas.fill(x, 0, width, height, under, 208);
     canvas.fill(x, height, width, scale, colour(result.arm), 256);
@@ -150,7 +151,7 @@ fn band(canvas: &mut Canvas<'_>, x: i32, width: i32, result: &Inference, scale: 
     if let Some(best) = result.classes.first() {
         let _ = write!(text, "{}", best.label);
     }
-    canvas.text(x + 3 * scale, 3 * scale, scale, fitting(text, width - 6 * scale, scale), ink);
+    canvas.text(x + 3 * scale, 2 * scale, scale, fitting(text, width - 6 * scale, scale), ink);
 }
 
 /// Draws the anomaly map as a veil that is denser where the score is higher. A result without a map has its mask drawn.

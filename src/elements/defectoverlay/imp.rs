@@ -18,6 +18,7 @@ use super::{
 use crate::{
     elements::{
         between::{self, Between},
+        depth::{self, Depth},
         shell::{self, Sink, Src},
     },
     meta::{read_all, video},
@@ -43,11 +44,14 @@ pub struct DefectOverlay {
     #[property(name = "masks", nick = "Masks", blurb = "Draw masks of detections, and the labels of a segmentation, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
     #[property(name = "legend", nick = "Legend", blurb = "Draw a legend in the lower left corner if there is more than one arm", type = bool, get, set, member = legend, default = true, mutable_playing)]
     #[property(name = "marks", nick = "Marks", blurb = "Mark boxes that only one of two arms found", type = bool, get, set, member = marks, default = true, mutable_playing)]
+    #[property(name = "bits", nick = "Bits", blurb = "Bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in bpp, else 16", type = u32, get, set, maximum = 16, member = bits, mutable_playing)]
     settings: StdMutex<Settings>,
     /// None before caps.
     state: Mutex<Option<State>>,
     /// What stands upstream.
     between: Mutex<Between>,
+    /// The bits of 16-bit grey.
+    depth: Mutex<Depth>,
 }
 
 #[glib::object_subclass]
@@ -61,7 +65,9 @@ impl ObjectSubclass for DefectOverlay {
 impl ObjectImpl for DefectOverlay {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let stats = shell::stats("Frames whose results were lost on the way");
+            let stats = shell::stats(
+                "Frames whose results were lost on the way, and the bits that samples of 16-bit grey were seen to have",
+            );
             DefectOverlay::derived_properties().iter().cloned().chain([stats]).collect()
         });
         &PROPERTIES
@@ -70,8 +76,9 @@ impl ObjectImpl for DefectOverlay {
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => {
-                let lost = self.between.lock().lost();
-                gst::Structure::builder("defectoverlay-stats").field("results-lost", lost).build().to_value()
+                let (lost, bits_seen) = (self.between.lock().lost(), u64::from(self.depth.lock().seen_bits()));
+                let stats = gst::Structure::builder("defectoverlay-stats");
+                stats.field("results-lost", lost).field("bits-seen", bits_seen).build().to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -136,6 +143,7 @@ impl BaseTransformImpl for DefectOverlay {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         self.between.lock().event(&event);
+        self.depth.lock().event(&event);
         self.parent_sink_event(event)
     }
 
@@ -150,11 +158,13 @@ impl BaseTransformImpl for DefectOverlay {
             return Ok(gst::FlowSuccess::Ok);
         }
         let settings = *shell::locked(&self.settings);
+        depth::check(&self.depth, &*self.obj(), buffer, settings.bits);
+        let bits = self.depth.lock().bits(settings.bits);
         let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &state.info) else {
             gst::warning!(CAT, imp = self, "a frame cannot be mapped, and passes undrawn");
             return Ok(gst::FlowSuccess::Ok);
         };
-        if let Some(mut canvas) = canvas(&mut frame) {
+        if let Some(mut canvas) = canvas(&mut frame, bits) {
             let refs: Vec<_> = results.iter().map(|i| &**i).collect();
             draw::draw(&mut canvas, size, &refs, &settings, &mut state.text);
         }
@@ -162,13 +172,13 @@ impl BaseTransformImpl for DefectOverlay {
     }
 }
 
-/// Makes a canvas over a frame.
-fn canvas<'a>(frame: &'a mut VideoFrameRef<&mut gst::BufferRef>) -> Option<Canvas<'a>> {
+/// Makes a canvas over a frame, of whose samples `bits` count in 16-bit grey.
+fn canvas<'a>(frame: &'a mut VideoFrameRef<&mut gst::BufferRef>, bits: u32) -> Option<Canvas<'a>> {
     let format = video::format(frame.format())?;
     let colorimetry = video::colorimetry(frame.info());
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let strides: Vec<_> = frame.plane_stride().iter().map(|s| *s as usize).collect();
     let planes = frame.planes_data_mut().into_iter().zip(strides).take(format.planes());
     let planes = planes.map(|(data, stride)| PlaneMut { data, stride }).collect();
-    Canvas::new(format, width, height, planes, colorimetry)
+    Canvas::new(format, width, height, planes, colorimetry, bits)
 }

@@ -4,7 +4,8 @@
 use andon_core::result::{Arm, Inference};
 
 use super::{
-    canvas::{CELL, Canvas},
+    canvas::Canvas,
+    font::{self, COLUMN, LINE},
     settings::Settings,
     style::{BLACK, WHITE, fitting, scale, stroke, write_name, write_verdict},
 };
@@ -15,6 +16,8 @@ const ALONE: &str = "only one arm found it";
 const SAMPLE: i32 = 20;
 /// Room around and between the rows, in pixels of a letter.
 const ROOM: i32 = 3;
+/// Height of the brackets in pixels of a letter.
+const BRACKETS: i32 = 12;
 
 /// Draws a row for each result, and one for the brackets with `marks`.
 pub(super) fn draw(
@@ -26,7 +29,7 @@ pub(super) fn draw(
     text: &mut String,
 ) {
     let scale = scale(size[1]);
-    let (cell, room) = (CELL * scale, ROOM * scale);
+    let (line, room) = (LINE * scale, ROOM * scale);
     let left = 3 * room + SAMPLE * scale;
     let most = size[0] as i32 - left - room;
     let of = |text: &mut String, result: &Inference| {
@@ -41,27 +44,28 @@ pub(super) fn draw(
             write_name(text, result);
         }
     };
-    let mut letters = if marks { ALONE.len() } else { 0 };
+    let mut columns = if marks { font::width(ALONE) } else { 0 };
     for result in results {
         of(text, result);
-        letters = letters.max(fitting(text, most, scale).chars().count());
+        columns = columns.max(font::width(fitting(text, most, scale)));
     }
     let rows = (results.len() + usize::from(marks)) as i32;
-    let (width, height) = (left + letters as i32 * cell + room, rows * (cell + room) + room);
+    let (width, height) = (left + columns * COLUMN * scale + room, rows * (line + room) + room);
     let mut y = size[1] as i32 - height;
     canvas.fill(0, y, width, height, BLACK, 184);
     y += room;
     for result in results {
         let stroke = stroke(result.arm, settings.line_width, size[1]);
-        let middle = y + (cell - stroke.line) / 2;
+        let middle = y + (line - stroke.line) / 2;
         canvas.dashes(room, middle, SAMPLE * scale, stroke);
         of(text, result);
         canvas.text(left, y, scale, fitting(text, most, scale), stroke.colour);
-        y += cell + room;
+        y += line + room;
     }
     if marks {
-        let line = stroke(Arm::A, settings.line_width, size[1]).line.min(2 * scale);
-        canvas.brackets([room + (SAMPLE * scale - cell * 3 / 2) / 2, y, cell * 3 / 2, cell], line, WHITE);
+        let thick = stroke(Arm::A, settings.line_width, size[1]).line.min(2 * scale);
+        let side = BRACKETS * scale;
+        canvas.brackets([room + (SAMPLE * scale - side) / 2, y + (line - side) / 2, side, side], thick, WHITE);
         canvas.text(left, y, scale, fitting(ALONE, most, scale), WHITE);
     }
 }

@@ -13,6 +13,10 @@
 //! arms did not judge. The legend in the lower left corner shows line, verdict, score, model and version of each arm, and of
 //! the truth if it is drawn. With one arm alone there is no legend: the band names the model.
 //!
+//! # Text
+//! Labels in any script of Unicode's first plane are written by the bitmaps of GNU Unifont, which are compiled in. A character
+//! that the font lacks is an empty box.
+//!
 //! # Pads
 //! `sink`, `src`: `video/x-raw` in system memory, in every format that `modelinfer` takes, of any size.
 //!
@@ -27,9 +31,10 @@
 //! | `truth` | bool | false | the true defects, if the source knows them |
 //! | `heat` | bool | true | anomaly maps over the frame |
 //! | `masks` | bool | true | masks of detections over the frame, and all labels of a segmentation but the first |
+//! | `bits` | uint | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //!
 //! All properties can be changed while playing. `stats` is read-only: `results-lost` counts frames whose boxes an
-//! element between has lost (docs/between.md).
+//! element between has lost (docs/between.md), and `bits-seen` has the most bits of any sample of 16-bit grey.
 //!
 //! # Example
 //! ```sh
@@ -42,6 +47,7 @@
 
 mod canvas;
 mod draw;
+mod font;
 mod imp;
 mod legend;
 mod settings;

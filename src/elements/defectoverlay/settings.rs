@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub legend: bool,
     /// Marks on boxes that only one of two arms found.
     pub marks: bool,
+    /// Bits of a sample of 16-bit grey; 0 as the caps say.
+    pub bits: u32,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             masks: true,
             legend: true,
             marks: true,
+            bits: 0,
         }
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     fn drawn(edge: usize, draw: impl FnOnce(&mut Canvas<'_>)) -> Vec<u8> {
         let mut data = vec![0; edge * edge];
         let planes = vec![PlaneMut { data: &mut data, stride: edge }];
-        draw(&mut Canvas::new(Format::Gray8, edge, edge, planes, Colorimetry::default()).unwrap());
+        draw(&mut Canvas::new(Format::Gray8, edge, edge, planes, Colorimetry::default(), 0).unwrap());
         data
     }
 

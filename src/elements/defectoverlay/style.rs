@@ -9,7 +9,8 @@ use std::fmt::Write;
 use andon_core::result::{Arm, Inference, Verdict};
 
 use super::{
-    canvas::{CELL, Rgb},
+    canvas::Rgb,
+    font::{self, COLUMN},
     shape::Stroke,
 };
 
@@ -92,7 +93,5 @@ pub(super) fn write_verdict(text: &mut String, result: &Inference) {
 
 /// Returns as much of a text as `width` pixels hold.
 pub(super) fn fitting(text: &str, width: i32, scale: i32) -> &str {
-    let fits = (width / (CELL * scale)).max(0) as usize;
-    let end = text.char_indices().nth(fits).map_or(text.len(), |(at, _)| at);
-    text[..end].trim_end()
+    font::fitting(text, (width / (COLUMN * scale)).max(0))
 }

@@ -60,11 +60,12 @@ impl State {
         }
     }
 
-    /// Measures a frame.
+    /// Measures a frame, of whose samples `bits` count in 16-bit grey.
     pub fn frame(
         &mut self,
         buffer: &mut gst::BufferRef,
         report_interval: u64,
+        bits: u32,
         tai: &TaiOffset,
     ) -> Result<Announcements, gst::FlowError> {
         let mut announcements = Announcements::default();
@@ -83,7 +84,7 @@ impl State {
         let stamp = Stamp { frame_id: frame.id, pts_ns, part };
         let result = read_here(buffer, self.context.arm(), [info.width(), info.height()]);
         let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info).ok();
-        let Some(image) = mapped.as_ref().and_then(video::image) else {
+        let Some(image) = mapped.as_ref().and_then(|m| video::image(m, bits)) else {
             announcements.unreadable = self.unreadable == 0;
             self.unreadable += 1;
             return Ok(announcements);

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     elements::{
         between::{self, Between},
+        depth::{self, Depth},
         shell::{self, Sink, Src},
     },
     meta::{TaiOffset, video},
@@ -41,6 +42,7 @@ pub struct DriftMeter {
     #[property(name = "expected-run-time", nick = "Expected run time", blurb = "Least mean time of production between two false alarms (ns). It needs timestamps while the reference is learned, and overrides expected-run-length (0 = not set)", type = u64, get, set = Self::set_expected_run_time, member = expected_run_time, mutable_playing)]
     #[property(name = "subsample", nick = "Subsample", blurb = "Read every n-th row; of small frames at least 40 rows", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
     #[property(name = "report-interval", nick = "Report interval", blurb = "Stream time between two messages andon/drift-report (ns; 0 = none)", type = u64, get, set, member = report_interval, mutable_playing)]
+    #[property(name = "bits", nick = "Bits", blurb = "Bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in bpp, else 16", type = u32, get, set, member = bits, maximum = 16, mutable_playing)]
     settings: StdMutex<Settings>,
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
@@ -52,6 +54,8 @@ pub struct DriftMeter {
     pub(super) worker: Mutex<Option<Worker>>,
     /// What stands upstream.
     between: Mutex<Between>,
+    /// The bits of 16-bit grey.
+    depth: Mutex<Depth>,
     /// The last attempt to write the state failed.
     pub(super) persist_failed: AtomicBool,
 }
@@ -158,7 +162,8 @@ impl ObjectImpl for DriftMeter {
             "stats" => {
                 let lost = self.between.lock().lost();
                 let numbers = self.state.lock().as_ref().map(Numbers::of);
-                numbers.map_or_else(stats::stopped, |n| n.structure(lost)).to_value()
+                let bits_seen = self.depth.lock().seen_bits();
+                numbers.map_or_else(stats::stopped, |n| n.structure(lost, bits_seen)).to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -276,6 +281,7 @@ impl BaseTransformImpl for DriftMeter {
 
     fn sink_event(&self, event: gst::Event) -> bool {
         self.between.lock().event(&event);
+        self.depth.lock().event(&event);
         self.take_event(&event);
         let event = match self.state.lock().as_ref() {
             Some(state) => state.context.outgoing(event),
@@ -294,9 +300,15 @@ impl BaseTransformImpl for DriftMeter {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
-        let interval = self.settings().report_interval;
+        let (interval, set) = {
+            let settings = self.settings();
+            (settings.report_interval, settings.bits)
+        };
+        depth::check(&self.depth, &*self.obj(), buffer, set);
+        let bits = self.depth.lock().bits(set);
         let tai = &self.tai_offset;
-        let announcements = self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval, tai)?;
+        let announcements =
+            self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval, bits, tai)?;
         self.announce(announcements);
         Ok(gst::FlowSuccess::Ok)
     }

@@ -96,9 +96,10 @@
 //! | `expected-run-length` | uint64, 100000 | least mean number of parts between two false alarms; of frames if there are no parts |
 //! | `expected-run-time` | uint64 ns, 0 | least mean time of production between two false alarms; needs timestamps while learning |
 //! | `subsample` | uint, 16 | read every n-th row |
+//! | `bits` | uint, 0 | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //! | `report-interval` | uint64 ns, 0 | stream time between two `andon/drift-report` |
 //! | `state`, `cause` | string | read-only |
-//! | `stats` | structure | read-only: counts (`results-lost`: frames whose boxes an element between has lost, see docs/between.md), and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
+//! | `stats` | structure | read-only: counts (`results-lost`: frames whose boxes an element between has lost, see docs/between.md; `bits-seen`: the most bits of any sample of 16-bit grey), and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
 //!
 //! # Action signals
 //!

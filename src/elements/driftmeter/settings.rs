@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub expected_run_time: u64,
     pub subsample: u32,
     pub report_interval: u64,
+    pub bits: u32,
 }
 
 impl Default for Settings {
@@ -36,6 +37,7 @@ impl Default for Settings {
             expected_run_time: 0,
             subsample: DEFAULT_SUBSAMPLE,
             report_interval: 0,
+            bits: 0,
         }
     }
 }

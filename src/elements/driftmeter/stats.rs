@@ -48,9 +48,10 @@ impl Numbers {
         }
     }
 
-    /// Returns the counts, with the frames whose results were `lost` on the way, and a structure for each feature of the
+    /// Returns the counts, with the frames whose results were `lost` on the way, the bits that samples of 16-bit grey were seen
+    /// to have, and a structure for each feature of the
     /// latest frame's reference.
-    pub(super) fn structure(self, lost: u64) -> gst::Structure {
+    pub(super) fn structure(self, lost: u64, bits_seen: u32) -> gst::Structure {
         let Self { status, counts, .. } = self;
         let [learned, wanted, relearned, rewanted] = self.progress.map(|n| n as u64);
         let mut stats = gst::Structure::builder("driftmeter-stats")
@@ -72,6 +73,7 @@ impl Numbers {
             .field("unreadable", self.unreadable)
             .field("results-lost", lost)
             .field("keys-left-out", self.left_out)
+            .field("bits-seen", u64::from(bits_seen))
             .build();
         let Some(report) = self.latest.map(|reading| reading.report(Stamp::default())) else { return stats };
         stats.set("key", &*report.key);

@@ -10,7 +10,7 @@ use gst_video::VideoInfo;
 
 use super::{kept::Kept, rules::Rules};
 use crate::{
-    elements::memory::Holder,
+    elements::{depth, memory::Holder},
     meta::{StreamContext, TaiOffset, read_arm, read_here},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct State {
     pub context: StreamContext,
     /// The format; None before caps.
     info: Option<Arc<VideoInfo>>,
+    /// The caps; None before them.
+    of: Option<gst::Caps>,
     /// The caps as text, for the sidecars.
     caps: Arc<str>,
     /// Decides which frames are captured.
@@ -45,6 +47,7 @@ impl State {
             rules,
             context: StreamContext::default(),
             info: None,
+            of: None,
             caps: "".into(),
             sampler: Sampler::default(),
             queue: Arc::default(),
@@ -73,13 +76,31 @@ impl State {
     /// Takes new caps.
     pub fn set_caps(&mut self, info: VideoInfo, caps: &gst::Caps) {
         self.info = Some(Arc::new(info));
-        self.caps = caps.to_string().into();
+        self.of = Some(caps.clone());
+        self.tell_caps();
     }
 
-    /// Takes a passing frame. `utc` returns the time of capture for a presentation time.
+    /// Takes new rules, and returns those of before.
+    pub fn set_rules(&mut self, rules: Rules) -> Rules {
+        let before = std::mem::replace(&mut self.rules, rules);
+        if before.bits != self.rules.bits {
+            self.tell_caps();
+        }
+        before
+    }
+
+    /// Writes the caps for the sidecars, with the bits of a sample where a property says them.
+    fn tell_caps(&mut self) {
+        if let Some(caps) = &self.of {
+            self.caps = depth::told(caps, self.rules.bits).to_string().into();
+        }
+    }
+
+    /// Takes a passing frame, of whose samples `bits` count in 16-bit grey. `utc` returns the time of capture for a presentation time.
     pub fn frame(
         &mut self,
         buffer: &mut gst::BufferRef,
+        bits: u32,
         tai: &TaiOffset,
         utc: impl FnOnce(Option<gst::ClockTime>) -> Option<u64>,
     ) {
@@ -91,7 +112,7 @@ impl State {
         let read = || (read_here(buffer, context.arm(), size), read_arm(buffer, other, size));
         let hits = rules.hits(&identity, &context.fields, read);
         sampler.frame(&rules.policy, monotonic_ns(), hits, queue, || {
-            let (held, deep) = Kept::hold(holder, buffer, info, rules.deep_copy)?;
+            let (held, deep) = Kept::hold(holder, buffer, info, bits, rules.deep_copy)?;
             *deep_copies += u64::from(deep);
             if identity.captured_utc_ns.is_none() {
                 identity.captured_utc_ns = utc(buffer.pts());

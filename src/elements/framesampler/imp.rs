@@ -37,6 +37,7 @@ use super::{
 use crate::{
     elements::{
         between::{self, Between},
+        depth::{self, Depth},
         shell::{self, Sink, Src},
     },
     meta::{TaiOffset, utc_by_clock, video},
@@ -70,6 +71,7 @@ pub struct FrameSampler {
     #[property(name = "max-total-bytes", type = u64, get, set, member = max_total_bytes, nick = "Max total bytes", blurb = "Most bytes of captures in the folder. Beyond it the oldest are removed; 0 for no limit", mutable_playing)]
     #[property(name = "max-age", type = u64, get, set, member = max_age, nick = "Max age", blurb = "How long captures are kept (ns); 0 for ever", mutable_playing)]
     #[property(name = "min-free", type = u64, get, set, member = min_free, default = DEFAULT_MIN_FREE, nick = "Min free", blurb = "Bytes that the disk keeps free. With less, captures fail", mutable_playing)]
+    #[property(name = "bits", type = u32, get, set, member = bits, maximum = 16, nick = "Bits", blurb = "Bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in bpp, else 16", mutable_playing)]
     #[property(name = "drain-timeout", type = u64, get, set, member = drain_timeout, default = DEFAULT_DRAIN_TIMEOUT, nick = "Drain timeout", blurb = "Longest wait for the disk when going to READY (ns)", mutable_playing)]
     settings: StdMutex<Settings>,
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
@@ -78,6 +80,8 @@ pub struct FrameSampler {
     state: Mutex<State>,
     /// What stands upstream.
     between: Mutex<Between>,
+    /// The bits of 16-bit grey.
+    depth: Mutex<Depth>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
     /// The counts of the writer since the start or the last reset.
@@ -93,6 +97,7 @@ impl Default for FrameSampler {
             tai_offset: Default::default(),
             state: Mutex::new(State::new(rules)),
             between: Mutex::default(),
+            depth: Mutex::default(),
             writer: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -110,7 +115,7 @@ impl FrameSampler {
         // The old rules are dropped here, not under the lock that the streaming thread needs.
         let (old, queue) = {
             let mut state = self.state.lock();
-            (std::mem::replace(&mut state.rules, rules), state.queue.clone())
+            (state.set_rules(rules), state.queue.clone())
         };
         drop(old);
         queue.bound(folder, quota);
@@ -172,7 +177,10 @@ impl ObjectImpl for FrameSampler {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => stats(&self.state, self.between.lock().lost(), &self.counters.lock().clone()).to_value(),
+            "stats" => {
+                let (lost, bits_seen) = (self.between.lock().lost(), self.depth.lock().seen_bits());
+                stats(&self.state, lost, bits_seen, &self.counters.lock().clone()).to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }
@@ -306,12 +314,16 @@ impl BaseTransformImpl for FrameSampler {
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
-        self.state.lock().frame(buffer, &self.tai_offset, |pts| self.utc(pts));
+        let set = self.state.lock().rules.bits;
+        depth::check(&self.depth, &*self.obj(), buffer, set);
+        let bits = self.depth.lock().bits(set);
+        self.state.lock().frame(buffer, bits, &self.tai_offset, |pts| self.utc(pts));
         Ok(gst::FlowSuccess::Ok)
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
         self.between.lock().event(&event);
+        self.depth.lock().event(&event);
         if let Err(error) = events::take(&self.state, &event) {
             self.bad_event(&error);
         }

@@ -17,15 +17,18 @@ use crate::{
 pub struct Kept {
     buffer: gst::Buffer,
     info: Arc<VideoInfo>,
+    /// The bits of a sample of 16-bit grey; 0 for all.
+    bits: u32,
 }
 
 impl Kept {
     /// Holds a passing frame; returns it, and whether its pixels were copied. `always` copies them in any case. `None` if
-    /// the memory cannot be copied.
+    /// the memory cannot be copied. `bits` is what a sample of 16-bit grey has; 0 for all 16.
     pub fn hold(
         holder: &mut Holder,
         buffer: &gst::BufferRef,
         info: &Arc<VideoInfo>,
+        bits: u32,
         always: bool,
     ) -> Option<(Self, bool)> {
         let held = if always { HeldBuffer::Copied(buffer.copy_deep().ok()?) } else { holder.hold(buffer)? };
@@ -33,7 +36,7 @@ impl Kept {
             HeldBuffer::Shared(buffer) => (buffer, false),
             HeldBuffer::Copied(buffer) => (buffer, true),
         };
-        Some((Self { buffer, info: info.clone() }, is_copied))
+        Some((Self { buffer, info: info.clone(), bits }, is_copied))
     }
 
     /// Bytes of its pixels.
@@ -46,7 +49,7 @@ impl HeldFrame for Kept {
     fn with_image(&self, read: &mut dyn FnMut(&Image<'_>)) -> Result<(), ReadError> {
         let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&self.buffer, &self.info)
             .map_err(|e| ReadError::Unmapped(e.into()))?;
-        read(&video::image(&frame).ok_or(ReadError::Layout)?);
+        read(&video::image(&frame, self.bits).ok_or(ReadError::Layout)?);
         Ok(())
     }
 

@@ -56,9 +56,9 @@
 //!
 //! # Files
 //!
-//! The image is `RUN-FRAME-NUMBER-REASON.png`. Grey stays grey, also of 16 bits; all other formats become RGB: alpha is left
-//! out, luma and chroma are converted by the colorimetry of the stream. `format=jpeg` writes `.jpg`. `format=raw` writes
-//! `.raw`: the planes without gaps, as the caps say. Pixels in a polygon of `mask` are black.
+//! The image is `RUN-FRAME-NUMBER-REASON.png`. Grey stays grey, also of 10 to 16 bits (PNG of 16 bits, white to white); all
+//! other formats become RGB: alpha is left out, luma and chroma are converted by the colorimetry of the stream.
+//! `format=jpeg` writes `.jpg`. `format=raw` writes `.raw`: the planes without gaps, as the caps say. Pixels in a polygon of `mask` are black.
 //!
 //! The sidecar has the same name with `.json`, schema `andon.capture/1`: frame, part, times (stream and UTC), caps, triggers
 //! with the frame's place (`pre`, `hit` or `post`, and `offset` in frames from the first hit), fields, in `results` the
@@ -88,6 +88,7 @@
 //! | `min-distance` | uint, 0 | bits of 64 in which a hit must differ from recent captures; about 6 for the same scene |
 //! | `format` | `png`, `jpeg`, `raw` | format of the images |
 //! | `jpeg-quality` | uint, 90 | quality of JPEG files |
+//! | `bits` | uint, 0 | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //! | `mask` | string, empty | polygons in shares of the frame: `0,0 0.3,0 0.3,0.2; 0.8,0.8 1,0.8 1,1` |
 //! | `max-total-bytes` | uint64, 0 | most bytes of captures in the folder, by all samplers |
 //! | `max-age` | uint64 ns, 0 | how long captures are kept, also while nothing is captured |
@@ -117,7 +118,8 @@
 //! `frames`; `captured` (handed to the writer), `written`, `amended` (sidecars replaced); captures lost: `dropped-queue`,
 //! `dropped-no-location`, `over-budget`, `alike`, `failed`, `given-up`; `missed-pre` (requested, but no longer in the ring);
 //! `late`, `late-gone`, `amends-dropped`; `queue`, `pending`, `ring-frames`, `ring-bytes`, `deep-copies`; `bad-events`;
-//! `results-lost` (frames whose boxes an element between has lost: docs/between.md);
+//! `results-lost` (frames whose boxes an element between has lost: docs/between.md), `bits-seen` (the most bits of any sample
+//! of 16-bit grey);
 //! `evicted` (captures removed to make room); `errors` (times that captures began to fail), `last-error`, `failing`;
 //! `triggers`, a structure of how often each trigger fired.
 //!

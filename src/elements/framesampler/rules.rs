@@ -30,6 +30,8 @@ pub(super) struct Rules {
     pub drift_frames: u32,
     /// Copy every frame that is held.
     pub deep_copy: bool,
+    /// Bits of a sample of 16-bit grey; 0 as the caps say.
+    pub bits: u32,
 }
 
 impl Rules {
@@ -61,8 +63,8 @@ impl Rules {
         };
         let near = (!settings.near.trim().is_empty()).then(|| settings.near.parse()).transpose()?;
         let when = FieldCondition::list(&settings.when)?;
-        let Settings { on_ng, on_unjudged, on_drift, drift_frames, deep_copy, random_rate, .. } = *settings;
-        Ok(Self { policy, on_ng, near, on_unjudged, when, random_rate, on_drift, drift_frames, deep_copy })
+        let Settings { on_ng, on_unjudged, on_drift, drift_frames, deep_copy, random_rate, bits, .. } = *settings;
+        Ok(Self { policy, on_ng, near, on_unjudged, when, random_rate, on_drift, drift_frames, deep_copy, bits })
     }
 
     /// Returns whether a trigger other than chance and the action is on.

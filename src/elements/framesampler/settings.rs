@@ -56,6 +56,7 @@ pub(super) struct Settings {
     pub max_total_bytes: u64,
     pub max_age: u64,
     pub min_free: u64,
+    pub bits: u32,
 }
 
 impl Default for Settings {
@@ -86,6 +87,7 @@ impl Default for Settings {
             max_total_bytes: 0,
             max_age: 0,
             min_free: DEFAULT_MIN_FREE,
+            bits: 0,
         }
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::frames::State;
 
 /// Returns the counts of the streaming thread and of the writer.
-pub(super) fn stats(state: &Mutex<State>, lost: u64, writer: &WriterCounters) -> gst::Structure {
+pub(super) fn stats(state: &Mutex<State>, lost: u64, bits_seen: u32, writer: &WriterCounters) -> gst::Structure {
     let last = writer.last.lock().clone();
     // The structure is built without the lock, which the streaming thread needs.
     let state = state.lock();
@@ -46,6 +46,7 @@ pub(super) fn stats(state: &Mutex<State>, lost: u64, writer: &WriterCounters) ->
         .field("deep-copies", deep_copies)
         .field("bad-events", bad_events)
         .field("results-lost", lost)
+        .field("bits-seen", u64::from(bits_seen))
         .field("errors", writer.episodes.load(Relaxed))
         .field("last-error", last.as_ref().map(|f| f.text.clone()).unwrap_or_default())
         .field("failing", last.is_some_and(|f| f.lasting))

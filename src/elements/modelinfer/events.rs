@@ -71,6 +71,7 @@ impl ModelInfer {
                     return false;
                 };
                 self.set_frame_duration(&info);
+                self.depth.lock().event(&event);
                 if let Some(state) = self.sink_state.lock().as_mut() {
                     state.info = Some(Arc::new(info));
                 }

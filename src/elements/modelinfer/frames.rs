@@ -27,7 +27,10 @@ use super::{
     settings::{FrameSettings, OnError},
     state::SinkState,
 };
-use crate::meta::{self, AndonFrameMeta, AndonInferenceMeta};
+use crate::{
+    elements::depth,
+    meta::{self, AndonFrameMeta, AndonInferenceMeta},
+};
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
@@ -58,6 +61,9 @@ impl ModelInfer {
             (work, notices)
         };
         self.send(notices);
+        if work.needs_model() {
+            depth::check(&self.depth, &*self.obj(), &work.buffer, work.settings.bits);
+        }
         if in_flight <= 1 {
             return self.finish(judge::judge(work));
         }
@@ -118,6 +124,7 @@ impl ModelInfer {
             plan,
             running: state.running.clone(),
             info: state.info.clone(),
+            bits: self.depth.lock().bits(state.settings.bits),
             arm,
             fields: state.context.fields.clone(),
             templates,

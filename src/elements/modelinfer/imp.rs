@@ -24,7 +24,10 @@ use super::{
     stats::{Now, Stats},
 };
 use crate::{
-    elements::shell::{self, Sink, Src},
+    elements::{
+        depth::Depth,
+        shell::{self, Sink, Src},
+    },
     meta::{self, TaiOffset, event::AndonEvent},
 };
 
@@ -53,6 +56,9 @@ pub struct ModelInfer {
     #[property(name = "execution-providers", type = String, get, set, member = execution_providers, default = Some("cpu"),
         nick = "Execution providers", mutable_playing,
         blurb = "Execution providers, the preferred first, separated by commas; a change loads the model anew")]
+    #[property(name = "bits", type = u32, get, set, member = bits, maximum = 16, nick = "Bits", mutable_playing,
+        blurb = "Bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; \
+                 0 as the caps say in bpp, else 16")]
     #[property(name = "strict", type = bool, get, set, member = strict, nick = "Strict", mutable_playing,
         blurb = "Refuse a model that the first execution provider cannot run, instead of trying the next")]
     #[property(name = "max-rate", type = f64, get, set, member = max_rate, minimum = 0.0, nick = "Max rate",
@@ -125,6 +131,8 @@ pub struct ModelInfer {
     pub(super) exchange: Arc<Exchange>,
     /// Parts and their tally.
     pub(super) parts: Parts,
+    /// The bits of 16-bit grey.
+    pub(super) depth: Mutex<Depth>,
     /// Counters.
     pub(super) stats: Mutex<Stats>,
     /// The property.
@@ -182,6 +190,7 @@ impl ObjectSubclass for ModelInfer {
             templates: Mutex::default(),
             exchange: Arc::default(),
             parts: Parts::default(),
+            depth: Mutex::default(),
             stats: Mutex::default(),
             fields: Mutex::default(),
             injected: Mutex::default(),
@@ -370,6 +379,7 @@ impl ModelInfer {
             in_flight: self.reorder.frames(),
             session_users,
             batches,
+            bits_seen: self.depth.lock().seen_bits(),
         };
         // Sorting and building take their time: frames do not wait for it.
         let counted = self.stats.lock().clone();

@@ -43,6 +43,8 @@ pub(super) struct Work {
     pub running: Option<Arc<Running>>,
     /// The caps with which it came.
     pub info: Option<Arc<VideoInfo>>,
+    /// The bits of a sample of 16-bit grey; 0 for all.
+    pub bits: u32,
     pub arm: Arm,
     pub fields: Arc<Fields>,
     /// The golden templates, in the manifest's order.
@@ -125,7 +127,7 @@ pub(super) fn judge(work: Work) -> Done {
 
 fn look(work: Work, running: &Running, cancel: &Cancel) -> Done {
     let mapped = work.info.as_ref().and_then(|i| VideoFrameRef::from_buffer_ref_readable(&work.buffer, i).ok());
-    let Some(image) = mapped.as_ref().and_then(meta::video::image) else {
+    let Some(image) = mapped.as_ref().and_then(|m| meta::video::image(m, work.bits)) else {
         drop(mapped);
         let result = Decoded::unjudged(Status::Error, "its pixels cannot be read");
         return Done { unmappable: true, ..Done::new(work, result) };

@@ -12,8 +12,10 @@
 //!
 //! ## Pads
 //!
-//! `sink` and `src`, always: `video/x-raw` in GRAY8, GRAY16_LE, RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR,
-//! RGBP, NV12, NV21, I420, YUY2 or UYVY, in system memory, of any size, stride and plane offset. Frames pass unchanged.
+//! `sink` and `src`, always: `video/x-raw` in system memory, of any size, stride and plane offset, in GRAY8, GRAY10_LE32,
+//! GRAY16_LE, GRAY16_BE, RGB, BGR, RGBA, BGRA, ARGB, ABGR, RGBx, BGRx, xRGB, xBGR, RGBP, RGB16, NV12, NV21, I420, YV12,
+//! P010_10LE, I420_10LE, YUY2, UYVY, YVYU, NV16, NV61, Y42B, Y444 or AYUV. Frames pass unchanged. A camera of 10 or 12 bits
+//! in GRAY16_LE needs `bits` (docs/cameras.md).
 //! If a frame has crop meta, the model looks only at what the crop leaves; boxes are still pixels of the whole buffer.
 //! The element scales, letterboxes and converts colours to what the model takes, luma and chroma by the colorimetry of the
 //! caps: BT.601, BT.709, BT.2020, SMPTE 240M or FCC, full or limited. Caps need no framerate.
@@ -212,6 +214,7 @@
 //! | `strict` | bool | refuse a model that the first provider cannot run; a change is a swap |
 //! | `provider` | string, read-only | the provider that runs the model |
 //! | `interval` | uint | judge every n-th frame |
+//! | `bits` | uint | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //! | `max-rate` | double, 1/s | judge at most so many frames a second; 0: all |
 //! | `deadline` | uint64, ns | pass later frames unjudged; 0: never |
 //! | `in-flight` | uint, 1..64 | frames in work at a time; may be changed while playing |
@@ -226,7 +229,7 @@
 //! | `labels` | string | class names, separated by commas, of an `.onnx` file that does not hold them |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!

@@ -62,6 +62,8 @@ pub(super) struct Settings {
     pub part_deadline: u64,
     /// Class names of an .onnx file that does not hold them, separated by commas.
     pub labels: String,
+    /// Bits of a sample of 16-bit grey; 0 as the caps say.
+    pub bits: u32,
     /// Whether a model that the first provider cannot run is refused.
     pub strict: bool,
     /// The most frames that are judged in a second; 0 for all.
@@ -110,6 +112,7 @@ impl Default for Settings {
             interval: 1,
             part_deadline: 0,
             labels: String::new(),
+            bits: 0,
             strict: false,
             max_rate: 0.0,
             deadline: 0,
@@ -208,6 +211,7 @@ pub(super) struct FrameSettings {
     pub score_threshold: Option<f32>,
     pub iou_threshold: Option<f32>,
     pub interval: u64,
+    pub bits: u32,
     pub part_deadline: u64,
     /// The least time between two judged frames, ns.
     pub period_ns: Option<u64>,
@@ -227,6 +231,7 @@ impl From<&Settings> for FrameSettings {
             score_threshold: over(s.score_threshold),
             iou_threshold: over(s.iou_threshold),
             interval: u64::from(s.interval.max(1)),
+            bits: s.bits,
             part_deadline: s.part_deadline,
             period_ns: (s.max_rate > 0.0).then(|| (NS_PER_S / s.max_rate) as u64),
             deadline: (s.deadline > 0).then_some(s.deadline),

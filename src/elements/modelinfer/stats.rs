@@ -27,6 +27,8 @@ pub(super) struct Now {
     pub session_users: usize,
     /// Frames that were judged in batches, and the runs that they took, of all elements of the share.
     pub batches: (u64, u64),
+    /// The bits that samples of 16-bit grey were seen to have.
+    pub bits_seen: u32,
 }
 
 /// Counts since the element was made or since the last `reset()`. A stop loses none.
@@ -170,6 +172,7 @@ impl Stats {
             .field("session-users", now.session_users as u64)
             .field("batches", now.batches.1)
             .field("batch-fill", now.batches.0 as f64 / now.batches.1.max(1) as f64)
+            .field("bits-seen", u64::from(now.bits_seen))
             .field("regions", self.regions)
             .field("regions-empty", self.regions_empty)
             .field("regions-over", self.regions_over)

@@ -25,6 +25,7 @@ const fn unit(element: &'static str, property: &'static str, unit: &'static str)
 
 /// The unit of every property that is a number, by element.
 pub const UNITS: &[Unit] = &[
+    unit("", "bits", "bits"),
     unit("", "tai-offset", "s"),
     unit("abjoin", "alpha", "probability"),
     unit("abjoin", "deadline", "ns"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Conversion between RGB and YCbCr by a matrix of ITU-T H.273: 8 bits a sample, full and limited range.
+//! Conversion between RGB and YCbCr by a matrix of ITU-T H.273: full and limited range, of any depth. Numbers are in 8-bit
+//! levels: a sample of `bits` bits, divided by 2^(bits − 8).
 
 use super::{Colorimetry, Matrix};
 
@@ -17,15 +18,18 @@ impl Matrix {
 }
 
 impl Colorimetry {
-    /// Returns the level of black and the spans of luma and chroma, in 8-bit levels.
-    fn levels(self) -> (f64, f64, f64) {
-        if self.full_range { (0.0, 255.0, 255.0) } else { (16.0, 219.0, 224.0) }
+    /// Returns the level of black and the spans of luma and chroma of samples of `bits` bits, in 8-bit levels (ITU-T H.273,
+    /// equations 26 to 31).
+    fn levels(self, bits: u32) -> (f64, f64, f64) {
+        let all = (2f64.powi(bits as i32) - 1.0) / 2f64.powi(bits as i32 - 8);
+        if self.full_range { (0.0, all, all) } else { (16.0, 219.0, 224.0) }
     }
 
-    /// Converts red, green and blue (0..255 each) to luma and both chroma differences: 8-bit values, not yet rounded.
-    pub fn to_yuv(self, colour: [f32; 3]) -> [f32; 3] {
+    /// Converts red, green and blue (0..255 each) to luma and both chroma differences of `bits` bits: 8-bit levels, not yet
+    /// rounded.
+    pub fn to_yuv(self, colour: [f32; 3], bits: u32) -> [f32; 3] {
         let (kr, kb) = self.matrix.luma_weights();
-        let (black, luma, chroma) = self.levels();
+        let (black, luma, chroma) = self.levels(bits);
         let [r, g, b] = colour.map(|v| f64::from(v) / 255.0);
         let y = kr * r + (1.0 - kr - kb) * g + kb * b;
         let (u, v) = ((b - y) / (2.0 * (1.0 - kb)), (r - y) / (2.0 * (1.0 - kr)));
@@ -45,11 +49,11 @@ pub struct YuvToRgb {
 }
 
 impl YuvToRgb {
-    /// Makes the conversion for `colorimetry`.
-    pub fn new(colorimetry: Colorimetry) -> Self {
+    /// Makes the conversion for `colorimetry` and samples of `bits` bits, in 8-bit levels.
+    pub fn new(colorimetry: Colorimetry, bits: u32) -> Self {
         let (kr, kb) = colorimetry.matrix.luma_weights();
         let kg = 1.0 - kr - kb;
-        let (black, luma, chroma) = colorimetry.levels();
+        let (black, luma, chroma) = colorimetry.levels(bits);
         let chroma = 255.0 / chroma;
         Self {
             black: black as f32,
@@ -85,11 +89,11 @@ mod tests {
         for matrix in Matrix::ALL {
             for full_range in [false, true] {
                 let c = Colorimetry { matrix, full_range };
-                for corner in 0..8 {
+                for (corner, bits) in (0..8).flat_map(|corner| [8, 10, 16].map(|bits| (corner, bits))) {
                     let colour = [0, 1, 2].map(|i| (corner >> i & 1) as f32 * 255.0);
-                    let [y, u, v] = c.to_yuv(colour);
-                    for (got, want) in YuvToRgb::new(c).rgb(y, u, v).iter().zip(colour) {
-                        assert!((got - want).abs() < 1e-3, "{c:?} {colour:?}: {got}");
+                    let [y, u, v] = c.to_yuv(colour, bits);
+                    for (got, want) in YuvToRgb::new(c, bits).rgb(y, u, v).iter().zip(colour) {
+                        assert!((got - want).abs() < 1e-3, "{c:?} {bits} {colour:?}: {got}");
                     }
                 }
             }
@@ -99,13 +103,16 @@ mod tests {
     #[test]
     fn well_known_colours_have_their_well_known_numbers() {
         // Red in BT.601 limited range: 81, 90, 240 (ITU-R BT.601-7, colour bars at 100 %).
-        let red = Colorimetry::default().to_yuv([255.0, 0.0, 0.0]).map(f32::round);
+        let red = Colorimetry::default().to_yuv([255.0, 0.0, 0.0], 8).map(f32::round);
         assert_eq!(red, [81.0, 90.0, 240.0]);
-        let white = Colorimetry { matrix: Matrix::Bt709, full_range: false }.to_yuv([255.0; 3]).map(f32::round);
+        let white = Colorimetry { matrix: Matrix::Bt709, full_range: false }.to_yuv([255.0; 3], 8).map(f32::round);
         assert_eq!(white, [235.0, 128.0, 128.0]);
         // ITU-R BT.2020-2, table 4: Y' = 0.2627 R' + 0.6780 G' + 0.0593 B', and the chroma of pure blue is at its end.
         let full = Colorimetry { matrix: Matrix::Bt2020, full_range: true };
-        assert_eq!(full.to_yuv([255.0, 0.0, 0.0])[0].round(), 67.0);
-        assert_eq!(full.to_yuv([0.0, 0.0, 255.0]).map(f32::round)[..2], [15.0, 256.0]);
+        assert_eq!(full.to_yuv([255.0, 0.0, 0.0], 8)[0].round(), 67.0);
+        assert_eq!(full.to_yuv([0.0, 0.0, 255.0], 8).map(f32::round)[..2], [15.0, 256.0]);
+        // Of 10 bits: white is 940 in limited range and 1023 in full range.
+        let white = |full_range, bits| Colorimetry { full_range, ..Default::default() }.to_yuv([255.0; 3], bits)[0];
+        assert_eq!([white(false, 10), white(true, 10)].map(|v| v * 4.0), [940.0, 1023.0]);
     }
 }

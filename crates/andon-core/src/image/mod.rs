@@ -13,9 +13,11 @@
 mod colour;
 mod format;
 mod rows;
+mod samples;
 
 pub use colour::YuvToRgb;
-pub use format::{Component, Format};
+pub use format::{Coding, Component, Format};
+pub use samples::Samples;
 
 /// The matrix between RGB and YCbCr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,6 +78,9 @@ pub struct Image<'a> {
     pub planes: [Plane<'a>; 3],
     /// How the numbers map to colours, for YCbCr formats.
     pub colorimetry: Colorimetry,
+    /// The bits of a sample: white of grey is 2^bits − 1. A format with spare bits ([`Format::has_spare_bits`]) does not say
+    /// them by itself.
+    pub bits: u32,
 }
 
 const NO_PLANE: Plane<'static> = Plane { data: &[], stride: 0 };
@@ -92,7 +97,7 @@ impl<'a> Image<'a> {
         if planes.len() < format.planes() || width == 0 || height == 0 {
             return None;
         }
-        let mut image = Image { format, width, height, planes: [NO_PLANE; 3], colorimetry };
+        let mut image = Image { format, width, height, planes: [NO_PLANE; 3], colorimetry, bits: format.bits() };
         for (i, plane) in planes.iter().take(format.planes()).enumerate() {
             let (row, rows) = image.plane_size(i);
             if plane.stride < row || plane.data.len() < plane.stride * (rows - 1) + row {
@@ -101,6 +106,20 @@ impl<'a> Image<'a> {
             image.planes[i] = *plane;
         }
         Some(image)
+    }
+
+    /// Returns the frame with samples of `bits` bits, 8..16, the lower ones of 16. It is no other frame if its format has no
+    /// spare bits, or if `bits` is 0.
+    pub fn with_bits(self, bits: u32) -> Self {
+        match self.format.has_spare_bits() && bits > 0 {
+            true => Self { bits: bits.clamp(8, 16), ..self },
+            false => self,
+        }
+    }
+
+    /// Returns the conversion of its colours to red, green and blue.
+    pub fn yuv_to_rgb(&self) -> YuvToRgb {
+        YuvToRgb::new(self.colorimetry, self.bits)
     }
 
     /// Makes a grey frame whose rows follow each other without a gap.
@@ -114,7 +133,7 @@ impl<'a> Image<'a> {
         for c in self.format.components().iter().filter(|c| c.plane == i) {
             let [width, height] = self.samples(c);
             // Whole groups: the last sample's group ends with the row.
-            row = row.max(width * c.step);
+            row = row.max(if c.coding == Coding::Third { width.div_ceil(3) * 4 } else { width * c.step });
             rows = rows.max(height);
         }
         (row, rows)
@@ -147,5 +166,7 @@ mod tests {
         let image =
             Image::new(Format::Yuy2, 5, 3, &[Plane { data: &yuy2, stride: 12 }], Colorimetry::default()).unwrap();
         assert_eq!(image.plane_size(0), (12, 3), "a row of odd width ends with a whole group");
+        let third = Image::new(Format::Gray10Le32, 4, 3, &[Plane { data: &yuy2, stride: 8 }], Colorimetry::default());
+        assert_eq!(third.unwrap().plane_size(0), (8, 3), "three pixels in four bytes");
     }
 }

@@ -29,8 +29,8 @@ pub(super) enum Row<'a> {
     Rgb([&'a [f32]; 3], Option<&'a [f32]>),
     /// Luma alone, for a grey model.
     Luma(&'a [f32], &'a YuvToRgb),
-    /// Luma, U, V.
-    Yuv([&'a [f32]; 3], &'a YuvToRgb),
+    /// Luma, U, V, and alpha if the format has it.
+    Yuv([&'a [f32]; 3], &'a YuvToRgb, Option<&'a [f32]>),
 }
 
 /// Converts a row to channels in the model's order. Only the first [`Colour::channels`] are valid. A missing alpha is 255.
@@ -55,12 +55,12 @@ pub(super) fn channels<'a>(row: Row<'a>, colour: Colour, width: usize, scratch: 
             }
             ([r; 3], None)
         }
-        Row::Yuv([y, u, v], yuv) => {
+        Row::Yuv([y, u, v], yuv, alpha) => {
             let out = r.iter_mut().zip(g.iter_mut()).zip(b.iter_mut());
             for (((r, g), b), ((y, u), v)) in out.zip(y.iter().zip(u).zip(v)) {
                 [*r, *g, *b] = yuv.rgb(*y, *u, *v);
             }
-            ([r, g, b], None)
+            ([r, g, b], alpha)
         }
     };
     let alpha = alpha.unwrap_or(opaque);

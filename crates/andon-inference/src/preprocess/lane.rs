@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A lane: components that share a plane and a resolution, resized together to the model's size, row by row.
 
-use andon_core::image::{Component, Image};
+use andon_core::image::{Coding, Component, Image};
 use andon_model::Interpolation;
 
 use super::{
@@ -15,8 +15,11 @@ use super::{
 pub(super) struct Lane {
     plane: usize,
     step: usize,
-    bytes: usize,
+    /// The components, and the byte of each within a pixel.
+    components: Vec<Component>,
     offsets: Vec<usize>,
+    /// Whether every sample is a byte.
+    of_bytes: bool,
     across: Taps,
     down: Taps,
     /// Whether samples are summed, for geometries and formats that the fast loops do not support.
@@ -32,6 +35,8 @@ pub(super) struct Lane {
     between: bool,
     /// Columns of the frame summed over rows, for one component.
     sums: Vec<f32>,
+    /// One row of samples that are no bytes, in 8-bit levels.
+    levels: Vec<f32>,
 }
 
 const NO_ROW: usize = usize::MAX;
@@ -48,7 +53,9 @@ impl Lane {
         let first = components[0];
         self.plane = first.plane;
         self.step = first.step;
-        self.bytes = image.format.sample_bytes();
+        self.of_bytes = first.coding == Coding::Byte;
+        self.components.clear();
+        self.components.extend(components);
         self.offsets.clear();
         self.offsets.extend(components.iter().map(|c| c.offset));
         let samples = image.samples(&first);
@@ -70,7 +77,7 @@ impl Lane {
             Interpolation::Antialias if [0, 1].iter().all(|i| grows[*i] || same[*i]) => Rule::Linear,
             Interpolation::Antialias => Rule::Antialias,
         };
-        self.summed = matches!(rule, Rule::Area | Rule::Antialias) || self.bytes == 2;
+        self.summed = matches!(rule, Rule::Area | Rule::Antialias) || !self.of_bytes;
         self.across.fill(samples[0], seen[0], &axes[0], rule, self.summed);
         self.down.fill(samples[1], seen[1], &axes[1], rule, self.summed);
         self.width = axes[0].count;
@@ -78,6 +85,7 @@ impl Lane {
         self.ready.iter_mut().chain([&mut self.out]).for_each(|r| r.resize(row, 0.0));
         let (from, to) = self.across.reach();
         self.sums.resize(to - from, 0.0);
+        self.levels.resize(if self.of_bytes { 0 } else { to - from }, 0.0);
     }
 
     /// Forgets the rows of the last frame.
@@ -134,11 +142,18 @@ impl Lane {
         let (first, _) = self.across.reach();
         let bytes = image.plane_size(self.plane).0;
         let span = self.down.spans[y];
-        for (c, offset) in self.offsets.iter().enumerate() {
+        for (c, component) in self.components.iter().enumerate() {
             self.sums.fill(0.0);
             for (row, weight) in (span.first as usize..).zip(self.down.of(&span)) {
-                let row = &image.planes[self.plane].row(row, bytes)[first * self.step + offset..];
-                rows::add(row, self.step, self.bytes, *weight, &mut self.sums);
+                if self.of_bytes {
+                    let row = &image.planes[self.plane].row(row, bytes)[first * self.step + component.offset..];
+                    rows::add(row, self.step, *weight, &mut self.sums);
+                } else {
+                    image
+                        .component(component, row << usize::from(component.half_height))
+                        .levels(first, &mut self.levels);
+                    rows::add_levels(&self.levels, *weight, &mut self.sums);
+                }
             }
             let out = &mut self.ready[0][c * self.width..][..self.width];
             for (out, span) in out.iter_mut().zip(&self.across.spans) {

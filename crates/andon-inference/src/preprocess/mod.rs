@@ -141,7 +141,7 @@ impl Preprocessor {
         let wanted = match image.format {
             // A grey model needs no chroma, and only a model with alpha needs alpha.
             f if f.is_yuv() && grey => 1,
-            f if f.is_rgb() => all.len().min(self.colour.channels().max(3)),
+            f if !f.is_grey() => all.len().min(self.colour.channels().max(3)),
             _ => all.len(),
         };
         self.used = 0;
@@ -178,7 +178,7 @@ impl Preprocessor {
         let Self { shape, colour, normalise, rect: [place, count], lanes, scratch, .. } = self;
         let lanes = &mut lanes[..self.used];
         lanes.iter_mut().for_each(Lane::begin);
-        let yuv = YuvToRgb::new(image.colorimetry);
+        let yuv = image.yuv_to_rgb();
         for y in 0..count[1] {
             for lane in &mut *lanes {
                 lane.row(image, y);
@@ -210,8 +210,9 @@ fn read<'a>(format: Format, lanes: &'a [Lane], grey: bool, yuv: &'a YuvToRgb) ->
     match (format, lanes) {
         (f, _) if f.is_grey() => Row::Grey(first.component(0)),
         (f, _) if f.is_yuv() && grey => Row::Luma(first.component(0), yuv),
-        (f, [_, uv]) if f.is_yuv() => Row::Yuv([first.component(0), uv.component(0), uv.component(1)], yuv),
-        (f, [_, u, v]) if f.is_yuv() => Row::Yuv([first.component(0), u.component(0), v.component(0)], yuv),
+        (f, [all]) if f.is_yuv() => Row::Yuv([0, 1, 2].map(|c| all.component(c)), yuv, all.alpha()),
+        (f, [_, uv]) if f.is_yuv() => Row::Yuv([first.component(0), uv.component(0), uv.component(1)], yuv, None),
+        (f, [_, u, v]) if f.is_yuv() => Row::Yuv([first.component(0), u.component(0), v.component(0)], yuv, None),
         (_, [r, g, b]) => Row::Rgb([r, g, b].map(|lane| lane.component(0)), None),
         _ => Row::Rgb([0, 1, 2].map(|c| first.component(c)), first.alpha()),
     }

@@ -177,26 +177,24 @@ pub(super) fn between(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
     }
 }
 
-/// Adds `weight` times every `step`-th sample of `bytes` bytes to the sums.
+/// Adds `weight` times every `step`-th byte to the sums.
 #[inline(always)]
-pub(super) fn add(row: &[u8], step: usize, bytes: usize, weight: f32, sums: &mut [f32]) {
-    match (step, bytes) {
-        (1, _) => {
-            for (s, v) in sums.iter_mut().zip(row) {
-                *s += f32::from(*v) * weight;
-            }
+pub(super) fn add(row: &[u8], step: usize, weight: f32, sums: &mut [f32]) {
+    if step == 1 {
+        for (s, v) in sums.iter_mut().zip(row) {
+            *s += f32::from(*v) * weight;
         }
-        (_, 1) => {
-            for (s, v) in sums.iter_mut().zip(row.iter().step_by(step)) {
-                *s += f32::from(*v) * weight;
-            }
+    } else {
+        for (s, v) in sums.iter_mut().zip(row.iter().step_by(step)) {
+            *s += f32::from(*v) * weight;
         }
-        _ => {
-            // A 16-bit sample of 65535 means 255.
-            let (weight, row) = (weight / 257.0, row.as_chunks::<2>().0);
-            for (s, v) in sums.iter_mut().zip(row) {
-                *s += f32::from(u16::from_le_bytes(*v)) * weight;
-            }
-        }
+    }
+}
+
+/// Adds `weight` times each level to the sums.
+#[inline(always)]
+pub(super) fn add_levels(levels: &[f32], weight: f32, sums: &mut [f32]) {
+    for (s, v) in sums.iter_mut().zip(levels) {
+        *s += v * weight;
     }
 }
