@@ -74,7 +74,7 @@ impl Init {
 
     /// Asks until the manifest is complete.
     fn described(&self, file: &str) -> Result<Manifest> {
-        let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone() };
+        let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone(), decoder: None };
         loop {
             match describe(file, &hints)? {
                 Described::Whole(manifest) => return Ok(*manifest),

@@ -186,6 +186,11 @@ impl ExecutionContext {
     /// # Errors
     /// [`Error::Run`] if the model cannot run, [`Error::Graph`] if its outputs cannot be read.
     pub fn warm_up(&mut self) -> Result<(), Error> {
+        self.warm_up_until(&Cancel::new()?)
+    }
+
+    /// Runs as [`ExecutionContext::warm_up`] does, until `cancel` ends the run.
+    pub(super) fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
         let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
         let black = vec![0; w * h];
@@ -209,9 +214,13 @@ impl ExecutionContext {
         }
         // A graph without an output to read does not run: the decoder names the output that it misses.
         if buffers.outputs() > 0 {
-            buffers.run(1, &Cancel::new()?)?;
+            match buffers.run(1, cancel) {
+                Ok(()) => {}
+                Err(_) if cancel.ended() => return Err(Error::Cancelled),
+                Err(problem) => return Err(problem.into()),
+            }
         }
-        let misread = |problem| Error::Graph { path: self.engine.path.clone(), problem };
+        let misread = |problem: String| self.engine.refusal(&problem);
         read(buffers, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
             Error::Run(problem) => misread(problem),
             other => other,

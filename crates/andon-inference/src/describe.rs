@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The manifest that a graph without one would have, for writing it to a file.
 
-use andon_model::{self as model, Manifest};
+use andon_model::{self as model, Decoder, Manifest};
 
 use crate::{
     Error, Options,
     derive::{self, Graph, Missing, Unknown},
-    runtime, session,
+    engine, labels, runtime, session,
 };
 
 /// What the user knows of a graph.
@@ -16,6 +16,8 @@ pub struct Hints {
     pub labels: Vec<String>,
     /// The labels that mean good; empty to go by their names.
     pub good: Vec<String>,
+    /// How the outputs are read, where the user knows it and the graph does not show it. The manifest is then a draft.
+    pub decoder: Option<Decoder>,
 }
 
 /// The answer of [`describe`].
@@ -38,9 +40,14 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     if let Some(manifest) = source.manifest {
         return Ok(Described::Whole(Box::new(manifest)));
     }
+    let labels = labels::resolved(&hints.labels)?;
     session::open(&source, &Options::default(), |opened| {
         let graph = Graph::new(&opened.session, source.info.clone());
-        match derive::manifest(&source.id, &graph, &hints.labels, &hints.good) {
+        let manifest = match hints.decoder {
+            Some(decoder) => derive::draft(&source.id, &graph, decoder, &labels, &hints.good),
+            None => derive::manifest(&source.id, &graph, &labels, &hints.good),
+        };
+        match manifest {
             Ok(manifest) => {
                 let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
@@ -50,7 +57,7 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
                 Ok(Described::Whole(Box::new(manifest)))
             }
             Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(Missing { problem, .. }) => Err(engine::refusal(&source.path, true, &problem, &opened.session)),
         }
     })
 }

@@ -18,6 +18,7 @@ use crate::{
     Error, Options,
     derive::{self, Graph},
     plan::Plan,
+    ports::shown,
     session::Opened,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
+    /// Whether there is no manifest on disk.
+    bare: bool,
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -44,7 +47,8 @@ impl Engine {
     pub(super) fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
         let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
-        let fail = |problem: String| Error::Graph { path: path.clone(), problem };
+        let bare = manifest.is_none();
+        let fail = |problem: String| refusal(&path, bare, &problem, &session);
         let manifest = match manifest {
             Some(manifest) => manifest,
             None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
@@ -56,6 +60,7 @@ impl Engine {
         Ok(Self {
             id,
             manifest,
+            bare,
             path,
             provider,
             fallbacks,
@@ -88,6 +93,11 @@ impl Engine {
         &self.fallbacks
     }
 
+    /// The error that the graph cannot be used as its manifest says.
+    pub(super) fn refusal(&self, problem: &str) -> Error {
+        refusal(&self.path, self.bare, problem, &self.session)
+    }
+
     /// The golden samples of the bundle.
     pub(super) fn golden(&self) -> &[Golden] {
         &self.golden
@@ -116,6 +126,19 @@ impl Engine {
             [w, h].map(|v| v.max(1).next_multiple_of(multiple))
         })
     }
+}
+
+/// The error that a graph cannot be used, with its inputs and outputs. What is to be corrected in a `model.json` has to be
+/// written first where there is none.
+pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: &Session) -> Error {
+    let speaks_of_manifest = ["model.json", "outputs[", "inputs["].iter().any(|w| problem.contains(w));
+    let first = if bare && speaks_of_manifest && !problem.contains("andon model init") {
+        let file = path.display();
+        format!(": `andon model init {file} --into FOLDER` writes the model.json to correct; then set model= to FOLDER")
+    } else {
+        String::new()
+    };
+    Error::Graph { path: path.into(), problem: shown(&format!("{problem}{first}"), session) }
 }
 
 /// Contexts on several threads share an engine.

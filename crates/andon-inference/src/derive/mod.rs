@@ -4,6 +4,7 @@
 //! Ultralytics writes `names`, `task` and `imgsz`; anomalib names its outputs; a `.modelinfo` beside the file names
 //! encodings and ranges. If that is not enough, the error says which property, or which field of a `model.json`, decides.
 
+mod draft;
 mod family;
 mod graph;
 mod image;
@@ -17,10 +18,10 @@ use std::collections::BTreeMap;
 use andon_core::result::ModelId;
 use andon_model::{Decoder, Input, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds};
 
+pub(crate) use draft::draft;
 pub(crate) use graph::Graph;
 pub(crate) use missing::Missing;
 pub use missing::Unknown;
-use missing::WRITE;
 
 /// Labels that mean good if nothing else says which do.
 const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
@@ -50,8 +51,10 @@ pub(crate) fn manifest(
         if ok.is_empty() {
             let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
             let few = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
-            let problem =
-                format!("{of} whose labels ({few}) do not show which one means good: {WRITE}, with verdict.ok");
+            let problem = format!(
+                "{of} whose labels ({few}) do not show which one means good: write a model.json with `andon model init \
+                 FILE --into FOLDER --good LABEL,…` and set model= to FOLDER"
+            );
             return Err(Missing { what: Some(Unknown::Good { labels: labels.clone() }), problem });
         }
         Ok(ok)
