@@ -104,7 +104,7 @@ impl Show {
         let manifest = match &source.manifest {
             Some(manifest) => Some(manifest.clone()),
             None => match describe(&self.model, &Hints::default())? {
-                Described::Whole(manifest) => Some(*manifest),
+                Described::Whole { manifest, .. } => Some(*manifest),
                 Described::Lacks(_) => None,
             },
         };

@@ -77,7 +77,7 @@ impl Init {
         let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone(), decoder: None };
         loop {
             match describe(file, &hints)? {
-                Described::Whole(manifest) => return Ok(*manifest),
+                Described::Whole { manifest, .. } => return Ok(*manifest),
                 Described::Lacks(Unknown::Labels) => {
                     hints.labels = ask("the labels, in the model's order", "labels")?;
                 }

@@ -4,7 +4,7 @@
 use andon_model::{self as model, Decoder, Manifest};
 
 use crate::{
-    Error, Options,
+    Assumption, Error, Options,
     derive::{self, Graph, Missing, Unknown},
     engine, labels, runtime, session,
 };
@@ -23,8 +23,13 @@ pub struct Hints {
 /// The answer of [`describe`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Described {
-    /// The manifest. Its `model` and its version are empty, and its name is the file's.
-    Whole(Box<Manifest>),
+    /// The manifest is complete.
+    Whole {
+        /// The manifest. Its `model` and its version are empty, and its name is the file's.
+        manifest: Box<Manifest>,
+        /// What of it was assumed, because nothing says it; empty for a bundle.
+        assumptions: Vec<Assumption>,
+    },
     /// The graph leaves open what only the user can know.
     Lacks(Unknown),
 }
@@ -38,23 +43,23 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     runtime::environment()?;
     let source = model::inspect(model)?;
     if let Some(manifest) = source.manifest {
-        return Ok(Described::Whole(Box::new(manifest)));
+        return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }
     let labels = labels::resolved(&hints.labels)?;
     session::open(&source, &Options::default(), |opened| {
         let graph = Graph::new(&opened.session, source.info.clone());
         let manifest = match hints.decoder {
-            Some(decoder) => derive::draft(&source.id, &graph, decoder, &labels, &hints.good),
+            Some(decoder) => derive::draft(&source.id, &graph, decoder, &labels, &hints.good).map(|m| (m, Vec::new())),
             None => derive::manifest(&source.id, &graph, &labels, &hints.good),
         };
         match manifest {
-            Ok(manifest) => {
+            Ok((manifest, assumptions)) => {
                 let fail = |e: model::FieldError| Error::Graph {
                     path: source.path.clone(),
                     problem: format!("the manifest that its graph gives is not valid: {e}"),
                 };
                 manifest.check().map_err(fail)?;
-                Ok(Described::Whole(Box::new(manifest)))
+                Ok(Described::Whole { manifest: Box::new(manifest), assumptions })
             }
             Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
             Err(Missing { problem, .. }) => Err(engine::refusal(&source.path, true, &problem, &opened.session)),

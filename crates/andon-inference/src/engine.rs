@@ -15,7 +15,7 @@ use ort::session::Session;
 use parking_lot::Mutex;
 
 use crate::{
-    Error, Options,
+    Assumption, Error, Options,
     derive::{self, Graph},
     plan::Plan,
     ports::shown,
@@ -29,6 +29,7 @@ pub struct Engine {
     manifest: Manifest,
     /// Whether there is no manifest on disk.
     bare: bool,
+    assumptions: Vec<Assumption>,
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -49,8 +50,8 @@ impl Engine {
         let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
         let bare = manifest.is_none();
         let fail = |problem: String| refusal(&path, bare, &problem, &session);
-        let manifest = match manifest {
-            Some(manifest) => manifest,
+        let (manifest, assumptions) = match manifest {
+            Some(manifest) => (manifest, Vec::new()),
             None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
                 .map_err(|missing| fail(missing.problem))?,
         };
@@ -61,6 +62,7 @@ impl Engine {
             id,
             manifest,
             bare,
+            assumptions,
             path,
             provider,
             fallbacks,
@@ -81,6 +83,11 @@ impl Engine {
     /// The bundle's manifest, or the one that was derived from the graph.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What was assumed of a bare file because nothing says it; empty for a bundle, whose manifest says all.
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
     }
 
     /// The execution provider that runs the model.

@@ -31,6 +31,7 @@
 
 mod advice;
 pub mod allocator;
+mod assumption;
 mod batch;
 mod binding;
 mod buffers;
@@ -59,6 +60,7 @@ pub mod runtime;
 mod session;
 mod template;
 
+pub use assumption::Assumption;
 pub use batch::Batcher;
 pub use cancel::Cancel;
 pub use context::{ExecutionContext, Job};

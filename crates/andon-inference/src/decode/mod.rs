@@ -111,6 +111,7 @@ impl Decode {
             Decoder::Segmentation => whole::pixels(&family, &views, scratch),
             Decoder::Anomalib => whole::anomaly(&family, &views),
             Decoder::Embedding => whole::vector(&family, &views),
+            Decoder::Yolov2 | Decoder::Paddle => Err(DecodeError::NoOutput(name.clone())),
             Decoder::Raw => unreachable!("it was handled above"),
         }?;
         if *rule == Rule::None {

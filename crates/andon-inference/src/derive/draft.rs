@@ -138,7 +138,7 @@ fn picture(graph: &Graph, port: &Port) -> Result<Input, Missing> {
         return Ok(input);
     }
     let (name, shape) = (&port.name, &port.shape);
-    let channels = |c: i64| matches!(c, ..0 | 1 | 3 | 4);
+    let channels = |c: i64| c < 0 || matches!(c, 1 | 3 | 4);
     let (layout, c, h, w) = match shape[..] {
         [_, c, h, w] if channels(c) => ("NCHW", c, h, w),
         [_, h, w, c] if channels(c) => ("NHWC", c, h, w),

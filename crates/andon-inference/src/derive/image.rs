@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The image input of a graph without a manifest.
 
-use andon_model::{Colour, Decoder, ElementType, Input, Interpolation, Layout, Resize};
+use andon_model::{Colour, Decoder, ElementType, Input, Layout, Resize};
 use ort::value::TensorElementType;
 
 use super::{
@@ -58,22 +58,13 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
         }
     };
     let input = Input {
-        name: name.clone(),
-        source: "image".into(),
-        pattern: None,
         layout,
         element,
         colour: if channels == 1 { Colour::Grey } else { Colour::Rgb },
         resize: Resize::Stretch,
-        interpolation: Interpolation::Bilinear,
-        multiple: 32,
-        pad: vec![114.0],
         size,
-        mean: vec![0.0],
         scale: vec![scale],
-        shape: None,
-        default: None,
-        required: false,
+        ..Input::new(name, "image")
     };
     Ok((at, input))
 }

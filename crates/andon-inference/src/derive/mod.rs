@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use andon_core::result::ModelId;
 use andon_model::{Decoder, Input, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds};
 
+use crate::Assumption;
+
 pub(crate) use draft::draft;
 pub(crate) use graph::Graph;
 pub(crate) use missing::Missing;
@@ -29,13 +31,13 @@ const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
 /// How many labels an error shows.
 const FEW: usize = 8;
 
-/// Derives the manifest of a graph. `labels`, and which of them are `good`, come from the user.
+/// Derives the manifest of a graph, and what of it was assumed. `labels`, and which of them are `good`, come from the user.
 pub(crate) fn manifest(
     id: &ModelId,
     graph: &Graph,
     labels: &[String],
     good_labels: &[String],
-) -> Result<Manifest, Missing> {
+) -> Result<(Manifest, Vec<Assumption>), Missing> {
     let (at, mut input) = image::input(graph)?;
     let noted = graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
     let labels = if labels.is_empty() { noted } else { labels.to_vec() };
@@ -81,7 +83,7 @@ pub(crate) fn manifest(
     for port in graph.inputs.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, p)| p) {
         inputs.push(Input { name: port.name.clone(), source: "frame-size".into(), ..inputs[0].clone() });
     }
-    Ok(Manifest {
+    let manifest = Manifest {
         schema: MODEL_SCHEMA.into(),
         name: id.name.clone(),
         version: id.version.clone(),
@@ -97,7 +99,8 @@ pub(crate) fn manifest(
         reference: None,
         trained_on: Vec::new(),
         quality: serde_json::Value::Null,
-    })
+    };
+    Ok((manifest, Vec::new()))
 }
 
 /// Reads `{0: 'open', 1: "short"}`, a dictionary as Python prints it, in the order of its keys.

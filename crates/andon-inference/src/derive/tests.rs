@@ -21,7 +21,7 @@ fn graph(input: &[i64], output: &[i64], notes: &[(&str, &str)]) -> Graph {
 
 fn derived(g: &Graph, labels: &[&str]) -> Result<Manifest, String> {
     let labels: Vec<_> = labels.iter().map(|l| l.to_string()).collect();
-    let m = manifest(&ModelId { name: "m".into(), ..ModelId::default() }, g, &labels, &[]).map_err(|m| m.problem)?;
+    let m = manifest(&ModelId { name: "m".into(), ..ModelId::default() }, g, &labels, &[]).map_err(|m| m.problem)?.0;
     m.check().unwrap();
     Ok(m)
 }
