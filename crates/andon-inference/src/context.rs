@@ -208,7 +208,7 @@ impl ExecutionContext {
                 // SAFETY: no other context has these buffers.
                 InputRole::Template(_) => drop(unsafe { images.fill(i, &image, None, buffers.memory(i), 0) }),
                 // SAFETY: no other context has these buffers.
-                InputRole::FrameSize => unsafe { engine.plan.frame_size(buffers.memory(i), 0, [w, h]) },
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(buffers.memory(i), 0, [w, h], order) },
                 InputRole::Field(_) => {}
             }
         }
@@ -262,7 +262,7 @@ unsafe fn fill(
                     unsafe { images.template(i, template, memory, frame) };
                 }
                 // SAFETY: the caller promises it.
-                InputRole::FrameSize => unsafe { engine.plan.frame_size(memory, frame, buffers.size()) },
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(memory, frame, buffers.size(), *order) },
                 // SAFETY: the caller promises it.
                 InputRole::Field(field) => unsafe { field.fill(job.fields, frame, memory) }?,
             }

@@ -49,7 +49,7 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
     session::open(&source, &Options::default(), |opened| {
         let graph = Graph::new(&opened.session, source.info.clone());
         let manifest = match hints.decoder {
-            Some(decoder) => derive::draft(&source.id, &graph, decoder, &labels, &hints.good).map(|m| (m, Vec::new())),
+            Some(decoder) => derive::draft(&source.id, &graph, decoder, &labels, &hints.good),
             None => derive::manifest(&source.id, &graph, &labels, &hints.good),
         };
         match manifest {

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use andon_core::result::ModelId;
 use andon_model::{
-    Decoder, ElementType, Input, MODEL_SCHEMA, Manifest, Output, Resize, Role, Rule, Task, Thresholds, tensor_name,
+    Decoder, ElementType, Input, MODEL_SCHEMA, Manifest, Output, Role, Rule, Task, Thresholds, tensor_name,
 };
 use ort::value::TensorElementType;
 use serde_json::json;
+
+use crate::Assumption;
 
 use super::{
     GOOD, Unknown,
@@ -27,7 +29,7 @@ pub(crate) fn draft(
     decoder: Decoder,
     labels: &[String],
     good: &[String],
-) -> Result<Manifest, Missing> {
+) -> Result<(Manifest, Vec<Assumption>), Missing> {
     let task = decoder.task().unwrap_or(Task::Other);
     let bare = matches!(decoder, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw);
     let noted = || graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
@@ -58,14 +60,15 @@ pub(crate) fn draft(
         _ => 0.5,
     };
     let outputs = outputs(graph, decoder, &if bare { Vec::new() } else { labels.clone() })?;
-    Ok(Manifest {
+    let (inputs, assumptions) = inputs(graph, decoder)?;
+    let manifest = Manifest {
         schema: MODEL_SCHEMA.into(),
         name: id.name.clone(),
         version: id.version.clone(),
         task,
         description: String::new(),
         model: String::new(),
-        inputs: inputs(graph, decoder)?,
+        inputs,
         outputs,
         thresholds: Thresholds { score, ..Thresholds::default() },
         verdict,
@@ -74,7 +77,8 @@ pub(crate) fn draft(
         reference: None,
         trained_on: Vec::new(),
         quality: serde_json::Value::Null,
-    })
+    };
+    Ok((manifest, assumptions))
 }
 
 /// Names for what is an image among several inputs of four axes.
@@ -82,22 +86,25 @@ const IMAGES: &[&str] = &["image", "images", "input", "pixel_values", "x", "data
 
 /// The first input that can be a picture takes the frame. Other pictures are golden templates, two integers the size of
 /// the frame, and everything else is a field of its name.
-fn inputs(graph: &Graph, decoder: Decoder) -> Result<Vec<Input>, Missing> {
-    let pictures: Vec<_> =
-        graph.inputs.iter().enumerate().filter(|(_, p)| p.shape.len() == 4).map(|(i, _)| i).collect();
+fn inputs(graph: &Graph, decoder: Decoder) -> Result<(Vec<Input>, Vec<Assumption>), Missing> {
+    let small = |c: i64| c == 1 || c == 3;
+    let is_picture = |p: &Port| match p.shape[..] {
+        [_, _, _, _] => true,
+        [c, _, d] => small(c) || small(d),
+        _ => false,
+    };
+    let pictures: Vec<_> = (0..graph.inputs.len()).filter(|i| is_picture(&graph.inputs[*i])).collect();
     let named = pictures.iter().find(|i| IMAGES.contains(&tensor_name(&graph.inputs[**i].name)));
     let Some(&at) = named.or(pictures.first()) else {
         return Err(
-            "no input of the graph is a picture, which has four axes: Andon judges pictures, and a model of numbers \
+            "no input of the graph is a picture, which has rows, columns and channels: Andon judges pictures, and a model of numbers \
                     alone cannot run here; export the model together with the part that looks at the picture"
                 .to_string()
                 .into(),
         );
     };
     let mut frame = picture(graph, &graph.inputs[at])?;
-    if decoder.task() == Some(Task::Detection) {
-        frame.resize = Resize::Letterbox;
-    }
+    let assumptions = image::prepare(&mut frame, graph, decoder, false);
     let mut inputs = vec![frame.clone()];
     for (i, p) in graph.inputs.iter().enumerate().filter(|(i, _)| *i != at) {
         let input = Input { name: p.name.clone(), ..frame.clone() };
@@ -107,7 +114,10 @@ fn inputs(graph: &Graph, decoder: Decoder) -> Result<Vec<Input>, Missing> {
                 let pattern = Some("{sku}/{view}.png".into());
                 Input { source: "image-file".into(), pattern, ..picture(graph, p)? }
             }
-            [_, 2] if whole => Input { source: "frame-size".into(), ..input },
+            [_, 2] if whole => {
+                let element = p.kind.and_then(element).unwrap_or(input.element);
+                Input { source: "frame-size".into(), element, ..input }
+            }
             _ => {
                 let kind = p.kind.and_then(element).ok_or_else(|| {
                     format!("input '{}' takes no numbers, and nothing fills it: export the model without it", p.name)
@@ -123,7 +133,7 @@ fn inputs(graph: &Graph, decoder: Decoder) -> Result<Vec<Input>, Missing> {
             }
         });
     }
-    Ok(inputs)
+    Ok((inputs, assumptions))
 }
 
 /// How a picture fills an input of four axes: as in a graph that has no other input, or else by its shape and type alone.
@@ -247,7 +257,7 @@ mod tests {
     fn drafted(graph: &Graph, decoder: Decoder) -> Result<Manifest, String> {
         let id = ModelId { name: "m".into(), ..ModelId::default() };
         let labels = ["good".to_string(), "bad".into()];
-        let m = draft(&id, graph, decoder, &labels, &[]).map_err(|m| m.problem)?;
+        let (m, _) = draft(&id, graph, decoder, &labels, &[]).map_err(|m| m.problem)?;
         m.check().map_err(|e| e.to_string())?;
         Ok(m)
     }

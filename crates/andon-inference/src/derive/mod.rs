@@ -4,11 +4,15 @@
 //! Ultralytics writes `names`, `task` and `imgsz`; anomalib names its outputs; a `.modelinfo` beside the file names
 //! encodings and ranges. If that is not enough, the error says which property, or which field of a `model.json`, decides.
 
+mod assumed;
 mod draft;
 mod family;
 mod graph;
 mod image;
 mod missing;
+mod recipe;
+#[cfg(test)]
+mod recipe_tests;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -16,7 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use andon_core::result::ModelId;
-use andon_model::{Decoder, Input, MODEL_SCHEMA, Manifest, Resize, Rule, Task, Thresholds};
+use andon_model::{Decoder, MODEL_SCHEMA, Manifest, Rule, Task, Thresholds};
 
 use crate::Assumption;
 
@@ -70,19 +74,16 @@ pub(crate) fn manifest(
     };
     let score = match decoder {
         Decoder::Yolov5 | Decoder::Yolov8 | Decoder::Yolov7EndToEnd | Decoder::YoloEndToEnd | Decoder::Yolox => {
-            input.resize = Resize::Letterbox;
             Thresholds::default().score
         }
         // The smallest part of a frame that counts.
         Decoder::Segmentation => 0.001,
         _ => 0.5,
     };
-    image::adapt(&mut input, decoder, graph);
-    registry::ranges(graph, at, &mut input)?;
+    let ranged = registry::ranges(graph, at, &mut input)?;
+    let assumptions = image::prepare(&mut input, graph, decoder, ranged);
     let mut inputs = vec![input];
-    for port in graph.inputs.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, p)| p) {
-        inputs.push(Input { name: port.name.clone(), source: "frame-size".into(), ..inputs[0].clone() });
-    }
+    inputs.extend(image::beside(graph, at)?);
     let manifest = Manifest {
         schema: MODEL_SCHEMA.into(),
         name: id.name.clone(),
@@ -100,7 +101,7 @@ pub(crate) fn manifest(
         trained_on: Vec::new(),
         quality: serde_json::Value::Null,
     };
-    Ok((manifest, Vec::new()))
+    Ok((manifest, assumptions))
 }
 
 /// Reads `{0: 'open', 1: "short"}`, a dictionary as Python prints it, in the order of its keys.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Tests of derived manifests: which family, which input, which verdict, and what only the user can say.
 
-use andon_model::{Activation, BoxForm, Colour, Head, Layout, ModelInfo, Role};
+use andon_model::{Activation, BoxForm, Colour, Head, Layout, ModelInfo, Resize, Role};
 use ort::value::TensorElementType;
 
 use super::{graph::Port, *};
