@@ -128,7 +128,11 @@ impl Init {
 /// What a graph does not say, in words, with the option that says it.
 pub(super) fn lacks(what: &Unknown) -> String {
     match what {
-        Unknown::Labels => "the labels, in the model's order (--labels A,B or --labels @FILE)".into(),
+        Unknown::Labels => {
+            "the labels, in the model's order (--labels A,B or --labels @FILE; for a model without classes, --decoder \
+                            embedding or raw)"
+                .into()
+        }
         Unknown::Good { labels } => format!("which of its labels good frames have (--good A,…): {}", few(labels)),
     }
 }

@@ -8,11 +8,15 @@ use std::{
         mpsc::{RecvTimeoutError, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use andon_model::{self as model, Trust};
 
 use crate::{Cancel, Engine, Error, Options, runtime, session};
+
+/// How long a run that was ended may take to end.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
@@ -49,7 +53,12 @@ impl Engine {
             }
             Err(RecvTimeoutError::Timeout) => {
                 cancel.terminate();
-                let doing = if runs.load(Ordering::Acquire) { "its first run" } else { "reading the model" };
+                let in_run = runs.load(Ordering::Acquire);
+                let doing = if in_run { "its first run" } else { "reading the model" };
+                if in_run {
+                    // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
+                    let _ = loaded.recv_timeout(GRACE);
+                }
                 Err(Error::TooLong { model: model.into(), doing, limit })
             }
             Err(RecvTimeoutError::Disconnected) => Err(Error::Runtime(format!("loading {model} broke off"))),
