@@ -110,7 +110,7 @@ impl Table {
             .extend(odd.iter().filter(|o| said.contains(**o)).map(|o| format!("{name}: '{o}' is no word: {said}")));
         let Some(command) = follow() else {
             println!("{name} | {said} | nothing more to do: the reason is true");
-            if said.contains("andon model init") || said.contains("model.json") {
+            if said.contains("andon model init") || said.contains("write a model.json") {
                 self.wrong.push(format!("{name}: what cannot help is advised: {said}"));
             }
             return;

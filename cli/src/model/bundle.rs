@@ -18,6 +18,9 @@ use serde::Serialize;
 use super::text;
 use crate::table::table;
 
+/// How long a bare file may take to show what it is.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Check a bundle
 ///
 /// Check the manifest and the digest of every file, then run the model once.
@@ -118,7 +121,7 @@ impl Show {
         let (mut assumed, mut lacks) = (Vec::new(), String::new());
         let manifest = match &source.manifest {
             Some(manifest) => Some(manifest.clone()),
-            None => match describe(&self.model, &Hints::default())? {
+            None => match describe(&self.model, &Hints { time_limit: Some(PATIENCE), ..Hints::default() })? {
                 Described::Whole { manifest, assumptions } => {
                     assumed = assumptions;
                     Some(*manifest)

@@ -95,7 +95,8 @@ impl Init {
     /// Asks until the manifest is complete. Returns also what was assumed.
     fn described(&self, file: &str) -> Result<(Manifest, Vec<Assumption>)> {
         let labels = self.labels.as_deref().map(split_labels).unwrap_or_default();
-        let mut hints = Hints { labels, good: self.good.clone(), decoder: self.decoder };
+        let time_limit = Some(Duration::from_secs_f64(self.time_limit));
+        let mut hints = Hints { labels, good: self.good.clone(), decoder: self.decoder, time_limit };
         loop {
             let what = match describe(file, &hints)? {
                 Described::Whole { manifest, assumptions } => return Ok((*manifest, assumptions)),

@@ -16,6 +16,7 @@ use crate::{
     buffers::Buffers,
     cancel::Cancel,
     decode::{Decode, Decoded, Tensor},
+    derive::Seen,
     fields::FieldError,
     image_inputs::ImageInputs,
     panic::catch_panic,
@@ -192,24 +193,41 @@ impl ExecutionContext {
     /// Runs as [`ExecutionContext::warm_up`] does, until `cancel` ends the run.
     pub(super) fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
-        let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
+        let [w, h] = self.engine.frame_size().unwrap_or(self.engine.tried);
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let Self { engine, buffers, images, decode, outputs, .. } = self;
+        let mapping = self.run_once(&image, cancel)?;
+        let Self { engine, buffers, decode, outputs, .. } = self;
+        let buffers = buffers.as_ref().expect("it ran just now");
+        let misread = |problem: String| engine.refusal(&problem);
+        read(buffers, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
+            Error::Run(problem) => misread(problem),
+            other => other,
+        })
+    }
+
+    /// Runs the model once on `image`, which has the size of its input, with every field at its default or at zero, until
+    /// `cancel` ends the run.
+    fn run_once(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Mapping, Error> {
+        let Self { engine, buffers, images, .. } = self;
+        let size = [image.width, image.height];
         if buffers.is_none() {
-            images.resize(engine, [w, h]);
+            images.resize(engine, size);
         }
-        let buffers = buffers.get_or_insert_with(|| Buffers::new(engine.clone(), 1, [w, h]));
+        let buffers = buffers.get_or_insert_with(|| Buffers::new(engine.clone(), 1, size));
         let mut mapping = Mapping::default();
         for (i, input) in engine.plan.inputs.iter().enumerate() {
-            match input.role {
+            let memory = buffers.memory(i);
+            match &input.role {
                 // SAFETY: no other context has these buffers.
-                InputRole::Frame => mapping = unsafe { images.fill(i, &image, None, buffers.memory(i), 0) },
+                InputRole::Frame => mapping = unsafe { images.fill(i, image, None, memory, 0) },
                 // SAFETY: no other context has these buffers.
-                InputRole::Template(_) => drop(unsafe { images.fill(i, &image, None, buffers.memory(i), 0) }),
+                InputRole::Template(_) => drop(unsafe { images.fill(i, image, None, memory, 0) }),
                 // SAFETY: no other context has these buffers.
-                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(buffers.memory(i), 0, [w, h], order) },
-                InputRole::Field(_) => {}
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(memory, 0, size, *order) },
+                // A field that has to be there has no default, and stays at zero.
+                // SAFETY: no other context has these buffers.
+                InputRole::Field(field) => drop(unsafe { field.fill(&Fields::new(), 0, memory) }),
             }
         }
         // A graph without an output to read does not run: the decoder names the output that it misses.
@@ -220,16 +238,17 @@ impl ExecutionContext {
                 Err(problem) => return Err(problem.into()),
             }
         }
-        let misread = |problem: String| self.engine.refusal(&problem);
-        read(buffers, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
-            Error::Run(problem) => misread(problem),
-            other => other,
-        })
+        Ok(mapping)
+    }
+
+    /// Runs the model once on `image`, which has the size of its input, and returns what it gave.
+    pub(super) fn seen(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Seen, Error> {
+        self.run_once(image, cancel)?;
+        let buffers = self.buffers.as_ref().expect("it ran just now");
+        let tensors: Result<Vec<_>, _> = (0..buffers.outputs()).map(|i| buffers.output(i, 0)).collect();
+        Ok(Seen::new([image.width, image.height], &tensors?))
     }
 }
-
-/// Width and height of the frame that a model without a size of its own is tried on, pixels.
-const UNSIZED: [usize; 2] = [64, 64];
 
 impl Drop for ExecutionContext {
     fn drop(&mut self) {

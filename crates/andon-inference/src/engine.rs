@@ -14,13 +14,10 @@ use andon_model::{Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
-use crate::{
-    Assumption, Error, Options,
-    derive::{self, Graph},
-    plan::Plan,
-    ports::shown,
-    session::Opened,
-};
+use crate::{Assumption, Error, plan::Plan, ports::shown, session::Opened};
+
+/// Width and height of the frame that a graph of any size is tried on, pixels.
+const UNSIZED: [usize; 2] = [64, 64];
 
 /// A loaded model. It never changes. Frames run in its [`ExecutionContext`](crate::ExecutionContext)s, as many at a time
 /// as there are contexts.
@@ -30,6 +27,8 @@ pub struct Engine {
     /// Whether there is no manifest on disk.
     bare: bool,
     assumptions: Vec<Assumption>,
+    /// Width and height of the frame on which a graph of any size is tried.
+    pub(super) tried: [usize; 2],
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -45,16 +44,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+    /// The engine of an open session that is read as `manifest` says.
+    pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
-        let bare = manifest.is_none();
-        let fail = |problem: String| refusal(&path, bare, &problem, &session);
-        let (manifest, assumptions) = match manifest {
-            Some(manifest) => (manifest, Vec::new()),
-            None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
-                .map_err(|missing| fail(missing.problem))?,
-        };
+        let Source { id, path, golden, reference, .. } = source.clone();
+        let bare = source.manifest.is_none();
+        let fail = |problem: String| refusal(&path, bare, &problem, Some(&session));
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
@@ -62,7 +57,8 @@ impl Engine {
             id,
             manifest,
             bare,
-            assumptions,
+            assumptions: Vec::new(),
+            tried: UNSIZED,
             path,
             provider,
             fallbacks,
@@ -73,6 +69,15 @@ impl Engine {
             devices: own_memory,
             gate,
         })
+    }
+
+    /// Reads the session as another manifest says, of which so much was assumed.
+    pub(super) fn read_as(mut self, manifest: Manifest, assumptions: Vec<Assumption>) -> Result<Self, Error> {
+        let invalid = |e| self.refusal(&format!("the manifest that its graph gives is not valid: {e}"));
+        manifest.check().map_err(invalid)?;
+        self.plan = Plan::new(&self.session, &manifest).map_err(|e| self.refusal(&e.to_string()))?;
+        (self.manifest, self.assumptions) = (manifest, assumptions);
+        Ok(self)
     }
 
     /// The model's name, version and digest.
@@ -102,7 +107,7 @@ impl Engine {
 
     /// The error that the graph cannot be used as its manifest says.
     pub(super) fn refusal(&self, problem: &str) -> Error {
-        refusal(&self.path, self.bare, problem, &self.session)
+        refusal(&self.path, self.bare, problem, Some(&self.session))
     }
 
     /// The golden samples of the bundle.
@@ -135,17 +140,20 @@ impl Engine {
     }
 }
 
-/// The error that a graph cannot be used, with its inputs and outputs. What is to be corrected in a `model.json` has to be
-/// written first where there is none.
-pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: &Session) -> Error {
-    let speaks_of_manifest = ["model.json", "outputs[", "inputs["].iter().any(|w| problem.contains(w));
-    let first = if bare && speaks_of_manifest && !problem.contains("andon model init") {
+/// The error that a graph cannot be used, with its inputs and outputs, unless `problem` has them. What is to be corrected in
+/// a `model.json` has to be written first where there is none.
+pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: Option<&Session>) -> Error {
+    let has = |words: &[&str]| words.iter().any(|w| problem.contains(w));
+    let corrects = has(&["model.json", "outputs[", "inputs["]) && !has(&["andon model init", "no model.json"]);
+    let first = if bare && corrects {
         let file = path.display();
         format!(": `andon model init {file} --into FOLDER` writes the model.json to correct; then set model= to FOLDER")
     } else {
         String::new()
     };
-    Error::Graph { path: path.into(), problem: shown(&format!("{problem}{first}"), session) }
+    let problem = format!("{problem}{first}");
+    let problem = session.map_or(problem.clone(), |session| shown(&problem, session));
+    Error::Graph { path: path.into(), problem }
 }
 
 /// Contexts on several threads share an engine.

@@ -11,12 +11,87 @@ use std::{
     time::Duration,
 };
 
-use andon_model::{self as model, Trust};
+use andon_core::image::Image;
+use andon_model::{self as model, Source, Trust};
 
-use crate::{Cancel, Engine, Error, Options, runtime, session};
+use crate::{
+    Cancel, Engine, Error, Options,
+    derive::{self, Graph, Missing, Seen, TRIED},
+    engine, runtime,
+    session::{self, Opened},
+};
 
 /// How long a run that was ended may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How far loading has come, for a message.
+#[derive(Clone, Default)]
+pub(super) struct Stage(Arc<AtomicBool>);
+
+impl Stage {
+    /// From now on the model runs.
+    fn runs(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Does `work` on a model within a time limit: with one, on a thread of its own, whose run is ended if it takes longer. What
+/// ONNX Runtime reads then cannot be ended, and is freed where it was made when it comes.
+pub(super) fn within<T: Send + 'static>(
+    model: &str,
+    limit: Option<Duration>,
+    cancel: &Arc<Cancel>,
+    work: impl FnOnce(&Cancel, &Stage) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let stage = Stage::default();
+    let Some(limit) = limit else { return work(cancel, &stage) };
+    let (sender, done) = sync_channel(1);
+    let work = {
+        let (cancel, stage) = (cancel.clone(), stage.clone());
+        move || drop(sender.send(work(&cancel, &stage)))
+    };
+    let thread = thread::Builder::new().name("andon-loading".into()).spawn(work);
+    let thread = thread.map_err(|e| Error::Runtime(format!("there is no thread to load a model: {e}")))?;
+    match done.recv_timeout(limit) {
+        Ok(done) => {
+            // The thread leaves nothing behind.
+            let _ = thread.join();
+            done
+        }
+        Err(RecvTimeoutError::Timeout) => {
+            cancel.terminate();
+            let in_run = stage.0.load(Ordering::Acquire);
+            let doing = if in_run { "its first run" } else { "reading the model" };
+            if in_run {
+                // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
+                let _ = done.recv_timeout(GRACE);
+            }
+            Err(Error::TooLong { model: model.into(), doing, limit })
+        }
+        // The hook has reported a panic.
+        Err(RecvTimeoutError::Disconnected) => Err(Error::Runtime(format!("loading {model} broke off"))),
+    }
+}
+
+/// Why a bare file gives no engine.
+pub(super) enum Underived {
+    /// Its graph leaves something open.
+    Missing(Missing),
+    /// It cannot be tried.
+    Failed(Error),
+}
+
+impl From<Missing> for Underived {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl From<Error> for Underived {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
@@ -35,38 +110,13 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::load`], and [`Error::Cancelled`].
     pub fn load_until(model: &str, options: &Options, cancel: &Arc<Cancel>) -> Result<Self, Error> {
-        let runs = Arc::new(AtomicBool::new(false));
-        let Some(limit) = options.time_limit else { return Self::load_here(model, options, cancel, &runs) };
-        let (sender, loaded) = sync_channel(1);
-        let load = {
-            let (model, options, cancel, runs) = (model.to_string(), options.clone(), cancel.clone(), runs.clone());
-            // Nobody waits any more for what comes too late: it is freed where it was made.
-            move || drop(sender.send(Self::load_here(&model, &options, &cancel, &runs)))
-        };
-        let thread = thread::Builder::new().name("andon-loading".into()).spawn(load);
-        let thread = thread.map_err(|e| Error::Runtime(format!("there is no thread to load a model: {e}")))?;
-        match loaded.recv_timeout(limit) {
-            Ok(loaded) => {
-                // The thread leaves nothing behind. A panic has been reported by the hook, and sends nothing.
-                let _ = thread.join();
-                loaded
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                cancel.terminate();
-                let in_run = runs.load(Ordering::Acquire);
-                let doing = if in_run { "its first run" } else { "reading the model" };
-                if in_run {
-                    // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
-                    let _ = loaded.recv_timeout(GRACE);
-                }
-                Err(Error::TooLong { model: model.into(), doing, limit })
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(Error::Runtime(format!("loading {model} broke off"))),
-        }
+        let (name, options) = (model.to_string(), options.clone());
+        let limit = options.time_limit;
+        within(model, limit, cancel, move |cancel, stage| Self::load_here(&name, &options, cancel, stage))
     }
 
-    /// Loads on this thread. Sets `runs` before the first run.
-    fn load_here(model: &str, options: &Options, cancel: &Cancel, runs: &AtomicBool) -> Result<Self, Error> {
+    /// Loads on this thread.
+    fn load_here(model: &str, options: &Options, cancel: &Cancel, stage: &Stage) -> Result<Self, Error> {
         // A missing runtime is the first thing to mend.
         runtime::environment()?;
         let options = &Options { labels: crate::labels::resolved(&options.labels)?, ..options.clone() };
@@ -78,10 +128,75 @@ impl Engine {
             if cancel.ended() {
                 return Err(Error::Cancelled);
             }
-            let engine = Self::new(&source, opened, options)?;
-            runs.store(true, Ordering::Release);
+            let engine = match &source.manifest {
+                Some(manifest) => Self::new(&source, opened, manifest.clone())?,
+                None => Self::derived(&source, opened, (&options.labels, &[]), cancel, stage).map_err(|e| match e {
+                    // It shows the graph's inputs and outputs itself.
+                    Underived::Missing(missing) => engine::refusal(&source.path, true, &missing.problem, None),
+                    Underived::Failed(error) => error,
+                })?,
+            };
+            stage.runs();
             engine.warmed_up(cancel)
         })
+    }
+
+    /// Tries a bare file on a black frame and on noise, until `cancel` ends that, and takes the only reading that explains what
+    /// it gives. Labels, and which of them mean good, come from the user.
+    pub(super) fn derived(
+        source: &Source,
+        opened: Opened,
+        (labels, good): (&[String], &[String]),
+        cancel: &Cancel,
+        stage: &Stage,
+    ) -> Result<Self, Underived> {
+        let graph = Graph::new(&opened.session, source.info.clone());
+        let candidates = derive::candidates(&source.id, &graph, labels, good)?;
+        let (mut trial, fixed) = candidates.trial()?;
+        let mut engine = Self::new(source, opened, trial.clone())?;
+        let sizes = if fixed { &TRIED[..1] } else { TRIED };
+        let mut last = None;
+        stage.runs();
+        for size in sizes {
+            if !fixed {
+                trial.inputs[0].size = Some(*size);
+                engine = engine.read_as(trial.clone(), Vec::new())?;
+            }
+            let tried;
+            (engine, tried) = engine.seen(cancel);
+            match tried {
+                Ok(runs) => {
+                    let (manifest, assumptions) = candidates.chosen(&runs)?;
+                    let mut engine = engine.read_as(manifest, assumptions)?;
+                    if !fixed {
+                        engine.tried = size.map(|v| v as usize);
+                    }
+                    return Ok(engine);
+                }
+                Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("one size at least was tried").into())
+    }
+
+    /// What the model gives on a black frame and on noise.
+    fn seen(mut self, cancel: &Cancel) -> (Self, Result<Vec<Seen>, Error>) {
+        // Some exporters write shapes into the graph that its outputs then do not have.
+        self.plan.outputs.iter_mut().for_each(|o| o.shape = None);
+        let [w, h] = self.frame_size().unwrap_or(self.tried);
+        let mut noise = 1u32;
+        let random = |_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        };
+        let pictures = [vec![0; w * h], (0..w * h).map(random).collect()];
+        let engine = Arc::new(self);
+        let runs = engine.context().and_then(|mut context| {
+            let image = |pixels| Image::gray8(pixels, w, h).expect("the plane was made for the size");
+            pictures.iter().map(|pixels| context.seen(&image(pixels), cancel)).collect()
+        });
+        (Arc::into_inner(engine).expect("the context that tried it is dropped"), runs)
     }
 
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and

@@ -43,9 +43,10 @@ pub struct Tried {
 pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
     let source = model::open(model)?;
     let ports = ports(model)?;
-    let hints = Hints { labels: asked.labels.clone(), good: asked.good.clone(), decoder: asked.decoder };
+    let time_limit = Some(asked.limit);
+    let hints = Hints { labels: asked.labels.clone(), good: asked.good.clone(), decoder: asked.decoder, time_limit };
     if let Some(manifest) = &source.manifest {
-        if hints != Hints::default() {
+        if hints != (Hints { time_limit, ..Hints::default() }) {
             let why = "--labels, --good and --decoder are for an .onnx file; a bundle says them in its model.json: correct them there";
             return Err(Usage(format!("{model}: {why}")).into());
         }
@@ -161,7 +162,7 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
     for (i, n) in counts.iter().enumerate().filter(|(i, n)| !counts[..*i].contains(n)) {
         let labels: Vec<_> = (0..*n).map(|n| format!("class {n}")).collect();
         let good = if hints.good.is_empty() { vec![labels[0].clone()] } else { hints.good.clone() };
-        let tried = Hints { labels: labels.clone(), good, decoder: hints.decoder };
+        let tried = Hints { labels: labels.clone(), good, ..hints.clone() };
         match describe(model, &tried) {
             Ok(Described::Whole { manifest, .. }) if runs(model, manifest, limit)? => return Ok(labels),
             Err(e @ (Error::Load { .. } | Error::TooLong { .. })) => return Err(e.into()),

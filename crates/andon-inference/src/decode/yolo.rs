@@ -111,10 +111,34 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
 
 /// YOLOv5 and YOLOv7; YOLOX without its grid.
 pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
+    anchored(f, views, candidates, false)
+}
+
+/// YOLOv7, whose only label has no score that was trained.
+pub(super) fn v7(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
+    anchored(f, views, candidates, f.labels.len() == 1)
+}
+
+/// Candidates with an objectness score, which alone is the score if `alone`.
+fn anchored(
+    f: &Family<'_>,
+    views: &Views<'_>,
+    candidates: &mut Candidates,
+    alone: bool,
+) -> Result<Decoded, DecodeError> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
     let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, "yolov5", labels)?;
-    objects(f, &table, candidates, |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping));
+    let place = |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping);
+    if alone {
+        for i in 0..table.len {
+            if candidates.wants(table.at(i, 4)) {
+                candidates.add(i, 0, table.at(i, 4), place(i), 0.0);
+            }
+        }
+    } else {
+        objects(f, &table, candidates, place);
+    }
     let masks = planes.map(|p| table.weights(p, 5 + labels));
     Ok(f.finish(true).run(candidates, masks.as_ref()))
 }

@@ -18,7 +18,7 @@ use super::{
     graph::{Graph, Port},
     image,
     missing::Missing,
-    names,
+    notes::Notes,
 };
 
 /// Drafts the manifest of a graph that `decoder` reads. Fills in labels and good labels as the user or the exporter's
@@ -32,7 +32,7 @@ pub(crate) fn draft(
 ) -> Result<(Manifest, Vec<Assumption>), Missing> {
     let task = decoder.task().unwrap_or(Task::Other);
     let bare = matches!(decoder, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw);
-    let noted = || graph.notes.get("names").map(|n| names(n)).unwrap_or_default();
+    let noted = || Notes::read(graph).labels.clone();
     let labels = if bare || !labels.is_empty() { labels.to_vec() } else { noted() };
     if !bare && labels.is_empty() {
         return Err(Missing::labels("the names of its classes are not in the file".into()));
@@ -138,12 +138,7 @@ fn inputs(graph: &Graph, decoder: Decoder) -> Result<(Vec<Input>, Vec<Assumption
 
 /// How a picture fills an input of four axes: as in a graph that has no other input, or else by its shape and type alone.
 fn picture(graph: &Graph, port: &Port) -> Result<Input, Missing> {
-    let alone = Graph {
-        inputs: vec![Port { name: port.name.clone(), shape: port.shape.clone(), kind: port.kind }],
-        outputs: Vec::new(),
-        notes: graph.notes.clone(),
-        info: None,
-    };
+    let alone = Graph { inputs: vec![port.clone()], outputs: Vec::new(), notes: graph.notes.clone(), info: None };
     if let Ok((_, input)) = image::input(&alone) {
         return Ok(input);
     }
@@ -251,7 +246,7 @@ mod tests {
     use super::*;
 
     fn port(name: &str, shape: &[i64], kind: TensorElementType) -> Port {
-        Port { name: name.into(), shape: shape.to_vec(), kind: Some(kind) }
+        Port { name: name.into(), shape: shape.to_vec(), kind: Some(kind), axes: Vec::new() }
     }
 
     fn drafted(graph: &Graph, decoder: Decoder) -> Result<Manifest, String> {

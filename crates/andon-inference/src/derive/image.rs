@@ -34,7 +34,7 @@ const BESIDE: &[Beside] = &[
 pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
     let frames: Vec<_> =
         graph.inputs.iter().enumerate().filter(|(_, p)| BESIDE.iter().all(|b| b.name != p.name)).collect();
-    let [(at, Port { name, shape, kind })] = frames[..] else {
+    let [(at, Port { name, shape, kind, .. })] = frames[..] else {
         let all: Vec<_> = graph.inputs.iter().map(|i| i.name.as_str()).collect();
         if all.is_empty() {
             return Err("the graph has no input that takes an image: export the model with one".to_string().into());
@@ -150,7 +150,7 @@ pub(super) fn beside(graph: &Graph, at: usize) -> Result<Vec<Input>, Missing> {
 
 fn one_beside(port: &Port) -> Result<Input, Missing> {
     let Some(beside) = BESIDE.iter().find(|b| b.name == port.name) else {
-        return Err(format!("what fills input '{}' is not known: {WRITE}, with it in inputs", port.name).into());
+        return Err(format!("what fills input '{}' is not known: {WRITE}; check there what fills it", port.name).into());
     };
     let element = match port.kind {
         Some(TensorElementType::Int64) => ElementType::I64,

@@ -7,7 +7,7 @@ use ort::value::TensorElementType;
 use super::{graph::Port, *};
 
 fn port(name: &str, shape: &[i64], kind: TensorElementType) -> Port {
-    Port { name: name.into(), shape: shape.to_vec(), kind: Some(kind) }
+    Port { name: name.into(), shape: shape.to_vec(), kind: Some(kind), axes: Vec::new() }
 }
 
 const F32: TensorElementType = TensorElementType::Float32;
