@@ -13,6 +13,7 @@ use andon_inference::split_labels;
 use andon_model::Decoder;
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use gst::prelude::*;
 
 use super::decoder;
 use crate::{app::init, picture::png, progress::bar};

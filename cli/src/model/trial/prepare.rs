@@ -164,7 +164,7 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
         let good = if hints.good.is_empty() { vec![labels[0].clone()] } else { hints.good.clone() };
         let tried = Hints { labels: labels.clone(), good, ..hints.clone() };
         match describe(model, &tried) {
-            Ok(Described::Whole { manifest, .. }) if runs(model, manifest, limit)? => return Ok(labels),
+            Ok(Described::Whole { manifest, .. }) if runs(model, manifest.clone(), limit)? => return Ok(labels),
             Err(e @ (Error::Load { .. } | Error::TooLong { .. })) => return Err(e.into()),
             Err(e) if i == 0 => why = Some(e),
             _ => {}
