@@ -134,7 +134,7 @@ fn following_a_refusal_to_the_letter_leads_to_a_model_that_runs() {
 
     // Labels.
     let plain = data("detector-plain");
-    t.case("no labels", &format!("model check {plain}"), &["property labels", "out: output0 f32 [1, 2, 6]"], || {
+    t.case("no labels", &format!("model check {plain}"), &["property labels", "gives output0 f32 [1, 2, 6]"], || {
         Some(format!("model check {plain} --labels dark,bright"))
     });
     let p = place();
@@ -142,7 +142,7 @@ fn following_a_refusal_to_the_letter_leads_to_a_model_that_runs() {
     t.case(
         "no labels, init",
         &format!("model init {plain} --into {into}"),
-        &["--labels A,B", "--labels @FILE", "in: images"],
+        &["--labels A,B", "--labels @FILE", "takes images"],
         || Some(format!("model init {plain} --into {into} --labels dark,bright")),
     );
     let p = place();
@@ -187,7 +187,7 @@ fn following_a_refusal_to_the_letter_leads_to_a_model_that_runs() {
     t.case(
         "an unknown family",
         &format!("model check {five}"),
-        &["andon model init", "--decoder NAME", "out: output0 f32 [1, 2, 3, 4, 5]"],
+        &["andon model init", "--decoder NAME", "gives output0 f32 [1, 2, 3, 4, 5]"],
         || Some(format!("model init {five} --into {into} --decoder raw")),
     );
     let p = place();
@@ -293,7 +293,7 @@ fn every_field_that_a_refusal_names_is_the_one_to_correct() {
         ("another colour", "/inputs/0/colour", json!("rgb"), &["colour", "[1, 1, 32, 32]"], json!("grey")),
         ("another size", "/inputs/0/size", json!([64, 64]), &["size", "[1, 1, 32, 32]"], json!([32, 32])),
         ("another type", "/inputs/0/type", json!("f16"), &["type", "f32"], json!("f32")),
-        ("another output", "/outputs/0/name", json!("x"), &["outputs[0].name", "out: output0"], json!("output0")),
+        ("another output", "/outputs/0/name", json!("x"), &["outputs[0].name", "gives output0"], json!("output0")),
         ("a label too few", "/outputs/0/labels", json!(["dark"]), &["labels", "[1, 6, 2]"], json!(["dark", "bright"])),
         ("an unknown decoder", "/outputs/0/decoder", json!("yolo99"), &["yolo99", "yolov8"], json!("yolov8")),
         ("a threshold of 7", "/thresholds/score", json!(7), &["thresholds.score", "0..1"], json!(0.7)),
@@ -321,8 +321,9 @@ fn every_field_that_a_refusal_names_is_the_one_to_correct() {
     let p = place();
     let grey = json!([{"name": "images", "source": "image", "colour": "grey", "size": [32, 32]}]);
     let bundle = p.bundle_of("with-number", |m| m["inputs"] = grey.clone());
-    t.case("an input that nobody named", &format!("model check {bundle}"), &["'warmth'", "add it to inputs"], || {
-        let field = json!({"name": "warmth", "source": "field:warmth", "shape": [1]});
+    t.case("an input that nobody named", &format!("model check {bundle}"), &["'warmth'", "add it to inputs", "\"shape\": [1], \"required\": true"], || {
+        let field =
+            json!({"name": "warmth", "source": "field:warmth", "type": "f32", "shape": [1], "required": true});
         Some(format!("model check {}", p.bundle_of("with-number", |m| m["inputs"] = json!([grey[0], field]))))
     });
     assert!(t.wrong.is_empty(), "{}", t.wrong.join("\n"));
@@ -348,7 +349,7 @@ fn a_trial_draws_what_was_found_and_says_what_it_assumed() {
     // A model that says its labels.
     let (code, said, _) = run(format!("model try {} {pictures} --into {seen}", data("detector")));
     assert_eq!(code, Some(0), "{said}");
-    for word in ["dark.png", "bright 1.00", "2 pictures: 1 ok, 1 ng", "yolov8", "32×32", "Drawn: 2 pictures"] {
+    for word in ["dark.png", "bright 0.86", "2 pictures: 1 ok, 1 ng", "yolov8", "32×32", "Drawn: 2 pictures"] {
         assert!(said.contains(word), "no '{word}' in\n{said}");
     }
     let drawn = |name: &str| {
@@ -364,7 +365,7 @@ fn a_trial_draws_what_was_found_and_says_what_it_assumed() {
     // One that does not: labels by number, for looking only, and how to give them.
     let (code, said, e) = run(format!("model try {} {pictures}", data("detector-plain")));
     assert_eq!(code, Some(0), "{said}{e}");
-    for word in ["class 1 1.00", "outputs[0].labels", "--labels A,B", "--into DIR"] {
+    for word in ["class 1 0.86", "outputs[0].labels", "--labels A,B", "--into DIR"] {
         assert!(said.contains(word), "no '{word}' in\n{said}");
     }
     let (code, said, _) = run(format!("model try {} {pictures} --labels dark,bright --json", data("detector-plain")));

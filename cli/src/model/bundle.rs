@@ -183,6 +183,14 @@ pub(super) fn word(value: &impl Serialize) -> String {
     json.map_or_else(|e| e.to_string(), |v| v.as_str().map_or_else(|| v.to_string(), String::from))
 }
 
+/// Returns the rule of the verdict with the labels that mean good, for people.
+pub(super) fn verdict(m: &Manifest) -> String {
+    let rule = serde_json::to_value(&m.verdict).unwrap_or_default();
+    let ok: Vec<_> = rule["ok"].as_array().into_iter().flatten().filter_map(|l| l.as_str()).collect();
+    let name = rule["rule"].as_str().unwrap_or_default();
+    if ok.is_empty() { name.into() } else { format!("{name}, good are: {}", ok.join(", ")) }
+}
+
 /// Returns the fields of a manifest, for people.
 fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
     let inputs = m.inputs.iter().map(|i| {
@@ -196,7 +204,7 @@ fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
         ("inputs", inputs.collect::<Vec<_>>().join("\n")),
         ("outputs", outputs.collect::<Vec<_>>().join("\n")),
         ("labels", labels),
-        ("verdict", word(&m.verdict)),
+        ("verdict", verdict(m)),
         ("score threshold", m.thresholds.score.to_string()),
         ("golden samples", m.golden.len().to_string()),
         ("digests", format!("{} files", m.digests.len())),

@@ -82,7 +82,7 @@ impl Init {
             .with_context(|| format!("{}: was written, but the model does not run: correct it", at.display()))?;
         println!("{}: written, and the model runs. Check it, and correct what the graph does not say", at.display());
         if let Ok(ports) = ports(file) {
-            println!("the graph: {ports}");
+            println!("the graph {ports}");
         }
         if self.decoder.is_some() {
             println!("draft: nothing but --decoder says how its outputs are read; try it on pictures that you know");
@@ -143,9 +143,9 @@ pub(super) fn lacks(what: &Unknown) -> String {
 fn ask(file: &str, what: &Unknown) -> Result<String> {
     let (what, shown) = (lacks(what), ports(file)?);
     if !io::stdin().is_terminal() {
-        return Err(Usage(format!("{file}: the graph does not say {what} (the graph has {shown})")).into());
+        return Err(Usage(format!("{file}: the graph does not say {what} (the graph {shown})")).into());
     }
-    println!("The graph does not say {what}.\nIt has {shown}.");
+    println!("The graph does not say {what}.\nIt {shown}.");
     loop {
         print!("Enter them, separated by commas: ");
         io::stdout().flush()?;

@@ -112,7 +112,8 @@ pub(super) fn plain(problem: &str) -> String {
         let end = text[start..].find(") ").map_or(text.len(), |end| start + end + 2);
         text.replace_range(start..end, "");
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    // What follows goes on in the same sentence.
+    text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
 }
 
 /// What to do if there is not enough memory.
@@ -265,7 +266,7 @@ mod tests {
                  t.cc:1 f External initializer: w",
                 "Exception during initialization: t.cc:1 f External initializer: w",
             ),
-            ("protobuf parsing failed.\n", "protobuf parsing failed."),
+            ("protobuf parsing failed.\n", "protobuf parsing failed"),
         ] {
             assert_eq!(plain(text), left);
         }

@@ -47,7 +47,7 @@ impl Display for Ports {
             let more = if ports.len() > FEW { format!(" and {} more", ports.len() - FEW) } else { String::new() };
             if few.is_empty() { "nothing".into() } else { few.join(", ") + &more }
         };
-        write!(f, "in: {}; out: {}", list(&self.inputs), list(&self.outputs))
+        write!(f, "takes {}; gives {}", list(&self.inputs), list(&self.outputs))
     }
 }
 
@@ -60,7 +60,7 @@ impl Ports {
 
 /// Appends the graph's inputs and outputs to what is wrong with it.
 pub(super) fn shown(problem: &str, session: &Session) -> String {
-    format!("{problem} (the graph has {})", Ports::of(session))
+    format!("{problem} (the graph {})", Ports::of(session))
 }
 
 /// Reads the inputs and outputs of a model's graph. ONNX Runtime reads the graph, and runs nothing.
@@ -90,7 +90,7 @@ fn port(outlet: &Outlet) -> Port {
 }
 
 /// The word of `model.json` for a type of numbers.
-fn word(ty: TensorElementType) -> String {
+pub(super) fn word(ty: TensorElementType) -> String {
     match ty {
         TensorElementType::Float32 => "f32".into(),
         TensorElementType::Float16 => "f16".into(),
@@ -115,6 +115,6 @@ mod tests {
         let port = |i| Port { name: format!("o{i}"), kind: "f32".into(), shape: vec!["1".into(), "?".into()] };
         let ports = Ports { inputs: Vec::new(), outputs: (0..14).map(port).collect() };
         let text = ports.to_string();
-        assert!(text.starts_with("in: nothing; out: o0 f32 [1, ?], o1") && text.ends_with("and 2 more"), "{text}");
+        assert!(text.starts_with("takes nothing; gives o0 f32 [1, ?], o1") && text.ends_with("and 2 more"), "{text}");
     }
 }

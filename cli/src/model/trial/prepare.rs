@@ -173,7 +173,7 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
     let why = why.map_or_else(String::new, |e| format!(" ({e})"));
     let problem = "the file does not hold the names of its classes, and the shapes of its outputs do not show how many there \
                    are: pass --labels A,B,… or --labels @FILE with one a line";
-    Err(Usage(format!("{model}: {problem}{why}: {ports}")).into())
+    Err(Usage(format!("{model}: {problem}{why} (the graph {ports})")).into())
 }
 
 /// Returns whether a bare file runs with that manifest.

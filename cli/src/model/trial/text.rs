@@ -7,7 +7,7 @@ use andon_core::result::{Inference, Status, Verdict};
 use andon_model::{Manifest, Resize, Task};
 
 use super::{
-    super::bundle::word,
+    super::bundle::{verdict, word},
     prepare::{Tried, few},
 };
 use crate::table::table;
@@ -146,7 +146,7 @@ fn facts_of(m: &Manifest, tried: &Tried, threshold: Option<f64>, rows: &[Row]) -
     let mut latencies: Vec<_> = rows.iter().filter(|r| r.read && r.latency_us > 0).map(|r| r.latency_us).collect();
     latencies.sort_unstable();
     let latency = latencies.get(latencies.len() / 2).map_or_else(String::new, |us| {
-        format!("{:.1} ms in the middle of {} pictures", *us as f64 / 1e3, latencies.len())
+        format!("{:.1} ms, the median of {} pictures", *us as f64 / 1e3, latencies.len())
     });
     let list = |ports: &[andon_inference::Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let mut facts = vec![
@@ -154,7 +154,7 @@ fn facts_of(m: &Manifest, tried: &Tried, threshold: Option<f64>, rows: &[Row]) -
         ("read as", m.outputs.first().map(|o| word(&o.decoder)).unwrap_or_default()),
         ("looks at", format!("{how}, as {size} {}", word(&image.colour))),
         ("labels", if labels.is_empty() { String::new() } else { format!("{}: {}", labels.len(), few(labels)) }),
-        ("verdict", word(&m.verdict)),
+        ("verdict", verdict(m)),
         ("threshold", threshold),
         ("latency", latency),
         ("graph takes", list(&tried.ports.inputs)),
