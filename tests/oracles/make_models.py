@@ -166,6 +166,18 @@ def of_any_size(folder, names):
         ],
         check=False,
     )
+    # torchvision's detectors: a picture of any size without a batch, and a box of label 1, after the background.
+    write(
+        folder, "unbatched",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2], keepdims=0),
+            helper.make_node("Reshape", ["mean", "one"], ["scores"]),
+        ],
+        [("image", F32, [3, "h", "w"])],
+        [("boxes", F32, ["n", 4]), ("labels", I64, ["n"]), ("scores", F32, ["n"])],
+        [const("one", [1], np.int64), const("boxes", [[8, 8, 16, 24]]), const("labels", [1], np.int64)],
+        check=False,
+    )
     write(
         folder, "any-size",
         [
@@ -366,6 +378,18 @@ def main():
         [("image", F32, [1, 3, 16, 16])], [("logits", F32, [1, 2])],
         [const("one", [1, 1], np.int64), const("gain", [[8.0, -8.0]]), const("bias", [[-4.0, 4.0]])],
         {"names": "{0: 'good', 1: 'bad'}", "task": "classify", "imgsz": "[16, 16]"},
+    )
+
+    # A classifier that says nothing of what it takes: its first logit is the mean of what comes in.
+    write(
+        folder, "silent",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Reshape", ["mean", "one"], ["level"]),
+            helper.make_node("Mul", ["level", "gain"], ["logits"]),
+        ],
+        [("image", F32, [1, 1, 16, 16])], [("logits", F32, [1, 2])],
+        [const("one", [1, 1], np.int64), const("gain", [[1.0, 0.0]])],
     )
 
     # As anomalib exports: an image score of shape (1), a map, a label and a mask.

@@ -4,8 +4,9 @@
 use andon_model::{self as model, Manifest};
 
 use crate::{
-    Assumption, Error, Options,
-    derive::{self, Graph, Missing, Unknown},
+    Assumption, Engine, Error, Options,
+    derive::{Missing, Unknown},
+    load::Underived,
     runtime, session,
 };
 
@@ -33,7 +34,7 @@ pub enum Described {
 }
 
 /// Derives the manifest of an `.onnx` file from its graph, its exporter's notes, a `.modelinfo` beside it and the hints.
-/// For a bundle it returns the bundle's own manifest. ONNX Runtime reads the graph, and runs nothing.
+/// For a bundle it returns the bundle's own manifest. A bare file runs on a black frame and on noise, which choose between readings.
 ///
 /// # Errors
 /// [`Error::Graph`] if the graph is ambiguous, with the way out; other errors are those of reading and loading a model.
@@ -44,18 +45,16 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
         return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }
     session::open(&source, &Options::default(), |opened| {
-        let graph = Graph::new(&opened.session, source.info.clone());
-        match derive::manifest(&source.id, &graph, &hints.labels, &hints.good) {
-            Ok((manifest, assumptions)) => {
-                let fail = |e: model::FieldError| Error::Graph {
-                    path: source.path.clone(),
-                    problem: format!("the manifest that its graph gives is not valid: {e}"),
-                };
-                manifest.check().map_err(fail)?;
-                Ok(Described::Whole { manifest: Box::new(manifest), assumptions })
+        match Engine::derived(&source, opened, &hints.labels, &hints.good) {
+            Ok(engine) => {
+                let assumptions = engine.assumptions().to_vec();
+                Ok(Described::Whole { manifest: Box::new(engine.manifest().clone()), assumptions })
             }
-            Err(Missing { what: Some(what), .. }) => Ok(Described::Lacks(what)),
-            Err(Missing { problem, .. }) => Err(Error::Graph { path: source.path.clone(), problem }),
+            Err(Underived::Missing(Missing { what: Some(what), .. })) => Ok(Described::Lacks(what)),
+            Err(Underived::Missing(Missing { problem, .. })) => {
+                Err(Error::Graph { path: source.path.clone(), problem })
+            }
+            Err(Underived::Failed(error)) => Err(error),
         }
     })
 }

@@ -10,16 +10,14 @@ use andon_core::{
     image::Image,
     result::{BoxPx, ModelId},
 };
-use andon_model::{Golden, Manifest, Source};
+use andon_model::{Activation, Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
-use crate::{
-    Assumption, Error, Options,
-    derive::{self, Graph},
-    plan::Plan,
-    session::Opened,
-};
+use crate::{Assumption, Error, plan::Plan, session::Opened};
+
+/// Width and height of the frame that a graph of any size is tried on, pixels.
+const UNSIZED: [usize; 2] = [64, 64];
 
 /// A loaded model. It never changes. Frames run in its [`ExecutionContext`](crate::ExecutionContext)s, as many at a time
 /// as there are contexts.
@@ -27,6 +25,8 @@ pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
     assumptions: Vec<Assumption>,
+    /// Width and height of the frame on which a graph of any size is tried.
+    pub(super) tried: [usize; 2],
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -42,22 +42,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+    /// The engine of an open session that is read as `manifest` says.
+    pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
+        let Source { id, path, golden, reference, .. } = source.clone();
         let fail = |problem: String| Error::Graph { path: path.clone(), problem };
-        let (manifest, assumptions) = match manifest {
-            Some(manifest) => (manifest, Vec::new()),
-            None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
-                .map_err(|missing| fail(missing.problem))?,
-        };
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
         Ok(Self {
             id,
             manifest,
-            assumptions,
+            assumptions: Vec::new(),
+            tried: UNSIZED,
             path,
             provider,
             fallbacks,
@@ -68,6 +65,20 @@ impl Engine {
             devices: own_memory,
             gate,
         })
+    }
+
+    /// Reads the session as another manifest says, of which so much was assumed.
+    pub(super) fn read_as(mut self, manifest: Manifest, assumptions: Vec<Assumption>) -> Result<Self, Error> {
+        let fail = |problem: String| Error::Graph { path: self.path.clone(), problem };
+        manifest.check().map_err(|e| fail(format!("the manifest that its graph gives is not valid: {e}")))?;
+        self.plan = Plan::new(&self.session, &manifest).map_err(|e| fail(e.to_string()))?;
+        (self.manifest, self.assumptions) = (manifest, assumptions);
+        Ok(self)
+    }
+
+    /// Holds all contexts to the activation that the first frames have shown.
+    pub(super) fn settle(&mut self, activation: Option<Activation>) {
+        self.manifest.outputs[0].activation = activation;
     }
 
     /// The model's name, version and digest.

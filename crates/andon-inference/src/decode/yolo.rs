@@ -109,8 +109,8 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
     f.finish(true).run(candidates, masks.as_ref())
 }
 
-/// YOLOv5 and YOLOv7. Their training leaves the score of an only label untouched, and YOLOv7's own suppression takes the fifth
-/// number for it.
+/// YOLOv5 and YOLOv7. Their training leaves the score of an only label untouched (YOLOv5's then stays at 1), and YOLOv7's own
+/// suppression takes the fifth number for the score.
 pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
@@ -118,9 +118,8 @@ pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
     let place = |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping);
     if labels == 1 {
         for i in 0..table.len {
-            let score = table.at(i, 4);
-            if candidates.wants(score) {
-                candidates.add(i, 0, score, place(i), 0.0);
+            if candidates.wants(table.at(i, 4)) {
+                candidates.add(i, 0, table.at(i, 4), place(i), 0.0);
             }
         }
     } else {

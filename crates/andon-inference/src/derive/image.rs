@@ -1,25 +1,40 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The image input of a graph without a manifest.
 
-use andon_model::{Colour, Decoder, ElementType, Input, Layout, Resize};
+use andon_model::{Colour, Decoder, ElementType, Input, Layout, Resize, SizeOrder};
 use ort::value::TensorElementType;
 
 use super::{
+    assumed::{Opens, assumed},
     graph::{Graph, Port},
     missing::{Missing, WRITE},
+    recipe::{self, Open, Range},
 };
+use crate::Assumption;
 
-/// Names of inputs that take the size of the model's input, width and height.
-const SIZE_INPUTS: &[&str] = &["orig_target_sizes"];
+/// An input beside the frame.
+struct Beside {
+    name: &'static str,
+    /// The order of the two numbers of a size; none for factors, which are 1 because boxes are wanted in pixels of the
+    /// model's input.
+    order: Option<SizeOrder>,
+}
 
-/// Mean and standard deviation of ImageNet's pixels, 0..255, by which many backbones were trained.
-const IMAGENET: ([f32; 3], [f32; 3]) = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]);
+/// Inputs that detectors take beside the frame, to bring their boxes to pixels of some picture. That is the model's input:
+/// the way back to the frame is ours.
+const BESIDE: &[Beside] = &[
+    // RT-DETR, D-FINE, DEIM.
+    Beside { name: "orig_target_sizes", order: Some(SizeOrder::Wh) },
+    // PaddleDetection.
+    Beside { name: "im_shape", order: Some(SizeOrder::Hw) },
+    Beside { name: "scale_factor", order: None },
+];
 
 /// Finds the input that takes the frame, and how to fill it.
 pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
     let frames: Vec<_> =
-        graph.inputs.iter().enumerate().filter(|(_, p)| !SIZE_INPUTS.contains(&p.name.as_str())).collect();
-    let [(at, Port { name, shape, kind })] = frames[..] else {
+        graph.inputs.iter().enumerate().filter(|(_, p)| BESIDE.iter().all(|b| b.name != p.name)).collect();
+    let [(at, Port { name, shape, kind, .. })] = frames[..] else {
         let all: Vec<_> = graph.inputs.iter().map(|i| i.name.as_str()).collect();
         return Err(format!(
             "the graph has {} inputs ({}): {WRITE}, with all of them in inputs",
@@ -29,8 +44,8 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
         .into());
     };
     let (layout, channels, h, w) = match shape[..] {
-        [_, c @ (1 | 3), h, w] => (Layout::Nchw, c, h, w),
-        [_, h, w, c @ (1 | 3)] => (Layout::Nhwc, c, h, w),
+        [_, c @ (1 | 3), h, w] | [c @ (1 | 3), h, w] => (Layout::Nchw, c, h, w),
+        [_, h, w, c @ (1 | 3)] | [h, w, c @ (1 | 3)] => (Layout::Nhwc, c, h, w),
         _ => {
             return Err(format!(
                 "input '{name}' has shape {shape:?}, an image has rank 4 with 1 or 3 channels: {WRITE}, or export the \
@@ -69,22 +84,71 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
     Ok((at, input))
 }
 
-/// Adapts the input to families that do not take the whole frame, in RGB, as 0..1.
-pub(super) fn adapt(input: &mut Input, decoder: Decoder, graph: &Graph) {
-    let rfdetr = graph.outputs.iter().any(|o| o.name == "dets");
-    match decoder {
-        // Ultralytics' classifiers take the middle of the frame.
-        Decoder::Classification if graph.notes.get("task").is_some_and(|t| t == "classify") => {
-            input.resize = Resize::Crop;
-        }
-        // Megvii's exporter leaves blue first and 0..255.
-        Decoder::Yolox if input.colour == Colour::Rgb => (input.colour, input.scale) = (Colour::Bgr, vec![1.0]),
-        Decoder::Detr | Decoder::Rtdetr if input.colour == Colour::Rgb && (decoder == Decoder::Detr || rfdetr) => {
-            input.mean = IMAGENET.0.to_vec();
-            input.scale = IMAGENET.1.iter().map(|d| 1.0 / d).collect();
-        }
-        _ => {}
+/// Prepares the input as the family that `decoder` reads was trained, unless the file says otherwise: by its notes, or by
+/// the ranges of its `.modelinfo`, which are in `input` already if `ranged`. Returns what was assumed.
+pub(super) fn prepare(input: &mut Input, graph: &Graph, decoder: Decoder, ranged: bool) -> Vec<Assumption> {
+    let grey = input.colour == Colour::Grey;
+    let recipe = recipe::of(graph, decoder, input.layout, grey);
+    let (told_colour, told_range) = recipe::told(graph);
+    // Integers take pixel values as they are.
+    let numbers = matches!(input.element, ElementType::F32 | ElementType::F16);
+    let told_range = told_range.or((!numbers).then_some(Range::Bytes));
+    if !grey {
+        input.colour = told_colour.unwrap_or(recipe.colour);
     }
+    if !ranged {
+        (input.mean, input.scale) = told_range.unwrap_or(recipe.range).fields(input.colour);
+    }
+    input.resize = recipe.resize;
+    input.align = recipe.align;
+    input.rounding = recipe.rounding;
+    input.interpolation = recipe.interpolation;
+    if recipe.any_size {
+        input.multiple = 1;
+    }
+    if input.resize == Resize::Crop {
+        match input.size {
+            Some([w, h]) if w == h => input.shorter_side = Some((f64::from(w) * recipe.shorter).floor() as u32),
+            // No crop of torchvision's kind is of two sides, or of none.
+            _ => input.resize = Resize::Stretch,
+        }
+    }
+    let open = Opens {
+        // Where the graph resizes, an input of any size is the frame itself.
+        resize: recipe.open != Open::Nothing && !(recipe.any_size && input.size.is_none()),
+        range: recipe.open == Open::All && !ranged && told_range.is_none(),
+        colour: recipe.open == Open::All && !grey && told_colour.is_none(),
+        size: input.size.is_none() && !recipe.any_size,
+    };
+    assumed(input, recipe.whose, open)
+}
+
+/// The inputs beside the frame, which is input `at`.
+pub(super) fn beside(graph: &Graph, at: usize) -> Result<Vec<Input>, Missing> {
+    graph.inputs.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, port)| one_beside(port)).collect()
+}
+
+fn one_beside(port: &Port) -> Result<Input, Missing> {
+    let Some(beside) = BESIDE.iter().find(|b| b.name == port.name) else {
+        return Err(format!("what fills input '{}' is not known: {WRITE}, with it in inputs", port.name).into());
+    };
+    let element = match port.kind {
+        Some(TensorElementType::Int64) => ElementType::I64,
+        Some(TensorElementType::Int32) => ElementType::I32,
+        _ => ElementType::F32,
+    };
+    Ok(match beside.order {
+        Some(order) => Input { element, order, ..Input::new(&port.name, "frame-size") },
+        None => {
+            let default = Some(serde_json::json!([1, 1]));
+            Input {
+                element,
+                default,
+                shape: Some(vec![1, 2]),
+                ..Input::new(&port.name, format!("field:{}", port.name))
+            }
+        }
+    })
 }
 
 /// Reads `[640, 640]`.

@@ -17,7 +17,7 @@ pub enum Unknown {
 }
 
 /// Why no manifest can be derived.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct Missing {
     /// What the user can add, if that is known.

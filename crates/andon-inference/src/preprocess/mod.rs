@@ -12,6 +12,8 @@ mod mapping;
 mod rows;
 mod taps;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use andon_core::{
     image::{Format, Image, YuvToRgb},
