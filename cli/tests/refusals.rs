@@ -321,11 +321,16 @@ fn every_field_that_a_refusal_names_is_the_one_to_correct() {
     let p = place();
     let grey = json!([{"name": "images", "source": "image", "colour": "grey", "size": [32, 32]}]);
     let bundle = p.bundle_of("with-number", |m| m["inputs"] = grey.clone());
-    t.case("an input that nobody named", &format!("model check {bundle}"), &["'warmth'", "add it to inputs", "\"shape\": [1], \"required\": true"], || {
-        let field =
-            json!({"name": "warmth", "source": "field:warmth", "type": "f32", "shape": [1], "required": true});
-        Some(format!("model check {}", p.bundle_of("with-number", |m| m["inputs"] = json!([grey[0], field]))))
-    });
+    t.case(
+        "an input that nobody named",
+        &format!("model check {bundle}"),
+        &["'warmth'", "add it to inputs", "\"shape\": [1], \"required\": true"],
+        || {
+            let field =
+                json!({"name": "warmth", "source": "field:warmth", "type": "f32", "shape": [1], "required": true});
+            Some(format!("model check {}", p.bundle_of("with-number", |m| m["inputs"] = json!([grey[0], field]))))
+        },
+    );
     assert!(t.wrong.is_empty(), "{}", t.wrong.join("\n"));
 }
 

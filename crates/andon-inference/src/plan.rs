@@ -187,8 +187,8 @@ impl Plan {
 
 fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, PlanError> {
     let name = outlet.name();
-    let (n, input) = (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name))
-        .ok_or_else(|| PlanError::UnnamedInput {
+    let (n, input) =
+        (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name)).ok_or_else(|| PlanError::UnnamedInput {
             input: name.into(),
             kind: outlet.dtype().tensor_type().map_or_else(|| "f32".into(), word),
             // An open axis is one long for one frame.
