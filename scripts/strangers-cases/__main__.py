@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Runs every model on every picture, prints the tables, and fails where an answer is neither right nor refused."""
+
+import argparse
+import sys
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+
+from compare import Answer, Difference
+from feeding import difference
+from line import Refused, bundle, play
+
+# A difference of a score or of a box (pixels of the picture) that no rounding explains.
+SCORE, BOX = 0.01, 2.0
+
+
+def pictures(folder, data):
+    """Lossless pictures, none of a model's shape: {kind: [path]}. JPEGs are decoded once, here, for both sides."""
+    folder.mkdir(parents=True, exist_ok=True)
+    assets = Path(find_spec("ultralytics").submodule_search_locations[0], "assets")
+    found = {name: cv2.imread(str(assets / f"{name}.jpg")) for name in ("bus", "zidane")}
+    film = cv2.VideoCapture(str(data / "video" / "bottle-detection.mp4"))
+    found["bottles"] = film.read()[1]
+    board = sorted((data / "deeppcb" / "images").glob("*_test.*"))[0]
+    found["board"] = cv2.imread(str(board))[:400]
+    kinds = {"all": [], "wide": [], "square": []}
+    for name, picture in found.items():
+        h, w = picture.shape[:2]
+        side = min(h, w)
+        for kind, part in (
+            ("all", picture),
+            # Three and a half times as wide as high.
+            ("wide", picture[: int(w / 3.5)]),
+            ("square", picture[(h - side) // 2 :, (w - side) // 2 :][:side, :side]),
+        ):
+            path = folder / f"{name}-{kind}.png"
+            cv2.imwrite(str(path), part)
+            kinds[kind].append(path)
+    # Parts of the same pictures: as they are, with people large enough for a small model; then as large as models of
+    # random weights are, to pad and not to resize. Such weights make much of the rounding of a pixel (packages round
+    # after they resize, modelinfer does not), so that nothing else could be compared.
+    kinds |= {"people": [], "fit": [], "small": []}
+    for name, left, right, top, bottom in (
+        ("bus", 0.0, 0.5, 0.2, 0.85),
+        ("bus", 0.0, 0.5, 0.3, 1.0),
+        ("bus", 0.5, 1.0, 0.2, 0.85),
+        ("zidane", 0.5, 1.0, 0.0, 1.0),
+        ("zidane", 0.5, 1.0, 0.1, 0.7),
+    ):
+        h, w = found[name].shape[:2]
+        part = found[name][int(top * h) : int(bottom * h), int(left * w) : int(right * w)]
+        h, w = part.shape[:2]
+        fit = (round(w * 320 / max(h, w)), round(h * 320 / max(h, w)))
+        for kind, picture in (
+            ("people", part),
+            ("fit", cv2.resize(part, fit, interpolation=cv2.INTER_AREA)),
+            ("small", cv2.resize(part, (224, 224), interpolation=cv2.INTER_AREA)),
+        ):
+            path = folder / f"{kind}-{len(kinds[kind])}.png"
+            cv2.imwrite(str(path), picture)
+            kinds[kind].append(path)
+    return kinds
+
+
+def compare(model, paths, work):
+    """The differences of a model over the pictures."""
+    model.prepare(work)
+    folder = bundle(model.path, work / model.name.replace(" ", "-"), model.labels, model.good, model.changes)
+    difference = Difference()
+    for path in paths:
+        difference.add(Answer.of(play(folder, path, work)), model.predict(path))
+    return difference
+
+
+def refusals(model, picture, work):
+    """What is said of a model that no decoder reads: of the bare file, of it with labels, and where a label is good."""
+    said = []
+    for labels, good in ((), ()), (("a", "b"), ()), (("a", "b"), ("a",)):
+        try:
+            folder = bundle(model.path, work / model.name.replace(" ", "-"), labels, good)
+            said.append(f"READ: {play(folder, picture, work)['verdict']}")
+        except Refused as e:
+            if str(e) not in said:
+                said.append(str(e))
+    return said
+
+
+def row(model, difference):
+    d = difference
+    wrong = d.label or d.only or d.score > SCORE or d.box > BOX
+    only = " ".join(f"{side} {label} {score:.3f} at {[round(v, 1) for v in box]};" for side, label, score, *box in d.only[:5])
+    box = f"{d.box:.2f}" if d.box else ""
+    return wrong, (
+        f"| {model.name} | {model.release} | {model.what} | {d.pictures} | {d.ours}/{d.theirs} | {d.label} "
+        f"| {d.score:.4f} | {box} | {'DIFFERS: ' + only if wrong else 'right'} | {model.why} |"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suite", choices=["shipped", "exported"])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("only", nargs="*", help="names of models")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    models = __import__(args.suite).MODELS
+    models = [m for m in models if not args.only or m.name in args.only]
+    kinds = pictures(args.work / "pictures", args.data)
+    failed = 0
+    print("| model | package | what | pictures | ours/theirs | labels differ | score | box, px | | why |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for model in (m for m in models if m.make):
+        try:
+            wrong, text = row(model, compare(model, kinds[model.pictures], args.work))
+        except Exception as e:
+            if not isinstance(e, Refused):
+                traceback.print_exc()
+            wrong, text = True, f"| {model.name} | {model.release} | {model.what} | {type(e).__name__}: {e} |"
+        failed += bool(wrong)
+        print(text, flush=True)
+    print("\n| to be refused | what | said |\n|---|---|---|")
+    for model in (m for m in models if not m.make):
+        said = refusals(model, kinds["all"][0], args.work)
+        failed += any(s.startswith("READ") for s in said)
+        print(f"| {model.name} ({model.release}) | {model.what} | {'<br>'.join(said)} |", flush=True)
+    feeds = [f for f in __import__(args.suite).FEEDS if not args.only or f.name in args.only]
+    print("\n| preparation | largest, 255ths | mean, 255ths | | why |\n|---|---|---|---|---|")
+    for feed in feeds:
+        try:
+            most, mean = difference(feed, kinds["all"], args.work)
+            # Where the package resizes otherwise, edges differ; all the rest does not.
+            wrong, text = mean > 2 if feed.why else most > 1, f"{most:.2f} | {mean:.3f}"
+        except Refused as e:
+            wrong, text = True, f"{e} | "
+        failed += wrong
+        print(f"| {feed.name} | {text} | {'DIFFERS' if wrong else 'right'} | {feed.why} |", flush=True)
+    models += feeds
+    print(f"\n{len(models) - failed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
