@@ -89,7 +89,8 @@ impl Engine {
                     }
                     return Ok(engine);
                 }
-                Err(error) => last = Some(error),
+                Err(error @ Error::Run(_)) => last = Some(error),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(last.expect("one size at least was tried").into())

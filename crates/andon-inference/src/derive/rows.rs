@@ -64,6 +64,16 @@ pub(super) fn readings(e: &Evidence<'_>) -> Vec<Reading> {
     if task == Some("segment") && masks.is_none() {
         return Vec::new();
     }
+    let mut found = fitting(e, main, masks, oriented);
+    // Some exports have the levels of the network beside their table.
+    if masks.is_some() && task.is_none() {
+        found.extend(fitting(e, main, None, false));
+    }
+    found
+}
+
+/// The readings with these prototypes of masks.
+fn fitting(e: &Evidence<'_>, main: &Port, masks: Option<&Port>, oriented: bool) -> Vec<Reading> {
     let more = masks.map_or(0, |m| m.shape[1]) + i64::from(oriented);
     let head = match (masks, oriented) {
         (Some(_), _) => Head::Segment,
@@ -267,7 +277,7 @@ impl Layout {
             V5 if three => Ok(Weight::Likely),
             V5 => Err(format!("it has {n} rows, and three a cell are {} at {}×{}", 3 * cells[0], size[0], size[1])),
             EndToEnd | DetrScores | DetrBest if (one || three) && !self.told => per(if one { "one" } else { "three" }),
-            EndToEnd if n <= 1000 => Ok(Weight::Likely),
+            EndToEnd | Paddle if n <= 1000 => Ok(Weight::Likely),
             _ => Ok(Weight::Possible),
         }
     }
