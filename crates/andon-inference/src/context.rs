@@ -8,7 +8,7 @@ use andon_core::{
     image::Image,
     result::{BoxPx, Fields, Status},
 };
-use andon_model::Thresholds;
+use andon_model::{Activation, Thresholds};
 
 use crate::{
     Engine, Error, Template,
@@ -19,6 +19,7 @@ use crate::{
     derive::Seen,
     fields::FieldError,
     image_inputs::ImageInputs,
+    load::noise,
     panic::catch_panic,
     plan::InputRole,
     preprocess::Mapping,
@@ -182,7 +183,7 @@ impl ExecutionContext {
     }
 
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and
-    /// shows whether the outputs can be read.
+    /// shows whether the outputs can be read. Where it leaves open how scores are meant, noise may show it.
     ///
     /// # Errors
     /// [`Error::Run`] if the model cannot run, [`Error::Graph`] if its outputs cannot be read.
@@ -191,14 +192,33 @@ impl ExecutionContext {
         let [w, h] = self.engine.frame_size().unwrap_or(self.engine.tried);
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let mapping = self.run_once(&image)?;
+        let mut read = self.read_once(&image, &thresholds);
+        // Black may not show how scores are meant.
+        for seed in 1..=PICTURES {
+            if read.is_ok() || !self.decode.is_open() {
+                break;
+            }
+            let noise = noise(seed, w * h);
+            let image = Image::gray8(&noise, w, h).expect("the plane was made for the size");
+            read = self.read_once(&image, &thresholds);
+        }
+        read
+    }
+
+    fn read_once(&mut self, image: &Image<'_>, thresholds: &Thresholds) -> Result<(), Error> {
+        let mapping = self.run_once(image)?;
         let Self { engine, buffers, decode, outputs, .. } = self;
         let buffers = buffers.as_ref().expect("it ran just now");
         let misread = |problem| Error::Graph { path: engine.path.clone(), problem };
-        read(buffers, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
+        read(buffers, 0, decode, outputs, &mapping, thresholds).map(drop).map_err(|error| match error {
             Error::Run(problem) => misread(problem),
             other => other,
         })
+    }
+
+    /// The activation that the manifest says, or that the frames so far have shown.
+    pub(super) fn activation(&self) -> Option<Activation> {
+        self.decode.activation()
     }
 
     /// Runs the model once on `image`, which has the size of its input, with every field at its default or at zero.
@@ -239,6 +259,9 @@ impl ExecutionContext {
         Ok(Seen::new([image.width, image.height], &tensors?))
     }
 }
+
+/// The most pictures of noise that a model is tried on.
+const PICTURES: u32 = 3;
 
 impl Drop for ExecutionContext {
     fn drop(&mut self) {

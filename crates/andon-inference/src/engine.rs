@@ -10,7 +10,7 @@ use andon_core::{
     image::Image,
     result::{BoxPx, ModelId},
 };
-use andon_model::{Golden, Manifest, Source};
+use andon_model::{Activation, Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
@@ -74,6 +74,11 @@ impl Engine {
         self.plan = Plan::new(&self.session, &manifest).map_err(|e| fail(e.to_string()))?;
         (self.manifest, self.assumptions) = (manifest, assumptions);
         Ok(self)
+    }
+
+    /// Holds all contexts to the activation that the first frames have shown.
+    pub(super) fn settle(&mut self, activation: Option<Activation>) {
+        self.manifest.outputs[0].activation = activation;
     }
 
     /// The model's name, version and digest.

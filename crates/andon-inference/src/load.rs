@@ -33,6 +33,16 @@ impl From<Error> for Underived {
     }
 }
 
+/// Grey values of a picture of noise, always the same for a seed.
+pub(super) fn noise(seed: u32, pixels: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..pixels).map(next).collect()
+}
+
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
     /// frame, so that a model that cannot run is refused here.
@@ -101,12 +111,7 @@ impl Engine {
         // Some exporters write shapes into the graph that its outputs then do not have.
         self.plan.outputs.iter_mut().for_each(|o| o.shape = None);
         let [w, h] = self.frame_size().unwrap_or(self.tried);
-        let mut noise = 1u32;
-        let random = |_| {
-            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (noise >> 24) as u8
-        };
-        let pictures = [vec![0; w * h], (0..w * h).map(random).collect()];
+        let pictures = [vec![0; w * h], noise(1, w * h)];
         let engine = Arc::new(self);
         let runs = engine.context().and_then(|mut context| {
             let image = |pixels| Image::gray8(pixels, w, h).expect("the plane was made for the size");
@@ -118,16 +123,22 @@ impl Engine {
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and
     /// shows whether the outputs can be read.
     fn warmed_up(self) -> Result<Self, Error> {
-        let engine = Arc::new(self);
-        let first = engine.context()?.warm_up();
-        let mut engine = Arc::into_inner(engine).expect("the context that was warmed up is dropped");
+        let (mut engine, first) = self.warm();
         if first.is_ok() || engine.plan.outputs.iter().all(|o| o.shape.is_none()) {
             return first.map(|()| engine);
         }
         // Some exporters write shapes into the graph that its outputs then do not have.
         engine.plan.outputs.iter_mut().for_each(|o| o.shape = None);
-        let engine = Arc::new(engine);
-        engine.context()?.warm_up()?;
-        Ok(Arc::into_inner(engine).expect("the context that was warmed up is dropped"))
+        let (engine, second) = engine.warm();
+        second.map(|()| engine)
+    }
+
+    /// Runs the model, and holds all contexts to the reading of scores that its numbers show.
+    fn warm(self) -> (Self, Result<(), Error>) {
+        let engine = Arc::new(self);
+        let tried = engine.context().and_then(|mut context| context.warm_up().map(|()| context.activation()));
+        let mut engine = Arc::into_inner(engine).expect("the context that was warmed up is dropped");
+        let tried = tried.map(|activation| engine.settle(activation));
+        (engine, tried)
     }
 }

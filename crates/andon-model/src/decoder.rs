@@ -30,8 +30,8 @@ pub enum Decoder {
     /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, an objectness score, and a score per
     /// label. Heads: detect, segment.
     Yolov5,
-    /// The same of one label, as YOLOv7 trains it: the objectness score is the score, for which label it is was not trained.
-    /// With more labels it is `yolov5`. Heads: detect, segment.
+    /// YOLOv7: as `yolov5`. Of one label the objectness score is the score, for which label it is was not trained. Heads:
+    /// detect, segment.
     Yolov7,
     /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score per
     /// label. Heads: detect, segment, oriented.
