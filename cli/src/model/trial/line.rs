@@ -33,8 +33,9 @@ pub struct Line {
 impl Line {
     /// Starts the line, which loads the model. `set` sets further properties of `modelinfer`.
     pub fn start(tried: &Tried, set: impl FnOnce(&gst::Element) -> Result<()>) -> Result<Self> {
+        // Drawn in colour, whatever the picture is.
         let text = "appsrc name=src format=time ! videoconvert ! modelinfer name=model wait-inputs=true \
-                    ! defectoverlay ! appsink name=sink sync=false";
+                    ! videoconvert ! video/x-raw,format=RGB ! defectoverlay ! appsink name=sink sync=false";
         let pipeline = gst::parse::launch(text).map_err(|e| anyhow!("the line cannot be made: {e}"))?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("several elements make a pipeline");
         let by_name = |name| pipeline.by_name(name).expect("the text above names it");

@@ -126,7 +126,11 @@ impl Try {
         if !self.json {
             text::print(&rows, &tried, &self.model, self.score_threshold);
             if let Some(target) = &target {
-                println!("Drawn: {} pictures in {}", rows.iter().filter(|r| r.read).count(), target.folder.display());
+                println!(
+                    "Drawn: {} of the pictures in {}",
+                    rows.iter().filter(|r| r.read).count(),
+                    target.folder.display()
+                );
             } else {
                 println!("Pass --into DIR to see the pictures with what was found drawn in.");
             }

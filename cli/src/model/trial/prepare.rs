@@ -70,7 +70,7 @@ pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
                 hints.labels = numbered(model, &ports, &hints, asked.limit)?;
                 extra.push(Assumption {
                     field: "outputs[0].labels",
-                    value: format!("{} … {}", hints.labels[0], hints.labels[hints.labels.len() - 1]),
+                    value: few(&hints.labels),
                     reason:
                         "the file does not hold the names of its classes, and so many fit its outputs; for looking only"
                             .into(),
@@ -152,6 +152,8 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
             // Candidates in rows, or in columns.
             [_, a, b] => counts.extend(BESIDE.iter().flat_map(|n| [b - n, a - n])),
             [_, a, _, b] => counts.extend([a, b, 2]),
+            // One number may be the score of the second of two labels.
+            [.., 1] => counts.extend([2, 1]),
             [.., a] => counts.push(a),
             [] => {}
         }

@@ -107,7 +107,8 @@ pub fn print(rows: &[Row], tried: &Tried, model: &str, threshold: Option<f64>) {
     let counts = ["ok", "ng", "review"].map(|v| format!("{} {v}", count(v))).join(", ");
     let unread = rows.iter().filter(|r| !r.read).count();
     let rest = rows.len() - unread - count("ok") - count("ng") - count("review");
-    println!("{} pictures: {counts}, {rest} without a verdict, {unread} not read", rows.len());
+    let pictures = if rows.len() == 1 { "picture" } else { "pictures" };
+    println!("{} {pictures}: {counts}, {rest} without a verdict, {unread} not read", rows.len());
 
     let mut facts = table(&["the model", ""]);
     for (name, value) in facts_of(&tried.manifest, tried, threshold, rows) {
@@ -145,9 +146,9 @@ fn facts_of(m: &Manifest, tried: &Tried, threshold: Option<f64>, rows: &[Row]) -
     };
     let mut latencies: Vec<_> = rows.iter().filter(|r| r.read && r.latency_us > 0).map(|r| r.latency_us).collect();
     latencies.sort_unstable();
-    let latency = latencies.get(latencies.len() / 2).map_or_else(String::new, |us| {
-        format!("{:.1} ms, the median of {} pictures", *us as f64 / 1e3, latencies.len())
-    });
+    let latency = latencies
+        .get(latencies.len() / 2)
+        .map_or_else(String::new, |us| format!("{:.1} ms, the median of {}", *us as f64 / 1e3, latencies.len()));
     let list = |ports: &[andon_inference::Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let mut facts = vec![
         ("task", word(&m.task)),
