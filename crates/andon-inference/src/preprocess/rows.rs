@@ -177,17 +177,11 @@ pub(super) fn between(a: &[f32], b: &[f32], weight: f32, out: &mut [f32]) {
     }
 }
 
-/// Adds `weight` times every `step`-th byte to the sums.
+/// Adds `weight` times every byte to the sums.
 #[inline(always)]
-pub(super) fn add(row: &[u8], step: usize, weight: f32, sums: &mut [f32]) {
-    if step == 1 {
-        for (s, v) in sums.iter_mut().zip(row) {
-            *s += f32::from(*v) * weight;
-        }
-    } else {
-        for (s, v) in sums.iter_mut().zip(row.iter().step_by(step)) {
-            *s += f32::from(*v) * weight;
-        }
+pub(super) fn add(row: &[u8], weight: f32, sums: &mut [f32]) {
+    for (s, v) in sums.iter_mut().zip(row) {
+        *s += f32::from(*v) * weight;
     }
 }
 
@@ -196,5 +190,14 @@ pub(super) fn add(row: &[u8], step: usize, weight: f32, sums: &mut [f32]) {
 pub(super) fn add_levels(levels: &[f32], weight: f32, sums: &mut [f32]) {
     for (s, v) in sums.iter_mut().zip(levels) {
         *s += v * weight;
+    }
+}
+
+/// Adds every byte of four rows to the sums, each row times its weight. The sums are read and written once for all four.
+#[inline(always)]
+pub(super) fn add_four([a, b, c, d]: [&[u8]; 4], [i, j, k, l]: [f32; 4], sums: &mut [f32]) {
+    let rows = a.iter().zip(b).zip(c).zip(d);
+    for (s, (((a, b), c), d)) in sums.iter_mut().zip(rows) {
+        *s += f32::from(*a) * i + f32::from(*b) * j + f32::from(*c) * k + f32::from(*d) * l;
     }
 }
