@@ -257,6 +257,14 @@ fn following_a_refusal_to_the_letter_leads_to_a_model_that_runs() {
         || check(&data("detector")),
     );
     let p = place();
+    let into = p.text("new");
+    t.case(
+        "a loop without an end, init",
+        &format!("model init {} --into {into} --time-limit 2", data("forever")),
+        &["longer than 2 s", "--time-limit"],
+        || Some(format!("model init {} --into {into}", data("detector"))),
+    );
+    let p = place();
     let line = p.launch(&format!("model={} load-timeout=2000000000", data("forever")));
     t.case("a loop without an end, in a line", &format!("run {line}"), &["longer than 2 s", "load-timeout"], || {
         Some(format!("run {}", p.launch(&format!("model={}", data("detector")))))
