@@ -188,28 +188,33 @@ impl ExecutionContext {
     /// # Errors
     /// [`Error::Run`] if the model cannot run, [`Error::Graph`] if its outputs cannot be read.
     pub fn warm_up(&mut self) -> Result<(), Error> {
+        self.warm_up_until(&Cancel::new()?)
+    }
+
+    /// Runs as [`ExecutionContext::warm_up`] does, until `cancel` ends the run.
+    pub(super) fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
         let [w, h] = self.engine.frame_size().unwrap_or(self.engine.tried);
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let mut read = self.read_once(&image, &thresholds);
+        let mut read = self.read_once(&image, &thresholds, cancel);
         // Black may not show how scores are meant.
         for seed in 1..=PICTURES {
-            if read.is_ok() || !self.decode.is_open() {
+            if read.is_ok() || cancel.ended() || !self.decode.is_open() {
                 break;
             }
             let noise = noise(seed, w * h);
             let image = Image::gray8(&noise, w, h).expect("the plane was made for the size");
-            read = self.read_once(&image, &thresholds);
+            read = self.read_once(&image, &thresholds, cancel);
         }
         read
     }
 
-    fn read_once(&mut self, image: &Image<'_>, thresholds: &Thresholds) -> Result<(), Error> {
-        let mapping = self.run_once(image)?;
+    fn read_once(&mut self, image: &Image<'_>, thresholds: &Thresholds, cancel: &Cancel) -> Result<(), Error> {
+        let mapping = self.run_once(image, cancel)?;
         let Self { engine, buffers, decode, outputs, .. } = self;
         let buffers = buffers.as_ref().expect("it ran just now");
-        let misread = |problem| Error::Graph { path: engine.path.clone(), problem };
+        let misread = |problem: String| engine.refusal(&problem);
         read(buffers, 0, decode, outputs, &mapping, thresholds).map(drop).map_err(|error| match error {
             Error::Run(problem) => misread(problem),
             other => other,
@@ -221,8 +226,9 @@ impl ExecutionContext {
         self.decode.activation()
     }
 
-    /// Runs the model once on `image`, which has the size of its input, with every field at its default or at zero.
-    fn run_once(&mut self, image: &Image<'_>) -> Result<Mapping, Error> {
+    /// Runs the model once on `image`, which has the size of its input, with every field at its default or at zero, until
+    /// `cancel` ends the run.
+    fn run_once(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Mapping, Error> {
         let Self { engine, buffers, images, .. } = self;
         let size = [image.width, image.height];
         if buffers.is_none() {
@@ -246,14 +252,18 @@ impl ExecutionContext {
         }
         // A graph without an output to read does not run: the decoder names the output that it misses.
         if buffers.outputs() > 0 {
-            buffers.run(1, &Cancel::new()?)?;
+            match buffers.run(1, cancel) {
+                Ok(()) => {}
+                Err(_) if cancel.ended() => return Err(Error::Cancelled),
+                Err(problem) => return Err(problem.into()),
+            }
         }
         Ok(mapping)
     }
 
     /// Runs the model once on `image`, which has the size of its input, and returns what it gave.
-    pub(super) fn seen(&mut self, image: &Image<'_>) -> Result<Seen, Error> {
-        self.run_once(image)?;
+    pub(super) fn seen(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Seen, Error> {
+        self.run_once(image, cancel)?;
         let buffers = self.buffers.as_ref().expect("it ran just now");
         let tensors: Result<Vec<_>, _> = (0..buffers.outputs()).map(|i| buffers.output(i, 0)).collect();
         Ok(Seen::new([image.width, image.height], &tensors?))

@@ -14,7 +14,7 @@ use andon_model::{Activation, Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
-use crate::{Assumption, Error, plan::Plan, session::Opened};
+use crate::{Assumption, Error, plan::Plan, ports::shown, session::Opened};
 
 /// Width and height of the frame that a graph of any size is tried on, pixels.
 const UNSIZED: [usize; 2] = [64, 64];
@@ -24,6 +24,8 @@ const UNSIZED: [usize; 2] = [64, 64];
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
+    /// Whether there is no manifest on disk.
+    bare: bool,
     assumptions: Vec<Assumption>,
     /// Width and height of the frame on which a graph of any size is tried.
     pub(super) tried: [usize; 2],
@@ -46,13 +48,15 @@ impl Engine {
     pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
         let Source { id, path, golden, reference, .. } = source.clone();
-        let fail = |problem: String| Error::Graph { path: path.clone(), problem };
+        let bare = source.manifest.is_none();
+        let fail = |problem: String| refusal(&path, bare, &problem, Some(&session));
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
         Ok(Self {
             id,
             manifest,
+            bare,
             assumptions: Vec::new(),
             tried: UNSIZED,
             path,
@@ -69,9 +73,9 @@ impl Engine {
 
     /// Reads the session as another manifest says, of which so much was assumed.
     pub(super) fn read_as(mut self, manifest: Manifest, assumptions: Vec<Assumption>) -> Result<Self, Error> {
-        let fail = |problem: String| Error::Graph { path: self.path.clone(), problem };
-        manifest.check().map_err(|e| fail(format!("the manifest that its graph gives is not valid: {e}")))?;
-        self.plan = Plan::new(&self.session, &manifest).map_err(|e| fail(e.to_string()))?;
+        let invalid = |e| self.refusal(&format!("the manifest that its graph gives is not valid: {e}"));
+        manifest.check().map_err(invalid)?;
+        self.plan = Plan::new(&self.session, &manifest).map_err(|e| self.refusal(&e.to_string()))?;
         (self.manifest, self.assumptions) = (manifest, assumptions);
         Ok(self)
     }
@@ -106,6 +110,11 @@ impl Engine {
         &self.fallbacks
     }
 
+    /// The error that the graph cannot be used as its manifest says.
+    pub(super) fn refusal(&self, problem: &str) -> Error {
+        refusal(&self.path, self.bare, problem, Some(&self.session))
+    }
+
     /// The golden samples of the bundle.
     pub(super) fn golden(&self) -> &[Golden] {
         &self.golden
@@ -134,6 +143,22 @@ impl Engine {
             [w, h].map(|v| v.max(1).next_multiple_of(multiple))
         })
     }
+}
+
+/// The error that a graph cannot be used, with its inputs and outputs, unless `problem` has them. What is to be corrected in
+/// a `model.json` has to be written first where there is none.
+pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: Option<&Session>) -> Error {
+    let has = |words: &[&str]| words.iter().any(|w| problem.contains(w));
+    let corrects = has(&["model.json", "outputs[", "inputs["]) && !has(&["andon model init", "no model.json"]);
+    let first = if bare && corrects {
+        let file = path.display();
+        format!(": `andon model init {file} --into FOLDER` writes the model.json to correct; then set model= to FOLDER")
+    } else {
+        String::new()
+    };
+    let problem = format!("{problem}{first}");
+    let problem = session.map_or(problem.clone(), |session| shown(&problem, session));
+    Error::Graph { path: path.into(), problem }
 }
 
 /// Contexts on several threads share an engine.

@@ -13,6 +13,7 @@ use crate::{
     decode::Decode,
     fields::{FieldError, FieldInput},
     memory::{Kind, Memory},
+    ports::word,
 };
 
 /// How graph and manifest do not fit. Each text says what to correct.
@@ -20,8 +21,12 @@ use crate::{
 pub(super) enum PlanError {
     #[error("the graph has no input '{input}', which model.json names, but {names}: correct inputs[].name")]
     UnknownInput { input: String, names: String },
-    #[error("the graph has an input '{0}' that model.json does not name: add it to inputs")]
-    UnnamedInput(String),
+    #[error(
+        "the graph has an input '{input}' that model.json does not name: add it to inputs, as {{\"name\": \"{input}\", \
+         \"source\": \"field:{input}\", \"type\": \"{kind}\", \"shape\": {shape:?}, \"required\": true}}, or with \
+         another source"
+    )]
+    UnnamedInput { input: String, kind: String, shape: Vec<i64> },
     #[error(
         "input '{input}' takes {graph} in the graph and {manifest} in model.json: correct its type there, or export it so"
     )]
@@ -182,8 +187,13 @@ impl Plan {
 
 fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, PlanError> {
     let name = outlet.name();
-    let (n, input) = (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name))
-        .ok_or_else(|| PlanError::UnnamedInput(name.into()))?;
+    let (n, input) =
+        (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name)).ok_or_else(|| PlanError::UnnamedInput {
+            input: name.into(),
+            kind: outlet.dtype().tensor_type().map_or_else(|| "f32".into(), word),
+            // An open axis is one long for one frame.
+            shape: shape_of(outlet).iter().map(|d| (*d).max(1)).collect(),
+        })?;
     let graph = shape_of(outlet);
     let kind = Kind::from(input.element);
     let has = outlet.dtype().tensor_type();

@@ -88,7 +88,7 @@ impl ModelInfer {
         };
         let mut ask = now();
         loop {
-            let running = Running::load(ask.clone());
+            let running = Cancel::new().and_then(|cancel| Running::load(ask.clone(), &Arc::new(cancel)));
             let latest = now();
             if latest.leads_to_the_same(&ask) {
                 return (ask, running.map(Arc::new));

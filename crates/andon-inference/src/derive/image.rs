@@ -36,8 +36,11 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
         graph.inputs.iter().enumerate().filter(|(_, p)| BESIDE.iter().all(|b| b.name != p.name)).collect();
     let [(at, Port { name, shape, kind, .. })] = frames[..] else {
         let all: Vec<_> = graph.inputs.iter().map(|i| i.name.as_str()).collect();
+        if all.is_empty() {
+            return Err("the graph has no input that takes an image: export the model with one".to_string().into());
+        }
         return Err(format!(
-            "the graph has {} inputs ({}): {WRITE}, with all of them in inputs",
+            "the graph has {} inputs ({}): {WRITE}; check there what fills each",
             all.len(),
             all.join(", ")
         )
@@ -46,13 +49,7 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
     let (layout, channels, h, w) = match shape[..] {
         [_, c @ (1 | 3), h, w] | [c @ (1 | 3), h, w] => (Layout::Nchw, c, h, w),
         [_, h, w, c @ (1 | 3)] | [h, w, c @ (1 | 3)] => (Layout::Nhwc, c, h, w),
-        _ => {
-            return Err(format!(
-                "input '{name}' has shape {shape:?}, an image has rank 4 with 1 or 3 channels: {WRITE}, or export the \
-                 graph with fixed channels"
-            )
-            .into());
-        }
+        _ => return Err(no_picture(name, shape).into()),
     };
     let noted = graph.notes.get("imgsz").map(|s| numbers(s)).filter(|s| s.len() == 2);
     let size = match (w, h, noted) {
@@ -68,7 +65,8 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
         Some(TensorElementType::Uint8) => (ElementType::U8, 1.0),
         other => {
             let other = other.map_or_else(|| "no tensor".into(), |k| k.to_string());
-            let problem = format!("input '{name}' takes {other}, an image is f32, f16 or u8: export it so, or {WRITE}");
+            let or = if *kind == Some(TensorElementType::Int8) { format!(", or {WRITE}") } else { String::new() };
+            let problem = format!("input '{name}' takes {other}, an image is f32, f16 or u8: export it so{or}");
             return Err(problem.into());
         }
     };
@@ -82,6 +80,28 @@ pub(super) fn input(graph: &Graph) -> Result<(usize, Input), Missing> {
         ..Input::new(name, "image")
     };
     Ok((at, input))
+}
+
+/// Why an input cannot take a picture, with a way out only where there is one.
+fn no_picture(name: &str, shape: &[i64]) -> String {
+    let open = shape.len() == 4 && (shape[1] < 0 || shape[3] < 0);
+    let four = shape.len() == 4 && (shape[1] == 4 || shape[3] == 4);
+    if open || four {
+        return format!(
+            "input '{name}' has shape {shape:?}, a picture has rank 4 with 1 or 3 channels: {WRITE}, or export the graph \
+             with fixed channels"
+        );
+    }
+    if shape.len() == 4 {
+        return format!(
+            "input '{name}' has shape {shape:?}, and a picture has 1 or 3 channels on its second or its last axis: nothing \
+             here can fill it; export the model for such pictures"
+        );
+    }
+    format!(
+        "input '{name}' has shape {shape:?}, and a picture has rank 4: Andon judges pictures, and a model of numbers alone \
+         cannot run here; export the model together with the part that looks at the picture"
+    )
 }
 
 /// Prepares the input as the family that `decoder` reads was trained, unless the file says otherwise: by its notes, or by
@@ -130,7 +150,7 @@ pub(super) fn beside(graph: &Graph, at: usize) -> Result<Vec<Input>, Missing> {
 
 fn one_beside(port: &Port) -> Result<Input, Missing> {
     let Some(beside) = BESIDE.iter().find(|b| b.name == port.name) else {
-        return Err(format!("what fills input '{}' is not known: {WRITE}, with it in inputs", port.name).into());
+        return Err(format!("what fills input '{}' is not known: {WRITE}; check there what fills it", port.name).into());
     };
     let element = match port.kind {
         Some(TensorElementType::Int64) => ElementType::I64,

@@ -14,8 +14,11 @@ pub(super) fn frame(graph: &Graph) -> Result<(usize, Graph), Missing> {
     let frames: Vec<_> = graph.inputs.iter().enumerate().filter(|(_, p)| !BESIDE.contains(&p.plain())).collect();
     let [(at, port)] = frames[..] else {
         let all: Vec<_> = frames.iter().map(|(_, i)| i.name.as_str()).collect();
+        if all.is_empty() {
+            return Err("the graph has no input that takes an image: export the model with one".to_string().into());
+        }
         return Err(format!(
-            "{} inputs ({}) could take the frame or something else: {WRITE}, with all of them in inputs and a source for each",
+            "{} inputs ({}) could take the frame or something else: {WRITE}; check there what fills each",
             all.len(),
             all.join(", ")
         )

@@ -7,6 +7,7 @@
 //! both, and so is a graph that none fits; each refusal says which property, or which field of a `model.json`, decides.
 
 mod assumed;
+mod draft;
 mod evidence;
 mod family;
 mod graph;
@@ -34,12 +35,11 @@ use andon_model::{Decoder, Input, MODEL_SCHEMA, Manifest, Output, Rule, Task, Th
 use self::{evidence::Evidence, notes::Notes, reading::Reading};
 use crate::Assumption;
 
+pub(crate) use draft::draft;
 pub(crate) use graph::Graph;
 pub(crate) use missing::Missing;
 pub use missing::Unknown;
 pub(crate) use seen::Seen;
-
-use missing::WRITE;
 
 /// Labels that mean good if nothing else says which do.
 const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
@@ -110,8 +110,14 @@ impl Candidates<'_> {
     }
 
     /// Chooses the reading that `runs` of the trial bear out, and derives its manifest and what of it was assumed.
-    pub(crate) fn chosen(self, runs: &[Seen]) -> Result<(Manifest, Vec<Assumption>), Missing> {
-        let chosen = reading::choose(&self.readings, runs).map_err(|problem| Missing::from(self.whole(problem)))?;
+    pub(crate) fn chosen(&self, runs: &[Seen]) -> Result<(Manifest, Vec<Assumption>), Missing> {
+        let chosen = reading::choose(&self.readings, runs).map_err(|problem| {
+            let told = family::implied(self.graph, self.input.size, self.labels.len());
+            let told = told
+                .map(|t| format!("; {t}: correct the property labels if that is another number"))
+                .unwrap_or_default();
+            Missing::from(self.whole(problem + &told))
+        })?;
         let task = chosen.outputs[0].decoder.task().unwrap_or(Task::Other);
         let verdict = match task {
             Task::Detection => Rule::AnyDetection,
@@ -140,8 +146,10 @@ impl Candidates<'_> {
         if ok.is_empty() {
             let few: Vec<_> = labels.iter().take(FEW).map(String::as_str).collect();
             let few = few.join(", ") + if labels.len() > FEW { ", …" } else { "" };
-            let problem =
-                format!("{of} whose labels ({few}) do not show which one means good: {WRITE}, with verdict.ok");
+            let problem = format!(
+                "{of} whose labels ({few}) do not show which one means good: write a model.json with `andon model init \
+                 FILE --into FOLDER --good LABEL,…` and set model= to FOLDER"
+            );
             return Err(Missing { what: Some(Unknown::Good { labels: labels.clone() }), problem: self.whole(problem) });
         }
         Ok(ok)
