@@ -79,6 +79,16 @@ fn anomalib_at(threshold: f64) -> tempfile::TempDir {
     })
 }
 
+/// A bundle of a model that finds boxes of two labels.
+fn detector() -> tempfile::TempDir {
+    bundle(&root().join("tests/data"), "detector.onnx", |m| {
+        m["task"] = json!("detection");
+        m["inputs"] = json!([{"name": "images", "source": "image", "type": "f32", "size": [32, 32], "resize": "stretch", "colour": "grey"}]);
+        m["outputs"] = json!([{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}]);
+        m["verdict"] = json!({"rule": "any-detection"});
+    })
+}
+
 /// An EXIF block with an orientation of 1 to 8.
 fn exif(orientation: u8) -> Vec<u8> {
     let entry = [0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
@@ -317,13 +327,7 @@ fn sets_of_boxes_are_read_or_refused_and_never_taken_for_class_folders() {
         "categories": [{"id": 0, "name": "defects", "supercategory": "none"},
                        {"id": 1, "name": "open", "supercategory": "defects"}]}"#;
     const LINE: &str = "0 0.5 0.5 0.25 0.25\n";
-    let detector = bundle(&root().join("tests/data"), "detector.onnx", |m| {
-        m["task"] = json!("detection");
-        m["inputs"] =
-            json!([{"name": "images", "source": "image", "type": "f32", "size": [32, 32], "resize": "stretch"}]);
-        m["outputs"] = json!([{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}]);
-        m["verdict"] = json!({"rule": "any-detection"});
-    });
+    let detector = detector();
     type Files = &'static [(&'static str, &'static str)];
     let rows: [(&[&str], Files, Result<&str, &[&str]>); 11] = [
         (
@@ -389,13 +393,7 @@ fn labels_of_the_set_that_the_model_does_not_know_are_told() {
     picture(set.path().join("train/a.png"), 16, |_, _| 90);
     fs::write(set.path().join("train/a.txt"), "0 0.5 0.5 0.25 0.25\n1 0.5 0.5 0.5 0.5\n1 0.5 0.5 0.25 0.5\n").unwrap();
     fs::write(set.path().join("classes.txt"), "open\nstain\n").unwrap();
-    let detector = bundle(&root().join("tests/data"), "detector.onnx", |m| {
-        m["task"] = json!("detection");
-        m["inputs"] =
-            json!([{"name": "images", "source": "image", "type": "f32", "size": [32, 32], "resize": "stretch"}]);
-        m["outputs"] = json!([{"name": "output0", "decoder": "yolov8", "labels": ["open", "short"]}]);
-        m["verdict"] = json!({"rule": "any-detection"});
-    });
+    let detector = detector();
     let output = andon(&["evaluate", arg(detector.path()), "--data", arg(set.path())]).output().unwrap();
     let said = err(&output);
     assert!(

@@ -35,6 +35,13 @@ IMAGENET = shipped.IMAGENET
 class Model(shipped.Model):
     """A model that is made here: `make(folder)` writes the file and returns its path and the function `predict`."""
 
+    # No decoder reads what it gives.
+    unread: bool = False
+
+    @property
+    def refused(self):
+        return self.unread
+
     def prepare(self, folder):
         torch.manual_seed(1)
         self.file, self.predict = self.make(folder)
@@ -153,25 +160,31 @@ def liven(net, pictures):
         # The best of many labels is to be no surer than one alone.
         spread(net, last("cv3", "one2one_cv3"), pictures, -4.5 - 0.5 * math.log(head.nc), 1.2)
         # Sides of boxes: a distribution over bins, or (YOLO26) a number of cells.
-        spread(net, last("cv2", "one2one_cv2"), pictures, *((0.0, 2.0) if head.reg_max > 1 else (2.0, 0.7)))
+        spread(net, last("cv2", "one2one_cv2"), pictures, *((0.0, 2.0) if head.reg_max > 1 else (3.0, 0.5)))
 
 
 # torchvision and timm
 
 
-def torchvision_detector(build, labels=4):
+def torchvision_detector(build, labels=4, **settings):
     """A detector of torchvision: takes an image of three axes, 0..1, resizes and suppresses by itself."""
 
     def make(folder):
         import torchvision
 
         net = getattr(torchvision.models.detection, build)(
-            weights=None, weights_backbone=None, num_classes=labels, box_score_thresh=0.3, box_detections_per_img=20
+            weights=None, weights_backbone=None, num_classes=labels, **settings
         )
         pictures = list(batch(320, folder))
+        settle(net.backbone, torch.stack(pictures))
         net.eval()
-        head = net.roi_heads.box_predictor
-        spread(net, [head.cls_score], pictures, 0.0, 1.5)
+        if hasattr(net, "roi_heads"):
+            spread(net, [net.rpn.head.cls_logits], pictures, 0.0, 2.0)
+            spread(net, [net.rpn.head.bbox_pred], pictures, 0.0, 0.3)
+            last = [net.roi_heads.box_predictor.cls_score]
+        else:
+            last = [m[-1] for m in net.head.classification_head.module_list]
+        spread(net, last, pictures, 0.0, 1.5)
         file = folder / "made" / f"{build}.onnx"
         file.parent.mkdir(exist_ok=True)
         if not file.exists():
@@ -295,10 +308,19 @@ def detr(kind, side=320):
 
 def ul(name, config, labels, what, **more):
     why = more.pop("why", "")
-    good = more.pop("good", ())
-    pictures = "small" if more.get("task") == "classify" else "fit"
+    good, unread = more.pop("good", ()), more.pop("unread", False)
+    # Ultralytics' RT-DETR takes stretched pictures.
+    pictures = "small" if more.get("task") == "classify" else "even" if "rtdetr" in config else "fit"
     return Model(
-        name, "ultralytics", None, what, good=good, why=why, pictures=pictures, make=ultralytics(config, labels, **more)
+        name,
+        "ultralytics",
+        None,
+        what,
+        make=ultralytics(config, labels, **more),
+        good=good,
+        pictures=pictures,
+        why=why,
+        unread=unread,
     )
 
 
@@ -331,16 +353,20 @@ MODELS = [
     ul("YOLO26 semantic", "yolo26n-sem", 3, "labels a pixel", task="semantic", good=("open",)),
     ul("RT-DETR", "yolov8-rtdetr", 2, "two labels, Ultralytics"),
     ul("YOLOv5", "yolov5n", 2, "Ultralytics' YOLOv5u"),
-    Model("Faster R-CNN", "torchvision", None, "three axes, names", labels=WORDS[:3], make=torchvision_detector("fasterrcnn_mobilenet_v3_large_320_fpn")),
+    ul("YOLO11 pose", "yolo11n-pose", 1, "key points", task="pose", unread=True),
+    ul("YOLO26 depth", "yolo26n-depth", 1, "metres", task="depth", unread=True),
+    Model("Faster R-CNN", "torchvision", None, "three axes, names", labels=WORDS[:3], make=torchvision_detector("fasterrcnn_mobilenet_v3_large_320_fpn", box_score_thresh=0.3, box_detections_per_img=20)),
+    Model("SSDlite", "torchvision", None, "three axes, names", labels=WORDS[:3],
+          make=torchvision_detector("ssdlite320_mobilenet_v3_large", score_thresh=0.3, detections_per_img=20)),
     Model("ResNet-18", "torchvision", None, "shorter side 256, middle 224", labels=WORDS, good=("open",), make=classifier("resnet18"),
           changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}}),
     Model("ResNet-10t", "timm", None, "timm's preparation", labels=WORDS, good=("open",), make=classifier("timm/resnet18"),
           changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}}),
-    Model("DETR", "transformers", None, "logits and boxes, open axes", labels=WORDS[:3], make=detr("detr"),
+    Model("DETR", "transformers", None, "logits and boxes, open axes", labels=WORDS[:3], pictures="even", make=detr("detr"),
           changes={"inputs": {"size": [320, 320], "resize": "stretch", "interpolation": "antialias"}}),
-    Model("RT-DETR of transformers", "transformers", None, "the same", labels=WORDS[:3], make=detr("rtdetr"),
+    Model("RT-DETR of transformers", "transformers", None, "the same", labels=WORDS[:3], pictures="even", make=detr("rtdetr"),
           changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
-    Model("D-FINE", "transformers", None, "the same", labels=WORDS[:3], make=detr("dfine"),
+    Model("D-FINE", "transformers", None, "the same", labels=WORDS[:3], pictures="even", make=detr("dfine"),
           changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
 ]
 

@@ -15,7 +15,7 @@ def bundle(file, folder, labels=(), good=(), changes=None):
     """Makes a bundle of a file as a user would: `andon model init`, then the changes to model.json.
 
     `changes` maps "inputs", "outputs" or "thresholds" to fields that are set there (in the first input or output), and
-    other fields to their new value.
+    other fields to their new value; None takes a field away.
     """
     shutil.rmtree(folder, ignore_errors=True)
     command = ["andon", "model", "init", str(file), "--into", str(folder)]
@@ -31,7 +31,10 @@ def bundle(file, folder, labels=(), good=(), changes=None):
     for key, value in (changes or {}).items():
         if isinstance(value, dict):
             at = manifest.setdefault(key, {})
-            (at[0] if isinstance(at, list) else at).update(value)
+            at = at[0] if isinstance(at, list) else at
+            at.update(value)
+            for name in [name for name in value if at[name] is None]:
+                del at[name]
         else:
             manifest[key] = value
     path.write_text(json.dumps(manifest, indent=2))

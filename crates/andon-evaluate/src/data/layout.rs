@@ -177,7 +177,9 @@ mod tests {
         for (file, says) in [
             ("train/_annotations.csv", "train/_annotations.csv (a table, which is not read)"),
             ("train/_annotations.createml.json", "(CreateML, which is not read)"),
-            ("annotations.xml", "annotations.xml (CVAT for images"),
+            ("annotations.xml", "annotations.xml (XML of another form than Pascal VOC's, such as CVAT"),
+            ("label_2/a.txt", "label_2/a.txt, and the folder label_2/"),
+            ("text/a.md", "text/a.md"),
             ("train/b.jsonl", "(JSON Lines, which is not read)"),
             ("train/a_mask.png", "train/a_mask.png (a mask, which is read in the layout of MVTec only)"),
             ("masks/b.png", "the folder masks/"),

@@ -2,7 +2,10 @@
 //! What tells against class folders: files and folders of labels. To take such a set for class folders would call every
 //! picture of it bad.
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use super::{
     files,
@@ -10,34 +13,48 @@ use super::{
 };
 
 /// Kinds of files that hold labels.
-const KINDS: [&str; 17] = [
-    "csv", "data", "h5", "json", "jsonl", "labels", "mat", "names", "npy", "npz", "parquet", "pbtxt", "record",
-    "tfrecord", "tsv", "xml", "yaml",
+const KINDS: [&str; 18] = [
+    "arrow", "csv", "data", "h5", "json", "jsonl", "labels", "mat", "names", "npy", "npz", "parquet", "pbtxt",
+    "record", "tfrecord", "tsv", "xml", "yaml",
 ];
 /// Names of lists of labels or pictures.
 const LISTS: [&str; 8] =
     ["annotations.txt", "classes.txt", "labelmap.txt", "labels.txt", "test.txt", "train.txt", "val.txt", "valid.txt"];
-/// Folders of layouts with labels; beside one of them something of that layout is missing.
-const FOLDERS: [&str; 12] = [
-    "Annotations",
-    "ImageSets",
-    "JPEGImages",
-    "SegmentationClass",
+/// Folders of sets with labels, in small letters and digits; beside one of them something of that set is missing.
+const FOLDERS: [&str; 25] = [
     "ann",
+    "annotation",
     "annotations",
-    "ground_truth",
+    "groundtruth",
+    "gt",
+    "gtfine",
+    "image",
+    "image2",
     "images",
+    "imagesets",
     "img",
+    "imgs",
+    "jpegimages",
+    "label",
+    "label2",
     "labels",
+    "labelids",
+    "labeltxt",
+    "leftimg8bit",
+    "mask",
     "masks",
-    "obj_train_data",
+    "objtraindata",
+    "segmentation",
+    "segmentationclass",
+    "segmentationobject",
 ];
 /// The end of the names of masks that lie beside their pictures.
 const MASK: &str = "_mask";
 /// Formats that are not read: a part of the name of a file, and what it is.
-const UNREAD: [(&str, &str); 10] = [
+const UNREAD: [(&str, &str); 11] = [
     ("_annotations.createml.json", "CreateML"),
-    ("annotations.xml", "CVAT for images, or another list of all pictures"),
+    (".xml", "XML of another form than Pascal VOC's, such as CVAT for images"),
+    (".arrow", "Arrow"),
     ("metadata.jsonl", "an image folder of Hugging Face"),
     (".jsonl", "JSON Lines"),
     (".csv", "a table"),
@@ -53,11 +70,12 @@ const CONVERT: &str = "export the set from its tool as COCO, as PASCAL VOC, or a
 
 /// What speaks for labels in a set, in words; None if nothing does.
 pub(super) fn found(survey: &Survey) -> Option<String> {
-    let folder = survey
-        .places
-        .iter()
-        .find(|place| FOLDERS.iter().any(|name| place.below.file_name().is_some_and(|f| f == *name)));
-    let file = survey.places.iter().find_map(|place| place.files.iter().find(|file| is_label(place, file)));
+    let pictures: HashSet<_> =
+        survey.with_pictures().flat_map(|place| &place.pictures).filter_map(|image| image.file_stem()).collect();
+    let folder = survey.places.iter().find(|place| is_of_labels(place));
+    // A file that is called like a picture, wherever that lies, may say something of it.
+    let of_picture = |file: &PathBuf| file.file_stem().is_some_and(|stem| pictures.contains(stem));
+    let file = survey.files().find(|file| is_label(file) || of_picture(file));
     let mask = survey.with_pictures().find_map(|place| place.pictures.iter().find(|image| is_mask(place, image)));
     let file = file.map(|file| match unread(file) {
         Some(what) => format!("{} ({what}, which is not read)", survey.shown(file)),
@@ -80,10 +98,14 @@ fn unread(file: &Path) -> Option<&'static str> {
     UNREAD.iter().find(|(part, _)| name.ends_with(part)).map(|(_, what)| *what)
 }
 
-fn is_label(place: &Place, file: &Path) -> bool {
+fn is_label(file: &Path) -> bool {
     let kind = files::kind(file).unwrap_or_default();
-    let named = LISTS.iter().any(|list| file.ends_with(list));
-    KINDS.contains(&&*kind) || kind == "yml" || kind == "txt" && (named || place.picture_of(file).is_some())
+    KINDS.contains(&&*kind) || kind == "yml" || LISTS.iter().any(|list| file.ends_with(list))
+}
+
+fn is_of_labels(place: &Place) -> bool {
+    let name = place.below.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    FOLDERS.contains(&&*name.replace(|letter: char| !letter.is_ascii_alphanumeric(), ""))
 }
 
 fn is_mask(place: &Place, image: &Path) -> bool {

@@ -126,6 +126,10 @@ fn what_does_not_hold_together_is_refused_with_the_file() {
         &annotation([100, 50], &[("short", "1 1 9 9")]).replace("bndbox", "robndbox"),
         &["is a turned box (robndbox), which is not read"],
     );
+    refused(
+        &annotation([100, 50], &[("short", "1 1 9 9")]).replace("bndbox", "polygon"),
+        &["object 1 'short' has an outline and no <bndbox>"],
+    );
     let set = tree();
     set.remove("JPEGImages/b.jpg");
     set.is_refused(&["Annotations/b.xml labels a picture that is not there: b.jpg or .png"]);

@@ -78,7 +78,8 @@ struct Building {
     name: Option<String>,
     corners: [Option<f64>; 4],
     difficult: bool,
-    turned: bool,
+    /// What it has in the place of a box.
+    instead: &'static str,
 }
 
 fn places(path: &[String]) -> Vec<&str> {
@@ -103,7 +104,13 @@ fn take(
         ["annotation", "size", "height"] => size[1] = number().unwrap_or_default(),
         ["annotation", "object", "name"] => object.name = Some(value.into()),
         ["annotation", "object", "difficult"] => object.difficult = matches!(value, "1" | "true"),
-        ["annotation", "object", "robndbox"] => object.turned = true,
+        ["annotation", "object", "robndbox"] => {
+            object.instead = "is a turned box (robndbox), which is not read: export upright boxes"
+        }
+        ["annotation", "object", "polygon"] if object.instead.is_empty() => {
+            object.instead =
+                "has an outline and no <bndbox>, as in LabelMe's own XML: export boxes, as Pascal VOC or COCO";
+        }
         ["annotation", "object", "bndbox", corner] => {
             if let Some(at) = CORNERS.iter().position(|c| c == corner) {
                 object.corners[at] = Some(number().ok_or_else(|| format!("{corner}: '{value}' is no number"))?);
@@ -116,14 +123,11 @@ fn take(
 }
 
 fn built(object: &mut Building, number: usize) -> Result<Object, String> {
-    let Building { name, corners, difficult, turned } = std::mem::take(object);
+    let Building { name, corners, difficult, instead } = std::mem::take(object);
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| format!("object {number} has no <name>"))?;
     let [Some(left), Some(top), Some(right), Some(bottom)] = corners else {
-        let what = if turned {
-            "is a turned box (robndbox), which is not read: export upright boxes"
-        } else {
-            "has no <bndbox> with xmin, ymin, xmax and ymax: draw its box, or take it out"
-        };
+        let missing = "has no <bndbox> with xmin, ymin, xmax and ymax: draw its box, or take it out";
+        let what = if instead.is_empty() { missing } else { instead };
         return Err(format!("object {number} '{name}' {what}"));
     };
     Ok(Object { number, name, corners: [left, top, right, bottom], difficult })

@@ -13,8 +13,13 @@ use crate::data::{
     files,
 };
 
-/// The keys of the subsets, each with the name of the list where the key is missing.
-const SUBSETS: [(&str, &str); 3] = [("train", "train.txt"), ("valid", "valid.txt"), ("test", "test.txt")];
+/// Keys that name no list of pictures; all others do, whatever their subset is called.
+const OTHERS: [&str; 10] = ["backup", "classes", "eval", "labels", "leaves", "map", "names", "results", "top", "tree"];
+/// The lists of a file without keys for them.
+const LISTS: [(&str, &str); 4] =
+    [("train", "train.txt"), ("valid", "valid.txt"), ("val", "val.txt"), ("test", "test.txt")];
+/// Two words for one subset.
+const SAME: [&str; 2] = ["val", "valid"];
 /// The folder in which Darknet keeps sets: the paths in the files begin with it, the set as it is exported has none.
 const ABOVE: &str = "data/";
 
@@ -27,9 +32,8 @@ pub(super) fn file(path: &Path) -> Option<PathBuf> {
 pub(super) fn read(file: &Path, subset: Option<&str>) -> Result<(Vec<String>, Vec<Listed>)> {
     let root = file.parent().unwrap_or(Path::new(""));
     let text = read_to_string(file)?;
-    let get = |key: &str| {
-        text.lines().filter_map(|l| l.split_once('=')).find(|(k, _)| k.trim() == key).map(|(_, v)| v.trim())
-    };
+    let keys: Vec<_> = text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.trim(), v.trim())).collect();
+    let get = |key: &str| keys.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
     let names = names(&below(root, get("names").unwrap_or("obj.names"))?)?;
     if let Some(classes) = get("classes") {
         ensure!(
@@ -40,22 +44,18 @@ pub(super) fn read(file: &Path, subset: Option<&str>) -> Result<(Vec<String>, Ve
             names.len()
         );
     }
-    let wanted = subset.map(|name| if name == "val" { "valid" } else { name });
-    let (mut listed, mut seen, mut there) = (Vec::new(), HashSet::new(), Vec::new());
-    for (key, usual) in SUBSETS {
-        let list = match get(key) {
-            Some(list) => below(root, list)?,
-            None if root.join(usual).is_file() => root.join(usual),
-            None => continue,
-        };
-        there.push(key);
-        if wanted.is_none_or(|wanted| wanted == key) {
-            pictures(root, &list, &mut seen, &mut listed)?;
-        }
+    let mut lists: Vec<_> = keys.iter().filter(|(k, _)| !k.starts_with('#') && !OTHERS.contains(k)).copied().collect();
+    if lists.is_empty() {
+        lists.extend(LISTS.iter().filter(|(_, list)| root.join(list).is_file()));
     }
-    let known = wanted.is_none_or(|wanted| there.contains(&wanted));
-    ensure!(known, Selection, "{} has the subsets {} only", file.display(), there.join(", "));
-    ensure!(!there.is_empty(), Label, "{} names no list of pictures: train = train.txt", file.display());
+    let all: Vec<_> = lists.iter().map(|(key, _)| *key).collect();
+    ensure!(!lists.is_empty(), Label, "{} names no list of pictures: train = train.txt", file.display());
+    let is_wanted = |key: &str| subset.is_none_or(|w| w == key || SAME.contains(&w) && SAME.contains(&key));
+    ensure!(all.iter().any(|k| is_wanted(k)), Selection, "{} has the subsets {} only", file.display(), all.join(", "));
+    let (mut listed, mut seen) = (Vec::new(), HashSet::new());
+    for (_, list) in lists.iter().filter(|(key, _)| is_wanted(key)) {
+        pictures(root, &below(root, list)?, &mut seen, &mut listed)?;
+    }
     Ok((names, listed))
 }
 

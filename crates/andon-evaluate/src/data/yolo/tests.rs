@@ -107,6 +107,14 @@ fn cvats_labels_lie_beside_their_pictures_and_lists_name_both() {
     refused(|s| s.file("obj.names", "open\n\nshort\n"), &["obj.names, line 2", "would shift the classes"]);
     refused(|s| s.file("obj.names", "open\nopen\n"), &["obj.names, line 2: 'open' is there twice"]);
     refused(|s| s.remove("valid.txt"), &["valid.txt is not there"]);
+    // A subset may have any name, and lists are found without their keys.
+    let text =
+        "classes = 2\ntrain = data/train.txt\nline-3 = data/valid.txt\nnames = data/obj.names\nbackup = backup/\n";
+    set.file("obj.data", text);
+    assert_eq!(subset("line-3").unwrap().samples, read_set.samples[2..]);
+    assert_eq!(set.whole(), read_set);
+    set.file("obj.data", "classes = 2\n");
+    assert_eq!(set.whole(), read_set);
 }
 
 #[test]
