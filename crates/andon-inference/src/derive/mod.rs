@@ -41,6 +41,8 @@ pub(crate) use missing::Missing;
 pub use missing::Unknown;
 pub(crate) use seen::Seen;
 
+use missing::WRITE;
+
 /// Labels that mean good if nothing else says which do.
 const GOOD: &[&str] = &["ok", "good", "normal", "pass", "background"];
 
@@ -116,7 +118,7 @@ impl Candidates<'_> {
             let told = told
                 .map(|t| format!("; {t}: correct the property labels if that is another number"))
                 .unwrap_or_default();
-            Missing::from(self.whole(problem + &told))
+            Missing::from(self.whole(format!("{problem}{told}: {WRITE} for what is meant")))
         })?;
         let task = chosen.outputs[0].decoder.task().unwrap_or(Task::Other);
         let verdict = match task {

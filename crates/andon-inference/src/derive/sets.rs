@@ -40,7 +40,17 @@ struct Meaning {
 pub(super) fn readings(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
     let Some(set) = find(e) else { return Ok(Vec::new()) };
     let matrix = set.scores.is_some_and(|s| s.rank() == 3 && set.labels.is_none());
-    if matrix { scored(e, set) } else { Ok(suppressed(e, set)) }
+    if matrix {
+        return scored(e, set);
+    }
+    let found = suppressed(e, set);
+    if coco(e.labels) && found.iter().all(|r| r.outputs[0].background) {
+        return Err("its labels count from the background, and COCO's own numbers go to 90 and leave out eleven: the 80 names in \
+                    a row would name every box wrongly after the eleventh. Name all 90, with any name for those that are left \
+                    out, or, if it was trained on these 80 alone, write a model.json"
+            .into());
+    }
+    Ok(found)
 }
 
 /// Whether a port holds boxes: four numbers each, or five.
@@ -113,6 +123,12 @@ fn outputs(e: &Evidence<'_>, set: Set<'_>, decoder: Decoder, masks: bool) -> Vec
         list[0].head = Head::Segment;
     }
     list
+}
+
+/// Whether these are COCO's 80 names in a row.
+fn coco(labels: &[String]) -> bool {
+    let at = |i: usize, name| labels.get(i).is_some_and(|l| l.eq_ignore_ascii_case(name));
+    labels.len() == 80 && at(0, "person") && at(11, "stop sign") && at(79, "toothbrush")
 }
 
 /// A label that stands for the background, where the user names it.
