@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 
@@ -42,11 +42,7 @@ impl PipelineFile {
     pub fn pipeline(&self, line: &str) -> Result<gst::Pipeline> {
         init()?;
         let made = || -> Result<gst::Pipeline> {
-            let parsed = gst::parse::launch(line).map_err(|e| match links::explain_parse(e.message(), line) {
-                Some(why) => anyhow!("{e}\n{why}"),
-                None => e.into(),
-            });
-            parsed?.downcast().or_else(|element| {
+            links::parse(line)?.downcast().or_else(|element| {
                 let pipeline = gst::Pipeline::new();
                 pipeline.add(&element)?;
                 Ok(pipeline)

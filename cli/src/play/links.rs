@@ -3,7 +3,8 @@
 
 use std::{ffi::CString, ptr};
 
-use glib::translate::from_glib_none;
+use anyhow::{Result, anyhow};
+use glib::translate::{from_glib_full, from_glib_none};
 use gst::prelude::*;
 
 /// Returns why the pipeline was not negotiated, from its elements as they stand after the failure: the link nearest to the
@@ -26,14 +27,34 @@ pub fn explain(bin: &gst::Bin) -> Option<String> {
     None
 }
 
-/// Returns the same for a line that could not even be linked: `error` is what the parser said. None if the error is another, or
-/// is not in English.
-pub fn explain_parse(error: &str, line: &str) -> Option<String> {
+/// Makes the elements of a launch line. Where two of them cannot be linked, the error says what [`explain`] says of a pipeline.
+pub fn parse(line: &str) -> Result<gst::Element> {
+    let text = CString::new(line)?;
+    let mut error = ptr::null_mut();
+    // SAFETY: the text ends with a zero, and whatever comes back is taken over. Not by the safe function, because it drops the
+    // elements when there is an error.
+    let (element, error): (Option<gst::Element>, Option<glib::Error>) = unsafe {
+        let element = gst::ffi::gst_parse_launch(text.as_ptr(), &mut error);
+        (from_glib_none(element), from_glib_full(error))
+    };
+    match (error, element) {
+        (None, Some(element)) => Ok(element),
+        (None, None) => Err(anyhow!("there is no element in the line")),
+        (Some(error), element) => {
+            let bin = element.and_then(|e| e.downcast::<gst::Bin>().ok());
+            let why = bin.and_then(|bin| explain_unlinked(error.message(), &bin));
+            Err(why.map_or_else(|| error.clone().into(), |why| anyhow!("{error}\n{why}")))
+        }
+    }
+}
+
+/// Returns why two elements of a bin could not be linked: `error` is what the parser said. None if the error is another, or is
+/// not in English.
+fn explain_unlinked(error: &str, bin: &gst::Bin) -> Option<String> {
     let (from, rest) = error.strip_prefix("could not link ")?.split_once(" to ")?;
     let to = rest.split([',', ' ']).next()?;
     let filter = rest.split_once(" caps ").and_then(|(_, caps)| caps.trim().parse::<gst::Caps>().ok());
     let refuses = |name: &str| rest.contains(&format!(", {name} can't handle caps"));
-    let bin = as_far_as_it_goes(line)?;
     let caps = |name: &str, direction| {
         let pads = bin.by_name(name)?.pads().into_iter().filter(|p| p.direction() == direction && !p.is_linked());
         pads.map(|pad| pad.query_caps(None)).reduce(|mut all, caps| {
@@ -48,20 +69,6 @@ pub fn explain_parse(error: &str, line: &str) -> Option<String> {
         None => (from, caps(from, gst::PadDirection::Src)?, to, caps(to, gst::PadDirection::Sink)?),
     };
     (!have.can_intersect(&take)).then(|| said(from, &have, to, &take))
-}
-
-/// Returns what the parser made of a line before its error.
-fn as_far_as_it_goes(line: &str) -> Option<gst::Bin> {
-    let line = CString::new(line).ok()?;
-    let mut error = ptr::null_mut();
-    // The safe function drops the elements when there is an error.
-    // SAFETY: the text ends with a zero, the error is cleared, and the new element, if there is one, is taken over.
-    let element: Option<gst::Element> = unsafe {
-        let element = gst::ffi::gst_parse_launch(line.as_ptr(), &mut error);
-        glib::ffi::g_clear_error(&mut error);
-        from_glib_none(element)
-    };
-    element?.downcast().ok()
 }
 
 /// Returns the name of a pad with that of its element.
@@ -118,7 +125,7 @@ fn differing(have: &gst::Caps, take: &gst::Caps) -> Vec<&'static str> {
     let pairs = || have.iter().flat_map(|h| take.iter().map(move |t| (h, t))).filter(|(h, t)| h.name() == t.name());
     let apart = |field: &&str| {
         let mut both = pairs().filter_map(|(h, t)| Some((h.value(*field).ok()?, t.value(*field).ok()?))).peekable();
-        both.peek().is_some() && both.all(|(h, t)| !h.can_intersect(t))
+        both.peek().is_some() && both.all(|(h, t)| h.intersect(t).is_none())
     };
     ["format", "width", "height", "framerate", "pixel-aspect-ratio", "interlace-mode", "colorimetry"]
         .into_iter()
@@ -243,20 +250,26 @@ mod tests {
         let filter = "capsfilter name=b caps=video/x-raw,format=RGB ! fakesink";
         for (line, gives, put) in [
             (format!("fakesrc ! jpegenc name=small ! {filter}"), "small gives image/jpeg", "Put jpegdec between"),
-            (format!("fakesrc ! image/png ! queue ! {filter}"), "queue0 gives image/png", "Put pngdec between"),
+            (format!("fakesrc ! image/png ! queue ! {filter}"), " gives image/png", "Put pngdec between"),
             (
                 format!("fakesrc name=s ! video/x-raw,format=NV12 ! {filter}"),
                 "behind it gives video/x-raw, format NV12",
                 "Put videoconvert",
             ),
+            // From 1.24 bayer2rgb takes it; before, the reason is given.
+            (
+                format!("fakesrc name=s ! video/x-bayer,format=rggb10le ! {filter}"),
+                "gives video/x-bayer, format rggb10le",
+                "bayer2rgb",
+            ),
         ] {
-            let error = gst::parse::launch(&line).unwrap_err();
-            let why = explain_parse(error.message(), &line).unwrap_or_else(|| panic!("{line}: {error}"));
+            let why = parse(&line).unwrap_err().to_string();
             assert!(
                 why.contains(gives) && why.contains(put) && why.contains("b takes video/x-raw, format RGB"),
                 "{line}: {why}"
             );
         }
-        assert_eq!(explain_parse("no element \"nothing\"", "nothing"), None);
+        assert_eq!(parse("nothing ! fakesink").unwrap_err().to_string(), "no element \"nothing\"");
+        assert_eq!(parse("fakesrc ! fakesink").unwrap().type_(), gst::Pipeline::static_type());
     }
 }
