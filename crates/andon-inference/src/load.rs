@@ -5,17 +5,17 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, sync_channel},
+        mpsc::{RecvTimeoutError, channel, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use andon_core::image::Image;
 use andon_model::{self as model, Source, Trust};
 
 use crate::{
-    Cancel, Engine, Error, Options,
+    Cancel, Engine, Error, ExecutionContext, Options,
     derive::{self, Graph, Missing, Seen, TRIED},
     engine, runtime,
     session::{self, Opened},
@@ -23,6 +23,14 @@ use crate::{
 
 /// How long a run that was ended may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How many times as long as on black a model may take on noise, which only helps to choose between readings; and the least
+/// time that it has for it.
+const PATIENCE: u32 = 10;
+const LEAST: Duration = Duration::from_secs(1);
+
+/// How often that time is looked at.
+const TICK: Duration = Duration::from_millis(20);
 
 /// How far loading has come, for a message.
 #[derive(Clone, Default)]
@@ -91,6 +99,26 @@ impl From<Error> for Underived {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
+}
+
+/// What the model gives on `image`, unless it fails or takes longer than `limit`, or `cancel` ends it.
+fn limited(context: &mut ExecutionContext, image: &Image<'_>, limit: Duration, cancel: &Cancel) -> Option<Seen> {
+    let own = Cancel::new().ok()?;
+    let until = Instant::now() + limit;
+    thread::scope(|scope| {
+        let (done, over) = channel::<()>();
+        let own = &own;
+        scope.spawn(move || {
+            while over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                if cancel.ended() || Instant::now() >= until {
+                    own.terminate();
+                }
+            }
+        });
+        let seen = context.seen(image, own);
+        drop(done);
+        seen.ok()
+    })
 }
 
 /// Grey values of a picture of noise, always the same for a seed.
@@ -183,23 +211,34 @@ impl Engine {
                     }
                     return Ok(engine);
                 }
-                Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
-                Err(error) => last = Some(error),
+                Err(error @ Error::Run(_)) => last = Some(error),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(last.expect("one size at least was tried").into())
     }
 
-    /// What the model gives on a black frame and on noise.
+    /// What the model gives on a black frame and on noise. A model that fails on noise, gives NaN, or takes far longer than on
+    /// black, tells by the black frame alone.
     fn seen(mut self, cancel: &Cancel) -> (Self, Result<Vec<Seen>, Error>) {
         // Some exporters write shapes into the graph that its outputs then do not have.
         self.plan.outputs.iter_mut().for_each(|o| o.shape = None);
         let [w, h] = self.frame_size().unwrap_or(self.tried);
-        let pictures = [vec![0; w * h], noise(1, w * h)];
+        let (black, noise) = (vec![0; w * h], noise(1, w * h));
         let engine = Arc::new(self);
         let runs = engine.context().and_then(|mut context| {
             let image = |pixels| Image::gray8(pixels, w, h).expect("the plane was made for the size");
-            pictures.iter().map(|pixels| context.seen(&image(pixels), cancel)).collect()
+            let begun = Instant::now();
+            let mut runs = vec![context.seen(&image(&black), cancel)?];
+            let limit = (begun.elapsed() * PATIENCE).max(LEAST);
+            runs.extend(limited(&mut context, &image(&noise), limit, cancel));
+            if cancel.ended() {
+                return Err(Error::Cancelled);
+            }
+            if runs.iter().any(|r| !r.broken()) {
+                runs.retain(|r| !r.broken());
+            }
+            Ok(runs)
         });
         (Arc::into_inner(engine).expect("the context that tried it is dropped"), runs)
     }

@@ -100,28 +100,32 @@ fn levels(graph: &Graph) -> Option<String> {
 
 /// Why nothing fits, and what would.
 fn none(e: &Evidence<'_>, size: Option<[u32; 2]>) -> String {
-    let n = e.labels.len();
-    let first = &e.graph.outputs[0];
+    let told = implied(e.graph, size, e.labels.len()).unwrap_or_else(|| "its outputs are no family's".into());
+    format!("no decoder reads it for {} labels: {told}: correct the property labels, or {WRITE}", e.labels.len())
+}
+
+/// What the shape of the first output says of the labels, of which `n` are named.
+pub(super) fn implied(graph: &Graph, size: Option<[u32; 2]>, n: usize) -> Option<String> {
+    let first = graph.outputs.first()?;
     let all = size.map_or([0; 3], |s| cells(s.map(|v| v as usize)));
-    let told = match first.shape[..] {
-        [_, rows, r] if rows > 0 && all.iter().any(|c| 3 * c == rows) => {
+    Some(match first.shape[..] {
+        [_, rows, r] if rows > 0 && r > 5 && all.iter().any(|c| 3 * c == rows) => {
+            let labels = r - 5;
             format!(
-                "{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of {} labels",
-                r - 5
+                "{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of {labels} labels"
             )
         }
-        [_, rows, r] if rows > 0 && all.contains(&rows) => format!(
+        [_, rows, r] if rows > 0 && r > 5 && all.contains(&rows) => format!(
             "{rows} rows are one a cell, and {r} numbers are those of {} labels of YOLOX or of {} of YOLOv8 turned",
             r - 5,
             r - 4
         ),
         [_, r, rows] if rows > r && r > 4 => format!("{r} numbers a candidate are those of {} labels of YOLOv8", r - 4),
         [_, rows, r] if r > 4 => {
-            format!("{rows} rows of {r} numbers are no family's with {n} labels: {} labels would be RT-DETR's", r - 4)
+            format!("{rows} rows of {r} numbers are no family's with {n} labels; with {} they are RT-DETR's", r - 4)
         }
         [_, c] if c > 0 => format!("{c} numbers are those of a classifier of {c} labels"),
         [_, c, _, _] if c > 0 => format!("{c} planes are those of a segmentation of {c} labels"),
-        _ => "its outputs are no family's".into(),
-    };
-    format!("no decoder reads it for {n} labels: {told}: correct the property labels, or {WRITE}")
+        _ => return None,
+    })
 }

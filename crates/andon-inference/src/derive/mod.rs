@@ -110,8 +110,14 @@ impl Candidates<'_> {
     }
 
     /// Chooses the reading that `runs` of the trial bear out, and derives its manifest and what of it was assumed.
-    pub(crate) fn chosen(self, runs: &[Seen]) -> Result<(Manifest, Vec<Assumption>), Missing> {
-        let chosen = reading::choose(&self.readings, runs).map_err(|problem| Missing::from(self.whole(problem)))?;
+    pub(crate) fn chosen(&self, runs: &[Seen]) -> Result<(Manifest, Vec<Assumption>), Missing> {
+        let chosen = reading::choose(&self.readings, runs).map_err(|problem| {
+            let told = family::implied(self.graph, self.input.size, self.labels.len());
+            let told = told
+                .map(|t| format!("; {t}: correct the property labels if that is another number"))
+                .unwrap_or_default();
+            Missing::from(self.whole(problem + &told))
+        })?;
         let task = chosen.outputs[0].decoder.task().unwrap_or(Task::Other);
         let verdict = match task {
             Task::Detection => Rule::AnyDetection,

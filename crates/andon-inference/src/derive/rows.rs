@@ -40,6 +40,9 @@ enum Family {
 }
 use Family::*;
 
+/// The cells of an input of 32×32 pixels, the least that these families take.
+const FEWEST: usize = 21;
+
 /// A family at a graph: the length of its rows, and in which axis they lie.
 #[derive(Clone, Debug)]
 struct Layout {
@@ -64,6 +67,16 @@ pub(super) fn readings(e: &Evidence<'_>) -> Vec<Reading> {
     if task == Some("segment") && masks.is_none() {
         return Vec::new();
     }
+    let mut found = fitting(e, main, masks, oriented);
+    // Some exports have the levels of the network beside their table.
+    if masks.is_some() && task.is_none() {
+        found.extend(fitting(e, main, None, false));
+    }
+    found
+}
+
+/// The readings with these prototypes of masks.
+fn fitting(e: &Evidence<'_>, main: &Port, masks: Option<&Port>, oriented: bool) -> Vec<Reading> {
     let more = masks.map_or(0, |m| m.shape[1]) + i64::from(oriented);
     let head = match (masks, oriented) {
         (Some(_), _) => Head::Segment,
@@ -267,7 +280,7 @@ impl Layout {
             V5 if three => Ok(Weight::Likely),
             V5 => Err(format!("it has {n} rows, and three a cell are {} at {}×{}", 3 * cells[0], size[0], size[1])),
             EndToEnd | DetrScores | DetrBest if (one || three) && !self.told => per(if one { "one" } else { "three" }),
-            EndToEnd if n <= 1000 => Ok(Weight::Likely),
+            EndToEnd | Paddle if n <= 1000 => Ok(Weight::Likely),
             _ => Ok(Weight::Possible),
         }
     }
@@ -287,7 +300,10 @@ impl Layout {
         match self.family {
             V8 => {
                 flat(4..4 + self.labels)?;
-                pixels(0)?;
+                // Of the cells of the smallest input some have a box of several pixels; of fewer rows that is not sure.
+                if rows.len() >= FEWEST {
+                    pixels(0)?;
+                }
             }
             V8Normalised => {
                 flat(4..4 + self.labels)?;

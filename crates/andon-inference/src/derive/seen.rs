@@ -30,6 +30,11 @@ impl Seen {
         Self { size, outputs: tensors.iter().map(numbers).collect() }
     }
 
+    /// Whether a number is NaN or infinite.
+    pub(crate) fn broken(&self) -> bool {
+        self.outputs.iter().any(Numbers::broken)
+    }
+
     /// The output of that name.
     pub(super) fn of(&self, name: &str) -> Option<&Numbers> {
         self.outputs.iter().find(|o| o.name == name)

@@ -20,11 +20,25 @@ fn graph(input: &[i64], output: &[i64], notes: &[(&str, &str)]) -> Graph {
     }
 }
 
-/// The manifest if the run that chooses says nothing, which is enough where there is one reading.
+/// The manifest if the runs that choose give zeros, or where axes are open nothing.
 fn derived(g: &Graph, labels: &[&str]) -> Result<Manifest, String> {
     let labels: Vec<_> = labels.iter().map(|l| l.to_string()).collect();
     let id = ModelId { name: "m".into(), ..ModelId::default() };
-    let m = candidates(&id, g, &labels, &[]).and_then(|c| c.chosen(&[])).map_err(|m| m.problem)?.0;
+    let zeros = |p: &Port| seen::Numbers {
+        name: p.name.clone(),
+        shape: p.shape.clone(),
+        data: vec![0.0; p.shape.iter().product::<i64>() as usize],
+    };
+    let fixed = g.outputs.iter().chain(&g.inputs).all(|p| p.shape.iter().all(|d| *d > 0));
+    let runs = |size: Option<[u32; 2]>| match size.filter(|_| fixed) {
+        Some(size) => vec![Seen { size: size.map(|v| v as usize), outputs: g.outputs.iter().map(zeros).collect() }],
+        None => Vec::new(),
+    };
+    let chosen = candidates(&id, g, &labels, &[]).and_then(|c| {
+        let runs = runs(c.input.size);
+        c.chosen(&runs)
+    });
+    let m = chosen.map_err(|m| m.problem)?.0;
     m.check().unwrap();
     Ok(m)
 }

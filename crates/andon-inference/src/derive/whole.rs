@@ -52,9 +52,9 @@ pub(super) fn anomaly(e: &Evidence<'_>) -> Option<Reading> {
             })
         }
     };
-    if e.graph.output(&["pred_score", "anomaly_map"]).is_some() {
-        let outputs = vec![Output::new("pred_score", Decoder::Anomalib, labels())];
-        let name = e.graph.output(&["pred_score"]).map_or("pred_score", |o| &o.name).to_string();
+    if let Some(first) = e.graph.output(&["pred_score"]).or_else(|| e.graph.output(&["anomaly_map"])) {
+        let name = first.name.clone();
+        let outputs = vec![Output::new(&name, Decoder::Anomalib, labels())];
         return Some(Reading::new("anomalib, by the names of its outputs", set, outputs).tested(judged(name)));
     }
     let [a, b] = &e.graph.outputs[..] else { return None };
