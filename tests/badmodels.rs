@@ -96,7 +96,7 @@ fn collection() -> Collection {
     c.graph("an opset of the future", "future-opset", &["future-opset.onnx", "opset of at most", "newer ONNX Runtime"]);
     c.graph("weights in a missing file", "external", &["external.onnx", "file of their own"]);
     c.graph("more memory than there is", "hungry", &["hungry.onnx", "out of memory", "smaller"]);
-    c.graph("an input of rank 2", "rank2", &["rank2.onnx", "picture", "images f32 [1, 1024]"]);
+    c.graph("an input of rank 2", "rank2", &["rank2.onnx", "picture", "f32 [1, 1024]"]);
     c.graph("an input of rank 5", "rank5", &["rank5.onnx", "picture"]);
     c.graph("an input of text", "text-input", &["text-input.onnx", "export it"]);
     c.graph("an output of text", "text-output", &["text-output.onnx", "export it"]);

@@ -283,7 +283,9 @@ def bad(folder, names):
 def refused(folder, names):
     """Graphs of strangers, each of which some advice leads to a running model."""
     face = [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])]
-    rows, mean = const("rows", np.zeros((1, 6, 2))), helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0)
+    # Two boxes in the middle; the brighter the frame, the larger and the surer.
+    rows = const("rows", np.array([16, 16, 16, 16, 0, 0]).reshape(1, 6, 1) * np.array([1, 1]))
+    mean = helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0)
     add = helper.make_node("Add", ["rows", "mean"], ["output0"])
     write(folder, "new-ir", [mean, add], *face, [rows], names, check=False, ir=99)
     # Whole, but with numbers for which the runtime has no convolution.

@@ -151,8 +151,12 @@ pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: Option<&S
     let has = |words: &[&str]| words.iter().any(|w| problem.contains(w));
     let corrects = has(&["model.json", "outputs[", "inputs["]) && !has(&["andon model init", "no model.json"]);
     let first = if bare && corrects {
+        // A graph that nothing was derived of has a manifest only if its decoder is named.
+        let named = if session.is_none() { " --decoder NAME" } else { "" };
         let file = path.display();
-        format!(": `andon model init {file} --into FOLDER` writes the model.json to correct; then set model= to FOLDER")
+        format!(
+            ": `andon model init {file} --into FOLDER{named}` writes the model.json to correct; then set model= to FOLDER"
+        )
     } else {
         String::new()
     };
