@@ -37,7 +37,8 @@ class Difference:
     box: float = 0.0
     only: list = field(default_factory=list)
 
-    def add(self, ours, theirs):
+    def add(self, ours, theirs, frame):
+        """Adds the answers on one picture of this width and height."""
         self.pictures += 1
         if theirs.scores is not None:
             both = theirs.scores.keys() & ours.scores.keys()
@@ -47,12 +48,11 @@ class Difference:
             best = [max(a.scores, key=a.scores.get) for a in (ours, theirs)]
             self.label += best[0] != best[1]
         else:
-            self.finds(ours.finds, theirs.finds)
+            # Some packages keep what lies beyond the picture, or boxes without an area.
+            clipped = [[(*f[:2], *clip(f[2:], frame)) for f in side.finds] for side in (ours, theirs)]
+            self.finds(*[[f for f in side if f[4] > 0.01 and f[5] > 0.01] for side in clipped])
 
     def finds(self, ours, theirs):
-        # Some packages keep boxes without an area: inside out, or in the padding and cut to the picture's edge.
-        theirs = [f for f in theirs if f[4] > 0.01 and f[5] > 0.01]
-        ours = [f for f in ours if f[4] > 0.01 and f[5] > 0.01]
         self.ours += len(ours)
         self.theirs += len(theirs)
         # The most alike first: the place, the score and the label tell which two are the same.
@@ -81,6 +81,12 @@ def upright(x, y, w, h, angle):
     c, s = abs(math.cos(angle)), abs(math.sin(angle))
     wide, high = w * c + h * s, w * s + h * c
     return x + (w - wide) / 2, y + (h - high) / 2, wide, high
+
+
+def clip(box, frame):
+    """The part of a box that lies in the picture; inside out stays inside out."""
+    x0, y0, x1, y1 = (min(max(v, 0), frame[i % 2]) for i, v in enumerate(corners(box)))
+    return x0, y0, x1 - x0, y1 - y0
 
 
 def corners(box):
