@@ -439,7 +439,8 @@ def main():
         {"names": "{0: 'good', 1: 'bad'}", "task": "classify", "imgsz": "[16, 16]"},
     )
 
-    # A classifier that says nothing of what it takes: its first logit is the mean of what comes in.
+    # A classifier that says nothing of what it takes: its first logit is four times the mean of what comes in, beyond 0..1 on
+    # noise, so that it is no probability.
     write(
         folder, "silent",
         [
@@ -448,7 +449,7 @@ def main():
             helper.make_node("Mul", ["level", "gain"], ["logits"]),
         ],
         [("image", F32, [1, 1, 16, 16])], [("logits", F32, [1, 2])],
-        [const("one", [1, 1], np.int64), const("gain", [[1.0, 0.0]])],
+        [const("one", [1, 1], np.int64), const("gain", [[4.0, 0.0]])],
     )
 
     # As anomalib exports: an image score of shape (1), a map, a label and a mask.
@@ -513,7 +514,9 @@ def main():
             helper.make_node("Reshape", ["mean", "shape"], ["level"]),
             helper.make_node("Mul", ["level", "rows"], ["output0"]),
         ]
-        constants = [const("shape", [1, 1, 1], np.int64), const("rows", np.ones((1, 6, 2)))]
+        # Its scores are within 0..1, whatever its pixels are.
+        rows = np.full((1, 6, 2), 1 / 255 if kind == U8 else 1)
+        constants = [const("shape", [1, 1, 1], np.int64), const("rows", rows)]
         write(folder, name, nodes, [("images", kind, shape)], [("output0", F32, [1, 6, 2])], constants, {
             "names": names["names"], "task": "detect",
         })

@@ -337,7 +337,7 @@ fn what_two_readings_explain_or_none_is_refused_with_what_it_is_and_what_to_do()
             &["YOLOX", "YOLOv8's turned, with 3 labels", "grid false"],
         ),
         ("SCRFD", heads(["8", "16", "32"], 10), &["face"], &["level by level", "key points", "decoding"]),
-        ("PP-OCR's detector", plane(), &["good", "text"], &["PP-OCR", "reads no text", "decoder segmentation"]),
+        ("PP-OCR's detector", plane(), &["good", "text"], &["PP-OCR", "reads no text", "--decoder segmentation"]),
         (
             "a set whose labels count from 0 or 1",
             pixels([0.9, 0.6]),
@@ -346,7 +346,7 @@ fn what_two_readings_explain_or_none_is_refused_with_what_it_is_and_what_to_do()
         ),
         ("a set that finds nothing", pixels([0.0, 0.0]), two, &["corners", "corners-normalised", "outputs[0].boxes"]),
         ("91 numbers for 80 names", coco, &eighty, &["91", "80", "leave out eleven"]),
-        ("RF-DETR with one number more", rfdetr, two, &["before the labels", "background true", "name 3 labels"]),
+        ("RF-DETR with one number more", rfdetr, two, &["before them", "background true", "name 3 labels"]),
         ("pixel boxes within 0..1", tiny, two, &["boxes", "centre-normalised"]),
         ("scores far beyond 1", loud, two, &["scores", "7.5", "not within 0..1"]),
         ("numbers that are none", broken, two, &["NaN"]),

@@ -104,28 +104,26 @@ fn none(e: &Evidence<'_>, size: Option<[u32; 2]>) -> String {
     format!("no decoder reads it for {} labels: {told}: correct the property labels, or {WRITE}", e.labels.len())
 }
 
-/// What the shape of the first output says of the labels, of which `n` are named.
+/// What the shape of the first output says of the labels, of which `n` are named; `None` if it says nothing else.
 pub(super) fn implied(graph: &Graph, size: Option<[u32; 2]>, n: usize) -> Option<String> {
     let first = graph.outputs.first()?;
     let all = size.map_or([0; 3], |s| cells(s.map(|v| v as usize)));
-    Some(match first.shape[..] {
-        [_, rows, r] if rows > 0 && r > 5 && all.iter().any(|c| 3 * c == rows) => {
-            let labels = r - 5;
-            format!(
-                "{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of {labels} labels"
-            )
-        }
-        [_, rows, r] if rows > 0 && r > 5 && all.contains(&rows) => format!(
-            "{rows} rows are one a cell, and {r} numbers are those of {} labels of YOLOX or of {} of YOLOv8 turned",
+    let (labels, told) = match first.shape[..] {
+        [_, rows, r] if rows > 0 && r > 5 && all.iter().any(|c| 3 * c == rows) => (
             r - 5,
-            r - 4
+            format!("{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of"),
         ),
-        [_, r, rows] if rows > r && r > 4 => format!("{r} numbers a candidate are those of {} labels of YOLOv8", r - 4),
-        [_, rows, r] if r > 4 => {
-            format!("{rows} rows of {r} numbers are no family's with {n} labels; with {} they are RT-DETR's", r - 4)
+        [_, rows, r] if rows > 0 && r > 5 && all.contains(&rows) => {
+            let (yolox, yolov8) = (r - 5, r - 4);
+            return Some(format!(
+                "{rows} rows are one a cell, and {r} numbers are those of {yolox} labels of YOLOX or of {yolov8} of YOLOv8 turned"
+            ));
         }
-        [_, c] if c > 0 => format!("{c} numbers are those of a classifier of {c} labels"),
-        [_, c, _, _] if c > 0 => format!("{c} planes are those of a segmentation of {c} labels"),
+        [_, r, rows] if rows > r && r > 4 => (r - 4, format!("{r} numbers a candidate are YOLOv8's with")),
+        [_, rows, r] if r > 4 => (r - 4, format!("{rows} rows of {r} numbers are RT-DETR's with")),
+        [_, c] if c > 0 => (c, format!("{c} numbers are a classifier's with")),
+        [_, c, _, _] if c > 0 => (c, format!("{c} planes are a segmentation's with")),
         _ => return None,
-    })
+    };
+    (labels != n as i64).then(|| format!("{told} {labels} labels"))
 }

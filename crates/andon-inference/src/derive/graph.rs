@@ -67,12 +67,13 @@ impl Port {
         self.kind == Some(TensorElementType::String)
     }
 
-    /// Its name, type and shape, for people.
+    /// Its name, type and shape, for people; an open axis has the graph's name for it, or a question mark.
     pub(super) fn told(&self) -> String {
-        match self.kind {
-            Some(kind) => format!("'{}' {kind} {:?}", self.name, self.shape),
-            None => format!("'{}', which is no tensor but a sequence or a map", self.name),
-        }
+        let Some(kind) = self.kind else { return format!("{}, which is no tensor but a sequence or a map", self.name) };
+        let axis = |i: usize| self.axes.get(i).filter(|a| !a.is_empty()).map_or("?", String::as_str);
+        let axes = self.shape.iter().enumerate();
+        let axes: Vec<_> = axes.map(|(i, d)| if *d < 0 { axis(i).into() } else { d.to_string() }).collect();
+        format!("{} {kind} [{}]", self.name, axes.join(", "))
     }
 }
 
@@ -100,10 +101,10 @@ impl Graph {
     /// All inputs and outputs with type and shape, for people.
     pub(super) fn told(&self) -> String {
         let list = |ports: &[Port]| match ports {
-            [] => "none".into(),
+            [] => "nothing".into(),
             _ => ports.iter().map(Port::told).collect::<Vec<_>>().join(", "),
         };
-        format!("the graph's inputs: {}; its outputs: {}", list(&self.inputs), list(&self.outputs))
+        format!("the graph takes {}; gives {}", list(&self.inputs), list(&self.outputs))
     }
 
     /// The output with one of these names.

@@ -35,7 +35,7 @@ pub(super) fn frame(graph: &Graph) -> Result<(usize, Graph), Missing> {
         [_, _] | [_] | [] => {
             return Err(format!(
                 "its only input takes rows of numbers ({}) and no picture: Andon judges pictures, and no model.json changes \
-                 that; give it a model whose input has the axes of a picture, as [1, 3, H, W]",
+                 that; give it a model whose input is of rank 4, as [1, 3, H, W]",
                 port.told()
             )
             .into());

@@ -113,12 +113,16 @@ impl Candidates<'_> {
 
     /// Chooses the reading that `runs` of the trial bear out, and derives its manifest and what of it was assumed.
     pub(crate) fn chosen(&self, runs: &[Seen]) -> Result<(Manifest, Vec<Assumption>), Missing> {
+        if !runs.is_empty() && runs.iter().all(Seen::broken) {
+            let problem =
+                "it gives NaN or infinity on a black frame and on noise: export it anew, and as f32 if it is f16";
+            return Err(Missing::from(self.whole(problem.into())));
+        }
         let chosen = reading::choose(&self.readings, runs).map_err(|problem| {
             let told = family::implied(self.graph, self.input.size, self.labels.len());
-            let told = told
-                .map(|t| format!("; {t}: correct the property labels if that is another number"))
-                .unwrap_or_default();
-            Missing::from(self.whole(format!("{problem}{told}: {WRITE} for what is meant")))
+            let told = told.map(|t| format!("; {t}: correct the property labels, or else"));
+            let told = told.as_deref().unwrap_or(":");
+            Missing::from(self.whole(format!("{problem}{told} {WRITE}, and correct it to what is meant")))
         })?;
         let task = chosen.outputs[0].decoder.task().unwrap_or(Task::Other);
         let verdict = match task {

@@ -68,7 +68,7 @@ pub(super) fn choose<'r>(readings: &'r [Reading], runs: &[Seen]) -> Result<&'r R
     for reading in readings {
         match (reading.test)(runs) {
             Ok(weight) => left.push((weight, reading)),
-            Err(why) => out.push(format!("{}: {why} (otherwise: {})", reading.family, reading.set)),
+            Err(why) => out.push(format!("{}: {why} (if it is that all the same: {})", reading.family, reading.set)),
         }
     }
     let best = left.iter().map(|(weight, _)| *weight).max();

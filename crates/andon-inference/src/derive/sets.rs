@@ -47,7 +47,8 @@ pub(super) fn readings(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
     if coco(e.labels) && found.iter().all(|r| r.outputs[0].background) {
         return Err("its labels count from the background, and COCO's own numbers go to 90 and leave out eleven: the 80 names in \
                     a row would name every box wrongly after the eleventh. Name all 90, with any name for those that are left \
-                    out, or, if it was trained on these 80 alone, write a model.json"
+                    out, or, if it was trained on these 80 alone, say so with `andon model init FILE --into \
+                    FOLDER --decoder ssd` and set model= to FOLDER"
             .into());
     }
     Ok(found)
@@ -267,8 +268,8 @@ fn scored(e: &Evidence<'_>, set: Set<'_>) -> Result<Vec<Reading>, String> {
             .to_string()
     } else if c == n + 1 {
         format!(
-            "one more may be for nothing, before the labels (outputs[0].background true, decoder rtdetr, in a model.json) or \
-             after them (name {c} labels)"
+            "one more may be for nothing: after the labels (name {c} labels), or before them (`andon model init FILE --into FOLDER \
+             --decoder rtdetr`, outputs[0].background true in its model.json, and model= set to FOLDER)"
         )
     } else {
         format!("the labels must be {c} (RT-DETR, Deformable DETR, RF-DETR) or {} (DETR)", c - 1)

@@ -72,18 +72,18 @@ fn labels_come_from_the_notes_of_three_exporters() {
 fn what_cannot_be_told_names_the_property_or_the_field_and_all_that_the_graph_has() {
     let refused = |g: &Graph, labels: &[&str]| derived(g, labels).unwrap_err();
     let e = refused(&graph(&[1, 1, 64, 64], &[1, 5, 84], &[]), &[]);
-    assert!(e.contains("property labels") && e.contains("'images' f32 [1, 1, 64, 64]"), "{e}");
-    assert!(e.contains("'output0' f32 [1, 5, 84]"), "{e}");
+    assert!(e.contains("property labels") && e.contains("takes images f32 [1, 1, 64, 64]"), "{e}");
+    assert!(e.contains("gives output0 f32 [1, 5, 84]"), "{e}");
     let e = refused(&graph(&[1, 100], &[1, 2], &[]), &["a", "b"]);
     assert!(e.contains("no picture") && e.contains("no model.json changes that"), "{e}");
     let e = refused(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "pose")]), &["a"]);
     assert!(e.contains("'pose'") && e.contains("detect, segment"), "{e}");
     for (shape, labels, says) in [
-        (&[1, 25200, 7][..], 3, "those of 2 labels"),
+        (&[1, 25200, 7][..], 3, "three a cell, as YOLOv5 and YOLOv7 have them, and 7 numbers are those of 2 labels"),
         (&[1, 8400, 9], 2, "4 labels of YOLOX or of 5 of YOLOv8"),
-        (&[1, 9, 8400], 2, "5 labels of YOLOv8"),
-        (&[1, 1000], 2, "a classifier of 1000 labels"),
-        (&[1, 21, 64, 64], 2, "a segmentation of 21 labels"),
+        (&[1, 9, 8400], 2, "YOLOv8's with 5 labels"),
+        (&[1, 1000], 2, "a classifier's with 1000 labels"),
+        (&[1, 21, 64, 64], 2, "a segmentation's with 21 labels"),
     ] {
         let labels: Vec<_> = (0..labels).map(|i| i.to_string()).collect();
         let labels: Vec<_> = labels.iter().map(String::as_str).collect();

@@ -279,8 +279,8 @@ fn plane(e: &Evidence<'_>, port: &Port, mut reading: Reading) -> Result<Reading,
     if paddle(&port.name) || e.graph.inputs.iter().any(|i| i.name == "x") {
         return Err(format!(
             "output '{}' is one plane of scores by Paddle's exporter, as PP-OCR's text detector has it, whose boxes a program \
-             draws around the bright parts of that plane; Andon reads no text. If it is a segmentation of two labels, say so with \
-             outputs[0].decoder segmentation in a model.json",
+             draws around the bright parts of that plane; Andon reads no text. If it is a segmentation of two labels, `andon model init FILE --into FOLDER --decoder segmentation` \
+             says so; then set model= to FOLDER",
             port.name
         ));
     }

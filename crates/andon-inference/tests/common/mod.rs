@@ -17,7 +17,7 @@ pub const I8: u64 = 3;
 pub const I64: u64 = 7;
 pub const TEXT: u64 = 8;
 
-/// Points to the runtime that `make setup` fetched, where the system has none.
+/// Points to the runtime that `make setup` fetched, where the system has none; fails where there is neither.
 pub fn runtime() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -25,6 +25,9 @@ pub fn runtime() {
         if std::env::var_os("ORT_DYLIB_PATH").is_none() && own.is_file() {
             // SAFETY: every test begins with this, and the `Once` holds the others back.
             unsafe { std::env::set_var("ORT_DYLIB_PATH", own) };
+        }
+        if let Err(e) = andon_inference::runtime::info() {
+            panic!("{e}; or run `make setup`");
         }
     });
 }
