@@ -169,7 +169,7 @@ fn every_format_passes_every_element_and_is_captured_in_its_colours() {
             let grey = format.to_str().starts_with("GRAY");
             let want = if grey { vec![104] } else { vec![0xd0, 0x40, 0x20] };
             // Luma of grey is of BT.601 or BT.709, as videoconvert chooses; of RGB16 it cuts three bits off.
-            let most = match format.to_str() {
+            let most = match format.to_str().as_str() {
                 "RGB16" => 8,
                 _ if grey => 16,
                 _ => 5,
