@@ -67,8 +67,8 @@ pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
         match describe(model, &hints)? {
             Described::Whole { manifest, assumptions } => break (*manifest, assumptions),
             Described::Lacks(Unknown::Labels) => {
-                let others;
-                (hints.labels, others) = numbered(model, &ports, &hints, asked.limit)?;
+                let (labels, others) = numbered(model, &ports, &hints, asked.limit)?;
+                hints.labels = labels;
                 let others = match &others[..] {
                     [] => String::new(),
                     more => format!(", and {} would, too", more.join(" or ")),
@@ -76,9 +76,10 @@ pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
                 extra.push(Assumption {
                     field: "outputs[0].labels",
                     value: few(&hints.labels),
-                    reason:
-                        "the file does not hold the names of its classes, and so many fit its outputs; for looking only"
-                            .into(),
+                    reason: format!(
+                        "the file does not hold the names of its classes; {} fit its outputs{others}; for looking only",
+                        hints.labels.len()
+                    ),
                     change: "pass --labels A,B,… or --labels @FILE".into(),
                 });
             }
