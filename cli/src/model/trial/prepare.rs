@@ -2,7 +2,7 @@
 //! A model made ready to try: what the user says of it is put where a line finds it, and what nobody says is assumed for
 //! looking only, and told.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use andon_inference::{Assumption, Described, Engine, Error, Hints, Options, Ports, Unknown, describe, ports};
 use andon_model::{self as model, Decoder, Manifest, Rule, Source};
@@ -67,13 +67,19 @@ pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
         match describe(model, &hints)? {
             Described::Whole { manifest, assumptions } => break (*manifest, assumptions),
             Described::Lacks(Unknown::Labels) => {
-                hints.labels = numbered(model, &ports, &hints, asked.limit)?;
+                let (labels, others) = numbered(model, &ports, &hints, asked.limit)?;
+                hints.labels = labels;
+                let others = match &others[..] {
+                    [] => String::new(),
+                    more => format!(", and {} would, too", more.join(" or ")),
+                };
                 extra.push(Assumption {
                     field: "outputs[0].labels",
                     value: few(&hints.labels),
-                    reason:
-                        "the file does not hold the names of its classes, and so many fit its outputs; for looking only"
-                            .into(),
+                    reason: format!(
+                        "the file does not hold the names of its classes; {} fit its outputs{others}; for looking only",
+                        hints.labels.len()
+                    ),
                     change: "pass --labels A,B,… or --labels @FILE".into(),
                 });
             }
@@ -140,18 +146,30 @@ fn place(from: &Path, to: &Path) -> Result<()> {
 const BESIDE: [i64; 2] = [5, 4];
 /// More labels than any model has.
 const MOST: i64 = 30_000;
-/// As many labels as a set of outputs is given whose shapes do not show how many there are.
+/// As many labels as a set of outputs is given that names a label for each box, and so does not show how many there are.
 const PLENTY: i64 = 100;
+/// Numbers of labels that are common, for a graph whose shapes only a run shows.
+const COMMON: [i64; 9] = [1, 2, 3, 4, 5, 10, 20, 80, 91];
+/// How many numbers that fit are told.
+const TOLD: usize = 3;
 
-/// Labels by number, as many as a model that does not say them has: the first number with which it runs.
-fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Result<Vec<String>> {
+/// Numbers of labels that the shapes of the outputs allow, the most likely first.
+fn counts(ports: &Ports) -> Vec<i64> {
+    let shapes: Vec<Vec<i64>> =
+        ports.outputs.iter().map(|p| p.shape.iter().map(|a| a.parse().unwrap_or(-1)).collect()).collect();
+    let set = shapes.iter().any(|s| s.last() == Some(&4)) && shapes.len() > 1;
     let mut counts = Vec::new();
-    for port in &ports.outputs {
-        let axes: Vec<i64> = port.shape.iter().map(|a| a.parse().unwrap_or(-1)).collect();
-        match axes[..] {
+    if set && ports.outputs.iter().any(|p| p.kind.starts_with('i')) {
+        counts.push(PLENTY);
+    }
+    for shape in &shapes {
+        match shape[..] {
+            [.., 4] if set => {}
+            // Logits, with one for no object if a run bears that out, or without.
+            [_, _, a] if set => counts.extend([a - 1, a]),
             // Candidates in rows, or in columns.
             [_, a, b] => counts.extend(BESIDE.iter().flat_map(|n| [b - n, a - n])),
-            [_, a, _, b] => counts.extend([a, b, 2]),
+            [_, a, _, b] if !set => counts.extend([a, b, 2]),
             // One number may be the score of the second of two labels.
             [.., 1] => counts.extend([2, 1]),
             [.., a] => counts.push(a),
@@ -159,18 +177,43 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
         }
     }
     counts.push(PLENTY);
+    if shapes.iter().flatten().any(|axis| *axis < 0) {
+        counts.extend(COMMON);
+    }
     counts.retain(|n| (1..=MOST).contains(n));
-    let mut why = None;
-    for (i, n) in counts.iter().enumerate().filter(|(i, n)| !counts[..*i].contains(n)) {
-        let labels: Vec<_> = (0..*n).map(|n| format!("class {n}")).collect();
+    let mut once = BTreeSet::new();
+    counts.retain(|n| once.insert(*n));
+    counts
+}
+
+/// Labels by number, as many as a model that does not say them has: the first number with which it runs. Returns also the
+/// other numbers with which it would.
+fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut found, mut others, mut why) = (None, Vec::new(), None);
+    for n in counts(ports) {
+        let labels: Vec<_> = (0..n).map(|n| format!("class {n}")).collect();
         let good = if hints.good.is_empty() { vec![labels[0].clone()] } else { hints.good.clone() };
         let tried = Hints { labels: labels.clone(), good, ..hints.clone() };
         match describe(model, &tried) {
-            Ok(Described::Whole { manifest, .. }) if runs(model, manifest.clone(), limit)? => return Ok(labels),
+            Ok(Described::Whole { manifest, .. }) => {
+                if runs(model, manifest, limit)? {
+                    match found {
+                        None => found = Some(labels),
+                        Some(_) => others.push(n.to_string()),
+                    }
+                }
+            }
             Err(e @ (Error::Load { .. } | Error::TooLong { .. })) => return Err(e.into()),
-            Err(e) if i == 0 => why = Some(e),
+            Err(e) => why = why.or(Some(e)),
             _ => {}
         }
+        // A set of outputs with plenty of labels reads any number of them.
+        if n == PLENTY && found.as_ref().is_some_and(|f| f.len() == PLENTY as usize) || others.len() + 1 == TOLD {
+            break;
+        }
+    }
+    if let Some(labels) = found {
+        return Ok((labels, others));
     }
     let why = why.map_or_else(String::new, |e| format!(" ({e})"));
     let problem = "the file does not hold the names of its classes, and the shapes of its outputs do not show how many there \
@@ -186,5 +229,34 @@ fn runs(model: &str, mut manifest: Box<Manifest>, limit: Duration) -> Result<boo
         Ok(_) => Ok(true),
         Err(Error::TooLong { doing, limit, .. }) => Err(Error::TooLong { model: model.into(), doing, limit }.into()),
         Err(_) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use andon_inference::Port;
+
+    use super::*;
+
+    #[test]
+    fn shapes_show_how_many_labels_there_may_be() {
+        let port = |kind: &str, shape: &[&str]| Port {
+            name: "o".into(),
+            kind: kind.into(),
+            shape: shape.iter().map(ToString::to_string).collect(),
+        };
+        for (outputs, first) in [
+            (vec![port("f32", &["1", "84", "8400"])], 79),
+            (vec![port("f32", &["1", "25200", "85"])], 80),
+            (vec![port("f32", &["1", "1000"])], 1000),
+            (vec![port("f32", &["n", "1"])], 2),
+            (vec![port("f32", &["1", "21", "64", "64"])], 21),
+            (vec![port("f32", &["n", "4"]), port("i64", &["n"]), port("f32", &["n"])], PLENTY),
+            (vec![port("f32", &["1", "300", "4"]), port("f32", &["1", "300", "91"])], 90),
+        ] {
+            let counts = counts(&Ports { inputs: Vec::new(), outputs: outputs.clone() });
+            let likely = counts.iter().copied().find(|n| *n < 8000);
+            assert_eq!(likely, Some(first), "{outputs:?}: {counts:?}");
+        }
     }
 }
