@@ -329,7 +329,8 @@ fn sets_of_boxes_are_read_or_refused_and_never_taken_for_class_folders() {
     const LINE: &str = "0 0.5 0.5 0.25 0.25\n";
     let detector = detector();
     type Files = &'static [(&'static str, &'static str)];
-    let rows: [(&[&str], Files, Result<&str, &[&str]>); 11] = [
+    type Row = (&'static [&'static str], Files, Result<&'static str, &'static [&'static str]>);
+    let rows: [Row; 11] = [
         (
             &["train/a", "valid/a"],
             &[("train/_annotations.coco.json", COCO), ("valid/_annotations.coco.json", COCO)],

@@ -51,8 +51,9 @@
 //!
 //! Bounds are of the folder, whoever wrote what is in it: they also hold for captures of before, and samplers that share a
 //! folder, in one process or in several, take turns (by a lock on the hidden file `.andon-turn`) and keep them together; of
-//! different bounds the strictest holds. The writer's thread looks at the start, when a capture becomes too old, and every five
-//! seconds, so that old captures go although nothing is captured. While no element is PAUSED or PLAYING, nothing is removed.
+//! different bounds the strictest holds, after five seconds at most. The writer looks at the start, when a capture becomes too
+//! old, and every five seconds, so that old captures go although nothing is captured. While no element is PAUSED or PLAYING,
+//! nothing is removed.
 //!
 //! # Files
 //!

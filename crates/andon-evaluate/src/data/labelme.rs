@@ -192,7 +192,10 @@ fn corners(shape: &Shape) -> std::result::Result<[f64; 4], String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Layout, Selection, read, testing::Set};
+    use super::{
+        super::{Layout, Selection, read, testing::Set},
+        *,
+    };
     use andon_core::result::Verdict;
     use serde_json::json;
 
@@ -204,8 +207,6 @@ mod tests {
     fn shape(label: &str, kind: &str, points: Value) -> Value {
         json!({"label": label, "points": points, "group_id": null, "shape_type": kind, "flags": {}})
     }
-
-    use super::*;
 
     fn tree() -> Set {
         let set = Set::new();

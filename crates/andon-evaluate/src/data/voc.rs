@@ -63,7 +63,7 @@ pub(super) fn read(root: &Path, subset: Option<&str>, notes: &mut Vec<String>) -
         }
     }
     let (mut labels, mut samples) = (BTreeSet::new(), Vec::new());
-    let mut counted = From::default();
+    let mut counted = Counted::default();
     for place in survey.with_pictures().filter(|place| place.is_of(by_folder)) {
         // A folder without an annotated picture holds masks, or pictures for people.
         if !place.pictures.iter().any(|image| annotated.contains_key(image)) {
@@ -98,7 +98,7 @@ pub(super) fn read(root: &Path, subset: Option<&str>, notes: &mut Vec<String>) -
 
 /// What the boxes of a set tell of where they are counted from.
 #[derive(Default)]
-struct From {
+struct Counted {
     /// There are boxes.
     boxes: bool,
     /// Some corner is 0, or no whole number: pixels are not counted from 1.
@@ -108,7 +108,7 @@ struct From {
 }
 
 /// The boxes in the annotation of a picture.
-fn boxes(file: &Path, image: &Path, counted: &mut From) -> Result<Vec<LabelledBox>> {
+fn boxes(file: &Path, image: &Path, counted: &mut Counted) -> Result<Vec<LabelledBox>> {
     let Annotation { said, objects, by_pascal } = xml::parse(&read_to_string(file)?).map_err(Error::Label)?;
     ensure!(
         said.is_some() || !objects.is_empty(),
@@ -118,7 +118,7 @@ fn boxes(file: &Path, image: &Path, counted: &mut From) -> Result<Vec<LabelledBo
     );
     let [width, height] = size(image)?.map(f64::from);
     if let Some(said) = said {
-        check_size(image, said, &files::name(file)?)?;
+        check_size(image, said, files::name(file)?)?;
     }
     let mut boxes = Vec::new();
     for object in objects {
