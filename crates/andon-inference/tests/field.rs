@@ -9,6 +9,9 @@ use common::{F32, I64, Onnx, U8, found};
 
 type Finds = &'static [(u32, i32, [i32; 4])];
 
+/// The scores of two labels in thousandths, best first.
+type Scores = [(&'static str, i32); 2];
+
 const A: (u32, i32, [i32; 4]) = (0, 900, [30, 40, 90, 160]);
 const B: (u32, i32, [i32; 4]) = (1, 600, [100, 50, 120, 130]);
 
@@ -213,8 +216,7 @@ fn answers_for_the_whole_frame_are_read_by_what_they_are() {
     let square = || Onnx::default().input("in", F32, &[1, 3, 224, 224]);
     let labels: &[&str] = &["good", "bad"];
     let optimum = Onnx::default().named_input("pixel_values", F32, &["batch_size", "num_channels", "height", "width"]);
-    // Label, and its score in thousandths.
-    let cases: Vec<(&str, Onnx, [(&str, i32); 2])> = vec![
+    let cases: Vec<(&str, Onnx, Scores)> = vec![
         (
             "256ths",
             Onnx::default().input("in", U8, &[1, 224, 224, 3]).output("out", U8, &[1, 2], &[140.0, 116.0]),
