@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 # Nothing is fetched or written outside.
 os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
@@ -20,6 +21,7 @@ os.environ.setdefault("YOLO_CONFIG_DIR", "/tmp")
 
 import cv2
 import numpy as np
+import onnxruntime
 import torch
 from PIL import Image
 
@@ -199,11 +201,13 @@ def torchvision_detector(build, labels=4, **settings):
                 dynamo=False,
             )
 
+        # The export, not the network: what tracing makes of its resizing is torchvision's.
+        run = onnxruntime.InferenceSession(str(file)).run
+
         def predict(path):
             rgb = np.asarray(Image.open(path).convert("RGB"))
-            with torch.no_grad():
-                r = net([torch.from_numpy(rgb.transpose(2, 0, 1) / np.float32(255)).float()])[0]
-            found = zip(r["boxes"].tolist(), r["labels"].tolist(), r["scores"].tolist())
+            boxes, of, scores = run(["boxes", "labels", "scores"], {"image": rgb.transpose(2, 0, 1) / np.float32(255)})
+            found = zip(boxes.tolist(), of.tolist(), scores.tolist())
             return Answer(finds=[(WORDS[l - 1], s, x, y, z - x, w - y) for (x, y, z, w), l, s in found if s >= 0.5])
 
         return file, predict
@@ -219,7 +223,7 @@ def classifier(build):
             import timm
 
             net = timm.create_model(build[5:], pretrained=False, num_classes=4)
-            prepare = timm.data.create_transform(**timm.data.resolve_model_data_config(net), is_training=False)
+            prepare = timm.data.create_transform((3, 224, 224), interpolation="bilinear", crop_pct=0.875, is_training=False)
             last = net.get_classifier()
         else:
             import torchvision
@@ -281,6 +285,12 @@ def detr(kind, side=320):
         settle(net, pictures) if kind != "detr" else net.eval()
         layer = net.class_labels_classifier if kind == "detr" else net.class_embed[-1]
         spread(net, [layer], pictures, *((0.0, 1.5) if kind == "detr" else (-3.0, 1.7)))
+        with torch.no_grad():
+            # No label is likelier than another; for DETR nothing is, by its last number, as after training.
+            logits = net(pixel_values=pictures).logits
+            layer.bias.sub_(logits.mean((0, 1)) - logits.mean())
+            if kind == "detr":
+                layer.bias[-1] += 3.0
         file = folder / "made" / f"{kind}.onnx"
         file.parent.mkdir(exist_ok=True)
         if not file.exists():
@@ -290,10 +300,13 @@ def detr(kind, side=320):
                 dynamic_axes={"pixel_values": {0: "batch", 1: "channels", 2: "height", 3: "width"}, "logits": {0: "batch", 1: "queries"}, "pred_boxes": {0: "batch", 1: "queries"}},
             )
 
+        run = onnxruntime.InferenceSession(str(file)).run
+
         def predict(path):
             picture = Image.open(path).convert("RGB")
-            with torch.no_grad():
-                out = net(**processor(images=picture, return_tensors="pt"))
+            pixels = processor(images=picture, return_tensors="np")["pixel_values"]
+            logits, boxes = (torch.from_numpy(o) for o in run(["logits", "pred_boxes"], {"pixel_values": pixels}))
+            out = SimpleNamespace(logits=logits, pred_boxes=boxes)
             r = processor.post_process_object_detection(out, threshold=0.5, target_sizes=[picture.size[::-1]])[0]
             found = zip(r["boxes"].tolist(), r["labels"].tolist(), r["scores"].tolist())
             return Answer(finds=[(WORDS[l], s, x, y, z - x, w - y) for (x, y, z, w), l, s in found])
