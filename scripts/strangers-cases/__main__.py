@@ -40,9 +40,9 @@ def pictures(folder, data):
             path = folder / f"{name}-{kind}.png"
             cv2.imwrite(str(path), part)
             kinds[kind].append(path)
-    # Parts of the same pictures, whose sides stay whole when they are scaled to 320: as they are, with people large enough
-    # for a small model; then as large as models of random weights are (to pad, and not to resize), as small squares and as
-    # large ones. Such weights make much of the rounding of a pixel (packages round after they resize, modelinfer does
+    # Parts of the same pictures, whose sides stay whole when they are scaled to 320: as they are, with people large
+    # enough for a small model; then as large as models of random weights are (to pad, and not to resize), as small squares and
+    # as large ones. Such weights make much of the rounding of a pixel (packages round after they resize, modelinfer does
     # not), so that nothing else could be compared.
     kinds |= {"people": [], "fit": [], "small": [], "even": []}
     for name, x, y, w, h in (
@@ -98,7 +98,9 @@ def refusals(model, picture, work):
 def row(model, difference):
     d = difference
     wrong = d.label or d.only or d.score > model.tolerance or d.box > BOX
-    only = " ".join(f"{side} {label} {score:.3f} at {[round(v, 1) for v in box]};" for side, label, score, *box in d.only[:5])
+    only = " ".join(
+        f"{side} {label} {score:.3f} at {[round(v, 1) for v in box]};" for side, label, score, *box in d.only[:5]
+    )
     box = f"{d.box:.2f}" if d.box else ""
     return wrong, (
         f"| {model.name} | {model.release} | {model.what} | {d.pictures} | {d.ours}/{d.theirs} | {d.label} "

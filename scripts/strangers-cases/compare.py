@@ -22,7 +22,9 @@ class Answer:
             return Answer(scores={c["label"]: c["score"] for c in result["classes"]})
         if "segmentation" in result:
             return Answer(scores={c["label"]: c["share"] for c in result["segmentation"]["shares"]})
-        return Answer(finds=[(d["label"], d["score"], *upright(*d["box"], d.get("angle"))) for d in result["detections"]])
+        return Answer(
+            finds=[(d["label"], d["score"], *upright(*d["box"], d.get("angle"))) for d in result["detections"]]
+        )
 
 
 @dataclass

