@@ -166,7 +166,7 @@ def liven(net, pictures):
         # The best of many labels is to be no surer than one alone.
         spread(net, last("cv3", "one2one_cv3"), pictures, -4.5 - 0.5 * math.log(head.nc), 1.2)
         # Sides of boxes: a distribution over bins, or (YOLO26) a number of cells.
-        spread(net, last("cv2", "one2one_cv2"), pictures, *((0.0, 2.0) if head.reg_max > 1 else (3.0, 0.5)))
+        spread(net, last("cv2", "one2one_cv2"), pictures, *((0.0, 2.0) if head.reg_max > 1 else (6.0, 0.5)))
 
 
 # torchvision and timm
