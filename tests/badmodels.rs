@@ -87,16 +87,20 @@ fn collection() -> Collection {
     c.add("a folder named .onnx", folder.display().to_string(), &["folder.onnx", "model.json"]);
 
     // Graphs that this runtime or this version cannot run.
-    c.graph("a custom operator", "custom-op", &["custom-op.onnx", "EfficientNMS_TRT", "export the model without it"]);
+    c.graph(
+        "a custom operator",
+        "custom-op",
+        &["custom-op.onnx", "EfficientNMS_TRT", "export the model without it", "only TensorRT"],
+    );
     c.graph("an unknown operator", "unknown-op", &["unknown-op.onnx", "Frobnicate", "export the model without it"]);
     c.graph("an opset of the future", "future-opset", &["future-opset.onnx", "opset of at most", "newer ONNX Runtime"]);
     c.graph("weights in a missing file", "external", &["external.onnx", "file of their own"]);
     c.graph("more memory than there is", "hungry", &["hungry.onnx", "out of memory", "smaller"]);
-    c.graph("an input of rank 2", "rank2", &["rank2.onnx", "model.json"]);
-    c.graph("an input of rank 5", "rank5", &["rank5.onnx", "model.json"]);
+    c.graph("an input of rank 2", "rank2", &["rank2.onnx", "picture", "images f32 [1, 1024]"]);
+    c.graph("an input of rank 5", "rank5", &["rank5.onnx", "picture"]);
     c.graph("an input of text", "text-input", &["text-input.onnx", "export it"]);
     c.graph("an output of text", "text-output", &["text-output.onnx", "export it"]);
-    c.graph("two channels", "two-channels", &["two-channels.onnx", "model.json"]);
+    c.graph("two channels", "two-channels", &["two-channels.onnx", "1 or 3 channels"]);
     c.graph("a batch of two", "batch-of-two", &["batch-of-two.onnx", "batch"]);
     c.graph("no input at all", "no-image", &["no-image.onnx", "image"]);
     c.graph("no labels", "detector-plain", &["detector-plain.onnx", "labels"]);

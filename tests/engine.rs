@@ -350,25 +350,65 @@ fn a_graph_without_a_size_follows_the_frame_rounded_up() {
 
 #[test]
 fn boxes_in_pixels_of_what_the_graph_is_told_lie_right_in_the_frame() {
-    let bundle = Bundle::new(
-        "told-size",
-        serde_json::json!({
-            "task": "detection", "verdict": {"rule": "any-detection"},
-            "inputs": [
-                {"name": "images", "source": "image", "colour": "grey", "size": [64, 32], "resize": "stretch"},
-                {"name": "size", "source": "frame-size", "type": "i64"},
-            ],
-            "outputs": [
-                {"name": "boxes", "decoder": "ssd", "role": "boxes", "labels": ["thing"], "boxes": "corners"},
-                {"name": "scores", "decoder": "ssd", "role": "scores"},
-                {"name": "labels", "decoder": "ssd", "role": "labels"},
-            ]
-        }),
-    );
-    let (mut context, cancel) = (bundle.load().context().unwrap(), Cancel::new().unwrap());
-    let decoded = Square::new(255, 100).judge(&mut context, &Fields::new(), &cancel).unwrap();
-    assert_eq!(decoded.detections.len(), 1, "{decoded:?}");
-    assert_eq!(decoded.detections[0].bbox, [25.0, 25.0, 50.0, 50.0]);
+    // The graph's box is the middle half of what it takes for width and height.
+    for (order, expected) in [("wh", [25.0, 25.0, 50.0, 50.0]), ("hw", [12.5, 50.0, 25.0, 50.0])] {
+        let bundle = Bundle::new(
+            "told-size",
+            serde_json::json!({
+                "task": "detection", "verdict": {"rule": "any-detection"},
+                "inputs": [
+                    {"name": "images", "source": "image", "colour": "grey", "size": [64, 32], "resize": "stretch"},
+                    {"name": "size", "source": "frame-size", "type": "i64", "order": order},
+                ],
+                "outputs": [
+                    {"name": "boxes", "decoder": "ssd", "role": "boxes", "labels": ["thing"], "boxes": "corners"},
+                    {"name": "scores", "decoder": "ssd", "role": "scores"},
+                    {"name": "labels", "decoder": "ssd", "role": "labels"},
+                ]
+            }),
+        );
+        let (mut context, cancel) = (bundle.load().context().unwrap(), Cancel::new().unwrap());
+        let decoded = Square::new(255, 100).judge(&mut context, &Fields::new(), &cancel).unwrap();
+        assert_eq!(decoded.detections.len(), 1, "{decoded:?}");
+        assert_eq!(decoded.detections[0].bbox, expected, "{order}");
+    }
+}
+
+#[test]
+fn a_picture_without_a_batch_axis_goes_in_pixel_for_pixel() {
+    runtime();
+    let options = Options { labels: vec!["thing".into()], ..Options::default() };
+    let engine = Arc::new(Engine::load(&graph("unbatched"), &options).unwrap());
+    assert_eq!((engine.most_in_batch(), engine.assumptions()), (1, &[][..]));
+    let (mut context, cancel, none) = (engine.context().unwrap(), Cancel::new().unwrap(), Fields::new());
+    for (width, height) in [(50, 37), (33, 64)] {
+        let pixels = vec![255; width * height];
+        let image = Image::gray8(&pixels, width, height).unwrap();
+        let decoded = judge(&mut context, &image, &none, &cancel).unwrap();
+        let found: Vec<_> = decoded.detections.iter().map(|d| (&*d.label, d.bbox)).collect();
+        assert_eq!(found, [("thing", [8.0, 8.0, 8.0, 16.0])], "{width}x{height}");
+        assert!((decoded.detections[0].score - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn what_is_cut_out_must_not_be_larger_than_what_it_is_cut_from() {
+    let refused = |input: serde_json::Value| {
+        let mut bundle = serde_json::json!({"name": "images", "source": "image", "colour": "grey", "resize": "crop"});
+        bundle.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+        let outputs = serde_json::json!([{"name": "vector", "decoder": "embedding"}]);
+        let manifest = serde_json::json!({
+            "task": "embedding", "verdict": {"rule": "none"}, "inputs": [bundle], "outputs": outputs
+        });
+        runtime();
+        let bundle = Bundle::new("any-size", manifest);
+        Engine::load(&bundle.0.path().display().to_string(), &Options::default()).err().map(|e| e.to_string())
+    };
+    let error = refused(serde_json::json!({"shorter_side": 64})).unwrap();
+    assert!(error.contains("give its size in model.json, or leave shorter_side out"), "{error}");
+    let error = refused(serde_json::json!({"shorter_side": 64, "size": [96, 32]})).unwrap();
+    assert!(error.contains("shorter_side: is 64, must be within 96.."), "{error}");
+    assert_eq!(refused(serde_json::json!({"shorter_side": 96, "size": [96, 32]})), None);
 }
 
 #[test]

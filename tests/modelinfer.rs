@@ -98,6 +98,32 @@ fn a_classifier_gives_classes_and_a_verdict() {
 }
 
 #[test]
+fn what_was_assumed_of_a_silent_file_is_said_once_and_stands_in_stats() {
+    let warnings = |b: &mut Bench| {
+        let of = |m: &gst::Message| match m.view() {
+            gst::MessageView::Warning(w) => Some(w.error().to_string()),
+            _ => None,
+        };
+        b.messages().iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let assumed =
+        |b: &Bench| b.element().property::<gst::Structure>("stats").get::<gst::Array>("assumed").unwrap().len();
+    let mut b = Bench::new(&[("model", &graph("silent")), ("labels", &"good,bad")]);
+    b.judge(255);
+    b.judge(0);
+    let said = warnings(&mut b);
+    assert_eq!((said.len(), assumed(&b)), (1, 2), "{said:?}");
+    for words in ["inputs[0].scale = 0.00392", "for -1..1", "inputs[0].resize = \"stretch\"", "andon model init"] {
+        assert!(said[0].contains(words), "{words}: {said:?}");
+    }
+    // A swap to a file whose notes say all leaves nothing assumed.
+    assert!(b.element().emit_by_name::<bool>("swap", &[&graph("detector")]));
+    b.swapped();
+    b.judge(255);
+    assert_eq!((warnings(&mut b).len(), assumed(&b)), (0, 0));
+}
+
+#[test]
 fn an_anomaly_model_gives_a_score_and_a_map() {
     let mut b = Bench::new(&[("model", &graph("anomalib"))]);
     let i = b.judge(204);

@@ -408,3 +408,42 @@ fn a_line_goes_on_without_loss_while_an_element_loads_and_is_put_into_it() {
     let first = seen.iter().position(|(_, status)| status.is_some()).expect("it judges frames");
     assert!(first > 5 && seen[first..].iter().all(|(_, status)| *status == Some(Status::Ok)));
 }
+
+#[test]
+fn a_load_without_an_end_is_overtaken_by_a_later_request_and_ended_by_a_stop() {
+    let mut bench = Bench::new(&[("model", &graph("detector")), ("load-timeout", &0u64)]);
+    bench.judge(10);
+    let ask = |bench: &Bench, name: &str| bench.element().set_property("model", graph(name));
+    ask(&bench, "forever");
+    bench.message_while_frames("andon/model-loading");
+    ask(&bench, "detector-left");
+    assert_eq!(bench.swapped()["to"]["name"], "detector-left");
+    ask(&bench, "forever");
+    bench.message_while_frames("andon/model-loading");
+    let (stopped, stop) = mpsc::channel();
+    let element = bench.element();
+    thread::spawn(move || stopped.send(element.set_state(gst::State::Null)));
+    stop.recv_timeout(WATCHDOG).expect("the load is ended").unwrap();
+}
+
+#[test]
+fn labels_come_from_a_file_and_a_load_without_an_end_is_an_error_in_time() {
+    runtime();
+    let folder = tempfile::tempdir().unwrap();
+    let names = folder.path().join("a, b.txt");
+    fs::write(&names, "\u{feff}dark\r\nbright spot\r\n").unwrap();
+    let labels = format!("@{}", names.display());
+    let mut bench = Bench::new(&[("model", &graph("detector-plain")), ("labels", &labels)]);
+    assert_eq!(&*bench.judge(255).detections[0].label, "bright spot");
+
+    let pipeline = launch("videotestsrc ! video/x-raw,format=GRAY8,width=32,height=32 ! modelinfer name=m ! fakesink");
+    let element = pipeline.by_name("m").unwrap();
+    element.set_property("model", graph("forever"));
+    element.set_property("load-timeout", 1_000_000_000_u64);
+    assert!(pipeline.set_state(gst::State::Playing).is_err(), "it cannot start");
+    let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).unwrap();
+    let gst::MessageView::Error(error) = error.view() else { unreachable!("only errors are popped") };
+    let said = error.error().message().to_string();
+    assert!(said.contains("longer than 1 s") && said.contains("load-timeout"), "{said}");
+    pipeline.set_state(gst::State::Null).unwrap();
+}

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, fmt, fs, path::Path};
 
 use andon_core::result::Verdict;
 use andon_model::{
-    Activation, BoxForm, Colour, Decoder, ElementType, Golden, GoldenPart, Head, Input, Interpolation, Layout,
-    Manifest, Output, Resize, Role, Rule, Task, Thresholds,
+    Activation, Align, BoxForm, Colour, Decoder, ElementType, Golden, GoldenPart, Head, Input, Interpolation, Layout,
+    Manifest, Output, Resize, Role, Rounding, Rule, SizeOrder, Task, Thresholds,
 };
 use common::schema::{SCHEMA, assert_valid, problems};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Visitor};
@@ -115,6 +115,9 @@ fn the_schema_knows_every_choice_and_no_other() {
     assert_eq!(input("colour"), names::<Colour>());
     assert_eq!(input("resize"), names::<Resize>());
     assert_eq!(input("interpolation"), names::<Interpolation>());
+    assert_eq!(input("align"), names::<Align>());
+    assert_eq!(input("rounding"), names::<Rounding>());
+    assert_eq!(input("order"), names::<SizeOrder>());
     assert_eq!(output("decoder"), names::<Decoder>());
     assert_eq!(output("role"), names::<Role>());
     assert_eq!(output("head"), names::<Head>());
@@ -162,15 +165,17 @@ fn full() -> Value {
         "model": "graph/model.onnx",
         "inputs": [
             {"name": "i", "source": "image", "layout": "NHWC", "type": "u8", "colour": "bgr", "resize": "crop",
-             "interpolation": "area", "pad": [0], "size": [64, 32], "multiple": 16, "mean": [1, 2, 3], "scale": [1]},
-            {"name": "g", "source": "image-file", "pattern": "{sku}.png"},
-            {"name": "s", "source": "frame-size"},
+             "interpolation": "area", "rounding": "down", "shorter_side": 80, "pad": 0, "size": [64, 32], "multiple": 16,
+             "mean": [1, 2, 3], "scale": 1},
+            {"name": "g", "source": "image-file", "pattern": "{sku}.png", "align": "top-left"},
+            {"name": "s", "source": "frame-size", "type": "i64", "order": "hw"},
             {"name": "f", "source": "field:speed", "type": "f64", "shape": [1, 2], "default": [0, 1]},
             {"name": "h", "source": "field:heat", "required": true}
         ],
         "outputs": [
             {"name": "o", "decoder": "yolov8", "role": "main", "labels": ["open"], "head": "segment",
-             "boxes": "corners", "background": true, "grid": false, "activation": "none", "normalise": true},
+             "boxes": "corners", "background": false, "grid": true, "activation": "none", "normalise": false,
+             "suppress": true, "anchors": [], "quantisation": {"scale": 0.5, "zero_point": -3}},
             {"name": "p", "decoder": "yolov8"}
         ],
         "thresholds": {"score": 0.5, "iou": 0.4, "agnostic": true, "max_detections": 9, "review": [0.4, 0.6]},
@@ -203,6 +208,23 @@ fn shipped_manifests_and_those_of_the_pages_are_valid() {
         seen += 1;
     }
     assert!(seen >= 3, "{seen}");
+    for (rule, score, output) in [
+        ("anomaly", 9.0, json!({"decoder": "anomalib"})),
+        ("anomaly", 0.5, json!({"decoder": "anomalib", "normalisation": {"threshold": 9, "min": 1, "max": 12.5}})),
+        ("detection", 0.5, json!({"decoder": "yolov2", "labels": ["a"], "anchors": [[0.573, 0.677], [1.87, 2.06]]})),
+        ("detection", 0.5, json!({"decoder": "rtdetr", "labels": ["a"], "background": true, "activation": "softmax"})),
+        ("detection", 0.5, json!({"decoder": "paddle", "labels": ["a"], "suppress": false})),
+    ] {
+        let mut manifest = full();
+        manifest.as_object_mut().unwrap().remove("golden");
+        manifest["task"] = rule.into();
+        manifest["thresholds"] = json!({"score": score});
+        manifest["verdict"]["rule"] = if rule == "anomaly" { "anomaly-score" } else { "any-detection" }.into();
+        manifest["outputs"] = json!([output]);
+        manifest["outputs"][0]["name"] = "o".into();
+        assert_valid(&manifest);
+        parse(&manifest).unwrap();
+    }
     assert_valid(&full());
     let whole = parse(&full()).unwrap();
     // What the code writes is valid, too.
@@ -224,12 +246,31 @@ fn what_is_wrong_is_refused_by_the_schema_and_by_the_code() {
         ("a field without a default", |v| drop(v["inputs"][3].as_object_mut().unwrap().remove("default"))),
         ("a template without a pattern", |v| drop(v["inputs"][1].as_object_mut().unwrap().remove("pattern"))),
         ("an image of f64", |v| v["inputs"][0]["type"] = "f64".into()),
+        ("a frame size of f16", |v| v["inputs"][2]["type"] = "f16".into()),
+        ("the order of an image", |v| v["inputs"][0]["order"] = "hw".into()),
+        ("the corner of a crop", |v| v["inputs"][0]["align"] = "top-left".into()),
+        ("a stretch rounded down", |v| {
+            v["inputs"][0]["resize"] = "stretch".into();
+            drop(v["inputs"][0].as_object_mut().unwrap().remove("shorter_side"));
+        }),
+        ("the shorter side of a letterbox", |v| {
+            v["inputs"][0]["resize"] = "letterbox".into();
+        }),
+        ("a scale by name", |v| v["inputs"][0]["scale"] = "1".into()),
         ("a size of nothing", |v| v["inputs"][0]["size"] = json!([0, 64])),
         ("a size of one number", |v| v["inputs"][0]["size"] = json!([64])),
         ("an axis of nothing", |v| v["inputs"][3]["shape"] = json!([1, 0])),
         ("no output", |v| v["outputs"] = json!([])),
         ("a decoder that is none", |v| v["outputs"][0]["decoder"] = "yolov99".into()),
         ("a score of 2", |v| v["thresholds"]["score"] = 2.into()),
+        ("a background that is not read", |v| v["outputs"][0]["background"] = true.into()),
+        ("a grid that is not read", |v| v["outputs"][0]["grid"] = false.into()),
+        ("an activation that is not read", |v| v["outputs"][0]["activation"] = "sigmoid".into()),
+        ("a normalisation of boxes", |v| {
+            v["outputs"][0]["normalisation"] = json!({"threshold": 1, "min": 0, "max": 2});
+        }),
+        ("anchors that are not read", |v| v["outputs"][0]["anchors"] = json!([[1, 2]])),
+        ("a step of nothing", |v| v["outputs"][0]["quantisation"]["scale"] = 0.into()),
         ("no detections", |v| v["thresholds"]["max_detections"] = 0.into()),
         ("a review band of one number", |v| v["thresholds"]["review"] = json!([0.5])),
         ("a rule that is none", |v| v["verdict"]["rule"] = "always".into()),

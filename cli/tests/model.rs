@@ -107,7 +107,7 @@ fn a_bundle_is_made_of_a_bare_file_asking_only_for_what_its_graph_does_not_tell(
     let plain = arg(&root().join("tests/data/detector-plain.onnx")).to_string();
     let made = dir.path().join("plain");
     let e = fails(2, &["model", "init", &plain, "--into", arg(&made)]);
-    assert!(e.contains("does not say the labels") && e.contains("--labels=A,B") && !made.exists(), "{e}");
+    assert!(e.contains("does not say the labels") && e.contains("--labels A,B") && !made.exists(), "{e}");
     ok(&["model", "init", &plain, "--into", arg(&made), "--labels=dark,bright"]);
 }
 

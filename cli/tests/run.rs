@@ -148,6 +148,29 @@ fn a_second_ctrl_c_stops_a_stream_that_does_not_end() {
     drop(stderr);
 }
 
+#[test]
+fn ctrl_c_is_heard_while_a_model_loads() {
+    // Whoever reads this graph waits, as for one that is read for ever.
+    let bundle = common::bundle(tempfile::tempdir().unwrap().keep().as_path(), "1", "");
+    let graph = bundle.join("model.onnx");
+    std::fs::remove_file(&graph).unwrap();
+    assert!(Command::new("mkfifo").arg(&graph).status().unwrap().success());
+    let manifest = std::fs::read_to_string(bundle.join("model.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    manifest["digests"] = serde_json::json!({});
+    std::fs::write(bundle.join("model.json"), manifest.to_string()).unwrap();
+    let file = file(&format!("videotestsrc ! modelinfer model={} ! fakesink", bundle.display()));
+    let mut child = andon(&file.path, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _held = std::fs::OpenOptions::new().write(true).open(&graph).expect("the element reads the graph");
+    interrupt(&child);
+    let (mut said, mut stderr) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("when its model is loaded; once more stops at once"), "{said}");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    std::fs::remove_dir_all(bundle.parent().unwrap()).unwrap();
+}
+
 /// The pipelines that ship run from the repository's root, to their end, with every frame judged.
 #[track_caller]
 fn ships(file: &str, more: &[&str], elements: &[&str]) {

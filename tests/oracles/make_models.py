@@ -17,11 +17,11 @@ def const(name, value, kind=np.float32):
     return numpy_helper.from_array(np.asarray(value, dtype=kind), name)
 
 
-def write(folder, name, nodes, inputs, outputs, constants=(), props=None, opsets=(("", 17),), check=True):
+def write(folder, name, nodes, inputs, outputs, constants=(), props=None, opsets=(("", 17),), check=True, ir=8):
     infos = [[helper.make_tensor_value_info(n, t, s) for n, t, s in side] for side in (inputs, outputs)]
     graph = helper.make_graph(nodes, name, *infos, initializer=list(constants))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*o) for o in opsets], producer_name="andon-tests")
-    model.ir_version = 8
+    model.ir_version = ir
     if props:
         helper.set_model_props(model, props)
     if check:
@@ -166,6 +166,18 @@ def of_any_size(folder, names):
         ],
         check=False,
     )
+    # torchvision's detectors: a picture of any size without a batch, and a box of label 1, after the background.
+    write(
+        folder, "unbatched",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[0, 1, 2], keepdims=0),
+            helper.make_node("Reshape", ["mean", "one"], ["scores"]),
+        ],
+        [("image", F32, [3, "h", "w"])],
+        [("boxes", F32, ["n", 4]), ("labels", I64, ["n"]), ("scores", F32, ["n"])],
+        [const("one", [1], np.int64), const("boxes", [[8, 8, 16, 24]]), const("labels", [1], np.int64)],
+        check=False,
+    )
     write(
         folder, "any-size",
         [
@@ -268,6 +280,63 @@ def bad(folder, names):
     write(folder, "external", [mean, add], image, output, [weights], names, check=False)
 
 
+def refused(folder, names):
+    """Graphs of strangers, each of which some advice leads to a running model."""
+    face = [("images", F32, [1, 1, 32, 32])], [("output0", F32, [1, 6, 2])]
+    rows, mean = const("rows", np.zeros((1, 6, 2))), helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0)
+    add = helper.make_node("Add", ["rows", "mean"], ["output0"])
+    write(folder, "new-ir", [mean, add], *face, [rows], names, check=False, ir=99)
+    # Whole, but with numbers for which the runtime has no convolution.
+    for name, kind in [("conv-f64", TensorProto.DOUBLE), ("conv-f32", F32)]:
+        write(
+            folder, name,
+            [
+                helper.make_node("Cast", ["images"], ["wide"], to=kind), helper.make_node("Cast", ["weights"], ["w"], to=kind),
+                helper.make_node("Conv", ["wide", "w"], ["edges"]), helper.make_node("Cast", ["edges"], ["plain"], to=F32),
+                helper.make_node("ReduceMean", ["plain"], ["mean"], axes=[0, 1, 2, 3], keepdims=0), add,
+            ],
+            *face, [rows, const("weights", np.ones((1, 1, 3, 3)) / 9)], names,
+        )
+    # Custom Vision's classifier, as far as its outputs go: a label as a text beside the probabilities.
+    write(
+        folder, "text-beside",
+        [
+            helper.make_node("ReduceMean", ["data"], ["level"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Cast", ["level"], ["label"], to=TensorProto.STRING),
+            helper.make_node("Reshape", ["level", "column"], ["bright"]), helper.make_node("Sub", ["one", "bright"], ["dark"]),
+            helper.make_node("Concat", ["dark", "bright"], ["probabilities"], axis=1),
+        ],
+        [("data", F32, [1, 3, 32, 32])], [("label", TensorProto.STRING, [1]), ("probabilities", F32, [1, 2])],
+        [const("one", 1.0), const("column", [1, 1], np.int64)],
+    )
+    # A picture and a temperature; rows of five axes, which no family has.
+    write(
+        folder, "with-number",
+        [mean, helper.make_node("Mul", ["mean", "warmth"], ["score"]), helper.make_node("Add", ["rows", "score"], ["output0"])],
+        [*face[0], ("warmth", F32, [1])], face[1], [rows], names,
+    )
+    write(
+        folder, "five-axes", [mean, add], face[0], [("output0", F32, [1, 2, 3, 4, 5])],
+        [const("rows", np.zeros((1, 2, 3, 4, 5)))], {"names": names["names"]},
+    )
+    # A loop without an end, whatever the frame.
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Add", ["x", "step"], ["y"])], "body",
+        [
+            helper.make_tensor_value_info("i", I64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", F32, [1, 6, 2]),
+        ],
+        [helper.make_tensor_value_info("go_on", TensorProto.BOOL, []), helper.make_tensor_value_info("y", F32, [1, 6, 2])],
+        initializer=[const("step", 0.0)],
+    )
+    write(
+        folder, "forever",
+        [mean, helper.make_node("Add", ["rows", "mean"], ["begin"]),
+         helper.make_node("Loop", ["", "yes", "begin"], ["output0"], body=body)],
+        *face, [rows, const("yes", True, bool)], names,
+    )
+
+
 def scratches(folder):
     """What Ultralytics exports, with its notes: 165 anchors on a grid of 8 pixels, each 16 pixels wide and high.
 
@@ -368,6 +437,19 @@ def main():
         {"names": "{0: 'good', 1: 'bad'}", "task": "classify", "imgsz": "[16, 16]"},
     )
 
+    # A classifier that says nothing of what it takes: its first logit is four times the mean of what comes in, beyond 0..1 on
+    # noise, so that it is no probability.
+    write(
+        folder, "silent",
+        [
+            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Reshape", ["mean", "one"], ["level"]),
+            helper.make_node("Mul", ["level", "gain"], ["logits"]),
+        ],
+        [("image", F32, [1, 1, 16, 16])], [("logits", F32, [1, 2])],
+        [const("one", [1, 1], np.int64), const("gain", [[4.0, 0.0]])],
+    )
+
     # As anomalib exports: an image score of shape (1), a map, a label and a mask.
     write(
         folder, "anomalib",
@@ -430,7 +512,9 @@ def main():
             helper.make_node("Reshape", ["mean", "shape"], ["level"]),
             helper.make_node("Mul", ["level", "rows"], ["output0"]),
         ]
-        constants = [const("shape", [1, 1, 1], np.int64), const("rows", np.ones((1, 6, 2)))]
+        # Its scores are within 0..1, whatever its pixels are.
+        rows = np.full((1, 6, 2), 1 / 255 if kind == U8 else 1)
+        constants = [const("shape", [1, 1, 1], np.int64), const("rows", rows)]
         write(folder, name, nodes, [("images", kind, shape)], [("output0", F32, [1, 6, 2])], constants, {
             "names": names["names"], "task": "detect",
         })
@@ -479,6 +563,7 @@ def main():
     of_any_size(folder, names)
     faded(folder, names)
     bad(folder, names)
+    refused(folder, names)
     scratches(folder)
 
     # The same as detector, with its weights in a file beside it, as newer exporters leave them.

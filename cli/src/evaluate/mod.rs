@@ -300,5 +300,11 @@ fn measured(manifest: &Manifest, samples: &[Sample], judged: JudgedSet, moved: f
 /// Reads the manifest of the bundle for its labels and thresholds.
 fn manifest(bundle: &Path) -> Result<Manifest> {
     let source = model::open(bundle.to_str().context("the bundle's path is not UTF-8")?)?;
-    source.manifest.with_context(|| format!("{} has no model.json, and so no labels to score", bundle.display()))
+    source.manifest.with_context(|| {
+        let file = bundle.display();
+        format!(
+            "{file} has no model.json, and so no labels to score: `andon model init {file} --into FOLDER` makes a bundle; \
+             then name FOLDER"
+        )
+    })
 }

@@ -5,16 +5,21 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use andon_core::files;
-use andon_inference::{Described, Engine, Hints, Options, describe};
+use andon_inference::{Described, Engine, Hints, Options, Port, describe, ports, split_labels};
 use andon_model::{self as model, Manifest, SIGNATURE, Source};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 
 use super::text;
 use crate::table::table;
+
+/// How long a bare file may take to show what it is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Check a bundle
 ///
@@ -26,6 +31,12 @@ pub struct Check {
     /// Do not run the model
     #[arg(long)]
     no_run: bool,
+    /// How long loading may take, seconds
+    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
+    time_limit: f64,
+    /// The labels of an .onnx file that does not hold them, in the model's order: A,B,… or @FILE with one a line
+    #[arg(long, value_name = "A,B,…|@FILE")]
+    labels: Option<String>,
 }
 
 impl Check {
@@ -45,8 +56,14 @@ impl Check {
             println!("golden samples: {}", manifest.golden.len());
         }
         if !self.no_run {
-            let engine = Engine::load(&self.model, &Options::default())?;
+            let options = Options {
+                time_limit: Some(Duration::from_secs_f64(self.time_limit)),
+                labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
+                ..Options::default()
+            };
+            let engine = Engine::load(&self.model, &options)?;
             println!("engine: the model runs on the provider {}", engine.provider());
+            engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -101,11 +118,18 @@ pub struct Show {
 impl Show {
     pub fn execute(self) -> Result<ExitCode> {
         let source = model::inspect(&self.model)?;
+        let (mut assumed, mut lacks) = (Vec::new(), String::new());
         let manifest = match &source.manifest {
             Some(manifest) => Some(manifest.clone()),
-            None => match describe(&self.model, &Hints::default())? {
-                Described::Whole(manifest) => Some(*manifest),
-                Described::Lacks(_) => None,
+            None => match describe(&self.model, &Hints { time_limit: Some(PATIENCE), ..Hints::default() })? {
+                Described::Whole { manifest, assumptions } => {
+                    assumed = assumptions;
+                    Some(*manifest)
+                }
+                Described::Lacks(what) => {
+                    lacks = super::init::lacks(&what);
+                    None
+                }
             },
         };
         let signed = source.folder.as_ref().map_or(source.path.clone(), |f| f.join("model.json"));
@@ -128,7 +152,18 @@ impl Show {
         row("signature", if signed { "present: check it with `andon model verify`" } else { "none" }.into());
         match &manifest {
             Some(manifest) => facts(manifest).into_iter().for_each(|(name, value)| row(name, value)),
-            None => row("manifest", "the graph does not say enough for one: write it with `andon model init`".into()),
+            None => {
+                row("manifest", format!("the graph does not say {lacks}: `andon model init {}` writes it", self.model))
+            }
+        }
+        // A graph that the engine does not load is still shown as far as it is known.
+        if let Ok(ports) = ports(&self.model) {
+            let list = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            row("graph takes", list(&ports.inputs));
+            row("graph gives", list(&ports.outputs));
+        }
+        for a in &assumed {
+            row("assumed", format!("{} = {}: {}\n{}", a.field, a.value, a.reason, a.change));
         }
         println!("{rows}");
         Ok(ExitCode::SUCCESS)
@@ -142,24 +177,34 @@ fn name(source: &Source) -> String {
     }
 }
 
+/// Returns a value of a manifest as its JSON has it, because people know it by that name.
+pub(super) fn word(value: &impl Serialize) -> String {
+    let json = serde_json::to_value(value);
+    json.map_or_else(|e| e.to_string(), |v| v.as_str().map_or_else(|| v.to_string(), String::from))
+}
+
+/// Returns the rule of the verdict with the labels that mean good, for people.
+pub(super) fn verdict(m: &Manifest) -> String {
+    let rule = serde_json::to_value(&m.verdict).unwrap_or_default();
+    let ok: Vec<_> = rule["ok"].as_array().into_iter().flatten().filter_map(|l| l.as_str()).collect();
+    let name = rule["rule"].as_str().unwrap_or_default();
+    if ok.is_empty() { name.into() } else { format!("{name}, good are: {}", ok.join(", ")) }
+}
+
 /// Returns the fields of a manifest, for people.
 fn facts(m: &Manifest) -> Vec<(&'static str, String)> {
-    // People know the values by their names in JSON.
-    let word = |v: serde_json::Result<serde_json::Value>| {
-        v.map_or_else(|e| e.to_string(), |v| v.as_str().map_or_else(|| v.to_string(), String::from))
-    };
     let inputs = m.inputs.iter().map(|i| {
         let size = i.size.map_or_else(String::new, |[w, h]| format!(", {w}×{h}"));
         format!("{} from {}{size}", i.name, i.source)
     });
-    let outputs = m.outputs.iter().map(|o| format!("{} by {}", o.name, word(serde_json::to_value(o.decoder))));
+    let outputs = m.outputs.iter().map(|o| format!("{} by {}", o.name, word(&o.decoder)));
     let labels = m.outputs.first().map(|o| o.labels.join(", ")).unwrap_or_default();
     let mut facts = vec![
-        ("task", word(serde_json::to_value(m.task))),
+        ("task", word(&m.task)),
         ("inputs", inputs.collect::<Vec<_>>().join("\n")),
         ("outputs", outputs.collect::<Vec<_>>().join("\n")),
         ("labels", labels),
-        ("verdict", word(serde_json::to_value(&m.verdict))),
+        ("verdict", verdict(m)),
         ("score threshold", m.thresholds.score.to_string()),
         ("golden samples", m.golden.len().to_string()),
         ("digests", format!("{} files", m.digests.len())),

@@ -6,14 +6,19 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
-use andon_inference::{Described, Engine, Hints, Options, Unknown, describe};
-use andon_model::{self as model, Manifest};
+use andon_inference::{Assumption, Described, Engine, Hints, Options, Unknown, describe, ports, split_labels};
+use andon_model::{self as model, Decoder, Manifest};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::bundle::{replace, write_digests};
+use super::{
+    bundle::{replace, write_digests},
+    decoder,
+    trial::few,
+};
 use crate::app::Usage;
 
 /// Make a bundle from an .onnx file
@@ -32,12 +37,18 @@ pub struct Init {
     /// The version
     #[arg(long, default_value = "1")]
     version: String,
-    /// The labels, in the model's order, if the file does not hold them
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
-    labels: Vec<String>,
+    /// The labels, in the model's order, if the file does not hold them: A,B,… or @FILE with one a line
+    #[arg(long, value_name = "A,B,…|@FILE")]
+    labels: Option<String>,
     /// The labels of good frames, if their names do not show which
     #[arg(long, value_name = "A,…", value_delimiter = ',')]
     good: Vec<String>,
+    /// How the outputs are read, if the graph does not show it: a decoder of docs/models.md
+    #[arg(long, value_name = "NAME", value_parser = decoder)]
+    decoder: Option<Decoder>,
+    /// How long loading may take, seconds
+    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
+    time_limit: f64,
 }
 
 impl Init {
@@ -52,7 +63,7 @@ impl Init {
         if at.exists() {
             bail!("{}: exists already: edit it, or remove it first", at.display());
         }
-        let mut manifest = self.described(file)?;
+        let (mut manifest, assumed) = self.described(file)?;
         manifest.name = self.name.clone().unwrap_or(manifest.name);
         (manifest.version, manifest.model) = (self.version.clone(), name.into());
         if self.into.is_some() {
@@ -66,25 +77,35 @@ impl Init {
         }
         let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
         // One run shows whether the answers are right.
-        Engine::load(shown.to_str().context("the folder's path is not UTF-8")?, &Options::default())
+        let options = Options { time_limit: Some(Duration::from_secs_f64(self.time_limit)), ..Options::default() };
+        Engine::load(shown.to_str().context("the folder's path is not UTF-8")?, &options)
             .with_context(|| format!("{}: was written, but the model does not run: correct it", at.display()))?;
         println!("{}: written, and the model runs. Check it, and correct what the graph does not say", at.display());
+        if let Ok(ports) = ports(file) {
+            println!("the graph {ports}");
+        }
+        if self.decoder.is_some() {
+            println!("draft: nothing but --decoder says how its outputs are read; try it on pictures that you know");
+        }
+        assumed.iter().for_each(|a| println!("assumed: {a}"));
+        println!("next: andon model try {} PICTURE… --into seen", shown.display());
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Asks until the manifest is complete.
-    fn described(&self, file: &str) -> Result<Manifest> {
-        let mut hints = Hints { labels: self.labels.clone(), good: self.good.clone() };
+    /// Asks until the manifest is complete. Returns also what was assumed.
+    fn described(&self, file: &str) -> Result<(Manifest, Vec<Assumption>)> {
+        let labels = self.labels.as_deref().map(split_labels).unwrap_or_default();
+        let time_limit = Some(Duration::from_secs_f64(self.time_limit));
+        let mut hints = Hints { labels, good: self.good.clone(), decoder: self.decoder, time_limit };
         loop {
-            match describe(file, &hints)? {
-                Described::Whole(manifest) => return Ok(*manifest),
-                Described::Lacks(Unknown::Labels) => {
-                    hints.labels = ask("the labels, in the model's order", "labels")?;
-                }
-                Described::Lacks(Unknown::Good { labels }) => {
-                    let question = format!("which of the labels ({}) good frames have", labels.join(", "));
-                    hints.good = ask(&question, "good")?;
-                }
+            let what = match describe(file, &hints)? {
+                Described::Whole { manifest, assumptions } => return Ok((*manifest, assumptions)),
+                Described::Lacks(what) => what,
+            };
+            let answer = ask(file, &what)?;
+            match what {
+                Unknown::Labels => hints.labels = split_labels(&answer),
+                Unknown::Good { .. } => hints.good = split_labels(&answer),
             }
         }
     }
@@ -105,21 +126,35 @@ impl Init {
     }
 }
 
-/// Reads words separated by commas from the terminal. Without a terminal, returns an error that names the option.
-fn ask(question: &str, option: &str) -> Result<Vec<String>> {
-    if !io::stdin().is_terminal() {
-        return Err(Usage(format!("the graph does not say {question}: pass --{option}=A,B")).into());
+/// What a graph does not say, in words, with the option that says it.
+pub(super) fn lacks(what: &Unknown) -> String {
+    match what {
+        Unknown::Labels => {
+            "the labels, in the model's order (--labels A,B or --labels @FILE; for a model without classes, --decoder \
+                            embedding or raw)"
+                .into()
+        }
+        Unknown::Good { labels } => format!("which of its labels good frames have (--good A,…): {}", few(labels)),
     }
+}
+
+/// Asks on the terminal what the graph does not say. Without a terminal, returns an error that names the option and shows
+/// the graph.
+fn ask(file: &str, what: &Unknown) -> Result<String> {
+    let (what, shown) = (lacks(what), ports(file)?);
+    if !io::stdin().is_terminal() {
+        return Err(Usage(format!("{file}: the graph does not say {what} (the graph {shown})")).into());
+    }
+    println!("The graph does not say {what}.\nIt {shown}.");
     loop {
-        print!("The graph does not say {question}. Enter them, separated by commas: ");
+        print!("Enter them, separated by commas: ");
         io::stdout().flush()?;
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 {
-            return Err(Usage(format!("no answer: pass --{option}=A,B")).into());
+            return Err(Usage(format!("no answer: the graph does not say {what}")).into());
         }
-        let words: Vec<_> = line.split(',').map(|w| w.trim().to_string()).filter(|w| !w.is_empty()).collect();
-        if !words.is_empty() {
-            return Ok(words);
+        if !split_labels(&line).is_empty() {
+            return Ok(line);
         }
     }
 }

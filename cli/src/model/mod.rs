@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon model`: writes, checks and signs bundles, and manages their versions in a store.
+//! `andon model`: tries, writes, checks and signs bundles, and manages their versions in a store.
 
 mod bundle;
 mod init;
@@ -7,14 +7,15 @@ mod list;
 mod sign;
 mod store;
 mod text;
+mod trial;
 
 use std::process::ExitCode;
 
-use andon_model::store::Note;
+use andon_model::{Decoder, store::Note};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Write, check and sign model bundles, and manage their versions in a store.
+/// Try, write, check and sign models, and manage their versions in a store.
 #[derive(Args)]
 pub struct Model {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ pub struct Model {
 
 #[derive(Subcommand)]
 enum Command {
+    Try(Box<trial::Try>),
     Init(init::Init),
     Check(bundle::Check),
     Digest(bundle::Digest),
@@ -45,6 +47,7 @@ impl Model {
     /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
+            Command::Try(c) => c.execute(),
             Command::Init(c) => c.execute(),
             Command::Check(c) => c.execute(),
             Command::Digest(c) => c.execute(),
@@ -83,4 +86,15 @@ impl Noted {
         let user = || names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
         Note::new(self.who.clone().or_else(user).unwrap_or_else(|| "unknown".into()), self.why.clone())
     }
+}
+
+/// Reads the name of a decoder, as `model.json` has it.
+fn decoder(text: &str) -> Result<Decoder, String> {
+    serde_json::from_value(text.into()).map_err(|e| e.to_string().replace("unknown variant", "no decoder is called"))
+}
+
+/// Reads a number of seconds.
+fn seconds(text: &str) -> Result<f64, String> {
+    // A year: more than any load takes, and less than a clock can add.
+    text.parse().ok().filter(|s| (0.001..3.2e7).contains(s)).ok_or_else(|| format!("'{text}' is no number of seconds"))
 }

@@ -17,6 +17,7 @@ use std::{
     io::{IsTerminal, Write, stderr, stdout},
     process::ExitCode,
     rc::Rc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,8 @@ use failure::error;
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Least length of a stream that gets a bar.
 const WORTH_A_BAR: gst::ClockTime = gst::ClockTime::from_seconds(2);
+/// The message by which the thread that starts a pipeline says that it is done.
+const STARTED: &str = "andon-started";
 /// Signals that end a program politely. Their numbers are the same on every Unix.
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
@@ -62,6 +65,7 @@ pub fn play<L: Listener + 'static>(pipeline: &gst::Pipeline, listener: L) -> (Re
         listener: RefCell::new(listener),
         bar: ProgressBar::hidden(),
         asked_to_end: Cell::new(false),
+        starting: Cell::new(true),
         end: RefCell::new(None),
     });
     let end = run(&player);
@@ -109,6 +113,8 @@ struct Player<L> {
     listener: RefCell<L>,
     bar: ProgressBar,
     asked_to_end: Cell<bool>,
+    /// Whether the pipeline is still on its way to play.
+    starting: Cell<bool>,
     end: RefCell<Option<Result<End>>>,
 }
 
@@ -133,14 +139,26 @@ fn run<L: Listener + 'static>(player: &Rc<Player<L>>) -> Result<End> {
         sources.push(glib::timeout_add_local(PROGRESS_EVERY, move || p.progress()));
     }
 
-    // The element that made a state change fail says why on the bus; the loop hears it.
-    let failed = pipeline.set_state(gst::State::Playing).is_err();
-    if failed && !bus.have_pending() {
-        player.finish(Err(anyhow!("the pipeline does not start, and no element says why; see GST_DEBUG=3")));
-    } else {
-        player.main.run();
-    }
+    // On a thread of its own, so that signals are heard while a model loads. The element that makes the change fail says why
+    // on the bus, before this thread says how it ended.
+    let starting = pipeline.clone();
+    let start = move || {
+        let failed = starting.set_state(gst::State::Playing).is_err();
+        let done = gst::Structure::builder(STARTED).field("failed", failed).build();
+        // It fails if the bus is being flushed; then nobody listens any more.
+        let _ = starting.post_message(gst::message::Application::new(done));
+    };
+    let start =
+        thread::Builder::new().name("andon-start".into()).spawn(start).context("there is no thread to start")?;
+    player.main.run();
     player.bar.finish_and_clear();
+    if player.starting.get() && matches!(*player.end.borrow(), Some(Ok(End::Stopped))) {
+        // What loads cannot be cut short, and the state cannot be changed before it is done.
+        player.note("stopped while a model loads");
+        std::process::exit(130);
+    }
+    // The hook has reported a panic.
+    let _ = start.join();
     drop(watch);
     sources.into_iter().for_each(glib::SourceId::remove);
     // A failure on the way down changes nothing: the result is known.
@@ -185,6 +203,17 @@ impl<L: Listener> Player<L> {
         }
         match message.view() {
             MessageView::Eos(_) => self.finish(Ok(End::Eos)),
+            MessageView::Application(a) => {
+                if let Some(failed) = a.structure().filter(|s| s.name() == STARTED).and_then(|s| s.get("failed").ok()) {
+                    self.starting.set(false);
+                    if failed {
+                        let why = "the pipeline does not start, and no element says why; see GST_DEBUG=3";
+                        self.finish(Err(anyhow!(why)));
+                    } else if self.asked_to_end.get() {
+                        self.pipeline.send_event(gst::event::Eos::new());
+                    }
+                }
+            }
             MessageView::Latency(_) => {
                 // It fails while an element does not know its latency yet; that element asks again.
                 let _ = self.pipeline.recalculate_latency();
@@ -209,6 +238,9 @@ impl<L: Listener> Player<L> {
     fn interrupted(&self) -> glib::ControlFlow {
         if self.asked_to_end.replace(true) {
             self.finish(Ok(End::Stopped));
+        } else if self.starting.get() {
+            // An event would wait for the state to change.
+            self.note("ending the stream when its model is loaded; once more stops at once");
         } else {
             self.note("ending the stream; once more stops at once");
             self.pipeline.send_event(gst::event::Eos::new());

@@ -1,41 +1,119 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Advice on the errors of ONNX Runtime. Its messages are for its developers, and differ a little from version to version.
 //! A message that is not recognised here stays as it is.
+//!
+//! The kinds are those of the messages in ONNX Runtime 1.17 to 1.22; `tests` has one of each as it comes.
 
 /// What to do about a model that cannot be loaded, by the message of ONNX Runtime.
 pub(super) fn on_loading(problem: &str) -> String {
-    if let Some(operator) = unknown_operator(problem) {
+    if let Some((operator, version)) = without_kernel(problem) {
         return format!(
-            "this ONNX Runtime has no operator {operator}: export the model without it, or set ORT_DYLIB_PATH to a \
-             runtime that has it"
+            "the file is whole, but this ONNX Runtime cannot compute {operator} (of opset {version}) with the types of \
+             numbers that the graph gives it: export the model with float32 numbers and an opset of 11 or newer, or \
+             without {operator}, or install a newer ONNX Runtime"
         );
     }
+    if let Some(operator) = unknown_operator(problem) {
+        let why = whose(operator);
+        return format!("this ONNX Runtime has no operator {operator}{why}");
+    }
     let lower = problem.to_lowercase();
-    if lower.contains("opset") || lower.contains("ir version") || lower.contains("ir_version") {
-        let newest =
-            number_after(problem, "till opset ").or_else(|| number_after(problem, "max supported IR version: "));
-        let newest = match newest {
-            Some(n) if lower.contains("till opset") => format!(" of at most {n}"),
-            _ => String::new(),
+    if lower.contains("ir version") || lower.contains("ir_version") {
+        return match number_after(problem, "max supported IR version: ") {
+            Some(newest) => format!(
+                "export it with IR version {newest} or older (in Python: model.ir_version = {newest}, then save it), or \
+                 install a newer ONNX Runtime"
+            ),
+            None => "export it with an older IR version, or install a newer ONNX Runtime".into(),
         };
-        return format!("export it with an opset{newest}, or install a newer ONNX Runtime");
+    }
+    if lower.contains("deprecated in domain_version") {
+        return "its opset has dropped this operator: export the model again with the opset that its exporter was made \
+                for, or a newer exporter"
+            .into();
+    }
+    if lower.contains("opset") {
+        return match number_after(problem, "till opset ") {
+            Some(newest) => format!("export it with an opset of at most {newest}, or install a newer ONNX Runtime"),
+            None if lower.contains("missing opset") || lower.contains("no opset import") => {
+                "the file does not say which opset it is of: export it again".into()
+            }
+            None => "export it with an older opset, or install a newer ONNX Runtime".into(),
+        };
     }
     if out_of_memory(problem) {
         return OUT_OF_MEMORY.into();
     }
+    if lower.contains("out of bounds") && lower.contains("external") {
+        return "the file of its weights is shorter than the graph says: copy that file again, whole".into();
+    }
     if ["external", "model_path must not be empty", "filesystem error"].iter().any(|w| lower.contains(w)) {
-        return "its weights are in a file of their own: put that file beside it under the name that it was exported with, \
-                or export the model as one file"
+        let named = between(problem, "[", "]").map_or_else(String::new, |path| {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            format!(" {name}")
+        });
+        return format!(
+            "its weights are in a file of their own: put that file{named} beside it under the name that it was exported \
+             with, or export the model as one file"
+        );
+    }
+    if lower.contains("type error") {
+        return "an operator of the graph does not take numbers of this type: export the model with float32 numbers (not \
+                bfloat16 or float8, and not quantised in this way)"
             .into();
     }
-    "check that the file is a whole ONNX model".into()
+    if ["shapeinferenceerror", "invalid model", "invalid_graph"].iter().any(|w| lower.contains(w)) {
+        return "the file is whole, but the graph in it contradicts itself: export the model again; `python -m \
+                onnx.checker` would say the same of it"
+            .into();
+    }
+    "check that the file is a whole ONNX model: copy or download it again".into()
 }
 
-/// The message of ONNX Runtime without the place in its source.
+/// What to do about a model that loads, but cannot run on a black frame.
+pub(super) fn on_running(problem: &str) -> String {
+    if problem.to_lowercase().contains("not implemented") {
+        return "this ONNX Runtime cannot compute that: export the model with float32 numbers, or install a newer one"
+            .into();
+    }
+    "if the graph leaves its size open, set inputs[0].size in model.json to the size that it was trained with; \
+     otherwise export it again"
+        .into()
+}
+
+/// What a file is that is no ONNX model, by its first bytes, with what to do.
+pub(super) fn no_model(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |with: &[u8]| bytes.get(..with.len()).is_some_and(|b| b.eq_ignore_ascii_case(with));
+    Some(if bytes.is_empty() {
+        "the file is empty: copy or download the whole ONNX model again"
+    } else if starts(b"version https://git-lfs") {
+        "the file is a pointer of Git LFS, not the model: run `git lfs pull` to get the whole ONNX model"
+    } else if starts(b"<!doctype") || starts(b"<html") {
+        "the file is a web page, not the model: download the whole ONNX model itself"
+    } else if starts(b"\x1f\x8b") {
+        "the file is compressed (gzip): unpack it to get the whole ONNX model"
+    } else if starts(b"PK\x03\x04") {
+        "the file is an archive (zip), as a checkpoint of PyTorch is: export the model to ONNX, or unpack the archive to \
+         get the whole ONNX model"
+    } else {
+        return None;
+    })
+}
+
+/// The message of ONNX Runtime without codes and without the place in its source.
 pub(super) fn plain(problem: &str) -> String {
-    let Some(place) = problem.find("/onnxruntime_src/") else { return problem.trim().into() };
-    let message = problem[place..].find(") ").map_or(problem.len(), |end| place + end + 2);
-    format!("{}{}", &problem[..place], problem[message..].trim())
+    let mut text = problem.trim().to_string();
+    // Codes: `[ONNXRuntimeError] : 1 : FAIL : `.
+    while let Some(start) = text.find("[ONNXRuntimeError] : ") {
+        let end = text[start..].match_indices(" : ").nth(2).map_or(text.len(), |(at, sign)| start + at + sign.len());
+        text.replace_range(start..end, "");
+    }
+    while let Some(start) = text.find("/onnxruntime_src/") {
+        let end = text[start..].find(") ").map_or(text.len(), |end| start + end + 2);
+        text.replace_range(start..end, "");
+    }
+    // What follows goes on in the same sentence.
+    text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_string()
 }
 
 /// What to do if there is not enough memory.
@@ -49,6 +127,13 @@ pub(super) fn out_of_memory(problem: &str) -> bool {
         .any(|w| problem.contains(w))
 }
 
+/// The operator and its version in `Could not find an implementation for Conv(11) node with name ''`.
+fn without_kernel(problem: &str) -> Option<(&str, &str)> {
+    let after = problem.split("Could not find an implementation for ").nth(1)?;
+    let (operator, rest) = after.split_once('(')?;
+    Some((operator.trim(), rest.split(')').next()?))
+}
+
 /// The operator in `DOMAIN:NAME(-1) is not a registered function/op` or `No Op registered for NAME with domain_version of 17`.
 fn unknown_operator(problem: &str) -> Option<&str> {
     if let Some(before) = problem.split(" is not a registered").next().filter(|b| b.len() < problem.len()) {
@@ -59,10 +144,43 @@ fn unknown_operator(problem: &str) -> Option<&str> {
     after.split(' ').next()
 }
 
+/// Whose an unknown operator is, and what to do, by its domain.
+fn whose(operator: &str) -> &'static str {
+    match operator.rsplit_once(':').map_or("", |(domain, _)| domain) {
+        "com.microsoft" | "com.microsoft.nchwc" | "com.ms.internal.nhwc" => {
+            ", which an optimiser of another version of ONNX Runtime puts in: export the model without it, that is \
+             without optimising it beforehand, or install a newer ONNX Runtime"
+        }
+        "trt.plugins" => {
+            ", which only TensorRT has: export the model without it, that is without suppression in the graph, which \
+             Andon does by itself"
+        }
+        "mmdeploy" => {
+            ", which is in mmdeploy's own library: export the model without it, with a configuration of mmdeploy for \
+             onnxruntime that needs no operators of its own"
+        }
+        "ai.onnx.contrib" => {
+            ", which is in ONNX Runtime Extensions: export the model without it, that is without reading or drawing \
+             pictures in the graph"
+        }
+        "org.pytorch.aten" => {
+            ", which PyTorch left in the graph: export the model without it, with a newer PyTorch or another opset, so \
+             that all operators are ONNX's"
+        }
+        "org.openvinotoolkit" => ", which only OpenVINO has: export the model without it, from its original framework",
+        _ => ": export the model without it, or set ORT_DYLIB_PATH to a runtime that has it",
+    }
+}
+
 fn number_after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let after = text.split(word).nth(1)?;
     let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
     (end > 0).then(|| &after[..end])
+}
+
+fn between<'a>(text: &'a str, left: &str, right: &str) -> Option<&'a str> {
+    let after = text.rsplit_once(left)?.1;
+    Some(after.split_once(right)?.0).filter(|t| !t.is_empty())
 }
 
 #[cfg(test)]
@@ -70,39 +188,87 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operator_that_is_missing_is_named() {
-        let trt = "Fatal error: trt.plugins:EfficientNMS_TRT(-1) is not a registered function/op";
-        assert!(on_loading(trt).contains("no operator trt.plugins:EfficientNMS_TRT:"), "{}", on_loading(trt));
-        let old = "No Op registered for Frobnicate with domain_version of 17";
-        assert!(on_loading(old).contains("no operator Frobnicate:"));
+    fn every_kind_of_message_leads_to_what_mends_the_model() {
+        const OPSET: &str = "ONNX Runtime only *guarantees* support for models stamped with official released onnx opset \
+                             versions. Opset 99 is under development and support for this is limited. Current official \
+                             support for domain ai.onnx is till opset 22.";
+        const SHORT: &str = "External initializer: w offset: 0 size to read: 108 given file_length: 3 are out of bounds \
+                             or can not be read in full.";
+        for (message, advice) in [
+            (
+                "Could not find an implementation for ConvInteger(10) node with name ''",
+                "cannot compute ConvInteger (of opset 10)",
+            ),
+            ("Could not find an implementation for Conv(11) node with name ''", "with float32 numbers"),
+            (
+                "Fatal error: trt.plugins:EfficientNMS_TRT(-1) is not a registered function/op",
+                "no operator trt.plugins:EfficientNMS_TRT, which only TensorRT",
+            ),
+            ("Fatal error: com.microsoft:NoSuch(-1) is not a registered function/op", "without optimising it"),
+            ("Fatal error: mmdeploy:NMS(-1) is not a registered function/op", "a configuration of mmdeploy"),
+            ("Fatal error: ai.onnx.contrib:X(-1) is not a registered function/op", "ONNX Runtime Extensions"),
+            ("Fatal error: org.pytorch.aten:ATen(-1) is not a registered function/op", "newer PyTorch"),
+            (
+                "Fatal error: my.own:X(-1) is not a registered function/op",
+                "no operator my.own:X: export the model without it",
+            ),
+            ("No Op registered for Frobnicate with domain_version of 17", "no operator Frobnicate:"),
+            ("Error Op registered for Upsample is deprecated in domain_version of 17", "has dropped this operator"),
+            (OPSET, "opset of at most 22"),
+            ("Missing opset in the model. All ModelProtos MUST have at least one entry", "export it again"),
+            ("Unsupported model IR version: 99, max supported IR version: 10", "export it with IR version 10 or older"),
+            ("bad_alloc", "more memory"),
+            (SHORT, "shorter than the graph says"),
+            (
+                "Exception during initialization: filesystem error: cannot get file size: No such file [a/weights.bin]",
+                "that file weights.bin beside it",
+            ),
+            (
+                "Type Error: Type 'tensor(bfloat16)' of input parameter (b) of operator (Conv) in node () is invalid.",
+                "with float32 numbers",
+            ),
+            ("Node () Op (MatMul) [ShapeInferenceError] Incompatible dimensions", "contradicts itself"),
+            ("This is an invalid model. Error: the graph is not acyclic.", "contradicts itself"),
+            ("Invalid model. Node input 'x' is not a graph input", "contradicts itself"),
+            ("Failed to load model because protobuf parsing failed.", "whole ONNX model"),
+        ] {
+            let said = on_loading(message);
+            assert!(said.contains(advice), "{message}: {said}");
+            let whole = said.contains("check that the file is a whole");
+            assert_eq!(whole, message.contains("protobuf"), "only a broken file is called one: {message}: {said}");
+        }
     }
 
     #[test]
-    fn a_model_that_is_too_new_is_told_how_new_it_may_be() {
-        let text = "ONNX Runtime only *guarantees* support for models stamped with official released onnx opset versions. \
-                    Opset 99 is under development and support for this is limited. Current official support for domain \
-                    ai.onnx is till opset 22.";
-        assert!(on_loading(text).contains("opset of at most 22"), "{}", on_loading(text));
-        assert!(on_loading("Unsupported model IR version: 99, max supported IR version: 10").contains("newer ONNX"));
+    fn what_is_no_model_is_told_by_its_first_bytes() {
+        for (bytes, what) in [
+            (&b""[..], "is empty"),
+            (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+            (b"<!DOCTYPE html><html>", "web page"),
+            (b"\x1f\x8b\x08\0", "gzip"),
+            (b"PK\x03\x04", "archive"),
+        ] {
+            assert!(no_model(bytes).is_some_and(|said| said.contains(what)), "{what}");
+        }
+        assert_eq!(no_model(b"\x08\x08\x12\x0candon-tests"), None);
     }
 
     #[test]
-    fn the_place_in_the_runtimes_source_is_left_out() {
-        let text = "Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* \
-                    onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate 7 bytes ";
-        assert_eq!(plain(text), "Status Message: Failed to allocate 7 bytes");
-        assert_eq!(plain("protobuf parsing failed."), "protobuf parsing failed.");
-    }
-
-    #[test]
-    fn weights_in_a_file_that_is_missing_are_asked_for() {
-        let text =
-            "Exception during initialization: filesystem error: cannot get file size: No such file [weights.bin]";
-        assert!(on_loading(text).contains("file of their own"));
-    }
-
-    #[test]
-    fn what_is_not_recognised_is_taken_for_a_broken_file() {
-        assert!(on_loading("protobuf parsing failed").contains("whole ONNX model"));
+    fn codes_and_the_place_in_the_runtimes_source_are_left_out() {
+        for (text, left) in [
+            (
+                "Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* \
+                 onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate 7 bytes ",
+                "Status Message: Failed to allocate 7 bytes",
+            ),
+            (
+                "Exception during initialization: /onnxruntime_src/a.cc:48 A::A(const B&) [ONNXRuntimeError] : 1 : FAIL : \
+                 t.cc:1 f External initializer: w",
+                "Exception during initialization: t.cc:1 f External initializer: w",
+            ),
+            ("protobuf parsing failed.\n", "protobuf parsing failed"),
+        ] {
+            assert_eq!(plain(text), left);
+        }
     }
 }

@@ -8,7 +8,7 @@ use andon_core::{
     image::Image,
     result::{BoxPx, Fields, Status},
 };
-use andon_model::Thresholds;
+use andon_model::{Activation, Thresholds};
 
 use crate::{
     Engine, Error, Template,
@@ -16,8 +16,10 @@ use crate::{
     buffers::Buffers,
     cancel::Cancel,
     decode::{Decode, Decoded, Tensor},
+    derive::Seen,
     fields::FieldError,
     image_inputs::ImageInputs,
+    load::noise,
     panic::catch_panic,
     plan::InputRole,
     preprocess::Mapping,
@@ -181,46 +183,95 @@ impl ExecutionContext {
     }
 
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and
-    /// shows whether the outputs can be read.
+    /// shows whether the outputs can be read. Where it leaves open how scores are meant, noise may show it.
     ///
     /// # Errors
     /// [`Error::Run`] if the model cannot run, [`Error::Graph`] if its outputs cannot be read.
     pub fn warm_up(&mut self) -> Result<(), Error> {
+        self.warm_up_until(&Cancel::new()?)
+    }
+
+    /// Runs as [`ExecutionContext::warm_up`] does, until `cancel` ends the run.
+    pub(super) fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
-        let [w, h] = self.engine.frame_size().unwrap_or(UNSIZED);
+        let [w, h] = self.engine.frame_size().unwrap_or(self.engine.tried);
         let black = vec![0; w * h];
         let image = Image::gray8(&black, w, h).expect("the plane was made for the size");
-        let Self { engine, buffers, images, decode, outputs, .. } = self;
-        if buffers.is_none() {
-            images.resize(engine, [w, h]);
-        }
-        let buffers = buffers.get_or_insert_with(|| Buffers::new(engine.clone(), 1, [w, h]));
-        let mut mapping = Mapping::default();
-        for (i, input) in engine.plan.inputs.iter().enumerate() {
-            match input.role {
-                // SAFETY: no other context has these buffers.
-                InputRole::Frame => mapping = unsafe { images.fill(i, &image, None, buffers.memory(i), 0) },
-                // SAFETY: no other context has these buffers.
-                InputRole::Template(_) => drop(unsafe { images.fill(i, &image, None, buffers.memory(i), 0) }),
-                // SAFETY: no other context has these buffers.
-                InputRole::FrameSize => unsafe { engine.plan.frame_size(buffers.memory(i), 0, [w, h]) },
-                InputRole::Field(_) => {}
+        let mut read = self.read_once(&image, &thresholds, cancel);
+        // Black may not show how scores are meant.
+        for seed in 1..=PICTURES {
+            if read.is_ok() || cancel.ended() || !self.decode.is_open() {
+                break;
             }
+            let noise = noise(seed, w * h);
+            let image = Image::gray8(&noise, w, h).expect("the plane was made for the size");
+            read = self.read_once(&image, &thresholds, cancel);
         }
-        // A graph without an output to read does not run: the decoder names the output that it misses.
-        if buffers.outputs() > 0 {
-            buffers.run(1, &Cancel::new()?)?;
-        }
-        let misread = |problem| Error::Graph { path: self.engine.path.clone(), problem };
-        read(buffers, 0, decode, outputs, &mapping, &thresholds).map(drop).map_err(|error| match error {
+        read
+    }
+
+    fn read_once(&mut self, image: &Image<'_>, thresholds: &Thresholds, cancel: &Cancel) -> Result<(), Error> {
+        let mapping = self.run_once(image, cancel)?;
+        let Self { engine, buffers, decode, outputs, .. } = self;
+        let buffers = buffers.as_ref().expect("it ran just now");
+        let misread = |problem: String| engine.refusal(&problem);
+        read(buffers, 0, decode, outputs, &mapping, thresholds).map(drop).map_err(|error| match error {
             Error::Run(problem) => misread(problem),
             other => other,
         })
     }
+
+    /// The activation that the manifest says, or that the frames so far have shown.
+    pub(super) fn activation(&self) -> Option<Activation> {
+        self.decode.activation()
+    }
+
+    /// Runs the model once on `image`, which has the size of its input, with every field at its default or at zero, until
+    /// `cancel` ends the run.
+    fn run_once(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Mapping, Error> {
+        let Self { engine, buffers, images, .. } = self;
+        let size = [image.width, image.height];
+        if buffers.is_none() {
+            images.resize(engine, size);
+        }
+        let buffers = buffers.get_or_insert_with(|| Buffers::new(engine.clone(), 1, size));
+        let mut mapping = Mapping::default();
+        for (i, input) in engine.plan.inputs.iter().enumerate() {
+            let memory = buffers.memory(i);
+            match &input.role {
+                // SAFETY: no other context has these buffers.
+                InputRole::Frame => mapping = unsafe { images.fill(i, image, None, memory, 0) },
+                // SAFETY: no other context has these buffers.
+                InputRole::Template(_) => drop(unsafe { images.fill(i, image, None, memory, 0) }),
+                // SAFETY: no other context has these buffers.
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(memory, 0, size, *order) },
+                // A field that has to be there has no default, and stays at zero.
+                // SAFETY: no other context has these buffers.
+                InputRole::Field(field) => drop(unsafe { field.fill(&Fields::new(), 0, memory) }),
+            }
+        }
+        // A graph without an output to read does not run: the decoder names the output that it misses.
+        if buffers.outputs() > 0 {
+            match buffers.run(1, cancel) {
+                Ok(()) => {}
+                Err(_) if cancel.ended() => return Err(Error::Cancelled),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        Ok(mapping)
+    }
+
+    /// Runs the model once on `image`, which has the size of its input, and returns what it gave.
+    pub(super) fn seen(&mut self, image: &Image<'_>, cancel: &Cancel) -> Result<Seen, Error> {
+        self.run_once(image, cancel)?;
+        let buffers = self.buffers.as_ref().expect("it ran just now");
+        let tensors: Result<Vec<_>, _> = (0..buffers.outputs()).map(|i| buffers.output(i, 0)).collect();
+        Ok(Seen::new([image.width, image.height], &tensors?))
+    }
 }
 
-/// Width and height of the frame that a model without a size of its own is tried on, pixels.
-const UNSIZED: [usize; 2] = [64, 64];
+/// The most pictures of noise that a model is tried on.
+const PICTURES: u32 = 3;
 
 impl Drop for ExecutionContext {
     fn drop(&mut self) {
@@ -253,7 +304,7 @@ unsafe fn fill(
                     unsafe { images.template(i, template, memory, frame) };
                 }
                 // SAFETY: the caller promises it.
-                InputRole::FrameSize => unsafe { engine.plan.frame_size(memory, frame, buffers.size()) },
+                InputRole::FrameSize(order) => unsafe { engine.plan.frame_size(memory, frame, buffers.size(), *order) },
                 // SAFETY: the caller promises it.
                 InputRole::Field(field) => unsafe { field.fill(job.fields, frame, memory) }?,
             }

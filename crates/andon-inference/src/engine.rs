@@ -10,22 +10,25 @@ use andon_core::{
     image::Image,
     result::{BoxPx, ModelId},
 };
-use andon_model::{Golden, Manifest, Source};
+use andon_model::{Activation, Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
-use crate::{
-    Error, Options,
-    derive::{self, Graph},
-    plan::Plan,
-    session::Opened,
-};
+use crate::{Assumption, Error, plan::Plan, ports::shown, session::Opened};
+
+/// Width and height of the frame that a graph of any size is tried on, pixels.
+const UNSIZED: [usize; 2] = [64, 64];
 
 /// A loaded model. It never changes. Frames run in its [`ExecutionContext`](crate::ExecutionContext)s, as many at a time
 /// as there are contexts.
 pub struct Engine {
     id: Arc<ModelId>,
     manifest: Manifest,
+    /// Whether there is no manifest on disk.
+    bare: bool,
+    assumptions: Vec<Assumption>,
+    /// Width and height of the frame on which a graph of any size is tried.
+    pub(super) tried: [usize; 2],
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
@@ -41,21 +44,21 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(source: &Source, opened: Opened, options: &Options) -> Result<Self, Error> {
+    /// The engine of an open session that is read as `manifest` says.
+    pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, manifest, info, path, golden, reference, .. } = source.clone();
-        let fail = |problem: String| Error::Graph { path: path.clone(), problem };
-        let manifest = match manifest {
-            Some(manifest) => manifest,
-            None => derive::manifest(&id, &Graph::new(&session, info), &options.labels, &[])
-                .map_err(|missing| fail(missing.problem))?,
-        };
+        let Source { id, path, golden, reference, .. } = source.clone();
+        let bare = source.manifest.is_none();
+        let fail = |problem: String| refusal(&path, bare, &problem, Some(&session));
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
         let own_memory = &*provider != "cpu";
         let (id, gate) = (Arc::new(id), own_memory.then(Mutex::default));
         Ok(Self {
             id,
             manifest,
+            bare,
+            assumptions: Vec::new(),
+            tried: UNSIZED,
             path,
             provider,
             fallbacks,
@@ -68,6 +71,20 @@ impl Engine {
         })
     }
 
+    /// Reads the session as another manifest says, of which so much was assumed.
+    pub(super) fn read_as(mut self, manifest: Manifest, assumptions: Vec<Assumption>) -> Result<Self, Error> {
+        let invalid = |e| self.refusal(&format!("the manifest that its graph gives is not valid: {e}"));
+        manifest.check().map_err(invalid)?;
+        self.plan = Plan::new(&self.session, &manifest).map_err(|e| self.refusal(&e.to_string()))?;
+        (self.manifest, self.assumptions) = (manifest, assumptions);
+        Ok(self)
+    }
+
+    /// Holds all contexts to the activation that the first frames have shown.
+    pub(super) fn settle(&mut self, activation: Option<Activation>) {
+        self.manifest.outputs[0].activation = activation;
+    }
+
     /// The model's name, version and digest.
     pub fn id(&self) -> &Arc<ModelId> {
         &self.id
@@ -78,6 +95,11 @@ impl Engine {
         &self.manifest
     }
 
+    /// What was assumed of a bare file because nothing says it; empty for a bundle, whose manifest says all.
+    pub fn assumptions(&self) -> &[Assumption] {
+        &self.assumptions
+    }
+
     /// The execution provider that runs the model.
     pub fn provider(&self) -> &Arc<str> {
         &self.provider
@@ -86,6 +108,11 @@ impl Engine {
     /// The providers that were preferred to the one in use, each with the reason why it was passed over.
     pub fn fallbacks(&self) -> &[String] {
         &self.fallbacks
+    }
+
+    /// The error that the graph cannot be used as its manifest says.
+    pub(super) fn refusal(&self, problem: &str) -> Error {
+        refusal(&self.path, self.bare, problem, Some(&self.session))
     }
 
     /// The golden samples of the bundle.
@@ -116,6 +143,22 @@ impl Engine {
             [w, h].map(|v| v.max(1).next_multiple_of(multiple))
         })
     }
+}
+
+/// The error that a graph cannot be used, with its inputs and outputs, unless `problem` has them. What is to be corrected in
+/// a `model.json` has to be written first where there is none.
+pub(super) fn refusal(path: &Path, bare: bool, problem: &str, session: Option<&Session>) -> Error {
+    let has = |words: &[&str]| words.iter().any(|w| problem.contains(w));
+    let corrects = has(&["model.json", "outputs[", "inputs["]) && !has(&["andon model init", "no model.json"]);
+    let first = if bare && corrects {
+        let file = path.display();
+        format!(": `andon model init {file} --into FOLDER` writes the model.json to correct; then set model= to FOLDER")
+    } else {
+        String::new()
+    };
+    let problem = format!("{problem}{first}");
+    let problem = session.map_or(problem.clone(), |session| shown(&problem, session));
+    Error::Graph { path: path.into(), problem }
 }
 
 /// Contexts on several threads share an engine.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The crate's error: why a model cannot be loaded, or a frame cannot be judged.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{advice, panic::Panic};
 
@@ -35,6 +35,29 @@ pub enum Error {
         /// The graph's file.
         path: PathBuf,
         /// The message of ONNX Runtime.
+        problem: String,
+    },
+    /// Loading took longer than [`Options::time_limit`](crate::Options) allows.
+    #[error(
+        "{model}: {doing} took longer than {} s, and was stopped: if the model is only large, or its provider compiles \
+         it, allow more time (the property load-timeout of modelinfer in ns, --time-limit of andon in s); if its graph \
+         has a loop without an end, export it without that",
+        .limit.as_secs_f64()
+    )]
+    TooLong {
+        /// The model that was requested.
+        model: String,
+        /// What was done at the time.
+        doing: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// A file of labels cannot be read.
+    #[error("{}: {problem}", .path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
         problem: String,
     },
     /// The graph does not fit its manifest, or a graph without a manifest is ambiguous.

@@ -1,11 +1,135 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Loads a model: reads it, opens a session on a provider that can run it, and runs it once.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, channel, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use andon_model::{self as model, Trust};
+use andon_core::image::Image;
+use andon_model::{self as model, Source, Trust};
 
-use crate::{Engine, Error, Options, runtime, session};
+use crate::{
+    Cancel, Engine, Error, ExecutionContext, Options,
+    derive::{self, Graph, Missing, Seen, TRIED},
+    engine, runtime,
+    session::{self, Opened},
+};
+
+/// How long a run that was ended may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How many times as long as on black a model may take on noise, which only helps to choose between readings; and the least
+/// time that it has for it.
+const PATIENCE: u32 = 10;
+const LEAST: Duration = Duration::from_secs(1);
+
+/// How often that time is looked at.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How far loading has come, for a message.
+#[derive(Clone, Default)]
+pub(super) struct Stage(Arc<AtomicBool>);
+
+impl Stage {
+    /// From now on the model runs.
+    fn runs(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Does `work` on a model within a time limit: with one, on a thread of its own, whose run is ended if it takes longer. What
+/// ONNX Runtime reads then cannot be ended, and is freed where it was made when it comes.
+pub(super) fn within<T: Send + 'static>(
+    model: &str,
+    limit: Option<Duration>,
+    cancel: &Arc<Cancel>,
+    work: impl FnOnce(&Cancel, &Stage) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let stage = Stage::default();
+    let Some(limit) = limit else { return work(cancel, &stage) };
+    let (sender, done) = sync_channel(1);
+    let work = {
+        let (cancel, stage) = (cancel.clone(), stage.clone());
+        move || drop(sender.send(work(&cancel, &stage)))
+    };
+    let thread = thread::Builder::new().name("andon-loading".into()).spawn(work);
+    let thread = thread.map_err(|e| Error::Runtime(format!("there is no thread to load a model: {e}")))?;
+    match done.recv_timeout(limit) {
+        Ok(done) => {
+            // The thread leaves nothing behind.
+            let _ = thread.join();
+            done
+        }
+        Err(RecvTimeoutError::Timeout) => {
+            cancel.terminate();
+            let in_run = stage.0.load(Ordering::Acquire);
+            let doing = if in_run { "its first run" } else { "reading the model" };
+            if in_run {
+                // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
+                let _ = done.recv_timeout(GRACE);
+            }
+            Err(Error::TooLong { model: model.into(), doing, limit })
+        }
+        // The hook has reported a panic.
+        Err(RecvTimeoutError::Disconnected) => Err(Error::Runtime(format!("loading {model} broke off"))),
+    }
+}
+
+/// Why a bare file gives no engine.
+pub(super) enum Underived {
+    /// Its graph leaves something open.
+    Missing(Missing),
+    /// It cannot be tried.
+    Failed(Error),
+}
+
+impl From<Missing> for Underived {
+    fn from(missing: Missing) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl From<Error> for Underived {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What the model gives on `image`, unless it fails or takes longer than `limit`, or `cancel` ends it.
+fn limited(context: &mut ExecutionContext, image: &Image<'_>, limit: Duration, cancel: &Cancel) -> Option<Seen> {
+    let own = Cancel::new().ok()?;
+    let until = Instant::now() + limit;
+    thread::scope(|scope| {
+        let (done, over) = channel::<()>();
+        let own = &own;
+        scope.spawn(move || {
+            while over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                if cancel.ended() || Instant::now() >= until {
+                    own.terminate();
+                }
+            }
+        });
+        let seen = context.seen(image, own);
+        drop(done);
+        seen.ok()
+    })
+}
+
+/// Grey values of a picture of noise, always the same for a seed.
+pub(super) fn noise(seed: u32, pixels: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..pixels).map(next).collect()
+}
 
 impl Engine {
     /// Reads, checks and loads the model that `model` names (see [`andon_model::open`]), and runs it once on a black
@@ -16,28 +140,130 @@ impl Engine {
     /// # Errors
     /// Every kind of [`Error`] except [`Error::Cancelled`], [`Error::Golden`] and [`Error::Refused`].
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
+        Self::load_until(model, options, &Arc::new(Cancel::new()?))
+    }
+
+    /// Loads as [`Engine::load`] does, until `cancel` ends it. While ONNX Runtime reads the graph, that has to wait.
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`], and [`Error::Cancelled`].
+    pub fn load_until(model: &str, options: &Options, cancel: &Arc<Cancel>) -> Result<Self, Error> {
+        let (name, options) = (model.to_string(), options.clone());
+        let limit = options.time_limit;
+        within(model, limit, cancel, move |cancel, stage| Self::load_here(&name, &options, cancel, stage))
+    }
+
+    /// Loads on this thread.
+    fn load_here(model: &str, options: &Options, cancel: &Cancel, stage: &Stage) -> Result<Self, Error> {
         // A missing runtime is the first thing to mend.
         runtime::environment()?;
+        let options = &Options { labels: crate::labels::resolved(&options.labels)?, ..options.clone() };
         let source = match &options.trusted_keys {
             Some(keys) => model::open_trusted(model, &Trust::read(keys)?)?,
             None => model::open(model)?,
         };
-        session::open(&source, options, |opened| Self::new(&source, opened, options)?.warmed_up())
+        session::open(&source, options, |opened| {
+            if cancel.ended() {
+                return Err(Error::Cancelled);
+            }
+            let engine = match &source.manifest {
+                Some(manifest) => Self::new(&source, opened, manifest.clone())?,
+                None => Self::derived(&source, opened, (&options.labels, &[]), cancel, stage).map_err(|e| match e {
+                    // It shows the graph's inputs and outputs itself.
+                    Underived::Missing(missing) => engine::refusal(&source.path, true, &missing.problem, None),
+                    Underived::Failed(error) => error,
+                })?,
+            };
+            stage.runs();
+            engine.warmed_up(cancel)
+        })
+    }
+
+    /// Tries a bare file on a black frame and on noise, until `cancel` ends that, and takes the only reading that explains what
+    /// it gives. Labels, and which of them mean good, come from the user.
+    pub(super) fn derived(
+        source: &Source,
+        opened: Opened,
+        (labels, good): (&[String], &[String]),
+        cancel: &Cancel,
+        stage: &Stage,
+    ) -> Result<Self, Underived> {
+        let graph = Graph::new(&opened.session, source.info.clone());
+        let candidates = derive::candidates(&source.id, &graph, labels, good)?;
+        let (mut trial, fixed) = candidates.trial()?;
+        let mut engine = Self::new(source, opened, trial.clone())?;
+        let sizes = if fixed { &TRIED[..1] } else { TRIED };
+        let mut last = None;
+        stage.runs();
+        for size in sizes {
+            if !fixed {
+                trial.inputs[0].size = Some(*size);
+                engine = engine.read_as(trial.clone(), Vec::new())?;
+            }
+            let tried;
+            (engine, tried) = engine.seen(cancel);
+            match tried {
+                Ok(runs) => {
+                    let (manifest, assumptions) = candidates.chosen(&runs)?;
+                    let mut engine = engine.read_as(manifest, assumptions)?;
+                    if !fixed {
+                        engine.tried = size.map(|v| v as usize);
+                    }
+                    return Ok(engine);
+                }
+                Err(error @ Error::Run(_)) => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.expect("one size at least was tried").into())
+    }
+
+    /// What the model gives on a black frame and on noise. A model that fails on noise, gives NaN, or takes far longer than on
+    /// black, tells by the black frame alone.
+    fn seen(mut self, cancel: &Cancel) -> (Self, Result<Vec<Seen>, Error>) {
+        // Some exporters write shapes into the graph that its outputs then do not have.
+        self.plan.outputs.iter_mut().for_each(|o| o.shape = None);
+        let [w, h] = self.frame_size().unwrap_or(self.tried);
+        let (black, noise) = (vec![0; w * h], noise(1, w * h));
+        let engine = Arc::new(self);
+        let runs = engine.context().and_then(|mut context| {
+            let image = |pixels| Image::gray8(pixels, w, h).expect("the plane was made for the size");
+            let begun = Instant::now();
+            let mut runs = vec![context.seen(&image(&black), cancel)?];
+            let limit = (begun.elapsed() * PATIENCE).max(LEAST);
+            runs.extend(limited(&mut context, &image(&noise), limit, cancel));
+            if cancel.ended() {
+                return Err(Error::Cancelled);
+            }
+            if runs.iter().any(|r| !r.broken()) {
+                runs.retain(|r| !r.broken());
+            }
+            Ok(runs)
+        });
+        (Arc::into_inner(engine).expect("the context that tried it is dropped"), runs)
     }
 
     /// Runs the model once on a black frame with every field at zero. The run allocates what ONNX Runtime keeps, and
     /// shows whether the outputs can be read.
-    fn warmed_up(self) -> Result<Self, Error> {
-        let engine = Arc::new(self);
-        let first = engine.context()?.warm_up();
-        let mut engine = Arc::into_inner(engine).expect("the context that was warmed up is dropped");
-        if first.is_ok() || engine.plan.outputs.iter().all(|o| o.shape.is_none()) {
+    fn warmed_up(self, cancel: &Cancel) -> Result<Self, Error> {
+        let (mut engine, first) = self.warm(cancel);
+        let again = first.is_err() && !cancel.ended() && engine.plan.outputs.iter().any(|o| o.shape.is_some());
+        if !again {
             return first.map(|()| engine);
         }
         // Some exporters write shapes into the graph that its outputs then do not have.
         engine.plan.outputs.iter_mut().for_each(|o| o.shape = None);
-        let engine = Arc::new(engine);
-        engine.context()?.warm_up()?;
-        Ok(Arc::into_inner(engine).expect("the context that was warmed up is dropped"))
+        let (engine, second) = engine.warm(cancel);
+        second.map(|()| engine)
+    }
+
+    /// Runs the model until `cancel` ends that, and holds all contexts to the reading of scores that its numbers show.
+    fn warm(self, cancel: &Cancel) -> (Self, Result<(), Error>) {
+        let engine = Arc::new(self);
+        let tried =
+            engine.context().and_then(|mut context| context.warm_up_until(cancel).map(|()| context.activation()));
+        let mut engine = Arc::into_inner(engine).expect("the context that was warmed up is dropped");
+        let tried = tried.map(|activation| engine.settle(activation));
+        (engine, tried)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The options that a model is loaded with.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// How to load and run a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +16,14 @@ pub struct Options {
     /// The beginning of the name of a file in which ONNX Runtime records the time and provider of each node, in the
     /// format of Chrome's trace viewer. The file is complete once the engine is dropped. Profiling makes runs slower.
     pub profile: Option<PathBuf>,
-    /// Names of the classes of a graph that has no manifest and does not hold the names itself.
+    /// Names of the classes of a graph that has no manifest and does not hold the names itself, or `@` and the path of a
+    /// file of them (see [`split_labels`](crate::split_labels)).
     pub labels: Vec<String>,
     /// A file of minisign public keys: a model that none of them signed is refused. With `None` the store decides.
     pub trusted_keys: Option<PathBuf>,
+    /// The longest that loading may take; `None` for no limit. A run that takes longer is ended; ONNX Runtime's reading of
+    /// a graph cannot be, and goes on by itself on a thread of its own.
+    pub time_limit: Option<Duration>,
 }
 
 impl Default for Options {
@@ -31,6 +35,7 @@ impl Default for Options {
             profile: None,
             labels: Vec::new(),
             trusted_keys: None,
+            time_limit: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 
-use andon_model::{Input, InputSource, Layout, Manifest};
+use andon_model::{Input, InputSource, Layout, Manifest, Resize, SizeOrder};
 use ort::{
     session::Session,
     value::{Outlet, ValueType},
@@ -13,6 +13,7 @@ use crate::{
     decode::Decode,
     fields::{FieldError, FieldInput},
     memory::{Kind, Memory},
+    ports::word,
 };
 
 /// How graph and manifest do not fit. Each text says what to correct.
@@ -20,8 +21,12 @@ use crate::{
 pub(super) enum PlanError {
     #[error("the graph has no input '{input}', which model.json names, but {names}: correct inputs[].name")]
     UnknownInput { input: String, names: String },
-    #[error("the graph has an input '{0}' that model.json does not name: add it to inputs")]
-    UnnamedInput(String),
+    #[error(
+        "the graph has an input '{input}' that model.json does not name: add it to inputs, as {{\"name\": \"{input}\", \
+         \"source\": \"field:{input}\", \"type\": \"{kind}\", \"shape\": {shape:?}, \"required\": true}}, or with \
+         another source"
+    )]
+    UnnamedInput { input: String, kind: String, shape: Vec<i64> },
     #[error(
         "input '{input}' takes {graph} in the graph and {manifest} in model.json: correct its type there, or export it so"
     )]
@@ -29,11 +34,14 @@ pub(super) enum PlanError {
     #[error("input '{input}': {error}")]
     Default { input: String, error: FieldError },
     #[error(
-        "input '{input}' has shape {shape:?} of {kind:?}, frame-size needs [1, 2] of i64, i32 or f32: correct its source \
-         in model.json"
+        "input '{input}' has shape {shape:?} of {kind:?}, frame-size needs [1, 2] or [2] of i64, i32 or f32: correct its \
+         source in model.json"
     )]
     FrameSize { input: String, shape: Vec<i64>, kind: Kind },
-    #[error("input '{input}' has shape {shape:?} in the graph, an image needs four axes: export the model with them")]
+    #[error(
+        "input '{input}' has shape {shape:?} in the graph, an image needs four axes, or three without a batch: export the \
+         model with them"
+    )]
     Rank { input: String, shape: Vec<i64> },
     #[error(
         "input '{input}' takes {frames} frames at a time: export it with a batch of one, or with an open batch axis"
@@ -41,6 +49,16 @@ pub(super) enum PlanError {
     Batch { input: String, frames: i64 },
     #[error("input '{input}' has shape {graph:?} in the graph and {manifest:?} in model.json: correct {culprit} there")]
     Shape { input: String, graph: Vec<i64>, manifest: Vec<i64>, culprit: &'static str },
+    #[error(
+        "input '{input}' is cut out of a frame whose shorter side is scaled to {shorter}, and takes {width}x{height}: set \
+         shorter_side in model.json to {} or more, or resize to \"stretch\" or \"letterbox\"", .width.max(.height)
+    )]
+    Shorter { input: String, shorter: u32, width: i64, height: i64 },
+    #[error(
+        "input '{input}' has no size of its own, so nothing can be cut out for it by shorter_side: give its size in \
+         model.json, or leave shorter_side out"
+    )]
+    ShorterOfAny { input: String },
     #[error("output '{output}' is not a tensor but {kind}: export the model without it")]
     NoTensor { output: String, kind: String },
     #[error("output '{output}' is of {kind}, which is not supported: export it as float32")]
@@ -55,8 +73,8 @@ pub(super) enum InputRole {
     Frame,
     /// An image from a file, by its place among the manifest's inputs of that kind.
     Template(usize),
-    /// Width and height of the frame's tensor, which some detectors need to give boxes in pixels.
-    FrameSize,
+    /// Width and height of the frame's tensor, in that order, which some detectors need to give boxes in pixels.
+    FrameSize(SizeOrder),
     /// A field.
     Field(FieldInput),
 }
@@ -77,11 +95,16 @@ pub(super) struct InputPlan {
 }
 
 impl InputPlan {
+    /// Whether it is an image whose shape has no batch axis.
+    fn lacks_batch(&self) -> bool {
+        matches!(self.role, InputRole::Frame | InputRole::Template(_)) && self.shape.len() == 3
+    }
+
     /// The shape for one frame if the frame's tensor has this `size` (width, height).
     pub(super) fn shape(&self, size: [usize; 2]) -> Vec<i64> {
         let mut shape = self.shape.clone();
         if let InputRole::Frame | InputRole::Template(_) = self.role {
-            let (h, w) = axes(self.layout);
+            let (h, w) = axes(self.layout, shape.len());
             for (axis, length) in [(w, size[0]), (h, size[1])] {
                 if shape[axis] < 0 {
                     shape[axis] = length as i64;
@@ -126,7 +149,7 @@ impl Plan {
         let (mut inputs, mut names, mut batches) = (Vec::new(), Vec::new(), true);
         for outlet in session.inputs() {
             let plan = input(outlet, manifest)?;
-            batches &= shape_of(outlet).first() == Some(&-1) && plan.shape.first() == Some(&1);
+            batches &= shape_of(outlet).first() == Some(&-1) && plan.shape.first() == Some(&1) && !plan.lacks_batch();
             inputs.push(plan);
             names.push(c_name(outlet)?);
         }
@@ -143,15 +166,16 @@ impl Plan {
     /// Width and height of the frame's tensor, or `None` if they follow the frame.
     pub(super) fn size(&self) -> Option<[usize; 2]> {
         let frame = self.inputs.iter().find(|i| matches!(i.role, InputRole::Frame))?;
-        let (h, w) = axes(frame.layout);
+        let (h, w) = axes(frame.layout, frame.shape.len());
         (frame.shape[w] > 0 && frame.shape[h] > 0).then(|| [frame.shape[w] as usize, frame.shape[h] as usize])
     }
 
-    /// Writes the size of the frame's tensor into an input of that role.
+    /// Writes the `size` (width, height) of the frame's tensor into an input of that role.
     ///
     /// # Safety
     /// Meanwhile no other thread reads or writes that frame's numbers.
-    pub(super) unsafe fn frame_size(&self, memory: &Memory, frame: usize, size: [usize; 2]) {
+    pub(super) unsafe fn frame_size(&self, memory: &Memory, frame: usize, [w, h]: [usize; 2], order: SizeOrder) {
+        let size = if order == SizeOrder::Wh { [w, h] } else { [h, w] };
         // SAFETY: the caller promises it, for each type.
         match memory.kind() {
             Kind::I64 => unsafe { memory.frame_mut::<i64>(frame) }.copy_from_slice(&size.map(|v| v as i64)),
@@ -163,8 +187,13 @@ impl Plan {
 
 fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, PlanError> {
     let name = outlet.name();
-    let (n, input) = (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name))
-        .ok_or_else(|| PlanError::UnnamedInput(name.into()))?;
+    let (n, input) =
+        (manifest.inputs.iter().enumerate().find(|(_, i)| i.name == name)).ok_or_else(|| PlanError::UnnamedInput {
+            input: name.into(),
+            kind: outlet.dtype().tensor_type().map_or_else(|| "f32".into(), word),
+            // An open axis is one long for one frame.
+            shape: shape_of(outlet).iter().map(|d| (*d).max(1)).collect(),
+        })?;
     let graph = shape_of(outlet);
     let kind = Kind::from(input.element);
     let has = outlet.dtype().tensor_type();
@@ -181,11 +210,12 @@ fn input(outlet: &Outlet, manifest: &Manifest) -> Result<InputPlan, PlanError> {
             (InputRole::Field(field), shape)
         }
         Some(InputSource::FrameSize) => {
-            let shape: Vec<_> = graph.iter().map(|d| (*d).max(1)).collect();
-            if shape != [1, 2] || !matches!(kind, Kind::I64 | Kind::I32 | Kind::F32) {
-                return Err(PlanError::FrameSize { input: name.into(), shape: graph, kind });
-            }
-            (InputRole::FrameSize, vec![1, 2])
+            let shape = match graph[..] {
+                [1 | -1, 2 | -1] => vec![1, 2],
+                [2 | -1] => vec![2],
+                _ => return Err(PlanError::FrameSize { input: name.into(), shape: graph, kind }),
+            };
+            (InputRole::FrameSize(input.order), shape)
         }
         Some(InputSource::ImageFile) => {
             let before = manifest.inputs[..n].iter().filter(|i| i.source() == Some(InputSource::ImageFile)).count();
@@ -215,7 +245,9 @@ fn output(outlet: &Outlet, batch_axis: Option<&str>) -> Result<OutputPlan, PlanE
 fn frame_symbol(session: &Session, manifest: &Manifest) -> Option<String> {
     let frame = session.inputs().iter().find(|o| o.name() == manifest.image().name)?;
     match frame.dtype() {
-        ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.first().filter(|s| !s.is_empty()).cloned(),
+        ValueType::Tensor { dimension_symbols, .. } if dimension_symbols.len() == 4 => {
+            dimension_symbols.first().filter(|s| !s.is_empty()).cloned()
+        }
         _ => None,
     }
 }
@@ -228,30 +260,40 @@ fn shape_of(outlet: &Outlet) -> Vec<i64> {
     outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default()
 }
 
-/// The axes of height and width.
-fn axes(layout: Layout) -> (usize, usize) {
+/// The axes of height and width in a shape of `rank` axes: four, or three without a batch.
+fn axes(layout: Layout, rank: usize) -> (usize, usize) {
     match layout {
-        Layout::Nchw => (2, 3),
-        Layout::Nhwc => (1, 2),
+        Layout::Nchw => (rank - 2, rank - 1),
+        Layout::Nhwc => (rank - 3, rank - 2),
     }
 }
 
 /// The shape of an image input, for a batch of one, if graph and manifest agree on it.
 fn image_shape(input: &Input, graph: &[i64]) -> Result<Vec<i64>, PlanError> {
-    let (y, x) = axes(input.layout);
-    if graph.len() != 4 {
+    let rank = graph.len();
+    if !matches!(rank, 3 | 4) {
         return Err(PlanError::Rank { input: input.name.clone(), shape: graph.to_vec() });
     }
-    if graph[0] > 1 {
+    let (y, x) = axes(input.layout, rank);
+    if rank == 4 && graph[0] > 1 {
         return Err(PlanError::Batch { input: input.name.clone(), frames: graph[0] });
     }
     // Without a size in the manifest the graph's size counts, and an open axis follows the frame.
     let [w, h] = input.size.map_or([graph[x], graph[y]], |s| s.map(i64::from));
     let c = input.colour.channels() as i64;
-    let shape = match input.layout {
+    match input.shorter_side.filter(|_| input.resize == Resize::Crop) {
+        Some(_) if w < 0 || h < 0 => return Err(PlanError::ShorterOfAny { input: input.name.clone() }),
+        Some(shorter) if i64::from(shorter) < w.max(h) => {
+            return Err(PlanError::Shorter { input: input.name.clone(), shorter, width: w, height: h });
+        }
+        _ => {}
+    }
+    let mut shape = match input.layout {
         Layout::Nchw => vec![1, c, h, w],
         Layout::Nhwc => vec![1, h, w, c],
     };
+    // torchvision's detectors take pictures without a batch.
+    shape.drain(..4 - rank);
     agreed(input, graph, shape, "colour, size or layout")
 }
 

@@ -13,7 +13,7 @@ use ort::{
 };
 
 use crate::{
-    Error, Options, denormals,
+    Error, Options, advice, denormals,
     panic::{Panic, catch_panic},
     pool,
     providers::{self, Provider, ProviderError, Requested},
@@ -52,6 +52,9 @@ pub(super) fn open<T>(
     mut make: impl FnMut(Opened) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let requested = providers::requested(&options.providers)?;
+    if let Some(problem) = advice::no_model(&source.bytes) {
+        return Err(Error::Graph { path: source.path.clone(), problem: problem.into() });
+    }
     let load = |one: &Requested| catch_panic(|| session(source, options, one));
     first(&requested, options.strict, &source.path, load, |session, one, fallbacks| {
         make(Opened { session, provider: one.provider.name().into(), fallbacks })
@@ -86,7 +89,8 @@ fn first<S, T>(
             made => return made,
         };
         if plain {
-            return Err(Error::Graph { path: path.into(), problem });
+            let advice = advice::on_running(&problem);
+            return Err(Error::Graph { path: path.into(), problem: format!("it cannot run: {problem}: {advice}") });
         }
         fallbacks.push(format!("{one}: loads the model but cannot run it: {}", providers::reason(&problem, None)));
     }
@@ -172,6 +176,6 @@ mod tests {
     #[test]
     fn what_the_processor_cannot_run_is_the_models_fault() {
         let refused = taken(&[Provider::Cuda, Provider::OpenVino, Provider::Cpu], false).unwrap_err();
-        assert_eq!(refused, "model.onnx: the device was lost");
+        assert!(refused.starts_with("model.onnx: it cannot run: the device was lost: "), "{refused}");
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
+
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,6 +30,9 @@ pub enum Decoder {
     /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, an objectness score, and a score per
     /// label. Heads: detect, segment.
     Yolov5,
+    /// YOLOv7: as `yolov5`. Of one label the objectness score is the score, for which label it is was not trained. Heads:
+    /// detect, segment.
+    Yolov7,
     /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score per
     /// label. Heads: detect, segment, oriented.
     Yolov8,
@@ -37,13 +42,18 @@ pub enum Decoder {
     YoloEndToEnd,
     /// YOLOX: (1, N, 5+L) in cells of grids of strides 8, 16 and 32, or in pixels if `grid` is false.
     Yolox,
-    /// A graph that suppresses overlapping boxes itself, with outputs for boxes, scores, labels and perhaps their count:
-    /// SSD of TensorFlow and torchvision, RT-DETR as its authors export it.
+    /// YOLOv2 before its boxes are worked out, as Custom Vision exports it: (1, (5+L)·A, h, w) for A `anchors`.
+    Yolov2,
+    /// A set of outputs for boxes, scores, perhaps labels, their count and masks: graphs that suppress overlapping boxes
+    /// themselves (SSD of TensorFlow and torchvision, EfficientNMS, mmdetection, Custom Vision, RT-DETR as its authors export
+    /// it), or, with `suppress`, that do not.
     Ssd,
+    /// PaddleDetection: rows (N, 6) of label, score and corners, and perhaps their count.
+    Paddle,
     /// DETR: logits (1, N, L+1), the last for no object, and boxes (1, N, 4). Each box has its best label.
     Detr,
-    /// Deformable DETR, RT-DETR, RF-DETR: logits (1, N, L or more) with independent scores, and boxes (1, N, 4); also
-    /// (1, N, 4+L) and (1, N, 6) as Ultralytics exports them. Heads: detect, segment.
+    /// Deformable DETR, RT-DETR, RF-DETR: logits (1, N, L) with independent scores, and boxes (1, N, 4); also (1, N, 4+L) and
+    /// (1, N, 6) as Ultralytics exports them. Heads: detect, segment.
     Rtdetr,
     /// (1, L): a score per label.
     Classification,
@@ -79,9 +89,25 @@ impl Decoder {
     pub(super) fn heads(self) -> &'static [Head] {
         match self {
             Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
-            Decoder::Yolov5 | Decoder::Rtdetr => &[Head::Detect, Head::Segment],
+            Decoder::Yolov5 | Decoder::Yolov7 | Decoder::Rtdetr | Decoder::Ssd => &[Head::Detect, Head::Segment],
             _ => &[Head::Detect],
         }
+    }
+
+    /// Returns the activations that the decoder can apply.
+    pub(super) fn activations(self) -> &'static [Activation] {
+        match self {
+            Decoder::Classification | Decoder::Segmentation | Decoder::Ssd | Decoder::Rtdetr => {
+                &[Activation::None, Activation::Softmax, Activation::Sigmoid]
+            }
+            // Their graphs give scores already, and saying so is no mistake.
+            _ => &[Activation::None],
+        }
+    }
+
+    /// Returns whether the decoder reads a class 0 that is the background.
+    pub(super) fn reads_background(self) -> bool {
+        matches!(self, Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr)
     }
 }
 
@@ -147,13 +173,22 @@ impl Role {
             (Decoder::Anomalib, "pred_label") => Role::Labels,
             (Decoder::Anomalib, "anomaly_map") => Role::Map,
             (Decoder::Anomalib, "pred_mask") => Role::Masks,
-            (Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr, "detection_boxes" | "boxes" | "dets" | "pred_boxes") => {
-                Role::Boxes
+            (
+                Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr,
+                "detection_boxes" | "detected_boxes" | "det_boxes" | "boxes" | "dets" | "pred_boxes",
+            ) => Role::Boxes,
+            (Decoder::Ssd, "detection_scores" | "detected_scores" | "det_scores" | "scores" | "pred_scores") => {
+                Role::Scores
             }
-            (Decoder::Ssd, "detection_scores" | "scores") => Role::Scores,
-            (Decoder::Ssd, "detection_classes" | "labels" | "classes") => Role::Labels,
-            (Decoder::Ssd, "num_detections" | "num_dets" | "count") => Role::Count,
-            (Decoder::Detr | Decoder::Rtdetr, "logits" | "pred_logits" | "labels" | "scores") => Role::Scores,
+            (
+                Decoder::Ssd,
+                "detection_classes" | "detected_classes" | "det_classes" | "labels" | "classes" | "pred_classes",
+            ) => Role::Labels,
+            (Decoder::Ssd, "num_detections" | "num_dets" | "num_predictions" | "count") => Role::Count,
+            (Decoder::Ssd, "detection_masks") => Role::Masks,
+            (Decoder::Detr | Decoder::Rtdetr, "logits" | "pred_logits" | "labels" | "scores" | "pred_scores") => {
+                Role::Scores
+            }
             (_, "masks" | "pred_masks" | "proto" | "protos") => Role::Masks,
             _ => return None,
         })

@@ -16,10 +16,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// A folder has no manifest.
-    #[error("{path}: not a bundle, for there is no model.json in it: write one, or name the .onnx file itself")]
+    #[error("{path}: not a bundle, for there is no model.json in it: {}", without_manifest(.path, .graphs))]
     NoManifest {
         /// The folder.
         path: PathBuf,
+        /// The `.onnx` files in it.
+        graphs: Vec<String>,
     },
     /// A file is neither a manifest nor an `.onnx` file.
     #[error("{path}: not a model: model= takes an .onnx file or a folder with a model.json")]
@@ -174,6 +176,23 @@ pub struct ModelInfoError {
     pub line: Option<usize>,
     /// What is wrong, and what is expected.
     pub problem: String,
+}
+
+/// What to do about a folder without a manifest, by the graphs that are in it.
+fn without_manifest(folder: &Path, graphs: &[String]) -> String {
+    let at = |graph: &String| folder.join(graph).display().to_string();
+    match graphs {
+        [] => "name a folder that has one, or an .onnx file; there is none in this folder either".into(),
+        [graph] => {
+            let graph = at(graph);
+            format!("name {graph} itself, or write one with `andon model init {graph}`")
+        }
+        [graph, ..] => format!(
+            "name one of its graphs ({}) itself, or make a bundle of one with `andon model init {} --into FOLDER`",
+            graphs.join(", "),
+            at(graph)
+        ),
+    }
 }
 
 /// Lists names after "there" in a message.

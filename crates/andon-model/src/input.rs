@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What `model.json` says of the graph's inputs.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FieldError, Pattern};
 
@@ -82,13 +82,47 @@ impl Colour {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resize {
-    /// Scales both sides alike, centres the frame, and pads the rest.
+    /// Scales both sides alike until the frame fits, and pads the rest; see [`Align`].
     #[default]
     Letterbox,
     /// Scales each side by itself.
     Stretch,
-    /// Scales both sides alike until the frame covers the input, and cuts off what is left over at both ends.
+    /// Scales both sides alike until the frame covers the input, or until its shorter side is [`Input::shorter_side`], and
+    /// cuts off what is left over at both ends.
     Crop,
+}
+
+/// Where a letterbox puts the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Align {
+    /// In the middle; an odd pixel of padding goes to the right and the bottom, as Ultralytics' `LetterBox` does it.
+    #[default]
+    Centre,
+    /// In the top left corner, as YOLOX' `preproc` and mmcv's and PaddleDetection's padding do it.
+    TopLeft,
+}
+
+/// How a number of pixels with a fraction becomes a whole one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rounding {
+    /// To the nearest, half to even, as Python's `round`: Ultralytics' `LetterBox`, torchvision's `CenterCrop`.
+    #[default]
+    Nearest,
+    /// Down, as Python's `int`: YOLOX' `preproc`, the `center_crop` of Hugging Face's transformers.
+    Down,
+}
+
+/// The order of the two numbers of a `frame-size`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SizeOrder {
+    /// Width, height: the `orig_target_sizes` of RT-DETR, D-FINE and DEIM.
+    #[default]
+    Wh,
+    /// Height, width: PaddleDetection's `im_shape`.
+    Hw,
 }
 
 /// How pixels are computed between the samples of a frame.
@@ -100,6 +134,9 @@ pub enum Interpolation {
     Bilinear,
     /// Averages the area that a pixel covers if the frame shrinks, as OpenCV's `INTER_AREA`.
     Area,
+    /// Bilinear with a low-pass: where the frame shrinks, the triangle of weights widens with it, as Pillow's `BILINEAR`,
+    /// by which torchvision, timm and Hugging Face resize pictures.
+    Antialias,
 }
 
 /// What fills an input: the parsed form of the text `source`, see [`Input::source`].
@@ -109,7 +146,7 @@ pub enum InputSource {
     Image,
     /// A template from a file: the golden image of the product that the frame shows. [`Input::pattern`] says which file.
     ImageFile,
-    /// Width and height of the image tensor, pixels, for detectors that scale their boxes to these.
+    /// Width and height of the image tensor, pixels, for detectors that scale their boxes to these; see [`Input::order`].
     FrameSize,
     /// A named field.
     Field(String),
@@ -141,8 +178,20 @@ pub struct Input {
     /// For an image: how pixels are interpolated.
     #[serde(default)]
     pub interpolation: Interpolation,
-    /// For a letterbox: the padding, one pixel value, or one per channel, 0..255.
-    #[serde(default = "pad")]
+    /// For a letterbox: where the frame lies in it.
+    #[serde(default)]
+    pub align: Align,
+    /// For a letterbox: how the frame's scaled sides become whole. For a crop without `shorter_side` the same; with it, how
+    /// the place of the middle does.
+    #[serde(default)]
+    pub rounding: Rounding,
+    /// For a crop: the shorter side is scaled to so many pixels and the longer alike, rounded down; of that the middle is
+    /// taken, as torchvision's `Resize(n)` and `CenterCrop(size)`. The default scales no more than `size` needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shorter_side: Option<u32>,
+    /// For a letterbox: the padding, one pixel value, or one per channel, 0..255. A number or an array, as `mean` and
+    /// `scale`.
+    #[serde(default = "pad", deserialize_with = "one_or_more")]
     pub pad: Vec<f32>,
     /// For an image: width and height. The default is the graph's; if the graph is open, the frame's size, rounded up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,11 +200,14 @@ pub struct Input {
     #[serde(default = "multiple")]
     pub multiple: u32,
     /// Subtracted from the pixel value 0..255: one number, or one per channel.
-    #[serde(default = "mean")]
+    #[serde(default = "mean", deserialize_with = "one_or_more")]
     pub mean: Vec<f32>,
     /// Multiplied with the difference: one number, or one per channel.
-    #[serde(default = "scale")]
+    #[serde(default = "scale", deserialize_with = "one_or_more")]
     pub scale: Vec<f32>,
+    /// For a frame size: the order of its numbers.
+    #[serde(default)]
+    pub order: SizeOrder,
     /// For a field: the shape, batch axis included. The default is a scalar of shape (1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
@@ -183,7 +235,47 @@ fn scale() -> Vec<f32> {
     vec![1.0 / 255.0]
 }
 
+/// Reads a number as a list of one.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number, or an array of numbers, one per channel")]
+    enum OneOrMore {
+        One(f32),
+        More(Vec<f32>),
+    }
+    Ok(match OneOrMore::deserialize(from)? {
+        OneOrMore::One(number) => vec![number],
+        OneOrMore::More(numbers) => numbers,
+    })
+}
+
 impl Input {
+    /// The input of that name and source with the defaults of `model.json`.
+    pub fn new(name: impl Into<String>, source: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            source: source.into(),
+            pattern: None,
+            layout: Layout::default(),
+            element: ElementType::default(),
+            colour: Colour::default(),
+            resize: Resize::default(),
+            interpolation: Interpolation::default(),
+            align: Align::default(),
+            rounding: Rounding::default(),
+            shorter_side: None,
+            pad: pad(),
+            size: None,
+            multiple: multiple(),
+            mean: mean(),
+            scale: scale(),
+            order: SizeOrder::default(),
+            shape: None,
+            default: None,
+            required: false,
+        }
+    }
+
     /// Parses `source`. Returns None if the text is not a source.
     pub fn source(&self) -> Option<InputSource> {
         match self.source.as_str() {
@@ -197,11 +289,18 @@ impl Input {
     /// Checks everything that serde cannot.
     pub(super) fn check(&self) -> Result<(), FieldError> {
         let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
+        use ElementType::{F16, F32, I8, I32, I64, U8};
+        if self.order != SizeOrder::default() && self.source() != Some(InputSource::FrameSize) {
+            return bad("order", "is only for the source 'frame-size'".into());
+        }
         match self.source() {
             None => bad(
                 "source",
                 format!("is '{}', must be 'image', 'image-file', 'frame-size' or 'field:NAME'", self.source),
             ),
+            Some(InputSource::FrameSize) if !matches!(self.element, F32 | I32 | I64) => {
+                bad("type", "a frame size must be i64, i32 or f32".into())
+            }
             Some(InputSource::FrameSize) => Ok(()),
             Some(InputSource::Field(_)) => {
                 if self.default.is_none() && !self.required {
@@ -221,7 +320,6 @@ impl Input {
                     (false, Some(_)) => return bad("pattern", "is only for the source 'image-file'".into()),
                     (false, None) => {}
                 }
-                use ElementType::{F16, F32, I8, U8};
                 if !matches!(self.element, F32 | F16 | U8 | I8) {
                     return bad("type", "an image input must be f32, f16, u8 or i8".into());
                 }
@@ -234,6 +332,7 @@ impl Input {
                     }
                     _ => {}
                 }
+                self.check_resize()?;
                 // The default scale is made for floats. It would round every pixel to 0 or 1.
                 if matches!(self.element, U8 | I8) && self.scale.iter().any(|s| s.abs() * 255.0 <= 1.0) {
                     return bad("scale", "rounds every pixel to 0 or 1: write \"scale\": [1]".into());
@@ -250,5 +349,31 @@ impl Input {
                 Ok(())
             }
         }
+    }
+
+    /// Checks that what is said of the resize rule fits it.
+    fn check_resize(&self) -> Result<(), FieldError> {
+        let bad = |field: &str, problem: String| Err(FieldError::new(field, problem));
+        if self.align != Align::default() && self.resize != Resize::Letterbox {
+            return bad("align", "is only for the resize 'letterbox'".into());
+        }
+        if self.rounding != Rounding::default() && self.resize == Resize::Stretch {
+            return bad("rounding", "is only for the resize 'letterbox' or 'crop'".into());
+        }
+        let Some(shorter) = self.shorter_side else { return Ok(()) };
+        if self.resize != Resize::Crop {
+            return bad(
+                "shorter_side",
+                "is only for the resize 'crop': write \"resize\": \"crop\", or leave it out".into(),
+            );
+        }
+        let least = self.size.map_or(1, |[w, h]| w.max(h));
+        if !(least..=MAX_SIDE).contains(&shorter) {
+            return bad(
+                "shorter_side",
+                format!("is {shorter}, must be within {least}..{MAX_SIDE}: from the longer side of size"),
+            );
+        }
+        Ok(())
     }
 }

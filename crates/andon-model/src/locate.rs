@@ -75,8 +75,17 @@ fn bundle(path: &Path) -> Result<Location, Error> {
     if path.join(MANIFEST).is_file() {
         Ok(Location::Bundle(path.into()))
     } else {
-        Err(Error::NoManifest { path: path.into() })
+        Err(Error::NoManifest { path: path.into(), graphs: graphs(path) })
     }
+}
+
+/// Returns the names of the graphs in a folder, sorted. None if it cannot be read.
+fn graphs(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().filter(|e| e.path().is_file());
+    let mut names: Vec<_> = files.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.retain(|name| name.to_ascii_lowercase().ends_with(".onnx"));
+    names.sort();
+    names
 }
 
 fn in_store(store: &Path, reference: &str) -> Result<Location, Error> {

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, FieldError, Golden, Input, InputSource, Output, Rule, Task, Thresholds, golden, output};
+use super::{
+    Error, FieldError, Golden, Input, InputSource, Normalisation, Output, Rule, Task, Thresholds, golden, output,
+};
 
 /// The schema name of every manifest.
 pub const MODEL_SCHEMA: &str = "andon.model/1";
@@ -63,13 +65,26 @@ impl Manifest {
     /// # Errors
     /// [`Error::Manifest`] with the field or line that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let manifest: Manifest = serde_json::from_str(text)
+        let mut manifest: Manifest = serde_json::from_str(text)
             .map_err(|e| {
                 FieldError::new(place(text, &e), format!("{e}: see the schema {MODEL_SCHEMA} in the documentation"))
             })
             .map_err(|e| e.in_file(path))?;
+        manifest.place_raw_threshold();
         manifest.check().map_err(|e| e.in_file(path))?;
         Ok(manifest)
+    }
+
+    /// Takes a threshold above 1 of an anomaly model as one of the model's own scores: such a score lies at one half of 0..1
+    /// from then on, where everything that reads scores expects it.
+    fn place_raw_threshold(&mut self) {
+        let (Some(first), own) = (self.outputs.first_mut(), self.thresholds.score) else { return };
+        if self.verdict == Rule::AnomalyScore && own > 1.0 && own.is_finite() && first.normalisation.is_none() {
+            let normalisation = Normalisation::around(own);
+            first.normalisation = Some(normalisation);
+            self.thresholds.score = 0.5;
+            self.thresholds.review = self.thresholds.review.map(|r| r.map(|v| v / normalisation.max));
+        }
     }
 
     /// Returns the input that takes the frame.
@@ -101,7 +116,8 @@ impl Manifest {
             input.check().map_err(|e| e.within(&format!("inputs[{i}]")))?;
         }
         output::check(&self.outputs, self.task, &self.verdict)?;
-        self.thresholds.check().map_err(|e| e.within("thresholds"))?;
+        let normalised = self.outputs.iter().any(|o| o.normalisation.is_some());
+        self.thresholds.check(normalised).map_err(|e| e.within("thresholds"))?;
         let labels = self.outputs.first().map(|o| o.labels.as_slice()).unwrap_or_default();
         golden::check(&self.golden, labels)
     }

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decoder, FieldError, Head, Role, Rule, Task, decoder::BoxForm};
+use super::{Decoder, FieldError, Head, Normalisation, Quantisation, Role, Rule, Task, decoder::BoxForm, settings};
 
-/// How a classifier's outputs become probabilities.
+/// How a model's outputs become scores of 0..1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
@@ -27,6 +27,12 @@ pub struct Output {
     /// Which of the decoder's outputs this one is. The default follows from its name or its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// For an output of integers that stand for other numbers: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
+    /// For anomaly scores and maps that are not within 0..1: what they are in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalisation: Option<Normalisation>,
     /// For the first output: the labels, in the model's order.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -42,11 +48,17 @@ pub struct Output {
     /// For YOLOX: whether boxes are in cells of its grids.
     #[serde(default = "yes")]
     pub grid: bool,
-    /// For a classifier: how its outputs become probabilities. The default is softmax for outputs that are not
-    /// probabilities; the rule `any-label` needs an explicit value. For a segmentation with one plane of scores: `none` for
-    /// probabilities, anything else for logits; the default follows from the numbers.
+    /// How outputs become scores. For a classifier, and for a segmentation with one plane of scores, the default follows from
+    /// the numbers of the first frames that show it; the rule `any-label` needs an explicit value. The default is sigmoid for
+    /// the logits of `rtdetr`, and none for its single output and for `ssd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
+    /// For a detector: whether boxes that overlap better ones go. The default is what the decoder's families need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppress: Option<bool>,
+    /// For YOLOv2: width and height of its anchors, in cells of its grid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anchors: Vec<[f32; 2]>,
     /// For an embedding: whether it is scaled to length 1.
     #[serde(default)]
     pub normalise: bool,
@@ -63,12 +75,16 @@ impl Output {
             name: name.into(),
             decoder,
             role: None,
+            quantisation: None,
+            normalisation: None,
             labels,
             head: Head::Detect,
             boxes: None,
             background: false,
             grid: true,
             activation: None,
+            suppress: None,
+            anchors: Vec::new(),
             normalise: false,
         }
     }
@@ -76,7 +92,11 @@ impl Output {
     /// Returns the role of this output, which is at `place` of the list.
     pub fn role(&self, place: usize) -> Role {
         let known = self.role.or_else(|| Role::of(&self.name, self.decoder));
-        known.unwrap_or(if place == 0 { Role::Main } else { Role::Masks })
+        known.unwrap_or(match (place, self.decoder) {
+            (0, _) => Role::Main,
+            (_, Decoder::Paddle) => Role::Count,
+            _ => Role::Masks,
+        })
     }
 }
 
@@ -97,6 +117,7 @@ pub(super) fn check(outputs: &[Output], task: Task, verdict: &Rule) -> Result<()
         let head = format!("{:?}", first.head).to_lowercase();
         return bad("outputs[0].head", format!("is {head}, must be {} for its decoder", reads.join(" or ")));
     }
+    settings::check(outputs)?;
     for (i, output) in outputs.iter().enumerate() {
         let same = |o: &Output, at: usize| o.role(at) == output.role(i) && output.decoder != Decoder::Raw;
         if outputs.iter().enumerate().take(i).any(|(at, o)| same(o, at)) {
@@ -173,7 +194,7 @@ mod tests {
         // Serde lists all names when it meets an unknown one.
         let all = serde_json::from_value::<Decoder>("?".into()).unwrap_err().to_string();
         let missing: Vec<_> = all.split('`').skip(3).step_by(2).filter(|n| !names.contains(n)).collect();
-        assert!(missing.is_empty() && names.len() == 13, "{missing:?}");
+        assert!(missing.is_empty() && names.len() == 16, "{missing:?}");
     }
 
     #[test]

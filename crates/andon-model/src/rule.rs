@@ -9,7 +9,8 @@ use super::FieldError;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Thresholds {
-    /// The score from which a detection is a defect, 0..1.
+    /// The score from which a detection is a defect, 0..1. In the `model.json` of an anomaly model a number above 1 is a
+    /// threshold on the model's own scores: reading it puts that score at 0.5, see [`Normalisation`](crate::Normalisation).
     pub score: f32,
     /// The IoU above which two boxes of one label count as one, 0..1.
     pub iou: f32,
@@ -67,11 +68,12 @@ impl Rule {
 }
 
 impl Thresholds {
-    /// Checks everything that serde cannot.
-    pub(super) fn check(&self) -> Result<(), FieldError> {
+    /// Checks everything that serde cannot. `normalised`: an output has a normalisation.
+    pub(super) fn check(&self, normalised: bool) -> Result<(), FieldError> {
         for (field, value) in [("score", self.score), ("iou", self.iou)] {
             if !(0.0..=1.0).contains(&value) {
-                return Err(FieldError::new(field, format!("is {value}, must be within 0..1")));
+                let because = if normalised { ", where the outputs' normalisation puts scores" } else { "" };
+                return Err(FieldError::new(field, format!("is {value}, must be within 0..1{because}")));
             }
         }
         if self.max_detections == 0 {

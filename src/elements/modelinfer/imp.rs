@@ -19,7 +19,7 @@ use super::{
     parts::Parts,
     qos::Qos,
     reorder::Reorder,
-    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
+    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_LOAD_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
     state::{SinkState, SrcState},
     stats::{Now, Stats},
 };
@@ -89,7 +89,11 @@ pub struct ModelInfer {
         nick = "Probation", mutable_playing, blurb = "Parts after a swap to another version for which guards watch it, \
                  and go back to the one before if it breaks them; 0 for none")]
     #[property(name = "labels", type = String, get, set, member = labels, nick = "Labels", mutable_playing,
-        blurb = "Class names, separated by commas, of an .onnx file that does not hold them; counts for the next model loaded")]
+        blurb = "Class names of an .onnx file that does not hold them, separated by commas, or @ and the path of a file with \
+                 one a line; counts for the next model loaded")]
+    #[property(name = "load-timeout", type = u64, get, set, member = load_timeout, default = DEFAULT_LOAD_TIMEOUT,
+        nick = "Load timeout", mutable_playing, blurb = "How long loading a model may take, its first run included, ns; 0 \
+                 for ever. Counts for the next model loaded")]
     settings: StdMutex<Settings>,
     /// Set with the settings, so that a frame looks at them only if something has changed.
     #[property(name = "provider", type = String, get = Self::provider, nick = "Provider",

@@ -88,7 +88,7 @@ impl ModelInfer {
         };
         let mut ask = now();
         loop {
-            let running = Running::load(ask.clone());
+            let running = Cancel::new().and_then(|cancel| Running::load(ask.clone(), &Arc::new(cancel)));
             let latest = now();
             if latest.leads_to_the_same(&ask) {
                 return (ask, running.map(Arc::new));
@@ -224,17 +224,22 @@ impl ModelInfer {
         }
     }
 
-    /// Notes what runs from now on, and says so if it is not on the first provider that was asked for.
+    /// Notes what runs from now on, and says so if it is not on the first provider that was asked for, or as it was assumed.
     fn set_running(&self, running: Option<&Running>) {
         {
             let mut stats = self.stats.lock();
             stats.model = running.map(|r| r.id().clone());
             stats.provider = running.map_or_else(|| "".into(), |r| r.provider().clone());
             stats.fallbacks = running.map(|r| r.fallbacks().to_vec()).unwrap_or_default();
+            stats.assumed =
+                running.map(|r| r.assumptions().iter().map(ToString::to_string).collect()).unwrap_or_default();
         }
         let Some(running) = running else { return };
         if !running.fallbacks().is_empty() {
             messages::fallback(&*self.obj(), running);
+        }
+        if !running.assumptions().is_empty() {
+            messages::assumed(&*self.obj(), running);
         }
         if let Err(problem) = &running.reference {
             gst::element_imp_warning!(

@@ -153,6 +153,21 @@ pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
     );
 }
 
+/// Posts a warning: what was assumed of a bare file because nothing says it.
+pub(super) fn assumed(element: &impl IsA<gst::Element>, running: &Running) {
+    let model = &running.ask.model;
+    let all: Vec<_> = running.assumptions().iter().map(ToString::to_string).collect();
+    gst::element_warning!(
+        element.upcast_ref::<gst::Element>(),
+        gst::ResourceError::Settings,
+        (
+            "{model}: runs with what was assumed, because the file does not say it: {}. A wrong one makes wrong verdicts: \
+             `andon model init {model}` writes them into a model.json, where each can be corrected",
+            all.join(". ")
+        )
+    );
+}
+
 /// Posts `andon/unjudged`: from this frame on, frames are not judged.
 pub(super) fn unjudged(element: &impl IsA<gst::Element>, frame_id: u64, status: Status, reason: &str) {
     let status = status.as_str();

@@ -52,7 +52,11 @@
 //! The model is loaded from READY to PAUSED. If that fails, `on-error=error` (the default) ends the stream with an error
 //! that says what to do; `on-error=pass` warns and lets frames pass unjudged. If another model, or another setting that a
 //! session depends on, is set while it loads, that is loaded in its place before the state changes. What still loads at a
-//! stop is loaded by the next start.
+//! stop is loaded by the next start. A load that takes longer than `load-timeout` is a failure: a graph with an endless loop
+//! is ended, and what ONNX Runtime still reads then is freed when it comes.
+//!
+//! `andon model try FILE PICTURE` shows what a model finds, and what was assumed of it; `andon model init FILE` writes its
+//! `model.json`.
 //!
 //! ## Into a line that plays
 //!
@@ -223,10 +227,11 @@
 //! | `on` | `frame`, `detections` | look at the whole frame, or at each upstream box |
 //! | `fields` | structure | named fields, such as `fields,line_speed=1.2`; `remove=line_speed` takes one back; fields that are not named keep their values |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
-//! | `labels` | string | class names, separated by commas, of an `.onnx` file that does not hold them |
+//! | `labels` | string | class names of an `.onnx` file that does not hold them: separated by commas, or `@FILE` for a file with one a line, UTF-8, relative to the working directory |
+//! | `load-timeout` | uint64, ns | how long loading a model may take, its first run included; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over` |
 //!
 //! ## Action signals
 //!

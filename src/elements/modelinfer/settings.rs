@@ -60,8 +60,10 @@ pub(super) struct Settings {
     pub interval: u32,
     /// How long a part waits for its views, ns; 0 for no end.
     pub part_deadline: u64,
-    /// Class names of an .onnx file that does not hold them, separated by commas.
+    /// Class names of an .onnx file that does not hold them, separated by commas, or `@` and the path of a file of them.
     pub labels: String,
+    /// How long loading may take, ns; 0 for no limit.
+    pub load_timeout: u64,
     /// Whether a model that the first provider cannot run is refused.
     pub strict: bool,
     /// The most frames that are judged in a second; 0 for all.
@@ -97,6 +99,9 @@ pub(super) const DEFAULT_PROBATION: u64 = 1000;
 /// The default of `batch-timeout`, ns: less than a frame of a fast camera lasts.
 pub(super) const DEFAULT_BATCH_TIMEOUT: u64 = 5_000_000;
 
+/// The default of `load-timeout`, ns: ten minutes, in which TensorRT compiles all but the largest models.
+pub(super) const DEFAULT_LOAD_TIMEOUT: u64 = 600_000_000_000;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -110,6 +115,7 @@ impl Default for Settings {
             interval: 1,
             part_deadline: 0,
             labels: String::new(),
+            load_timeout: DEFAULT_LOAD_TIMEOUT,
             strict: false,
             max_rate: 0.0,
             deadline: 0,
@@ -130,12 +136,12 @@ impl Default for Settings {
 impl Settings {
     /// Returns how to load a model.
     pub(super) fn ask(&self, model: String) -> Ask {
-        let labels = self.labels.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect();
         let options = inference::Options {
             threads: self.threads as usize,
             providers: self.execution_providers.clone(),
             strict: self.strict,
-            labels,
+            labels: inference::split_labels(&self.labels),
+            time_limit: (self.load_timeout > 0).then(|| Duration::from_nanos(self.load_timeout)),
             trusted_keys: Some(self.trusted_keys.trim()).filter(|k| !k.is_empty()).map(PathBuf::from),
             ..Default::default()
         };

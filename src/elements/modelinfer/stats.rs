@@ -70,6 +70,8 @@ pub(super) struct Stats {
     pub provider: Arc<str>,
     /// The providers that are preferred to it, each with the reason why it was not taken.
     pub fallbacks: Vec<String>,
+    /// What was assumed of a bare file because nothing says it.
+    pub assumed: Vec<String>,
 }
 
 impl Stats {
@@ -110,8 +112,8 @@ impl Stats {
 
     /// Counts from zero again. What runs stays.
     pub(super) fn reset(&mut self) {
-        let Self { model, provider, fallbacks, .. } = std::mem::take(self);
-        *self = Self { model, provider, fallbacks, ..Self::default() };
+        let Self { model, provider, fallbacks, assumed, .. } = std::mem::take(self);
+        *self = Self { model, provider, fallbacks, assumed, ..Self::default() };
     }
 
     /// Returns the value of the property `stats`.
@@ -163,6 +165,7 @@ impl Stats {
             .field("probation-left", now.probation_left)
             .field("provider", &*self.provider)
             .field("provider-fallbacks", gst::Array::new(&self.fallbacks))
+            .field("assumed", gst::Array::new(&self.assumed))
             .field("in-flight", now.in_flight as u64)
             .field("session-users", now.session_users as u64)
             .field("batches", now.batches.1)

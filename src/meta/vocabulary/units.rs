@@ -75,6 +75,7 @@ pub const UNITS: &[Unit] = &[
     unit("modelinfer", "in-flight", "frames"),
     unit("modelinfer", "interval", "frames"),
     unit("modelinfer", "iou-threshold", "0..1"),
+    unit("modelinfer", "load-timeout", "ns"),
     unit("modelinfer", "max-detections", "detections"),
     unit("modelinfer", "max-rate", "frames a second"),
     unit("modelinfer", "part-deadline", "ns"),

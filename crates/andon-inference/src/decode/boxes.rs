@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{BoxPx, Detection};
+use andon_core::result::{BoxPx, Detection, Status};
 use andon_model::{Head, Thresholds};
 
 use super::{
     decoded::Decoded,
+    error::DecodeError,
     geometry::oriented_to_frame,
     masks::Prototypes,
     nms::{Candidate, Suppression, suppress},
+    scores::probable,
 };
 use crate::preprocess::Mapping;
 
@@ -26,13 +28,20 @@ pub(super) struct Candidates {
     pub best: Vec<f32>,
     /// The sums of one row of a mask.
     sums: Vec<f32>,
+    /// The first candidate to take whose box is no number.
+    endless: Option<u32>,
+    /// The first candidate to take whose box has a negative size.
+    inverted: Option<u32>,
 }
+
+/// The most by which rounding turns the size of an empty box negative, pixels of the model's input.
+const EMPTY: f32 = -1.0;
 
 impl Candidates {
     /// Starts a frame.
     pub(super) fn begin(&mut self, t: &Thresholds) {
         self.found.clear();
-        self.top = 0.0;
+        (self.top, self.endless, self.inverted) = (0.0, None, None);
         // Detections within the review band count, too.
         self.least = t.review.map_or(t.score, |[lo, _]| lo.min(t.score));
     }
@@ -53,8 +62,12 @@ impl Candidates {
 
     /// Adds a box in pixels of the model's input: left, top, width, height.
     pub(super) fn add(&mut self, index: usize, class: u32, score: f32, bbox: BoxPx, angle: f32) {
-        // An overflowed exponent or a negative size makes no box.
-        if bbox.iter().all(|v| v.is_finite()) && bbox[2] > 0.0 && bbox[3] > 0.0 {
+        // None of these may go without a word: the frame would count as good.
+        if !(bbox.iter().all(|v| v.is_finite()) && angle.is_finite()) {
+            self.endless.get_or_insert(index as u32);
+        } else if bbox[2] < EMPTY || bbox[3] < EMPTY {
+            self.inverted.get_or_insert(index as u32);
+        } else if bbox[2] > 0.0 && bbox[3] > 0.0 {
             self.found.push(Candidate { class, score, bbox, angle, index: index as u32 });
         }
     }
@@ -72,12 +85,35 @@ pub(super) struct Finish<'a> {
     pub head: Head,
     /// Whether to suppress boxes that overlap better ones.
     pub suppress: bool,
+    /// Whether the decoder can apply an activation.
+    pub activates: bool,
 }
 
 impl Finish<'_> {
     /// Suppresses boxes, maps them to the frame, and adds masks. `masks` finds the mask of a candidate.
-    pub(super) fn run(&self, candidates: &mut Candidates, masks: Option<&Prototypes<'_>>) -> Decoded {
-        let Candidates { found, top, least, sums, .. } = candidates;
+    ///
+    /// # Errors
+    /// [`DecodeError::Beyond`]. A box that cannot be one leaves the frame unjudged.
+    pub(super) fn run(
+        &self,
+        candidates: &mut Candidates,
+        masks: Option<&Prototypes<'_>>,
+    ) -> Result<Decoded, DecodeError> {
+        let Candidates { found, top, least, sums, endless, inverted, .. } = candidates;
+        if !probable(*top) {
+            return Err(DecodeError::Beyond { score: *top, activates: self.activates });
+        }
+        if let Some(i) = endless {
+            let reason = format!("candidate {i} is a detection by its score, and its box is no number (it overflows)");
+            return Ok(Decoded::unjudged(Status::NonFinite, reason));
+        }
+        if let Some(i) = inverted {
+            let reason = format!(
+                "candidate {i} is a detection by its score, and its box has a negative size: if that happens often, its \
+                 numbers mean something else: correct outputs[0].boxes or decoder in model.json"
+            );
+            return Ok(Decoded::unjudged(Status::Error, reason));
+        }
         let t = self.thresholds;
         let oriented = self.head == Head::Oriented;
         // Boxes in the padding must not count against the maximum.
@@ -99,7 +135,7 @@ impl Finish<'_> {
                 mask: masks.and_then(|m| m.mask(c, self.mapping, sums)),
             })
         }));
-        decoded
+        Ok(decoded)
     }
 
     /// The box and angle of a candidate in the frame, or `None` if it lies outside.

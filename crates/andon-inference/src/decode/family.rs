@@ -3,10 +3,18 @@
 
 use std::sync::Arc;
 
-use andon_model::{BoxForm, Head, Output, Rule, Thresholds};
+use andon_model::{BoxForm, Decoder, Head, Output, Rule, Thresholds};
 
-use super::{boxes::Finish, decoded::Decoded};
+use super::{boxes::Finish, decoded::Decoded, error::DecodeError};
 use crate::preprocess::Mapping;
+
+/// How far from a whole number the number of a label may lie.
+const WHOLE: f32 = 0.01;
+
+/// Returns whether a row with that number for its label is padding: -1, or the background.
+pub(super) fn is_padding(label: f32) -> bool {
+    label < -0.5
+}
 
 /// The model and the frame, for a decoder.
 pub(super) struct Family<'a> {
@@ -35,9 +43,24 @@ impl Family<'_> {
         self.output.boxes.unwrap_or(usual)
     }
 
-    /// The label of a number in an output, or `None` if no label has that number.
-    pub(super) fn class(&self, value: f32) -> Option<u32> {
-        (value >= -0.5 && value.round() < self.labels.len() as f32).then_some(value.round().max(0.0) as u32)
+    /// The label that `number` means in `output`.
+    ///
+    /// # Errors
+    /// No label has that number, or it is a fraction.
+    pub(super) fn label(&self, output: &str, number: f32) -> Result<u32, DecodeError> {
+        let whole = number.round();
+        if (number - whole).abs() > WHOLE {
+            return Err(DecodeError::Fraction { output: output.into(), number });
+        }
+        if whole >= self.labels.len() as f32 {
+            return Err(DecodeError::Label { output: output.into(), number: whole, labels: self.labels.len() });
+        }
+        Ok(whole.max(0.0) as u32)
+    }
+
+    /// 1 if class 0 is the background, else 0.
+    pub(super) fn background(&self) -> usize {
+        usize::from(self.output.background)
     }
 
     /// A frame whose verdict follows from a score.
@@ -45,9 +68,11 @@ impl Family<'_> {
         Decoded::judged(score, self.thresholds)
     }
 
-    /// How to turn candidates into detections; `suppress` if the graph does not suppress overlapping boxes itself.
-    pub(super) fn finish(&self, suppress: bool) -> Finish<'_> {
+    /// How to turn candidates into detections; `usual` if the family's graphs do not suppress overlapping boxes themselves.
+    pub(super) fn finish(&self, usual: bool) -> Finish<'_> {
         let (labels, mapping, thresholds) = (self.labels, self.mapping, self.thresholds);
-        Finish { labels, mapping, thresholds, head: self.head(), suppress }
+        let suppress = self.output.suppress.unwrap_or(usual);
+        let activates = matches!(self.output.decoder, Decoder::Ssd | Decoder::Rtdetr);
+        Finish { labels, mapping, thresholds, head: self.head(), suppress, activates }
     }
 }

@@ -26,12 +26,19 @@ pub(super) enum Prototypes<'a> {
     },
     /// A map of logits for each query: (1, N, h, w).
     Own(&'a View<'a>),
+    /// A map of probabilities for each box, (1, N, h, w) or (N, 1, h, w): of the model's input, or of the box alone.
+    OfBoxes {
+        /// The maps.
+        planes: &'a View<'a>,
+        /// Whether each covers its box alone.
+        boxed: bool,
+    },
 }
 
 /// Count, rows and columns of (1, K, h, w).
 fn planes(view: &View<'_>) -> Result<[usize; 3], DecodeError> {
     match *view.shape {
-        [1, k, h, w] if k > 0 && h > 0 && w > 0 => Ok([k as usize, h as usize, w as usize]),
+        [1, k, h, w] | [k, 1, h, w] if k > 0 && h > 0 && w > 0 => Ok([k as usize, h as usize, w as usize]),
         _ => Err(view.misshaped("masks need [1, K, h, w]")),
     }
 }
@@ -47,11 +54,22 @@ impl<'a> Prototypes<'a> {
         planes(view).map(|_| Self::Own(view))
     }
 
+    /// One map for each of `n` boxes: of the whole input if it has its size (torchvision, mmdeploy), else of the box
+    /// (TensorFlow, mmdeploy without its last step).
+    pub(super) fn of_boxes(view: &'a View<'a>, n: usize, mapping: &Mapping) -> Result<Self, DecodeError> {
+        match *view.shape {
+            [1, k, h, w] | [k, 1, h, w] if k as usize == n => {
+                Ok(Self::OfBoxes { planes: view, boxed: [w, h] != mapping.model.map(|v| v as i64) })
+            }
+            _ => Err(view.misshaped(format!("masks of {n} boxes need [1, {n}, h, w] or [{n}, 1, h, w]"))),
+        }
+    }
+
     /// The mask of one candidate: of weighted prototypes the part within its box, otherwise the whole map. `None` if the
     /// box holds no cell. `sums` is scratch space.
     pub(super) fn mask(&self, c: &Candidate, mapping: &Mapping, sums: &mut Vec<f32>) -> Option<Arc<Mask>> {
         let view = match self {
-            Self::Weighted { planes, .. } | Self::Own(planes) => planes,
+            Self::Weighted { planes, .. } | Self::Own(planes) | Self::OfBoxes { planes, .. } => planes,
         };
         let [count, rows, columns] = planes(view).ok()?;
         let cell = [mapping.model[0] as f32 / columns as f32, mapping.model[1] as f32 / rows as f32];
@@ -65,13 +83,14 @@ impl<'a> Prototypes<'a> {
         if left >= right || top >= bottom {
             return None;
         }
+        let least = if matches!(self, Self::OfBoxes { .. }) { 0.5 } else { 0.0 };
         // Written before it is shared, so that there is one allocation.
         let mut values: Arc<[u8]> = std::iter::repeat_n(0, (right - left) * (bottom - top)).collect();
         let cells = Arc::get_mut(&mut values).expect("it is not shared yet");
         for (y, row) in (top..bottom).zip(cells.chunks_exact_mut(right - left)) {
             let part = |plane: usize| &view.data[(plane * rows + y) * columns..][left..right];
             let logits = match self {
-                Self::Own(_) => part(c.index as usize),
+                Self::Own(_) | Self::OfBoxes { .. } => part(c.index as usize),
                 Self::Weighted { weights, from, step, stride, .. } => {
                     sums.clear();
                     sums.resize(right - left, 0.0);
@@ -83,10 +102,16 @@ impl<'a> Prototypes<'a> {
                     &sums[..]
                 }
             };
-            row.iter_mut().zip(logits).for_each(|(cell, logit)| *cell = u8::from(*logit > 0.0));
+            row.iter_mut().zip(logits).for_each(|(cell, logit)| *cell = u8::from(*logit > least));
         }
         let corner = |x: usize, y: usize| point_to_frame(mapping, [x as f32 * cell[0], y as f32 * cell[1]]);
-        let ([x0, y0], [x1, y1]) = (corner(left, top), corner(right, bottom));
+        let ([x0, y0], [x1, y1]) = match self {
+            Self::OfBoxes { boxed: true, .. } => {
+                let [x, y, w, h] = c.bbox;
+                (point_to_frame(mapping, [x, y]), point_to_frame(mapping, [x + w, y + h]))
+            }
+            _ => (corner(left, top), corner(right, bottom)),
+        };
         let region = [x0, y0, x1 - x0, y1 - y0];
         let (width, height) = ((right - left) as u32, (bottom - top) as u32);
         Some(Arc::new(Mask { width, height, region, values }))

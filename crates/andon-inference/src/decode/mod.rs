@@ -4,7 +4,9 @@
 //! A decoder gets the outputs of one frame ([`Tensor`], by [`andon_model::Role`]), in whatever type the graph gives them,
 //! and where the frame lies in the model's input ([`Mapping`]). Its boxes are in pixels of the frame.
 
+mod anchors;
 mod boxes;
+mod classes;
 mod decoded;
 mod error;
 mod family;
@@ -12,6 +14,8 @@ mod geometry;
 mod masks;
 mod nms;
 mod outputs;
+mod queries;
+mod scores;
 mod sets;
 #[cfg(test)]
 mod testing;
@@ -21,7 +25,7 @@ mod yolo;
 use std::sync::Arc;
 
 use andon_core::result::{Status, Verdict};
-use andon_model::{Decoder, Manifest, Output, Rule, Thresholds};
+use andon_model::{Activation, Decoder, Manifest, Normalisation, Output, Role, Rule, Thresholds};
 
 use self::{
     boxes::Candidates,
@@ -52,6 +56,10 @@ pub struct Decode {
     roles: Roles,
     candidates: Candidates,
     scratch: whole::Scratch,
+    /// The manifest's activation, or what the frames have shown.
+    activation: Option<Activation>,
+    /// The normalisation of the map of an anomaly model.
+    heat_range: Option<Normalisation>,
 }
 
 impl Decode {
@@ -70,8 +78,24 @@ impl Decode {
             roles: Roles::new(&manifest.outputs, also),
             candidates: Candidates::default(),
             scratch: whole::Scratch::default(),
+            activation: output.activation,
+            heat_range: (manifest.outputs.iter().enumerate())
+                .find(|(i, o)| o.role(*i) == Role::Map)
+                // An older export's one output may be a map, and has its settings.
+                .map_or(output.normalisation, |(_, o)| o.normalisation),
             output,
         }
+    }
+
+    /// The activation that the manifest says, or that the frames so far have shown.
+    pub fn activation(&self) -> Option<Activation> {
+        self.activation
+    }
+
+    /// Returns whether the model's scores can be read in two ways, and no frame has shown yet which is meant: another frame
+    /// may.
+    pub fn is_open(&self) -> bool {
+        self.output.decoder == Decoder::Classification && self.activation.is_none()
     }
 
     /// Returns whether the decoder reads the output of that name.
@@ -87,7 +111,7 @@ impl Decode {
         if let Some(bad) = outputs.iter().find(|o| !o.data.finite()) {
             return Ok(Decoded::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
         }
-        let Self { output, labels, ok, rule, roles, candidates, scratch } = self;
+        let Self { output, labels, ok, rule, roles, candidates, scratch, activation, heat_range } = self;
         let (decoder, name) = (output.decoder, &output.name);
         if decoder == Decoder::Raw {
             return Ok(whole::raw(outputs));
@@ -95,21 +119,23 @@ impl Decode {
         if decoder != Decoder::Anomalib && outputs.iter().all(|o| o.name != *name) {
             return Err(DecodeError::NoOutput(name.clone()));
         }
-        let views: Views<'_> = roles.views(outputs);
+        let views: Views<'_> = roles.views(outputs)?;
         let family = Family { output, labels, ok, rule, mapping, thresholds: t };
         candidates.begin(t);
         let mut decoded = match decoder {
-            Decoder::Yolov5 => yolo::v5(&family, &views, candidates),
+            Decoder::Yolov5 | Decoder::Yolov7 => yolo::v5(&family, &views, candidates),
             Decoder::Yolov8 => yolo::v8(&family, &views, candidates),
             Decoder::Yolov7EndToEnd => yolo::v7_end_to_end(&family, &views, candidates),
             Decoder::YoloEndToEnd => yolo::end_to_end(&family, &views, candidates),
             Decoder::Yolox => yolo::x(&family, &views, candidates),
+            Decoder::Yolov2 => anchors::v2(&family, &views, candidates),
             Decoder::Ssd => sets::ssd(&family, &views, candidates),
-            Decoder::Detr => sets::detr(&family, &views, candidates),
-            Decoder::Rtdetr => sets::rtdetr(&family, &views, candidates),
-            Decoder::Classification => whole::classes(&family, &views),
-            Decoder::Segmentation => whole::pixels(&family, &views, scratch),
-            Decoder::Anomalib => whole::anomaly(&family, &views),
+            Decoder::Paddle => sets::paddle(&family, &views, candidates),
+            Decoder::Detr => queries::detr(&family, &views, candidates),
+            Decoder::Rtdetr => queries::rtdetr(&family, &views, candidates),
+            Decoder::Classification => classes::classes(&family, &views, activation),
+            Decoder::Segmentation => whole::pixels(&family, &views, scratch, activation),
+            Decoder::Anomalib => whole::anomaly(&family, &views, *heat_range),
             Decoder::Embedding => whole::vector(&family, &views),
             Decoder::Raw => unreachable!("it was handled above"),
         }?;
@@ -182,8 +208,10 @@ mod tests {
     fn a_wrong_shape_is_told_what_was_needed() {
         let e = run(&mut decode("yolov8", &["a"]), "o", &[1, 6, 2], &YOLO, &T).unwrap_err().to_string();
         assert!(e.contains("[1, 6, 2]") && e.contains("[1, 5, N]"), "{e}");
-        let e = run(&mut decode("classification", &["a"]), "o", &[1, 2], &[0.0, 0.0], &T).unwrap_err().to_string();
-        assert!(e.contains("[1, 1]"), "{e}");
+        let e = run(&mut decode("classification", &["a", "b", "c"]), "o", &[1, 2], &[0.0, 0.0], &T)
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("[1, 3]"), "{e}");
         let e = run(&mut decode("yolov8", &["a", "b"]), "other", &[1, 6, 2], &YOLO, &T).unwrap_err().to_string();
         assert!(e.contains("no output 'o'"), "{e}");
     }
@@ -202,6 +230,7 @@ mod tests {
         let o = run(&mut d, "o", &[1, 2], &[0.0, 3f32.ln()], &T).unwrap();
         assert!((o.score - 0.75).abs() < 1e-6 && o.verdict == Verdict::Ng);
         assert_eq!((&*o.classes[0].label, o.classes.len()), ("bad", 2));
+        let mut d = decode("classification", &["good", "bad"]);
         let o = run(&mut d, "o", &[1, 2], &[0.75, 0.25], &T).unwrap();
         assert_eq!((o.score, o.verdict), (0.25, Verdict::Ok));
     }

@@ -1,59 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Models with one answer for the whole frame: classes, an anomaly, a label for each pixel, a vector, raw tensors.
+//! Models with one answer for the whole frame: an anomaly, a label for each pixel, a vector, raw tensors.
 
 use std::sync::Arc;
 
-use andon_core::result::{Anomaly, AnomalyMap, ClassScore, LabelArea, Mask, RawTensor, Segmentation};
-use andon_model::{Activation, Role, Rule};
+use andon_core::result::{Anomaly, AnomalyMap, LabelArea, Mask, RawTensor, Segmentation};
+use andon_model::{Activation, Normalisation, Role};
 
 use super::{
+    classes::plane_of_probabilities,
     decoded::Decoded,
     error::DecodeError,
     family::Family,
     outputs::{Data, Tensor, View, Views},
+    scores::probable,
 };
 use crate::preprocess::Mapping;
-
-fn sigmoid(v: f32) -> f32 {
-    1.0 / (1.0 + (-v).exp())
-}
-
-/// Classification: (1, L), a score a label.
-pub(super) fn classes(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, DecodeError> {
-    let output = views.need(Role::Main)?;
-    if output.data.len() != f.labels.len() {
-        let n = f.labels.len();
-        return Err(output.misshaped(format!(
-            "{n} labels need [1, {n}]: correct outputs[0].labels in model.json, or the labels property"
-        )));
-    }
-    let sum: f32 = output.data.iter().sum();
-    let probable = output.data.iter().all(|s| (0.0..=1.0).contains(s)) && (sum - 1.0).abs() < 1e-3;
-    let usual = || if probable { Activation::None } else { Activation::Softmax };
-    let activation = f.output.activation.unwrap_or_else(usual);
-    let named = output.data.iter().zip(f.labels).enumerate();
-    let mut classes: Vec<_> =
-        named.map(|(i, (score, label))| ClassScore { class: i as u32, label: label.clone(), score: *score }).collect();
-    match activation {
-        Activation::None => {}
-        Activation::Sigmoid => classes.iter_mut().for_each(|c| c.score = sigmoid(c.score)),
-        Activation::Softmax => softmax(&mut classes),
-    }
-    let bad = classes.iter().zip(f.ok).filter(|(_, ok)| !**ok).map(|(c, _)| c.score);
-    // The scores of independent labels do not add up to one: the worst of them decides.
-    let alone = activation == Activation::Sigmoid || matches!(f.rule, Rule::AnyLabel { .. });
-    let mut decoded = f.judged(if alone { bad.fold(0.0, f32::max) } else { bad.sum() });
-    classes.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.class.cmp(&b.class)));
-    decoded.classes = classes;
-    Ok(decoded)
-}
-
-fn softmax(classes: &mut [ClassScore]) {
-    let top = classes.iter().map(|c| c.score).fold(f32::MIN, f32::max);
-    classes.iter_mut().for_each(|c| c.score = (c.score - top).exp());
-    let sum: f32 = classes.iter().map(|c| c.score).sum();
-    classes.iter_mut().for_each(|c| c.score /= sum);
-}
 
 /// Rows and columns of (h, w), (1, h, w) or (1, 1, h, w).
 fn plane(view: &View<'_>) -> Result<[usize; 2], DecodeError> {
@@ -64,8 +25,12 @@ fn plane(view: &View<'_>) -> Result<[usize; 2], DecodeError> {
 }
 
 /// anomalib: a score, and maybe a label, a map and a mask. Without a score the map's highest value counts, and without
-/// both the label.
-pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, DecodeError> {
+/// both the label. `heat_range` is the normalisation of the map.
+pub(super) fn anomaly(
+    f: &Family<'_>,
+    views: &Views<'_>,
+    heat_range: Option<Normalisation>,
+) -> Result<Decoded, DecodeError> {
     let (mut scores, mut heat) = (views.get(Role::Scores), views.get(Role::Map));
     if let Some(main) = views.get(Role::Main) {
         // Older exports have one output without a telling name: a number, or a map.
@@ -74,7 +39,13 @@ pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, Deco
     }
     let region = f.mapping.region();
     let map = heat.map(|view| {
-        plane(view).map(|[h, w]| AnomalyMap { width: w as u32, height: h as u32, region, values: view.data.into() })
+        let values = match heat_range {
+            None => view.data.into(),
+            Some(range) => shared(view.data.len(), 0.0, |out| {
+                out.iter_mut().zip(view.data).for_each(|(o, v)| *o = range.apply(*v));
+            }),
+        };
+        plane(view).map(|[h, w]| AnomalyMap { width: w as u32, height: h as u32, region, values })
     });
     let map = map.transpose()?;
     let one = |view: &View<'_>| match view.data {
@@ -82,13 +53,17 @@ pub(super) fn anomaly(f: &Family<'_>, views: &Views<'_>) -> Result<Decoded, Deco
         _ => Err(view.misshaped("anomalib needs [1] or [1, 1]")),
     };
     let score = match (scores, &map, views.get(Role::Labels)) {
-        (Some(view), ..) => one(view)?,
-        (None, Some(map), _) => map.values.iter().copied().fold(0.0, f32::max),
+        (Some(view), ..) => f.output.normalisation.map_or(one(view)?, |range| range.apply(view.data[0])),
+        // Normalised with the map.
+        (None, Some(map), _) => map.values.iter().copied().fold(f32::MIN, f32::max),
         (None, None, Some(label)) => one(label)?,
         (None, None, None) => {
             return Err(DecodeError::NoAnomaly);
         }
     };
+    if !probable(score) {
+        return Err(DecodeError::Anomaly { score });
+    }
     let mask = views.get(Role::Masks).map(|view| {
         plane(view).map(|[h, w]| {
             let values = view.data.iter().map(|v| u8::from(*v > 0.5)).collect();
@@ -119,8 +94,13 @@ fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> 
 /// Segmentation: a label for each pixel, and the share of the frame that each label has.
 ///
 /// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
-/// second: a probability, or a logit if `activation` is sigmoid or a number is beyond 0..1.
-pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -> Result<Decoded, DecodeError> {
+/// second: a probability or, if `settled` or the first frame's numbers say so, a logit.
+pub(super) fn pixels(
+    f: &Family<'_>,
+    views: &Views<'_>,
+    scratch: &mut Scratch,
+    settled: &mut Option<Activation>,
+) -> Result<Decoded, DecodeError> {
     let Scratch { counts, best } = scratch;
     let view = views.need(Role::Main)?;
     let (labels, data) = (f.labels.len(), view.data);
@@ -138,6 +118,9 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
         }
     };
     let (h, w) = (h as usize, w as usize);
+    // One plane of a score a pixel.
+    let plane = !view.integer && matches!(view.shape, [1, 1, _, _]) && labels == 2;
+    let probable = plane && plane_of_probabilities(f, view, settled)?;
     let classes = shared(h * w, 0, |classes| match *view.shape {
         [1, c, ..] if view.shape.len() == 4 && several(c) => best_plane(data, best, classes),
         [1, _, _, c] if several(c) => {
@@ -145,11 +128,7 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
                 *class = first_best(scores);
             }
         }
-        [1, 1, ..] if view.shape.len() == 4 && !view.integer => {
-            let probable = match f.output.activation {
-                Some(activation) => activation == Activation::None,
-                None => data.iter().all(|v| (0.0..=1.0).contains(v)),
-            };
+        _ if plane => {
             let least = if probable { 0.5 } else { 0.0 };
             classes.iter_mut().zip(data).for_each(|(class, v)| *class = u16::from(*v > least));
         }
@@ -160,7 +139,8 @@ pub(super) fn pixels(f: &Family<'_>, views: &Views<'_>, scratch: &mut Scratch) -
         }
     });
     if classes.contains(&u16::MAX) {
-        return Err(DecodeError::Label { output: view.name.into(), labels });
+        let number = data.iter().copied().find(|v| !(*v >= 0.0 && (*v as usize) < labels)).unwrap_or(-1.0);
+        return Err(DecodeError::Label { output: view.name.into(), number, labels });
     }
     counts.clear();
     counts.resize(labels, 0);
@@ -281,21 +261,6 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_stand_alone_are_judged_by_the_worst() {
-        let rule = json!({"rule": "any-label", "ok": ["good"]});
-        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "sigmoid"})).unwrap();
-        let logits = [9.0, 3f32.ln(), 0.0];
-        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&logits))]).unwrap();
-        assert!((o.score - 0.75).abs() < 1e-6 && o.verdict == Verdict::Ng);
-        assert_eq!(o.classes.iter().map(|c| &*c.label).collect::<Vec<_>>(), ["good", "dent", "scratch"]);
-        let mut d = model("classification", rule.clone(), "classification", json!({"activation": "none"})).unwrap();
-        let o = run(&mut d, &[("o", &[1, 3], Data::F32(&[0.9, 0.4, 0.45]))]).unwrap();
-        assert_eq!((o.score, o.verdict), (0.45, Verdict::Ok), "they are not added up");
-        let e = model("classification", rule, "classification", json!({})).err().unwrap().to_string();
-        assert!(e.contains("outputs[0].activation") && e.contains("sigmoid"), "{e}");
-    }
-
-    #[test]
     fn a_segmentation_tells_the_share_of_each_label_without_the_padding() {
         // Four rows, of which the outer two lie in the padding.
         let map = [2, 2, 2, 2, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 2, 2];
@@ -359,6 +324,55 @@ mod tests {
         assert_eq!(run(&mut d, &all[1..2]).unwrap().verdict, Verdict::Ng, "the label alone");
         let mut old = model("anomaly", rule, "anomalib", json!({})).unwrap();
         assert_eq!(run(&mut old, &[("o", &[1, 1, 2, 2], Data::F32(&map))]).unwrap().score, 0.9, "one nameless map");
+    }
+
+    #[test]
+    fn an_anomaly_score_of_the_models_own_is_placed_in_0_to_1_or_refused() {
+        let rule = json!({"rule": "anomaly-score"});
+        // An older export under names that tell nothing: a score, and a map of another range.
+        let two = |first: Value, map: Value| {
+            let (mut a, mut b) = (
+                json!({"name": "565", "decoder": "anomalib"}),
+                json!({"name": "output", "decoder": "anomalib", "role": "map"}),
+            );
+            a.as_object_mut().unwrap().extend(first.as_object().cloned().unwrap());
+            b.as_object_mut().unwrap().extend(map.as_object().cloned().unwrap());
+            Decode::new(&manifest("anomaly", rule.clone(), json!([a, b])).unwrap())
+        };
+        let see = |d: &mut Decode, score: f32| {
+            run(d, &[("565", &[1][..], Data::F32(&[score])), ("output", &[1, 1, 1, 2], Data::F32(&[0.3, 3.0]))])
+        };
+        let e = see(&mut two(json!({}), json!({})), 7.5).unwrap_err().to_string();
+        assert!(["7.5", "thresholds.score (above 1)", "outputs[0].normalisation"].iter().all(|s| e.contains(s)), "{e}");
+        let range = json!({"threshold": 9, "min": 2, "max": 22});
+        let mut d =
+            two(json!({"normalisation": range}), json!({"normalisation": {"threshold": 1, "min": 0, "max": 4}}));
+        for (score, wanted, verdict) in
+            [(7.5, 0.425, Verdict::Ok), (12.0, 0.65, Verdict::Ng), (99.0, 1.0, Verdict::Ng), (-9.0, 0.0, Verdict::Ok)]
+        {
+            let o = see(&mut d, score).unwrap();
+            assert_eq!((o.score, o.verdict), (wanted, verdict), "{score}");
+            assert_eq!(&*o.anomaly.unwrap().map.unwrap().values, &[0.325, 1.0]);
+        }
+        let o = see(&mut two(json!({"normalisation": range}), json!({})), 9.0).unwrap();
+        assert_eq!(&*o.anomaly.unwrap().map.unwrap().values, &[0.3, 3.0], "the map's range is its own");
+        // One nameless map: its highest value, placed once.
+        let mut one = model("anomaly", rule.clone(), "anomalib", json!({"normalisation": range})).unwrap();
+        assert_eq!(run(&mut one, &[("o", &[1, 1, 1, 2], Data::F32(&[3.0, 12.0]))]).unwrap().score, 0.65);
+    }
+
+    #[test]
+    fn one_plane_of_scores_keeps_the_reading_of_its_first_frame() {
+        let plane = |v: f32| [v; 16];
+        let mut logits = segmentation(json!(["good", "bad"]));
+        let mut see = |v: f32| run(&mut logits, &[("o", &[1, 1, 4, 4], Data::F32(&plane(v)))]).map(|o| o.score);
+        // 0.25 alone would be an unlikely "bad", and is a likely one as a logit.
+        assert_eq!((see(-3.0), see(0.25)), (Ok(0.0), Ok(1.0)));
+        let mut probabilities = segmentation(json!(["good", "bad"]));
+        let mut see = |v: f32| run(&mut probabilities, &[("o", &[1, 1, 4, 4], Data::F32(&plane(v)))]).map(|o| o.score);
+        assert_eq!((see(0.25), see(0.75)), (Ok(0.0), Ok(1.0)));
+        let e = see(-3.0).unwrap_err().to_string();
+        assert!(e.contains("earlier frames") && e.contains("\"sigmoid\""), "{e}");
     }
 
     #[test]

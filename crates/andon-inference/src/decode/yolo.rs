@@ -10,7 +10,7 @@ use super::{
     boxes::Candidates,
     decoded::Decoded,
     error::DecodeError,
-    family::Family,
+    family::{Family, is_padding},
     geometry::to_pixels,
     masks::Prototypes,
     outputs::{View, Views},
@@ -106,27 +106,38 @@ pub(super) fn v8(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates)
     }
     candidates.best = best;
     let masks = planes.map(|p| table.weights(p, 4 + labels));
-    Ok(f.finish(true).run(candidates, masks.as_ref()))
+    f.finish(true).run(candidates, masks.as_ref())
 }
 
-/// YOLOv5 and YOLOv7; YOLOX without its grid.
+/// YOLOv5 and YOLOv7. Their training leaves the score of an only label untouched (YOLOv5's then stays at 1), and YOLOv7's own
+/// suppression takes the fifth number for the score.
 pub(super) fn v5(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     let labels = f.labels.len();
     let (planes, weights) = prototypes(f, views)?;
     let table = Table::new(views.need(Role::Main)?, 5 + labels + weights, "yolov5", labels)?;
-    objects(f, &table, candidates, |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping));
+    let place = |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping);
+    if labels == 1 {
+        for i in 0..table.len {
+            if candidates.wants(table.at(i, 4)) {
+                candidates.add(i, 0, table.at(i, 4), place(i), 0.0);
+            }
+        }
+    } else {
+        objects(f, &table, candidates, place);
+    }
     let masks = planes.map(|p| table.weights(p, 5 + labels));
-    Ok(f.finish(true).run(candidates, masks.as_ref()))
+    f.finish(true).run(candidates, masks.as_ref())
 }
 
 /// YOLOX.
 pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) -> Result<Decoded, DecodeError> {
     const STRIDES: [usize; 3] = [8, 16, 32];
-    if !f.output.grid {
-        return v5(f, views, candidates);
-    }
     let (labels, view) = (f.labels.len(), views.need(Role::Main)?);
     let table = Table::new(view, 5 + labels, "yolox", labels)?;
+    if !f.output.grid {
+        objects(f, &table, candidates, |i| to_pixels(f.boxes(BoxForm::Centre), table.four(i), f.mapping));
+        return f.finish(true).run(candidates, None);
+    }
     let size = f.mapping.model.map(|v| v as usize);
     let cells = |stride: usize| (size[0] / stride, size[1] / stride);
     let all: usize = STRIDES.iter().map(|s| cells(*s).0 * cells(*s).1).sum();
@@ -149,7 +160,7 @@ pub(super) fn x(f: &Family<'_>, views: &Views<'_>, candidates: &mut Candidates) 
         let (w, h) = (w.exp() * stride, h.exp() * stride);
         [(x + column) * stride - w / 2.0, (y + row) * stride - h / 2.0, w, h]
     });
-    Ok(f.finish(true).run(candidates, None))
+    f.finish(true).run(candidates, None)
 }
 
 /// Adds candidates whose fifth number is the confidence that there is an object; it multiplies the scores.
@@ -173,19 +184,19 @@ pub(super) fn end_to_end(
 ) -> Result<Decoded, DecodeError> {
     let oriented = f.head() == Head::Oriented;
     let (planes, weights) = prototypes(f, views)?;
-    let table =
-        Table::new(views.need(Role::Main)?, 6 + weights + usize::from(oriented), "yolo-end-to-end", f.labels.len())?;
+    let view = views.need(Role::Main)?;
+    let table = Table::new(view, 6 + weights + usize::from(oriented), "yolo-end-to-end", f.labels.len())?;
     let usual = if oriented { BoxForm::Centre } else { BoxForm::Corners };
     for i in 0..table.len {
-        let Some(class) = f.class(table.at(i, 5)) else { continue };
-        if candidates.wants(table.at(i, 4)) {
+        if !is_padding(table.at(i, 5)) && candidates.wants(table.at(i, 4)) {
+            let class = f.label(view.name, table.at(i, 5))?;
             let angle = if oriented { table.at(i, 6) } else { 0.0 };
             let bbox = to_pixels(f.boxes(usual), table.four(i), f.mapping);
             candidates.add(i, class, table.at(i, 4), bbox, angle);
         }
     }
     let masks = planes.map(|p| table.weights(p, 6));
-    Ok(f.finish(false).run(candidates, masks.as_ref()))
+    f.finish(false).run(candidates, masks.as_ref())
 }
 
 /// YOLOv7 with its own suppression: rows of frame, corners, label, score. There are no rows if nothing was found.
@@ -194,15 +205,16 @@ pub(super) fn v7_end_to_end(
     views: &Views<'_>,
     candidates: &mut Candidates,
 ) -> Result<Decoded, DecodeError> {
-    let table = Table::new(views.need(Role::Main)?, 7, "yolov7-end-to-end", f.labels.len())?;
+    let view = views.need(Role::Main)?;
+    let table = Table::new(view, 7, "yolov7-end-to-end", f.labels.len())?;
     for i in 0..table.len {
-        let Some(class) = f.class(table.at(i, 5)) else { continue };
-        if candidates.wants(table.at(i, 6)) {
+        if !is_padding(table.at(i, 5)) && candidates.wants(table.at(i, 6)) {
+            let class = f.label(view.name, table.at(i, 5))?;
             let corners = [1, 2, 3, 4].map(|r| table.at(i, r));
             candidates.add(i, class, table.at(i, 6), to_pixels(f.boxes(BoxForm::Corners), corners, f.mapping), 0.0);
         }
     }
-    Ok(f.finish(false).run(candidates, None))
+    f.finish(false).run(candidates, None)
 }
 
 #[cfg(test)]
@@ -211,7 +223,7 @@ mod tests {
         Data,
         testing::{T, detector, found, listed, run, run_with},
     };
-    use andon_core::result::Verdict;
+    use andon_core::result::{Status, Verdict};
     use andon_model::Thresholds;
     use serde_json::json;
 
@@ -299,10 +311,73 @@ mod tests {
     #[test]
     fn an_end_to_end_head_is_taken_at_its_word() {
         let row = |score: f32, class: f32| [16.0, 28.0, 24.0, 32.0, score, class];
-        let rows = [row(0.9, 0.0), row(0.8, 0.0), row(0.7, 1.0), row(0.6, 2.0), row(0.4, 1.0)].concat();
-        let o = run(&mut detector("yolo-end-to-end", json!({})), &[("o", &[1, 5, 6], Data::F32(&rows))]).unwrap();
-        // Nothing is suppressed, and a label without a name is dropped.
-        assert_eq!(found(&o), [(0, 0.9, PLACE), (0, 0.8, PLACE), (1, 0.7, PLACE)]);
+        // A row of label -1 is padding, and below the threshold a label needs no name.
+        let rows = [row(0.9, 0.0), row(0.8, 0.0), row(0.7, 1.0), row(0.4, 2.0), row(0.95, -1.0)].concat();
+        let mut d = detector("yolo-end-to-end", json!({}));
+        let o = run(&mut d, &[("o", &[1, 5, 6], Data::F32(&rows))]).unwrap();
+        assert_eq!(found(&o), [(0, 0.9, PLACE), (0, 0.8, PLACE), (1, 0.7, PLACE)], "nothing is suppressed");
+        let mut less = detector("yolo-end-to-end", json!({"suppress": true}));
+        let o = run(&mut less, &[("o", &[1, 5, 6], Data::F32(&rows))]).unwrap();
+        assert_eq!(found(&o), [(0, 0.9, PLACE), (1, 0.7, PLACE)]);
+        // What the graph finds and the manifest cannot name is told, and so is a number that is none of a label.
+        for (class, says) in [
+            (2.0, &["'o'", "label 2", "has 2 names", "0 to 1", "outputs[0].labels"]),
+            (0.4, &["'o'", "0.4", "no whole number", "decoder", "role"]),
+        ] {
+            let e = run(&mut d, &[("o", &[1, 1, 6], Data::F32(&row(0.6, class)))]).unwrap_err().to_string();
+            assert!(says.iter().all(|s| e.contains(s)), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_yolov5_or_v7_of_one_label_has_the_score_of_anything_and_a_yolox_has_not() {
+        // The sixth number was never trained.
+        let rows = with(&[0.9, 0.5]);
+        for (family, more, score) in
+            [("yolov5", json!({"labels": ["a"]}), 0.9), ("yolox", json!({"labels": ["a"], "grid": false}), 0.45)]
+        {
+            let t = Thresholds { score: 0.4, ..T };
+            let o = run_with(&mut detector(family, more), &[("o", &[1, 1, 6], Data::F32(&rows))], &t).unwrap();
+            assert_eq!(found(&o), [(0, score, PLACE)], "{family}");
+        }
+    }
+
+    #[test]
+    fn a_detection_whose_box_is_none_is_never_passed_over() {
+        let all =
+            |rows: &[f32]| run(&mut detector("yolo-end-to-end", json!({})), &[("o", &[1, 1, 6], Data::F32(rows))]);
+        let (yes, no) = (0.9, 0.4);
+        for (corners, score, status, says) in [
+            ([f32::MAX, 0.0, f32::MIN, 4.0], yes, Status::NonFinite, "no number"),
+            ([f32::MAX, 0.0, f32::MIN, 4.0], no, Status::Ok, ""),
+            ([30.0, 28.0, 20.0, 32.0], yes, Status::Error, "outputs[0].boxes"),
+            ([30.0, 28.0, 20.0, 32.0], no, Status::Ok, ""),
+            // An empty box lies nowhere; rounding may turn its size.
+            ([20.0, 28.0, 20.0, 32.0], yes, Status::Ok, ""),
+            ([20.0, 28.0, 19.5, 32.0], yes, Status::Ok, ""),
+        ] {
+            let [a, b, c, d] = corners;
+            let o = all(&[a, b, c, d, score, 0.0]).unwrap();
+            assert_eq!((o.status, o.detections.len()), (status, 0), "{corners:?} {score}");
+            assert!(
+                o.reason.contains(says) && (status == Status::Ok || o.verdict == Verdict::Unjudged),
+                "{}",
+                o.reason
+            );
+        }
+        // YOLOX's exponent, and a mask does not save a box.
+        let mut rows = vec![0.0; 84 * 7];
+        rows[2..7].copy_from_slice(&[100.0, 0.0, 1.0, 0.75, 0.0]);
+        let o = run(&mut detector("yolox", json!({})), &[("o", &[1, 84, 7], Data::F32(&rows))]).unwrap();
+        assert_eq!((o.status, o.verdict), (Status::NonFinite, Verdict::Unjudged));
+    }
+
+    #[test]
+    fn logits_where_scores_are_read_are_refused() {
+        for (family, more, says) in [("yolov8", json!({}), "export the graph"), ("rtdetr", json!({}), "\"sigmoid\"")] {
+            let e = run(&mut detector(family, more), &[("o", &[1, 1, 6], Data::F32(&with(&[0.5, 7.5])))]).unwrap_err();
+            assert!(e.to_string().contains("7.5") && e.to_string().contains(says), "{family}: {e}");
+        }
     }
 
     #[test]

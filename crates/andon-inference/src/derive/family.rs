@@ -1,166 +1,129 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The family of a graph without a manifest, by the names and shapes of its outputs and its exporter's notes.
-
-use andon_model::{Decoder, Head, Output, tensor_name};
+//! The readings of a graph without a manifest, of all families, and why there are none.
 
 use super::{
+    evidence::Evidence,
     graph::{Graph, Port},
     missing::{Missing, WRITE},
+    reading::Reading,
+    rows,
+    seen::cells,
+    sets, whole,
 };
 
-/// The outputs to read, or why they are not known.
-type Found = Result<Vec<Output>, Missing>;
+/// Tasks of Ultralytics that are read.
+const TASKS: &[&str] = &["detect", "segment", "obb", "classify", "semantic"];
 
-/// Finds the outputs to read. The first has the settings of all. `size` is that of the model's input, if it is fixed.
-pub(super) fn outputs(graph: &Graph, size: Option<[u32; 2]>, labels: &[String]) -> Found {
-    let has = |name: &str| graph.outputs.iter().any(|o| o.name == name);
-    if has("pred_score") || has("anomaly_map") {
-        return Ok(vec![Output::new("pred_score", Decoder::Anomalib, labels.to_vec())]);
+/// Lists the readings that fit what is known; at least one. `size` is that of the model's input, if it is fixed.
+pub(super) fn readings(e: &Evidence<'_>, size: Option<[u32; 2]>) -> Result<Vec<Reading>, Missing> {
+    if e.graph.outputs.is_empty() {
+        return Err("the graph has no output: export the model anew".to_string().into());
     }
-    if labels.is_empty() {
+    if let Some(anomaly) = whole::anomaly(e) {
+        return Ok(vec![anomaly]);
+    }
+    if let Some(problem) = unreadable(e.graph) {
+        return Err(problem.into());
+    }
+    let task = e.notes.task.as_deref();
+    if let Some(task) = task.filter(|t| !TASKS.contains(t)) {
+        return Err(format!("its task is '{task}', and read are {}: export one of those", TASKS.join(", ")).into());
+    }
+    if e.labels.is_empty() {
         let problem = format!(
             "the names of its classes are not in the file: set the property labels, or {WRITE} (if it has no classes, \
-             with the decoder embedding or raw)"
+             with the decoder anomalib, embedding or raw)"
         );
         return Err(Missing::labels(problem));
     }
-    if let Some(set) = set(graph, labels) {
-        return set;
-    }
-    let task = graph.notes.get("task").map(String::as_str);
-    let (first, second) = match &graph.outputs[..] {
-        [] => return Err("the graph has no output".to_string().into()),
-        [first, rest @ ..] => (first, rest.first()),
-    };
-    let found = match (task, first.shape.len()) {
-        (Some(task), _) if !matches!(task, "detect" | "segment" | "obb" | "classify") => {
-            return Err(format!(
-                "its task is '{task}', this version reads detect, segment, obb and classify: export one of those"
-            )
-            .into());
+    let boxes = matches!(task, None | Some("detect" | "segment" | "obb"));
+    let mut found = Vec::new();
+    if boxes {
+        found = sets::readings(e)?;
+        if found.is_empty() {
+            found = rows::readings(e);
         }
-        (Some("classify"), 1 | 2) => Some((Decoder::Classification, Head::Detect)),
-        (Some(task), 3) => noted(graph, task, first, second, labels.len()),
-        (None, 3) => by_shape(graph, first, second, size, labels.len()),
-        (None, 2) if first.shape[0] != 1 && first.shape[1] == 7 && labels.len() != 7 => {
-            Some((Decoder::Yolov7EndToEnd, Head::Detect))
+        if found.is_empty()
+            && let Some(problem) = levels(e.graph)
+        {
+            return Err(problem.into());
         }
-        (None, 1 | 2) => Some((Decoder::Classification, Head::Detect)),
-        (None, 4) => Some((Decoder::Segmentation, Head::Detect)),
-        _ => None,
-    };
-    let (decoder, head) = found.ok_or_else(|| {
-        let (name, shape, n) = (&first.name, &first.shape, labels.len());
-        format!(
-            "output '{name}' has shape {shape:?}, which no decoder reads for {n} labels (yolov8: [1, 4+labels, N]; yolov5: \
-             [1, N, 5+labels]; classification: [1, labels]; anomalib: an output 'pred_score'): correct the property \
-             labels, or {WRITE}"
-        )
-    })?;
-    let mut outputs = vec![Output { head, ..Output::new(&first.name, decoder, labels.to_vec()) }];
-    if let (Head::Segment, Some(masks)) = (head, second) {
-        outputs.push(Output::new(&masks.name, decoder, Vec::new()));
     }
-    Ok(outputs)
+    // A table of two axes may be a classifier's; other tables are not.
+    let table = e.graph.outputs[0].rank() > 2;
+    if matches!(task, None | Some("classify")) && (found.is_empty() || !table) {
+        found.extend(whole::classifier(e));
+    }
+    if matches!(task, None | Some("semantic")) && found.is_empty() {
+        found = whole::segmentation(e)?;
+    }
+    if found.is_empty() {
+        return Err(none(e, size).into());
+    }
+    Ok(found)
 }
 
-/// Detectors with separate outputs for boxes and scores.
-fn set(graph: &Graph, labels: &[String]) -> Option<Found> {
-    let port = |names: &[&str]| graph.outputs.iter().find(|o| names.contains(&tensor_name(&o.name)));
-    let list = |decoder, head, background, ports: &[&Port]| {
-        let mut outputs: Vec<_> = ports.iter().map(|p| Output::new(&p.name, decoder, Vec::new())).collect();
-        outputs[0] = Output { head, background, labels: labels.to_vec(), ..outputs[0].clone() };
-        Some(Ok(outputs))
-    };
-    let named = ["detection_boxes", "detection_scores", "detection_classes"].map(|n| port(&[n]));
-    if let [Some(boxes), Some(scores), Some(classes)] = named {
-        let count = port(&["num_detections"]);
-        let ports: Vec<_> = [boxes, scores, classes].into_iter().chain(count).collect();
-        return list(Decoder::Ssd, Head::Detect, true, &ports);
+/// Outputs that are no tensors of numbers, where no other output has any.
+fn unreadable(graph: &Graph) -> Option<String> {
+    let odd = graph.outputs.iter().find(|o| o.kind.is_none() || o.text())?;
+    if graph.outputs.iter().any(|o| o.float() && o.rank() > 0) {
+        return None;
     }
-    if let [Some(boxes), Some(scores), Some(classes)] = ["boxes", "scores", "labels"].map(|n| port(&[n])) {
-        // torchvision's boxes have no batch axis, and its labels begin after the background.
-        return list(Decoder::Ssd, Head::Detect, boxes.shape.len() == 2, &[boxes, scores, classes]);
-    }
-    if let (Some(boxes), Some(logits)) = (port(&["dets"]), port(&["labels"])) {
-        let masks = port(&["masks"]);
-        let head = if masks.is_some() { Head::Segment } else { Head::Detect };
-        let ports: Vec<_> = [boxes, logits].into_iter().chain(masks).collect();
-        return list(Decoder::Rtdetr, head, false, &ports);
-    }
-    if let (Some(boxes), Some(logits)) = (port(&["pred_boxes"]), port(&["logits", "pred_logits"])) {
-        let (n, c) = (labels.len(), logits.shape.last().copied().unwrap_or(-1));
-        let decoder = match c {
-            c if c == n as i64 => Decoder::Rtdetr,
-            c if c == n as i64 + 1 => Decoder::Detr,
-            _ => {
-                return Some(Err(format!(
-                    "output '{}' has {c} logits a box, {n} labels need {n} (RT-DETR) or {} (DETR): correct the property \
-                     labels, or {WRITE}",
-                    logits.name,
-                    n + 1
-                )
-                .into()));
-            }
-        };
-        return list(decoder, Head::Detect, false, &[boxes, logits]);
-    }
-    None
+    Some(format!(
+        "output {} holds names or maps of names to scores, not numbers (scikit-learn's ZipMap, Custom Vision's classifiers): export \
+         it without them, as with skl2onnx's option zipmap=False, so that it gives the scores as f32 [1, labels]",
+        odd.told()
+    ))
 }
 
-/// Ultralytics' exports, whose notes name the task.
-fn noted(graph: &Graph, task: &str, first: &Port, second: Option<&Port>, labels: usize) -> Option<(Decoder, Head)> {
-    let (a, b) = (first.shape[1], first.shape[2]);
-    let masks = second.filter(|s| s.shape.len() == 4).map_or(0, |s| s.shape[1]);
-    let (head, more) = match task {
-        "detect" => (Head::Detect, 0),
-        "segment" if masks > 0 => (Head::Segment, masks),
-        "obb" => (Head::Oriented, 1),
+/// Detectors whose outputs come level by level, before they are worked out.
+fn levels(graph: &Graph) -> Option<String> {
+    // The cells of an output: what is neither a batch nor the numbers of a cell.
+    let cells = |p: &Port| match p.shape[..] {
+        [n, _] | [1, n, _] if n > 1 => n,
+        [1, _, h, w] | [1, _, h, w, _] | [1, _, _, h, w] if h > 1 && w > 1 => h * w,
+        _ => 0,
+    };
+    let counts: Vec<_> = graph.outputs.iter().map(cells).collect();
+    let three = counts.iter().any(|n| *n >= 64 && counts.contains(&(n / 4)) && counts.contains(&(n / 16)));
+    let named = ["_8", "_16", "_32"].iter().all(|s| graph.outputs.iter().any(|o| o.plain().ends_with(s)));
+    if !(three || named) {
+        return None;
+    }
+    let points = graph.outputs.iter().any(|o| o.plain().contains("kps") || o.plain().contains("landmark"));
+    let what = if points { "a face detector's heads with key points (SCRFD, YuNet)" } else { "a detector's heads" };
+    Some(format!(
+        "its outputs come level by level (strides 8, 16, 32): {what}, whose boxes are not worked out yet; Andon reads them worked \
+         out: export the model with its decoding, so that it gives one table, or boxes, scores and labels"
+    ))
+}
+
+/// Why nothing fits, and what would.
+fn none(e: &Evidence<'_>, size: Option<[u32; 2]>) -> String {
+    let told = implied(e.graph, size, e.labels.len()).unwrap_or_else(|| "its outputs are no family's".into());
+    format!("no decoder reads it for {} labels: {told}: correct the property labels, or {WRITE}", e.labels.len())
+}
+
+/// What the shape of the first output says of the labels, of which `n` are named; `None` if it says nothing else.
+pub(super) fn implied(graph: &Graph, size: Option<[u32; 2]>, n: usize) -> Option<String> {
+    let first = graph.outputs.first()?;
+    let all = size.map_or([0; 3], |s| cells(s.map(|v| v as usize)));
+    let (labels, told) = match first.shape[..] {
+        [_, rows, r] if rows > 0 && r > 5 && all.iter().any(|c| 3 * c == rows) => (
+            r - 5,
+            format!("{rows} rows are three a cell, as YOLOv5 and YOLOv7 have them, and {r} numbers are those of"),
+        ),
+        [_, rows, r] if rows > 0 && r > 5 && all.contains(&rows) => {
+            let (yolox, yolov8) = (r - 5, r - 4);
+            return Some(format!(
+                "{rows} rows are one a cell, and {r} numbers are those of {yolox} labels of YOLOX or of {yolov8} of YOLOv8 turned"
+            ));
+        }
+        [_, r, rows] if rows > r && r > 4 => (r - 4, format!("{r} numbers a candidate are YOLOv8's with")),
+        [_, rows, r] if r > 4 => (r - 4, format!("{rows} rows of {r} numbers are RT-DETR's with")),
+        [_, c] if c > 0 => (c, format!("{c} numbers are a classifier's with")),
+        [_, c, _, _] if c > 0 => (c, format!("{c} planes are a segmentation's with")),
         _ => return None,
     };
-    if let Some(rtdetr) = rtdetr(graph) {
-        return Some((rtdetr, head));
-    }
-    let wide = 4 + labels as i64 + more;
-    let ends = graph.notes.get("end2end").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    if b == 6 + more && (ends || (b != wide && a != wide)) {
-        Some((Decoder::YoloEndToEnd, head))
-    } else {
-        (a == wide || b == wide || a == -1 || b == -1).then_some((Decoder::Yolov8, head))
-    }
-}
-
-/// RT-DETR as Ultralytics exports it, which only its description shows.
-fn rtdetr(graph: &Graph) -> Option<Decoder> {
-    let words = graph.notes.get("description")?.to_lowercase();
-    (words.contains("rt-detr") || words.contains("rtdetr")).then_some(Decoder::Rtdetr)
-}
-
-/// The family by how many candidates there are, and how many numbers each has.
-fn by_shape(
-    graph: &Graph,
-    first: &Port,
-    second: Option<&Port>,
-    size: Option<[u32; 2]>,
-    labels: usize,
-) -> Option<(Decoder, Head)> {
-    if let Some(rtdetr) = rtdetr(graph) {
-        return Some((rtdetr, Head::Detect));
-    }
-    let (a, b) = (first.shape[1], first.shape[2]);
-    let masks = second.filter(|s| s.shape.len() == 4).map_or(0, |s| s.shape[1].max(0));
-    let head = if masks > 0 { Head::Segment } else { Head::Detect };
-    let (v8, v5) = (4 + labels as i64 + masks, 5 + labels as i64 + masks);
-    // One cell each of strides 8, 16 and 32; YOLOv5 and v7 have three anchors a cell.
-    let cells = size.map(|[w, h]| [8, 16, 32].iter().map(|s| i64::from(w / s) * i64::from(h / s)).sum::<i64>());
-    if b == v5 && cells.is_none_or(|n| a == 3 * n || a < 0) {
-        return Some((Decoder::Yolov5, head));
-    }
-    if b == v5 && head == Head::Detect && cells == Some(a) {
-        return Some((Decoder::Yolox, head));
-    }
-    if a == v8 || b == v8 {
-        return Some((Decoder::Yolov8, head));
-    }
-    (b == 6 + masks && a <= 1000).then_some((Decoder::YoloEndToEnd, head))
+    (labels != n as i64).then(|| format!("{told} {labels} labels"))
 }

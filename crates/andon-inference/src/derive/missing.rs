@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What keeps a manifest from being derived.
 
-/// The advice to write a manifest.
-pub(super) const WRITE: &str = "write a model.json beside it and set model= to the folder";
+/// The advice to write a manifest, by a command that can do it for every graph that takes a picture.
+pub(super) const WRITE: &str =
+    "write a model.json with `andon model init FILE --into FOLDER --decoder NAME` and set model= to FOLDER";
 
 /// What only the user can know of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum Unknown {
 }
 
 /// Why no manifest can be derived.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{problem}")]
 pub(crate) struct Missing {
     /// What the user can add, if that is known.

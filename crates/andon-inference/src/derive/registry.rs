@@ -82,11 +82,12 @@ pub(super) fn outputs(graph: &Graph, labels: &[String]) -> Option<Result<Vec<Out
     Some(Ok(found.iter().filter(|(_, e)| e.decoder == decoder).map(named).collect()))
 }
 
-/// Scales the image to the ranges of the `.modelinfo`. `at` is its place among the graph's inputs.
-pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<(), Missing> {
+/// Scales the image to the ranges of the `.modelinfo`, and returns whether it gives any. `at` is its place among the graph's
+/// inputs.
+pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<bool, Missing> {
     let port = &graph.inputs[at];
     let tensor = graph.info.as_ref().and_then(|i| i.tensor(Direction::Input, at, &port.name, &port.shape));
-    let Some((mean, scale)) = tensor.and_then(|t| t.normalisation()) else { return Ok(()) };
+    let Some((mean, scale)) = tensor.and_then(|t| t.normalisation()) else { return Ok(false) };
     let channels = input.colour.channels();
     // Equal channels become one number.
     let short = |v: Vec<f32>| if v.iter().all(|x| *x == v[0]) { vec![v[0]] } else { v };
@@ -106,5 +107,5 @@ pub(super) fn ranges(graph: &Graph, at: usize, input: &mut Input) -> Result<(), 
             *v = vec![v[0]; long];
         }
     }
-    Ok(())
+    Ok(true)
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Tests of derived manifests: which family, which input, which verdict, and what only the user can say.
+//! Tests of what is derived without a run: what the notes and a `.modelinfo` say, and what only the user can. What runs
+//! decide is tested on graphs, in tests/recognition.rs and tests/field.rs of this crate.
 
-use andon_model::{Activation, BoxForm, Colour, Head, Layout, ModelInfo, Role};
+use andon_model::{Activation, BoxForm, Colour, Head, ModelInfo, Resize, Role};
 use ort::value::TensorElementType;
 
 use super::{graph::Port, *};
 
 fn port(name: &str, shape: &[i64]) -> Port {
-    Port { name: name.into(), shape: shape.to_vec(), kind: Some(TensorElementType::Float32) }
+    Port { name: name.into(), shape: shape.to_vec(), kind: Some(TensorElementType::Float32), axes: Vec::new() }
 }
 
 fn graph(input: &[i64], output: &[i64], notes: &[(&str, &str)]) -> Graph {
@@ -19,32 +20,76 @@ fn graph(input: &[i64], output: &[i64], notes: &[(&str, &str)]) -> Graph {
     }
 }
 
+/// The manifest if the runs that choose give zeros, or where axes are open nothing.
 fn derived(g: &Graph, labels: &[&str]) -> Result<Manifest, String> {
     let labels: Vec<_> = labels.iter().map(|l| l.to_string()).collect();
-    let m = manifest(&ModelId { name: "m".into(), ..ModelId::default() }, g, &labels, &[]).map_err(|m| m.problem)?;
+    let id = ModelId { name: "m".into(), ..ModelId::default() };
+    let zeros = |p: &Port| seen::Numbers {
+        name: p.name.clone(),
+        shape: p.shape.clone(),
+        data: vec![0.0; p.shape.iter().product::<i64>() as usize],
+    };
+    let fixed = g.outputs.iter().chain(&g.inputs).all(|p| p.shape.iter().all(|d| *d > 0));
+    let runs = |size: Option<[u32; 2]>| match size.filter(|_| fixed) {
+        Some(size) => vec![Seen { size: size.map(|v| v as usize), outputs: g.outputs.iter().map(zeros).collect() }],
+        None => Vec::new(),
+    };
+    let chosen = candidates(&id, g, &labels, &[]).and_then(|c| {
+        let runs = runs(c.input.size);
+        c.chosen(&runs)
+    });
+    let m = chosen.map_err(|m| m.problem)?.0;
     m.check().unwrap();
     Ok(m)
 }
 
 #[test]
 fn an_ultralytics_export_needs_nothing_more() {
-    let notes = [("names", "{0: 'open', 1: \"it's short\", 10: 'x\\'y'}"), ("task", "detect"), ("imgsz", "[480, 640]")];
-    let m = derived(&graph(&[1, 3, -1, -1], &[1, 7, -1], &notes), &[]).unwrap();
+    let notes = [
+        ("names", "{0: 'open', 1: \"it's short\", 10: 'x\\'y'}"),
+        ("task", "detect"),
+        ("imgsz", "[480, 640]"),
+        ("args", "{'batch': 1, 'nms': True}"),
+    ];
+    let m = derived(&graph(&[1, 3, -1, -1], &[1, 300, 6], &notes), &[]).unwrap();
     assert_eq!(m.outputs[0].labels, ["open", "it's short", "x'y"]);
     assert_eq!((m.image().size, m.image().colour, m.task), (Some([640, 480]), Colour::Rgb, Task::Detection));
+    assert_eq!((m.outputs[0].decoder, m.image().resize), (Decoder::YoloEndToEnd, Resize::Letterbox));
 }
 
 #[test]
-fn what_cannot_be_told_names_the_property_or_the_field() {
-    let detector = graph(&[1, 1, 64, 64], &[1, 5, 84], &[]);
-    assert!(derived(&detector, &[]).unwrap_err().contains("property labels"));
-    assert_eq!(derived(&detector, &["a"]).unwrap().outputs[0].decoder, Decoder::Yolov8);
-    assert_eq!(derived(&graph(&[1, 3, -1, -1], &[1, 5, 84], &[]), &["a"]).unwrap().image().size, None);
-    assert!(derived(&graph(&[1, 100], &[1, 5, 84], &[]), &["a"]).unwrap_err().contains("rank 4"));
-    let classifier = graph(&[1, 224, 224, 3], &[1, 2], &[]);
-    assert!(derived(&classifier, &["cat", "dog"]).unwrap_err().contains("verdict.ok"));
-    assert_eq!(derived(&classifier, &["Good", "bad"]).unwrap().image().layout, Layout::Nhwc);
-    assert!(derived(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "pose")]), &["a"]).unwrap_err().contains("'pose'"));
+fn labels_come_from_the_notes_of_three_exporters() {
+    let of = |notes: &[(&str, &str)]| {
+        let notes = graph(&[1, 3, 8, 8], &[1, 2], notes);
+        Notes::read(&notes).labels
+    };
+    assert_eq!(of(&[("names", "['a', \"b\"]")]), ["a", "b"], "YOLOv5 before it wrote a dictionary");
+    assert_eq!(of(&[("character", "text\ntitle\r\n figure \n")]), ["text", "title", "figure"], "RapidAI's");
+    assert!(of(&[("author", "somebody")]).is_empty());
+}
+
+#[test]
+fn what_cannot_be_told_names_the_property_or_the_field_and_all_that_the_graph_has() {
+    let refused = |g: &Graph, labels: &[&str]| derived(g, labels).unwrap_err();
+    let e = refused(&graph(&[1, 1, 64, 64], &[1, 5, 84], &[]), &[]);
+    assert!(e.contains("property labels") && e.contains("takes images f32 [1, 1, 64, 64]"), "{e}");
+    assert!(e.contains("gives output0 f32 [1, 5, 84]"), "{e}");
+    let e = refused(&graph(&[1, 100], &[1, 2], &[]), &["a", "b"]);
+    assert!(e.contains("no picture") && e.contains("no model.json changes that"), "{e}");
+    let e = refused(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "pose")]), &["a"]);
+    assert!(e.contains("'pose'") && e.contains("detect, segment"), "{e}");
+    for (shape, labels, says) in [
+        (&[1, 25200, 7][..], 3, "three a cell, as YOLOv5 and YOLOv7 have them, and 7 numbers are those of 2 labels"),
+        (&[1, 8400, 9], 2, "4 labels of YOLOX or of 5 of YOLOv8"),
+        (&[1, 9, 8400], 2, "YOLOv8's with 5 labels"),
+        (&[1, 1000], 2, "a classifier's with 1000 labels"),
+        (&[1, 21, 64, 64], 2, "a segmentation's with 21 labels"),
+    ] {
+        let labels: Vec<_> = (0..labels).map(|i| i.to_string()).collect();
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        let e = refused(&graph(&[1, 3, 640, 640], shape, &[]), &labels);
+        assert!(e.contains(says) && e.contains("property labels") && e.contains("model.json"), "{shape:?}: {e}");
+    }
 }
 
 #[test]
@@ -53,54 +98,6 @@ fn anomalib_is_known_by_its_outputs() {
     g.outputs = vec![port("pred_score", &[-1]), port("anomaly_map", &[-1, 1, 256, 256])];
     let m = derived(&g, &[]).unwrap();
     assert_eq!((m.outputs[0].decoder, m.image().resize), (Decoder::Anomalib, Resize::Stretch));
-}
-
-/// Decoder and head that a graph with these outputs is taken for, at 640×480 and with two labels.
-fn kind(outputs: &[(&str, &[i64])], notes: &[(&str, &str)]) -> (Decoder, Head) {
-    let mut g = graph(&[1, 3, 480, 640], &[], notes);
-    g.outputs = outputs.iter().map(|(name, shape)| port(name, shape)).collect();
-    let m = derived(&g, &["good", "b"]).unwrap_or_else(|e| panic!("{outputs:?}: {e}"));
-    (m.outputs[0].decoder, m.outputs[0].head)
-}
-
-#[test]
-fn families_are_told_apart_by_their_outputs() {
-    use Decoder::*;
-    use Head::*;
-    let n = 80 * 60 + 40 * 30 + 20 * 15;
-    let protos = ("output1", &[1, 32, 120, 160][..]);
-    assert_eq!(kind(&[("output0", &[1, 6, n])], &[]), (Yolov8, Detect));
-    assert_eq!(kind(&[("output0", &[1, n, 6])], &[]), (Yolov8, Detect));
-    assert_eq!(kind(&[("output0", &[1, 38, n]), protos], &[]), (Yolov8, Segment));
-    assert_eq!(kind(&[("output0", &[1, 7, n])], &[("task", "obb")]), (Yolov8, Oriented));
-    assert_eq!(kind(&[("output", &[1, 3 * n, 7])], &[]), (Yolov5, Detect));
-    assert_eq!(kind(&[("output0", &[1, 3 * n, 39]), protos], &[]), (Yolov5, Segment));
-    assert_eq!(kind(&[("output", &[1, n, 7])], &[]), (Yolox, Detect));
-    assert_eq!(kind(&[("output", &[-1, 7])], &[]), (Yolov7EndToEnd, Detect));
-    assert_eq!(kind(&[("output0", &[1, 300, 6])], &[("end2end", "True"), ("task", "detect")]), (YoloEndToEnd, Detect));
-    assert_eq!(kind(&[("output0", &[1, 300, 7])], &[("end2end", "True"), ("task", "obb")]), (YoloEndToEnd, Oriented));
-    assert_eq!(kind(&[("output0", &[1, 300, 6])], &[("description", "Ultralytics RT-DETR-L model")]), (Rtdetr, Detect));
-    assert_eq!(kind(&[("logits", &[1, 100, 3]), ("pred_boxes", &[1, 100, 4])], &[]), (Detr, Detect));
-    assert_eq!(kind(&[("logits", &[1, 300, 2]), ("pred_boxes", &[1, 300, 4])], &[]), (Rtdetr, Detect));
-    assert_eq!(kind(&[("dets", &[1, 300, 4]), ("labels", &[1, 300, 3])], &[]), (Rtdetr, Detect));
-    assert_eq!(
-        kind(&[("dets", &[1, 300, 4]), ("labels", &[1, 300, 3]), ("masks", &[1, 300, 30, 40])], &[]),
-        (Rtdetr, Segment)
-    );
-    assert_eq!(kind(&[("boxes", &[-1, 4]), ("scores", &[-1]), ("labels", &[-1])], &[]), (Ssd, Detect));
-    assert_eq!(kind(&[("output", &[1, 2])], &[]), (Classification, Detect));
-    assert_eq!(kind(&[("output", &[1, 2, 120, 160])], &[]), (Segmentation, Detect));
-}
-
-#[test]
-fn the_label_after_the_background_is_the_first_where_the_family_counts_so() {
-    let background = |outputs: &[(&str, &[i64])]| {
-        let mut g = graph(&[1, 3, 480, 640], &[], &[]);
-        g.outputs = outputs.iter().map(|(name, shape)| port(name, shape)).collect();
-        derived(&g, &["a", "b"]).unwrap().outputs[0].background
-    };
-    assert!(background(&[("boxes", &[-1, 4]), ("labels", &[-1]), ("scores", &[-1])]), "torchvision");
-    assert!(!background(&[("labels", &[1, 300]), ("boxes", &[1, 300, 4]), ("scores", &[1, 300])]), "RT-DETR");
 }
 
 #[test]

@@ -66,8 +66,11 @@ impl Lane {
             Interpolation::Area if same == [true; 2] => Rule::Linear,
             Interpolation::Area if grows == [false; 2] => Rule::Area,
             Interpolation::Area => Rule::AreaGrowing,
+            // Where nothing shrinks, the triangle is the line between two samples.
+            Interpolation::Antialias if [0, 1].iter().all(|i| grows[*i] || same[*i]) => Rule::Linear,
+            Interpolation::Antialias => Rule::Antialias,
         };
-        self.summed = rule == Rule::Area || self.bytes == 2;
+        self.summed = matches!(rule, Rule::Area | Rule::Antialias) || self.bytes == 2;
         self.across.fill(samples[0], seen[0], &axes[0], rule, self.summed);
         self.down.fill(samples[1], seen[1], &axes[1], rule, self.summed);
         self.width = axes[0].count;

@@ -2,7 +2,7 @@
 //! The place of the frame in the model's input, and the way back.
 
 use andon_core::result::BoxPx;
-use andon_model::Resize;
+use andon_model::{Align, Input, Resize, Rounding};
 
 /// The place of the frame in the model's input, both in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -15,6 +15,52 @@ pub struct Mapping {
     pub offset: [f32; 2],
     /// Pixels of the model's input for each pixel of the frame, across and down.
     pub scale: [f32; 2],
+}
+
+/// What a manifest says of the frame's place in an image input.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Placing {
+    pub resize: Resize,
+    pub align: Align,
+    pub rounding: Rounding,
+    pub shorter_side: Option<u32>,
+}
+
+impl From<&Input> for Placing {
+    fn from(input: &Input) -> Self {
+        let Input { resize, align, rounding, shorter_side, .. } = *input;
+        Self { resize, align, rounding, shorter_side }
+    }
+}
+
+impl Placing {
+    fn whole(&self, v: f64) -> usize {
+        // As Python's `round` and `int`, with the same quotients before: the authors' own code gives the same pixels.
+        let v = if self.rounding == Rounding::Down { v.floor() } else { v.round_ties_even() };
+        v as usize
+    }
+
+    /// The samples that axis `i` of what is `seen` (width, height) is resized to, for a model's size.
+    fn resized(&self, i: usize, seen: [f64; 2], model: [usize; 2]) -> usize {
+        let fit = [0, 1].map(|i| model[i] as f64 / seen[i]);
+        match (self.resize, self.shorter_side) {
+            (Resize::Stretch, _) => model[i],
+            (Resize::Letterbox, _) => self.whole(seen[i] * fit[0].min(fit[1])).clamp(1, model[i]),
+            (Resize::Crop, None) => self.whole(seen[i] * fit[0].max(fit[1])).max(model[i]),
+            (Resize::Crop, Some(n)) => {
+                let shorter = seen[0].min(seen[1]);
+                ((f64::from(n) * seen[i] / shorter).floor() as usize).max(1)
+            }
+        }
+    }
+
+    /// How many of `resized` samples are cut off before those that are kept, and the place of these in the model's input.
+    fn place(&self, resized: usize, model: usize) -> (usize, usize) {
+        let over = resized.saturating_sub(model);
+        let cut = if self.shorter_side.is_some() { self.whole(over as f64 / 2.0) } else { over / 2 };
+        let free = model.saturating_sub(resized);
+        (cut, if self.align == Align::TopLeft { 0 } else { free / 2 })
+    }
 }
 
 /// One axis of the way from the frame to the model's input.
@@ -42,20 +88,14 @@ impl Mapping {
         frame: [usize; 2],
         region: Option<BoxPx>,
         model: [usize; 2],
-        resize: Resize,
+        placing: Placing,
     ) -> (Self, [Axis; 2]) {
         let seen = [0, 1].map(|i| visible(region.map(|r| [r[i], r[i + 2]]), frame[i] as f64));
-        let fit = [0, 1].map(|i| model[i] as f64 / seen[i].1);
-        let resized = |i: usize, k: f64| (seen[i].1 * k).round() as usize;
         let axes = [0, 1].map(|i| {
             let (start, length) = seen[i];
-            let resized = match resize {
-                Resize::Stretch => model[i],
-                Resize::Letterbox => resized(i, fit[0].min(fit[1])).clamp(1, model[i]),
-                Resize::Crop => resized(i, fit[0].max(fit[1])).max(model[i]),
-            };
+            let resized = placing.resized(i, seen.map(|s| s.1), model);
             let count = resized.min(model[i]);
-            let (cut, place) = ((resized - count) / 2, (model[i] - count) / 2);
+            let (cut, place) = placing.place(resized, model[i]);
             Axis { start, length, whole: length == frame[i] as f64, resized, cut, count, place }
         });
         let scale = axes.map(|a| a.resized as f64 / a.length);
@@ -100,9 +140,13 @@ fn visible(side: Option<[f32; 2]>, all: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
+    fn of(resize: Resize) -> Placing {
+        Placing { resize, ..Placing::default() }
+    }
+
     #[test]
     fn a_letterbox_is_centred_and_maps_back_exactly() {
-        let (m, axes) = Mapping::new([1280, 720], None, [640, 640], Resize::Letterbox);
+        let (m, axes) = Mapping::new([1280, 720], None, [640, 640], of(Resize::Letterbox));
         assert_eq!(axes.map(|a| (a.count, a.place)), [(640, 0), (360, 140)]);
         assert_eq!(m.to_frame([10.0, 150.0, 30.0, 190.0]), [20.0, 20.0, 40.0, 80.0]);
         assert_eq!(m.to_frame([-5.0, 0.0, 700.0, 640.0]), [0.0, 0.0, 1280.0, 720.0], "clipped to the frame");
@@ -111,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_crop_cuts_the_longer_side_in_the_middle_and_maps_back_exactly() {
-        let (m, axes) = Mapping::new([1280, 720], None, [360, 360], Resize::Crop);
+        let (m, axes) = Mapping::new([1280, 720], None, [360, 360], of(Resize::Crop));
         assert_eq!(axes.map(|a| (a.resized, a.cut, a.count, a.place)), [(640, 140, 360, 0), (360, 0, 360, 0)]);
         assert_eq!(m.to_frame([0.0, 0.0, 360.0, 360.0]), [280.0, 0.0, 720.0, 720.0]);
     }
@@ -119,7 +163,7 @@ mod tests {
     #[test]
     fn boxes_found_in_a_region_are_boxes_of_the_frame() {
         for resize in [Resize::Stretch, Resize::Letterbox, Resize::Crop] {
-            let (m, _) = Mapping::new([1280, 720], Some([100.0, 50.0, 64.0, 64.0]), [128, 128], resize);
+            let (m, _) = Mapping::new([1280, 720], Some([100.0, 50.0, 64.0, 64.0]), [128, 128], of(resize));
             assert_eq!(m.to_frame([0.0, 0.0, 128.0, 64.0]), [100.0, 50.0, 64.0, 32.0], "{resize:?}");
         }
     }
@@ -134,7 +178,7 @@ mod tests {
             [f32::NAN, 0.0, 3.0, 3.0],
             [0.0, 0.0, f32::INFINITY, 3.0],
         ] {
-            let (m, axes) = Mapping::new([64, 48], Some(region), [8, 8], Resize::Letterbox);
+            let (m, axes) = Mapping::new([64, 48], Some(region), [8, 8], of(Resize::Letterbox));
             for (a, all) in axes.iter().zip([64.0, 48.0]) {
                 assert!(a.start >= 0.0 && a.length >= 1.0 && a.start + a.length <= all, "{region:?}: {a:?}");
             }
@@ -144,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_frame_a_thousand_times_wider_than_high_keeps_a_row() {
-        let (_, axes) = Mapping::new([10_000, 1], None, [64, 64], Resize::Letterbox);
+        let (_, axes) = Mapping::new([10_000, 1], None, [64, 64], of(Resize::Letterbox));
         assert_eq!(axes.map(|a| a.count), [64, 1]);
     }
 }

@@ -2,7 +2,7 @@
 //! Preprocessing: from a frame to the model's tensor in one pass over the rows. Planes are resized first, then converted at
 //! the model's size, then normalised.
 //!
-//! Resizing follows OpenCV's `INTER_LINEAR` and `INTER_AREA`. Numbers stay `f32` from the first sample to the tensor, so
+//! Resizing follows OpenCV's `INTER_LINEAR` and `INTER_AREA` and Pillow's `BILINEAR`. Numbers stay `f32` from the first sample to the tensor, so
 //! nothing is rounded on the way. Tables are kept until the frame's size or the region changes, and nothing is allocated
 //! once the largest geometry was seen.
 
@@ -12,15 +12,17 @@ mod mapping;
 mod rows;
 mod taps;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use andon_core::{
     image::{Format, Image, YuvToRgb},
     result::BoxPx,
 };
-use andon_model::{Colour, Input, Interpolation, Resize};
+use andon_model::{Colour, Input, Interpolation};
 use colours::{Row, Scratch};
 use lane::Lane;
-use mapping::Axis;
+use mapping::{Axis, Placing};
 use tensor::{Normalise, Number, Shape};
 
 pub use mapping::Mapping;
@@ -44,7 +46,7 @@ struct Key {
 pub struct Preprocessor {
     shape: Shape,
     colour: Colour,
-    resize: Resize,
+    placing: Placing,
     interpolation: Interpolation,
     /// The padding of each channel, as a pixel value.
     pad: [f32; 4],
@@ -68,7 +70,7 @@ impl Preprocessor {
         Self {
             shape: Shape { size, channels: input.colour.channels(), layout: input.layout },
             colour: input.colour,
-            resize: input.resize,
+            placing: input.into(),
             interpolation: input.interpolation,
             pad: spread(&input.pad),
             normalise: Normalise { mean: spread(&input.mean), scale: spread(&input.scale) },
@@ -127,7 +129,7 @@ impl Preprocessor {
     /// Fills the tables for a new geometry.
     fn arrange(&mut self, image: &Image<'_>, region: Option<BoxPx>) {
         let axes: [Axis; 2];
-        (self.mapping, axes) = Mapping::new([image.width, image.height], region, self.shape.size, self.resize);
+        (self.mapping, axes) = Mapping::new([image.width, image.height], region, self.shape.size, self.placing);
         let rect = [axes.map(|a| a.place), axes.map(|a| a.count)];
         if rect != self.rect {
             self.rect = rect;

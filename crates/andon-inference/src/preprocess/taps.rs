@@ -4,6 +4,12 @@
 //! - `INTER_LINEAR`: between pixel centres, edges repeated, no low-pass.
 //! - `INTER_AREA`, both axes shrinking: the samples that each resized pixel covers, by coverage.
 //! - `INTER_AREA` otherwise: between two samples, but each sample keeps its own pixels as long as it can.
+//!
+//! Antialias is by the rules of Pillow's `resize` with `BILINEAR` (ImagingResample): a triangle about each resized sample's
+//! centre, one sample wide to each side, and where the axis shrinks as many times wider as it shrinks; weights beyond an
+//! edge fall away, and the others are scaled up to a sum of 1.
+
+use std::ops::Range;
 
 use super::mapping::Axis;
 
@@ -19,6 +25,8 @@ pub(super) enum Rule {
     Area,
     /// OpenCV's form of area for an axis that grows.
     AreaGrowing,
+    /// Pillow's bilinear.
+    Antialias,
 }
 
 /// The regularity of the taps.
@@ -76,6 +84,11 @@ impl Taps {
         }
         // A region's edge is repeated like the frame's, as if the region was cut out.
         let (first, last) = (start.floor(), ((start + length).ceil() - 1.0).clamp(0.0, (samples - 1) as f64));
+        if rule == Rule::Antialias {
+            let of = of.map(|i| start + (i as f64 + 0.5) * step);
+            of.for_each(|centre| self.triangle(first.min(last) as usize..last as usize + 1, centre, step.max(1.0)));
+            return;
+        }
         for i in of.map(|i| i as f64) {
             let at = if rule == Rule::Linear {
                 start + (i + 0.5) * step - 0.5
@@ -118,6 +131,25 @@ impl Taps {
         let all: f64 = (first..end).map(covered).sum();
         self.spans.push(Span { first: first as u32, count: (end - first) as u32, weights: self.weights.len() as u32 });
         self.weights.extend((first..end).map(|i| (covered(i) / all) as f32));
+    }
+
+    /// Adds the span of a triangle about `centre` that reaches `reach` samples to each side, within the samples `of`.
+    fn triangle(&mut self, of: Range<usize>, centre: f64, reach: f64) {
+        let weight = |i: usize| (1.0 - ((i as f64 + 0.5 - centre) / reach).abs()).max(0.0);
+        let inside = |at: f64| (at.max(0.0) as usize).clamp(of.start, of.end);
+        let (mut first, mut end) = (inside(centre - reach + 0.5), inside(centre + reach + 0.5));
+        // The nearest sample is there however the place was rounded.
+        let nearest = inside(centre).min(of.end - 1);
+        (first, end) = (first.min(nearest), end.max(nearest + 1));
+        while first < nearest && weight(first) < SNAP {
+            first += 1;
+        }
+        while end > nearest + 1 && weight(end - 1) < SNAP {
+            end -= 1;
+        }
+        let all: f64 = (first..end).map(weight).sum();
+        self.spans.push(Span { first: first as u32, count: (end - first) as u32, weights: self.weights.len() as u32 });
+        self.weights.extend((first..end).map(|i| (weight(i) / all) as f32));
     }
 }
 
@@ -173,8 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn a_triangle_widens_with_what_the_axis_shrinks_and_loses_what_lies_beyond_the_edge() {
+        let taps = filled(8, 0.0, 8.0, 4, Rule::Antialias);
+        // Pillow's: 8 samples to 4 reach two to each side; the first lacks the sample before the edge.
+        let of = |i: usize| (taps.spans[i].first, taps.of(&taps.spans[i]).to_vec());
+        assert_eq!(of(0), (0, vec![3.0 / 7.0, 3.0 / 7.0, 1.0 / 7.0]));
+        assert_eq!(of(1), (1, vec![0.125, 0.375, 0.375, 0.125]));
+        // Growing, it is the line between two samples.
+        let taps = filled(4, 0.0, 4.0, 8, Rule::Antialias);
+        assert_eq!(taps.of(&taps.spans[1]), [0.75, 0.25]);
+        assert_eq!(taps.of(&taps.spans[0]), [1.0]);
+    }
+
+    #[test]
     fn weights_add_up_to_one_and_stay_on_the_axis() {
-        for rule in [Rule::Linear, Rule::Area, Rule::AreaGrowing] {
+        for rule in [Rule::Linear, Rule::Area, Rule::AreaGrowing, Rule::Antialias] {
             for (samples, start, length, to) in
                 [(7, 0.0, 7.0, 3), (7, 1.3, 4.9, 3), (640, 0.0, 640.0, 213), (2, 0.5, 1.0, 1), (9, 8.0, 1.0, 4)]
             {

@@ -136,7 +136,7 @@ impl Store {
 fn manifest(folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join(files::MANIFEST);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => crate::Error::NoManifest { path: folder.into() },
+        std::io::ErrorKind::NotFound => crate::Error::NoManifest { path: folder.into(), graphs: Vec::new() },
         _ => crate::Error::Io { path: path.clone(), error },
     })?;
     Ok(Manifest::parse(&text, &path)?)

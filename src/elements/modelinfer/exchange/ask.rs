@@ -22,10 +22,15 @@ pub(crate) struct Ask {
 
 impl Ask {
     /// Returns whether both requests lead to the same session. How many frames are in work, and how long a batch waits,
-    /// can be changed on a session.
+    /// can be changed on a session; how long loading may take is no part of one.
     pub(crate) fn leads_to_the_same(&self, other: &Self) -> bool {
-        let parts = |ask: &Self| (ask.model.clone(), ask.options.clone(), ask.share.clone(), ask.batch.size);
+        let parts = |ask: &Self| (ask.model.clone(), ask.of_session(), ask.share.clone(), ask.batch.size);
         parts(self) == parts(other)
+    }
+
+    /// The options that the session has.
+    pub(super) fn of_session(&self) -> Options {
+        Options { time_limit: None, ..self.options.clone() }
     }
 }
 

@@ -36,7 +36,7 @@ use std::{
 };
 
 use andon_core::result::{Inference, ModelId, PartVerdict};
-use andon_inference::{self as inference};
+use andon_inference::{self as inference, Cancel};
 use andon_model::store::Note;
 use andon_statistics::guard::Limits;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -63,6 +63,17 @@ const LOOK: Duration = Duration::from_millis(20);
 struct State {
     slot: Slot<Running>,
     worker: Option<JoinHandle<()>>,
+    /// Ends the load under way.
+    loading: Option<Arc<Cancel>>,
+}
+
+impl State {
+    /// Ends the run of the load under way.
+    fn end_load(&mut self) {
+        if let Some(cancel) = self.loading.take() {
+            cancel.terminate();
+        }
+    }
 }
 
 /// The models of one element, and the threads that change them.
@@ -101,10 +112,12 @@ impl Exchange {
         }
     }
 
-    /// Refuses requests, ends the worker, and frees all models. Waits for a load under way, which cannot be cut short.
+    /// Refuses requests, ends the worker, and frees all models. Ends the run of a load under way; ONNX Runtime's reading of a
+    /// graph cannot be cut short, and is waited for.
     pub(super) fn close(&self) {
         let (worker, old) = {
             let mut state = self.state.lock();
+            state.end_load();
             let (worker, old) = (state.worker.take(), state.slot.close());
             self.has_moved(&state);
             (worker, old)
@@ -156,6 +169,8 @@ impl Exchange {
             match state.slot.request(ask, cause) {
                 Requested::Closed => return false,
                 Requested::Queued => {
+                    // What loads now would never come to run.
+                    state.end_load();
                     self.has_moved(&state);
                     return true;
                 }
@@ -205,10 +220,23 @@ impl Exchange {
             };
             self.tell(Event::Loading { from, ask: &request.ask, cause: request.cause });
             let begun = Instant::now();
-            let loaded = Running::load(request.ask.clone()).and_then(|loaded| self.admit(loaded));
+            let loaded = self.begin_load(&request).and_then(|cancel| Running::load(request.ask.clone(), &cancel));
+            self.state.lock().loading = None;
+            let loaded = loaded.and_then(|loaded| self.admit(loaded));
             self.hand_over(&request, loaded, begun.elapsed());
             self.free_retired();
         }
+    }
+
+    /// Returns what ends the load of a request, which ends at once if the request was overtaken meanwhile.
+    fn begin_load(&self, request: &Request) -> Result<Arc<Cancel>, inference::Error> {
+        let cancel = Arc::new(Cancel::new()?);
+        let mut state = self.state.lock();
+        state.loading = Some(cancel.clone());
+        if !state.slot.is_latest(request) {
+            state.end_load();
+        }
+        Ok(cancel)
     }
 
     /// Refuses a model that a guard has taken out.

@@ -92,12 +92,12 @@ impl Deref for Running {
 }
 
 impl Running {
-    /// Loads a model, or joins those that share it. Takes its time and reads the disk.
-    pub(crate) fn load(ask: Ask) -> Result<Self, inference::Error> {
+    /// Loads a model, or joins those that share it, until `cancel` ends that. Takes its time and reads the disk.
+    pub(crate) fn load(ask: Ask, cancel: &Arc<Cancel>) -> Result<Self, inference::Error> {
         let (engine, member) = if ask.share.is_empty() {
-            (Arc::new(Engine::load(&ask.model, &ask.options)?), None)
+            (Arc::new(Engine::load_until(&ask.model, &ask.options, cancel)?), None)
         } else {
-            let (engine, member) = shared::join(&ask)?;
+            let (engine, member) = shared::join(&ask, cancel)?;
             (engine, Some(member))
         };
         let Batch { size, timeout } = ask.batch;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use andon_core::result::Arm;
-use andon_inference::{self as inference, Batcher, Engine, Options};
+use andon_inference::{self as inference, Batcher, Cancel, Engine, Options};
 use parking_lot::Mutex;
 
 use super::ask::Ask;
@@ -51,9 +51,9 @@ pub(crate) struct Member {
     claim: Arc<Claim>,
 }
 
-/// Joins the group of those that share a model. The first to join loads the engine.
-pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error> {
-    let key = Key { share: ask.share.clone(), model: ask.model.clone(), options: ask.options.clone() };
+/// Joins the group of those that share a model. The first to join loads the engine, until `cancel` ends it.
+pub(super) fn join(ask: &Ask, cancel: &Arc<Cancel>) -> Result<(Arc<Engine>, Member), inference::Error> {
+    let key = Key { share: ask.share.clone(), model: ask.model.clone(), options: ask.of_session() };
     let group = {
         let mut groups = GROUPS.lock();
         groups.retain(|g| g.strong_count() > 0);
@@ -76,7 +76,7 @@ pub(super) fn join(ask: &Ask) -> Result<(Arc<Engine>, Member), inference::Error>
         match shared.upgrade() {
             Some(engine) => engine,
             None => {
-                let engine = Arc::new(Engine::load(&ask.model, &ask.options)?);
+                let engine = Arc::new(Engine::load_until(&ask.model, &ask.options, cancel)?);
                 engine.prove()?;
                 *shared = Arc::downgrade(&engine);
                 engine

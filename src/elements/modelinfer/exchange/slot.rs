@@ -264,6 +264,11 @@ impl<M: Loaded> Slot<M> {
         }
     }
 
+    /// Returns whether nothing has overtaken a request that loads.
+    pub(super) fn is_latest(&self, request: &Request) -> bool {
+        self.open && self.generation == request.generation
+    }
+
     /// Goes back: from what was asked for and does not run yet to what runs, otherwise to the model before, at the next
     /// frame. Returns models to free, or None if there is no way back.
     pub(super) fn rollback(&mut self, why: &str) -> Option<Vec<Arc<M>>> {
