@@ -56,7 +56,8 @@ pub(super) fn check(outputs: &[Output]) -> Result<(), FieldError> {
             if output.decoder != Decoder::Anomalib || !(i == 0 || output.role(i) == Role::Map) {
                 return bad(
                     "normalisation",
-                    "is honoured for the first output and for the map of the decoder anomalib alone: leave it out"
+                    "is read of the decoder anomalib alone, from its first output for the score and from its map: write it there, or \
+                     leave it out"
                         .into(),
                 );
             }

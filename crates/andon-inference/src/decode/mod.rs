@@ -58,6 +58,8 @@ pub struct Decode {
     scratch: whole::Scratch,
     /// The manifest's activation, or what the frames have shown.
     activation: Option<Activation>,
+    /// Whether the last frame left open which of two activations is meant.
+    open: bool,
     /// The normalisation of the map of an anomaly model.
     heat_range: Option<Normalisation>,
 }
@@ -79,6 +81,7 @@ impl Decode {
             candidates: Candidates::default(),
             scratch: whole::Scratch::default(),
             activation: output.activation,
+            open: false,
             heat_range: (manifest.outputs.iter().enumerate())
                 .find(|(i, o)| o.role(*i) == Role::Map)
                 // An older export's one output may be a map, and has its settings.
@@ -92,10 +95,9 @@ impl Decode {
         self.activation
     }
 
-    /// Returns whether the model's scores can be read in two ways, and no frame has shown yet which is meant: another frame
-    /// may.
-    pub fn is_open(&self) -> bool {
-        self.output.decoder == Decoder::Classification && self.activation.is_none()
+    /// Returns whether the scores of the last frame could be read in two ways: another frame may show which is meant.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 
     /// Returns whether the decoder reads the output of that name.
@@ -111,7 +113,7 @@ impl Decode {
         if let Some(bad) = outputs.iter().find(|o| !o.data.finite()) {
             return Ok(Decoded::unjudged(Status::NonFinite, format!("output '{}' holds NaN or infinity", bad.name)));
         }
-        let Self { output, labels, ok, rule, roles, candidates, scratch, activation, heat_range } = self;
+        let Self { output, labels, ok, rule, roles, candidates, scratch, activation, open, heat_range } = self;
         let (decoder, name) = (output.decoder, &output.name);
         if decoder == Decoder::Raw {
             return Ok(whole::raw(outputs));
@@ -122,7 +124,7 @@ impl Decode {
         let views: Views<'_> = roles.views(outputs)?;
         let family = Family { output, labels, ok, rule, mapping, thresholds: t };
         candidates.begin(t);
-        let mut decoded = match decoder {
+        let decoded = match decoder {
             Decoder::Yolov5 | Decoder::Yolov7 => yolo::v5(&family, &views, candidates),
             Decoder::Yolov8 => yolo::v8(&family, &views, candidates),
             Decoder::Yolov7EndToEnd => yolo::v7_end_to_end(&family, &views, candidates),
@@ -138,7 +140,9 @@ impl Decode {
             Decoder::Anomalib => whole::anomaly(&family, &views, *heat_range),
             Decoder::Embedding => whole::vector(&family, &views),
             Decoder::Raw => unreachable!("it was handled above"),
-        }?;
+        };
+        *open = matches!(decoded, Err(DecodeError::Unclear { .. }));
+        let mut decoded = decoded?;
         if *rule == Rule::None {
             decoded.verdict = Verdict::Unjudged;
         }

@@ -19,12 +19,13 @@ pub(super) fn sigmoid(v: f32) -> f32 {
 /// The best label of a row of numbers, one a label from number `first` up to number `end`, and its score. With softmax all
 /// numbers of the row count, also those outside of `first..end`.
 pub(super) fn best(row: &[f32], first: usize, end: usize, activation: Activation) -> Option<(u32, f32)> {
-    let named = row[first..end].iter().enumerate();
+    let named = &row[first..end];
+    let best = named.iter().fold(f32::MIN, |best, v| if *v > best { *v } else { best });
     // Of equal ones the first.
-    let (class, best) = named.rev().max_by(|a, b| a.1.total_cmp(b.1))?;
+    let class = named.iter().position(|v| *v == best)?;
     let score = match activation {
-        Activation::None => *best,
-        Activation::Sigmoid => sigmoid(*best),
+        Activation::None => best,
+        Activation::Sigmoid => sigmoid(best),
         Activation::Softmax => {
             let top = row.iter().copied().fold(f32::MIN, f32::max);
             (best - top).exp() / row.iter().map(|v| (v - top).exp()).sum::<f32>()
