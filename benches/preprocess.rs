@@ -43,6 +43,8 @@ const CASES: &[Case] = &[
     case("rgb-any-ratio", Format::Rgb, [1000, 700], [320; 2], "rgb", "bilinear"),
     case("yuy2-720p-320", Format::Yuy2, [1280, 720], [320; 2], "rgb", "bilinear"),
     case("nv12-720p-320-area", Format::Nv12, [1280, 720], [320; 2], "rgb", "area"),
+    case("nv12-720p-320-antialias", Format::Nv12, [1280, 720], [320; 2], "rgb", "antialias"),
+    case("rgb-1080p-224-antialias", Format::Rgb, [1920, 1080], [224; 2], "rgb", "antialias"),
 ];
 
 /// A frame, its preprocessor and its tensor, ready to run.

@@ -30,7 +30,7 @@ pub(super) struct Lane {
     out: Vec<f32>,
     /// Whether the current row lies between two input rows.
     between: bool,
-    /// Columns of the frame summed over rows, for one component.
+    /// Columns of the frame summed over rows: every byte of them, or the samples of one component that are no bytes.
     sums: Vec<f32>,
 }
 
@@ -77,7 +77,7 @@ impl Lane {
         let row = self.width * components.len();
         self.ready.iter_mut().chain([&mut self.out]).for_each(|r| r.resize(row, 0.0));
         let (from, to) = self.across.reach();
-        self.sums.resize(to - from, 0.0);
+        self.sums.resize((to - from) * if self.of_bytes() { self.step } else { 1 }, 0.0);
     }
 
     /// Forgets the rows of the last frame.
@@ -128,8 +128,17 @@ impl Lane {
         }
     }
 
+    /// Whether samples are bytes.
+    #[inline(always)]
+    fn of_bytes(&self) -> bool {
+        self.bytes == 1
+    }
+
     #[inline(always)]
     fn sum(&mut self, image: &Image<'_>, y: usize) {
+        if self.of_bytes() {
+            return self.sum_bytes(image, y);
+        }
         self.between = false;
         let (first, _) = self.across.reach();
         let bytes = image.plane_size(self.plane).0;
@@ -145,6 +154,38 @@ impl Lane {
                 let samples = &self.sums[span.first as usize - first..];
                 let mut sum = 0.0;
                 for (v, w) in samples.iter().zip(self.across.of(span)) {
+                    sum += v * w;
+                }
+                *out = sum;
+            }
+        }
+    }
+
+    /// The same for bytes, interleaved or not: rows are summed as they lie, which takes wide instructions, and only then
+    /// picked apart.
+    #[inline(always)]
+    fn sum_bytes(&mut self, image: &Image<'_>, y: usize) {
+        self.between = false;
+        let (first, _) = self.across.reach();
+        let (bytes, step) = (image.plane_size(self.plane).0, self.step);
+        let span = self.down.spans[y];
+        self.sums.fill(0.0);
+        let row = |row: usize| &image.planes[self.plane].row(row, bytes)[first * step..];
+        let (fours, rest) = self.down.of(&span).as_chunks::<4>();
+        let mut at = span.first as usize;
+        for weights in fours {
+            rows::add_four([0, 1, 2, 3].map(|i| row(at + i)), *weights, &mut self.sums);
+            at += 4;
+        }
+        for (i, weight) in rest.iter().enumerate() {
+            rows::add(row(at + i), 1, 1, *weight, &mut self.sums);
+        }
+        for (c, offset) in self.offsets.iter().enumerate() {
+            let out = &mut self.ready[0][c * self.width..][..self.width];
+            for (out, span) in out.iter_mut().zip(&self.across.spans) {
+                let samples = &self.sums[(span.first as usize - first) * step + offset..];
+                let mut sum = 0.0;
+                for (v, w) in samples.iter().step_by(step).zip(self.across.of(span)) {
                     sum += v * w;
                 }
                 *out = sum;
