@@ -41,9 +41,9 @@ def pictures(folder, data):
             cv2.imwrite(str(path), part)
             kinds[kind].append(path)
     # Parts of the same pictures, whose sides stay whole when they are scaled to 320: as they are, with people large
-    # enough for a small model; then as large as models of random weights are (to pad, and not to resize), as small squares and
-    # as large ones. Such weights make much of the rounding of a pixel (packages round after they resize, modelinfer does
-    # not), so that nothing else could be compared.
+    # enough for a small model; then as large as models of random weights are (to pad, and not to resize), as small
+    # squares and as large ones. Such weights make much of the rounding of a pixel (packages round after they resize,
+    # modelinfer does not), so that nothing else could be compared.
     kinds |= {"people": [], "fit": [], "small": [], "even": []}
     for name, x, y, w, h in (
         ("bus", 0, 216, 405, 540),
@@ -70,7 +70,9 @@ def pictures(folder, data):
 def compare(model, paths, work):
     """The differences of a model over the pictures."""
     model.prepare(work)
-    folder = bundle(model.path, work / model.name.replace(" ", "-"), model.labels, model.good, model.changes)
+    folder = bundle(
+        model.path, work / model.name.replace(" ", "-"), model.labels, model.good, model.changes, model.decoder
+    )
     difference = Difference()
     for path in paths:
         result = play(folder, path, work)

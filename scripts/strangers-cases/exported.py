@@ -200,7 +200,8 @@ def torchvision_detector(build, labels=4, **settings):
                 str(file),
                 opset_version=17,
                 input_names=["image"],
-                output_names=["boxes", "labels", "scores"],
+                # As the network's own dictionary has them.
+                output_names=list(net(pictures[:1])[0]),
                 dynamic_axes={
                     "image": {1: "height", 2: "width"},
                     "boxes": {0: "n"},
@@ -445,7 +446,11 @@ MODELS = [
         labels=WORDS[:3],
         pictures="even",
         make=detr("detr"),
-        changes={"inputs": {"size": [320, 320], "resize": "stretch", "interpolation": "antialias"}},
+        decoder="detr",
+        changes={
+            "thresholds": {"score": 0.5},
+            "inputs": {"size": [320, 320], "resize": "stretch", "interpolation": "antialias"},
+        },
     ),
     Model(
         "RT-DETR of transformers",
@@ -455,14 +460,16 @@ MODELS = [
         labels=WORDS[:3],
         pictures="even",
         make=detr("rtdetr"),
+        decoder="rtdetr",
         changes={
+            "thresholds": {"score": 0.5},
             "inputs": {
                 "size": [320, 320],
                 "resize": "stretch",
                 "mean": [0],
                 "scale": [1 / 255],
                 "interpolation": "antialias",
-            }
+            },
         },
     ),
     Model(
@@ -528,7 +535,7 @@ def detr_tensor(path):
 MIDDLE = {"resize": "crop", "shorter_side": 256, "interpolation": "antialias"}
 FEEDS = [
     Feed("Ultralytics' LetterBox", (320, 320), {}, letterbox_tensor),
-    Feed("Ultralytics' classifiers", (224, 224), {"resize": "crop", "interpolation": "antialias"}, classify_tensor),
+    Feed("Ultralytics' classifiers", (224, 224), {**MIDDLE, "shorter_side": 224}, classify_tensor),
     Feed("torchvision's classifiers", (224, 224), MIDDLE, torchvision_tensor),
     Feed("timm, bilinear", (224, 224), MIDDLE, timm_tensor),
     Feed("transformers' DETR", (320, 320), {"resize": "stretch", "interpolation": "antialias"}, detr_tensor),

@@ -11,7 +11,7 @@ class Refused(Exception):
     """Andon refused a model; the text is its message."""
 
 
-def bundle(file, folder, labels=(), good=(), changes=None):
+def bundle(file, folder, labels=(), good=(), changes=None, decoder=None):
     """Makes a bundle of a file as a user would: `andon model init`, then the changes to model.json.
 
     `changes` maps "inputs", "outputs" or "thresholds" to fields that are set there (in the first input or output), and
@@ -23,6 +23,8 @@ def bundle(file, folder, labels=(), good=(), changes=None):
         command.append("--labels=" + ",".join(labels))
     if good:
         command.append("--good=" + ",".join(good))
+    if decoder:
+        command.append("--decoder=" + decoder)
     done = subprocess.run(command, capture_output=True, text=True)
     path = Path(folder, "model.json")
     if not path.exists() or (done.returncode and not changes):

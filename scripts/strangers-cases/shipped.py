@@ -33,6 +33,8 @@ class Model:
     labels: tuple = ()
     good: tuple = ()
     changes: dict = field(default_factory=dict)
+    # How the outputs are read, where weights of chance look like nothing that the shapes allow.
+    decoder: str = None
     # Which of the pictures: all, or wide, square, or parts with people.
     pictures: str = "all"
     # Why the numbers differ, where they do.

@@ -93,8 +93,8 @@ fn shared<T: Clone>(n: usize, zero: T, fill: impl FnOnce(&mut [T])) -> Arc<[T]> 
 
 /// Segmentation: a label for each pixel, and the share of the frame that each label has.
 ///
-/// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane holds labels, or, of two labels, the score of the
-/// second: a probability or, if `settled` or the first frame's numbers say so, a logit.
+/// (1, L, h, w) or (1, h, w, L) holds a score a label; one plane, first or last, holds labels, or, of two labels, the score
+/// of the second: a probability or, if `settled` or the first frame's numbers say so, a logit.
 pub(super) fn pixels(
     f: &Family<'_>,
     views: &Views<'_>,
@@ -108,18 +108,18 @@ pub(super) fn pixels(
     let [h, w] = match *view.shape {
         [1, c, h, w] if several(c) => [h, w],
         [1, h, w, c] if several(c) => [h, w],
-        [1, 1, h, w] if view.integer || labels == 2 => [h, w],
+        [1, 1, h, w] | [1, h, w, 1] if view.integer || labels == 2 => [h, w],
         [1, h, w] => [h, w],
         _ => {
             return Err(view.misshaped(format!(
-                "segmentation with {labels} labels needs [1, {labels}, H, W], [1, H, W, {labels}], [1, 1, H, W] or \
-                 [1, H, W]: correct outputs[0].labels in model.json"
+                "segmentation with {labels} labels needs [1, {labels}, H, W], [1, H, W, {labels}], [1, 1, H, W], \
+                 [1, H, W, 1] or [1, H, W]: correct outputs[0].labels in model.json"
             )));
         }
     };
     let (h, w) = (h as usize, w as usize);
     // One plane of a score a pixel.
-    let plane = !view.integer && matches!(view.shape, [1, 1, _, _]) && labels == 2;
+    let plane = !view.integer && matches!(view.shape, [1, 1, _, _] | [1, _, _, 1]) && labels == 2;
     let probable = plane && plane_of_probabilities(f, view, settled)?;
     let classes = shared(h * w, 0, |classes| match *view.shape {
         [1, c, ..] if view.shape.len() == 4 && several(c) => best_plane(data, best, classes),
@@ -287,8 +287,9 @@ mod tests {
     fn one_plane_of_scores_is_of_the_second_label() {
         let half = |positive: f32, negative: f32| (0..16).map(|i| if i < 8 { positive } else { negative }).collect();
         let (probabilities, logits): (Vec<f32>, Vec<f32>) = (half(0.75, 0.25), half(0.25, -3.0));
-        for data in [&probabilities, &logits] {
-            let o = run(&mut segmentation(json!(["good", "bad"])), &[("o", &[1, 1, 4, 4], Data::F32(data))]).unwrap();
+        // Keras puts planes last.
+        for (data, shape) in [(&probabilities, [1, 1, 4, 4]), (&logits, [1, 1, 4, 4]), (&probabilities, [1, 4, 4, 1])] {
+            let o = run(&mut segmentation(json!(["good", "bad"])), &[("o", &shape, Data::F32(data))]).unwrap();
             assert_eq!((o.score, o.verdict), (0.5, Verdict::Ng));
         }
     }

@@ -230,7 +230,7 @@ pub(super) fn segmentation(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
         Reading::new(family, "outputs[0].decoder segmentation in a model.json", vec![output])
     };
     if port.integer() {
-        let fits = port.rank() == 3 || port.shape[1] == 1 || port.shape[1] < 0;
+        let fits = port.rank() == 3 || port.shape[1] == 1 || port.shape[1] < 0 || port.last() == 1;
         let reading = make("a segmentation, a label a pixel", None).tested(move |runs| {
             each(runs, &name, |numbers| match numbers.range() {
                 [lo, hi] if lo < 0.0 || hi >= labels as f32 => {
@@ -258,7 +258,8 @@ pub(super) fn segmentation(e: &Evidence<'_>) -> Result<Vec<Reading>, String> {
         });
         return Ok(vec![reading]);
     }
-    if n == 2 && c == 1 {
+    // Keras puts planes last.
+    if n == 2 && (c == 1 || last == 1) {
         return plane(e, port, make("a segmentation of two labels, one plane of scores", None)).map(|r| vec![r]);
     }
     let several = n > 1 && (c == n || (c != 1 && last == n) || c == -1);
