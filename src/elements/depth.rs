@@ -55,7 +55,7 @@ pub(super) fn told(caps: &gst::Caps, set: u32) -> gst::Caps {
 
 /// Returns the format of 16-bit grey; `None` for any other.
 fn grey(caps: &gst::CapsRef) -> Option<VideoInfo> {
-    let info = VideoInfo::from_caps(&caps.to_owned()).ok()?;
+    let info = VideoInfo::from_caps(caps).ok()?;
     matches!(info.format(), VideoFormat::Gray16Le | VideoFormat::Gray16Be).then_some(info)
 }
 

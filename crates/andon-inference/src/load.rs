@@ -13,6 +13,7 @@ use std::{
 
 use andon_core::image::Image;
 use andon_model::{self as model, Source, Trust};
+use parking_lot::Mutex;
 
 use crate::{
     Cancel, Engine, Error, ExecutionContext, Options,
@@ -43,8 +44,8 @@ impl Stage {
     }
 }
 
-/// Does `work` on a model within a time limit: with one, on a thread of its own, whose run is ended if it takes longer. What
-/// ONNX Runtime reads then cannot be ended, and is freed where it was made when it comes.
+/// Does `work` on a model within a time limit: with one, on a thread of its own (if the system gives one), whose run is ended if it
+/// takes longer. What ONNX Runtime reads then cannot be ended, and is freed where it was made when it comes.
 pub(super) fn within<T: Send + 'static>(
     model: &str,
     limit: Option<Duration>,
@@ -54,12 +55,19 @@ pub(super) fn within<T: Send + 'static>(
     let stage = Stage::default();
     let Some(limit) = limit else { return work(cancel, &stage) };
     let (sender, done) = sync_channel(1);
-    let work = {
-        let (cancel, stage) = (cancel.clone(), stage.clone());
-        move || drop(sender.send(work(&cancel, &stage)))
+    let work = Arc::new(Mutex::new(Some(work)));
+    let there = {
+        let (work, cancel, stage) = (work.clone(), cancel.clone(), stage.clone());
+        move || {
+            let work = work.lock().take().expect("it is done once");
+            drop(sender.send(work(&cancel, &stage)));
+        }
     };
-    let thread = thread::Builder::new().name("andon-loading".into()).spawn(work);
-    let thread = thread.map_err(|e| Error::Runtime(format!("there is no thread to load a model: {e}")))?;
+    let Ok(thread) = thread::Builder::new().name("andon-loading".into()).spawn(there) else {
+        // A system that gives no thread can still load: only that nothing ends it in time.
+        let work = work.lock().take().expect("no thread has it");
+        return work(cancel, &stage);
+    };
     match done.recv_timeout(limit) {
         Ok(done) => {
             // The thread leaves nothing behind.

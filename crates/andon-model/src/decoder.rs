@@ -28,11 +28,8 @@ pub enum Task {
 #[serde(rename_all = "kebab-case")]
 pub enum Decoder {
     /// YOLOv5 and YOLOv7: (1, N, 5+L): cx, cy, w, h in pixels of the model's input, an objectness score, and a score per
-    /// label. Heads: detect, segment.
+    /// label. Of one label the objectness score stands alone, for neither trains the label's. Heads: detect, segment.
     Yolov5,
-    /// YOLOv7: as `yolov5`. Of one label the objectness score is the score, for which label it is was not trained. Heads:
-    /// detect, segment.
-    Yolov7,
     /// YOLOv8, 9, 11, 12: (1, 4+L, N) or transposed: cx, cy, w, h in pixels of the model's input, then a score per
     /// label. Heads: detect, segment, oriented.
     Yolov8,
@@ -89,7 +86,7 @@ impl Decoder {
     pub(super) fn heads(self) -> &'static [Head] {
         match self {
             Decoder::Yolov8 | Decoder::YoloEndToEnd => &[Head::Detect, Head::Segment, Head::Oriented],
-            Decoder::Yolov5 | Decoder::Yolov7 | Decoder::Rtdetr | Decoder::Ssd => &[Head::Detect, Head::Segment],
+            Decoder::Yolov5 | Decoder::Rtdetr | Decoder::Ssd => &[Head::Detect, Head::Segment],
             _ => &[Head::Detect],
         }
     }
@@ -167,7 +164,7 @@ pub enum Role {
 
 impl Role {
     /// Derives the role from the names that exporters give to outputs.
-    pub(super) fn of(name: &str, decoder: Decoder) -> Option<Self> {
+    pub fn of(name: &str, decoder: Decoder) -> Option<Self> {
         Some(match (decoder, tensor_name(name)) {
             (Decoder::Anomalib, "pred_score") => Role::Scores,
             (Decoder::Anomalib, "pred_label") => Role::Labels,

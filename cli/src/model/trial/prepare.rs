@@ -195,14 +195,11 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
         let good = if hints.good.is_empty() { vec![labels[0].clone()] } else { hints.good.clone() };
         let tried = Hints { labels: labels.clone(), good, ..hints.clone() };
         match describe(model, &tried) {
-            Ok(Described::Whole { manifest, .. }) => {
-                if runs(model, manifest, limit)? {
-                    match found {
-                        None => found = Some(labels),
-                        Some(_) => others.push(n.to_string()),
-                    }
-                }
-            }
+            Ok(Described::Whole { manifest, .. }) => match (runs(model, manifest, limit)?, &found) {
+                (false, _) => {}
+                (true, None) => found = Some(labels),
+                (true, Some(_)) => others.push(n.to_string()),
+            },
             Err(e @ (Error::Load { .. } | Error::TooLong { .. })) => return Err(e.into()),
             Err(e) => why = why.or(Some(e)),
             _ => {}

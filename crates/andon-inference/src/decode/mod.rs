@@ -125,7 +125,7 @@ impl Decode {
         let family = Family { output, labels, ok, rule, mapping, thresholds: t };
         candidates.begin(t);
         let decoded = match decoder {
-            Decoder::Yolov5 | Decoder::Yolov7 => yolo::v5(&family, &views, candidates),
+            Decoder::Yolov5 => yolo::v5(&family, &views, candidates),
             Decoder::Yolov8 => yolo::v8(&family, &views, candidates),
             Decoder::Yolov7EndToEnd => yolo::v7_end_to_end(&family, &views, candidates),
             Decoder::YoloEndToEnd => yolo::end_to_end(&family, &views, candidates),

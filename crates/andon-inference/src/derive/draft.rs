@@ -204,10 +204,26 @@ fn outputs(graph: &Graph, decoder: Decoder, labels: &[String]) -> Result<Vec<Out
         matches!(p.kind, Some(TensorElementType::Float32 | TensorElementType::Float16 | TensorElementType::Float64))
     };
     let all: Vec<_> = graph.outputs.iter().filter(numbers).collect();
+    let role = |p: &Port| Role::of(&p.name, decoder);
     let one = |p: &Port, role| Output { role, ..Output::new(&p.name, decoder, Vec::new()) };
     let mut outputs: Vec<Output> = match decoder {
         Decoder::Raw | Decoder::Anomalib => all.iter().map(|p| one(p, None)).collect(),
+        // Names that tell what an output holds need no role.
+        Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr if all.iter().any(|p| role(p) == Some(Role::Boxes)) => {
+            let mut told: Vec<_> = all.iter().filter(|p| role(p).is_some()).collect();
+            told.sort_by_key(|p| role(p) != Some(Role::Boxes));
+            told.into_iter().map(|p| one(p, None)).collect()
+        }
         Decoder::Ssd | Decoder::Detr | Decoder::Rtdetr if all.len() > 1 => {
+            let four: Vec<_> = all.iter().filter(|p| floats(p) && p.shape.last() == Some(&4)).collect();
+            if let [a, b, ..] = four[..] {
+                return Err(format!(
+                    "the outputs '{}' and '{}' both have four numbers a row, and nothing says which holds the boxes: give them \
+                     names that tell when exporting (pred_boxes and logits, boxes and scores), or name other labels",
+                    a.name, b.name
+                )
+                .into());
+            }
             let boxes = all.iter().position(|p| p.shape.last() == Some(&4)).unwrap_or(0);
             let mut taken = Vec::new();
             let roles = all.iter().enumerate().filter_map(|(i, p)| {
@@ -275,6 +291,16 @@ mod tests {
         let sources: Vec<_> = m.inputs.iter().map(|i| i.source.as_str()).collect();
         assert_eq!(sources, ["image", "field:speed", "image-file", "frame-size"]);
         assert_eq!((m.outputs.len(), m.outputs[0].name.as_str()), (1, "probabilities"), "a text is no output to read");
+        // A set of outputs whose names tell: with three labels, both have four numbers.
+        let detr = |names: [&str; 2]| {
+            let outputs = names.map(|n| port(n, &[1, 9, 4], T::Float32));
+            graph(vec![port("x", &[1, 3, 8, 8], T::Float32)], outputs.into())
+        };
+        let m = drafted(&detr(["logits", "pred_boxes"]), Decoder::Detr).unwrap();
+        let told: Vec<_> = m.outputs.iter().enumerate().map(|(i, o)| (o.name.as_str(), o.role(i))).collect();
+        assert_eq!(told, [("pred_boxes", Role::Boxes), ("logits", Role::Scores)]);
+        let e = drafted(&detr(["a", "b"]), Decoder::Detr).unwrap_err();
+        assert!(e.contains("'a' and 'b' both have four numbers"), "{e}");
         // A set of outputs, by their shapes.
         let set = graph(
             vec![port("x", &[-1, -1, -1, -1], T::Float32)],

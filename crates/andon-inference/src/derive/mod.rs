@@ -164,12 +164,7 @@ impl Candidates<'_> {
     fn manifest(&self, reading: &Reading, task: Task, verdict: Rule) -> Result<(Manifest, Vec<Assumption>), Missing> {
         let mut input = self.input.clone();
         let score = match reading.outputs[0].decoder {
-            Decoder::Yolov5
-            | Decoder::Yolov7
-            | Decoder::Yolov8
-            | Decoder::Yolov7EndToEnd
-            | Decoder::YoloEndToEnd
-            | Decoder::Yolox
+            Decoder::Yolov5 | Decoder::Yolov8 | Decoder::Yolov7EndToEnd | Decoder::YoloEndToEnd | Decoder::Yolox
                 if reading.sees != Decoder::Rtdetr =>
             {
                 Thresholds::default().score

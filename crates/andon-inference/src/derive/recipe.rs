@@ -198,9 +198,7 @@ pub(super) fn of(graph: &Graph, decoder: Decoder, layout: Layout, grey: bool) ->
     let found = match decoder {
         _ if input("scale_factor") || input("im_shape") => PADDLE,
         _ if dets == Some(5) => RTMDET,
-        Decoder::Yolov5 | Decoder::Yolov7 | Decoder::Yolov8 | Decoder::Yolov7EndToEnd | Decoder::YoloEndToEnd => {
-            LETTERBOX
-        }
+        Decoder::Yolov5 | Decoder::Yolov8 | Decoder::Yolov7EndToEnd | Decoder::YoloEndToEnd => LETTERBOX,
         Decoder::Yolox => YOLOX,
         Decoder::Rtdetr if ultralytics => RTDETR_ULTRALYTICS,
         Decoder::Rtdetr if dets.is_some() => RFDETR,

@@ -139,13 +139,9 @@ fn allowed(family: Family, e: &Evidence<'_>) -> bool {
 }
 
 fn reading(layout: Layout, e: &Evidence<'_>, main: &Port, masks: Option<&Port>, head: Head) -> Reading {
-    let one = e.labels.len() == 1;
     let (decoder, name) = match layout.family {
         V8 => (Decoder::Yolov8, "YOLOv8, 9, 11 or 12, a score a label"),
         V8Normalised => (Decoder::Yolov8, "YOLOv8, 9, 11 or 12 with boxes of 0..1"),
-        V5 if one && !e.notes.yolov5 => {
-            (Decoder::Yolov7, "YOLOv5 or YOLOv7 of one label, whose fifth number is the score")
-        }
         V5 => (Decoder::Yolov5, "YOLOv5 or YOLOv7, three rows a cell"),
         YoloxGrid => (Decoder::Yolox, "YOLOX in units of its grids"),
         YoloxPixels => (Decoder::Yolox, "YOLOX with its own decoding, in pixels"),
