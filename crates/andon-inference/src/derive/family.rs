@@ -22,7 +22,7 @@ pub(super) fn readings(e: &Evidence<'_>, size: Option<[u32; 2]>) -> Result<Vec<R
     if let Some(anomaly) = whole::anomaly(e) {
         return Ok(vec![anomaly]);
     }
-    if let Some(problem) = unreadable(e.graph) {
+    if let Some(problem) = unreadable(e.graph).or_else(|| letters(e)).or_else(|| anchored(e.graph)) {
         return Err(problem.into());
     }
     let task = e.notes.task.as_deref();
@@ -74,6 +74,35 @@ fn unreadable(graph: &Graph) -> Option<String> {
          it without them, as with skl2onnx's option zipmap=False, so that it gives the scores as f32 [1, labels]",
         odd.told()
     ))
+}
+
+/// Readers of text, whose notes have a letter for each number of a column, but for "nothing" and perhaps the space.
+fn letters(e: &Evidence<'_>) -> Option<String> {
+    let [output] = &e.graph.outputs[..] else { return None };
+    let noted = e.graph.notes.contains_key("character").then_some(e.notes.labels.len() as i64)?;
+    let letters = e.notes.labels.iter().all(|l| l.chars().count() == 1);
+    (letters && output.rank() == 3 && (1..=2).contains(&(output.last() - noted))).then(|| {
+        format!(
+            "it reads text: output {} has the scores of {noted} letters for each column of the picture. Andon judges pictures and \
+             reads no text: give it a detector or a classifier",
+            output.told()
+        )
+    })
+}
+
+/// Detectors whose boxes are offsets from anchors that are not in the file.
+fn anchored(graph: &Graph) -> Option<String> {
+    let [boxes, scores, points] = &graph.outputs[..] else { return None };
+    let tables = [boxes, scores, points].iter().all(|o| o.float() && o.rank() == 3);
+    let named = boxes.plain().contains("loc") && scores.plain().contains("conf");
+    let shaped = boxes.last() == 4 && scores.last() == 2 && matches!(points.last(), 8 | 10);
+    (tables && shaped && (named || points.plain().contains("land"))).then(|| {
+        format!(
+            "outputs '{}', '{}' and '{}' are heads of RetinaFace's kind: boxes as offsets from anchors that are not in the file; \
+             export the model with its decoding, so that it gives boxes, scores and labels",
+            boxes.name, scores.name, points.name
+        )
+    })
 }
 
 /// Detectors whose outputs come level by level, before they are worked out.

@@ -5,6 +5,7 @@ use super::{
     graph::{Graph, Port},
     missing::{Missing, WRITE},
 };
+use crate::plan::PlanError;
 
 /// Inputs that take the size of the picture, or by how much it was scaled (see `image::beside`).
 const BESIDE: &[&str] = &["orig_target_sizes", "im_shape", "scale_factor"];
@@ -39,6 +40,10 @@ pub(super) fn frame(graph: &Graph) -> Result<(usize, Graph), Missing> {
                 port.told()
             )
             .into());
+        }
+        // What no answer can cure is said before anything is asked.
+        [frames, _, _, _] if frames > 1 => {
+            return Err(PlanError::Batch { input: port.name.clone(), frames }.to_string().into());
         }
         _ => Graph { inputs: vec![port.clone()], ..graph.clone() },
     };

@@ -74,6 +74,14 @@ fn what_cannot_be_told_names_the_property_or_the_field_and_all_that_the_graph_ha
     let e = refused(&graph(&[1, 1, 64, 64], &[1, 5, 84], &[]), &[]);
     assert!(e.contains("property labels") && e.contains("takes images f32 [1, 1, 64, 64]"), "{e}");
     assert!(e.contains("gives output0 f32 [1, 5, 84]"), "{e}");
+    let e = refused(&graph(&[10, 3, 32, 32], &[10, 1, 8, 8], &[]), &[]);
+    assert!(e.contains("10 frames at a time"), "before it asks for labels: {e}");
+    let text = graph(&[1, 3, 48, 320], &[1, 40, 5], &[("character", "a\nb\nc")]);
+    assert!(refused(&text, &[]).contains("it reads text"), "{}", refused(&text, &[]));
+    let mut anchors = graph(&[1, 3, 64, 64], &[1, 16800, 4], &[]);
+    anchors.outputs[0].name = "loc".into();
+    anchors.outputs.extend([port("conf", &[-1, -1, 2]), port("landms", &[-1, -1, 8])]);
+    assert!(refused(&anchors, &["a", "b"]).contains("offsets from anchors"), "{}", refused(&anchors, &["a", "b"]));
     let e = refused(&graph(&[1, 100], &[1, 2], &[]), &["a", "b"]);
     assert!(e.contains("no picture") && e.contains("no model.json changes that"), "{e}");
     let e = refused(&graph(&[1, 3, 8, 8], &[1, 5, 84], &[("task", "pose")]), &["a"]);
