@@ -40,6 +40,9 @@ pub struct Ports {
 /// How many inputs or outputs one line shows.
 const FEW: usize = 12;
 
+/// The longest name of an axis that is shown, bytes.
+const SHORT: usize = 24;
+
 impl Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |ports: &[Port]| {
@@ -78,7 +81,11 @@ fn port(outlet: &Outlet) -> Port {
     match outlet.dtype() {
         ValueType::Tensor { ty, shape, dimension_symbols } => {
             let axis = |(i, length): (usize, &i64)| match length {
-                ..0 => dimension_symbols.get(i).filter(|s| !s.is_empty()).map_or_else(|| "?".into(), |s| s.to_string()),
+                // Some exporters name an axis by the whole formula of its length.
+                ..0 => {
+                    let name = dimension_symbols.get(i).filter(|s| (1..=SHORT).contains(&s.len()));
+                    name.map_or_else(|| "?".into(), |s| s.to_string())
+                }
                 length => length.to_string(),
             };
             Port { name, kind: word(*ty), shape: shape.iter().enumerate().map(axis).collect() }
