@@ -17,6 +17,11 @@ from gi.repository import GLib, Gst  # noqa: E402
 CAPTURE_AT, SWAP_AT = 5, 10
 
 
+def say(*words, to=sys.stdout):
+    """Prints a line in one piece, for the streaming thread and the main loop both print."""
+    to.write(" ".join(words) + "\n")
+
+
 class Line:
     def __init__(self, model, other, captures, properties=""):
         self.other, self.frames, self.changes, self.status = other, 0, 0, 0
@@ -38,28 +43,28 @@ class Line:
         n, self.frames = self.frames, self.frames + 1
         meta = info.get_buffer().get_custom_meta("AndonResult")
         if meta is None:
-            print(f"frame {n}: no result, which is not a good one")
+            say(f"frame {n}: no result, which is not a good one")
         else:
             result = meta.get_structure()
             said = {field: result.get_string(field) for field in ("verdict", "status", "model", "version")}
             score = result.get_double("score").value
-            print(f"frame {n}: {said['verdict']} ({said['status']}) {score:.2f} by {said['model']}@{said['version']}")
+            say(f"frame {n}: {said['verdict']} ({said['status']}) {score:.2f} by {said['model']}@{said['version']}")
             # Boxes in json are pixels of the frame that the model saw.
             for decides in json.loads(result.get_string("json"))["results"]:
                 for d in decides["detections"]:
                     x, y, width, height = (round(v) for v in d["box"])
-                    print(f"  {d['label']} {d['score']:.2f} at {x},{y} {width}x{height}")
+                    say(f"  {d['label']} {d['score']:.2f} at {x},{y} {width}x{height}")
         if n == CAPTURE_AT:
-            print("capture:", "accepted" if self.sampler.emit("capture", 2, "example", 3, 1) else "refused")
+            say("capture:", "accepted" if self.sampler.emit("capture", 2, "example", 3, 1) else "refused")
         elif n == SWAP_AT:
-            print("swap:", "accepted" if self.judge.emit("swap", self.other) else "refused")
+            say("swap:", "accepted" if self.judge.emit("swap", self.other) else "refused")
         return Gst.PadProbeReturn.OK
 
     def on_message(self, _bus, message):
         if message.type == Gst.MessageType.EOS:
             self.loop.quit()
         elif message.type == Gst.MessageType.ERROR:
-            print("error:", message.parse_error()[0].message, file=sys.stderr)
+            say("error:", message.parse_error()[0].message, to=sys.stderr)
             self.status = 1
             self.loop.quit()
         elif message.type == Gst.MessageType.ELEMENT:
@@ -67,18 +72,18 @@ class Line:
             if s.get_name() == "andon/part-verdict":
                 part = json.loads(s.get_string("json"))
                 model = part["model"]
-                print(f"part {part['id']}: {part['verdict']} by {model['name']}@{model['version']}")
+                say(f"part {part['id']}: {part['verdict']} by {model['name']}@{model['version']}")
             elif s.get_name() == "andon/model-changed":
-                print("runs now:", s.get_string("to"))
+                say("runs now:", s.get_string("to"))
                 self.changes += 1
                 back = self.changes == 1 and self.judge.emit("rollback")
                 if self.changes == 1:
-                    print("rollback:", "accepted" if back else "refused")
+                    say("rollback:", "accepted" if back else "refused")
                 if not back:
                     # Every element sees the end of the stream, and the last frames come out.
                     self.pipeline.send_event(Gst.Event.new_eos())
             elif s.get_name() == "andon/model-failed":
-                print("model failed:", s.get_string("error"))
+                say("model failed:", s.get_string("error"))
 
     def run(self):
         try:

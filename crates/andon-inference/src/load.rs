@@ -116,13 +116,17 @@ fn limited(context: &mut ExecutionContext, image: &Image<'_>, limit: Duration, c
     thread::scope(|scope| {
         let (done, over) = channel::<()>();
         let own = &own;
-        scope.spawn(move || {
+        let watch = move || {
             while over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 if cancel.ended() || Instant::now() >= until {
                     own.terminate();
                 }
             }
-        });
+        };
+        if thread::Builder::new().spawn_scoped(scope, watch).is_err() {
+            // A system that gives no thread leaves it to `cancel`: black has shown that the model comes to an end.
+            return context.seen(image, cancel).ok();
+        }
         let seen = context.seen(image, own);
         drop(done);
         seen.ok()
