@@ -5,7 +5,8 @@
 //! - [`image`]: the pixels of a frame, in every format that the elements accept.
 //! - [`orientation`]: how a picture is turned before it is shown.
 //! - [`random`]: a stable hash and a seeded random sequence.
-//! - [`files`]: files that a crash leaves either old or new, never half written.
+//! - [`files`]: files that a crash leaves either old or new, never half written; and those of others, read with care.
+//! - [`text`] and [`json`]: texts of others, with one reading, and shown as what they are.
 //!
 //! The crate knows nothing of GStreamer, of inference engines, of model bundles or of networks.
 //!
@@ -22,6 +23,8 @@
 
 pub mod files;
 pub mod image;
+pub mod json;
 pub mod orientation;
 pub mod random;
 pub mod result;
+pub mod text;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Files whose content is whole, also after a crash or on a full disk.
+//! Files whose content is whole, also after a crash or on a full disk; and reading those that somebody else has made.
+
+mod plain;
 
 use std::{
     fs::File,
@@ -8,6 +10,8 @@ use std::{
 };
 
 use tempfile::Builder;
+
+pub use plain::{NotPlain, TEXT, open, read, read_text};
 
 /// Replaces the content of a file in one step: a reader sees the old content or the new, never a mixture.
 ///
