@@ -19,6 +19,7 @@ pub mod modelinfer;
 mod reference;
 pub mod resultenc;
 mod shell;
+mod threads;
 mod upstream;
 mod watch;
 

@@ -32,6 +32,7 @@ pub struct Engine {
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
+    lacking: usize,
     golden: Vec<Golden>,
     reference: Option<PathBuf>,
     pub(super) session: Session,
@@ -46,7 +47,7 @@ pub struct Engine {
 impl Engine {
     /// The engine of an open session that is read as `manifest` says.
     pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
-        let Opened { session, provider, fallbacks } = opened;
+        let Opened { session, provider, fallbacks, lacking } = opened;
         let Source { id, path, golden, reference, .. } = source.clone();
         let bare = source.manifest.is_none();
         let fail = |problem: String| refusal(&path, bare, &problem, Some(&session));
@@ -62,6 +63,7 @@ impl Engine {
             path,
             provider,
             fallbacks,
+            lacking,
             golden,
             reference,
             session,
@@ -103,6 +105,11 @@ impl Engine {
     /// The execution provider that runs the model.
     pub fn provider(&self) -> &Arc<str> {
         &self.provider
+    }
+
+    /// How many threads the session lacks, because the system did not give them; 0 if it has all.
+    pub fn lacking(&self) -> usize {
+        self.lacking
     }
 
     /// The providers that were preferred to the one in use, each with the reason why it was passed over.

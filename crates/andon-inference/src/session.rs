@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Opens a session of ONNX Runtime: chooses the execution provider that runs it, and sets it up.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use andon_model::Source;
 use ort::{
@@ -28,6 +34,8 @@ pub(super) struct Opened {
     pub provider: Arc<str>,
     /// The providers that were preferred to it, each with the reason why it was passed over.
     pub fallbacks: Vec<String>,
+    /// How many threads the session lacks, because the system did not give them; 0 if it has all.
+    pub lacking: usize,
 }
 
 /// Why a session cannot be opened on a provider.
@@ -56,8 +64,12 @@ pub(super) fn open<T>(
         return Err(Error::Graph { path: source.path.clone(), problem: problem.into() });
     }
     let load = |one: &Requested| catch_panic(|| session(source, options, one));
-    first(&requested, options.strict, &source.path, load, |session, one, fallbacks| {
-        make(Opened { session, provider: one.provider.name().into(), fallbacks })
+    first(&requested, options.strict, &source.path, load, |(session, lacking), one, mut fallbacks| {
+        if lacking > 0 {
+            fallbacks
+                .push(format!("{one} on {} threads: the system gives too few, so that it runs on one", lacking + 1));
+        }
+        make(Opened { session, provider: one.provider.name().into(), fallbacks, lacking })
     })
 }
 
@@ -105,15 +117,32 @@ fn first<S, T>(
 /// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
-fn session(source: &Source, options: &Options, requested: &Requested) -> Result<Session, OpenError> {
-    let mut builder = builder(options, requested)?;
+/// Makes a session, and returns how many threads it lacks. Where the system refuses one of its threads, it has one in all: a
+/// model that runs slower is better than none.
+fn session(source: &Source, options: &Options, requested: &Requested) -> Result<(Session, usize), OpenError> {
+    let wanted = if options.threads == 0 { runtime::cores() } else { sensible(options.threads) };
+    let (made, refused) = session_on(source, options, requested, wanted)?;
+    if made.is_err() && refused.load(Ordering::Acquire) {
+        return Ok((session_on(source, options, requested, 1)?.0?, wanted - 1));
+    }
+    Ok((made?, 0))
+}
+
+/// Makes a session that runs on so many threads. Also returns whether the system refused one of them.
+fn session_on(
+    source: &Source,
+    options: &Options,
+    requested: &Requested,
+    threads: usize,
+) -> Result<(ort::Result<Session>, Arc<AtomicBool>), OpenError> {
+    let (mut builder, refused) = builder(options, requested, threads)?;
     requested.register(&mut builder, sensible(options.threads))?;
     // Some exporters write the weights to a file beside the graph. A graph that is read from memory has no folder.
     if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
         let folder = if folder.is_empty() { "." } else { folder };
         builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(ort::Error::from)?;
     }
-    Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
+    Ok((denormals::restored(|| builder.commit_from_memory(&source.bytes)), refused))
 }
 
 /// Returns no more threads than a few for each processor. Hundreds that wait for each other while they spin never end.
@@ -123,10 +152,10 @@ fn sensible(threads: usize) -> usize {
 }
 
 /// The options of a session that do not depend on the model.
-fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuilder> {
+fn builder(options: &Options, requested: &Requested, threads: usize) -> ort::Result<(SessionBuilder, Arc<AtomicBool>)> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
-    let threads = if options.threads == 0 { runtime::cores() } else { sensible(options.threads) };
-    let mut builder = pool::threads(Session::builder(environment)?, threads)?
+    let (builder, refused) = pool::refusable(Session::builder(environment)?, threads)?;
+    let mut builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)?
         // Failures come back as errors; to print them, too, would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
@@ -137,7 +166,7 @@ fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuild
         // The cores belong to the provider's own threads; those of ONNX Runtime run the nodes that it leaves over.
         builder = builder.with_intra_op_spinning(false)?;
     }
-    Ok(builder)
+    Ok((builder, refused))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::{
 use crate::elements::{
     between::{self, Between},
     shell::{self, Sink, Src},
+    threads::{self, Lack, PadThread},
 };
 
 #[derive(glib::Properties)]
@@ -79,6 +80,10 @@ pub struct AbJoin {
     pub(super) push: parking_lot::Mutex<()>,
     pub(super) comparison: parking_lot::Mutex<Comparison>,
     pub(super) judge: Arc<JudgeWorker>,
+    /// The source pad's thread, for frames that wait.
+    pub(super) thread: PadThread,
+    /// Whether the system gives none.
+    pub(super) lack: Lack,
     /// What stands upstream of `sink_a` and of `sink_b`.
     between: [parking_lot::Mutex<Between>; 2],
 }
@@ -165,6 +170,8 @@ impl ObjectSubclass for AbJoin {
             push: Default::default(),
             comparison: Default::default(),
             judge: Default::default(),
+            thread: PadThread::default(),
+            lack: Lack::new("frames that wait for arm b", "no frame waits, as with wait=0"),
             between: Default::default(),
         }
     }
@@ -189,6 +196,7 @@ impl ObjectImpl for AbJoin {
                 let mut stats = self.stats();
                 let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
                 stats.set("results-lost", lost);
+                threads::write(&mut stats, &[&self.lack, &self.judge.lack]);
                 stats.to_value()
             }
             _ => self.derived_property(id, pspec),
@@ -265,6 +273,7 @@ impl ElementImpl for AbJoin {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
+            self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
             if let Err(error) = self.start_judging() {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
@@ -276,8 +285,14 @@ impl ElementImpl for AbJoin {
             || (transition == gst::StateChange::ReadyToPaused && done.is_err())
         {
             self.stop_judging();
+            self.lack.ended();
         }
         done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(&self.src, &message);
+        self.parent_post_message(message)
     }
 }
 
@@ -292,6 +307,12 @@ impl AbJoin {
 
     pub(super) fn settings(&self) -> Settings {
         *shell::locked(&self.settings)
+    }
+
+    /// Returns the settings by which a frame goes on: none waits where there is no thread to wake it.
+    pub(super) fn settings_now(&self) -> Settings {
+        let settings = self.settings();
+        if self.lack.lasts() { Settings { wait: 0, ..settings } } else { settings }
     }
 
     pub(super) fn set_wait(&self, wait: i64) {

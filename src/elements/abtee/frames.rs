@@ -24,7 +24,12 @@ impl AbTee {
             self.sink_event(event);
         }
         // Read once, so that a change of the settings takes effect with the next frame.
-        let (rule, step) = self.settings().next();
+        let (mut rule, step) = self.settings().next();
+        if rule.mode != Mode::A && !self.has_thread_b() {
+            // Told so to both arms: who waits for b, or judges it by its silence, must know.
+            (rule.mode, rule.weight) = (Mode::A, 0.0);
+            self.counts.refused.one();
+        }
         if let Some(step) = step {
             self.announce_step(step);
         }

@@ -19,7 +19,10 @@ use super::{
     waiting::Item,
 };
 use crate::{
-    elements::shell::{self, Sink, Src, flow_of},
+    elements::{
+        shell::{self, Sink, Src, flow_of},
+        threads::{self, Lack, PadThread},
+    },
     meta::{TaiOffset, event::AndonEvent},
 };
 
@@ -56,6 +59,10 @@ pub struct AbTee {
     /// Of arm b's thread, and no other.
     pub(super) told_b: parking_lot::Mutex<Told>,
     pub(super) counts: Counts,
+    /// Arm b's thread.
+    pub(super) thread_b: PadThread,
+    /// Whether the system gives none.
+    pub(super) lack: Lack,
 }
 
 #[glib::object_subclass]
@@ -111,6 +118,8 @@ impl ObjectSubclass for AbTee {
             queue_b: QueueB::default(),
             told_b: Default::default(),
             counts: Counts::default(),
+            thread_b: PadThread::default(),
+            lack: Lack::new("arm b", "every frame goes to arm a alone"),
         }
     }
 }
@@ -176,12 +185,19 @@ impl ElementImpl for AbTee {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.counts.reset();
+            self.lack.reset();
         }
         let done = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
             *self.state.lock() = State::default();
+            self.lack.ended();
         }
         Ok(done)
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread_b.serve(&self.src_b, &message);
+        self.parent_post_message(message)
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -262,7 +278,8 @@ impl AbTee {
         let (queued, thinned) = self.queue_b.levels();
         s.set("queued", queued);
         s.set("thinned-events", thinned);
-        s.set("b-is-out", self.queue_b.is_out());
+        s.set("b-is-out", self.queue_b.is_out() || self.lack.lasts());
+        threads::write(&mut s, &[&self.lack]);
         s
     }
 }

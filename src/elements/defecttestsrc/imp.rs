@@ -18,7 +18,10 @@ use super::{
     stats::Counters,
 };
 use crate::{
-    elements::shell::{self, Src},
+    elements::{
+        shell::{self, Src},
+        threads::PadThread,
+    },
     meta::event::{self, AndonEvent, FieldsChange},
 };
 
@@ -75,6 +78,8 @@ pub struct DefectTestSrc {
     /// Only the streaming thread takes it, and may push events while it does. None before caps.
     production: Mutex<Option<Production>>,
     counters: Counters,
+    /// The thread of the source.
+    thread: PadThread,
     /// Width and height of the frames, for a board that is drawn ahead of time.
     size: Mutex<Option<(usize, usize)>>,
     /// A board drawn ahead of time, and its SKU.
@@ -218,6 +223,30 @@ impl ElementImpl for DefectTestSrc {
             shell::pads(&caps, [("src", Src)])
         });
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let done = self.parent_change_state(transition);
+        // A source does nothing without its thread: it refuses to start, and can be started again.
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(error) = self.thread.try_again()
+        {
+            self.thread.end_waiting();
+            let _ = self.parent_change_state(gst::StateChange::PausedToReady);
+            gst::element_imp_error!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                ("the system gives no thread for the source ({error}): raise the limit of threads (TasksMax of the service, \
+                     pids.max of the container, ulimit -u of the user) or stop other work, and start again")
+            );
+            return Err(gst::StateChangeError);
+        }
+        done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(self.obj().src_pad(), &message);
+        self.parent_post_message(message)
     }
 }
 

@@ -39,6 +39,7 @@ use crate::{
         between::{self, Between},
         depth::{self, Depth},
         shell::{self, Sink, Src},
+        threads::{self, Lack},
     },
     meta::{TaiOffset, utc_by_clock, video},
 };
@@ -84,6 +85,8 @@ pub struct FrameSampler {
     depth: Mutex<Depth>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
+    /// Whether the system gives the writer no thread.
+    lack: Lack,
     /// The counts of the writer since the start or the last reset.
     counters: Mutex<Arc<WriterCounters>>,
 }
@@ -99,6 +102,7 @@ impl Default for FrameSampler {
             between: Mutex::default(),
             depth: Mutex::default(),
             writer: Mutex::default(),
+            lack: Lack::new("captures", "max-queue of them wait, and dropped-queue counts those beyond"),
             counters: Mutex::default(),
         }
     }
@@ -144,6 +148,15 @@ impl FrameSampler {
         self.counters.lock().reset();
     }
 
+    /// Tries again, once a second, to get the writer's thread if it is missing.
+    fn look_after_thread(&self) {
+        if self.lack.is_due()
+            && let Some(writer) = self.writer.lock().as_ref()
+        {
+            self.lack.tried(&*self.obj(), &writer.start());
+        }
+    }
+
     /// Counts an event that makes no sense, and warns of the first.
     fn bad_event(&self, error: &BadEvent) {
         let first = {
@@ -179,7 +192,9 @@ impl ObjectImpl for FrameSampler {
         match pspec.name() {
             "stats" => {
                 let (lost, bits_seen) = (self.between.lock().lost(), self.depth.lock().seen_bits());
-                stats(&self.state, lost, bits_seen, &self.counters.lock().clone()).to_value()
+                let mut stats = stats(&self.state, lost, bits_seen, &self.counters.lock().clone());
+                threads::write(&mut stats, &[&self.lack]);
+                stats.to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -269,8 +284,9 @@ impl BaseTransformImpl for FrameSampler {
                 messages::post(element.upcast_ref(), &event);
             }
         };
-        let writer = Writer::start(LocalDisk, queue.clone(), counters.clone(), folder, report)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
+        let writer = Writer::new(LocalDisk, queue.clone(), counters.clone(), folder, report);
+        self.lack.reset();
+        self.lack.tried(&*self.obj(), &writer.start());
         *self.writer.lock() = Some(writer);
         *self.counters.lock() = counters;
         *self.between.lock() = Between::default();
@@ -283,12 +299,13 @@ impl BaseTransformImpl for FrameSampler {
         let writer = self.writer.lock().take();
         let given_up = writer.map_or(0, |w| w.drain(within));
         if given_up > 0 {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                ("{given_up} captures were given up: the disk did not take them within drain-timeout")
-            );
+            let why = match self.lack.lasts() {
+                true => "the system gave no thread that writes them",
+                false => "the disk did not take them within drain-timeout",
+            };
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("{given_up} captures were given up: {why}"));
         }
+        self.lack.ended();
         self.state.lock().stop();
         Ok(())
     }
@@ -313,6 +330,7 @@ impl BaseTransformImpl for FrameSampler {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.look_after_thread();
         between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         let set = self.state.lock().rules.bits;
         depth::check(&self.depth, &*self.obj(), buffer, set);

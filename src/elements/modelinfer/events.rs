@@ -37,7 +37,7 @@ impl ModelInfer {
         self.allow_task(active);
         if !active {
             self.reorder.stop();
-            pad.stop_task()?;
+            self.thread.stop(pad)?;
         }
         Ok(())
     }

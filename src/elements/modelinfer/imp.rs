@@ -27,6 +27,7 @@ use crate::{
     elements::{
         depth::Depth,
         shell::{self, Sink, Src},
+        threads::{self, Lack, PadThread},
     },
     meta::{self, TaiOffset, event::AndonEvent},
 };
@@ -123,6 +124,12 @@ pub struct ModelInfer {
     pub(super) preparing: Mutex<()>,
     /// Whether the source pad's task may run: the pad is active and not flushing.
     pub(super) task_allowed: Mutex<bool>,
+    /// That task's thread.
+    pub(super) thread: PadThread,
+    /// Whether the system gives no thread for it, or too few for frames in work.
+    pub(super) lack: Lack,
+    /// Whether the engine that runs has fewer threads than it was to have.
+    pub(super) engine_lack: Lack,
     /// The duration of a frame by the caps, ns; 0 if they name no rate.
     pub(super) frame_ns: AtomicU64,
     /// What downstream says of lateness.
@@ -188,6 +195,9 @@ impl ObjectSubclass for ModelInfer {
             in_flight: AtomicUsize::new(1),
             preparing: Mutex::default(),
             task_allowed: Mutex::default(),
+            thread: PadThread::default(),
+            lack: Lack::new("frames in work", "fewer are"),
+            engine_lack: Lack::new("the engine", "it runs on one"),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
@@ -311,10 +321,14 @@ impl ElementImpl for ModelInfer {
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
-            gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
-                self.post_error_message(error);
-                gst::StateChangeError
-            })?,
+            gst::StateChange::ReadyToPaused => {
+                // If there was no thread for it before.
+                pool::start();
+                self.start().map_err(|error| {
+                    self.post_error_message(error);
+                    gst::StateChangeError
+                })?;
+            }
             gst::StateChange::PausedToReady => {
                 // Threads that work on a frame, or wait for one, come back.
                 self.terminate();
@@ -327,8 +341,15 @@ impl ElementImpl for ModelInfer {
             || (done.is_err() && transition == gst::StateChange::ReadyToPaused)
         {
             self.stop();
+            self.lack.ended();
+            self.engine_lack.ended();
         }
         done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(&self.src, &message);
+        self.parent_post_message(message)
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -384,6 +405,7 @@ impl ModelInfer {
             session_users,
             batches,
             bits_seen: self.depth.lock().seen_bits(),
+            without_thread: threads::without(&[&self.lack, &self.engine_lack]),
         };
         // Sorting and building take their time: frames do not wait for it.
         let counted = self.stats.lock().clone();

@@ -137,13 +137,18 @@
 //! may take as long as N last. Caps without a framerate, or with the rate 0/1, count as 25 frames a second: 40 ms a frame.
 //! No more than a day is named. Upstream is asked for N buffers more.
 //!
-//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so, and
-//! `threads-refused` counts it. The next change of `in-flight`, and the next start, try again. Set
+//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so,
+//! `without-thread` names `frames in work`, and `threads-refused` counts. It is tried again once a second with the frames that
+//! pass, and with every change of `in-flight`; a message of GStreamer's type INFO says when all threads are there. Set
 //! `threads=1` beside it, because threads within an operator and frames beside each other compete for the same cores.
 //!
 //! ```text
 //! gst-launch-1.0 defecttestsrc num-buffers=200 ! modelinfer model=models/pcb/2 in-flight=4 threads=1 ! fakesink
 //! ```
+//!
+//! An engine that gets fewer threads than `threads` asks for runs on one: `provider-fallbacks` and `andon/provider-fallback` say
+//! so, and `without-thread` names `the engine`. Once the system gives them, the model is loaded anew beside the one that runs: a
+//! swap like any other. (Not with `share`.)
 //!
 //! ## One session for several elements
 //!
@@ -234,7 +239,7 @@
 //! | `load-timeout` | uint64, ns | how long loading a model may take, its first run included; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give, at every attempt), `without-thread` (what has too few threads now: `frames in work`, `the engine`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!

@@ -29,6 +29,8 @@ pub(super) struct Now {
     pub batches: (u64, u64),
     /// The bits that samples of 16-bit grey were seen to have.
     pub bits_seen: u32,
+    /// What has no thread now; empty if all have theirs.
+    pub without_thread: String,
 }
 
 /// Counts since the element was made or since the last `reset()`. A stop loses none.
@@ -143,6 +145,7 @@ impl Stats {
             .field("frames-unmappable", self.unmappable)
             .field("events-refused", self.events_refused)
             .field("threads-refused", self.threads_refused)
+            .field("without-thread", &now.without_thread)
             .field("parts-ok", tally.ok)
             .field("parts-ng", tally.ng)
             .field("parts-review", tally.review)
