@@ -164,7 +164,7 @@ fn a_reference_is_learned_and_saved_where_driftmeter_has_no_thread() {
     }
     let folder = tempfile::tempdir().unwrap();
     let saved = folder.path().join("reference.json");
-    let (meter, bus) = make("driftmeter", &[("learn-frames", "300")]);
+    let (meter, bus) = make("driftmeter", &[("learn-frames", "600")]);
     starve::forbid();
     let mut h = Harness::with_element(&meter, Some("sink"), Some("src"));
     h.set_src_caps_str(&format!(
@@ -181,11 +181,11 @@ fn a_reference_is_learned_and_saved_where_driftmeter_has_no_thread() {
         assert!(h.try_pull().is_some(), "frames pass");
         n += 1;
     };
-    (0..400).for_each(|_| push(&mut h));
+    (0..700).for_each(|_| push(&mut h));
     assert!(meter.emit_by_name::<bool>("save-reference", &[&saved.to_str().unwrap()]), "it stands still for nobody");
     let text = fs::read_to_string(&saved).unwrap();
-    assert!(text.contains(r#""slow":{"#), "the caller's thread worked the thresholds out: {text}");
-    goes_on(&meter, &bus, "driftmeter, 400 frames passed, reference learned and saved", || push(&mut h));
+    assert!(text.contains(r#""slow": {"#), "the caller's thread worked the thresholds out: {text}");
+    goes_on(&meter, &bus, "driftmeter, 700 frames passed, reference learned and saved", || push(&mut h));
     meter.set_state(gst::State::Null).unwrap();
 }
 
