@@ -18,6 +18,14 @@ impl Engine {
     /// # Errors
     /// [`Error::Golden`] names the first sample that fails, and why; other errors are those of a run.
     pub fn prove(self: &Arc<Self>) -> Result<usize, Error> {
+        self.prove_until(&Cancel::new()?)
+    }
+
+    /// Proves the model as [`Engine::prove`] does, until `cancel` ends that.
+    ///
+    /// # Errors
+    /// Those of [`Engine::prove`], and [`Error::Cancelled`].
+    pub fn prove_until(self: &Arc<Self>, cancel: &Cancel) -> Result<usize, Error> {
         let samples = self.golden();
         if samples.is_empty() {
             return Ok(0);
@@ -28,14 +36,14 @@ impl Engine {
         let files = self.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let mut inputs: Vec<_> =
             files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).map(TemplateInput::new).collect();
-        let (cancel, mut context) = (Cancel::new()?, self.context()?);
+        let mut context = self.context()?;
         for sample in samples {
             let fail = |problem| Error::Golden { image: sample.image.clone(), problem };
             let image = Template::read(&sample.image).map_err(|e| fail(e.to_string()))?;
             let part = sample.part();
             let found: Result<Vec<_>, _> = inputs
                 .iter_mut()
-                .map(|i| i.find(Some(&templates), Some(&part), &sample.fields, Some(&cancel)).map(|t| Some(t.clone())))
+                .map(|i| i.find(Some(&templates), Some(&part), &sample.fields, Some(cancel)).map(|t| Some(t.clone())))
                 .collect();
             let found = found.map_err(|e| fail(e.to_string()))?;
             let job = Job {
@@ -45,7 +53,7 @@ impl Engine {
                 templates: &found,
                 thresholds: &thresholds,
             };
-            let decoded = context.infer(&job, &cancel)?;
+            let decoded = context.infer(&job, cancel)?;
             if let Some(problem) = difference(sample, &decoded) {
                 return Err(fail(problem));
             }
