@@ -158,6 +158,16 @@ impl<T> Aside<T> {
     /// Waits for the result, for ever if there is no `limit`, and takes it.
     pub fn wait(&self, limit: Option<Duration>) -> Option<Result<T, Broke>> {
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut mail = self.arrived(until)?;
+        taken(&mut mail)
+    }
+
+    /// Waits until the work has ended, but no longer than `until`. Returns whether it has.
+    pub fn has_ended_by(&self, until: Instant) -> bool {
+        self.arrived(Some(until)).is_some()
+    }
+
+    fn arrived(&self, until: Option<Instant>) -> Option<MutexGuard<'_, Mail<T>>> {
         let mut mail = locked(&self.shared.mail);
         while matches!(*mail, Mail::Awaited) {
             mail = match until {
@@ -171,7 +181,7 @@ impl<T> Aside<T> {
                 }
             };
         }
-        taken(&mut mail)
+        Some(mail)
     }
 
     /// Leaves the work. Returns whether it is left behind, because it has not ended.

@@ -2,13 +2,13 @@
 //! A template, decoded from a PNG.
 
 use std::{
-    fs::File,
     io::{self, BufReader},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use andon_core::{
+    files,
     image::{Colorimetry, Format, Image, Plane},
     orientation::Orientation,
 };
@@ -69,7 +69,7 @@ impl Template {
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let advice = "put the template there, or correct pattern";
-        let file = File::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
+        let file = files::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
         let bad = |error| FileError::Png { path: path.into(), error };
         let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: LARGEST });
         decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
