@@ -19,6 +19,14 @@ impl Engine {
     /// # Errors
     /// [`Error::Golden`] names the first sample that fails, and why; other errors are those of a run.
     pub fn prove(self: &Arc<Self>) -> Result<usize, Error> {
+        self.prove_until(&Cancel::new()?)
+    }
+
+    /// Proves the model as [`Engine::prove`] does, until `cancel` ends that.
+    ///
+    /// # Errors
+    /// Those of [`Engine::prove`], and [`Error::Cancelled`].
+    pub fn prove_until(self: &Arc<Self>, cancel: &Cancel) -> Result<usize, Error> {
         let samples = self.golden();
         let pictures = std::mem::take(&mut *self.pictures.lock());
         if pictures.is_empty() {
@@ -33,7 +41,7 @@ impl Engine {
         let files = self.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let patterns: Vec<_> = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).collect();
         let mut templates = BTreeMap::new();
-        let (cancel, mut context) = (Cancel::new()?, self.context()?);
+        let mut context = self.context()?;
         for sample in samples {
             let fail = |problem| Error::Golden { image: sample.image.clone(), problem };
             let image = picture(&sample.image).map_err(fail)?;
@@ -58,7 +66,7 @@ impl Engine {
                 templates: &found,
                 thresholds: &thresholds,
             };
-            let decoded = context.infer(&job, &cancel)?;
+            let decoded = context.infer(&job, cancel)?;
             if let Some(problem) = difference(sample, &decoded) {
                 return Err(fail(problem));
             }
