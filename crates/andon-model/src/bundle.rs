@@ -10,12 +10,11 @@ use std::{
 use andon_core::{files::TEXT, result::ModelId, text};
 
 use super::{
-    Error, Golden, InputSource, Location, Manifest, ModelInfo, Trust, digest,
+    Error, Golden, InputSource, Location, Manifest, ModelInfo, Store, Trust, digest,
     files::{self, MANIFEST},
     locate,
-    locate::in_a_store,
     manifest::plain_path,
-    trust::{Policy, signature_of},
+    trust::{POLICY, Policy, signature_of},
     weights::{self, Content, GRAPH},
 };
 
@@ -87,22 +86,28 @@ pub fn inspect(model: &str) -> Result<Source, Error> {
 }
 
 fn read_model(model: &str, mut requirements: Vec<Requirement>, policies: bool) -> Result<Source, Error> {
-    let location = locate(model)?;
-    let store = in_a_store(model, &location);
-    if let (Some(store), true) = (&store, policies) {
-        requirements.extend(Policy::of(store)?.map(|p| Requirement { trust: p.trust, required: p.required }));
+    let place = locate::place(model)?;
+    if policies {
+        requirements.extend(policies_in(&place.above)?);
     }
-    match location {
-        Location::Bare(path) => bare(path, &requirements),
-        Location::Bundle(folder) => bundle(&folder, &requirements, store.as_deref()),
-    }
+    let source = match &place.location {
+        Location::Bare(path) => bare(path.clone(), &requirements),
+        Location::Bundle(folder) => bundle(folder, &requirements, place.store.as_deref()),
+    }?;
+    place.check_unmoved()?;
+    Ok(source)
 }
 
-/// Reads a bundle under the policy of a store that holds it or is about to. With `placed`, the bundle must lie in the store
-/// as the version that its manifest names.
-pub(super) fn under_policy(folder: &Path, store: &Path, placed: bool) -> Result<Source, Error> {
-    let policy = Policy::of(store)?.map(|p| Requirement { trust: p.trust, required: p.required });
-    bundle(folder, policy.as_slice(), placed.then_some(store))
+/// Returns what the policies in the folders require.
+fn policies_in(folders: &[PathBuf]) -> Result<Vec<Requirement>, Error> {
+    let requirement = |p: Policy| Requirement { trust: p.trust, required: p.required };
+    Ok(Policy::all(folders)?.into_iter().map(requirement).collect())
+}
+
+/// Reads a bundle under the policies of a store that holds it or is about to. With `placed`, the bundle must lie in the
+/// store as the version that its manifest names.
+pub(super) fn under_policy(folder: &Path, store: &Store, placed: bool) -> Result<Source, Error> {
+    bundle(folder, &policies_in(store.policy_folders())?, placed.then_some(store.folder()))
 }
 
 /// Checks a file against all requirements, and returns the key that signed it. None if there is no signature.
@@ -263,10 +268,14 @@ fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Opt
         let path = folder.join(name);
         return Err(Error::Altered { path, problem: "it is not among the digests that were signed".into() });
     }
-    if let Some(store) = store {
+    let is = |path: &Path, what: &str| path.file_name().is_some_and(|n| n == what);
+    // Where the store's own files were taken away, the policy beside the model's folder still says what that is.
+    let below_policy = |model: &&Path| {
+        is(model, &manifest.name) && model.parent().is_some_and(|above| above.join(POLICY).symlink_metadata().is_ok())
+    };
+    if let Some(store) = store.or_else(|| folder.parent().filter(below_policy)) {
         let real = |p: &Path| p.canonicalize().map_err(|error| Error::Io { path: p.into(), error });
         let (name, version) = (real(store)?, real(folder)?);
-        let is = |path: &Path, what: &str| path.file_name().is_some_and(|n| n == what);
         if !is(&name, &manifest.name) || !is(&version, &manifest.version) {
             let problem = format!(
                 "it was signed as version {} of {}, and lies in the place of another",

@@ -39,6 +39,12 @@ pub enum Error {
         /// The versions and aliases that exist.
         known: Vec<String>,
     },
+    /// A file of a store is a link out of the store.
+    #[error("{path}: is a link that leaves the folder of the model: put the file itself there")]
+    Outside {
+        /// The link.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("{path}: {error}: check that it exists and that you may read it")]
     Io {
@@ -167,7 +173,19 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A list of keys or a policy cannot be used.
+    /// A policy above the model cannot be read.
+    #[error(
+        "{path}: {problem}: a policy.json in any folder above a model says whose signatures are taken, and one that cannot \
+         be read refuses every model below it: write {{\"trusted_keys\": [\"RW…\"], \"require_signature\": true}}; if the \
+         file is another program's, give one of the two another place"
+    )]
+    Policy {
+        /// The policy.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A list of keys or a key of a policy cannot be used.
     #[error("{path}: {field}: {problem}")]
     Keys {
         /// The file.
