@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use andon_core::result::{Inference, ModelId, Status, Tally};
 
 use super::{
+    exchange::Loading,
     judge::{Done, Plan},
     messages::label_of,
     skip::Skip,
@@ -19,6 +20,8 @@ const RECENT: usize = 1024;
 pub(super) struct Now {
     /// The model that a rollback leads to.
     pub standby: Option<Arc<ModelId>>,
+    /// How far the latest request has come.
+    pub loading: Loading,
     /// Parts until the new version has proved itself; 0 if none is on probation.
     pub probation_left: u64,
     /// Frames in work, including those that wait for their turn to leave.
@@ -52,8 +55,10 @@ pub(super) struct Stats {
     unmappable: u64,
     /// Events that could not be read.
     pub events_refused: u64,
-    /// Threads for frames in work that the system did not give.
+    /// Threads for frames in work, and for a model to load on, that the system did not give.
     pub threads_refused: u64,
+    /// Loads, looks at an alias and records in a store that did not end and were left behind.
+    pub loads_abandoned: u64,
     /// Models that came to run by a swap.
     pub swaps: u64,
     /// Models that could not be loaded.
@@ -163,6 +168,8 @@ impl Stats {
             .field("model-digest", &model.digest)
             .field("swaps", self.swaps)
             .field("swaps-failed", self.swaps_failed)
+            .field("loads-abandoned", self.loads_abandoned)
+            .field("load-state", now.loading.as_str())
             .field("rollbacks", self.rollbacks)
             .field("active", self.model.as_deref().map(label_of).unwrap_or_default())
             .field("standby", now.standby.as_deref().map(label_of).unwrap_or_default())
