@@ -20,6 +20,7 @@ use super::{
 };
 use crate::elements::{
     between::{self, Between},
+    refusals::Refusals,
     shell::{self, Sink, Src},
 };
 
@@ -81,6 +82,8 @@ pub struct AbJoin {
     pub(super) judge: Arc<JudgeWorker>,
     /// What stands upstream of `sink_a` and of `sink_b`.
     between: [parking_lot::Mutex<Between>; 2],
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -166,6 +169,7 @@ impl ObjectSubclass for AbJoin {
             comparison: Default::default(),
             judge: Default::default(),
             between: Default::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -189,6 +193,7 @@ impl ObjectImpl for AbJoin {
                 let mut stats = self.stats();
                 let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
                 stats.set("results-lost", lost);
+                stats.set("events-refused", self.refusals.count());
                 stats.to_value()
             }
             _ => self.derived_property(id, pspec),
@@ -266,6 +271,7 @@ impl ElementImpl for AbJoin {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
+            self.refusals.reset();
             if let Err(error) = self.start_judging() {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);

@@ -19,8 +19,14 @@ use super::{
     waiting::Item,
 };
 use crate::{
-    elements::shell::{self, Sink, Src, flow_of},
-    meta::{TaiOffset, event::AndonEvent},
+    elements::{
+        refusals::Refusals,
+        shell::{self, Sink, Src, flow_of},
+    },
+    meta::{
+        TaiOffset,
+        event::{AndonEvent, names_a_part},
+    },
 };
 
 #[derive(glib::Properties)]
@@ -56,6 +62,8 @@ pub struct AbTee {
     /// Of arm b's thread, and no other.
     pub(super) told_b: parking_lot::Mutex<Told>,
     pub(super) counts: Counts,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -111,6 +119,7 @@ impl ObjectSubclass for AbTee {
             queue_b: QueueB::default(),
             told_b: Default::default(),
             counts: Counts::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -176,6 +185,7 @@ impl ElementImpl for AbTee {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.counts.reset();
+            self.refusals.reset();
         }
         let done = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
@@ -191,8 +201,12 @@ impl ElementImpl for AbTee {
                 self.state.lock().sent.push(event);
                 true
             }
-            Some(Err(error)) => {
-                gst::warning!(CAT, imp = self, "{error}");
+            Some(Err(problem)) => {
+                // The frames that follow are not those of the part before.
+                match names_a_part(&event) {
+                    true => self.state.lock().sent.push(event),
+                    false => self.refusals.add(&*self.obj(), &problem),
+                }
                 false
             }
             _ => self.parent_send_event(event),
@@ -263,6 +277,7 @@ impl AbTee {
         s.set("queued", queued);
         s.set("thinned-events", thinned);
         s.set("b-is-out", self.queue_b.is_out());
+        s.set("events-refused", self.refusals.count());
         s
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        refusals::Refusals,
         shell::{self, Sink, Src},
     },
     meta::{TaiOffset, video},
@@ -56,6 +57,8 @@ pub struct DriftMeter {
     between: Mutex<Between>,
     /// The bits of 16-bit grey.
     depth: Mutex<Depth>,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
     /// The last attempt to write the state failed.
     pub(super) persist_failed: AtomicBool,
 }
@@ -163,7 +166,8 @@ impl ObjectImpl for DriftMeter {
                 let lost = self.between.lock().lost();
                 let numbers = self.state.lock().as_ref().map(Numbers::of);
                 let bits_seen = self.depth.lock().seen_bits();
-                numbers.map_or_else(stats::stopped, |n| n.structure(lost, bits_seen)).to_value()
+                let refused = self.refusals.count();
+                numbers.map_or_else(stats::stopped, |n| n.structure([lost, refused], bits_seen)).to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -257,6 +261,7 @@ impl BaseTransformImpl for DriftMeter {
         let worker = Worker::start(perform)
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to work thresholds out with: {e}")))?;
         *self.between.lock() = Between::default();
+        self.refusals.reset();
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
         Ok(())

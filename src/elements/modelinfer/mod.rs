@@ -293,7 +293,7 @@ use std::sync::LazyLock;
 
 use gst::prelude::*;
 
-pub use settings::{On, OnError};
+pub use settings::{On, OnError, PostParts};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
