@@ -497,10 +497,10 @@ fn fields_change(s: &gst::StructureRef) -> Result<FieldsChange, EventError> {
     let mut values = fields(s);
     values.remove(COMPLETE);
     values.remove(REMOVE);
+    bounds::check_fields(&values)?;
     if let Some(name) = remove.iter().find(|name| values.contains_key(*name)) {
         return refused(REMOVE, &format!("{name} has a value in the same event: give it one, or remove it"));
     }
-    bounds::check_fields(&values)?;
     if remove.len() > bounds::FIELDS {
         return refused(REMOVE, &format!("has {} names, and {} is the most", remove.len(), bounds::FIELDS));
     }
