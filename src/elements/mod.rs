@@ -17,6 +17,7 @@ pub mod framesampler;
 mod memory;
 pub mod modelinfer;
 mod reference;
+mod refusals;
 pub mod resultenc;
 mod shell;
 mod threads;

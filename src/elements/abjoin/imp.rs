@@ -20,6 +20,7 @@ use super::{
 };
 use crate::elements::{
     between::{self, Between},
+    refusals::Refusals,
     shell::{self, Sink, Src},
     threads::{self, Lack, PadThread},
 };
@@ -86,6 +87,8 @@ pub struct AbJoin {
     pub(super) lack: Lack,
     /// What stands upstream of `sink_a` and of `sink_b`.
     between: [parking_lot::Mutex<Between>; 2],
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -173,6 +176,7 @@ impl ObjectSubclass for AbJoin {
             thread: PadThread::default(),
             lack: Lack::new("frames that wait for arm b", "no frame waits, as with wait=0"),
             between: Default::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -197,6 +201,7 @@ impl ObjectImpl for AbJoin {
                 let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
                 stats.set("results-lost", lost);
                 threads::write(&mut stats, &[&self.lack, &self.judge.lack]);
+                stats.set("events-refused", self.refusals.count());
                 stats.to_value()
             }
             _ => self.derived_property(id, pspec),
@@ -275,6 +280,7 @@ impl ElementImpl for AbJoin {
             self.reset();
             self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
+            self.refusals.reset();
             if let Err(error) = self.start_judging() {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);

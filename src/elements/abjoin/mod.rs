@@ -79,8 +79,8 @@
 //! `wait`, `report-interval`, `deadline` (ns), `label-rate`, `label-rate-agree`, `labels`, `auto`, `store`, changeable
 //! while playing except for `deadline`; `alpha`, `max-escape-increase`, `escape-cost`, `overkill-cost`,
 //! `max-ng-difference`, not changeable while playing, because a rule that changes after a look is no rule; `stats`.
-//! In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md);
-//! `without-thread` and `threads-refused` are explained above.
+//! In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
+//! `events-refused` events that said too much (docs/limits.md); `without-thread` and `threads-refused` are explained above.
 //!
 //! # Actions
 //!

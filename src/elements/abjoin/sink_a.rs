@@ -330,7 +330,9 @@ impl AbJoin {
                     state.is_shadow = split.mode == TeeMode::Shadow;
                     state.silence = 0;
                 }
-                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                Some(Err(problem)) => {
+                    MutexGuard::unlocked(&mut state, || self.refusals.add(&*self.obj(), &problem));
+                }
                 _ => {}
             },
         }

@@ -168,7 +168,10 @@ impl AbJoin {
                     self.notify(&mut state);
                 }
                 Some(Ok(AndonEvent::Split(split))) => state.design_of_b = Some(design_of(&split)),
-                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                Some(Err(problem)) => {
+                    drop(state);
+                    self.refusals.add(&*self.obj(), &problem);
+                }
                 _ => {}
             },
         }

@@ -181,16 +181,18 @@ impl AbTee {
                 done
             }
             _ => {
-                let event = {
+                let (event, problem) = {
                     let context = &mut self.state.lock().context;
-                    match context.observe(&event) {
+                    let problem = match context.observe(&event) {
                         // From another abtee upstream. Each abtee names its own arms.
                         Some(Ok(AndonEvent::Arm(_))) => return true,
-                        Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
-                        _ => {}
-                    }
-                    context.outgoing(event)
+                        seen => seen.and_then(Result::err),
+                    };
+                    (context.outgoing(event), problem)
                 };
+                if let Some(problem) = problem {
+                    self.refusals.add(&*self.obj(), &problem);
+                }
                 if event.is_serialized() {
                     self.queue_b.push(Item::Event(event.clone()));
                 } else {
@@ -213,8 +215,8 @@ impl AbTee {
                 }
                 return true;
             }
-            Some(Err(error)) => {
-                gst::warning!(CAT, imp = self, "{error}");
+            Some(Err(problem)) => {
+                self.refusals.add(&*self.obj(), &problem);
                 return false;
             }
             _ => {}

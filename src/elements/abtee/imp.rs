@@ -20,10 +20,14 @@ use super::{
 };
 use crate::{
     elements::{
+        refusals::Refusals,
         shell::{self, Sink, Src, flow_of},
         threads::{self, Lack, PadThread},
     },
-    meta::{TaiOffset, event::AndonEvent},
+    meta::{
+        TaiOffset,
+        event::{AndonEvent, names_a_part},
+    },
 };
 
 #[derive(glib::Properties)]
@@ -63,6 +67,8 @@ pub struct AbTee {
     pub(super) thread_b: PadThread,
     /// Whether the system gives none.
     pub(super) lack: Lack,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -120,6 +126,7 @@ impl ObjectSubclass for AbTee {
             counts: Counts::default(),
             thread_b: PadThread::default(),
             lack: Lack::new("arm b", "every frame goes to arm a alone"),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -186,6 +193,7 @@ impl ElementImpl for AbTee {
         if transition == gst::StateChange::ReadyToPaused {
             self.counts.reset();
             self.lack.reset();
+            self.refusals.reset();
         }
         let done = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
@@ -207,8 +215,12 @@ impl ElementImpl for AbTee {
                 self.state.lock().sent.push(event);
                 true
             }
-            Some(Err(error)) => {
-                gst::warning!(CAT, imp = self, "{error}");
+            Some(Err(problem)) => {
+                // The frames that follow are not those of the part before.
+                match names_a_part(&event) {
+                    true => self.state.lock().sent.push(event),
+                    false => self.refusals.add(&*self.obj(), &problem),
+                }
                 false
             }
             _ => self.parent_send_event(event),
@@ -279,6 +291,7 @@ impl AbTee {
         s.set("queued", queued);
         s.set("thinned-events", thinned);
         s.set("b-is-out", self.queue_b.is_out() || self.lack.lasts());
+        s.set("events-refused", self.refusals.count());
         threads::write(&mut s, &[&self.lack]);
         s
     }

@@ -97,7 +97,8 @@
 //! `dropped` + `refused` = `frames`. `flushed`, of `to-b`, thrown away by a flush before b began them. `failed`, for
 //! which b returned an error; `given-to-a`, for b alone, but given to a; `without-key`; `shallow-copies` and
 //! `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now; `thinned-events`, left out of the queue
-//! of a b that stands still; `b-is-out`; `without-thread`, `arm b` while it has none, and `threads-refused`, the attempts.
+//! of a b that stands still; `b-is-out`; `events-refused` (docs/limits.md); `without-thread`, `arm b` while it has none, and
+//! `threads-refused`, the attempts.
 //!
 //! # Messages
 //!

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex as StdMutex, MutexGuard, atomic::Ordering::Relaxed};
 
 use andon_boards::{Board, Kinds};
+use andon_core::{result::bounds::VIEWS, text::check_value};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 use gst_video::VideoFormat;
@@ -62,7 +63,7 @@ pub struct DefectTestSrc {
         get, set, type = i32, member = shift_y, minimum = -16384, maximum = 16384, default = 0, mutable_playing,
         controllable)]
     #[property(name = "views", nick = "Views", blurb = "Frames of each part",
-        get, set, type = u32, member = views, minimum = 1, maximum = 1024, default = 1, mutable_playing)]
+        get, set, type = u32, member = views, minimum = 1, maximum = VIEWS, default = 1, mutable_playing)]
     #[property(name = "speed", nick = "Speed", blurb = "Pixels that the belt moves to the right between two views of a part",
         get, set, type = f64, member = speed, minimum = -16384.0, maximum = 16384.0, default = 0.0, mutable_playing,
         controllable)]
@@ -100,6 +101,11 @@ impl DefectTestSrc {
     }
 
     fn set_sku(&self, sku: String) {
+        if let Err(why) = check_value(&sku) {
+            let kept = self.settings().sku.clone();
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("sku {why}"), ["sku stays {kept}"]);
+            return;
+        }
         // Drawing a board takes a while. Done here, it does not hold up the frames.
         let size = *self.size.lock();
         if let Some((width, height)) = size

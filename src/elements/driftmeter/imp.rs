@@ -25,6 +25,7 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack},
     },
@@ -59,6 +60,8 @@ pub struct DriftMeter {
     between: Mutex<Between>,
     /// The bits of 16-bit grey.
     depth: Mutex<Depth>,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
     /// The last attempt to write the state failed.
     pub(super) persist_failed: AtomicBool,
 }
@@ -76,6 +79,7 @@ impl Default for DriftMeter {
             ),
             between: Mutex::default(),
             depth: Mutex::default(),
+            refusals: Refusals::default(),
             persist_failed: AtomicBool::default(),
         }
     }
@@ -184,7 +188,8 @@ impl ObjectImpl for DriftMeter {
                 let lost = self.between.lock().lost();
                 let numbers = self.state.lock().as_ref().map(Numbers::of);
                 let bits_seen = self.depth.lock().seen_bits();
-                let mut stats = numbers.map_or_else(stats::stopped, |n| n.structure(lost, bits_seen));
+                let refused = self.refusals.count();
+                let mut stats = numbers.map_or_else(stats::stopped, |n| n.structure([lost, refused], bits_seen));
                 threads::write(&mut stats, &[&self.lack]);
                 stats.to_value()
             }
@@ -281,6 +286,7 @@ impl BaseTransformImpl for DriftMeter {
         self.lack.reset();
         self.lack.tried(&*self.obj(), &worker.start());
         *self.between.lock() = Between::default();
+        self.refusals.reset();
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
         Ok(())

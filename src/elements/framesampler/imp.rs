@@ -38,6 +38,7 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack},
     },
@@ -87,6 +88,8 @@ pub struct FrameSampler {
     writer: Mutex<Option<Writer<Kept>>>,
     /// Whether the system gives the writer no thread.
     lack: Lack,
+    /// Events that were refused.
+    refusals: Refusals,
     /// The counts of the writer since the start or the last reset.
     counters: Mutex<Arc<WriterCounters>>,
 }
@@ -103,6 +106,7 @@ impl Default for FrameSampler {
             depth: Mutex::default(),
             writer: Mutex::default(),
             lack: Lack::new("captures", "max-queue of them wait, and dropped-queue counts those beyond"),
+            refusals: Refusals::default(),
             counters: Mutex::default(),
         }
     }
@@ -133,7 +137,7 @@ impl FrameSampler {
 
     fn capture(&self, count: u32, reason: &str, pre: u32, post: u32) -> bool {
         let done = self.state.lock().capture(count, reason, pre, post);
-        match done {
+        match &done {
             Err(refusal @ Refusal::NoLocation) => {
                 gst::element_imp_warning!(self, gst::ResourceError::NotFound, ("{refusal}"));
             }
@@ -145,6 +149,7 @@ impl FrameSampler {
 
     fn reset(&self) {
         self.state.lock().reset();
+        self.refusals.reset();
         self.counters.lock().reset();
     }
 
@@ -157,15 +162,13 @@ impl FrameSampler {
         }
     }
 
-    /// Counts an event that makes no sense, and warns of the first.
+    /// Counts an event that makes no sense, and warns of the first of each kind.
     fn bad_event(&self, error: &BadEvent) {
-        let first = {
-            let mut state = self.state.lock();
-            state.bad_events += 1;
-            state.bad_events == 1
-        };
-        if first {
-            gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was ignored: {error}"));
+        let element = &*self.obj();
+        match error {
+            BadEvent::Malformed(problem) => self.refusals.add(element, problem),
+            BadEvent::NotAResult(_) => self.refusals.add_of_kind(element, "andon/late no result", error),
+            BadEvent::OtherFrame => self.refusals.add_of_kind(element, "andon/late other frame", error),
         }
     }
 }
@@ -192,7 +195,8 @@ impl ObjectImpl for FrameSampler {
         match pspec.name() {
             "stats" => {
                 let (lost, bits_seen) = (self.between.lock().lost(), self.depth.lock().seen_bits());
-                let mut stats = stats(&self.state, lost, bits_seen, &self.counters.lock().clone());
+                let refused = self.refusals.count();
+                let mut stats = stats(&self.state, [lost, refused], bits_seen, &self.counters.lock().clone());
                 threads::write(&mut stats, &[&self.lack]);
                 stats.to_value()
             }
@@ -290,6 +294,7 @@ impl BaseTransformImpl for FrameSampler {
         *self.writer.lock() = Some(writer);
         *self.counters.lock() = counters;
         *self.between.lock() = Between::default();
+        self.refusals.reset();
         self.state.lock().start(queue);
         Ok(())
     }

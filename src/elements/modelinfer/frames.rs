@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     elements::depth,
-    meta::{self, AndonFrameMeta, AndonInferenceMeta},
+    meta::{self, AndonFrameMeta, AndonInferenceMeta, event::EventError},
 };
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
@@ -38,6 +38,7 @@ type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 #[derive(Default)]
 struct Notices {
     events: Vec<gst::Event>,
+    problems: Vec<EventError>,
     change: Option<Change>,
     late: Option<Late>,
 }
@@ -84,7 +85,9 @@ impl ModelInfer {
         }
         if self.injecting.swap(false, Ordering::AcqRel) {
             for event in mem::take(&mut *self.injected.lock()) {
-                notices.events.push(state.observe_own(event));
+                let (event, problem) = state.observe_own(event);
+                notices.events.push(event);
+                notices.problems.extend(problem);
             }
         }
         if let Some(change) = self.exchange.take(&mut state.running) {
@@ -160,6 +163,7 @@ impl ModelInfer {
         for event in notices.events {
             self.forward(event);
         }
+        notices.problems.iter().for_each(|problem| self.refuse(problem));
         if let Some(change) = notices.change {
             self.settle(&change);
         }

@@ -19,17 +19,21 @@ use super::{
     parts::Parts,
     qos::Qos,
     reorder::Reorder,
-    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
+    settings::*,
     state::{SinkState, SrcState},
     stats::{Now, Stats},
 };
 use crate::{
     elements::{
         depth::Depth,
+        refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack, PadThread},
     },
-    meta::{self, TaiOffset, event::AndonEvent},
+    meta::{
+        self, TaiOffset,
+        event::{AndonEvent, names_a_part},
+    },
 };
 
 /// The element.
@@ -87,6 +91,9 @@ pub struct ModelInfer {
         mutable_playing, blurb = "Detections kept of a frame, and boxes looked at, the best first; 0 as the manifest says")]
     #[property(name = "interval", type = u32, get, set, member = interval, minimum = 1, default = 1, nick = "Interval",
         mutable_playing, blurb = "Judge every n-th frame; the others pass with status skipped")]
+    #[property(name = "post-parts", type = PostParts, get, set = Self::set_post_parts, member = post_parts,
+        builder(PostParts::All)
+        .nick("Post parts").blurb("Which parts are told by a message andon/part-verdict").mutable_playing())]
     #[property(name = "part-deadline", type = u64, get, set, member = part_deadline, nick = "Part deadline",
         mutable_playing, blurb = "How long a part waits for its views before its verdict is given without them, ns; 0 for ever")]
     #[property(name = "trusted-keys", type = String, get, set, member = trusted_keys, nick = "Trusted keys",
@@ -153,6 +160,8 @@ pub struct ModelInfer {
     pub(super) injected: Mutex<Vec<gst::Event>>,
     /// Whether there are any.
     pub(super) injecting: AtomicBool,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -210,6 +219,7 @@ impl ObjectSubclass for ModelInfer {
             fields: Mutex::default(),
             injected: Mutex::default(),
             injecting: AtomicBool::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -362,7 +372,11 @@ impl ElementImpl for ModelInfer {
                 true
             }
             Some(Err(problem)) => {
-                self.refuse(&problem.to_string());
+                self.refuse(&problem);
+                if names_a_part(&event) {
+                    // The frames that follow are not those of the part before.
+                    self.inject(event);
+                }
                 false
             }
             None => self.parent_send_event(event),
@@ -378,12 +392,25 @@ impl ModelInfer {
         let event = gst::event::CustomDownstream::new(fields);
         match AndonEvent::parse(&event) {
             Some(Ok(AndonEvent::Fields(change))) => {
-                change.apply(&mut self.fields.lock());
+                let mut fields = self.fields.lock();
+                match change.applied(&fields) {
+                    Ok(all) => *fields = all,
+                    Err(problem) => {
+                        drop(fields);
+                        return self.refuse(&problem);
+                    }
+                }
+                drop(fields);
                 self.inject(event);
             }
             Some(Err(problem)) => self.refuse(&problem),
             _ => {}
         }
+    }
+
+    fn set_post_parts(&self, posted: PostParts) {
+        self.settings().post_parts = posted;
+        self.parts.set_posted(posted);
     }
 
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
@@ -408,6 +435,7 @@ impl ModelInfer {
             batches,
             bits_seen: self.depth.lock().seen_bits(),
             without_thread: threads::without(&[&self.lack, &self.engine_lack]),
+            events_refused: self.refusals.count(),
         };
         // Sorting and building take their time: frames do not wait for it.
         let counted = self.stats.lock().clone();

@@ -208,6 +208,14 @@
 //! last view, after `part-deadline`, or at the end of the stream. Any bad view makes the part `ng`. A view that is
 //! missing or unjudged makes it `unjudged`. A frame without a part is a part of its own.
 //!
+//! Each verdict is a message, `andon/part-verdict`, by which applications and programmable controllers sort parts, so that
+//! `post-parts=all` is the default. **A message stays in memory until somebody reads the bus**: at 60 parts a second a bus
+//! that nobody reads grows by gigabytes a day. Read it, or set `post-parts=ng` (every part that is not ok: ng, review and
+//! unjudged) or `none`; all parts count in `stats`.
+//!
+//! A part that is refused (docs/limits.md) leaves the frames that follow without a part: they never count for the part
+//! before. An empty field `part`, such as a code that was not read, is no part.
+//!
 //! ## Properties
 //!
 //! | property | type | what |
@@ -215,6 +223,7 @@
 //! | `model` | string | the model that runs, or that runs from the next frame on; see above |
 //! | `on-error` | `error`, `pass` | what a failure of the model does to the stream |
 //! | `post-messages` | bool | post each result as a message |
+//! | `post-parts` | `all`, `ng`, `none` | which parts are told by a message; see Parts |
 //! | `result-json` | bool | put all deciding results into the field `json` of `AndonResult` |
 //! | `score-threshold`, `iou-threshold` | double | override the manifest's; -1: the manifest's |
 //! | `max-detections` | uint | detections kept of a frame, and boxes looked at, the best first; 0: the manifest's |
@@ -239,7 +248,7 @@
 //! | `load-timeout` | uint64, ns | how long loading a model may take, its first run included; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give, at every attempt), `without-thread` (what has too few threads now: `frames in work`, `the engine`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour; of classes and SKUs the first 256 by name, the others together in `ng-by-other-class` and `ng-by-other-sku`), `events-refused` (docs/limits.md), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give, at every attempt), `without-thread` (what has too few threads now: `frames in work`, `the engine`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!
@@ -253,7 +262,7 @@
 //!
 //! | message | when | fields beside `json` |
 //! |---|---|---|
-//! | `andon/part-verdict` | a part is judged | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
+//! | `andon/part-verdict` | a part is judged, as `post-parts` has it | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
 //! | `andon/inference` | each frame, with `post-messages` | `element`, `arm`, `frame-id`, `pts`, `part`, `status`, `verdict`, `score`, `detections`, `latency-us`, `model` |
 //! | `andon/model-loading` | a model begins to load | `from` (the running model), `to` (as requested), `why` (`swap`, `alias`) |
 //! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), `why` (the same), `duration` (ns, from the request), `held` (ns, the time that the exchange took of the streaming thread) |
@@ -298,7 +307,7 @@ use std::sync::LazyLock;
 
 use gst::prelude::*;
 
-pub use settings::{On, OnError};
+pub use settings::{On, OnError, PostParts};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
@@ -314,5 +323,6 @@ glib::wrapper! {
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     OnError::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     On::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    PostParts::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "modelinfer", gst::Rank::NONE, ModelInfer::static_type())
 }

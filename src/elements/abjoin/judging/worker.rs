@@ -3,7 +3,10 @@
 
 use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
 
-use andon_core::result::{ModelId, Verdict};
+use andon_core::{
+    result::{ModelId, Verdict},
+    text::{check_name, check_value},
+};
 use andon_statistics::{
     agreement::{Closed, Each},
     judgement::{Decision, Design, LimitsError},
@@ -157,6 +160,10 @@ impl AbJoin {
             gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
             return false;
         };
+        if let Err(why) = check_name(id).and_then(|()| check_value(source)) {
+            gst::warning!(CAT, imp = self, "label refused: its id or source {why}");
+            return false;
+        }
         // First the events in the queue, which may have closed the part just now.
         self.settle();
         if !self.is_judging() {
