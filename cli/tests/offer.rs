@@ -50,7 +50,7 @@ fn what_passes_the_gate_becomes_the_challenger_and_what_does_not_leaves_the_stor
 
     let good = offer(&root().join("models/pcb/2"), folder.path(), "7");
     assert!(good.status.success(), "{}{}", out(&good), err(&good));
-    let aliases = || serde_json::from_slice::<Value>(&fs::read(at("store/pcb/aliases.json")).unwrap()).unwrap();
+    let aliases = || json!(andon_model::Store::open(&at("store/pcb")).unwrap().aliases().unwrap());
     assert_eq!(aliases(), json!({"champion": "1", "challenger": "7"}));
     ok(&["model", "verify", arg(&at("store/pcb/7")), "--keys", arg(&at("line1.pub"))]);
     assert!(fs::read_to_string(at("reports/gate.xml")).unwrap().contains("failures=\"0\""));

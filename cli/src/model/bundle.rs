@@ -2,7 +2,6 @@
 //! `andon model check`, `digest`, `show`: checks and shows one bundle.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -61,7 +60,7 @@ impl Check {
                 labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
                 ..Options::default()
             };
-            let engine = Engine::load(&self.model, &options)?;
+            let engine = Engine::of(source, &options)?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }
@@ -87,10 +86,11 @@ impl Digest {
 /// Writes the digests of a bundle into its manifest, and leaves the rest as it is. Returns the number of files.
 pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
     let at = bundle.join("model.json");
-    let text = fs::read_to_string(&at).with_context(|| format!("{}: cannot be read", at.display()))?;
-    // A text that is not a manifest must fail before anything is written.
-    Manifest::parse(&text, &at)?;
+    let text = files::read_text(&at, files::TEXT).with_context(|| format!("{}: cannot be read", at.display()))?;
+    // A text that is not a manifest must fail before anything is written, and so must a graph that names files elsewhere.
+    let manifest = Manifest::parse(&text, &at)?;
     let digests = model::digests(bundle)?;
+    model::weights(&bundle.join(&manifest.model))?;
     let new = text::with_field(&text, "digests", &serde_json::to_value(&digests)?)?;
     Manifest::parse(&new, &at)?;
     replace(&at, new.as_bytes())?;

@@ -39,6 +39,12 @@ pub enum Error {
         /// The versions and aliases that exist.
         known: Vec<String>,
     },
+    /// A file of a store is a link out of the store.
+    #[error("{path}: is a link that leaves the folder of the model: put the file itself there")]
+    Outside {
+        /// The link.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("{path}: {error}: check that it exists and that you may read it")]
     Io {
@@ -88,10 +94,47 @@ pub enum Error {
         /// The digest of the file.
         found: String,
     },
-    /// The bundle's folder holds something that is neither a file nor a folder.
-    #[error("{path}: is a link or a device, and a bundle holds plain files only: put the file itself there")]
+    /// The bundle holds something that is neither a file nor a folder.
+    #[error("{path}: is {what}, and a bundle holds plain files only: put the file itself there")]
     NotPlain {
         /// The entry.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file is larger than one of its kind can be.
+    #[error("{path}: has more than {most} bytes, the most that is read of such a file: put a smaller one there")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        most: u64,
+    },
+    /// A file that should hold a graph holds none.
+    #[error("{path}: {problem}")]
+    NotAGraph {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, and what to do.
+        problem: String,
+    },
+    /// The weights of a graph are not where it may name them, or not as many as it needs.
+    #[error("{path}: the weights of {tensor} {problem}")]
+    Weights {
+        /// The graph's file.
+        path: PathBuf,
+        /// The tensor, with its quotes.
+        tensor: String,
+        /// What is wrong with them, and what to do.
+        problem: String,
+    },
+    /// A part of the graph is compiled, and lies in a file that ONNX Runtime would open by itself.
+    #[error(
+        "{path}: its node EPContext names a file with a compiled model, and a model reads nothing but its bundle: compile \
+         it with ep.context_embed_mode=1, so that the graph holds it"
+    )]
+    Compiled {
+        /// The graph's file.
         path: PathBuf,
     },
     /// A signature is required, and there is none.
@@ -130,7 +173,19 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A list of keys or a policy cannot be used.
+    /// A policy above the model cannot be read.
+    #[error(
+        "{path}: {problem}: a policy.json in any folder above a model says whose signatures are taken, and one that cannot \
+         be read refuses every model below it: write {{\"trusted_keys\": [\"RW…\"], \"require_signature\": true}}; if the \
+         file is another program's, give one of the two another place"
+    )]
+    Policy {
+        /// The policy.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A list of keys or a key of a policy cannot be used.
     #[error("{path}: {field}: {problem}")]
     Keys {
         /// The file.

@@ -10,6 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::{
+    files::{self, TEXT},
+    json,
+};
 use minisign_verify::{Error as Refusal, PublicKey, Signature};
 use serde::Deserialize;
 
@@ -18,8 +22,11 @@ use super::Error;
 /// The suffix that a file's name gets for its signature.
 pub const SIGNATURE: &str = ".minisig";
 
-/// The file in a store's folder with its policy.
-const POLICY: &str = "policy.json";
+/// The file with a policy for all models below its folder.
+pub(super) const POLICY: &str = "policy.json";
+
+/// The largest signature, bytes. Minisign's have some 300, and a comment.
+const LONGEST: u64 = 64 << 10;
 
 /// The beginning of minisign's comment lines.
 const COMMENT: &str = "untrusted comment:";
@@ -42,9 +49,9 @@ impl Trust {
     /// comments are ignored, so a `minisign.pub` is such a file, and so is a concatenation of several.
     ///
     /// # Errors
-    /// A file that cannot be read, holds no key, or holds a line that is not a key.
+    /// A file that is not plain, cannot be read, holds no key, or holds a line that is not a key.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(|error| Error::Io { path: path.into(), error })?;
+        let text = files::read_text(path, TEXT).map_err(|error| Error::Io { path: path.into(), error })?;
         let lines = text.lines().map(str::trim).enumerate();
         let keys = lines.filter(|(_, l)| !l.is_empty() && !l.starts_with('#') && !l.starts_with(COMMENT));
         Self::new(keys.map(|(i, l)| (format!("line {}", i + 1), l.to_string())), path)
@@ -70,12 +77,17 @@ impl Trust {
     pub(super) fn verify(&self, file: &Path, content: &[u8], required: bool) -> Result<Option<String>, Error> {
         let at = signature_of(file);
         let broken = |problem: &str| Error::Signature { path: at.clone(), problem: problem.into() };
-        let text = match fs::read_to_string(&at) {
-            Ok(text) => text,
+        // A link to nothing is a signature that is lost, not none.
+        match at.symlink_metadata() {
             Err(e) if e.kind() == ErrorKind::NotFound && !required => return Ok(None),
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 return Err(Error::Unsigned { path: file.into(), signature: at });
             }
+            Err(error) => return Err(Error::Io { path: at, error }),
+            Ok(_) => {}
+        }
+        let text = match files::read_text(&at, LONGEST) {
+            Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::InvalidData => return Err(broken("is not a text")),
             Err(error) => return Err(Error::Io { path: at, error }),
         };
@@ -108,7 +120,7 @@ pub(super) fn signature_of(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// `STORE/policy.json`: the keys that sign the models of this store.
+/// A `policy.json`: the keys that sign the models below its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     /// The trusted keys.
@@ -130,23 +142,25 @@ fn yes() -> bool {
 }
 
 impl Policy {
-    /// Reads the policy for the models in `STORE/NAME`. None if the store has no policy. A file that cannot be parsed is an
-    /// error: it must not count as no policy.
-    pub(super) fn of(model: &Path) -> Result<Option<Self>, Error> {
-        let path = match (model.file_name(), model.parent()) {
-            (Some(_), Some(store)) => store.join(POLICY),
-            _ => model.join("..").join(POLICY),
-        };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::Io { path, error }),
-        };
-        let file: PolicyFile = serde_json::from_str(&text).map_err(|e| Error::Keys {
-            path: path.clone(),
-            field: format!("line {}", e.line()),
-            problem: format!("{e}: write {{\"trusted_keys\": [\"RW…\"], \"require_signature\": true}}"),
+    /// Reads the policies in the folders, all of which hold: who may write a folder of models must not be able to put a
+    /// milder policy between them and the one above. Whatever is called `policy.json` and is no policy is an error: it must
+    /// not count as no policy.
+    pub(super) fn all(folders: &[PathBuf]) -> Result<Vec<Self>, Error> {
+        folders.iter().filter_map(|folder| Self::read(folder.join(POLICY)).transpose()).collect()
+    }
+
+    fn read(path: PathBuf) -> Result<Option<Self>, Error> {
+        let fail = |problem: String| Error::Policy { path: path.clone(), problem };
+        match path.symlink_metadata() {
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(fail(e.to_string())),
+        }
+        let text = files::read_text(&path, TEXT).map_err(|e| match (e.kind(), fs::read_link(&path)) {
+            (ErrorKind::NotFound, Ok(target)) => fail(format!("is a link to {}, which is not there", target.display())),
+            _ => fail(e.to_string()),
         })?;
+        let file: PolicyFile = json::read(&text).map_err(|e| fail(e.to_string()))?;
         let keys = file.trusted_keys.into_iter().enumerate().map(|(i, k)| (format!("trusted_keys[{i}]"), k));
         Ok(Some(Self { trust: Trust::new(keys, &path)?, required: file.require_signature }))
     }
@@ -180,23 +194,40 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_cannot_be_parsed_is_refused_and_not_ignored() {
+    fn a_policy_that_cannot_be_read_is_refused_and_not_ignored() {
         let store = tempfile::tempdir().unwrap();
-        let policy = |text: &str| {
-            fs::write(store.path().join(POLICY), text).unwrap();
-            Policy::of(&store.path().join("pcb"))
-        };
-        assert!(policy(&format!(r#"{{"trusted_keys": ["{KEY}"]}}"#)).unwrap().unwrap().required);
+        let path = store.path().join(POLICY);
+        let policy = || Policy::all(&[store.path().into()]);
+        let good = format!(r#"{{"trusted_keys": ["{KEY}"]}}"#);
+        fs::write(&path, format!("\u{feff}{good}")).unwrap();
+        assert!(policy().unwrap()[0].required);
         for (text, where_) in [
-            ("", "line 1"),
-            (r#"{"trusted_keys": []}"#, "keys: there is no key"),
-            (r#"{"trusted_keys": ["RW"]}"#, "trusted_keys[0]"),
-            (r#"{"trusted_keys": [], "require_signatures": true}"#, "require_signature"),
+            (&b""[..], "line 1"),
+            (br#"{"trusted_keys": []}"#, "keys: there is no key"),
+            (br#"{"trusted_keys": ["RW"]}"#, "trusted_keys[0]"),
+            (br#"{"trusted_keys": [], "require_signatures": true}"#, "require_signature"),
+            (br#"{"require_signature": true, "trusted_keys": [], "require_signature": false}"#, "stands twice"),
+            (br#"{"default": [{"type": "insecureAcceptAnything"}]}"#, "another program's"),
+            (b"\xff\xfe{\0}\0", "is UTF-16"),
         ] {
-            let e = policy(text).unwrap_err().to_string();
-            assert!(e.contains("policy.json") && e.contains(where_), "{text}: {e}");
+            fs::write(&path, text).unwrap();
+            let e = policy().unwrap_err().to_string();
+            assert!(e.contains("policy.json") && e.contains(where_), "{}: {e}", text.escape_ascii());
         }
-        fs::remove_file(store.path().join(POLICY)).unwrap();
-        assert_eq!(Policy::of(&store.path().join("pcb")).unwrap(), None);
+        fs::File::create(&path).unwrap().set_len(TEXT + 1).unwrap();
+        assert!(policy().unwrap_err().to_string().contains("has more than 16777216 bytes"));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(policy().unwrap(), []);
+        fs::create_dir(&path).unwrap();
+        assert!(policy().unwrap_err().to_string().contains("is a folder"));
+        fs::remove_dir(&path).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("nowhere", &path).unwrap();
+            let e = policy().unwrap_err().to_string();
+            assert!(e.contains("is a link to nowhere, which is not there"), "{e}");
+            fs::write(store.path().join("nowhere"), good).unwrap();
+            assert!(policy().unwrap()[0].required, "a link to a policy is one");
+        }
     }
 }

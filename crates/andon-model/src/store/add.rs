@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use andon_core::files::{TEXT, read_text};
+
 use super::{
     Action, CHALLENGER, CHAMPION, Error, Note, PREVIOUS, Store,
     change::{STAGE, Writer},
@@ -34,7 +36,7 @@ impl Store {
     /// A bundle that cannot be used, or that has the version of another one: [`Error::Exists`].
     pub fn add(&self, bundle: &Path, note: &Note) -> Result<String, Error> {
         let mut writer = Writer::new(self)?;
-        let source = bundle::under_policy(bundle, &self.folder, false)?;
+        let source = bundle::under_policy(bundle, self, false)?;
         let version = source.id.version;
         if source.id.name != self.name() {
             let (name, store) = (source.id.name, self.folder.clone());
@@ -63,7 +65,7 @@ impl Store {
         let copied = files::files(bundle).map_err(Error::from).and_then(|names| {
             disk::copy(bundle, &copy, &names).map_err(|(path, error)| Error::Unchanged { path, error })?;
             // The bundle may have changed during the copy, so only the copy counts.
-            let source = bundle::under_policy(&copy, &self.folder, false)?;
+            let source = bundle::under_policy(&copy, self, false)?;
             Ok((source.id, files::bundle_digest(&copy)?))
         });
         let (id, digest) = copied.inspect_err(|_| {
@@ -135,7 +137,7 @@ impl Store {
 
 fn manifest(folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join(files::MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+    let text = read_text(&path, TEXT).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => crate::Error::NoManifest { path: folder.into(), graphs: Vec::new() },
         _ => crate::Error::Io { path: path.clone(), error },
     })?;

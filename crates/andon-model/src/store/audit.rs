@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Compares a store with its history, and finds what was changed without `andon model`.
 
-use std::{collections::BTreeSet, thread, time::Duration};
+use std::{cmp::Ordering, collections::BTreeSet, thread, time::Duration};
 
-use super::{Action, CHALLENGER, CHAMPION, Error, History, PREVIOUS, Store};
-use crate::{bundle, files};
+use super::{Action, CHALLENGER, CHAMPION, Entry, Error, History, PREVIOUS, Store, history::End};
+use crate::{bundle, files, locate::Aliases};
 
 /// Something that the history does not explain, or that cannot be used. The text says what it means and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,13 +85,71 @@ pub enum Finding {
     },
     /// Lines of the history were changed or removed.
     #[error("entry {serial} does not follow the line before it: lines of the history were changed or removed")]
-    Unchained {
+    Gap {
         /// The entry.
         serial: u64,
     },
+    /// The end of the history is gone, or all of it.
+    #[error(
+        "aliases.json knows {known} changes, and the history has {found}: the rest was cut off: restore history.jsonl from \
+         a copy, or find out who did it"
+    )]
+    Cut {
+        /// The last change by `aliases.json`.
+        known: u64,
+        /// The last change in the history, 0 if it has none.
+        found: u64,
+    },
+    /// The last line is another one.
+    #[error("change {serial}, the last one, is not the one that aliases.json knows: its line was changed by hand")]
+    OtherEnd {
+        /// The last change.
+        serial: u64,
+    },
+    /// The history is longer than `aliases.json` knows.
+    #[error(
+        "aliases.json is that of change {known}, and the history has {found}: an older aliases.json was put back, or lines \
+         were added to the history by hand"
+    )]
+    Behind {
+        /// The last change by `aliases.json`.
+        known: u64,
+        /// The last change in the history.
+        found: u64,
+    },
+    /// `aliases.json` says no longer how the history ends.
+    #[error(
+        "aliases.json does not say how the history ends, as it did before: it was changed by hand, and lines may have been \
+         cut off"
+    )]
+    NoEnd,
+    /// The history had been cut or changed when a change was made.
+    #[error(
+        "entry {serial}: the history did not end before it as aliases.json said ({}): lines were cut off or changed by hand",
+        if .end.is_empty() { "which said nothing any more" } else { .end }
+    )]
+    Lost {
+        /// The entry.
+        serial: u64,
+        /// How the history should have ended, `SERIAL DIGEST`.
+        end: String,
+    },
+    /// A store that was last changed before `aliases.json` said how the history ends.
+    #[error(
+        "the history is unchained: aliases.json does not say how it ends yet, so that lines that are cut off would not be \
+         missed: the next change adds that"
+    )]
+    Unchained,
     /// A writer is at work, or was killed.
     #[error("a change is not finished: the next change finishes it first")]
     Unfinished,
+}
+
+impl Finding {
+    /// Returns whether nothing is amiss: it is only to be known.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Self::Unfinished | Self::Unchained)
+    }
 }
 
 fn none(version: &Option<String>) -> &str {
@@ -122,8 +180,8 @@ impl Store {
     /// A store that cannot be read.
     pub fn audit_aliases(&self) -> Result<(History, Vec<Finding>), Error> {
         let mut tries = 0;
-        let (history, aliases, refused) = loop {
-            let (history, aliases, refused) = (self.history()?, self.aliases()?, self.refused()?);
+        let (history, Aliases { versions: aliases, end }, refused) = loop {
+            let (history, aliases, refused) = (self.history()?, self.aliases_and_end()?, self.refused()?);
             tries += 1;
             if tries == MAX_READS || history == self.history()? {
                 break (history, aliases, refused);
@@ -132,7 +190,10 @@ impl Store {
         };
         let mut found = Vec::new();
         found.extend(history.damaged.iter().map(|line| Finding::Damaged { line: *line }));
-        found.extend(history.unchained.iter().map(|serial| Finding::Unchained { serial: *serial }));
+        found.extend(history.gaps.iter().map(|serial| Finding::Gap { serial: *serial }));
+        let lost = |e: &Entry| Some(Finding::Lost { serial: e.serial, end: e.lost.clone()? });
+        found.extend(history.entries.iter().filter_map(lost));
+        found.extend(end_of(&history, end.as_deref()));
         found.extend(between(&history));
         if history.unfinished {
             found.push(Finding::Unfinished);
@@ -171,7 +232,7 @@ impl Store {
     fn audit_version(&self, version: &str, history: &History) -> Result<Option<Finding>, Error> {
         let folder = self.folder.join(version);
         let version = version.to_string();
-        let source = match bundle::under_policy(&folder, &self.folder, true) {
+        let source = match bundle::under_policy(&folder, self, true) {
             Ok(source) => source,
             // Another process may have removed it.
             Err(_) if !folder.exists() => return Ok(None),
@@ -193,6 +254,36 @@ impl Store {
         let found = files::bundle_digest(&folder)?;
         Ok(known.any(|digest| *digest != found).then_some(Finding::Replaced { version }))
     }
+}
+
+/// Compares the end of the history with what `aliases.json` says of it.
+fn end_of(history: &History, known: Option<&str>) -> Option<Finding> {
+    // Until a change is finished, the end before it is valid, too.
+    let before = match history.entries.last() {
+        Some(last) if history.unfinished => {
+            Some(End { serial: last.serial.saturating_sub(1), digest: last.after.clone() })
+        }
+        _ => None,
+    };
+    let Some(known) = known else {
+        let done = &history.entries[..history.entries.len() - usize::from(before.is_some())];
+        return match done {
+            [] => None,
+            done if done.iter().any(|e| e.chained) => Some(Finding::NoEnd),
+            _ => Some(Finding::Unchained),
+        };
+    };
+    let Some(known) = End::parse(known) else { return Some(Finding::NoEnd) };
+    let end = history.end().unwrap_or_default();
+    if known == end || Some(&known) == before.as_ref() {
+        return None;
+    }
+    let (known, found) = (known.serial, end.serial);
+    Some(match known.cmp(&found) {
+        Ordering::Greater => Finding::Cut { known, found },
+        Ordering::Equal => Finding::OtherEnd { serial: found },
+        Ordering::Less => Finding::Behind { known, found },
+    })
 }
 
 /// Returns where a change did not start from the state that the change before it left.

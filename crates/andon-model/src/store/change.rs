@@ -11,8 +11,9 @@
 //!
 //! *Invariant:* without `pending.json`, `aliases.json` and `refused.json` agree with the last entry of the history. With it,
 //! they agree with that entry or with `pending.json`. So the history and `pending.json` explain every state that a reader
-//! can see, and only an outsider can have made a state that they do not explain. A failure up to and including step 3 is
-//! undone; after that, only the next writer can finish the change.
+//! can see, and only an outsider can have made a state that they do not explain. `aliases.json` also says how the history
+//! ends, so that a history whose end was cut off does not look whole. A failure up to and including step 3 is undone; after
+//! that, only the next writer can finish the change.
 
 use std::{
     collections::BTreeMap,
@@ -23,15 +24,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use andon_core::text;
 use serde::Serialize;
 
 use super::{
     Action, Entry, Error, History, Note, Store,
     disk::{self, staged},
     error::{Failure, at},
-    history::utc,
+    history::{LONGEST_NOTE, utc},
     pending::Pending,
 };
+use crate::locate::Aliases;
 
 /// How long a writer waits for the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -67,6 +70,8 @@ pub(super) struct Writer<'a> {
     _lock: File,
     pub history: History,
     pub aliases: BTreeMap<String, String>,
+    /// How the history ends by `aliases.json`.
+    end: Option<String>,
     pub refused: BTreeMap<String, String>,
 }
 
@@ -76,7 +81,8 @@ impl<'a> Writer<'a> {
         let lock = lock(&store.lock_file())?;
         repair(store)?;
         let history = store.read_history()?;
-        Ok(Self { store, _lock: lock, history, aliases: store.aliases()?, refused: store.refused()? })
+        let Aliases { versions: aliases, end } = store.aliases_and_end()?;
+        Ok(Self { store, _lock: lock, history, aliases, end, refused: store.refused()? })
     }
 
     /// Makes a change that leaves the state as it is.
@@ -89,10 +95,13 @@ impl<'a> Writer<'a> {
     /// Makes the change, completely or not at all.
     pub(super) fn commit(&mut self, change: Change, note: &Note) -> Result<Entry, Error> {
         let Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove } = change;
-        let (serial, after) = (self.history.serial() + 1, self.history.last.clone());
-        let Note { who, why } = note.clone();
-        let entry =
-            Entry { serial, utc: utc(), who, action, alias, from, to, why, digest, bundle, aliases, refused, after };
+        let (serial, after, lost) = (self.history.serial() + 1, self.history.last.clone(), self.lost());
+        let [who, why] = [&note.who, &note.why].map(|t| text::shortened(t, LONGEST_NOTE).into_owned());
+        let (utc, chained) = (utc(), true);
+        #[rustfmt::skip]
+        let entry = Entry {
+            serial, utc, who, action, alias, from, to, why, digest, bundle, aliases, refused, after, chained, lost,
+        };
         let pending = Pending { entry, stage, remove };
         let written = prepare(self.store, &pending);
         let written = written.and_then(|()| append(self.store, &pending.entry, self.history.complete));
@@ -104,12 +113,28 @@ impl<'a> Writer<'a> {
         sweep(self.store);
         self.history = self.store.read_history()?;
         (self.aliases, self.refused) = (pending.entry.aliases.clone(), pending.entry.refused.clone());
+        self.end = Some(pending.entry.end().to_string());
         Ok(pending.entry)
+    }
+
+    /// Returns how the history ended by `aliases.json`, if it does not end so. The change that comes next would wash that
+    /// away, so it writes it down.
+    fn lost(&self) -> Option<String> {
+        match &self.end {
+            None => self.history.entries.iter().any(|e| e.chained).then(String::new),
+            Some(end) if self.history.end().is_some_and(|e| e.to_string() == *end) => None,
+            Some(end) => Some(end.clone()),
+        }
     }
 }
 
 fn lock(path: &Path) -> Result<File, Error> {
     let fail = |error| Error::Unchanged { path: path.into(), error };
+    // Opening a FIFO would wait for ever.
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let problem = "is no plain file, and the lock of a store is one".into();
+        return Err(Error::Damaged { path: path.into(), problem });
+    }
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(fail)?;
     let began = Instant::now();
     loop {
@@ -150,7 +175,7 @@ fn prepare(store: &Store, pending: &Pending) -> Result<(), Failure> {
 /// Does step 3, behind the complete lines.
 fn append(store: &Store, entry: &Entry, complete: u64) -> Result<(), Failure> {
     let path = store.history_file();
-    let mut line = serde_json::to_vec(entry).expect("a map of texts always serialises");
+    let mut line = entry.line();
     line.push(b'\n');
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
     file.set_len(complete).and_then(|()| file.write_all(&line)).and_then(|()| file.sync_all()).map_err(at(&path))?;
@@ -232,7 +257,8 @@ fn sweep(store: &Store) {
 impl Store {
     /// Returns the files that hold the state after `entry`, with their content, `aliases.json` last.
     fn state(&self, entry: &Entry) -> [(std::path::PathBuf, Vec<u8>); 2] {
-        [(self.refused_file(), json(&entry.refused)), (self.aliases_file(), json(&entry.aliases))]
+        let aliases = Aliases { versions: entry.aliases.clone(), end: Some(entry.end().to_string()) };
+        [(self.refused_file(), json(&entry.refused)), (self.aliases_file(), json(&aliases.map()))]
     }
 }
 

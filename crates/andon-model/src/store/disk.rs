@@ -20,9 +20,10 @@ pub(super) fn staged(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.new"))
 }
 
-/// Writes a file, and forces it to the disk.
+/// Writes a new file, and forces it to the disk. What lies there is removed, and never written through: it may be a link.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let mut file = File::create(path).map_err(at(path))?;
+    remove(path)?;
+    let mut file = File::create_new(path).map_err(at(path))?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
@@ -58,15 +59,5 @@ pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err((path.into(), e)),
         _ => Ok(()),
-    }
-}
-
-/// Returns the text of a file, or None if there is no file.
-pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read(path) {
-        // A damaged text must still be shown and reported, so invalid UTF-8 is no error.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err((path.into(), error)),
     }
 }

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `history.jsonl`: one line for every change of a store. A line holds the state that it leaves, and the digest of the
-//! line before it.
+//! line before it. `aliases.json` holds the number and the digest of the last line, and is replaced in the same change.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, BufRead, Read as _},
+};
 
+use andon_core::json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest;
+
+/// Bytes of the longest line that is read: it holds all aliases, and all refusals with their reasons.
+const LONGEST: u64 = 16 << 20;
+
+/// Bytes of the longest text that a [`Note`] brings into the history. A longer one is cut, which is seen.
+pub(super) const LONGEST_NOTE: usize = 4 << 10;
 
 /// Who makes a change, and why, for the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +105,51 @@ pub struct Entry {
     pub refused: BTreeMap<String, String>,
     /// The digest of the line before. Empty in the first line.
     pub after: String,
+    /// Whether `aliases.json` holds how the history ended after this change. False before that was written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chained: bool,
+    /// How the history ended by `aliases.json` before this change, `SERIAL DIGEST`, if it did not end so: it had been cut or
+    /// changed. Empty if `aliases.json` did not say it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+}
+
+impl Entry {
+    /// Returns the line of the history, without its end.
+    pub(super) fn line(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a map of texts always serialises")
+    }
+
+    /// Returns the digest of the line.
+    pub(super) fn digest_of_line(&self) -> String {
+        digest(&self.line())
+    }
+
+    /// Returns how a history ends that ends with this entry.
+    pub(super) fn end(&self) -> End {
+        End { serial: self.serial, digest: self.digest_of_line() }
+    }
+}
+
+/// How a history ends: the number of the last change, and the digest of its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct End {
+    pub serial: u64,
+    pub digest: String,
+}
+
+impl End {
+    /// Parses `SERIAL DIGEST`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (serial, digest) = text.split_once(' ')?;
+        Some(Self { serial: serial.parse().ok()?, digest: digest.into() })
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.serial, self.digest)
+    }
 }
 
 /// All changes of a store, as far as they can be read.
@@ -109,7 +165,7 @@ pub struct History {
     /// it.
     pub unfinished: bool,
     /// The serial numbers of entries that do not continue the line before: lines were changed or removed.
-    pub unchained: Vec<u64>,
+    pub gaps: Vec<u64>,
     /// The length of the complete lines, bytes.
     pub(super) complete: u64,
     /// The digest of the last complete line.
@@ -117,25 +173,45 @@ pub struct History {
 }
 
 impl History {
-    /// Parses the text of the file.
-    pub(super) fn parse(text: &str) -> Self {
-        let complete = text.rfind('\n').map_or(0, |at| at + 1);
-        let torn = Some(&text[complete..]).filter(|t| !t.is_empty()).map(String::from);
-        let mut history = Self { torn, complete: complete as u64, ..Self::default() };
-        for (i, line) in text[..complete].lines().enumerate() {
-            match serde_json::from_str::<Entry>(line) {
-                Ok(entry) => {
-                    let next = history.entries.last().map_or(1, |e| e.serial + 1);
-                    if entry.after != history.last || (entry.serial != next && history.damaged.is_empty()) {
-                        history.unchained.push(entry.serial);
-                    }
-                    history.entries.push(entry);
-                }
-                Err(_) => history.damaged.push(i + 1),
+    /// Reads the file line by line, for it grows as long as the store is used.
+    pub(super) fn read(mut file: impl BufRead) -> io::Result<Self> {
+        let mut history = Self::default();
+        let (mut line, mut count) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            let length = (&mut file).take(LONGEST).read_until(b'\n', &mut line)?;
+            if length as u64 == LONGEST && line.last() != Some(&b'\n') {
+                let why = format!("line {} has more than {LONGEST} bytes, the most that is read of one", count + 1);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
-            history.last = digest(line.as_bytes());
+            if line.pop_if(|b| *b == b'\n').is_none() {
+                // A damaged text must still be shown and reported, so invalid UTF-8 is no error.
+                history.torn = Some(line).filter(|l| !l.is_empty()).map(|l| String::from_utf8_lossy(&l).into_owned());
+                return Ok(history);
+            }
+            count += 1;
+            history.complete += length as u64;
+            history.add(&line, count);
         }
-        history
+    }
+
+    fn add(&mut self, line: &[u8], number: usize) {
+        match json::read_slice::<Entry>(line) {
+            Ok(entry) => {
+                let next = self.entries.last().map_or(1, |e| e.serial + 1);
+                if entry.after != self.last || (entry.serial != next && self.damaged.is_empty()) {
+                    self.gaps.push(entry.serial);
+                }
+                self.entries.push(entry);
+            }
+            Err(_) => self.damaged.push(number),
+        }
+        self.last = digest(line);
+    }
+
+    /// Returns how the history ends. None if it has no entry.
+    pub(super) fn end(&self) -> Option<End> {
+        self.entries.last().map(|e| End { serial: e.serial, digest: self.last.clone() })
     }
 
     /// Returns the serial number of the last entry, or 0 if there is none.
@@ -177,7 +253,7 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_reported_and_the_rest_is_read() {
         let first = line(1, "");
-        let history = History::parse(&format!("{first}\n{{\"serial\":2,"));
+        let history = History::read(format!("{first}\n{{\"serial\":2,").as_bytes()).unwrap();
         assert_eq!((history.serial(), history.torn.as_deref()), (1, Some("{\"serial\":2,")));
         assert_eq!(history.complete, first.len() as u64 + 1);
     }
@@ -187,11 +263,12 @@ mod tests {
         let first = line(1, "");
         let second = line(2, &digest(first.as_bytes()));
         let third = line(3, &digest(second.as_bytes()));
-        let of = |lines: &[&str]| History::parse(&lines.iter().map(|l| format!("{l}\n")).collect::<String>());
-        assert_eq!(of(&[&first, &second, &third]).unchained, [0u64; 0]);
-        assert_eq!(of(&[&first, &third]).unchained, [3]);
-        assert_eq!(of(&[&first.replace("alias\"", "add\""), &second, &third]).unchained, [2]);
+        let text = |lines: &[&str]| lines.iter().map(|l| format!("{l}\n")).collect::<String>();
+        let of = |lines: &[&str]| History::read(text(lines).as_bytes()).unwrap();
+        assert_eq!(of(&[&first, &second, &third]).gaps, [0u64; 0]);
+        assert_eq!(of(&[&first, &third]).gaps, [3]);
+        assert_eq!(of(&[&first.replace("alias\"", "add\""), &second, &third]).gaps, [2]);
         let damaged = of(&[&first, "nonsense", &third]);
-        assert_eq!((damaged.damaged, damaged.unchained), (vec![2], vec![3]));
+        assert_eq!((damaged.damaged, damaged.gaps), (vec![2], vec![3]));
     }
 }

@@ -2,15 +2,16 @@
 //! A store of models on disk: versions side by side, aliases that move between them, and a history of every move.
 //!
 //! ```text
-//! STORE/policy.json         which signatures all models need
+//! STORE/policy.json         which signatures all models need; it may also lie in any folder above
 //! STORE/NAME/VERSION/       a bundle, which never changes
-//! STORE/NAME/aliases.json   {"champion": "2", "challenger": "3", "previous": "1"}
+//! STORE/NAME/aliases.json   {"champion": "2", "challenger": "3", "previous": "1"}, and how the history ends
 //! STORE/NAME/refused.json   {"4": "why"}: versions that cannot become champion
 //! STORE/NAME/history.jsonl  who changed what, when and why
 //! STORE/NAME/pending.json   a change that is not finished, see `change`
 //! ```
 //!
-//! Readers take no lock, and ignore names that begin with a dot. Writers hold `.lock`.
+//! Readers take no lock, and ignore names that begin with a dot. Writers hold `.lock`. Links on the way to the model's folder
+//! are followed once, when it is opened; links out of it are refused.
 //!
 //! ```no_run
 //! use andon_model::{Store, store::Note};
@@ -29,14 +30,19 @@ mod error;
 mod history;
 mod moves;
 mod pending;
+#[cfg(all(test, unix))]
+mod policy_tests;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::BTreeMap,
     fs,
+    io::BufReader,
     path::{Path, PathBuf},
 };
+
+use andon_core::json;
 
 pub use audit::Finding;
 pub use error::Error;
@@ -45,7 +51,7 @@ pub use moves::Moved;
 
 use crate::{
     files::MANIFEST,
-    locate::{self, ALIASES, HISTORY},
+    locate::{self, ALIASES, Aliases, HISTORY},
 };
 use pending::Pending;
 
@@ -61,7 +67,10 @@ pub const PREVIOUS: &str = "previous";
 /// The folder of one model in a store: `STORE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
+    /// The real path of the folder, so that all steps of a change are made in one place.
     folder: PathBuf,
+    /// The folders in which a policy counts: this one, and all above each of its names.
+    policy_folders: Vec<PathBuf>,
 }
 
 /// How often a reader reads again while writers change the store.
@@ -76,7 +85,10 @@ impl Store {
         if !folder.is_dir() {
             return Err(Error::NoStore { path: folder.into() });
         }
-        Ok(Self { folder: folder.into() })
+        let fail = |error| crate::Error::Io { path: folder.into(), error };
+        let (real, above) = (folder.canonicalize().map_err(fail)?, locate::above(folder)?);
+        let policy_folders = std::iter::once(real.clone()).chain(above).collect();
+        Ok(Self { folder: real, policy_folders })
     }
 
     /// Opens all models of the store at `path`, sorted by name, or the one model whose folder `path` is.
@@ -93,7 +105,7 @@ impl Store {
         folders.sort();
         let mut models = Vec::new();
         for folder in folders {
-            let model = Self { folder };
+            let model = Self::open(&folder)?;
             if model.is_model()? {
                 models.push(model);
             }
@@ -115,15 +127,19 @@ impl Store {
         Some((Self::open(folder).ok()?, reference.into()))
     }
 
-    /// Returns the folder.
+    /// Returns the folder, without links on the way to it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// Returns the folders in which a policy counts for the models of this store.
+    pub(super) fn policy_folders(&self) -> &[PathBuf] {
+        &self.policy_folders
+    }
+
     /// Returns the model's name, which is the folder's.
     pub fn name(&self) -> String {
-        let real = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        real.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Returns the aliases, each with its version.
@@ -131,6 +147,11 @@ impl Store {
     /// # Errors
     /// A file that cannot be read.
     pub fn aliases(&self) -> Result<BTreeMap<String, String>, Error> {
+        Ok(self.aliases_and_end()?.versions)
+    }
+
+    /// Returns the aliases, and how the history ends.
+    fn aliases_and_end(&self) -> Result<Aliases, Error> {
         Ok(locate::aliases(&self.aliases_file())?)
     }
 
@@ -147,7 +168,7 @@ impl Store {
     /// # Errors
     /// A file that cannot be read.
     pub fn refused(&self) -> Result<BTreeMap<String, String>, Error> {
-        Ok(locate::aliases(&self.refused_file())?)
+        Ok(locate::texts(&self.refused_file())?)
     }
 
     /// Returns all changes, including one that is decided but not finished.
@@ -169,6 +190,7 @@ impl Store {
         if let Some(pending) = pending {
             if history.serial() < pending.entry.serial {
                 history.torn = None;
+                history.last = pending.entry.digest_of_line();
                 history.entries.push(pending.entry);
             }
             history.unfinished = true;
@@ -178,16 +200,14 @@ impl Store {
 
     fn read_history(&self) -> Result<History, Error> {
         let path = self.history_file();
-        let text = disk::read(&path).map_err(|(path, error)| crate::Error::Io { path, error })?;
-        Ok(History::parse(&text.unwrap_or_default()))
+        let Some(file) = locate::file_of(&path)? else { return Ok(History::default()) };
+        Ok(History::read(BufReader::new(file)).map_err(|error| crate::Error::Io { path, error })?)
     }
 
     fn pending(&self) -> Result<Option<Pending>, Error> {
         let path = self.pending_file();
-        let Some(text) = disk::read(&path).map_err(|(path, error)| crate::Error::Io { path, error })? else {
-            return Ok(None);
-        };
-        match serde_json::from_str(&text) {
+        let Some(text) = locate::text_of(&path)? else { return Ok(None) };
+        match json::read(&text) {
             Ok(pending) => Ok(Some(pending)),
             Err(e) => Err(Error::Damaged { path, problem: e.to_string() }),
         }
@@ -244,5 +264,5 @@ fn make(store: &Path, name: &str) -> Result<Store, Error> {
     let fail = |error| Error::Unchanged { path: folder.clone(), error };
     fs::create_dir_all(&folder).map_err(fail)?;
     disk::sync_folder(store).map_err(|(path, error)| Error::Unchanged { path, error })?;
-    Ok(Store { folder })
+    Store::open(&folder)
 }

@@ -122,7 +122,7 @@ impl Writer<'_> {
     /// Makes a change to a version, after a check of its files and its signature.
     fn change_to(&self, version: &str, action: Action) -> Result<Change, Error> {
         let folder = self.store.version(version)?;
-        let source = bundle::under_policy(&folder, &self.store.folder, true)?;
+        let source = bundle::under_policy(&folder, self.store, true)?;
         let mut change = self.change(action);
         change.to = Some(version.into());
         change.digest = Some(source.id.digest);

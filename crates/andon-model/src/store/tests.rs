@@ -316,6 +316,123 @@ fn a_refusal_that_was_lifted_and_a_line_that_was_taken_out_are_found() {
     assert!(fixture.audit()[0].contains("entry 6 does not follow"), "{:?}", fixture.audit());
 }
 
+#[test]
+fn a_history_whose_end_was_cut_changed_or_added_to_is_found_and_stays_found() {
+    type Hand = fn(&Path);
+    let cut = |folder: &Path, keep: usize| {
+        let path = folder.join("history.jsonl");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.lines().take(keep).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    };
+    let rows: [(Hand, &str); 6] = [
+        (|f| fs::write(f.join("cut"), "").unwrap(), "aliases.json knows 6 changes, and the history has 4"),
+        (|f| fs::remove_file(f.join("history.jsonl")).unwrap(), "knows 6 changes, and the history has 0"),
+        (
+            |f| {
+                let text = fs::read_to_string(f.join("history.jsonl")).unwrap();
+                fs::write(f.join("history.jsonl"), text.replace("to be tried", "to be trusted")).unwrap();
+            },
+            "change 6, the last one, is not the one",
+        ),
+        (
+            |f| {
+                let text = fs::read_to_string(f.join("aliases.json"))
+                    .unwrap()
+                    .replace("\".history\": \"6 ", "\".history\": \"5 ");
+                fs::write(f.join("aliases.json"), text).unwrap();
+            },
+            "that of change 5, and the history has 6",
+        ),
+        (
+            |f| {
+                let mut map = model::locate::texts(&f.join("aliases.json")).unwrap();
+                map.remove(".history");
+                fs::write(f.join("aliases.json"), json!(map).to_string()).unwrap();
+            },
+            "does not say how the history ends, as it did before",
+        ),
+        (|f| fs::remove_file(f.join("aliases.json")).unwrap(), "does not say how the history ends"),
+    ];
+    for (hand, said) in rows {
+        let fixture = Fixture::running();
+        hand(fixture.store.folder());
+        if fixture.store.folder().join("cut").exists() {
+            cut(fixture.store.folder(), 4);
+        }
+        let found = fixture.store.audit().unwrap();
+        let text = fixture.audit().join("\n");
+        assert!(text.contains(said) && found.iter().any(|f| !f.is_note()), "{said}: {text}");
+        println!("{text}");
+        // The next change does not wash it away, and the one after that neither.
+        for alias in ["night", "day"] {
+            fixture.store.set_alias(alias, "1", &note("")).unwrap();
+            let found = fixture.store.audit().unwrap();
+            assert!(found.iter().any(|f| matches!(f, Finding::Lost { .. })), "{said}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_store_from_before_the_chain_is_unchained_until_its_next_change() {
+    let fixture = Fixture::running();
+    let at = |file: &str| fixture.store.folder().join(file);
+    let mut after = String::new();
+    let text = fs::read_to_string(at("history.jsonl")).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut entry: Entry = serde_json::from_str(line).unwrap();
+        (entry.chained, entry.after) = (false, std::mem::take(&mut after));
+        after = entry.digest_of_line();
+        String::from_utf8(entry.line()).unwrap() + "\n"
+    });
+    fs::write(at("history.jsonl"), lines.collect::<String>()).unwrap();
+    fs::write(at("aliases.json"), r#"{"champion": "2", "challenger": "3", "previous": "1"}"#).unwrap();
+    assert_eq!(fixture.store.audit().unwrap(), [Finding::Unchained]);
+    assert!(Finding::Unchained.is_note());
+    fixture.store.promote(None, &note("")).unwrap();
+    fixture.assert_consistent();
+    assert!(fs::read_to_string(at("aliases.json")).unwrap().contains("\".history\": \"7 sha256:"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_stores_files_are_instead_is_refused_and_never_written_through() {
+    use std::os::unix::fs::symlink;
+    let outside = tempfile::tempdir().unwrap();
+    let theirs = outside.path().join("theirs");
+    let theirs_says = r#"{"champion": "1"}"#;
+    fs::write(&theirs, theirs_says).unwrap();
+    for (file, said) in [
+        ("aliases.json", "leaves the folder of the model"),
+        ("refused.json", "leaves the folder of the model"),
+        ("history.jsonl", "leaves the folder of the model"),
+        ("pending.json", "leaves the folder of the model"),
+        (".lock", "is no plain file"),
+    ] {
+        let fixture = Fixture::running();
+        let at = fixture.store.folder().join(file);
+        let _ = fs::remove_file(&at);
+        symlink(&theirs, &at).unwrap();
+        let e = fixture.store.promote(None, &note("")).unwrap_err().to_string();
+        assert!(e.contains(file) && e.contains(said), "{file}: {e}");
+        println!("{e}");
+        // A link to nothing is no file that is not there.
+        fs::remove_file(&at).unwrap();
+        symlink(outside.path().join("nowhere"), &at).unwrap();
+        assert!(fixture.store.promote(None, &note("")).is_err(), "{file}");
+    }
+    let fixture = Fixture::running();
+    for file in [".aliases.json.new", ".refused.json.new", ".pending.json.new"] {
+        symlink(&theirs, fixture.store.folder().join(file)).unwrap();
+    }
+    fixture.store.promote(None, &note("")).unwrap();
+    fixture.assert_consistent();
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), theirs_says);
+    // Who runs an element that follows a store must not be shown a second reading of it.
+    fs::write(fixture.store.folder().join("aliases.json"), r#"{"champion": "1", "champion": "2"}"#).unwrap();
+    let e = fixture.store.aliases().unwrap_err().to_string();
+    assert!(e.contains("the key 'champion' stands twice"), "{e}");
+}
+
 /// The changes of a store.
 const CHANGES: &[fn(&Fixture)] = &[
     |l| drop(l.store.promote(None, &note("killed"))),

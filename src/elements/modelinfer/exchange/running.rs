@@ -2,20 +2,22 @@
 //! A model in use: its engine, and an execution context for each frame that may be in work on it.
 
 use std::{
-    fs, io,
     ops::Deref,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use andon_core::result::{Fields, Part};
+use andon_core::{
+    result::{Fields, Part},
+    text::{self, NotText},
+};
 use andon_inference::{
     self as inference, Batcher, Cancel, Engine, ExecutionContext, Template, TemplateInput, Templates,
 };
-use andon_model::{InputSource, Pattern};
+use andon_model::{Content, InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
 
@@ -54,13 +56,13 @@ pub(crate) struct Running {
 /// A bundle's drift reference that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReferenceError {
-    /// The file cannot be read.
+    /// The file is no text.
     #[error("{}: {error}", .path.display())]
-    Unreadable {
+    NoText {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        error: io::Error,
+        /// What it is instead.
+        error: NotText,
     },
     /// The file is no reference.
     #[error("{}: {problem}", .path.display())]
@@ -197,9 +199,10 @@ impl Running {
     }
 }
 
-fn read_reference(path: &Path) -> Result<Brought, ReferenceError> {
-    let text = fs::read_to_string(path).map_err(|error| ReferenceError::Unreadable { path: path.into(), error })?;
-    let malformed = |problem: String| ReferenceError::Malformed { path: path.into(), problem };
+fn read_reference(file: &Content) -> Result<Brought, ReferenceError> {
+    let path = || file.path.clone();
+    let text = text::decode(file.bytes.to_vec()).map_err(|error| ReferenceError::NoText { path: path(), error })?;
+    let malformed = |problem: String| ReferenceError::Malformed { path: path(), problem };
     let reference = Reference::from_json(&text).map_err(|e| malformed(e.to_string()))?;
-    Ok(Brought::new(andon_model::digest(text.as_bytes()), reference))
+    Ok(Brought::new(andon_model::digest(&file.bytes), reference))
 }
