@@ -29,6 +29,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // SAFETY: there is no other thread yet.
+    unsafe { andon_inference::telemetry::switch_off() };
     let cli = cli::Cli::parse();
     match cli.execute() {
         Ok(code) => code,

@@ -54,7 +54,7 @@ impl Check {
                 labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
                 ..Options::default()
             };
-            let engine = rest(|| Engine::of(source, &options))?;
+            let engine = rest(|| Engine::load(&self.model, &options))?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }

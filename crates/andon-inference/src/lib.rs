@@ -58,6 +58,7 @@ mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+pub mod telemetry;
 mod template;
 
 pub use assumption::Assumption;
