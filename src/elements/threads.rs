@@ -135,8 +135,18 @@ impl Lack {
 
 /// Adds to `stats` what is missing now, and how often a thread was refused since the start.
 pub(super) fn write(stats: &mut gst::Structure, all: &[&Lack]) {
+    write_all(stats, all, without(all));
+}
+
+/// Adds to `stats` what is missing now by `without`, and how often a thread of `all` was refused since the start.
+pub(super) fn write_all(stats: &mut gst::Structure, all: &[&Lack], without: String) {
     stats.set("threads-refused", all.iter().map(|lack| lack.refused.load(Relaxed)).sum::<u64>());
-    stats.set("without-thread", without(all));
+    stats.set("without-thread", without);
+}
+
+/// Adds `of` to what [`without`] has returned.
+pub(super) fn also(without: String, of: &str) -> String {
+    if without.is_empty() { of.into() } else { format!("{without}, {of}") }
 }
 
 /// Returns what has no thread, separated by commas; nothing if all have theirs.

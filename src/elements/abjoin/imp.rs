@@ -200,7 +200,12 @@ impl ObjectImpl for AbJoin {
                 let mut stats = self.stats();
                 let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
                 stats.set("results-lost", lost);
-                threads::write(&mut stats, &[&self.lack, &self.judge.lack]);
+                let lacks = [&self.lack, &self.judge.lack];
+                let mut without = threads::without(&lacks);
+                if self.judge.watched.lock().as_ref().is_some_and(|w| w.lacks_thread()) {
+                    without = threads::also(without, "labels");
+                }
+                threads::write_all(&mut stats, &lacks, without);
                 stats.set("events-refused", self.refusals.count());
                 stats.to_value()
             }

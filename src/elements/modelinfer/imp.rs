@@ -421,6 +421,12 @@ impl ModelInfer {
         self.stats.lock().provider.to_string()
     }
 
+    /// Returns what has no thread, or too few.
+    fn without_thread(&self) -> String {
+        let without = threads::without(&[&self.lack, &self.engine_lack]);
+        if self.exchange.alias_lacks_thread() { threads::also(without, "the alias") } else { without }
+    }
+
     fn stats(&self) -> gst::Structure {
         let tally = self.parts.tally();
         let running = self.exchange.running();
@@ -434,7 +440,7 @@ impl ModelInfer {
             session_users,
             batches,
             bits_seen: self.depth.lock().seen_bits(),
-            without_thread: threads::without(&[&self.lack, &self.engine_lack]),
+            without_thread: self.without_thread(),
             events_refused: self.refusals.count(),
         };
         // Sorting and building take their time: frames do not wait for it.

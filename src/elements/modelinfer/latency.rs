@@ -8,7 +8,7 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{CAT, imp::ModelInfer, judge::judge};
-use crate::elements::threads::ADVICE;
+use crate::elements::{threads::ADVICE, watch};
 
 /// How long a frame lasts if the caps do not say, for the latency: as at 25 frames a second.
 const UNKNOWN_FRAME_NS: u64 = 40_000_000;
@@ -42,6 +42,7 @@ impl ModelInfer {
     /// Tries again, once a second, to get the threads that are missing. For the streaming thread, between two frames: whoever
     /// sets `in-flight` just now tries himself.
     pub(super) fn look_after_threads(&self) {
+        watch::revive();
         if !self.lack.is_due() {
             return;
         }

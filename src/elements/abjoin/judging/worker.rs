@@ -20,6 +20,7 @@ use super::{
     rules::Auto,
     trial::TrialState,
 };
+use crate::elements::watch;
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,8 +72,10 @@ impl AbJoin {
         judge.lack.tried(&*self.obj(), &started);
     }
 
-    /// Tries again, once a second, to get the judging thread if it is missing. Streaming threads may call it.
+    /// Tries again, once a second, to get the judging thread, and the one that watches the labels, if it is missing. Streaming
+    /// threads may call it.
     pub(in super::super) fn look_after_judging(&self) {
+        watch::revive();
         if self.judge.lack.is_due() && self.is_judging() {
             self.start_worker();
         }
