@@ -12,7 +12,7 @@ use std::{
 use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 use parking_lot::Mutex;
 
-use crate::Error;
+use crate::{Error, exit};
 
 /// The library's name. A numbered library (`libonnxruntime.so.1.22.0`) is found by the beginning of its name.
 const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
@@ -49,6 +49,7 @@ pub fn environment() -> Result<&'static Environment, Error> {
     let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(log));
     let environment = builder.build().map_err(|e| bad(e.to_string()))?;
     let _ = LOADED.set(path.clone());
+    exit::guard();
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
