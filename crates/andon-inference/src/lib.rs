@@ -59,6 +59,7 @@ mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+pub mod telemetry;
 mod template;
 
 pub use assumption::Assumption;

@@ -137,6 +137,7 @@ impl ModelInfer {
     /// The action `reset`.
     pub(super) fn reset(&self) -> bool {
         self.stats.lock().reset();
+        self.refusals.reset();
         self.parts.reset();
         self.exchange.forgive();
         true
@@ -179,7 +180,7 @@ impl ModelInfer {
             Event::Unwatched { model, error } => gst::element_imp_warning!(
                 self,
                 gst::ResourceError::OpenRead,
-                ("{error}, so '{model}' stays at the version that it has: set model anew when the alias has moved")
+                ("{error}, so '{model}' stays at the version that it has until that has passed")
             ),
             Event::Unrecorded { error } => gst::element_imp_warning!(
                 self,

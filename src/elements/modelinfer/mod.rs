@@ -150,13 +150,18 @@
 //! may take as long as N last. Caps without a framerate, or with the rate 0/1, count as 25 frames a second: 40 ms a frame.
 //! No more than a day is named. Upstream is asked for N buffers more.
 //!
-//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so, and
-//! `threads-refused` counts it. The next change of `in-flight`, and the next start, try again. Set
+//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so,
+//! `without-thread` names `frames in work`, and `threads-refused` counts. It is tried again once a second with the frames that
+//! pass, and with every change of `in-flight`; a message of GStreamer's type INFO says when all threads are there. Set
 //! `threads=1` beside it, because threads within an operator and frames beside each other compete for the same cores.
 //!
 //! ```text
 //! gst-launch-1.0 defecttestsrc num-buffers=200 ! modelinfer model=models/pcb/2 in-flight=4 threads=1 ! fakesink
 //! ```
+//!
+//! An engine that gets fewer threads than `threads` asks for runs on one: `provider-fallbacks` and `andon/provider-fallback` say
+//! so, and `without-thread` names `the engine`. Once the system gives them, the model is loaded anew beside the one that runs: a
+//! swap like any other. (Not with `share`.)
 //!
 //! ## One session for several elements
 //!
@@ -216,6 +221,14 @@
 //! last view, after `part-deadline`, or at the end of the stream. Any bad view makes the part `ng`. A view that is
 //! missing or unjudged makes it `unjudged`. A frame without a part is a part of its own.
 //!
+//! Each verdict is a message, `andon/part-verdict`, by which applications and programmable controllers sort parts, so that
+//! `post-parts=all` is the default. **A message stays in memory until somebody reads the bus**: at 60 parts a second a bus
+//! that nobody reads grows by gigabytes a day. Read it, or set `post-parts=ng` (every part that is not ok: ng, review and
+//! unjudged) or `none`; all parts count in `stats`.
+//!
+//! A part that is refused (docs/limits.md) leaves the frames that follow without a part: they never count for the part
+//! before. An empty field `part`, such as a code that was not read, is no part.
+//!
 //! ## Properties
 //!
 //! | property | type | what |
@@ -223,6 +236,7 @@
 //! | `model` | string | the model that runs, or that runs from the next frame on; see above |
 //! | `on-error` | `error`, `pass` | what a failure of the model does to the stream |
 //! | `post-messages` | bool | post each result as a message |
+//! | `post-parts` | `all`, `ng`, `none` | which parts are told by a message; see Parts |
 //! | `result-json` | bool | put all deciding results into the field `json` of `AndonResult` |
 //! | `score-threshold`, `iou-threshold` | double | override the manifest's; -1: the manifest's |
 //! | `max-detections` | uint | detections kept of a frame, and boxes looked at, the best first; 0: the manifest's |
@@ -247,7 +261,7 @@
 //! | `load-timeout` | int64, ns | how long loading a model may take, reading the disk and its first run included; -1: a minute, or a quarter of an hour where a provider other than `cpu`, `dnnl` and `xnnpack` is asked for, because it compiles; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `load-state` (`idle`, `loading`, or `no-thread`: the request waits for one), `loads-abandoned` (loads, looks and records that did not end), `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work, or to load on, that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour; of classes and SKUs the first 256 by name, the others together in `ng-by-other-class` and `ng-by-other-sku`), `events-refused` (docs/limits.md), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `load-state` (`idle`, `loading`, or `no-thread`: the request waits for one), `loads-abandoned` (loads, looks and records that did not end), `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give, at every attempt, and for a load, once), `without-thread` (what has too few threads now: `frames in work`, `the engine`, `the alias`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!
@@ -261,7 +275,7 @@
 //!
 //! | message | when | fields beside `json` |
 //! |---|---|---|
-//! | `andon/part-verdict` | a part is judged | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
+//! | `andon/part-verdict` | a part is judged, as `post-parts` has it | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
 //! | `andon/inference` | each frame, with `post-messages` | `element`, `arm`, `frame-id`, `pts`, `part`, `status`, `verdict`, `score`, `detections`, `latency-us`, `model` |
 //! | `andon/model-loading` | a model begins to load | `from` (the running model), `to` (as requested), `why` (`swap`, `alias`) |
 //! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), `why` (the same), `duration` (ns, from the request), `held` (ns, the time that the exchange took of the streaming thread) |
@@ -306,7 +320,7 @@ use std::sync::LazyLock;
 
 use gst::prelude::*;
 
-pub use settings::{On, OnError};
+pub use settings::{On, OnError, PostParts};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
@@ -322,5 +336,6 @@ glib::wrapper! {
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     OnError::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     On::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    PostParts::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "modelinfer", gst::Rank::NONE, ModelInfer::static_type())
 }

@@ -92,8 +92,8 @@ pub(super) struct Named {
 pub(super) struct Sight {
     /// The value of the property `model`.
     pub model: String,
-    /// The watch of its file, if it was asked for and there is such an alias.
-    pub followed: Option<Result<Followed, Unwatched>>,
+    /// The watch of its file, if it was asked for and there is such an alias, and why it sees nothing yet.
+    pub followed: Option<(Followed, Option<Unwatched>)>,
     /// What it says; None if the model names no alias, or its file is half written: then it is seen again when it is whole.
     pub named: Option<Named>,
 }
@@ -101,13 +101,13 @@ pub(super) struct Sight {
 impl Sight {
     /// Looks at the alias that `model` names. Calls `moved` from then on, if it is given, whenever that may have moved, from
     /// a thread of the watcher's own. `standby` is the version to which a step back needs no load. Reads the disk.
-    pub(super) fn of(model: String, standby: Option<&str>, moved: Option<impl Fn() + Send + 'static>) -> Self {
+    pub(super) fn of(model: String, standby: Option<&str>, moved: Option<impl Fn() + Send + Sync + 'static>) -> Self {
         let alias = Alias::named_by(&model);
         // First the watch, then the look: so that no move is between them.
         let followed = alias.as_ref().zip(moved).map(|(alias, moved)| {
             let watched = watch(alias.folder(), ALIASES, moved);
-            let watched = watched.map_err(|error| Unwatched { folder: alias.folder().into(), error })?;
-            Ok(Followed { model: model.clone(), requested: None, _watched: watched })
+            let problem = watched.problem().map(|problem| Unwatched { folder: alias.folder().into(), problem });
+            (Followed { model: model.clone(), requested: None, watched }, problem)
         });
         let named = alias.and_then(|alias| {
             let version = alias.version()?;
@@ -124,15 +124,15 @@ pub(super) struct Followed {
     model: String,
     /// The version that was requested last because the alias named it.
     requested: Option<String>,
-    _watched: Watched,
+    watched: Watched,
 }
 
-/// A store whose aliases cannot be watched.
+/// A store whose aliases cannot be watched yet.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: cannot be watched ({error})", .folder.display())]
+#[error("{}: cannot be watched yet ({problem})", .folder.display())]
 pub(crate) struct Unwatched {
     folder: PathBuf,
-    error: notify::Error,
+    problem: String,
 }
 
 /// Follows one alias at a time. Nothing here touches the disk.
@@ -151,6 +151,11 @@ impl Follower {
     /// Returns whether the alias that `model` names is followed.
     pub(super) fn follows(&self, model: &str) -> bool {
         self.followed.lock().as_ref().is_some_and(|f| f.model == model)
+    }
+
+    /// Returns whether an alias is followed that there is no thread to watch with.
+    pub(super) fn lacks_thread(&self) -> bool {
+        self.followed.lock().as_ref().is_some_and(|f| f.watched.lacks_thread())
     }
 
     /// Stops watching.

@@ -195,6 +195,11 @@ impl Exchange {
         self.state.lock().slot.running().cloned()
     }
 
+    /// Returns whether there is no thread to watch the alias with that is followed.
+    pub(super) fn alias_lacks_thread(&self) -> bool {
+        self.follower.lacks_thread()
+    }
+
     /// Returns the model that a rollback leads to.
     pub(super) fn standby(&self) -> Option<Arc<ModelId>> {
         self.state.lock().slot.standby().map(|s| s.id().clone())

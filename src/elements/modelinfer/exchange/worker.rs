@@ -301,8 +301,12 @@ impl Exchange {
             }
         }
         match followed {
-            Some(Ok(followed)) => self.follower.follow(followed),
-            Some(Err(error)) => self.tell(Event::Unwatched { model: &model, error: &error }),
+            Some((followed, problem)) => {
+                self.follower.follow(followed);
+                if let Some(error) = &problem {
+                    self.tell(Event::Unwatched { model: &model, error });
+                }
+            }
             // What it named before is followed no longer.
             None if !self.follower.follows(&model) => self.follower.stop(),
             None => {}
