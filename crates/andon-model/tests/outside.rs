@@ -8,7 +8,7 @@ use std::{
     fs,
     io::Cursor,
     os::unix::{fs::symlink, net::UnixListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     sync::Arc,
 };
