@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Noted;
-use crate::app::Usage;
+use crate::{app::Usage, limit::rest};
 
 /// Copy a bundle into a store
 ///
@@ -33,7 +33,7 @@ pub struct Add {
     no_run: bool,
     /// How long running may take, seconds; others who change the store wait a minute for it
     #[arg(long, value_name = "S", default_value_t = 45.0, value_parser = super::seconds)]
-    time_limit: f64,
+    run_limit: f64,
     #[command(flatten)]
     noted: Noted,
 }
@@ -46,10 +46,10 @@ impl Add {
             );
         }
         let store = Store::for_bundle(&self.store, &self.bundle)?;
-        let options = Options { time_limit: Some(Duration::from_secs_f64(self.time_limit)), ..Options::default() };
+        let options = Options { time_limit: Some(Duration::from_secs_f64(self.run_limit)), ..Options::default() };
         let version = store.add_proved(&self.bundle, &self.noted.note(), |source| match self.no_run {
             true => Ok(()),
-            false => Engine::of(source, &options, true).map(drop).map_err(|e| e.to_string()),
+            false => rest(|| Engine::of(source, &options, true)).map(drop).map_err(|e| e.to_string()),
         })?;
         println!("{}: added version {version}", store.folder().display());
         Ok(ExitCode::SUCCESS)
