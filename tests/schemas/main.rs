@@ -60,6 +60,7 @@ const OF_PARTS: &[Parts] = &[
             ("unfinished", "bool"),
             ("torn", "Option<String>"),
             ("findings", "Vec<String>"),
+            ("notes", "Vec<String>"),
         ],
     ),
     (

@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::text::shown;
 use andon_model::{
     Store,
     store::{Action, CHALLENGER, CHAMPION, Entry, Finding, PREVIOUS},
@@ -39,6 +40,8 @@ struct Listed {
     versions: Vec<Version>,
     /// What the history does not explain, as text.
     findings: Vec<String>,
+    /// What is only to be known of the history, as text.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +60,7 @@ impl List {
         if self.json {
             let json = serde_json::json!({"schema": "andon.store/1", "store": self.store, "models": models});
             println!("{}", serde_json::to_string_pretty(&json)?);
-        } else if stores.iter().any(|s| s.folder() == self.store) {
+        } else if self.store.canonicalize().is_ok_and(|path| stores.iter().any(|s| s.folder() == path)) {
             models.iter().for_each(print_versions);
         } else {
             print_models(&models);
@@ -92,43 +95,56 @@ fn listed(store: &Store) -> Result<Listed> {
         }
     });
     let versions = versions.collect();
-    Ok(Listed { name: store.name(), aliases, refused, versions, findings: texts(&findings) })
+    let [findings, notes] = texts(&findings);
+    Ok(Listed { name: store.name(), aliases, refused, versions, findings, notes })
 }
 
-fn texts(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(ToString::to_string).collect()
+/// Returns what is amiss, and what is only to be known.
+fn texts(findings: &[Finding]) -> [Vec<String>; 2] {
+    let (notes, findings): (Vec<_>, Vec<_>) = findings.iter().partition(|f| f.is_note());
+    [findings, notes].map(|all| all.into_iter().map(ToString::to_string).collect())
+}
+
+/// Returns a cell of a table: what somebody wrote cannot do anything to the terminal.
+fn cell(text: &str) -> String {
+    shown(text).into_owned()
 }
 
 fn print_models(models: &[Listed]) {
     let mut rows = table(&["model", CHAMPION, CHALLENGER, PREVIOUS, "versions", "findings"]);
     for m in models {
-        let alias = |a: &str| m.aliases.get(a).cloned().unwrap_or_else(|| "–".into());
+        let alias = |a: &str| m.aliases.get(a).map_or_else(|| "–".into(), |v| cell(v));
         let versions = m.versions.len().to_string();
         rows.add_row([
-            m.name.clone(),
+            cell(&m.name),
             alias(CHAMPION),
             alias(CHALLENGER),
             alias(PREVIOUS),
             versions,
-            m.findings.join("; "),
+            cell(&m.findings.join("; ")),
         ]);
     }
     println!("{rows}");
+    for m in models {
+        m.notes.iter().for_each(|note| println!("note: {}: {}", cell(&m.name), cell(note)));
+    }
 }
 
 fn print_versions(model: &Listed) {
     let mut rows = table(&["version", "aliases", "added", "graph", "refused"]);
     for v in &model.versions {
-        let digest = v.digest.as_ref().map_or_else(|| "–".into(), |d| d.chars().take(SHORT).collect());
+        let digest: String = v.digest.as_ref().map_or_else(|| "–".into(), |d| d.chars().take(SHORT).collect());
         let added = v.added_utc.clone().unwrap_or_else(|| "unknown".into());
-        rows.add_row([v.version.clone(), v.aliases.join(", "), added, digest, v.refused.clone().unwrap_or_default()]);
+        let refused = v.refused.as_deref().map(cell).unwrap_or_default();
+        rows.add_row([v.version.clone(), cell(&v.aliases.join(", ")), cell(&added), cell(&digest), refused]);
     }
-    println!("{}\n{rows}", model.name);
-    print_findings(&model.findings);
+    println!("{}\n{rows}", cell(&model.name));
+    print_findings(&model.findings, &model.notes);
 }
 
-fn print_findings(findings: &[String]) {
-    findings.iter().for_each(|f| println!("finding: {f}"));
+fn print_findings(findings: &[String], notes: &[String]) {
+    findings.iter().for_each(|f| println!("finding: {}", cell(f)));
+    notes.iter().for_each(|n| println!("note: {}", cell(n)));
 }
 
 /// Show who changed what, when and why
@@ -145,11 +161,11 @@ impl Log {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
         let (history, findings) = store.audit_aliases()?;
-        let findings = texts(&findings);
+        let [findings, notes] = texts(&findings);
         if self.json {
             let json = serde_json::json!({
                 "schema": "andon.history/1", "model": store.name(), "entries": history.entries,
-                "unfinished": history.unfinished, "torn": history.torn, "findings": findings
+                "unfinished": history.unfinished, "torn": history.torn, "findings": findings, "notes": notes
             });
             println!("{}", serde_json::to_string_pretty(&json)?);
             return Ok(ExitCode::SUCCESS);
@@ -157,15 +173,23 @@ impl Log {
         let mut rows = table(&["#", "when", "who", "what", "from", "to", "why"]);
         for e in &history.entries {
             let what = e.alias.as_ref().map_or_else(|| e.action.to_string(), |a| format!("{}: {a}", e.action));
-            let version = |v: &Option<String>| v.clone().unwrap_or_default();
-            let (serial, why) = (e.serial.to_string(), e.why.clone());
-            rows.add_row([serial, e.utc.clone(), e.who.clone(), what, version(&e.from), version(&e.to), why]);
+            let version = |v: &Option<String>| v.as_deref().map(cell).unwrap_or_default();
+            let serial = e.serial.to_string();
+            rows.add_row([
+                serial,
+                cell(&e.utc),
+                cell(&e.who),
+                cell(&what),
+                version(&e.from),
+                version(&e.to),
+                cell(&e.why),
+            ]);
         }
         println!("{rows}");
         if history.torn.is_some() {
             println!("the last line is incomplete: its change was never made, and the next change removes it");
         }
-        print_findings(&findings);
+        print_findings(&findings, &notes);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -184,15 +208,16 @@ impl Audit {
         let mut code = ExitCode::SUCCESS;
         for store in models(&self.store)? {
             let findings = store.audit()?;
-            if findings.is_empty() {
-                println!("{}: everything matches the history", store.folder().display());
+            let [findings, notes] = texts(&findings);
+            let folder = store.folder().display();
+            if findings.is_empty() && notes.is_empty() {
+                println!("{folder}: everything matches the history");
             }
-            for finding in findings {
-                println!("{}: {finding}", store.folder().display());
-                // A change that another process is making is not an error.
-                if finding != Finding::Unfinished {
-                    code = ExitCode::FAILURE;
-                }
+            // What is only to be known is no error, nor is a change that another process is making.
+            notes.iter().for_each(|note| println!("{folder}: note: {}", cell(note)));
+            for finding in &findings {
+                println!("{folder}: {}", cell(finding));
+                code = ExitCode::FAILURE;
             }
         }
         Ok(code)

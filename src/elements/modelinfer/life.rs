@@ -193,7 +193,7 @@ impl ModelInfer {
             Event::Unwatched { model, error } => gst::element_imp_warning!(
                 self,
                 gst::ResourceError::OpenRead,
-                ("{error}, so '{model}' stays at the version that it has: set model anew when the alias has moved")
+                ("{error}, so '{model}' stays at the version that it has until that has passed")
             ),
             Event::Unrecorded { error } => gst::element_imp_warning!(
                 self,

@@ -20,33 +20,43 @@ use crate::elements::watch::{Watched, watch};
 impl AbJoin {
     /// Reads and watches the file that the property `labels` names, and no longer the one before.
     pub(in super::super) fn watch_labels(&self) {
-        let watched = self.rules().labels.map(PathBuf::from).and_then(|path| match self.watch_file(&path) {
-            Ok(watched) => Some(watched),
-            Err(error) => {
+        let watched = self.rules().labels.map(PathBuf::from).map(|path| {
+            let watched = self.watch_file(&path);
+            let folder = folder_of(&path);
+            if !folder.is_dir() {
                 gst::element_imp_warning!(
                     self,
                     gst::ResourceError::OpenRead,
-                    ("{}: cannot be watched ({error}): make its folder, and set labels again", path.display())
+                    (
+                        "{}: there is no folder {} yet: make it, or set labels to a file in one that is there",
+                        path.display(),
+                        folder.display()
+                    )
                 );
-                None
+            } else if let Some(problem) = watched.problem() {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::OpenRead,
+                    ("{}: {problem}: its labels are read as soon as that has passed", path.display())
+                );
             }
+            watched
         });
         let before = std::mem::replace(&mut *self.judge.watched.lock(), watched);
         drop(before);
     }
 
-    fn watch_file(&self, path: &Path) -> notify::Result<Watched> {
+    fn watch_file(&self, path: &Path) -> Watched {
         let labels = Arc::new(Mutex::new(Labels::new(path)));
         let (weak, shared) = (self.obj().downgrade(), labels.clone());
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let watched = watch(folder, name, move || {
+        let watched = watch(folder_of(path), name, move || {
             if let Some(join) = weak.upgrade() {
                 join.imp().read_labels(&mut shared.lock());
             }
-        })?;
+        });
         self.read_labels(&mut labels.lock());
-        Ok(watched)
+        watched
     }
 
     fn read_labels(&self, labels: &mut Labels) {
@@ -104,4 +114,9 @@ impl AbJoin {
             );
         }
     }
+}
+
+/// Returns the folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

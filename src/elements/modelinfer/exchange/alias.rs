@@ -80,12 +80,12 @@ struct Followed {
     _watched: Watched,
 }
 
-/// A store whose aliases cannot be watched.
+/// A store whose aliases cannot be watched yet.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: cannot be watched ({error})", .folder.display())]
+#[error("{}: cannot be watched yet ({problem})", .folder.display())]
 pub(crate) struct Unwatched {
     folder: PathBuf,
-    error: notify::Error,
+    problem: String,
 }
 
 /// Follows one alias at a time.
@@ -97,24 +97,21 @@ pub(super) struct Follower {
 impl Follower {
     /// Calls `moved` whenever the alias that `model` names may have moved, from a thread of the watcher's own. Returns
     /// whether it watches an alias that it did not watch before. An alias that was followed before is let go.
-    pub(super) fn follow(&self, model: &str, moved: impl Fn() + Send + 'static) -> Result<bool, Unwatched> {
+    pub(super) fn follow(&self, model: &str, moved: impl Fn() + Send + Sync + 'static) -> Result<bool, Unwatched> {
         if self.followed.lock().as_ref().is_some_and(|f| f.model == model) {
             return Ok(false);
         }
-        let watched = Alias::named_by(model).map(|alias| {
-            watch(alias.folder(), ALIASES, moved).map_err(|error| Unwatched { folder: alias.folder().into(), error })
-        });
-        let (followed, result) = match watched.transpose() {
-            Ok(watched) => {
-                let followed = watched.map(|w| Followed { model: model.into(), requested: None, _watched: w });
-                let is_new = followed.is_some();
-                (followed, Ok(is_new))
-            }
-            Err(error) => (None, Err(error)),
-        };
+        let alias = Alias::named_by(model);
+        let watched = alias.as_ref().map(|alias| watch(alias.folder(), ALIASES, moved));
+        let problem = alias.zip(watched.as_ref().and_then(Watched::problem));
+        let followed = watched.map(|w| Followed { model: model.into(), requested: None, _watched: w });
+        let is_new = followed.is_some();
         let before = std::mem::replace(&mut *self.followed.lock(), followed);
         drop(before);
-        result
+        match problem {
+            Some((alias, problem)) => Err(Unwatched { folder: alias.folder().into(), problem }),
+            None => Ok(is_new),
+        }
     }
 
     /// Stops watching.
