@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The program `andon`: runs, measures and explains Andon pipelines.
 
+// First, because its macros count for what stands behind it.
+#[macro_use]
+mod terminal;
+
 mod ab;
 mod app;
 mod boards;
@@ -11,6 +15,7 @@ mod doctor;
 mod drift;
 mod evaluate;
 mod launch;
+mod limit;
 mod model;
 mod picture;
 mod play;

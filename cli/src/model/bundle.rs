@@ -14,11 +14,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::text;
-use crate::table::table;
-
-/// How long a bare file may take to show what it is.
-const PATIENCE: Duration = Duration::from_secs(120);
+use super::{text, trial::few};
+use crate::{limit::rest, table::table};
 
 /// Check a bundle
 ///
@@ -30,16 +27,13 @@ pub struct Check {
     /// Do not run the model
     #[arg(long)]
     no_run: bool,
-    /// How long loading may take, seconds
-    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
-    time_limit: f64,
     /// The labels of an .onnx file that does not hold them, in the model's order: A,B,… or @FILE with one a line
     #[arg(long, value_name = "A,B,…|@FILE")]
     labels: Option<String>,
 }
 
 impl Check {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let source = model::open(&self.model)?;
         println!("{}: {}", self.model, name(&source));
         if let (Some(folder), Some(manifest)) = (&source.folder, &source.manifest) {
@@ -53,14 +47,18 @@ impl Check {
                 }
             }
             println!("golden samples: {}", manifest.golden.len());
+            if !source.weights.is_empty() {
+                let names: Vec<_> = source.weights.iter().map(|w| w.name.clone()).collect();
+                println!("weights in files of their own: {}", few(&names));
+            }
         }
         if !self.no_run {
             let options = Options {
-                time_limit: Some(Duration::from_secs_f64(self.time_limit)),
+                time_limit: Some(limit),
                 labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
                 ..Options::default()
             };
-            let engine = Engine::of(source, &options)?;
+            let engine = rest(|| Engine::of(source, &options, true))?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }
@@ -116,12 +114,12 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let source = model::inspect(&self.model)?;
         let (mut assumed, mut lacks) = (Vec::new(), String::new());
         let manifest = match &source.manifest {
             Some(manifest) => Some(manifest.clone()),
-            None => match describe(&self.model, &Hints { time_limit: Some(PATIENCE), ..Hints::default() })? {
+            None => match rest(|| describe(&self.model, &Hints { time_limit: Some(limit), ..Hints::default() }))? {
                 Described::Whole { manifest, assumptions } => {
                     assumed = assumptions;
                     Some(*manifest)
@@ -157,7 +155,7 @@ impl Show {
             }
         }
         // A graph that the engine does not load is still shown as far as it is known.
-        if let Ok(ports) = ports(&self.model) {
+        if let Ok(ports) = rest(|| ports(&self.model, limit)) {
             let list = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             row("graph takes", list(&ports.inputs));
             row("graph gives", list(&ports.outputs));

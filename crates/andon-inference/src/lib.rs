@@ -43,6 +43,7 @@ mod derive;
 mod describe;
 mod engine;
 mod error;
+mod exit;
 mod fields;
 mod golden;
 mod image_inputs;

@@ -13,7 +13,7 @@ use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 use parking_lot::Mutex;
 
 use crate::{
-    Error,
+    Error, exit,
     telemetry::{Telemetry, has_uploader, telemetry},
 };
 
@@ -56,6 +56,7 @@ pub fn environment() -> Result<&'static Environment, Error> {
     let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(log));
     let environment = builder.build().map_err(|e| bad(e.to_string()))?;
     let _ = LOADED.set(path.clone());
+    exit::guard();
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 

@@ -2,13 +2,13 @@
 //! A template, decoded from a PNG.
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Seek},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use andon_core::{
+    files,
     image::{Colorimetry, Format, Image, Plane},
     orientation::Orientation,
 };
@@ -68,7 +68,7 @@ impl Template {
     /// Decodes a PNG: grey or RGB, with or without alpha, or with a palette, of any depth. 16 bits are cut to 8.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
         let advice = "put the template there, or correct pattern";
-        let file = File::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
+        let file = files::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
         Self::decode(path, BufReader::new(file))
     }
 

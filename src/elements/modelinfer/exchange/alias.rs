@@ -23,6 +23,11 @@ pub(super) struct Alias {
 }
 
 impl Alias {
+    /// Returns whether `model` may name an alias, by its text alone.
+    pub(super) fn may_be(model: &str) -> bool {
+        model.rsplit_once('@').is_some_and(|(_, reference)| !reference.contains('/'))
+    }
+
     /// Returns the alias that `model` names, or None if that is a bundle, a file or a fixed version.
     pub(super) fn named_by(model: &str) -> Option<Self> {
         let (store, name) = Store::of(model)?;
@@ -71,13 +76,55 @@ impl Alias {
     }
 }
 
+/// What an alias says now.
+pub(super) struct Named {
+    /// The name of the store's model.
+    pub product: String,
+    /// The version that it names.
+    pub version: String,
+    /// Whether the store takes that version.
+    pub taken: bool,
+    /// Whether the last change of the store was a step back to that version.
+    pub went_back: bool,
+}
+
+/// A look at the alias that a model names.
+pub(super) struct Sight {
+    /// The value of the property `model`.
+    pub model: String,
+    /// The watch of its file, if it was asked for and there is such an alias, and why it sees nothing yet.
+    pub followed: Option<(Followed, Option<Unwatched>)>,
+    /// What it says; None if the model names no alias, or its file is half written: then it is seen again when it is whole.
+    pub named: Option<Named>,
+}
+
+impl Sight {
+    /// Looks at the alias that `model` names. Calls `moved` from then on, if it is given, whenever that may have moved, from
+    /// a thread of the watcher's own. `standby` is the version to which a step back needs no load. Reads the disk.
+    pub(super) fn of(model: String, standby: Option<&str>, moved: Option<impl Fn() + Send + Sync + 'static>) -> Self {
+        let alias = Alias::named_by(&model);
+        // First the watch, then the look: so that no move is between them.
+        let followed = alias.as_ref().zip(moved).map(|(alias, moved)| {
+            let watched = watch(alias.folder(), ALIASES, moved);
+            let problem = watched.problem().map(|problem| Unwatched { folder: alias.folder().into(), problem });
+            (Followed { model: model.clone(), requested: None, watched }, problem)
+        });
+        let named = alias.and_then(|alias| {
+            let version = alias.version()?;
+            let (taken, back) = (alias.takes(&version), standby == Some(&*version));
+            Some(Named { product: alias.product(), taken, went_back: back && alias.went_back_to(&version), version })
+        });
+        Self { model, followed, named }
+    }
+}
+
 /// The alias that is followed, until it is dropped.
-struct Followed {
+pub(super) struct Followed {
     /// The value of the property `model` that names it.
     model: String,
     /// The version that was requested last because the alias named it.
     requested: Option<String>,
-    _watched: Watched,
+    watched: Watched,
 }
 
 /// A store whose aliases cannot be watched yet.
@@ -88,41 +135,33 @@ pub(crate) struct Unwatched {
     problem: String,
 }
 
-/// Follows one alias at a time.
+/// Follows one alias at a time. Nothing here touches the disk.
 #[derive(Default)]
 pub(super) struct Follower {
     followed: Mutex<Option<Followed>>,
 }
 
 impl Follower {
-    /// Calls `moved` whenever the alias that `model` names may have moved, from a thread of the watcher's own. Returns
-    /// whether it watches an alias that it did not watch before. An alias that was followed before is let go.
-    pub(super) fn follow(&self, model: &str, moved: impl Fn() + Send + Sync + 'static) -> Result<bool, Unwatched> {
-        if self.followed.lock().as_ref().is_some_and(|f| f.model == model) {
-            return Ok(false);
-        }
-        let alias = Alias::named_by(model);
-        let watched = alias.as_ref().map(|alias| watch(alias.folder(), ALIASES, moved));
-        let problem = alias.zip(watched.as_ref().and_then(Watched::problem));
-        let followed = watched.map(|w| Followed { model: model.into(), requested: None, _watched: w });
-        let is_new = followed.is_some();
-        let before = std::mem::replace(&mut *self.followed.lock(), followed);
+    /// Follows an alias from now on, in place of the one before.
+    pub(super) fn follow(&self, followed: Followed) {
+        let before = self.followed.lock().replace(followed);
         drop(before);
-        match problem {
-            Some((alias, problem)) => Err(Unwatched { folder: alias.folder().into(), problem }),
-            None => Ok(is_new),
-        }
+    }
+
+    /// Returns whether the alias that `model` names is followed.
+    pub(super) fn follows(&self, model: &str) -> bool {
+        self.followed.lock().as_ref().is_some_and(|f| f.model == model)
+    }
+
+    /// Returns whether an alias is followed that there is no thread to watch with.
+    pub(super) fn lacks_thread(&self) -> bool {
+        self.followed.lock().as_ref().is_some_and(|f| f.watched.lacks_thread())
     }
 
     /// Stops watching.
     pub(super) fn stop(&self) {
         let before = self.followed.lock().take();
         drop(before);
-    }
-
-    /// Returns the value of the property `model` that names the alias.
-    pub(super) fn model(&self) -> Option<String> {
-        self.followed.lock().as_ref().map(|f| f.model.clone())
     }
 
     /// Returns whether `version` is to be requested, and notes that it is. A change of the file may be seen several

@@ -94,10 +94,11 @@ impl Deref for Running {
 }
 
 impl Running {
-    /// Loads a model, or joins those that share it, until `cancel` ends that. Takes its time and reads the disk.
+    /// Loads a model, or joins those that share it, until `cancel` ends that. Takes its time and reads the disk, and may never
+    /// come back: for a thread that may be left behind.
     pub(crate) fn load(ask: Ask, cancel: &Arc<Cancel>) -> Result<Self, inference::Error> {
         let (engine, member) = if ask.share.is_empty() {
-            (Arc::new(Engine::load_until(&ask.model, &ask.options, cancel)?), None)
+            (Arc::new(Engine::load_until(&ask.model, &ask.of_session(), cancel)?), None)
         } else {
             let (engine, member) = shared::join(&ask, cancel)?;
             (engine, Some(member))
@@ -105,8 +106,8 @@ impl Running {
         let Batch { size, timeout } = ask.batch;
         let batcher = match &member {
             _ if size <= 1 => None,
-            None => Some(Batcher::new(&engine, size, timeout)?),
-            Some(member) => Some(member.batcher(&engine, size, timeout)?),
+            None => Some(Batcher::new_until(&engine, size, timeout, cancel)?),
+            Some(member) => Some(member.batcher(&engine, size, timeout, cancel)?),
         };
         let files = engine.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let patterns = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok());
@@ -117,13 +118,16 @@ impl Running {
         let as_shadow = shadows::baseline(engine.id());
         let reference = engine.reference().map(read_reference).transpose();
         if member.is_none() {
-            engine.prove()?;
+            engine.prove_until(cancel)?;
         }
         let running = Self { engine, ask, member, batcher, reference, as_shadow, templates, paused, made, contexts };
         running.reserve(n)?;
+        if cancel.ended() {
+            return Err(inference::Error::Cancelled);
+        }
         if running.batcher.is_none() {
             // So that no frame waits for what a first run allocates.
-            running.contexts.lock().iter_mut().try_for_each(ExecutionContext::warm_up)?;
+            running.contexts.lock().iter_mut().try_for_each(|context| context.warm_up_until(cancel))?;
         }
         Ok(running)
     }
