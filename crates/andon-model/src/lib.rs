@@ -74,5 +74,5 @@ pub fn fuzz_graph(graph: &[u8]) -> Option<bool> {
     }
     let zeros = |_: &str| Some(&ZEROS[..]);
     let whole = onnx::inlined(graph, &zeros).ok()?;
-    Some(onnx::outside(&whole).is_ok_and(|left| !left.nested && left.files.len() <= outside.files.len()))
+    Some(onnx::outside(&whole).is_ok_and(|left| !left.inner && left.files.len() <= outside.files.len()))
 }
