@@ -15,7 +15,7 @@ use parking_lot::MutexGuard;
 use super::{
     AGAIN, Event, Exchange, Running, State,
     alias::{Alias, Sight},
-    errands::{Leaving, Load, Loaded, Record, Recorded, Withdrawal},
+    errands::{Leaving, Load, Record, Recorded, Withdrawal},
     free,
     host::Left,
     slot::{Finished, Request},
@@ -33,7 +33,7 @@ enum Step {
     /// A load begins.
     Begin(Request),
     /// A load has come back, or has taken too long.
-    Loaded { request: Request, loaded: Loaded, took: Duration },
+    Loaded { request: Request, loaded: Result<Arc<Running>, inference::Error>, took: Duration },
     /// The alias of this model is looked at.
     Look(String),
     /// A look has come back.
@@ -102,7 +102,7 @@ impl State {
         if let Some(done) = load.aside.take() {
             let Load { request, begun, .. } = self.load.take()?;
             let loaded = done.unwrap_or_else(|_| Err(inference::Error::broke_off(&request.ask.model)));
-            return Some(Step::Loaded { request, loaded, took: begun.elapsed() });
+            return Some(Step::Loaded { request, loaded: loaded.map(Arc::new), took: begun.elapsed() });
         }
         let late = load.until().is_some_and(|until| until <= now);
         if !late && self.slot.is_latest(&load.request) {
@@ -191,7 +191,7 @@ impl Exchange {
     fn perform(self: &Arc<Self>, step: Step) {
         match step {
             Step::Begin(request) => self.begin(request),
-            Step::Loaded { request, loaded, took } => self.hand_over(&request, loaded.map(Arc::new), took),
+            Step::Loaded { request, loaded, took } => self.hand_over(&request, loaded, took),
             Step::Look(model) => match self.begin_look(model) {
                 Ok(look) => {
                     self.threads_are_there();
