@@ -11,6 +11,7 @@ mod doctor;
 mod drift;
 mod evaluate;
 mod launch;
+mod limit;
 mod model;
 mod picture;
 mod play;

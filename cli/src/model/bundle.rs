@@ -2,7 +2,6 @@
 //! `andon model check`, `digest`, `show`: checks and shows one bundle.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -16,10 +15,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::text;
-use crate::table::table;
-
-/// How long a bare file may take to show what it is.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::{limit::rest, table::table};
 
 /// Check a bundle
 ///
@@ -31,16 +27,13 @@ pub struct Check {
     /// Do not run the model
     #[arg(long)]
     no_run: bool,
-    /// How long loading may take, seconds
-    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
-    time_limit: f64,
     /// The labels of an .onnx file that does not hold them, in the model's order: A,B,… or @FILE with one a line
     #[arg(long, value_name = "A,B,…|@FILE")]
     labels: Option<String>,
 }
 
 impl Check {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let source = model::open(&self.model)?;
         println!("{}: {}", self.model, name(&source));
         if let (Some(folder), Some(manifest)) = (&source.folder, &source.manifest) {
@@ -57,11 +50,11 @@ impl Check {
         }
         if !self.no_run {
             let options = Options {
-                time_limit: Some(Duration::from_secs_f64(self.time_limit)),
+                time_limit: Some(limit),
                 labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
                 ..Options::default()
             };
-            let engine = Engine::load(&self.model, &options)?;
+            let engine = rest(|| Engine::load(&self.model, &options))?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }
@@ -87,10 +80,11 @@ impl Digest {
 /// Writes the digests of a bundle into its manifest, and leaves the rest as it is. Returns the number of files.
 pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
     let at = bundle.join("model.json");
-    let text = fs::read_to_string(&at).with_context(|| format!("{}: cannot be read", at.display()))?;
-    // A text that is not a manifest must fail before anything is written.
-    Manifest::parse(&text, &at)?;
+    let text = files::read_text(&at, files::TEXT).with_context(|| format!("{}: cannot be read", at.display()))?;
+    // A text that is not a manifest must fail before anything is written, and so must a graph that names files elsewhere.
+    let manifest = Manifest::parse(&text, &at)?;
     let digests = model::digests(bundle)?;
+    model::weights(&bundle.join(&manifest.model))?;
     let new = text::with_field(&text, "digests", &serde_json::to_value(&digests)?)?;
     Manifest::parse(&new, &at)?;
     replace(&at, new.as_bytes())?;
@@ -116,12 +110,12 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let source = model::inspect(&self.model)?;
         let (mut assumed, mut lacks) = (Vec::new(), String::new());
         let manifest = match &source.manifest {
             Some(manifest) => Some(manifest.clone()),
-            None => match describe(&self.model, &Hints { time_limit: Some(PATIENCE), ..Hints::default() })? {
+            None => match rest(|| describe(&self.model, &Hints { time_limit: Some(limit), ..Hints::default() }))? {
                 Described::Whole { manifest, assumptions } => {
                     assumed = assumptions;
                     Some(*manifest)
@@ -157,7 +151,7 @@ impl Show {
             }
         }
         // A graph that the engine does not load is still shown as far as it is known.
-        if let Ok(ports) = ports(&self.model) {
+        if let Ok(ports) = rest(|| ports(&self.model, limit)) {
             let list = |ports: &[Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             row("graph takes", list(&ports.inputs));
             row("graph gives", list(&ports.outputs));

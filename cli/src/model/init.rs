@@ -19,7 +19,7 @@ use super::{
     decoder,
     trial::few,
 };
-use crate::app::Usage;
+use crate::{app::Usage, limit::rest};
 
 /// Make a bundle from an .onnx file
 ///
@@ -46,13 +46,10 @@ pub struct Init {
     /// How the outputs are read, if the graph does not show it: a decoder of docs/models.md
     #[arg(long, value_name = "NAME", value_parser = decoder)]
     decoder: Option<Decoder>,
-    /// How long loading may take, seconds
-    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
-    time_limit: f64,
 }
 
 impl Init {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let file = self.file.to_str().context("the file's path is not UTF-8")?;
         if !self.file.is_file() || !file.to_ascii_lowercase().ends_with(".onnx") {
             return Err(Usage(format!("{file}: not an .onnx file: name one")).into());
@@ -63,7 +60,7 @@ impl Init {
         if at.exists() {
             bail!("{}: exists already: edit it, or remove it first", at.display());
         }
-        let (mut manifest, assumed) = self.described(file)?;
+        let (mut manifest, assumed) = self.described(file, limit)?;
         manifest.name = self.name.clone().unwrap_or(manifest.name);
         (manifest.version, manifest.model) = (self.version.clone(), name.into());
         if self.into.is_some() {
@@ -77,11 +74,12 @@ impl Init {
         }
         let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
         // One run shows whether the answers are right.
-        let options = Options { time_limit: Some(Duration::from_secs_f64(self.time_limit)), ..Options::default() };
-        Engine::load(shown.to_str().context("the folder's path is not UTF-8")?, &options)
+        let options = Options { time_limit: Some(limit), ..Options::default() };
+        let folder = shown.to_str().context("the folder's path is not UTF-8")?;
+        rest(|| Engine::load(folder, &options))
             .with_context(|| format!("{}: was written, but the model does not run: correct it", at.display()))?;
         println!("{}: written, and the model runs. Check it, and correct what the graph does not say", at.display());
-        if let Ok(ports) = ports(file) {
+        if let Ok(ports) = rest(|| ports(file, limit)) {
             println!("the graph {ports}");
         }
         if self.decoder.is_some() {
@@ -93,16 +91,16 @@ impl Init {
     }
 
     /// Asks until the manifest is complete. Returns also what was assumed.
-    fn described(&self, file: &str) -> Result<(Manifest, Vec<Assumption>)> {
+    fn described(&self, file: &str, limit: Duration) -> Result<(Manifest, Vec<Assumption>)> {
         let labels = self.labels.as_deref().map(split_labels).unwrap_or_default();
-        let time_limit = Some(Duration::from_secs_f64(self.time_limit));
+        let time_limit = Some(limit);
         let mut hints = Hints { labels, good: self.good.clone(), decoder: self.decoder, time_limit };
         loop {
-            let what = match describe(file, &hints)? {
+            let what = match rest(|| describe(file, &hints))? {
                 Described::Whole { manifest, assumptions } => return Ok((*manifest, assumptions)),
                 Described::Lacks(what) => what,
             };
-            let answer = ask(file, &what)?;
+            let answer = rest(|| ask(file, &what, limit))?;
             match what {
                 Unknown::Labels => hints.labels = split_labels(&answer),
                 Unknown::Good { .. } => hints.good = split_labels(&answer),
@@ -140,8 +138,8 @@ pub(super) fn lacks(what: &Unknown) -> String {
 
 /// Asks on the terminal what the graph does not say. Without a terminal, returns an error that names the option and shows
 /// the graph.
-fn ask(file: &str, what: &Unknown) -> Result<String> {
-    let (what, shown) = (lacks(what), ports(file)?);
+fn ask(file: &str, what: &Unknown, limit: Duration) -> Result<String> {
+    let (what, shown) = (lacks(what), ports(file, limit)?);
     if !io::stdin().is_terminal() {
         return Err(Usage(format!("{file}: the graph does not say {what} (the graph {shown})")).into());
     }

@@ -9,18 +9,28 @@ mod store;
 mod text;
 mod trial;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
+use andon_inference::patience;
 use andon_model::{Decoder, store::Note};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+
+use crate::limit;
 
 /// Try, write, check and sign models, and manage their versions in a store.
 #[derive(Args)]
 pub struct Model {
     #[command(subcommand)]
     command: Command,
+    /// How long loading a model, and reading or writing the disk, may take, seconds [default: 60 to look at one model, or 900
+    /// where an execution provider compiles it; 900 for whatever reads or writes a whole bundle]
+    #[arg(long, global = true, value_name = "S", value_parser = seconds)]
+    time_limit: Option<f64>,
 }
+
+/// How long reading or writing a whole bundle may take: gigabytes on a slow disk.
+const WHOLE: Duration = Duration::from_secs(900);
 
 #[derive(Subcommand)]
 enum Command {
@@ -46,12 +56,14 @@ enum Command {
 impl Model {
     /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
+        let limit = self.time_limit.map_or_else(|| self.command.patience(), Duration::from_secs_f64);
+        limit::start(format!("model {}", self.command.name()), limit);
         match self.command {
-            Command::Try(c) => c.execute(),
-            Command::Init(c) => c.execute(),
-            Command::Check(c) => c.execute(),
+            Command::Try(c) => c.execute(limit),
+            Command::Init(c) => c.execute(limit),
+            Command::Check(c) => c.execute(limit),
             Command::Digest(c) => c.execute(),
-            Command::Show(c) => c.execute(),
+            Command::Show(c) => c.execute(limit),
             Command::Add(c) => c.execute(),
             Command::List(c) => c.execute(),
             Command::Alias(c) => c.execute(),
@@ -61,9 +73,43 @@ impl Model {
             Command::History(c) => c.execute(),
             Command::Audit(c) => c.execute(),
             Command::Gc(c) => c.execute(),
-            Command::Keygen(c) => c.execute(),
+            Command::Keygen(c) => limit::rest(|| c.execute()),
             Command::Sign(c) => c.execute(),
             Command::Verify(c) => c.execute(),
+        }
+    }
+}
+
+impl Command {
+    /// The name on the command line.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Try(_) => "try",
+            Self::Init(_) => "init",
+            Self::Check(_) => "check",
+            Self::Digest(_) => "digest",
+            Self::Show(_) => "show",
+            Self::Add(_) => "add",
+            Self::List(_) => "list",
+            Self::Alias(_) => "alias",
+            Self::Promote(_) => "promote",
+            Self::Rollback(_) => "rollback",
+            Self::Refuse(_) => "refuse",
+            Self::History(_) => "history",
+            Self::Audit(_) => "audit",
+            Self::Gc(_) => "gc",
+            Self::Keygen(_) => "keygen",
+            Self::Sign(_) => "sign",
+            Self::Verify(_) => "verify",
+        }
+    }
+
+    /// How long it may take if nobody says it.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Try(c) => patience(c.providers()),
+            Self::Init(_) | Self::Check(_) | Self::Show(_) => patience("cpu"),
+            _ => WHOLE,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! - [`random`]: a stable hash and a seeded random sequence.
 //! - [`files`]: files that a crash leaves either old or new, never half written; and those of others, read with care.
 //! - [`text`] and [`json`]: texts of others, with one reading, and shown as what they are.
+//! - [`aside`]: work that may never end, on threads that may be left behind.
 //!
 //! The crate knows nothing of GStreamer, of inference engines, of model bundles or of networks.
 //!
@@ -21,6 +22,7 @@
 
 #![warn(missing_docs)]
 
+pub mod aside;
 pub mod files;
 pub mod image;
 pub mod json;

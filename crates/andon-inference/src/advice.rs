@@ -81,25 +81,6 @@ pub(super) fn on_running(problem: &str) -> String {
         .into()
 }
 
-/// What a file is that is no ONNX model, by its first bytes, with what to do.
-pub(super) fn no_model(bytes: &[u8]) -> Option<&'static str> {
-    let starts = |with: &[u8]| bytes.get(..with.len()).is_some_and(|b| b.eq_ignore_ascii_case(with));
-    Some(if bytes.is_empty() {
-        "the file is empty: copy or download the whole ONNX model again"
-    } else if starts(b"version https://git-lfs") {
-        "the file is a pointer of Git LFS, not the model: run `git lfs pull` to get the whole ONNX model"
-    } else if starts(b"<!doctype") || starts(b"<html") {
-        "the file is a web page, not the model: download the whole ONNX model itself"
-    } else if starts(b"\x1f\x8b") {
-        "the file is compressed (gzip): unpack it to get the whole ONNX model"
-    } else if starts(b"PK\x03\x04") {
-        "the file is an archive (zip), as a checkpoint of PyTorch is: export the model to ONNX, or unpack the archive to \
-         get the whole ONNX model"
-    } else {
-        return None;
-    })
-}
-
 /// The message of ONNX Runtime without codes and without the place in its source.
 pub(super) fn plain(problem: &str) -> String {
     let mut text = problem.trim().to_string();
@@ -237,20 +218,6 @@ mod tests {
             let whole = said.contains("check that the file is a whole");
             assert_eq!(whole, message.contains("protobuf"), "only a broken file is called one: {message}: {said}");
         }
-    }
-
-    #[test]
-    fn what_is_no_model_is_told_by_its_first_bytes() {
-        for (bytes, what) in [
-            (&b""[..], "is empty"),
-            (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
-            (b"<!DOCTYPE html><html>", "web page"),
-            (b"\x1f\x8b\x08\0", "gzip"),
-            (b"PK\x03\x04", "archive"),
-        ] {
-            assert!(no_model(bytes).is_some_and(|said| said.contains(what)), "{what}");
-        }
-        assert_eq!(no_model(b"\x08\x08\x12\x0candon-tests"), None);
     }
 
     #[test]

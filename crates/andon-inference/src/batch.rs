@@ -106,6 +106,19 @@ impl Batcher {
     /// # Errors
     /// [`Error::Graph`] if the model cannot run a batch of that size, with the reason.
     pub fn new(engine: &Arc<Engine>, size: usize, timeout: Duration) -> Result<Arc<Self>, Error> {
+        Self::new_until(engine, size, timeout, &Cancel::new()?)
+    }
+
+    /// Makes one as [`Batcher::new`] does, until `cancel` ends the run.
+    ///
+    /// # Errors
+    /// Those of [`Batcher::new`].
+    pub fn new_until(
+        engine: &Arc<Engine>,
+        size: usize,
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> Result<Arc<Self>, Error> {
         let size = size.max(1);
         let bad = |problem: String| Error::Graph { path: engine.path.clone(), problem };
         if size > engine.most_in_batch() {
@@ -119,7 +132,7 @@ impl Batcher {
                 .into())
         })?;
         let mut buffers = Buffers::new(engine.clone(), size, frame);
-        buffers.run(size, &Cancel::new()?).map_err(|e| bad(e.to_string()))?;
+        buffers.run(size, cancel).map_err(|e| bad(e.to_string()))?;
         let batches = vec![Batch::new(buffers)];
         let timeout = timeout.min(LONGEST);
         let state = Mutex::new(State { present: 0, size, timeout, batches, frames: 0, runs: 0 });

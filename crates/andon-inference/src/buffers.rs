@@ -96,11 +96,12 @@ impl Buffers {
             none => none.insert(bind(engine, frames, inputs, outputs, input_shapes, output_shapes)?),
         };
         let plan = &engine.plan;
+        let options = cancel.options().map_err(|e| RunError::Runtime(ort::Error::new(e.to_string())))?;
         catch_panic(|| {
             let _one_at_a_time = engine.gate.as_ref().map(|g| g.lock());
             let devices = engine.devices.then_some(plan.names.as_slice());
             // SAFETY: with `&mut self` no other thread reads or writes the inputs and outputs.
-            let done = unsafe { binding.run(&engine.session, &cancel.options, devices, &plan.output_names) };
+            let done = unsafe { binding.run(&engine.session, options, devices, &plan.output_names) };
             done.map_err(RunError::from)
         })?;
         for (i, output) in plan.outputs.iter().enumerate().filter(|(i, _)| outputs[*i].is_none()) {

@@ -192,7 +192,10 @@ impl ExecutionContext {
     }
 
     /// Runs as [`ExecutionContext::warm_up`] does, until `cancel` ends the run.
-    pub(super) fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Those of [`ExecutionContext::warm_up`], and that of the run that was ended.
+    pub fn warm_up_until(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let thresholds = self.engine.manifest().thresholds;
         let [w, h] = self.engine.frame_size().unwrap_or(self.engine.tried);
         let black = vec![0; w * h];

@@ -10,7 +10,7 @@ use crate::{
     Assumption, Cancel, Engine, Error, Options,
     derive::{self, Graph, Missing, Unknown},
     engine, labels,
-    load::{Stage, Underived, within},
+    load::{Underived, within},
     runtime, session,
 };
 
@@ -48,14 +48,15 @@ pub enum Described {
 /// # Errors
 /// [`Error::Graph`] if the graph is ambiguous, with the way out; other errors are those of reading and loading a model.
 pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
-    runtime::environment()?;
     let (name, hints) = (model.to_string(), hints.clone());
-    let cancel = Arc::new(Cancel::new()?);
-    within(model, hints.time_limit, &cancel, move |cancel, stage| described(&name, &hints, cancel, stage))
+    let cancel = Arc::new(Cancel::early());
+    within(model, hints.time_limit, &cancel, move |cancel| described(&name, &hints, cancel))
 }
 
-fn described(model: &str, hints: &Hints, cancel: &Cancel, stage: &Stage) -> Result<Described, Error> {
-    let source = model::inspect(model)?;
+fn described(model: &str, hints: &Hints, cancel: &Cancel) -> Result<Described, Error> {
+    runtime::environment()?;
+    // What the engine reads of a graph is held to the policies, as a load is.
+    let source = model::open(model)?;
     if let Some(manifest) = source.manifest {
         return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }
@@ -79,7 +80,7 @@ fn described(model: &str, hints: &Hints, cancel: &Cancel, stage: &Stage) -> Resu
                 Err(missing) => lacking(missing, Some(&opened.session)),
             };
         }
-        match Engine::derived(&source, opened, (&labels, &hints.good), cancel, stage) {
+        match Engine::derived(&source, opened, (&labels, &hints.good), cancel) {
             Ok(engine) => {
                 let assumptions = engine.assumptions().to_vec();
                 Ok(Described::Whole { manifest: Box::new(engine.manifest().clone()), assumptions })

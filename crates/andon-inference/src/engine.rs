@@ -2,6 +2,7 @@
 //! A model that is loaded, checked and ready to run. Execution contexts share it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,7 +11,7 @@ use andon_core::{
     image::Image,
     result::{BoxPx, ModelId},
 };
-use andon_model::{Activation, Golden, Manifest, Source};
+use andon_model::{Activation, Content, Golden, Manifest, Source};
 use ort::session::Session;
 use parking_lot::Mutex;
 
@@ -33,7 +34,11 @@ pub struct Engine {
     provider: Arc<str>,
     fallbacks: Vec<String>,
     golden: Vec<Golden>,
-    reference: Option<PathBuf>,
+    /// The pictures that prove the model, by their paths, until it has proved itself.
+    pub(super) pictures: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
+    /// The folder of the bundle.
+    pub(super) folder: Option<PathBuf>,
+    reference: Option<Content>,
     pub(super) session: Session,
     /// The inputs and outputs of the graph.
     pub(super) plan: Plan,
@@ -47,7 +52,9 @@ impl Engine {
     /// The engine of an open session that is read as `manifest` says.
     pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
         let Opened { session, provider, fallbacks } = opened;
-        let Source { id, path, golden, reference, .. } = source.clone();
+        let Source { id, path, golden, folder, .. } = source;
+        let (id, path, golden, folder) = (id.clone(), path.clone(), golden.clone(), folder.clone());
+        let (pictures, reference) = (Mutex::new(source.pictures.clone()), source.reference.clone());
         let bare = source.manifest.is_none();
         let fail = |problem: String| refusal(&path, bare, &problem, Some(&session));
         let plan = Plan::new(&session, &manifest).map_err(|e| fail(e.to_string()))?;
@@ -63,6 +70,8 @@ impl Engine {
             provider,
             fallbacks,
             golden,
+            pictures,
+            folder,
             reference,
             session,
             plan,
@@ -120,9 +129,9 @@ impl Engine {
         &self.golden
     }
 
-    /// The file of the bundle's drift reference.
-    pub fn reference(&self) -> Option<&Path> {
-        self.reference.as_deref()
+    /// The bundle's drift reference, as it was when the model was read.
+    pub fn reference(&self) -> Option<&Content> {
+        self.reference.as_ref()
     }
 
     /// The most frames that one run takes: 1, or [`usize::MAX`] if the graph leaves the batch axis open.

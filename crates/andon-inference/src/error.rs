@@ -3,6 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use andon_core::aside;
+
 use crate::{advice, panic::Panic};
 
 /// Why a model cannot be loaded or run. Each text names the cause and what to do next.
@@ -39,9 +41,9 @@ pub enum Error {
     },
     /// Loading took longer than [`Options::time_limit`](crate::Options) allows.
     #[error(
-        "{model}: {doing} took longer than {} s, and was stopped: if the model is only large, or its provider compiles \
+        "{model}: {doing} took longer than {} s, and was given up: if the model is only large, or its provider compiles \
          it, allow more time (the property load-timeout of modelinfer in ns, --time-limit of andon in s); if its graph \
-         has a loop without an end, export it without that",
+         has a loop without an end, export it without that; if its disk or share does not answer, mend that",
         .limit.as_secs_f64()
     )]
     TooLong {
@@ -51,6 +53,14 @@ pub enum Error {
         doing: &'static str,
         /// The limit.
         limit: Duration,
+    },
+    /// Too many loads that were left behind have not ended, so that no other is begun.
+    #[error("{model}: is not loaded: of the loads of this process {problem}")]
+    LeftBehind {
+        /// The model that was requested.
+        model: String,
+        /// How many, which, and what to do.
+        problem: String,
     },
     /// A file of labels cannot be read.
     #[error("{}: {problem}", .path.display())]
@@ -122,6 +132,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// There is no room for another load, for this reason.
+    pub fn left_behind(model: &str, refused: &aside::Refused) -> Self {
+        Self::LeftBehind { model: model.into(), problem: refused.to_string() }
+    }
+
+    /// The thread that loaded a model panicked.
+    pub fn broke_off(model: &str) -> Self {
+        Self::Runtime(format!("loading {model} broke off: its thread panicked"))
+    }
+
     /// A run that failed with this message.
     pub(crate) fn run(problem: impl ToString) -> Self {
         let problem = advice::plain(&problem.to_string());

@@ -2,42 +2,63 @@
 //! Golden samples: a model proves itself on those of its bundle before it judges a line. Each must get the verdict and
 //! the labels that the bundle promises.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, io::Cursor, path::Path, sync::Arc};
 
 use andon_core::result::Status;
 use andon_model::{Golden, InputSource, Pattern};
 
-use crate::{Cancel, Decoded, Engine, Error, Job, Template, TemplateInput, Templates};
+use crate::{Cancel, Decoded, Engine, Error, Job, Template};
 
 impl Engine {
     /// Judges every golden sample by the manifest's own thresholds, and returns how many there are. Templates for inputs
-    /// of source `image-file` come from the bundle's folder `golden`.
+    /// of source `image-file` are those of the bundle's folder `golden`. All pictures are taken as they were when the model
+    /// was read, and let go then: a second call proves nothing more.
     ///
-    /// Proving reads files and takes a run a sample: never call it on a streaming thread.
+    /// Proving takes a run a sample: never call it on a streaming thread.
     ///
     /// # Errors
     /// [`Error::Golden`] names the first sample that fails, and why; other errors are those of a run.
     pub fn prove(self: &Arc<Self>) -> Result<usize, Error> {
+        self.prove_until(&Cancel::new()?)
+    }
+
+    /// Proves the model as [`Engine::prove`] does, until `cancel` ends that.
+    ///
+    /// # Errors
+    /// Those of [`Engine::prove`], and [`Error::Cancelled`].
+    pub fn prove_until(self: &Arc<Self>, cancel: &Cancel) -> Result<usize, Error> {
         let samples = self.golden();
-        if samples.is_empty() {
-            return Ok(0);
+        let pictures = std::mem::take(&mut *self.pictures.lock());
+        if pictures.is_empty() {
+            return Ok(samples.len());
         }
+        let picture = |path: &Path| {
+            let bytes: &[u8] = pictures.get(path).ok_or("is not there: put the template there, or correct pattern")?;
+            Template::decode(path, Cursor::new(bytes)).map_err(|e| e.to_string())
+        };
         let thresholds = self.manifest().thresholds;
-        let folder = self.path.parent().map(|p| p.join("golden")).unwrap_or_default();
-        let templates = Templates::new(folder);
+        let folder = self.folder.as_deref().unwrap_or(Path::new("")).join("golden");
         let files = self.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
-        let mut inputs: Vec<_> =
-            files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).map(TemplateInput::new).collect();
-        let (cancel, mut context) = (Cancel::new()?, self.context()?);
+        let patterns: Vec<_> = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok()).collect();
+        let mut templates = BTreeMap::new();
+        let mut context = self.context()?;
         for sample in samples {
             let fail = |problem| Error::Golden { image: sample.image.clone(), problem };
-            let image = Template::read(&sample.image).map_err(|e| fail(e.to_string()))?;
+            let image = picture(&sample.image).map_err(fail)?;
             let part = sample.part();
-            let found: Result<Vec<_>, _> = inputs
-                .iter_mut()
-                .map(|i| i.find(Some(&templates), Some(&part), &sample.fields, Some(&cancel)).map(|t| Some(t.clone())))
-                .collect();
-            let found = found.map_err(|e| fail(e.to_string()))?;
+            let mut find = |pattern: &Pattern| {
+                let mut name = String::new();
+                pattern.fill(Some(&part), &sample.fields, &mut name).map_err(|e| e.to_string())?;
+                let path = folder.join(name);
+                if let Some(known) = templates.get(&path) {
+                    return Ok(Some(Arc::clone(known)));
+                }
+                let template = Arc::new(picture(&path).map_err(|e| named(&path, e))?);
+                templates.insert(path, template.clone());
+                Ok(Some(template))
+            };
+            let found: Result<Vec<_>, String> = patterns.iter().map(&mut find).collect();
+            let found = found.map_err(fail)?;
             let job = Job {
                 image: &image.image(),
                 region: None,
@@ -45,13 +66,19 @@ impl Engine {
                 templates: &found,
                 thresholds: &thresholds,
             };
-            let decoded = context.infer(&job, &cancel)?;
+            let decoded = context.infer(&job, cancel)?;
             if let Some(problem) = difference(sample, &decoded) {
                 return Err(fail(problem));
             }
         }
         Ok(samples.len())
     }
+}
+
+/// A problem with its file, unless it names that itself.
+fn named(path: &Path, problem: String) -> String {
+    let path = path.display().to_string();
+    if problem.starts_with(&path) { problem } else { format!("{path}: {problem}") }
 }
 
 /// Returns how the model's result differs from the sample, or `None` if it does not.

@@ -4,14 +4,16 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, channel, sync_channel},
+        mpsc::{RecvTimeoutError, channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use andon_core::image::Image;
+use andon_core::{
+    aside::{self, Refused, Room},
+    image::Image,
+};
 use andon_model::{self as model, Source, Trust};
 use parking_lot::Mutex;
 
@@ -21,6 +23,10 @@ use crate::{
     engine, runtime,
     session::{self, Opened},
 };
+
+/// The loads of this process. One that does not end is left behind: ONNX Runtime cannot be stopped while it reads a graph,
+/// and nothing stops a disk that does not answer. Each keeps its memory, so no more are begun once eight have not ended.
+pub static LOADS: Room = Room::new(8);
 
 /// How long a run that was ended may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -33,60 +39,42 @@ const LEAST: Duration = Duration::from_secs(1);
 /// How often that time is looked at.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How far loading has come, for a message.
-#[derive(Clone, Default)]
-pub(super) struct Stage(Arc<AtomicBool>);
-
-impl Stage {
-    /// From now on the model runs.
-    fn runs(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 /// Does `work` on a model within a time limit: with one, on a thread of its own (if the system gives one), whose run is ended if it
-/// takes longer. What ONNX Runtime reads then cannot be ended, and is freed where it was made when it comes.
+/// takes longer. What does not end then, reading or running, is left behind.
 pub(super) fn within<T: Send + 'static>(
     model: &str,
     limit: Option<Duration>,
     cancel: &Arc<Cancel>,
-    work: impl FnOnce(&Cancel, &Stage) -> Result<T, Error> + Send + 'static,
+    work: impl FnOnce(&Cancel) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let stage = Stage::default();
-    let Some(limit) = limit else { return work(cancel, &stage) };
-    let (sender, done) = sync_channel(1);
+    let Some(limit) = limit else { return work(cancel) };
     let work = Arc::new(Mutex::new(Some(work)));
     let there = {
-        let (work, cancel, stage) = (work.clone(), cancel.clone(), stage.clone());
+        let (work, cancel) = (work.clone(), cancel.clone());
         move || {
             let work = work.lock().take().expect("it is done once");
-            drop(sender.send(work(&cancel, &stage)));
+            work(&cancel)
         }
     };
-    let Ok(thread) = thread::Builder::new().name("andon-loading".into()).spawn(there) else {
-        // A system that gives no thread can still load: only that nothing ends it in time.
-        let work = work.lock().take().expect("no thread has it");
-        return work(cancel, &stage);
+    let load = match LOADS.start(aside::spawn, ("andon-loading", model), there, || {}) {
+        Ok(load) => load,
+        Err(Refused::Full(left)) => return Err(Error::left_behind(model, &Refused::Full(left))),
+        Err(Refused::NoThread(_)) => {
+            // A system that gives no thread can still load: only that nothing ends it in time.
+            let work = work.lock().take().expect("no thread has it");
+            return work(cancel);
+        }
     };
-    match done.recv_timeout(limit) {
-        Ok(done) => {
-            // The thread leaves nothing behind.
-            let _ = thread.join();
-            done
-        }
-        Err(RecvTimeoutError::Timeout) => {
-            cancel.terminate();
-            let in_run = stage.0.load(Ordering::Acquire);
-            let doing = if in_run { "its first run" } else { "reading the model" };
-            if in_run {
-                // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
-                let _ = done.recv_timeout(GRACE);
-            }
-            Err(Error::TooLong { model: model.into(), doing, limit })
-        }
-        // The hook has reported a panic.
-        Err(RecvTimeoutError::Disconnected) => Err(Error::Runtime(format!("loading {model} broke off"))),
+    if let Some(done) = load.wait(Some(limit)) {
+        return done.unwrap_or_else(|_| Err(Error::broke_off(model)));
     }
+    cancel.terminate();
+    let doing = cancel.doing();
+    if cancel.in_run() {
+        // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
+        drop(load.wait(Some(GRACE)));
+    }
+    Err(Error::TooLong { model: model.into(), doing, limit })
 }
 
 /// Why a bare file gives no engine.
@@ -152,21 +140,22 @@ impl Engine {
     /// # Errors
     /// Every kind of [`Error`] except [`Error::Cancelled`], [`Error::Golden`] and [`Error::Refused`].
     pub fn load(model: &str, options: &Options) -> Result<Self, Error> {
-        Self::load_until(model, options, &Arc::new(Cancel::new()?))
+        Self::load_until(model, options, &Arc::new(Cancel::early()))
     }
 
-    /// Loads as [`Engine::load`] does, until `cancel` ends it. While ONNX Runtime reads the graph, that has to wait.
+    /// Loads as [`Engine::load`] does, until `cancel` ends it. While ONNX Runtime reads the graph, that has to wait: without a
+    /// time limit the model loads on this thread, which must then be one that may be left behind (see [`LOADS`]).
     ///
     /// # Errors
     /// Those of [`Engine::load`], and [`Error::Cancelled`].
     pub fn load_until(model: &str, options: &Options, cancel: &Arc<Cancel>) -> Result<Self, Error> {
         let (name, options) = (model.to_string(), options.clone());
         let limit = options.time_limit;
-        within(model, limit, cancel, move |cancel, stage| Self::load_here(&name, &options, cancel, stage))
+        within(model, limit, cancel, move |cancel| Self::load_here(&name, &options, cancel))
     }
 
     /// Loads on this thread.
-    fn load_here(model: &str, options: &Options, cancel: &Cancel, stage: &Stage) -> Result<Self, Error> {
+    fn load_here(model: &str, options: &Options, cancel: &Cancel) -> Result<Self, Error> {
         // A missing runtime is the first thing to mend.
         runtime::environment()?;
         let options = &Options { labels: crate::labels::resolved(&options.labels)?, ..options.clone() };
@@ -180,13 +169,13 @@ impl Engine {
             }
             let engine = match &source.manifest {
                 Some(manifest) => Self::new(&source, opened, manifest.clone())?,
-                None => Self::derived(&source, opened, (&options.labels, &[]), cancel, stage).map_err(|e| match e {
+                None => Self::derived(&source, opened, (&options.labels, &[]), cancel).map_err(|e| match e {
                     // It shows the graph's inputs and outputs itself.
                     Underived::Missing(missing) => engine::refusal(&source.path, true, &missing.problem, None),
                     Underived::Failed(error) => error,
                 })?,
             };
-            stage.runs();
+            cancel.runs();
             engine.warmed_up(cancel)
         })
     }
@@ -198,7 +187,6 @@ impl Engine {
         opened: Opened,
         (labels, good): (&[String], &[String]),
         cancel: &Cancel,
-        stage: &Stage,
     ) -> Result<Self, Underived> {
         let graph = Graph::new(&opened.session, source.info.clone());
         let candidates = derive::candidates(&source.id, &graph, labels, good)?;
@@ -206,7 +194,7 @@ impl Engine {
         let mut engine = Self::new(source, opened, trial.clone())?;
         let sizes = if fixed { &TRIED[..1] } else { TRIED };
         let mut last = None;
-        stage.runs();
+        cancel.runs();
         for size in sizes {
             if !fixed {
                 trial.inputs[0].size = Some(*size);

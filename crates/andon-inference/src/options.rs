@@ -21,8 +21,8 @@ pub struct Options {
     pub labels: Vec<String>,
     /// A file of minisign public keys: a model that none of them signed is refused. With `None` the store decides.
     pub trusted_keys: Option<PathBuf>,
-    /// The longest that loading may take; `None` for no limit. A run that takes longer is ended; ONNX Runtime's reading of
-    /// a graph cannot be, and goes on by itself on a thread of its own.
+    /// The longest that loading may take, reading the disk included; `None` for no limit. A run that takes longer is ended; what
+    /// cannot be ended, ONNX Runtime's reading of a graph or a disk that does not answer, is left behind on its thread.
     pub time_limit: Option<Duration>,
 }
 

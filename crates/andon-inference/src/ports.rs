@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What goes into a graph and what comes out of it, for people: with it every refusal shows what it speaks of.
 
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    sync::Arc,
+    time::Duration,
+};
 
 use andon_model as model;
 use ort::{
@@ -9,7 +13,7 @@ use ort::{
     value::{Outlet, TensorElementType, ValueType},
 };
 
-use crate::{Error, Options, runtime, session};
+use crate::{Cancel, Error, Options, load::within, runtime, session};
 
 /// An input or an output of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,14 +70,17 @@ pub(super) fn shown(problem: &str, session: &Session) -> String {
     format!("{problem} (the graph {})", Ports::of(session))
 }
 
-/// Reads the inputs and outputs of a model's graph. ONNX Runtime reads the graph, and runs nothing.
+/// Reads the inputs and outputs of a model's graph, within a time limit. ONNX Runtime reads the graph, and runs nothing.
 ///
 /// # Errors
 /// Those of reading and loading a model.
-pub fn ports(model: &str) -> Result<Ports, Error> {
-    runtime::environment()?;
-    let source = model::inspect(model)?;
-    session::open(&source, &Options::default(), |opened| Ok(Ports::of(&opened.session)))
+pub fn ports(model: &str, limit: Duration) -> Result<Ports, Error> {
+    let name = model.to_string();
+    within(model, Some(limit), &Arc::new(Cancel::early()), move |_| {
+        runtime::environment()?;
+        let source = model::inspect(&name)?;
+        session::open(&source, &Options::default(), |opened| Ok(Ports::of(&opened.session)))
+    })
 }
 
 fn port(outlet: &Outlet) -> Port {

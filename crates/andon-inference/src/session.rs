@@ -52,9 +52,6 @@ pub(super) fn open<T>(
     mut make: impl FnMut(Opened) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let requested = providers::requested(&options.providers)?;
-    if let Some(problem) = advice::no_model(&source.bytes) {
-        return Err(Error::Graph { path: source.path.clone(), problem: problem.into() });
-    }
     let load = |one: &Requested| catch_panic(|| session(source, options, one));
     first(&requested, options.strict, &source.path, load, |session, one, fallbacks| {
         make(Opened { session, provider: one.provider.name().into(), fallbacks })
@@ -102,16 +99,27 @@ fn first<S, T>(
     Err(Error::NoProvider { path: path.into(), reasons: fallbacks.join("; "), advice })
 }
 
-/// The session option that names the folder of weights outside the graph (ONNX Runtime 1.18; older ones ignore it).
+/// The session option that names the folder of weights outside the graph.
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// A folder in which no file can be.
+const NOWHERE: &str = "/dev/null/weights-come-from-memory";
+
+/// The session option that names the format of the graph. Without it, ONNX Runtime takes bytes for a graph in its own format
+/// which look like one, and nobody has gone through such a graph for the files that it names.
+const FORMAT: [&str; 2] = ["session.load_model_format", "ONNX"];
 
 fn session(source: &Source, options: &Options, requested: &Requested) -> Result<Session, OpenError> {
     let mut builder = builder(options, requested)?;
     requested.register(&mut builder, sensible(options.threads))?;
-    // Some exporters write the weights to a file beside the graph. A graph that is read from memory has no folder.
-    if let Some(folder) = source.path.parent().and_then(|p| p.to_str()) {
-        let folder = if folder.is_empty() { "." } else { folder };
-        builder = builder.with_config_entry(WEIGHTS_FOLDER, folder).map_err(ort::Error::from)?;
+    // ONNX Runtime opens no file: what it gets was read, and held to its digests, before. It copies what it keeps, so the
+    // buffers go with the source.
+    for weights in &source.weights {
+        let bytes = weights.bytes.clone();
+        builder = builder.with_external_initializer_file_in_memory(&weights.name, bytes).map_err(ort::Error::from)?;
+    }
+    for (key, value) in [(WEIGHTS_FOLDER, NOWHERE), (FORMAT[0], FORMAT[1])] {
+        builder = builder.with_config_entry(key, value).map_err(ort::Error::from)?;
     }
     Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
 }

@@ -2,19 +2,27 @@
 //! Reading a model: the manifest, the files that it names, their digests, and their signature.
 
 use std::{
-    collections::BTreeSet,
-    fs,
+    collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
+use andon_core::{files::TEXT, result::ModelId, text};
+
 use super::{
-    Error, Golden, Location, Manifest, ModelInfo, Store, Trust, digest,
+    Error, Golden, InputSource, Location, Manifest, ModelInfo, Store, Trust, digest,
     files::{self, MANIFEST},
     locate,
     manifest::plain_path,
     trust::{POLICY, Policy, signature_of},
+    weights::{self, Content, GRAPH},
 };
-use andon_core::result::ModelId;
+
+/// The folder of a bundle with golden samples and the templates that they need.
+const GOLDEN: &str = "golden";
+
+/// The largest picture or drift reference, bytes.
+const PICTURE: u64 = 256 << 20;
 
 /// A model as read from disk: checked, but not loaded into an engine.
 #[derive(Clone, Debug)]
@@ -25,16 +33,22 @@ pub struct Source {
     pub manifest: Option<Manifest>,
     /// The content of the `.modelinfo` file beside a bare file. None for a bundle, whose manifest says it all.
     pub info: Option<ModelInfo>,
-    /// The path of the graph.
+    /// The path of the graph, for messages: what runs are [`Self::bytes`].
     pub path: PathBuf,
-    /// The content of the graph, so that what is hashed is what runs.
-    pub bytes: Vec<u8>,
+    /// The graph, so that what is hashed is what runs. Weights in files of their own are in it as far as ONNX Runtime takes
+    /// them from nowhere else.
+    pub bytes: Arc<[u8]>,
+    /// The files of weights that the graph names, each by its path as the graph writes it.
+    pub weights: Vec<Content>,
     /// The folder of the bundle. None for a bare file.
     pub folder: Option<PathBuf>,
     /// The manifest's golden samples, with absolute paths.
     pub golden: Vec<Golden>,
-    /// The absolute path of the manifest's drift reference.
-    pub reference: Option<PathBuf>,
+    /// The pictures of the golden samples, and the templates in the folder `golden` where the model takes templates, by their
+    /// absolute paths.
+    pub pictures: BTreeMap<PathBuf, Arc<[u8]>>,
+    /// The manifest's drift reference.
+    pub reference: Option<Content>,
     /// The trusted public key that signed the model. None if no signature was required or found.
     pub signed_by: Option<String>,
 }
@@ -106,15 +120,19 @@ fn signer(file: &Path, content: &[u8], requirements: &[Requirement]) -> Result<O
 }
 
 fn bare(path: PathBuf, requirements: &[Requirement]) -> Result<Source, Error> {
-    let bytes = read(&path)?;
-    let signed_by = signer(&path, &bytes, requirements)?;
-    if signed_by.is_some() && has_external_weights(&bytes) {
+    let (folder, own) = weights::place(&path)?;
+    let graph = weights::read_graph(&path)?;
+    let signed_by = signer(&path, &graph, requirements)?;
+    let outside = weights::named(&graph, own, &path)?;
+    if signed_by.is_some() && !outside.files.is_empty() {
         return Err(Error::Altered {
             path,
             problem: "its weights are in a file beside it, which its signature does not cover (make it a bundle)"
                 .into(),
         });
     }
+    let digest = digest(&graph);
+    let (bytes, weights) = weights::read(folder, graph, &outside, &path, |_, _| Ok(()))?;
     let info = match ModelInfo::read_beside(&path)? {
         None => None,
         Some((at, text)) => {
@@ -125,54 +143,119 @@ fn bare(path: PathBuf, requirements: &[Requirement]) -> Result<Source, Error> {
         }
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let id = ModelId { name, version: String::new(), digest: digest(&bytes) };
-    let (manifest, folder, golden, reference) = (None, None, Vec::new(), None);
-    Ok(Source { id, manifest, info, path, bytes, folder, golden, reference, signed_by })
+    let id = ModelId { name, version: String::new(), digest };
+    let (manifest, folder, golden, pictures, reference) = Default::default();
+    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, signed_by })
 }
 
-/// Returns whether the graph names a file of weights: an ONNX entry with the key `location`, as protobuf writes it.
-fn has_external_weights(graph: &[u8]) -> bool {
-    const ENTRY: &[u8] = b"\x0a\x08location\x12";
-    graph.windows(ENTRY.len()).any(|w| w == ENTRY)
+/// The digests that a manifest gives, by plain path.
+struct Digests<'a> {
+    folder: &'a Path,
+    all: BTreeMap<String, &'a str>,
+    signed: bool,
+}
+
+impl Digests<'_> {
+    /// Holds a file to its digest, if it has one.
+    fn check(&self, name: &str, found: &str) -> Result<(), Error> {
+        let expected = match self.all.get(name) {
+            Some(expected) if !expected.eq_ignore_ascii_case(found) => expected.to_string(),
+            _ => return Ok(()),
+        };
+        let path = self.folder.join(name);
+        Err(if self.signed {
+            Error::Altered { path, problem: "its digest is not the one that was signed".into() }
+        } else {
+            Error::Digest { path, expected, found: found.into() }
+        })
+    }
+
+    fn check_content(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        if self.all.contains_key(name) { self.check(name, &digest(content)) } else { Ok(()) }
+    }
+
+    /// Reads a file of at most `most` bytes, and holds it to its digest.
+    fn read(&self, name: &str, most: u64) -> Result<Arc<[u8]>, Error> {
+        let content = files::read(self.folder, name, most)?;
+        self.check_content(name, &content)?;
+        Ok(content)
+    }
 }
 
 fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> Result<Source, Error> {
     let at = folder.join(MANIFEST);
-    let text = read(&at)?;
+    let text = files::read(folder, MANIFEST, TEXT)?;
     // Before parsing: an unsigned text must not reach the parser.
     let signed_by = signer(&at, &text, requirements)?;
-    let text = String::from_utf8(text).map_err(|e| Error::Manifest {
+    let text = text::decode(text.to_vec()).map_err(|e| Error::Manifest {
         path: at.clone(),
-        field: format!("byte {}", e.utf8_error().valid_up_to()),
-        problem: "is not UTF-8".into(),
+        field: "text".into(),
+        problem: e.to_string(),
     })?;
     let manifest = Manifest::parse(&text, &at)?;
     if signed_by.is_some() {
         check_signed_folder(folder, &at, &manifest, store)?;
     }
-    let path = inside(folder, &at, "model", &manifest.model)?;
-    let golden = manifest.golden.iter().enumerate().map(|(i, golden)| {
-        let image = inside(folder, &at, &format!("golden[{i}].image"), &golden.image.to_string_lossy())?;
-        Ok(Golden { image, ..golden.clone() })
-    });
-    let golden = golden.collect::<Result<_, Error>>()?;
-    let reference = manifest.reference.as_ref().map(|r| inside(folder, &at, "reference", r)).transpose()?;
+    let folder = &folder.canonicalize().map_err(|error| Error::Io { path: folder.into(), error })?;
+    let inside = |field: &str, file: &str| inside(&at, field, file);
+    let own = inside("model", &manifest.model)?;
+    let images = manifest.golden.iter().enumerate();
+    let images = images.map(|(i, g)| inside(&format!("golden[{i}].image"), &g.image.to_string_lossy()));
+    let images = images.collect::<Result<Vec<_>, _>>()?;
+    let reference = manifest.reference.as_ref().map(|r| inside("reference", r)).transpose()?;
     manifest.check_digests().map_err(|e| e.in_file(&at))?;
-    let bytes = read(&path)?;
-    let found = digest(&bytes);
+    let mut digests = Digests { folder, all: BTreeMap::new(), signed: signed_by.is_some() };
     for (name, expected) in &manifest.digests {
-        let file = inside(folder, &at, &format!("digests.{name}"), name)?;
-        let found = if file == path { found.clone() } else { digest(&read(&file)?) };
-        if !expected.eq_ignore_ascii_case(&found) {
-            return Err(match signed_by {
-                Some(_) => Error::Altered { path: file, problem: "its digest is not the one that was signed".into() },
-                None => Error::Digest { path: file, expected: expected.clone(), found },
-            });
-        }
+        digests.all.insert(inside(&format!("digests.{name}"), name)?, expected);
     }
+    // Every file is read once, and what was read is what runs: a file that is exchanged later changes nothing.
+    let path = folder.join(&own);
+    let graph = files::read(folder, &own, GRAPH)?;
+    let found = digest(&graph);
+    digests.check(&own, &found)?;
+    let outside = weights::named(&graph, &own, &path)?;
+    if let Some(named) = outside.files.iter().find(|f| !digests.all.is_empty() && !digests.all.contains_key(&f.name)) {
+        return Err(manifest.without_digest(&named.name, "the graph").in_file(&at));
+    }
+    let (bytes, weights) =
+        weights::read(folder, graph, &outside, &path, |name, content| digests.check_content(name, content))?;
+    let pictures = pictures(&digests, &manifest, &images)?;
+    let reference = reference.map(|name| {
+        let bytes = digests.read(&name, PICTURE)?;
+        Ok::<_, Error>(Content { path: folder.join(&name), name, bytes })
+    });
+    let reference = reference.transpose()?;
+    let read = |name: &String| {
+        let path = folder.join(name);
+        *name == own
+            || pictures.contains_key(&path)
+            || reference.as_ref().is_some_and(|r| r.name == *name)
+            || weights.iter().any(|w| w.path == path)
+    };
+    for name in digests.all.keys().filter(|name| !read(name)) {
+        digests.check(name, &files::digest_of(folder, name)?)?;
+    }
+    let golden = manifest.golden.iter().zip(&images);
+    let golden = golden.map(|(golden, name)| Golden { image: folder.join(name), ..golden.clone() }).collect();
     let id = ModelId { name: manifest.name.clone(), version: manifest.version.clone(), digest: found };
-    let folder = Some(folder.to_path_buf());
-    Ok(Source { id, manifest: Some(manifest), info: None, path, bytes, folder, golden, reference, signed_by })
+    let (manifest, info, folder) = (Some(manifest), None, Some(folder.clone()));
+    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, signed_by })
+}
+
+/// Reads the pictures of golden samples, and the templates that may be wanted with them.
+fn pictures(
+    digests: &Digests<'_>,
+    manifest: &Manifest,
+    images: &[String],
+) -> Result<BTreeMap<PathBuf, Arc<[u8]>>, Error> {
+    let mut names: BTreeSet<_> = images.iter().cloned().collect();
+    let templates = manifest.inputs.iter().any(|i| i.source() == Some(InputSource::ImageFile));
+    let golden = digests.folder.join(GOLDEN);
+    if templates && !images.is_empty() && golden.is_dir() {
+        let all = files::files(&golden)?.into_iter().filter(|n| n.to_ascii_lowercase().ends_with(".png"));
+        names.extend(all.map(|n| format!("{GOLDEN}/{n}")));
+    }
+    names.into_iter().map(|name| Ok((digests.folder.join(&name), digests.read(&name, PICTURE)?))).collect()
 }
 
 /// Checks what a signature of the manifest cannot: that the digests cover every file in the folder, and that the bundle
@@ -204,38 +287,34 @@ fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Opt
     Ok(())
 }
 
-/// Returns the real path of a file that must lie in the bundle.
-fn inside(folder: &Path, manifest: &Path, field: &str, file: &str) -> Result<PathBuf, Error> {
-    let escape = || Error::Escape { path: manifest.into(), field: field.into(), file: file.into() };
-    let plain = Path::new(file).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-    if !plain || file.is_empty() {
-        return Err(escape());
+/// Returns the plain path, below the bundle's folder, of a file that must lie there.
+fn inside(manifest: &Path, field: &str, file: &str) -> Result<String, Error> {
+    let steps = || Path::new(file).components();
+    let plain = steps().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    let name = plain_path(file);
+    if plain && !name.is_empty() {
+        return Ok(name);
     }
-    let joined = folder.join(file);
-    let real = |p: &Path| p.canonicalize().map_err(|error| Error::Io { path: p.into(), error });
-    let path = real(&joined)?;
-    if !path.starts_with(real(folder)?) {
-        return Err(escape());
-    }
-    Ok(path)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| Error::Io { path: path.into(), error })
+    Err(Error::Escape { path: manifest.into(), field: field.into(), file: file.into() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
+    /// The least that is a graph: the name of who made it.
+    const GRAPH: &[u8] = b"\x12\x05graph";
+
     fn write(folder: &Path, change: impl Fn(&mut serde_json::Value)) {
-        fs::write(folder.join("model.onnx"), b"graph").unwrap();
+        fs::write(folder.join("model.onnx"), GRAPH).unwrap();
         let mut v = serde_json::json!({
             "schema": "andon.model/1", "name": "pcb", "version": "2", "task": "detection",
             "inputs": [{"name": "images", "source": "image", "colour": "grey", "size": [64, 64]}],
             "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["open"]}],
             "verdict": {"rule": "any-detection"},
-            "digests": {"model.onnx": digest(b"graph")}
+            "digests": {"model.onnx": digest(GRAPH)}
         });
         change(&mut v);
         fs::write(folder.join("model.json"), v.to_string()).unwrap();
@@ -253,7 +332,7 @@ mod tests {
         write(dir.path(), |_| {});
         let source = open(&dir.path().display().to_string()).unwrap();
         assert_eq!((source.id.name.as_str(), source.id.version.as_str()), ("pcb", "2"));
-        assert_eq!((source.id.digest, source.bytes), (digest(b"graph"), b"graph".to_vec()));
+        assert_eq!((source.id.digest, source.bytes), (digest(GRAPH), GRAPH.into()));
     }
 
     #[test]
@@ -274,10 +353,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_out_of_the_bundle_is_refused() {
+    fn a_link_is_refused() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
         write(dir.path(), |v| v["model"] = "link.onnx".into());
         std::os::unix::fs::symlink(outside.path(), dir.path().join("link.onnx")).unwrap();
-        assert!(matches!(open(&dir.path().display().to_string()), Err(Error::Escape { .. })));
+        let e = open(&dir.path().display().to_string()).unwrap_err().to_string();
+        assert!(e.contains("link.onnx: is a link, and a bundle holds plain files only"), "{e}");
     }
 }

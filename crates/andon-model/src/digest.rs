@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! SHA-256 digests, as manifests and results hold them: `sha256:…`.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io};
 
 use sha2::{Digest, Sha256};
-
-use super::Error;
 
 /// Returns the digest of `bytes`: `sha256:…`.
 pub fn digest(bytes: &[u8]) -> String {
@@ -18,11 +16,10 @@ fn hex(hash: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// Returns the digest of a file, which may be larger than memory.
-pub(super) fn of_file(path: &Path) -> Result<String, Error> {
-    let fail = |error| Error::Io { path: path.into(), error };
+/// Returns the digest of an open file, which may be larger than memory.
+pub(super) fn of_file(mut file: &File) -> io::Result<String> {
     let mut hash = Sha256::new();
-    io::copy(&mut File::open(path).map_err(fail)?, &mut HashWriter(&mut hash)).map_err(fail)?;
+    io::copy(&mut file, &mut HashWriter(&mut hash))?;
     Ok(hex(&hash.finalize()))
 }
 

@@ -94,10 +94,47 @@ pub enum Error {
         /// The digest of the file.
         found: String,
     },
-    /// The bundle's folder holds something that is neither a file nor a folder.
-    #[error("{path}: is a link or a device, and a bundle holds plain files only: put the file itself there")]
+    /// The bundle holds something that is neither a file nor a folder.
+    #[error("{path}: is {what}, and a bundle holds plain files only: put the file itself there")]
     NotPlain {
         /// The entry.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file is larger than one of its kind can be.
+    #[error("{path}: has more than {most} bytes, the most that is read of such a file: put a smaller one there")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        most: u64,
+    },
+    /// A file that should hold a graph holds none.
+    #[error("{path}: {problem}")]
+    NotAGraph {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, and what to do.
+        problem: String,
+    },
+    /// The weights of a graph are not where it may name them, or not as many as it needs.
+    #[error("{path}: the weights of {tensor} {problem}")]
+    Weights {
+        /// The graph's file.
+        path: PathBuf,
+        /// The tensor, with its quotes.
+        tensor: String,
+        /// What is wrong with them, and what to do.
+        problem: String,
+    },
+    /// A part of the graph is compiled, and lies in a file that ONNX Runtime would open by itself.
+    #[error(
+        "{path}: its node EPContext names a file with a compiled model, and a model reads nothing but its bundle: compile \
+         it with ep.context_embed_mode=1, so that the graph holds it"
+    )]
+    Compiled {
+        /// The graph's file.
         path: PathBuf,
     },
     /// A signature is required, and there is none.

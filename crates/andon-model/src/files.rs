@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The files of a bundle, and their digests.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use andon_core::files::{NotPlain, open_in, read_shared};
 
 use super::{
     Error, SIGNATURE,
@@ -22,7 +30,33 @@ const MAX_DEPTH: usize = 16;
 pub fn digests(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
     let own = |name: &str| name != MANIFEST && name.strip_suffix(SIGNATURE) != Some(MANIFEST);
     let names = files(folder)?.into_iter().filter(|name| own(name));
-    names.map(|name| of_file(&folder.join(&name)).map(|digest| (name, digest))).collect()
+    names.map(|name| digest_of(folder, &name).map(|digest| (name, digest))).collect()
+}
+
+/// Opens a file of a bundle by its relative path. A link is an error, also one on the way.
+pub(super) fn open(folder: &Path, name: &str) -> Result<File, Error> {
+    open_in(folder, name.as_ref()).map_err(|error| refusal(folder.join(name).as_path(), error))
+}
+
+/// Reads a file of a bundle of at most `most` bytes.
+pub(super) fn read(folder: &Path, name: &str, most: u64) -> Result<Arc<[u8]>, Error> {
+    let file = open(folder, name)?;
+    read_shared(&file, most).map_err(|error| refusal(folder.join(name).as_path(), error))
+}
+
+/// Returns the digest of a file of a bundle, which may be larger than memory.
+pub(super) fn digest_of(folder: &Path, name: &str) -> Result<String, Error> {
+    of_file(&open(folder, name)?).map_err(|error| refusal(folder.join(name).as_path(), error))
+}
+
+/// Says why a file is not read.
+pub(super) fn refusal(path: &Path, error: io::Error) -> Error {
+    let path = path.to_path_buf();
+    match error.get_ref().and_then(|e| e.downcast_ref()) {
+        Some(NotPlain::Kind(what)) => Error::NotPlain { path, what },
+        Some(NotPlain::Size(most)) => Error::TooLarge { path, most: *most },
+        None => Error::Io { path, error },
+    }
 }
 
 /// Returns the relative paths of all files below a folder, sorted, with `/` as separator. A link is an error.
@@ -47,7 +81,8 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> R
         } else if kind.is_dir() {
             return Err(fail(io::Error::other("its folders are nested too deeply")));
         } else {
-            return Err(Error::NotPlain { path });
+            let what = if kind.is_symlink() { "a link" } else { "a FIFO, a socket or a device" };
+            return Err(Error::NotPlain { path, what });
         }
     }
     Ok(())
@@ -59,7 +94,7 @@ pub(super) fn bundle_digest(folder: &Path) -> Result<String, Error> {
     for (name, digest) in digests(folder)? {
         lines += &format!("{digest}  {name}\n");
     }
-    lines += &format!("{}  {MANIFEST}\n", of_file(&folder.join(MANIFEST))?);
+    lines += &format!("{}  {MANIFEST}\n", digest_of(folder, MANIFEST)?);
     Ok(digest::digest(lines.as_bytes()))
 }
 

@@ -129,12 +129,16 @@ impl Manifest {
         }
         for (field, file) in self.named() {
             if !self.digests.keys().any(|name| plain_path(name) == plain_path(&file)) {
-                let problem =
-                    format!("does not include '{file}', which {field} names: add it, or run `andon model digest`");
-                return Err(FieldError::new("digests", problem));
+                return Err(self.without_digest(&file, &field));
             }
         }
         Ok(())
+    }
+
+    /// The error that a file which `by` names has no digest.
+    pub(super) fn without_digest(&self, file: &str, by: &str) -> FieldError {
+        let problem = format!("does not include '{file}', which {by} names: add it, or run `andon model digest`");
+        FieldError::new("digests", problem)
     }
 
     /// Returns every file that the manifest names, each after its field.

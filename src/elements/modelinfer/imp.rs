@@ -19,7 +19,7 @@ use super::{
     parts::Parts,
     qos::Qos,
     reorder::Reorder,
-    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_LOAD_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
+    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
     state::{SinkState, SrcState},
     stats::{Now, Stats},
 };
@@ -97,9 +97,10 @@ pub struct ModelInfer {
     #[property(name = "labels", type = String, get, set, member = labels, nick = "Labels", mutable_playing,
         blurb = "Class names of an .onnx file that does not hold them, separated by commas, or @ and the path of a file with \
                  one a line; counts for the next model loaded")]
-    #[property(name = "load-timeout", type = u64, get, set, member = load_timeout, default = DEFAULT_LOAD_TIMEOUT,
-        nick = "Load timeout", mutable_playing, blurb = "How long loading a model may take, its first run included, ns; 0 \
-                 for ever. Counts for the next model loaded")]
+    #[property(name = "load-timeout", type = i64, get, set, member = load_timeout, minimum = -1, default = -1,
+        nick = "Load timeout", mutable_playing, blurb = "How long loading a model may take, reading the disk and its first \
+                 run included, ns; -1 for a minute, or a quarter of an hour where a provider compiles it; 0 for ever. Counts \
+                 for the next model loaded")]
     settings: StdMutex<Settings>,
     /// Set with the settings, so that a frame looks at them only if something has changed.
     #[property(name = "provider", type = String, get = Self::provider, nick = "Provider",
@@ -379,6 +380,8 @@ impl ModelInfer {
         let batches = running.and_then(|r| Some(r.batcher.as_ref()?.counts())).unwrap_or_default();
         let now = Now {
             standby: self.exchange.standby(),
+            loading: self.exchange.loading(),
+            alias_problem: self.exchange.alias_problem().unwrap_or_default(),
             probation_left: self.exchange.probation_left(),
             in_flight: self.reorder.frames(),
             session_users,

@@ -13,7 +13,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{
     CAT,
-    exchange::{Ask, Cause, Change, Event, Host, Running},
+    exchange::{Ask, Cause, Change, Event, Host, Left, Running},
     imp::ModelInfer,
     messages,
     qos::Qos,
@@ -49,7 +49,11 @@ impl ModelInfer {
     }
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let (ask, loaded) = self.load();
+        let now = || {
+            let model = self.exchange.model();
+            self.settings().ask(model)
+        };
+        let (ask, loaded) = self.exchange.bring(now);
         let loaded = loaded.and_then(|running| Ok((Arc::new(Cancel::new()?), running)));
         let (cancel, running) = match loaded {
             Ok((cancel, running)) => (Some(cancel), Some(running)),
@@ -77,24 +81,6 @@ impl ModelInfer {
         self.set_batch_timeout();
         self.prepare_in_flight();
         Ok(())
-    }
-
-    /// Loads what is asked for. What is asked for while it loads is loaded in its place, so that no frame is judged by a
-    /// model that nobody wants any more. Returns the request that was loaded last.
-    fn load(&self) -> (Ask, Result<Arc<Running>, inference::Error>) {
-        let now = || {
-            let model = self.exchange.model();
-            self.settings().ask(model)
-        };
-        let mut ask = now();
-        loop {
-            let running = Cancel::new().and_then(|cancel| Running::load(ask.clone(), &Arc::new(cancel)));
-            let latest = now();
-            if latest.leads_to_the_same(&ask) {
-                return (ask, running.map(Arc::new));
-            }
-            ask = latest;
-        }
     }
 
     pub(super) fn stop(&self) {
@@ -190,22 +176,57 @@ impl ModelInfer {
                 gst::ResourceError::Failed,
                 ("{why}: the model runs on, because the one before was retired: swap to another")
             ),
-            Event::Unwatched { model, error } => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::OpenRead,
-                ("{error}, so '{model}' stays at the version that it has until that has passed")
-            ),
+            Event::Alias { model, problem } => self.alias_seen(model, problem),
             Event::Unrecorded { error } => gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
                 ("{error}: the model that failed does not run, but its store still names it: roll it back there")
             ),
-            Event::NoThread { job, error } => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::NoSpaceLeft,
-                ("there is no thread to {job}: {error}: stop other work of this process, and try again")
-            ),
+            Event::NoThread { job, error } => {
+                self.stats.lock().threads_refused += 1;
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NoSpaceLeft,
+                    ("there is no thread to {job}: {error}: it is tried again every second: stop other work of this process, \
+                      or raise its limit of threads (TasksMax, pids.max, ulimit -u)")
+                );
+            }
+            Event::Abandoned { left, what } => self.abandoned(left, what),
         }
+    }
+
+    /// Reports that the alias cannot be followed, or can be again.
+    fn alias_seen(&self, model: &str, problem: &str) {
+        let running = self.exchange.running();
+        if !problem.is_empty() {
+            self.stats.lock().alias_problems += 1;
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Read,
+                ("{problem}: '{model}' stays at the version that it has, and is followed again as soon as that is mended")
+            );
+        }
+        messages::alias(&*self.obj(), model, running.as_deref().map(|r| &**r.id()), problem);
+    }
+
+    /// Reports an errand that was left behind.
+    fn abandoned(&self, left: Left, what: &str) {
+        self.stats.lock().loads_abandoned += 1;
+        let (job, then) = match left {
+            Left::Load(doing) => (
+                format!("its load was given up, but does not end ({doing})"),
+                "it is left behind and keeps its memory: mend the disk or share that does not answer, or the model",
+            ),
+            Left::Look => (
+                "its store does not answer".into(),
+                "the model that runs goes on, and the alias is looked at again: mend the disk or share",
+            ),
+            Left::Record => (
+                "its store does not answer to the refusal of the version that failed".into(),
+                "that version does not run here, but its store may still name it: roll it back there",
+            ),
+        };
+        gst::element_imp_warning!(self, gst::ResourceError::Busy, ("{what}: {job}: {then}"));
     }
 
     fn changed(&self, change: &Change) {

@@ -234,7 +234,7 @@
 //! | `load-timeout` | uint64, ns | how long loading a model may take, its first run included; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `alias-problem` (why the alias is not followed just now, empty if it is), `alias-problems` (how often that was so), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!
@@ -253,6 +253,7 @@
 //! | `andon/model-loading` | a model begins to load | `from` (the running model), `to` (as requested), `why` (`swap`, `alias`) |
 //! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), `why` (the same), `duration` (ns, from the request), `held` (ns, the time that the exchange took of the streaming thread) |
 //! | `andon/model-failed` | a model could not be loaded, or did not prove itself | `model`, `running`, `error` (also as `to`, `from`, `why`), `cause`, `duration` (ns) |
+//! | `andon/alias` | the alias that `model` names cannot be followed any more (its file cannot be read, it is gone, its store does not answer, there is no thread to watch it; there is a warning, too), and when it can again | `model`, `state` (`unclear`, `followed`), `problem`, `running` |
 //! | `andon/model-proved` | a new version has come through its probation | `from`, `to`, `why`, `duration` (ns); `json` has the counts of the guards |
 //! | `andon/model-rolled-back` | the model before runs again | `from`, `to`, `why` (what the guard says, or `asked for`), `duration` (ns) |
 //! | `andon/provider-fallback` | the model does not run on the preferred provider (there is a warning, too) | `provider`, `wanted`, `reason` |

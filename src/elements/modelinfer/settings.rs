@@ -64,8 +64,8 @@ pub(super) struct Settings {
     pub labels: String,
     /// Bits of a sample of 16-bit grey; 0 as the caps say.
     pub bits: u32,
-    /// How long loading may take, ns; 0 for no limit.
-    pub load_timeout: u64,
+    /// How long loading may take, ns; 0 for no limit, -1 as the providers need.
+    pub load_timeout: i64,
     /// Whether a model that the first provider cannot run is refused.
     pub strict: bool,
     /// The most frames that are judged in a second; 0 for all.
@@ -101,9 +101,6 @@ pub(super) const DEFAULT_PROBATION: u64 = 1000;
 /// The default of `batch-timeout`, ns: less than a frame of a fast camera lasts.
 pub(super) const DEFAULT_BATCH_TIMEOUT: u64 = 5_000_000;
 
-/// The default of `load-timeout`, ns: ten minutes, in which TensorRT compiles all but the largest models.
-pub(super) const DEFAULT_LOAD_TIMEOUT: u64 = 600_000_000_000;
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -118,7 +115,7 @@ impl Default for Settings {
             part_deadline: 0,
             labels: String::new(),
             bits: 0,
-            load_timeout: DEFAULT_LOAD_TIMEOUT,
+            load_timeout: -1,
             strict: false,
             max_rate: 0.0,
             deadline: 0,
@@ -144,7 +141,7 @@ impl Settings {
             providers: self.execution_providers.clone(),
             strict: self.strict,
             labels: inference::split_labels(&self.labels),
-            time_limit: (self.load_timeout > 0).then(|| Duration::from_nanos(self.load_timeout)),
+            time_limit: self.load_limit(),
             trusted_keys: Some(self.trusted_keys.trim()).filter(|k| !k.is_empty()).map(PathBuf::from),
             ..Default::default()
         };
@@ -154,6 +151,17 @@ impl Settings {
             frames: self.in_flight as usize,
             share: self.share.trim().to_string(),
             batch: self.batch(),
+        }
+    }
+}
+
+impl Settings {
+    /// Returns how long loading may take; None for no limit.
+    fn load_limit(&self) -> Option<Duration> {
+        match u64::try_from(self.load_timeout) {
+            Ok(0) => None,
+            Ok(ns) => Some(Duration::from_nanos(ns)),
+            Err(_) => Some(inference::patience(&self.execution_providers)),
         }
     }
 }

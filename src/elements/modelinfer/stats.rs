@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use andon_core::result::{Inference, ModelId, Status, Tally};
 
 use super::{
+    exchange::Loading,
     judge::{Done, Plan},
     messages::label_of,
     skip::Skip,
@@ -19,6 +20,10 @@ const RECENT: usize = 1024;
 pub(super) struct Now {
     /// The model that a rollback leads to.
     pub standby: Option<Arc<ModelId>>,
+    /// How far the latest request has come.
+    pub loading: Loading,
+    /// What is amiss with the alias that is followed; empty if nothing is.
+    pub alias_problem: String,
     /// Parts until the new version has proved itself; 0 if none is on probation.
     pub probation_left: u64,
     /// Frames in work, including those that wait for their turn to leave.
@@ -50,12 +55,16 @@ pub(super) struct Stats {
     unmappable: u64,
     /// Events that could not be read.
     pub events_refused: u64,
-    /// Threads for frames in work that the system did not give.
+    /// Threads for frames in work, and for a model to load on, that the system did not give.
     pub threads_refused: u64,
+    /// Loads, looks at an alias and records in a store that did not end and were left behind.
+    pub loads_abandoned: u64,
     /// Models that came to run by a swap.
     pub swaps: u64,
     /// Models that could not be loaded.
     pub swaps_failed: u64,
+    /// How often the alias could not be followed.
+    pub alias_problems: u64,
     /// Times that the model before came to run again.
     pub rollbacks: u64,
     /// The last latencies of judged frames, µs, as a ring.
@@ -143,6 +152,8 @@ impl Stats {
             .field("frames-unmappable", self.unmappable)
             .field("events-refused", self.events_refused)
             .field("threads-refused", self.threads_refused)
+            .field("alias-problem", &now.alias_problem)
+            .field("alias-problems", self.alias_problems)
             .field("parts-ok", tally.ok)
             .field("parts-ng", tally.ng)
             .field("parts-review", tally.review)
@@ -160,6 +171,8 @@ impl Stats {
             .field("model-digest", &model.digest)
             .field("swaps", self.swaps)
             .field("swaps-failed", self.swaps_failed)
+            .field("loads-abandoned", self.loads_abandoned)
+            .field("load-state", now.loading.as_str())
             .field("rollbacks", self.rollbacks)
             .field("active", self.model.as_deref().map(label_of).unwrap_or_default())
             .field("standby", now.standby.as_deref().map(label_of).unwrap_or_default())

@@ -242,7 +242,7 @@ impl Watcher {
         let mut again = None;
         if !state.due.is_empty() && state.runners == 0 {
             let this = self.clone();
-            state.runners = self.spawn(state, "andon-look", move || this.run()).into();
+            state.runners = self.spawn(state, "andon-watch-run", move || this.run()).into();
             again = (state.runners == 0).then_some(AGAIN);
         }
         self.work.notify_all();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The line that a model is tried in: a picture, `modelinfer`, `defectoverlay`.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use andon_core::result::{Arm, Inference};
 use andon_evaluate::pipeline::{bus::failure, decoded};
@@ -28,11 +32,14 @@ pub struct Line {
     pipeline: gst::Pipeline,
     src: AppSrc,
     sink: AppSink,
+    /// How long a picture may take.
+    limit: Duration,
 }
 
 impl Line {
-    /// Starts the line, which loads the model. `set` sets further properties of `modelinfer`.
-    pub fn start(tried: &Tried, set: impl FnOnce(&gst::Element) -> Result<()>) -> Result<Self> {
+    /// Starts the line, which loads the model. A picture may take as long as `limit`. `set` sets further properties of
+    /// `modelinfer`.
+    pub fn start(tried: &Tried, limit: Duration, set: impl FnOnce(&gst::Element) -> Result<()>) -> Result<Self> {
         // Drawn in colour, whatever the picture is.
         let text = "appsrc name=src format=time ! videoconvert ! modelinfer name=model wait-inputs=true \
                     ! videoconvert ! video/x-raw,format=RGB ! defectoverlay ! appsink name=sink sync=false";
@@ -45,7 +52,7 @@ impl Line {
         set(&model)?;
         let src = by_name("src").downcast::<AppSrc>().expect("it is an appsrc");
         let sink = by_name("sink").downcast::<AppSink>().expect("it is an appsink");
-        let line = Self { pipeline, src, sink };
+        let line = Self { pipeline, src, sink, limit };
         if line.pipeline.set_state(gst::State::Playing).is_err() {
             let why = failure(&line.pipeline).context("the line does not start, and no element says why")?;
             // The element's name says nothing here.
@@ -67,6 +74,7 @@ impl Line {
         let Some(sample) = timed() else { return Err(Failure::Picture("has no pixels".into())) };
         // If the stream has ended, the bus says why.
         let _ = self.src.push_sample(&sample);
+        let until = Instant::now().checked_add(self.limit);
         loop {
             if let Some(drawn) = self.sink.try_pull_sample(PATIENCE) {
                 let result = drawn.buffer().and_then(|b| AndonInferenceMeta::get(b, Arm::A));
@@ -75,6 +83,14 @@ impl Line {
             }
             if let Some(why) = failure(&self.pipeline) {
                 return Err(Failure::Line(format!("{}: {why}", file.display())));
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Err(Failure::Line(format!(
+                    "{}: the model has judged it for {} s, and was given up: if it is only slow, allow more with \
+                     --time-limit (s); if its graph has a loop without an end, export it without that",
+                    file.display(),
+                    self.limit.as_secs_f64()
+                )));
             }
         }
     }

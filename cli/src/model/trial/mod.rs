@@ -16,11 +16,11 @@ use clap::Args;
 use gst::prelude::*;
 
 use super::decoder;
-use crate::{app::init, picture::png, progress::bar};
+use crate::{app::init, limit::rest, picture::png, progress::bar};
 use line::Line;
 use pictures::{Pictures, Target};
 pub(super) use prepare::few;
-use prepare::{Asked, prepared};
+use prepare::{Asked, Tried, prepared};
 use text::Row;
 
 const EXAMPLES: &str = "Examples:
@@ -63,25 +63,31 @@ pub struct Try {
     /// Execution providers, the preferred first, `execution-providers` of modelinfer
     #[arg(long, value_name = "LIST")]
     providers: Option<String>,
-    /// How long loading may take, seconds
-    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = super::seconds)]
-    time_limit: f64,
     /// Print a JSON document a picture
     #[arg(long)]
     json: bool,
 }
 
 impl Try {
-    pub fn execute(self) -> Result<ExitCode> {
+    /// The execution providers that are asked for.
+    pub fn providers(&self) -> &str {
+        self.providers.as_deref().unwrap_or("cpu")
+    }
+
+    pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let pictures = Pictures::find(&self.pictures)?;
         let target = self.into.as_deref().map(|folder| Target::new(folder, &pictures)).transpose()?;
-        let limit = Duration::from_secs_f64(self.time_limit);
         let labels = self.labels.as_deref().map(split_labels).unwrap_or_default();
         let asked = Asked { labels, good: self.good.clone(), decoder: self.decoder, limit };
         let tried = prepared(&self.model, &asked)?;
+        // From here on the element has its limit, and each picture.
+        rest(|| self.play(&pictures, target.as_ref(), &tried, limit))
+    }
+
+    fn play(&self, pictures: &Pictures, target: Option<&Target>, tried: &Tried, limit: Duration) -> Result<ExitCode> {
         init()?;
-        let line = Line::start(&tried, |model| {
-            model.set_property_from_str("load-timeout", &limit.as_nanos().to_string());
+        let line = Line::start(tried, limit, |model| {
+            model.set_property("load-timeout", i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX));
             if let Some(score) = self.score_threshold {
                 model.set_property_from_str("score-threshold", &score.to_string());
             }
@@ -104,7 +110,7 @@ impl Try {
         for (i, file) in pictures.files.iter().enumerate() {
             let row = match line.judge(i, file) {
                 Ok((result, drawn)) => {
-                    if let Some(target) = &target {
+                    if let Some(target) = target {
                         target.write(i, &png(&drawn)?.bytes)?;
                     }
                     if self.json {
@@ -124,8 +130,8 @@ impl Try {
         doing.finish_and_clear();
         line.stop();
         if !self.json {
-            text::print(&rows, &tried, &self.model, self.score_threshold);
-            if let Some(target) = &target {
+            text::print(&rows, tried, &self.model, self.score_threshold);
+            if let Some(target) = target {
                 println!(
                     "Drawn: {} of the pictures in {}",
                     rows.iter().filter(|r| r.read).count(),

@@ -9,7 +9,7 @@ use andon_model::{self as model, Decoder, Manifest, Rule, Source};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::app::Usage;
+use crate::{app::Usage, limit::rest};
 
 /// What the user says of the model.
 pub struct Asked {
@@ -42,7 +42,7 @@ pub struct Tried {
 /// Makes a model ready. Refuses what no assumption can help, with the words of the engine.
 pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
     let source = model::open(model)?;
-    let ports = ports(model)?;
+    let ports = rest(|| ports(model, asked.limit))?;
     let time_limit = Some(asked.limit);
     let hints = Hints { labels: asked.labels.clone(), good: asked.good.clone(), decoder: asked.decoder, time_limit };
     if let Some(manifest) = &source.manifest {
@@ -64,7 +64,7 @@ pub fn prepared(model: &str, asked: &Asked) -> Result<Tried> {
     let mut hints = hints;
     let (mut extra, mut unknown_good) = (Vec::new(), false);
     let (mut manifest, mut assumed) = loop {
-        match describe(model, &hints)? {
+        match rest(|| describe(model, &hints))? {
             Described::Whole { manifest, assumptions } => break (*manifest, assumptions),
             Described::Lacks(Unknown::Labels) => {
                 let (labels, others) = numbered(model, &ports, &hints, asked.limit)?;
@@ -194,7 +194,7 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
         let labels: Vec<_> = (0..n).map(|n| format!("class {n}")).collect();
         let good = if hints.good.is_empty() { vec![labels[0].clone()] } else { hints.good.clone() };
         let tried = Hints { labels: labels.clone(), good, ..hints.clone() };
-        match describe(model, &tried) {
+        match rest(|| describe(model, &tried)) {
             Ok(Described::Whole { manifest, .. }) => match (runs(model, manifest, limit)?, &found) {
                 (false, _) => {}
                 (true, None) => found = Some(labels),
@@ -222,7 +222,8 @@ fn numbered(model: &str, ports: &Ports, hints: &Hints, limit: Duration) -> Resul
 fn runs(model: &str, mut manifest: Box<Manifest>, limit: Duration) -> Result<bool> {
     let folder = bundled(&model::open(model)?, &mut manifest)?;
     let options = Options { time_limit: Some(limit), ..Options::default() };
-    match Engine::load(folder.path().to_str().context("the folder for temporary files is not UTF-8")?, &options) {
+    let path = folder.path().to_str().context("the folder for temporary files is not UTF-8")?;
+    match rest(|| Engine::load(path, &options)) {
         Ok(_) => Ok(true),
         Err(Error::TooLong { doing, limit, .. }) => Err(Error::TooLong { model: model.into(), doing, limit }.into()),
         Err(_) => Ok(false),

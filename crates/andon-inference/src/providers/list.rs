@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The property `execution-providers`: a list of providers with their options.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::provider::{Provider, Requested};
 use crate::{Error, runtime};
@@ -51,6 +51,17 @@ pub(crate) fn requested(text: &str) -> Result<Vec<Requested>, Error> {
 pub fn requested_providers(text: &str) -> Result<Vec<String>, Error> {
     runtime::environment()?;
     Ok(requested(text)?.iter().map(Requested::to_string).collect())
+}
+
+/// How long loading may take on providers that compile nothing, and on those that do.
+const PLAIN: Duration = Duration::from_secs(60);
+const COMPILING: Duration = Duration::from_secs(15 * 60);
+
+/// Returns how long loading a model may take where nobody says it: a minute, or a quarter of an hour if one of the requested
+/// providers compiles it (see [`Provider::compiles`]). `auto` may take such a one. Loads nothing.
+pub fn patience(providers: &str) -> Duration {
+    let compiles = parse(providers, |_| true).is_ok_and(|all| all.iter().any(|one| one.provider.compiles()));
+    if compiles { COMPILING } else { PLAIN }
 }
 
 /// Reads a list; `good` says which providers `auto` may take.
@@ -132,6 +143,21 @@ fn may_have_cuda() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_compiles_has_a_quarter_of_an_hour_and_all_else_a_minute() {
+        for (text, seconds) in [
+            ("cpu", 60),
+            ("dnnl,xnnpack,cpu", 60),
+            ("no such list", 60),
+            ("tensorrt,cpu", 900),
+            ("cpu,openvino(device_type=AUTO:GPU,CPU)", 900),
+            ("CoreMLExecutionProvider", 900),
+            ("auto", 900),
+        ] {
+            assert_eq!(patience(text).as_secs(), seconds, "{text}");
+        }
+    }
 
     fn read(text: &str) -> Result<Vec<String>, ListError> {
         let good = |p| [Provider::OpenVino, Provider::Cpu].contains(&p);

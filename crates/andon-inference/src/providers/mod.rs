@@ -6,7 +6,7 @@ mod provider;
 mod reason;
 
 pub(crate) use list::requested;
-pub use list::requested_providers;
+pub use list::{patience, requested_providers};
 pub use provider::Provider;
 pub(crate) use provider::{ProviderError, Requested};
 pub(crate) use reason::reason;

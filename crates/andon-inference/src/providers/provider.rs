@@ -89,6 +89,12 @@ impl Provider {
         Self::ALL.into_iter().find(|p| p.name() == short)
     }
 
+    /// Returns whether the provider compiles a model, or its own kernels for the device, when it loads one: that may take
+    /// minutes.
+    pub fn compiles(self) -> bool {
+        !matches!(self, Self::Cpu | Self::Dnnl | Self::Xnnpack)
+    }
+
     /// Returns whether the runtime library was built with the provider. Loads the library.
     pub fn offered(self) -> Result<bool, Error> {
         runtime::environment()?;

@@ -2,13 +2,13 @@
 //! A template, decoded from a PNG.
 
 use std::{
-    fs::File,
-    io::{self, BufReader},
+    io::{self, BufRead, BufReader, Seek},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use andon_core::{
+    files,
     image::{Colorimetry, Format, Image, Plane},
     orientation::Orientation,
 };
@@ -67,11 +67,16 @@ impl Template {
 
     /// Decodes a PNG: grey or RGB, with or without alpha, or with a palette, of any depth. 16 bits are cut to 8.
     pub(crate) fn read(path: &Path) -> Result<Self, FileError> {
-        static IDS: AtomicU64 = AtomicU64::new(1);
         let advice = "put the template there, or correct pattern";
-        let file = File::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
+        let file = files::open(path).map_err(|error| FileError::Open { path: path.into(), error, advice })?;
+        Self::decode(path, BufReader::new(file))
+    }
+
+    /// Decodes the content of the file at `path` as [`Self::read`] does.
+    pub(crate) fn decode(path: &Path, content: impl BufRead + Seek) -> Result<Self, FileError> {
+        static IDS: AtomicU64 = AtomicU64::new(1);
         let bad = |error| FileError::Png { path: path.into(), error };
-        let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: LARGEST });
+        let mut decoder = png::Decoder::new_with_limits(content, png::Limits { bytes: LARGEST });
         decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(bad)?;
         if reader.info().exif_metadata.as_deref().is_some_and(|exif| Orientation::of_exif(exif) != Orientation::Upright)

@@ -4,19 +4,25 @@
 use std::{
     fs::{self, File},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use andon_core::{
+    aside,
     image::Format,
     result::{Fields, Part},
 };
 use andon_model::Pattern;
+use parking_lot::Mutex;
 
 use super::{
-    cache::{MOST_KEPT, State},
+    cache::{HUNG, MOST_KEPT, SLOW, State},
+    file::FileError,
     *,
 };
 use crate::Cancel;
@@ -63,6 +69,25 @@ fn settled(input: &mut TemplateInput, templates: &Templates, sku: &str) -> Resul
             other => return other.cloned(),
         }
     }
+}
+
+/// Held while the disk of the product C does not answer.
+static DEAD: Mutex<()> = Mutex::new(());
+
+fn hang_on_c(path: &Path) -> Result<Template, FileError> {
+    if path.parent().unwrap().ends_with("C") {
+        drop(DEAD.lock());
+    }
+    Template::read(path)
+}
+
+/// Only one test at a time has a disk that does not answer.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Lets the reads under way be as old as that.
+fn age(templates: &Templates, by: Duration) {
+    let mut cache = templates.shared.cache.lock();
+    cache.reading.iter_mut().for_each(|r| r.since = r.since.checked_sub(by).expect("the machine runs for longer"));
 }
 
 fn level(template: &Template) -> u8 {
@@ -203,6 +228,7 @@ fn a_file_that_was_replaced_is_read_again_when_its_part_comes_back() {
 
 #[test]
 fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
+    let _one = ONE.lock();
     let Ok(cancel) = Cancel::new() else { panic!("this test needs ONNX Runtime: run `make setup`") };
     let dir = tempfile::tempdir().unwrap();
     grey(dir.path(), "A/0.png", 40);
@@ -215,10 +241,9 @@ fn who_waits_gets_it_and_is_let_go_when_runs_are_ended() {
         "what fails is not waited for"
     );
 
-    // A loader that never comes to it.
-    let _held = templates.loader.lock().replace(thread::spawn(|| {}));
-    templates.shared.cache.lock().closed = true;
-    templates.shared.requested.notify_all();
+    // A disk that does not answer.
+    grey(dir.path(), "C/0.png", 40);
+    let (templates, _dead) = (Templates::with(dir.path(), aside::spawn, hang_on_c), DEAD.lock());
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let found = input.find(Some(&templates), Some(&part("C")), &Fields::new(), Some(&cancel));
@@ -242,6 +267,81 @@ fn without_a_root_and_out_of_the_root_there_is_none() {
     let nowhere = Templates::new("/nowhere/at/all");
     let reason = settled(&mut input(), &nowhere, "A").map(|t| t.id()).unwrap_err().to_string();
     assert!(reason.contains("set image-root"), "{reason}");
+}
+
+#[test]
+fn a_disk_that_does_not_answer_holds_up_neither_other_templates_nor_who_frees_them() {
+    let (_one, dir) = (ONE.lock(), tempfile::tempdir().unwrap());
+    ["A", "B", "C"].iter().zip([40, 80, 120]).for_each(|(sku, level)| grey(dir.path(), &format!("{sku}/0.png"), level));
+    let (templates, dead) = (Templates::with(dir.path(), aside::spawn, hang_on_c), DEAD.lock());
+    let (mut first, mut second) = (input(), input());
+    assert_eq!(level(&settled(&mut first, &templates, "A").unwrap()), 40);
+    let ask = |input: &mut TemplateInput| {
+        let found = input.find(Some(&templates), Some(&part("C")), &Fields::new(), None);
+        found.map(|t| t.id()).unwrap_err().to_string()
+    };
+    let until = Instant::now() + LONG;
+    while templates.shared.cache.lock().reading.is_empty() {
+        assert_eq!(ask(&mut first), "template 'C/0.png' is still being read");
+        assert!(Instant::now() < until, "it is being read");
+        thread::yield_now();
+    }
+    // Another reader takes over, and the one that hangs is not asked twice.
+    age(&templates, SLOW);
+    assert_eq!(level(&settled(&mut second, &templates, "B").unwrap()), 80);
+    age(&templates, HUNG);
+    assert!(ask(&mut first).contains("C/0.png: is being read for 2"), "{}", ask(&mut first));
+    assert!(templates.shared.cache.lock().queue.is_empty(), "it is not read twice");
+    // Who waits is told, too.
+    let Ok(cancel) = Cancel::new() else { panic!("this test needs ONNX Runtime: run `make setup`") };
+    let waited = first.find(Some(&templates), Some(&part("C")), &Fields::new(), Some(&cancel));
+    assert!(waited.map(|t| t.id()).unwrap_err().to_string().contains("does its disk or share answer?"));
+    // What comes late is as good as ever.
+    drop(dead);
+    assert_eq!(level(&settled(&mut first, &templates, "C").unwrap()), 120);
+
+    let dead = DEAD.lock();
+    let (templates, begun) = (Templates::with(dir.path(), aside::spawn, hang_on_c), Instant::now());
+    let _ = first.find(Some(&templates), Some(&part("C")), &Fields::new(), None).map(|t| t.id());
+    while templates.shared.cache.lock().reading.is_empty() {
+        assert!(Instant::now() < until, "it is being read");
+        thread::yield_now();
+    }
+    drop(templates);
+    assert!(begun.elapsed() < LONG, "freeing them waits for nothing");
+    drop(dead);
+}
+
+#[test]
+fn a_thread_that_cannot_be_had_is_told_and_tried_again() {
+    static GIVES: AtomicBool = AtomicBool::new(false);
+    let dir = tempfile::tempdir().unwrap();
+    grey(dir.path(), "A/0.png", 40);
+    let spawn: aside::Spawn = |name, run| match GIVES.load(Ordering::SeqCst) {
+        true => aside::spawn(name, run),
+        false => Err(std::io::ErrorKind::WouldBlock.into()),
+    };
+    let (templates, mut input) = (Templates::with(dir.path(), spawn, Template::read), input());
+    let refused = settled(&mut input, &templates, "A").map(|t| t.id()).unwrap_err().to_string();
+    assert!(refused.starts_with("no thread to read templates with"), "{refused}");
+    GIVES.store(true, Ordering::SeqCst);
+    let until = Instant::now() + LONG;
+    while settled(&mut input, &templates, "A").is_err() {
+        assert!(Instant::now() < until, "it is tried again");
+        thread::yield_now();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_no_template_and_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("A")).unwrap();
+    let path = std::ffi::CString::new(dir.path().join("A/0.png").to_str().unwrap()).unwrap();
+    // SAFETY: the path is a text that ends with a NUL and outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let reason = settled(&mut input(), &Templates::new(dir.path()), "A").map(|t| t.id()).unwrap_err().to_string();
+    assert!(reason.contains("is a FIFO"), "{reason}");
 }
 
 #[cfg(unix)]

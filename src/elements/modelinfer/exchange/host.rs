@@ -9,7 +9,6 @@ use andon_model::store;
 use andon_statistics::guard;
 
 use super::{
-    alias::Unwatched,
     ask::Ask,
     running::Running,
     slot::{self, Cause},
@@ -81,23 +80,64 @@ pub(crate) enum Event<'a> {
         /// What the guard says.
         why: &'a str,
     },
-    /// The alias that the property `model` names cannot be watched.
-    Unwatched {
+    /// The alias that the property `model` names cannot be followed just now, or can be again.
+    Alias {
         /// The value of the property.
         model: &'a str,
-        /// The reason.
-        error: &'a Unwatched,
+        /// What is amiss; empty if nothing is any more.
+        problem: &'a str,
     },
     /// A version that broke a guard could not be refused in its store.
     Unrecorded {
         /// What the store says.
         error: &'a store::Error,
     },
-    /// The system gives no thread for a job.
+    /// The system gives no thread for a job. It is tried again, and told once.
     NoThread {
         /// The job.
         job: &'static str,
         /// The reason.
         error: &'a io::Error,
     },
+    /// An errand did not come back, and was left behind.
+    Abandoned {
+        /// Which kind.
+        left: Left,
+        /// The value of the property `model` that it was for.
+        what: &'a str,
+    },
+}
+
+/// An errand that was left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// A load, with what it was doing.
+    Load(&'static str),
+    /// A look at an alias.
+    Look,
+    /// A refusal in a store.
+    Record,
+}
+
+/// How far the latest request has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Loading {
+    /// There is none to wait for.
+    #[default]
+    Idle,
+    /// Its model loads.
+    Loading,
+    /// It waits for a thread, which the system does not give.
+    NoThread,
+}
+
+impl Loading {
+    /// The word in `stats`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Loading => "loading",
+            Self::NoThread => "no-thread",
+        }
+    }
 }

@@ -2,20 +2,25 @@
 //! Which model runs: how it is asked for, loaded beside the running one, exchanged between two frames, watched, and taken
 //! back. This file is the door, and a swap reads from top to bottom:
 //!
-//! 1. [`Exchange::request`]: a thread of the application, or the one that watches the alias, requests a model.
-//! 2. [`Exchange::work`]: the *worker*, a thread that lives while there is something to load, loads it and puts it where
-//!    the streaming thread finds it.
+//! 1. [`Exchange::request`]: a thread of the application, or the look at an alias that moved, requests a model.
+//! 2. [`worker`]: a thread that lives while there is something to do has it loaded and puts it where the streaming thread
+//!    finds it.
 //! 3. [`Exchange::take`]: the *streaming thread* makes it the running one between two frames. It never waits for the
 //!    lock, because it only tries it.
 //! 4. [`Exchange::settle`]: the streaming thread, with no lock held, sends the event and puts the model on probation.
 //! 5. [`Exchange::observe`]: the thread on which frames leave shows them to the guards. If one is broken, the model before
 //!    runs from the next frame on.
 //!
+//! Whatever may never end — reading the disk, ONNX Runtime reading a graph, a model that runs for the first time — happens on
+//! a thread of its own, an *errand* ([`errands`]), which holds nothing of the element and is left behind if it does not come
+//! back. So no swap waits for the one before it, and no stop for either.
+//!
 //! [`slot`] holds the states and their rules. The element learns of every event by [`Host::handle`], in one place and with
 //! no lock held. Nothing here knows the element or GStreamer.
 
 mod alias;
 mod ask;
+mod errands;
 mod host;
 mod probation;
 mod refusals;
@@ -25,55 +30,82 @@ mod shared;
 mod slot;
 #[cfg(test)]
 mod slot_tests;
+mod start;
+mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::{
+    mem,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use andon_core::result::{Inference, ModelId, PartVerdict};
+use andon_core::{
+    aside::{self, Spawn},
+    result::{Inference, ModelId, PartVerdict},
+};
 use andon_inference::{self as inference, Cancel};
 use andon_model::store::Note;
 use andon_statistics::guard::Limits;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use alias::{Alias, Follower};
+use alias::Follower;
+use errands::{Leaving, Load, Look, Record, Withdrawal};
 use probation::{Ended, Probation};
 use refusals::Refusals;
-use slot::{Finished, Request, Requested, Slot};
+use slot::Slot;
+
+use crate::elements::watch;
 
 pub(super) use ask::{Ask, Batch};
-pub(super) use host::{Change, Event, Host};
+pub(super) use host::{Change, Event, Host, Left, Loading};
 pub(super) use running::Running;
 pub(super) use slot::Cause;
 
-/// How much less a loading thread is preferred than those that carry frames. Beside a pipeline that keeps every core
-/// busy it still gets a quarter of one, so that a model arrives in a second or two and not in ten.
-const NICE: i32 = 5;
+/// How long a stop waits for a load that it ends, before it leaves it behind.
+const CLOSING: Duration = Duration::from_secs(2);
 
-/// How long a model that broke a guard waits for its last frames to leave before it is freed, and how often it looks.
-const LEAVING: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+/// How long after a thread was refused another is tried for.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A model is pending.
+const PENDING: u8 = 1;
+/// There is work, and no worker could be had for it.
+const STRANDED: u8 = 2;
 
 #[derive(Default)]
 struct State {
     slot: Slot<Running>,
     worker: Option<JoinHandle<()>>,
-    /// Ends the load under way.
-    loading: Option<Arc<Cancel>>,
-}
-
-impl State {
-    /// Ends the run of the load under way.
-    fn end_load(&mut self) {
-        if let Some(cancel) = self.loading.take() {
-            cancel.terminate();
-        }
-    }
+    /// Whether the worker works.
+    working: bool,
+    /// Grows with every stop, so that a worker of before knows that it is not needed.
+    epoch: u64,
+    /// Whether the system gives no thread; told once, until it gives one.
+    short: bool,
+    /// When a thread is tried for again.
+    again: Option<Instant>,
+    /// The load under way.
+    load: Option<Load>,
+    /// Whether a start loads a model.
+    starting: bool,
+    /// Ends a load that a start does without a thread of its own.
+    in_place: Option<Arc<Cancel>>,
+    /// Errands that were given up and have a while left to end.
+    leaving: Vec<Leaving>,
+    /// The look at the alias.
+    look: Look,
+    /// Versions that broke a guard, to be refused in their store.
+    withdrawals: Vec<Withdrawal>,
+    /// The one that is being refused.
+    record: Option<Record>,
+    /// Models that broke a guard, until their last frames have left, and until when that is waited for.
+    outgoing: Vec<(Arc<Running>, Instant)>,
 }
 
 /// The models of one element, and the threads that change them.
@@ -83,12 +115,22 @@ pub(super) struct Exchange {
     state: Mutex<State>,
     /// Something has changed for the worker.
     moved: Condvar,
-    /// Whether a model is pending: all that a frame looks at if there is none.
-    waiting: AtomicBool,
-    refusals: Refusals,
+    /// [`PENDING`], [`STRANDED`]: all that a frame looks at if there is neither.
+    waiting: AtomicU8,
+    refusals: Arc<Refusals>,
     follower: Follower,
     probation: Probation,
+    threads: Threads,
     host: OnceLock<Box<dyn Host>>,
+}
+
+/// Who makes threads.
+struct Threads(Spawn);
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self(aside::spawn)
+    }
 }
 
 /// Start, stop, and what is asked of the exchange at any time.
@@ -102,8 +144,12 @@ impl Exchange {
     /// Lets requests in. `running` is the model that `loaded`, the request of the start, has led to; None if it could not
     /// be loaded. Follows the alias that the request names. What was asked for since is a swap.
     pub(super) fn open(self: &Arc<Self>, loaded: &Ask, running: Option<Arc<Running>>) {
-        let later = self.state.lock().slot.open(&loaded.model, running);
-        self.follow(&loaded.model);
+        let later = {
+            let mut state = self.state.lock();
+            state.look.want(&loaded.model);
+            state.slot.open(&loaded.model, running)
+        };
+        self.wake();
         // Only now, because from here on whoever changes a setting asks for the swap himself.
         let model = later.unwrap_or_else(|| loaded.model.clone());
         let ask = self.host.get().and_then(|host| host.ask(model)).filter(|a| !a.model.is_empty());
@@ -112,15 +158,22 @@ impl Exchange {
         }
     }
 
-    /// Refuses requests, ends the worker, and frees all models. Ends the run of a load under way; ONNX Runtime's reading of a
-    /// graph cannot be cut short, and is waited for.
-    pub(super) fn close(&self) {
+    /// Refuses requests, ends the worker, and frees all models. A load under way is ended, and left behind if it does not end
+    /// at once.
+    pub(super) fn close(self: &Arc<Self>) {
         let (worker, old) = {
             let mut state = self.state.lock();
-            state.end_load();
-            let (worker, old) = (state.worker.take(), state.slot.close());
-            self.has_moved(&state);
-            (worker, old)
+            state.epoch += 1;
+            // A look has nothing more to say. What is recorded goes on by itself.
+            let errands = (mem::take(&mut state.look), state.record.take());
+            let old = (state.slot.close(), mem::take(&mut state.outgoing), errands);
+            (state.working, state.short, state.again) = (false, false, None);
+            if let Some(load) = state.load.take() {
+                let (_, left) = load.give_up();
+                state.leaving.push(left);
+            }
+            self.publish(&state);
+            (state.worker.take(), old)
         };
         drop(old);
         // An application may stop the element in answer to a message, on the worker itself.
@@ -128,6 +181,8 @@ impl Exchange {
             // The panic hook has reported a panic, which leaves nothing behind.
             let _ = worker.join();
         }
+        self.record_the_rest();
+        self.see_off(Some(Instant::now() + CLOSING));
         self.follower.stop();
         self.probation.end();
     }
@@ -152,56 +207,49 @@ impl Exchange {
         self.probation.left()
     }
 
+    /// Returns what is amiss with the alias that is followed, if anything.
+    pub(super) fn alias_problem(&self) -> Option<String> {
+        self.follower.problem()
+    }
+
     /// Lets models be tried again that a guard has taken out.
     pub(super) fn forgive(&self) {
         self.refusals.clear();
     }
+
+    /// Returns how far the latest request has come.
+    pub(super) fn loading(&self) -> Loading {
+        let state = self.state.lock();
+        match (state.starting || state.slot.awaited().is_some(), state.short) {
+            (false, _) => Loading::Idle,
+            (true, true) => Loading::NoThread,
+            (true, false) => Loading::Loading,
+        }
+    }
 }
 
-/// A swap: asking and loading.
+/// A swap: asking for it.
 impl Exchange {
-    /// Asks for a model, which is loaded beside the running one. The latest request wins. Before the start a swap sets
-    /// what the start loads. Returns whether the model is loaded now.
+    /// Asks for a model, which is loaded beside the running one. The latest request wins, and starts at once. Before the start
+    /// a swap sets what the start loads. Returns whether the model is loaded now, or as soon as there is a thread for it.
     pub(super) fn request(self: &Arc<Self>, model: String, cause: Cause) -> bool {
         let Some(ask) = self.host.get().and_then(|host| host.ask(model)) else { return false };
-        let spawned = {
+        let is_open = {
             let mut state = self.state.lock();
-            match state.slot.request(ask, cause) {
-                Requested::Closed => return false,
-                Requested::Queued => {
-                    // What loads now would never come to run.
-                    state.end_load();
-                    self.has_moved(&state);
-                    return true;
-                }
-                Requested::NeedsWorker => {}
-            }
-            let this = self.clone();
-            let work = move || {
-                step_back();
-                this.work();
-            };
-            match thread::Builder::new().name("andon-load".into()).spawn(work) {
-                Ok(worker) => {
-                    state.worker = Some(worker);
-                    Ok(())
-                }
-                Err(error) => {
-                    state.slot.give_up();
-                    Err(error)
-                }
-            }
+            state.end_in_place();
+            state.slot.request(ask, cause)
         };
-        if let Err(error) = &spawned {
-            self.tell(Event::NoThread { job: "load the model", error });
+        if is_open {
+            self.wake();
         }
-        spawned.is_ok()
+        is_open
     }
 
     /// Loads the latest model anew, by the settings of the moment: a swap like any other.
     pub(super) fn reload(self: &Arc<Self>) {
         let model = {
-            let state = self.state.lock();
+            let mut state = self.state.lock();
+            state.end_in_place();
             let latest = state.slot.awaited().unwrap_or(state.slot.model());
             Some(latest.to_string()).filter(|m| state.slot.is_open() && !m.is_empty())
         };
@@ -210,89 +258,56 @@ impl Exchange {
         }
     }
 
-    /// Loads what is asked for until there is nothing more, on the worker.
-    fn work(self: &Arc<Self>) {
-        loop {
-            let (request, from) = {
-                let mut state = self.state.lock();
-                let Some(request) = state.slot.begin() else { return };
-                (request, state.slot.running().map(|r| r.id().clone()))
-            };
-            self.tell(Event::Loading { from, ask: &request.ask, cause: request.cause });
-            let begun = Instant::now();
-            let loaded = self.begin_load(&request).and_then(|cancel| Running::load(request.ask.clone(), &cancel));
-            self.state.lock().loading = None;
-            let loaded = loaded.and_then(|loaded| self.admit(loaded));
-            self.hand_over(&request, loaded, begun.elapsed());
-            self.free_retired();
-        }
-    }
-
-    /// Returns what ends the load of a request, which ends at once if the request was overtaken meanwhile.
-    fn begin_load(&self, request: &Request) -> Result<Arc<Cancel>, inference::Error> {
-        let cancel = Arc::new(Cancel::new()?);
-        let mut state = self.state.lock();
-        state.loading = Some(cancel.clone());
-        if !state.slot.is_latest(request) {
-            state.end_load();
-        }
-        Ok(cancel)
-    }
-
-    /// Refuses a model that a guard has taken out.
-    fn admit(&self, loaded: Running) -> Result<Arc<Running>, inference::Error> {
-        let (model, id) = (&loaded.ask.model, loaded.id());
-        let taken_again = || Alias::named_by(model).is_some_and(|alias| alias.takes(&id.version));
-        match self.refusals.why(&id.name, &id.version, taken_again) {
-            Some(why) => Err(inference::Error::Refused { model: model.clone(), why }),
-            None => Ok(Arc::new(loaded)),
-        }
-    }
-
-    /// Puts a loaded model where the streaming thread finds it.
-    fn hand_over(
-        self: &Arc<Self>,
-        request: &Request,
-        loaded: Result<Arc<Running>, inference::Error>,
-        loading: Duration,
-    ) {
-        let (finished, model, running) = {
+    /// Wakes the worker if it waits for something that has changed, or starts it if there is work. Where the system gives no
+    /// thread, the work stays, and it is tried again: see [`Exchange::revive`].
+    fn wake(self: &Arc<Self>) {
+        let failed = {
             let mut state = self.state.lock();
-            let finished = state.slot.finish(request, loaded, loading);
-            self.has_moved(&state);
-            (finished, state.slot.model().to_string(), state.slot.running().cloned())
+            let failed = self.start_worker(&mut state).err();
+            self.publish(&state);
+            failed
         };
-        match finished {
-            Finished::Ready(replaced) => {
-                free(replaced);
-                self.tell(Event::ModelSet);
-                self.follow(&model);
+        if let Some(error) = failed {
+            self.tell(Event::NoThread { job: "load the model", error: &error });
+        }
+    }
+
+    /// Starts the worker if there is work and none works. An error is one that was not told yet.
+    fn start_worker(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> Result<(), std::io::Error> {
+        if state.working || !state.has_work() {
+            return Ok(());
+        }
+        let (this, epoch) = (self.clone(), state.epoch);
+        match (self.threads.0)("andon-load".into(), Box::new(move || this.work(epoch))) {
+            Ok(worker) => {
+                (state.working, state.again) = (true, None);
+                // The one before has nothing more to do than to return.
+                drop(state.worker.replace(worker));
+                Ok(())
             }
-            Finished::Overtaken(loaded) => free(loaded),
-            Finished::Failed(error) => {
-                let Request { ask, cause, since, .. } = request;
-                let (cause, duration) = (*cause, since.elapsed());
-                self.tell(Event::Failed { running, ask, cause, error: &error, duration });
+            Err(error) => {
+                state.again = Some(Instant::now() + AGAIN);
+                if mem::replace(&mut state.short, true) { Ok(()) } else { Err(error) }
             }
         }
     }
 
-    /// Waits until the streaming thread has taken the pending model or there is something else to do. Frees the
-    /// retired models.
-    fn free_retired(&self) {
-        let retired = {
-            let mut state = self.state.lock();
-            while !state.slot.is_settled() {
-                self.moved.wait(&mut state);
-            }
-            state.slot.retired()
-        };
-        free(retired);
+    /// Starts the worker that could not be had before, if a second has gone by. Never waits.
+    fn revive(self: &Arc<Self>) {
+        if let Some(mut state) = self.state.try_lock()
+            && state.again.is_none_or(|at| at <= Instant::now())
+        {
+            // It was told when it began.
+            let _ = self.start_worker(&mut state);
+            self.publish(&state);
+        }
     }
 
-    /// Publishes a change of the slot to the streaming thread and the worker.
-    fn has_moved(&self, state: &MutexGuard<'_, State>) {
-        self.waiting.store(state.slot.is_pending(), Ordering::Release);
+    /// Publishes a change of the state to the streaming thread and the worker.
+    fn publish(&self, state: &MutexGuard<'_, State>) {
+        let pending = if state.slot.is_pending() { PENDING } else { 0 };
+        let stranded = if state.short && !state.working && state.has_work() { STRANDED } else { 0 };
+        self.waiting.store(pending | stranded, Ordering::Release);
         self.moved.notify_all();
     }
 
@@ -303,18 +318,32 @@ impl Exchange {
     }
 }
 
+impl State {
+    /// Ends a load that a start does without a thread of its own.
+    fn end_in_place(&mut self) {
+        if let Some(cancel) = self.in_place.take() {
+            cancel.terminate();
+        }
+    }
+}
+
 /// A swap: the exchange between two frames, and the probation that follows.
 impl Exchange {
     /// Makes the pending model the one that runs, if there is one. For the streaming thread, between two frames. Never
     /// waits.
-    pub(super) fn take(&self, running: &mut Option<Arc<Running>>) -> Option<Change> {
-        if !self.waiting.load(Ordering::Acquire) {
+    pub(super) fn take(self: &Arc<Self>, running: &mut Option<Arc<Running>>) -> Option<Change> {
+        watch::revive();
+        let waiting = self.waiting.load(Ordering::Acquire);
+        if waiting & STRANDED != 0 {
+            self.revive();
+        }
+        if waiting & PENDING == 0 {
             return None;
         }
         let begun = Instant::now();
         let mut state = self.state.try_lock()?;
         let mut change = state.slot.take(running)?;
-        self.has_moved(&state);
+        self.publish(&state);
         drop(state);
         change.held = begun.elapsed();
         Some(change)
@@ -352,38 +381,27 @@ impl Exchange {
         }
     }
 
-    /// Goes back from a version that broke a guard, and refuses it. A thread of its own does what touches the disk.
+    /// Goes back from a version that broke a guard, and refuses it. The worker does the rest, which touches the disk.
     fn fall_back(self: &Arc<Self>, Ended { running: failed, from, .. }: Ended, why: String) {
         self.tell(Event::Broken { model: failed.id(), why: &why });
         self.refusals.add(failed.id(), &why);
+        let note = Note::new(self.host.get().map(|h| h.name()).unwrap_or_default(), format!("guard: {why}"));
         let (goes_back, runs_on) = {
             let mut state = self.state.lock();
             let goes_back = state.slot.fall_back(&why);
-            self.has_moved(&state);
-            (goes_back, state.slot.heading().is_some_and(|m| m.id() == failed.id()))
+            let runs_on = state.slot.heading().is_some_and(|m| m.id() == failed.id());
+            if goes_back {
+                state.withdrawals.push(Withdrawal::new(&failed, from, note));
+                // So that the last frame that the model judged does not free it.
+                state.outgoing.push((failed, Instant::now() + worker::LEAVING));
+            }
+            (goes_back, runs_on)
         };
-        if !goes_back {
+        if goes_back {
+            self.wake();
+        } else if runs_on {
             // If another model is about to take over anyway, that is the way out.
-            if runs_on {
-                self.tell(Event::NoWayBack { why: &why });
-            }
-            return;
-        }
-        let note = Note::new(self.host.get().map(|h| h.name()).unwrap_or_default(), format!("guard: {why}"));
-        let this = self.clone();
-        let rest = move || {
-            this.tell(Event::ModelSet);
-            this.move_alias_back(&failed, &from, &note);
-            this.free_retired();
-            // So that the last frame that the model judged does not free it.
-            let until = Instant::now() + LEAVING;
-            while Arc::strong_count(&failed) > 1 && Instant::now() < until {
-                thread::sleep(LOOK);
-            }
-            free([failed]);
-        };
-        if let Err(error) = thread::Builder::new().name("andon-keeper".into()).spawn(rest) {
-            self.tell(Event::NoThread { job: "move the alias back", error: &error });
+            self.tell(Event::NoWayBack { why: &why });
         }
     }
 }
@@ -392,14 +410,9 @@ impl Exchange {
 impl Exchange {
     /// Goes back to the model before at the next frame, or away from the one that does not run yet. Returns false if
     /// there is none.
-    pub(super) fn rollback(&self, why: &str) -> bool {
-        let unneeded = {
-            let mut state = self.state.lock();
-            let unneeded = state.slot.rollback(why);
-            self.has_moved(&state);
-            unneeded
-        };
-        let Some(unneeded) = unneeded else { return false };
+    pub(super) fn rollback(self: &Arc<Self>, why: &str) -> bool {
+        let Some(unneeded) = self.state.lock().slot.rollback(why) else { return false };
+        self.wake();
         free(unneeded);
         self.tell(Event::ModelSet);
         true
@@ -414,81 +427,9 @@ impl Exchange {
     }
 }
 
-/// The alias.
-impl Exchange {
-    /// Follows the alias that `model` names, if it names one, and no other. Reads the disk.
-    fn follow(self: &Arc<Self>, model: &str) {
-        // An application may have stopped the element in answer to a message.
-        if !self.state.lock().slot.is_open() {
-            return;
-        }
-        let this = Arc::downgrade(self);
-        let moved = move || {
-            if let Some(this) = this.upgrade() {
-                this.alias_moved();
-            }
-        };
-        match self.follower.follow(model, moved) {
-            // It may have moved since it was read.
-            Ok(true) => self.alias_moved(),
-            Ok(false) => {}
-            Err(error) => self.tell(Event::Unwatched { model, error: &error }),
-        }
-    }
-
-    /// Asks for the version that the alias names now, unless it runs or is about to.
-    fn alias_moved(self: &Arc<Self>) {
-        let Some(model) = self.follower.model() else { return };
-        // A file that is half written is seen again when it is whole.
-        let Some(alias) = Alias::named_by(&model) else { return };
-        let Some(version) = alias.version() else { return };
-        // After a guard was broken, the alias is moved back too.
-        if self.refusals.why(&alias.product(), &version, || alias.takes(&version)).is_some() {
-            return;
-        }
-        let (is_heading, is_awaited, is_standby) = {
-            let state = self.state.lock();
-            let is = |m: Option<&Arc<Running>>| m.is_some_and(|m| m.id().version == version);
-            (is(state.slot.heading()), state.slot.awaited().is_some(), is(state.slot.standby()))
-        };
-        let is_known = |requested: Option<&str>| if is_awaited { requested == Some(&version) } else { is_heading };
-        if !self.follower.is_news(&model, &version, is_known) {
-            return;
-        }
-        // The model before is warm and has proved itself, so that it need not be loaded again.
-        if alias.went_back_to(&version) && is_standby && !is_awaited {
-            self.rollback("its alias was moved back in the store");
-        } else {
-            self.request(model, Cause::Alias);
-        }
-    }
-
-    /// Refuses a version that broke a guard in its store, and moves the alias back that led to it.
-    fn move_alias_back(self: &Arc<Self>, failed: &Running, back: &ModelId, note: &Note) {
-        let Some(alias) = Alias::named_by(&failed.ask.model) else { return };
-        match alias.move_back(failed.id(), back, note) {
-            Ok(()) => {
-                self.refusals.set_recorded(failed.id());
-                // It may have been added again and promoted meanwhile.
-                self.alias_moved();
-            }
-            Err(error) => self.tell(Event::Unrecorded { error: &error }),
-        }
-    }
-}
-
 /// Frees models, and gives back to the system what they leave in the heap. Never on the streaming thread.
 fn free(models: impl IntoIterator<Item = Arc<Running>>) {
     if models.into_iter().map(drop).count() > 0 {
         inference::allocator::trim();
-    }
-}
-
-/// Gives this thread a lower priority. The engine's own threads do not inherit it: see [`inference::pool`].
-fn step_back() {
-    // Linux takes "this process" for this thread. If the system refuses, loading only takes more of the cores.
-    #[cfg(target_os = "linux")]
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
-        let _ = rustix::process::setpriority_process(None, nice.max(NICE));
     }
 }

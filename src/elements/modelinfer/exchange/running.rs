@@ -2,20 +2,22 @@
 //! A model in use: its engine, and an execution context for each frame that may be in work on it.
 
 use std::{
-    fs, io,
     ops::Deref,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use andon_core::result::{Fields, Part};
+use andon_core::{
+    result::{Fields, Part},
+    text::{self, NotText},
+};
 use andon_inference::{
     self as inference, Batcher, Cancel, Engine, ExecutionContext, Template, TemplateInput, Templates,
 };
-use andon_model::{InputSource, Pattern};
+use andon_model::{Content, InputSource, Pattern};
 use andon_statistics::{guard::Baseline, reference::Reference};
 use parking_lot::Mutex;
 
@@ -54,13 +56,13 @@ pub(crate) struct Running {
 /// A bundle's drift reference that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReferenceError {
-    /// The file cannot be read.
+    /// The file is no text.
     #[error("{}: {error}", .path.display())]
-    Unreadable {
+    NoText {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        error: io::Error,
+        /// What it is instead.
+        error: NotText,
     },
     /// The file is no reference.
     #[error("{}: {problem}", .path.display())]
@@ -92,10 +94,11 @@ impl Deref for Running {
 }
 
 impl Running {
-    /// Loads a model, or joins those that share it, until `cancel` ends that. Takes its time and reads the disk.
+    /// Loads a model, or joins those that share it, until `cancel` ends that. Takes its time and reads the disk, and may never
+    /// come back: for a thread that may be left behind.
     pub(crate) fn load(ask: Ask, cancel: &Arc<Cancel>) -> Result<Self, inference::Error> {
         let (engine, member) = if ask.share.is_empty() {
-            (Arc::new(Engine::load_until(&ask.model, &ask.options, cancel)?), None)
+            (Arc::new(Engine::load_until(&ask.model, &ask.of_session(), cancel)?), None)
         } else {
             let (engine, member) = shared::join(&ask, cancel)?;
             (engine, Some(member))
@@ -103,8 +106,8 @@ impl Running {
         let Batch { size, timeout } = ask.batch;
         let batcher = match &member {
             _ if size <= 1 => None,
-            None => Some(Batcher::new(&engine, size, timeout)?),
-            Some(member) => Some(member.batcher(&engine, size, timeout)?),
+            None => Some(Batcher::new_until(&engine, size, timeout, cancel)?),
+            Some(member) => Some(member.batcher(&engine, size, timeout, cancel)?),
         };
         let files = engine.manifest().inputs.iter().filter(|i| i.source() == Some(InputSource::ImageFile));
         let patterns = files.filter_map(|i| Pattern::parse(i.pattern.as_deref()?).ok());
@@ -115,13 +118,16 @@ impl Running {
         let as_shadow = shadows::baseline(engine.id());
         let reference = engine.reference().map(read_reference).transpose();
         if member.is_none() {
-            engine.prove()?;
+            engine.prove_until(cancel)?;
         }
         let running = Self { engine, ask, member, batcher, reference, as_shadow, templates, paused, made, contexts };
         running.reserve(n)?;
+        if cancel.ended() {
+            return Err(inference::Error::Cancelled);
+        }
         if running.batcher.is_none() {
             // So that no frame waits for what a first run allocates.
-            running.contexts.lock().iter_mut().try_for_each(ExecutionContext::warm_up)?;
+            running.contexts.lock().iter_mut().try_for_each(|context| context.warm_up_until(cancel))?;
         }
         Ok(running)
     }
@@ -197,9 +203,10 @@ impl Running {
     }
 }
 
-fn read_reference(path: &Path) -> Result<Brought, ReferenceError> {
-    let text = fs::read_to_string(path).map_err(|error| ReferenceError::Unreadable { path: path.into(), error })?;
-    let malformed = |problem: String| ReferenceError::Malformed { path: path.into(), problem };
+fn read_reference(file: &Content) -> Result<Brought, ReferenceError> {
+    let path = || file.path.clone();
+    let text = text::decode(file.bytes.to_vec()).map_err(|error| ReferenceError::NoText { path: path(), error })?;
+    let malformed = |problem: String| ReferenceError::Malformed { path: path(), problem };
     let reference = Reference::from_json(&text).map_err(|e| malformed(e.to_string()))?;
-    Ok(Brought::new(andon_model::digest(text.as_bytes()), reference))
+    Ok(Brought::new(andon_model::digest(&file.bytes), reference))
 }

@@ -12,9 +12,12 @@ use std::{
 
 use andon_core::result::Arm;
 use andon_inference::{self as inference, Batcher, Cancel, Engine, Options};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::ask::Ask;
+
+/// How often an element that waits for another's load looks whether one of them was given up.
+const TICK: Duration = Duration::from_millis(20);
 
 /// Elements with equal keys use one engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +30,23 @@ struct Key {
 /// One engine and the elements that use it.
 struct Group {
     key: Key,
-    /// Locked while it loads, so that an element that joins meanwhile waits instead of loading it again.
-    engine: Mutex<Weak<Engine>>,
-    /// The batchers that gather their frames, one for each size of a batch. Locked while one is made.
+    /// Locked for a few moves only.
+    shared: Mutex<Shared>,
+    /// Notified when a load has ended.
+    loaded: Condvar,
+    /// The batchers that gather their frames, one for each size of a batch.
     batchers: Mutex<Vec<(usize, Weak<Batcher>)>>,
     /// One for each element, with the arm that it is on, once that is known.
     claims: Mutex<Vec<(Arc<Claim>, Option<Arm>)>>,
+}
+
+/// The engine of a group, or who loads it.
+#[derive(Default)]
+struct Shared {
+    engine: Weak<Engine>,
+    /// Ends the load under way. An element that joins meanwhile waits for it instead of loading the model again, unless it was
+    /// ended: such a load may hang.
+    loading: Option<Arc<Cancel>>,
 }
 
 /// The right of one element to use the engine.
@@ -62,7 +76,8 @@ pub(super) fn join(ask: &Ask, cancel: &Arc<Cancel>) -> Result<(Arc<Engine>, Memb
             None => {
                 let group = Arc::new(Group {
                     key,
-                    engine: Mutex::default(),
+                    shared: Mutex::default(),
+                    loaded: Condvar::new(),
                     batchers: Mutex::default(),
                     claims: Mutex::default(),
                 });
@@ -71,21 +86,73 @@ pub(super) fn join(ask: &Ask, cancel: &Arc<Cancel>) -> Result<(Arc<Engine>, Memb
             }
         }
     };
-    let engine = {
-        let mut shared = group.engine.lock();
-        match shared.upgrade() {
-            Some(engine) => engine,
-            None => {
-                let engine = Arc::new(Engine::load_until(&ask.model, &ask.options, cancel)?);
-                engine.prove()?;
-                *shared = Arc::downgrade(&engine);
-                engine
-            }
-        }
+    let load = || {
+        let engine = Arc::new(Engine::load_until(&ask.model, &ask.of_session(), cancel)?);
+        engine.prove_until(cancel)?;
+        Ok(engine)
     };
+    let engine = group.engine(cancel, load)?;
     let claim = Arc::<Claim>::default();
     group.claims.lock().push((claim.clone(), None));
     Ok((engine, Member { group, claim }))
+}
+
+impl Group {
+    /// Returns the engine, which `load` loads if nobody has it and nobody else is about to.
+    fn engine(
+        &self,
+        cancel: &Arc<Cancel>,
+        load: impl FnOnce() -> Result<Arc<Engine>, inference::Error>,
+    ) -> Result<Arc<Engine>, inference::Error> {
+        {
+            let mut shared = self.shared.lock();
+            loop {
+                if let Some(engine) = shared.engine.upgrade() {
+                    return Ok(engine);
+                }
+                if cancel.ended() {
+                    return Err(inference::Error::Cancelled);
+                }
+                match &shared.loading {
+                    Some(other) if !other.ended() => drop(self.loaded.wait_for(&mut shared, TICK)),
+                    _ => break,
+                }
+            }
+            shared.loading = Some(cancel.clone());
+        }
+        // Also if it panics, the others go on.
+        let loading = Loading { group: self, cancel };
+        let engine = load()?;
+        let mut shared = self.shared.lock();
+        // One that was given up and comes late belongs to nobody.
+        if loading.is_current(&shared) {
+            shared.engine = Arc::downgrade(&engine);
+        }
+        drop(shared);
+        Ok(engine)
+    }
+}
+
+/// A load of a group's engine, until it has ended.
+struct Loading<'a> {
+    group: &'a Group,
+    cancel: &'a Arc<Cancel>,
+}
+
+impl Loading<'_> {
+    fn is_current(&self, shared: &Shared) -> bool {
+        shared.loading.as_ref().is_some_and(|loading| Arc::ptr_eq(loading, self.cancel))
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.group.shared.lock();
+        if self.is_current(&shared) {
+            shared.loading = None;
+            self.group.loaded.notify_all();
+        }
+    }
 }
 
 impl Member {
@@ -123,6 +190,7 @@ impl Member {
         engine: &Arc<Engine>,
         size: usize,
         timeout: Duration,
+        cancel: &Cancel,
     ) -> Result<Arc<Batcher>, inference::Error> {
         let mut batchers = self.group.batchers.lock();
         batchers.retain(|(_, b)| b.strong_count() > 0);
@@ -130,9 +198,16 @@ impl Member {
             batcher.set_timeout(timeout);
             return Ok(batcher);
         }
-        let batcher = Batcher::new(engine, size, timeout)?;
-        batchers.push((size, Arc::downgrade(&batcher)));
-        Ok(batcher)
+        drop(batchers);
+        // Not under the lock, because its first run may have no end. Of two that make one at a time the first is taken.
+        let made = Batcher::new_until(engine, size, timeout, cancel)?;
+        let mut batchers = self.group.batchers.lock();
+        if let Some(batcher) = batchers.iter().filter(|(s, _)| *s == size).find_map(|(_, b)| b.upgrade()) {
+            batcher.set_timeout(timeout);
+            return Ok(batcher);
+        }
+        batchers.push((size, Arc::downgrade(&made)));
+        Ok(made)
     }
 
     /// Returns how many elements use the engine.

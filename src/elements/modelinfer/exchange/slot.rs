@@ -67,17 +67,6 @@ pub(super) struct Request {
     generation: u64,
 }
 
-/// What becomes of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Requested {
-    /// Nothing runs. A swap is noted: the model is loaded at the next start.
-    Closed,
-    /// The worker takes it up next.
-    Queued,
-    /// It needs a worker, which must call [`Slot::begin`] until that returns None.
-    NeedsWorker,
-}
-
 /// What becomes of a load.
 pub(super) enum Finished<M, E> {
     /// The model runs from the next frame on. Holds the one that was to run from then on before.
@@ -121,7 +110,7 @@ pub(super) struct Slot<M> {
     open: bool,
     /// The value of the property `model` while nothing runs.
     model: String,
-    /// The latest request, until the worker takes it up.
+    /// The latest request, until its load begins.
     request: Option<Request>,
     /// Grows with whatever overtakes the load under way.
     generation: u64,
@@ -135,8 +124,6 @@ pub(super) struct Slot<M> {
     standby: Option<Arc<M>>,
     /// Models that are no longer needed, until a caller frees them.
     retired: Vec<Arc<M>>,
-    /// Whether the worker will look for a request again.
-    busy: bool,
 }
 
 /// The number of models that can be retired without an allocation on the streaming thread.
@@ -154,7 +141,6 @@ impl<M> Default for Slot<M> {
             running: None,
             standby: None,
             retired: Vec::new(),
-            busy: false,
         }
     }
 }
@@ -173,8 +159,8 @@ impl<M: Loaded> Slot<M> {
     /// loaded yet is loaded at the next start.
     pub(super) fn close(&mut self) -> Self {
         let model = self.awaited().unwrap_or(self.model()).to_string();
-        let (generation, busy) = (self.generation + 1, self.busy);
-        mem::replace(self, Self { generation, busy, model, ..Self::default() })
+        let generation = self.generation + 1;
+        mem::replace(self, Self { generation, model, ..Self::default() })
     }
 
     /// Returns whether requests are let in.
@@ -213,46 +199,53 @@ impl<M: Loaded> Slot<M> {
         self.pending.is_some()
     }
 
-    /// Returns whether the worker has nothing to wait for: the streaming thread has taken the pending model, or there is
-    /// something else to do.
-    pub(super) fn is_settled(&self) -> bool {
-        !self.open || self.request.is_some() || self.pending.is_none()
+    /// Returns whether there is a request whose load has not begun.
+    pub(super) fn is_asked(&self) -> bool {
+        self.request.is_some()
     }
 
-    /// Asks for a model. The latest request wins.
-    pub(super) fn request(&mut self, ask: Ask, cause: Cause) -> Requested {
+    /// Returns whether there are models to free.
+    pub(super) fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// Asks for a model. The latest request wins. Returns false if nothing runs: a swap is noted then, and the model is
+    /// loaded at the next start.
+    pub(super) fn request(&mut self, ask: Ask, cause: Cause) -> bool {
         if !self.open {
             if cause == Cause::Swap {
                 self.model = ask.model;
             }
-            return Requested::Closed;
+            return false;
         }
         self.generation += 1;
         self.request = Some(Request { ask, cause, since: Instant::now(), generation: self.generation });
-        if mem::replace(&mut self.busy, true) { Requested::Queued } else { Requested::NeedsWorker }
+        true
     }
 
-    /// Takes a request back for which no worker can be had.
-    pub(super) fn give_up(&mut self) {
-        (self.request, self.busy) = (None, false);
-    }
-
-    /// Returns the request that the worker takes up, or None if there is none and the worker ends.
+    /// Returns the request whose load begins. A load that is under way was overtaken by it.
     pub(super) fn begin(&mut self) -> Option<Request> {
-        let request = self.request.take();
-        self.busy = request.is_some();
-        self.loading = request.as_ref().map(|r| (r.generation, r.ask.model.clone()));
-        request
+        let request = self.request.take()?;
+        self.loading = Some((request.generation, request.ask.model.clone()));
+        Some(request)
     }
 
-    /// Takes what the worker has loaded.
+    /// Takes back a request whose load could not begin, unless it was overtaken: it stays asked for.
+    pub(super) fn put_back(&mut self, request: Request) {
+        self.loading = None;
+        if self.is_latest(&request) {
+            self.request = Some(request);
+        }
+    }
+
+    /// Takes what was loaded.
     pub(super) fn finish<E>(
         &mut self,
         request: &Request,
         loaded: Result<Arc<M>, E>,
         loading: Duration,
     ) -> Finished<M, E> {
-        self.loading = None;
+        self.loading.take_if(|(generation, _)| *generation == request.generation);
         match loaded {
             loaded if self.generation != request.generation => Finished::Overtaken(loaded.ok()),
             Err(error) => Finished::Failed(error),

@@ -7,7 +7,7 @@ use andon_inference::Options;
 
 use super::{
     ask::{Ask, Batch},
-    slot::{Cause, Change, Finished, Loaded, Request, Requested, Slot},
+    slot::{Cause, Change, Finished, Loaded, Request, Slot},
 };
 
 struct Model(String);
@@ -40,7 +40,7 @@ impl Bench {
     /// Open, with `a` running.
     fn new() -> Self {
         let mut this = Self { slot: Slot::default(), loads: None, runs: None };
-        assert_eq!(this.slot.request(ask("a"), Cause::Swap), Requested::Closed);
+        assert!(!this.slot.request(ask("a"), Cause::Swap));
         this.start();
         this
     }
@@ -56,14 +56,16 @@ impl Bench {
         self.runs = None;
     }
 
-    fn request(&mut self, model: &str) -> Requested {
+    fn request(&mut self, model: &str) -> bool {
         self.slot.request(ask(model), Cause::Swap)
     }
 
     /// The worker takes up a request. Returns what it loads.
     fn begin(&mut self) -> Option<String> {
-        self.loads = self.slot.begin();
-        self.loads.as_ref().map(|r| r.ask.model.clone())
+        let begun = self.slot.begin()?;
+        let model = begun.ask.model.clone();
+        self.loads = Some(begun);
+        Some(model)
     }
 
     /// The worker has loaded it, or could not. Returns whether the model is to run.
@@ -75,7 +77,7 @@ impl Bench {
 
     /// A request that is loaded without anything between.
     fn load(&mut self, model: &str) {
-        assert_ne!(self.request(model), Requested::Closed);
+        assert!(self.request(model));
         assert_eq!(self.begin().as_deref(), Some(model));
         assert!(self.finish(true));
         assert_eq!(self.begin(), None, "the worker ends");
@@ -97,23 +99,23 @@ impl Bench {
 #[test]
 fn a_swap_is_requested_loaded_taken_and_leaves_the_model_before_on_standby() {
     let mut b = Bench::new();
-    assert_eq!(b.request("b"), Requested::NeedsWorker);
+    assert!(b.request("b") && b.slot.is_asked());
     assert_eq!((b.slot.model(), b.slot.awaited()), ("a", Some("b")), "what runs next is still a");
     assert_eq!(b.begin().as_deref(), Some("b"));
     assert!(b.finish(true));
     assert_eq!((b.slot.model(), b.slot.awaited(), b.runs()), ("b", None, "a"), "b runs from the next frame on");
-    assert!(!b.slot.is_settled());
+    assert!(b.slot.is_pending());
     let change = b.take().unwrap();
     assert_eq!((change.from.unwrap().asked_for(), change.cause), ("a", Cause::Swap));
     assert_eq!((b.runs(), b.standby(), b.slot.model()), ("b", "a", "b"));
-    assert!(b.slot.is_settled() && b.take().is_none());
+    assert!(!b.slot.is_pending() && b.take().is_none());
 }
 
 #[test]
 fn the_latest_request_wins_whenever_it_comes() {
     let mut b = Bench::new();
     b.request("b");
-    assert_eq!(b.request("c"), Requested::Queued);
+    b.request("c");
     assert_eq!(b.begin().as_deref(), Some("c"), "b is not even loaded");
     b.request("d");
     assert!(!b.finish(true), "c was overtaken while it loaded");
@@ -208,23 +210,44 @@ fn a_stop_keeps_what_was_to_run_and_what_is_set_afterwards_is_loaded_at_the_next
     b.stop();
     assert_eq!((b.slot.model(), b.slot.is_open()), ("b", false));
     assert!(b.take().is_none() && b.slot.rollback("asked for").is_none() && !b.slot.fall_back("slow"));
-    assert_eq!(b.slot.request(ask("x"), Cause::Alias), Requested::Closed);
+    assert!(!b.slot.request(ask("x"), Cause::Alias));
     assert_eq!(b.slot.model(), "b", "an alias that moves late sets nothing");
-    assert_eq!(b.slot.request(ask("c"), Cause::Swap), Requested::Closed);
+    assert!(!b.slot.request(ask("c"), Cause::Swap));
     b.start();
     assert_eq!((b.slot.model(), b.runs()), ("c", "c"));
 }
 
 #[test]
-fn a_load_that_a_stop_has_overtaken_never_runs_and_its_worker_serves_the_next_start() {
+fn a_load_that_a_stop_has_overtaken_never_runs_and_does_not_hinder_the_next_start() {
     let mut b = Bench::new();
     b.request("b");
     b.begin();
+    let old = b.loads.take().unwrap();
     b.stop();
     b.start();
-    assert_eq!(b.request("c"), Requested::Queued, "the worker of before is still there");
-    assert!(!b.finish(true));
+    assert!(b.request("c"));
+    assert_eq!(b.begin().as_deref(), Some("c"), "beside the one of before");
+    assert!(matches!(b.slot.finish(&old, Ok::<_, ()>(model("b")), Duration::ZERO), Finished::Overtaken(Some(_))));
+    assert_eq!(b.slot.awaited(), Some("c"));
+    assert!(b.finish(true));
+}
+
+#[test]
+fn a_load_that_cannot_begin_stays_asked_for_unless_it_was_overtaken() {
+    let mut b = Bench::new();
+    b.request("b");
+    let request = b.slot.begin().unwrap();
+    assert!(!b.slot.is_asked());
+    b.slot.put_back(request);
+    assert_eq!((b.slot.is_asked(), b.slot.awaited(), b.slot.model()), (true, Some("b"), "a"));
+    let request = b.slot.begin().unwrap();
+    b.request("c");
+    b.slot.put_back(request);
     assert_eq!(b.begin().as_deref(), Some("c"));
+    let request = b.loads.take().unwrap();
+    assert!(b.slot.rollback("asked for").is_some(), "away from what loads");
+    b.slot.put_back(request);
+    assert_eq!((b.slot.is_asked(), b.slot.awaited()), (false, None));
 }
 
 #[test]

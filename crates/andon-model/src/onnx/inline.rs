@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Puts numbers that lie in files into the graph, where ONNX Runtime takes no files from memory: everywhere but in the
+//! weights of the main graph.
+
+use super::{
+    Fault,
+    tensor::Tensor,
+    walk::{Kind, is_main},
+    wire::{DEEPEST, Fields, Malformed, write},
+};
+
+/// The largest message of protobuf, bytes.
+const LARGEST: usize = i32::MAX as usize;
+
+/// The field of a tensor for its numbers, as they lie in a file.
+const RAW_DATA: u32 = 9;
+
+/// Returns a graph that [`outside`](super::outside) has accepted, with all numbers in it that lie in files, except those of
+/// the main graph's weights. `content` gives the files, by the paths that the graph writes.
+pub(crate) fn inlined<'a>(graph: &[u8], content: &dyn Fn(&str) -> Option<&'a [u8]>) -> Result<Vec<u8>, Fault> {
+    let new = message(Kind::Model, graph, 0, content)?;
+    if new.len() > LARGEST {
+        let problem = "lie in a file, in a part of the graph where that makes it larger than 2 GiB: export the model \
+                       without weights in sub-graphs, functions and constants";
+        return Err(Fault::weights("its inner tensors", problem));
+    }
+    Ok(new)
+}
+
+fn message<'a>(
+    kind: Kind,
+    bytes: &[u8],
+    depth: usize,
+    content: &dyn Fn(&str) -> Option<&'a [u8]>,
+) -> Result<Vec<u8>, Fault> {
+    if depth > DEEPEST {
+        return Err(Malformed::Deep.into());
+    }
+    let mut new = Vec::with_capacity(bytes.len());
+    for field in Fields::of(bytes) {
+        let field = field?;
+        match kind.inner(field.number) {
+            Some((Kind::Tensor, _)) if !is_main(kind, depth + 1) => match tensor(field.bytes()?, content)? {
+                Some(tensor) => write(field.number, &tensor, &mut new),
+                None => new.extend_from_slice(field.whole),
+            },
+            Some((inner, _)) if inner != Kind::Tensor => {
+                write(field.number, &message(inner, field.bytes()?, depth + 1, content)?, &mut new);
+            }
+            _ => new.extend_from_slice(field.whole),
+        }
+    }
+    Ok(new)
+}
+
+/// Returns a tensor with its numbers in it. None if they are there already.
+fn tensor<'a>(bytes: &[u8], content: &dyn Fn(&str) -> Option<&'a [u8]>) -> Result<Option<Vec<u8>>, Fault> {
+    // The walk has seen this graph.
+    let strange = || Fault::NotAGraph("it has changed".into());
+    let tensor = Tensor::read(bytes).map_err(|_| strange())?;
+    if !tensor.is_outside() {
+        return Ok(None);
+    }
+    let place = tensor.place().map_err(|problem| Fault::weights(&tensor.name(), problem))?;
+    let numbers = content(&place.location).and_then(|file| {
+        let from = usize::try_from(place.offset).ok()?;
+        file.get(from..from.checked_add(usize::try_from(place.length).ok()?)?)
+    });
+    let mut new = Vec::new();
+    for field in Fields::of(bytes) {
+        let field = field?;
+        // The entries on where they lie, and that they do not lie here.
+        if !matches!(field.number, 13 | 14) {
+            new.extend_from_slice(field.whole);
+        }
+    }
+    write(RAW_DATA, numbers.ok_or_else(strange)?, &mut new);
+    Ok(Some(new))
+}
