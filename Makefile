@@ -11,7 +11,7 @@ target = $(or $(CARGO_TARGET_DIR),target)
 # The runtime library for what cargo runs. Tests have their own plugin built in, so the installed one is hidden from them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
-.PHONY: help setup build demo test bench bench-peer train lint ci clean
+.PHONY: help setup build demo test bench bench-peer fuzz train lint ci clean
 .DEFAULT_GOAL = help
 
 help: ## show this list
@@ -38,6 +38,12 @@ bench-peer: ## measure against GStreamer's onnxinference, in a Debian 13 root (n
 
 train: build ## train the models of models/ again; needs Python 3.11 and over two hours on two cores (MINUTES_SCALE=0.1: less)
 	scripts/train
+
+# Seconds for each target, and which targets: make fuzz SECONDS=600 TARGETS='manifest onnx'.
+SECONDS ?= 20
+TARGETS ?=
+fuzz: setup ## feed the readers with what nobody would write; needs no nightly toolchain (SECONDS=20 for each of TARGETS=all)
+	$(with_runtime) scripts/fuzz $(SECONDS) $(TARGETS)
 
 lint: setup ## check formatting, clippy and rustdoc; a warning is an error
 	$(CARGO) fmt --all --check

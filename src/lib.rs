@@ -38,6 +38,14 @@ mod plugin {
     #![allow(missing_docs)]
 
     fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+        // SAFETY: GStreamer calls this once a process, while it starts or when the application makes its first element
+        // of the plugin; Andon has no thread yet. Threads of the application may change the environment meanwhile: the
+        // C library has a lock for that. They may read it, too: glibc from 2.41 on allows that; before, it can free the
+        // list that is being read only where an earlier `setenv` made that list and it has to move to grow, within the
+        // few instructions that a look-up takes. No other way is left: only the environment stops the uploader of ONNX
+        // Runtime. An application to which that risk is too much says ORT_DISABLE_TELEMETRY itself, where it is started
+        // (docs/security.md); then nothing is written here.
+        unsafe { andon_inference::telemetry::switch_off() };
         crate::meta::result::register();
         crate::meta::capture_time::load();
         crate::elements::register(plugin)

@@ -5,8 +5,6 @@ mod common;
 
 use std::{
     fs,
-    io::Write,
-    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
     time::Instant,
@@ -24,52 +22,9 @@ use gstandon::{
     meta::{AndonInferenceMeta, message::json_of},
 };
 
-/// A file that is a named pipe, until it is let go: who reads it waits.
-struct Held {
-    let_go: mpsc::Sender<()>,
-    read: mpsc::Receiver<()>,
-}
-
-impl Held {
-    /// Holds the graph of a bundle. Whoever reads it gets `content` once it is let go; who reads later finds a plain file.
-    fn graph(bundle: &tempfile::TempDir, content: Vec<u8>) -> Self {
-        let at = bundle.path().join("model.onnx");
-        fs::remove_file(&at).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, &at, rustix::fs::Mode::RWXU).unwrap();
-        let ((let_go, wait), (enter, read)) = (mpsc::channel(), mpsc::channel());
-        thread::spawn(move || serve(&at, &content, &enter, &wait));
-        Self { let_go, read }
-    }
-
-    /// A bundle whose graph is held.
-    fn bundle(graph: &str) -> (tempfile::TempDir, Self) {
-        let dir = version(graph, "1", |_| {});
-        let content = fs::read(dir.path().join("model.onnx")).unwrap();
-        let held = Self::graph(&dir, content);
-        (dir, held)
-    }
-
-    #[track_caller]
-    fn wait(&self) {
-        self.read.recv_timeout(WATCHDOG).expect("the element reads the graph");
-    }
-
-    fn let_go(&self) {
-        self.let_go.send(()).expect("it is held");
-    }
-}
-
-fn serve(at: &Path, content: &[u8], enter: &mpsc::Sender<()>, wait: &mpsc::Receiver<()>) {
-    // Opening it waits for a reader.
-    let mut pipe = fs::OpenOptions::new().write(true).open(at).unwrap();
-    enter.send(()).unwrap();
-    if wait.recv().is_err() {
-        return;
-    }
-    let plain: PathBuf = at.with_extension("plain");
-    fs::write(&plain, content).unwrap();
-    fs::rename(&plain, at).unwrap();
-    pipe.write_all(content).unwrap();
+/// A bundle whose load has no end by itself, because its graph has a loop without one.
+fn endless() -> tempfile::TempDir {
+    version("forever", "1", |_| {})
 }
 
 /// An element that has never started, with a bus to hear it.
@@ -82,18 +37,30 @@ impl Line {
     fn new(model: &str) -> Self {
         runtime();
         let element = gst::ElementFactory::make("modelinfer").name("judge").property("model", model).build().unwrap();
+        // A load ends when something else is asked for, or never.
+        element.set_property("load-timeout", 0_i64);
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
         Self { element, bus }
     }
 
-    /// Starts on a thread of its own. The receiver says when it has.
-    fn starting(&self, held: &Held) -> mpsc::Receiver<Result<gst::StateChangeSuccess, gst::StateChangeError>> {
+    /// Starts on a thread of its own, and waits until it loads. The receiver says when it has started.
+    fn starting(&self) -> mpsc::Receiver<Result<gst::StateChangeSuccess, gst::StateChangeError>> {
         let (started, start) = mpsc::channel();
         let element = self.element.clone();
         thread::spawn(move || started.send(element.set_state(gst::State::Playing)));
-        held.wait();
+        self.loads();
         start
+    }
+
+    /// Waits until a model loads.
+    #[track_caller]
+    fn loads(&self) {
+        let until = Instant::now() + WATCHDOG;
+        while self.get::<gst::Structure>("stats").get::<String>("load-state").unwrap() != "loading" {
+            assert!(Instant::now() < until, "it loads");
+            thread::yield_now();
+        }
     }
 
     /// Pushes a bright frame of 64×64 and returns what was said of it.
@@ -148,16 +115,32 @@ fn started(start: &mpsc::Receiver<Result<gst::StateChangeSuccess, gst::StateChan
 }
 
 #[test]
-fn a_model_that_is_set_while_another_loads_judges_the_first_frame() {
-    let (slow, held) = Held::bundle("detector");
-    let two = version("detector-left", "2", |_| {});
+fn a_model_that_is_set_while_another_loads_is_loaded_at_once_and_judges_the_first_frame() {
+    let (slow, two) = (endless(), version("detector-left", "2", |_| {}));
+    for by_action in [false, true] {
+        let line = Line::new(&path(&slow));
+        let start = line.starting();
+        match by_action {
+            true => assert!(line.element.emit_by_name::<bool>("swap", &[&path(&two)])),
+            false => line.element.set_property("model", path(&two)),
+        }
+        started(&start);
+        assert_eq!(line.get::<String>("model"), path(&two));
+        assert_eq!(line.judge().model.version, "2", "the property says what runs");
+    }
+}
+
+#[test]
+fn a_start_is_given_up_when_no_model_is_asked_for_any_more() {
+    let slow = endless();
     let line = Line::new(&path(&slow));
-    let start = line.starting(&held);
-    line.element.set_property("model", path(&two));
-    held.let_go();
-    started(&start);
-    assert_eq!(line.get::<String>("model"), path(&two));
-    assert_eq!(line.judge().model.version, "2", "the property says what runs");
+    let start = line.starting();
+    line.element.set_property("model", "");
+    assert!(start.recv_timeout(WATCHDOG).expect("the start ends").is_err());
+    line.element.set_state(gst::State::Null).unwrap();
+    line.element.set_property("model", graph("detector"));
+    assert_eq!(line.element.set_state(gst::State::Playing), Ok(gst::StateChangeSuccess::Success));
+    assert_eq!(line.judge().status, Status::Ok, "and the next start is as any other");
 }
 
 #[test]
@@ -166,16 +149,13 @@ fn how_the_model_runs_may_be_set_while_it_loads_and_the_first_frame_finds_it_so(
     other.element.set_property("share", "while-it-starts");
     other.element.set_property("threads", 2u32);
     other.element.set_state(gst::State::Playing).unwrap();
-    let dir = version("detector", "1", |_| {});
-    let content = fs::read(dir.path().join("model.onnx")).unwrap();
-    let held = Held::graph(&dir, content);
-    let line = Line::new(&path(&dir));
-    let start = line.starting(&held);
+    let slow = endless();
+    let line = Line::new(&path(&slow));
+    let start = line.starting();
     // Its session is that of `other` only if model, share and threads are: all three were asked for in the meantime.
     line.element.set_property("threads", 2u32);
     line.element.set_property("share", "while-it-starts");
     line.element.set_property("model", graph("detector"));
-    held.let_go();
     started(&start);
     assert_eq!(line.judge().status, Status::Ok);
     assert_eq!(line.stat("session-users"), 2, "it runs as the properties say");
@@ -184,32 +164,25 @@ fn how_the_model_runs_may_be_set_while_it_loads_and_the_first_frame_finds_it_so(
 /// Each setting by itself: what runs from the first frame on is what a start with that setting would run.
 #[test]
 fn each_setting_of_a_session_counts_if_it_is_set_while_the_model_loads() {
-    let one = || version("detector", "1", |_| {});
+    let slow = endless();
     let providers = ("execution-providers", "nothing-like-it".to_value());
     let keys = ("trusted-keys", "/nowhere/keys.pub".to_value());
     for (name, value) in [providers, keys] {
-        let dir = one();
-        let content = fs::read(dir.path().join("model.onnx")).unwrap();
-        let held = Held::graph(&dir, content);
-        let line = Line::new(&path(&dir));
+        let line = Line::new(&path(&slow));
         line.element.set_property("on-error", OnError::Pass);
-        let start = line.starting(&held);
+        let start = line.starting();
         line.element.set_property_from_value(name, &value);
-        held.let_go();
         started(&start);
         assert_eq!(line.judge().status, Status::Error, "{name}: with it no model can be loaded");
         let failed = std::iter::from_fn(|| line.bus.pop()).find_map(|m| json_of(&m, "andon/model-failed"));
         assert!(failed.is_some(), "{name}: and that is said");
     }
+    let batch = version("batch", "1", |m| m["name"] = "batch".into());
     for (name, value) in [("threads", 3u32.to_value()), ("strict", true.to_value()), ("batch-size", 2u32.to_value())] {
-        let dir = version("batch", "1", |m| m["name"] = "batch".into());
-        let content = fs::read(dir.path().join("model.onnx")).unwrap();
-        let line = Line::new(&path(&dir));
-        let held = Held::graph(&dir, content);
-        let start = line.starting(&held);
+        let line = Line::new(&path(&slow));
+        let start = line.starting();
         line.element.set_property_from_value(name, &value);
-        // It is read again, and plainly: the first load was for nothing.
-        held.let_go();
+        line.element.set_property("model", path(&batch));
         started(&start);
         assert_eq!(line.judge().status, Status::Ok, "{name}");
         let batches = line.stat("batches");
@@ -219,13 +192,13 @@ fn each_setting_of_a_session_counts_if_it_is_set_while_the_model_loads() {
 
 #[test]
 fn frames_in_work_and_fields_that_are_set_while_the_model_loads_count() {
-    let (slow, held) = Held::bundle("detector");
+    let slow = endless();
     let line = Line::new(&path(&slow));
-    let start = line.starting(&held);
+    let start = line.starting();
     line.element.set_property("in-flight", 4u32);
     line.element.set_property("interval", 2u32);
     line.element.set_property("fields", gst::Structure::builder("fields").field("recipe", "fast").build());
-    held.let_go();
+    line.element.set_property("model", graph("detector"));
     started(&start);
     let seen = line.out();
     line.begin();
@@ -252,39 +225,77 @@ fn frames_in_work_and_fields_that_are_set_while_the_model_loads_count() {
 }
 
 #[test]
-fn a_model_that_fails_to_load_makes_way_for_the_one_asked_for_meanwhile() {
-    let dir = version("detector", "1", |_| {});
-    let held = Held::graph(&dir, b"no graph".to_vec());
-    let good = version("detector-left", "2", |_| {});
-    let line = Line::new(&path(&dir));
-    let start = line.starting(&held);
-    assert!(line.element.emit_by_name::<bool>("swap", &[&path(&good)]));
-    held.let_go();
-    started(&start);
-    assert_eq!(line.judge().model.version, "2");
-}
-
-#[test]
-fn a_model_that_still_loads_at_a_stop_is_loaded_by_the_next_start() {
-    let one = version("detector-left", "2", |_| {});
-    let (slow, held) = Held::bundle("detector");
+fn a_model_that_still_loads_at_a_stop_does_not_hold_it_up_and_is_loaded_by_the_next_start() {
+    let (one, slow) = (version("detector-left", "2", |_| {}), endless());
     let line = Line::new(&path(&one));
     line.element.set_state(gst::State::Playing).unwrap();
     line.element.set_property("model", path(&slow));
-    held.wait();
+    line.loads();
     let (stopped, stop) = mpsc::channel();
     let element = line.element.clone();
     thread::spawn(move || stopped.send(element.set_state(gst::State::Null)));
-    // The stop closes the exchange first; from then on the property says what the next start loads.
-    let until = Instant::now() + WATCHDOG;
-    while line.get::<String>("model") != path(&slow) {
-        assert!(Instant::now() < until, "the request is lost: {}", line.get::<String>("model"));
-        thread::yield_now();
-    }
-    held.let_go();
     stop.recv_timeout(WATCHDOG).expect("the stop ends").unwrap();
+    assert_eq!(line.get::<String>("model"), path(&slow), "the request is not lost");
+    line.element.set_property("load-timeout", 500_000_000_i64);
+    assert!(line.element.set_state(gst::State::Playing).is_err());
+    let said = std::iter::from_fn(|| line.bus.pop()).find_map(|m| match m.view() {
+        gst::MessageView::Error(e) => Some(e.error().to_string()),
+        _ => None,
+    });
+    assert!(said.as_ref().is_some_and(|s| s.contains(&path(&slow)) && s.contains("longer than 0.5 s")), "{said:?}");
+}
+
+/// Elements of a share wait for the one that loads; one that hangs holds up no other.
+#[test]
+fn an_endless_load_of_a_share_holds_up_no_other_of_that_share() {
+    let slow = endless();
+    let lines = [(); 2].map(|()| {
+        let line = Line::new(&graph("detector"));
+        line.element.set_property("share", "endless");
+        line.element.set_state(gst::State::Playing).unwrap();
+        line.element.set_property("model", path(&slow));
+        line.loads();
+        line
+    });
+    for line in &lines {
+        line.element.set_property("model", graph("detector-left"));
+    }
+    for line in &lines {
+        let until = Instant::now() + WATCHDOG;
+        while line.get::<String>("model") != graph("detector-left") {
+            assert!(Instant::now() < until, "the share goes on");
+            thread::yield_now();
+        }
+        assert_eq!((line.judge().status, line.stat("loads-abandoned")), (Status::Ok, 0));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_no_model_and_nothing_waits_for_its_writer() {
+    let dir = version("detector", "1", |_| {});
+    let bare = dir.path().join("fifo.onnx");
+    for at in [dir.path().join("model.onnx"), bare.clone()] {
+        let _ = fs::remove_file(&at);
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &at, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+    let line = Line::new(&graph("detector"));
     line.element.set_state(gst::State::Playing).unwrap();
-    assert_eq!(line.judge().model.version, "1");
+    for model in [path(&dir), bare.display().to_string()] {
+        line.element.set_property("model", &model);
+        let until = Instant::now() + WATCHDOG;
+        let failed = loop {
+            assert!(Instant::now() < until, "{model}: it is refused");
+            let message = line.bus.timed_pop(gst::ClockTime::from_mseconds(100));
+            if let Some(json) = message.and_then(|m| json_of(&m, "andon/model-failed")) {
+                break json;
+            }
+        };
+        let error = failed["error"].as_str().unwrap();
+        assert!(error.contains("FIFO"), "{error}");
+    }
+    assert_eq!(line.judge().status, Status::Ok, "what ran goes on");
 }
 
 #[test]
@@ -358,7 +369,7 @@ fn actions_and_requests_in_the_midst_of_starts_and_stops_never_block() {
 #[test]
 fn a_line_goes_on_without_loss_while_an_element_loads_and_is_put_into_it() {
     runtime();
-    let (slow, held) = Held::bundle("detector");
+    let slow = endless();
     let pipeline = launch(
         "videotestsrc is-live=true num-buffers=60 pattern=white name=s ! video/x-raw,format=GRAY8,width=64,height=64,framerate=200/1 \
          ! identity name=before ! fakesink name=after sync=false signal-handoffs=true",
@@ -375,14 +386,18 @@ fn a_line_goes_on_without_loss_while_an_element_loads_and_is_put_into_it() {
     let mut seen = vec![next()];
 
     let judge = gst::ElementFactory::make("modelinfer").property("model", path(&slow)).build().unwrap();
+    let stats = || judge.property::<gst::Structure>("stats").get::<String>("load-state").unwrap();
     let loading = {
         let judge = judge.clone();
         thread::spawn(move || judge.set_state(gst::State::Paused))
     };
-    held.wait();
+    while stats() != "loading" {
+        assert!(!loading.is_finished(), "it loads without an end");
+        thread::yield_now();
+    }
     // The line goes on while the model loads.
     seen.extend((0..5).map(|_| next()));
-    held.let_go();
+    judge.set_property("model", graph("detector"));
     loading.join().unwrap().unwrap();
 
     let (link, linked) = mpsc::channel();
@@ -411,7 +426,7 @@ fn a_line_goes_on_without_loss_while_an_element_loads_and_is_put_into_it() {
 
 #[test]
 fn a_load_without_an_end_is_overtaken_by_a_later_request_and_ended_by_a_stop() {
-    let mut bench = Bench::new(&[("model", &graph("detector")), ("load-timeout", &0u64)]);
+    let mut bench = Bench::new(&[("model", &graph("detector")), ("load-timeout", &0i64)]);
     bench.judge(10);
     let ask = |bench: &Bench, name: &str| bench.element().set_property("model", graph(name));
     ask(&bench, "forever");
@@ -439,7 +454,7 @@ fn labels_come_from_a_file_and_a_load_without_an_end_is_an_error_in_time() {
     let pipeline = launch("videotestsrc ! video/x-raw,format=GRAY8,width=32,height=32 ! modelinfer name=m ! fakesink");
     let element = pipeline.by_name("m").unwrap();
     element.set_property("model", graph("forever"));
-    element.set_property("load-timeout", 1_000_000_000_u64);
+    element.set_property("load-timeout", 1_000_000_000_i64);
     assert!(pipeline.set_state(gst::State::Playing).is_err(), "it cannot start");
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]).unwrap();
     let gst::MessageView::Error(error) = error.view() else { unreachable!("only errors are popped") };

@@ -1,85 +1,129 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `modelinfer` in a process that may make no more threads: frames go one by one, none waits for a thread that is not
-//! there.
+//! there, and all is as asked for once there are threads again.
+#![cfg(target_os = "linux")]
 
 mod common;
 
-use std::process::Command;
-
 use andon_core::result::Status;
-use common::judge::{Bench, graph};
+use common::{
+    judge::{Bench, graph},
+    starve::{self, without_thread},
+};
 use gst::prelude::*;
-
-/// Says to the test that it is to play the part of the process without threads.
-const CHILD: &str = "ANDON_TEST_WITHOUT_THREADS";
-
-/// Runs the test of that name again in a process of its own, as the child.
-#[track_caller]
-fn in_a_process_of_its_own(test: &str) {
-    let this = std::env::current_exe().unwrap();
-    let done = Command::new(this).args([test, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{} {said}", String::from_utf8_lossy(&done.stdout));
-}
-
-fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
-}
-
-/// From here on the calling thread can make no thread.
-fn forbid_threads() {
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let nobody = 65534;
-    // SAFETY: plain system calls. The raw one changes the calling thread only, as the administrator is bound by no limit.
-    unsafe {
-        assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &none), 0);
-        if libc::geteuid() == 0 {
-            assert_eq!(libc::syscall(libc::SYS_setresuid, nobody, nobody, nobody), 0);
-        }
-    }
-    assert!(std::thread::Builder::new().spawn(|| {}).is_err(), "the limit holds");
-}
 
 #[track_caller]
 fn goes_on_one_by_one(b: &mut Bench) {
-    let warned = b.messages().iter().any(|m| match m.view() {
-        gst::MessageView::Warning(w) => w.error().to_string().contains("no threads for in-flight=4"),
-        _ => false,
-    });
-    assert!(warned, "it says that there is no thread");
+    let told = starve::told(&b.bus);
+    assert!(told.len() == 1 && told[0].contains("no threads for in-flight=4"), "it says so once: {told:?}");
     assert!(b.stat("threads-refused") >= 3);
+    assert_eq!(without_thread(&b.element()), "frames in work");
+    let before = b.stat("frames-ok");
     for _ in 0..10 {
         assert_eq!(b.judge(255).status, Status::Ok);
     }
-    assert_eq!((b.stat("frames-ok"), b.stat("in-flight")), (10, 0));
+    assert_eq!((b.stat("frames-ok"), b.stat("in-flight")), (before + 10, 0));
+}
+
+/// Threads come back, and then four frames are in work.
+#[track_caller]
+fn goes_on_as_asked_for(b: &mut Bench, what: &str) {
+    let refused = b.stat("threads-refused");
+    starve::allow();
+    let took = starve::until(|| {
+        b.judge(255);
+        without_thread(&b.element()).is_empty()
+    });
+    println!("modelinfer, {what}: frames in work after {} ms; threads-refused {refused}", took.as_millis());
+    let told = starve::told(&b.bus);
+    assert!(told.len() == 1 && told[0].contains("there is a thread for frames in work again"), "{told:?}");
+    // Four go in before one has to come out.
+    (0..4).for_each(|_| {
+        let frame = b.frame(255, 64 * 64);
+        b.h.push(frame).unwrap();
+    });
+    (0..4).for_each(|_| drop(b.h.pull().expect("the frame comes out")));
+    let names = || std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = names().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    assert_eq!(names.filter(|name| name.starts_with("andon-infer-")).count(), 4);
 }
 
 #[test]
-fn frames_in_work_that_are_asked_for_while_playing_go_one_by_one_without_threads() {
-    if !is_child() {
-        return in_a_process_of_its_own(
-            "frames_in_work_that_are_asked_for_while_playing_go_one_by_one_without_threads",
-        );
+fn frames_in_work_go_one_by_one_until_there_are_threads_for_them() {
+    if !starve::is_child("frames_in_work_go_one_by_one_until_there_are_threads_for_them") {
+        return;
     }
     let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &1u32)]);
     b.messages();
-    forbid_threads();
+    starve::forbid();
     b.element().set_property("in-flight", 4u32);
     goes_on_one_by_one(&mut b);
-}
-
-#[test]
-fn an_element_that_starts_without_threads_judges_on_the_streaming_thread() {
-    if !is_child() {
-        return in_a_process_of_its_own("an_element_that_starts_without_threads_judges_on_the_streaming_thread");
-    }
-    // What else needs threads, the runtime's pool for one, is there before.
-    let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &1u32)]);
+    goes_on_as_asked_for(&mut b, "in-flight=4 set while playing");
     b.element().set_state(gst::State::Ready).unwrap();
     b.messages();
-    forbid_threads();
-    b.element().set_property("in-flight", 4u32);
+
+    // The source pad's task waits for its thread, too.
+    starve::forbid();
     b.element().set_state(gst::State::Playing).unwrap();
     b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1");
     goes_on_one_by_one(&mut b);
+    b.element().set_state(gst::State::Ready).unwrap();
+    b.messages();
+    b.element().set_state(gst::State::Playing).unwrap();
+    b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1");
+    goes_on_one_by_one(&mut b);
+    goes_on_as_asked_for(&mut b, "in-flight=4 from the start");
+}
+
+#[test]
+fn a_start_with_room_for_some_of_the_threads_stands_still_for_none_that_is_missing() {
+    if !starve::is_child("a_start_with_room_for_some_of_the_threads_stands_still_for_none_that_is_missing") {
+        return;
+    }
+    if !starve::is_alone() {
+        println!("not shown: this user has other threads, which the limit counts");
+        return;
+    }
+    let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &1u32), ("in-flight", &4u32)]);
+    // Four workers and the task: with four left, the task is the one that is missing.
+    for left in 0..6 {
+        b.element().set_state(gst::State::Ready).unwrap();
+        starve::leave(left);
+        b.element().set_state(gst::State::Playing).unwrap();
+        b.h.set_src_caps_str("video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1");
+        for _ in 0..10 {
+            assert_eq!(b.judge(255).status, Status::Ok, "with {left} threads left");
+        }
+        println!(
+            "modelinfer, in-flight=4, {left} threads left: 10 frames, without-thread '{}'",
+            without_thread(&b.element())
+        );
+        assert_eq!(without_thread(&b.element()).is_empty(), left >= 5, "with {left} threads left");
+        starve::allow();
+    }
+}
+
+#[test]
+fn an_engine_that_gets_no_threads_runs_on_one_and_the_next_that_is_loaded_has_all() {
+    if !starve::is_child("an_engine_that_gets_no_threads_runs_on_one_and_the_next_that_is_loaded_has_all") {
+        return;
+    }
+    let fallbacks = |b: &Bench| {
+        let stats = b.element().property::<gst::Structure>("stats");
+        let fallbacks = stats.get::<gst::Array>("provider-fallbacks").unwrap();
+        fallbacks.iter().map(|v| v.get::<String>().unwrap()).collect::<Vec<_>>()
+    };
+    starve::forbid();
+    let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &3u32)]);
+    assert_eq!(b.judge(255).status, Status::Ok);
+    let said = fallbacks(&b);
+    println!("modelinfer, threads=3: {said:?}");
+    assert!(said.len() == 1 && said[0].contains("on 3 threads: the system gives too few"), "{said:?}");
+    b.messages();
+    starve::allow();
+    let took = starve::until(|| {
+        assert_eq!(b.judge(255).status, Status::Ok);
+        fallbacks(&b).is_empty()
+    });
+    println!("modelinfer, threads=3: on all of them after {} ms", took.as_millis());
 }

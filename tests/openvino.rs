@@ -2,7 +2,7 @@
 //! `modelinfer` on a runtime library with OpenVINO, against the CPU provider of the same library.
 //!
 //! A process loads one runtime library, so each test runs itself again in a child process with OpenVINO's library.
-//! `scripts/openvino` fetches that library once (84 MB) and keeps it under `target/openvino`.
+//! `scripts/wheel openvino` fetches that library once (84 MB) and keeps it under `target/openvino`.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
@@ -41,8 +41,11 @@ fn inside(test: &str) -> bool {
 fn library() -> &'static str {
     static LIBRARY: OnceLock<String> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let fetched =
-            Command::new("scripts/openvino").current_dir(root()).output().expect("scripts/openvino can be run");
+        let fetched = Command::new("scripts/wheel")
+            .arg("openvino")
+            .current_dir(root())
+            .output()
+            .expect("scripts/wheel can be run");
         assert!(
             fetched.status.success(),
             "this test needs ONNX Runtime with OpenVINO, once from the network: {}",

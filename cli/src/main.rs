@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The program `andon`: runs, measures and explains Andon pipelines.
 
+// First, because its macros count for what stands behind it.
+#[macro_use]
+mod terminal;
+
 mod ab;
 mod app;
 mod boards;
@@ -25,6 +29,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // SAFETY: there is no other thread yet.
+    unsafe { andon_inference::telemetry::switch_off() };
     let cli = cli::Cli::parse();
     match cli.execute() {
         Ok(code) => code,

@@ -24,8 +24,11 @@ fn without_a_model_a_tiny_graph_shows_what_works() {
     let report = doctor(&[]);
     assert_eq!((&report["schema"], &report["model"]), (&"andon.doctor/1".into(), &Value::Null));
     let facts = report["machine"].to_string();
-    for name in ["system", "processor", "GStreamer", "Andon", "ONNX Runtime", "devices"] {
+    for name in ["system", "processor", "GStreamer", "Andon", "ONNX Runtime", "reports", "devices"] {
         assert!(facts.contains(name), "{name} is missing: {facts}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(facts.contains("inotify") && facts.contains(" watches"), "the limits that a line meets: {facts}");
     }
     let offers = report["providers"].as_array().unwrap();
     assert!(offers.iter().any(|p| p["name"] == "cpu" && p["offered"] == true), "{offers:?}");

@@ -16,7 +16,7 @@ fn json(arguments: &[&str]) -> Value {
 fn store(dir: &Path) -> String {
     for version in ["1", "2", "3"] {
         let bundle = bundle(dir, version, &format!("graph {version}"));
-        ok(&["model", "add", arg(&bundle), arg(&dir.join("store")), "--who=the trainer"]);
+        ok(&["model", "add", "--no-run", arg(&bundle), arg(&dir.join("store")), "--who=the trainer"]);
     }
     let pcb = arg(&dir.join("store/pcb")).to_string();
     ok(&["model", "promote", &pcb, "1", "--who=Ada"]);
@@ -61,7 +61,7 @@ fn gc_says_what_it_would_remove_and_then_does() {
     let dir = tempfile::tempdir().unwrap();
     let pcb = store(dir.path());
     for version in ["4", "5"] {
-        ok(&["model", "add", arg(&bundle(dir.path(), version, "graph")), arg(&dir.path().join("store"))]);
+        ok(&["model", "add", "--no-run", arg(&bundle(dir.path(), version, "graph")), arg(&dir.path().join("store"))]);
     }
     ok(&["model", "promote", &pcb, "3"]);
     let said = ok(&["model", "gc", &pcb, "--keep=1", "--dry-run"]);
@@ -80,9 +80,9 @@ fn what_is_wrong_is_named_and_answered_by_the_right_code() {
     let e = fails(1, &["model", "promote", arg(&dir.path().join("store/glass"))]);
     assert!(e.contains("no such model in a store"), "{e}");
     let other = bundle(dir.path(), "2", "another graph");
-    let e = fails(1, &["model", "add", arg(&other), arg(&dir.path().join("store"))]);
+    let e = fails(1, &["model", "add", "--no-run", arg(&other), arg(&dir.path().join("store"))]);
     assert!(e.contains("this version exists with other content"), "{e}");
-    let e = fails(2, &["model", "add", arg(&other), &pcb]);
+    let e = fails(2, &["model", "add", "--no-run", arg(&other), &pcb]);
     assert!(e.contains("name the store above it"), "{e}");
     fails(2, &["model", "alias", &pcb]);
     let e = fails(2, &["model", "list", arg(&other.join("golden"))]);

@@ -51,6 +51,25 @@ fn the_printed_line_is_what_would_be_played() {
 }
 
 #[test]
+fn a_file_that_is_none_is_refused_and_no_name_in_it_reaches_the_terminal_as_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Nobody ever writes to it.
+    let waits = andon(&fifo, &[]).output().unwrap();
+    assert!(code(&waits) == Some(2) && err(&waits).contains("is a FIFO, and only plain files"), "{}", err(&waits));
+    let wide = folder.path().join("wide");
+    std::fs::write(&wide, b"\xff\xfev\0i\0d\0").unwrap();
+    let wide = andon(&wide, &[]).output().unwrap();
+    assert!(code(&wide) == Some(2) && err(&wide).contains("is UTF-16: save it as UTF-8"), "{}", err(&wide));
+    let marked = run("\u{feff}videotestsrc num-buffers=1 ! fakesink", &[]);
+    assert_eq!(code(&marked), Some(0), "{}", err(&marked));
+    let clears = run("videotestsrc ! ${A\u{1b}[2J}", &[]);
+    let said = err(&clears);
+    assert!(said.contains(r"'A\u001b[2J' is no name") && !said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
 fn a_missing_variable_is_named_and_is_wrong_usage() {
     let output = run("videotestsrc ! ${SINK}", &[]);
     assert_eq!(code(&output), Some(2));

@@ -40,7 +40,7 @@ fn a_store_its_history_and_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
     for version in ["1", "2"] {
-        ok(&["model", "add", arg(&bundle(folder.path(), version, version)), arg(&store)]);
+        ok(&["model", "add", "--no-run", arg(&bundle(folder.path(), version, version)), arg(&store)]);
     }
     let pcb = store.join("pcb");
     ok(&["model", "promote", arg(&pcb), "1", "--why=first"]);

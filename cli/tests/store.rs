@@ -106,7 +106,7 @@ impl Writer<'_> {
             1 | 2 => andon(&["model", "rollback", pcb, why]),
             _ => {
                 let from = bundle(self.dir, &format!("{}-{turn}", self.name), "a new graph");
-                andon(&["model", "add", arg(&from), arg(self.store.folder().parent().unwrap()), why])
+                andon(&["model", "add", "--no-run", arg(&from), arg(self.store.folder().parent().unwrap()), why])
             }
         };
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -180,7 +180,7 @@ fn changes(dir: &Path, store: &Store) -> Vec<Vec<String>> {
     vec![
         line(&["promote", &pcb, "3"]),
         line(&["rollback", &pcb]),
-        line(&["add", &new, &all]),
+        line(&["add", "--no-run", &new, &all]),
         line(&["refuse", &pcb, "3"]),
         line(&["alias", &pcb, "challenger", "3"]),
     ]

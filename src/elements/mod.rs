@@ -17,8 +17,10 @@ pub mod framesampler;
 mod memory;
 pub mod modelinfer;
 mod reference;
+mod refusals;
 pub mod resultenc;
 mod shell;
+mod threads;
 mod upstream;
 mod watch;
 

@@ -14,7 +14,10 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use andon_core::result::{Arm, Fields, Part, Purpose, SplitKey, TeeMode};
+use andon_core::{
+    result::{Arm, Fields, Part, Purpose, SplitKey, TeeMode, bounds},
+    text::{BadName, check_value},
+};
 use andon_statistics::{cause::Cause, judgement::Decision, meter::State};
 use gst::prelude::*;
 use uuid::Uuid;
@@ -73,13 +76,18 @@ impl FieldsChange {
         Self { values, remove: Vec::new(), complete: true }
     }
 
-    /// Changes `fields` to what they are from here on.
-    pub fn apply(&self, fields: &mut Fields) {
-        if self.complete {
-            fields.clear();
+    /// Returns what `fields` are from here on.
+    ///
+    /// # Errors
+    /// The fields before and those of the event are more than a frame may have.
+    pub fn applied(&self, fields: &Fields) -> Result<Fields, EventError> {
+        let mut all = if self.complete { Fields::new() } else { fields.clone() };
+        all.extend(self.values.clone());
+        if !self.remove.is_empty() {
+            all.retain(|name, _| !self.remove.contains(name));
         }
-        fields.extend(self.values.clone());
-        fields.retain(|name, _| !self.remove.contains(name));
+        bounds::check_fields(&all)?;
+        Ok(all)
     }
 }
 
@@ -176,14 +184,38 @@ pub enum EventError {
     /// A field of `andon/part` is no count.
     #[error("andon/part: {0} must be a whole number from 0")]
     Count(&'static str),
-    /// The view of a part lies beyond its views.
-    #[error("andon/part: view {view} of {views} views: views count from 0")]
-    View {
-        /// The view.
-        view: u32,
-        /// How many there are.
-        views: u32,
+    /// A text is too long, or holds a character that no name may.
+    #[error("{event}: {field} {why}")]
+    Text {
+        /// The name of the event.
+        event: String,
+        /// The name of the field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: BadName,
     },
+    /// A part that cannot be one, also if fields name it.
+    #[error("{event}: {why}")]
+    Part {
+        /// The name of the event.
+        event: &'static str,
+        /// What is wrong.
+        why: bounds::BadPart,
+    },
+    /// Fields that no frame may have.
+    #[error("andon/fields: {0}")]
+    Fields(#[from] bounds::BadFields),
+    /// The JSON of an event is too long.
+    #[error("{event}: json has {bytes} bytes, and {MOST_JSON} is the most")]
+    Json {
+        /// The name of the event.
+        event: &'static str,
+        /// How long it is.
+        bytes: usize,
+    },
+    /// An `andon/dropped` names too many frames.
+    #[error("andon/dropped: {0} frame-ids, and {MOST_DROPPED} is the most of one event")]
+    Dropped(usize),
     /// The weight of `andon/split` is no share.
     #[error("andon/split: weight is {0}, and must be 0..1")]
     Weight(f64),
@@ -196,6 +228,39 @@ pub enum EventError {
         act: String,
     },
 }
+
+impl EventError {
+    /// Returns what tells this kind of error from the others: the event, and what is wrong with it. Of each kind, only the
+    /// first is told.
+    pub(crate) fn kind(&self) -> (&str, &str) {
+        match self {
+            EventError::Field { event, .. } => (event, ""),
+            EventError::Value { event, field, .. } | EventError::Text { event, field, .. } => (event, field),
+            EventError::Count(field) => ("andon/part", field),
+            EventError::Part { event, why } => (event, why.field()),
+            EventError::Fields(why) => ("andon/fields", why.kind()),
+            EventError::Json { event, .. } => (event, "json"),
+            EventError::Dropped(_) => ("andon/dropped", "frame-ids"),
+            EventError::Weight(_) => ("andon/split", "weight"),
+            EventError::Decision { .. } => ("andon/ab-decision", ""),
+        }
+    }
+}
+
+/// Returns whether a refused event was to name a part. The frames that follow are then of none: they are never those of
+/// the part before.
+pub(crate) fn names_a_part(event: &gst::EventRef) -> bool {
+    event.structure().is_some_and(|s| match s.name().as_str() {
+        "andon/part" => true,
+        "andon/fields" => s.has_field(PART),
+        _ => false,
+    })
+}
+
+/// The longest JSON of an event, bytes: more than that of a late result full of masks.
+const MOST_JSON: usize = 16 << 20;
+/// The most frames that one `andon/dropped` names.
+const MOST_DROPPED: usize = 65_536;
 
 impl AndonEvent {
     /// Makes the event to push or send: `Arm`, `Part`, `Fields` and `Split` sticky, `Decision` upstream, all others
@@ -303,7 +368,19 @@ fn get<'a, T: glib::value::FromValue<'a>>(s: &'a gst::StructureRef, name: &str) 
 
 /// Reads a string field that stands for a value.
 fn value<T: FromStr<Err: ToString>>(s: &gst::StructureRef, field: &'static str) -> Result<T, EventError> {
-    parsed(s, field, &get::<String>(s, field)?)
+    parsed(s, field, &text(s, field)?)
+}
+
+/// Reads a string field that is a name, or short in any case.
+fn text(s: &gst::StructureRef, field: &'static str) -> Result<String, EventError> {
+    checked(s, field, get(s, field)?)
+}
+
+fn checked(s: &gst::StructureRef, field: &'static str, text: String) -> Result<String, EventError> {
+    match check_value(&text) {
+        Ok(()) => Ok(text),
+        Err(why) => Err(EventError::Text { event: s.name().to_string(), field, why }),
+    }
 }
 
 fn parsed<T: FromStr<Err: ToString>>(s: &gst::StructureRef, field: &'static str, text: &str) -> Result<T, EventError> {
@@ -327,37 +404,43 @@ fn part(s: &gst::StructureRef) -> Result<Part, EventError> {
         view: count("view", 0)?,
         views: count("views", 1)?,
         purpose: match s.get_optional::<String>("purpose") {
-            Ok(Some(purpose)) => parsed(s, "purpose", &purpose)?,
+            Ok(Some(purpose)) => parsed(s, "purpose", &checked(s, "purpose", purpose)?)?,
             _ => Purpose::default(),
         },
         trigger_utc_ns: s.get("trigger-utc-ns").ok(),
     };
-    if part.view >= part.views {
-        return Err(EventError::View { view: part.view, views: part.views });
-    }
+    bounds::check_part(&part).map_err(|why| EventError::Part { event: "andon/part", why })?;
     Ok(part)
 }
 
+fn json(s: &gst::StructureRef, event: &'static str) -> Result<String, EventError> {
+    let json = get::<String>(s, "json")?;
+    if json.len() > MOST_JSON { Err(EventError::Json { event, bytes: json.len() }) } else { Ok(json) }
+}
+
 fn late(s: &gst::StructureRef) -> Result<Late, EventError> {
-    let element = if s.has_field("element") { get(s, "element")? } else { String::new() };
+    let element = if s.has_field("element") { text(s, "element")? } else { String::new() };
     let arm = if s.has_field("arm") { value(s, "arm")? } else { Arm::B };
-    let (run, frame_id, json) = (value(s, "run")?, get(s, "frame-id")?, get(s, "json")?);
+    let (run, frame_id, json) = (value(s, "run")?, get(s, "frame-id")?, json(s, "andon/late")?);
     Ok(Late { run, frame_id, pts_ns: s.get("pts").ok(), element, arm, json })
 }
 
 fn dropped(s: &gst::StructureRef) -> Result<AndonEvent, EventError> {
     let ids = get::<gst::ArrayRef>(s, "frame-ids")?;
+    if ids.len() > MOST_DROPPED {
+        return Err(EventError::Dropped(ids.len()));
+    }
     let frame_ids = ids.iter().filter_map(|v| v.get::<u64>().ok()).collect();
     Ok(AndonEvent::Dropped { run: value(s, "run")?, frame_ids })
 }
 
 fn drift(s: &gst::StructureRef) -> Result<Drift, EventError> {
-    let cause = get::<String>(s, "cause")?;
+    let cause = text(s, "cause")?;
     Ok(Drift {
         state: value(s, "state")?,
         cause: if cause.is_empty() { None } else { Some(parsed(s, "cause", &cause)?) },
         since_frame: get(s, "since-frame")?,
-        json: get(s, "json")?,
+        json: json(s, "andon/drift")?,
     })
 }
 
@@ -370,7 +453,7 @@ fn split(s: &gst::StructureRef) -> Result<Split, EventError> {
 }
 
 fn decision(s: &gst::StructureRef) -> Result<AbDecision, EventError> {
-    let [decision, act] = [get::<String>(s, "decision")?, get::<String>(s, "act")?];
+    let [decision, act] = [text(s, "decision")?, text(s, "act")?];
     let known = match decision.parse() {
         Ok(decision @ (Decision::Promote | Decision::Abort)) => Some(decision),
         _ => None,
@@ -385,10 +468,18 @@ fn decision(s: &gst::StructureRef) -> Result<AbDecision, EventError> {
 const COMPLETE: &str = "complete";
 /// The field of `andon/fields` with the names of fields that have no value any more.
 const REMOVE: &str = "remove";
+/// The field of `andon/fields` that names a part by its id.
+pub(crate) const PART: &str = "part";
+/// How many fields of `andon/fields` are no named fields: [`COMPLETE`] and [`REMOVE`].
+const OF_EVENT: usize = 2;
 
 fn fields_change(s: &gst::StructureRef) -> Result<FieldsChange, EventError> {
     let refused =
         |field, error: &str| Err(EventError::Value { event: s.name().to_string(), field, error: error.to_string() });
+    // Before a value is looked at, for each costs time.
+    if s.n_fields() > bounds::FIELDS + OF_EVENT {
+        return Err(bounds::BadFields::Many(s.n_fields()).into());
+    }
     let complete = match s.value(COMPLETE).map(|v| v.get::<bool>()) {
         Ok(Ok(complete)) => complete,
         Ok(Err(_)) => return refused(COMPLETE, "must be a boolean: no field can have this name"),
@@ -406,8 +497,12 @@ fn fields_change(s: &gst::StructureRef) -> Result<FieldsChange, EventError> {
     let mut values = fields(s);
     values.remove(COMPLETE);
     values.remove(REMOVE);
+    bounds::check_fields(&values)?;
     if let Some(name) = remove.iter().find(|name| values.contains_key(*name)) {
         return refused(REMOVE, &format!("{name} has a value in the same event: give it one, or remove it"));
+    }
+    if remove.len() > bounds::FIELDS {
+        return refused(REMOVE, &format!("has {} names, and {} is the most", remove.len(), bounds::FIELDS));
     }
     Ok(FieldsChange { values, remove, complete })
 }
@@ -558,6 +653,43 @@ mod tests {
         let part = Part { id: "P".into(), view: 2, views: 2, ..Part::default() };
         let event = AndonEvent::Part(Arc::new(part)).to_event();
         assert!(AndonEvent::parse(&event).unwrap().unwrap_err().to_string().contains("count from 0"));
+    }
+
+    #[test]
+    fn what_is_longer_or_more_than_a_frame_may_say_is_refused_and_told_by_kind() {
+        gst::init().unwrap();
+        let long = "x".repeat(1 << 20);
+        let part = |field: &str, value: &str| {
+            gst::Structure::builder("andon/part").field("id", "P").field(field, value).build()
+        };
+        let fields = |n: usize| {
+            let mut s = gst::Structure::new_empty("andon/fields");
+            (0..n).for_each(|k| s.set(format!("f{k}"), k as u64));
+            s
+        };
+        let run = Uuid::nil().to_string();
+        let late = |element: &str, json: &str| {
+            let s = gst::Structure::builder("andon/late").field("run", &run).field("frame-id", 1_u64);
+            s.field("element", element).field("json", json).build()
+        };
+        let dropped = gst::Structure::builder("andon/dropped").field("run", &run);
+        let dropped = dropped.field("frame-ids", gst::Array::new(0..65_537_u64)).build();
+        for (event, kind, said) in [
+            (part("sku", &long), ("andon/part", "sku"), "andon/part: sku has 1048576 bytes, and 256 is the most"),
+            (part("lot", "7\n"), ("andon/part", "lot"), "lot '7\\n' holds the control character U+000A"),
+            (part("id", ""), ("andon/part", "id"), "andon/part: id is empty"),
+            (part("purpose", &long), ("andon/part", "purpose"), "purpose has 1048576 bytes"),
+            (fields(20_000), ("andon/fields", "many"), "20000 named fields, and 256 is the most"),
+            (late(&long, "{}"), ("andon/late", "element"), "element has 1048576 bytes"),
+            (late("m", &long.repeat(17)), ("andon/late", "json"), "17825792 bytes, and 16777216 is the most"),
+            (dropped, ("andon/dropped", "frame-ids"), "65537 frame-ids, and 65536 is the most"),
+        ] {
+            let event = gst::event::CustomDownstream::new(event);
+            let error = AndonEvent::parse(&event).unwrap().unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(said) && error.to_string().len() < 500, "{error}");
+        }
+        assert!(AndonEvent::parse(&gst::event::CustomDownstream::new(fields(256))).unwrap().is_ok());
     }
 
     #[test]

@@ -6,11 +6,12 @@
 //! same: it needs no newer GStreamer, and many applications read it. New readers take `AndonResult`, or GstAnalytics from
 //! GStreamer 1.24 on.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use andon_core::{
     random::Hash,
     result::{Arm, ClassScore, Detection, Frame, Inference, Verdict},
+    text::as_name,
 };
 use gst_video::VideoRegionOfInterestMeta;
 
@@ -84,6 +85,13 @@ pub(super) fn foreign(buffer: &gst::BufferRef, frame: Option<Frame>, arm: Arm, s
         None => Verdict::Unjudged,
     };
     (inference.detections, inference.classes) = (said.detections, said.classes);
+    // A box cannot be refused for its name.
+    let labels = inference.detections.iter_mut().map(|d| &mut d.label);
+    for label in labels.chain(inference.classes.iter_mut().map(|c| &mut c.label)) {
+        if let Cow::Owned(name) = as_name(label) {
+            *label = name.into();
+        }
+    }
     Some(inference)
 }
 

@@ -37,5 +37,5 @@ pub(crate) use read::{Upstream, decided_on, read_all, read_compared, read_here, 
 pub use read::{read_arm, read_decided};
 pub use result::{ANDON_RESULT, put_decided};
 pub(crate) use stage::mirror_stage;
-pub(crate) use stream::StreamContext;
+pub(crate) use stream::{StreamContext, part_of};
 pub(crate) use transform::scaled;

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{Arm, Fields, Frame, Part};
+use andon_core::result::{Arm, Fields, Frame, Part, bounds};
 
 use super::{
     AndonFrameMeta,
     capture_time::{TaiOffset, captured_utc_ns},
-    event::{AndonEvent, EventError, FieldsChange},
+    event::{AndonEvent, EventError, FieldsChange, PART, names_a_part},
 };
 
 /// Arm, part and fields of a stream.
@@ -27,22 +27,45 @@ pub(crate) struct StreamContext {
 
 impl StreamContext {
     /// Takes in an event from the sink pad, and returns it if it is one of Andon's, or an error if it cannot be read.
+    ///
+    /// An event that is refused changes nothing, but if it was to name a part, the frames that follow are of none.
     pub(crate) fn observe(&mut self, event: &gst::EventRef) -> Option<Result<AndonEvent, EventError>> {
-        let parsed = AndonEvent::parse(event)?;
-        match &parsed {
-            Ok(AndonEvent::Arm(arm)) => self.arm = Some(*arm),
-            Ok(AndonEvent::Part(part)) => (self.part, self.part_of_fields) = (Some(part.clone()), false),
-            Ok(AndonEvent::Fields(change)) => {
-                change.apply(Arc::make_mut(&mut self.fields));
-                match part_of(&self.fields) {
-                    Some(part) => (self.part, self.part_of_fields) = (Some(Arc::new(part)), true),
-                    None if self.part_of_fields => (self.part, self.part_of_fields) = (None, false),
-                    None => {}
-                }
+        let taken = AndonEvent::parse(event)?.and_then(|parsed| {
+            match &parsed {
+                AndonEvent::Arm(arm) => self.arm = Some(*arm),
+                AndonEvent::Part(part) => (self.part, self.part_of_fields) = (Some(part.clone()), false),
+                AndonEvent::Fields(change) => self.set_fields(change)?,
+                _ => {}
             }
-            _ => {}
+            Ok(parsed)
+        });
+        if taken.is_err() && names_a_part(event) {
+            self.forget_part();
         }
-        Some(parsed)
+        Some(taken)
+    }
+
+    /// Lets go the part, because the next one was refused.
+    pub(crate) fn forget_part(&mut self) {
+        (self.part, self.part_of_fields) = (None, false);
+        if self.fields.contains_key(PART) {
+            Arc::make_mut(&mut self.fields).remove(PART);
+        }
+    }
+
+    /// Takes in a change of the fields, and with it of the part that they name.
+    ///
+    /// # Errors
+    /// They are more than a frame may have, or name a part that cannot be one. Then nothing has changed.
+    pub(crate) fn set_fields(&mut self, change: &FieldsChange) -> Result<(), EventError> {
+        let all = change.applied(&self.fields)?;
+        match part_of(&all)? {
+            Some(part) => (self.part, self.part_of_fields) = (Some(Arc::new(part)), true),
+            None if self.part_of_fields => (self.part, self.part_of_fields) = (None, false),
+            None => {}
+        }
+        self.fields = Arc::new(all);
+        Ok(())
     }
 
     /// Returns the event to send on for one that was [observed](Self::observe): for `andon/fields` the complete set, sticky,
@@ -87,15 +110,21 @@ impl StreamContext {
 }
 
 /// Reads a part from fields: `part` (its id), and `sku`, `lot`, `station`, `view`, `views`, `purpose` if they are
-/// there.
-fn part_of(fields: &Fields) -> Option<Part> {
+/// there. An empty `part`, such as a barcode that was not read, is none.
+///
+/// # Errors
+/// What they name cannot be a part.
+pub(crate) fn part_of(fields: &Fields) -> Result<Option<Part>, EventError> {
     let text = |name: &str| fields.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_string();
     let count = |name: &str| fields.get(name).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
-    let id = match fields.get("part")? {
-        serde_json::Value::String(s) => s.clone(),
-        other => other.to_string(),
+    let id = match fields.get(PART) {
+        // A barcode that was not read.
+        None | Some(serde_json::Value::Null) => return Ok(None),
+        Some(serde_json::Value::String(s)) if s.is_empty() => return Ok(None),
+        Some(serde_json::Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
     };
-    Some(Part {
+    let part = Part {
         id,
         sku: text("sku"),
         lot: text("lot"),
@@ -104,7 +133,9 @@ fn part_of(fields: &Fields) -> Option<Part> {
         views: count("views").unwrap_or(1),
         purpose: text("purpose").parse().unwrap_or_default(),
         trigger_utc_ns: None,
-    })
+    };
+    bounds::check_part(&part).map_err(|why| EventError::Part { event: "andon/fields", why })?;
+    Ok(Some(part))
 }
 
 #[cfg(test)]
@@ -167,5 +198,36 @@ mod tests {
         let none = FieldsChange::complete(Fields::new());
         context.observe(&AndonEvent::Fields(none).to_event());
         assert!(context.part.is_none());
+    }
+
+    #[test]
+    fn frames_behind_a_part_that_is_refused_are_of_no_part_and_fields_stay_bounded() {
+        gst::init().unwrap();
+        let known = || {
+            let mut context = StreamContext::default();
+            let fields = Fields::from([("part".into(), "P".into()), ("lot".into(), "7".into())]);
+            context.observe(&AndonEvent::Fields(fields.into()).to_event()).unwrap().unwrap();
+            assert_eq!(context.part.as_ref().unwrap().id, "P");
+            context
+        };
+        let long = "x".repeat(257);
+        let part = |field: &str| gst::Structure::builder("andon/part").field("id", "Q").field(field, &long).build();
+        let fields = |name: &str| gst::Structure::builder("andon/fields").field("part", "Q").field(name, &long).build();
+        for event in [part("sku"), part("id"), fields("sku"), fields("part")] {
+            let mut context = known();
+            let said = format!("{event:?}");
+            assert!(context.observe(&gst::event::CustomDownstream::new(event)).unwrap().is_err(), "{said}");
+            assert!(context.part.is_none(), "{said}");
+            assert_eq!(context.fields.keys().collect::<Vec<_>>(), ["lot"], "{said}: else the part comes again");
+        }
+        let mut context = known();
+        let full = |from: usize| {
+            let values: Fields = (from..from + 200).map(|k| (format!("f{k}"), 1.into())).collect();
+            AndonEvent::Fields(values.into()).plain()
+        };
+        assert!(context.observe(&full(0)).unwrap().is_ok());
+        let more = context.observe(&full(200)).unwrap().unwrap_err().to_string();
+        assert_eq!(more, "andon/fields: 402 named fields, and 256 is the most that a frame has");
+        assert_eq!((context.fields.len(), context.part.unwrap().id.as_str()), (202, "P"), "nothing has changed");
     }
 }

@@ -103,7 +103,8 @@ pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
 
 /// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is
 /// not in [`FORMATS`]. `bits` is what a sample of 16-bit grey has; 0 for all 16.
-pub(crate) fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>, bits: u32) -> Option<Image<'a>> {
+#[doc(hidden)] // For fuzzing.
+pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>, bits: u32) -> Option<Image<'a>> {
     let ours = format(frame.format())?;
     let mut planes = [Plane { data: &[], stride: 0 }; 3];
     for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {

@@ -8,6 +8,7 @@ pub mod extremes;
 pub mod judge;
 pub mod sampler;
 pub mod schema;
+pub mod starve;
 pub mod tee;
 
 use std::{

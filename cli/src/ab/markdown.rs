@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use andon_report::{markdown::escape, words::capital};
+use andon_report::{
+    markdown::escape,
+    words::{capital, plain},
+};
 
 use super::{figures::Figures, record::Record, tables};
 
@@ -70,5 +73,11 @@ fn how(record: &Record) -> String {
     let run = &record.run;
     // A span of code ends at the first run of as many backticks as it began with.
     let fence = "`".repeat(1 + run.pipeline.chars().filter(|c| *c == '`').count());
-    format!("\n{} to {}, {}: {fence} {} {fence}\n", run.started_utc, run.ended_utc, escape(&run.end), run.pipeline)
+    format!(
+        "\n{} to {}, {}: {fence} {} {fence}\n",
+        run.started_utc,
+        run.ended_utc,
+        escape(&run.end),
+        plain(&run.pipeline)
+    )
 }

@@ -2,7 +2,6 @@
 //! `andon dataset import`: what people corrected comes back as labels of parts, and as a checked COCO file.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -67,15 +66,16 @@ impl Import {
         if self.coco.is_some() && self.format != Format::CvatCoco {
             return Err(Usage("--coco takes a COCO file: --format cvat-coco".into()).into());
         }
-        let text = fs::read(&self.file).map_err(|e| misused(e.to_string()))?;
-        let corrections = Corrections::parse(&text, self.format.into()).map_err(|e| misused(e.to_string()))?;
+        let text = files::read_text(&self.file, files::DATA).map_err(|e| misused(e.to_string()))?;
+        let corrections =
+            Corrections::parse(text.as_bytes(), self.format.into()).map_err(|e| misused(e.to_string()))?;
         let warn_of_foreign = || warn(&corrections.foreign, "image that is no capture", "images that are no captures");
         if corrections.frames.is_empty() {
             warn_of_foreign();
             return Err(misused("no one has looked at any capture in it".into()).into());
         }
         if let Some(to) = &self.coco {
-            files::replace(to, &text).with_context(|| format!("{} cannot be written", to.display()))?;
+            files::replace(to, text.as_bytes()).with_context(|| format!("{} cannot be written", to.display()))?;
             let images = counted(corrections.frames.len() as u64, "corrected image", "corrected images");
             println!("{images} in {}", to.display());
         }

@@ -3,7 +3,12 @@
 
 use std::{env::consts, fs, path::Path};
 
-use andon_inference::runtime;
+use andon_inference::{
+    runtime,
+    telemetry::{self, Telemetry, VARIABLE},
+};
+
+use super::limits;
 
 /// Returns the facts with their names, in the order of the table.
 pub fn facts() -> Vec<(&'static str, String)> {
@@ -18,8 +23,28 @@ pub fn facts() -> Vec<(&'static str, String)> {
         (Err(e), _) => facts.push(("ONNX Runtime", e.to_string())),
         (Ok(version), None) => facts.push(("ONNX Runtime", version)),
     }
+    facts.push(("reports", reports(&telemetry::telemetry(), runtime::library())));
     facts.push(("devices", devices()));
+    facts.extend(limits::facts());
     facts
+}
+
+/// Returns whether ONNX Runtime reports to its maker.
+fn reports(said: &Telemetry, library: Option<&Path>) -> String {
+    let able = library.map(telemetry::has_uploader);
+    match (able, said) {
+        (None, _) => "none: there is no library that could".into(),
+        (Some(Ok(false)), _) => "none: this library has no uploader".into(),
+        (Some(Ok(true)), Telemetry::Off) => format!("off: this library has an uploader, and {VARIABLE} holds it back"),
+        // It would not have been opened.
+        (Some(Ok(true)), Telemetry::Unsaid) => format!("ON: set {VARIABLE}=1"),
+        (Some(Ok(true)), Telemetry::On(value)) => format!(
+            "ON, as {VARIABLE}={} asks: names and hashes of models go to mobile.events.data.microsoft.com; set it to 1, or \
+             unset it",
+            andon_core::text::shown(&value.to_string_lossy())
+        ),
+        (Some(Err(e)), _) => format!("unknown: {e}"),
+    }
 }
 
 fn processor() -> String {
@@ -56,5 +81,30 @@ fn maker(name: &str) -> &'static str {
         "0x10de" => " (NVIDIA)",
         "0x1002" => " (AMD)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_off_unless_somebody_asks_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (able, unable) = (folder.path().join("able.so"), folder.path().join("unable.so"));
+        fs::write(&able, format!("\0{VARIABLE}\0")).unwrap();
+        fs::write(&unable, "\0").unwrap();
+        let on = Telemetry::On("0".into());
+        for (said, library, expects) in [
+            (&Telemetry::Off, Some(&able), "off: "),
+            (&Telemetry::Off, Some(&unable), "none: this library"),
+            (&on, Some(&unable), "none: this library"),
+            (&on, Some(&able), "ON, as ORT_DISABLE_TELEMETRY=0 asks: "),
+            (&Telemetry::Unsaid, Some(&able), "ON: set ORT_DISABLE_TELEMETRY=1"),
+            (&Telemetry::Off, None, "none: there is no library"),
+        ] {
+            let told = reports(said, library.map(|l| l.as_path()));
+            assert!(told.starts_with(expects), "{said:?}: {told}");
+        }
     }
 }

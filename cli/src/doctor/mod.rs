@@ -3,6 +3,7 @@
 //! their results are those of the CPU.
 
 mod compare;
+mod limits;
 mod machine;
 mod trial;
 

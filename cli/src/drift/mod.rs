@@ -10,12 +10,13 @@ mod tables;
 mod words;
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use andon_core::files;
 use anyhow::{Context, Result};
 use clap::Args;
 
@@ -54,9 +55,13 @@ impl Drift {
         let text: Box<dyn Read> = if self.report == Path::new("-") {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(&self.report).map_err(|e| misused(e.to_string()))?)
+            Box::new(files::open(&self.report).map_err(|e| misused(e.to_string()))?)
         };
         let record = read::read(BufReader::new(text), self.meter.as_deref()).map_err(misused)?;
+        if let Some(line) = record.torn {
+            let report = self.report.display();
+            eprintln!("warning: {report}: line {line} breaks off in the middle of a message, and is passed over");
+        }
         fs::write(&self.out, page::page(&record, &self.report.display().to_string()).into_string())
             .with_context(|| format!("{} cannot be written; name another file with --out=FILE", self.out.display()))?;
         if self.markdown {

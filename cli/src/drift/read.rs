@@ -19,6 +19,8 @@ pub struct Record {
     pub course: Course,
     /// Number of runs. Frame numbers begin anew with each run, and go on here.
     pub runs: u64,
+    /// The line at which the file breaks off in the middle of a message, as after a kill or a full disk.
+    pub torn: Option<usize>,
     /// Offset of the frame numbers of the latest run.
     base: u64,
     latest: u64,
@@ -40,8 +42,17 @@ impl Record {
 /// Reads the record of the meter of that name, or of the only meter. The error says what is wrong and what to do.
 pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
     let mut records: BTreeMap<String, Record> = BTreeMap::new();
+    let mut torn = None;
     for (i, value) in Deserializer::from_reader(text).into_iter::<Value>().enumerate() {
-        let value = value.map_err(|e| broken(&e))?;
+        let value = match value {
+            Ok(value) => value,
+            // What stands before the torn end is whole.
+            Err(e) if e.is_eof() && !records.is_empty() => {
+                torn = Some(e.line());
+                break;
+            }
+            Err(e) => return Err(broken(&e)),
+        };
         let several = match value {
             Value::Array(values) => values,
             one => vec![one],
@@ -56,6 +67,7 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
             }
         }
     }
+    records.values_mut().for_each(|record| record.torn = torn);
     let names = records.keys().cloned().collect::<Vec<_>>().join(", ");
     match meter {
         _ if records.is_empty() => Err(format!("there is no drift report in it: {HOW}")),
@@ -148,11 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_end_takes_nothing_from_what_stands_before_it_and_is_told() {
+        let good = line("m", 1, "ok");
+        let record = read(&format!("{good}\n{{\"message\": \"andon"), None).unwrap();
+        assert_eq!((record.course.reports(), record.torn), (1, Some(2)));
+        assert_eq!(read(&good, None).unwrap().torn, None);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let good = line("m", 1, "ok");
         let cases = [
             (String::new(), "no drift report in it"),
-            (format!("{good}\n{{\"message\": \"andon"), "line 2 ends in the middle"),
+            ("{\"message\": \"andon".into(), "line 1 ends in the middle"),
             (format!("{good}\nmeter: drift state=ok"), "line 2 is no JSON"),
             (format!("{good}\n7"), "message 2: this is no message"),
             (good.replace("drift/1", "drift/9"), "andon.drift/9"),

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::text;
+use super::{text, trial::few};
 use crate::{limit::rest, table::table};
 
 /// Check a bundle
@@ -47,6 +47,10 @@ impl Check {
                 }
             }
             println!("golden samples: {}", manifest.golden.len());
+            if !source.weights.is_empty() {
+                let names: Vec<_> = source.weights.iter().map(|w| w.name.clone()).collect();
+                println!("weights in files of their own: {}", few(&names));
+            }
         }
         if !self.no_run {
             let options = Options {
@@ -54,7 +58,7 @@ impl Check {
                 labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
                 ..Options::default()
             };
-            let engine = rest(|| Engine::load(&self.model, &options))?;
+            let engine = rest(|| Engine::of(source, &options, true))?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }

@@ -66,7 +66,9 @@ impl Init {
         if self.into.is_some() {
             self.copy(name, &folder)?;
         } else {
-            manifest.digests.insert(name.into(), model::digest(&fs::read(&self.file)?));
+            let source = model::inspect(file)?;
+            manifest.digests.insert(name.into(), source.id.digest);
+            manifest.digests.extend(source.weights.iter().map(|w| (plain(&w.name), model::digest(&w.bytes))));
         }
         replace(&at, (serde_json::to_string_pretty(&manifest)? + "\n").as_bytes())?;
         if self.into.is_some() {
@@ -108,20 +110,25 @@ impl Init {
         }
     }
 
-    /// Copies the file, and the file of weights that an exporter put beside it.
+    /// Copies the file, and the files of weights that its graph names.
     fn copy(&self, name: &str, folder: &Path) -> Result<()> {
+        let weights = model::weights(&self.file)?;
         fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         if fs::read_dir(folder)?.next().is_some() {
             bail!("{}: not empty: name a new folder", folder.display());
         }
-        let weights = format!("{name}.data");
-        let beside = self.file.with_file_name(&weights);
-        let more = beside.is_file().then_some((beside, weights.as_str()));
-        for (from, to) in [(self.file.clone(), name)].into_iter().chain(more) {
-            fs::copy(&from, folder.join(to)).with_context(|| format!("{}: cannot be copied", from.display()))?;
+        for name in std::iter::once(name).chain(weights.iter().map(String::as_str)) {
+            let (from, to) = (self.file.with_file_name(name), folder.join(name));
+            let copied = fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| fs::copy(&from, to));
+            copied.with_context(|| format!("{}: cannot be copied", from.display()))?;
         }
         Ok(())
     }
+}
+
+/// A path as the graph writes it, as a key of digests.
+fn plain(name: &str) -> String {
+    name.split('/').filter(|step| !matches!(*step, "" | ".")).collect::<Vec<_>>().join("/")
 }
 
 /// What a graph does not say, in words, with the option that says it.

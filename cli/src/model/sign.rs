@@ -92,11 +92,16 @@ impl Sign {
                 }
                 folder.join("model.json")
             }
+            _ if !source.weights.is_empty() => bail!(
+                "{}: its weights are in a file beside it, which its signature would not cover: make it a bundle with `andon \
+                 model init {} --into FOLDER`, and sign that",
+                self.bundle,
+                self.bundle
+            ),
             _ => source.path.clone(),
         };
-        let content = fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
         let comment = format!("{} {} {}", source.id.name, source.id.version, source.id.digest);
-        let signature = minisign::sign(None, &secret(&self.key)?, Cursor::new(content), Some(&comment), None)
+        let signature = minisign::sign(None, &secret(&self.key)?, Cursor::new(&source.to_sign), Some(&comment), None)
             .with_context(|| format!("{}: cannot be signed", file.display()))?;
         let at = PathBuf::from(format!("{}{SIGNATURE}", file.display()));
         replace(&at, signature.into_string().as_bytes())?;

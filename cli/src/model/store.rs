@@ -4,8 +4,10 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
+use andon_inference::{Engine, Options};
 use andon_model::{
     Store,
     store::{CHAMPION, Moved},
@@ -14,17 +16,24 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Noted;
-use crate::app::Usage;
+use crate::{app::Usage, limit::rest};
 
 /// Copy a bundle into a store
 ///
-/// The bundle is checked first. No alias moves: see `andon model alias` and `andon model promote`.
+/// The bundle is checked first, and runs at its new place: once, and on its golden samples. No alias moves: see `andon model
+/// alias` and `andon model promote`.
 #[derive(Args)]
 pub struct Add {
     /// The folder of the bundle
     bundle: PathBuf,
     /// The folder of the store; the model's folder in it is made if it is missing
     store: PathBuf,
+    /// Do not run the model, for a machine without ONNX Runtime
+    #[arg(long)]
+    no_run: bool,
+    /// How long running may take, seconds; others who change the store wait a minute for it
+    #[arg(long, value_name = "S", default_value_t = 45.0, value_parser = super::seconds)]
+    run_limit: f64,
     #[command(flatten)]
     noted: Noted,
 }
@@ -37,7 +46,11 @@ impl Add {
             );
         }
         let store = Store::for_bundle(&self.store, &self.bundle)?;
-        let version = store.add(&self.bundle, &self.noted.note())?;
+        let options = Options { time_limit: Some(Duration::from_secs_f64(self.run_limit)), ..Options::default() };
+        let version = store.add_proved(&self.bundle, &self.noted.note(), |source| match self.no_run {
+            true => Ok(()),
+            false => rest(|| Engine::of(source, &options, true)).map(drop).map_err(|e| e.to_string()),
+        })?;
         println!("{}: added version {version}", store.folder().display());
         Ok(ExitCode::SUCCESS)
     }

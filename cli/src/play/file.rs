@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A pipeline file on the command line, with values for its variables.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
+use andon_core::files;
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
@@ -12,6 +13,9 @@ use crate::{
     app::{Usage, init},
     launch::{self, Variables},
 };
+
+/// The largest pipeline file, bytes: a pipeline is some lines.
+const LARGEST: u64 = 1 << 20;
 
 /// A pipeline file, and values for its variables.
 #[derive(Args)]
@@ -34,7 +38,7 @@ impl PipelineFile {
             };
             given.insert(name.into(), value.into());
         }
-        let text = fs::read_to_string(&self.path).map_err(|e| self.misused(&e.to_string()))?;
+        let text = files::read_text(&self.path, LARGEST).map_err(|e| self.misused(&e.to_string()))?;
         launch::expand(&text, &given).map_err(|e| self.misused(&e.to_string()))
     }
 

@@ -5,11 +5,12 @@ mod files;
 mod recordings;
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use andon_core::files as core_files;
 use andon_report::{
     Table,
     words::{counted, value},
@@ -118,7 +119,8 @@ impl MakeReference {
             fields: self.fields.as_deref(),
         };
         let learned = self.pass(&model, Some(wanted), &files, caps.as_ref(), &learning, save)?;
-        let text = fs::read_to_string(&self.into).with_context(|| format!("{}", self.into.display()))?;
+        let text = core_files::read_text(&self.into, 4 * core_files::TEXT)
+            .with_context(|| format!("{}", self.into.display()))?;
         let reference = Reference::from_json(&text)?;
         if let (Some((_, value)), Some(mut set)) = (&self.key, others) {
             set.references.insert(value.clone(), reference.clone());
@@ -132,7 +134,7 @@ impl MakeReference {
     /// Returns the references of other products in FILE. None if the reference is of one product alone.
     fn others(&self) -> Result<Option<ReferenceSet>> {
         let Some((key, _)) = &self.key else { return Ok(None) };
-        let text = match fs::read_to_string(&self.into) {
+        let text = match core_files::read_text(&self.into, 4 * core_files::TEXT) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(ReferenceSet::new(key))),
             Err(e) => return Err(Usage(format!("{}: {e}", self.into.display())).into()),

@@ -66,11 +66,23 @@ pub fn fails(code: i32, arguments: &[&str]) -> String {
     err(&output)
 }
 
+/// A graph of which nothing but its producer's name is there: whole as a file, and nothing that an engine would take.
+pub fn graph(producer: &str) -> Vec<u8> {
+    let (mut graph, mut length) = (vec![0x12], producer.len());
+    while length > 0x7f {
+        graph.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    graph.push(length as u8);
+    graph.extend(producer.as_bytes());
+    graph
+}
+
 /// Writes a bundle of `pcb` below `folder`, whole but for a graph that no engine would take.
-pub fn bundle(folder: &Path, version: &str, graph: &str) -> PathBuf {
+pub fn bundle(folder: &Path, version: &str, producer: &str) -> PathBuf {
     let bundle = folder.join(format!("bundle-{version}"));
     std::fs::create_dir_all(bundle.join("golden")).unwrap();
-    std::fs::write(bundle.join("model.onnx"), graph).unwrap();
+    std::fs::write(bundle.join("model.onnx"), graph(producer)).unwrap();
     std::fs::write(bundle.join("golden/a.png"), "a picture").unwrap();
     let digests = andon_model::digests(&bundle).unwrap();
     let manifest = serde_json::json!({

@@ -78,7 +78,7 @@ fn png(image: &Image<'_>, mask: &PrivacyMask) -> Result<Vec<u8>, EncodeError> {
         _ => (ColorType::Rgb, BitDepth::Eight, rgb(image)),
     };
     let bytes = pixels.len() / (image.width * image.height).max(1);
-    mask.blacken(&mut pixels, image.width, bytes);
+    mask.blacken(&mut pixels, image.width, bytes)?;
     let mut file = Vec::with_capacity(pixels.len() / 2);
     let mut encoder = png::Encoder::new(&mut file, image.width as u32, image.height as u32);
     encoder.set_color(color);
@@ -102,7 +102,7 @@ fn jpeg(image: &Image<'_>, mask: &PrivacyMask, quality: u8) -> Result<Vec<u8>, E
         _ => (ColorType::Rgb, rgb(image)),
     };
     let bytes = pixels.len() / (image.width * image.height).max(1);
-    mask.blacken(&mut pixels, image.width, bytes);
+    mask.blacken(&mut pixels, image.width, bytes)?;
     let side = |n: usize| u16::try_from(n).map_err(|_| EncodeError::TooLarge(n));
     let mut file = Vec::with_capacity(pixels.len() / 8);
     let encoder = Encoder::new(&mut file, quality);

@@ -3,7 +3,7 @@
 
 use std::{error, io};
 
-use crate::trigger::Trigger;
+use crate::{privacy_mask::MOST_CORNERS, trigger::Trigger};
 
 /// A setting of a policy was refused. The text names the setting and shows how to write it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,15 @@ pub enum PolicyError {
         "mask: '{0}' is not a polygon; write at least three corners in shares of the frame, as in 0,0 0.3,0 0.3,0.2"
     )]
     Polygon(String),
+    /// A mask, or a polygon of it, hides nothing of any frame.
+    #[error(
+        "mask: '{0}' hides nothing: its corners lie on one line, or there are none; write polygons with an area, or leave \
+         mask empty to hide nothing"
+    )]
+    HidesNothing(String),
+    /// A mask is longer than anybody draws.
+    #[error("mask: {0} corners, and {MOST_CORNERS} is the most")]
+    Corners(usize),
     /// Raw files keep the planes as they are, so that nothing in them can be hidden.
     #[error("mask: raw files cannot be masked; set format to png or jpeg")]
     RawMasked,
@@ -94,6 +103,17 @@ pub enum EncodeError {
     /// The JPEG encoder refused.
     #[error("{0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A polygon of the mask is too thin to hide a pixel of this frame.
+    #[error(
+        "polygon {number} of mask covers the middle of no pixel of a frame of {} x {}, so that nothing would be hidden: \
+         widen it", .size[0], .size[1]
+    )]
+    Mask {
+        /// The polygon, from 1.
+        number: usize,
+        /// Width and height of the frame, pixels.
+        size: [usize; 2],
+    },
     /// A side is longer than a JPEG may be.
     #[error("{0} pixels are more than a JPEG has room for; set format to png or raw")]
     TooLarge(usize),

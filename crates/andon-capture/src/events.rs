@@ -47,6 +47,8 @@ pub struct WriterCounters {
     pub alike: AtomicU64,
     /// Captures removed to make room.
     pub evicted: AtomicU64,
+    /// Sidecars without their image removed, which a killed process has left.
+    pub cleared: AtomicU64,
     /// Captures lost because they could not be read, encoded or written.
     pub failed: AtomicU64,
     /// Captures given up because they were not written in time at the end.
@@ -60,8 +62,8 @@ pub struct WriterCounters {
 impl WriterCounters {
     /// Sets all counts to 0. The last failure stays.
     pub fn reset(&self) {
-        let Self { written, amended, alike, evicted, failed, given_up, episodes, last: _ } = self;
-        for count in [written, amended, alike, evicted, failed, given_up, episodes] {
+        let Self { written, amended, alike, evicted, cleared, failed, given_up, episodes, last: _ } = self;
+        for count in [written, amended, alike, evicted, cleared, failed, given_up, episodes] {
             count.store(0, Relaxed);
         }
     }

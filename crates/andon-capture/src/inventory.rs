@@ -51,15 +51,18 @@ impl Inventory {
         &self.folder
     }
 
-    /// Takes in what others have written and removed since the last look, if anything.
-    pub(crate) fn look(&mut self, disk: &mut impl Disk, turn: Option<&Turn>) -> Result<(), Error> {
+    /// Takes in what others have written and removed since the last look, if anything. Returns how many sidecars without
+    /// their image were removed.
+    pub(crate) fn look(&mut self, disk: &mut impl Disk, turn: Option<&Turn>) -> Result<u64, Error> {
         let now = (turn.map(Turn::changes), disk.changed(&self.folder));
         if self.seen == Some(now) && now.1.is_some() {
-            return Ok(());
+            return Ok(0);
         }
         self.list(disk).map_err(disk::at(&self.folder))?;
-        self.seen = Some(now);
-        Ok(())
+        let cleared = clear_lonely(disk, &self.folder, turn.is_some()).map_err(disk::at(&self.folder))?;
+        // What was just removed is no change by others.
+        self.seen = Some((now.0, if cleared > 0 { disk.changed(&self.folder) } else { now.1 }));
+        Ok(cleared)
     }
 
     /// Notes that what changed in this turn is known here, and tells the other writers to look.
@@ -171,6 +174,37 @@ impl Inventory {
     }
 }
 
+/// Removes the sidecars of captures whose image is not there: a process was killed between the two. Without the turn another
+/// process may be there at this moment, so that only those that are old enough go. Returns how many went.
+pub(crate) fn clear_lonely(disk: &mut impl Disk, folder: &Path, has_turn: bool) -> io::Result<u64> {
+    let names = disk.names(folder)?;
+    let images = names.iter().filter(|name| Encoder::is_image(Path::new(name)));
+    let images: HashSet<_> = images.filter_map(|name| name.rsplit_once('.')).map(|(stem, _)| stem).collect();
+    let old = SystemTime::now() - GROWS_FOR;
+    let mut cleared = 0;
+    for name in &names {
+        if !name.strip_suffix(".json").is_some_and(|stem| is_stem(stem) && !images.contains(stem)) {
+            continue;
+        }
+        let path = folder.join(name);
+        let is_abandoned = has_turn || disk.size_and_time(&path).is_ok_and(|(_, written)| written < old);
+        cleared += u64::from(is_abandoned && disk.remove(&path).is_ok());
+    }
+    Ok(cleared)
+}
+
+/// Returns whether a name is one that captures get, RUN-FRAME-NUMBER-REASON, so that nothing of others is touched.
+fn is_stem(stem: &str) -> bool {
+    let parts: Vec<_> = stem.splitn(4, '-').collect();
+    let [run, frame, number, reason] = parts[..] else { return false };
+    let digits = |text: &str, least| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
+    run.len() == 32
+        && run.bytes().all(|b| b.is_ascii_hexdigit())
+        && digits(frame, 8)
+        && digits(number, 6)
+        && !reason.is_empty()
+}
+
 /// Fails if the disk of the folder has no room for `bytes` more bytes.
 pub(crate) fn check_free(disk: &mut impl Disk, folder: &Path, quota: Quota, bytes: u64) -> Result<(), Error> {
     if quota.min_free == 0 {
@@ -269,6 +303,28 @@ mod tests {
         rig.inventory.grow(other.file_name().unwrap().to_str().unwrap(), 5);
         assert_eq!(rig.make_room(Quota { max_total: 312, ..Quota::default() }), 2);
         assert!(rig.folder.path().join("notes.txt").exists() && rig.folder.path().join(".hidden.png").exists());
+    }
+
+    #[test]
+    fn a_sidecar_that_a_killed_process_left_alone_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = "0123456789abcdef0123456789abcdef";
+        let write = |name: &str, age: Duration| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "{}").unwrap();
+            std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+            path
+        };
+        let stem = |n: u32, reason: &str| format!("{run}-{n:08}-{n:06}-{reason}");
+        let lonely =
+            [write(&format!("{}.json", stem(1, "ng")), HOUR), write(&format!("{}.json", stem(2, "a-b")), HOUR)];
+        let young = write(&format!("{}.json", stem(3, "ng")), Duration::ZERO);
+        let whole = [write(&format!("{}.json", stem(4, "ng")), HOUR), write(&format!("{}.raw", stem(4, "ng")), HOUR)];
+        let others = ["notes.json", "0123-00000001-000001-ng.json", "reference.json"].map(|name| write(name, HOUR));
+        let clear = |has_turn| clear_lonely(&mut LocalDisk, folder.path(), has_turn).unwrap();
+        assert_eq!((clear(false), lonely.iter().any(|p| p.exists()), young.exists()), (2, false, true));
+        assert_eq!((clear(true), young.exists()), (1, false), "with the turn nobody else writes");
+        assert!(whole.iter().chain(&others).all(|p| p.exists()));
     }
 
     #[test]

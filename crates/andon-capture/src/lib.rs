@@ -36,7 +36,8 @@
 //! let folder = tempfile::tempdir()?;
 //! let policy = Policy { folder: Some(Arc::from(folder.path())), ..Policy::default() };
 //! let queue = Arc::new(Queue::default());
-//! let writer = Writer::start(LocalDisk, queue.clone(), Arc::default(), None, |event| println!("{event:?}"))?;
+//! let writer = Writer::new(LocalDisk, queue.clone(), Arc::default(), None, |event| println!("{event:?}"));
+//! writer.start()?;
 //!
 //! let mut sampler = Sampler::default();
 //! let wanted = Request { trigger: Trigger::Action, reason: "look".into(), count: 2, pre: 0, post: 0 };

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ReadError},
     events::{Failure, WriterCounters, WriterEvent},
     frame::HeldFrame,
-    inventory::{Inventory, check_free},
+    inventory::{Inventory, check_free, clear_lonely},
     queue::{Amendment, Bounds, Item, Job, Next, Queue, RECENT},
     quota::Quota,
     sidecar::Sidecar,
@@ -113,6 +113,10 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
         if self.made.as_ref() != Some(folder) {
             disk::prepare(&mut self.disk, folder)?;
             self.made = Some(folder.clone());
+            let turn = Turn::wait(folder, false);
+            // What cannot be cleared is in nobody's way.
+            let cleared = clear_lonely(&mut self.disk, folder, turn.is_some()).unwrap_or_default();
+            self.counters.cleared.fetch_add(cleared, Relaxed);
         }
         Ok(())
     }
@@ -183,7 +187,8 @@ impl<D: Disk, R: FnMut(WriterEvent<'_>)> Worker<D, R> {
         }
         let known = self.inventory.take().filter(|inventory| inventory.folder() == folder);
         let inventory = self.inventory.insert(known.unwrap_or_else(|| Inventory::new(folder.clone())));
-        inventory.look(&mut self.disk, turn.as_deref())?;
+        let cleared = inventory.look(&mut self.disk, turn.as_deref())?;
+        self.counters.cleared.fetch_add(cleared, Relaxed);
         let removed = inventory.make_room(&mut self.disk, quota, bytes, SystemTime::now())?;
         if removed > 0 {
             inventory.end(&mut self.disk, turn);

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     disk::Disk,
     events::{WriterCounters, WriterEvent},
@@ -17,43 +19,63 @@ use crate::{
     worker::Worker,
 };
 
-/// A running writer.
+/// The work of the thread, until the thread takes it.
+type Work = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// A writer, and its thread as soon as the system gives one.
 pub struct Writer<H: HeldFrame> {
     queue: Arc<Queue<H>>,
     counters: Arc<WriterCounters>,
-    thread: Option<thread::JoinHandle<()>>,
+    work: Work,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl<H: HeldFrame> Writer<H> {
-    /// Starts the thread. It makes `folder` first, so that a wrong folder is reported before it is needed. `report` is
-    /// called on the writer's thread.
-    ///
-    /// # Errors
-    /// The system refuses another thread.
-    pub fn start(
+    /// Makes a writer, without its thread: see [`Writer::start`]. The thread makes `folder` first, so that a wrong folder is
+    /// reported before it is needed. `report` is called on the writer's thread.
+    pub fn new(
         disk: impl Disk,
         queue: Arc<Queue<H>>,
         counters: Arc<WriterCounters>,
         folder: Option<Arc<Path>>,
         report: impl FnMut(WriterEvent<'_>) + Send + 'static,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let worker = Worker::new(disk, report, counters.clone());
         let items = queue.clone();
-        let thread = thread::Builder::new().name("andon-capture".into()).spawn(move || {
+        let work = Box::new(move || {
             let _finish = Finish(items.clone());
             worker.run(&items, folder);
-        })?;
-        Ok(Self { queue, counters, thread: Some(thread) })
+        });
+        Self { queue, counters, work: Arc::new(Mutex::new(Some(work))), thread: Mutex::default() }
+    }
+
+    /// Starts the thread unless it is there.
+    ///
+    /// # Errors
+    /// The system refuses another thread: the queue takes what it has room for, and a later call may succeed.
+    pub fn start(&self) -> io::Result<()> {
+        let mut thread = self.thread.lock();
+        if thread.is_none() {
+            let work = self.work.clone();
+            let run = move || {
+                let work = work.lock().take();
+                work.expect("it is taken once, by the one thread")();
+            };
+            *thread = Some(thread::Builder::new().name("andon-capture".into()).spawn(run)?);
+        }
+        Ok(())
     }
 
     /// Writes the frames left in the queue and ends the thread, or gives up after `within`. Returns the number of captures
     /// given up.
     ///
-    /// A thread that hangs in the disk is not waited for. It ends as soon as the disk answers.
+    /// A thread that hangs in the disk is not waited for. It ends as soon as the disk answers. Without a thread, although it is
+    /// tried once more, nothing is waited for.
     pub fn drain(mut self, within: Duration) -> usize {
+        let within = if self.start().is_ok() { within } else { Duration::ZERO };
         let given_up = self.queue.close(within);
         self.counters.given_up.fetch_add(given_up as u64, Relaxed);
-        if let Some(thread) = self.thread.take().filter(|_| self.queue.is_finished()) {
+        if let Some(thread) = self.thread.get_mut().take().filter(|_| self.queue.is_finished()) {
             // The panic hook has printed a panic; the captures it cost are counted as given up.
             let _ = thread.join();
         }
@@ -63,7 +85,7 @@ impl<H: HeldFrame> Writer<H> {
 
 impl<H: HeldFrame> Drop for Writer<H> {
     fn drop(&mut self) {
-        if self.thread.is_some() {
+        if self.thread.get_mut().is_some() {
             self.queue.close(Duration::ZERO);
         }
     }
@@ -147,7 +169,8 @@ mod tests {
             };
             let _ = send.send(text);
         };
-        let writer = Writer::start(disk, queue.clone(), counters.clone(), None, report).unwrap();
+        let writer = Writer::new(disk, queue.clone(), counters.clone(), None, report);
+        writer.start().unwrap();
         (writer, queue, counters, events)
     }
 

@@ -53,6 +53,8 @@ pub struct Room {
 struct Left {
     /// Distinguishes works of one name.
     count: u64,
+    /// How many have not ended, left or not.
+    busy: usize,
     /// Those that were left and have not ended, by number and name.
     all: Vec<(u64, String)>,
 }
@@ -65,7 +67,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Room {
     /// Room for `most` works that were left behind.
     pub const fn new(most: usize) -> Self {
-        Self { most, left: Mutex::new(Left { count: 0, all: Vec::new() }) }
+        Self { most, left: Mutex::new(Left { count: 0, busy: 0, all: Vec::new() }) }
     }
 
     /// Begins `work` on a thread called `name` (Linux keeps 15 letters) that `spawn` makes. `what` names the work for people
@@ -113,9 +115,25 @@ impl Room {
                 None => came(),
             }
         };
-        // Nobody joins it: the result says that it has ended.
-        drop(spawn(name.into(), Box::new(run))?);
+        locked(&self.left).busy += 1;
+        let run = move || {
+            run();
+            locked(&self.left).busy -= 1;
+        };
+        match spawn(name.into(), Box::new(run)) {
+            // Nobody joins it: the result says that it has ended.
+            Ok(thread) => drop(thread),
+            Err(error) => {
+                locked(&self.left).busy -= 1;
+                return Err(error.into());
+            }
+        }
         Ok(Aside { room: self, number, what: what.into(), shared })
+    }
+
+    /// Returns whether a thread is at work, left behind or not.
+    pub fn is_busy(&self) -> bool {
+        locked(&self.left).busy > 0
     }
 
     /// Names the works that were left behind and have not ended.
@@ -286,7 +304,9 @@ mod tests {
         assert_eq!(by.recv_timeout(LONG).unwrap(), "hangs");
         wait_until("there is room again", || ROOM.left() == ["share1"]);
         let third = ROOM.start(spawn, ("t", "third"), || 3, || {}).unwrap();
-        assert_eq!(third.wait(None), Some(Ok(3)));
+        assert_eq!((third.wait(None), ROOM.is_busy()), (Some(Ok(3)), true));
+        drop(ends);
+        wait_until("all have ended", || !ROOM.is_busy());
     }
 
     #[test]
@@ -294,6 +314,6 @@ mod tests {
         static ROOM: Room = Room::new(1);
         let none: Spawn = |_, _| Err(io::ErrorKind::WouldBlock.into());
         let refused = ROOM.start(none, ("t", "x"), || (), || {}).err().unwrap();
-        assert!(matches!(refused, Refused::NoThread(_)) && ROOM.left().is_empty(), "{refused}");
+        assert!(matches!(refused, Refused::NoThread(_)) && ROOM.left().is_empty() && !ROOM.is_busy(), "{refused}");
     }
 }

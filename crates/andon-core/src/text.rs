@@ -128,6 +128,19 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     format!("{}{MORE}", &text[..end]).into()
 }
 
+/// Returns a name of somebody else's that cannot be refused, such as the label of another element's box, as one that
+/// [`check_name`] takes: hidden characters are written out, and of a longer one the beginning stays, with a number behind
+/// it, so that two different names stay two.
+pub fn as_name(name: &str) -> Cow<'_, str> {
+    let shown = shown(name);
+    if shown.len() <= NAME {
+        return shown;
+    }
+    let number = crate::random::Hash::default().with(name.as_bytes()).value();
+    let kept = shortened(&shown, NAME - 17);
+    format!("{kept}#{number:016x}").into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,5 +176,8 @@ mod tests {
         assert_eq!(shown("bär"), "bär");
         assert_eq!(shortened("bären", 5), "b…");
         assert_eq!(shortened("bär", 4), "bär");
+        let (one, other) = ("x".repeat(1 << 20), "x".repeat((1 << 20) + 1));
+        assert!(check_name(&as_name(&one)).is_ok() && as_name(&one) != as_name(&other), "{}", as_name(&one));
+        assert_eq!((as_name("kratz\0er"), as_name("ok")), (r"kratz\u{0}er".into(), "ok".into()));
     }
 }

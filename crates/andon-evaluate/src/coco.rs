@@ -102,7 +102,7 @@ pub(crate) struct Category {
 impl Coco {
     /// Parses and checks the file.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Error> {
-        let coco: Self = serde_json::from_slice(text).map_err(Error::Json)?;
+        let coco: Self = andon_core::json::read_slice(text).map_err(Error::Json)?;
         coco.check().map_err(Error::Inconsistent)?;
         Ok(coco)
     }

@@ -3,11 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use andon_core::result::ModelId;
+use andon_core::{files, json, result::ModelId};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Draws, Name, Unit, lower_is_better, quantile};
@@ -121,7 +121,7 @@ impl Gate {
     /// # Errors
     /// [`GateError::Io`] if it cannot be read, [`GateError::File`] with the reason if it is no gate.
     pub fn read(path: &Path) -> Result<Self, GateError> {
-        let text = fs::read_to_string(path).map_err(|source| GateError::Io { path: path.into(), source })?;
+        let text = files::read_text(path, files::TEXT).map_err(|source| GateError::Io { path: path.into(), source })?;
         Self::parse(&text).map_err(|e| GateError::File { path: path.into(), source: Box::new(e) })
     }
 
@@ -130,7 +130,7 @@ impl Gate {
     /// # Errors
     /// [`GateError::Json`] and [`GateError::Demand`].
     pub fn parse(text: &str) -> Result<Self, GateError> {
-        let gate: Self = serde_json::from_str(text)?;
+        let gate: Self = json::read(text)?;
         gate.validate().map_err(GateError::Demand)?;
         Ok(gate)
     }

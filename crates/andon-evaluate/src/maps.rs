@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Anomaly maps against masks, cell by cell.
 
-use std::{error::Error, fs::File, io::BufReader, path::PathBuf, sync::Arc};
+use std::{error::Error, io::BufReader, path::PathBuf, sync::Arc};
 
-use andon_core::result::{AnomalyMap, Inference, Verdict};
+use andon_core::{
+    files as core_files,
+    result::{AnomalyMap, Inference, Verdict},
+};
 use png::ColorType::{GrayscaleAlpha, Rgba};
 
 use crate::{data::Sample, score::area_under_roc};
@@ -36,7 +39,7 @@ impl Mask {
             return Ok((sample.verdict == Some(Verdict::Ok)).then(|| Self { width: 1, height: 1, values: vec![0] }));
         };
         let read = || -> Result<Self, Box<dyn Error>> {
-            let mut decoder = png::Decoder::new(BufReader::new(File::open(path)?));
+            let mut decoder = png::Decoder::new(BufReader::new(core_files::open(path)?));
             decoder.set_transformations(png::Transformations::normalize_to_color8());
             let mut reader = decoder.read_info()?;
             let mut pixels = vec![0; reader.output_buffer_size().ok_or("it is too large")?];

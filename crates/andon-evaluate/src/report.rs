@@ -3,11 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use andon_core::result::Verdict;
+use andon_core::{files, json, result::Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -168,8 +168,8 @@ impl EvaluationReport {
     /// [`ReportError`] if the file cannot be read, or is no such report.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let failed = |source| ReportError { path: path.into(), source };
-        let text = fs::read(path).map_err(failed)?;
-        let report: Self = serde_json::from_slice(&text).map_err(|e| failed(e.into()))?;
+        let text = files::read_text(path, 4 * files::TEXT).map_err(failed)?;
+        let report: Self = json::read(&text).map_err(|e| failed(e.into()))?;
         let schema = format!("its schema is '{}', not '{SCHEMA}'", report.schema);
         if report.schema == SCHEMA { Ok(report) } else { Err(failed(io::Error::other(schema))) }
     }
@@ -261,6 +261,8 @@ fn by_group(models: &[Measured]) -> BTreeMap<String, Vec<Option<f64>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
         data::testing::whole_text,

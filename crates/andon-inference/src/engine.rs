@@ -33,6 +33,7 @@ pub struct Engine {
     pub(super) path: PathBuf,
     provider: Arc<str>,
     fallbacks: Vec<String>,
+    lacking: usize,
     golden: Vec<Golden>,
     /// The pictures that prove the model, by their paths, until it has proved itself.
     pub(super) pictures: Mutex<BTreeMap<PathBuf, Arc<[u8]>>>,
@@ -51,7 +52,7 @@ pub struct Engine {
 impl Engine {
     /// The engine of an open session that is read as `manifest` says.
     pub(super) fn new(source: &Source, opened: Opened, manifest: Manifest) -> Result<Self, Error> {
-        let Opened { session, provider, fallbacks } = opened;
+        let Opened { session, provider, fallbacks, lacking } = opened;
         let Source { id, path, golden, folder, .. } = source;
         let (id, path, golden, folder) = (id.clone(), path.clone(), golden.clone(), folder.clone());
         let (pictures, reference) = (Mutex::new(source.pictures.clone()), source.reference.clone());
@@ -69,6 +70,7 @@ impl Engine {
             path,
             provider,
             fallbacks,
+            lacking,
             golden,
             pictures,
             folder,
@@ -112,6 +114,11 @@ impl Engine {
     /// The execution provider that runs the model.
     pub fn provider(&self) -> &Arc<str> {
         &self.provider
+    }
+
+    /// How many threads the session lacks, because the system did not give them; 0 if it has all.
+    pub fn lacking(&self) -> usize {
+        self.lacking
     }
 
     /// The providers that were preferred to the one in use, each with the reason why it was passed over.

@@ -28,6 +28,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The library would report to its maker, and nobody has said whether it may.
+    #[error(
+        "{}: this ONNX Runtime reports to its maker unless it is told not to before it is opened: set {}=1, so that \
+         nothing leaves the machine (or 0, to let it)",
+        .path.display(), crate::telemetry::VARIABLE
+    )]
+    Reports {
+        /// The library.
+        path: PathBuf,
+    },
     /// The model cannot be read from disk, or must not be used.
     #[error(transparent)]
     Model(#[from] andon_model::Error),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Inputs that are fields: named values as numbers in the shape and type of the graph's input.
 
-use andon_core::result::Fields;
+use andon_core::{result::Fields, text::shortened};
 use andon_model::Input;
 use half::f16;
 use serde_json::Value;
@@ -26,7 +26,8 @@ pub(super) enum FieldError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("is {value}, must be {count} number{}{limits}", plural(.count))]
 pub(super) struct Unfit {
-    value: Value,
+    /// The value, or how much it is.
+    value: String,
     count: usize,
     /// The limits of the type, for the message.
     limits: &'static str,
@@ -108,7 +109,7 @@ impl FieldInput {
         if fits && n == self.count {
             Ok(())
         } else {
-            Err(Unfit { value: value.clone(), count: self.count, limits: self.limits() })
+            Err(Unfit { value: told(value, n), count: self.count, limits: self.limits() })
         }
     }
 
@@ -139,6 +140,12 @@ impl FieldInput {
     }
 }
 
+/// Returns a value as an error has it, which may come with every frame: a long one only by its length.
+fn told(value: &Value, n: usize) -> String {
+    const FEW: usize = 16;
+    if n > FEW { format!("{n} values") } else { shortened(&value.to_string(), 200).into() }
+}
+
 fn each(value: &Value, put: &mut impl FnMut(Option<f64>)) {
     match value {
         Value::Array(all) => all.iter().for_each(|v| each(v, put)),
@@ -165,6 +172,8 @@ mod tests {
             let e = of(4).numbers(&wrong, |_, _| {}).unwrap_err().to_string();
             assert!(e.contains("must be 4 numbers"), "{e}");
         }
+        let e = of(4).numbers(&serde_json::json!(vec![1; 60_000]), |_, _| {}).unwrap_err().to_string();
+        assert_eq!(e, "is 60000 values, must be 4 numbers", "it may come with every frame");
     }
 
     #[test]

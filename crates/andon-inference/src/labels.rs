@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Labels that a file holds: `@names.txt` instead of the labels themselves. One label a line, in the model's order.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
+
+use andon_core::{
+    files,
+    text::{NotText, decode},
+};
+use andon_model::{check_labels, name_unused};
 
 use crate::Error;
 
@@ -19,7 +25,9 @@ pub fn split_labels(text: &str) -> Vec<String> {
     if text.starts_with(FILE) {
         return vec![text.into()];
     }
-    text.split(',').map(str::trim).filter(|l| !l.is_empty()).map(str::to_string).collect()
+    // One left out between two would give every label after it to another class, and is refused when the model is loaded.
+    let text = text.trim_end_matches([',', ' ', '\t', '\n']);
+    if text.is_empty() { Vec::new() } else { text.split(',').map(|l| l.trim().to_string()).collect() }
 }
 
 /// Returns the labels themselves: those given, or those in the file that they name. Reads the disk.
@@ -29,29 +37,39 @@ pub fn split_labels(text: &str) -> Vec<String> {
 pub(super) fn resolved(labels: &[String]) -> Result<Vec<String>, Error> {
     match labels {
         // The command line splits at commas, which a path may have.
-        [first, ..] if first.starts_with(FILE) => read(PathBuf::from(labels.join(",")[FILE.len_utf8()..].trim())),
-        _ => Ok(labels.to_vec()),
+        [first, ..] if first.starts_with(FILE) => {
+            let path = PathBuf::from(labels.join(",")[FILE.len_utf8()..].trim());
+            let labels = read(path.clone())?;
+            checked(labels, path)
+        }
+        _ => checked(labels.to_vec(), "labels".into()),
+    }
+}
+
+/// Returns labels that a model may have, from the property or from a file, which `path` names.
+fn checked(mut labels: Vec<String>, path: PathBuf) -> Result<Vec<String>, Error> {
+    name_unused(&mut labels);
+    match check_labels(&labels) {
+        Ok(()) => Ok(labels),
+        Err(why) => Err(Error::Labels { path, problem: why.to_string() }),
     }
 }
 
 fn read(path: PathBuf) -> Result<Vec<String>, Error> {
     let fail = |problem: String| Error::Labels { path: path.clone(), problem };
-    let size =
-        fs::metadata(&path).map_err(|e| fail(format!("{e}: labels=@FILE takes a path from the working directory")))?;
-    if !size.is_file() || size.len() > LARGEST {
-        return Err(fail("is no file of labels, one a line".into()));
-    }
-    let bytes = fs::read(&path).map_err(|e| fail(format!("{e}: check that you may read it")))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let line = e.as_bytes()[..e.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
-        fail(format!("line {line} is not UTF-8: save the file as UTF-8"))
+    let bytes = files::read(&path, LARGEST)
+        .map_err(|e| fail(format!("{e}: labels=@FILE takes a path from the working directory, of one label a line")))?;
+    let line = |at: usize| bytes[..at].split(|b| *b == b'\n').count();
+    let text = decode(bytes.clone()).map_err(|e| match e {
+        NotText::Utf8(at) => fail(format!("line {} is not UTF-8: save the file as UTF-8", line(at))),
+        wide @ NotText::Wide(_) => fail(wide.to_string()),
     })?;
     parse(&text).map_err(fail)
 }
 
-/// Reads a text of one label a line. A byte order mark and the line ends of Windows are no part of a label.
+/// Reads a text of one label a line. The line ends of Windows are no part of a label.
 fn parse(text: &str) -> Result<Vec<String>, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end();
+    let text = text.trim_end();
     if text.is_empty() {
         return Err("is empty: write one label a line, in the model's order".into());
     }
@@ -62,7 +80,7 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
     if let Some(at) = lines.iter().position(|l| l.is_empty()) {
         return Err(format!(
             "line {} is empty, and every label after it would belong to another class: remove the line, or write the \
-             label that is missing",
+             label that is missing ('class {at}' for a class without a name)",
             at + 1
         ));
     }
@@ -71,6 +89,8 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -92,10 +112,14 @@ mod tests {
             (b"open\n\xff\n", "line 2 is not UTF-8"),
             (b"names:\n  0: open\n", "JSON or YAML"),
             (b"[\"open\"]", "JSON or YAML"),
+            (b"\xff\xfeo\0k\0", "is UTF-16: save it as UTF-8"),
+            (b"open\nshort\nopen\n", "classes 0 and 2 are both 'open'"),
+            (b"open\na\x1b[2Jb\n", "the label of class 1 'a\\u{1b}[2Jb' holds the control character"),
         ] {
             let e = read(bytes).unwrap_err();
             assert!(e.contains(said) && e.contains("a, b.txt"), "{said}: {e}");
         }
+        assert_eq!(read(b"person\n???\ncar\n???\n").unwrap(), ["person", "class 1", "car", "class 3"]);
         fs::remove_file(&path).unwrap();
         let e = resolved(&split_labels(&at)).unwrap_err().to_string();
         assert!(e.contains("a, b.txt") && e.contains("from the working directory"), "{e}");
@@ -104,6 +128,14 @@ mod tests {
     #[test]
     fn labels_without_the_sign_are_the_labels_themselves() {
         assert_eq!(resolved(&split_labels(" a, b@2 ,,")).unwrap(), ["a", "b@2"]);
+        for (labels, said) in [
+            (",a", "labels: the label of class 0 is empty"),
+            ("a,,b", "labels: the label of class 1 is empty"),
+            ("a,b,a", "labels: classes 0 and 2 are both 'a'"),
+        ] {
+            let e = resolved(&split_labels(labels)).unwrap_err().to_string();
+            assert!(e.starts_with(said), "{e}");
+        }
         // As the command line splits a path.
         assert_eq!(split_labels("@a,b.txt"), ["@a,b.txt"]);
         assert!(resolved(&["@a".into(), "b.txt".into()]).unwrap_err().to_string().starts_with("a,b.txt"));

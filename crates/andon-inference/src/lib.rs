@@ -43,6 +43,7 @@ mod derive;
 mod describe;
 mod engine;
 mod error;
+mod exit;
 mod fields;
 mod golden;
 mod image_inputs;
@@ -58,6 +59,7 @@ mod preprocess;
 mod providers;
 pub mod runtime;
 mod session;
+pub mod telemetry;
 mod template;
 
 pub use assumption::Assumption;

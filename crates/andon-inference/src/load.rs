@@ -163,13 +163,36 @@ impl Engine {
             Some(keys) => model::open_trusted(model, &Trust::read(keys)?)?,
             None => model::open(model)?,
         };
-        session::open(&source, options, |opened| {
+        Self::load_source(&source, options, cancel)
+    }
+
+    /// Loads a model that was read and checked already, and runs it once as [`Engine::load`] does. With `prove`, it also judges
+    /// its golden samples. [`Options::trusted_keys`] is for those who read it.
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`], and with `prove` those of [`Engine::prove`].
+    pub fn of(source: Source, options: &Options, prove: bool) -> Result<Arc<Self>, Error> {
+        let (name, options) = (source.path.display().to_string(), options.clone());
+        let limit = options.time_limit;
+        within(&name, limit, &Arc::new(Cancel::early()), move |cancel| {
+            runtime::environment()?;
+            let options = Options { labels: crate::labels::resolved(&options.labels)?, ..options };
+            let engine = Arc::new(Self::load_source(&source, &options, cancel)?);
+            if prove {
+                engine.prove_until(cancel)?;
+            }
+            Ok(engine)
+        })
+    }
+
+    fn load_source(source: &Source, options: &Options, cancel: &Cancel) -> Result<Self, Error> {
+        session::open(source, options, |opened| {
             if cancel.ended() {
                 return Err(Error::Cancelled);
             }
             let engine = match &source.manifest {
-                Some(manifest) => Self::new(&source, opened, manifest.clone())?,
-                None => Self::derived(&source, opened, (&options.labels, &[]), cancel).map_err(|e| match e {
+                Some(manifest) => Self::new(source, opened, manifest.clone())?,
+                None => Self::derived(source, opened, (&options.labels, &[]), cancel).map_err(|e| match e {
                     // It shows the graph's inputs and outputs itself.
                     Underived::Missing(missing) => engine::refusal(&source.path, true, &missing.problem, None),
                     Underived::Failed(error) => error,

@@ -6,9 +6,10 @@
 //! does: a thread that [`start`] starts early, from a thread of normal priority, and that does nothing else.
 
 use std::{
+    io,
     sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{Builder, JoinHandle},
@@ -19,10 +20,26 @@ use parking_lot::Mutex;
 
 use crate::denormals::{self, Work};
 
-/// Starts the thread that will start the engine's threads. The first call sets its priority for good: call it from the
-/// application's thread, before another thread loads a model.
+/// Starts the thread that will start the engine's threads. The first call that gets one sets its priority for good: call it
+/// from the application's thread, before another thread loads a model.
 pub fn start() {
-    let _ = spawner();
+    // Where there is none to be had, the first that needs it tries again, and says so.
+    drop(started(&mut SPAWNER.lock()));
+}
+
+/// Returns how many of `threads` the system would give now, by making and ending them. For a session that has fewer than it was
+/// to have.
+pub fn can_have(threads: usize) -> bool {
+    let until = Arc::new(Mutex::new(()));
+    let held = until.lock();
+    let made: io::Result<Vec<_>> = (0..threads)
+        .map(|_| {
+            let until = until.clone();
+            Builder::new().name("andon-try".into()).spawn(move || drop(until.lock()))
+        })
+        .collect();
+    drop(held);
+    made.map(|all| all.into_iter().for_each(|thread| drop(thread.join()))).is_ok()
 }
 
 /// Sets up the threads of a session: `threads` in all, the one that runs it included.
@@ -41,6 +58,12 @@ pub fn start() {
 /// displaced while it spun, and takes 7.9 ms as with the default, against 3.2 without spinning. So beside a busy decoder
 /// or a second model, use fewer threads than cores.
 pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBuilder> {
+    Ok(refusable(builder, threads)?.0)
+}
+
+/// Sets up the threads of a session as [`threads()`] does. The flag says, once the session is made or has failed, whether the
+/// system refused one of them.
+pub(super) fn refusable(builder: SessionBuilder, threads: usize) -> ort::Result<(SessionBuilder, Arc<AtomicBool>)> {
     let builder = builder
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
@@ -49,19 +72,26 @@ pub fn threads(builder: SessionBuilder, threads: usize) -> ort::Result<SessionBu
         .with_flush_to_zero()?;
     if threads <= 1 {
         // The thread that runs the session is the pool.
-        return Ok(builder);
+        return Ok((builder, Arc::default()));
     }
-    Ok(builder.with_thread_manager(Pool)?)
+    let refused = Arc::<AtomicBool>::default();
+    Ok((builder.with_thread_manager(Pool { refused: refused.clone() })?, refused))
 }
 
 /// Starts the threads of one session.
-struct Pool;
+struct Pool {
+    /// The system has refused one.
+    refused: Arc<AtomicBool>,
+}
 
 impl ThreadManager for Pool {
     type Thread = JoinHandle<()>;
 
     fn create(&self, work: impl FnOnce() + Send + 'static) -> ort::Result<Self::Thread> {
-        spawn(Box::new(work)).map_err(|e| ort::Error::new(format!("a thread of the engine cannot be started: {e}")))
+        spawn(Box::new(work)).map_err(|e| {
+            self.refused.store(true, Ordering::Release);
+            ort::Error::new(format!("a thread of the engine cannot be started: {e}"))
+        })
     }
 
     fn join(thread: Self::Thread) -> ort::Result<()> {
@@ -69,7 +99,7 @@ impl ThreadManager for Pool {
     }
 }
 
-type Started = std::io::Result<JoinHandle<()>>;
+type Started = io::Result<JoinHandle<()>>;
 
 /// The way to the spawner, for one caller at a time.
 struct Spawner {
@@ -77,16 +107,20 @@ struct Spawner {
     answer: Receiver<Started>,
 }
 
-static SPAWNER: OnceLock<std::io::Result<Mutex<Spawner>>> = OnceLock::new();
+/// None until the system has given its thread.
+static SPAWNER: Mutex<Option<Spawner>> = Mutex::new(None);
 
-fn spawner() -> std::io::Result<&'static Mutex<Spawner>> {
-    let spawner = SPAWNER.get_or_init(|| {
-        let (ask, asked) = sync_channel::<Work>(0);
-        let (reply, answer) = sync_channel(1);
-        Builder::new().name("andon-spawner".into()).spawn(move || serve(&asked, &reply))?;
-        Ok(Mutex::new(Spawner { ask, answer }))
-    });
-    spawner.as_ref().map_err(|e| std::io::Error::new(e.kind(), e.to_string()))
+/// Returns the spawner, which it starts if there is none yet.
+fn started(spawner: &mut Option<Spawner>) -> io::Result<&Spawner> {
+    match spawner {
+        Some(spawner) => Ok(spawner),
+        none => {
+            let (ask, asked) = sync_channel::<Work>(0);
+            let (reply, answer) = sync_channel(1);
+            Builder::new().name("andon-spawner".into()).spawn(move || serve(&asked, &reply))?;
+            Ok(none.insert(Spawner { ask, answer }))
+        }
+    }
 }
 
 /// Starts threads until the process ends, for `SPAWNER` is never dropped.
@@ -103,8 +137,9 @@ fn serve(asked: &Receiver<Work>, reply: &SyncSender<Started>) {
 }
 
 fn spawn(work: Work) -> Started {
-    let gone = || std::io::Error::other("the thread that starts them has ended");
-    let spawner = spawner()?.lock();
+    let gone = || io::Error::other("the thread that starts them has ended");
+    let mut spawner = SPAWNER.lock();
+    let spawner = started(&mut spawner)?;
     spawner.ask.send(work).map_err(|_| gone())?;
     spawner.answer.recv().map_err(|_| gone())?
 }

@@ -12,7 +12,10 @@ use std::{
 use ort::{LoadDynamicError, environment::Environment, logging::LogLevel};
 use parking_lot::Mutex;
 
-use crate::Error;
+use crate::{
+    Error, exit,
+    telemetry::{Telemetry, has_uploader, telemetry},
+};
 
 /// The library's name. A numbered library (`libonnxruntime.so.1.22.0`) is found by the beginning of its name.
 const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
@@ -44,11 +47,16 @@ pub fn environment() -> Result<&'static Environment, Error> {
         return Ok(environment);
     }
     let path = std::path::absolute(find()?).map_err(|e| Error::Runtime(e.to_string()))?;
+    // The program or the plugin has seen to it long before. What has not, or has lost it since, is told, not reported on.
+    if telemetry() == Telemetry::Unsaid && has_uploader(&path).unwrap_or(false) {
+        return Err(Error::Reports { path });
+    }
     let bad = |problem: String| Error::BadRuntime { path: path.clone(), problem };
     let builder = ort::init_from(&path).map_err(|e| bad(fault(&e)))?;
     let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(log));
     let environment = builder.build().map_err(|e| bad(e.to_string()))?;
     let _ = LOADED.set(path.clone());
+    exit::guard();
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Opens a session of ONNX Runtime: chooses the execution provider that runs it, and sets it up.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use andon_model::Source;
 use ort::{
@@ -28,6 +34,8 @@ pub(super) struct Opened {
     pub provider: Arc<str>,
     /// The providers that were preferred to it, each with the reason why it was passed over.
     pub fallbacks: Vec<String>,
+    /// How many threads the session lacks, because the system did not give them; 0 if it has all.
+    pub lacking: usize,
 }
 
 /// Why a session cannot be opened on a provider.
@@ -53,8 +61,12 @@ pub(super) fn open<T>(
 ) -> Result<T, Error> {
     let requested = providers::requested(&options.providers)?;
     let load = |one: &Requested| catch_panic(|| session(source, options, one));
-    first(&requested, options.strict, &source.path, load, |session, one, fallbacks| {
-        make(Opened { session, provider: one.provider.name().into(), fallbacks })
+    first(&requested, options.strict, &source.path, load, |(session, lacking), one, mut fallbacks| {
+        if lacking > 0 {
+            fallbacks
+                .push(format!("{one} on {} threads: the system gives too few, so that it runs on one", lacking + 1));
+        }
+        make(Opened { session, provider: one.provider.name().into(), fallbacks, lacking })
     })
 }
 
@@ -109,8 +121,25 @@ const NOWHERE: &str = "/dev/null/weights-come-from-memory";
 /// which look like one, and nobody has gone through such a graph for the files that it names.
 const FORMAT: [&str; 2] = ["session.load_model_format", "ONNX"];
 
-fn session(source: &Source, options: &Options, requested: &Requested) -> Result<Session, OpenError> {
-    let mut builder = builder(options, requested)?;
+/// Makes a session, and returns how many threads it lacks. Where the system refuses one of its threads, it has one in all: a
+/// model that runs slower is better than none.
+fn session(source: &Source, options: &Options, requested: &Requested) -> Result<(Session, usize), OpenError> {
+    let wanted = if options.threads == 0 { runtime::cores() } else { sensible(options.threads) };
+    let (made, refused) = session_on(source, options, requested, wanted)?;
+    if made.is_err() && refused.load(Ordering::Acquire) {
+        return Ok((session_on(source, options, requested, 1)?.0?, wanted - 1));
+    }
+    Ok((made?, 0))
+}
+
+/// Makes a session that runs on so many threads. Also returns whether the system refused one of them.
+fn session_on(
+    source: &Source,
+    options: &Options,
+    requested: &Requested,
+    threads: usize,
+) -> Result<(ort::Result<Session>, Arc<AtomicBool>), OpenError> {
+    let (mut builder, refused) = builder(options, requested, threads)?;
     requested.register(&mut builder, sensible(options.threads))?;
     // ONNX Runtime opens no file: what it gets was read, and held to its digests, before. It copies what it keeps, so the
     // buffers go with the source.
@@ -121,7 +150,7 @@ fn session(source: &Source, options: &Options, requested: &Requested) -> Result<
     for (key, value) in [(WEIGHTS_FOLDER, NOWHERE), (FORMAT[0], FORMAT[1])] {
         builder = builder.with_config_entry(key, value).map_err(ort::Error::from)?;
     }
-    Ok(denormals::restored(|| builder.commit_from_memory(&source.bytes))?)
+    Ok((denormals::restored(|| builder.commit_from_memory(&source.bytes)), refused))
 }
 
 /// Returns no more threads than a few for each processor. Hundreds that wait for each other while they spin never end.
@@ -131,10 +160,10 @@ fn sensible(threads: usize) -> usize {
 }
 
 /// The options of a session that do not depend on the model.
-fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuilder> {
+fn builder(options: &Options, requested: &Requested, threads: usize) -> ort::Result<(SessionBuilder, Arc<AtomicBool>)> {
     let environment = runtime::environment().map_err(|e| ort::Error::new(e.to_string()))?;
-    let threads = if options.threads == 0 { runtime::cores() } else { sensible(options.threads) };
-    let mut builder = pool::threads(Session::builder(environment)?, threads)?
+    let (builder, refused) = pool::refusable(Session::builder(environment)?, threads)?;
+    let mut builder = builder
         .with_optimization_level(GraphOptimizationLevel::All)?
         // Failures come back as errors; to print them, too, would be I/O on a streaming thread.
         .with_log_level(LogLevel::Fatal)?;
@@ -145,7 +174,7 @@ fn builder(options: &Options, requested: &Requested) -> ort::Result<SessionBuild
         // The cores belong to the provider's own threads; those of ONNX Runtime run the nodes that it leaves over.
         builder = builder.with_intra_op_spinning(false)?;
     }
-    Ok(builder)
+    Ok((builder, refused))
 }
 
 #[cfg(test)]

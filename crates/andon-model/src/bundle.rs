@@ -49,6 +49,8 @@ pub struct Source {
     pub pictures: BTreeMap<PathBuf, Arc<[u8]>>,
     /// The manifest's drift reference.
     pub reference: Option<Content>,
+    /// What a signature signs: the text of the manifest, or a bare file's graph as it lies on the disk.
+    pub to_sign: Arc<[u8]>,
     /// The trusted public key that signed the model. None if no signature was required or found.
     pub signed_by: Option<String>,
 }
@@ -131,7 +133,7 @@ fn bare(path: PathBuf, requirements: &[Requirement]) -> Result<Source, Error> {
                 .into(),
         });
     }
-    let digest = digest(&graph);
+    let (digest, to_sign) = (digest(&graph), graph.clone());
     let (bytes, weights) = weights::read(folder, graph, &outside, &path, |_, _| Ok(()))?;
     let info = match ModelInfo::read_beside(&path)? {
         None => None,
@@ -145,7 +147,7 @@ fn bare(path: PathBuf, requirements: &[Requirement]) -> Result<Source, Error> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let id = ModelId { name, version: String::new(), digest };
     let (manifest, folder, golden, pictures, reference) = Default::default();
-    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, signed_by })
+    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, to_sign, signed_by })
 }
 
 /// The digests that a manifest gives, by plain path.
@@ -184,10 +186,10 @@ impl Digests<'_> {
 
 fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> Result<Source, Error> {
     let at = folder.join(MANIFEST);
-    let text = files::read(folder, MANIFEST, TEXT)?;
+    let to_sign = files::read(folder, MANIFEST, TEXT)?;
     // Before parsing: an unsigned text must not reach the parser.
-    let signed_by = signer(&at, &text, requirements)?;
-    let text = text::decode(text.to_vec()).map_err(|e| Error::Manifest {
+    let signed_by = signer(&at, &to_sign, requirements)?;
+    let text = text::decode(to_sign.to_vec()).map_err(|e| Error::Manifest {
         path: at.clone(),
         field: "text".into(),
         problem: e.to_string(),
@@ -239,7 +241,7 @@ fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> 
     let golden = golden.map(|(golden, name)| Golden { image: folder.join(name), ..golden.clone() }).collect();
     let id = ModelId { name: manifest.name.clone(), version: manifest.version.clone(), digest: found };
     let (manifest, info, folder) = (Some(manifest), None, Some(folder.clone()));
-    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, signed_by })
+    Ok(Source { id, manifest, info, path, bytes, weights, folder, golden, pictures, reference, to_sign, signed_by })
 }
 
 /// Reads the pictures of golden samples, and the templates that may be wanted with them.
@@ -355,7 +357,10 @@ mod tests {
     #[test]
     fn a_link_is_refused() {
         let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
-        write(dir.path(), |v| v["model"] = "link.onnx".into());
+        write(dir.path(), |v| {
+            v["model"] = "link.onnx".into();
+            v["digests"] = serde_json::json!({});
+        });
         std::os::unix::fs::symlink(outside.path(), dir.path().join("link.onnx")).unwrap();
         let e = open(&dir.path().display().to_string()).unwrap_err().to_string();
         assert!(e.contains("link.onnx: is a link, and a bundle holds plain files only"), "{e}");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What `model.json` says of the graph's inputs.
 
+use andon_core::{result::bounds::FIELD_VALUES, text::check_name};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FieldError, Pattern};
@@ -302,12 +303,17 @@ impl Input {
                 bad("type", "a frame size must be i64, i32 or f32".into())
             }
             Some(InputSource::FrameSize) => Ok(()),
-            Some(InputSource::Field(_)) => {
+            Some(InputSource::Field(name)) => {
+                check_name(&name).or_else(|why| bad("source", format!("the name of the field {why}")))?;
                 if self.default.is_none() && !self.required {
                     return bad("default", "is missing: give a default, or write \"required\": true".into());
                 }
                 if self.shape.as_ref().is_some_and(|s| s.contains(&0)) {
                     return bad("shape", "has an axis of length 0".into());
+                }
+                let numbers = self.shape.iter().flatten().try_fold(1_usize, |n, side| n.checked_mul(*side));
+                if numbers.is_none_or(|n| n > FIELD_VALUES) {
+                    return bad("shape", format!("is of more than {FIELD_VALUES} numbers, the most that fields hold"));
                 }
                 Ok(())
             }

@@ -3,10 +3,15 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use andon_core::{
+    json,
+    text::{check_name, check_value, is_hidden, shown},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, FieldError, Golden, Input, InputSource, Normalisation, Output, Rule, Task, Thresholds, golden, output,
+    Error, FieldError, Golden, Input, InputSource, Normalisation, Output, Rule, Task, Thresholds, golden, name_unused,
+    output,
 };
 
 /// The schema name of every manifest.
@@ -55,6 +60,9 @@ pub struct Manifest {
     pub quality: serde_json::Value,
 }
 
+/// The most entries of a list in a manifest: of golden samples, each is a run before the model may judge.
+const MOST_ENTRIES: usize = 1024;
+
 fn model_file() -> String {
     "model.onnx".into()
 }
@@ -65,12 +73,13 @@ impl Manifest {
     /// # Errors
     /// [`Error::Manifest`] with the field or line that is wrong.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let mut manifest: Manifest = serde_json::from_str(text)
+        let mut manifest: Manifest = json::read(text)
             .map_err(|e| {
                 FieldError::new(place(text, &e), format!("{e}: see the schema {MODEL_SCHEMA} in the documentation"))
             })
             .map_err(|e| e.in_file(path))?;
         manifest.place_raw_threshold();
+        manifest.outputs.iter_mut().for_each(|output| name_unused(&mut output.labels));
         manifest.check().map_err(|e| e.in_file(path))?;
         Ok(manifest)
     }
@@ -105,8 +114,24 @@ impl Manifest {
         if self.schema != MODEL_SCHEMA {
             return bad("schema", format!("is '{}', must be '{MODEL_SCHEMA}'", self.schema));
         }
-        if self.name.is_empty() {
-            return bad("name", "must not be empty".into());
+        check_name(&self.name).or_else(|why| bad("name", why.to_string()))?;
+        check_value(&self.version).or_else(|why| bad("version", why.to_string()))?;
+        for (field, count) in [
+            ("inputs", self.inputs.len()),
+            ("outputs", self.outputs.len()),
+            ("golden", self.golden.len()),
+            ("digests", self.digests.len()),
+            ("trained_on", self.trained_on.len()),
+        ] {
+            if count > MOST_ENTRIES {
+                return bad(field, format!("has {count} entries, and {MOST_ENTRIES} is the most"));
+            }
+        }
+        for (field, name) in self.named() {
+            if let Some(c) = name.chars().find(|c| is_hidden(*c)) {
+                let name = shown(&name);
+                return bad(&field, format!("'{name}' holds the control character U+{:04X}", u32::from(c)));
+            }
         }
         let images = self.inputs.iter().filter(|i| i.source() == Some(InputSource::Image)).count();
         if images != 1 {
@@ -161,7 +186,7 @@ fn place(text: &str, e: &serde_json::Error) -> String {
     let line = text.lines().nth(e.line().saturating_sub(1)).unwrap_or_default();
     let end = line.char_indices().map(|(i, c)| i + c.len_utf8()).take(e.column()).last().unwrap_or(0);
     let start = line[..end].char_indices().rev().take(50).last().map_or(0, |(i, _)| i);
-    format!("line {}, at `{}`", e.line(), line[start..end].trim())
+    format!("line {}, at `{}`", e.line(), shown(line[start..end].trim()))
 }
 
 #[cfg(test)]
@@ -229,6 +254,65 @@ mod tests {
         assert!(e.contains("outputs[0].labels"), "{e}");
         let e = problem(|v| v["inputs"][0]["mean"] = serde_json::json!([1, 2, 3]));
         assert!(e.contains("inputs[0].mean") && e.contains("1 or 1"), "{e}");
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_or_is_too_much_is_refused() {
+        use serde_json::{Value, json};
+        let whole = sample().to_string();
+        let twice = whole.replace(r#""version":"2""#, r#""version":"2","version":"3""#);
+        let e = Manifest::parse(&twice, Path::new("model.json")).unwrap_err().to_string();
+        assert!(e.contains("the key 'version' stands twice"), "{e}");
+        let many: Vec<_> = (0..70_000).map(|k| k.to_string()).collect();
+        type Change = Box<dyn Fn(&mut Value)>;
+        let rows: Vec<(Change, &str)> = vec![
+            (Box::new(|v| v["name"] = "a\u{0}b".into()), r"name: 'a\0b' holds NUL, which no name may"),
+            (Box::new(|v| v["name"] = "n".repeat(300).into()), "name: has 300 bytes, and 256 is the most"),
+            (
+                Box::new(|v| v["version"] = "2\u{1b}[2J".into()),
+                "version: '2\\u{1b}[2J' holds the control character U+001B",
+            ),
+            (Box::new(|v| v["model"] = "m\n.onnx".into()), "model: 'm\\n.onnx' holds the control character U+000A"),
+            (
+                Box::new(|v| v["outputs"][0]["labels"] = json!(["a", ""])),
+                "outputs[0].labels: the label of class 1 is empty",
+            ),
+            (
+                Box::new(|v| v["outputs"][0]["labels"] = json!(["a", "b", "a"])),
+                "outputs[0].labels: classes 0 and 2 are both 'a'",
+            ),
+            (Box::new(move |v| v["outputs"][0]["labels"] = json!(many)), "outputs[0].labels: 70000 labels, and 65536"),
+            (Box::new(|v| v["inputs"][0]["size"] = json!([1_000_000_000, 1_000_000_000])), "inputs[0].size"),
+            (Box::new(|v| v["thresholds"] = json!({"score": 1e300})), "thresholds.score: is inf, must be within 0..1"),
+            (
+                Box::new(|v| v["thresholds"] = json!({"max_detections": 1e6 as u64})),
+                "thresholds.max_detections: is 1000000",
+            ),
+            (Box::new(|v| v["inputs"][0]["mean"] = json!([1e300])), "inputs[0].mean: must be finite"),
+            (
+                Box::new(move |v| {
+                    let shape = json!([1_000_000_000, 1_000_000_000_000u64]);
+                    let field = json!({"name": "f", "source": "field:a", "required": true, "shape": shape});
+                    v["inputs"].as_array_mut().unwrap().push(field);
+                }),
+                "inputs[1].shape: is of more than 65536 numbers",
+            ),
+            (
+                Box::new(|v| {
+                    let field = json!({"name": "f", "source": "field:a\u{7}", "required": true});
+                    v["inputs"].as_array_mut().unwrap().push(field);
+                }),
+                "inputs[1].source: the name of the field 'a\\u{7}' holds",
+            ),
+            (
+                Box::new(|v| v["trained_on"] = json!(vec!["a"; 2000])),
+                "trained_on: has 2000 entries, and 1024 is the most",
+            ),
+        ];
+        for (change, said) in rows {
+            let e = problem(change);
+            assert!(e.contains(said), "{said}: {e}");
+        }
     }
 
     #[test]

@@ -20,15 +20,24 @@
 //! ```
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
+};
+
+use andon_core::{
+    files,
+    text::{check_value, shortened, shown},
 };
 
 use super::{Error, ModelInfoError};
 
 /// The only major version of the format.
 const MAJOR: u32 = 1;
+
+/// The largest file that is read, bytes, and the most tensors in it: the generator writes a few hundred bytes for each.
+const LARGEST: u64 = 1 << 20;
+const MOST_TENSORS: usize = 1024;
 
 /// The beginning of a value that the generator of the file did not know.
 const PLACEHOLDER: &str = "PLACEHOLDER";
@@ -79,7 +88,7 @@ impl ModelInfo {
         let mut long = OsString::from(model);
         long.push(".modelinfo");
         for path in [long.into(), model.with_extension("modelinfo")] {
-            match fs::read_to_string(&path) {
+            match files::read_text(&path, LARGEST) {
                 Ok(text) => return Ok(Some((path, text))),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::Io { path, error }),
@@ -94,6 +103,7 @@ impl ModelInfo {
     /// The line that is wrong, and what is expected.
     pub fn parse(text: &str) -> Result<Self, ModelInfoError> {
         let (mut info, mut version, mut section) = (Self::default(), None, None);
+        let (mut sections, mut keys) = (BTreeSet::new(), BTreeSet::new());
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             let fail = |problem| ModelInfoError { line: Some(number + 1), problem };
@@ -101,6 +111,14 @@ impl ModelInfo {
                 continue;
             }
             if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                check_value(name).map_err(|why| fail(format!("the name of the tensor {why}")))?;
+                if !sections.insert(name) {
+                    return Err(fail(format!("[{name}] stands twice: write what it says in one place")));
+                }
+                if sections.len() > MOST_TENSORS + 1 {
+                    return Err(fail(format!("more than {MOST_TENSORS} tensors")));
+                }
+                keys.clear();
                 section = Some(name.to_string());
                 if name != "modelinfo" {
                     info.tensors.push(TensorInfo { name: name.into(), ..TensorInfo::default() });
@@ -108,8 +126,12 @@ impl ModelInfo {
                 continue;
             }
             let Some((key, value)) = line.split_once('=').map(|(k, v)| (k.trim(), v.trim())) else {
-                return Err(fail(format!("`{line}` is neither [TENSOR] nor KEY=VALUE")));
+                let line = shortened(line, 100);
+                return Err(fail(format!("`{}` is neither [TENSOR] nor KEY=VALUE", shown(&line))));
             };
+            if !keys.insert(key) {
+                return Err(fail(format!("`{}` stands twice: readers differ in which they take", shown(key))));
+            }
             // A placeholder says nothing.
             if value.starts_with(PLACEHOLDER) {
                 continue;
@@ -210,6 +232,8 @@ fn major(version: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const SSD: &str = "\
@@ -283,6 +307,11 @@ dir=output
         let begin = "[modelinfo]\nversion=1.0\n[i]\n";
         let e = refusal(&format!("{begin}dims=1,a"));
         assert!(e.contains("line 4") && e.contains("1,3,-1,-1"), "{e}");
+        let e = refusal(&format!("{begin}dir=input\ndir=output"));
+        assert_eq!(e, "line 5: `dir` stands twice: readers differ in which they take");
+        let e = refusal(&format!("{begin}dir=input\n[o]\n[i]\ndir=output"));
+        assert!(e.starts_with("line 6: [i] stands twice"), "{e}");
+        assert!(refusal("[modelinfo]\nversion=1.0\n[a\u{7}]").contains(r"'a\u{7}' holds the control character"));
         let e = refusal(&format!("{begin}ranges=0.0"));
         assert!(e.contains("line 4") && e.contains("MIN,MAX"), "{e}");
         let e = refusal(&format!("{begin}ranges=1,1"));

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decoder, FieldError, Head, Normalisation, Quantisation, Role, Rule, Task, decoder::BoxForm, settings};
+use super::{
+    Decoder, FieldError, Head, Normalisation, Quantisation, Role, Rule, Task, check_labels, decoder::BoxForm, settings,
+};
 
 /// How a model's outputs become scores of 0..1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +110,9 @@ pub(super) fn check(outputs: &[Output], task: Task, verdict: &Rule) -> Result<()
     };
     if outputs.iter().any(|o| o.decoder != first.decoder) {
         return bad("outputs", "name different decoders, must all name one".into());
+    }
+    for (i, output) in outputs.iter().enumerate() {
+        check_labels(&output.labels).or_else(|why| bad(&format!("outputs[{i}].labels"), why.to_string()))?;
     }
     if first.labels.is_empty() && first.decoder.needs_labels() {
         return bad("outputs[0].labels", "is empty, must name every label in the model's order".into());

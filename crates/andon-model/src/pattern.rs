@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
-use andon_core::result::{Fields, Part};
+use andon_core::{
+    result::{Fields, Part},
+    text::{NAME, is_hidden, shortened, shown},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
@@ -17,7 +20,7 @@ pub struct Pattern(Vec<Segment>);
 
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is '{text}', {problem}: it must be a path below image-root as in '{{sku}}/{{view}}.png'")]
+#[error("is '{}', {problem}: it must be a path below image-root as in '{{sku}}/{{view}}.png'", shortened(&shown(.text), NAME))]
 pub struct PatternError {
     text: String,
     problem: &'static str,
@@ -56,6 +59,9 @@ impl Pattern {
         if leaves || text.contains(['\\', '\0']) {
             return bad("which is not a plain path within a folder");
         }
+        if text.contains(is_hidden) {
+            return bad("which holds a control character");
+        }
         let (mut segments, mut rest) = (Vec::new(), text);
         while let Some((before, behind)) = rest.split_once('{') {
             let Some((name, after)) = behind.split_once('}') else { return bad("with a '{' that is not closed") };
@@ -89,8 +95,9 @@ impl Pattern {
                         return Err(UnfilledError::Missing { name: name.clone() });
                     }
                     let value = &path[from..];
-                    if value.starts_with('.') || value.contains(['/', '\\', '\0']) {
-                        return Err(UnfilledError::NotAName { name: name.clone(), value: value.into() });
+                    if value.starts_with('.') || value.contains(['/', '\\', '\0']) || value.len() > NAME {
+                        let value = shortened(value, 100).into();
+                        return Err(UnfilledError::NotAName { name: name.clone(), value });
                     }
                 }
             }

@@ -23,6 +23,9 @@ pub struct Thresholds {
     pub review: Option<[f32; 2]>,
 }
 
+/// The most detections that a frame may keep: far more than anybody looks at, and few enough to write down.
+const MOST_DETECTIONS: usize = 65_536;
+
 impl Default for Thresholds {
     fn default() -> Self {
         Self { score: 0.25, iou: 0.45, agnostic: false, max_detections: 300, review: None }
@@ -78,6 +81,10 @@ impl Thresholds {
         }
         if self.max_detections == 0 {
             return Err(FieldError::new("max_detections", "is 0, must be at least 1 or nothing is ever found"));
+        }
+        if self.max_detections > MOST_DETECTIONS {
+            let problem = format!("is {}, and {MOST_DETECTIONS} is the most", self.max_detections);
+            return Err(FieldError::new("max_detections", problem));
         }
         if let Some([lo, hi]) = self.review
             && !(0.0 <= lo && lo <= hi && hi <= 1.0)

@@ -41,6 +41,9 @@ impl Normalisation {
     }
 }
 
+/// The most anchors of a cell.
+const MOST_ANCHORS: usize = 256;
+
 /// Checks the settings of all outputs. There is at least one, and they have one decoder.
 pub(super) fn check(outputs: &[Output]) -> Result<(), FieldError> {
     for (i, output) in outputs.iter().enumerate() {
@@ -108,6 +111,9 @@ pub(super) fn check(outputs: &[Output]) -> Result<(), FieldError> {
                     false => format!("is for yolov2, and the decoder {decoder} does not read it: leave it out"),
                 },
             );
+        }
+        if output.anchors.len() > MOST_ANCHORS {
+            return bad("anchors", format!("has {} entries, and {MOST_ANCHORS} is the most", output.anchors.len()));
         }
         if output.anchors.iter().flatten().any(|v| !(v.is_finite() && *v > 0.0)) {
             return bad("anchors", "has a side that is not above 0: write width and height of each, in cells".into());

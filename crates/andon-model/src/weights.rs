@@ -52,8 +52,8 @@ pub(super) struct Named {
 pub(super) struct Outside {
     /// The files, each once for every way in which the graph writes its path.
     pub files: Vec<Named>,
-    /// Whether they are to be put into the graph, for ONNX Runtime to find them all.
-    pub nested: bool,
+    /// Whether some are to be put into the graph, for ONNX Runtime to find them all.
+    pub inner: bool,
 }
 
 /// Goes through a graph for the files that it names. `own` is its path below the folder of the bundle; `path` is for messages.
@@ -72,7 +72,7 @@ pub(super) fn named(graph: &[u8], own: &str, path: &Path) -> Result<Outside, Err
         let problem = format!("are said to lie in '{location}', which is {what}: export the model again");
         Err(Error::Weights { path: path.into(), tensor: needed.tensor, problem })
     });
-    Ok(Outside { files: files.collect::<Result<_, _>>()?, nested: found.nested })
+    Ok(Outside { files: files.collect::<Result<_, _>>()?, inner: found.inner })
 }
 
 /// Opens a file of weights below `folder`, and checks that it is as long as the graph needs it.
@@ -122,7 +122,7 @@ pub(super) fn read(
         };
         weights.push(Content { name: named.location.clone(), path: at, bytes });
     }
-    let graph = if outside.nested {
+    let graph = if outside.inner {
         let content = |name: &str| weights.iter().find(|w| w.name == name).map(|w| &*w.bytes);
         onnx::inlined(&graph, &content).map_err(|fault| refusal(path, fault))?.into()
     } else {

@@ -3,6 +3,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::words::plain;
+
 /// The page's style. It fetches nothing.
 const STYLE: &str = include_str!("style.css");
 
@@ -11,9 +13,9 @@ pub fn escape(text: &str) -> String {
     html! { (text) }.into_string()
 }
 
-/// A whole document around `body`.
+/// A whole document around `body`, in which no character is hidden.
 pub fn page(title: &str, body: Markup) -> Markup {
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -25,7 +27,8 @@ pub fn page(title: &str, body: Markup) -> Markup {
             }
             body { main { (body) } }
         }
-    }
+    };
+    PreEscaped(plain(&page.0).into_owned())
 }
 
 /// A number that the reader should take away, and what it is.
@@ -74,5 +77,6 @@ mod tests {
         let page = page(r#"<b> & "c""#, key("\"x", "<y>")).into_string();
         assert!(page.contains("<title>&lt;b&gt; &amp; &quot;c&quot;</title>"), "{page}");
         assert!(page.contains(r#"<i class="&quot;x"></i>&lt;y&gt;"#), "{page}");
+        assert!(super::page("ok\u{202e}", html! {}).into_string().contains(r"<title>ok\u202e</title>"));
     }
 }

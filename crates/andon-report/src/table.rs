@@ -37,7 +37,11 @@ impl Table {
     /// The table in Markdown, an empty line before it.
     pub fn markdown(&self) -> String {
         let columns = self.header.len().saturating_sub(1);
-        let mut text = format!("\n| {} |\n|---{}|\n", self.header.join(" | "), "|--:".repeat(columns));
+        let mut text = format!(
+            "\n| {} |\n|---{}|\n",
+            self.header.iter().map(|name| escape(name)).collect::<Vec<_>>().join(" | "),
+            "|--:".repeat(columns)
+        );
         for row in &self.rows {
             let cells: Vec<_> = row.iter().map(|cell| escape(cell)).collect();
             let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -71,7 +75,9 @@ mod tests {
 
     #[test]
     fn cells_cannot_break_the_table() {
-        let text = table(["", "n"], &[["a|b\nc", "1"]]).markdown();
-        assert_eq!(text, "\n|  | n |\n|---|--:|\n| a\\|b c | 1 |\n");
+        let text = table(["", "n|<b>"], &[["a|b\nc", "1"]]).markdown();
+        assert_eq!(text, "\n|  | n\\|\\<b\\> |\n|---|--:|\n| a\\|b c | 1 |\n");
+        let text = table(["", "n"], &[["`&amp;`\u{1b}[1m", "1"]]).markdown();
+        assert!(text.contains(r"| \`\&amp;\`\\u001b\[1m | 1 |"), "{text}");
     }
 }

@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Words for figures: how numbers, shares and times are written on pages, in tables and in sentences.
 
+use std::borrow::Cow;
+
+use andon_core::text::is_hidden;
+
+/// Returns a text as it is safe to show, whoever wrote it: what could move the cursor, colour a terminal, or turn the
+/// direction of the letters behind it is written out. Line breaks and tabs stay. In a string of JSON it says the same.
+///
+/// ```
+/// # use andon_report::words::plain;
+/// assert_eq!(plain("ok\u{1b}[2J\n"), "ok\\u001b[2J\n");
+/// ```
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let is_shown = |c: char| !is_hidden(c) || matches!(c, '\n' | '\t');
+    if text.chars().all(is_shown) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_shown(c) { out.push(c) } else { out += &format!("\\u{:04x}", u32::from(c)) }
+    }
+    out.into()
+}
+
 /// What stands in the place of a number that is not known.
 pub const UNKNOWN: &str = "–";
 
@@ -78,6 +101,14 @@ fn signed(number: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_shows_all_that_it_says() {
+        assert_eq!(plain("räksmörgås\t1\n"), "räksmörgås\t1\n");
+        assert_eq!(plain("a\u{7f}\u{9b}b\r\u{202e}"), r"a\u007f\u009bb\u000d\u202e");
+        let json = plain("{\"id\":\"a\u{202e}b\"}").into_owned();
+        assert_eq!(json, r#"{"id":"a\u202eb"}"#);
+    }
 
     #[test]
     fn what_is_not_known_is_no_zero() {

@@ -96,7 +96,7 @@ pub enum ReferenceError {
 impl Reference {
     /// Reads the text of a reference file.
     pub fn from_json(text: &str) -> Result<Self, ReferenceError> {
-        let reference: Self = serde_json::from_str(text)?;
+        let reference: Self = andon_core::json::read(text)?;
         reference.check()?;
         Ok(reference)
     }

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::elements::{
     between::{self, Between},
+    refusals::Refusals,
     shell::{self, Sink, Src},
+    threads::{self, Lack, PadThread},
 };
 
 #[derive(glib::Properties)]
@@ -79,8 +81,14 @@ pub struct AbJoin {
     pub(super) push: parking_lot::Mutex<()>,
     pub(super) comparison: parking_lot::Mutex<Comparison>,
     pub(super) judge: Arc<JudgeWorker>,
+    /// The source pad's thread, for frames that wait.
+    pub(super) thread: PadThread,
+    /// Whether the system gives none.
+    pub(super) lack: Lack,
     /// What stands upstream of `sink_a` and of `sink_b`.
     between: [parking_lot::Mutex<Between>; 2],
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -165,7 +173,10 @@ impl ObjectSubclass for AbJoin {
             push: Default::default(),
             comparison: Default::default(),
             judge: Default::default(),
+            thread: PadThread::default(),
+            lack: Lack::new("frames that wait for arm b", "no frame waits, as with wait=0"),
             between: Default::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -189,6 +200,13 @@ impl ObjectImpl for AbJoin {
                 let mut stats = self.stats();
                 let lost: u64 = self.between.iter().map(|b| b.lock().lost()).sum();
                 stats.set("results-lost", lost);
+                let lacks = [&self.lack, &self.judge.lack];
+                let mut without = threads::without(&lacks);
+                if self.judge.watched.lock().as_ref().is_some_and(|w| w.lacks_thread()) {
+                    without = threads::also(without, "labels");
+                }
+                threads::write_all(&mut stats, &lacks, without);
+                stats.set("events-refused", self.refusals.count());
                 stats.to_value()
             }
             _ => self.derived_property(id, pspec),
@@ -265,7 +283,9 @@ impl ElementImpl for AbJoin {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
+            self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
+            self.refusals.reset();
             if let Err(error) = self.start_judging() {
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);
@@ -276,8 +296,14 @@ impl ElementImpl for AbJoin {
             || (transition == gst::StateChange::ReadyToPaused && done.is_err())
         {
             self.stop_judging();
+            self.lack.ended();
         }
         done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(&self.src, &message);
+        self.parent_post_message(message)
     }
 }
 
@@ -292,6 +318,12 @@ impl AbJoin {
 
     pub(super) fn settings(&self) -> Settings {
         *shell::locked(&self.settings)
+    }
+
+    /// Returns the settings by which a frame goes on: none waits where there is no thread to wake it.
+    pub(super) fn settings_now(&self) -> Settings {
+        let settings = self.settings();
+        if self.lack.lasts() { Settings { wait: 0, ..settings } } else { settings }
     }
 
     pub(super) fn set_wait(&self, wait: i64) {

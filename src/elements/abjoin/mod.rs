@@ -66,12 +66,21 @@
 //! is better the champion of `store=STORE/NAME`, if a's version is champion there. Elements that follow the alias take
 //! it over and prove it by themselves. The judging has a thread of its own.
 //!
+//! # Where the system gives no thread
+//!
+//! The element warns once, `stats` names in `without-thread` what has none, `threads-refused` counts the attempts, and it tries
+//! again once a second. Meanwhile frames go on. Without the source pad's thread (`frames that wait for arm b`) none waits, as
+//! with `wait=0`: what b says later goes down as `andon/late`. Without the judging thread (`judging`) what is to be judged waits
+//! for it, and `news-lost` counts what finds no room; if none comes, it is judged when the element stops. Without a thread for
+//! `labels` the file is read at the start, and again when there is one.
+//!
 //! # Properties
 //!
 //! `wait`, `report-interval`, `deadline` (ns), `label-rate`, `label-rate-agree`, `labels`, `auto`, `store`, changeable
 //! while playing except for `deadline`; `alpha`, `max-escape-increase`, `escape-cost`, `overkill-cost`,
 //! `max-ng-difference`, not changeable while playing, because a rule that changes after a look is no rule; `stats`.
-//! In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md).
+//! In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
+//! `events-refused` events that said too much (docs/limits.md); `without-thread` and `threads-refused` are explained above.
 //!
 //! # Actions
 //!

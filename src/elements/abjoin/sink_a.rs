@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Arm a and the source task: frames and events come in, wait if asked to, and go on.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use andon_core::result::{Arm, Arms, Frame, Inference, TeeMode};
 use gst::{prelude::*, subclass::prelude::*};
@@ -42,7 +42,8 @@ impl AbJoin {
             *state = State { running: true, ..State::default() };
             (state.pairing.counts, state.pairing.forgotten) = (counts, forgotten);
             drop(state);
-            self.start_task()?;
+            let started = self.start_task()?;
+            self.lack.tried(&*self.obj(), &started);
         } else {
             let mut state = self.state.lock();
             state.running = false;
@@ -52,22 +53,31 @@ impl AbJoin {
             self.notify(&mut state);
             drop(state);
             drop(waiting);
-            pad.stop_task()?;
+            self.thread.stop(pad)?;
         }
         Ok(())
     }
 
-    fn start_task(&self) -> Result<(), glib::BoolError> {
+    fn start_task(&self) -> Result<io::Result<()>, glib::BoolError> {
         let this = self.obj().downgrade();
-        self.src.start_task(move || {
+        self.thread.start(&self.src, move || {
             if let Some(this) = this.upgrade() {
                 this.imp().step();
             }
         })
     }
 
+    /// Tries again, once a second, to get the threads that are missing.
+    fn look_after_threads(&self) {
+        if self.lack.is_due() {
+            self.lack.tried(&*self.obj(), &self.thread.try_again());
+        }
+        self.look_after_judging();
+    }
+
     pub(super) fn chain_a(&self, mut buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let settings = self.settings();
+        self.look_after_threads();
+        let settings = self.settings_now();
         let is_b_linked = self.sink_b.is_linked();
         let mut state = self.state.lock();
         let (frame, from_a) = self.read_a(&state, &mut buffer);
@@ -320,7 +330,9 @@ impl AbJoin {
                     state.is_shadow = split.mode == TeeMode::Shadow;
                     state.silence = 0;
                 }
-                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                Some(Err(problem)) => {
+                    MutexGuard::unlocked(&mut state, || self.refusals.add(&*self.obj(), &problem));
+                }
                 _ => {}
             },
         }

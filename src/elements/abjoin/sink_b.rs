@@ -119,7 +119,7 @@ impl AbJoin {
 
     /// Pushes a frame that only b got. The flow return is downstream's, because b is the line here.
     fn push_b(&self, buffer: gst::Buffer, format: Format, frame: &Frame) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let wait = self.settings().wait;
+        let wait = self.settings_now().wait;
         let mut state = self.state.lock();
         self.wait_for_room(&mut state, wait)?;
         state.b_alone += 1;
@@ -168,7 +168,10 @@ impl AbJoin {
                     self.notify(&mut state);
                 }
                 Some(Ok(AndonEvent::Split(split))) => state.design_of_b = Some(design_of(&split)),
-                Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
+                Some(Err(problem)) => {
+                    drop(state);
+                    self.refusals.add(&*self.obj(), &problem);
+                }
                 _ => {}
             },
         }

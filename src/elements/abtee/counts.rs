@@ -43,7 +43,8 @@ pub(super) struct Counts {
     pub(super) late_b: Count,
     /// Frames for b that a flush threw away before it began them.
     pub(super) flushed: Count,
-    /// Frames that b did not get because it had failed or was not linked, or because their memory could not be copied.
+    /// Frames that b did not get because it had failed, was not linked or had no thread, or because their memory could not be
+    /// copied.
     pub(super) refused: Count,
     /// Frames for which b returned an error.
     pub(super) failed: Count,

@@ -24,7 +24,12 @@ impl AbTee {
             self.sink_event(event);
         }
         // Read once, so that a change of the settings takes effect with the next frame.
-        let (rule, step) = self.settings().next();
+        let (mut rule, step) = self.settings().next();
+        if rule.mode != Mode::A && !self.has_thread_b() {
+            // Told so to both arms: who waits for b, or judges it by its silence, must know.
+            (rule.mode, rule.weight) = (Mode::A, 0.0);
+            self.counts.refused.one();
+        }
         if let Some(step) = step {
             self.announce_step(step);
         }
@@ -176,16 +181,18 @@ impl AbTee {
                 done
             }
             _ => {
-                let event = {
+                let (event, problem) = {
                     let context = &mut self.state.lock().context;
-                    match context.observe(&event) {
+                    let problem = match context.observe(&event) {
                         // From another abtee upstream. Each abtee names its own arms.
                         Some(Ok(AndonEvent::Arm(_))) => return true,
-                        Some(Err(error)) => gst::warning!(CAT, imp = self, "{error}"),
-                        _ => {}
-                    }
-                    context.outgoing(event)
+                        seen => seen.and_then(Result::err),
+                    };
+                    (context.outgoing(event), problem)
                 };
+                if let Some(problem) = problem {
+                    self.refusals.add(&*self.obj(), &problem);
+                }
                 if event.is_serialized() {
                     self.queue_b.push(Item::Event(event.clone()));
                 } else {
@@ -208,8 +215,8 @@ impl AbTee {
                 }
                 return true;
             }
-            Some(Err(error)) => {
-                gst::warning!(CAT, imp = self, "{error}");
+            Some(Err(problem)) => {
+                self.refusals.add(&*self.obj(), &problem);
                 return false;
             }
             _ => {}

@@ -19,8 +19,15 @@ use super::{
     waiting::Item,
 };
 use crate::{
-    elements::shell::{self, Sink, Src, flow_of},
-    meta::{TaiOffset, event::AndonEvent},
+    elements::{
+        refusals::Refusals,
+        shell::{self, Sink, Src, flow_of},
+        threads::{self, Lack, PadThread},
+    },
+    meta::{
+        TaiOffset,
+        event::{AndonEvent, names_a_part},
+    },
 };
 
 #[derive(glib::Properties)]
@@ -56,6 +63,12 @@ pub struct AbTee {
     /// Of arm b's thread, and no other.
     pub(super) told_b: parking_lot::Mutex<Told>,
     pub(super) counts: Counts,
+    /// Arm b's thread.
+    pub(super) thread_b: PadThread,
+    /// Whether the system gives none.
+    pub(super) lack: Lack,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -111,6 +124,9 @@ impl ObjectSubclass for AbTee {
             queue_b: QueueB::default(),
             told_b: Default::default(),
             counts: Counts::default(),
+            thread_b: PadThread::default(),
+            lack: Lack::new("arm b", "every frame goes to arm a alone"),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -176,12 +192,20 @@ impl ElementImpl for AbTee {
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.counts.reset();
+            self.lack.reset();
+            self.refusals.reset();
         }
         let done = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
             *self.state.lock() = State::default();
+            self.lack.ended();
         }
         Ok(done)
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread_b.serve(&self.src_b, &message);
+        self.parent_post_message(message)
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -191,8 +215,12 @@ impl ElementImpl for AbTee {
                 self.state.lock().sent.push(event);
                 true
             }
-            Some(Err(error)) => {
-                gst::warning!(CAT, imp = self, "{error}");
+            Some(Err(problem)) => {
+                // The frames that follow are not those of the part before.
+                match names_a_part(&event) {
+                    true => self.state.lock().sent.push(event),
+                    false => self.refusals.add(&*self.obj(), &problem),
+                }
                 false
             }
             _ => self.parent_send_event(event),
@@ -262,7 +290,9 @@ impl AbTee {
         let (queued, thinned) = self.queue_b.levels();
         s.set("queued", queued);
         s.set("thinned-events", thinned);
-        s.set("b-is-out", self.queue_b.is_out());
+        s.set("b-is-out", self.queue_b.is_out() || self.lack.lasts());
+        s.set("events-refused", self.refusals.count());
+        threads::write(&mut s, &[&self.lack]);
         s
     }
 }

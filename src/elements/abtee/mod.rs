@@ -70,6 +70,15 @@
 //! If b refuses the caps, or returns an error or the end of the stream, it is out: it gets EOS, the element posts
 //! `andon/arm-out`, and frames go to a alone until the next stream, caps, flush or new link on `src_b`.
 //!
+//! # Where the system gives no thread
+//!
+//! Arm b has a thread of its own. If the system refuses it at the start (`TasksMax`, `pids.max`, `RLIMIT_NPROC`), b is out:
+//! every frame goes to a alone in every mode, `andon/split` says so to both arms, the frames are counted as `refused`, the
+//! element warns and posts `andon/arm-out`, and `stats` has `without-thread=arm b`. With the first frame after a second it
+//! tries again, and so on; once there is a thread, b begins with all that holds for its frames. Arm a never waits for that. An
+//! arm b that ends in a sink of its own keeps the pipeline in PAUSED meanwhile, because GStreamer waits for that sink's first
+//! frame: set `async=false` there.
+//!
 //! An element in b that posts ERROR still ends the application, and one that crashes ends the process. Run such a
 //! challenger in another process.
 //!
@@ -84,11 +93,12 @@
 //! | b | `to-b` | `dropped`: leaked because the queue was full | `late-b`: begun when a newer frame had come in |
 //!
 //! (A result of b that comes when its frame has gone on is another thing, which `abjoin` counts as `late`.) Also:
-//! `frames`, all that came in; `refused`, not given to b because it was out or not linked; so in `shadow` `to-b` +
+//! `frames`, all that came in; `refused`, not given to b because it was out, not linked or without thread; so in `shadow` `to-b` +
 //! `dropped` + `refused` = `frames`. `flushed`, of `to-b`, thrown away by a flush before b began them. `failed`, for
 //! which b returned an error; `given-to-a`, for b alone, but given to a; `without-key`; `shallow-copies` and
 //! `deep-copies` for b; `swallowed-events` from b; `decisions`; `queued`, now; `thinned-events`, left out of the queue
-//! of a b that stands still; `b-is-out`.
+//! of a b that stands still; `b-is-out`; `events-refused` (docs/limits.md); `without-thread`, `arm b` while it has none, and
+//! `threads-refused`, the attempts.
 //!
 //! # Messages
 //!

@@ -94,10 +94,20 @@ impl AbTee {
             gst::FlowError::Eos => "arm b has ended",
             _ => "arm b has failed",
         };
+        self.post_out(reason);
+        self.src_b.push_event(gst::event::Eos::new());
+    }
+
+    /// Posts that arm b gets no more frames.
+    fn post_out(&self, reason: &str) {
         let s = gst::Structure::builder("andon/arm-out").field("arm", "b").field("reason", reason).build();
         let json = serde_json::json!({ "schema": "andon.arm-out/1", "arm": "b", "reason": reason });
         message::post(&*self.obj(), s, &json.to_string());
-        self.src_b.push_event(gst::event::Eos::new());
+    }
+
+    /// Returns whether arm b has its thread. One that is missing is tried again once a second.
+    pub(super) fn has_thread_b(&self) -> bool {
+        !self.lack.lasts() || (self.lack.is_due() && self.lack.tried(&*self.obj(), &self.thread_b.try_again()))
     }
 
     pub(super) fn activate_b(
@@ -113,14 +123,17 @@ impl AbTee {
             self.queue_b.start();
             *self.told_b.lock() = Told::default();
             let this = self.obj().downgrade();
-            pad.start_task(move || {
+            let started = self.thread_b.start(pad, move || {
                 if let Some(this) = this.upgrade() {
                     this.imp().b_step();
                 }
             })?;
+            if !self.lack.tried(&*self.obj(), &started) {
+                self.post_out("the system gives no thread for arm b");
+            }
         } else {
             self.queue_b.stop();
-            pad.stop_task()?;
+            self.thread_b.stop(pad)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex as StdMutex, MutexGuard, atomic::Ordering::Relaxed};
 
 use andon_boards::{Board, Kinds};
+use andon_core::{result::bounds::VIEWS, text::check_value};
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 use gst_video::VideoFormat;
@@ -18,7 +19,10 @@ use super::{
     stats::Counters,
 };
 use crate::{
-    elements::shell::{self, Src},
+    elements::{
+        shell::{self, Src},
+        threads::PadThread,
+    },
     meta::event::{self, AndonEvent, FieldsChange},
 };
 
@@ -59,7 +63,7 @@ pub struct DefectTestSrc {
         get, set, type = i32, member = shift_y, minimum = -16384, maximum = 16384, default = 0, mutable_playing,
         controllable)]
     #[property(name = "views", nick = "Views", blurb = "Frames of each part",
-        get, set, type = u32, member = views, minimum = 1, maximum = 1024, default = 1, mutable_playing)]
+        get, set, type = u32, member = views, minimum = 1, maximum = VIEWS, default = 1, mutable_playing)]
     #[property(name = "speed", nick = "Speed", blurb = "Pixels that the belt moves to the right between two views of a part",
         get, set, type = f64, member = speed, minimum = -16384.0, maximum = 16384.0, default = 0.0, mutable_playing,
         controllable)]
@@ -75,6 +79,8 @@ pub struct DefectTestSrc {
     /// Only the streaming thread takes it, and may push events while it does. None before caps.
     production: Mutex<Option<Production>>,
     counters: Counters,
+    /// The thread of the source.
+    thread: PadThread,
     /// Width and height of the frames, for a board that is drawn ahead of time.
     size: Mutex<Option<(usize, usize)>>,
     /// A board drawn ahead of time, and its SKU.
@@ -95,6 +101,11 @@ impl DefectTestSrc {
     }
 
     fn set_sku(&self, sku: String) {
+        if let Err(why) = check_value(&sku) {
+            let kept = self.settings().sku.clone();
+            gst::element_imp_warning!(self, gst::LibraryError::Settings, ("sku {why}"), ["sku stays {kept}"]);
+            return;
+        }
         // Drawing a board takes a while. Done here, it does not hold up the frames.
         let size = *self.size.lock();
         if let Some((width, height)) = size
@@ -218,6 +229,30 @@ impl ElementImpl for DefectTestSrc {
             shell::pads(&caps, [("src", Src)])
         });
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let done = self.parent_change_state(transition);
+        // A source does nothing without its thread: it refuses to start, and can be started again.
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(error) = self.thread.try_again()
+        {
+            self.thread.end_waiting();
+            let _ = self.parent_change_state(gst::StateChange::PausedToReady);
+            gst::element_imp_error!(
+                self,
+                gst::ResourceError::NoSpaceLeft,
+                ("the system gives no thread for the source ({error}): raise the limit of threads (TasksMax of the service, \
+                     pids.max of the container, ulimit -u of the user) or stop other work, and start again")
+            );
+            return Err(gst::StateChangeError);
+        }
+        done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(self.obj().src_pad(), &message);
+        self.parent_post_message(message)
     }
 }
 

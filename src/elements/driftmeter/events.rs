@@ -3,7 +3,7 @@
 
 use gst::subclass::prelude::*;
 
-use super::{CAT, imp::DriftMeter, settings::OF_BUNDLE};
+use super::{imp::DriftMeter, settings::OF_BUNDLE};
 use crate::elements::reference::{self, Announced};
 
 impl DriftMeter {
@@ -29,13 +29,14 @@ impl DriftMeter {
                 state.bank.offer(reference);
             }
         }
-        if let Some(state) = self.state.lock().as_mut() {
-            if let Some(Err(e)) = state.context.observe(event) {
-                gst::warning!(CAT, imp = self, "{e}");
-            }
+        let refused = self.state.lock().as_mut().and_then(|state| {
             if event.type_() == gst::EventType::FlushStop {
                 state.bank.flush();
             }
+            state.context.observe(event)?.err()
+        });
+        if let Some(problem) = refused {
+            self.refusals.add(&*self.obj(), &problem);
         }
     }
 }

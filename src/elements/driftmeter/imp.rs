@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The shell of `driftmeter`: properties, actions, state changes, and the way of frames and events to the meters.
 
-use std::sync::{LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool};
+use std::sync::{Arc, LazyLock, Mutex as StdMutex, MutexGuard, atomic::AtomicBool};
 
 use andon_statistics::meter::Bank;
 use glib::subclass::Signal;
@@ -25,13 +25,15 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        refusals::Refusals,
         shell::{self, Sink, Src},
+        threads::{self, Lack},
     },
     meta::{TaiOffset, video},
 };
 
 /// The element; its page is in the parent module.
-#[derive(Default, glib::Properties)]
+#[derive(glib::Properties)]
 #[properties(wrapper_type = super::DriftMeter)]
 pub struct DriftMeter {
     #[property(name = "reference", nick = "Reference", blurb = "JSON file of a saved reference, read when the element starts; 'bundle' takes the reference of the running model's bundle (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
@@ -51,13 +53,36 @@ pub struct DriftMeter {
     #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty without drift", type = String, get = Self::status_cause)]
     /// The bank of meters and the stream; None while stopped.
     pub(super) state: Mutex<Option<State>>,
-    pub(super) worker: Mutex<Option<Worker>>,
+    pub(super) worker: Mutex<Option<Arc<Worker>>>,
+    /// Whether the system gives the worker no thread.
+    pub(super) lack: Lack,
     /// What stands upstream.
     between: Mutex<Between>,
     /// The bits of 16-bit grey.
     depth: Mutex<Depth>,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
     /// The last attempt to write the state failed.
     pub(super) persist_failed: AtomicBool,
+}
+
+impl Default for DriftMeter {
+    fn default() -> Self {
+        Self {
+            settings: StdMutex::default(),
+            tai_offset: TaiOffset::default(),
+            state: Mutex::default(),
+            worker: Mutex::default(),
+            lack: Lack::new(
+                "thresholds",
+                "a reference keeps its first thresholds, and the state is written at the stop only",
+            ),
+            between: Mutex::default(),
+            depth: Mutex::default(),
+            refusals: Refusals::default(),
+            persist_failed: AtomicBool::default(),
+        }
+    }
 }
 
 impl DriftMeter {
@@ -163,7 +188,10 @@ impl ObjectImpl for DriftMeter {
                 let lost = self.between.lock().lost();
                 let numbers = self.state.lock().as_ref().map(Numbers::of);
                 let bits_seen = self.depth.lock().seen_bits();
-                numbers.map_or_else(stats::stopped, |n| n.structure(lost, bits_seen)).to_value()
+                let refused = self.refusals.count();
+                let mut stats = numbers.map_or_else(stats::stopped, |n| n.structure([lost, refused], bits_seen));
+                threads::write(&mut stats, &[&self.lack]);
+                stats.to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -254,9 +282,11 @@ impl BaseTransformImpl for DriftMeter {
                 true
             })
         };
-        let worker = Worker::start(perform)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to work thresholds out with: {e}")))?;
+        let worker = Arc::new(Worker::new(perform));
+        self.lack.reset();
+        self.lack.tried(&*self.obj(), &worker.start());
         *self.between.lock() = Between::default();
+        self.refusals.reset();
         *self.state.lock() = Some(State::new(bank, worker.tasks().clone()));
         *self.worker.lock() = Some(worker);
         Ok(())
@@ -265,6 +295,7 @@ impl BaseTransformImpl for DriftMeter {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let worker = self.worker.lock().take();
         drop(worker);
+        self.lack.ended();
         self.persist();
         *self.state.lock() = None;
         Ok(())
@@ -299,6 +330,7 @@ impl BaseTransformImpl for DriftMeter {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.look_after_thread();
         between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         let (interval, set) = {
             let settings = self.settings();

@@ -6,6 +6,9 @@ use std::{fmt, fs, io, path::Path};
 use andon_core::files;
 use andon_statistics::meter::{Bank, References, Snapshot};
 
+/// The largest file that is read, bytes: a state of as many keys as there is room for takes a tenth of it.
+const LARGEST: u64 = 4 * files::TEXT;
+
 /// A file of the meter could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
@@ -48,7 +51,8 @@ impl FileError {
 
 /// Loads references from a file that [`save`] wrote.
 pub(super) fn load(path: &str, bank: &mut Bank) -> Result<(), FileError> {
-    let text = fs::read_to_string(path).map_err(|source| FileError::Reference { path: path.into(), source })?;
+    let text = files::read_text(Path::new(path), LARGEST)
+        .map_err(|source| FileError::Reference { path: path.into(), source })?;
     let misfit = |problem: &dyn fmt::Display| FileError::Misfit { path: path.into(), problem: problem.to_string() };
     let references = References::from_json(&text).map_err(|e| misfit(&e))?;
     bank.load(references).map_err(|e| misfit(&e))
@@ -63,7 +67,7 @@ pub(super) fn save(path: &str, references: &References) -> Result<(), FileError>
 /// Continues with the state from before a restart. A file that cannot be used does not stop the element: it is moved to
 /// `….bad`, and learning begins anew.
 pub(super) fn restore(path: &str, bank: &mut Bank) -> Result<(), FileError> {
-    let text = match fs::read_to_string(path) {
+    let text = match files::read_text(Path::new(path), LARGEST) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(FileError::State { path: path.into(), source }),

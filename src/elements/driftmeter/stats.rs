@@ -48,10 +48,9 @@ impl Numbers {
         }
     }
 
-    /// Returns the counts, with the frames whose results were `lost` on the way, the bits that samples of 16-bit grey were seen
-    /// to have, and a structure for each feature of the
-    /// latest frame's reference.
-    pub(super) fn structure(self, lost: u64, bits_seen: u32) -> gst::Structure {
+    /// Returns the counts, with the frames whose results were `lost` on the way, the events that were `refused`, the bits that
+    /// samples of 16-bit grey were seen to have, and a structure for each feature of the latest frame's reference.
+    pub(super) fn structure(self, [lost, refused]: [u64; 2], bits_seen: u32) -> gst::Structure {
         let Self { status, counts, .. } = self;
         let [learned, wanted, relearned, rewanted] = self.progress.map(|n| n as u64);
         let mut stats = gst::Structure::builder("driftmeter-stats")
@@ -72,6 +71,7 @@ impl Numbers {
             .field("black-not-learned", counts.black_not_learned)
             .field("unreadable", self.unreadable)
             .field("results-lost", lost)
+            .field("events-refused", refused)
             .field("keys-left-out", self.left_out)
             .field("bits-seen", u64::from(bits_seen))
             .build();

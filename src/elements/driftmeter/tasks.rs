@@ -31,9 +31,26 @@ impl DriftMeter {
     /// Waits until the worker has performed all earlier tasks.
     pub(super) fn settle(&self) {
         let (done, wait) = mpsc::sync_channel(1);
-        let sent = self.worker.lock().as_ref().is_some_and(|w| w.tasks().send(Task::Settle(done)).is_ok());
+        let Some(worker) = self.worker.lock().clone() else { return };
+        if worker.tasks().send(Task::Settle(done)).is_err() {
+            return;
+        }
+        // The caller may wait, so that what has no thread is done on his.
+        if self.lack.lasts() && !self.lack.tried(&*self.obj(), &worker.start()) {
+            worker.perform_here();
+        }
         // A worker that ends drops the sender, which ends the wait.
-        let _ = sent.then(|| wait.recv());
+        drop(worker);
+        let _ = wait.recv();
+    }
+
+    /// Tries again, once a second, to get the thread if it is missing. Streaming threads may call it.
+    pub(super) fn look_after_thread(&self) {
+        if self.lack.is_due()
+            && let Some(worker) = self.worker.lock().clone()
+        {
+            self.lack.tried(&*self.obj(), &worker.start());
+        }
     }
 
     /// Writes the state to the file `persist`, if that is set. Warns once for as long as writing fails.

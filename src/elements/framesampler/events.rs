@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::frames::State;
 use crate::meta::{
-    event::{AndonEvent, Drift, Late},
+    event::{AndonEvent, Drift, EventError, Late},
     late,
 };
 
@@ -19,7 +19,7 @@ use crate::meta::{
 pub(super) enum BadEvent {
     /// Its fields are not those of the event.
     #[error("{0}")]
-    Malformed(String),
+    Malformed(#[from] EventError),
     /// The result in a late event cannot be read.
     #[error("andon/late: json is not andon.inference/1: {0}")]
     NotAResult(#[from] serde_json::Error),
@@ -35,8 +35,7 @@ pub(super) fn take(state: &Mutex<State>, event: &gst::EventRef) -> Result<(), Ba
     if !is_plain {
         return state.lock().event(event);
     }
-    let parsed = AndonEvent::parse(event).transpose();
-    match parsed.map_err(|e| BadEvent::Malformed(e.to_string()))? {
+    match AndonEvent::parse(event).transpose()? {
         Some(AndonEvent::Late(late)) => take_late(state, &late),
         Some(AndonEvent::Drift(drift)) => {
             state.lock().drifted(drift);
@@ -74,8 +73,8 @@ impl State {
         if let gst::EventView::FlushStop(_) = event.view() {
             self.sampler.flush();
         }
-        let seen = self.context.observe(event).transpose();
-        seen.map(drop).map_err(|e| BadEvent::Malformed(e.to_string()))
+        self.context.observe(event).transpose()?;
+        Ok(())
     }
 
     /// Captures the frames that follow a drift, once for each cause and first frame.

@@ -36,8 +36,6 @@ pub(super) struct State {
     holder: Holder,
     /// Frames whose pixels were copied.
     pub deep_copies: u64,
-    /// `andon/…` events that made no sense.
-    pub bad_events: u64,
 }
 
 impl State {
@@ -54,7 +52,6 @@ impl State {
             drift: None,
             holder: Holder::default(),
             deep_copies: 0,
-            bad_events: 0,
         }
     }
 
@@ -64,7 +61,7 @@ impl State {
         self.queue = queue;
         self.context = StreamContext::default();
         self.drift = None;
-        (self.deep_copies, self.bad_events) = (0, 0);
+        self.deep_copies = 0;
     }
 
     /// Ends the run.

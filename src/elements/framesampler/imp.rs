@@ -38,7 +38,9 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        refusals::Refusals,
         shell::{self, Sink, Src},
+        threads::{self, Lack},
     },
     meta::{TaiOffset, utc_by_clock, video},
 };
@@ -84,6 +86,10 @@ pub struct FrameSampler {
     depth: Mutex<Depth>,
     /// The thread that writes; None while stopped.
     writer: Mutex<Option<Writer<Kept>>>,
+    /// Whether the system gives the writer no thread.
+    lack: Lack,
+    /// Events that were refused.
+    refusals: Refusals,
     /// The counts of the writer since the start or the last reset.
     counters: Mutex<Arc<WriterCounters>>,
 }
@@ -99,6 +105,8 @@ impl Default for FrameSampler {
             between: Mutex::default(),
             depth: Mutex::default(),
             writer: Mutex::default(),
+            lack: Lack::new("captures", "max-queue of them wait, and dropped-queue counts those beyond"),
+            refusals: Refusals::default(),
             counters: Mutex::default(),
         }
     }
@@ -129,7 +137,7 @@ impl FrameSampler {
 
     fn capture(&self, count: u32, reason: &str, pre: u32, post: u32) -> bool {
         let done = self.state.lock().capture(count, reason, pre, post);
-        match done {
+        match &done {
             Err(refusal @ Refusal::NoLocation) => {
                 gst::element_imp_warning!(self, gst::ResourceError::NotFound, ("{refusal}"));
             }
@@ -141,18 +149,26 @@ impl FrameSampler {
 
     fn reset(&self) {
         self.state.lock().reset();
+        self.refusals.reset();
         self.counters.lock().reset();
     }
 
-    /// Counts an event that makes no sense, and warns of the first.
+    /// Tries again, once a second, to get the writer's thread if it is missing.
+    fn look_after_thread(&self) {
+        if self.lack.is_due()
+            && let Some(writer) = self.writer.lock().as_ref()
+        {
+            self.lack.tried(&*self.obj(), &writer.start());
+        }
+    }
+
+    /// Counts an event that makes no sense, and warns of the first of each kind.
     fn bad_event(&self, error: &BadEvent) {
-        let first = {
-            let mut state = self.state.lock();
-            state.bad_events += 1;
-            state.bad_events == 1
-        };
-        if first {
-            gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was ignored: {error}"));
+        let element = &*self.obj();
+        match error {
+            BadEvent::Malformed(problem) => self.refusals.add(element, problem),
+            BadEvent::NotAResult(_) => self.refusals.add_of_kind(element, "andon/late no result", error),
+            BadEvent::OtherFrame => self.refusals.add_of_kind(element, "andon/late other frame", error),
         }
     }
 }
@@ -179,7 +195,10 @@ impl ObjectImpl for FrameSampler {
         match pspec.name() {
             "stats" => {
                 let (lost, bits_seen) = (self.between.lock().lost(), self.depth.lock().seen_bits());
-                stats(&self.state, lost, bits_seen, &self.counters.lock().clone()).to_value()
+                let refused = self.refusals.count();
+                let mut stats = stats(&self.state, [lost, refused], bits_seen, &self.counters.lock().clone());
+                threads::write(&mut stats, &[&self.lack]);
+                stats.to_value()
             }
             _ => self.derived_property(id, pspec),
         }
@@ -269,11 +288,13 @@ impl BaseTransformImpl for FrameSampler {
                 messages::post(element.upcast_ref(), &event);
             }
         };
-        let writer = Writer::start(LocalDisk, queue.clone(), counters.clone(), folder, report)
-            .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ("no thread to write captures with: {e}")))?;
+        let writer = Writer::new(LocalDisk, queue.clone(), counters.clone(), folder, report);
+        self.lack.reset();
+        self.lack.tried(&*self.obj(), &writer.start());
         *self.writer.lock() = Some(writer);
         *self.counters.lock() = counters;
         *self.between.lock() = Between::default();
+        self.refusals.reset();
         self.state.lock().start(queue);
         Ok(())
     }
@@ -283,12 +304,13 @@ impl BaseTransformImpl for FrameSampler {
         let writer = self.writer.lock().take();
         let given_up = writer.map_or(0, |w| w.drain(within));
         if given_up > 0 {
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                ("{given_up} captures were given up: the disk did not take them within drain-timeout")
-            );
+            let why = match self.lack.lasts() {
+                true => "the system gave no thread that writes them",
+                false => "the disk did not take them within drain-timeout",
+            };
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("{given_up} captures were given up: {why}"));
         }
+        self.lack.ended();
         self.state.lock().stop();
         Ok(())
     }
@@ -313,6 +335,7 @@ impl BaseTransformImpl for FrameSampler {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.look_after_thread();
         between::check(&self.between, &*self.obj(), self.obj().sink_pad(), buffer);
         let set = self.state.lock().rules.bits;
         depth::check(&self.depth, &*self.obj(), buffer, set);

@@ -60,11 +60,15 @@
 //! The image is `RUN-FRAME-NUMBER-REASON.png`. Grey stays grey, also of 10 to 16 bits (PNG of 16 bits, white to white); all
 //! other formats become RGB: alpha is left out, luma and chroma are converted by the colorimetry of the stream.
 //! `format=jpeg` writes `.jpg`. `format=raw` writes `.raw`: the planes without gaps, as the caps say. Pixels in a polygon of `mask` are black.
+//! A mask that hides nothing is refused: where it is set, if a polygon has no area, or at a frame that it meets, if a polygon
+//! covers no pixel of it, which is then not written.
 //!
 //! The sidecar has the same name with `.json`, schema `andon.capture/1`: frame, part, times (stream and UTC), caps, triggers
 //! with the frame's place (`pre`, `hit` or `post`, and `offset` in frames from the first hit), fields, in `results` the
 //! result of every arm, and in `pixels` their masks and maps. A result that comes after the image is written is added: the
-//! sidecar is replaced as a whole. Names contain nothing of the stream; files have mode 0640.
+//! sidecar is replaced as a whole. Names contain nothing of the stream; files have mode 0640. A sidecar whose image is not
+//! there, which a killed process has left, is removed at the start and when the bounds are kept: without `max-total-bytes`
+//! and `max-age` only if it is older than a minute.
 //!
 //! At any moment, also after a `kill -9`, every file whose name does not start with a dot is whole, and every image has its
 //! sidecar. The end of the stream waits for nothing. Going to READY waits for the queue, at most `drain-timeout`; captures
@@ -118,10 +122,10 @@
 //!
 //! `frames`; `captured` (handed to the writer), `written`, `amended` (sidecars replaced); captures lost: `dropped-queue`,
 //! `dropped-no-location`, `over-budget`, `alike`, `failed`, `given-up`; `missed-pre` (requested, but no longer in the ring);
-//! `late`, `late-gone`, `amends-dropped`; `queue`, `pending`, `ring-frames`, `ring-bytes`, `deep-copies`; `bad-events`;
+//! `late`, `late-gone`, `amends-dropped`; `queue`, `pending`, `ring-frames`, `ring-bytes`, `deep-copies`; `bad-events` (refused: docs/limits.md);
 //! `results-lost` (frames whose boxes an element between has lost: docs/between.md), `bits-seen` (the most bits of any sample
 //! of 16-bit grey);
-//! `evicted` (captures removed to make room); `errors` (times that captures began to fail), `last-error`, `failing`;
+//! `evicted` (captures removed to make room), `cleared` (sidecars without their image removed); `errors` (times that captures began to fail), `last-error`, `failing`;
 //! `triggers`, a structure of how often each trigger fired.
 //!
 //! # Launch lines

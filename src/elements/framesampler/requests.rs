@@ -2,15 +2,19 @@
 //! The actions: captures on request, and the reset.
 
 use andon_capture::{MOST_REQUESTS, Request, Trigger};
+use andon_core::text::{BadName, check_value};
 
 use super::frames::State;
 
 /// The action `capture` was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// It asked for no frame.
     #[error("capture was refused: it asks for 0 frames; set count, pre or post")]
     NoFrames,
+    /// Its reason is no text to keep.
+    #[error("capture was refused: reason {0}")]
+    Reason(BadName),
     /// There is no folder to write to.
     #[error("capture was refused: set location to the folder that captures are to go to")]
     NoLocation,
@@ -25,6 +29,7 @@ impl State {
         if count == 0 && pre == 0 && post == 0 {
             return Err(Refusal::NoFrames);
         }
+        check_value(reason).map_err(Refusal::Reason)?;
         if self.rules.policy.folder.is_none() {
             return Err(Refusal::NoLocation);
         }
@@ -36,6 +41,6 @@ impl State {
     /// Drops frames and requests, and counts from 0.
     pub fn reset(&mut self) {
         self.sampler.reset();
-        (self.deep_copies, self.bad_events) = (0, 0);
+        self.deep_copies = 0;
     }
 }

@@ -8,15 +8,21 @@ use parking_lot::Mutex;
 
 use super::frames::State;
 
-/// Returns the counts of the streaming thread and of the writer.
-pub(super) fn stats(state: &Mutex<State>, lost: u64, bits_seen: u32, writer: &WriterCounters) -> gst::Structure {
+/// Returns the counts of the streaming thread and of the writer, with the results that were lost and the events that were
+/// refused.
+pub(super) fn stats(
+    state: &Mutex<State>,
+    [lost, bad_events]: [u64; 2],
+    bits_seen: u32,
+    writer: &WriterCounters,
+) -> gst::Structure {
     let last = writer.last.lock().clone();
     // The structure is built without the lock, which the streaming thread needs.
     let state = state.lock();
     let c = *state.sampler.counts();
     let (ring_frames, ring_bytes) = state.sampler.held();
     let (queue, pending) = (state.queue.len(), state.sampler.pending());
-    let (deep_copies, bad_events) = (state.deep_copies, state.bad_events);
+    let deep_copies = state.deep_copies;
     drop(state);
     let mut triggers = gst::Structure::new_empty("triggers");
     for (trigger, fired) in Trigger::ALL.iter().zip(c.fired) {
@@ -31,6 +37,7 @@ pub(super) fn stats(state: &Mutex<State>, lost: u64, bits_seen: u32, writer: &Wr
         .field("over-budget", c.over_budget)
         .field("alike", writer.alike.load(Relaxed))
         .field("evicted", writer.evicted.load(Relaxed))
+        .field("cleared", writer.cleared.load(Relaxed))
         .field("dropped-no-location", c.dropped_no_location)
         .field("unreadable", c.unreadable)
         .field("failed", writer.failed.load(Relaxed))

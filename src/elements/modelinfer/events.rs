@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Events, and the source pad's activation. Serialized events keep their place among the frames; others pass them by.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use andon_inference::Cancel;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{CAT, imp::ModelInfer};
+use crate::meta::event::EventError;
 
 impl ModelInfer {
     /// Leaves an event to the streaming thread, which takes it in between two frames.
@@ -19,10 +17,9 @@ impl ModelInfer {
         self.injecting.store(true, Ordering::Release);
     }
 
-    /// Counts an event that cannot be read, and warns.
-    pub(super) fn refuse(&self, problem: &impl fmt::Display) {
-        self.stats.lock().events_refused += 1;
-        gst::element_imp_warning!(self, gst::StreamError::Format, ("an event was refused: {problem}"));
+    /// Counts an event that cannot be taken, and warns of the first of each kind.
+    pub(super) fn refuse(&self, problem: &EventError) {
+        self.refusals.add(&*self.obj(), problem);
     }
 
     pub(super) fn activate_src(
@@ -37,7 +34,7 @@ impl ModelInfer {
         self.allow_task(active);
         if !active {
             self.reorder.stop();
-            pad.stop_task()?;
+            self.thread.stop(pad)?;
         }
         Ok(())
     }

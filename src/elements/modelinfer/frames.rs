@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     elements::depth,
-    meta::{self, AndonFrameMeta, AndonInferenceMeta},
+    meta::{self, AndonFrameMeta, AndonInferenceMeta, event::EventError},
 };
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
@@ -38,6 +38,7 @@ type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 #[derive(Default)]
 struct Notices {
     events: Vec<gst::Event>,
+    problems: Vec<EventError>,
     change: Option<Change>,
     late: Option<Late>,
 }
@@ -45,6 +46,7 @@ struct Notices {
 /// In.
 impl ModelInfer {
     pub(super) fn chain(&self, buffer: gst::Buffer) -> Flow {
+        self.look_after_threads();
         // Room comes first, so that the decisions are of the moment at which the frame goes to work.
         let in_flight = self.in_flight.load(Ordering::Acquire);
         match in_flight {
@@ -52,15 +54,17 @@ impl ModelInfer {
             0 | 1 => {}
             n => self.reorder.wait_for_room(n)?,
         }
-        let (work, notices) = {
+        let (work, notices, lacking) = {
             let mut state = self.sink_state.lock();
             let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
             let mut notices = Notices::default();
             self.between_frames(state, &mut notices);
             let work = self.take_in(state, buffer, &mut notices);
-            (work, notices)
+            let own = state.running.as_ref().filter(|r| r.member.is_none());
+            (work, notices, own.map_or(0, |r| r.lacking()))
         };
         self.send(notices);
+        self.look_after_engine(lacking);
         if work.needs_model() {
             depth::check(&self.depth, &*self.obj(), &work.buffer, work.settings.bits);
         }
@@ -81,7 +85,9 @@ impl ModelInfer {
         }
         if self.injecting.swap(false, Ordering::AcqRel) {
             for event in mem::take(&mut *self.injected.lock()) {
-                notices.events.push(state.observe_own(event));
+                let (event, problem) = state.observe_own(event);
+                notices.events.push(event);
+                notices.problems.extend(problem);
             }
         }
         if let Some(change) = self.exchange.take(&mut state.running) {
@@ -157,6 +163,7 @@ impl ModelInfer {
         for event in notices.events {
             self.forward(event);
         }
+        notices.problems.iter().for_each(|problem| self.refuse(problem));
         if let Some(change) = notices.change {
             self.settle(&change);
         }
@@ -258,27 +265,29 @@ impl ModelInfer {
         }
     }
 
-    /// Starts the source pad's task if it may run. Returns false if the system gives no thread for it.
+    /// Starts the source pad's task if it may run. Returns false if the system gives no thread for it; then frames leave on the
+    /// streaming thread, until [`ModelInfer::look_after_threads`] has got one.
     pub(super) fn start_task(&self) -> bool {
         let allowed = self.task_allowed.lock();
-        let state = self.src.task_state();
-        if !*allowed || state == gst::TaskState::Started {
+        if !*allowed {
             return true;
         }
-        // A task that is refused its thread could never be stopped: GStreamer would wait for it.
-        if state == gst::TaskState::Stopped && !self.reorder.can_start_thread() {
-            return false;
+        if self.src.task_state() == gst::TaskState::Started {
+            return self.thread.try_again().is_ok();
         }
         let this = self.obj().downgrade();
-        let started = self.src.start_task(move || {
+        let started = self.thread.start(&self.src, move || {
             if let Some(this) = this.upgrade() {
                 this.imp().step();
             }
         });
-        if let Err(error) = &started {
-            gst::error!(CAT, imp = self, "{error}");
+        match started {
+            Ok(thread) => thread.is_ok(),
+            Err(error) => {
+                gst::error!(CAT, imp = self, "{error}");
+                false
+            }
         }
-        started.is_ok()
     }
 }
 

@@ -19,16 +19,21 @@ use super::{
     parts::Parts,
     qos::Qos,
     reorder::Reorder,
-    settings::{DEFAULT_BATCH_TIMEOUT, DEFAULT_PROBATION, MOST_IN_FLIGHT, On, OnError, Settings},
+    settings::*,
     state::{SinkState, SrcState},
     stats::{Now, Stats},
 };
 use crate::{
     elements::{
         depth::Depth,
+        refusals::Refusals,
         shell::{self, Sink, Src},
+        threads::{self, Lack, PadThread},
     },
-    meta::{self, TaiOffset, event::AndonEvent},
+    meta::{
+        self, TaiOffset,
+        event::{AndonEvent, names_a_part},
+    },
 };
 
 /// The element.
@@ -86,6 +91,9 @@ pub struct ModelInfer {
         mutable_playing, blurb = "Detections kept of a frame, and boxes looked at, the best first; 0 as the manifest says")]
     #[property(name = "interval", type = u32, get, set, member = interval, minimum = 1, default = 1, nick = "Interval",
         mutable_playing, blurb = "Judge every n-th frame; the others pass with status skipped")]
+    #[property(name = "post-parts", type = PostParts, get, set = Self::set_post_parts, member = post_parts,
+        builder(PostParts::All)
+        .nick("Post parts").blurb("Which parts are told by a message andon/part-verdict").mutable_playing())]
     #[property(name = "part-deadline", type = u64, get, set, member = part_deadline, nick = "Part deadline",
         mutable_playing, blurb = "How long a part waits for its views before its verdict is given without them, ns; 0 for ever")]
     #[property(name = "trusted-keys", type = String, get, set, member = trusted_keys, nick = "Trusted keys",
@@ -124,6 +132,12 @@ pub struct ModelInfer {
     pub(super) preparing: Mutex<()>,
     /// Whether the source pad's task may run: the pad is active and not flushing.
     pub(super) task_allowed: Mutex<bool>,
+    /// That task's thread.
+    pub(super) thread: PadThread,
+    /// Whether the system gives no thread for it, or too few for frames in work.
+    pub(super) lack: Lack,
+    /// Whether the engine that runs has fewer threads than it was to have.
+    pub(super) engine_lack: Lack,
     /// The duration of a frame by the caps, ns; 0 if they name no rate.
     pub(super) frame_ns: AtomicU64,
     /// What downstream says of lateness.
@@ -146,6 +160,8 @@ pub struct ModelInfer {
     pub(super) injected: Mutex<Vec<gst::Event>>,
     /// Whether there are any.
     pub(super) injecting: AtomicBool,
+    /// Events that were refused.
+    pub(super) refusals: Refusals,
 }
 
 #[glib::object_subclass]
@@ -189,6 +205,9 @@ impl ObjectSubclass for ModelInfer {
             in_flight: AtomicUsize::new(1),
             preparing: Mutex::default(),
             task_allowed: Mutex::default(),
+            thread: PadThread::default(),
+            lack: Lack::new("frames in work", "fewer are"),
+            engine_lack: Lack::new("the engine", "it runs on one"),
             frame_ns: AtomicU64::default(),
             qos: Mutex::default(),
             cancel: Mutex::default(),
@@ -200,6 +219,7 @@ impl ObjectSubclass for ModelInfer {
             fields: Mutex::default(),
             injected: Mutex::default(),
             injecting: AtomicBool::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -312,10 +332,14 @@ impl ElementImpl for ModelInfer {
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
-            gst::StateChange::ReadyToPaused => self.start().map_err(|error| {
-                self.post_error_message(error);
-                gst::StateChangeError
-            })?,
+            gst::StateChange::ReadyToPaused => {
+                // If there was no thread for it before.
+                pool::start();
+                self.start().map_err(|error| {
+                    self.post_error_message(error);
+                    gst::StateChangeError
+                })?;
+            }
             gst::StateChange::PausedToReady => {
                 // Threads that work on a frame, or wait for one, come back.
                 self.terminate();
@@ -328,8 +352,15 @@ impl ElementImpl for ModelInfer {
             || (done.is_err() && transition == gst::StateChange::ReadyToPaused)
         {
             self.stop();
+            self.lack.ended();
+            self.engine_lack.ended();
         }
         done
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(&self.src, &message);
+        self.parent_post_message(message)
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -341,7 +372,11 @@ impl ElementImpl for ModelInfer {
                 true
             }
             Some(Err(problem)) => {
-                self.refuse(&problem.to_string());
+                self.refuse(&problem);
+                if names_a_part(&event) {
+                    // The frames that follow are not those of the part before.
+                    self.inject(event);
+                }
                 false
             }
             None => self.parent_send_event(event),
@@ -357,12 +392,25 @@ impl ModelInfer {
         let event = gst::event::CustomDownstream::new(fields);
         match AndonEvent::parse(&event) {
             Some(Ok(AndonEvent::Fields(change))) => {
-                change.apply(&mut self.fields.lock());
+                let mut fields = self.fields.lock();
+                match change.applied(&fields) {
+                    Ok(all) => *fields = all,
+                    Err(problem) => {
+                        drop(fields);
+                        return self.refuse(&problem);
+                    }
+                }
+                drop(fields);
                 self.inject(event);
             }
             Some(Err(problem)) => self.refuse(&problem),
             _ => {}
         }
+    }
+
+    fn set_post_parts(&self, posted: PostParts) {
+        self.settings().post_parts = posted;
+        self.parts.set_posted(posted);
     }
 
     pub(super) fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
@@ -371,6 +419,12 @@ impl ModelInfer {
 
     fn provider(&self) -> String {
         self.stats.lock().provider.to_string()
+    }
+
+    /// Returns what has no thread, or too few.
+    fn without_thread(&self) -> String {
+        let without = threads::without(&[&self.lack, &self.engine_lack]);
+        if self.exchange.alias_lacks_thread() { threads::also(without, "the alias") } else { without }
     }
 
     fn stats(&self) -> gst::Structure {
@@ -387,6 +441,8 @@ impl ModelInfer {
             session_users,
             batches,
             bits_seen: self.depth.lock().seen_bits(),
+            without_thread: self.without_thread(),
+            events_refused: self.refusals.count(),
         };
         // Sorting and building take their time: frames do not wait for it.
         let counted = self.stats.lock().clone();

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How many frames are in work at a time, and how much later they leave because of that.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, thread::Builder, time::Duration};
 
+use andon_inference::pool;
 use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{CAT, imp::ModelInfer, judge::judge};
+use crate::elements::{threads::ADVICE, watch};
 
 /// How long a frame lasts if the caps do not say, for the latency: as at 25 frames a second.
 const UNKNOWN_FRAME_NS: u64 = 40_000_000;
+
+/// How long after a model was loaded for the threads of its engine it is not loaded for them again: loading takes much.
+const AFTER_RELOAD: Duration = Duration::from_secs(60);
 
 /// The longest latency that the element names: a pipeline adds up those of all its elements, and no sum must overflow.
 const MOST_LATENCY_NS: u64 = 24 * 3600 * 1_000_000_000;
@@ -27,6 +32,59 @@ impl ModelInfer {
         let wanted = self.settings().in_flight as usize;
         let n = if wanted > 1 { self.make_threads(wanted) } else { wanted };
         self.in_flight.store(n, Ordering::Release);
+        match n == wanted {
+            true if wanted > 1 => self.lack.tell_end(&*self.obj()),
+            true => drop(self.lack.ended()),
+            false => {}
+        }
+    }
+
+    /// Tries again, once a second, to get the threads that are missing. For the streaming thread, between two frames: whoever
+    /// sets `in-flight` just now tries himself.
+    pub(super) fn look_after_threads(&self) {
+        watch::revive();
+        if !self.lack.is_due() {
+            return;
+        }
+        let Some(_one_at_a_time) = self.preparing.try_lock() else { return };
+        let wanted = self.settings().in_flight as usize;
+        let Some(n) = self.start_threads(wanted) else { return };
+        if n < wanted {
+            self.threads_refused(wanted, n);
+        } else {
+            self.lack.tell_end(&*self.obj());
+        }
+        if self.in_flight.swap(n, Ordering::AcqRel) != n {
+            self.post_latency();
+        }
+    }
+
+    /// Loads the model anew, beside the one that runs, once the system gives the threads that its engine lacks. The message on
+    /// the fallback has told of it. For the streaming thread: the attempt has a thread of its own.
+    pub(super) fn look_after_engine(&self, lacking: usize) {
+        let lack = &self.engine_lack;
+        if lacking == 0 {
+            return lack.tell_end(&*self.obj());
+        }
+        if !lack.lasts() {
+            lack.refused();
+        }
+        if !lack.is_due() {
+            return;
+        }
+        let this = self.obj().downgrade();
+        let attempt = move || {
+            if pool::can_have(lacking)
+                && let Some(this) = this.upgrade()
+            {
+                this.imp().engine_lack.put_off(AFTER_RELOAD);
+                this.imp().exchange.reload();
+            }
+        };
+        // Without a thread even for this there is none for the engine. It leaves nothing behind that needs to be joined.
+        if Builder::new().name("andon-try".into()).spawn(attempt).is_err() {
+            lack.refused();
+        }
     }
 
     /// Makes threads for `wanted` frames in work. Returns how many frames may be in work on those that the system gives.
@@ -35,18 +93,27 @@ impl ModelInfer {
             gst::warning!(CAT, imp = self, "no room for {wanted} frames in work: {error}");
         }
         // Before the start it is too early for threads.
-        let Some(workers) = self.reorder.start_workers(wanted, judge) else { return wanted };
-        let n = if workers > 1 && self.start_task() { workers } else { 1 };
+        let Some(n) = self.start_threads(wanted) else { return wanted };
         if n < wanted {
             self.threads_refused(wanted, n);
         }
         n
     }
 
-    /// Reports that `wanted` frames cannot be in work, because the system gives no thread. None waits for a thread that
-    /// is not there.
+    /// Starts those threads for `wanted` frames in work that are not there. Returns how many frames may be in work on those that
+    /// there are then, or None before the start.
+    fn start_threads(&self, wanted: usize) -> Option<usize> {
+        let workers = self.reorder.start_workers(wanted, judge)?;
+        Some(if workers > 1 && self.start_task() { workers } else { 1 })
+    }
+
+    /// Counts that `wanted` frames cannot be in work, because the system gives no thread, and says so once. None waits for a
+    /// thread that is not there.
     pub(super) fn threads_refused(&self, wanted: usize, n: usize) {
         self.stats.lock().threads_refused += (wanted - n) as u64;
+        if !self.lack.refused() {
+            return;
+        }
         let instead = match n {
             1 => "frames are judged one by one on the streaming thread".to_string(),
             n => format!("{n} are in work at a time"),
@@ -54,8 +121,7 @@ impl ModelInfer {
         gst::element_imp_warning!(
             self,
             gst::ResourceError::NoSpaceLeft,
-            ("the system gives no threads for in-flight={wanted}: {instead}: raise the limit of threads of this process, \
-              or set in-flight lower")
+            ("the system gives no threads for in-flight={wanted}: {instead}, and {ADVICE}, or set in-flight lower")
         );
     }
 

@@ -137,6 +137,7 @@ impl ModelInfer {
     /// The action `reset`.
     pub(super) fn reset(&self) -> bool {
         self.stats.lock().reset();
+        self.refusals.reset();
         self.parts.reset();
         self.exchange.forgive();
         true

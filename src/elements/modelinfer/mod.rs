@@ -53,9 +53,22 @@
 //!
 //! The model is loaded from READY to PAUSED. If that fails, `on-error=error` (the default) ends the stream with an error
 //! that says what to do; `on-error=pass` warns and lets frames pass unjudged. If another model, or another setting that a
-//! session depends on, is set while it loads, that is loaded in its place before the state changes. What still loads at a
-//! stop is loaded by the next start. A load that takes longer than `load-timeout` is a failure: a graph with an endless loop
-//! is ended, and what ONNX Runtime still reads then is freed when it comes.
+//! session depends on, is set while it loads, that load is given up and the other begins at once; the state changes when it
+//! is there. An empty `model` gives the start up: it fails. What still loads at a stop is loaded by the next start.
+//!
+//! ## What never ends
+//!
+//! Whatever a load waits for — a graph with an endless loop, a disk or a share that does not answer, ONNX Runtime reading a
+//! graph — it holds up neither a later request nor a stop. A load ends when something else is asked for, at `rollback()`, at a
+//! stop, and after `load-timeout`. A run ends at its next operator; what cannot be ended is left behind on its thread, which
+//! holds nothing of the element and frees what comes late. After five seconds that is told by a warning and counted
+//! (`loads-abandoned`); each keeps its memory, so once eight in a process have not ended, no other load begins until one
+//! does. A stop waits two seconds at most. The alias is looked at, and a version refused in its store, in the same way:
+//! within 20 s, and the look is repeated every 30 s. A template below `image-root` that does not come holds up no other.
+//!
+//! Where the system gives no thread for a load, the request stays (`load-state` is `no-thread`), a warning says so, once,
+//! `threads-refused` counts it, and every second it is tried again; frames are judged by what runs. Only a start without a
+//! thread loads where it is, and then nothing but another request ends it.
 //!
 //! `andon model try FILE PICTURE` shows what a model finds, and what was assumed of it; `andon model init FILE` writes its
 //! `model.json`.
@@ -86,7 +99,7 @@
 //! To swap the model while playing, set `model`, emit `swap`, or move the alias in the store. A thread of lower priority
 //! loads the new model, tries it on a black frame and on the golden samples of its bundle, and hands it over between two
 //! frames. A model that cannot be loaded, or that misjudges a golden sample, leaves the running model in place. Of
-//! several requests only the latest comes to run. Meanwhile `model` reads as what runs, or as what runs from the next
+//! several requests only the latest comes to run; it begins at once, beside the one that it ends. Meanwhile `model` reads as what runs, or as what runs from the next
 //! frame on.
 //!
 //! The model before stays warm. `rollback` brings it back at the next frame; `retire` and a stop free it. Neither action
@@ -137,13 +150,18 @@
 //! may take as long as N last. Caps without a framerate, or with the rate 0/1, count as 25 frames a second: 40 ms a frame.
 //! No more than a day is named. Upstream is asked for N buffers more.
 //!
-//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so, and
-//! `threads-refused` counts it. The next change of `in-flight`, and the next start, try again. Set
+//! Where the system gives no thread, fewer frames are in work, down to one on the streaming thread. A warning says so,
+//! `without-thread` names `frames in work`, and `threads-refused` counts. It is tried again once a second with the frames that
+//! pass, and with every change of `in-flight`; a message of GStreamer's type INFO says when all threads are there. Set
 //! `threads=1` beside it, because threads within an operator and frames beside each other compete for the same cores.
 //!
 //! ```text
 //! gst-launch-1.0 defecttestsrc num-buffers=200 ! modelinfer model=models/pcb/2 in-flight=4 threads=1 ! fakesink
 //! ```
+//!
+//! An engine that gets fewer threads than `threads` asks for runs on one: `provider-fallbacks` and `andon/provider-fallback` say
+//! so, and `without-thread` names `the engine`. Once the system gives them, the model is loaded anew beside the one that runs: a
+//! swap like any other. (Not with `share`.)
 //!
 //! ## One session for several elements
 //!
@@ -203,6 +221,14 @@
 //! last view, after `part-deadline`, or at the end of the stream. Any bad view makes the part `ng`. A view that is
 //! missing or unjudged makes it `unjudged`. A frame without a part is a part of its own.
 //!
+//! Each verdict is a message, `andon/part-verdict`, by which applications and programmable controllers sort parts, so that
+//! `post-parts=all` is the default. **A message stays in memory until somebody reads the bus**: at 60 parts a second a bus
+//! that nobody reads grows by gigabytes a day. Read it, or set `post-parts=ng` (every part that is not ok: ng, review and
+//! unjudged) or `none`; all parts count in `stats`.
+//!
+//! A part that is refused (docs/limits.md) leaves the frames that follow without a part: they never count for the part
+//! before. An empty field `part`, such as a code that was not read, is no part.
+//!
 //! ## Properties
 //!
 //! | property | type | what |
@@ -210,6 +236,7 @@
 //! | `model` | string | the model that runs, or that runs from the next frame on; see above |
 //! | `on-error` | `error`, `pass` | what a failure of the model does to the stream |
 //! | `post-messages` | bool | post each result as a message |
+//! | `post-parts` | `all`, `ng`, `none` | which parts are told by a message; see Parts |
 //! | `result-json` | bool | put all deciding results into the field `json` of `AndonResult` |
 //! | `score-threshold`, `iou-threshold` | double | override the manifest's; -1: the manifest's |
 //! | `max-detections` | uint | detections kept of a frame, and boxes looked at, the best first; 0: the manifest's |
@@ -231,10 +258,10 @@
 //! | `fields` | structure | named fields, such as `fields,line_speed=1.2`; `remove=line_speed` takes one back; fields that are not named keep their values |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
 //! | `labels` | string | class names of an `.onnx` file that does not hold them: separated by commas, or `@FILE` for a file with one a line, UTF-8, relative to the working directory |
-//! | `load-timeout` | uint64, ns | how long loading a model may take, its first run included; 0: for ever |
+//! | `load-timeout` | int64, ns | how long loading a model may take, reading the disk and its first run included; -1: a minute, or a quarter of an hour where a provider other than `cpu`, `dnnl` and `xnnpack` is asked for, because it compiles; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `rollbacks`, `probation-left` (parts), `alias-problem` (why the alias is not followed just now, empty if it is), `alias-problems` (how often that was so), `threads-refused` (threads for frames in work that the system did not give), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour; of classes and SKUs the first 256 by name, the others together in `ng-by-other-class` and `ng-by-other-sku`), `events-refused` (docs/limits.md), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `load-state` (`idle`, `loading`, or `no-thread`: the request waits for one), `loads-abandoned` (loads, looks and records that did not end), `rollbacks`, `probation-left` (parts), `alias-problem` (why the alias is not followed just now, empty if it is), `alias-problems` (how often that was so), `threads-refused` (threads for frames in work that the system did not give, at every attempt, and for a load, once), `without-thread` (what has too few threads now: `frames in work`, `the engine`, `the alias`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!
@@ -248,7 +275,7 @@
 //!
 //! | message | when | fields beside `json` |
 //! |---|---|---|
-//! | `andon/part-verdict` | a part is judged | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
+//! | `andon/part-verdict` | a part is judged, as `post-parts` has it | `id`, `verdict`, `score`, `arm`, `sku`, `purpose`, `views-seen`, `views-judged`, `labels` |
 //! | `andon/inference` | each frame, with `post-messages` | `element`, `arm`, `frame-id`, `pts`, `part`, `status`, `verdict`, `score`, `detections`, `latency-us`, `model` |
 //! | `andon/model-loading` | a model begins to load | `from` (the running model), `to` (as requested), `why` (`swap`, `alias`) |
 //! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), `why` (the same), `duration` (ns, from the request), `held` (ns, the time that the exchange took of the streaming thread) |
@@ -294,7 +321,7 @@ use std::sync::LazyLock;
 
 use gst::prelude::*;
 
-pub use settings::{On, OnError};
+pub use settings::{On, OnError, PostParts};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("modelinfer", gst::DebugColorFlags::empty(), Some("Andon model inference"))
@@ -310,5 +337,6 @@ glib::wrapper! {
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     OnError::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     On::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    PostParts::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "modelinfer", gst::Rank::NONE, ModelInfer::static_type())
 }

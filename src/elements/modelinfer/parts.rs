@@ -3,10 +3,11 @@
 
 use std::sync::{Arc, Weak};
 
-use andon_core::result::{Inference, PartJudge, PartVerdict, Tally, utc_ns};
+use andon_core::result::{Inference, PartJudge, PartVerdict, Tally, Verdict, utc_ns};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
+use super::settings::PostParts;
 use crate::meta::message;
 
 /// The parts of one element.
@@ -36,6 +37,8 @@ struct Inner {
     clock: Option<gst::Clock>,
     /// Fires at the deadline of the oldest open part.
     timer: Option<gst::SingleShotClockId>,
+    /// Which parts are told.
+    posted: PostParts,
 }
 
 impl Inner {
@@ -44,9 +47,11 @@ impl Inner {
         clock.time().nseconds()
     }
 
-    fn count(&mut self, closed: &[PartVerdict]) {
+    /// Counts parts, and returns which of them are told.
+    fn count(&mut self, closed: &[PartVerdict]) -> PostParts {
         let utc = utc_ns();
         closed.iter().for_each(|part| self.tally.add(part, utc));
+        self.posted
     }
 }
 
@@ -60,7 +65,7 @@ impl Parts {
         deadline: u64,
     ) -> Option<PartVerdict> {
         let element = element.upcast_ref();
-        let (expired, closed, own, needs_timer) = {
+        let (expired, closed, own, posted, needs_timer) = {
             let mut inner = self.inner.lock();
             let now = inner.now(element);
             let expired = if deadline > 0 { inner.judge.expire(now, deadline) } else { Vec::new() };
@@ -75,11 +80,11 @@ impl Parts {
                 own.observe(view.own, view.decides, now)
             });
             inner.count(&expired);
-            inner.count(closed.as_slice());
-            (expired, closed, own, deadline > 0 && inner.timer.is_none())
+            let posted = inner.count(closed.as_slice());
+            (expired, closed, own, posted, deadline > 0 && inner.timer.is_none())
         };
-        post(element, &expired);
-        post(element, closed.as_slice());
+        post(element, &expired, posted);
+        post(element, closed.as_slice(), posted);
         if needs_timer {
             set_timer(&self.inner, element, deadline);
         }
@@ -88,18 +93,23 @@ impl Parts {
 
     /// Closes all parts: at the end of the stream, at a flush, and at a stop.
     pub(super) fn flush(&self, element: &impl IsA<gst::Element>) {
-        let (closed, timer) = {
+        let (closed, posted, timer) = {
             let mut inner = self.inner.lock();
             let closed = inner.judge.flush();
             inner.own = None;
-            inner.count(&closed);
+            let posted = inner.count(&closed);
             inner.clock = None;
-            (closed, inner.timer.take())
+            (closed, posted, inner.timer.take())
         };
         if let Some(timer) = timer {
             timer.unschedule();
         }
-        post(element.upcast_ref(), &closed);
+        post(element.upcast_ref(), &closed, posted);
+    }
+
+    /// Sets which parts are told from here on. All count.
+    pub(super) fn set_posted(&self, posted: PostParts) {
+        self.inner.lock().posted = posted;
     }
 
     /// Returns the counts of parts.
@@ -128,22 +138,27 @@ fn set_timer(parts: &Arc<Mutex<Inner>>, element: &gst::Element, deadline: u64) {
 /// Closes the parts that are too old, on the clock's thread.
 fn expire(parts: &Weak<Mutex<Inner>>, element: &glib::WeakRef<gst::Element>, deadline: u64) {
     let (Some(parts), Some(element)) = (parts.upgrade(), element.upgrade()) else { return };
-    let closed = {
+    let (closed, posted) = {
         let mut inner = parts.lock();
         if inner.timer.take().is_none() {
             return;
         }
         let now = inner.now(&element);
         let closed = inner.judge.expire(now, deadline);
-        inner.count(&closed);
-        closed
+        let posted = inner.count(&closed);
+        (closed, posted)
     };
-    post(&element, &closed);
+    post(&element, &closed, posted);
     set_timer(&parts, &element, deadline);
 }
 
-fn post(element: &gst::Element, closed: &[PartVerdict]) {
-    for p in closed {
+fn post(element: &gst::Element, closed: &[PartVerdict], posted: PostParts) {
+    let is_told = |p: &&PartVerdict| match posted {
+        PostParts::All => true,
+        PostParts::Ng => p.verdict != Verdict::Ok,
+        PostParts::None => false,
+    };
+    for p in closed.iter().filter(is_told) {
         let part = p.part.as_deref();
         let mut s = gst::Structure::builder("andon/part-verdict")
             .field("id", &p.id)

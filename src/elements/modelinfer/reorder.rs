@@ -198,12 +198,6 @@ impl<W: Send + 'static, D: Send + 'static> Reorder<W, D> {
         Some(state.workers.len().min(n))
     }
 
-    /// Returns whether the system gives another thread.
-    pub(super) fn can_start_thread(&self) -> bool {
-        // A panic is impossible in nothing.
-        (self.spawn)("andon-try".into(), Box::new(|| {})).map(JoinHandle::join).is_ok()
-    }
-
     /// Drops all frames and ends every wait. Of the events, those that hold after the flush are kept for
     /// [`Reorder::flush_stop`].
     pub(super) fn flush_start(&self) {

@@ -36,6 +36,23 @@ pub enum On {
     Detections,
 }
 
+/// Which part verdicts are posted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[repr(i32)]
+#[enum_type(name = "GstAndonModelInferPostParts")]
+pub enum PostParts {
+    /// Every part.
+    #[default]
+    #[enum_value(name = "Every part; of a bus that nobody reads, memory grows", nick = "all")]
+    All,
+    /// Every part that is not good.
+    #[enum_value(name = "Every part that is not ok: ng, review and unjudged", nick = "ng")]
+    Ng,
+    /// No part.
+    #[enum_value(name = "No part", nick = "none")]
+    None,
+}
+
 /// More frames in work than any machine can use.
 pub(super) const MOST_IN_FLIGHT: u32 = 64;
 
@@ -46,6 +63,8 @@ pub(super) struct Settings {
     pub on_error: OnError,
     /// Whether every result is posted.
     pub post_messages: bool,
+    /// Which part verdicts are posted.
+    pub post_parts: PostParts,
     /// Whether `AndonResult` carries its JSON.
     pub result_json: bool,
     /// Overrides the manifest's; below 0 the manifest's holds.
@@ -106,6 +125,7 @@ impl Default for Settings {
         Self {
             on_error: OnError::Error,
             post_messages: false,
+            post_parts: PostParts::All,
             result_json: true,
             score_threshold: -1.0,
             iou_threshold: -1.0,

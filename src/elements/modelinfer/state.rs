@@ -16,7 +16,7 @@ use crate::{
     elements::reference::{self, Brought},
     meta::{
         StreamContext,
-        event::{AndonEvent, EventError, FieldsChange},
+        event::{AndonEvent, EventError, FieldsChange, names_a_part},
     },
 };
 
@@ -68,9 +68,9 @@ impl SinkState {
         match AndonEvent::parse(&event) {
             Some(Ok(AndonEvent::Fields(change))) => {
                 let all = self.fields.of_stream(&change);
-                (self.set_fields(all, &event), None)
+                self.set_fields(all, event)
             }
-            Some(Err(problem)) => (self.context.outgoing(event), Some(problem)),
+            Some(Err(problem)) => self.refuse(event, problem),
             Some(Ok(_)) => {
                 // It has just been parsed.
                 let _ = self.context.observe(&event);
@@ -80,25 +80,40 @@ impl SinkState {
         }
     }
 
-    /// Takes in an event that was sent to the element itself, and returns what is to be sent on.
-    pub(super) fn observe_own(&mut self, event: gst::Event) -> gst::Event {
+    /// Takes in an event that was sent to the element itself, which has told already if it cannot be read. Returns what
+    /// [`observe`](Self::observe) does.
+    pub(super) fn observe_own(&mut self, event: gst::Event) -> (gst::Event, Option<EventError>) {
         match AndonEvent::parse(&event) {
             Some(Ok(AndonEvent::Fields(change))) => {
                 let all = self.fields.of_element(&change);
-                self.set_fields(all, &event)
+                self.set_fields(all, event)
             }
-            // It was parsed before it came here.
+            Some(Err(problem)) => (self.refuse(event, problem).0, None),
             _ => {
+                // It has just been parsed.
                 let _ = self.context.observe(&event);
-                event
+                (event, None)
             }
         }
     }
 
-    fn set_fields(&mut self, all: FieldsChange, because_of: &gst::Event) -> gst::Event {
-        // What was just made can be read.
-        let _ = self.context.observe(&AndonEvent::Fields(all).to_event());
-        self.context.outgoing(because_of.clone())
+    fn refuse(&mut self, event: gst::Event, problem: EventError) -> (gst::Event, Option<EventError>) {
+        if names_a_part(&event) {
+            self.fields.forget_part();
+            self.context.forget_part();
+        }
+        (self.context.outgoing(event), Some(problem))
+    }
+
+    fn set_fields(
+        &mut self,
+        all: Result<FieldsChange, EventError>,
+        because_of: gst::Event,
+    ) -> (gst::Event, Option<EventError>) {
+        match all.and_then(|all| self.context.set_fields(&all)) {
+            Ok(()) => (self.context.outgoing(because_of), None),
+            Err(problem) => self.refuse(because_of, problem),
+        }
     }
 
     /// Returns the event that announces the model that runs, if it is not the one announced last.

@@ -34,6 +34,10 @@ pub(super) struct Now {
     pub batches: (u64, u64),
     /// The bits that samples of 16-bit grey were seen to have.
     pub bits_seen: u32,
+    /// What has no thread now; empty if all have theirs.
+    pub without_thread: String,
+    /// Events that were refused.
+    pub events_refused: u64,
 }
 
 /// Counts since the element was made or since the last `reset()`. A stop loses none.
@@ -53,8 +57,6 @@ pub(super) struct Stats {
     regions_over: u64,
     /// Frames whose pixels could not be mapped.
     unmappable: u64,
-    /// Events that could not be read.
-    pub events_refused: u64,
     /// Threads for frames in work, and for a model to load on, that the system did not give.
     pub threads_refused: u64,
     /// Loads, looks at an alias and records in a store that did not end and were left behind.
@@ -150,17 +152,20 @@ impl Stats {
             .field("frames-missing-field", count(Status::MissingField))
             .field("frames-non-finite", count(Status::NonFinite))
             .field("frames-unmappable", self.unmappable)
-            .field("events-refused", self.events_refused)
+            .field("events-refused", now.events_refused)
             .field("threads-refused", self.threads_refused)
             .field("alias-problem", &now.alias_problem)
             .field("alias-problems", self.alias_problems)
+            .field("without-thread", &now.without_thread)
             .field("parts-ok", tally.ok)
             .field("parts-ng", tally.ng)
             .field("parts-review", tally.review)
             .field("parts-unjudged", tally.unjudged)
             .field("parts-not-production", tally.not_production)
             .field("ng-by-class", counts("classes", &tally.ng_by_class))
+            .field("ng-by-other-class", tally.ng_by_other_class)
             .field("ng-by-sku", counts("skus", &tally.ng_by_sku))
+            .field("ng-by-other-sku", tally.ng_by_other_sku)
             .field("hours", gst::Array::new(hours))
             .field("latency-us-mean", self.total_us.checked_div(self.runs).unwrap_or(0))
             .field("latency-us-p50", u64::from(quantile(50).unwrap_or(0)))

@@ -97,6 +97,13 @@ impl Watched {
     }
 }
 
+impl Watched {
+    /// Returns whether there is no thread to watch with.
+    pub(crate) fn lacks_thread(&self) -> bool {
+        self.watcher.state.lock().no_thread.is_some()
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         self.file.drop_it();

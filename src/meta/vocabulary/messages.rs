@@ -60,7 +60,7 @@ pub const MESSAGES: &[Message] = &[
         name: "andon/part-verdict",
         element: "modelinfer",
         schema: "andon.part-verdict/1",
-        when: "a part is judged: at its last view, or at `part-deadline`",
+        when: "a part is judged, as `post-parts` has it: at its last view, or at `part-deadline`",
         fields: &[
             text("id", "the part's id, or RUN/FRAME for a frame that is a part of its own"),
             text("verdict", "`ok`, `ng`, `review` or `unjudged`"),

@@ -122,11 +122,11 @@ fn bundled(source: &Source, manifest: &mut Manifest) -> Result<TempDir> {
     let folder = tempfile::tempdir().context("there is no room for a bundle among the temporary files")?;
     let name = source.path.file_name().and_then(|n| n.to_str()).context("the file's name is not UTF-8")?;
     (manifest.version, manifest.model) = ("0".into(), name.into());
-    let weights = format!("{name}.data");
-    let beside = source.path.with_file_name(&weights);
-    place(&source.path, &folder.path().join(name))?;
-    if beside.is_file() {
-        place(&beside, &folder.path().join(&weights))?;
+    for (from, name) in std::iter::once((&source.path, name)).chain(source.weights.iter().map(|w| (&w.path, &*w.name)))
+    {
+        let to = folder.path().join(name);
+        fs::create_dir_all(to.parent().unwrap_or(folder.path())).context("the bundle cannot be written")?;
+        place(from, &to)?;
     }
     let text = serde_json::to_string_pretty(manifest)?;
     fs::write(folder.path().join("model.json"), text).context("the bundle cannot be written")?;

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::Builder;
 
-pub use plain::{NotPlain, TEXT, open, open_in, read, read_shared, read_text};
+pub use plain::{DATA, NotPlain, TEXT, open, open_in, read, read_shared, read_text};
 
 /// Replaces the content of a file in one step: a reader sees the old content or the new, never a mixture.
 ///

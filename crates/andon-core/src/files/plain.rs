@@ -12,6 +12,9 @@ use std::{
 /// The most that is read of a text which a person or a program writes: a manifest, labels, keys, a policy, aliases.
 pub const TEXT: u64 = 16 << 20;
 
+/// The most that is read of a file of data: the labels of a set of pictures, a picture, a record of a run.
+pub const DATA: u64 = 1 << 30;
+
 /// What a path leads to instead of a plain file, and what its file holds too much of: the source of an [`io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotPlain {

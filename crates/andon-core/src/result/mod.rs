@@ -4,6 +4,7 @@
 //! Boxes are in pixels of the frame as it entered the element that judged it. Scores are 0..1. Times carry their unit in
 //! their name.
 
+pub mod bounds;
 mod deciding;
 mod identity;
 mod inference;
@@ -23,7 +24,7 @@ pub use names::{Arm, Purpose, Status, UnknownName, Verdict};
 pub use outputs::{Anomaly, AnomalyMap, BoxPx, ClassScore, Detection, LabelArea, Mask, RawTensor, Segmentation, iou};
 pub use part::{Part, PartKey};
 pub use part_verdict::{PartJudge, PartVerdict};
-pub use tally::{HourRate, Tally};
+pub use tally::{HourRate, MOST_NAMES, Tally};
 pub use tee::{SplitKey, TeeMode, UnknownKey, UnknownMode};
 
 /// Named values beside the image: line speed, temperature, recipe. Models may need them, and captures keep them.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arm, Inference, ModelId, Part, PartKey, Status, Verdict, deciding::badness, utc_ns};
+use super::{Arm, Inference, ModelId, Part, PartKey, Status, Verdict, bounds::VIEWS, deciding::badness, utc_ns};
 
 /// The verdict on a part, over all its views.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct PartVerdict {
 struct Open {
     key: PartKey,
     verdict: PartVerdict,
-    /// One bit per view that arrived. Views beyond 64 share the last bit.
+    /// One bit per view that arrived.
     seen: u64,
     any_ng: bool,
     any_review: bool,
@@ -145,7 +145,7 @@ impl Open {
         v.part = inference.part.clone();
         v.frames[1] = inference.frame_id;
         v.views_seen += 1;
-        self.seen |= 1 << inference.part.as_ref().map_or(0, |p| p.view.min(63));
+        self.seen |= 1 << inference.part.as_ref().map_or(0, |p| p.view.min(VIEWS - 1));
         let verdict = if inference.status == Status::Ok { inference.verdict } else { Verdict::Unjudged };
         if badness(verdict) >= self.worst {
             self.worst = badness(verdict);
@@ -170,8 +170,8 @@ impl Open {
     }
 
     fn expected(&self) -> u64 {
-        let views = self.verdict.part.as_ref().map_or(1, |p| p.views.clamp(1, 64));
-        u64::MAX >> (64 - views)
+        let views = self.verdict.part.as_ref().map_or(1, |p| p.views.clamp(1, VIEWS));
+        u64::MAX >> (VIEWS - views)
     }
 
     fn complete(&self) -> bool {

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{PartVerdict, Purpose, Verdict};
 
+/// How many labels, and how many SKUs, a tally counts by name. A line that makes a product a part would fill memory, and
+/// each reading of `stats`, without end.
+pub const MOST_NAMES: usize = 256;
 /// How many hours a tally keeps.
 const HOURS: usize = 24;
 const HOUR_NS: u64 = 3_600_000_000_000;
@@ -37,10 +40,14 @@ pub struct Tally {
     pub unjudged: u64,
     /// Parts with another purpose than production. They count nowhere else.
     pub not_production: u64,
-    /// Bad parts by label. A part with two labels counts under both.
+    /// Bad parts by label, of the first [`MOST_NAMES`] labels. A part with two labels counts under both.
     pub ng_by_class: BTreeMap<String, u64>,
-    /// Bad parts by SKU.
+    /// Bad parts of all other labels, once for each.
+    pub ng_by_other_class: u64,
+    /// Bad parts by SKU, of the first [`MOST_NAMES`] SKUs.
     pub ng_by_sku: BTreeMap<String, u64>,
+    /// Bad parts of all other SKUs.
+    pub ng_by_other_sku: u64,
     /// The last 24 hours in which parts passed, oldest first.
     pub hours: VecDeque<HourRate>,
 }
@@ -74,16 +81,24 @@ impl Tally {
         if part.verdict == Verdict::Ng {
             now.ng += 1;
             for label in &part.labels {
-                // `entry` would allocate a key for every part.
-                match self.ng_by_class.get_mut(&**label) {
-                    Some(count) => *count += 1,
-                    None => drop(self.ng_by_class.insert(label.to_string(), 1)),
-                }
+                count(&mut self.ng_by_class, &mut self.ng_by_other_class, label);
             }
             if let Some(p) = part.part.as_ref().filter(|p| !p.sku.is_empty()) {
-                *self.ng_by_sku.entry(p.sku.clone()).or_default() += 1;
+                count(&mut self.ng_by_sku, &mut self.ng_by_other_sku, &p.sku);
             }
         }
+    }
+}
+
+/// Counts one under its name, or among the others if there are too many names.
+fn count(by_name: &mut BTreeMap<String, u64>, others: &mut u64, name: &str) {
+    // `entry` would allocate a key for every part.
+    if let Some(count) = by_name.get_mut(name) {
+        *count += 1;
+    } else if by_name.len() < MOST_NAMES {
+        by_name.insert(name.into(), 1);
+    } else {
+        *others += 1;
     }
 }
 
@@ -129,6 +144,20 @@ mod tests {
         t.add(&part(Verdict::Unjudged, Purpose::Production), 0);
         t.add(&part(Verdict::Ok, Purpose::Production), 0);
         assert_eq!((t.hours[0].judged, t.hours[0].unjudged, t.unjudged), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_bounded_number_of_names_is_counted_and_the_others_together() {
+        let mut t = Tally::default();
+        for k in 0..1000 {
+            let mut ng = part(Verdict::Ng, Purpose::Production);
+            ng.part = Some(Arc::new(Part { sku: format!("S{k}"), ..Part::default() }));
+            ng.labels = vec![format!("L{k}").into()];
+            t.add(&ng, 0);
+            t.add(&ng, 0);
+        }
+        assert_eq!((t.ng_by_sku.len(), t.ng_by_sku["S255"], t.ng_by_other_sku), (MOST_NAMES, 2, 2 * 744));
+        assert_eq!((t.ng_by_class.len(), t.ng_by_class["L0"], t.ng_by_other_class), (MOST_NAMES, 2, 2 * 744));
     }
 
     #[test]

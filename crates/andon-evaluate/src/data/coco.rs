@@ -4,9 +4,10 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
+
+use andon_core::files as core_files;
 
 use super::{
     error::{Error, Result, ensure},
@@ -58,9 +59,9 @@ pub(super) fn read(path: &Path, subset: Option<&str>, unseen: &mut Vec<PathBuf>)
     let (mut labels, mut samples) = (Vec::new(), Vec::new());
     for listing in listings(path, subset)? {
         let name = listing.path.display();
-        let text = fs::read(&listing.path).map_err(Error::io(&listing.path))?;
+        let text = core_files::read_text(&listing.path, core_files::DATA).map_err(Error::io(&listing.path))?;
         let wrong = |e| Error::Label(format!("{name}: {e}; export it again, or correct it"));
-        let coco = Coco::parse(&text).map_err(wrong)?;
+        let coco = Coco::parse(text.as_bytes()).map_err(wrong)?;
         drop(text);
         if coco.is_unseen() {
             unseen.push(listing.path.clone());

@@ -3,12 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::{Path, PathBuf},
 };
 
 use andon_boards::Kind;
-use andon_core::result::Verdict;
+use andon_core::{files as core_files, result::Verdict};
 
 use super::{
     error::{Error, Result, ensure},
@@ -55,7 +54,11 @@ pub(super) fn read(folder: &Path, split: Option<&TrainingSplit>, good: bool) -> 
         }
         let path = folder.join("labels").join(format!("{id}.txt"));
         let advice = "; a board without defects has an empty one";
-        let text = fs::read_to_string(&path).map_err(|source| Error::Io { path: path.clone(), advice, source })?;
+        let text = core_files::read_text(&path, core_files::DATA).map_err(|source| Error::Io {
+            path: path.clone(),
+            advice,
+            source,
+        })?;
         let boxes = labels(&text).map_err(|e| Error::Label(e).at(path.display()))?;
         let template = templates.get(id).cloned();
         samples.push(Sample { template, ..board(id, id, image) }.with_boxes(boxes));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Why a labelled set cannot be read.
 
-use std::{fmt::Display, fs, io, path::Path, path::PathBuf};
+use std::{fmt::Display, io, path::Path, path::PathBuf};
+
+use andon_core::files;
 
 /// Why a labelled set cannot be read. The message names the file, and the line or the annotation, and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -69,5 +71,5 @@ pub(super) use ensure;
 
 /// Reads a file of text.
 pub(super) fn read_to_string(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(Error::io(path))
+    files::read_text(path, files::DATA).map_err(Error::io(path))
 }

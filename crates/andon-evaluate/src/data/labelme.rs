@@ -3,10 +3,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs,
     path::{Path, PathBuf},
 };
 
+use andon_core::{files as core_files, json};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ pub(super) fn fits(survey: &Survey) -> bool {
 
 /// Returns whether a file has shapes and names a picture.
 pub(super) fn is_labelme(file: &Path) -> bool {
-    let keys = || serde_json::from_slice::<Keys>(&fs::read(file).ok()?).ok();
+    let keys = || serde_json::from_str::<Keys>(&core_files::read_text(file, core_files::DATA).ok()?).ok();
     files::kind(file).is_some_and(|kind| kind == "json")
         && keys().is_some_and(|keys| keys.shapes.is_some() && keys.picture.is_some())
 }
@@ -112,8 +112,8 @@ pub(super) fn read(root: &Path, subset: Option<&str>) -> Result<(Vec<String>, Ve
 
 /// The boxes in the file of a picture: around each shape, or around all shapes of one thing.
 fn boxes(file: &Path, image: &Path) -> Result<Vec<LabelledBox>> {
-    let text = fs::read(file).map_err(Error::io(file))?;
-    let read: File = serde_json::from_slice(&text).map_err(|e| Error::Label(format!("no file of labelme: {e}")))?;
+    let text = core_files::read_text(file, core_files::DATA).map_err(Error::io(file))?;
+    let read: File = json::read(&text).map_err(|e| Error::Label(format!("no file of labelme: {e}")))?;
     let named = read.picture.rsplit(['/', '\\']).next().unwrap_or_default();
     ensure!(
         Path::new(named).file_stem() == image.file_stem(),

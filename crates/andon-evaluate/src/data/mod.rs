@@ -31,6 +31,7 @@ pub use training_split::{Side, TrainingSplit};
 
 use std::path::{Path, PathBuf};
 
+use andon_core::text::check_name;
 use error::{Result, ensure};
 
 /// A labelled set.
@@ -89,6 +90,9 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
         folder.display(),
         layout.files()
     );
+    for label in &labels {
+        check_name(label).map_err(|why| Error::Label(format!("{}: a label {why}: correct it", folder.display())))?;
+    }
     samples.sort_by(|a, b| a.id.cmp(&b.id));
     if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
         let (one, other) = (a.image.display(), b.image.display());

@@ -3,12 +3,11 @@
 
 use std::{
     error::Error as StdError,
-    fs::File,
     io::{BufRead, BufReader},
     path::Path,
 };
 
-use andon_core::orientation::Orientation;
+use andon_core::{files as core_files, orientation::Orientation};
 use zune_jpeg::{JpegDecoder, zune_core::options::DecoderOptions};
 
 use super::error::{Error, Result, ensure};
@@ -70,7 +69,7 @@ pub(super) fn check_size(path: &Path, said: [f64; 2], whose: &str) -> Result<()>
 }
 
 fn header(path: &Path) -> std::result::Result<Header, Box<dyn StdError>> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(core_files::open(path)?);
     if file.fill_buf()?.starts_with(b"\xff\xd8") {
         let options = DecoderOptions::default().set_max_width(LONGEST).set_max_height(LONGEST);
         let mut jpeg = JpegDecoder::new_with_options(file, options);

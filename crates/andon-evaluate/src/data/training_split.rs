@@ -50,7 +50,7 @@ impl TrainingSplit {
         let text = read_to_string(path)?;
         let name = path.display();
         let other = |e| Error::Selection(format!("{name} is no split: it needs \"held_out_groups\": [\"…\"]: {e}"));
-        let rule: Rule = serde_json::from_str(&text).map_err(other)?;
+        let rule: Rule = andon_core::json::read(&text).map_err(other)?;
         ensure!(
             side == Side::HeldOut || rule.validation_every.is_some_and(|n| n > 0),
             Selection,

@@ -6,11 +6,11 @@ mod xml;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
+use andon_core::files as core_files;
 use xml::Annotation;
 
 use super::{
@@ -38,7 +38,7 @@ pub(super) fn fits(survey: &Survey) -> bool {
 /// Returns whether a file is an annotation of a picture by its name and its first tag.
 pub(super) fn is_annotation(file: &Path) -> bool {
     let mut head = Vec::new();
-    let mut read = || File::open(file)?.take(HEAD).read_to_end(&mut head);
+    let mut read = || core_files::open(file)?.take(HEAD).read_to_end(&mut head);
     files::kind(file).is_some_and(|kind| kind == "xml") && read().is_ok() && xml::begins(&head)
 }
 

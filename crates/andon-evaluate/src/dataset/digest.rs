@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_core::files as core_files;
+
 use super::Error;
 
 /// Returns the digest of a data set: of the names and contents of all its files but hidden ones.
@@ -25,7 +27,7 @@ pub fn digest(folder: &Path, mut done: impl FnMut(usize, usize)) -> Result<Strin
     files.sort();
     let mut lines = String::new();
     for (n, file) in files.iter().enumerate() {
-        let bytes = fs::read(file).map_err(Error::io(file.display().to_string()))?;
+        let bytes = core_files::read(file, u64::MAX).map_err(Error::io(file.display().to_string()))?;
         let name = file.strip_prefix(folder).unwrap_or(file);
         let digest = andon_model::digest(&bytes);
         lines += &format!("{}  {}\n", digest.trim_start_matches("sha256:"), name.display());

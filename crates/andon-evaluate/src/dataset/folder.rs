@@ -10,7 +10,10 @@ use std::{
 };
 
 use andon_capture::{CAPTURE_SCHEMA, Sidecar};
-use andon_core::result::{Arm, Decided, Inference, PartKey, Status, Verdict, decided};
+use andon_core::{
+    files, json,
+    result::{Arm, Decided, Inference, PartKey, Status, Verdict, decided},
+};
 
 use super::{Error, Faults, Named};
 
@@ -143,7 +146,7 @@ impl Folder {
 
     /// Reads the capture of that name; None if its image is missing.
     fn read(&self, stem: &str) -> Result<Option<Capture>, String> {
-        let text = fs::read(self.path.join(format!("{stem}.json"))).map_err(|e| e.to_string())?;
+        let text = read(&self.path, stem)?;
         let sidecar = parse(&text, stem)?;
         let image = self.path.join(&sidecar.file);
         let there = fs::metadata(&image).ok().filter(fs::Metadata::is_file);
@@ -154,9 +157,16 @@ impl Folder {
     }
 }
 
+/// The largest sidecar, bytes: more than one with the masks of a whole frame has.
+const LARGEST: u64 = 4 * files::TEXT;
+
+fn read(folder: &Path, stem: &str) -> Result<String, String> {
+    files::read_text(&folder.join(format!("{stem}.json")), LARGEST).map_err(|e| e.to_string())
+}
+
 /// Parses and checks a sidecar, whose words become names of files.
-fn parse(text: &[u8], stem: &str) -> Result<Sidecar, String> {
-    let sidecar: Sidecar = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+fn parse(text: &str, stem: &str) -> Result<Sidecar, String> {
+    let sidecar: Sidecar = json::read(text).map_err(|e| e.to_string())?;
     if sidecar.schema != CAPTURE_SCHEMA {
         return Err(format!("its schema is not {CAPTURE_SCHEMA}"));
     }
@@ -172,6 +182,5 @@ fn parse(text: &[u8], stem: &str) -> Result<Sidecar, String> {
 
 /// Reads the sidecar of that name, with or without an image; else says what is wrong with it.
 pub(super) fn sidecar(folder: &Path, stem: &str) -> Result<Sidecar, String> {
-    let text = fs::read(folder.join(format!("{stem}.json"))).map_err(|e| e.to_string())?;
-    parse(&text, stem)
+    parse(&read(folder, stem)?, stem)
 }

@@ -3,13 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
 };
 
-use andon_core::result::{Arm, Frame, Inference};
+use andon_core::{
+    files,
+    result::{Arm, Frame, Inference},
+};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 use gst_video::VideoInfo;
@@ -232,7 +234,7 @@ impl Pipeline {
     fn feed(&self, samples: &[Sample], indices: &[usize]) -> Result<(), Error> {
         for &i in indices {
             let path = &samples[i].image;
-            let bytes = match fs::read(path) {
+            let bytes = match files::read(path, files::DATA) {
                 Ok(bytes) => bytes,
                 Err(e) => {
                     // The end of the stream wakes the thread that waits for this picture.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The one place where pictures on disk become frames: PNG and JPEG, turned as their EXIF note says.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use andon_core::orientation::Orientation;
+use andon_core::{files, orientation::Orientation};
 use gst::prelude::*;
 use gst_app::{AppSink, AppSrc};
 
@@ -64,7 +64,7 @@ impl Decoder {
 
 /// Reads a file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(Error::io(format!("{} cannot be read", path.display())))
+    files::read(path, files::DATA).map_err(Error::io(format!("{} cannot be read", path.display())))
 }
 
 /// Decodes a picture, turns it as its EXIF note says, and sends it through `more`, elements of a launch line that begin with

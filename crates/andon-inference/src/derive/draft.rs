@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::Assumption;
 
 use super::{
-    GOOD, Unknown,
+    GOOD, Unknown, bad_names,
     graph::{Graph, Port},
     image,
     missing::Missing,
@@ -34,6 +34,9 @@ pub(crate) fn draft(
     let bare = matches!(decoder, Decoder::Anomalib | Decoder::Embedding | Decoder::Raw);
     let noted = || Notes::read(graph).labels.clone();
     let labels = if bare || !labels.is_empty() { labels.to_vec() } else { noted() };
+    if let Some(problem) = Notes::read(graph).bad_labels.filter(|_| !bare && labels.is_empty()) {
+        return Err(Missing::labels(bad_names(&problem)));
+    }
     if !bare && labels.is_empty() {
         return Err(Missing::labels("the names of its classes are not in the file".into()));
     }

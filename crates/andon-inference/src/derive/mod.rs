@@ -65,6 +65,11 @@ pub(crate) struct Candidates<'a> {
     readings: Vec<Reading>,
 }
 
+/// Says why the names of classes in a file are not taken, and what to do.
+fn bad_names(problem: &str) -> String {
+    format!("the names of its classes in the file cannot be taken ({problem}): set the property labels, or {WRITE}")
+}
+
 /// Lists the readings of a graph. `labels`, and which of them are `good`, come from the user.
 pub(crate) fn candidates<'a>(
     id: &'a ModelId,
@@ -79,6 +84,9 @@ pub(crate) fn candidates<'a>(
     let (at, view) = inputs::frame(graph).map_err(whole)?;
     let (_, input) = image::input(&view).map_err(whole)?;
     let notes = Notes::read(graph);
+    if let Some(problem) = notes.bad_labels.as_ref().filter(|_| labels.is_empty()) {
+        return Err(whole(Missing::labels(bad_names(problem))));
+    }
     let labels = if labels.is_empty() { notes.labels.clone() } else { labels.to_vec() };
     let evidence = Evidence { graph, notes: &notes, labels: &labels };
     let readings = match registry::outputs(graph, &labels) {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use andon_model::{check_labels, name_unused};
+
 use super::graph::Graph;
 
 /// The notes of a graph, as far as they tell the family.
@@ -11,6 +13,8 @@ use super::graph::Graph;
 pub(super) struct Notes {
     /// The names of the classes.
     pub labels: Vec<String>,
+    /// Why the names of the classes that stand there are not taken.
+    pub bad_labels: Option<String>,
     /// What the model is for, in Ultralytics' word.
     pub task: Option<String>,
     /// Whether the graph suppresses overlapping boxes itself; `None` if nothing says so.
@@ -42,12 +46,15 @@ impl Notes {
             Some(head) => Some(head.to_lowercase().contains("rtdetr")),
             None => told.then_some(true),
         };
-        let mut labels = note("names").map(names).unwrap_or_default();
-        if labels.is_empty() {
+        let (mut labels, bad_labels) = match note("names").map(names).transpose() {
+            Ok(labels) => (labels.unwrap_or_default(), None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        if labels.is_empty() && bad_labels.is_none() {
             labels = note("character").map(lines).unwrap_or_default();
         }
         let yolov5 = task.is_none() && note("stride").is_some() && note("names").is_some();
-        Self { labels, ultralytics: task.is_some(), task, suppresses, rtdetr, yolov5 }
+        Self { labels, bad_labels, ultralytics: task.is_some(), task, suppresses, rtdetr, yolov5 }
     }
 }
 
@@ -63,8 +70,9 @@ fn lines(text: &str) -> Vec<String> {
     text.lines().map(|l| l.trim().to_string()).filter(|l| !l.is_empty()).collect()
 }
 
-/// Reads `{0: 'open', 1: "short"}` or `['open', 'short']` as Python prints them, in the order of the keys.
-fn names(text: &str) -> Vec<String> {
+/// Reads `{0: 'open', 1: "short"}` or `['open', 'short']` as Python prints them, in the order of the keys, or says why they
+/// are no names of classes.
+fn names(text: &str) -> Result<Vec<String>, String> {
     let mut found = BTreeMap::new();
     let (mut key, mut chars) = (String::new(), text.chars());
     while let Some(c) = chars.next() {
@@ -76,11 +84,42 @@ fn names(text: &str) -> Vec<String> {
                     name.push(if n == '\\' { chars.next().unwrap_or(n) } else { n });
                 }
                 let at = key.parse().unwrap_or(found.len() as u64);
-                found.insert(at, name);
+                if found.insert(at, name).is_some() {
+                    return Err(format!("they name class {at} twice"));
+                }
                 key.clear();
             }
             _ => {}
         }
     }
-    found.into_values().collect()
+    // Labels are a list: one that is missing would give each after it to another class.
+    if let Some(missing) = (0..).zip(found.keys()).find_map(|(at, key)| (at != *key).then_some(at)) {
+        return Err(format!("they leave out class {missing}"));
+    }
+    let mut labels: Vec<_> = found.into_values().collect();
+    name_unused(&mut labels);
+    check_labels(&labels).map_err(|why| why.to_string())?;
+    Ok(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_classes_are_taken_if_each_class_has_one_of_its_own() {
+        assert_eq!(names("{0: 'open', 1: \"sho'rt\"}").unwrap(), ["open", "sho'rt"]);
+        assert_eq!(names("['open', 'short']").unwrap(), ["open", "short"]);
+        assert_eq!(names("{0: 'N/A', 1: 'car', 2: 'N/A'}").unwrap(), ["class 0", "car", "class 2"]);
+        for (text, said) in [
+            ("{0: 'a', 0: 'b'}", "they name class 0 twice"),
+            ("{0: 'a', 2: 'b'}", "they leave out class 1"),
+            ("{0: 'a', 1: 'a'}", "classes 0 and 1 are both 'a'"),
+            ("{0: ''}", "the label of class 0 is empty"),
+            ("['a\u{1b}[2J']", "the label of class 0 'a\\u{1b}[2J' holds the control character"),
+        ] {
+            let e = names(text).unwrap_err();
+            assert!(e.starts_with(said), "{e}");
+        }
+    }
 }

@@ -17,6 +17,10 @@ use std::collections::{BTreeMap, btree_map::Entry};
 pub(crate) use inline::inlined;
 use wire::Malformed;
 
+/// Tensors of the main graph of up to so many bytes are put into the graph, too: ONNX Runtime needs some of them, such as those
+/// that say a shape, before it takes files. Exporters leave as small ones in the graph by themselves.
+const SMALL: u64 = 1024;
+
 /// More files than a model has tensors.
 const MOST_FILES: usize = 20_000;
 
@@ -55,8 +59,8 @@ impl From<Malformed> for Fault {
 pub(crate) struct Outside {
     /// Each file, by its path as the graph writes it: relative, with `/`, without `..`.
     pub files: BTreeMap<String, Needed>,
-    /// Whether some are named elsewhere than by the weights of the main graph.
-    pub nested: bool,
+    /// Whether [`inlined`] changes the graph: tensors in files are small, or are not weights of the main graph.
+    pub inner: bool,
 }
 
 /// What is needed of a file of weights.
@@ -66,6 +70,11 @@ pub(crate) struct Needed {
     pub bytes: u64,
     /// The tensor that needs the last of them.
     pub tensor: String,
+}
+
+/// Whether a tensor's numbers are put into the graph.
+fn inner(main: bool, length: u64) -> bool {
+    !main || length <= SMALL
 }
 
 /// Goes through a graph. Takes time and memory in proportion to its size at most.
@@ -79,7 +88,7 @@ pub(crate) fn outside(graph: &[u8]) -> Result<Outside, Fault> {
         let place = tensor.place().map_err(fail)?;
         let bytes = place.offset.checked_add(place.length).filter(|end| *end <= i64::MAX as u64);
         let bytes = bytes.ok_or_else(|| fail("lie behind the end that any file can have".into()))?;
-        outside.nested |= !main;
+        outside.inner |= inner(main, place.length);
         let many = outside.files.len() >= MOST_FILES;
         match outside.files.entry(place.location) {
             Entry::Vacant(_) if many => return Err(fail(format!("are in a file after {MOST_FILES} others"))),

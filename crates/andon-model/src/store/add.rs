@@ -17,7 +17,7 @@ use super::{
     error::at,
     make,
 };
-use crate::{Manifest, bundle, files, trust::signature_of};
+use crate::{Manifest, Source, bundle, files, trust::signature_of};
 
 impl Store {
     /// Opens the folder of the bundle's model in `store`, and makes it if it is missing.
@@ -35,6 +35,21 @@ impl Store {
     /// # Errors
     /// A bundle that cannot be used, or that has the version of another one: [`Error::Exists`].
     pub fn add(&self, bundle: &Path, note: &Note) -> Result<String, Error> {
+        self.add_proved(bundle, note, |_| Ok(()))
+    }
+
+    /// Adds a bundle as [`Self::add`] does, once `prove` has found nothing wrong with it. It is given the bundle as read from
+    /// its new place, and the store stays locked meanwhile: others wait a minute at most. A bundle that is there already is
+    /// not proved again.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`], and [`Error::Unproved`] with what `prove` says.
+    pub fn add_proved(
+        &self,
+        bundle: &Path,
+        note: &Note,
+        prove: impl FnOnce(Source) -> Result<(), String>,
+    ) -> Result<String, Error> {
         let mut writer = Writer::new(self)?;
         let source = bundle::under_policy(bundle, self, false)?;
         let version = source.id.version;
@@ -66,7 +81,9 @@ impl Store {
             disk::copy(bundle, &copy, &names).map_err(|(path, error)| Error::Unchanged { path, error })?;
             // The bundle may have changed during the copy, so only the copy counts.
             let source = bundle::under_policy(&copy, self, false)?;
-            Ok((source.id, files::bundle_digest(&copy)?))
+            let (id, digest) = (source.id.clone(), files::bundle_digest(&copy)?);
+            prove(source).map_err(|problem| Error::Unproved { bundle: bundle.into(), problem })?;
+            Ok((id, digest))
         });
         let (id, digest) = copied.inspect_err(|_| {
             let _ = fs::remove_dir_all(&copy);

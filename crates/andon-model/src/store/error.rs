@@ -11,6 +11,14 @@ pub enum Error {
     /// A file or a bundle cannot be used.
     #[error(transparent)]
     Model(#[from] model::Error),
+    /// A bundle that was copied into the store does not prove itself there, and was removed again.
+    #[error("{bundle}: was not added, for in the store it does not run: {problem}")]
+    Unproved {
+        /// The bundle.
+        bundle: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A change failed, and was undone.
     #[error("{path}: {error}: the store is as it was before: solve the problem (is the disk full?) and try again")]
     Unchanged {

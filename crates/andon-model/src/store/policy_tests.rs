@@ -43,7 +43,7 @@ impl Line {
             "outputs": [{"name": "output0", "decoder": "yolov8", "labels": ["open"]}],
             "verdict": {"rule": "any-detection"}
         });
-        fs::write(folder.join("model.onnx"), "graph").unwrap();
+        fs::write(folder.join("model.onnx"), b"\x12\x05graph").unwrap();
         fs::write(folder.join("model.json"), manifest.to_string()).unwrap();
         folder
     }

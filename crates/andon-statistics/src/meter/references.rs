@@ -65,7 +65,7 @@ impl References {
             #[serde(default)]
             schema: String,
         }
-        let schema: Schema = serde_json::from_str(text).map_err(ReferenceError::Json)?;
+        let schema: Schema = andon_core::json::read(text).map_err(ReferenceError::Json)?;
         if schema.schema != SET_SCHEMA {
             return Ok(Self::One(Box::new(Reference::from_json(text)?)));
         }

@@ -83,7 +83,7 @@ pub enum SnapshotError {
 impl Snapshot {
     /// Reads the text of a file.
     pub fn from_json(text: &str) -> Result<Self, SnapshotError> {
-        let snapshot: Self = serde_json::from_str(text)?;
+        let snapshot: Self = andon_core::json::read(text)?;
         if snapshot.schema != STATE_SCHEMA {
             return Err(SnapshotError::Schema(snapshot.schema));
         }

@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use andon_core::result::Verdict;
+use andon_core::{
+    json,
+    result::Verdict,
+    text::{BadName, check_name, check_value},
+};
 use serde::Deserialize;
 
 /// Bytes of the longest line. A file with a longer one is no file of labels, and is not read into memory.
@@ -38,6 +42,18 @@ pub(super) enum LabelError {
         line: u64,
         /// What is wrong.
         error: serde_json::Error,
+    },
+    /// The id or the source is no name.
+    #[error("{}:{line}: {field} {why}", path.display())]
+    Name {
+        /// The path of the file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: u64,
+        /// `id` or `source`.
+        field: &'static str,
+        /// What is wrong with it.
+        why: BadName,
     },
     /// The verdict is no label.
     #[error("'{id}': a label is ok or ng, not {verdict}")]
@@ -109,12 +125,20 @@ impl Labels {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            each(serde_json::from_slice(&text).map_err(|error| LabelError::Line {
-                path: self.path.clone(),
-                line: self.line,
-                error,
-            }));
+            each(self.label(&text));
         }
+    }
+
+    /// Reads the line that was read last.
+    fn label(&self, text: &[u8]) -> Result<Label, LabelError> {
+        let (path, line) = (|| self.path.clone(), self.line);
+        // Some editors put the mark of UTF-8 before the first line.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").filter(|_| line == 1).unwrap_or(text);
+        let label: Label = json::read_slice(text).map_err(|error| LabelError::Line { path: path(), line, error })?;
+        let named = |field| move |why| LabelError::Name { path: self.path.clone(), line, field, why };
+        check_name(&label.id).map_err(named("id"))?;
+        check_value(&label.source).map_err(named("source"))?;
+        Ok(label)
     }
 }
 
@@ -153,10 +177,19 @@ mod tests {
         writeln!(file, "\"verdict\":\"ok\"}}").unwrap();
         let second = Label { id: "P2".into(), verdict: Verdict::Ok, source: String::new() };
         assert_eq!(read(), [Ok(second)]);
+        for (line, said) in [
+            (format!("{{\"id\":\"{}\",\"verdict\":\"ok\"}}", "x".repeat(257)), "labels.jsonl:4: id has 257 bytes"),
+            ("{\"id\":\"P\\u0007\",\"verdict\":\"ok\"}".into(), "labels.jsonl:5: id 'P\\u{7}' holds"),
+            ("{\"id\":\"P\",\"verdict\":\"ok\",\"verdict\":\"ng\"}".into(), "the key 'verdict' stands twice"),
+        ] {
+            writeln!(file, "{line}").unwrap();
+            let bad = read().remove(0).unwrap_err();
+            assert!(bad.contains(said), "{bad}");
+        }
         writeln!(file, "{{\"id\":7}}").unwrap();
         let bad = read().remove(0).unwrap_err();
-        assert!(bad.contains("labels.jsonl:4: "), "{bad}");
-        fs::write(&path, "{\"id\":\"P9\",\"verdict\":\"ok\"}\n").unwrap();
+        assert!(bad.contains("labels.jsonl:7: "), "{bad}");
+        fs::write(&path, "\u{feff}{\"id\":\"P9\",\"verdict\":\"ok\"}\n").unwrap();
         assert_eq!(read()[0].as_ref().unwrap().id, "P9", "a new file is read from its start");
     }
 

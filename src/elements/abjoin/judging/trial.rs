@@ -12,10 +12,9 @@ use andon_statistics::{
 use parking_lot::Mutex;
 
 use super::{events::EventQueue, rules::Rules};
-use crate::elements::watch::Watched;
+use crate::elements::{threads::Lack, watch::Watched};
 
 /// The worker that judges the arms of an `abjoin`.
-#[derive(Default)]
 pub(in super::super) struct JudgeWorker {
     /// Events that wait for the judging thread.
     pub(in super::super) events: EventQueue,
@@ -25,6 +24,20 @@ pub(in super::super) struct JudgeWorker {
     pub(in super::super) worker: Mutex<Option<JoinHandle<()>>>,
     /// The watcher of the file of labels.
     pub(in super::super) watched: Mutex<Option<Watched>>,
+    /// Whether the system gives no judging thread.
+    pub(in super::super) lack: Lack,
+}
+
+impl Default for JudgeWorker {
+    fn default() -> Self {
+        Self {
+            events: EventQueue::default(),
+            state: Mutex::default(),
+            worker: Mutex::default(),
+            watched: Mutex::default(),
+            lack: Lack::new("judging", "what is to be judged waits, and news-lost counts what finds no room"),
+        }
+    }
 }
 
 /// The state that the judging thread shares with the threads that bring labels.

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The judging thread: takes events to the trial, posts the judgement, and acts on it.
 
-use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
+use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
 
-use andon_core::result::{ModelId, Verdict};
+use andon_core::{
+    result::{ModelId, Verdict},
+    text::{check_name, check_value},
+};
 use andon_statistics::{
     agreement::{Closed, Each},
     judgement::{Decision, Design, LimitsError},
@@ -17,6 +20,7 @@ use super::{
     rules::Auto,
     trial::TrialState,
 };
+use crate::elements::watch;
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,9 +34,6 @@ pub(in super::super) enum StartError {
     /// The limits make no sense.
     #[error(transparent)]
     Limits(#[from] LimitsError),
-    /// The system has no thread left.
-    #[error("no thread to judge with: {0}")]
-    Thread(#[from] io::Error),
 }
 
 impl AbJoin {
@@ -49,6 +50,15 @@ impl AbJoin {
             state.begin(&rules)?;
         }
         judge.events.open();
+        judge.lack.reset();
+        self.start_worker();
+        self.watch_labels();
+        Ok(())
+    }
+
+    /// Starts the judging thread. Without one the events wait.
+    fn start_worker(&self) {
+        let judge = &self.judge;
         let (shared, weak) = (judge.clone(), self.obj().downgrade());
         let work = move || {
             let mut events = VecDeque::new();
@@ -57,10 +67,18 @@ impl AbJoin {
                 join.imp().judge_events(&mut events);
             }
         };
-        let worker = thread::Builder::new().name("andon-judge".into()).spawn(work)?;
-        *judge.worker.lock() = Some(worker);
-        self.watch_labels();
-        Ok(())
+        let started = thread::Builder::new().name("andon-judge".into()).spawn(work);
+        let started = started.map(|worker| *judge.worker.lock() = Some(worker));
+        judge.lack.tried(&*self.obj(), &started);
+    }
+
+    /// Tries again, once a second, to get the judging thread, and the one that watches the labels, if it is missing. Streaming
+    /// threads may call it.
+    pub(in super::super) fn look_after_judging(&self) {
+        watch::revive();
+        if self.judge.lack.is_due() && self.is_judging() {
+            self.start_worker();
+        }
     }
 
     /// Ends the judging, after all events in the queue.
@@ -69,6 +87,14 @@ impl AbJoin {
         drop(watched);
         self.judge.events.close();
         let worker = self.judge.worker.lock().take();
+        self.judge.lack.ended();
+        if worker.is_none() {
+            // What waited for a thread that never came. Pads are shut, so that no frame waits for it.
+            let mut events = VecDeque::new();
+            while self.judge.events.take(&mut events) {
+                self.judge_events(&mut events);
+            }
+        }
         if let Some(worker) = worker.filter(|w| w.thread().id() != thread::current().id()) {
             // The panic hook has reported a panic of that thread.
             let _ = worker.join();
@@ -123,9 +149,10 @@ impl AbJoin {
         self.judge.events.put(event);
     }
 
-    /// Waits until all events in the queue have been judged, and the judgement posted.
+    /// Waits until all events in the queue have been judged, and the judgement posted; not where there is no thread for it.
     pub(in super::super) fn settle(&self) {
-        if !self.is_judging_thread() {
+        self.look_after_judging();
+        if !self.is_judging_thread() && !self.judge.lack.lasts() {
             self.judge.events.settle(PATIENCE);
         }
     }
@@ -136,12 +163,23 @@ impl AbJoin {
             gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
             return false;
         };
+        if let Err(why) = check_name(id).and_then(|()| check_value(source)) {
+            gst::warning!(CAT, imp = self, "label refused: its id or source {why}");
+            return false;
+        }
         // First the events in the queue, which may have closed the part just now.
         self.settle();
         if !self.is_judging() {
             return false;
         }
-        let taken = self.judge.state.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        let mut taken = self.judge.state.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        if taken == Some(Taken::Unknown) && self.judge.lack.lasts() {
+            // Its part may wait to be judged, and takes the label then.
+            if let Some(trial) = self.judge.state.lock().trial.as_mut() {
+                trial.expect(id, verdict, source);
+            }
+            taken = Some(Taken::Shown);
+        }
         match taken {
             Some(Taken::Tested) => {
                 self.queue_event(TrialEvent::Labelled);

@@ -215,6 +215,11 @@ impl Follower {
         followed.told.clone().or_else(|| followed.watched.problem())
     }
 
+    /// Returns whether an alias is followed that there is no thread to watch with.
+    pub(super) fn lacks_thread(&self) -> bool {
+        self.followed.lock().as_ref().is_some_and(|f| f.watched.lacks_thread())
+    }
+
     /// Stops watching.
     pub(super) fn stop(&self) {
         let before = self.followed.lock().take();

@@ -60,8 +60,6 @@ use probation::{Ended, Probation};
 use refusals::Refusals;
 use slot::Slot;
 
-use crate::elements::watch;
-
 pub(super) use ask::{Ask, Batch};
 pub(super) use host::{Change, Event, Host, Left, Loading};
 pub(super) use running::Running;
@@ -195,6 +193,11 @@ impl Exchange {
     /// Returns the model that runs.
     pub(super) fn running(&self) -> Option<Arc<Running>> {
         self.state.lock().slot.running().cloned()
+    }
+
+    /// Returns whether there is no thread to watch the alias with that is followed.
+    pub(super) fn alias_lacks_thread(&self) -> bool {
+        self.follower.lacks_thread()
     }
 
     /// Returns the model that a rollback leads to.
@@ -332,7 +335,6 @@ impl Exchange {
     /// Makes the pending model the one that runs, if there is one. For the streaming thread, between two frames. Never
     /// waits.
     pub(super) fn take(self: &Arc<Self>, running: &mut Option<Arc<Running>>) -> Option<Change> {
-        watch::revive();
         let waiting = self.waiting.load(Ordering::Acquire);
         if waiting & STRANDED != 0 {
             self.revive();

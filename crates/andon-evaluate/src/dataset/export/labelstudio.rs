@@ -3,7 +3,10 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use andon_core::result::{Arm, Inference};
+use andon_core::{
+    result::{Arm, Inference},
+    text::shown,
+};
 use quick_xml::escape::escape;
 use serde_json::{Value, json};
 
@@ -101,7 +104,7 @@ fn rectangle(mark: &Mark<'_>, size: [u32; 2]) -> Value {
     let percent = |v: f64, of: f64| round(v / of * 100.0, PER_PERCENT);
     json!({
         "x": percent(x, width), "y": percent(y, height), "width": percent(w, width), "height": percent(h, height),
-        "rotation": round(rotation, 100.0), "rectanglelabels": [mark.label]
+        "rotation": round(rotation, 100.0), "rectanglelabels": [shown(mark.label)]
     })
 }
 
@@ -112,7 +115,7 @@ fn config(labels: &[String]) -> String {
          <RectangleLabels name=\"label\" toName=\"image\" canRotate=\"true\">\n",
     );
     for label in labels {
-        let _ = writeln!(s, "    <Label value=\"{}\"/>", escape(label));
+        let _ = writeln!(s, "    <Label value=\"{}\"/>", escape(&*shown(label)));
     }
     s + "  </RectangleLabels>\n  <Choices name=\"verdict\" toName=\"image\" choice=\"single\">\n    \
          <Choice value=\"ok\"/>\n    <Choice value=\"ng\"/>\n  </Choices>\n</View>\n"
@@ -139,5 +142,9 @@ mod tests {
     #[test]
     fn labels_cannot_break_the_interface() {
         assert!(config(&["a<b\"".into()]).contains("<Label value=\"a&lt;b&quot;\"/>"));
+        // No XML may hold it; the boxes have the same name.
+        assert!(config(&["a\u{1}".into()]).contains(r#"<Label value="a\u{1}"/>"#));
+        let mark = Mark { label: "a\u{1}", score: 0.9, bbox: [0.0, 0.0, 1.0, 1.0], turned: None };
+        assert_eq!(rectangle(&mark, [8, 8])["rectanglelabels"][0], r"a\u{1}");
     }
 }

@@ -3,12 +3,12 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     io::{self, ErrorKind, Write},
     path::Path,
 };
 
-use andon_core::result::Verdict;
+use andon_core::{files, result::Verdict};
 use serde::{Deserialize, Serialize};
 
 /// A line of the file.
@@ -26,15 +26,16 @@ struct Line {
 /// # Errors
 /// What the system says: the file cannot be read, or not be written.
 pub fn append(path: &Path, verdicts: &[(String, Verdict)], source: &str) -> io::Result<usize> {
-    let before = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
+    // As bytes: a kill may have cut the last line in the middle of a character.
+    let before = match files::read(path, files::DATA) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(e),
     };
-    let lines = before.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let lines = before.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
     let known: HashMap<_, _> = lines.map(|line| (line.id, (line.verdict, line.source))).collect();
     // An unfinished line stays a line of its own.
-    let mut text = String::from(if before.is_empty() || before.ends_with('\n') { "" } else { "\n" });
+    let mut text = String::from(if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" });
     let mut added = 0;
     for (id, verdict) in verdicts {
         if known.get(id).is_some_and(|(v, s)| (v, s.as_str()) == (verdict, source)) {
@@ -55,6 +56,8 @@ pub fn append(path: &Path, verdicts: &[(String, Verdict)], source: &str) -> io::
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -45,7 +45,7 @@ struct Item {
 
 /// Returns the label of every capture in the file that a person has looked at.
 pub(super) fn parse(text: &[u8]) -> Result<Corrections, Error> {
-    let tasks: Vec<Task> = serde_json::from_slice(text).map_err(Error::LabelStudio)?;
+    let tasks: Vec<Task> = andon_core::json::read_slice(text).map_err(Error::LabelStudio)?;
     let mut corrections = Corrections::default();
     for Task { data, annotations } in tasks {
         let Some(name) = corrections.capture(&data.image) else { continue };

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The end of a process in which a load was left behind.
+//!
+//! `exit` takes ONNX Runtime's tables down while a thread that cannot be stopped still reads them, and the process crashes
+//! (seen once in a few times, with a graph whose constants take hours to fold). So before that happens, the process ends at
+//! once, with the status that it was to have and with its output written. What was registered by `atexit` before ONNX Runtime
+//! was loaded is not called then; a crash would not call it either.
+
+/// Looks after the end of this process. Called once ONNX Runtime is loaded, so that this comes before its own end.
+pub(super) fn guard() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        // SAFETY: the function is one of this library, which is never unloaded, and takes what `on_exit` gives.
+        ONCE.call_once(|| _ = unsafe { glibc::on_exit(glibc::end, std::ptr::null_mut()) });
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod glibc {
+    use std::{
+        ffi::{c_int, c_void},
+        io::Write as _,
+    };
+
+    use crate::LOADS;
+
+    unsafe extern "C" {
+        pub(super) fn on_exit(end: extern "C" fn(c_int, *mut c_void), of: *mut c_void) -> c_int;
+    }
+
+    pub(super) extern "C" fn end(status: c_int, _: *mut c_void) {
+        if LOADS.is_busy() {
+            let _ = std::io::stdout().flush();
+            // SAFETY: it writes what all streams of C hold; `_exit` then ends the process without touching anything else.
+            unsafe {
+                libc::fflush(std::ptr::null_mut());
+                libc::_exit(status);
+            }
+        }
+    }
+}
