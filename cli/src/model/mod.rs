@@ -56,7 +56,8 @@ enum Command {
 impl Model {
     /// Runs the subcommand.
     pub fn execute(self) -> Result<ExitCode> {
-        let limit = self.time_limit.map_or_else(|| self.command.patience(), Duration::from_secs_f64);
+        let asked = self.time_limit.map(Duration::from_secs_f64);
+        let limit = asked.unwrap_or_else(|| self.command.patience());
         limit::start(format!("model {}", self.command.name()), limit);
         match self.command {
             Command::Try(c) => c.execute(limit),
@@ -64,7 +65,7 @@ impl Model {
             Command::Check(c) => c.execute(limit),
             Command::Digest(c) => c.execute(),
             Command::Show(c) => c.execute(limit),
-            Command::Add(c) => c.execute(),
+            Command::Add(c) => c.execute(asked),
             Command::List(c) => c.execute(),
             Command::Alias(c) => c.execute(),
             Command::Promote(c) => c.execute(),

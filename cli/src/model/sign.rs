@@ -8,12 +8,14 @@ use std::{
     process::ExitCode,
 };
 
+use andon_core::files;
 use andon_model::{self as model, Location, SIGNATURE, Trust, locate};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
 
 use super::bundle::replace;
+use crate::limit::rest;
 
 /// The environment variable with the password of the secret key, for use without a terminal.
 const PASSWORD: &str = "ANDON_KEY_PASSWORD";
@@ -111,7 +113,7 @@ impl Sign {
 }
 
 fn secret(path: &Path) -> Result<SecretKey> {
-    let read = || -> Result<SecretKeyBox> { Ok(SecretKeyBox::from_string(&fs::read_to_string(path)?)?) };
+    let read = || -> Result<SecretKeyBox> { Ok(SecretKeyBox::from_string(&files::read_text(path, files::TEXT)?)?) };
     let no_key = || format!("{}: not a secret key of minisign", path.display());
     match read().with_context(no_key)?.into_unencrypted_secret_key() {
         Ok(key) => return Ok(key),
@@ -123,7 +125,9 @@ fn secret(path: &Path) -> Result<SecretKey> {
         Err(_) => {}
     }
     let password = std::env::var(PASSWORD).ok();
-    read()?.into_secret_key(password).with_context(|| {
+    let key = read()?;
+    // Without that variable, a person types it.
+    rest(|| key.into_secret_key(password)).with_context(|| {
         format!(
             "{}: cannot be opened: is the password right? (without a terminal, it is read from {PASSWORD})",
             path.display()

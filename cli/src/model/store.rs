@@ -31,22 +31,22 @@ pub struct Add {
     /// Do not run the model, for a machine without ONNX Runtime
     #[arg(long)]
     no_run: bool,
-    /// How long running may take, seconds; others who change the store wait a minute for it
-    #[arg(long, value_name = "S", default_value_t = 45.0, value_parser = super::seconds)]
-    run_limit: f64,
     #[command(flatten)]
     noted: Noted,
 }
 
+/// How long running a model may take that is added, if nobody says it: others who change the store wait a minute for it.
+const RUN: Duration = Duration::from_secs(45);
+
 impl Add {
-    pub fn execute(self) -> Result<ExitCode> {
+    pub fn execute(self, limit: Option<Duration>) -> Result<ExitCode> {
         if is_model(&self.store) {
             return Err(
                 Usage(format!("{}: is the folder of a model: name the store above it", self.store.display())).into()
             );
         }
         let store = Store::for_bundle(&self.store, &self.bundle)?;
-        let options = Options { time_limit: Some(Duration::from_secs_f64(self.run_limit)), ..Options::default() };
+        let options = Options { time_limit: Some(limit.unwrap_or(RUN)), ..Options::default() };
         let version = store.add_proved(&self.bundle, &self.noted.note(), |source| match self.no_run {
             true => Ok(()),
             false => rest(|| Engine::of(source, &options, true)).map(drop).map_err(|e| e.to_string()),

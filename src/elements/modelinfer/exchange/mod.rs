@@ -21,6 +21,7 @@
 mod alias;
 mod ask;
 mod errands;
+mod follow;
 mod host;
 mod probation;
 mod refusals;
