@@ -80,7 +80,8 @@ pub fn launch(data: &[u8]) {
     }
 }
 
-/// A graph, as it is searched for weights that lie outside of it.
+/// A graph, as it is searched for weights that lie outside of it: with numbers in their place it names no more than before, and
+/// nothing in its inner parts.
 pub fn onnx(data: &[u8]) {
-    let _ = data;
+    assert_ne!(andon_model::fuzz_graph(data), Some(false));
 }

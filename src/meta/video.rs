@@ -5,7 +5,10 @@ use andon_core::{
     image::{Colorimetry, Format, Image, Matrix, Plane},
     result::BoxPx,
 };
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*};
+use gst_video::{
+    VideoColorMatrix, VideoColorRange, VideoCropMeta, VideoFormat, VideoFrameRef, VideoInfo, prelude::*,
+    video_frame::IsVideoFrame,
+};
 
 /// The formats of the elements that look at pixels, best first.
 pub const FORMATS: &[VideoFormat] = &[
@@ -102,17 +105,29 @@ pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
 }
 
 /// Returns the pixels of a mapped frame, with the strides and offsets of its video meta, or `None` for a format that is
-/// not in [`FORMATS`]. `bits` is what a sample of 16-bit grey has; 0 for all 16.
+/// not in [`FORMATS`], and for rows that the buffer does not hold. `bits` is what a sample of 16-bit grey has; 0 for all 16.
 #[doc(hidden)] // For fuzzing.
 pub fn image<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>, bits: u32) -> Option<Image<'a>> {
     let ours = format(frame.format())?;
     let mut planes = [Plane { data: &[], stride: 0 }; 3];
     for (i, plane) in planes.iter_mut().enumerate().take(ours.planes()) {
         let stride = usize::try_from(*frame.plane_stride().get(i)?).ok()?;
-        *plane = Plane { data: frame.plane_data(i as u32).ok()?, stride };
+        *plane = Plane { data: mapped(frame, i).or_else(|| frame.plane_data(i as u32).ok())?, stride };
     }
     let (w, h) = (frame.width() as usize, frame.height() as usize);
     Some(Image::new(ours, w, h, &planes, colorimetry(frame.info()))?.with_bits(bits))
+}
+
+/// Returns the memory of a frame from the start of a plane on: a video meta can speak of rows that are not there, and nothing
+/// else looks. `None` where the memory was mapped in a way of its own, so that the plane lies elsewhere.
+fn mapped<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>, plane: usize) -> Option<&'a [u8]> {
+    let raw = frame.as_raw();
+    // Without a meta one map is of the whole buffer.
+    let map = &raw.map[if raw.meta.is_null() { 0 } else { plane }];
+    let start = raw.data[plane].cast::<u8>().cast_const();
+    let at = (start as usize).checked_sub(map.data as usize).filter(|at| !map.data.is_null() && *at <= map.size)?;
+    // SAFETY: the bytes from there to the end of the map, which the frame holds, stay readable as long as the frame.
+    Some(unsafe { std::slice::from_raw_parts(start, map.size - at) })
 }
 
 /// Returns the region of the frame inside its crop meta, pixels, or `None` without a crop meta or for an empty region.
@@ -135,6 +150,29 @@ mod tests {
             let caps: gst::Caps = format!("video/x-raw,format=NV12,width=64,height={height}").parse().unwrap();
             let info = VideoInfo::from_caps(&caps).unwrap();
             assert_eq!(colorimetry(&info), Colorimetry { matrix, full_range: false }, "{height}");
+        }
+    }
+
+    #[test]
+    fn a_video_meta_that_speaks_of_rows_beyond_the_buffer_gives_no_frame() {
+        gst::init().unwrap();
+        for (offset, stride, expects) in [
+            (0, 8, Some(64)),
+            (0, 7, None),
+            (0, 9, None),
+            (1, 8, None),
+            (60, 8, None),
+            (0, i32::MAX, None),
+            (0, -8, None),
+        ] {
+            let info = VideoInfo::builder(VideoFormat::Gray8, 8, 8).build().unwrap();
+            let mut buffer = gst::Buffer::with_size(64).unwrap();
+            let (flags, format) = (gst_video::VideoFrameFlags::empty(), VideoFormat::Gray8);
+            gst_video::VideoMeta::add_full(buffer.get_mut().unwrap(), flags, format, 8, 8, &[offset], &[stride])
+                .unwrap();
+            let frame = VideoFrameRef::from_buffer_ref_readable(&buffer, &info).unwrap();
+            let found = image(&frame, 0).map(|image| image.planes[0].data.len());
+            assert_eq!(found, expects, "offset {offset}, stride {stride}");
         }
     }
 

@@ -265,7 +265,7 @@ mod tests {
         assert!(e.contains("the key 'version' stands twice"), "{e}");
         let many: Vec<_> = (0..70_000).map(|k| k.to_string()).collect();
         type Change = Box<dyn Fn(&mut Value)>;
-        let rows: Vec<(Change, &str)> = vec![
+        let rows: &[(Change, &str)] = &[
             (Box::new(|v| v["name"] = "a\u{0}b".into()), r"name: 'a\0b' holds NUL, which no name may"),
             (Box::new(|v| v["name"] = "n".repeat(300).into()), "name: has 300 bytes, and 256 is the most"),
             (

@@ -9,7 +9,7 @@ use andon_statistics::guard;
 use gst::prelude::*;
 
 use super::exchange::{Cause, Change, Running};
-use crate::meta::message;
+use crate::{elements::threads::ADVICE, meta::message};
 
 /// Posts `andon/inference`: the result of one frame, and whether its arm decides the frame.
 pub(super) fn inference(element: &impl IsA<gst::Element>, i: &Inference, decides: bool) {
@@ -161,11 +161,14 @@ pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
         "schema": "andon.provider-fallback/1", "provider": &**provider, "wanted": wanted, "fallbacks": fallbacks
     });
     message::post(element, s, &json.to_string());
+    let advice = match running.lacking() {
+        0 => "set strict=true to refuse that, or remove from execution-providers what cannot be had",
+        _ => ADVICE,
+    };
     gst::element_warning!(
         element.upcast_ref::<gst::Element>(),
         gst::ResourceError::Settings,
-        ("the model runs on {provider}: {why}: set strict=true to refuse that, or remove from execution-providers what \
-          cannot be had")
+        ("the model runs on {provider}: {why}: {advice}")
     );
 }
 

@@ -100,7 +100,8 @@ impl<'a> Image<'a> {
         let mut image = Image { format, width, height, planes: [NO_PLANE; 3], colorimetry, bits: format.bits() };
         for (i, plane) in planes.iter().take(format.planes()).enumerate() {
             let (row, rows) = image.plane_size(i);
-            if plane.stride < row || plane.data.len() < plane.stride * (rows - 1) + row {
+            let length = plane.stride.checked_mul(rows - 1)?.checked_add(row)?;
+            if plane.stride < row || plane.data.len() < length {
                 return None;
             }
             image.planes[i] = *plane;
@@ -154,6 +155,8 @@ mod tests {
     fn a_plane_too_short_for_its_size_is_refused() {
         assert!(Image::gray8(&[0; 11], 4, 3).is_none());
         assert!(Image::gray8(&[0; 12], 4, 3).is_some());
+        let far = [Plane { data: &[0; 12], stride: usize::MAX / 2 }];
+        assert!(Image::new(Format::Gray8, 4, 4, &far, Colorimetry::default()).is_none());
     }
 
     #[test]
