@@ -132,6 +132,22 @@ pub(super) fn failed(
     message::post(element, s, &json.to_string());
 }
 
+/// Posts `andon/alias`: the alias that `model` names cannot be followed, and why; or, with an empty `problem`, it can again.
+pub(super) fn alias(element: &impl IsA<gst::Element>, model: &str, running: Option<&ModelId>, problem: &str) {
+    let running = running.map(label_of).unwrap_or_default();
+    let state = if problem.is_empty() { "followed" } else { "unclear" };
+    let s = gst::Structure::builder("andon/alias")
+        .field("model", model)
+        .field("state", state)
+        .field("problem", problem)
+        .field("running", &running)
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.alias/1", "model": model, "state": state, "problem": problem, "running": running
+    });
+    message::post(element, s, &json.to_string());
+}
+
 /// Posts `andon/provider-fallback` and a warning: the model does not run on the preferred provider.
 pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
     let (provider, wanted, fallbacks) = (running.provider(), &running.ask.options.providers, running.fallbacks());
@@ -198,7 +214,14 @@ pub(super) fn error(error: &inference::Error) -> gst::ErrorMessage {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
             gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        E::Model(M::Unsigned { .. } | M::Altered { .. } | M::UntrustedKey { .. } | M::Signature { .. }) => {
+        E::Model(
+            M::Unsigned { .. }
+            | M::Altered { .. }
+            | M::UntrustedKey { .. }
+            | M::Signature { .. }
+            | M::Policy { .. }
+            | M::Keys { .. },
+        ) => {
             gst::error_msg!(gst::ResourceError::NotAuthorized, ("{error}"))
         }
         E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),

@@ -7,7 +7,7 @@ use andon_core::aside::Broke;
 
 use super::{
     Event, Exchange, Running,
-    alias::Sight,
+    alias::{Opinion, Sight},
     errands::{Record, Recorded},
     host::Left,
     slot::Cause,
@@ -23,17 +23,18 @@ impl Exchange {
             }
         }
         match followed {
-            Some((followed, problem)) => {
-                self.follower.follow(followed);
-                if let Some(error) = &problem {
-                    self.tell(Event::Unwatched { model: &model, error });
-                }
-            }
+            Some(followed) => self.follower.follow(followed),
             // What it named before is followed no longer.
             None if !self.follower.follows(&model) => self.follower.stop(),
             None => {}
         }
-        let Some(named) = named else { return };
+        match self.follower.opinion(&model, named.as_ref().err().map(String::as_str)) {
+            Opinion::Same => {}
+            Opinion::LookAgain => self.state.lock().look.soon(),
+            Opinion::Amiss(problem) => self.tell(Event::Alias { model: &model, problem: &problem }),
+            Opinion::Mended => self.tell(Event::Alias { model: &model, problem: "" }),
+        }
+        let Ok(Some(named)) = named else { return };
         let version = &named.version;
         // After a guard was broken, the alias is moved back too.
         if self.refusals.why(&named.product, version, || named.taken).is_some() {

@@ -211,6 +211,11 @@ impl Exchange {
         self.probation.left()
     }
 
+    /// Returns what is amiss with the alias that is followed, if anything.
+    pub(super) fn alias_problem(&self) -> Option<String> {
+        self.follower.problem()
+    }
+
     /// Lets models be tried again that a guard has taken out.
     pub(super) fn forgive(&self) {
         self.refusals.clear();
