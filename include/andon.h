@@ -99,7 +99,7 @@
 #define ANDON_MESSAGE_INFERENCE_MODEL "model"
 #define ANDON_MESSAGE_INFERENCE_JSON "json"
 
-/* A message of modelinfer: a part is judged: at its last view, or at `part-deadline`. */
+/* A message of modelinfer: a part is judged, as `post-parts` has it: at its last view, or at `part-deadline`. */
 #define ANDON_MESSAGE_PART_VERDICT "andon/part-verdict"
 #define ANDON_MESSAGE_PART_VERDICT_ID "id"
 #define ANDON_MESSAGE_PART_VERDICT_VERDICT "verdict"

@@ -347,6 +347,87 @@ fn a_store_alias_leads_to_its_version() {
     assert_eq!(i.detections[0].bbox, [0.0, 0.0, 16.0, 64.0]);
 }
 
+#[cfg(unix)]
+#[test]
+fn no_name_of_an_unsigned_model_leads_round_a_policy() {
+    use std::{fs, os::unix::fs::symlink};
+    runtime();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    let from = bundle("detector", |m| {
+        m["name"] = "line".into();
+        m["version"] = "1".into();
+    });
+    fs::create_dir_all(at("store/line/1")).unwrap();
+    fs::create_dir(at("other")).unwrap();
+    for file in ["model.onnx", "model.json"] {
+        fs::copy(from.path().join(file), at("store/line/1").join(file)).unwrap();
+    }
+    let (aliases, policy) = (at("store/line/aliases.json"), at("store/policy.json"));
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let good = format!("{{\"trusted_keys\": [\"{key}\"]}}");
+    let whole = || {
+        fs::write(&aliases, r#"{"champion": "1"}"#).unwrap();
+        if policy.is_dir() {
+            fs::remove_dir(&policy).unwrap();
+        }
+        let _ = fs::remove_file(&policy);
+        fs::write(&policy, &good).unwrap();
+    };
+    for (name, to) in
+        [("other/version", "store/line/1"), ("other/line", "store/line"), ("other/m.onnx", "store/line/1/model.onnx")]
+    {
+        symlink(at(to), at(name)).unwrap();
+    }
+    let nothing = || {};
+    let no_aliases = || fs::remove_file(&aliases).unwrap();
+    let dangling = || {
+        fs::remove_file(&policy).unwrap();
+        symlink("gone.json", &policy).unwrap();
+    };
+    let folder = || {
+        fs::remove_file(&policy).unwrap();
+        fs::create_dir(&policy).unwrap();
+    };
+    let empty = || fs::write(&policy, "").unwrap();
+    let rows: [(&str, &dyn Fn(), &str); 8] = [
+        ("store/line@champion", &nothing, "is not signed"),
+        ("other/version", &nothing, "is not signed"),
+        ("other/line@champion", &nothing, "is not signed"),
+        ("other/m.onnx", &nothing, "is not signed"),
+        ("store/line/1", &no_aliases, "is not signed"),
+        ("store/line@champion", &dangling, "is a link to gone.json, which is not there"),
+        ("other/line@champion", &folder, "is a folder"),
+        ("other/version", &empty, "EOF while parsing"),
+    ];
+    for (name, lose, said) in rows {
+        whole();
+        let start = || {
+            let element =
+                gst::ElementFactory::make("modelinfer").property("model", at(name).to_str().unwrap()).build().unwrap();
+            let bus = gst::Bus::new();
+            element.set_bus(Some(&bus));
+            let started = element.set_state(gst::State::Paused).is_ok();
+            element.set_state(gst::State::Null).unwrap();
+            let error = bus.pop_filtered(&[gst::MessageType::Error]).map(|m| match m.view() {
+                gst::MessageView::Error(e) => {
+                    (e.error().matches(gst::ResourceError::NotAuthorized), e.error().to_string())
+                }
+                _ => unreachable!("only errors pass the filter"),
+            });
+            (started, error)
+        };
+        fs::remove_file(&policy).unwrap();
+        assert_eq!(start(), (true, None), "{name}: without a policy it runs");
+        fs::write(&policy, &good).unwrap();
+        lose();
+        let (started, error) = start();
+        let (is_authorisation, error) = error.unwrap_or_default();
+        println!("{name}: {error}");
+        assert!(!started && is_authorisation && error.contains(said), "{name}: {started} {error}");
+    }
+}
+
 #[test]
 fn frames_between_intervals_are_skipped_and_not_good() {
     let mut b = Bench::new(&[("model", &graph("detector")), ("interval", &3u32)]);

@@ -247,6 +247,55 @@ fn an_alias_that_is_moved_is_followed_and_one_that_is_moved_back_too() {
     assert_eq!(b.judge(10).model.version, "1");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_alias_is_followed_through_all_that_happens_to_its_store_and_told_when_it_cannot_be() {
+    use std::{fs, os::unix::fs::symlink};
+    let (one, two) = (version("detector", "1", |_| {}), version("detector-left", "2", |_| {}));
+    let [(dir, _), (restored, _)] = [store(&[&one, &two]), store(&[&one, &two])];
+    let at = |path: &str| dir.path().join(path);
+    open(&restored).promote(Some("2"), &note()).unwrap();
+    symlink("line", at("named")).unwrap();
+    let model = format!("{}@champion", at("named").display());
+    let mut b = Bench::new(&[("model", &model), ("probation", &0u64)]);
+    assert_eq!(b.judge(10).model.version, "1");
+    let problem = |b: &Bench| b.element().property::<gst::Structure>("stats").get::<String>("alias-problem").unwrap();
+    // What cannot be read, or is gone, is told once. What runs goes on.
+    let whole = fs::read(at("line/aliases.json")).unwrap();
+    for (n, (garbage, said)) in [
+        ("{\"champion\": \"2\"", "it must map names to texts"),
+        ("{\"champion\": \"2\", \"champion\": \"1\"}", "stands twice"),
+        ("{\"night\": \"2\"}", "there is no alias 'champion'"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(at("line/aliases.json"), garbage).unwrap();
+        let told = message_while(&mut b, 10, "andon/alias");
+        assert_eq!((&told["state"], &told["running"]), (&"unclear".into(), &"line@1".into()), "{told}");
+        assert!(told["problem"].as_str().unwrap().contains(said), "{told}");
+        println!("{}", told["problem"]);
+        assert_eq!((problem(&b).contains(said), b.stat("alias-problems")), (true, n as u64 + 1));
+        fs::write(at("line/aliases.json"), &whole).unwrap();
+        assert_eq!(message_while(&mut b, 10, "andon/alias")["state"], "followed");
+        assert_eq!((problem(&b), b.judge(10).model.version.as_str()), (String::new(), "1"));
+    }
+    // A copy is restored in the folder's place.
+    fs::rename(at("line"), at("old")).unwrap();
+    fs::rename(restored.path().join("line"), at("line")).unwrap();
+    assert_eq!(b.swapped()["to"]["version"], "2");
+    // And it is followed where it is now.
+    open(&dir).promote(Some("1"), &note()).unwrap();
+    assert_eq!(b.swapped()["to"]["version"], "1");
+    // The link is turned to another store.
+    fs::create_dir(at("other")).unwrap();
+    fs::rename(at("old"), at("other/line")).unwrap();
+    Store::open(&at("other/line")).unwrap().promote(Some("2"), &note()).unwrap();
+    symlink("other/line", at("new")).unwrap();
+    fs::rename(at("new"), at("named")).unwrap();
+    assert_eq!(b.swapped()["to"]["version"], "2");
+}
+
 #[test]
 fn a_champion_that_fails_its_probation_has_its_alias_moved_back_and_is_refused_in_the_store() {
     let (one, two) = (version("detector", "1", |_| {}), version("nan", "2", |_| {}));

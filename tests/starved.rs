@@ -9,6 +9,10 @@ mod common;
 use std::{
     collections::BTreeMap,
     fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -260,7 +264,69 @@ fn a_source_without_thread_refuses_to_start_and_starts_when_there_is_one() {
 
 /// Cycles of the whole line; set it to 200 for more than the suite has time for.
 fn cycles() -> usize {
-    std::env::var("ANDON_STARVED_CYCLES").map_or(24, |n| n.parse().unwrap())
+    std::env::var("ANDON_STARVED_CYCLES").map_or(32, |n| n.parse().unwrap())
+}
+
+/// Frames of a cycle.
+const FRAMES: u64 = 12;
+
+/// The whole line: with a source of its own, or fed by the test, so that it needs no thread to play.
+struct Line {
+    pipeline: gst::Pipeline,
+    feed: Option<gst::Pad>,
+    /// Frames that came to its end.
+    seen: Arc<AtomicU64>,
+}
+
+impl Line {
+    fn new(text: &str, is_fed: bool) -> Self {
+        let pipeline = common::launch(text);
+        let feed = is_fed.then(|| {
+            let feed = gst::Pad::builder(gst::PadDirection::Src).name("feed").build();
+            feed.link(&pipeline.by_name("t").unwrap().static_pad("sink").unwrap()).unwrap();
+            feed
+        });
+        let seen = Arc::<AtomicU64>::default();
+        let count = seen.clone();
+        let sink = pipeline.by_name("end").unwrap().static_pad("sink").unwrap();
+        sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            count.fetch_add(1, Relaxed);
+            gst::PadProbeReturn::Ok
+        });
+        Self { pipeline, feed, seen }
+    }
+
+    /// Plays once, and stops. Returns how that ended, and how long the stop took.
+    #[track_caller]
+    fn cycle(&self) -> (&'static str, Duration) {
+        let bus = self.pipeline.bus().unwrap();
+        self.seen.store(0, Relaxed);
+        let mut end = "refused to start";
+        if self.pipeline.set_state(gst::State::Playing).is_ok() {
+            if let Some(feed) = &self.feed {
+                feed.set_active(true).unwrap();
+                let caps = "video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1".parse().unwrap();
+                feed.push_event(gst::event::StreamStart::new("s"));
+                feed.push_event(gst::event::Caps::new(&caps));
+                feed.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+                for n in 0..FRAMES {
+                    feed.push(frame(n, 64 * 64)).expect("the line takes every frame");
+                }
+                feed.push_event(gst::event::Eos::new());
+            }
+            let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+            let message = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends).expect("it stands still");
+            end = if message.type_() == gst::MessageType::Eos { "played to its end" } else { "failed with an error" };
+            assert_eq!(self.seen.load(Relaxed), FRAMES, "{end}: no frame is lost");
+        }
+        let begun = Instant::now();
+        self.pipeline.set_state(gst::State::Null).unwrap();
+        let took = begun.elapsed();
+        self.feed.iter().for_each(|feed| feed.set_active(false).unwrap());
+        bus.set_flushing(true);
+        bus.set_flushing(false);
+        (end, took)
+    }
 }
 
 #[test]
@@ -278,45 +344,37 @@ fn a_whole_line_starts_and_stops_with_any_number_of_threads_left_and_leaves_none
     let labels = store.path().join("labels.jsonl");
     fs::write(&labels, "{\"id\": \"P1\", \"verdict\": \"ok\", \"source\": \"sample\"}\n").unwrap();
     let (model, labels, captures) = (line.folder().display(), labels.display(), captures.path().display());
-    let text = format!(
-        "defecttestsrc num-buffers=12 ! video/x-raw,format=GRAY8,width=64,height=64 ! abtee name=t leaky=false \
+    let rest = format!(
+        "abtee name=t leaky=false \
          t.src_a ! modelinfer model={model}@champion in-flight=2 threads=2 on-error=pass ! j.sink_a \
          t.src_b ! modelinfer model={model}@challenger threads=1 on-error=pass ! j.sink_b \
          abjoin name=j wait=50000000 labels={labels} ! driftmeter ! framesampler location={captures} every=4 min-free=0 \
-         ! fakesink sync=false async=false"
+         ! fakesink name=end sync=false async=false"
     );
-    let pipeline = common::launch(&text);
-    let bus = pipeline.bus().unwrap();
-    let mut ends = BTreeMap::<&str, usize>::new();
-    let mut longest = Duration::ZERO;
-    let mut cycle = |left: Option<usize>| {
-        match left {
-            None => starve::allow(),
-            Some(left) if starve::is_alone() => starve::leave(left),
-            Some(_) => starve::forbid(),
-        }
-        let mut end = "refused to start";
-        if pipeline.set_state(gst::State::Playing).is_ok() {
-            let ended = [gst::MessageType::Eos, gst::MessageType::Error];
-            let message =
-                bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &ended).expect("the line stands still");
-            end = if message.type_() == gst::MessageType::Eos { "played to its end" } else { "failed with an error" };
-        }
-        let begun = Instant::now();
-        pipeline.set_state(gst::State::Null).unwrap();
-        longest = longest.max(begun.elapsed());
-        bus.set_flushing(true);
-        bus.set_flushing(false);
-        *ends.entry(end).or_default() += 1;
-        end
-    };
-    assert_eq!(cycle(None), "played to its end");
-    let threads = starve::threads();
-    for n in 0..cycles() {
-        cycle(Some(n % 16));
+    let source = format!("defecttestsrc num-buffers={FRAMES} ! video/x-raw,format=GRAY8,width=64,height=64 ! ");
+    let lines = [("with a source", Line::new(&(source + &rest), false)), ("fed", Line::new(&rest, true))];
+    for (_, line) in &lines {
+        assert_eq!(line.cycle().0, "played to its end");
     }
-    assert_eq!(cycle(None), "played to its end", "with threads again all is as before");
+    let threads = starve::threads();
+    let mut ends = BTreeMap::<_, usize>::new();
+    let mut longest = Duration::ZERO;
+    for n in 0..cycles() {
+        match starve::is_alone() {
+            true => starve::leave(n / 2 % 16),
+            false => starve::forbid(),
+        }
+        let (which, line) = &lines[n % 2];
+        let (end, took) = line.cycle();
+        longest = longest.max(took);
+        *ends.entry((*which, end)).or_default() += 1;
+        assert!(*which != "fed" || end == "played to its end", "it needs no thread: {end}");
+    }
+    starve::allow();
     println!("{} cycles with 0 to 15 threads left: {ends:?}; the longest stop {longest:?}", cycles());
+    for (_, line) in &lines {
+        assert_eq!(line.cycle().0, "played to its end", "with threads again all is as before");
+    }
     assert!(longest < Duration::from_secs(10));
     // A thread that has ended may stay in /proc for a moment.
     starve::until(|| starve::threads() <= threads);

@@ -166,7 +166,7 @@ impl Job {
     /// Makes a thread of that name for it. If the system refuses, the work stays for another call.
     pub(super) fn spawn(&self, name: &str) -> io::Result<JoinHandle<()>> {
         let work = self.0.clone();
-        Builder::new().name(name.into()).spawn(move || {
+        Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
             let work = work.lock().take();
             if let Some(work) = work {
                 work();
@@ -255,6 +255,9 @@ impl PadThread {
         pad.stop_task()
     }
 }
+
+/// The stack of such a thread, bytes: what GStreamer's own have on Linux. Elements of all kinds run on it.
+const STACK: usize = 8 << 20;
 
 /// The name of the threads until their tasks give them those of their pads.
 const NAME: &str = "andon-task";

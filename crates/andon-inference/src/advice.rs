@@ -2,7 +2,7 @@
 //! Advice on the errors of ONNX Runtime. Its messages are for its developers, and differ a little from version to version.
 //! A message that is not recognised here stays as it is.
 //!
-//! The kinds are those of the messages in ONNX Runtime 1.17 to 1.22; `tests` has one of each as it comes.
+//! The kinds are those of the messages in ONNX Runtime 1.18 to 1.22; `tests` has one of each as it comes.
 
 /// What to do about a model that cannot be loaded, by the message of ONNX Runtime.
 pub(super) fn on_loading(problem: &str) -> String {

@@ -55,7 +55,8 @@ pub fn describe(model: &str, hints: &Hints) -> Result<Described, Error> {
 
 fn described(model: &str, hints: &Hints, cancel: &Cancel) -> Result<Described, Error> {
     runtime::environment()?;
-    let source = model::inspect(model)?;
+    // What the engine reads of a graph is held to the policies, as a load is.
+    let source = model::open(model)?;
     if let Some(manifest) = source.manifest {
         return Ok(Described::Whole { manifest: Box::new(manifest), assumptions: Vec::new() });
     }

@@ -57,8 +57,9 @@ fn checked(mut labels: Vec<String>, path: PathBuf) -> Result<Vec<String>, Error>
 
 fn read(path: PathBuf) -> Result<Vec<String>, Error> {
     let fail = |problem: String| Error::Labels { path: path.clone(), problem };
-    let bytes = files::read(&path, LARGEST)
-        .map_err(|e| fail(format!("{e}: labels=@FILE takes a path from the working directory, of one label a line")))?;
+    let bytes = files::read(&path, LARGEST).map_err(|e| {
+        fail(format!("{e}: labels=@FILE takes the path of a file of labels, one a line, from the working directory"))
+    })?;
     let line = |at: usize| bytes[..at].split(|b| *b == b'\n').count();
     let text = decode(bytes.clone()).map_err(|e| match e {
         NotText::Utf8(at) => fail(format!("line {} is not UTF-8: save the file as UTF-8", line(at))),

@@ -18,6 +18,8 @@
 //! for others. Boards follow the shorter side of the frame; below 256 pixels the frame shows a section of a board. RGB and
 //! NV12 are tinted (green substrate, orange copper) and have the luma of the grey frame.
 //!
+//! Where the system gives no thread for the source, the change to PAUSED fails with an error that says so; it can be tried again.
+//!
 //! # Parts
 //!
 //! The name of a SKU determines its board: `A`, `C`, `E`… have buses and pours, `B`, `D`, `F`… many pads and vias. Each part

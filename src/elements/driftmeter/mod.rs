@@ -85,6 +85,14 @@
 //! | `model-input` | the model's inputs beside the image, and nothing in the image |
 //! | `frozen` | nothing changes from frame to frame |
 //!
+//! # Where the system gives no thread
+//!
+//! A thread of the element's works thresholds out and writes `persist`, so that no frame waits for it. If the system refuses it
+//! (`TasksMax`, `pids.max`, `RLIMIT_NPROC`), the element warns once, `stats` has `without-thread=thresholds`, and frames are
+//! measured all the same: a reference keeps the thresholds that it has at once, and `persist` is written at the stop. With the
+//! frames that pass it tries again once a second, and does then what has waited. `save-reference`, which may wait, does it on
+//! the caller's thread.
+//!
 //! # Properties
 //!
 //! | property | type, default | |
@@ -99,7 +107,7 @@
 //! | `bits` | uint, 0 | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //! | `report-interval` | uint64 ns, 0 | stream time between two `andon/drift-report` |
 //! | `state`, `cause` | string | read-only |
-//! | `stats` | structure | read-only: counts (`results-lost`: frames whose boxes an element between has lost, see docs/between.md; `events-refused`: docs/limits.md; `bits-seen`: the most bits of any sample of 16-bit grey), and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
+//! | `stats` | structure | read-only: counts (`results-lost`: frames whose boxes an element between has lost, see docs/between.md; `events-refused`: docs/limits.md; `bits-seen`: the most bits of any sample of 16-bit grey; `without-thread`, `threads-refused`: see above), and for each feature of the latest frame's reference a structure with `value`, `reference`, `sigma`, `effect`, `score`, `threshold`, `ks`, `wasserstein`, `jensen-shannon`, `psi`, `window-score`, `window-threshold`, `of`; unknown values are left out |
 //!
 //! # Action signals
 //!

@@ -55,6 +55,11 @@
 //! old, and every five seconds, so that old captures go although nothing is captured. While no element is PAUSED or PLAYING,
 //! nothing is removed.
 //!
+//! Captures are written by a thread of the element's. If the system refuses it (`TasksMax`, `pids.max`, `RLIMIT_NPROC`), the
+//! element warns once, `stats` has `without-thread=captures`, and `threads-refused` counts the attempts, one a second. Frames
+//! pass; the first `max-queue` captures wait for the thread, and those beyond are counted as `dropped-queue`. What still waits at
+//! the stop is `given-up`.
+//!
 //! # Files
 //!
 //! The image is `RUN-FRAME-NUMBER-REASON.png`. Grey stays grey, also of 10 to 16 bits (PNG of 16 bits, white to white); all

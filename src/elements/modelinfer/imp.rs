@@ -435,6 +435,7 @@ impl ModelInfer {
         let now = Now {
             standby: self.exchange.standby(),
             loading: self.exchange.loading(),
+            alias_problem: self.exchange.alias_problem().unwrap_or_default(),
             probation_left: self.exchange.probation_left(),
             in_flight: self.reorder.frames(),
             session_users,

@@ -177,11 +177,7 @@ impl ModelInfer {
                 gst::ResourceError::Failed,
                 ("{why}: the model runs on, because the one before was retired: swap to another")
             ),
-            Event::Unwatched { model, error } => gst::element_imp_warning!(
-                self,
-                gst::ResourceError::OpenRead,
-                ("{error}, so '{model}' stays at the version that it has until that has passed")
-            ),
+            Event::Alias { model, problem } => self.alias_seen(model, problem),
             Event::Unrecorded { error } => gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Write,
@@ -198,6 +194,20 @@ impl ModelInfer {
             }
             Event::Abandoned { left, what } => self.abandoned(left, what),
         }
+    }
+
+    /// Reports that the alias cannot be followed, or can be again.
+    fn alias_seen(&self, model: &str, problem: &str) {
+        let running = self.exchange.running();
+        if !problem.is_empty() {
+            self.stats.lock().alias_problems += 1;
+            gst::element_imp_warning!(
+                self,
+                gst::ResourceError::Read,
+                ("{problem}: '{model}' stays at the version that it has, and is followed again as soon as that is mended")
+            );
+        }
+        messages::alias(&*self.obj(), model, running.as_deref().map(|r| &**r.id()), problem);
     }
 
     /// Reports an errand that was left behind.

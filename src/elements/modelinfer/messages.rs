@@ -9,7 +9,7 @@ use andon_statistics::guard;
 use gst::prelude::*;
 
 use super::exchange::{Cause, Change, Running};
-use crate::meta::message;
+use crate::{elements::threads::ADVICE, meta::message};
 
 /// Posts `andon/inference`: the result of one frame, and whether its arm decides the frame.
 pub(super) fn inference(element: &impl IsA<gst::Element>, i: &Inference, decides: bool) {
@@ -132,6 +132,22 @@ pub(super) fn failed(
     message::post(element, s, &json.to_string());
 }
 
+/// Posts `andon/alias`: the alias that `model` names cannot be followed, and why; or, with an empty `problem`, it can again.
+pub(super) fn alias(element: &impl IsA<gst::Element>, model: &str, running: Option<&ModelId>, problem: &str) {
+    let running = running.map(label_of).unwrap_or_default();
+    let state = if problem.is_empty() { "followed" } else { "unclear" };
+    let s = gst::Structure::builder("andon/alias")
+        .field("model", model)
+        .field("state", state)
+        .field("problem", problem)
+        .field("running", &running)
+        .build();
+    let json = serde_json::json!({
+        "schema": "andon.alias/1", "model": model, "state": state, "problem": problem, "running": running
+    });
+    message::post(element, s, &json.to_string());
+}
+
 /// Posts `andon/provider-fallback` and a warning: the model does not run on the preferred provider.
 pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
     let (provider, wanted, fallbacks) = (running.provider(), &running.ask.options.providers, running.fallbacks());
@@ -145,11 +161,14 @@ pub(super) fn fallback(element: &impl IsA<gst::Element>, running: &Running) {
         "schema": "andon.provider-fallback/1", "provider": &**provider, "wanted": wanted, "fallbacks": fallbacks
     });
     message::post(element, s, &json.to_string());
+    let advice = match running.lacking() {
+        0 => "set strict=true to refuse that, or remove from execution-providers what cannot be had",
+        _ => ADVICE,
+    };
     gst::element_warning!(
         element.upcast_ref::<gst::Element>(),
         gst::ResourceError::Settings,
-        ("the model runs on {provider}: {why}: set strict=true to refuse that, or remove from execution-providers what \
-          cannot be had")
+        ("the model runs on {provider}: {why}: {advice}")
     );
 }
 
@@ -195,7 +214,14 @@ pub(super) fn error(error: &inference::Error) -> gst::ErrorMessage {
         E::Model(M::NoModel | M::NotFound { .. } | M::NoManifest { .. } | M::NoVersion { .. }) => {
             gst::error_msg!(gst::ResourceError::NotFound, ("{error}"))
         }
-        E::Model(M::Unsigned { .. } | M::Altered { .. } | M::UntrustedKey { .. } | M::Signature { .. }) => {
+        E::Model(
+            M::Unsigned { .. }
+            | M::Altered { .. }
+            | M::UntrustedKey { .. }
+            | M::Signature { .. }
+            | M::Policy { .. }
+            | M::Keys { .. },
+        ) => {
             gst::error_msg!(gst::ResourceError::NotAuthorized, ("{error}"))
         }
         E::Model(M::Io { .. }) => gst::error_msg!(gst::ResourceError::OpenRead, ("{error}")),

@@ -22,6 +22,8 @@ pub(super) struct Now {
     pub standby: Option<Arc<ModelId>>,
     /// How far the latest request has come.
     pub loading: Loading,
+    /// What is amiss with the alias that is followed; empty if nothing is.
+    pub alias_problem: String,
     /// Parts until the new version has proved itself; 0 if none is on probation.
     pub probation_left: u64,
     /// Frames in work, including those that wait for their turn to leave.
@@ -63,6 +65,8 @@ pub(super) struct Stats {
     pub swaps: u64,
     /// Models that could not be loaded.
     pub swaps_failed: u64,
+    /// How often the alias could not be followed.
+    pub alias_problems: u64,
     /// Times that the model before came to run again.
     pub rollbacks: u64,
     /// The last latencies of judged frames, µs, as a ring.
@@ -150,6 +154,8 @@ impl Stats {
             .field("frames-unmappable", self.unmappable)
             .field("events-refused", now.events_refused)
             .field("threads-refused", self.threads_refused)
+            .field("alias-problem", &now.alias_problem)
+            .field("alias-problems", self.alias_problems)
             .field("without-thread", &now.without_thread)
             .field("parts-ok", tally.ok)
             .field("parts-ng", tally.ng)

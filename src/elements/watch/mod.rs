@@ -90,8 +90,7 @@ impl Watched {
             return Some(format!("there is no thread to watch it with ({error})"));
         }
         if let Some(run) = state.runs.iter().find(|run| run.left && run.file.hangs_with(&self.file)) {
-            let seconds = run.since.elapsed().as_secs();
-            return Some(format!("{} has not answered for {seconds} s", run.file.folder().display()));
+            return Some(format!("{} does not answer", run.file.folder().display()));
         }
         drop(state);
         self.file.problem()
@@ -249,7 +248,7 @@ impl Watcher {
         let mut again = None;
         if !state.due.is_empty() && state.runners == 0 {
             let this = self.clone();
-            state.runners = self.spawn(state, "andon-look", move || this.run()).into();
+            state.runners = self.spawn(state, "andon-watch-run", move || this.run()).into();
             again = (state.runners == 0).then_some(AGAIN);
         }
         self.work.notify_all();

@@ -128,6 +128,19 @@ pub const MESSAGES: &[Message] = &[
         ],
     },
     Message {
+        name: "andon/alias",
+        element: "modelinfer",
+        schema: "andon.alias/1",
+        when: "the alias that `model` names cannot be followed any more, and when it can again",
+        fields: &[
+            text("model", "the value of the property"),
+            text("state", "`unclear` or `followed`"),
+            text("problem", "what is amiss, and what to do; empty if the alias is followed"),
+            text("running", "the model that goes on, `NAME@VERSION`; empty if there is none"),
+            JSON,
+        ],
+    },
+    Message {
         name: "andon/model-proved",
         element: "modelinfer",
         schema: "andon.model-proved/1",

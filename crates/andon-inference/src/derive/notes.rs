@@ -92,10 +92,6 @@ fn names(text: &str) -> Result<Vec<String>, String> {
             _ => {}
         }
     }
-    // Labels are a list: one that is missing would give each after it to another class.
-    if let Some(missing) = (0..).zip(found.keys()).find_map(|(at, key)| (at != *key).then_some(at)) {
-        return Err(format!("they leave out class {missing}"));
-    }
     let mut labels: Vec<_> = found.into_values().collect();
     name_unused(&mut labels);
     check_labels(&labels).map_err(|why| why.to_string())?;
@@ -113,7 +109,6 @@ mod tests {
         assert_eq!(names("{0: 'N/A', 1: 'car', 2: 'N/A'}").unwrap(), ["class 0", "car", "class 2"]);
         for (text, said) in [
             ("{0: 'a', 0: 'b'}", "they name class 0 twice"),
-            ("{0: 'a', 2: 'b'}", "they leave out class 1"),
             ("{0: 'a', 1: 'a'}", "classes 0 and 1 are both 'a'"),
             ("{0: ''}", "the label of class 0 is empty"),
             ("['a\u{1b}[2J']", "the label of class 0 'a\\u{1b}[2J' holds the control character"),

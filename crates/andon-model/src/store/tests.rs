@@ -168,7 +168,9 @@ fn only_whole_bundles_of_this_model_with_a_plain_version_come_in() {
     };
     for version in ["", ".", "..", ".add-1", "../2", "a/b", "a\\b", "1@2", " 1", "a\nb", "champion", &"x".repeat(101)] {
         let e = change(version, &|_| {});
-        assert!(matches!(e, Error::Name { what: "version", .. }), "{version:?}: {e}");
+        // What no name may hold, the manifest already refuses.
+        let by_manifest = version.contains('\n') && matches!(e, Error::Model(model::Error::Manifest { .. }));
+        assert!(by_manifest || matches!(e, Error::Name { what: "version", .. }), "{version:?}: {e}");
     }
     assert!(matches!(change("1", &|v| v["name"] = "glass".into()), Error::OtherModel { .. }));
     let e = change("1", &|v| v["digests"]["model.onnx"] = model::digest(b"other").into());

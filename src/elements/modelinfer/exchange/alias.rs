@@ -2,7 +2,10 @@
 //! An alias in a store, as `model=STORE/NAME@champion` names it: which version it names now, who tells of its moves, and
 //! how it is moved back. All of it reads or writes the disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use andon_core::result::ModelId;
 use andon_model::{
@@ -16,6 +19,9 @@ use crate::elements::watch::{Watched, watch};
 /// The file that says which versions the aliases of a store name.
 const ALIASES: &str = "aliases.json";
 
+/// How long something must be amiss with an alias until it is told: who writes its file or copies its store needs a moment.
+pub(super) const DOUBT: Duration = Duration::from_secs(2);
+
 /// An alias in a store.
 pub(super) struct Alias {
     store: Store,
@@ -25,19 +31,34 @@ pub(super) struct Alias {
 impl Alias {
     /// Returns whether `model` may name an alias, by its text alone.
     pub(super) fn may_be(model: &str) -> bool {
-        model.rsplit_once('@').is_some_and(|(_, reference)| !reference.contains('/'))
+        Self::split(model).is_some()
     }
 
-    /// Returns the alias that `model` names, or None if that is a bundle, a file or a fixed version.
+    /// Returns the alias that `model` names, or None if that is a bundle, a file or a fixed version, or if its store cannot be
+    /// read.
     pub(super) fn named_by(model: &str) -> Option<Self> {
-        let (store, name) = Store::of(model)?;
-        let is_alias = store.aliases().ok()?.contains_key(&name);
-        is_alias.then_some(Self { store, name })
+        Self::find(model).ok().flatten()
     }
 
-    /// Returns the folder of the store's model, which holds its versions and aliases.
-    pub(super) fn folder(&self) -> &Path {
-        self.store.folder()
+    /// Returns the alias that `model` names, or None if that is a bundle, a file or a fixed version. An error says why
+    /// neither can be said.
+    fn find(model: &str) -> Result<Option<Self>, String> {
+        let Some((folder, name)) = Self::split(model).filter(|_| !Path::new(model).exists()) else { return Ok(None) };
+        let store = Store::open(folder).map_err(|e| e.to_string())?;
+        let is_alias = store.aliases().map_err(|e| e.to_string())?.contains_key(name);
+        if is_alias {
+            return Ok(Some(Self { store, name: name.into() }));
+        }
+        match store.versions().map_err(|e| e.to_string())?.iter().any(|v| v == name) {
+            true => Ok(None),
+            false => Err(format!("{}: there is no alias '{name}': set it with `andon model alias`", folder.display())),
+        }
+    }
+
+    /// Returns the model's folder, by the name that it was given, and the version or alias in `STORE/NAME@REF`.
+    fn split(model: &str) -> Option<(&Path, &str)> {
+        let (folder, name) = model.rsplit_once('@').filter(|(_, name)| !name.contains('/'))?;
+        Some((Path::new(folder), name))
     }
 
     /// Returns the name of the store's model.
@@ -92,24 +113,25 @@ pub(super) struct Named {
 pub(super) struct Sight {
     /// The value of the property `model`.
     pub model: String,
-    /// The watch of its file, if it was asked for and there is such an alias, and why it sees nothing yet.
-    pub followed: Option<(Followed, Option<Unwatched>)>,
-    /// What it says; None if the model names no alias, or its file is half written: then it is seen again when it is whole.
-    pub named: Option<Named>,
+    /// The watch of its file, if it was asked for and `model` names an alias, as far as that can be said.
+    pub followed: Option<Followed>,
+    /// What it says; None if the model names no alias. An error says why it cannot be read.
+    pub named: Result<Option<Named>, String>,
 }
 
 impl Sight {
     /// Looks at the alias that `model` names. Calls `moved` from then on, if it is given, whenever that may have moved, from
     /// a thread of the watcher's own. `standby` is the version to which a step back needs no load. Reads the disk.
     pub(super) fn of(model: String, standby: Option<&str>, moved: Option<impl Fn() + Send + Sync + 'static>) -> Self {
-        let alias = Alias::named_by(&model);
-        // First the watch, then the look: so that no move is between them.
-        let followed = alias.as_ref().zip(moved).map(|(alias, moved)| {
-            let watched = watch(alias.folder(), ALIASES, moved);
-            let problem = watched.problem().map(|problem| Unwatched { folder: alias.folder().into(), problem });
-            (Followed { model: model.clone(), requested: None, watched }, problem)
+        let is_none = matches!(Alias::find(&model), Ok(None));
+        // First the watch, then the look: so that no move is between them. By the folder's name and not by where it lies, so
+        // that a link that is turned is followed.
+        let followed = Alias::split(&model).zip(moved).filter(|_| !is_none).map(|((folder, _), moved)| {
+            let watched = watch(folder, ALIASES, moved);
+            Followed { model: model.clone(), requested: None, doubt: None, told: None, watched }
         });
-        let named = alias.and_then(|alias| {
+        let named = Alias::find(&model).map(|alias| {
+            let alias = alias?;
             let version = alias.version()?;
             let (taken, back) = (alias.takes(&version), standby == Some(&*version));
             Some(Named { product: alias.product(), taken, went_back: back && alias.went_back_to(&version), version })
@@ -124,15 +146,24 @@ pub(super) struct Followed {
     model: String,
     /// The version that was requested last because the alias named it.
     requested: Option<String>,
+    /// What seems amiss, and since when.
+    doubt: Option<(String, Instant)>,
+    /// What is amiss, as it was told.
+    told: Option<String>,
     watched: Watched,
 }
 
-/// A store whose aliases cannot be watched yet.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: cannot be watched yet ({problem})", .folder.display())]
-pub(crate) struct Unwatched {
-    folder: PathBuf,
-    problem: String,
+/// What follows from a look at an alias.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Opinion {
+    /// Nothing new.
+    Same,
+    /// Something seems amiss: another look after [`DOUBT`] says whether it is.
+    LookAgain,
+    /// This is amiss, which was not told yet.
+    Amiss(String),
+    /// What was told to be amiss no longer is.
+    Mended,
 }
 
 /// Follows one alias at a time. Nothing here touches the disk.
@@ -151,6 +182,37 @@ impl Follower {
     /// Returns whether the alias that `model` names is followed.
     pub(super) fn follows(&self, model: &str) -> bool {
         self.followed.lock().as_ref().is_some_and(|f| f.model == model)
+    }
+
+    /// Takes in what a look at the alias that `model` names found amiss, if anything, and whether its file is watched.
+    pub(super) fn opinion(&self, model: &str, problem: Option<&str>) -> Opinion {
+        let mut followed = self.followed.lock();
+        let Some(followed) = followed.as_mut().filter(|f| f.model == model) else { return Opinion::Same };
+        let Some(problem) = problem.map(String::from).or_else(|| followed.watched.problem()) else {
+            followed.doubt = None;
+            return if followed.told.take().is_some() { Opinion::Mended } else { Opinion::Same };
+        };
+        if followed.told.as_ref() == Some(&problem) {
+            return Opinion::Same;
+        }
+        match &followed.doubt {
+            Some((before, since)) if *before == problem && since.elapsed() >= DOUBT => {
+                (followed.doubt, followed.told) = (None, Some(problem.clone()));
+                Opinion::Amiss(problem)
+            }
+            Some((before, _)) if *before == problem => Opinion::LookAgain,
+            _ => {
+                followed.doubt = Some((problem, Instant::now()));
+                Opinion::LookAgain
+            }
+        }
+    }
+
+    /// Returns what is amiss with the alias that is followed: what was told, or why its file is not watched just now.
+    pub(super) fn problem(&self) -> Option<String> {
+        let followed = self.followed.lock();
+        let followed = followed.as_ref()?;
+        followed.told.clone().or_else(|| followed.watched.problem())
     }
 
     /// Returns whether an alias is followed that there is no thread to watch with.

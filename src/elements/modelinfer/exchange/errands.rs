@@ -16,7 +16,7 @@ use andon_model::store::{self, Note};
 
 use super::{
     Exchange, Running,
-    alias::{Alias, Sight},
+    alias::{Alias, DOUBT, Sight},
     ask::Ask,
     refusals::Refusals,
     slot::Request,
@@ -139,6 +139,11 @@ impl Look {
     pub(super) fn begin(&mut self, aside: Aside<Sight>) {
         let until = Instant::now() + STORE_LIMIT;
         (self.wanted, self.again, self.under_way) = (false, None, Some((aside, until)));
+    }
+
+    /// The alias is looked at once more, after the time in which what seems amiss may pass.
+    pub(super) fn soon(&mut self) {
+        self.again = Some(Instant::now() + DOUBT);
     }
 
     /// A look does not come back, or cannot begin: another follows after a while.

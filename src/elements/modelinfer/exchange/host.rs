@@ -9,7 +9,6 @@ use andon_model::store;
 use andon_statistics::guard;
 
 use super::{
-    alias::Unwatched,
     ask::Ask,
     running::Running,
     slot::{self, Cause},
@@ -81,12 +80,12 @@ pub(crate) enum Event<'a> {
         /// What the guard says.
         why: &'a str,
     },
-    /// The alias that the property `model` names cannot be watched.
-    Unwatched {
+    /// The alias that the property `model` names cannot be followed just now, or can be again.
+    Alias {
         /// The value of the property.
         model: &'a str,
-        /// The reason.
-        error: &'a Unwatched,
+        /// What is amiss; empty if nothing is any more.
+        problem: &'a str,
     },
     /// A version that broke a guard could not be refused in its store.
     Unrecorded {

@@ -21,6 +21,7 @@
 mod alias;
 mod ask;
 mod errands;
+mod follow;
 mod host;
 mod probation;
 mod refusals;
@@ -208,6 +209,11 @@ impl Exchange {
     /// Returns how many parts the new version is still on probation for; 0 if it is on none.
     pub(super) fn probation_left(&self) -> u64 {
         self.probation.left()
+    }
+
+    /// Returns what is amiss with the alias that is followed, if anything.
+    pub(super) fn alias_problem(&self) -> Option<String> {
+        self.follower.problem()
     }
 
     /// Lets models be tried again that a guard has taken out.

