@@ -86,12 +86,8 @@ fn of_buffer(bytes: &mut Bytes<'_>, input: &Input, size: [usize; 2], bits: u32) 
                 _ => {}
             }
         }
-        let sides = if bytes.below(4) == 0 {
-            [1 + bytes.below(400) as u32, 1 + bytes.below(100) as u32]
-        } else {
-            [width, height]
-        };
-        let [w, h] = sides;
+        // GStreamer itself refuses a meta that is smaller than the caps.
+        let [w, h] = if bytes.below(4) == 0 { [width + 7, height + 3] } else { [width, height] };
         let buffer = buffer.get_mut().expect("it is ours alone");
         let flags = gst_video::VideoFrameFlags::empty();
         if gst_video::VideoMeta::add_full(buffer, flags, format, w, h, &offsets[..planes], &strides[..planes]).is_err()

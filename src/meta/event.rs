@@ -547,6 +547,8 @@ fn to_json(value: &glib::SendValue) -> serde_json::Value {
 
 fn to_value(value: &serde_json::Value) -> glib::SendValue {
     match value {
+        // A number that is none, such as infinity: no text that says so, which would be a value.
+        serde_json::Value::Null => None::<String>.to_send_value(),
         serde_json::Value::Bool(b) => b.to_send_value(),
         serde_json::Value::Number(n) => match n.as_i64() {
             Some(i) => i.to_send_value(),
@@ -561,6 +563,18 @@ fn to_value(value: &serde_json::Value) -> glib::SendValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_none_stays_none_through_every_element() {
+        gst::init().unwrap();
+        let s = gst::Structure::builder("andon/fields").field("speed", f64::INFINITY).field("lot", "7").build();
+        let mut event = gst::event::CustomDownstream::new(s);
+        for _ in 0..2 {
+            let Some(Ok(AndonEvent::Fields(change))) = AndonEvent::parse(&event) else { panic!("{event:?}") };
+            assert_eq!((&change.values["speed"], &change.values["lot"]), (&serde_json::Value::Null, &"7".into()));
+            event = AndonEvent::Fields(change).plain();
+        }
+    }
 
     #[test]
     fn every_event_says_what_was_put_in() {

@@ -117,6 +117,10 @@ pub(super) fn pixels(
             )));
         }
     };
+    // Without a pixel nothing would be bad, and the frame ok.
+    if h == 0 || w == 0 {
+        return Err(view.misshaped("a segmentation of no pixel says nothing: export the graph for frames of a size"));
+    }
     let (h, w) = (h as usize, w as usize);
     // One plane of a score a pixel.
     let plane = !view.integer && matches!(view.shape, [1, 1, _, _] | [1, _, _, 1]) && labels == 2;
@@ -280,6 +284,15 @@ mod tests {
             assert_eq!((shares, o.score, o.verdict), (vec![("good", 0.875), ("dent", 0.125)], 0.125, Verdict::Ok));
             assert_eq!((s.classes[7], s.classes[0], s.classes.len()), (1, 2, 16), "the map is the whole model's");
             assert_eq!(s.region, [0.0, -32.0, 128.0, 128.0]);
+        }
+    }
+
+    #[test]
+    fn a_segmentation_without_a_pixel_is_an_error_and_no_good_frame() {
+        for shape in [&[1, 3, 0, 4][..], &[1, 3, 4, 0], &[1, 0, 4, 3], &[1, 0, 0]] {
+            let e = run(&mut segmentation(json!(["good", "dent", "scratch"])), &[("o", shape, Data::F32(&[]))])
+                .unwrap_err();
+            assert!(e.to_string().contains("of no pixel"), "{shape:?}: {e}");
         }
     }
 

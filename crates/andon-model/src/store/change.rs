@@ -95,7 +95,7 @@ impl<'a> Writer<'a> {
     /// Makes the change, completely or not at all.
     pub(super) fn commit(&mut self, change: Change, note: &Note) -> Result<Entry, Error> {
         let Change { action, alias, from, to, digest, bundle, aliases, refused, stage, remove } = change;
-        let (serial, after, lost) = (self.history.serial() + 1, self.history.last.clone(), self.lost());
+        let (serial, after, lost) = (self.history.serial().saturating_add(1), self.history.last.clone(), self.lost());
         let [who, why] = [&note.who, &note.why].map(|t| text::shortened(t, LONGEST_NOTE).into_owned());
         let (utc, chained) = (utc(), true);
         #[rustfmt::skip]

@@ -197,14 +197,15 @@ impl History {
 
     fn add(&mut self, line: &[u8], number: usize) {
         match json::read_slice::<Entry>(line) {
-            Ok(entry) => {
+            // Nothing can follow the last number that there is, and nobody has made so many changes.
+            Ok(entry) if entry.serial < u64::MAX => {
                 let next = self.entries.last().map_or(1, |e| e.serial + 1);
                 if entry.after != self.last || (entry.serial != next && self.damaged.is_empty()) {
                     self.gaps.push(entry.serial);
                 }
                 self.entries.push(entry);
             }
-            Err(_) => self.damaged.push(number),
+            _ => self.damaged.push(number),
         }
         self.last = digest(line);
     }
@@ -232,6 +233,18 @@ fn text(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_nothing_can_follow_is_damage() {
+        let line = |serial: u64| {
+            let (who, action) =
+                ("\"utc\":\"\",\"who\":\"\",\"why\":\"\"", "\"action\":\"promote\",\"aliases\":{},\"after\":\"\"");
+            format!("{{\"serial\":{serial},{who},{action}}}\n")
+        };
+        let text = [line(u64::MAX - 1), line(u64::MAX), line(1)].concat();
+        let history = History::read(text.as_bytes()).unwrap();
+        assert_eq!((history.entries.len(), history.damaged), (2, vec![2]));
+    }
 
     #[test]
     fn times_are_dates_of_the_calendar() {
