@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The end of a process in which a load was left behind.
 //!
-//! `exit` takes ONNX Runtime's tables down while a thread that cannot be stopped still reads them, and the process crashes
-//! (seen once in a few times, with a graph whose constants take hours to fold). So before that happens, the process ends at
-//! once, with the status that it was to have and with its output written. What was registered by `atexit` before ONNX Runtime
-//! was loaded is not called then; a crash would not call it either.
+//! `exit` takes ONNX Runtime's tables down while a thread that cannot be stopped still reads them, and the process may crash
+//! (seen once in 40 ends, with a graph whose constants take hours to fold). So before that happens, the process ends at once,
+//! with the status that it was to have and with its output written. What was registered by `atexit` before ONNX Runtime was
+//! loaded is not called then; a crash would not call it either.
 
 /// Looks after the end of this process. Called once ONNX Runtime is loaded, so that this comes before its own end.
 pub(super) fn guard() {

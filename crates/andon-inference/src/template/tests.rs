@@ -291,14 +291,21 @@ fn a_disk_that_does_not_answer_holds_up_neither_other_templates_nor_who_frees_th
     assert_eq!(level(&settled(&mut second, &templates, "B").unwrap()), 80);
     age(&templates, HUNG);
     assert!(ask(&mut first).contains("C/0.png: is being read for 2"), "{}", ask(&mut first));
-    assert!(templates.shared.cache.lock().queue.is_empty(), "it is not read twice");
+    assert!(!templates.shared.cache.lock().queue.iter().any(|key| key == "C/0.png"), "it is not read twice");
     // Who waits is told, too.
     let Ok(cancel) = Cancel::new() else { panic!("this test needs ONNX Runtime: run `make setup`") };
     let waited = first.find(Some(&templates), Some(&part("C")), &Fields::new(), Some(&cancel));
     assert!(waited.map(|t| t.id()).unwrap_err().to_string().contains("does its disk or share answer?"));
     // What comes late is as good as ever.
     drop(dead);
-    assert_eq!(level(&settled(&mut first, &templates, "C").unwrap()), 120);
+    let late = loop {
+        match settled(&mut first, &templates, "C") {
+            Ok(template) => break level(&template),
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        thread::yield_now();
+    };
+    assert_eq!(late, 120);
 
     let dead = DEAD.lock();
     let (templates, begun) = (Templates::with(dir.path(), aside::spawn, hang_on_c), Instant::now());
