@@ -154,17 +154,20 @@ pub(super) fn without(all: &[&Lack]) -> String {
     all.iter().filter(|lack| lack.lasts()).map(|lack| lack.of).collect::<Vec<_>>().join(", ")
 }
 
+/// What a thread is to do.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// Work that is kept if the system gives no thread for it.
-pub(super) struct Job(Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+struct Job(Arc<Mutex<Option<Work>>>);
 
 impl Job {
     /// Takes the work of a thread.
-    pub(super) fn new(work: impl FnOnce() + Send + 'static) -> Self {
+    fn new(work: impl FnOnce() + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Some(Box::new(work)))))
     }
 
     /// Makes a thread of that name for it. If the system refuses, the work stays for another call.
-    pub(super) fn spawn(&self, name: &str) -> io::Result<JoinHandle<()>> {
+    fn spawn(&self, name: &str) -> io::Result<JoinHandle<()>> {
         let work = self.0.clone();
         Builder::new().name(name.into()).stack_size(STACK).spawn(move || {
             let work = work.lock().take();

@@ -19,14 +19,15 @@ use crate::{
     worker::Worker,
 };
 
-/// The work of the thread, until the thread takes it.
-type Work = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+/// What the thread does.
+type Work = Box<dyn FnOnce() + Send>;
 
 /// A writer, and its thread as soon as the system gives one.
 pub struct Writer<H: HeldFrame> {
     queue: Arc<Queue<H>>,
     counters: Arc<WriterCounters>,
-    work: Work,
+    /// The work, until the thread takes it.
+    work: Arc<Mutex<Option<Work>>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -42,7 +43,7 @@ impl<H: HeldFrame> Writer<H> {
     ) -> Self {
         let worker = Worker::new(disk, report, counters.clone());
         let items = queue.clone();
-        let work = Box::new(move || {
+        let work: Work = Box::new(move || {
             let _finish = Finish(items.clone());
             worker.run(&items, folder);
         });
