@@ -29,6 +29,7 @@
 
 pub mod elements;
 pub mod meta;
+mod watch;
 
 pub use plugin::plugin_register_static;
 

@@ -22,7 +22,6 @@ pub mod resultenc;
 mod shell;
 mod threads;
 mod upstream;
-mod watch;
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

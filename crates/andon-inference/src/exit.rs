@@ -23,7 +23,7 @@ mod glibc {
         io::Write as _,
     };
 
-    use crate::LOADS;
+    use crate::loads::LOADS;
 
     unsafe extern "C" {
         pub(super) fn on_exit(end: extern "C" fn(c_int, *mut c_void), of: *mut c_void) -> c_int;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use andon_core::{
-    aside::{self, Refused, Room},
+    aside::{self, Refused},
     image::Image,
 };
 use andon_model::{self as model, Source, Trust};
@@ -20,13 +20,11 @@ use parking_lot::Mutex;
 use crate::{
     Cancel, Engine, Error, ExecutionContext, Options,
     derive::{self, Graph, Missing, Seen, TRIED},
-    engine, runtime,
+    engine,
+    loads::LOADS,
+    runtime,
     session::{self, Opened},
 };
-
-/// The loads of this process. One that does not end is left behind: ONNX Runtime cannot be stopped while it reads a graph,
-/// and nothing stops a disk that does not answer. Each keeps its memory, so no more are begun once eight have not ended.
-pub static LOADS: Room = Room::new(8);
 
 /// How long a run that was ended may take to end.
 const GRACE: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_video::VideoInfo;
 
 use super::{CAT, imp::ModelInfer, judge::judge};
-use crate::elements::{threads::ADVICE, watch};
+use crate::{elements::threads::ADVICE, watch};
 
 /// How long a frame lasts if the caps do not say, for the latency: as at 25 frames a second.
 const UNKNOWN_FRAME_NS: u64 = 40_000_000;

@@ -15,7 +15,7 @@ use super::{
     events::TrialEvent,
     labels::{LabelError, Labels},
 };
-use crate::elements::watch::{Watched, watch};
+use crate::watch::{Watched, watch};
 
 impl AbJoin {
     /// Reads and watches the file that the property `labels` names, and no longer the one before.

@@ -12,7 +12,7 @@ use andon_statistics::{
 use parking_lot::Mutex;
 
 use super::{events::EventQueue, rules::Rules};
-use crate::elements::{threads::Lack, watch::Watched};
+use crate::{elements::threads::Lack, watch::Watched};
 
 /// The worker that judges the arms of an `abjoin`.
 pub(in super::super) struct JudgeWorker {

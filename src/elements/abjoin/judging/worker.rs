@@ -20,7 +20,7 @@ use super::{
     rules::Auto,
     trial::TrialState,
 };
-use crate::elements::watch;
+use crate::watch;
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use andon_model::{
 };
 use parking_lot::Mutex;
 
-use crate::elements::watch::{Watched, watch};
+use crate::watch::{Watched, watch};
 
 /// The file that says which versions the aliases of a store name.
 const ALIASES: &str = "aliases.json";

@@ -126,7 +126,7 @@ pub(crate) enum Loading {
     #[default]
     Idle,
     /// Its model loads.
-    Loading,
+    UnderWay,
     /// It waits for a thread, which the system does not give.
     NoThread,
 }
@@ -136,7 +136,7 @@ impl Loading {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
-            Self::Loading => "loading",
+            Self::UnderWay => "loading",
             Self::NoThread => "no-thread",
         }
     }

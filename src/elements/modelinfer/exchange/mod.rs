@@ -227,7 +227,7 @@ impl Exchange {
         match (state.starting || state.slot.awaited().is_some(), state.short) {
             (false, _) => Loading::Idle,
             (true, true) => Loading::NoThread,
-            (true, false) => Loading::Loading,
+            (true, false) => Loading::UnderWay,
         }
     }
 }

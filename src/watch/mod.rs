@@ -33,6 +33,9 @@ use parking_lot::{Condvar, Mutex};
 use look::File;
 use notices::{Notice, Notices};
 
+/// Makes a thread of that name.
+type Spawn = fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<()>;
+
 /// How a watcher works.
 #[derive(Clone, Copy)]
 struct Options {
@@ -43,7 +46,7 @@ struct Options {
     /// Whether the system is asked to report changes.
     notices: bool,
     /// Makes a thread.
-    spawn: fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<()>,
+    spawn: Spawn,
 }
 
 /// How often a thread is tried for that the system did not give.
