@@ -94,7 +94,9 @@ fn read_model(model: &str, mut requirements: Vec<Requirement>, policies: bool) -
     }
     let source = match &place.location {
         Location::Bare(path) => bare(path.clone(), &requirements),
-        Location::Bundle(folder) => bundle(folder, &requirements, place.store.as_deref()),
+        Location::Bundle(folder) => {
+            bundle(folder, &requirements, place.store.as_deref().map_or(Lies::Somewhere, Lies::In))
+        }
     }?;
     place.check_unmoved()?;
     Ok(source)
@@ -109,7 +111,8 @@ fn policies_in(folders: &[PathBuf]) -> Result<Vec<Requirement>, Error> {
 /// Reads a bundle under the policies of a store that holds it or is about to. With `placed`, the bundle must lie in the
 /// store as the version that its manifest names.
 pub(super) fn under_policy(folder: &Path, store: &Store, placed: bool) -> Result<Source, Error> {
-    bundle(folder, &policies_in(store.policy_folders())?, placed.then_some(store.folder()))
+    let lies = if placed { Lies::In(store.folder()) } else { Lies::OnItsWay };
+    bundle(folder, &policies_in(store.policy_folders())?, lies)
 }
 
 /// Checks a file against all requirements, and returns the key that signed it. None if there is no signature.
@@ -184,7 +187,18 @@ impl Digests<'_> {
     }
 }
 
-fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> Result<Source, Error> {
+/// Where a bundle lies.
+#[derive(Clone, Copy)]
+enum Lies<'a> {
+    /// In the model's folder of a store, as the version that its manifest names.
+    In(&'a Path),
+    /// Wherever its path says, which may be such a folder.
+    Somewhere,
+    /// Before a store, or in it under a name that is no version yet.
+    OnItsWay,
+}
+
+fn bundle(folder: &Path, requirements: &[Requirement], lies: Lies<'_>) -> Result<Source, Error> {
     let at = folder.join(MANIFEST);
     let to_sign = files::read(folder, MANIFEST, TEXT)?;
     // Before parsing: an unsigned text must not reach the parser.
@@ -196,7 +210,7 @@ fn bundle(folder: &Path, requirements: &[Requirement], store: Option<&Path>) -> 
     })?;
     let manifest = Manifest::parse(&text, &at)?;
     if signed_by.is_some() {
-        check_signed_folder(folder, &at, &manifest, store)?;
+        check_signed_folder(folder, &at, &manifest, lies)?;
     }
     let folder = &folder.canonicalize().map_err(|error| Error::Io { path: folder.into(), error })?;
     let inside = |field: &str, file: &str| inside(&at, field, file);
@@ -262,7 +276,7 @@ fn pictures(
 
 /// Checks what a signature of the manifest cannot: that the digests cover every file in the folder, and that the bundle
 /// lies where the store keeps this version. An old version in the place of a new one has a good signature, too.
-fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Option<&Path>) -> Result<(), Error> {
+fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, lies: Lies<'_>) -> Result<(), Error> {
     let all = files::files(folder)?;
     let own = |name: &String| name == MANIFEST || Path::new(name) == signature_of(Path::new(MANIFEST));
     let signed: BTreeSet<_> = manifest.digests.keys().map(|name| plain_path(name)).collect();
@@ -275,7 +289,12 @@ fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Opt
     let below_policy = |model: &&Path| {
         is(model, &manifest.name) && model.parent().is_some_and(|above| above.join(POLICY).symlink_metadata().is_ok())
     };
-    if let Some(store) = store.or_else(|| folder.parent().filter(below_policy)) {
+    let store = match lies {
+        Lies::In(store) => Some(store),
+        Lies::Somewhere => folder.parent().filter(below_policy),
+        Lies::OnItsWay => None,
+    };
+    if let Some(store) = store {
         let real = |p: &Path| p.canonicalize().map_err(|error| Error::Io { path: p.into(), error });
         let (name, version) = (real(store)?, real(folder)?);
         if !is(&name, &manifest.name) || !is(&version, &manifest.version) {

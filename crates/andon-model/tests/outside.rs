@@ -289,4 +289,18 @@ fn whatever_is_exchanged_after_signing_is_refused_or_is_not_what_runs() {
     let pictures: Vec<&Arc<[u8]>> = source.pictures.values().collect();
     assert_eq!((&**pictures[0], &**pictures[1]), (&b"a picture"[..], &b"a template"[..]));
     assert_eq!(*source.reference.unwrap().bytes, *b"{}");
+
+    // A store that demands signatures takes the bundle as it was signed, and its copy is held to the same.
+    let place = Place::new();
+    let store = place.dir.path().join("store");
+    fs::create_dir(&store).unwrap();
+    let policy = json!({"trusted_keys": [place.keys.pk.to_base64()]});
+    fs::write(store.join("policy.json"), policy.to_string()).unwrap();
+    let pcb = Store::for_bundle(&store, &place.at("")).unwrap();
+    assert_eq!(pcb.add(&place.at(""), &Note::default()).unwrap(), "1");
+    let version = pcb.folder().join("1");
+    assert!(model::open(version.to_str().unwrap()).unwrap().signed_by.is_some());
+    fs::write(version.join("w.bin"), [0; WEIGHTS]).unwrap();
+    let e = model::open(version.to_str().unwrap()).unwrap_err().to_string();
+    assert!(e.contains("w.bin: was altered"), "{e}");
 }
