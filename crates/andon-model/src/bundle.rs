@@ -275,7 +275,10 @@ fn check_signed_folder(folder: &Path, at: &Path, manifest: &Manifest, store: Opt
     let below_policy = |model: &&Path| {
         is(model, &manifest.name) && model.parent().is_some_and(|above| above.join(POLICY).symlink_metadata().is_ok())
     };
-    if let Some(store) = store.or_else(|| folder.parent().filter(below_policy)) {
+    // A copy that is about to become a version lies there by another name.
+    let is_version = folder.file_name().and_then(|n| n.to_str()).is_some_and(locate::is_version);
+    let by_policy = || folder.parent().filter(|_| is_version).filter(below_policy);
+    if let Some(store) = store.or_else(by_policy) {
         let real = |p: &Path| p.canonicalize().map_err(|error| Error::Io { path: p.into(), error });
         let (name, version) = (real(store)?, real(folder)?);
         if !is(&name, &manifest.name) || !is(&version, &manifest.version) {
