@@ -156,6 +156,14 @@
 #define ANDON_MESSAGE_MODEL_FAILED_DURATION "duration"
 #define ANDON_MESSAGE_MODEL_FAILED_JSON "json"
 
+/* A message of modelinfer: the alias that `model` names cannot be followed any more, and when it can again. */
+#define ANDON_MESSAGE_ALIAS "andon/alias"
+#define ANDON_MESSAGE_ALIAS_MODEL "model"
+#define ANDON_MESSAGE_ALIAS_STATE "state"
+#define ANDON_MESSAGE_ALIAS_PROBLEM "problem"
+#define ANDON_MESSAGE_ALIAS_RUNNING "running"
+#define ANDON_MESSAGE_ALIAS_JSON "json"
+
 /* A message of modelinfer: a new version has come through its probation. */
 #define ANDON_MESSAGE_MODEL_PROVED "andon/model-proved"
 #define ANDON_MESSAGE_MODEL_PROVED_FROM "from"
