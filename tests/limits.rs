@@ -74,7 +74,8 @@ fn every_element_refuses_too_much_tells_each_kind_once_and_counts_all() {
         }
         let counted = element.property::<gst::Structure>("stats").get::<u64>(counter).unwrap();
         let told = refusals(&bus);
-        assert_eq!((counted, told.len()), (180, 3), "{name}: {told:?}");
+        // A sticky event that a pad has already is not sent again: of the third there is but one.
+        assert_eq!((counted, told.len()), (121, 3), "{name}: {told:?}");
         for said in
             ["andon/part: sku has 1048576 bytes, and 256 is", r"id 'P\u{1b}[2J' holds", "20000 named fields, and 256"]
         {
@@ -82,7 +83,7 @@ fn every_element_refuses_too_much_tells_each_kind_once_and_counts_all() {
         }
         // What is refused harms nothing that follows.
         assert!(h.push_event(sticky(part("Q", "A"))));
-        assert_eq!(element.property::<gst::Structure>("stats").get::<u64>(counter).unwrap(), 180, "{name}");
+        assert_eq!(element.property::<gst::Structure>("stats").get::<u64>(counter).unwrap(), 121, "{name}");
     }
 }
 

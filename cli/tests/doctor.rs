@@ -87,7 +87,7 @@ fn without_a_runtime_or_a_model_that_runs_it_fails_and_says_why() {
     std::fs::write(broken.path(), "no graph").unwrap();
     let broken = andon(&["doctor", broken.path().to_str().unwrap()]).output().unwrap();
     assert_eq!(broken.status.code(), Some(1));
-    assert!(out(&broken).contains("cannot load it"), "{}", out(&broken));
+    assert!(err(&broken).contains("cannot load it, for it is no whole ONNX model"), "{}", err(&broken));
 
     let list = andon(&["doctor", "--providers=tpu"]).output().unwrap();
     assert_eq!(list.status.code(), Some(1));

@@ -169,25 +169,34 @@ fn a_second_ctrl_c_stops_a_stream_that_does_not_end() {
 
 #[test]
 fn ctrl_c_is_heard_while_a_model_loads() {
-    // Whoever reads this graph waits, as for one that is read for ever.
-    let bundle = common::bundle(tempfile::tempdir().unwrap().keep().as_path(), "1", "");
-    let graph = bundle.join("model.onnx");
-    std::fs::remove_file(&graph).unwrap();
-    assert!(Command::new("mkfifo").arg(&graph).status().unwrap().success());
+    // Its graph has a loop without an end.
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = common::bundle(folder.path(), "1", "");
+    std::fs::copy(common::root().join("tests/data/forever.onnx"), bundle.join("model.onnx")).unwrap();
     let manifest = std::fs::read_to_string(bundle.join("model.json")).unwrap();
     let mut manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     manifest["digests"] = serde_json::json!({});
     std::fs::write(bundle.join("model.json"), manifest.to_string()).unwrap();
     let file = file(&format!("videotestsrc ! modelinfer model={} ! fakesink", bundle.display()));
     let mut child = andon(&file.path, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let _held = std::fs::OpenOptions::new().write(true).open(&graph).expect("the element reads the graph");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !has_thread(child.id(), "andon-loading") {
+        assert!(std::time::Instant::now() < until, "it loads");
+        std::thread::yield_now();
+    }
     interrupt(&child);
     let (mut said, mut stderr) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
     stderr.read_line(&mut said).unwrap();
     assert!(said.contains("when its model is loaded; once more stops at once"), "{said}");
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    std::fs::remove_dir_all(bundle.parent().unwrap()).unwrap();
+}
+
+/// Whether a process has a thread of that name.
+fn has_thread(process: u32, name: &str) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let mut names = threads.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+    names.any(|n| n.trim() == name)
 }
 
 /// The pipelines that ship run from the repository's root, to their end, with every frame judged.

@@ -10,7 +10,8 @@ use crate::{
     Assumption, Cancel, Engine, Error, Options,
     derive::{self, Graph, Missing, Unknown},
     engine, labels,
-    load::{Underived, within},
+    load::Underived,
+    loads::within,
     runtime, session,
 };
 

@@ -10,24 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use andon_core::{
-    aside::{self, Refused},
-    image::Image,
-};
+use andon_core::image::Image;
 use andon_model::{self as model, Source, Trust};
-use parking_lot::Mutex;
 
 use crate::{
     Cancel, Engine, Error, ExecutionContext, Options,
     derive::{self, Graph, Missing, Seen, TRIED},
     engine,
-    loads::LOADS,
+    loads::within,
     runtime,
     session::{self, Opened},
 };
-
-/// How long a run that was ended may take to end.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// How many times as long as on black a model may take on noise, which only helps to choose between readings; and the least
 /// time that it has for it.
@@ -36,44 +29,6 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// How often that time is looked at.
 const TICK: Duration = Duration::from_millis(20);
-
-/// Does `work` on a model within a time limit: with one, on a thread of its own (if the system gives one), whose run is ended if it
-/// takes longer. What does not end then, reading or running, is left behind.
-pub(super) fn within<T: Send + 'static>(
-    model: &str,
-    limit: Option<Duration>,
-    cancel: &Arc<Cancel>,
-    work: impl FnOnce(&Cancel) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let Some(limit) = limit else { return work(cancel) };
-    let work = Arc::new(Mutex::new(Some(work)));
-    let there = {
-        let (work, cancel) = (work.clone(), cancel.clone());
-        move || {
-            let work = work.lock().take().expect("it is done once");
-            work(&cancel)
-        }
-    };
-    let load = match LOADS.start(aside::spawn, ("andon-loading", model), there, || {}) {
-        Ok(load) => load,
-        Err(Refused::Full(left)) => return Err(Error::left_behind(model, &Refused::Full(left))),
-        Err(Refused::NoThread(_)) => {
-            // A system that gives no thread can still load: only that nothing ends it in time.
-            let work = work.lock().take().expect("no thread has it");
-            return work(cancel);
-        }
-    };
-    if let Some(done) = load.wait(Some(limit)) {
-        return done.unwrap_or_else(|_| Err(Error::broke_off(model)));
-    }
-    cancel.terminate();
-    let doing = cancel.doing();
-    if cancel.in_run() {
-        // The run ends at its next operator, and a program that ends now does not pull the runtime from under it.
-        drop(load.wait(Some(GRACE)));
-    }
-    Err(Error::TooLong { model: model.into(), doing, limit })
-}
 
 /// Why a bare file gives no engine.
 pub(super) enum Underived {

@@ -13,7 +13,7 @@ use ort::{
     value::{Outlet, TensorElementType, ValueType},
 };
 
-use crate::{Cancel, Error, Options, load::within, runtime, session};
+use crate::{Cancel, Error, Options, loads::within, runtime, session};
 
 /// An input or an output of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]

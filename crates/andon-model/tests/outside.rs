@@ -157,7 +157,11 @@ fn a_graph_that_names_a_file_outside_its_bundle_is_refused_by_all_that_read_it()
     let context = message(&[(4, b"EPContext"), (5, &[message(&[(1, b"embed_mode")]), vec![0x18, 0]].concat())]);
     let rows: &[(&str, Make<'_>, &str)] = &[
         ("an absolute path", &|_| named("/etc/passwd"), "by an absolute path ('/etc/passwd')"),
-        ("the same, with the fields swapped", &|_| graph(&[swapped.clone()]), "by an absolute path ('/etc/passwd')"),
+        (
+            "the same, with the fields swapped",
+            &|_| graph(std::slice::from_ref(&swapped)),
+            "by an absolute path ('/etc/passwd')",
+        ),
         ("a step up", &|_| named("../secret"), "outside by '..' ('../secret')"),
         ("a step down and two up", &|_| named("golden/../../secret"), "outside by '..'"),
         ("backslashes", &|_| named("..\\secret"), r"'\' in its path"),
