@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// Loads as [`Engine::load`] does, until `cancel` ends it. While ONNX Runtime reads the graph, that has to wait: without a
-    /// time limit the model loads on this thread, which must then be one that may be left behind (see [`LOADS`]).
+    /// time limit the model loads on this thread, which must then be one that may be left behind (see [`LOADS`](crate::LOADS)).
     ///
     /// # Errors
     /// Those of [`Engine::load`], and [`Error::Cancelled`].
