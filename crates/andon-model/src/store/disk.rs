@@ -37,7 +37,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), Failure> {
     files::sync_folder(path).map_err(at(path))
 }
 
-/// Copies the named files of a folder into a new folder, and forces them to the disk.
+/// Copies the named plain files of a folder into a new folder, and forces them to the disk.
 pub(super) fn copy(from: &Path, to: &Path, names: &[String]) -> Result<(), Failure> {
     fs::create_dir(to).map_err(at(to))?;
     let mut folders = vec![to.to_path_buf()];
@@ -48,8 +48,12 @@ pub(super) fn copy(from: &Path, to: &Path, names: &[String]) -> Result<(), Failu
             fs::create_dir_all(folder).map_err(at(folder))?;
             folders.extend(folder.ancestors().take_while(|f| *f != to).map(Path::to_path_buf));
         }
-        fs::copy(from.join(name), &target).map_err(at(&target))?;
-        File::open(&target).and_then(|f| f.sync_all()).map_err(at(&target))?;
+        // A link that takes a file's place meanwhile is not followed.
+        let mut source = files::open_in(from, Path::new(name)).map_err(at(from.join(name)))?;
+        let mut copy = File::create(&target).map_err(at(&target))?;
+        let copied =
+            io::copy(&mut source, &mut copy).and_then(|_| copy.set_permissions(source.metadata()?.permissions()));
+        copied.and_then(|()| copy.sync_all()).map_err(at(&target))?;
     }
     folders.iter().try_for_each(|f| sync_folder(f))
 }
