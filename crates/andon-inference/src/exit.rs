@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The end of a process in which a load was left behind.
+//! The loads of this process, and its end while one is under way or was left behind.
 //!
 //! `exit` takes ONNX Runtime's tables down while a thread that cannot be stopped still reads them, and the process may crash
 //! (seen once in 40 ends, with a graph whose constants take hours to fold). So before that happens, the process ends at once,
 //! with the status that it was to have and with its output written. What was registered by `atexit` before ONNX Runtime was
 //! loaded is not called then; a crash would not call it either.
+
+use andon_core::aside::Room;
+
+/// The loads of this process. One that does not end is left behind: ONNX Runtime cannot be stopped while it reads a graph,
+/// and nothing stops a disk that does not answer. Each keeps its memory, so no more are begun once eight have not ended.
+pub static LOADS: Room = Room::new(8);
 
 /// Looks after the end of this process. Called once ONNX Runtime is loaded, so that this comes before its own end.
 pub(super) fn guard() {
@@ -23,7 +29,7 @@ mod glibc {
         io::Write as _,
     };
 
-    use crate::loads::LOADS;
+    use super::LOADS;
 
     unsafe extern "C" {
         pub(super) fn on_exit(end: extern "C" fn(c_int, *mut c_void), of: *mut c_void) -> c_int;

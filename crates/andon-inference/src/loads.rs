@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Which loads there are in this process, how long each may take, and how many of them may fail to end.
+//! How long a load may take, and what becomes of one that takes longer.
 
 use std::{sync::Arc, time::Duration};
 
-use andon_core::aside::{self, Refused, Room};
+use andon_core::aside::{self, Refused};
 use parking_lot::Mutex;
 
-use crate::{Cancel, Error};
-
-/// The loads of this process. One that does not end is left behind: ONNX Runtime cannot be stopped while it reads a graph,
-/// and nothing stops a disk that does not answer. Each keeps its memory, so no more are begun once eight have not ended.
-pub static LOADS: Room = Room::new(8);
+use crate::{Cancel, Error, exit::LOADS};
 
 /// How long a run that was ended may take to end.
 const GRACE: Duration = Duration::from_secs(5);
