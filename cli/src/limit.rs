@@ -35,6 +35,7 @@ struct State {
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
 // The end of the process without its last rites: they would wait for what hangs, or pull libraries from under it.
+// SAFETY: POSIX declares it so; it takes any number, touches no memory of ours and does not return.
 unsafe extern "C" {
     safe fn _exit(status: i32) -> !;
 }

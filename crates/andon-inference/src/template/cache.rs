@@ -86,7 +86,7 @@ pub(super) struct Cache {
 
 /// A file that is being read.
 pub(super) struct Reading {
-    key: String,
+    pub(super) key: String,
     pub(super) since: Instant,
     /// The number of the reader.
     by: u64,
