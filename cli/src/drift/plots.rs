@@ -13,8 +13,9 @@ use super::{
 /// Half the height of the expected band, in σ around the mean of the reference.
 const SIGMAS: f64 = 3.0;
 /// States, and the meaning of their colours.
-const STATES: [(State, &str); 4] = [
+const STATES: [(State, &str); 5] = [
     (State::Learning, "learning"),
+    (State::Provisional, "not learned enough to alarm"),
     (State::Ok, "as learned"),
     (State::Warning, "off for one tick"),
     (State::Drift, "drift"),

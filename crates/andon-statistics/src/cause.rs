@@ -31,12 +31,16 @@ pub enum Cause {
     Exposure,
     /// Something else is in front of the camera.
     Scene,
+    /// A part of the view is covered.
+    Occlusion,
     /// The image is as before, but the model's results differ.
     Predictions,
     /// The model's inputs beside the image: a field is missing, or has other values.
     ModelInput,
     /// The camera repeats one frame.
     Frozen,
+    /// Something is off, and the features do not say what.
+    Unknown,
 }
 
 impl Cause {
@@ -50,9 +54,11 @@ impl Cause {
             Cause::Noise => "noise",
             Cause::Exposure => "exposure",
             Cause::Scene => "scene",
+            Cause::Occlusion => "occlusion",
             Cause::Predictions => "predictions",
             Cause::ModelInput => "model-input",
             Cause::Frozen => "frozen",
+            Cause::Unknown => "unknown",
         }
     }
 }

@@ -24,7 +24,7 @@ impl FromStr for State {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        find(name, [State::Learning, State::Ok, State::Warning, State::Drift], State::as_str)
+        find(name, [State::Learning, State::Provisional, State::Ok, State::Warning, State::Drift], State::as_str)
     }
 }
 
@@ -33,7 +33,20 @@ impl FromStr for Cause {
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
         use Cause::*;
-        let all = [Lighting, Focus, Colour, Position, Noise, Exposure, Scene, Predictions, ModelInput, Frozen];
+        let all = [
+            Lighting,
+            Focus,
+            Colour,
+            Position,
+            Noise,
+            Exposure,
+            Scene,
+            Occlusion,
+            Predictions,
+            ModelInput,
+            Frozen,
+            Unknown,
+        ];
         find(name, all, Cause::as_str)
     }
 }

@@ -68,7 +68,7 @@ impl Reading {
             since_frame: self.status.since_frame,
             off: match self.status.state {
                 State::Warning | State::Drift => self.off(),
-                State::Learning | State::Ok => Vec::new(),
+                State::Learning | State::Provisional | State::Ok => Vec::new(),
             },
             frame_id: stamp.frame_id,
             pts_ns: stamp.pts_ns,

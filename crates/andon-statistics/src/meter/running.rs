@@ -190,7 +190,7 @@ impl Running {
         let since_frame = self.detector.since().unwrap_or(stamp.frame_id);
         let cause = || cause::name(&cause::changes(self.detector.watches()));
         match status.state {
-            State::Learning | State::Ok if alarms => {
+            State::Learning | State::Provisional | State::Ok if alarms => {
                 *status = DriftStatus { state: State::Warning, cause: Some(cause()), since_frame };
             }
             State::Warning if alarms => {
@@ -216,7 +216,7 @@ impl Running {
                     }
                 }
             }
-            State::Learning | State::Ok => {}
+            State::Learning | State::Provisional | State::Ok => {}
         }
     }
 }

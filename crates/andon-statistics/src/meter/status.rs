@@ -12,6 +12,8 @@ pub enum State {
     /// The meter learns a reference.
     #[default]
     Learning,
+    /// The frames are as in a reference that does not represent the scene yet. Learning goes on, and nothing alarms.
+    Provisional,
     /// The frames are as in the reference.
     Ok,
     /// One tick is significantly and largely off, the one before was not.
@@ -25,6 +27,7 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             State::Learning => "learning",
+            State::Provisional => "provisional",
             State::Ok => "ok",
             State::Warning => "warning",
             State::Drift => "drift",
