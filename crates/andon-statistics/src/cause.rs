@@ -87,12 +87,10 @@ impl Change {
 
 /// Returns the changes of all features. A feature that has not moved counts as unchanged.
 pub(crate) fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
-    // An alarm by windows weighs as much as an alarm by the sum.
-    let evidence = |w: &Watch| (w.score / w.threshold).max(if w.alarms() { 1.0 } else { 0.0 });
-    let furthest = watches.iter().flatten().filter(|w| w.moved()).map(evidence).fold(0.0, f64::max);
+    let furthest = watches.iter().flatten().filter(|w| w.moved()).map(Watch::evidence).fold(0.0, f64::max);
     watches.map(|w| match w {
         Some(w) if w.moved() => {
-            let weight = if w.effect.abs() >= FAR { 1.0 } else { evidence(&w) / furthest };
+            let weight = if w.effect.abs() >= FAR { 1.0 } else { w.evidence() / furthest };
             Change { delta: w.delta(), mean: w.normal.mean, weight }
         }
         Some(w) => Change { mean: w.normal.mean, ..Change::default() },

@@ -74,6 +74,8 @@ pub(crate) struct Spec {
     pub absolute: f64,
     /// The smallest change that matters, as a share of the reference's mean. The larger of both limits holds.
     pub relative: f64,
+    /// Whether the feature is a median over the whole frame, which an object that passes does not move.
+    pub global: bool,
 }
 
 impl Spec {
@@ -90,7 +92,7 @@ impl Spec {
 }
 
 const fn spec(name: &'static str, absolute: f64, relative: f64) -> Spec {
-    Spec { name, absolute, relative }
+    Spec { name, absolute, relative, global: false }
 }
 
 const fn cell(name: &'static str) -> Spec {

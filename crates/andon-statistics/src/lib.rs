@@ -51,6 +51,7 @@ pub mod cause;
 mod cusum;
 pub mod detector;
 pub mod distance;
+mod effective;
 mod embedding;
 mod features;
 pub mod guard;
@@ -65,6 +66,8 @@ mod pixels;
 mod predictions;
 mod profile;
 pub mod reference;
+mod steps;
+mod student;
 mod tail;
 #[cfg(test)]
 mod testing;
