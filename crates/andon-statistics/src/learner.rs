@@ -11,11 +11,12 @@ pub use super::features::Row;
 use super::{
     adwin::Adwin,
     calibration::Bootstrap,
+    cells::Cells,
     features::*,
     normal::{LEAST_TICKS, Normal, Normals, blocks, normals},
     predictions::Reader,
-    profile::{Profile, ProfileMean},
     reference::{Reference, SCHEMA, format_name},
+    scene::{Scene, SceneLearner},
 };
 
 /// ADWIN's δ over all features.
@@ -39,11 +40,9 @@ pub struct Learner {
     /// The presentation times of the first and the latest frame.
     span_ns: Option<(u64, u64)>,
     observations: Vec<Row>,
-    sums: [ProfileMean; 2],
-    /// Sums of the correlations with the mean profiles, and how many were added.
-    correlations: [(f64, u32); 2],
-    /// The mean edge profiles of the scene, once enough frames have been added.
-    pub(crate) profiles: Option<[Profile; 2]>,
+    seen: SceneLearner,
+    /// The scene, once enough frames have been added.
+    pub(crate) scene: Option<Scene>,
 }
 
 impl Learner {
@@ -77,26 +76,15 @@ impl Learner {
         *latest = now;
     }
 
-    /// Adds the edge profiles of a frame, until there are enough.
-    pub(crate) fn add_profiles(&mut self, raw: [&[u32]; 2]) {
+    /// Counts a frame, and adds it to the scene until that is known. The scene must be known while there are still
+    /// frames to learn from, since what is normal is learned against it.
+    pub(crate) fn add_frame(&mut self, image: &Image, cells: &Cells) {
         self.frames += 1;
-        if self.profiles.is_some() {
-            return;
-        }
-        for (sum, raw) in self.sums.iter_mut().zip(raw) {
-            sum.add(raw);
-        }
-        // Position is learned against the mean scene, which must be known while there are still frames to learn from.
-        if self.frames >= (self.wanted / 4).clamp(4, 64) {
-            self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
-        }
-    }
-
-    /// Adds how well a frame's profiles match the mean ones.
-    pub(crate) fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
-        for ((sum, n), c) in self.correlations.iter_mut().zip(correlations) {
-            *sum += c.unwrap_or(0.0);
-            *n += u32::from(c.is_some());
+        if self.scene.is_none() {
+            self.scene = self.seen.add(image, cells, self.wanted);
+            if self.scene.is_some() {
+                self.seen = SceneLearner::default();
+            }
         }
     }
 
@@ -135,8 +123,7 @@ impl Learner {
             ticks,
             longest_still: self.longest_still,
             features: named.collect(),
-            profiles: self.profiles.clone().unwrap_or_default(),
-            correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
+            scene: self.scene.clone(),
             model: self.model.clone(),
             names: self.reader.names(),
             changes: Some(self.reader.changes.seen).filter(|w| w.frames > 0),

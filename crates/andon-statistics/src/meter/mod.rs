@@ -46,8 +46,8 @@ use super::{
     cause::Cause,
     features::*,
     learner::Learner,
+    patches::Tracker,
     pixels::Extractor,
-    profile::{LEAST_MATCH, Locator, Profile},
     reference::{Reference, format_name},
 };
 
@@ -79,7 +79,7 @@ pub struct Meter {
     config: Config,
     key: Arc<str>,
     extractor: Extractor,
-    locators: [Locator; 2],
+    tracker: Tracker,
     mode: Mode,
     grouper: Grouper,
     still: Still,
@@ -104,7 +104,7 @@ impl Meter {
             config,
             key: Arc::from(""),
             extractor: Extractor::new(config.subsample),
-            locators: Default::default(),
+            tracker: Tracker::default(),
             mode: Mode::Idle,
             grouper: Grouper::default(),
             still: Still::default(),
@@ -125,6 +125,7 @@ impl Meter {
 
     fn take_up(&mut self, reference: Arc<Reference>) {
         self.extractor = Extractor::new(reference.subsample);
+        self.tracker = Tracker::default();
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
         self.bootstrap = None;
     }
@@ -154,6 +155,7 @@ impl Meter {
     /// Learns anew from the next frames.
     pub fn learn(&mut self, frames: u32) {
         self.extractor = Extractor::new(self.config.subsample);
+        self.tracker = Tracker::default();
         self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
         self.bootstrap = None;
         self.flush();
@@ -252,7 +254,7 @@ impl Meter {
         self.still.add(measured.fingerprint, stamp.frame_id);
         match &self.mode {
             Mode::Learning(_) => self.observe_learning(image, result, stamp, measured.black),
-            Mode::Running(_) => self.observe_running(result, stamp),
+            Mode::Running(_) => self.observe_running(image, result, stamp),
             Mode::Idle => unreachable!("`fit` has left the idle mode"),
         }
         let unreported = std::mem::take(&mut self.unreported);
@@ -272,12 +274,10 @@ impl Meter {
                 learner.read(result, &mut self.latest);
             }
             learner.add_time(stamp.pts_ns);
-            if let Some(profiles) = &learner.profiles {
-                let least = [LEAST_MATCH; 2];
-                let found = locate(&mut self.locators, &self.extractor, profiles, least, &mut self.latest);
-                learner.add_correlations(found);
+            if let Some(scene) = &learner.scene {
+                scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
             }
-            learner.add_profiles(self.extractor.profiles());
+            learner.add_frame(image, &self.extractor.cells);
             learner.longest_still = learner.longest_still.max(self.still.run);
             let observations = self.grouper.add(&self.latest, stamp.part);
             observations.into_iter().flatten().for_each(|row| learner.add(row));
@@ -287,7 +287,7 @@ impl Meter {
         }
     }
 
-    fn observe_running(&mut self, result: Option<&Inference>, stamp: Stamp) {
+    fn observe_running(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp) {
         let Mode::Running(running) = &mut self.mode else { return };
         if self.status.state == State::Learning {
             self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
@@ -295,8 +295,9 @@ impl Meter {
         if let Some(result) = result {
             running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
         }
-        let reference = &running.reference;
-        locate(&mut self.locators, &self.extractor, &reference.profiles, reference.least_match(), &mut self.latest);
+        if let Some(scene) = &running.reference.scene {
+            scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
+        }
         let was_frozen = self.status.cause == Some(Cause::Frozen);
         if running.frozen_after.is_some_and(|most| self.still.run >= most) {
             if !was_frozen {
@@ -364,26 +365,6 @@ impl Fingerprint {
         let luma = reference.features.get(SPECS[LUMA].name).map_or(0.0, |n| n.mean);
         Self(reference.ticks, luma.to_bits())
     }
-}
-
-/// Writes position and match into the row. Returns the correlations over columns and over rows.
-fn locate(
-    locators: &mut [Locator; 2],
-    extractor: &Extractor,
-    to: &[Profile; 2],
-    least: [f64; 2],
-    row: &mut Row,
-) -> [Option<f64>; 2] {
-    let mut correlations = [None; 2];
-    for (i, raw) in extractor.profiles().into_iter().enumerate() {
-        if let Some(found) = locators[i].locate(raw, &to[i], least[i]) {
-            row[SHIFT_X + i] = found.shift.unwrap_or(f64::NAN);
-            correlations[i] = Some(found.correlation);
-        }
-    }
-    let known = || correlations.iter().flatten();
-    row[MATCH] = known().sum::<f64>() / known().count() as f64;
-    correlations
 }
 
 #[cfg(test)]
