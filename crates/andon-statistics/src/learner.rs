@@ -13,12 +13,13 @@ pub use super::features::Row;
 use super::{
     adwin::Adwin,
     calibration::Bootstrap,
+    cells::Cells,
     effective::Lacks,
     features::*,
     normal::{LEAST_TICKS, Normal, Normals, blocks, describe_all, normals},
     predictions::Reader,
-    profile::{Profile, ProfileMean},
     reference::{Reference, SCHEMA, format_name},
+    scene::{Scene, SceneLearner},
 };
 
 /// ADWIN's δ over all features.
@@ -90,11 +91,9 @@ pub struct Learner {
     /// The number of frames at which the rows are looked at next, and what they lacked the last time.
     look_at: u64,
     lacks: Lacks,
-    sums: [ProfileMean; 2],
-    /// Sums of the correlations with the mean profiles, and how many were added.
-    correlations: [(f64, u32); 2],
-    /// The mean edge profiles of the scene, once enough frames have been added.
-    pub(crate) profiles: Option<[Profile; 2]>,
+    seen: SceneLearner,
+    /// The scene, once enough frames have been added.
+    pub(crate) scene: Option<Scene>,
 }
 
 impl Learner {
@@ -161,26 +160,15 @@ impl Learner {
         moves && run >= frozen_after(self.longest_still)
     }
 
-    /// Adds the edge profiles of a frame, until there are enough.
-    pub(crate) fn add_profiles(&mut self, raw: [&[u32]; 2]) {
+    /// Counts a frame, and adds it to the scene until that is known. The scene must be known while there are still
+    /// frames to learn from, since what is normal is learned against it.
+    pub(crate) fn add_frame(&mut self, image: &Image, cells: &Cells) {
         self.frames += 1;
-        if self.profiles.is_some() {
-            return;
-        }
-        for (sum, raw) in self.sums.iter_mut().zip(raw) {
-            sum.add(raw);
-        }
-        // Position is learned against the mean scene, which must be known while there are still frames to learn from.
-        if self.frames >= (self.wanted / 4).clamp(4, 64) {
-            self.profiles = Some([self.sums[0].finish(), self.sums[1].finish()]);
-        }
-    }
-
-    /// Adds how well a frame's profiles match the mean ones.
-    pub(crate) fn add_correlations(&mut self, correlations: [Option<f64>; 2]) {
-        for ((sum, n), c) in self.correlations.iter_mut().zip(correlations) {
-            *sum += c.unwrap_or(0.0);
-            *n += u32::from(c.is_some());
+        if self.scene.is_none() {
+            self.scene = self.seen.add(image, cells, self.wanted);
+            if self.scene.is_some() {
+                self.seen = SceneLearner::default();
+            }
         }
     }
 
@@ -252,8 +240,7 @@ impl Learner {
     /// Begins to learn a scene anew of which a reference is known, and the place of its frames with it.
     pub(crate) fn of_reference(reference: &Reference, wanted: usize, scene_frames: usize) -> Self {
         Self {
-            profiles: Some(reference.profiles.clone()),
-            correlations: reference.correlations.map(|c| (c, 1)),
+            scene: reference.scene.clone(),
             longest_still: reference.longest_still,
             ..Self::of_scene(wanted, scene_frames)
         }
@@ -326,8 +313,7 @@ impl Learner {
             weak: self.weak(&Lacks::of(&self.rows)),
             longest_still: self.longest_still.max(self.run),
             features: by_name(features),
-            profiles: self.profiles.clone().unwrap_or_default(),
-            correlations: self.correlations.map(|(sum, n)| sum / f64::from(n.max(1))),
+            scene: self.scene.clone(),
             model: self.model.clone(),
             names: self.reader.names(),
             changes: Some(self.reader.changes.seen).filter(|w| w.frames > 0),

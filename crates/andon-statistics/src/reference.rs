@@ -12,12 +12,7 @@ use andon_core::image::{Format, Image};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    embedding::EmbeddingNormal,
-    features::*,
-    normal::Normal,
-    profile::{LEAST_MATCH, NORMAL_MATCH, Profile},
-    unchanged::ChangeRate,
-    window::SlowNormal,
+    embedding::EmbeddingNormal, features::*, normal::Normal, scene::Scene, unchanged::ChangeRate, window::SlowNormal,
 };
 
 /// The schema name of a reference file.
@@ -54,10 +49,10 @@ pub struct Reference {
     pub(crate) longest_still: u64,
     /// What is normal of each feature, by name. A feature that was not known is absent.
     pub features: BTreeMap<String, Normal>,
-    /// The edge profiles over columns and over rows.
-    pub(crate) profiles: [Profile; 2],
-    /// The mean correlation of a frame's profiles with `profiles`.
-    pub(crate) correlations: [f64; 2],
+    /// The scene that frames are compared with. None in files of versions that did not know it: what needs it is then
+    /// not watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scene: Option<Scene>,
     /// The digest of the model whose predictions were learned. Empty if none were, or if the model has no digest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) model: String,
@@ -107,6 +102,9 @@ pub enum ReferenceError {
     /// The numbers of the embedding make no sense.
     #[error("'embedding' holds numbers that cannot be used: learn it anew")]
     Embedding,
+    /// The numbers of the scene make no sense.
+    #[error("'scene' holds numbers that cannot be used: learn it anew")]
+    Scene,
     /// The numbers of the windows make no sense.
     #[error("'slow' holds numbers that cannot be used: learn it anew")]
     Slow,
@@ -141,6 +139,9 @@ impl Reference {
         }
         if self.embedding.as_ref().is_some_and(|normal| !normal.sound()) {
             return Err(ReferenceError::Embedding);
+        }
+        if self.scene.as_ref().is_some_and(|scene| !scene.sound()) {
+            return Err(ReferenceError::Scene);
         }
         if self.slow.as_ref().is_some_and(|slow| !slow.sound()) {
             return Err(ReferenceError::Slow);
@@ -184,11 +185,6 @@ impl Reference {
     /// Returns whether the reference was learned from frames like this one.
     pub(crate) fn fits(&self, image: &Image) -> bool {
         self.frame == [image.width, image.height] && self.format == format_name(image.format)
-    }
-
-    /// Returns the correlations below which a shift means nothing.
-    pub(crate) fn least_match(&self) -> [f64; 2] {
-        self.correlations.map(|c| LEAST_MATCH.max(NORMAL_MATCH * c))
     }
 
     /// Returns the features in the order of a row.
@@ -239,13 +235,13 @@ mod tests {
     fn a_reference_comes_back_from_its_file_and_a_broken_one_says_what_is_wrong() {
         let mut learner = Learner::new(20);
         for row in ar(0.0, 40, 9) {
-            learner.add_profiles([&[1, 5, 2, 8], &[4, 4, 1, 9]]);
+            learner.frames += 1;
             learner.add(row);
         }
         assert!(learner.look().is_some());
         let reference = learner.finish(&Image::gray8(&[0; 64], 8, 8).unwrap(), 4);
         let read = Reference::from_json(&reference.to_json()).unwrap();
-        assert_eq!((&read.profiles, read.tick, read.frame), (&reference.profiles, reference.tick, [8, 8]));
+        assert_eq!((&read.scene, read.tick, read.frame), (&reference.scene, reference.tick, [8, 8]));
         let [read, written] = [&read, &reference].map(|r| r.features["luma"]);
         assert!((read.mean - written.mean).abs() < 1e-12 && (read.sigma - written.sigma).abs() < 1e-12);
         let other = reference.to_json().replace(SCHEMA, "andon.reference/9");

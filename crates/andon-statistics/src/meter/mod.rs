@@ -49,8 +49,8 @@ use super::{
     cause::Cause,
     features::*,
     learner::{Learned, Learner},
+    patches::Tracker,
     pixels::Extractor,
-    profile::{LEAST_MATCH, Locator, Profile},
     reference::{Reference, format_name},
 };
 
@@ -83,7 +83,7 @@ pub struct Meter {
     config: Config,
     key: Arc<str>,
     extractor: Extractor,
-    locators: [Locator; 2],
+    tracker: Tracker,
     mode: Mode,
     grouper: Grouper,
     still: Still,
@@ -108,7 +108,7 @@ impl Meter {
             config,
             key: Arc::from(""),
             extractor: Extractor::new(config.subsample),
-            locators: Default::default(),
+            tracker: Tracker::default(),
             mode: Mode::Idle,
             grouper: Grouper::default(),
             still: Still::default(),
@@ -132,6 +132,7 @@ impl Meter {
             Arc::make_mut(&mut reference).complete();
         }
         self.extractor = Extractor::new(reference.subsample);
+        self.tracker = Tracker::default();
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
         self.bootstrap = None;
     }
@@ -163,6 +164,7 @@ impl Meter {
     pub fn learn(&mut self, frames: u32) {
         let scene = if frames == self.config.learn_frames { self.config.scene_frames } else { 0 };
         self.extractor = Extractor::new(self.config.subsample);
+        self.tracker = Tracker::default();
         self.mode = Mode::Learning(Box::new(Learner::of_scene(frames as usize, scene as usize)));
         self.bootstrap = None;
         self.flush();
@@ -276,12 +278,10 @@ impl Meter {
                 learner.read(result, &mut self.latest);
             }
             learner.add_time(stamp.pts_ns);
-            if let Some(profiles) = &learner.profiles {
-                let least = [LEAST_MATCH; 2];
-                let found = locate(&mut self.locators, &self.extractor, profiles, least, &mut self.latest);
-                learner.add_correlations(found);
+            if let Some(scene) = &learner.scene {
+                scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
             }
-            learner.add_profiles(self.extractor.profiles());
+            learner.add_frame(image, &self.extractor.cells);
             let observations = self.grouper.add(&self.latest, stamp.part);
             observations.into_iter().flatten().for_each(|row| learner.add(row));
         }
@@ -299,8 +299,9 @@ impl Meter {
         if let Some(result) = result {
             running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
         }
-        let reference = &running.reference;
-        locate(&mut self.locators, &self.extractor, &reference.profiles, reference.least_match(), &mut self.latest);
+        if let Some(scene) = &running.reference.scene {
+            scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
+        }
         let was_frozen = self.status.cause == Some(Cause::Frozen);
         if running.frozen_after.is_some_and(|most| self.still.run >= most) {
             if running.provisional().is_some() {
@@ -403,26 +404,6 @@ impl Fingerprint {
         let luma = reference.features.get(SPECS[LUMA].name).map_or(0.0, |n| n.mean);
         Self(reference.ticks, luma.to_bits())
     }
-}
-
-/// Writes position and match into the row. Returns the correlations over columns and over rows.
-fn locate(
-    locators: &mut [Locator; 2],
-    extractor: &Extractor,
-    to: &[Profile; 2],
-    least: [f64; 2],
-    row: &mut Row,
-) -> [Option<f64>; 2] {
-    let mut correlations = [None; 2];
-    for (i, raw) in extractor.profiles().into_iter().enumerate() {
-        if let Some(found) = locators[i].locate(raw, &to[i], least[i]) {
-            row[SHIFT_X + i] = found.shift.unwrap_or(f64::NAN);
-            correlations[i] = Some(found.correlation);
-        }
-    }
-    let known = || correlations.iter().flatten();
-    row[MATCH] = known().sum::<f64>() / known().count() as f64;
-    correlations
 }
 
 #[cfg(test)]
