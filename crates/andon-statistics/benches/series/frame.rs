@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_boards::scene::{Design, Scene};
 use andon_core::image::{Colorimetry, Format, Image, Plane};
 
 /// A frame of bytes: grey, of full range, or I420, of video range.
@@ -195,6 +196,47 @@ impl Source for Recording {
             self.file.read_exact_at(plane, from).expect("the file keeps its length");
             from += plane.len() as u64;
         }
+    }
+}
+
+/// A made scene.
+pub struct Made {
+    design: &'static Design,
+    seed: u64,
+    scene: Scene,
+}
+
+impl Made {
+    /// Makes a scene.
+    pub fn new(design: &'static Design, seed: u64) -> Self {
+        Self { design, seed, scene: Scene::new(design, seed) }
+    }
+}
+
+impl Source for Made {
+    fn name(&self) -> &str {
+        self.design.name
+    }
+
+    fn rate(&self) -> f64 {
+        self.design.rate
+    }
+
+    fn shape(&self) -> ([usize; 2], bool) {
+        (self.design.size, self.design.grey)
+    }
+
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
+    fn rewind(&mut self) {
+        self.scene = Scene::new(self.design, self.seed);
+    }
+
+    fn next(&mut self, frame: &mut Frame) {
+        let chroma = frame.chroma.as_mut().map(|[u, v]| [u.as_mut_slice(), v.as_mut_slice()]);
+        self.scene.next(&mut frame.luma, chroma);
     }
 }
 
