@@ -149,7 +149,11 @@ impl Recording {
         let frame = Frame::new(size, grey);
         let chroma: usize = frame.chroma.iter().flatten().map(Vec::len).sum();
         let bytes = FRAME + (frame.luma.len() + chroma) as u64;
-        let frames = (file.metadata()?.len() - begins) / bytes;
+        let all = file.metadata()?.len() - begins;
+        if !all.is_multiple_of(bytes) {
+            return Err(wrong(&format!("its {all} bytes are no whole number of frames of {bytes}")));
+        }
+        let frames = all / bytes;
         if frames < 2 || start + 1 >= frames {
             return Err(wrong(&format!("has {frames} frames, and is to begin with frame {start}")));
         }
