@@ -163,7 +163,7 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let lost = (-c[MATCH].delta).max(0.0);
     let covered = if c[COVERED].delta > 0.0 { size(COVERED) } else { 0.0 };
     let share = c[COVERED].mean + c[COVERED].delta;
-    let elsewhere = !moved && (lost > 0.25 || !c[MATCH].known && share > 0.6);
+    let elsewhere = !moved && (lost > 0.5 || lost > 0.2 && share > 0.25 || !c[MATCH].known && share > 0.6);
 
     let noise = if grain > 0.0 {
         // Gain raises noise as it raises contrast.
