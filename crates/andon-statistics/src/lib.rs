@@ -53,6 +53,7 @@ mod cells;
 mod cusum;
 pub mod detector;
 pub mod distance;
+mod effective;
 mod embedding;
 mod features;
 pub mod guard;
@@ -68,6 +69,8 @@ mod pixels;
 mod predictions;
 pub mod reference;
 mod scene;
+mod steps;
+mod student;
 mod tail;
 #[cfg(test)]
 mod testing;

@@ -32,8 +32,19 @@ pub struct Reference {
     pub frames: u64,
     /// Observations per tick.
     pub tick: usize,
+    /// Observations per base tick, by which steps are found; a tick has a whole number of them. 0 in files of older
+    /// versions, whose base ticks are their ticks.
+    #[serde(default)]
+    pub(crate) base: usize,
     /// The number of ticks learned from.
     pub ticks: usize,
+    /// How many independent stretches the frames are worth, by the slowest tenth of the features. 0 in files of older
+    /// versions.
+    #[serde(default)]
+    pub effective: f64,
+    /// What is weak about the reference, in words. Empty if it represents its scene.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weak: Vec<String>,
     /// The longest run of equal frames.
     pub(crate) longest_still: u64,
     /// What is normal of each feature, by name. A feature that was not known is absent.
@@ -80,6 +91,14 @@ pub enum ReferenceError {
     /// A length is zero.
     #[error("tick and subsample must be at least 1: learn it anew")]
     Zero,
+    /// A tick is no whole number of base ticks.
+    #[error("'base' is {base} and 'tick' is {tick}, which is no multiple of it: learn it anew")]
+    Base {
+        /// Observations per base tick.
+        base: usize,
+        /// Observations per tick.
+        tick: usize,
+    },
     /// The numbers of the embedding make no sense.
     #[error("'embedding' holds numbers that cannot be used: learn it anew")]
     Embedding,
@@ -104,13 +123,19 @@ impl Reference {
         if self.schema != SCHEMA {
             return Err(ReferenceError::Schema(self.schema.clone()));
         }
-        let sound =
-            |n: &Normal| [n.mean, n.spread, n.lag_1].iter().all(|v| v.is_finite()) && n.sigma > 0.0 && n.tail > 0.0;
+        let sound = |n: &Normal| {
+            [n.mean, n.spread, n.lag_1, n.effective, n.steps[0], n.steps[1]].iter().all(|v| v.is_finite())
+                && n.sigma > 0.0
+                && n.tail > 0.0
+        };
         if let Some((name, _)) = self.features.iter().find(|(_, n)| !sound(n)) {
             return Err(ReferenceError::Feature(name.clone()));
         }
         if self.tick == 0 || self.subsample == 0 {
             return Err(ReferenceError::Zero);
+        }
+        if self.base > 0 && !self.tick.is_multiple_of(self.base) {
+            return Err(ReferenceError::Base { base: self.base, tick: self.tick });
         }
         if self.embedding.as_ref().is_some_and(|normal| !normal.sound()) {
             return Err(ReferenceError::Embedding);
@@ -122,6 +147,34 @@ impl Reference {
             return Err(ReferenceError::Slow);
         }
         Ok(())
+    }
+
+    /// Observations per base tick.
+    pub(crate) fn base_tick(&self) -> usize {
+        if self.base > 0 { self.base } else { self.tick }
+    }
+
+    /// Fills in what a file of an older version lacks: how much its frames are worth, by how ticks resemble one another, and
+    /// limits as wide as that says.
+    pub(crate) fn complete(&mut self) {
+        if self.effective > 0.0 {
+            return;
+        }
+        let mut lags: Vec<_> = self.features.values().map(|n| n.lag_1.clamp(0.0, 0.95)).collect();
+        lags.sort_unstable_by(f64::total_cmp);
+        let slowest = lags.get(lags.len() * 9 / 10).copied().unwrap_or(0.0);
+        self.effective = (self.ticks as f64 * (1.0 - slowest) / (1.0 + slowest)).max(1.0);
+        let base_ticks = (self.tick / self.base_tick()) as f64;
+        for (feature, spec) in SPECS.iter().enumerate() {
+            if let Some(normal) = self.features.get_mut(spec.name) {
+                normal.complete(feature, base_ticks, self.effective);
+            }
+        }
+        self.weak = vec![format!(
+            "an older version made it, which did not ask whether it represents its scene: its {} frames are taken for {:.0} \
+             independent stretches",
+            self.frames, self.effective
+        )];
     }
 
     /// Returns the text of a reference file.
@@ -185,7 +238,7 @@ mod tests {
             learner.frames += 1;
             learner.add(row);
         }
-        assert!(learner.done());
+        assert!(learner.look().is_some());
         let reference = learner.finish(&Image::gray8(&[0; 64], 8, 8).unwrap(), 4);
         let read = Reference::from_json(&reference.to_json()).unwrap();
         assert_eq!((&read.scene, read.tick, read.frame), (&reference.scene, reference.tick, [8, 8]));

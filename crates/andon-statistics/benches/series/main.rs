@@ -48,7 +48,13 @@ fn refuse(what: &str) -> ! {
 }
 
 fn asked() -> Asked {
-    let config = Config { learn_frames: 120, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 16 };
+    let config = Config {
+        learn_frames: 120,
+        scene_frames: 400,
+        expected_run_length: 100_000,
+        expected_run_time_ns: 0,
+        subsample: 16,
+    };
     let options = Options { config, frames: None, most_learnt: 20_000, settle: 60, most_changed: 900, csv: None };
     let mut asked =
         Asked { options, changes: None, made: None, starts: vec![0], again: Again::Mirror, paths: Vec::new() };
