@@ -50,7 +50,7 @@ fn refuse(what: &str) -> ! {
 }
 
 fn asked() -> Asked {
-    let config = Config { learn_frames: 120, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 16 };
+    let config = Config::default();
     let options = Options { config, frames: None, most_learnt: 20_000, settle: 60, most_changed: 900, csv: None };
     let mut asked =
         Asked { options, changes: None, made: None, seed: 1, starts: vec![0], again: Again::Mirror, paths: Vec::new() };
@@ -68,7 +68,9 @@ fn asked() -> Asked {
             "--frames" => asked.options.frames = Some(number(&value())),
             "--starts" => asked.starts = value().split(',').map(number).collect(),
             "--loop" => asked.again = Again::Loop,
-            "--learn" => asked.options.config.learn_frames = number(&value()),
+            "--learn" => {
+                (asked.options.config.learn_frames, asked.options.config.scene_frames) = (number(&value()), 0);
+            }
             "--run-length" => asked.options.config.expected_run_length = number(&value()),
             "--settle" => asked.options.settle = number(&value()),
             "--within" => asked.options.most_changed = number(&value()),
