@@ -16,6 +16,8 @@ const CLEAR: f64 = 0.5;
 const FAR: f64 = 6.0;
 /// The size above which a cause is not larger than another.
 const MOST: f64 = 40.0;
+/// The share of its size that a feature has without any evidence.
+const DOUBTED: f64 = 0.25;
 /// The smallest size of a cause.
 const LEAST: f64 = 0.7;
 /// The share of the first cause's size from which another one is named too.
@@ -103,7 +105,7 @@ pub(crate) fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
             true if w.effect.abs() >= FAR => 1.0,
             true => w.evidence() / furthest,
         };
-        Change { delta: w.delta(), mean: w.normal.mean, sigma: w.normal.sigma, weight, known: true }
+        Change { delta: w.recent(), mean: w.normal.mean, sigma: w.normal.sigma, weight, known: true }
     })
 }
 
@@ -137,7 +139,11 @@ pub(crate) fn shares(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
 /// Returns the causes in the image with their sizes.
 fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let unit = |i: usize, least: f64| c[i].sigma.max(least);
-    let size = |i: usize| if c[i].known { c[i].delta.abs() / unit(i, SPECS[i].relevant(c[i].mean)) } else { 0.0 };
+    // What is off by chance has little evidence, however far it lies off just now.
+    let size = |i: usize| {
+        let far = c[i].delta.abs() / unit(i, SPECS[i].relevant(c[i].mean));
+        if c[i].known { far * (DOUBTED + (1.0 - DOUBTED) * c[i].weight.min(1.0)) } else { 0.0 }
+    };
     let largest = |features: &[usize]| features.iter().map(|i| size(*i)).fold(0.0, f64::max);
     // References of versions that knew no scene have features of the whole frame only.
     let or_whole =
@@ -161,7 +167,7 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let lost = (-c[MATCH].delta).max(0.0);
     let covered = if c[COVERED].delta > 0.0 { size(COVERED) } else { 0.0 };
     let share = c[COVERED].mean + c[COVERED].delta;
-    let elsewhere = !moved && (lost > 0.25 || !c[MATCH].known && share > 0.6);
+    let elsewhere = !moved && (lost > 0.5 || lost > 0.2 && share > 0.25 || !c[MATCH].known && share > 0.6);
 
     let noise = if grain > 0.0 {
         // Gain raises noise as it raises contrast.

@@ -30,6 +30,8 @@ const LAPLACIAN_GAIN: f32 = 20.0;
 const OTHER_LIGHT: f32 = 0.12;
 /// The same for its ln contrast.
 const OTHER_TEXTURE: f32 = 0.6;
+/// How well the change of a cell's ln contrast has to agree with that of its ln luma to be a shadow.
+const SHADED: f32 = 0.2;
 /// How many σ of its own a cell may lie off.
 const OTHER_SIGMAS: f32 = 4.0;
 
@@ -157,9 +159,9 @@ impl CellScene {
         row[DETAIL] = among(&less(&self.detail, |i| cells.detail(i)), |_| true);
         row[GRAIN] = among(&less(&self.grain, |i| cells.grain(i)), |_| true);
         let rest = self.rest(cells, row);
-        let [left, right] = [0, 1].map(|half| among(&rest, |i| (i % SIDE >= SIDE / 2) == (half == 1)));
-        let [upper, lower] = [0, 1].map(|half| among(&rest, |i| (i >= CELLS / 2) == (half == 1)));
-        (row[SLOPE_X], row[SLOPE_Y]) = (right - left, lower - upper);
+        let line = |i: usize, along: usize, across: usize| slope(&rest, i * across, along);
+        row[SLOPE_X] = shared(std::array::from_fn(|y| line(y, 1, SIDE)));
+        row[SLOPE_Y] = shared(std::array::from_fn(|x| line(x, SIDE, 1)));
         self.tint(cells, row);
         self.covered(&rest, &texture, row);
     }
@@ -230,6 +232,36 @@ impl CellScene {
             row[COVERED] = other as f64 / all as f64;
         }
     }
+}
+
+/// Returns how much more the second half of a row or column of cells has than the first.
+fn slope(each: &Each, first: usize, step: usize) -> f32 {
+    let half = |from: usize| {
+        let mut known = [0.0; SIDE / 2];
+        let mut n = 0;
+        for v in (from..from + SIDE / 2).map(|i| each[first + i * step]).filter(|v| v.is_finite()) {
+            known[n] = v;
+            n += 1;
+        }
+        if n < 2 { f32::NAN } else { median(&mut known[..n]) }
+    };
+    half(SIDE / 2) - half(0)
+}
+
+/// Returns the slope that nearly all rows or columns share: what covers a corner of the view tilts only some of them.
+fn shared(slopes: [f32; SIDE]) -> f64 {
+    let mut known = [0.0; SIDE];
+    let mut n = 0;
+    for v in slopes.into_iter().filter(|v| v.is_finite()) {
+        known[n] = v;
+        n += 1;
+    }
+    if n < SIDE / 2 {
+        return f64::NAN;
+    }
+    known[..n].sort_unstable_by(f32::total_cmp);
+    let [low, high] = [n / 4, n - 1 - n / 4].map(|i| f64::from(known[i]));
+    low.max(0.0) + high.min(0.0)
 }
 
 fn known(v: f64) -> f32 {

@@ -237,7 +237,7 @@ impl Learner {
         grown
     }
 
-    /// Begins to learn a scene anew of which a reference is known, and the place of its frames with it.
+    /// Begins to learn a scene anew of which a reference is known.
     pub(crate) fn of_reference(reference: &Reference, wanted: usize, scene_frames: usize) -> Self {
         Self {
             scene: reference.scene.clone(),

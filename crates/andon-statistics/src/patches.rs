@@ -39,7 +39,9 @@ const STILL: f32 = 0.8;
 /// The least RMS contrast of a patch, 8-bit levels.
 const CONTRAST: f32 = 3.0;
 /// How much of its correlation a patch has to lose by one pixel along an axis, to know its place on it.
-const BEND: f32 = 0.02;
+const BEND: f32 = 0.04;
+/// By how much a place has to be better than where the scene had the patch.
+const BETTER: f32 = 0.04;
 /// How far a patch may lie from where the others say it is, in pixels of the reduced picture.
 const AGREE: f32 = 0.75;
 /// The share of the patches that have to agree.
@@ -331,19 +333,29 @@ impl Tracker {
         self.wide.extend(patch.template.iter().map(|v| i16::from(*v)));
         let mut scores = [[f32::NEG_INFINITY; 3]; 3];
         let mut best = [1, 1];
+        let home = [0, 1].map(|k| patch.at[k] - at[k] as i32);
         for (y, line) in scores.iter_mut().enumerate().filter(|(y, _)| patch.tells[1] || *y == 1) {
             for (x, score) in line.iter_mut().enumerate().filter(|(x, _)| patch.tells[0] || *x == 1) {
                 *score = self.picture.correlation(&self.wide, [x, y]);
             }
         }
-        for y in 0..3 {
-            for x in 0..3 {
-                if scores[y][x] > scores[best[1]][best[0]] {
-                    best = [x, y];
-                }
+        // What resembles its surroundings drifts over them: a patch is at home unless another place is clearly better.
+        let worth = |x: usize, y: usize| scores[y][x] + if [x as i32, y as i32] == home { BETTER } else { 0.0 };
+        for (x, y) in (0..9).map(|i| (i % 3, i / 3)) {
+            if worth(x, y) > worth(best[0], best[1]) {
+                best = [x, y];
             }
         }
         place.score = scores[best[1]][best[0]];
+        if (0..2).any(|k| !(0..3).contains(&home[k])) {
+            // Far from home the patch goes back as soon as the scene is there again.
+            self.picture.read(image, factor, patch.at.map(|v| v as usize), [SIDE; 2]);
+            let score = self.picture.correlation(&self.wide, [0; 2]);
+            if score >= FOUND && score + BETTER >= place.score {
+                *place = Place { moved: [0; 2], exact: [0.0; 2], score };
+                return;
+            }
+        }
         let line = [[0, 1, 2].map(|x| scores[best[1]][x]), [0, 1, 2].map(|y| scores[y][best[0]])];
         for k in 0..2 {
             place.moved[k] = at[k] as i32 + best[k] as i32 - patch.at[k];
