@@ -13,5 +13,7 @@ pub mod plots;
 pub mod read;
 #[path = "../../cli/src/drift/tables.rs"]
 pub mod tables;
+#[path = "../../cli/src/drift/times.rs"]
+pub mod times;
 #[path = "../../cli/src/drift/words.rs"]
 pub mod words;

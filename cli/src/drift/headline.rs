@@ -5,7 +5,8 @@ use andon_report::words::{self, counted};
 use andon_statistics::meter::{FeatureReport, State};
 
 use super::{
-    course::{Alarm, Change, Course},
+    course::{Alarm, Course},
+    times::{Place, Scale},
     words::feature,
 };
 
@@ -23,13 +24,13 @@ pub struct Headline {
 
 /// Returns the headline of a record.
 pub fn headline(course: &Course) -> Headline {
-    let end = course.span.1;
+    let scale = course.scale();
+    let when = |place: &Place| scale.when(&course.place(place));
+    let end = when(&course.end());
     let Some(from) = course.watched_from() else {
         return Headline {
             what: "Still learning".into(),
-            sentence: format!(
-                "The reference was still being learned at the last frame, {end}: nothing could be compared."
-            ),
+            sentence: format!("The meter was still learning at the end, {end}: nothing could alarm.{}", waits(course)),
         };
     };
     let alarms = course.alarms();
@@ -41,19 +42,19 @@ pub fn headline(course: &Course) -> Headline {
                 n => format!("; {} came to nothing", counted(n, "warning", "warnings")),
             };
             let watched = counted(course.watched(), "frame", "frames");
-            ("No drift".to_string(), format!("Nothing drifted in the {watched} watched, {from} to {end}{more}."))
+            (
+                "No drift".to_string(),
+                format!("Nothing drifted in the {watched} watched, {} to {end}{more}.", when(&from)),
+            )
         }
         [alarm] => (format!("Drift: {}", alarm.began.cause), one(course, alarm)),
         several => {
-            let mut named: Vec<_> = several
-                .iter()
-                .take(MOST_ALARMS)
-                .map(|a| format!("{} at frame {}", a.began.cause, found(course, &a.began)))
-                .collect();
+            let named = |a: &Alarm| format!("{} since {}", a.began.cause, when(&a.began.since));
+            let mut told: Vec<_> = several.iter().take(MOST_ALARMS).map(named).collect();
             if several.len() > MOST_ALARMS {
-                named.push(format!("{} more", several.len() - MOST_ALARMS));
+                told.push(format!("{} more", several.len() - MOST_ALARMS));
             }
-            let last = named.pop().unwrap_or_default();
+            let last = told.pop().unwrap_or_default();
             let ongoing = match several.last().is_some_and(|a| a.until.is_none()) {
                 true => "; the last was not over at the end",
                 false => "",
@@ -62,9 +63,10 @@ pub fn headline(course: &Course) -> Headline {
             causes.dedup();
             causes.truncate(MOST_ALARMS);
             let sentence = format!(
-                "There were {} alarms from frame {from} to {end}: {} and {last}{ongoing}.",
+                "There were {} alarms from {} to {end}: {} and {last}{ongoing}.",
                 several.len(),
-                named.join(", ")
+                when(&from),
+                told.join(", ")
             );
             (format!("Drift: {}", causes.join(", ")), sentence)
         }
@@ -72,24 +74,49 @@ pub fn headline(course: &Course) -> Headline {
     Headline { what, sentence }
 }
 
+/// Returns what learning waited for at the end.
+fn waits(course: &Course) -> String {
+    let learning = course.last.as_ref().and_then(|last| last.learning.as_ref());
+    learning.map(|l| format!(" It had learned {l}.")).unwrap_or_default()
+}
+
 fn one(course: &Course, alarm: &Alarm) -> String {
-    let Alarm { began, until, .. } = alarm;
+    let scale = course.scale();
+    let Alarm { began, sure, until, .. } = alarm;
+    let since = course.place(&began.since);
+    let mut where_: Vec<_> = (!began.part.is_empty()).then(|| format!("part {}", began.part)).into_iter().collect();
+    // Where there is no time, the frame has been named already.
+    if scale.x(&since).is_some() && scale != Scale::Frames {
+        where_.push(format!("frame {}", since.number));
+    }
+    let where_ = if where_.is_empty() { String::new() } else { format!(", {},", where_.join(", ")) };
+    let found = match began.at.after(&since, scale) {
+        Some(ns) => format!("found {} later, at frame {}", words::duration(ns), began.number),
+        None => format!("found at frame {}", began.number),
+    };
     let off = began.off.first().map(|f| format!(", with {}", off(f))).unwrap_or_default();
+    let end = until.unwrap_or(course.end());
+    let held = end.after(&since, scale).map(|ns| format!(" for {}", words::duration(ns))).unwrap_or_default();
     let lasted = match until {
-        Some(until) => format!("was over at frame {until}"),
-        None => format!("lasted to the last frame, {}", course.span.1),
+        Some(until) => format!("lasted{held} until {}", scale.when(until)),
+        None => format!("lasted{held} to the end, {}", scale.when(&end)),
+    };
+    let sure = sure.map(|s| format!(" Its score came to {} its threshold.", times(s))).unwrap_or_default();
+    let shares = match &began.shares[..] {
+        [] => String::new(),
+        shares => format!(" Causes: {}.", shares.join(", ")),
     };
     format!(
-        "Drift by {} since frame {} was found at frame {}{off}, and {lasted}.",
+        "Drift by {} since {}{where_} was {found}{off}, and {lasted}.{sure}{shares}",
         began.cause,
-        began.since,
-        found(course, began)
+        scale.when(&since)
     )
 }
 
-fn found(course: &Course, change: &Change) -> String {
-    let at = course.time(change.pts_ns).map(|ns| format!(" ({})", words::seconds(ns))).unwrap_or_default();
-    format!("{}{at}", change.number)
+/// A multiple, in words.
+pub fn times(multiple: f64) -> String {
+    let digits = if multiple < 10.0 { 1 } else { 0 };
+    format!("{multiple:.digits$} times")
 }
 
 /// Returns a feature that is off: how far, and from what.
@@ -107,7 +134,15 @@ fn off(f: &FeatureReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::course::tests::course, *};
+    use andon_statistics::{
+        cause::Cause,
+        meter::{CauseShare, Moment, TimeOf},
+    };
+
+    use super::{
+        super::course::tests::{course, report},
+        *,
+    };
 
     fn of(documents: &[(u64, &str, &str, f64)]) -> (String, String) {
         let Headline { what, sentence } = headline(&course(documents));
@@ -120,7 +155,37 @@ mod tests {
         assert_eq!(what, "Drift: lighting");
         assert_eq!(
             sentence,
-            "Drift by lighting since frame 18 was found at frame 20 (20.0 s), with luma 0.400 instead of 0.500 (−10.0 σ), and lasted to the last frame, 20."
+            "Drift by lighting since 0:18 of the stream, frame 18, was found 2.0 s later, at frame 20, with luma 0.400 \
+             instead of 0.500 (−10.0 σ), and lasted for 2.0 s to the end, 0:20 of the stream. Its score came to 5.0 times \
+             its threshold."
+        );
+    }
+
+    #[test]
+    fn an_alarm_is_told_by_the_clock_the_part_and_its_shares_where_they_are_known() {
+        // 2026-03-02 13:03:12 UTC, by a camera an hour ahead.
+        let moment = |s: u64| Moment {
+            utc_ns: Some((1_772_456_592 + s) * 1_000_000_000),
+            time_of: Some(TimeOf::Capture),
+            local: Some("2026-03-02T14:03:12.000+01:00".into()),
+            part: "B-1234".into(),
+            ..Moment::default()
+        };
+        let mut course = Course::default();
+        for (n, state, cause) in [(0, "ok", ""), (60, "drift", "lighting"), (780, "drift", "lighting")] {
+            let mut report = report(n, state, cause, 0.4);
+            report.now = Some(moment(n));
+            report.since = Some(moment(58));
+            let share = |cause, share| CauseShare { cause: Some(cause), share };
+            report.causes = vec![share(Cause::Lighting, 0.8), share(Cause::Colour, 0.2)];
+            report.sure = Some(n as f64 / 97.5);
+            course.add(report, n, 58);
+        }
+        assert_eq!(
+            headline(&course).sentence,
+            "Drift by lighting since 14:04:10 (UTC 13:04:10), part B-1234, frame 58, was found 2.0 s later, at frame 60, with \
+             luma 0.400 instead of 0.500 (−10.0 σ), and lasted for 12 min to the end, 14:16:12 (UTC 13:16:12). Its score \
+             came to 8.0 times its threshold. Causes: 80 % lighting, 20 % colour."
         );
     }
 
@@ -128,7 +193,10 @@ mod tests {
     fn no_alarm_is_told_as_such_and_warnings_are_not_hidden() {
         let (what, sentence) = of(&[(10, "ok", "", 0.5), (20, "warning", "focus", 0.5), (30, "ok", "", 0.5)]);
         assert_eq!(what, "No drift");
-        assert_eq!(sentence, "Nothing drifted in the 20 frames watched, 10 to 30; 1 warning came to nothing.");
+        assert_eq!(
+            sentence,
+            "Nothing drifted in the 20 frames watched, 0:10 of the stream to 0:30 of the stream; 1 warning came to nothing."
+        );
     }
 
     #[test]
@@ -137,10 +205,8 @@ mod tests {
             (0..5).flat_map(|n| [(20 * n, "ok", "", 0.5), (20 * n + 9, "drift", "focus", 0.5)]).collect();
         let (what, sentence) = of(&many);
         assert_eq!(what, "Drift: focus");
-        assert_eq!(
-            sentence,
-            "There were 5 alarms from frame 0 to 89: focus at frame 9 (9.0 s), focus at frame 29 (29.0 s), focus at frame 49 (49.0 s) and 2 more; the last was not over at the end."
-        );
+        assert!(sentence.contains("focus since 0:07 of the stream, focus since 0:27 of the stream"), "{sentence}");
+        assert!(sentence.ends_with("and 2 more; the last was not over at the end."), "{sentence}");
     }
 
     #[test]

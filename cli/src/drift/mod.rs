@@ -7,6 +7,7 @@ mod page;
 mod plots;
 mod read;
 mod tables;
+mod times;
 mod words;
 
 use std::{
@@ -27,7 +28,7 @@ use crate::app::Usage;
 
 /// Show the record of a driftmeter as a page.
 ///
-/// The page has states and alarms with their causes, and every feature over frames. To record, set report-interval of
+/// The page has states and alarms with their causes, since when and at which part, and every feature over time. To record, set report-interval of
 /// driftmeter and play the pipeline with --json.
 #[derive(Args)]
 #[command(

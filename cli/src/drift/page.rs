@@ -19,7 +19,7 @@ use super::{
 pub fn page(record: &Record, source: &str) -> Markup {
     let course = &record.course;
     let Headline { what, sentence } = headline(course);
-    let features = tables::features(course);
+    let [moved, still] = [true, false].map(|moved| tables::features(course, moved));
     let body = html! {
         h1 { (what) }
         p.lead { (sentence) }
@@ -30,20 +30,21 @@ pub fn page(record: &Record, source: &str) -> Markup {
             h2 { "Alarms" }
             (table.html())
         }
-        @if let Some(last) = course.last.as_ref().filter(|d| !d.unsteady.is_empty()) {
-            p {
-                b { "The reference itself changed while it was learned" } ": " (last.unsteady.join(", "))
-                ". These changes pass for normal. Learn from a recording in which nothing changes."
-            }
-        }
-        @if !features.rows.is_empty() {
+        (reference(course))
+        @if !moved.rows.is_empty() || !still.rows.is_empty() {
             h2 { "Features in the last report" }
-            (features.html())
+            @if !moved.rows.is_empty() { (moved.html()) }
+            @if !still.rows.is_empty() {
+                details.still {
+                    summary { (counted(still.rows.len() as u64, "feature", "features")) " that never moved" }
+                    (still.html())
+                }
+            }
             p.small {
                 "Effect: how far the latest ticks lie from the reference, in σ. A feature is off if its score has passed \
-                 its threshold and its effect is large enough to matter; two such ticks running make an alarm. A threshold \
-                 is estimated if the reference is long enough for the expected run length, and extrapolated if it is not. \
-                 KS D, PSI and window are of the latest window of ticks; references of fewer than 500 ticks have none."
+                 its threshold and its effect is large enough to matter. A threshold is estimated if the reference is long \
+                 enough for the expected run length, and extrapolated if it is not. KS D, PSI and window are of the latest \
+                 window of ticks; references of fewer than 500 ticks have none."
             }
         }
         (footer(record, source))
@@ -51,34 +52,67 @@ pub fn page(record: &Record, source: &str) -> Markup {
     andon_report::page(&format!("Andon drift: {what}"), body)
 }
 
+/// What is weak about the reference, and what it waits for.
+fn reference(course: &Course) -> Markup {
+    let Some(last) = &course.last else { return html! {} };
+    html! {
+        @if let Some(learning) = &last.learning {
+            p { b { "Learning" } " " (learning) "." }
+        }
+        @if !last.weak.is_empty() {
+            p {
+                b { "The reference does not represent the scene" } ": " (last.weak.join("; "))
+                ". Thresholds are wider for it."
+            }
+        }
+        @if !last.unsteady.is_empty() {
+            p {
+                b { "The reference itself changed while it was learned" } ": " (last.unsteady.join(", "))
+                ". These changes pass for normal. Learn from a recording in which nothing changes."
+            }
+        }
+    }
+}
+
 fn main_facts(record: &Record) -> Markup {
     let course = &record.course;
-    let alarms = course.alarms().len();
+    let scale = course.scale();
+    let alarms = course.alarms();
     let drifting: u64 = course.states().filter(|(c, _)| c.state == State::Drift).map(|(_, (from, to))| to - from).sum();
     let watched = course.watched();
     let share = (watched > 0).then(|| format!("{:.0} %", 100.0 * drifting as f64 / watched as f64));
-    let tick = course.last.as_ref().filter(|d| d.tick > 0).map(|last| {
+    let time = course.watched_from().and_then(|from| course.end().after(&from, scale));
+    let watched = match time {
+        Some(ns) => {
+            fact(&words::duration(ns), &format!("watched, after learning: {}", counted(watched, "frame", "frames")))
+        }
+        None => fact(&watched.to_string(), "frames watched, after learning"),
+    };
+    let surest = alarms.iter().filter_map(|a| a.sure).reduce(f64::max);
+    let surest = surest.map(|s| fact(&format!("{s:.1} ×"), "its threshold: the highest score in an alarm"));
+    let learned = course.last.as_ref().and_then(|last| {
         let thresholds = last.calibration.map_or(String::new(), |c| format!("; thresholds are {}", c.as_str()));
-        fact(&last.tick.to_string(), &format!("parts, or frames, are averaged to a tick{thresholds}"))
+        match last.effective {
+            Some(n) => Some(fact(&format!("{n:.0}"), &format!("independent ticks in the reference{thresholds}"))),
+            None if last.tick > 0 => {
+                Some(fact(&last.tick.to_string(), &format!("parts, or frames, are averaged to a tick{thresholds}")))
+            }
+            None => None,
+        }
     });
-    let first = [
-        fact(&alarms.to_string(), if alarms == 1 { "alarm" } else { "alarms" }),
-        fact(&watched.to_string(), "frames watched, after learning"),
-    ];
-    facts(first.into_iter().chain(share.map(|share| fact(&share, "of them in drift"))).chain(tick))
+    let first = [fact(&alarms.len().to_string(), if alarms.len() == 1 { "alarm" } else { "alarms" }), watched];
+    let share = share.map(|share| fact(&share, "of them in drift"));
+    facts(first.into_iter().chain(share).chain(surest).chain(learned))
 }
 
 fn footer(record: &Record, source: &str) -> Markup {
     let course = &record.course;
-    let time = course.last.as_ref().and_then(|d| course.time(d.pts_ns));
     let unknown = tables::unknown(course);
     html! {
         footer {
             p.small {
                 (counted(course.reports(), "report", "reports")) " of " (source) ", frames " (course.span.0) " to "
-                (course.span.1)
-                @if let Some(ns) = time { ", to " (words::seconds(ns)) " of the stream" }
-                "."
+                (course.span.1) ". " (course.scale().words())
             }
             @if record.runs > 1 {
                 p.small {
@@ -86,7 +120,7 @@ fn footer(record: &Record, source: &str) -> Markup {
                 }
             }
             @if let Some(last) = course.last.as_ref().filter(|d| !d.model.is_empty()) {
-                p.small { "Predictions are of the model " (last.model) "." }
+                p.small { "Predictions are of the model " code { (last.model) } "." }
             }
             @if !unknown.is_empty() { p.small { "Never measured: " (unknown.join(", ")) "." } }
         }
@@ -98,7 +132,8 @@ pub fn text(record: &Record) -> String {
     let course = &record.course;
     let Headline { what, sentence } = headline(course);
     let mut s = format!("## {}\n\n{}\n", markdown::escape(&what), markdown::escape(&sentence));
-    for table in tables::alarms(course).into_iter().chain([tables::features(course)]) {
+    let features = [true, false].map(|moved| tables::features(course, moved));
+    for table in tables::alarms(course).into_iter().chain(features) {
         if !table.rows.is_empty() {
             s += &table.markdown();
         }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io::Read};
 
-use andon_statistics::meter::{DriftReport, SCHEMA};
+use andon_statistics::meter::{DriftReport, Moment, SCHEMA, TimeOf};
 use serde_json::{Deserializer, Value};
 
 use super::course::Course;
@@ -81,6 +81,7 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
 fn report(message: Value) -> Result<Option<(String, DriftReport)>, String> {
     let Value::Object(mut message) = message else { return Err("this is no message: it is not between braces".into()) };
     let meter = message.get("element").and_then(Value::as_str).unwrap_or_default().to_string();
+    let posted = message.get("utc_ns").and_then(Value::as_u64);
     let data = match message.get("message").and_then(Value::as_str) {
         Some("andon/drift" | "andon/drift-report") => message.remove("data").unwrap_or_default(),
         Some(_) => return Ok(None),
@@ -94,7 +95,14 @@ fn report(message: Value) -> Result<Option<(String, DriftReport)>, String> {
         // A document of another kind.
         _ => return Ok(None),
     }
-    let report = serde_json::from_value(data).map_err(|e| format!("this is no drift report: {e}"))?;
+    let mut report: DriftReport = serde_json::from_value(data).map_err(|e| format!("this is no drift report: {e}"))?;
+    if report.now.is_none() {
+        // An earlier version, which did not say when its frame was. `andon run` said when it heard of it.
+        let (frame_id, pts_ns) = (report.frame_id, report.pts_ns);
+        let heard =
+            |ns| Moment { frame_id, pts_ns, utc_ns: Some(ns), time_of: Some(TimeOf::Arrival), ..Moment::default() };
+        report.now = posted.map(heard);
+    }
     Ok(Some((meter, report)))
 }
 

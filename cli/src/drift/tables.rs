@@ -5,13 +5,18 @@ use andon_report::{Table, words};
 
 use andon_statistics::{detector::Calibration, meter::FeatureReport};
 
-use super::course::{Alarm, Course, Feature};
+use super::{
+    course::{Alarm, Course, Feature},
+    headline::times,
+    times::Place,
+};
 
 /// Most features in a cell.
 const MOST_NAMED: usize = 3;
 
 /// The alarms, or None if there were none.
 pub fn alarms(course: &Course) -> Option<Table> {
+    let scale = course.scale();
     let row = |(i, alarm): (usize, &Alarm)| {
         let began = &alarm.began;
         let mut named: Vec<_> =
@@ -19,23 +24,44 @@ pub fn alarms(course: &Course) -> Option<Table> {
         if began.off.len() > MOST_NAMED {
             named.push(format!("{} more", began.off.len() - MOST_NAMED));
         }
+        let since = course.place(&began.since);
+        let took = |until: Place| until.after(&since, scale).map_or(words::UNKNOWN.into(), words::duration);
+        let until = alarm.until.unwrap_or(course.end());
+        let first = if began.shares.is_empty() { began.cause.into() } else { began.shares.join(", ") };
+        let causes = [first].into_iter().chain(alarm.causes.iter().skip(1).map(ToString::to_string));
         vec![
             (i + 1).to_string(),
-            alarm.causes.join(", then "),
-            began.since.to_string(),
+            causes.collect::<Vec<_>>().join(", then "),
+            scale.when(&since),
+            if began.part.is_empty() { words::UNKNOWN.into() } else { began.part.clone() },
+            began.since.number.to_string(),
             began.number.to_string(),
-            course.time(began.pts_ns).map_or("–".into(), words::seconds),
-            alarm.until.map_or("the end".into(), |n| n.to_string()),
-            if named.is_empty() { "–".into() } else { named.join("; ") },
+            took(began.at),
+            took(until),
+            alarm.until.map_or("the end".into(), |place| scale.when(&place)),
+            alarm.sure.map_or(words::UNKNOWN.into(), times),
+            if named.is_empty() { words::UNKNOWN.into() } else { named.join("; ") },
         ]
     };
     let rows: Vec<_> = course.alarms().iter().enumerate().map(row).collect();
-    let header = ["", "cause", "since frame", "found at", "time", "until", "off, when found"];
+    let header = [
+        "",
+        "cause",
+        "since",
+        "part",
+        "since frame",
+        "found at",
+        "found after",
+        "lasted",
+        "until",
+        "of its threshold",
+        "off, when found",
+    ];
     (!rows.is_empty()).then(|| Table::new(header, rows))
 }
 
-/// Every feature as in the last report.
-pub fn features(course: &Course) -> Table {
+/// The features that have moved, or those that have not, as in the last report.
+pub fn features(course: &Course, moved: bool) -> Table {
     let header = [
         "feature",
         "value",
@@ -72,7 +98,9 @@ pub fn features(course: &Course) -> Table {
             calibration.map_or("–", Calibration::as_str).into(),
         ]
     };
+    let has_moved = |f: &&FeatureReport| course.features.iter().any(|seen| seen.name == f.name && seen.moved);
     let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
+    let known = known.filter(|f| has_moved(f) == moved);
     Table::new(header, known.map(row).collect())
 }
 

@@ -33,6 +33,20 @@ pub fn feature(name: &str) -> (String, &'static str) {
     (words.into(), what)
 }
 
+/// Returns the lowest and the highest value that a feature can have. Infinite where there is no bound, or none is known.
+pub fn bounds(name: &str) -> (f64, f64) {
+    const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+    match name {
+        "luma" | "red" | "green" | "blue" | "clipped-low" | "clipped-high" | "top-score" | "ng-share"
+        | "review-share" | "box-size" | "anomaly" | "missing-share" => (0.0, 1.0),
+        "contrast" | "sharpness" | "noise" | "detections" => (0.0, f64::INFINITY),
+        "match" => (-1.0, 1.0),
+        class if class.starts_with("class-") => (0.0, f64::INFINITY),
+        cell if self::cell(cell).is_some() => (0.0, 1.0),
+        _ => FREE,
+    }
+}
+
 /// Returns row and column of a cell of the brightness grid.
 pub fn cell(name: &str) -> Option<(u32, u32)> {
     let mut digits = name.strip_prefix("grid-")?.chars().map(|c| c.to_digit(10));
@@ -50,6 +64,15 @@ mod tests {
     fn a_feature_of_a_later_version_goes_by_its_own_name() {
         assert_eq!(feature("grid-03").0, "Luma in row 1, column 4");
         assert_eq!(feature("hue"), ("hue".into(), ""));
+    }
+
+    #[test]
+    fn what_can_have_no_other_value_has_bounds() {
+        for (name, expected) in [("grid-03", (0.0, 1.0)), ("clipped-high", (0.0, 1.0)), ("match", (-1.0, 1.0))] {
+            assert_eq!(bounds(name), expected, "{name}");
+        }
+        assert_eq!((bounds("noise").0, bounds("class-3").0), (0.0, 0.0));
+        assert!(bounds("shift-x").0.is_infinite() && bounds("of-a-later-version").0.is_infinite());
     }
 
     #[test]

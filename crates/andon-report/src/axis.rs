@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The axes of plots over frames, and what stands along them: stretches with a name, and marks.
+//! The axes of plots over frames or over time, and what stands along them: stretches with a name, and marks.
 
 use maud::{Markup, html};
 
-use crate::svg::Px;
+use crate::{svg::Px, words};
 
 /// Width of a plot that has its row to itself, in units of the plot. The page scales it.
 pub const WIDTH: f64 = 960.0;
@@ -106,6 +106,57 @@ pub(crate) fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
+/// What the x axis counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Across {
+    /// Frames.
+    #[default]
+    Frames,
+    /// Seconds since the beginning of the stream.
+    Seconds,
+    /// Seconds since 1970, UTC, told by a clock that is so many seconds ahead of UTC.
+    Clock {
+        /// The seconds.
+        ahead_s: i64,
+    },
+}
+
+/// Steps of a time axis, seconds.
+const STEPS: [f64; 20] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0, 21600.0,
+    43200.0, 86400.0, 172_800.0, 604_800.0,
+];
+
+impl Across {
+    /// Returns places between `low` and `high`, about `wanted` of them, and what is written there.
+    pub(crate) fn ticks(self, low: f64, high: f64, wanted: usize) -> Vec<(f64, String)> {
+        let ahead = match self {
+            Across::Clock { ahead_s } => ahead_s as f64,
+            Across::Frames | Across::Seconds => 0.0,
+        };
+        let raw = (high - low) / wanted.max(1) as f64;
+        let weeks = (raw / 604_800.0).ceil() * 604_800.0;
+        let step = STEPS.into_iter().chain([weeks]).find(|step| *step >= raw * 0.999 && raw > 0.2 && raw.is_finite());
+        let (Some(step), true) = (step, self != Across::Frames) else {
+            // Frames, and fractions of a second.
+            let places = ticks(low + ahead, high + ahead, wanted);
+            let written = |v: f64| match self {
+                Across::Clock { .. } => words::clock(v, true),
+                _ if high - low < 10.0 => number(v, high - low),
+                _ => format!("{v:.0}"),
+            };
+            return places.into_iter().map(|v| (v - ahead, written(v))).collect();
+        };
+        let (first, last) = (((low + ahead) / step).ceil() as i64, ((high + ahead) / step + 1e-9).floor() as i64);
+        let written = |v: f64| match self {
+            Across::Clock { .. } if step >= 86400.0 => words::date(v),
+            Across::Clock { .. } => words::clock(v, step < 60.0),
+            _ => words::elapsed(v),
+        };
+        (first..=last).map(|i| i as f64 * step).map(|v| (v - ahead, written(v))).collect()
+    }
+}
+
 /// A number with as many digits as tell the ticks of a `span` apart.
 pub(crate) fn number(v: f64, span: f64) -> String {
     let digits = if span > 0.0 { (1.0 - span.log10().floor()).clamp(0.0, 6.0) as usize } else { 2 };
@@ -121,6 +172,31 @@ mod tests {
         assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
         assert_eq!(ticks(0.0, 930.0, 10), [0.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0]);
         assert_eq!(ticks(3.0, 3.0, 5), [3.0]);
+    }
+
+    #[test]
+    fn a_time_axis_has_round_times_of_the_clock_at_the_line() {
+        let told = |across: Across, low, high| {
+            across.ticks(low, high, 4).into_iter().map(|(x, text)| format!("{x:.0} {text}")).collect::<Vec<_>>()
+        };
+        // 13:03:12 UTC is 14:03:12 an hour ahead.
+        let clock = Across::Clock { ahead_s: 3600 };
+        let from = 1_772_456_592.0;
+        assert_eq!(
+            told(clock, from, from + 100.0),
+            ["1772456610 14:03:30", "1772456640 14:04:00", "1772456670 14:04:30"]
+        );
+        assert_eq!(
+            told(clock, from, from + 3.0 * 3600.0),
+            ["1772460000 15:00", "1772463600 16:00", "1772467200 17:00"]
+        );
+        assert_eq!(told(clock, from, from + 4.0 * 86400.0)[0], "1772492400 03-03");
+        assert_eq!(told(Across::Seconds, 0.0, 400.0), ["0 0:00", "120 2:00", "240 4:00", "360 6:00"]);
+        assert_eq!(told(Across::Seconds, 0.0, 0.5).len(), 3);
+        assert_eq!(told(Across::Frames, 0.0, 400.0).last().unwrap(), "400 400");
+        for broken in [(0.0, 0.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+            assert!(told(clock, broken.0, broken.1).len() < 20, "{broken:?}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod table;
 pub mod markdown;
 pub mod words;
 
-pub use axis::{Mark, Stretch, WIDTH};
+pub use axis::{Across, Mark, Stretch, WIDTH};
 pub use bars::{Bar, Bars, verdict_legend};
 pub use boxes::{Found, boxes, label, letters, outline};
 pub use image::Image;

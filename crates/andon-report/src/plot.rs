@@ -9,7 +9,7 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use crate::{
-    axis::{LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, number, ticks},
+    axis::{Across, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, number, ticks},
     page::key,
     svg::{Px, drawing},
 };
@@ -58,6 +58,8 @@ pub struct Lines {
     pub y: Option<(f64, f64)>,
     /// The range of the x axis; None follows the data.
     pub x: Option<(f64, f64)>,
+    /// What the x axis counts.
+    pub across: Across,
     /// Bands that the lines are expected in.
     pub expected: Vec<Band>,
     /// Stretches of alarm, shaded.
@@ -79,6 +81,7 @@ impl Default for Lines {
             series: Vec::new(),
             y: None,
             x: None,
+            across: Across::default(),
             expected: Vec::new(),
             alarms: Vec::new(),
             stretches: Vec::new(),
@@ -156,15 +159,14 @@ impl Lines {
     fn axes(&self, area: &Area, height: f64) -> Markup {
         let ((x0, x1), (y0, y1)) = (area.x, area.y);
         let on_y = |v: f64| if self.percent { format!("{:.0} %", v * 100.0) } else { number(v, y1 - y0) };
-        let on_x = |v: f64| if x1 - x0 < 10.0 { number(v, x1 - x0) } else { format!("{v:.0}") };
         html! {
             @for v in ticks(y0, y1, if height < 150.0 { 4 } else { 5 }) {
                 @let y = area.down(v);
                 line.grid x1=(LEFT) x2=(Px(self.width - RIGHT)) y1=(Px(y)) y2=(Px(y)) {}
                 text.tick.y x=(Px(LEFT - 6.0)) y=(Px(y + 4.0)) { (on_y(v)) }
             }
-            @for v in ticks(x0, x1, (self.width / BETWEEN_TICKS) as usize) {
-                text.tick.x x=(Px(area.across(v))) y=(Px(height - 6.0)) { (on_x(v)) }
+            @for (v, written) in self.across.ticks(x0, x1, (self.width / BETWEEN_TICKS) as usize) {
+                text.tick.x x=(Px(area.across(v))) y=(Px(height - 6.0)) { (written) }
             }
         }
     }

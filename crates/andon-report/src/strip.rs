@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::{
-    axis::{CHARACTER, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, ticks},
+    axis::{Across, CHARACTER, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH},
     svg::{Px, drawing},
 };
 
@@ -27,11 +27,15 @@ pub struct Span {
 }
 
 /// States, one after the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Strip {
     /// What the strip shows, for readers who cannot see it.
     pub title: String,
-    /// The range of the x axis, frames.
+    /// Width in units of [`WIDTH`], which is the whole row.
+    pub width: f64,
+    /// What the x axis counts.
+    pub across: Across,
+    /// The range of the x axis.
     pub x: (f64, f64),
     /// The states, from left to right.
     pub spans: Vec<Span>,
@@ -41,33 +45,50 @@ pub struct Strip {
     pub marks: Vec<Mark>,
 }
 
+impl Default for Strip {
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            width: WIDTH,
+            across: Across::default(),
+            x: (0.0, 1.0),
+            spans: Vec::new(),
+            stretches: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+}
+
 impl Strip {
     /// The strip.
     pub fn svg(&self) -> Markup {
-        let across = |x: f64| LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT);
-        let marks = Marks::new(&self.marks, WIDTH, across);
+        let width = self.width;
+        let across = |x: f64| LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (width - LEFT - RIGHT);
+        let marks = Marks::new(&self.marks, width, across);
         let above = if self.stretches.is_empty() { 4.0 } else { TOP };
         let top = above + marks.height();
+        // Names would lie over one another in little room.
+        let named = width >= WIDTH;
         let content = html! {
-            @for stretch in &self.stretches {
+            @for stretch in self.stretches.iter().filter(|_| named) {
                 text.stretch-name x=(Px(across((stretch.span.0 + stretch.span.1) / 2.0))) y="13" { (stretch.name) }
             }
             @for Span { span, class, name } in &self.spans {
                 @let (from, to) = (across(span.0), across(span.1));
                 @let width = (to - from).max(LEAST);
                 rect.state.(class) x=(Px(from)) y=(Px(top)) width=(Px(width)) height=(HEIGHT) {
-                    title { (name) ", from " (format_args!("{:.0}", span.0)) }
+                    title { (name) }
                 }
                 @if width > CHARACTER * name.chars().count() as f64 + 8.0 {
                     text.in-state.(class) x=(Px(from + width / 2.0)) y=(Px(top + HEIGHT / 2.0 + 4.0)) { (name) }
                 }
             }
-            @for v in ticks(self.x.0, self.x.1, 10) {
-                text.tick.x x=(Px(across(v))) y=(Px(top + HEIGHT + BOTTOM - 5.0)) { (format_args!("{v:.0}")) }
+            @for (v, written) in self.across.ticks(self.x.0, self.x.1, (width / 96.0) as usize) {
+                text.tick.x x=(Px(across(v))) y=(Px(top + HEIGHT + BOTTOM - 5.0)) { (written) }
             }
             (marks.svg(across, above, |baseline| (baseline + 2.0, top + HEIGHT)))
         };
-        drawing(&self.title, WIDTH, top + HEIGHT + BOTTOM, &content)
+        drawing(&self.title, width, top + HEIGHT + BOTTOM, &content)
     }
 }
 

@@ -53,6 +53,70 @@ pub fn seconds(ns: u64) -> String {
     format!("{:.1} s", ns as f64 / 1e9)
 }
 
+/// How long something took, nanoseconds, in the two units that matter.
+///
+/// ```
+/// # use andon_report::words::duration;
+/// assert_eq!(duration(450_000_000), "0.4 s");
+/// assert_eq!(duration(75_000_000_000), "1 min 15 s");
+/// assert_eq!(duration(90_000_000_000_000), "1 d 1 h");
+/// ```
+pub fn duration(ns: u64) -> String {
+    let s = ns / 1_000_000_000;
+    let two = |large: u64, a: &str, small: u64, b: &str| match small {
+        0 => format!("{large} {a}"),
+        _ => format!("{large} {a} {small} {b}"),
+    };
+    match s {
+        0..10 => format!("{:.1} s", ns as f64 / 1e9),
+        10..60 => format!("{s} s"),
+        60..600 => two(s / 60, "min", s % 60, "s"),
+        600..3600 => format!("{} min", s / 60),
+        3600..86400 => two(s / 3600, "h", s % 3600 / 60, "min"),
+        _ => two(s / 86400, "d", s % 86400 / 3600, "h"),
+    }
+}
+
+/// The time of day of seconds since 1970, with the seconds or without.
+pub fn clock(s: f64, seconds: bool) -> String {
+    let s = (s.floor() as i64).rem_euclid(86400);
+    let (h, m) = (s / 3600, s % 3600 / 60);
+    if seconds { format!("{h:02}:{m:02}:{:02}", s % 60) } else { format!("{h:02}:{m:02}") }
+}
+
+/// The month and the day of seconds since 1970, such as `03-02`.
+pub fn date(s: f64) -> String {
+    let (_, month, day) = civil((s.floor() as i64).div_euclid(86400));
+    format!("{month:02}-{day:02}")
+}
+
+/// The year, the month and the day of seconds since 1970, such as `2026-03-02`.
+pub fn full_date(s: f64) -> String {
+    let (year, month, day) = civil((s.floor() as i64).div_euclid(86400));
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Seconds since a beginning, as `m:ss` or `h:mm:ss`.
+pub fn elapsed(s: f64) -> String {
+    let s = s.max(0.0) as u64;
+    match s / 3600 {
+        0 => format!("{}:{:02}", s / 60, s % 60),
+        h => format!("{h}:{:02}:{:02}", s % 3600 / 60, s % 60),
+    }
+}
+
+/// The date of a day, counted from 1970-01-01.
+fn civil(day: i64) -> (i64, i64, i64) {
+    // Years are taken to begin in March, so that the leap day is the last of its year. 400 years have 146,097 days.
+    let day = day.clamp(-100_000_000, 100_000_000) + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (400 * era + year + i64::from(month <= 2), month, day)
+}
+
 /// The share, 0..1, that `part` is of a whole, or None of an empty whole.
 pub fn share(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
@@ -114,6 +178,23 @@ mod tests {
     fn what_is_not_known_is_no_zero() {
         assert_eq!((decimal(None, 2), percent(share(0, 0)), ms(0)), ("–".into(), "–".into(), "–".into()));
         assert_eq!((decimal(Some(-0.125), 2), percent(Some(0.123))), ("−0.12".into(), "12.3 %".into()));
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let days = [
+            (0, "1970-01-01"),
+            (59, "1970-03-01"),
+            (11_016, "2000-02-29"),
+            (20_514, "2026-03-02"),
+            (47_541, "2100-03-01"),
+        ];
+        for (day, date) in days {
+            assert_eq!(full_date(86_400.0 * f64::from(day) + 86_399.0), date);
+        }
+        assert_eq!((date(-1.0), clock(-1.0, true)), ("12-31".into(), "23:59:59".into()));
+        assert_eq!((elapsed(75.0), elapsed(3675.9)), ("1:15".into(), "1:01:15".into()));
+        assert_eq!(full_date(f64::INFINITY).len(), full_date(f64::INFINITY).trim().len());
     }
 
     #[test]

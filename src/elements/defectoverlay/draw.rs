@@ -23,15 +23,16 @@ use super::{
 /// The density of masks, of 256.
 const VEIL: u16 = 104;
 
-/// Draws the results of all arms. `text` is scratch space that is kept between frames.
+/// Draws the results of all arms. `text` is scratch space that is kept between frames. Returns the row below the bands.
 pub(super) fn draw(
     canvas: &mut Canvas<'_>,
     size: [u32; 2],
     results: &[&Inference],
     settings: &Settings,
     text: &mut String,
-) {
+) -> i32 {
     let scale = scale(size[1]);
+    let mut below = 0;
     let shown: Vec<_> = results.iter().copied().filter(|i| i.arm != Arm::Truth || settings.truth).collect();
     for result in &shown {
         if settings.heat {
@@ -49,12 +50,14 @@ pub(super) fn draw(
         for (at, result) in results.iter().filter(|i| i.arm != Arm::Truth).enumerate() {
             let width = size[0] as i32 / judges as i32;
             band(canvas, at as i32 * width, width, result, scale, !has_legend, text);
+            below = (LINE + 5) * scale;
         }
     }
     if has_legend {
         let marks = settings.marks && [Arm::A, Arm::B].iter().all(|arm| shown.iter().any(|i| i.arm == *arm));
         legend::draw(canvas, size, &shown, settings, marks, text);
     }
+    below
 }
 
 /// Returns the boxes of a result that the other arm did not find; none if the other arm did not judge the frame.

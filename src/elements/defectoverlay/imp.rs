@@ -13,6 +13,7 @@ use super::{
     CAT,
     canvas::{Canvas, PlaneMut},
     draw,
+    drift::{self, Drifts},
     settings::Settings,
 };
 use crate::{
@@ -44,10 +45,13 @@ pub struct DefectOverlay {
     #[property(name = "masks", nick = "Masks", blurb = "Draw masks of detections, and the labels of a segmentation, over the frame", type = bool, get, set, member = masks, default = true, mutable_playing)]
     #[property(name = "legend", nick = "Legend", blurb = "Draw a legend in the lower left corner if there is more than one arm", type = bool, get, set, member = legend, default = true, mutable_playing)]
     #[property(name = "marks", nick = "Marks", blurb = "Mark boxes that only one of two arms found", type = bool, get, set, member = marks, default = true, mutable_playing)]
+    #[property(name = "drift", nick = "Drift", blurb = "Say what driftmeter upstream says: how far it has learned, and what has drifted since when", type = bool, get, set, member = drift, default = true, mutable_playing)]
     #[property(name = "bits", nick = "Bits", blurb = "Bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in bpp, else 16", type = u32, get, set, maximum = 16, member = bits, mutable_playing)]
     settings: StdMutex<Settings>,
     /// None before caps.
     state: Mutex<Option<State>>,
+    /// What driftmeter upstream says.
+    drifts: Mutex<Drifts>,
     /// What stands upstream.
     between: Mutex<Between>,
     /// The bits of 16-bit grey.
@@ -125,6 +129,7 @@ impl BaseTransformImpl for DefectOverlay {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         *self.between.lock() = Between::default();
+        *self.drifts.lock() = Drifts::default();
         Ok(())
     }
 
@@ -144,6 +149,7 @@ impl BaseTransformImpl for DefectOverlay {
     fn sink_event(&self, event: gst::Event) -> bool {
         self.between.lock().event(&event);
         self.depth.lock().event(&event);
+        self.drifts.lock().event(&event);
         self.parent_sink_event(event)
     }
 
@@ -154,10 +160,12 @@ impl BaseTransformImpl for DefectOverlay {
         let size = [state.info.width(), state.info.height()];
         let mut results = read_all(buffer, size);
         results.sort_by_key(|i| i.arm);
-        if results.is_empty() {
+        let settings = *shell::locked(&self.settings);
+        let drifts = self.drifts.lock();
+        let drift = drifts.worst().filter(|_| settings.drift);
+        if results.is_empty() && drift.is_none() {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let settings = *shell::locked(&self.settings);
         depth::check(&self.depth, &*self.obj(), buffer, settings.bits);
         let bits = self.depth.lock().bits(settings.bits);
         let Ok(mut frame) = VideoFrameRef::from_buffer_ref_writable(buffer, &state.info) else {
@@ -166,7 +174,10 @@ impl BaseTransformImpl for DefectOverlay {
         };
         if let Some(mut canvas) = canvas(&mut frame, bits) {
             let refs: Vec<_> = results.iter().map(|i| &**i).collect();
-            draw::draw(&mut canvas, size, &refs, &settings, &mut state.text);
+            let top = draw::draw(&mut canvas, size, &refs, &settings, &mut state.text);
+            if let Some(said) = drift {
+                drift::draw(&mut canvas, size, top, said);
+            }
         }
         Ok(gst::FlowSuccess::Ok)
     }

@@ -13,6 +13,11 @@
 //! arms did not judge. The legend in the lower left corner shows line, verdict, score, model and version of each arm, and of
 //! the truth if it is drawn. With one arm alone there is no legend: the band names the model.
 //!
+//! # Drift
+//! What `driftmeter` upstream says (event `andon/drift`) stands in a line below the bands, also on frames without a result: how
+//! far it has learned and what it waits for; what is off for the moment; what has drifted, since when on the clock at the
+//! line, and since which part. While all is as learned there is no line. Of several references the worst state is shown.
+//!
 //! # Text
 //! Labels in any script of Unicode's first plane are written by the bitmaps of GNU Unifont, which are compiled in. A character
 //! that the font lacks is an empty box.
@@ -31,7 +36,8 @@
 //! | `truth` | bool | false | the true defects, if the source knows them |
 //! | `heat` | bool | true | anomaly maps over the frame |
 //! | `masks` | bool | true | masks of detections over the frame, and all labels of a segmentation but the first |
-//! | `bits` | uint | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
+//! | `drift` | bool | true | the line with what driftmeter upstream says |
+//! | `bits` | uint | 0 | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |
 //!
 //! All properties can be changed while playing. `stats` is read-only: `results-lost` counts frames whose boxes an
 //! element between has lost (docs/between.md), and `bits-seen` has the most bits of any sample of 16-bit grey.
@@ -47,6 +53,7 @@
 
 mod canvas;
 mod draw;
+mod drift;
 mod font;
 mod imp;
 mod legend;

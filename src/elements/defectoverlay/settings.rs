@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub legend: bool,
     /// Marks on boxes that only one of two arms found.
     pub marks: bool,
+    /// The state of the driftmeter upstream, unless nothing is off.
+    pub drift: bool,
     /// Bits of a sample of 16-bit grey; 0 as the caps say.
     pub bits: u32,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
             masks: true,
             legend: true,
             marks: true,
+            drift: true,
             bits: 0,
         }
     }

@@ -19,9 +19,9 @@ const ORANGE: Rgb = [230, 159, 0];
 const GREEN: Rgb = [0, 158, 115];
 pub(super) const VERMILLION: Rgb = [213, 94, 0];
 /// Far from the arms' colours, so that a verdict is not taken for an arm.
-const RED: Rgb = [168, 24, 32];
-const YELLOW: Rgb = [240, 228, 66];
-const GREY: Rgb = [110, 110, 110];
+pub(super) const RED: Rgb = [168, 24, 32];
+pub(super) const YELLOW: Rgb = [240, 228, 66];
+pub(super) const GREY: Rgb = [110, 110, 110];
 pub(super) const BLACK: Rgb = [0, 0, 0];
 pub(super) const WHITE: Rgb = [255, 255, 255];
 

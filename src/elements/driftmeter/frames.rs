@@ -3,8 +3,8 @@
 
 use std::{borrow::Cow, sync::mpsc::Sender};
 
-use andon_core::result::{Fields, Part, Purpose, monotonic_ns};
-use andon_statistics::meter::{Bank, DriftReport, Stamp};
+use andon_core::result::{Fields, Frame, Part, Purpose, monotonic_ns, utc_ns};
+use andon_statistics::meter::{Bank, DriftReport, Stamp, TimeOf, Utc};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
@@ -33,7 +33,7 @@ pub(super) struct State {
 /// What a frame gives rise to. It is announced once the lock is released.
 #[derive(Default)]
 pub(super) struct Announcements {
-    /// The state or the cause has changed.
+    /// The state or the cause has changed, or learning has come on.
     pub changed: Option<DriftReport>,
     /// A periodic report is due.
     pub due: Option<DriftReport>,
@@ -81,7 +81,7 @@ impl State {
             return Ok(announcements);
         }
         let pts_ns = buffer.pts().map(gst::ClockTime::nseconds);
-        let stamp = Stamp { frame_id: frame.id, pts_ns, part };
+        let stamp = Stamp { frame_id: frame.id, pts_ns, utc: Some(utc(&frame)), part };
         let result = read_here(buffer, self.context.arm(), [info.width(), info.height()]);
         let mapped = VideoFrameRef::from_buffer_ref_readable(buffer, info).ok();
         let Some(image) = mapped.as_ref().and_then(|m| video::image(m, bits)) else {
@@ -94,7 +94,8 @@ impl State {
             announcements.left_out = self.bank.left_out() == 1;
             return Ok(announcements);
         };
-        if meter.observe(&image, result.as_deref(), stamp).is_some() {
+        let changed = meter.observe(&image, result.as_deref(), stamp).is_some();
+        if changed || meter.tells(stamp) {
             announcements.changed = Some(meter.report(stamp));
         }
         announcements.misfit = meter.take_misfit();
@@ -110,10 +111,21 @@ impl State {
             // The thread ends only after the last frame.
             let _ = self.tasks.send(Task::Calibrate(key, of, Box::new(bootstrap)));
         }
-        if announcements.changed.is_some() {
+        if changed {
             let _ = self.tasks.send(Task::Persist);
         }
         Ok(announcements)
+    }
+}
+
+/// Returns when the camera took the frame or, if nothing says so, when the frame came to the first Andon element.
+fn utc(frame: &Frame) -> Utc {
+    match frame.captured_utc_ns {
+        Some(ns) => Utc { ns, of: TimeOf::Capture },
+        None => {
+            let ago = monotonic_ns().saturating_sub(frame.entered_ns);
+            Utc { ns: utc_ns().saturating_sub(ago), of: TimeOf::Arrival }
+        }
     }
 }
 

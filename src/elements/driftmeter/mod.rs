@@ -127,6 +127,7 @@
 mod events;
 mod frames;
 mod imp;
+mod local_time;
 mod messages;
 mod references;
 mod settings;

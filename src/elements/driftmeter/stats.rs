@@ -6,7 +6,7 @@ use andon_statistics::{
     meter::{DriftStatus, Meter, MeterCounts, Reading, Stamp},
 };
 
-use super::frames::State;
+use super::{frames::State, local_time::rfc3339, messages::write_facts};
 
 /// Returns the statistics of a stopped element.
 pub(super) fn stopped() -> gst::Structure {
@@ -75,7 +75,9 @@ impl Numbers {
             .field("keys-left-out", self.left_out)
             .field("bits-seen", u64::from(bits_seen))
             .build();
-        let Some(report) = self.latest.map(|reading| reading.report(Stamp::default())) else { return stats };
+        let Some(mut report) = self.latest.map(|reading| reading.report(Stamp::default())) else { return stats };
+        report.localise(rfc3339);
+        write_facts(&mut stats, &report);
         stats.set("key", &*report.key);
         stats.set("model", &report.model);
         stats.set("observations-per-tick", report.tick as u64);

@@ -138,9 +138,9 @@ pub const EVENTS: &[Event] = &[
         name: "andon/drift",
         way: Way::Downstream,
         by: "driftmeter",
-        what: "The state or the cause of the drift has changed.",
+        what: "The state or the cause of the drift has changed, or learning has come on.",
         fields: &[
-            text("state", "`learning`, `ok`, `warning` or `drift`"),
+            text("state", "`learning`, `provisional`, `ok`, `warning` or `drift`"),
             text("cause", "what drifted; empty if nothing did"),
             number("since-frame", "", "the first frame in this state"),
             text("json", "the whole report, schema `andon.drift/1`"),

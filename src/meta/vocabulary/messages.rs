@@ -31,6 +31,49 @@ const CAUSE: Field = text("cause", "what drifted; empty if nothing did");
 const SINCE: Field = number("since-frame", "", "the first frame in this state");
 const KEY: Field = text("key", "the value of `reference-key` whose reference was used; empty for the only one");
 const OFF: Field = text("off", "the features that are off, each with its effect in σ");
+const CAUSES: Field =
+    text("causes", "the causes, each with its share: `80 % lighting, 20 % colour`; empty without a cause");
+const SINCE_UTC: Field = number("since-utc", "ns", "when the state began, since 1970, UTC").or_none();
+const SINCE_LOCAL: Field = text("since-local", "the same on the clock at the line, as RFC 3339 has it").or_none();
+const SINCE_PTS: Field = number("since-pts", "ns", "the presentation time of the first frame in this state").or_none();
+const SINCE_PART: Field =
+    text("since-part", "the part at which the state began; empty if the stream names no parts").or_none();
+const TIME_OF: Field =
+    text("time-of", "whose time `since-utc` is: `capture` by the camera, or `arrival` at the first element").or_none();
+const HELD: Field = number("held", "ns", "how long the state has held").or_none();
+const SURE: Field = double("sure", "", "the largest score as a multiple of its threshold").or_none();
+const EFFECTIVE: Field =
+    double("effective-ticks", "ticks", "the independent ticks learned so far, or of the reference").or_none();
+const EFFECTIVE_WANTED: Field =
+    double("effective-wanted", "ticks", "the independent ticks wanted, while learning").or_none();
+const LEARNED: Field = number("learned-frames", "frames", "the frames learned so far, while learning").or_none();
+const LEAST: Field = number("least-frames", "frames", "the fewest frames to learn from, while learning").or_none();
+const MOST: Field = number("most-frames", "frames", "the frames at which learning ends in any case").or_none();
+const WAITS_FOR: Field = text("waits-for", "what learning waits for, in words, while learning").or_none();
+const WEAK: Field = text("weak", "what is weak about the reference, in words; empty if it represents the scene");
+const DRIFT: &[Field] = &[
+    STATE,
+    CAUSE,
+    CAUSES,
+    SINCE,
+    SINCE_UTC,
+    SINCE_LOCAL,
+    TIME_OF,
+    SINCE_PTS,
+    SINCE_PART,
+    HELD,
+    SURE,
+    EFFECTIVE,
+    EFFECTIVE_WANTED,
+    LEARNED,
+    LEAST,
+    MOST,
+    WAITS_FOR,
+    WEAK,
+    KEY,
+    OFF,
+    JSON,
+];
 const LOCATION: Field = text("location", "the folder");
 
 /// All messages, by element.
@@ -241,15 +284,15 @@ pub const MESSAGES: &[Message] = &[
         name: "andon/drift",
         element: "driftmeter",
         schema: "andon.drift/1",
-        when: "the state or the cause changes",
-        fields: &[STATE, CAUSE, SINCE, KEY, OFF, JSON],
+        when: "the state or the cause changes, learning begins, and each ten seconds (300 frames) of learning",
+        fields: DRIFT,
     },
     Message {
         name: "andon/drift-report",
         element: "driftmeter",
         schema: "andon.drift/1",
         when: "every `report-interval`",
-        fields: &[STATE, CAUSE, SINCE, KEY, OFF, JSON],
+        fields: DRIFT,
     },
     Message {
         name: "andon/captured",

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::{Moment, State};
 use crate::{cause::Cause, detector::Calibration, or_empty};
 
 /// The schema name of a serialised [`DriftReport`].
@@ -101,6 +101,53 @@ impl std::fmt::Display for Off {
     }
 }
 
+/// A cause, and its share of what has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CauseShare {
+    /// The cause. An empty text for one that this version does not know.
+    #[serde(with = "or_empty")]
+    pub cause: Option<Cause>,
+    /// Its share, 0..1. The shares of all causes add up to 1.
+    pub share: f64,
+}
+
+impl std::fmt::Display for CauseShare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.0} % {}", 100.0 * self.share, self.cause.map_or("other", Cause::as_str))
+    }
+}
+
+/// How far learning has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Learning {
+    /// The frames learned so far.
+    pub frames: u64,
+    /// The fewest frames to learn from.
+    pub least: u64,
+    /// The frames at which learning ends even if the reference is not representative.
+    #[serde(default)]
+    pub most: Option<u64>,
+    /// The independent ticks learned so far: neighbouring frames resemble one another, and count as fewer.
+    #[serde(default)]
+    pub effective: Option<f64>,
+    /// The independent ticks that are wanted.
+    #[serde(default)]
+    pub wanted: Option<f64>,
+    /// What learning waits for, in words.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
+}
+
+impl std::fmt::Display for Learning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/≥{}", self.frames, self.least)?;
+        if !self.waits_for.is_empty() {
+            write!(f, ": waits for {}", self.waits_for.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
 /// The report of a meter. Serialises as `andon.drift/1`.
 ///
 /// A report can be read back. What a later version adds is ignored, and what an earlier version lacks is empty.
@@ -113,8 +160,24 @@ pub struct DriftReport {
     /// The cause. An empty text while there is none.
     #[serde(with = "or_empty", default)]
     pub cause: Option<Cause>,
+    /// The causes with their shares, the largest first; `cause` is the one that was named when the alarm was raised. Empty
+    /// while there is none.
+    #[serde(default)]
+    pub causes: Vec<CauseShare>,
     /// The first frame of the state.
     pub since_frame: u64,
+    /// When and where the state began.
+    #[serde(default)]
+    pub since: Option<Moment>,
+    /// When and where the frame of the report was.
+    #[serde(default)]
+    pub now: Option<Moment>,
+    /// How long the state has held, nanoseconds: by the camera's clock, without one by presentation times.
+    #[serde(default)]
+    pub held_ns: Option<u64>,
+    /// How sure the change is: the largest score as a multiple of its threshold. None while nothing is off.
+    #[serde(default)]
+    pub sure: Option<f64>,
     /// The features that are off, the clearest first. Empty unless the state is warning or drift.
     #[serde(default)]
     pub off: Vec<Off>,
@@ -131,6 +194,15 @@ pub struct DriftReport {
     /// How far the thresholds can be trusted. An empty text while learning.
     #[serde(with = "or_empty", default)]
     pub calibration: Option<Calibration>,
+    /// How far learning has come, while the meter learns.
+    #[serde(default)]
+    pub learning: Option<Learning>,
+    /// How many independent ticks the reference was learned from. None while there is no reference.
+    #[serde(default)]
+    pub effective: Option<f64>,
+    /// What is weak about the reference, in words. Empty if it represents the scene.
+    #[serde(default)]
+    pub weak: Vec<String>,
     /// Features that changed while the reference was learned.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub unsteady: Vec<String>,
@@ -142,6 +214,17 @@ pub struct DriftReport {
 }
 
 impl DriftReport {
+    /// Adds the time on the clock at the line to what is told in UTC. `local` writes a time, nanoseconds since 1970, UTC,
+    /// as RFC 3339 has it.
+    pub fn localise(&mut self, local: impl Fn(u64) -> Option<String>) {
+        for moment in self.since.iter_mut().chain(&mut self.now) {
+            // A moment from before a restart has its time.
+            if moment.local.is_none() {
+                moment.local = moment.utc_ns.and_then(&local);
+            }
+        }
+    }
+
     /// Returns the report as one line of JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("plain data with string keys always serialises")

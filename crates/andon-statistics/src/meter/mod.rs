@@ -32,6 +32,7 @@
 mod bank;
 mod config;
 mod drift_report;
+mod moments;
 mod observations;
 mod progress;
 mod reading;
@@ -39,6 +40,7 @@ mod references;
 mod running;
 mod snapshot;
 mod status;
+mod telling;
 
 use std::sync::Arc;
 
@@ -57,7 +59,8 @@ use super::{
 pub use crate::window::SlowNormal;
 pub use bank::Bank;
 pub use config::Config;
-pub use drift_report::{DriftReport, FeatureReport, Off, SCHEMA};
+pub use drift_report::{CauseShare, DriftReport, FeatureReport, Learning, Off, SCHEMA};
+pub use moments::{Moment, TimeOf, Utc};
 pub use observations::Stamp;
 pub use progress::{Progress, Waiting};
 pub use reading::Reading;
@@ -65,8 +68,10 @@ pub use references::{InUse, MOST_KEYS, ReferenceSet, References, ReferencesError
 pub use snapshot::{BankState, Snapshot, SnapshotError};
 pub use status::{DriftStatus, MeterCounts, State};
 
+use moments::Moments;
 use observations::{Grouper, Still};
 use running::Running;
+use telling::Teller;
 
 /// How many frames in a row have to differ before a frozen camera counts as running again.
 const THAWED: u64 = 3;
@@ -88,6 +93,11 @@ pub struct Meter {
     grouper: Grouper,
     still: Still,
     status: DriftStatus,
+    /// When and where the state began.
+    since: Option<Moment>,
+    /// When and where recent frames were.
+    moments: Moments,
+    teller: Teller,
     /// The state is one from before a restart, and was not reported yet.
     unreported: bool,
     /// The features of the latest frame.
@@ -113,6 +123,9 @@ impl Meter {
             grouper: Grouper::default(),
             still: Still::default(),
             status: DriftStatus::default(),
+            since: None,
+            moments: Moments::default(),
+            teller: Teller::default(),
             unreported: false,
             latest: UNKNOWN,
             counts: MeterCounts::default(),
@@ -166,6 +179,7 @@ impl Meter {
         self.extractor = Extractor::new(self.config.subsample);
         self.tracker = Tracker::default();
         self.mode = Mode::Learning(Box::new(Learner::of_scene(frames as usize, scene as usize)));
+        self.teller.begin();
         self.bootstrap = None;
         self.flush();
     }
@@ -251,6 +265,7 @@ impl Meter {
             return None;
         };
         self.counts.measured += 1;
+        self.moments.add(stamp);
         self.latest = measured.row;
         self.still.add(measured.fingerprint, stamp.frame_id);
         match &self.mode {
@@ -258,8 +273,17 @@ impl Meter {
             Mode::Running(_) => self.observe_running(image, result, stamp, measured.black),
             Mode::Idle => unreachable!("`fit` has left the idle mode"),
         }
-        let unreported = std::mem::take(&mut self.unreported);
-        (unreported || self.status != before).then_some(self.status)
+        let changed = std::mem::take(&mut self.unreported) || self.status != before;
+        if self.since.is_none() && self.status.state == State::Learning {
+            self.status.since_frame = stamp.frame_id;
+        }
+        if self.since.is_none() || self.status != before {
+            self.since = self.moments.of(self.status.since_frame);
+        }
+        if changed {
+            self.teller.told(stamp.pts_ns);
+        }
+        changed.then_some(self.status)
     }
 
     fn observe_learning(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp, black: bool) {

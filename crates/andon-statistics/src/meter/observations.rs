@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use andon_core::result::Part;
 
-use super::super::features::{Row, RowMean};
+use super::{
+    super::features::{Row, RowMean},
+    Utc,
+};
 
 /// The most frames of one observation, for parts whose views never end.
 const MOST_FRAMES_A_PART: u32 = 32;
@@ -17,6 +20,8 @@ pub struct Stamp<'a> {
     pub frame_id: u64,
     /// The frame's presentation time.
     pub pts_ns: Option<u64>,
+    /// When the frame was taken, or came. The crate reads no clock.
+    pub utc: Option<Utc>,
     /// The part that the frame shows. Without a part, the frame is an observation of its own.
     pub part: Option<&'a Arc<Part>>,
 }

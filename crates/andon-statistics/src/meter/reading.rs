@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{DriftReport, DriftStatus, FeatureReport, Meter, Mode, Off, SCHEMA, Stamp, State};
+use super::{
+    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, SCHEMA, Stamp, State,
+};
 use crate::{
+    cause::Cause,
     detector::{Calibration, Watch},
     features::{COUNT, Row, SPECS},
     reference::Reference,
@@ -15,6 +18,14 @@ use crate::{
 pub struct Reading {
     status: DriftStatus,
     key: Arc<str>,
+    /// When and where the state began.
+    since: Option<Moment>,
+    /// When and where the latest frame was.
+    now: Option<Moment>,
+    /// How far learning has come.
+    learning: Option<Learning>,
+    /// Equal frames in a row, as a share of how many mean a frozen camera.
+    still: Option<f64>,
     /// The features of the latest frame.
     latest: Row,
     /// The class label or the field name that each feature is of.
@@ -41,6 +52,10 @@ impl Meter {
         Reading {
             status: self.status,
             key: self.key.clone(),
+            since: self.since.clone(),
+            now: self.moments.latest(),
+            learning: self.learning(),
+            still: running.and_then(|r| Some(self.still.run as f64 / r.frozen_after? as f64)),
             latest: self.latest,
             names: std::array::from_fn(|i| reader.and_then(|r| r.name(i)).cloned()),
             running: running.map(|r| Compared {
@@ -49,6 +64,12 @@ impl Meter {
                 calibration: r.detector.calibration(),
             }),
         }
+    }
+
+    /// Returns how far learning has come.
+    fn learning(&self) -> Option<Learning> {
+        let (frames, least) = self.progress()?;
+        Some(Learning { frames: frames as u64, least: least as u64, ..Learning::default() })
     }
 
     /// Reports all that is known now.
@@ -61,24 +82,51 @@ impl Reading {
     /// Reports all that was known then.
     pub fn report(&self, stamp: Stamp) -> DriftReport {
         let running = self.running.as_ref();
+        let off = match self.status.state {
+            State::Warning | State::Drift => self.off(),
+            State::Learning | State::Provisional | State::Ok => Vec::new(),
+        };
+        let features: Vec<_> = (0..COUNT).map(|i| self.feature(i)).filter(is_there).collect();
         DriftReport {
             schema: SCHEMA.into(),
             state: self.status.state,
             cause: self.status.cause,
+            causes: self.causes(),
             since_frame: self.status.since_frame,
-            off: match self.status.state {
-                State::Warning | State::Drift => self.off(),
-                State::Learning | State::Provisional | State::Ok => Vec::new(),
-            },
+            since: self.since.clone(),
+            now: self.now.clone(),
+            held_ns: self.now.as_ref().zip(self.since.as_ref()).and_then(|(now, since)| now.since(since)),
+            sure: self.sure(&off, &features),
+            off,
             frame_id: stamp.frame_id,
             pts_ns: stamp.pts_ns,
             key: self.key.clone(),
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
             calibration: running.map(|r| r.calibration),
+            learning: self.learning.clone(),
+            effective: None,
+            weak: Vec::new(),
             unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
-            features: (0..COUNT).map(|i| self.feature(i)).filter(is_there).collect(),
+            features,
         }
+    }
+
+    /// Returns the causes with their shares.
+    fn causes(&self) -> Vec<CauseShare> {
+        self.status.cause.map(|cause| CauseShare { cause: Some(cause), share: 1.0 }).into_iter().collect()
+    }
+
+    /// Returns the largest score as a multiple of its threshold, of the features that are off.
+    fn sure(&self, off: &[Off], features: &[FeatureReport]) -> Option<f64> {
+        if self.status.cause? == Cause::Frozen {
+            return self.still;
+        }
+        let share = |score: Option<f64>, threshold: Option<f64>| Some(score? / threshold.filter(|t| *t > 0.0)?);
+        let is_off = |f: &&FeatureReport| off.iter().any(|off| off.name == f.name);
+        let scores = features.iter().filter(is_off);
+        let shares = scores.flat_map(|f| [share(f.score, f.threshold), share(f.window_score, f.window_threshold)]);
+        shares.flatten().filter(|s| s.is_finite()).reduce(f64::max)
     }
 
     fn feature(&self, i: usize) -> FeatureReport {

@@ -13,7 +13,7 @@ use super::{
         or_empty,
         reference::{Reference, ReferenceError},
     },
-    Bank, DriftStatus, Mode, State,
+    Bank, DriftStatus, Mode, Moment, State,
 };
 
 /// The schema name of a snapshot.
@@ -41,6 +41,9 @@ pub(crate) struct MeterSnapshot {
     /// The cause of the drift.
     #[serde(with = "or_empty")]
     pub(crate) cause: Option<Cause>,
+    /// When and where the state began. None in a file of an earlier version.
+    #[serde(default)]
+    pub(crate) since: Option<Moment>,
     /// How often drift began.
     pub(crate) alarms: u64,
     /// The sums, by feature.
@@ -125,6 +128,7 @@ struct MeterState {
     key: Arc<str>,
     provisional: bool,
     status: DriftStatus,
+    since: Option<Moment>,
     alarms: u64,
     /// In the order of a row.
     sums: [Option<CusumState>; COUNT],
@@ -140,6 +144,7 @@ impl BankState {
                 drift: meter.status.state == State::Drift,
                 provisional: meter.provisional,
                 cause: meter.status.cause,
+                since: meter.since,
                 alarms: meter.alarms,
                 sums: sums.collect(),
                 reference: meter.reference,
@@ -160,6 +165,7 @@ impl Bank {
                 key: key.clone(),
                 provisional: running.provisional().is_some(),
                 status: meter.status,
+                since: meter.since.clone(),
                 alarms: meter.counts.alarms,
                 sums: running.detector.memory(),
                 reference: running.reference.clone(),
@@ -185,6 +191,9 @@ impl Bank {
             if kept.drift {
                 // The frames of another run have other ids, so drift holds since the beginning of this run.
                 meter.status = DriftStatus { state: State::Drift, cause: kept.cause, since_frame: 0 };
+                // Its time and its part are those from before the restart.
+                let since = kept.since.unwrap_or_default();
+                meter.since = Some(Moment { frame_id: 0, pts_ns: None, ..since });
                 meter.unreported = true;
             }
             if let Mode::Running(running) = &mut meter.mode {
