@@ -14,7 +14,8 @@ use super::{
 /// How frames become parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PartBy {
-    /// As the stream says, by `andon/part` or a field `part`; where it says nothing, nothing is known of parts.
+    /// As the stream says, by `andon/part` or a field `part`; where it says nothing, nothing is known of parts. Its text is
+    /// empty, and `told` reads the same.
     #[default]
     Told,
     /// Each frame is a part of its own.
@@ -47,7 +48,7 @@ impl PartBy {
 
 /// A text that names no [`PartBy`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: expected frame, every:N (N frames), pause:NS (nanoseconds), field:NAME, barcode, or nothing", .0)]
+#[error("{}: expected frame, every:N (N frames), pause:NS (nanoseconds), field:NAME, barcode, or told (by the stream)", .0)]
 pub struct BadPartBy(String);
 
 impl FromStr for PartBy {
@@ -57,7 +58,7 @@ impl FromStr for PartBy {
         let bad = |why: String| Err(BadPartBy(why));
         let (kind, value) = text.split_once(':').map_or((text, None), |(kind, value)| (kind, Some(value)));
         match (kind, value) {
-            ("", None) => Ok(PartBy::Told),
+            ("" | "told", None) => Ok(PartBy::Told),
             ("frame", None) => Ok(PartBy::Frame),
             ("barcode", None) => Ok(PartBy::Barcode),
             ("every", Some(n)) => match n.parse() {
@@ -195,6 +196,7 @@ mod tests {
         for text in ["", "frame", "every:1", "every:1000", "pause:500000000", "field:serial", "field:a:b", "barcode"] {
             assert_eq!(text.parse::<PartBy>().unwrap().to_string(), text);
         }
+        assert_eq!("told".parse(), Ok(PartBy::Told));
         for (text, why) in [
             ("every", "'every' lacks a value behind 'every:'"),
             ("field:", "'field:' lacks a value"),
