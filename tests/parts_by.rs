@@ -238,21 +238,8 @@ fn compared(part_by: &str) -> [u64; 2] {
         path(&one),
         path(&two)
     ));
-    let seen = Arc::new(Mutex::new([0; 2]));
-    let (join, counts) = (pipeline.by_name("j").unwrap(), seen.clone());
-    // At the end of the stream, before the element is stopped.
-    let bus = pipeline.bus().unwrap();
-    bus.set_sync_handler(move |_, message| {
-        if message.type_() == gst::MessageType::Eos {
-            let stats = join.property::<gst::Structure>("stats");
-            *counts.lock().unwrap() = ["compared", "untold"].map(|name| stats.get(name).unwrap());
-        }
-        gst::BusSyncReply::Pass
-    });
-    play(&pipeline);
-    bus.unset_sync_handler();
-    let counts = *seen.lock().unwrap();
-    counts
+    let reports = common::jsons(&play(&pipeline), "andon/ab");
+    ["compared", "untold"].map(|name| reports.last().expect("one comes at the end")[name].as_u64().unwrap())
 }
 
 #[test]

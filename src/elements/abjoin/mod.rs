@@ -32,7 +32,7 @@
 //!
 //! # The comparison
 //!
-//! Verdicts are compared by part. Where nothing says what a part is, a frame counts as one, `untold` counts it, and nothing
+//! Verdicts are compared by part. Where nothing says what a part is, a frame counts as one, `parts-untold` counts it, and nothing
 //! is concluded from it: set `part-by` on the first Andon element (docs/parts.md). Only production parts that both arms judged count. Agreement says "different", never
 //! "better". If the arm `truth` is on the frames, escapes and overkill of each arm are counted. In `mode=split` the
 //! arms are counted side by side, because no part goes to both. When the model of an arm changes, the comparison ends:

@@ -91,7 +91,6 @@ pub(super) fn structure(report: &AgreementReport) -> gst::Structure {
         ("strangers", strangers),
         ("b-without-outcome", b_without_outcome),
         ("compared", report.compared),
-        ("untold", report.untold),
         ("ok-ok", t.ok_ok),
         ("ok-ng", t.ok_ng),
         ("ng-ok", t.ng_ok),
