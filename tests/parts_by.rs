@@ -107,8 +107,8 @@ fn every_element_makes_parts_as_it_is_told_and_a_flush_begins_one() {
 
 #[test]
 fn a_value_that_says_nothing_of_parts_is_told_and_the_element_does_not_start_with_it() {
+    common::runtime();
     for [factory, ..] in ELEMENTS {
-        common::init();
         let element = gst::ElementFactory::make(factory).name("e").build().unwrap();
         if factory == "modelinfer" {
             element.set_property("model", graph("detector"));

@@ -54,7 +54,7 @@ impl PartByProperty {
     }
 
     fn change(&self, element: &gst::Element, part_by: PartBy) -> Option<String> {
-        // Dropped without the lock: the old one waits for a reading that is being heard.
+        // Dropped without the lock, which frames take.
         let old;
         let mut inner = self.0.lock();
         inner.refused = None;

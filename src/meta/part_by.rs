@@ -55,10 +55,10 @@ impl Readings {
             }
             let next = readings.pop_front().expect("it was in front");
             match heard.take() {
+                Some(last) if other.is_some() && last.pts_ns == next.pts_ns => heard = Some(last),
                 Some(last) if last.pts_ns.is_some() && last.pts_ns == next.pts_ns && last.text != next.text => {
                     (heard, other) = (Some(next), Some(last.text));
                 }
-                Some(last) if other.is_some() && last.pts_ns == next.pts_ns => heard = Some(last),
                 _ => (heard, other) = (Some(next), None),
             }
         }
@@ -85,7 +85,7 @@ pub(crate) struct PartRule {
 }
 
 /// What is wrong with the part of a frame.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trouble {
     /// Two elements say two things: the stream cannot go on.
     Conflict(String),

@@ -214,7 +214,7 @@ mod tests {
         gst::init().unwrap();
         let (tai, every) = (TaiOffset::default(), rule("abtee0", "every:2"));
         let mut first = StreamContext::default();
-        let mut frame = |first: &mut StreamContext, rule: &PartRule| {
+        let frame = |first: &mut StreamContext, rule: &PartRule| {
             let mut buffer = gst::Buffer::new();
             let frame = first.identify(buffer.get_mut().unwrap(), &tai, rule);
             (buffer, frame)
@@ -222,7 +222,7 @@ mod tests {
         let (mut buffer, identity) = frame(&mut first, &every);
         let part = identity.part.unwrap();
         assert_eq!((part.view, part.views, first.take_trouble()), (0, 2, None));
-        let mut later = |by: &str, buffer: &mut gst::Buffer| {
+        let later = |by: &str, buffer: &mut gst::Buffer| {
             let (mut context, rule) = (StreamContext::default(), rule("m", by));
             let event = AndonEvent::Part(Arc::new(Part { id: "E".into(), ..Part::default() })).plain();
             context.observe(&event).unwrap().unwrap();

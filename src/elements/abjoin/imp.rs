@@ -300,6 +300,7 @@ impl ElementImpl for AbJoin {
                 gst::StateChangeError
             })?;
             if let Err(error) = self.start_judging() {
+                self.part_by.stop();
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);
             }
