@@ -14,6 +14,7 @@ pub(super) const EXAMPLES: usize = 3;
 
 /// How labels and parts found each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Matching {
     /// Parts that have come.
     pub seen: u64,
@@ -26,7 +27,7 @@ pub struct Matching {
     /// The first ids of parts that have come.
     pub parts: Vec<String>,
     /// A label that could be either of two parts, with both. Which of them was labelled is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ambiguous: Option<[String; 3]>,
 }
 
@@ -35,24 +36,26 @@ impl fmt::Display for Matching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |of: &[String]| of.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
         let (all, labels) = (self.unknown, list(&self.labels));
+        let count = |n: u64, of: &str| format!("{n} {of}{}", if n == 1 { "" } else { "s" });
         if let Some([label, one, other]) = &self.ambiguous {
             write!(f, "the label '{label}' could be of the part '{one}' or '{other}': write its folder, too; ")?;
         }
         match (self.matched, self.parts.is_empty()) {
-            (0, true) => write!(f, "no part has come that the {all} labels could name, such as {labels}"),
+            (0, true) => write!(f, "no part has come that labels could name: {} of {labels}", count(all, "label")),
             (0, false) => {
+                let parts = list(&self.parts);
                 write!(
                     f,
-                    "none of the {all} labels names a part that has come: labels name {labels}, parts are called {}",
-                    list(&self.parts)
+                    "labels name no part that has come: {} of {labels}, parts are called {parts}",
+                    count(all, "label")
                 )
             }
-            (matched, _) if all == 0 => write!(f, "{matched} parts have their labels"),
             (matched, _) => {
-                write!(
-                    f,
-                    "{matched} parts have their labels; {all} labels name no part that has come, such as {labels}"
-                )
+                write!(f, "labels name {}", count(matched, "part"))?;
+                if all > 0 {
+                    write!(f, "; no part has come for {}, such as {labels}", count(all, "label"))?;
+                }
+                Ok(())
             }
         }
     }

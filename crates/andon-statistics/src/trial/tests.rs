@@ -102,24 +102,17 @@ fn labels_find_their_parts_by_file_names_and_labels_of_others_are_told_with_both
     // What is labelled before the parts come, and after; the parts; what is said of it.
     let (lids, folders) = (["lid-1.png", "lid-2.png", "lid-3.png"], ["good/1.png", "bad/1.png"]);
     for (before, parts, after, matched, unknown, said) in [
-        (&["lid-1", "lids/lid-2.png"][..], &lids[..], &["lid-3.PNG"][..], 3, 0, "3 parts have their labels"),
-        (
-            &["lid-1", "lid-9"],
-            &lids,
-            &[],
-            1,
-            1,
-            "1 parts have their labels; 1 labels name no part that has come, such as 'lid-9'",
-        ),
+        (&["lid-1", "lids/lid-2.png"][..], &lids[..], &["lid-3.PNG"][..], 3, 0, "labels name 3 parts"),
+        (&["lid-1", "lid-9"], &lids, &[], 1, 1, "labels name 1 part; no part has come for 1 label, such as 'lid-9'"),
         (
             &["A-001", "A-002"],
             &["f3c2/17"],
             &[],
             0,
             2,
-            "none of the 2 labels names a part that has come: labels name 'A-001', 'A-002', parts are called 'f3c2/17'",
+            "labels name no part that has come: 2 labels of 'A-001', 'A-002', parts are called 'f3c2/17'",
         ),
-        (&["A-001"], &[], &[], 0, 1, "no part has come that the 1 labels could name, such as 'A-001'"),
+        (&["A-001"], &[], &[], 0, 1, "no part has come that labels could name: 1 label of 'A-001'"),
         (
             &["1"],
             &folders,
@@ -129,7 +122,7 @@ fn labels_find_their_parts_by_file_names_and_labels_of_others_are_told_with_both
             "the label '1' could be of the part 'good/1.png' or 'bad/1.png': write its folder, too",
         ),
         (&[], &folders, &["1"], 0, 1, "the label '1' could be of the part 'good/1.png' or 'bad/1.png'"),
-        (&[], &folders, &["bad/1", "good/1"], 2, 0, "2 parts have their labels"),
+        (&[], &folders, &["bad/1", "good/1"], 2, 0, "labels name 2 parts"),
     ] {
         let mut trial = trial();
         for label in before {
