@@ -28,6 +28,12 @@ impl Run {
     /// Plays the file. The exit code is 0 at the end of the stream, and 130 if a second Ctrl-C cut it short.
     pub fn execute(self) -> Result<ExitCode> {
         let line = self.file.line()?;
+        if let (true, Some(folder)) = (self.print, self.file.folder()) {
+            return Err(self.file.misused(&format!(
+                "gst-launch-1.0 cannot play {} as parts that their files name: leave --print out, or set SOURCE to elements",
+                folder.display()
+            )));
+        }
         if self.print {
             println!("{line}");
             return Ok(ExitCode::SUCCESS);

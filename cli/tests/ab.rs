@@ -182,6 +182,67 @@ fn messages_are_printed_as_json_lines() {
     assert_eq!(report(folder.path())["frames"], Value::Array(Vec::new()));
 }
 
+#[test]
+fn pictures_are_parts_that_labels_name_by_their_files_and_labels_of_others_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let boards = folder.path().join("boards");
+    ok(&["boards", arg(&boards), "--count=2", "--skus=1"]);
+    let pictures = boards.join("images");
+    let mut names: Vec<_> =
+        std::fs::read_dir(&pictures).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let (source, labels, out) =
+        (format!("SOURCE={}", pictures.display()), folder.path().join("labels"), folder.path().join("out"));
+    let run = [format!("STORE={}", folder.path().join("store/pcb").display()), format!("LABELS={}", labels.display())];
+    for version in ["1", "2"] {
+        ok(&["model", "add", &format!("models/pcb/{version}"), arg(&folder.path().join("store"))]);
+    }
+    let store = run[0].strip_prefix("STORE=").unwrap();
+    ok(&["model", "alias", store, "champion", "1"]);
+    ok(&["model", "alias", store, "challenger", "2"]);
+    let stem = names[0].rsplit_once('.').unwrap().0;
+    let count = names.len();
+    for (text, code, said) in [
+        (
+            format!("\u{feff}File;Verdict;Source\r\n{stem};ng;sample\r\nA-7;ok;sample"),
+            0,
+            "labels name 1 part; no part has come for 1 label, such as 'A-7'".to_string(),
+        ),
+        (
+            "{\"id\": \"A-001\", \"verdict\": \"ok\"}\n".repeat(2),
+            1,
+            format!("labels name no part that has come: 1 label of 'A-001', parts are called '{}'", names[0]),
+        ),
+    ] {
+        std::fs::write(&labels, text).unwrap();
+        let all = [
+            "ab",
+            "pipelines/trial.launch",
+            &source,
+            &run[0],
+            &run[1],
+            "AUTO=off",
+            "--frames=0",
+            "--report",
+            arg(&out),
+        ];
+        let output = andon(&all).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+        assert!(err(&output).contains(&said), "{said}: {}", err(&output));
+        let json = report(&out);
+        assert_eq!(json["ab"][0]["compared"], count, "each picture is a part, and each part was judged by both");
+        assert_eq!(
+            json["headline"].as_str().unwrap().contains("1 label of 'A-001'"),
+            code == 1,
+            "{}",
+            json["headline"]
+        );
+        let stats = &json["elements"]["j"];
+        assert_eq!((&stats["labels-matched"], &stats["labels-unknown"]), (&(1 - code).into(), &1.into()));
+    }
+    assert!(fails(2, &["run", "pipelines/trial.launch", &source, "--print"]).contains("leave --print out"));
+}
+
 /// Arm b hands its frames on without a word.
 const SILENT: &str = "defecttestsrc num-buffers=4 ! abtee name=t leaky=false \
     t.src_a ! modelinfer model=models/pcb/1 ! j.sink_a  t.src_b ! identity ! j.sink_b  abjoin name=j wait=-1 ! fakesink";

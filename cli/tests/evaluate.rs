@@ -213,22 +213,112 @@ fn changes_of_the_picture_are_told_with_what_they_cost() {
     );
 }
 
-#[test]
-fn a_classifier_is_held_against_folders_of_classes() {
+/// Three bright pictures in a folder of that name, and two dark ones and a bright one in `bad`.
+fn classes(good: &str) -> tempfile::TempDir {
     let set = tempfile::tempdir().unwrap();
-    for (class, greys) in [("good", [250, 240, 200]), ("bad", [10, 30, 220])] {
+    for (class, greys) in [(good, [250, 240, 200]), ("bad", [10, 30, 220])] {
         for (i, grey) in greys.into_iter().enumerate() {
             picture(set.path().join(format!("{class}/{i}.png")), 16, |_, _| grey);
         }
     }
-    let classifier = bundle(&root().join("tests/data"), "classifier.onnx", |m| {
+    set
+}
+
+/// A bundle of a classifier that calls bright pictures by the label `good`.
+fn classifier(good: &str) -> tempfile::TempDir {
+    bundle(&root().join("tests/data"), "classifier.onnx", |m| {
         m["task"] = json!("classification");
         m["inputs"] =
             json!([{"name": "image", "source": "image", "type": "f32", "size": [16, 16], "resize": "stretch"}]);
-        m["outputs"] = json!([{"name": "logits", "decoder": "classification", "labels": ["good", "bad"]}]);
-        m["verdict"] = json!({"rule": "label-ok", "ok": ["good"]});
+        m["outputs"] = json!([{"name": "logits", "decoder": "classification", "labels": [good, "bad"]}]);
+        m["verdict"] = json!({"rule": "label-ok", "ok": [good]});
         m["thresholds"] = json!({"score": 0.5});
-    });
+        m["quality"] = json!({"accuracy": 0.9});
+    })
+}
+
+#[test]
+fn class_folders_that_the_model_calls_good_are_good_and_what_nobody_says_is_asked_for() {
+    // The folder of good pictures, the label of the model, what more is said; the share of escapes, or what is refused.
+    for (folder, label, more, wanted) in [
+        ("normal", "normal", &[][..], Ok((1.0 / 3.0, 3))),
+        ("normal", "fine", &["--ok-class=normal"], Ok((1.0 / 3.0, 3))),
+        ("normal", "fine", &["--ng-class=normal"], Err("none")),
+        (
+            "MT_Free",
+            "free",
+            &[],
+            Err("say --ok-class MT_Free (all other classes are bad then); if they are bad, say --ng-class MT_Free"),
+        ),
+        ("type A", "fine", &[], Err("none of the class folders bad, type A is known to hold good pictures")),
+    ] {
+        let (set, model) = (classes(folder), classifier(label));
+        let arguments = [&[arg(model.path()), "--data", arg(set.path())], more].concat();
+        match wanted {
+            Ok((escapes, good)) => {
+                let report = evaluate(&arguments);
+                assert!((figure(&report, 0, "escape_rate") - escapes).abs() < 1e-12, "{folder}");
+                assert_eq!(report["good"], good, "{folder}");
+            }
+            Err("none") => assert_eq!(evaluate(&arguments)["good"], 0),
+            Err(why) => drop(fails(&arguments, &[why])),
+        }
+    }
+}
+
+#[test]
+fn a_chosen_threshold_is_written_with_how_it_was_chosen_and_what_is_signed_stays_as_it_is() {
+    let set = classes("good");
+    let manifest =
+        |folder: &Path| -> Value { serde_json::from_slice(&fs::read(folder.join("model.json")).unwrap()).unwrap() };
+    let choose = |bundle: &Path, more: &[&str]| {
+        let wish =
+            ["evaluate", arg(bundle), "--data", arg(set.path()), "--resamples=0", "--choose-thresholds=cost=1:1"];
+        andon(&[&wish[..], more].concat()).output().unwrap()
+    };
+    let bundle = classifier("good");
+    let written = choose(bundle.path(), &["--write"]);
+    assert!(written.status.success(), "{}", err(&written));
+    let now = manifest(bundle.path());
+    let threshold = now["thresholds"]["score"].as_f64().unwrap();
+    assert!(err(&written).contains(&format!("its threshold is {threshold}, and was 0.5")), "{}", err(&written));
+    let how = &now["quality"]["threshold"];
+    assert_eq!((&how["wish"], &how["before"], &how["parts"]), (&"cost=1:1".into(), &0.5.into(), &6.into()));
+    assert_eq!((&how["here"]["overkill_rate"], &now["quality"]["accuracy"]), (&0.0.into(), &0.9.into()));
+    // It is the threshold at which the model is measured from then on.
+    let report = evaluate(&[arg(bundle.path()), "--data", arg(set.path())]);
+    assert_eq!(report["models"][0]["threshold"].as_f64().map(|t| t as f32), Some(threshold as f32));
+
+    fs::write(bundle.path().join("model.json.minisig"), "signed").unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let of_store = store.path().join("1");
+    fs::rename(classifier("good").keep(), &of_store).unwrap();
+    fs::write(store.path().join("aliases.json"), "{}").unwrap();
+    for (stays, why) in
+        [(bundle.path(), "is signed, and its signature would not hold"), (&of_store, "is a version of a store")]
+    {
+        let refused = choose(stays, &["--write"]);
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(
+            err(&refused).contains(why) && err(&refused).contains("--into FOLDER --as VERSION"),
+            "{}",
+            err(&refused)
+        );
+        let (before, copy) = (manifest(stays), stays.with_extension("new"));
+        let copied = choose(stays, &["--into", arg(&copy), "--as=2"]);
+        assert!(copied.status.success(), "{}", err(&copied));
+        assert_eq!((manifest(stays), &manifest(&copy)["version"]), (before, &"2".into()));
+        assert!(!copy.join("model.json.minisig").exists() && copy.join("model.onnx").is_file());
+        fs::remove_dir_all(copy).unwrap();
+    }
+    let never =
+        choose(&of_store, &["--into", arg(&store.path().join("none")), "--as=2", "--choose-thresholds=recall=0.9"]);
+    assert!(!never.status.success());
+}
+
+#[test]
+fn a_classifier_is_held_against_folders_of_classes() {
+    let (set, classifier) = (classes("good"), classifier("good"));
     let report = evaluate(&[arg(classifier.path()), "--data", arg(set.path())]);
     // The bright bad one is called good.
     assert!((figure(&report, 0, "accuracy") - 5.0 / 6.0).abs() < 1e-12);

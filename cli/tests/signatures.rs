@@ -293,6 +293,66 @@ fn a_secret_key_is_its_owners_alone_and_is_never_overwritten() {
 }
 
 #[test]
+fn without_a_terminal_a_key_is_made_only_if_its_password_is_told() {
+    let keys = Keys::new();
+    // A session of its own has no terminal, whatever runs this test.
+    let run = |words: &[&str]| {
+        let program = common::andon(words);
+        let mut command = std::process::Command::new("setsid");
+        command.arg("--wait").arg(program.get_program()).args(program.get_args()).env_remove("ANDON_KEY_PASSWORD");
+        command.stdin(std::process::Stdio::null()).output().unwrap()
+    };
+    let (safe, password) = (keys.at("safe"), keys.at("password"));
+    let keygen = ["model", "keygen", arg(&safe)];
+    let refused = run(&keygen);
+    let e = common::err(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{e}");
+    for way in ["there is no terminal", "set ANDON_KEY_PASSWORD", "--password-file FILE", "--no-password"] {
+        assert!(e.contains(way), "{way}: {e}");
+    }
+    assert!(!keys.at("safe.key").exists());
+    fs::write(&password, "secret\n").unwrap();
+    let told = ["--password-file", arg(&password)];
+    assert!(run(&[&keygen[..], &told].concat()).status.success());
+    let bundle = bundle(keys.dir.path(), "1", "graph 1");
+    let key = keys.at("safe.key");
+    let sign = ["model", "sign", arg(&bundle), "--key", arg(&key)];
+    assert_eq!(run(&sign).status.code(), Some(2));
+    assert!(run(&[&sign[..], &told].concat()).status.success());
+    ok(&["model", "verify", arg(&bundle), "--keys", arg(&keys.at("safe.pub"))]);
+}
+
+#[test]
+fn a_policy_is_shown_and_set_by_a_command() {
+    let keys = Keys::new();
+    let (store, ours, strangers) = (keys.at("store"), keys.at("ours.pub"), keys.at("stranger.pub"));
+    let policy = ["model", "policy", arg(&store)];
+    assert!(fails(2, &policy).contains("is no folder"));
+    ok(&["model", "add", arg(&bundle(keys.dir.path(), "1", "graph 1")), arg(&store), "--no-run"]);
+    assert!(ok(&policy).contains("there is no policy, so models need no signature"));
+    let with = |more: &[&str]| common::andon(&[&policy[..], more].concat()).output().unwrap();
+    let content = || fs::read_to_string(store.join("policy.json")).unwrap_or_default();
+    for (more, code, says) in [
+        (&["--require-signature"][..], 2, "a policy without a key"),
+        (&["--trust", arg(&ours)], 1, "models without a signature are refused"),
+        (&[], 1, "refused: "),
+        (&["--allow-unsigned"], 0, "models without a signature are taken"),
+        (&["--trust", arg(&strangers), "--distrust", arg(&ours)], 0, "are taken"),
+        (&["--distrust", arg(&ours)], 1, "is not trusted, so it cannot be distrusted"),
+        (&["--distrust", arg(&strangers)], 2, "for no policy at all, remove"),
+    ] {
+        let before = content();
+        let said = with(more);
+        let text = common::out(&said) + &common::err(&said);
+        assert!(said.status.code() == Some(code) && text.contains(says), "{more:?}: {text}");
+        assert!(code != 2 || content() == before);
+    }
+    let strangers = fs::read_to_string(strangers).unwrap().lines().nth(1).unwrap().to_string();
+    let now: serde_json::Value = serde_json::from_str(&content()).unwrap();
+    assert_eq!(now, serde_json::json!({"trusted_keys": [strangers], "require_signature": false}));
+}
+
+#[test]
 fn every_command_refuses_a_graph_that_names_a_file_outside_its_bundle() {
     let keys = Keys::new();
     let bundle = keys.signed();

@@ -3,6 +3,7 @@
 //!
 //! They are read from the JSON, not from the library's types: what a later abjoin adds or leaves out breaks no report.
 
+use andon_statistics::trial::Matching;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -101,6 +102,17 @@ impl<'a> Figures<'a> {
     /// Returns whether a judgement rests on any label.
     pub fn knows_labels(self) -> bool {
         self.count("/labels/tested") + self.count("/labels/shown") > 0
+    }
+
+    /// Returns how labels and parts found each other, as far as a judgement says it.
+    pub fn matching(self) -> Matching {
+        self.0.get("matching").and_then(|m| serde_json::from_value(m.clone()).ok()).unwrap_or_default()
+    }
+
+    /// Returns whether there are labels, and none of a part that came.
+    pub fn is_unmatched(self) -> bool {
+        let matching = self.matching();
+        matching.matched == 0 && matching.unknown > 0
     }
 
     /// Returns the names of both models, or their versions alone if the names are equal.

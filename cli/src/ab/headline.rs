@@ -46,7 +46,7 @@ pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
         return decisions(&decided);
     }
     // A judgement without any label knows less than the comparison.
-    let held = all().rfind(|j| j.knows_labels() && ab.is_none_or(|ab| j.is_of_the_same(ab)));
+    let held = all().rfind(|j| (j.knows_labels() || j.is_unmatched()) && ab.is_none_or(|ab| j.is_of_the_same(ab)));
     let (what, why) = match (held, ab) {
         (Some(held), _) => ("Not decided".into(), held.list("/reasons").join("; ")),
         (None, Some(ab)) => compared(ab),

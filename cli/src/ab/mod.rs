@@ -21,7 +21,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use gst::prelude::*;
 
@@ -107,6 +107,13 @@ impl Ab {
         eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
 
         let end = end?;
+        let labels = record.labels();
+        if record.labels_are_of_others() {
+            bail!("{labels}");
+        }
+        if !labels.is_empty() {
+            eprintln!("{labels}");
+        }
         if self.check && end == End::Eos && !record.passes() {
             eprintln!("not passed: {}", record.objection());
             return Ok(ExitCode::from(NOT_PASSED));

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use andon_core::result::Verdict;
 use andon_report::words::counted;
-use andon_statistics::agreement::Why;
+use andon_statistics::{agreement::Why, trial::Matching};
 use gst::prelude::*;
 use gstandon::meta::event;
 use serde::Serialize;
@@ -148,6 +148,22 @@ impl Record {
             (_, 0) => String::new(),
             (_, errors) => format!("arm b failed on {}", counted(errors, "frame", "frames")),
         }
+    }
+
+    /// Returns what became of the labels, in a sentence; empty if there are none.
+    pub fn labels(&self) -> String {
+        let all = self.judgements.iter().map(|j| Figures(j).matching());
+        // Labels that wait go on to the next pair of models; those that found their part stay with theirs.
+        let matched = all.clone().map(|m| m.matched).sum();
+        let last = all.last().unwrap_or_default();
+        let whole = Matching { matched, ..last };
+        if whole.matched + whole.unknown == 0 { String::new() } else { whole.to_string() }
+    }
+
+    /// Returns whether there are labels, and none of a part that came: they are of others, or called otherwise.
+    pub fn labels_are_of_others(&self) -> bool {
+        let all = || self.judgements.iter().map(|j| Figures(j).matching());
+        all().all(|m| m.matched == 0) && all().any(|m| m.unknown > 0)
     }
 
     /// Returns whether there is no objection to the challenger.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon evaluate`: how good a bundle is on labelled pictures, and whether it may replace the champion.
 
+mod chosen;
 mod junit;
 mod outlines;
 mod page;
@@ -68,9 +69,13 @@ pub struct Evaluate {
     /// Add the golden templates as good parts (DeepPCB)
     #[arg(long)]
     good: bool,
-    /// A class folder whose pictures are good; may be repeated [default: good, ok]
+    /// A class folder whose pictures are good, all others are bad; may be repeated [default: good, ok, and the labels that the
+    /// model calls good]
     #[arg(long = "ok-class", value_name = "NAME")]
     ok_classes: Vec<String>,
+    /// A class folder whose pictures are bad, whatever it is called; may be repeated
+    #[arg(long = "ng-class", value_name = "NAME", conflicts_with = "ok_classes")]
+    ng_classes: Vec<String>,
     /// Read at most N pictures
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -102,6 +107,21 @@ pub struct Evaluate {
     /// Choose a threshold for recall=SHARE of boxes, escapes=SHARE of bad parts, or cost=ESCAPE:OVERKILL
     #[arg(long, value_name = "WISH", value_parser = Wish::from_str)]
     choose_thresholds: Option<Wish>,
+    /// Write the chosen threshold into the model.json of the (last) bundle, which must be neither signed nor in a store
+    #[arg(long, requires = "choose_thresholds")]
+    write: bool,
+    /// Write a copy of the (last) bundle with the chosen threshold into FOLDER, as the version of --as
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "choose_thresholds",
+        requires = "as_version",
+        conflicts_with = "write"
+    )]
+    into: Option<PathBuf>,
+    /// The version that the copy of --into is
+    #[arg(long = "as", value_name = "VERSION", id = "as_version", requires = "into")]
+    as_version: Option<String>,
     /// Measure the set again with less and more light, blur, noise, shift and compression
     #[arg(long)]
     robustness: bool,
@@ -134,10 +154,11 @@ impl Evaluate {
     pub fn execute(self) -> Result<ExitCode> {
         let gate = self.gate.as_deref().map(Gate::read).transpose()?;
         self.check_outputs()?;
+        let target = self.target()?;
         let bundles: Vec<&Path> =
             [Some(self.bundle.as_path()), self.challenger.as_deref()].into_iter().flatten().collect();
         let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
-        let mut set = data::read(&self.data, &self.selection()?)?;
+        let mut set = data::read(&self.data, &self.selection(&manifests)?)?;
         set.samples.truncate(self.limit.unwrap_or(usize::MAX));
         warn_of_unseen(&set);
         init()?;
@@ -187,7 +208,23 @@ impl Evaluate {
         drawing.finish_and_clear();
         self.show(&report, &set.samples, &models)?;
         let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
+        if let Some(target) = target {
+            if stopped {
+                bail!("the gate stops the model: its threshold was not written");
+            }
+            eprintln!("{}", target.write(&report, &set)?);
+        }
         Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// Where the chosen threshold is to be written, if it is.
+    fn target(&self) -> Result<Option<chosen::Target>> {
+        let bundle = self.challenger.as_deref().unwrap_or(&self.bundle);
+        match (&self.into, &self.as_version, self.write, self.choose_thresholds) {
+            (Some(into), Some(version), _, Some(wish)) => chosen::Target::copy(bundle, into, version, wish).map(Some),
+            (_, _, true, Some(wish)) => chosen::Target::in_place(bundle, wish).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Refuses files that cannot be written before anything is judged.
@@ -201,7 +238,7 @@ impl Evaluate {
         Ok(())
     }
 
-    fn selection(&self) -> Result<Selection> {
+    fn selection(&self, manifests: &[Manifest]) -> Result<Selection> {
         let split = match &self.split {
             None => None,
             Some(split) => {
@@ -216,6 +253,9 @@ impl Evaluate {
             split,
             good: self.good,
             ok_classes: self.ok_classes.clone(),
+            ng_classes: self.ng_classes.clone(),
+            model_ok: manifests.iter().flat_map(|m| m.verdict.ok()).cloned().collect(),
+            model_ng: manifests.iter().flat_map(bad_labels).collect(),
         })
     }
 
@@ -295,6 +335,12 @@ impl Evaluate {
         }
         Ok(())
     }
+}
+
+/// Returns the labels of a model that its rule does not call good.
+fn bad_labels(manifest: &Manifest) -> Vec<String> {
+    let all = manifest.outputs.iter().flat_map(|o| &o.labels);
+    all.filter(|label| !manifest.verdict.ok().contains(label)).cloned().collect()
 }
 
 /// Warns of labels of the set that the model does not know: misspelt, or of another model.

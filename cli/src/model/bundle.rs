@@ -91,13 +91,8 @@ pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
     model::weights(&bundle.join(&manifest.model))?;
     let new = text::with_field(&text, "digests", &serde_json::to_value(&digests)?)?;
     Manifest::parse(&new, &at)?;
-    replace(&at, new.as_bytes())?;
+    text::write_into(&at, new.as_bytes())?;
     Ok(digests.len())
-}
-
-/// Replaces the content of a file in one step.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    files::replace(path, content).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Show a model

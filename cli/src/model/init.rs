@@ -14,11 +14,7 @@ use andon_model::{self as model, Decoder, Manifest};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{
-    bundle::{replace, write_digests},
-    decoder,
-    trial::few,
-};
+use super::{bundle::write_digests, decoder, text, trial::few};
 use crate::{app::Usage, limit::rest};
 
 /// Make a bundle from an .onnx file
@@ -70,7 +66,7 @@ impl Init {
             manifest.digests.insert(name.into(), source.id.digest);
             manifest.digests.extend(source.weights.iter().map(|w| (plain(&w.name), model::digest(&w.bytes))));
         }
-        replace(&at, (serde_json::to_string_pretty(&manifest)? + "\n").as_bytes())?;
+        text::write_into(&at, (serde_json::to_string_pretty(&manifest)? + "\n").as_bytes())?;
         if self.into.is_some() {
             write_digests(&folder)?;
         }

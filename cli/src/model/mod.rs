@@ -4,9 +4,10 @@
 mod bundle;
 mod init;
 mod list;
+mod policy;
 mod sign;
 mod store;
-mod text;
+pub mod text;
 mod trial;
 
 use std::{process::ExitCode, time::Duration};
@@ -48,6 +49,7 @@ enum Command {
     History(list::Log),
     Audit(list::Audit),
     Gc(store::Gc),
+    Policy(policy::Policy),
     Keygen(sign::Keygen),
     Sign(sign::Sign),
     Verify(sign::Verify),
@@ -74,6 +76,7 @@ impl Model {
             Command::History(c) => c.execute(),
             Command::Audit(c) => c.execute(),
             Command::Gc(c) => c.execute(),
+            Command::Policy(c) => c.execute(),
             Command::Keygen(c) => limit::rest(|| c.execute()),
             Command::Sign(c) => c.execute(),
             Command::Verify(c) => c.execute(),
@@ -99,6 +102,7 @@ impl Command {
             Self::History(_) => "history",
             Self::Audit(_) => "audit",
             Self::Gc(_) => "gc",
+            Self::Policy(_) => "policy",
             Self::Keygen(_) => "keygen",
             Self::Sign(_) => "sign",
             Self::Verify(_) => "verify",

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Cursor, Write as _},
+    io::{Cursor, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
 
-use super::bundle::replace;
-use crate::limit::rest;
+use super::text::write_into;
+use crate::{app::Usage, limit::rest};
 
 /// The environment variable with the password of the secret key, for use without a terminal.
 const PASSWORD: &str = "ANDON_KEY_PASSWORD";
@@ -23,7 +23,7 @@ const PASSWORD: &str = "ANDON_KEY_PASSWORD";
 /// Make a key pair
 ///
 /// Write NAME.key, which signs models and must stay secret, and NAME.pub for those who trust your models. The password of
-/// the secret key is read from the terminal, or from ANDON_KEY_PASSWORD.
+/// the secret key is read from the terminal, from ANDON_KEY_PASSWORD, or from a file.
 #[derive(Args)]
 pub struct Keygen {
     /// The path of both files, without the extensions
@@ -32,6 +32,9 @@ pub struct Keygen {
     /// Do not protect the secret key by a password
     #[arg(long)]
     no_password: bool,
+    /// Read the password from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
+    password_file: Option<PathBuf>,
 }
 
 impl Keygen {
@@ -44,7 +47,12 @@ impl Keygen {
         let pair = if self.no_password {
             KeyPair::generate_unencrypted_keypair()
         } else {
-            KeyPair::generate_encrypted_keypair(std::env::var(PASSWORD).ok())
+            let Asked { password } = Asked::for_key(
+                self.password_file.as_deref(),
+                "the new key",
+                ", or make a key without a password: --no-password",
+            )?;
+            KeyPair::generate_encrypted_keypair(password)
         };
         let KeyPair { pk, sk } = pair.context("cannot make a key pair")?;
         let text = sk.to_box(Some("andon secret key"))?.into_string();
@@ -57,6 +65,39 @@ impl Keygen {
         println!("{}", pk.to_base64());
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A password as it was told; None if a person is to type it.
+struct Asked {
+    password: Option<String>,
+}
+
+impl Asked {
+    /// Takes the password of a key from the file, else from the environment, else from a terminal if there is one.
+    fn for_key(file: Option<&Path>, key: &str, or: &str) -> Result<Self> {
+        if let Some(file) = file {
+            let text =
+                files::read_text(file, files::TEXT).with_context(|| format!("{}: cannot be read", file.display()))?;
+            let first = text.lines().next().unwrap_or_default();
+            if first.is_empty() {
+                bail!(Usage(format!("{}: its first line is empty: write the password there", file.display())));
+            }
+            return Ok(Self { password: Some(first.into()) });
+        }
+        match std::env::var(PASSWORD) {
+            Ok(password) if !password.is_empty() => Ok(Self { password: Some(password) }),
+            _ if has_terminal() => Ok(Self { password: None }),
+            _ => bail!(Usage(format!(
+                "nobody can be asked for the password of {key}, because there is no terminal: set {PASSWORD}, or name a file that \
+                 holds it by --password-file FILE{or}"
+            ))),
+        }
+    }
+}
+
+/// Returns whether there is a terminal at which a person can type a password.
+fn has_terminal() -> bool {
+    if cfg!(unix) { File::open("/dev/tty").is_ok() } else { std::io::stdin().is_terminal() }
 }
 
 /// Creates a file that only its owner may read.
@@ -78,6 +119,9 @@ pub struct Sign {
     /// The secret key, made by `andon model keygen`, or by minisign with a password
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Read the password of the key from the first line of a file
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
 }
 
 impl Sign {
@@ -103,16 +147,22 @@ impl Sign {
             _ => source.path.clone(),
         };
         let comment = format!("{} {} {}", source.id.name, source.id.version, source.id.digest);
-        let signature = minisign::sign(None, &secret(&self.key)?, Cursor::new(&source.to_sign), Some(&comment), None)
-            .with_context(|| format!("{}: cannot be signed", file.display()))?;
+        let signature = minisign::sign(
+            None,
+            &secret(&self.key, self.password_file.as_deref())?,
+            Cursor::new(&source.to_sign),
+            Some(&comment),
+            None,
+        )
+        .with_context(|| format!("{}: cannot be signed", file.display()))?;
         let at = PathBuf::from(format!("{}{SIGNATURE}", file.display()));
-        replace(&at, signature.into_string().as_bytes())?;
+        write_into(&at, signature.into_string().as_bytes())?;
         println!("{}: signed", at.display());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn secret(path: &Path) -> Result<SecretKey> {
+fn secret(path: &Path, password_file: Option<&Path>) -> Result<SecretKey> {
     let read = || -> Result<SecretKeyBox> { Ok(SecretKeyBox::from_string(&files::read_text(path, files::TEXT)?)?) };
     let no_key = || format!("{}: not a secret key of minisign", path.display());
     match read().with_context(no_key)?.into_unencrypted_secret_key() {
@@ -124,15 +174,10 @@ fn secret(path: &Path) -> Result<SecretKey> {
         ),
         Err(_) => {}
     }
-    let password = std::env::var(PASSWORD).ok();
+    let Asked { password } = Asked::for_key(password_file, &path.display().to_string(), "")?;
     let key = read()?;
-    // Without that variable, a person types it.
-    rest(|| key.into_secret_key(password)).with_context(|| {
-        format!(
-            "{}: cannot be opened: is the password right? (without a terminal, it is read from {PASSWORD})",
-            path.display()
-        )
-    })
+    rest(|| key.into_secret_key(password))
+        .with_context(|| format!("{}: cannot be opened: is the password right?", path.display()))
 }
 
 /// Check the signature of a model

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Replaces one field of a JSON text, and leaves the other fields and their order as a person wrote them.
+//! Replaces one field of a JSON text, and leaves the other fields and their order as a person wrote them; replaces a file.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-use anyhow::Result;
+use andon_core::files;
+use anyhow::{Context, Result};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -33,6 +34,11 @@ impl<'de> Deserialize<'de> for Fields {
         }
         from.deserialize_map(InOrder)
     }
+}
+
+/// Replaces the content of a file in one step.
+pub fn write_into(path: &Path, content: &[u8]) -> Result<()> {
+    files::replace(path, content).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Returns the text with that field set: in its place, or at the end if it is new.

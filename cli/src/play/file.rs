@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A pipeline file on the command line, with values for its variables.
+//! A pipeline file on the command line, with values for its variables. A folder for its SOURCE plays the pictures in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use andon_core::files;
 use anyhow::{Context, Result};
 use clap::Args;
 use gst::prelude::*;
 
-use super::links;
+use super::{links, pictures::Pictures};
 use crate::{
     app::{Usage, init},
     launch::{self, Variables},
 };
+
+/// The variable of the source of frames. It may be given a folder of pictures.
+const SOURCE: &str = "SOURCE";
+
+/// What variables of the shipped files are set to where pictures are played, so that both models judge every picture, and
+/// nobody waits for a clock.
+const OFFLINE: [(&str, &str); 2] = [("LEAKY", "false"), ("WAIT", "-1")];
 
 /// The largest pipeline file, bytes: a pipeline is some lines.
 const LARGEST: u64 = 1 << 20;
@@ -23,7 +30,8 @@ pub struct PipelineFile {
     /// Pipeline file: gst-launch text with comments and variables
     #[arg(value_name = "FILE")]
     pub path: PathBuf,
-    /// Values for the file's ${VAR} and ${VAR:-default}
+    /// Values for the file's ${VAR} and ${VAR:-default}; SOURCE=FOLDER plays the pictures in a folder, each as the part that its
+    /// file is called
     #[arg(value_name = "VAR=value")]
     variables: Vec<String>,
 }
@@ -39,7 +47,26 @@ impl PipelineFile {
             given.insert(name.into(), value.into());
         }
         let text = files::read_text(&self.path, LARGEST).map_err(|e| self.misused(&e.to_string()))?;
-        launch::expand(&text, &given).map_err(|e| self.misused(&e.to_string()))
+        let expand = |given: &Variables| launch::expand(&text, given);
+        if self.folder().is_some() {
+            given.insert(SOURCE.into(), Pictures::ELEMENTS.into());
+            for (name, value) in OFFLINE.iter().filter(|(name, _)| !given.contains_key(*name)).collect::<Vec<_>>() {
+                let with = [(name.to_string(), value.to_string())];
+                let with: Variables = given.clone().into_iter().chain(with).collect();
+                // Not every file has the variable.
+                if !matches!(expand(&with), Err(launch::Error::Unknown { .. })) {
+                    eprintln!("note: {name}={value}, for pictures wait until they are judged");
+                    given = with;
+                }
+            }
+        }
+        expand(&given).map_err(|e| self.misused(&e.to_string()))
+    }
+
+    /// Returns the folder of pictures that is to be played, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        let source = self.variables.iter().rev().find_map(|pair| pair.strip_prefix(SOURCE)?.strip_prefix('='));
+        source.map(Path::new).filter(|path| path.is_dir())
     }
 
     /// Starts GStreamer and makes a pipeline of the line; a line of one element gets a pipeline around it.
@@ -52,7 +79,11 @@ impl PipelineFile {
                 Ok(pipeline)
             })
         };
-        made().with_context(|| format!("{} cannot be played", self.path.display()))
+        let pipeline = made().with_context(|| format!("{} cannot be played", self.path.display()))?;
+        if let Some(folder) = self.folder() {
+            Pictures::of(folder)?.feed(&pipeline)?;
+        }
+        Ok(pipeline)
     }
 
     /// Returns an error for wrong usage, which begins with the file's name.

@@ -6,6 +6,7 @@ mod file;
 mod links;
 mod listener;
 mod messages;
+mod pictures;
 
 pub use andon_evaluate::pipeline::bus::warning;
 pub use failure::failure;

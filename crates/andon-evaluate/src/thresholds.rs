@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Chooses a score threshold for a recall of boxes, an escape rate of parts, or a cost.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use andon_core::{random::Random, result::Verdict};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,17 @@ pub enum Wish {
     Escapes(f64),
     /// The threshold with the least cost, at a price of an escape and a price of overkill.
     Cost(f64, f64),
+}
+
+/// As the command line takes it.
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wish::Recall(share) => write!(f, "recall={share}"),
+            Wish::Escapes(share) => write!(f, "escapes={share}"),
+            Wish::Cost(escape, overkill) => write!(f, "cost={escape}:{overkill}"),
+        }
+    }
 }
 
 /// A text that is no [`Wish`].
@@ -172,6 +183,7 @@ mod tests {
     fn a_wish_is_one_of_three() {
         assert_eq!("recall=0.99".parse(), Ok(Wish::Recall(0.99)));
         assert_eq!("cost=10:1".parse(), Ok(Wish::Cost(10.0, 1.0)));
+        assert_eq!(Wish::Cost(10.0, 1.0).to_string(), "cost=10:1");
         assert_eq!("escapes=0.01".parse(), Ok(Wish::Escapes(0.01)));
         for bad in ["recall=2", "cost=1", "f1=1", "recall", "escapes=-1", "cost=NaN:1"] {
             let error = bad.parse::<Wish>().unwrap_err().to_string();

@@ -59,7 +59,7 @@ pub use pattern::{Pattern, PatternError, UnfilledError};
 pub use rule::{Rule, Thresholds};
 pub use settings::{Normalisation, Quantisation};
 pub use store::Store;
-pub use trust::{SIGNATURE, Trust};
+pub use trust::{PolicyFile, SIGNATURE, Trust};
 pub use weights::{Content, weights};
 
 /// For fuzzing: goes through a graph for what it names outside itself, and puts zeros in its place. Returns whether the graph

@@ -62,7 +62,7 @@ pub enum Rule {
 
 impl Rule {
     /// Returns the labels that the rule calls good.
-    pub(super) fn ok(&self) -> &[String] {
+    pub fn ok(&self) -> &[String] {
         match self {
             Rule::LabelOk { ok } | Rule::AnyLabel { ok } | Rule::AnyArea { ok } => ok,
             _ => &[],

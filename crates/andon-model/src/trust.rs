@@ -15,7 +15,7 @@ use andon_core::{
     json,
 };
 use minisign_verify::{Error as Refusal, PublicKey, Signature};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 
@@ -55,6 +55,11 @@ impl Trust {
         let lines = text.lines().map(str::trim).enumerate();
         let keys = lines.filter(|(_, l)| !l.is_empty() && !l.starts_with('#') && !l.starts_with(COMMENT));
         Self::new(keys.map(|(i, l)| (format!("line {}", i + 1), l.to_string())), path)
+    }
+
+    /// Returns the keys as texts, base64.
+    pub fn keys(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.text.clone()).collect()
     }
 
     /// Makes a set of keys, each with its place in the file at `path`. An empty set is an error: it would trust no model.
@@ -129,12 +134,58 @@ pub(super) struct Policy {
     pub required: bool,
 }
 
-#[derive(Deserialize)]
+/// The content of a `policy.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PolicyFile {
-    trusted_keys: Vec<String>,
+pub struct PolicyFile {
+    /// The trusted keys of minisign, base64; at least one.
+    pub trusted_keys: Vec<String>,
+    /// Whether a model without a signature is refused. A signature that is there must be good in either case.
     #[serde(default = "yes")]
-    require_signature: bool,
+    pub require_signature: bool,
+}
+
+impl PolicyFile {
+    /// Returns the path of the policy for all models below a folder.
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join(POLICY)
+    }
+
+    /// Reads the policy of a folder; None if it has none.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] or [`Error::Keys`] if what is called so is no policy.
+    pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = Self::path(folder);
+        let fail = |problem: String| Error::Policy { path: path.clone(), problem };
+        match path.symlink_metadata() {
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(fail(e.to_string())),
+        }
+        let text = files::read_text(&path, TEXT).map_err(|e| match (e.kind(), fs::read_link(&path)) {
+            (ErrorKind::NotFound, Ok(target)) => fail(format!("is a link to {}, which is not there", target.display())),
+            _ => fail(e.to_string()),
+        })?;
+        let file: Self = json::read(&text).map_err(|e| fail(e.to_string()))?;
+        file.trust(&path).map(|_| Some(file))
+    }
+
+    /// Replaces the policy of a folder in one step.
+    ///
+    /// # Errors
+    /// [`Error::Keys`] if it has no key, or what is none, and [`Error::Io`] if it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let path = Self::path(folder);
+        self.trust(&path)?;
+        let text = serde_json::to_string_pretty(self).expect("plain data always serialises") + "\n";
+        files::replace(&path, text.as_bytes()).map_err(|error| Error::Io { path, error })
+    }
+
+    fn trust(&self, path: &Path) -> Result<Trust, Error> {
+        let keys = self.trusted_keys.iter().cloned().enumerate().map(|(i, k)| (format!("trusted_keys[{i}]"), k));
+        Trust::new(keys, path)
+    }
 }
 
 fn yes() -> bool {
@@ -146,23 +197,12 @@ impl Policy {
     /// milder policy between them and the one above. Whatever is called `policy.json` and is no policy is an error: it must
     /// not count as no policy.
     pub(super) fn all(folders: &[PathBuf]) -> Result<Vec<Self>, Error> {
-        folders.iter().filter_map(|folder| Self::read(folder.join(POLICY)).transpose()).collect()
+        folders.iter().filter_map(|folder| Self::read(folder).transpose()).collect()
     }
 
-    fn read(path: PathBuf) -> Result<Option<Self>, Error> {
-        let fail = |problem: String| Error::Policy { path: path.clone(), problem };
-        match path.symlink_metadata() {
-            Ok(_) => {}
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(e) => return Err(fail(e.to_string())),
-        }
-        let text = files::read_text(&path, TEXT).map_err(|e| match (e.kind(), fs::read_link(&path)) {
-            (ErrorKind::NotFound, Ok(target)) => fail(format!("is a link to {}, which is not there", target.display())),
-            _ => fail(e.to_string()),
-        })?;
-        let file: PolicyFile = json::read(&text).map_err(|e| fail(e.to_string()))?;
-        let keys = file.trusted_keys.into_iter().enumerate().map(|(i, k)| (format!("trusted_keys[{i}]"), k));
-        Ok(Some(Self { trust: Trust::new(keys, &path)?, required: file.require_signature }))
+    fn read(folder: &Path) -> Result<Option<Self>, Error> {
+        let Some(file) = PolicyFile::read(folder)? else { return Ok(None) };
+        Ok(Some(Self { trust: file.trust(&PolicyFile::path(folder))?, required: file.require_signature }))
     }
 }
 

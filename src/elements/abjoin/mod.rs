@@ -41,8 +41,10 @@
 //! # Labels
 //!
 //! The label of a part comes from the arm `truth` on its frames, from the action `label(id, verdict, source)` minutes
-//! or days later, or from the file that `labels` names, which is read as it grows: a JSON object a line. (An id is the
-//! part's, or RUN/FRAME. A label may come before its part.) A label is *tested* if its part was drawn at random and its
+//! or days later, or from the file that `labels` names, which is read as it grows: a JSON object a line, or a table as
+//! spreadsheet programs save it (docs/ab.md). An id is the part's, or RUN/FRAME; where one of the two is the file of a picture, folders and
+//! extension may be left out. A label may come before its part. `labels-matched` in `stats` counts parts that a label named, and
+//! `labels-unknown` labels whose part has not come; where no label of all has found its part among 100, the element warns. A label is *tested* if its part was drawn at random and its
 //! source is `sample`: `andon/label-wanted` names the drawn parts, `label-rate` of those on which the arms differ and
 //! `label-rate-agree` of all others. Any other label is *shown*: the parts in the reject bin, for example, are there
 //! because of the arms' verdicts. The element keeps the verdicts of the last 100,000 drawn parts and 20,000 others, and

@@ -60,8 +60,14 @@ pub struct Selection {
     pub split: Option<TrainingSplit>,
     /// Takes the golden templates, too, as pictures without defects; DeepPCB only.
     pub good: bool,
-    /// Class folders whose pictures are ok; empty for `good` and `ok`.
+    /// Class folders whose pictures are ok, and no others; empty for those that the model calls good, and `good` and `ok`.
     pub ok_classes: Vec<String>,
+    /// Class folders whose pictures are not ok, whatever they are called.
+    pub ng_classes: Vec<String>,
+    /// The labels that the model to be measured calls good.
+    pub model_ok: Vec<String>,
+    /// The other labels of that model.
+    pub model_ng: Vec<String>,
 }
 
 /// Reads the set in `folder`; of COCO and YOLO also from the `.json` or `.yaml` file itself.
@@ -80,7 +86,16 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
         Layout::Yolo => yolo::read(folder, subset),
         Layout::Voc => voc::read(folder, subset, &mut notes),
         Layout::Labelme => labelme::read(folder, subset),
-        Layout::Folders => folders::read(folder, subset, &selection.ok_classes),
+        Layout::Folders => folders::read(
+            folder,
+            subset,
+            folders::Said {
+                ok: &selection.ok_classes,
+                ng: &selection.ng_classes,
+                model_ok: &selection.model_ok,
+                model_ng: &selection.model_ng,
+            },
+        ),
         Layout::Mvtec => mvtec::read(folder, subset),
     }?;
     ensure!(
@@ -96,9 +111,31 @@ pub fn read(folder: &Path, selection: &Selection) -> Result<LabelledSet> {
     samples.sort_by(|a, b| a.id.cmp(&b.id));
     if let Some([a, b]) = samples.windows(2).find(|two| two[0].id == two[1].id) {
         let (one, other) = (a.image.display(), b.image.display());
-        return Err(Error::Inconsistent(format!("two pictures are called {}: {one} and {other}; rename one", a.id)));
+        return Err(Error::Inconsistent(format!(
+            "two pictures are called {}: {one} and {other}; rename one, or, if it is the mask of the other, move the masks out of the \
+             set, or lay them out as MVTec does",
+            a.id
+        )));
     }
     Ok(LabelledSet { layout, labels, samples, unseen, notes })
+}
+
+/// Returns the pictures in a folder and below it, in the order of their paths, each with its path below the folder, with `/`
+/// and the extension.
+///
+/// # Errors
+/// [`Error::Io`] if a folder cannot be read, and [`Error::Picture`] if one is of a kind that is not read, if a path is not
+/// UTF-8, or if there is none.
+pub fn pictures(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let all = files::pictures_below(folder)?;
+    ensure!(!all.is_empty(), Picture, "{} holds no PNG and no JPEG", folder.display());
+    let name = |path: PathBuf| {
+        let below = path.strip_prefix(folder).unwrap_or(&path);
+        let steps: Option<Vec<_>> = below.iter().map(|step| step.to_str()).collect();
+        let steps = steps.ok_or_else(|| Error::Picture(format!("{} is not UTF-8: rename it", path.display())))?;
+        Ok((steps.join("/"), path))
+    };
+    all.into_iter().map(name).collect()
 }
 
 impl Selection {
@@ -119,7 +156,8 @@ impl Selection {
         )?;
         of(self.split.is_some(), "board groups to split by", &[Layout::Deeppcb])?;
         of(self.good, "golden templates", &[Layout::Deeppcb])?;
-        of(!self.ok_classes.is_empty(), "class folders to call ok", &[Layout::Folders])
+        of(!self.ok_classes.is_empty(), "class folders to call ok", &[Layout::Folders])?;
+        of(!self.ng_classes.is_empty(), "class folders to call ng", &[Layout::Folders])
     }
 }
 

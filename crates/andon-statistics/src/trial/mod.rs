@@ -12,6 +12,7 @@
 //! So the chance of any wrong decision, over all looks, is at most alpha. Without labels nothing is ever promoted.
 
 mod ng_difference;
+mod part_names;
 mod recent_parts;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::recent_parts::MOST_AHEAD;
+pub use self::{part_names::Matching, recent_parts::MOST_AHEAD};
 use andon_core::result::{Status, Verdict};
 
 use self::{
@@ -95,6 +96,9 @@ pub struct TrialReport {
     pub ng_difference: Option<f64>,
     /// The allowed difference.
     pub max_ng_difference: f64,
+    /// How labels and parts have found each other.
+    #[serde(default)]
+    pub matching: Matching,
 }
 
 /// The trial of a challenger: see the module.
@@ -109,8 +113,6 @@ pub struct Trial {
     /// Parts with a tested label, and labels that are only counted. A tested label outweighs the ng rates.
     labels: [u64; 2],
     broken: Option<String>,
-    /// Labels of unknown parts.
-    pub unknown: u64,
     /// Parts that were proposed for a label.
     pub wanted: u64,
     /// Parts that came again. A part counts once.
@@ -142,7 +144,6 @@ impl Trial {
             draw: Draw::new(salt),
             labels: [0; 2],
             broken: None,
-            unknown: 0,
             wanted: 0,
             seen_again: 0,
         })
@@ -215,7 +216,7 @@ impl Trial {
             probability: cell.map_or(0.0, |cell| plan.rate(cell)),
         });
         self.wanted += u64::from(wanted.is_some());
-        let mut known = RecentPart { cell, ticket, tested: None, shown: None };
+        let mut known = RecentPart { cell, ticket, tested: None, shown: None, named: false };
         if let Some(defective) = defective {
             let verdict = if defective { Verdict::Ng } else { Verdict::Ok };
             self.labels[0] += u64::from(test(&mut self.judge, &mut known, verdict));
@@ -232,15 +233,13 @@ impl Trial {
         wanted
     }
 
-    /// Takes a label, `ok` or `ng`. Labels from the source `sample` are tested; all others are only counted.
+    /// Takes a label, `ok` or `ng`, of the part that `id` names: by its id, or, where one of the two is the file of a picture,
+    /// with or without the folders and the extension. Labels from the source `sample` are tested; all others are only counted.
     pub fn label(&mut self, id: &str, verdict: Verdict, source: &str) -> Taken {
         if is_defective(verdict).is_none() {
             return Taken::Nothing;
         }
-        let Some(known) = self.recent.get(id) else {
-            self.unknown += 1;
-            return Taken::Unknown;
-        };
+        let Some(known) = self.recent.named(id) else { return Taken::Unknown };
         let Some(cell) = known.cell else {
             self.judge.undecided();
             return Taken::Shown;
@@ -286,16 +285,26 @@ impl Trial {
     pub fn report(&self) -> TrialReport {
         let mut judgement = self.judge.report();
         judgement.alpha = self.rules.limits.alpha;
+        let matching = self.recent.matching();
         if let Some(why) = &self.broken {
             judgement.decision = Decision::Abort;
             judgement.reasons = vec![why.clone()];
+        } else if matching.matched == 0 && matching.unknown > 0 && self.labels == [0; 2] {
+            // There are labels, but of whom?
+            judgement.reasons = vec![matching.to_string()];
         }
         TrialReport {
             judgement,
             guards: self.guards.report(),
             ng_difference: self.ng_difference.difference(),
             max_ng_difference: self.rules.max_ng_difference,
+            matching,
         }
+    }
+
+    /// How labels and parts have found each other.
+    pub fn matching(&self) -> Matching {
+        self.recent.matching()
     }
 
     /// Labels that are tested, and labels that are only counted.
