@@ -12,9 +12,10 @@ use crate::testing::Random;
 
 mod chance;
 
-const EVEN: Limits = Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 1.0, overkill_cost: 1.0 };
+const EVEN: Limits = Limits { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 1.0, escape_cost: 1.0, overkill_cost: 1.0 };
 const SPARSE: Plan = Plan { disagree: 1.0, both_ok: 0.05, both_ng: 0.2 };
-const CLAIMS: [Claim; 4] = [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs];
+const CLAIMS: [Claim; 5] =
+    [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs, Claim::OverkillBelow];
 
 fn judge(limits: Limits) -> Judge {
     Judge::new(limits).unwrap()
@@ -130,15 +131,20 @@ fn every_bet_is_fair_where_its_hypothesis_just_holds() {
         let mut world: [f64; 8] = std::array::from_fn(|_| random.uniform().powi(3));
         let limits = Limits {
             max_escape_increase: 0.3 * random.uniform(),
+            max_overkill_increase: 0.3 * random.uniform(),
             escape_cost: 10.0 * random.uniform(),
             ..Limits::default()
         };
-        // Escapes of b are moved until the increase is the one allowed, or overkill of b until the costs are equal.
-        let claim = CLAIMS[round % 4];
+        // Escapes or overkill of b are moved until the increase is the one allowed, or overkill of b until the costs are
+        // equal.
+        let claim = CLAIMS[round % 5];
         let [both_bad, only_b_stops, only_a_stops] = [world[1] + world[7], world[3], world[5]];
         if matches!(claim, Claim::EscapesBelow | Claim::EscapesAbove) {
             let m = limits.max_escape_increase;
             world[5] = (m * (both_bad + only_b_stops) + only_b_stops) / (1.0 - m);
+        } else if claim == Claim::OverkillBelow {
+            let m = limits.max_overkill_increase;
+            world[2] = (m * (world[0] + world[4] + world[6]) + world[4]) / (1.0 - m);
         } else {
             let saved = limits.escape_cost * (only_b_stops - only_a_stops);
             world[2] = world[2].max(saved);
@@ -203,8 +209,8 @@ fn bounds_and_decisions_never_differ() {
         let counts = if plan.both_ok == 0.0 { [[0, 0], counts[1], counts[2], counts[3]] } else { counts };
         let judge = filled(Limits::default(), design, plan, counts);
         let evidence = &judge.evidence;
-        let [upper, saved, lower, most] = CLAIMS.map(|claim| evidence.bound(claim));
-        let [below, saves, above, costs] = CLAIMS.map(|claim| evidence.proves(claim));
+        let [upper, saved, lower, most, _] = CLAIMS.map(|claim| evidence.bound(claim));
+        let [below, saves, above, costs, _] = CLAIMS.map(|claim| evidence.proves(claim));
         assert_eq!(
             [upper <= 0.01, saved >= 0.0, lower >= 0.01, most <= 0.0],
             [below, saves, above, costs],
@@ -409,6 +415,7 @@ fn limits_that_make_no_sense_are_refused() {
         (Limits { max_escape_increase: -0.1, ..default }, "max-escape-increase"),
         (Limits { max_escape_increase: f64::NAN, ..default }, "max-escape-increase"),
         (Limits { max_escape_increase: 1.0, ..default }, "max-escape-increase"),
+        (Limits { max_overkill_increase: 1.1, ..default }, "max-overkill-increase"),
         (Limits { escape_cost: -1.0, ..default }, "escape-cost"),
         (Limits { overkill_cost: f64::INFINITY, ..default }, "overkill-cost"),
         (Limits { escape_cost: 0.0, overkill_cost: 0.0, ..default }, "and one above 0"),
