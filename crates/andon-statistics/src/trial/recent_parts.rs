@@ -25,6 +25,8 @@ pub(super) struct RecentPart {
     pub tested: Option<Verdict>,
     /// The latest label from elsewhere.
     pub shown: Option<Verdict>,
+    /// The number of the run that the part came in: 0 is this one.
+    pub run: u32,
 }
 
 /// Recently judged parts, and labels of parts still to come.

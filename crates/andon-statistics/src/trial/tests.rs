@@ -8,7 +8,13 @@ use andon_core::result::{Arm, PartVerdict};
 use super::*;
 
 const RULES: Rules = Rules {
-    limits: judgement::Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 },
+    limits: judgement::Limits {
+        alpha: 0.05,
+        max_escape_increase: 0.01,
+        max_overkill_increase: 0.05,
+        escape_cost: 10.0,
+        overkill_cost: 1.0,
+    },
     deadline_us: Some(10_000),
     max_ng_difference: 0.2,
 };
@@ -236,7 +242,7 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None };
+        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");
