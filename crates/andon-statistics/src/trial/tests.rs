@@ -74,8 +74,11 @@ fn labels_from_elsewhere_decide_nothing() {
         assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
     }
     // Without labels a difference of this size takes the challenger out; that is the only thing that can.
-    assert_eq!(trial.report().judgement.labels.shown, 500);
     assert_eq!(trial.labels(), [0, 500]);
+    let judgement = trial.report().judgement;
+    let decided = judgement.decided.unwrap();
+    assert_eq!((decided.by, decided.parts), (Grounds::NgRate, judgement.labels.shown + 1));
+    assert_eq!(judgement.since.unwrap().parts, 500 - decided.parts);
     assert_ne!(trial.decision(), Decision::Promote);
 }
 
@@ -165,7 +168,8 @@ fn a_challenger_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_rig
     let mut trial = trial();
     for k in 0..300 {
         let id = k.to_string();
-        trial.paired(pair(&id, Verdict::Ok, Verdict::Ng, Some(Verdict::Ng)), Plan::ALL);
+        let b = if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.paired(pair(&id, Verdict::Ok, b, Some(b)), Plan::ALL);
     }
     assert_eq!(decided(&trial).0, Decision::Promote);
 }
