@@ -3,6 +3,7 @@
 //!
 //! - [`result`]: what one model says of one frame, and how the views of a part become one verdict.
 //! - [`image`]: the pixels of a frame, in every format that the elements accept.
+//! - [`inspection`]: labels of parts, from people.
 //! - [`orientation`]: how a picture is turned before it is shown.
 //! - [`random`]: a stable hash and a seeded random sequence.
 //! - [`files`]: files that a crash leaves either old or new, never half written; and those of others, read with care.
@@ -25,6 +26,7 @@
 pub mod aside;
 pub mod files;
 pub mod image;
+pub mod inspection;
 pub mod json;
 pub mod orientation;
 pub mod random;

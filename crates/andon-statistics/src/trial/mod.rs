@@ -17,6 +17,7 @@
 
 mod entry;
 mod ng_difference;
+mod part_names;
 mod recent_parts;
 mod replay;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     entry::{Entry, LabelEntry, Limit, PartEntry, RunEntry, TRIAL_SCHEMA, Tally},
+    part_names::Matching,
     recent_parts::MOST_AHEAD,
     replay::{Kept, Replayed, compacted},
 };
@@ -113,6 +115,9 @@ pub struct TrialReport {
     pub ng_difference: Option<f64>,
     /// The allowed difference.
     pub max_ng_difference: f64,
+    /// How labels and parts have found each other.
+    #[serde(default)]
+    pub matching: Matching,
 }
 
 /// The trial of a challenger: see the module.
@@ -138,8 +143,6 @@ pub struct Trial {
     runs: Vec<String>,
     /// What a ledger has to keep. None without one.
     kept: Option<replay::Keeping>,
-    /// Labels of unknown parts.
-    pub unknown: u64,
     /// Parts that were proposed for a label.
     pub wanted: u64,
     /// Parts that came again. A part counts once.
@@ -173,7 +176,6 @@ impl Trial {
             now: 0,
             runs: vec![run.into()],
             kept: None,
-            unknown: 0,
             wanted: 0,
             seen_again: 0,
             again: 0,
@@ -279,7 +281,7 @@ impl Trial {
                 (None, None) => None,
             };
         }
-        let mut known = RecentPart { cell: part.cell, ticket, tested: None, shown: None, run };
+        let mut known = RecentPart { cell: part.cell, ticket, tested: None, shown: None, named: false, run };
         if let Some(verdict) = part.truth {
             self.labels[0] += u64::from(test(&mut self.judge, &mut known, verdict));
         }
@@ -296,8 +298,9 @@ impl Trial {
         }
     }
 
-    /// Takes a label, `ok` or `ng`, of the part that `id` names: by its id, or by RUN/ID. Labels from the source `sample` are
-    /// tested; all others are only counted.
+    /// Takes a label, `ok` or `ng`, of the part that `id` names: by its id, by RUN/ID, or, where one of the two is the file of a
+    /// picture, with or without the folders and the extension. Labels from the source `sample` are tested; all others are only
+    /// counted.
     pub fn label(&mut self, id: &str, verdict: Verdict, source: &str) -> Taken {
         if is_defective(verdict).is_none() {
             return Taken::Nothing;
@@ -327,16 +330,12 @@ impl Trial {
         if self.runs.len() > 1 && self.runs.iter().map(elsewhere).any(|other| self.recent.get(&other).is_some()) {
             return Err(Taken::Ambiguous);
         }
-        if self.recent.get(id).is_none() {
-            self.unknown += 1;
-            return Err(Taken::Unknown);
-        }
-        Ok(id.into())
+        self.recent.named(id).ok_or(Taken::Unknown)
     }
 
     /// Takes the label of a part that is known.
     fn label_of(&mut self, key: &str, verdict: Verdict, source: &str) -> Taken {
-        let Some(known) = self.recent.get(key) else { return Taken::Unknown };
+        let Some(known) = self.recent.labelled(key) else { return Taken::Unknown };
         let run = known.run;
         let before = (known.tested, known.shown);
         let taken = match known.cell {
@@ -450,6 +449,7 @@ impl Trial {
 
     /// Reports all that is known now; of a decision, what it was taken on, and what has come since. Takes milliseconds.
     pub fn report(&self) -> TrialReport {
+        let matching = self.recent.matching();
         let judgement = match &self.decided {
             Some(decided) => {
                 let parts = self.parts[0].saturating_sub(self.parts[1]);
@@ -461,6 +461,9 @@ impl Trial {
                 judgement.alpha = self.rules.limits.alpha;
                 if self.untold > 0 && self.parts[0] == 0 {
                     judgement.reasons = vec![UNTOLD.into()];
+                } else if matching.matched == 0 && matching.unknown > 0 && self.labels == [0; 2] {
+                    // There are labels, but of whom?
+                    judgement.reasons = vec![matching.to_string()];
                 }
                 judgement
             }
@@ -470,7 +473,13 @@ impl Trial {
             guards: self.guards.report(),
             ng_difference: self.ng_difference.difference(),
             max_ng_difference: self.rules.max_ng_difference,
+            matching,
         }
+    }
+
+    /// How labels and parts have found each other.
+    pub fn matching(&self) -> Matching {
+        self.recent.matching()
     }
 
     /// Labels that are tested, and labels that are only counted.

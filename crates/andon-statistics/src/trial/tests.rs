@@ -103,7 +103,61 @@ fn only_drawn_parts_are_asked_about_and_only_their_labels_are_tested() {
     }
     assert_eq!(trial.label("never seen", Verdict::Ok, SAMPLE), Taken::Unknown);
     assert_eq!(trial.label("P1", Verdict::Review, SAMPLE), Taken::Nothing);
-    assert_eq!(trial.unknown, 1);
+    assert_eq!(trial.matching().unknown, 1);
+}
+
+#[test]
+fn labels_find_their_parts_by_file_names_and_labels_of_others_are_told_with_both_sides() {
+    // What is labelled before the parts come, and after; the parts; what is said of it.
+    let (lids, folders) = (["lid-1.png", "lid-2.png", "lid-3.png"], ["good/1.png", "bad/1.png"]);
+    for (before, parts, after, matched, unknown, said) in [
+        (&["lid-1", "lids/lid-2.png"][..], &lids[..], &["lid-3.PNG"][..], 3, 0, "3 parts have their labels"),
+        (
+            &["lid-1", "lid-9"],
+            &lids,
+            &[],
+            1,
+            1,
+            "1 parts have their labels; 1 labels name no part that has come, such as 'lid-9'",
+        ),
+        (
+            &["A-001", "A-002"],
+            &["f3c2/17"],
+            &[],
+            0,
+            2,
+            "none of the 2 labels names a part that has come: labels name 'A-001', 'A-002', parts are called 'f3c2/17'",
+        ),
+        (&["A-001"], &[], &[], 0, 1, "no part has come that the 1 labels could name, such as 'A-001'"),
+        (
+            &["1"],
+            &folders,
+            &[],
+            1,
+            0,
+            "the label '1' could be of the part 'good/1.png' or 'bad/1.png': write its folder, too",
+        ),
+        (&[], &folders, &["1"], 0, 1, "the label '1' could be of the part 'good/1.png' or 'bad/1.png'"),
+        (&[], &folders, &["bad/1", "good/1"], 2, 0, "2 parts have their labels"),
+    ] {
+        let mut trial = trial();
+        for label in before {
+            assert_eq!(trial.label(label, Verdict::Ng, SAMPLE), Taken::Unknown);
+            trial.expect(label, Verdict::Ng, SAMPLE);
+        }
+        for part in parts {
+            trial.paired(pair(part, Verdict::Ok, Verdict::Ng, None), Plan::ALL);
+        }
+        for label in after {
+            trial.label(label, Verdict::Ng, SAMPLE);
+        }
+        let matching = trial.matching();
+        assert_eq!((matching.matched, matching.unknown), (matched, unknown), "{said}: {matching:?}");
+        assert_eq!(trial.labels(), [matched, 0]);
+        assert!(matching.to_string().starts_with(said), "{matching}");
+        let (decision, why) = decided(&trial);
+        assert!(decision == Decision::Hold && (why == matching.to_string()) == (matched == 0), "{why}");
+    }
 }
 
 #[test]
@@ -246,7 +300,8 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, run: 0 };
+        let known =
+            RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");

@@ -6,15 +6,12 @@ use std::{
     sync::Arc,
 };
 
+use andon_core::inspection::{LabelError, Labels};
 use andon_statistics::trial::{MOST_AHEAD, Taken, Trial};
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::{
-    super::imp::AbJoin,
-    events::TrialEvent,
-    labels::{LabelError, Labels},
-};
+use super::{super::imp::AbJoin, events::TrialEvent};
 use crate::watch::{Watched, watch};
 
 impl AbJoin {
@@ -98,7 +95,7 @@ impl AbJoin {
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Read,
-                (r#"{first} ({more} more such lines): a line is {{"id": "P7", "verdict": "ok", "source": "sample"}}"#)
+                (r#"{first} ({more} more such lines): a line is {{"id": "P7", "verdict": "ok", "source": "sample"}}, or a row of a table with the columns id;verdict;source"#)
             );
         }
         let lost = let_go().saturating_sub(let_go_before);

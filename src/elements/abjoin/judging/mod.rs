@@ -3,13 +3,12 @@
 //!
 //! Streaming threads only queue events (`events.rs`). The judging thread (`worker.rs`) takes them to the trial
 //! (`trial.rs`), which the threads that bring labels share: the action `label`, and the watcher of the file
-//! (`label_file.rs`, read by `labels.rs`). `rules.rs` has the settings, `act.rs` what follows from a judgement.
+//! (`label_file.rs`). `rules.rs` has the settings, `act.rs` what follows from a judgement.
 
 mod act;
 mod events;
 
 mod label_file;
-mod labels;
 mod rules;
 mod trial;
 mod worker;

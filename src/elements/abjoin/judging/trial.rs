@@ -53,6 +53,8 @@ pub(in super::super) struct TrialState {
     pub(in super::super) acted: Option<String>,
     /// Lines of the file of labels that could not be read.
     pub(in super::super) bad_labels: u64,
+    /// Whether it was told that no label names a part.
+    pub(in super::super) told_unmatched: bool,
 }
 
 impl TrialState {

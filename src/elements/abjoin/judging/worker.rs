@@ -25,6 +25,9 @@ use crate::watch;
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So many parts without a label among them, while there are labels, are no chance: the labels are of others.
+const MANY_PARTS: u64 = 100;
+
 /// Why the judging cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum StartError {
@@ -245,6 +248,15 @@ impl AbJoin {
                 ruling.judgement.reasons = vec!["both arms run the same model: there is nothing to judge".into()];
             }
             state.posted = decision;
+            let matching = &ruling.matching;
+            let unmatched = matching.matched == 0 && matching.unknown > 0 && matching.seen >= MANY_PARTS;
+            if unmatched && !std::mem::replace(&mut state.told_unmatched, true) {
+                gst::element_imp_warning!(
+                    self,
+                    gst::ResourceError::NotFound,
+                    ("{matching}: call the parts in the labels as they are called here")
+                );
+            }
             (ruling, state.models.clone(), changed && decision != Decision::Hold)
         };
         let acted = if due { self.act(&ruling, &models) } else { None };
@@ -266,12 +278,14 @@ impl AbJoin {
         s.set("bad-labels", state.bad_labels);
         if let Some(trial) = &state.trial {
             let [tested, shown] = trial.labels();
+            let matching = trial.matching();
             for (name, value) in [
                 ("parts-seen-again", trial.seen_again),
                 ("labels-wanted", trial.wanted),
                 ("labels-tested", tested),
                 ("labels-shown", shown),
-                ("labels-unknown", trial.unknown),
+                ("labels-matched", matching.matched),
+                ("labels-unknown", matching.unknown),
                 ("labels-forgotten", trial.forgotten()),
                 ("labels-let-go", trial.let_go()),
             ] {
