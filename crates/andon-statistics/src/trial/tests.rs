@@ -8,7 +8,13 @@ use andon_core::result::{Arm, PartVerdict};
 use super::*;
 
 const RULES: Rules = Rules {
-    limits: judgement::Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 },
+    limits: judgement::Limits {
+        alpha: 0.05,
+        max_escape_increase: 0.01,
+        max_overkill_increase: 0.05,
+        escape_cost: 10.0,
+        overkill_cost: 1.0,
+    },
     deadline_us: Some(10_000),
     max_ng_difference: 0.2,
 };
@@ -68,8 +74,11 @@ fn labels_from_elsewhere_decide_nothing() {
         assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
     }
     // Without labels a difference of this size takes the challenger out; that is the only thing that can.
-    assert_eq!(trial.report().judgement.labels.shown, 500);
     assert_eq!(trial.labels(), [0, 500]);
+    let judgement = trial.report().judgement;
+    let decided = judgement.decided.unwrap();
+    assert_eq!((decided.by, decided.parts), (Grounds::NgRate, judgement.labels.shown + 1));
+    assert_eq!(judgement.since.unwrap().parts, 500 - decided.parts);
     assert_ne!(trial.decision(), Decision::Promote);
 }
 
@@ -206,7 +215,8 @@ fn a_challenger_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_rig
     let mut trial = trial();
     for k in 0..300 {
         let id = k.to_string();
-        trial.paired(pair(&id, Verdict::Ok, Verdict::Ng, Some(Verdict::Ng)), Plan::ALL);
+        let b = if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.paired(pair(&id, Verdict::Ok, b, Some(b)), Plan::ALL);
     }
     assert_eq!(decided(&trial).0, Decision::Promote);
 }
@@ -283,7 +293,8 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false };
+        let known =
+            RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");
