@@ -281,6 +281,12 @@ impl Watch {
         slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
     }
 
+    /// Returns the recent mean less the normal mean, in the feature's unit, over the same stretch for all features: the
+    /// latest base ticks while any feature steps.
+    pub(crate) fn recent(&self) -> f64 {
+        if self.stepping { self.steps.delta() } else { self.delta() }
+    }
+
     /// Returns how far off the feature is, in units of a large effect.
     pub(crate) fn clarity(&self) -> f64 {
         (self.delta() / self.normal.sigma / self.large).abs()

@@ -19,7 +19,7 @@ use super::{
     normal::{LEAST_TICKS, Normal, Normals, blocks, describe_all, normals},
     predictions::Reader,
     reference::{Reference, SCHEMA, format_name},
-    scene::{Scene, SceneLearner},
+    scene::{Scene, SceneLearner, keep_measurable},
 };
 
 /// ADWIN's δ over all features.
@@ -165,7 +165,8 @@ impl Learner {
     pub(crate) fn add_frame(&mut self, image: &Image, cells: &Cells) {
         self.frames += 1;
         if self.scene.is_none() {
-            self.scene = self.seen.add(image, cells, self.wanted);
+            let least = self.least() as usize;
+            self.scene = self.seen.add(image, cells, least);
             if self.scene.is_some() {
                 self.seen = SceneLearner::default();
             }
@@ -237,7 +238,7 @@ impl Learner {
         grown
     }
 
-    /// Begins to learn a scene anew of which a reference is known, and the place of its frames with it.
+    /// Begins to learn a scene anew of which a reference is known.
     pub(crate) fn of_reference(reference: &Reference, wanted: usize, scene_frames: usize) -> Self {
         Self {
             scene: reference.scene.clone(),
@@ -297,8 +298,9 @@ impl Learner {
     pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
         let by_time = |ns: u64| (MOST_BASE_NS / ns).clamp(1, 4 * MOST_BASE as u64) as usize;
         let most_base = self.observation_ns().map_or(MOST_BASE, by_time);
-        let Normals { base, tick, ticks, effective, features } = normals(&self.rows, most_base.div_ceil(self.unit));
+        let Normals { base, tick, ticks, effective, mut features } = normals(&self.rows, most_base.div_ceil(self.unit));
         let [base, tick] = [base, tick].map(|rows| rows * self.unit);
+        keep_measurable(&mut features, ticks);
         let unsteady = unsteady(&self.ticks(tick), &features);
         Reference {
             schema: SCHEMA.into(),

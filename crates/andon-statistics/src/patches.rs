@@ -39,7 +39,9 @@ const STILL: f32 = 0.8;
 /// The least RMS contrast of a patch, 8-bit levels.
 const CONTRAST: f32 = 3.0;
 /// How much of its correlation a patch has to lose by one pixel along an axis, to know its place on it.
-const BEND: f32 = 0.02;
+const BEND: f32 = 0.04;
+/// By how much a place has to be better than where the scene had the patch.
+const BETTER: f32 = 0.04;
 /// How far a patch may lie from where the others say it is, in pixels of the reduced picture.
 const AGREE: f32 = 0.75;
 /// The share of the patches that have to agree.
@@ -83,6 +85,11 @@ fn factor(image: &Image) -> usize {
         factor *= 2;
     }
     factor
+}
+
+/// The reach of a search, pixels of the reduced picture.
+fn reach(factor: usize) -> usize {
+    REACH[1].max(REACH[0] / factor)
 }
 
 impl Reduced {
@@ -200,7 +207,10 @@ impl PatchLearner {
         for patch in &mut patches {
             let wide: Vec<i16> = patch.template.iter().map(|v| i16::from(*v)).collect();
             let [x, y] = patch.at.map(|v| v as usize);
-            let all = tracker.peaks(&scene, &wide, &|at: [usize; 2]| at[0].abs_diff(x) > 3 || at[1].abs_diff(y) > 3);
+            let reach = reach(self.factor);
+            let far = |o: [usize; 2]| [o[0].abs_diff(x), o[1].abs_diff(y)];
+            let beside = |o: [usize; 2]| far(o).iter().any(|v| *v > 3) && far(o).iter().all(|v| *v <= reach);
+            let all = tracker.peaks(&scene, &wide, &beside);
             patch.unique = patch.tells == [true; 2] && all.0 < 1.0 - 2.0 * UNIQUE;
         }
         if patches.len() < LEAST { none } else { Patches { patches, ..none } }
@@ -243,11 +253,6 @@ impl Patches {
             && self.patches.iter().all(|p| {
                 p.template.len() == SIDE * SIDE && p.at.iter().all(|v| (0..most).contains(v)) && p.tells != [false; 2]
             })
-    }
-
-    /// Returns whether a place can be told at all.
-    pub(crate) fn any(&self) -> bool {
-        !self.patches.is_empty()
     }
 }
 
@@ -331,19 +336,29 @@ impl Tracker {
         self.wide.extend(patch.template.iter().map(|v| i16::from(*v)));
         let mut scores = [[f32::NEG_INFINITY; 3]; 3];
         let mut best = [1, 1];
+        let home = [0, 1].map(|k| patch.at[k] - at[k] as i32);
         for (y, line) in scores.iter_mut().enumerate().filter(|(y, _)| patch.tells[1] || *y == 1) {
             for (x, score) in line.iter_mut().enumerate().filter(|(x, _)| patch.tells[0] || *x == 1) {
                 *score = self.picture.correlation(&self.wide, [x, y]);
             }
         }
-        for y in 0..3 {
-            for x in 0..3 {
-                if scores[y][x] > scores[best[1]][best[0]] {
-                    best = [x, y];
-                }
+        // What resembles its surroundings drifts over them: a patch is at home unless another place is clearly better.
+        let worth = |x: usize, y: usize| scores[y][x] + if [x as i32, y as i32] == home { BETTER } else { 0.0 };
+        for (x, y) in (0..9).map(|i| (i % 3, i / 3)) {
+            if worth(x, y) > worth(best[0], best[1]) {
+                best = [x, y];
             }
         }
         place.score = scores[best[1]][best[0]];
+        if (0..2).any(|k| !(0..3).contains(&home[k])) {
+            // Far from home the patch goes back as soon as the scene is there again.
+            self.picture.read(image, factor, patch.at.map(|v| v as usize), [SIDE; 2]);
+            let score = self.picture.correlation(&self.wide, [0; 2]);
+            if score >= FOUND && score + BETTER >= place.score {
+                *place = Place { moved: [0; 2], exact: [0.0; 2], score };
+                return;
+            }
+        }
         let line = [[0, 1, 2].map(|x| scores[best[1]][x]), [0, 1, 2].map(|y| scores[y][best[0]])];
         for k in 0..2 {
             place.moved[k] = at[k] as i32 + best[k] as i32 - patch.at[k];
@@ -410,7 +425,7 @@ impl Tracker {
         let Some(i) = (self.searched + 1..self.searched + 1 + n).map(|i| i % n).find(lost) else { return };
         self.searched = i;
         let (patch, factor) = (&patches.patches[i], patches.factor);
-        let reach = REACH[1].max(REACH[0] / factor) as i32;
+        let reach = reach(factor) as i32;
         let size = [image.width / factor, image.height / factor].map(|v| v as i32);
         let from = [0, 1].map(|k| (patch.at[k] - reach).max(0));
         let to = [0, 1].map(|k| (patch.at[k] + SIDE as i32 + reach).min(size[k]));
