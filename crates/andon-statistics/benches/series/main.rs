@@ -16,7 +16,7 @@
 //!   --learn N        learn-frames
 //!   --run-length N   expected-run-length
 //!   --changes[=PART] puts changes in, or those whose name has this part
-//!   --settle N       frames between the end of learning and a change (default 60)
+//!   --settle N       frames in ok, after learning, that come before a change (default 60)
 //!   --within N       changed frames until a change counts as missed (default 900)
 //!   --csv FOLDER     writes the features of every frame
 //! ```
