@@ -19,7 +19,7 @@ const MOST: f64 = 40.0;
 /// The share of its size that a feature has without any evidence.
 const DOUBTED: f64 = 0.25;
 /// The smallest size of a cause.
-const LEAST: f64 = 0.7;
+const LEAST: f64 = 0.2;
 /// The share of the first cause's size from which another one is named too.
 const ALSO: f64 = 0.35;
 
@@ -167,7 +167,11 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let lost = (-c[MATCH].delta).max(0.0);
     let covered = if c[COVERED].delta > 0.0 { size(COVERED) } else { 0.0 };
     let share = c[COVERED].mean + c[COVERED].delta;
-    let elsewhere = !moved && (lost > 0.5 || lost > 0.2 && share > 0.25 || !c[MATCH].known && share > 0.6);
+    let elsewhere = !moved
+        && match c[MATCH].known {
+            true => lost > 0.5 || lost > 0.2 && share > 0.25,
+            false => share > 0.5,
+        };
 
     let noise = if grain > 0.0 {
         // Gain raises noise as it raises contrast.
@@ -217,10 +221,16 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     if !named.is_empty() {
         return named;
     }
-    // Only features of the whole frame have moved: what passes is brighter or darker than before.
-    let cells = (GRID..GRID + GRID_CELLS).filter(|i| c[*i].weight >= CLEAR).count();
-    let whole = [LUMA, CONTRAST, SHARPNESS, RED, GREEN, BLUE].iter().any(|i| c[*i].weight >= CLEAR);
-    vec![(if whole || cells >= 3 { Cause::Scene } else { Cause::Unknown }, 1.0)]
+    // Nothing that the scene is compared by has moved. Some cells have, or what passes is other than before.
+    let moved = |features: &[usize]| features.iter().any(|i| c[*i].weight >= CLEAR);
+    let cells = (GRID..GRID + GRID_CELLS).any(|i| moved(&[i]));
+    let whole = moved(&[LUMA, CONTRAST, SHARPNESS, RED, GREEN, BLUE]);
+    let cause = match () {
+        () if whole => Cause::Scene,
+        () if cells => Cause::Occlusion,
+        () => Cause::Unknown,
+    };
+    vec![(cause, 1.0)]
 }
 
 #[cfg(test)]
@@ -269,7 +279,8 @@ mod tests {
             ("two at once", &[(LIGHT, -0.2), (LOCAL_CONTRAST, -0.2), (DETAIL, -0.6)], &[Lighting, Focus]),
             ("darkness", &[(LUMA, -0.49), (MATCH, -0.9), (COVERED, 1.0)], &[Lighting]),
             ("only what passes differs", &[(LUMA, 0.05)], &[Scene]),
-            ("one cell", &[(GRID + 5, 0.1)], &[Unknown]),
+            ("one cell", &[(GRID + 5, 0.1)], &[Occlusion]),
+            ("black somewhere", &[(CLIPPED_LOW, 0.1)], &[Unknown]),
             ("the model", &[(TOP_SCORE, -0.4)], &[Predictions]),
             ("its inputs", &[(TOP_SCORE, -0.4), (FIELD, 0.3)], &[ModelInput]),
         ];

@@ -83,6 +83,21 @@ impl Cells {
     }
 }
 
+/// How quickly a cell that shows something else counts as covered: the weight of the latest frame.
+const NEWEST: f32 = 1.0 / 16.0;
+/// The share of the latest frames in which a covered cell shows something else.
+const LASTING: f32 = 0.8;
+
+/// For how long cells have shown something else than the scene: what passes covers no cell for long.
+#[derive(Clone, Debug)]
+pub(crate) struct Covers([f32; CELLS]);
+
+impl Default for Covers {
+    fn default() -> Self {
+        Self([0.0; CELLS])
+    }
+}
+
 /// What the cells of the scene look like, by the frames that were learned first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellScene {
@@ -99,6 +114,8 @@ pub(crate) struct CellScene {
     /// The scatter over time of `light` and `texture`.
     light_spread: Vec<f32>,
     texture_spread: Vec<f32>,
+    /// The half of the cells that holds most still. Medians are taken over them.
+    steady: Vec<bool>,
 }
 
 impl CellScene {
@@ -124,14 +141,28 @@ impl CellScene {
         };
         let light = only(over(&Cells::light), &usable);
         let texture = only(over(&Cells::texture), &textured);
-        // 1.4826 median absolute deviations are one σ of a normal number.
-        let spread = |of: &dyn Fn(&Cells, usize) -> f32, around: &[Option<f32>]| {
-            let far = over(&|f, i| around[i].map_or(f32::NAN, |v| (of(f, i) - v).abs()));
-            far.into_iter().map(|v| v.map_or(0.0, |v| 1.4826 * v)).collect()
+        // Nine of ten normal numbers lie within 1.645 σ. An object that passes now and then counts.
+        let spread = |of: &dyn Fn(&Cells, usize) -> f32, around: &[Option<f32>]| -> Vec<f32> {
+            let mut far = Vec::with_capacity(frames.len());
+            (0..CELLS)
+                .map(|i| {
+                    let Some(around) = around[i] else { return 0.0 };
+                    far.clear();
+                    far.extend(frames.iter().map(|f| (of(f, i) - around).abs()).filter(|v| v.is_finite()));
+                    let ninth = far.len() * 9 / 10;
+                    far.select_nth_unstable_by(ninth, f32::total_cmp).1.clamp(0.0, 10.0) / 1.645
+                })
+                .collect()
         };
+        let light_spread = spread(&Cells::light, &light);
+        let texture_spread = spread(&Cells::texture, &texture);
+        let restless = |i: usize| light_spread[i] + 0.3 * texture_spread[i];
+        let mut all: Vec<f32> = (0..CELLS).filter(|i| light[*i].is_some()).map(restless).collect();
+        let middle = if all.is_empty() { 0.0 } else { median(&mut all) };
         Self {
-            light_spread: spread(&Cells::light, &light),
-            texture_spread: spread(&Cells::texture, &texture),
+            steady: (0..CELLS).map(|i| restless(i) <= middle).collect(),
+            light_spread,
+            texture_spread,
             detail: only(over(&Cells::detail), &textured),
             grain: over(&Cells::grain),
             red: only(over(&|f, i| f.red[i]), &usable),
@@ -148,22 +179,29 @@ impl CellScene {
         let plain = [&self.luma, &self.light_spread, &self.texture_spread];
         each.iter().all(|v| v.len() == CELLS && v.iter().flatten().all(|v| v.is_finite()))
             && plain.iter().all(|v| v.len() == CELLS && v.iter().all(|v| v.is_finite()))
+            && self.steady.len() == CELLS
     }
 
     /// Writes into a row how the cells of a frame differ from the scene's. What cannot be told stays unknown.
-    pub(crate) fn compare(&self, cells: &Cells, row: &mut Row) {
+    pub(crate) fn compare(&self, cells: &Cells, covers: &mut Covers, row: &mut Row) {
         let light = less(&self.light, |i| cells.light(i));
         let texture = less(&self.texture, |i| cells.texture(i));
-        row[LIGHT] = among(&light, |_| true);
-        row[LOCAL_CONTRAST] = among(&texture, |_| true);
-        row[DETAIL] = among(&less(&self.detail, |i| cells.detail(i)), |_| true);
-        row[GRAIN] = among(&less(&self.grain, |i| cells.grain(i)), |_| true);
+        row[LIGHT] = self.median(&light);
+        row[LOCAL_CONTRAST] = self.median(&texture);
+        row[DETAIL] = self.median(&less(&self.detail, |i| cells.detail(i)));
+        row[GRAIN] = self.median(&less(&self.grain, |i| cells.grain(i)));
         let rest = self.rest(cells, row);
         let line = |i: usize, along: usize, across: usize| slope(&rest, i * across, along);
         row[SLOPE_X] = shared(std::array::from_fn(|y| line(y, 1, SIDE)));
         row[SLOPE_Y] = shared(std::array::from_fn(|x| line(x, SIDE, 1)));
         self.tint(cells, row);
-        self.covered(&rest, &texture, row);
+        self.covered(&rest, &texture, covers, row);
+    }
+
+    /// Returns the median over the steady cells, or over all where too few of them are known.
+    fn median(&self, each: &Each) -> f64 {
+        let steady = among(each, |i| self.steady[i]);
+        if steady.is_nan() { among(each, |_| true) } else { steady }
     }
 
     /// Returns what is left of each cell's ln luma after the frame's light, or after its gain and offset: whichever
@@ -183,8 +221,8 @@ impl CellScene {
         let gain = row[LOCAL_CONTRAST].exp() as f32;
         let over: Each =
             std::array::from_fn(|i| if usable(i) { cells.luma[i] - gain * self.luma[i] } else { f32::NAN });
-        let both = explained(gain, known(among(&over, |_| true)));
-        let size = |rest: &Each| among(&rest.map(f32::abs), |_| true);
+        let both = explained(gain, known(self.median(&over)));
+        let size = |rest: &Each| self.median(&rest.map(f32::abs));
         if size(&both) < size(&light) { both } else { light }
     }
 
@@ -207,13 +245,13 @@ impl CellScene {
                 Some(then) if USABLE.contains(&cells.luma[i]) => (now[i] - factor * then) / cells.luma[i].max(0.08),
                 _ => f32::NAN,
             });
-            row[feature] = among(&tint, |_| true);
+            row[feature] = self.median(&tint);
         }
     }
 
     /// A cell shows something else if its light is not that of the frame, of its half or of a slope over the frame, or
     /// if its contrast has changed much more or less than that of the others.
-    fn covered(&self, rest: &Each, texture: &Each, row: &mut Row) {
+    fn covered(&self, rest: &Each, texture: &Each, covers: &mut Covers, row: &mut Row) {
         let (slope_x, slope_y) = (known(row[SLOPE_X]), known(row[SLOPE_Y]));
         let contrast = known(row[LOCAL_CONTRAST]);
         let (mut all, mut other) = (0, 0);
@@ -224,9 +262,13 @@ impl CellScene {
             let plane = slope_x * x + slope_y * y;
             let off = rest[i].abs().min((rest[i] - halves).abs()).min((rest[i] - plane).abs());
             let lit = off > OTHER_LIGHT.max(OTHER_SIGMAS * self.light_spread[i]);
+            // A shadow takes contrast and light alike.
+            let shaded = (texture[i] - contrast - rest[i]).abs() < SHADED;
             let textured = (texture[i] - contrast).abs() > OTHER_TEXTURE.max(OTHER_SIGMAS * self.texture_spread[i]);
             all += usize::from(rest[i].is_finite() || texture[i].is_finite());
-            other += usize::from(lit || textured);
+            let now = if (lit || textured) && !shaded { 1.0 } else { 0.0 };
+            covers.0[i] += NEWEST * (now - covers.0[i]);
+            other += usize::from(covers.0[i] >= LASTING);
         }
         if all >= LEAST_CELLS {
             row[COVERED] = other as f64 / all as f64;

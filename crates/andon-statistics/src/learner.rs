@@ -19,7 +19,7 @@ use super::{
     normal::{LEAST_TICKS, Normal, Normals, blocks, describe_all, normals},
     predictions::Reader,
     reference::{Reference, SCHEMA, format_name},
-    scene::{Scene, SceneLearner},
+    scene::{Scene, SceneLearner, keep_measurable},
 };
 
 /// ADWIN's δ over all features.
@@ -37,8 +37,8 @@ const PATIENCE: u64 = 500;
 const MOST_FRAMES: u64 = 20_000;
 const MOST_NS: u64 = 15 * 60 * 1_000_000_000;
 /// The longest base tick: in observations, and in time where that is known.
-const MOST_BASE: usize = 12;
-const MOST_BASE_NS: u64 = 400_000_000;
+const MOST_BASE: usize = 10;
+const MOST_BASE_NS: u64 = 330_000_000;
 /// How much more there has to be until it is looked at again.
 const LOOK_AGAIN: u64 = 16;
 
@@ -165,7 +165,8 @@ impl Learner {
     pub(crate) fn add_frame(&mut self, image: &Image, cells: &Cells) {
         self.frames += 1;
         if self.scene.is_none() {
-            self.scene = self.seen.add(image, cells, self.wanted);
+            let least = self.least() as usize;
+            self.scene = self.seen.add(image, cells, least);
             if self.scene.is_some() {
                 self.seen = SceneLearner::default();
             }
@@ -297,8 +298,9 @@ impl Learner {
     pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
         let by_time = |ns: u64| (MOST_BASE_NS / ns).clamp(1, 4 * MOST_BASE as u64) as usize;
         let most_base = self.observation_ns().map_or(MOST_BASE, by_time);
-        let Normals { base, tick, ticks, effective, features } = normals(&self.rows, most_base.div_ceil(self.unit));
+        let Normals { base, tick, ticks, effective, mut features } = normals(&self.rows, most_base.div_ceil(self.unit));
         let [base, tick] = [base, tick].map(|rows| rows * self.unit);
+        keep_measurable(&mut features, ticks);
         let unsteady = unsteady(&self.ticks(tick), &features);
         Reference {
             schema: SCHEMA.into(),

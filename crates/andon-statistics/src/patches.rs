@@ -87,6 +87,11 @@ fn factor(image: &Image) -> usize {
     factor
 }
 
+/// The reach of a search, pixels of the reduced picture.
+fn reach(factor: usize) -> usize {
+    REACH[1].max(REACH[0] / factor)
+}
+
 impl Reduced {
     /// Reads `width` × `height` reduced pixels from `at` on. All of them lie in the frame.
     fn read(&mut self, image: &Image, factor: usize, at: [usize; 2], [width, height]: [usize; 2]) {
@@ -202,7 +207,10 @@ impl PatchLearner {
         for patch in &mut patches {
             let wide: Vec<i16> = patch.template.iter().map(|v| i16::from(*v)).collect();
             let [x, y] = patch.at.map(|v| v as usize);
-            let all = tracker.peaks(&scene, &wide, &|at: [usize; 2]| at[0].abs_diff(x) > 3 || at[1].abs_diff(y) > 3);
+            let reach = reach(self.factor);
+            let far = |o: [usize; 2]| [o[0].abs_diff(x), o[1].abs_diff(y)];
+            let beside = |o: [usize; 2]| far(o).iter().any(|v| *v > 3) && far(o).iter().all(|v| *v <= reach);
+            let all = tracker.peaks(&scene, &wide, &beside);
             patch.unique = patch.tells == [true; 2] && all.0 < 1.0 - 2.0 * UNIQUE;
         }
         if patches.len() < LEAST { none } else { Patches { patches, ..none } }
@@ -245,11 +253,6 @@ impl Patches {
             && self.patches.iter().all(|p| {
                 p.template.len() == SIDE * SIDE && p.at.iter().all(|v| (0..most).contains(v)) && p.tells != [false; 2]
             })
-    }
-
-    /// Returns whether a place can be told at all.
-    pub(crate) fn any(&self) -> bool {
-        !self.patches.is_empty()
     }
 }
 
@@ -422,7 +425,7 @@ impl Tracker {
         let Some(i) = (self.searched + 1..self.searched + 1 + n).map(|i| i % n).find(lost) else { return };
         self.searched = i;
         let (patch, factor) = (&patches.patches[i], patches.factor);
-        let reach = REACH[1].max(REACH[0] / factor) as i32;
+        let reach = reach(factor) as i32;
         let size = [image.width / factor, image.height / factor].map(|v| v as i32);
         let from = [0, 1].map(|k| (patch.at[k] - reach).max(0));
         let to = [0, 1].map(|k| (patch.at[k] + SIDE as i32 + reach).min(size[k]));

@@ -7,13 +7,25 @@ use andon_core::image::Image;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cells::{CellScene, Cells},
-    features::Row,
+    cells::{CellScene, Cells, Covers},
+    features::*,
+    normal::Normal,
     patches::{PatchLearner, Patches, Tracker},
 };
 
 /// The most frames that a scene is learned from.
-const MOST: usize = 64;
+const MOST: usize = 160;
+/// The share of the ticks in which a feature of the image has to be known.
+const KNOWN: f64 = 0.5;
+/// The correlation of the fixed patches with the frames that were learned, below which they say nothing about a place.
+const MATCHES: f64 = 0.6;
+
+/// What is followed from frame to frame.
+#[derive(Debug, Default)]
+pub(crate) struct Follower {
+    tracker: Tracker,
+    covers: Covers,
+}
 
 /// What the camera always shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,9 +41,22 @@ impl Scene {
     }
 
     /// Writes into a row how a frame differs from the scene.
-    pub(crate) fn compare(&self, image: &Image, cells: &Cells, tracker: &mut Tracker, row: &mut Row) {
-        self.cells.compare(cells, row);
-        tracker.locate(&self.patches, image, row);
+    pub(crate) fn compare(&self, image: &Image, cells: &Cells, follower: &mut Follower, row: &mut Row) {
+        self.cells.compare(cells, &mut follower.covers, row);
+        follower.tracker.locate(&self.patches, image, row);
+    }
+}
+
+/// Takes out the features of the image that the scene cannot tell: those that few of its ticks know, and the place where
+/// its own frames do not match.
+pub(crate) fn keep_measurable(normals: &mut [Option<Normal>; COUNT], ticks: usize) {
+    let place = [SHIFT_X, SHIFT_Y, MATCH, ROTATION];
+    let lost = normals[MATCH].is_none_or(|n| n.mean < MATCHES);
+    for (i, normal) in normals.iter_mut().enumerate().take(TOP_SCORE) {
+        let known = normal.is_some_and(|n| f64::from(n.ticks) >= KNOWN * ticks as f64);
+        if !known || lost && place.contains(&i) {
+            *normal = None;
+        }
     }
 }
 
@@ -47,8 +72,8 @@ impl SceneLearner {
     pub(crate) fn add(&mut self, image: &Image, cells: &Cells, wanted: usize) -> Option<Scene> {
         self.cells.push(cells.clone());
         // A few frames apart, so that they show an object in several places.
-        let most = (wanted / 2).clamp(4, MOST);
-        if self.cells.len() % (most / 16).max(1) == 0 {
+        let most = (wanted / 3).clamp(4, MOST);
+        if self.cells.len() % (most / 24).max(1) == 0 {
             self.patches.add(image);
         }
         (self.cells.len() >= most)

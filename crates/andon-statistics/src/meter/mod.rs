@@ -49,9 +49,9 @@ use super::{
     cause::Cause,
     features::*,
     learner::{Learned, Learner},
-    patches::Tracker,
     pixels::Extractor,
     reference::{Reference, format_name},
+    scene::Follower,
 };
 
 pub use crate::window::SlowNormal;
@@ -83,7 +83,7 @@ pub struct Meter {
     config: Config,
     key: Arc<str>,
     extractor: Extractor,
-    tracker: Tracker,
+    follower: Follower,
     mode: Mode,
     grouper: Grouper,
     still: Still,
@@ -108,7 +108,7 @@ impl Meter {
             config,
             key: Arc::from(""),
             extractor: Extractor::new(config.subsample),
-            tracker: Tracker::default(),
+            follower: Follower::default(),
             mode: Mode::Idle,
             grouper: Grouper::default(),
             still: Still::default(),
@@ -132,7 +132,7 @@ impl Meter {
             Arc::make_mut(&mut reference).complete();
         }
         self.extractor = Extractor::new(reference.subsample);
-        self.tracker = Tracker::default();
+        self.follower = Follower::default();
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
         self.bootstrap = None;
     }
@@ -164,7 +164,7 @@ impl Meter {
     pub fn learn(&mut self, frames: u32) {
         let scene = if frames == self.config.learn_frames { self.config.scene_frames } else { 0 };
         self.extractor = Extractor::new(self.config.subsample);
-        self.tracker = Tracker::default();
+        self.follower = Follower::default();
         self.mode = Mode::Learning(Box::new(Learner::of_scene(frames as usize, scene as usize)));
         self.bootstrap = None;
         self.flush();
@@ -279,7 +279,7 @@ impl Meter {
             }
             learner.add_time(stamp.pts_ns);
             if let Some(scene) = &learner.scene {
-                scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
+                scene.compare(image, &self.extractor.cells, &mut self.follower, &mut self.latest);
             }
             learner.add_frame(image, &self.extractor.cells);
             let observations = self.grouper.add(&self.latest, stamp.part);
@@ -300,7 +300,7 @@ impl Meter {
             running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
         }
         if let Some(scene) = &running.reference.scene {
-            scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
+            scene.compare(image, &self.extractor.cells, &mut self.follower, &mut self.latest);
         }
         let was_frozen = self.status.cause == Some(Cause::Frozen);
         if running.frozen_after.is_some_and(|most| self.still.run >= most) {
