@@ -22,6 +22,9 @@ const USABLE: std::ops::Range<f32> = 0.04..0.97;
 const DARK: f32 = 0.01;
 /// The contrast from which a cell has texture to compare, 0..1.
 const TEXTURE: f32 = 0.008;
+/// The contrast from which a cell can be sharp or not, and the RMS Laplacian: below, a decoder's blocks decide.
+const SHARP: f32 = 0.02;
+const EDGED: f32 = 0.008;
 /// What is added to contrast, and to noise, before the ln: about half the noise of eight bits.
 const QUANTUM: f32 = 0.0015;
 /// The noise variance that a 3×3 Laplacian gives for a variance of 1: 4² + 4 · 1².
@@ -135,6 +138,8 @@ impl CellScene {
         let contrast = over(&|f, i| f.contrast[i]);
         let usable = |i: usize| luma[i].is_some_and(|v| USABLE.contains(&v));
         let textured = |i: usize| contrast[i].is_some_and(|v| v >= TEXTURE);
+        let laplacian = over(&|f, i| f.laplacian[i]);
+        let edged = |i: usize| laplacian[i].is_some_and(|v| v >= EDGED);
         let only = |mut of: Vec<Option<f32>>, keep: &dyn Fn(usize) -> bool| {
             of.iter_mut().enumerate().filter(|(i, _)| !keep(*i)).for_each(|(_, v)| *v = None);
             of
@@ -163,7 +168,7 @@ impl CellScene {
             steady: (0..CELLS).map(|i| restless(i) <= middle).collect(),
             light_spread,
             texture_spread,
-            detail: only(over(&Cells::detail), &textured),
+            detail: only(over(&Cells::detail), &|i| contrast[i].is_some_and(|v| v >= SHARP) && edged(i)),
             grain: over(&Cells::grain),
             red: only(over(&|f, i| f.red[i]), &usable),
             blue: only(over(&|f, i| f.blue[i]), &usable),

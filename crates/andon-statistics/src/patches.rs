@@ -45,7 +45,7 @@ const BETTER: f32 = 0.04;
 /// How far a patch may lie from where the others say it is, in pixels of the reduced picture.
 const AGREE: f32 = 0.75;
 /// The share of the patches that have to agree.
-const QUORUM: f32 = 0.4;
+const QUORUM: f32 = 0.3;
 
 /// A patch that holds still.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -407,7 +407,7 @@ impl Tracker {
             straight
         };
         let found = all().count();
-        (most >= LEAST - 1 && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found).then_some(agreed)
+        (most >= LEAST && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found).then_some(agreed)
     }
 
     /// Sends lost patches to where the others are, and searches for one of them where that is not known.
