@@ -5,6 +5,8 @@
 //! number of parts, each with its own placement, copper texture and defects, and a [`Camera`] takes them under a chosen
 //! light, focus and noise at the cost of one table look-up a pixel. [`export`] writes boards as a data set.
 //!
+//! [`scene`] draws something else: scenes in which much moves and nothing changes, for those who watch for changes.
+//!
 //! Everything follows from seeds: equal numbers give equal pixels on every machine. The crate is plain data and arithmetic.
 //! It knows images and random sequences of `andon-core`, and nothing of results, models or GStreamer.
 //!
