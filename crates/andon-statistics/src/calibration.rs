@@ -15,6 +15,8 @@ use super::{
     cusum::{allowance, scaled_sum, summed},
     features::*,
     normal::Normal,
+    reference::Reference,
+    steps::Steps,
     tail::Tail,
     window::{self, DISTANCES, Distribution, POINTS, SlowNormal, WindowNormal},
 };
@@ -26,6 +28,8 @@ const PAIRS_A_REFERENCE: usize = 10;
 /// The largest ratio of the scatter of windows to that of blocks; above it, blocks are too short. The χ² of the nine
 /// degrees of freedom of ten windows exceeds it in one case of twenty.
 const MOST_SCATTER: f64 = 1.88;
+/// The ticks of which the greatest step counts.
+pub(crate) const STEP_TICKS: usize = 4;
 /// The share of the features that may exceed it by chance.
 const FEW: f64 = 0.2;
 
@@ -52,17 +56,22 @@ struct KnownFeature {
 pub struct Bootstrap {
     ticks: Vec<Row>,
     normals: [Option<Normal>; COUNT],
+    /// The base ticks, and how many of them make a tick.
+    base: (Vec<Row>, usize),
 }
 
 impl Bootstrap {
-    /// Makes the bootstrap of a reference's ticks, or None if there are too few.
-    pub(crate) fn new(ticks: Vec<Row>, normals: [Option<Normal>; COUNT]) -> Option<Self> {
-        window::window(ticks.len()).map(|_| Self { ticks, normals })
+    /// Makes the bootstrap of a reference's ticks and `base` ticks, or None if there are too few.
+    pub(crate) fn new(ticks: Vec<Row>, base: impl Fn() -> Vec<Row>, reference: &Reference) -> Option<Self> {
+        let each = reference.tick / reference.base_tick();
+        let normals = reference.normals();
+        window::window(ticks.len()).map(|_| Self { ticks, normals, base: (base(), each) })
     }
 
     /// Runs the bootstrap. Returns None if `cancelled` returns true meanwhile; it is called once per pair.
     pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
-        Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)
+        let slow = Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)?;
+        Some(SlowNormal { steps: Some(steps(&self.base.0, self.base.1, &self.normals)), ..slow })
     }
 }
 
@@ -186,9 +195,31 @@ impl Calibrator {
             pairs: PAIRS,
             windows: Tail::of(&mut pairs),
             cusum: Tail::of(&mut self.cusum),
+            steps: None,
             features: names.zip(shapes).collect(),
         }
     }
+}
+
+/// Returns the tail of the greatest step that any feature takes over any span within [`STEP_TICKS`] ticks, as the reference
+/// itself runs. Whole rows in their own order keep all that hangs together.
+fn steps(base: &[Row], each: usize, normals: &[Option<Normal>; COUNT]) -> Tail {
+    let mut features: Vec<_> =
+        normals.iter().enumerate().filter_map(|(i, n)| Some((i, Steps::within(n.as_ref()?)))).collect();
+    let mut greatest: Vec<_> = base
+        .chunks_exact(STEP_TICKS * each)
+        .map(|rows| {
+            let mut step = |row: &Row| {
+                let score = |(i, steps): &mut (usize, Steps)| {
+                    steps.tick(row[*i], 0);
+                    steps.score()
+                };
+                features.iter_mut().map(score).fold(0.0, f64::max)
+            };
+            rows.iter().map(&mut step).fold(0.0, f64::max)
+        })
+        .collect();
+    if greatest.is_empty() { Tail { from: 0.0, excess: 1e-6 } } else { Tail::of(&mut greatest) }
 }
 
 impl KnownFeature {
@@ -222,7 +253,7 @@ impl KnownFeature {
 
     /// Runs the CUSUM over ticks, and returns the greatest sum.
     fn run(&mut self, stretch: &[u32]) -> f64 {
-        let k = allowance(self.normal.ticks);
+        let k = allowance(self.normal.worth());
         let mut greatest = 0.0f64;
         for z in stretch.iter().map(|i| (self.ticks[*i as usize] - self.mean) / self.spread).filter(|z| z.is_finite()) {
             for (sum, z) in self.sums.iter_mut().zip([z, -z]) {
@@ -287,7 +318,7 @@ mod tests {
                 row
             })
             .collect();
-        let mut features = normals(&ticks[..40]).features;
+        let mut features = normals(&ticks[..40], 12).features;
         for (i, f) in features.iter_mut().enumerate().filter_map(|(i, f)| Some((i, f.as_mut()?))) {
             (f.mean, f.sigma, f.spread, f.ticks) = (0.0, 1.0, 1.0, 2000);
             f.tail = if i == LUMA { 0.5 } else { f.tail };

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Names what has changed, by which features moved and how. `name` holds the rules, in the order in which they apply.
+//! Names what has changed, by how far each feature has moved.
 //!
-//! On a lively scene some other feature is always a little off. So each rule needs a feature that is clearly off.
-//! Features that have merely moved only say how.
+//! Every cause has a size: how far the features that tell it have moved, in units of a change that matters, or of their
+//! own scatter where that is larger. One change moves many features, so a cause that explains what speaks for another
+//! takes size from it: a camera that has moved sees other cells, noise hides edges, white that burns out has no colour.
+//! The largest cause is the first; the others are named too where they are not much smaller.
 
 use serde::{Deserialize, Serialize};
 
 use super::{detector::Watch, features::*};
 
-/// The smallest weight of a feature that may name the cause.
+/// The smallest weight of a feature that may say that the image has changed.
 const CLEAR: f64 = 0.5;
 /// The effect from which a feature has the greatest weight, in σ. No scene wanders so far by itself.
 const FAR: f64 = 6.0;
+/// The size above which a cause is not larger than another.
+const MOST: f64 = 40.0;
+/// The share of its size that a feature has without any evidence.
+const DOUBTED: f64 = 0.25;
+/// The smallest size of a cause.
+const LEAST: f64 = 0.7;
+/// The share of the first cause's size from which another one is named too.
+const ALSO: f64 = 0.35;
 
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,132 +76,214 @@ impl Cause {
 /// The change of one feature.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Change {
-    /// The recent mean less the reference's, in the feature's unit. 0 if the feature has not moved.
+    /// The recent mean less the reference's, in the feature's unit. 0 if the reference does not know the feature.
     pub delta: f64,
     /// The mean of the reference.
     pub mean: f64,
+    /// The scatter of the reference.
+    pub sigma: f64,
     /// How far the feature's sum has come, as a share of the largest sum. 0 if the feature has not moved.
     pub weight: f64,
+    /// The reference knows the feature.
+    pub known: bool,
 }
 
 impl Change {
-    /// Returns the change as a share of the reference.
-    fn share(self) -> f64 {
-        if self.mean.abs() > 1e-9 { self.delta / self.mean } else { 0.0 }
-    }
-
-    fn moved(self) -> bool {
-        self.delta != 0.0
+    /// Returns the ln of what is over what was.
+    fn ln(self) -> f64 {
+        if self.mean > 1e-9 { (1.0 + self.delta / self.mean).max(1e-3).ln() } else { 0.0 }
     }
 }
 
-/// Returns the changes of all features. A feature that has not moved counts as unchanged.
+/// Returns the changes of all features.
 pub(crate) fn changes(watches: &[Option<Watch>; COUNT]) -> [Change; COUNT] {
-    // An alarm by windows weighs as much as an alarm by the sum.
-    let evidence = |w: &Watch| (w.score / w.threshold).max(if w.alarms() { 1.0 } else { 0.0 });
-    let furthest = watches.iter().flatten().filter(|w| w.moved()).map(evidence).fold(0.0, f64::max);
-    watches.map(|w| match w {
-        Some(w) if w.moved() => {
-            let weight = if w.effect.abs() >= FAR { 1.0 } else { evidence(&w) / furthest };
-            Change { delta: w.delta(), mean: w.normal.mean, weight }
-        }
-        Some(w) => Change { mean: w.normal.mean, ..Change::default() },
-        None => Change::default(),
+    let furthest = watches.iter().flatten().filter(|w| w.moved()).map(Watch::evidence).fold(0.0, f64::max);
+    watches.map(|w| {
+        let Some(w) = w else { return Change::default() };
+        let weight = match w.moved() {
+            false => 0.0,
+            true if w.effect.abs() >= FAR => 1.0,
+            true => w.evidence() / furthest,
+        };
+        Change { delta: w.recent(), mean: w.normal.mean, sigma: w.normal.sigma, weight, known: true }
     })
 }
 
-/// Names the cause. One change may move many features, so the rules look for the most specific one first.
+/// Names the first cause.
 pub(crate) fn name(c: &[Change; COUNT]) -> Cause {
-    let [luma, contrast, sharpness, noise] = [LUMA, CONTRAST, SHARPNESS, NOISE].map(|i| c[i].share());
-    let cells = c[GRID..GRID + GRID_CELLS].iter().filter(|c| c.moved()).count();
-    let weight = |features: &[usize]| features.iter().map(|i| c[*i].weight).fold(0.0, f64::max);
-    let clear = |features: &[usize]| weight(features) >= CLEAR;
-    let shift = weight(&[SHIFT_X, SHIFT_Y]);
+    shares(c)[0].0
+}
 
-    let image = (0..TOP_SCORE).any(|i| clear(&[i]));
-
-    let rules: [(bool, Cause); 14] = [
+/// Returns the causes and what share each has in the change, the largest first. There is at least one, and the shares
+/// sum to 1.
+pub(crate) fn shares(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
+    let clear = |i: usize| c[i].weight >= CLEAR;
+    let mut sizes: Vec<(Cause, f64)> = if (0..TOP_SCORE).any(clear) {
+        image(c)
+    } else if (MISSING..COUNT).any(clear) {
         // The image has not changed. The inputs explain the results.
-        (!image && (MISSING..COUNT).any(|i| clear(&[i])), Cause::ModelInput),
-        (!image, Cause::Predictions),
-        // The lamp is out, or the lens is covered: no other feature means anything in the dark.
-        (luma < -0.85, Cause::Lighting),
-        // The edges are the same, in another place. A camera that moves changes the light less than the place.
-        (shift >= CLEAR.max(c[LUMA].weight) && c[MATCH].delta > -0.3, Cause::Position),
-        // Noise hides edges too, so this rule comes before the scene. A blur never adds noise.
-        (
-            clear(&[NOISE]) && noise > 0.25 && noise > 2.0 * luma.abs() && sharpness > -0.1 && luma.abs() < 0.1,
-            Cause::Noise,
-        ),
-        // A strong blur wipes out edges, but leaves the brightness.
-        (clear(&[SHARPNESS]) && sharpness < -0.25 && cells <= 2, Cause::Focus),
-        // The edges are not those of the reference.
-        (clear(&[MATCH]) && c[MATCH].delta < -0.3, Cause::Scene),
-        // White areas that were not white before, and so have lost their colour too.
-        (clear(&[CLIPPED_HIGH]) && c[CLIPPED_HIGH].delta > 0.02, Cause::Exposure),
-        // Light does not change the balance of colours; a filter, another kind of lamp or the white balance does.
-        (clear(&[RED, GREEN, BLUE]), Cause::Colour),
-        // Sharpness is relative to contrast, and so does not follow the light.
-        (clear(&[SHARPNESS]) && sharpness < -0.1 && sharpness.abs() > 0.8 * luma.abs(), Cause::Focus),
-        // Light scales brightness and contrast alike.
-        (
-            clear(&[CONTRAST])
-                && contrast.abs() > 0.05
-                && (contrast - luma).abs() > 0.5 * contrast.abs().max(luma.abs()),
-            Cause::Exposure,
-        ),
-        // The change is everywhere, or on one side.
-        (luma != 0.0 || cells >= 3, Cause::Lighting),
-        (sharpness != 0.0, Cause::Focus),
-        (noise != 0.0, Cause::Noise),
+        vec![(Cause::ModelInput, 1.0)]
+    } else if (TOP_SCORE..MISSING).any(clear) {
+        vec![(Cause::Predictions, 1.0)]
+    } else {
+        image(c)
+    };
+    sizes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let first = sizes[0].1;
+    sizes.retain(|(_, size)| *size >= ALSO * first);
+    let all: f64 = sizes.iter().map(|(_, size)| size).sum();
+    sizes.iter_mut().for_each(|(_, size)| *size /= all);
+    sizes
+}
+
+/// Returns the causes in the image with their sizes.
+fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
+    let unit = |i: usize, least: f64| c[i].sigma.max(least);
+    // What is off by chance has little evidence, however far it lies off just now.
+    let size = |i: usize| {
+        let far = c[i].delta.abs() / unit(i, SPECS[i].relevant(c[i].mean));
+        if c[i].known { far * (DOUBTED + (1.0 - DOUBTED) * c[i].weight.min(1.0)) } else { 0.0 }
+    };
+    let largest = |features: &[usize]| features.iter().map(|i| size(*i)).fold(0.0, f64::max);
+    // References of versions that knew no scene have features of the whole frame only.
+    let or_whole =
+        |i: usize, whole: usize| if c[i].known { (c[i].delta, size(i)) } else { (c[whole].ln(), size(whole)) };
+    let (light, lit) = or_whole(LIGHT, LUMA);
+    let (contrast, contrasted) = or_whole(LOCAL_CONTRAST, CONTRAST);
+    let (detail, detailed) = or_whole(DETAIL, SHARPNESS);
+    let (grain, grained) = or_whole(GRAIN, NOISE);
+    let tinted = if c[TINT_RED].known { largest(&[TINT_RED, TINT_BLUE]) } else { largest(&[RED, GREEN, BLUE]) };
+    let burnt = c[CLIPPED_HIGH].delta.max(0.0);
+
+    // The lamp is out, or the lens is covered: no other feature means anything in the dark.
+    if c[LUMA].known && c[LUMA].ln() < -1.9 {
+        return vec![(Cause::Lighting, 1.0)];
+    }
+
+    // The patches of the scene agree that they lie elsewhere.
+    let position = largest(&[SHIFT_X, SHIFT_Y, ROTATION]);
+    let moved = position >= 1.0;
+    // The patches of the scene are nowhere, or most cells show something else.
+    let lost = (-c[MATCH].delta).max(0.0);
+    let covered = if c[COVERED].delta > 0.0 { size(COVERED) } else { 0.0 };
+    let share = c[COVERED].mean + c[COVERED].delta;
+    let elsewhere = !moved && (lost > 0.5 || lost > 0.2 && share > 0.25 || !c[MATCH].known && share > 0.6);
+
+    let noise = if grain > 0.0 {
+        // Gain raises noise as it raises contrast.
+        grained * (1.0 - contrast.max(0.0) / grain).clamp(0.0, 1.0)
+    } else {
+        // A blur and the dark lower it.
+        grained * (1.0 + (detail.min(0.0) + light.min(0.0)) / grain.abs().max(1e-9)).clamp(0.0, 1.0)
+    };
+    let noisy = noise > 1.0 && grain > 0.25;
+    // Noise looks like detail, and hides it.
+    let focus = if noisy { 0.2 * detailed } else { detailed };
+    // Light scales brightness and contrast alike; a blur takes some contrast too, noise adds some.
+    let other = contrast - light;
+    let other = match () {
+        () if detail < 0.0 && other < 0.0 => (other - 0.5 * detail).min(0.0),
+        () if noisy && other > 0.0 => 0.0,
+        () => other,
+    };
+    let exposure = (other.abs() / unit(LOCAL_CONTRAST, 0.05)).min(contrasted.max(lit)).max(burnt / 0.01);
+    let lighting = lit.max(largest(&[SLOPE_X, SLOPE_Y]));
+    // White that burns out has lost its colour.
+    let colour = if burnt > 0.02 { 0.2 * tinted } else { tinted };
+
+    let scene = if elsewhere { covered.max(lost / 0.02) } else { 0.0 };
+    // Strong light and strong blur make cells differ too.
+    let local = (1.0 - light.abs() / 0.2).clamp(0.0, 1.0) * (1.0 - focus / 10.0).clamp(0.2, 1.0);
+    let occlusion = if elsewhere { 0.0 } else { covered * local };
+
+    // What a camera that has moved, or sees something else, makes of the other features means little.
+    let rest = match () {
+        () if elsewhere => 0.15,
+        () if moved => 0.4,
+        () => 1.0,
+    };
+    let all = [
+        (Cause::Position, position),
+        (Cause::Scene, scene),
+        (Cause::Occlusion, if moved { 0.1 } else { 1.0 } * occlusion),
+        (Cause::Noise, rest * noise),
+        (Cause::Focus, rest * focus),
+        (Cause::Colour, rest * colour),
+        (Cause::Lighting, rest * lighting),
+        (Cause::Exposure, rest * exposure),
     ];
-    rules.into_iter().find_map(|(holds, cause)| holds.then_some(cause)).unwrap_or(Cause::Scene)
+    let named: Vec<_> =
+        all.into_iter().map(|(cause, size)| (cause, size.min(MOST))).filter(|(_, s)| *s >= LEAST).collect();
+    if !named.is_empty() {
+        return named;
+    }
+    // Only features of the whole frame have moved: what passes is brighter or darker than before.
+    let cells = (GRID..GRID + GRID_CELLS).filter(|i| c[*i].weight >= CLEAR).count();
+    let whole = [LUMA, CONTRAST, SHARPNESS, RED, GREEN, BLUE].iter().any(|i| c[*i].weight >= CLEAR);
+    vec![(if whole || cells >= 3 { Cause::Scene } else { Cause::Unknown }, 1.0)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Returns the cause of clear features and of features with some weight, by their share of a mean of 0.5.
-    fn named(clear: &[(usize, f64)], moved: &[(usize, f64)], some: f64) -> Cause {
-        let mut all = [Change { mean: 0.5, ..Change::default() }; COUNT];
-        for (features, weight) in [(moved, some), (clear, 1.0)] {
-            for (i, share) in features {
-                all[*i] = Change { delta: 0.5 * share, mean: 0.5, weight };
-            }
+    /// Returns the causes of these deltas. Every feature is known, with a mean of 0.5 and little scatter.
+    fn causes(deltas: &[(usize, f64)]) -> Vec<Cause> {
+        let mut all = [Change { mean: 0.5, sigma: 0.001, known: true, ..Change::default() }; COUNT];
+        for (i, delta) in deltas {
+            let weight = (delta.abs() / SPECS[*i].relevant(0.5)).min(1.0);
+            all[*i] = Change { delta: *delta, weight, ..all[*i] };
         }
-        name(&all)
+        let shares = shares(&all);
+        assert!((shares.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-9);
+        shares.into_iter().map(|(cause, _)| cause).collect()
     }
 
     #[test]
-    fn what_is_not_clearly_off_gives_no_name() {
-        let dark = [(GRID, -0.25), (GRID + 1, -0.25), (LUMA, -0.24)];
-        assert_eq!(named(&dark, &[(CONTRAST, -0.23)], 0.3), Cause::Lighting);
-        for bystander in [(SHIFT_Y, 3.0), (SHARPNESS, -0.33), (RED, 0.02), (CONTRAST, 0.2), (NOISE, 0.6)] {
-            assert_eq!(named(&dark, &[bystander], 0.3), Cause::Lighting, "{}", SPECS[bystander.0].name);
-            assert_eq!(named(&[(TOP_SCORE, -0.5)], &[bystander], 0.3), Cause::Predictions);
+    fn a_change_has_the_name_of_what_explains_the_most() {
+        use Cause::*;
+        let rows: &[(&str, &[(usize, f64)], &[Cause])] = &[
+            (
+                "a lamp dims; dark pixels turn black",
+                &[(LIGHT, -0.05), (LOCAL_CONTRAST, -0.05), (CLIPPED_LOW, 0.3)],
+                &[Lighting],
+            ),
+            ("half a lamp", &[(LIGHT, -0.2), (LOCAL_CONTRAST, -0.2), (SLOPE_X, 0.5), (COVERED, 0.05)], &[Lighting]),
+            ("an offset on a coloured scene", &[(LIGHT, -0.2), (RED, 0.03), (BLUE, -0.03)], &[Lighting, Exposure]),
+            ("haze", &[(LIGHT, 0.02), (LOCAL_CONTRAST, -0.35)], &[Exposure]),
+            (
+                "white burns out, and loses its colour",
+                &[(CLIPPED_HIGH, 0.5), (LIGHT, 0.3), (TINT_RED, 0.06)],
+                &[Exposure, Lighting],
+            ),
+            ("a warmer lamp", &[(TINT_RED, 0.05), (TINT_BLUE, -0.05), (LIGHT, 0.01)], &[Colour]),
+            ("a blur takes contrast and grain too", &[(DETAIL, -0.6), (LOCAL_CONTRAST, -0.2), (GRAIN, -0.4)], &[Focus]),
+            ("noise looks like detail", &[(GRAIN, 1.2), (DETAIL, 0.4), (LOCAL_CONTRAST, 0.1)], &[Noise]),
+            (
+                "a camera that moved sees other cells",
+                &[(SHIFT_Y, 4.0), (COVERED, 0.3), (SLOPE_Y, 0.2), (MATCH, -0.1)],
+                &[Position],
+            ),
+            ("a patch over the lens", &[(COVERED, 0.25), (LUMA, -0.1), (GRID, -0.3)], &[Occlusion]),
+            ("another camera", &[(MATCH, -0.6), (COVERED, 0.4), (LIGHT, -0.3), (TINT_RED, 0.1)], &[Scene]),
+            ("two at once", &[(LIGHT, -0.2), (LOCAL_CONTRAST, -0.2), (DETAIL, -0.6)], &[Lighting, Focus]),
+            ("darkness", &[(LUMA, -0.49), (MATCH, -0.9), (COVERED, 1.0)], &[Lighting]),
+            ("only what passes differs", &[(LUMA, 0.05)], &[Scene]),
+            ("one cell", &[(GRID + 5, 0.1)], &[Unknown]),
+            ("the model", &[(TOP_SCORE, -0.4)], &[Predictions]),
+            ("its inputs", &[(TOP_SCORE, -0.4), (FIELD, 0.3)], &[ModelInput]),
+        ];
+        for (what, deltas, expected) in rows {
+            assert_eq!(causes(deltas), *expected, "{what}");
         }
-        assert_eq!(named(&[(SHIFT_Y, 3.0)], &dark, 0.3), Cause::Position);
     }
 
     #[test]
-    fn a_camera_that_moves_is_named_before_the_cells_it_changes_but_not_before_the_light() {
-        let cells = [(GRID + 5, 0.09), (GRID + 6, 0.08), (GRID + 2, -0.07)];
-        assert_eq!(named(&cells, &[(SHIFT_Y, 3.0)], 0.6), Cause::Position);
-        let dark = cells.map(|(i, _)| (i, -0.2)).into_iter().chain([(LUMA, -0.2)]).collect::<Vec<_>>();
-        assert_eq!(named(&dark, &[(SHIFT_Y, 3.0)], 0.6), Cause::Lighting);
-        assert_eq!(named(&[dark, vec![(SHIFT_Y, 3.0)]].concat(), &[], 0.0), Cause::Position);
-    }
-
-    #[test]
-    fn one_cell_names_the_light_if_the_whole_frame_has_moved_along() {
-        assert_eq!(named(&[(GRID + 14, -0.2)], &[(LUMA, -0.2)], 0.3), Cause::Lighting);
-        assert_eq!(named(&[(GRID + 14, -0.2)], &[], 0.0), Cause::Scene);
-    }
-
-    #[test]
-    fn white_that_burns_out_loses_its_colour_and_is_exposure() {
-        assert_eq!(named(&[(CLIPPED_HIGH, 0.5), (RED, -0.05), (LUMA, 0.4)], &[], 0.0), Cause::Exposure);
-        assert_eq!(named(&[(RED, -0.05), (LUMA, 0.1)], &[], 0.0), Cause::Colour);
+    fn a_reference_without_a_scene_has_names_too() {
+        let mut all = [Change::default(); COUNT];
+        for (i, delta) in [(LUMA, -0.1), (CONTRAST, -0.1)] {
+            all[i] = Change { delta, mean: 0.5, sigma: 0.01, weight: 1.0, known: true };
+        }
+        assert_eq!(name(&all), Cause::Lighting);
     }
 }

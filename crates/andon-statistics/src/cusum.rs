@@ -5,10 +5,10 @@
 const K: f64 = 0.25;
 /// The largest value that a standardised tick counts as, so that no single tick alarms.
 const WINSOR: f64 = 6.0;
-/// Returns what a standardised tick has to exceed to add to the sum. The mean is known to σ/√n, and an error of twice
-/// that must not add up to an alarm.
-pub(super) fn allowance(ticks: u32) -> f64 {
-    K + 2.0 / f64::from(ticks).sqrt()
+/// Returns what a standardised tick has to exceed to add to the sum. The mean of ticks that are worth n independent ones is
+/// known to σ/√n, and an error of twice that must not add up to an alarm.
+pub(super) fn allowance(ticks: f64) -> f64 {
+    K + 2.0 / ticks.max(1.0).sqrt()
 }
 
 /// Returns the sum of one side after one more standardised tick.

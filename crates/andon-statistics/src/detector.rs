@@ -10,20 +10,25 @@
 //!
 //! In a long series every difference is significant, so a feature alarms only if its change is also large.
 //!
-//! Beside the sums, windows look for slow change. Once a reference's bootstrap is done ([`SlowNormal`]), sums and
-//! windows have half of the budget each, and no sum's threshold is below what the bootstrap found. If a sum has found a
-//! change, the sum also decides when the change is over: windows of that feature count again after one of them was
-//! normal.
+//! Three length scales share the budget of false alarms. *Steps* look at base ticks, and find what no stretch of the
+//! reference showed within a second (`steps`). *Sums* take ticks. *Windows* take many ticks, and look for slow change, once a
+//! reference's bootstrap is done ([`SlowNormal`]); from then on no threshold is below what the bootstrap found. If a sum
+//! has found a change, the sum also decides when the change is over: windows of that feature count again after one of them
+//! was normal.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    calibration::STEP_TICKS,
     cusum::{allowance, scaled_sum, summed, threshold},
     features::*,
     normal::Normal,
+    normal::SPANS,
     reference::Reference,
+    steps::Steps,
+    student,
     window::{SlowNormal, Window, Windows},
 };
 
@@ -39,8 +44,13 @@ const MARGIN: f64 = 5.0;
 const ESTIMATED: usize = 2000;
 /// The longest run length for which a threshold can be estimated, in references.
 const REFERENCES: u64 = 20;
-/// The share of the allowed false alarms for windows, if there are any; sums have the rest.
-const SLOW: f64 = 0.5;
+/// The shares of the allowed false alarms: for steps, and for windows if there are any. Sums have the rest.
+const QUICK: f64 = 0.25;
+const SLOW: f64 = 0.375;
+/// The least departure of the latest base tick, in σ, by which a feature has moved while another one steps.
+const MOVED: f64 = 3.0;
+/// The share of its threshold at which a step is still there.
+const STILL: f64 = 0.5;
 
 /// How far a threshold can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,10 +112,16 @@ pub struct Watch {
     sums: [f64; 2],
     /// For each sum, the first frame since it was zero.
     since: [u64; 2],
+    /// What the latest base ticks do.
+    steps: Steps,
+    /// What a step has to exceed, in σ.
+    step_threshold: f64,
+    /// Any feature steps, so that the latest base tick says what has moved.
+    stepping: bool,
 }
 
 impl Watch {
-    fn new(feature: usize, normal: Normal, h: f64) -> Self {
+    fn new(feature: usize, normal: Normal, h: f64, step_threshold: f64) -> Self {
         let large = LEAST_EFFECT.max(SPECS[feature].relevant(normal.mean) / normal.sigma);
         Self {
             normal,
@@ -116,10 +132,24 @@ impl Watch {
             large,
             window: None,
             taken: false,
-            k: allowance(normal.ticks),
+            k: allowance(normal.worth()),
             sums: [0.0; 2],
             since: [0; 2],
+            steps: Steps::new(feature, &normal),
+            step_threshold,
+            stepping: false,
         }
+    }
+
+    /// Takes the limits of `new`, and keeps what was seen.
+    fn take(&mut self, feature: usize, new: &Self) {
+        // Sums are in σ of a tick.
+        let narrower = self.normal.sigma / new.normal.sigma;
+        self.sums.iter_mut().for_each(|sum| *sum = (*sum * narrower).min(2.0 * new.threshold));
+        (self.effect, self.score) = (self.effect * narrower, self.sums[0].max(self.sums[1]));
+        (self.normal, self.large, self.k) = (new.normal, new.large, new.k);
+        (self.threshold, self.step_threshold) = (new.threshold, new.step_threshold);
+        self.steps.set(feature, &new.normal);
     }
 
     fn standardised(&self, value: f64) -> f64 {
@@ -165,27 +195,66 @@ impl Watch {
         !self.taken && self.window.is_some_and(|w| w.alarms)
     }
 
+    /// Returns whether two base ticks in a row are a step that no stretch of the reference showed.
+    pub(crate) fn step_alarms(&self) -> bool {
+        self.steps.score() > self.step_threshold && self.steps.delta().abs() >= self.large * self.normal.sigma
+    }
+
+    /// Returns whether the latest base tick would be such a step if the next one were too.
+    fn step_warns(&self) -> bool {
+        self.steps.single() > self.step_threshold
+    }
+
     /// Returns whether the change is significant and large enough to matter, by the sum or by windows.
-    pub(crate) fn alarms(&self) -> bool {
+    fn slow_alarms(&self) -> bool {
         self.sum_alarms() || self.window_alarms()
+    }
+
+    /// Returns whether the change is significant and large enough to matter, by steps, by the sum or by windows.
+    pub(crate) fn alarms(&self) -> bool {
+        self.step_alarms() || self.slow_alarms()
+    }
+
+    /// Returns how strong the evidence of a change is: 1 at the threshold of a step, of the sum, or of windows.
+    pub(crate) fn evidence(&self) -> f64 {
+        let windows = if self.window_alarms() { 1.0 } else { 0.0 };
+        let step = if self.stepping { self.steps.clear() / self.step_threshold } else { 0.0 };
+        (self.score / self.threshold).max(step).max(windows)
     }
 
     /// Returns whether the feature is still far enough off to stay in alarm.
     pub(crate) fn stays(&self) -> bool {
-        self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
+        let step = self.steps.score() > STILL * self.step_threshold;
+        step || self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
     /// Returns whether the change is large, and clearly more than the scatter of a few ticks: enough to count in naming
     /// a cause.
     pub(crate) fn moved(&self) -> bool {
         let effect = self.effect.abs();
-        effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms()
+        let slowly = effect >= self.large && (effect >= 1.0 || self.significant()) || self.window_alarms();
+        slowly || self.stepped()
+    }
+
+    /// Returns whether the latest base tick of this feature is off while any feature steps.
+    fn stepped(&self) -> bool {
+        let matters = || self.steps.delta().abs() >= self.large * self.normal.sigma;
+        self.stepping && self.steps.clear() >= MOVED && matters()
     }
 
     /// Returns the recent mean less the normal mean, in the feature's unit.
     pub(crate) fn delta(&self) -> f64 {
+        if self.stepped() {
+            return self.steps.delta();
+        }
         let slow = self.window.filter(|_| self.window_alarms() && !self.sum_alarms());
         slow.map_or(self.effect, |w| w.effect) * self.normal.sigma
+    }
+
+    /// Returns the recent mean less the normal mean, in the feature's unit, over the same stretch for all features: the
+    /// latest base ticks while any feature steps.
+    pub(crate) fn recent(&self) -> f64 {
+        if self.stepping { self.steps.delta() } else { self.delta() }
     }
 
     /// Returns how far off the feature is, in units of a large effect.
@@ -200,6 +269,7 @@ impl Watch {
 
     fn began(&self) -> u64 {
         match self.window {
+            _ if self.step_warns() => self.steps.began(),
             Some(window) if self.window_alarms() && !self.sum_alarms() => window.since,
             _ => self.since[usize::from(self.sums[1] > self.sums[0])],
         }
@@ -212,6 +282,10 @@ pub struct Detector {
     watches: [Option<Watch>; COUNT],
     windows: Option<Windows>,
     calibration: Calibration,
+    /// The base ticks of the current tick, how many make one, and the tick's first frame.
+    tick: RowMean,
+    base_ticks: u32,
+    began: u64,
 }
 
 impl Detector {
@@ -224,39 +298,43 @@ impl Detector {
         } else {
             Calibration::Extrapolated
         };
-        Self::of(&normals, reference.slow.as_ref(), reference.tick, expected_run_length, calibration)
+        let lengths = [reference.base_tick(), reference.tick];
+        Self::of(&normals, reference.slow.as_ref(), lengths, expected_run_length, calibration)
     }
 
     fn of(
         normals: &[Option<Normal>; COUNT],
         slow: Option<&SlowNormal>,
-        tick: usize,
+        [base, tick]: [usize; 2],
         run_length: u64,
         calibration: Calibration,
     ) -> Self {
         let sides = 2 * normals.iter().flatten().count().max(1);
         let ticks = MARGIN * run_length as f64 / tick as f64;
-        let h = match slow {
-            None => threshold(ticks * sides as f64),
-            Some(slow) => {
-                let ticks = ticks / (1.0 - SLOW);
-                threshold(ticks * sides as f64).max(slow.cusum.exceeded(2.0 * slow.window as f64 / ticks))
-            }
-        };
+        let for_sums = ticks / (1.0 - QUICK - slow.map_or(0.0, |_| SLOW));
+        let known = slow.map_or(0.0, |slow| slow.cusum.exceeded(2.0 * slow.window as f64 / for_sums));
+        let h = threshold(for_sums * sides as f64).max(known);
+        // Spans overlap from one base tick to the next: each counts as one chance.
+        let chances = MARGIN * run_length as f64 / base as f64 * (sides * SPANS.len()) as f64 / QUICK;
+        let steps = slow.and_then(|slow| slow.steps).map_or(0.0, |s| s.exceeded(QUICK * STEP_TICKS as f64 / ticks));
+        let step = student::exceeded(1.0 / chances).max(steps);
         let windows = slow.map(|slow| {
             let chance = SLOW * slow.window as f64 / ticks;
             Windows::new(slow, SPECS.map(|s| s.name), slow.windows.exceeded(chance))
         });
-        let watches = std::array::from_fn(|i| normals[i].map(|n| Watch::new(i, n, h)));
-        Self { watches, windows, calibration }
+        let watches = std::array::from_fn(|i| normals[i].map(|n| Watch::new(i, n, h, step)));
+        let base_ticks = (tick / base).max(1) as u32;
+        Self { watches, windows, calibration, tick: RowMean::default(), base_ticks, began: 0 }
     }
 
     /// Sets another run length, or takes a reference whose bootstrap is done. Keeps the sums.
     pub(crate) fn set_expected_run_length(&mut self, reference: &Reference, observations: u64) {
         let new = Self::new(reference, observations);
         self.calibration = new.calibration;
-        for (watch, new) in self.watches.iter_mut().flatten().zip(new.watches.into_iter().flatten()) {
-            watch.threshold = new.threshold;
+        for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {
+            if let (Some(watch), Some(new)) = (watch, new) {
+                watch.take(i, &new);
+            }
         }
         match (&mut self.windows, new.windows) {
             (Some(windows), Some(new)) => windows.set_threshold(new.threshold()),
@@ -270,7 +348,7 @@ impl Detector {
         let new = Self::new(reference, observations);
         for (i, (watch, new)) in self.watches.iter_mut().zip(new.watches).enumerate() {
             match (watch, new) {
-                (Some(watch), Some(new)) if !features.contains(&i) => watch.threshold = new.threshold,
+                (Some(watch), Some(new)) if !features.contains(&i) => watch.take(i, &new),
                 (watch, new) => *watch = new,
             }
         }
@@ -293,18 +371,38 @@ impl Detector {
         }
     }
 
-    /// Adds a tick that began with `first_frame`.
-    pub fn tick(&mut self, row: &Row, first_frame: u64) {
+    /// Adds a base tick that began with `first_frame`. Returns the tick that it completes.
+    pub fn tick(&mut self, row: &Row, first_frame: u64) -> Option<Row> {
+        for (value, watch) in row.iter().zip(&mut self.watches) {
+            if let Some(watch) = watch {
+                watch.steps.tick(*value, first_frame);
+            }
+        }
+        let stepping = self.step_warns();
+        self.watches.iter_mut().flatten().for_each(|watch| watch.stepping = stepping);
+        if self.tick.rows == 0 {
+            self.began = first_frame;
+        }
+        self.tick.add(row);
+        if self.tick.rows < self.base_ticks {
+            return None;
+        }
+        let tick = self.tick.take();
+        self.long_tick(&tick);
+        Some(tick)
+    }
+
+    fn long_tick(&mut self, row: &Row) {
         let (mut standardised, mut relevant) = (UNKNOWN, UNKNOWN);
         for (i, watch) in self.watches.iter_mut().enumerate() {
             if let Some(watch) = watch {
-                watch.tick(row[i], first_frame);
+                watch.tick(row[i], self.began);
                 standardised[i] = watch.standardised(row[i]);
                 relevant[i] = SPECS[i].relevant(watch.normal.mean) / watch.normal.sigma;
             }
         }
         let Some(windows) = &mut self.windows else { return };
-        if windows.tick(&standardised, first_frame, &relevant) {
+        if windows.tick(&standardised, self.began, &relevant) {
             for (i, watch) in self.watches.iter_mut().enumerate() {
                 if let Some(watch) = watch {
                     watch.end_window(windows.latest(i));
@@ -313,11 +411,23 @@ impl Detector {
         }
     }
 
+    /// Forgets an incomplete tick.
+    pub(crate) fn flush(&mut self) {
+        self.tick = RowMean::default();
+    }
+
+    /// Forgets some features of an incomplete tick.
+    pub(crate) fn forget(&mut self, features: std::ops::Range<usize>) {
+        self.tick.forget(features);
+    }
+
     /// Forgets all sums, and keeps what is normal.
     pub fn restart(&mut self) {
+        self.flush();
         for watch in self.watches.iter_mut().flatten() {
             (watch.sums, watch.score, watch.effect) = ([0.0; 2], 0.0, 0.0);
-            (watch.window, watch.taken) = (None, false);
+            (watch.window, watch.taken, watch.stepping) = (None, false, false);
+            watch.steps.restart();
         }
         if let Some(windows) = &mut self.windows {
             windows.restart();
@@ -334,6 +444,21 @@ impl Detector {
         self.watches.iter().flatten().any(Watch::alarms)
     }
 
+    /// Returns whether any feature steps: two base ticks in a row are off.
+    pub fn steps(&self) -> bool {
+        self.watches.iter().flatten().any(Watch::step_alarms)
+    }
+
+    /// Returns whether one base tick is off.
+    pub(crate) fn step_warns(&self) -> bool {
+        self.watches.iter().flatten().any(Watch::step_warns)
+    }
+
+    /// Returns whether any sum or window alarms.
+    pub fn slow_alarms(&self) -> bool {
+        self.watches.iter().flatten().any(Watch::slow_alarms)
+    }
+
     /// Returns whether any feature stays in alarm.
     pub(crate) fn stays(&self) -> bool {
         self.watches.iter().flatten().any(Watch::stays)
@@ -341,7 +466,7 @@ impl Detector {
 
     /// The frame since which the clearest of the alarming features is off.
     pub(crate) fn since(&self) -> Option<u64> {
-        let alarming = self.watches.iter().flatten().filter(|w| w.alarms());
+        let alarming = self.watches.iter().flatten().filter(|w| w.alarms() || w.step_warns());
         alarming.max_by(|a, b| a.clarity().total_cmp(&b.clarity())).map(Watch::began)
     }
 

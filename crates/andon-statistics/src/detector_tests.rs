@@ -36,12 +36,12 @@ impl Series {
 /// Learns from `learn` frames, then returns the first alarm within `frames`, in frames.
 fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize, shift: f64) -> Option<usize> {
     let rows: Vec<_> = (0..learn).map(|_| series.next(0.0)).collect();
-    let n = normals(&rows);
-    let mut detector = Detector::of(&n.features, None, n.tick, run_length, Calibration::Extrapolated);
+    let n = normals(&rows, 12);
+    let mut detector = Detector::of(&n.features, None, [n.base, n.tick], run_length, Calibration::Extrapolated);
     let mut tick = RowMean::default();
     for frame in 0..frames {
         tick.add(&series.next(shift));
-        if tick.rows as usize == n.tick {
+        if tick.rows as usize == n.base {
             detector.tick(&tick.take(), frame as u64);
             if detector.alarms() {
                 return Some(frame + 1);
@@ -95,8 +95,8 @@ fn a_shift_is_found_soon_and_a_larger_one_sooner() {
 fn one_wild_tick_is_no_alarm_and_nan_is_none_at_all() {
     let mut series = Series::new(0.0, 4);
     let rows: Vec<_> = (0..200).map(|_| series.next(0.0)).collect();
-    let n = normals(&rows);
-    let mut detector = Detector::of(&n.features, None, n.tick, 100_000, Calibration::Extrapolated);
+    let n = normals(&rows, 12);
+    let mut detector = Detector::of(&n.features, None, [n.base, n.tick], 100_000, Calibration::Extrapolated);
     for wild in [f64::NAN, f64::INFINITY, 1e30] {
         let mut row = rows[0];
         row[GRID] = wild;

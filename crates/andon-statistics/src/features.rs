@@ -23,14 +23,36 @@ pub(crate) const CLIPPED_HIGH: usize = 8;
 pub(crate) const SHIFT_X: usize = 9;
 /// Pixels by which the scene lies below the reference's.
 pub(crate) const SHIFT_Y: usize = 10;
-/// Correlation of the edge profiles with the reference's at the best shift, at most 1.
+/// Correlation of the scene's fixed patches with the frame where they fit best: the median, at most 1.
 pub(crate) const MATCH: usize = 11;
 /// The first of [`GRID_CELLS`] mean lumas, row by row, 0..1.
 pub(crate) const GRID: usize = 12;
 /// Cells of the brightness grid, four by four.
 pub(crate) const GRID_CELLS: usize = 16;
+/// How much brighter than the scene the frame is: the median over cells of ln(luma / the scene's).
+pub(crate) const LIGHT: usize = GRID + GRID_CELLS;
+/// How much more contrast than the scene's the frame has: the median over cells of ln(σ of luma / the scene's).
+pub(crate) const LOCAL_CONTRAST: usize = LIGHT + 1;
+/// How much sharper than the scene the frame is: the median over cells of the ln of RMS Laplacian over contrast, less the
+/// scene's.
+pub(crate) const DETAIL: usize = LIGHT + 2;
+/// How much noisier than the scene the frame is: the median over cells of ln(noise / the scene's).
+pub(crate) const GRAIN: usize = LIGHT + 3;
+/// What red has more of than the scene's light and contrast explain: the median over cells, as a share of luma.
+pub(crate) const TINT_RED: usize = LIGHT + 4;
+/// The same of blue.
+pub(crate) const TINT_BLUE: usize = LIGHT + 5;
+/// How much brighter the right half is than the left, compared with the scene: the difference of their medians as in
+/// [`LIGHT`].
+pub(crate) const SLOPE_X: usize = LIGHT + 6;
+/// The same of the lower half and the upper.
+pub(crate) const SLOPE_Y: usize = LIGHT + 7;
+/// Share of cells that do not show what the scene shows there, whatever the light.
+pub(crate) const COVERED: usize = LIGHT + 8;
+/// Degrees by which the scene is turned, clockwise.
+pub(crate) const ROTATION: usize = LIGHT + 9;
 /// Score of the best detection, or the deciding score of a result without detections, 0..1.
-pub(crate) const TOP_SCORE: usize = GRID + GRID_CELLS;
+pub(crate) const TOP_SCORE: usize = ROTATION + 1;
 /// Detections per frame.
 pub(crate) const DETECTIONS: usize = TOP_SCORE + 1;
 /// Share of frames judged ng.
@@ -74,6 +96,8 @@ pub(crate) struct Spec {
     pub absolute: f64,
     /// The smallest change that matters, as a share of the reference's mean. The larger of both limits holds.
     pub relative: f64,
+    /// Whether the feature is a median over the whole frame, which an object that passes does not move.
+    pub global: bool,
 }
 
 impl Spec {
@@ -90,7 +114,11 @@ impl Spec {
 }
 
 const fn spec(name: &'static str, absolute: f64, relative: f64) -> Spec {
-    Spec { name, absolute, relative }
+    Spec { name, absolute, relative, global: false }
+}
+
+const fn global(name: &'static str, absolute: f64) -> Spec {
+    Spec { name, absolute, relative: 0.0, global: true }
 }
 
 const fn cell(name: &'static str) -> Spec {
@@ -117,9 +145,9 @@ pub(crate) const SPECS: [Spec; COUNT] = [
     spec("noise", 0.002, 0.25),
     spec("clipped-low", 0.01, 0.0),
     spec("clipped-high", 0.01, 0.0),
-    spec("shift-x", 0.75, 0.0),
-    spec("shift-y", 0.75, 0.0),
-    spec("match", 0.08, 0.0),
+    global("shift-x", 0.75),
+    global("shift-y", 0.75),
+    global("match", 0.08),
     cell("grid-00"),
     cell("grid-01"),
     cell("grid-02"),
@@ -136,6 +164,16 @@ pub(crate) const SPECS: [Spec; COUNT] = [
     cell("grid-31"),
     cell("grid-32"),
     cell("grid-33"),
+    global("light", 0.02),
+    global("local-contrast", 0.05),
+    global("detail", 0.08),
+    global("grain", 0.2),
+    global("tint-red", 0.012),
+    global("tint-blue", 0.012),
+    global("slope-x", 0.05),
+    global("slope-y", 0.05),
+    spec("covered", 0.04, 0.0),
+    global("rotation", 0.4),
     spec("top-score", 0.1, 0.0),
     spec("detections", 0.25, 0.25),
     spec("ng-share", 0.15, 0.0),
@@ -216,6 +254,8 @@ mod tests {
             ("noise", NOISE),
             ("match", MATCH),
             ("grid-00", GRID),
+            ("light", LIGHT),
+            ("rotation", ROTATION),
             ("ng-share", NG_SHARE),
             ("class-0", CLASS),
             ("missing-share", MISSING),

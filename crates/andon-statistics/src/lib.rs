@@ -34,7 +34,8 @@
 //!
 //! # From a frame to an alarm
 //!
-//! `pixels` measures a frame, and `profile` finds how far the scene has moved. `predictions`, `embedding` and
+//! `pixels` measures a frame, and `scene` compares it with what the camera always shows: `cells` by light, colour and
+//! texture, `patches` by place. `predictions`, `embedding` and
 //! `unchanged` measure the model's result. Together they fill one row of `features`. [`learner`] turns rows into a
 //! [`mod@reference`]: `normal` describes each feature and chooses the length of a tick, [`adwin`] finds features that
 //! changed meanwhile, and [`calibration`] estimates by a bootstrap what chance does. [`detector`] then sums departures
@@ -48,9 +49,11 @@ pub mod agreement;
 pub mod box_pairs;
 pub mod calibration;
 pub mod cause;
+mod cells;
 mod cusum;
 pub mod detector;
 pub mod distance;
+mod effective;
 mod embedding;
 mod features;
 pub mod guard;
@@ -61,10 +64,13 @@ pub mod meter;
 mod names;
 mod normal;
 mod or_empty;
+mod patches;
 mod pixels;
 mod predictions;
-mod profile;
 pub mod reference;
+mod scene;
+mod steps;
+mod student;
 mod tail;
 #[cfg(test)]
 mod testing;

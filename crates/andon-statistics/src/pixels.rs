@@ -2,23 +2,21 @@
 //! The image features of one frame, straight from its planes, in one pass over every n-th row.
 //!
 //! Rows are read whole, with the neighbours above and below for the 3×3 operators: processors read contiguous bytes
-//! fast, and the edge profile needs every column. The edge profile over rows needs every row, and reads four narrow
-//! strips of each. After the first frame of a size nothing is allocated.
+//! fast. Sums are kept for each of 8×8 cells, from which come both the features of the whole frame and what
+//! [`cells`](super::cells) compares with the scene. After the first frame of a size nothing is allocated.
 
-use andon_core::image::{Coding, Colorimetry, Component, Format, Image};
+use andon_core::image::{Colorimetry, Format, Image};
 
-use super::features::*;
+use super::{
+    cells::{CELLS, Cells, SIDE},
+    features::*,
+};
 
 /// The gradient from which a pixel is an edge and not noise: straight (|right − left| + |below − above|, 8-bit levels)
 /// or diagonal.
 const EDGE: u8 = 48;
 /// The pixels of a partial sum: 32 bits hold the sum of squares of that many Laplacians (at most 1020² each).
 const CHUNK: usize = 1024;
-/// The rows that 16-bit column sums hold: 255 × 256 < 65536.
-const SPILL: usize = 256;
-/// The number of strips for the edge profile over rows, and the most pixels of one: what one instruction sums.
-const STRIPS: usize = 4;
-const STRIP: usize = 16;
 /// The pixels that the 3×3 operators take at once: one register of bytes.
 const BLOCK: usize = 16;
 /// The fewest rows to read of a small frame, if it has as many.
@@ -46,21 +44,20 @@ pub(crate) struct Extractor {
     subsample: usize,
     /// The luma of three neighbouring rows, for packed colour formats.
     luma: [Vec<u8>; 3],
-    /// The sum of |right − left| of each column, over at most [`SPILL`] rows.
-    narrow: Vec<u16>,
-    /// The sum of |right − left| of each column, over all rows.
-    columns: Vec<u32>,
-    /// The sum of |below − above| of each row, over the strips.
-    rows: Vec<u32>,
+    sums: Box<Sums>,
+    /// The cells of the latest frame.
+    pub cells: Cells,
 }
 
-#[derive(Default)]
-struct Sums {
-    cells: [u64; GRID_CELLS],
-    cell_pixels: [u64; GRID_CELLS],
+/// The sums over one cell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    pixels: u64,
+    luma: u64,
     squares: u64,
     low: u64,
     high: u64,
+    /// Squares of the Laplacian, and the pixels that it was taken at.
     laplacian: u64,
     inner: u64,
     noise: u64,
@@ -70,21 +67,75 @@ struct Sums {
     chroma: u64,
 }
 
+impl Sum {
+    fn add(&mut self, o: &Self) {
+        self.pixels += o.pixels;
+        self.luma += o.luma;
+        self.squares += o.squares;
+        self.low += o.low;
+        self.high += o.high;
+        self.laplacian += o.laplacian;
+        self.inner += o.inner;
+        self.noise += o.noise;
+        self.flat += o.flat;
+        self.chroma += o.chroma;
+        self.rgb.iter_mut().zip(o.rgb).for_each(|(sum, v)| *sum += v);
+        self.uv.iter_mut().zip(o.uv).for_each(|(sum, v)| *sum += v);
+    }
+
+    fn mean(&self) -> f64 {
+        self.luma as f64 / self.pixels as f64
+    }
+
+    /// The standard deviation of luma, 8-bit levels.
+    fn contrast(&self) -> f64 {
+        let mean = self.mean();
+        (self.squares as f64 / self.pixels as f64 - mean * mean).max(0.0).sqrt()
+    }
+
+    /// The RMS of the Laplacian, 8-bit levels. None where the cell is narrower than the operators' block.
+    fn laplacian(&self) -> Option<f64> {
+        (self.inner > 0).then(|| (self.laplacian as f64 / self.inner as f64).sqrt())
+    }
+
+    /// Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6, 8-bit levels. Edges are not
+    /// noise and are left out, as in Tai and Yang (2008). None where nearly everything is edges.
+    fn noise(&self) -> Option<f64> {
+        let known = self.flat * 50 > self.inner;
+        known.then(|| (std::f64::consts::PI / 2.0).sqrt() * self.noise as f64 / (6.0 * self.flat as f64))
+    }
+
+    /// Mean red, green and blue, 0..1. None for grey frames.
+    fn rgb(&self, image: &Image, range: &Range) -> Option<[f64; 3]> {
+        if image.format.is_grey() || self.pixels == 0 {
+            return None;
+        }
+        if image.format.is_yuv() {
+            let uv = self.uv.map(|v| v as f64 / self.chroma as f64);
+            return (self.chroma > 0).then(|| to_rgb(range.unit(self.mean()), uv, image.colorimetry));
+        }
+        Some(self.rgb.map(|v| v as f64 / self.pixels as f64 / 255.0))
+    }
+}
+
+#[derive(Debug)]
+struct Sums([Sum; CELLS]);
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self([Sum::default(); CELLS])
+    }
+}
+
 impl Extractor {
     /// Makes an extractor that reads every `subsample`-th row.
     pub(crate) fn new(subsample: u32) -> Self {
         Self {
             subsample: subsample.max(1) as usize,
             luma: Default::default(),
-            narrow: Vec::new(),
-            columns: Vec::new(),
-            rows: Vec::new(),
+            sums: Box::default(),
+            cells: Cells::default(),
         }
-    }
-
-    /// The edge profiles of the latest frame: over columns, over rows.
-    pub(crate) fn profiles(&self) -> [&[u32]; 2] {
-        [&self.columns, &self.rows]
     }
 
     /// Measures a frame. Returns None if it is smaller than 24×24 pixels.
@@ -93,30 +144,22 @@ impl Extractor {
         if w < LEAST_SIZE || h < LEAST_SIZE {
             return None;
         }
-        self.columns.clear();
-        self.columns.resize(w, 0);
-        self.narrow.clear();
-        self.narrow.resize(w, 0);
         let range = Range::of(image);
-        let mut sums = Sums::default();
+        *self.sums = Sums::default();
         // Rows 1..h-1 have both neighbours. Fewer than some 40 rows would alias with the content of the frame.
         let step = self.subsample.min(((h - 2) / LEAST_ROWS).max(1));
         for (i, y) in (1 + step / 2..h - 1).step_by(step).enumerate() {
             // The 3×3 operators cost more than everything else together, and every other row is enough for texture.
-            self.row(image, y, i % 2 == 0, &range, &mut sums);
-            if (i + 1) % SPILL == 0 {
-                self.spill();
-            }
+            self.row(image, y, i % 2 == 0, &range);
         }
-        self.spill();
-        self.measure_rows(image);
         if image.format.is_yuv() {
-            chroma(image, step, &mut sums);
+            chroma(image, step, &mut self.sums);
         }
-        Some(self.finish(image, &range, &sums))
+        Some(self.finish(image, &range))
     }
 
-    fn row(&mut self, image: &Image, y: usize, texture_too: bool, range: &Range, sums: &mut Sums) {
+    fn row(&mut self, image: &Image, y: usize, texture_too: bool, range: &Range) {
+        let of_row = &mut self.sums.0[y * SIDE / image.height * SIDE..][..SIDE];
         let (w, ps) = (image.width, image.format.pixel_stride());
         let plane = &image.planes[0];
         let [above, row, below] = if ps == 1 && !image.format.is_rgb() && image.format.is_of_bytes() {
@@ -127,8 +170,11 @@ impl Extractor {
                 image.luma_row(y + i - 1, luma);
             }
             if image.format.is_rgb() {
-                for (sum, c) in sums.rgb.iter_mut().zip(image.format.components()) {
-                    *sum += column_sum(image, c, y);
+                for (k, c) in image.format.components().iter().take(3).enumerate() {
+                    let samples = image.component(c, y);
+                    for (i, sum) in of_row.iter_mut().enumerate() {
+                        sum.rgb[k] += part(i, w).map(|x| u64::from(samples.byte(x))).sum::<u64>();
+                    }
                 }
             }
             [&self.luma[0], &self.luma[1], &self.luma[2]].map(Vec::as_slice)
@@ -140,118 +186,92 @@ impl Extractor {
                 if ps == 3 { to_luma::<3>(packed, luma, bgr) } else { to_luma::<4>(packed, luma, bgr) }
             }
             let packed = plane.row(y, w * ps);
-            let sum = if ps == 3 { channels::<3>(packed) } else { channels::<4>(packed) };
-            for (i, s) in sum.into_iter().enumerate() {
-                sums.rgb[if bgr { 2 - i } else { i }] += s;
+            for (i, sum) in of_row.iter_mut().enumerate() {
+                let columns = part(i, w);
+                let packed = &packed[columns.start * ps..columns.end * ps];
+                let rgb = if ps == 3 { channels::<3>(packed) } else { channels::<4>(packed) };
+                for (k, s) in rgb.into_iter().enumerate() {
+                    sum.rgb[if bgr { 2 - k } else { k }] += s;
+                }
             }
             [&self.luma[0], &self.luma[1], &self.luma[2]].map(Vec::as_slice)
         };
-        let grid_row = (y * 4 / image.height) * 4;
-        for i in 0..4 {
-            let part = &row[i * w / 4..(i + 1) * w / 4];
-            sums.cells[grid_row + i] += tones(part, range, sums);
-            sums.cell_pixels[grid_row + i] += part.len() as u64;
+        for (i, sum) in of_row.iter_mut().enumerate() {
+            tones(&row[part(i, w)], range, sum);
         }
-        let inner = self.narrow[1..w - 1].iter_mut();
-        inner.zip(row).zip(&row[2..]).for_each(|((sum, l), r)| *sum += u16::from(r.abs_diff(*l)));
         if texture_too {
-            for from in (0..w - 2).step_by(CHUNK) {
-                let to = (from + CHUNK + 2).min(w);
-                texture([&above[from..to], &row[from..to], &below[from..to]], sums);
+            // A block belongs to the cell of its middle.
+            let blocks = (w - 2) / BLOCK;
+            let first = |i: usize| ((i * w / SIDE + BLOCK / 2 - 2) / BLOCK).min(blocks);
+            for (i, sum) in of_row.iter_mut().enumerate() {
+                let end = if i + 1 == SIDE { blocks } else { first(i + 1) };
+                for block in (first(i)..end).step_by(CHUNK / BLOCK) {
+                    let (from, to) = (block * BLOCK, end.min(block + CHUNK / BLOCK) * BLOCK + 2);
+                    texture([&above[from..to], &row[from..to], &below[from..to]], sum);
+                }
             }
         }
     }
 
-    fn spill(&mut self) {
-        for (wide, narrow) in self.columns.iter_mut().zip(&mut self.narrow) {
-            *wide += u32::from(std::mem::take(narrow));
-        }
-    }
-
-    /// Sums the edge profile over rows: |below − above| over four strips, of green in colour formats.
-    fn measure_rows(&mut self, image: &Image) {
-        let (w, h) = (image.width, image.height);
-        let c = image.format.components()[usize::from(image.format.is_rgb())];
-        let (plane, ps, first) = (&image.planes[c.plane], c.step, c.offset);
-        self.rows.clear();
-        self.rows.resize(h, 0);
-        let width = STRIP.min(w / STRIPS);
-        let strips: [_; STRIPS] = std::array::from_fn(|i| (2 * i + 1) * w / (2 * STRIPS) - width / 2);
-        if c.coding != Coding::Byte {
-            for y in 1..h - 1 {
-                let (above, below) = (image.component(&c, y - 1), image.component(&c, y + 1));
-                let all = strips.iter().flat_map(|x| *x..*x + width);
-                self.rows[y] = all.map(|x| u32::from(above.byte(x).abs_diff(below.byte(x)))).sum();
-            }
-            return;
-        }
-        let strips = strips.map(|x| x * ps);
-        for (y, sum) in self.rows.iter_mut().enumerate().take(h - 1).skip(1) {
-            let (above, below) = (plane.row(y - 1, w * ps), plane.row(y + 1, w * ps));
-            for x in strips {
-                let (a, b) = (&above[x..x + width * ps], &below[x..x + width * ps]);
-                *sum += match (<&[u8; STRIP]>::try_from(a), <&[u8; STRIP]>::try_from(b)) {
-                    (Ok(a), Ok(b)) if ps == 1 => a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>(),
-                    _ => {
-                        // A grey strip that is narrower than a register comes here too.
-                        let green = |s: &[u8]| s[first];
-                        let pixels = a.chunks_exact(ps).zip(b.chunks_exact(ps));
-                        pixels.map(|(a, b)| u32::from(green(a).abs_diff(green(b)))).sum()
-                    }
-                };
-            }
-        }
-    }
-
-    fn finish(&self, image: &Image, range: &Range, s: &Sums) -> Measured {
+    fn finish(&mut self, image: &Image, range: &Range) -> Measured {
         let mut row = UNKNOWN;
-        let pixels = s.cell_pixels.iter().sum::<u64>() as f64;
-        let mean = s.cells.iter().sum::<u64>() as f64 / pixels;
-        let contrast = (s.squares as f64 / pixels - mean * mean).max(0.0).sqrt();
+        let mut s = Sum::default();
+        let mut grid = [Sum::default(); GRID_CELLS];
+        for (i, sum) in self.sums.0.iter().enumerate() {
+            s.add(sum);
+            grid[i / SIDE / 2 * 4 + i % SIDE / 2].add(sum);
+        }
+        let (mean, contrast) = (s.mean(), s.contrast());
         row[LUMA] = range.unit(mean);
         row[CONTRAST] = contrast / range.span;
         // Below one level of contrast sharpness means nothing.
-        if contrast >= 1.0 && s.inner > 0 {
-            row[SHARPNESS] = (s.laplacian as f64 / s.inner as f64).sqrt() / contrast;
-        }
-        // Immerkær, Fast Noise Variance Estimation, CVIU 64 (1996): σ = √(π/2) · mean|N| / 6. Edges are not noise and
-        // are left out, as in Tai and Yang (2008).
-        if s.flat * 50 > s.inner {
-            row[NOISE] = (std::f64::consts::PI / 2.0).sqrt() * s.noise as f64 / (6.0 * s.flat as f64) / range.span;
-        }
+        row[SHARPNESS] = s.laplacian().filter(|_| contrast >= 1.0).map_or(f64::NAN, |laplacian| laplacian / contrast);
+        row[NOISE] = s.noise().map_or(f64::NAN, |noise| noise / range.span);
+        let pixels = s.pixels as f64;
         let low = s.low as f64 / pixels;
         row[CLIPPED_LOW] = low;
         row[CLIPPED_HIGH] = s.high as f64 / pixels;
-        for i in (0..GRID_CELLS).filter(|i| s.cell_pixels[*i] > 0) {
-            row[GRID + i] = range.unit(s.cells[i] as f64 / s.cell_pixels[i] as f64);
+        for (i, cell) in grid.iter().enumerate().filter(|(_, cell)| cell.pixels > 0) {
+            row[GRID + i] = range.unit(cell.mean());
         }
-        let rgb = if image.format.is_grey() {
-            None
-        } else if image.format.is_yuv() {
-            let uv = s.uv.map(|v| v as f64 / s.chroma as f64);
-            Some(to_rgb(range.unit(mean), uv, image.colorimetry))
-        } else {
-            Some(s.rgb.map(|v| v as f64 / pixels / 255.0))
-        };
         // In a dark frame, shares of colour are noise.
-        if let Some(rgb) = rgb.filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
+        if let Some(rgb) = s.rgb(image, range).filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
             let rgb = rgb.map(|v| v.max(0.0));
             let all: f64 = rgb.iter().sum();
             for (i, v) in rgb.into_iter().enumerate() {
                 row[RED + i] = v / all;
             }
         }
-        Measured { row, fingerprint: self.fingerprint(s), black: low >= BLACK_SHARE }
+        self.fill_cells(image, range);
+        Measured { row, fingerprint: self.fingerprint(), black: low >= BLACK_SHARE }
     }
 
-    /// Hashes all sums and the profile over columns by FNV-1a.
-    fn fingerprint(&self, s: &Sums) -> u64 {
-        let sums = [s.squares, s.laplacian, s.noise, s.flat, s.rgb[0], s.rgb[1], s.rgb[2], s.uv[0], s.uv[1]];
-        let pair = |v: &[u32]| v.iter().fold(0, |pair, v| (pair << 32) | u64::from(*v));
-        let profiles = self.columns.chunks(2).map(pair);
-        let all = s.cells.into_iter().chain(sums).chain(profiles);
+    fn fill_cells(&mut self, image: &Image, range: &Range) {
+        let unit = |levels: Option<f64>| levels.map_or(f32::NAN, |v| (v / range.span) as f32);
+        for (i, s) in self.sums.0.iter().enumerate() {
+            let known = s.pixels > 0;
+            let luma = range.unit(s.mean());
+            self.cells.luma[i] = if known { luma as f32 } else { f32::NAN };
+            self.cells.contrast[i] = unit(known.then(|| s.contrast()));
+            self.cells.laplacian[i] = unit(s.laplacian());
+            self.cells.noise[i] = unit(s.noise());
+            let [red, _, blue] = s.rgb(image, range).map_or([f64::NAN; 3], |rgb| rgb.map(|v| v - luma));
+            (self.cells.red[i], self.cells.blue[i]) = (red as f32, blue as f32);
+        }
+    }
+
+    /// Hashes all sums by FNV-1a.
+    fn fingerprint(&self) -> u64 {
+        let sums =
+            |s: &Sum| [s.luma, s.squares, s.laplacian, s.noise, s.rgb[0] ^ s.uv[0] << 32, s.rgb[2] ^ s.uv[1] << 32];
+        let all = self.sums.0.iter().flat_map(sums);
         all.fold(0xcbf2_9ce4_8422_2325, |hash, v| (hash ^ v).wrapping_mul(0x0100_0000_01b3))
     }
+}
+
+/// The columns of cell `i` of a row of `width` samples.
+fn part(i: usize, width: usize) -> std::ops::Range<usize> {
+    i * width / SIDE..(i + 1) * width / SIDE
 }
 
 /// The range of luma values.
@@ -277,11 +297,11 @@ impl Range {
     }
 }
 
-/// Returns the sum of a run of pixels. Adds squares and clipped pixels to `sums`.
-fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
-    let mut sum = 0;
+/// Adds a run of pixels: their luma, its squares, and how many are clipped.
+fn tones(pixels: &[u8], range: &Range, sums: &mut Sum) {
+    sums.pixels += pixels.len() as u64;
     for chunk in pixels.chunks(CHUNK) {
-        sum += chunk.iter().map(|v| u64::from(*v)).sum::<u64>();
+        sums.luma += u64::from(chunk.iter().map(|v| u32::from(*v)).sum::<u32>());
         let square = |v: &u8| i32::from(i16::from(*v)) * i32::from(i16::from(*v));
         sums.squares += chunk.iter().map(square).sum::<i32>() as u64;
     }
@@ -295,13 +315,12 @@ fn tones(pixels: &[u8], range: &Range, sums: &mut Sums) -> u64 {
         sums.low += u64::from(low);
         sums.high += u64::from(high);
     }
-    sum
 }
 
 /// Applies the 3×3 operators to one run of a row. Blocks have the width of one register, and each step uses the
 /// narrowest type that holds it, so that the compiler finds the vector instructions. An incomplete last block is left
 /// out.
-fn texture([above, row, below]: [&[u8]; 3], sums: &mut Sums) {
+fn texture([above, row, below]: [&[u8]; 3], sums: &mut Sum) {
     fn block(row: &[u8], at: usize) -> &[u8; BLOCK] {
         row[at..at + BLOCK].try_into().expect("the slice is a block long")
     }
@@ -356,33 +375,28 @@ fn colour_first(format: Format) -> bool {
     matches!(format, Rgb | Bgr | Rgbx | Bgrx | Rgba | Bgra)
 }
 
-/// Sums the upper 8 bits of the samples of a component in the row that covers pixel row `y`.
-fn column_sum(image: &Image, c: &Component, y: usize) -> u64 {
-    let (row, [samples, _]) = (image.component(c, y), image.samples(c));
-    (0..samples).map(|x| u64::from(row.byte(x))).sum()
-}
-
 fn chroma(image: &Image, step: usize, sums: &mut Sums) {
     let [_, u, v, ..] = image.format.components() else { return };
     let [samples, rows] = image.samples(u);
     for y in (0..rows).step_by(step) {
-        if !image.format.is_of_bytes() {
-            let pixel_row = y << usize::from(u.half_height);
-            sums.uv[0] += column_sum(image, u, pixel_row);
-            sums.uv[1] += column_sum(image, v, pixel_row);
-            sums.chroma += samples as u64;
-            continue;
+        let of_row = &mut sums.0[y * SIDE / rows * SIDE..][..SIDE];
+        for (k, c) in [u, v].into_iter().enumerate() {
+            let other = (!image.format.is_of_bytes()).then(|| image.component(c, y << usize::from(u.half_height)));
+            let bytes = image.planes[c.plane].row(y, image.plane_size(c.plane).0);
+            for (i, sum) in of_row.iter_mut().enumerate() {
+                let columns = part(i, samples);
+                sum.chroma += columns.len() as u64 * u64::from(k == 0);
+                let run = || &bytes[columns.start * c.step..columns.end * c.step];
+                sum.uv[k] += match (&other, c.step) {
+                    (Some(row), _) => columns.map(|x| u64::from(row.byte(x))).sum(),
+                    (_, 1) => u64::from(run().iter().map(|v| u32::from(*v)).sum::<u32>()),
+                    (_, 2) => {
+                        u64::from(run().as_chunks::<2>().0.iter().map(|p| u32::from(p[c.offset & 1])).sum::<u32>())
+                    }
+                    _ => u64::from(run().as_chunks::<4>().0.iter().map(|p| u32::from(p[c.offset & 3])).sum::<u32>()),
+                };
+            }
         }
-        let (bytes, _) = image.plane_size(u.plane);
-        let (us, vs) = (image.planes[u.plane].row(y, bytes), image.planes[v.plane].row(y, bytes));
-        let sum = |row: &[u8], c: &Component| match c.step {
-            1 => row.iter().map(|v| u32::from(*v)).sum::<u32>(),
-            2 => row.as_chunks::<2>().0.iter().map(|p| u32::from(p[c.offset & 1])).sum(),
-            _ => row.as_chunks::<4>().0.iter().map(|p| u32::from(p[c.offset & 3])).sum(),
-        };
-        sums.uv[0] += u64::from(sum(us, u));
-        sums.uv[1] += u64::from(sum(vs, v));
-        sums.chroma += samples as u64;
     }
 }
 

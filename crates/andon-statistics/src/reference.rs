@@ -12,12 +12,7 @@ use andon_core::image::{Format, Image};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    embedding::EmbeddingNormal,
-    features::*,
-    normal::Normal,
-    profile::{LEAST_MATCH, NORMAL_MATCH, Profile},
-    unchanged::ChangeRate,
-    window::SlowNormal,
+    embedding::EmbeddingNormal, features::*, normal::Normal, scene::Scene, unchanged::ChangeRate, window::SlowNormal,
 };
 
 /// The schema name of a reference file.
@@ -37,16 +32,27 @@ pub struct Reference {
     pub frames: u64,
     /// Observations per tick.
     pub tick: usize,
+    /// Observations per base tick, by which steps are found; a tick has a whole number of them. 0 in files of older
+    /// versions, whose base ticks are their ticks.
+    #[serde(default)]
+    pub(crate) base: usize,
     /// The number of ticks learned from.
     pub ticks: usize,
+    /// How many independent stretches the frames are worth, by the slowest tenth of the features. 0 in files of older
+    /// versions.
+    #[serde(default)]
+    pub effective: f64,
+    /// What is weak about the reference, in words. Empty if it represents its scene.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weak: Vec<String>,
     /// The longest run of equal frames.
     pub(crate) longest_still: u64,
     /// What is normal of each feature, by name. A feature that was not known is absent.
     pub features: BTreeMap<String, Normal>,
-    /// The edge profiles over columns and over rows.
-    pub(crate) profiles: [Profile; 2],
-    /// The mean correlation of a frame's profiles with `profiles`.
-    pub(crate) correlations: [f64; 2],
+    /// The scene that frames are compared with. None in files of versions that did not know it: what needs it is then
+    /// not watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scene: Option<Scene>,
     /// The digest of the model whose predictions were learned. Empty if none were, or if the model has no digest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) model: String,
@@ -85,9 +91,20 @@ pub enum ReferenceError {
     /// A length is zero.
     #[error("tick and subsample must be at least 1: learn it anew")]
     Zero,
+    /// A tick is no whole number of base ticks.
+    #[error("'base' is {base} and 'tick' is {tick}, which is no multiple of it: learn it anew")]
+    Base {
+        /// Observations per base tick.
+        base: usize,
+        /// Observations per tick.
+        tick: usize,
+    },
     /// The numbers of the embedding make no sense.
     #[error("'embedding' holds numbers that cannot be used: learn it anew")]
     Embedding,
+    /// The numbers of the scene make no sense.
+    #[error("'scene' holds numbers that cannot be used: learn it anew")]
+    Scene,
     /// The numbers of the windows make no sense.
     #[error("'slow' holds numbers that cannot be used: learn it anew")]
     Slow,
@@ -106,21 +123,58 @@ impl Reference {
         if self.schema != SCHEMA {
             return Err(ReferenceError::Schema(self.schema.clone()));
         }
-        let sound =
-            |n: &Normal| [n.mean, n.spread, n.lag_1].iter().all(|v| v.is_finite()) && n.sigma > 0.0 && n.tail > 0.0;
+        let sound = |n: &Normal| {
+            [n.mean, n.spread, n.lag_1, n.effective, n.steps[0], n.steps[1]].iter().all(|v| v.is_finite())
+                && n.sigma > 0.0
+                && n.tail > 0.0
+        };
         if let Some((name, _)) = self.features.iter().find(|(_, n)| !sound(n)) {
             return Err(ReferenceError::Feature(name.clone()));
         }
         if self.tick == 0 || self.subsample == 0 {
             return Err(ReferenceError::Zero);
         }
+        if self.base > 0 && !self.tick.is_multiple_of(self.base) {
+            return Err(ReferenceError::Base { base: self.base, tick: self.tick });
+        }
         if self.embedding.as_ref().is_some_and(|normal| !normal.sound()) {
             return Err(ReferenceError::Embedding);
+        }
+        if self.scene.as_ref().is_some_and(|scene| !scene.sound()) {
+            return Err(ReferenceError::Scene);
         }
         if self.slow.as_ref().is_some_and(|slow| !slow.sound()) {
             return Err(ReferenceError::Slow);
         }
         Ok(())
+    }
+
+    /// Observations per base tick.
+    pub(crate) fn base_tick(&self) -> usize {
+        if self.base > 0 { self.base } else { self.tick }
+    }
+
+    /// Fills in what a file of an older version lacks: how much its frames are worth, by how ticks resemble one another, and
+    /// limits as wide as that says.
+    pub(crate) fn complete(&mut self) {
+        if self.effective > 0.0 {
+            return;
+        }
+        let mut lags: Vec<_> = self.features.values().map(|n| n.lag_1.clamp(0.0, 0.95)).collect();
+        lags.sort_unstable_by(f64::total_cmp);
+        let slowest = lags.get(lags.len() * 9 / 10).copied().unwrap_or(0.0);
+        self.effective = (self.ticks as f64 * (1.0 - slowest) / (1.0 + slowest)).max(1.0);
+        let base_ticks = (self.tick / self.base_tick()) as f64;
+        for (feature, spec) in SPECS.iter().enumerate() {
+            if let Some(normal) = self.features.get_mut(spec.name) {
+                normal.complete(feature, base_ticks, self.effective);
+            }
+        }
+        self.weak = vec![format!(
+            "an older version made it, which did not ask whether it represents its scene: its {} frames are taken for {:.0} \
+             independent stretches",
+            self.frames, self.effective
+        )];
     }
 
     /// Returns the text of a reference file.
@@ -131,11 +185,6 @@ impl Reference {
     /// Returns whether the reference was learned from frames like this one.
     pub(crate) fn fits(&self, image: &Image) -> bool {
         self.frame == [image.width, image.height] && self.format == format_name(image.format)
-    }
-
-    /// Returns the correlations below which a shift means nothing.
-    pub(crate) fn least_match(&self) -> [f64; 2] {
-        self.correlations.map(|c| LEAST_MATCH.max(NORMAL_MATCH * c))
     }
 
     /// Returns the features in the order of a row.
@@ -186,13 +235,13 @@ mod tests {
     fn a_reference_comes_back_from_its_file_and_a_broken_one_says_what_is_wrong() {
         let mut learner = Learner::new(20);
         for row in ar(0.0, 40, 9) {
-            learner.add_profiles([&[1, 5, 2, 8], &[4, 4, 1, 9]]);
+            learner.frames += 1;
             learner.add(row);
         }
-        assert!(learner.done());
+        assert!(learner.look().is_some());
         let reference = learner.finish(&Image::gray8(&[0; 64], 8, 8).unwrap(), 4);
         let read = Reference::from_json(&reference.to_json()).unwrap();
-        assert_eq!((&read.profiles, read.tick, read.frame), (&reference.profiles, reference.tick, [8, 8]));
+        assert_eq!((&read.scene, read.tick, read.frame), (&reference.scene, reference.tick, [8, 8]));
         let [read, written] = [&read, &reference].map(|r| r.features["luma"]);
         assert!((read.mean - written.mean).abs() < 1e-12 && (read.sigma - written.sigma).abs() < 1e-12);
         let other = reference.to_json().replace(SCHEMA, "andon.reference/9");

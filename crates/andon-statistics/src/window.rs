@@ -60,6 +60,10 @@ pub struct SlowNormal {
     pub(crate) windows: Tail,
     /// The tail, over as many ticks, of the greatest CUSUM of any feature, in the scale of its analytic threshold.
     pub(crate) cusum: Tail,
+    /// The tail, over as many base ticks as a tick and [`STEP_TICKS`](super::calibration::STEP_TICKS) make, of the greatest
+    /// step of any feature over any span. None in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) steps: Option<Tail>,
     /// What is normal of each feature, by name.
     pub(crate) features: std::collections::BTreeMap<String, WindowNormal>,
 }
@@ -71,7 +75,9 @@ impl SlowNormal {
             let sorted = s.points.windows(2).all(|p| p[0] <= p[1]);
             s.points.len() == POINTS && sorted && s.scales.iter().all(|[m, s]| m.is_finite() && *s > 0.0)
         };
-        self.window > 0 && self.features.values().all(shape) && [&self.windows, &self.cusum].iter().all(|t| t.sound())
+        self.window > 0
+            && self.features.values().all(shape)
+            && [&self.windows, &self.cusum].into_iter().chain(&self.steps).all(Tail::sound)
     }
 }
 

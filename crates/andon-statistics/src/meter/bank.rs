@@ -11,7 +11,7 @@ use super::{
 
 /// The meters of all values of a key.
 pub struct Bank {
-    config: Config,
+    pub(super) config: Config,
     /// The key. Empty if one meter measures all frames.
     pub(super) by: String,
     pub(super) meters: BTreeMap<Arc<str>, Meter>,
@@ -105,6 +105,7 @@ impl Bank {
             measured: a.measured + b.measured,
             too_small: a.too_small + b.too_small,
             black_not_learned: a.black_not_learned + b.black_not_learned,
+            frozen_not_learned: a.frozen_not_learned + b.frozen_not_learned,
             ticks: a.ticks + b.ticks,
             alarms: a.alarms + b.alarms,
         })
@@ -146,9 +147,9 @@ impl Bank {
         self.meters.values_mut().for_each(|m| m.set_run_length(length, time_ns));
     }
 
-    /// Sets how many frames a meter learns from the next time.
+    /// Sets how many frames a meter learns at least from the next time, told as parts or not.
     pub fn set_learn_frames(&mut self, frames: u32) {
-        self.config.learn_frames = frames;
+        (self.config.learn_frames, self.config.scene_frames) = (frames, 0);
         self.meters.values_mut().for_each(|m| m.set_learn_frames(frames));
     }
 

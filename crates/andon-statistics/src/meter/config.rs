@@ -6,8 +6,11 @@ use crate::reference::Reference;
 /// The settings of a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How many frames to learn from.
+    /// The least number of frames to learn from.
     pub learn_frames: u32,
+    /// The least number of frames to learn from where they are told as no part, if that is more: a scene has events that
+    /// last for seconds, and of those no frame tells before they come. 0 for none.
+    pub scene_frames: u32,
     /// How many frames to expect between two false alarms; with parts, how many parts.
     pub expected_run_length: u64,
     /// How much time to expect between two false alarms, if the reference knows how long an observation takes. 0 means
@@ -15,6 +18,18 @@ pub struct Config {
     pub expected_run_time_ns: u64,
     /// Every how many rows are read.
     pub subsample: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            learn_frames: 120,
+            scene_frames: 400,
+            expected_run_length: 100_000,
+            expected_run_time_ns: 0,
+            subsample: 16,
+        }
+    }
 }
 
 impl Config {

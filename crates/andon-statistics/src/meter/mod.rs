@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The drift meter: from frames to a state, `learning → ok → warning → drift → ok`, and a named cause.
 //!
-//! A [`Meter`] learns a reference from its first frames, and compares later frames with it. A [`Bank`] holds a meter
-//! for each value of a key, such as the SKU.
+//! A [`Meter`] learns a reference from its first frames, and compares later frames with it. It learns until the reference
+//! represents its scene: see [`Progress`]. Meanwhile, after a while, the state is `provisional`: the frames are compared with
+//! what there is, which may warn and never alarms. What comes after learning makes the limits narrower, as long as
+//! nothing is off; the means stay. A [`Bank`] holds a meter for each value of a key, such as the SKU.
 //!
 //! ```
 //! use andon_core::image::Image;
@@ -10,9 +12,9 @@
 //!
 //! let mut meter = Meter::new(Config {
 //!     learn_frames: 100,
-//!     expected_run_length: 100_000,
-//!     expected_run_time_ns: 0,
+//!     scene_frames: 0,
 //!     subsample: 1,
+//!     ..Config::default()
 //! });
 //! let mut random = andon_core::random::Random(1);
 //! for frame_id in 0..200 {
@@ -32,6 +34,7 @@ mod config;
 mod drift_report;
 mod moments;
 mod observations;
+mod progress;
 mod reading;
 mod references;
 mod running;
@@ -47,9 +50,9 @@ use super::{
     calibration::Bootstrap,
     cause::Cause,
     features::*,
-    learner::Learner,
+    learner::{Learned, Learner},
+    patches::Tracker,
     pixels::Extractor,
-    profile::{LEAST_MATCH, Locator, Profile},
     reference::{Reference, format_name},
 };
 
@@ -59,6 +62,7 @@ pub use config::Config;
 pub use drift_report::{CauseShare, DriftReport, FeatureReport, Learning, Off, SCHEMA};
 pub use moments::{Moment, TimeOf, Utc};
 pub use observations::Stamp;
+pub use progress::{Progress, Waiting};
 pub use reading::Reading;
 pub use references::{InUse, MOST_KEYS, ReferenceSet, References, ReferencesError};
 pub use snapshot::{BankState, Snapshot, SnapshotError};
@@ -84,7 +88,7 @@ pub struct Meter {
     config: Config,
     key: Arc<str>,
     extractor: Extractor,
-    locators: [Locator; 2],
+    tracker: Tracker,
     mode: Mode,
     grouper: Grouper,
     still: Still,
@@ -114,7 +118,7 @@ impl Meter {
             config,
             key: Arc::from(""),
             extractor: Extractor::new(config.subsample),
-            locators: Default::default(),
+            tracker: Tracker::default(),
             mode: Mode::Idle,
             grouper: Grouper::default(),
             still: Still::default(),
@@ -136,8 +140,12 @@ impl Meter {
         self.take_up(Arc::new(reference));
     }
 
-    fn take_up(&mut self, reference: Arc<Reference>) {
+    fn take_up(&mut self, mut reference: Arc<Reference>) {
+        if reference.effective == 0.0 {
+            Arc::make_mut(&mut reference).complete();
+        }
         self.extractor = Extractor::new(reference.subsample);
+        self.tracker = Tracker::default();
         self.mode = Mode::Running(Box::new(Running::new(reference, &self.config)));
         self.bootstrap = None;
     }
@@ -159,15 +167,18 @@ impl Meter {
         }
     }
 
-    /// Sets how many frames the meter learns from the next time.
+    /// Sets how many frames the meter learns at least from the next time, told as parts or not.
     pub(crate) fn set_learn_frames(&mut self, frames: u32) {
-        self.config.learn_frames = frames;
+        (self.config.learn_frames, self.config.scene_frames) = (frames, 0);
     }
 
-    /// Learns anew from the next frames.
+    /// Learns anew from the next frames, at least so many. Other than the setting, they are enough whether they are told as
+    /// parts or not.
     pub fn learn(&mut self, frames: u32) {
+        let scene = if frames == self.config.learn_frames { self.config.scene_frames } else { 0 };
         self.extractor = Extractor::new(self.config.subsample);
-        self.mode = Mode::Learning(Box::new(Learner::new(frames as usize)));
+        self.tracker = Tracker::default();
+        self.mode = Mode::Learning(Box::new(Learner::of_scene(frames as usize, scene as usize)));
         self.teller.begin();
         self.bootstrap = None;
         self.flush();
@@ -208,14 +219,6 @@ impl Meter {
     pub fn reference(&self) -> Option<&Arc<Reference>> {
         match &self.mode {
             Mode::Running(running) => Some(&running.reference),
-            _ => None,
-        }
-    }
-
-    /// The number of frames learned so far and in all, while learning.
-    pub fn progress(&self) -> Option<(usize, usize)> {
-        match &self.mode {
-            Mode::Learning(learner) => Some((learner.frames, learner.wanted)),
             _ => None,
         }
     }
@@ -267,7 +270,7 @@ impl Meter {
         self.still.add(measured.fingerprint, stamp.frame_id);
         match &self.mode {
             Mode::Learning(_) => self.observe_learning(image, result, stamp, measured.black),
-            Mode::Running(_) => self.observe_running(result, stamp),
+            Mode::Running(_) => self.observe_running(image, result, stamp, measured.black),
             Mode::Idle => unreachable!("`fit` has left the idle mode"),
         }
         let changed = std::mem::take(&mut self.unreported) || self.status != before;
@@ -289,41 +292,45 @@ impl Meter {
             self.status = DriftStatus { state: State::Learning, cause: None, since_frame: stamp.frame_id };
         }
         learner.of = Some((image.width, image.height, image.format));
+        learner.parts |= stamp.part.is_some();
         if black {
             self.counts.black_not_learned += 1;
+        } else if learner.stands_still(self.still.run) {
+            self.counts.frozen_not_learned += 1;
         } else {
             if let Some(result) = result {
                 learner.read(result, &mut self.latest);
             }
             learner.add_time(stamp.pts_ns);
-            if let Some(profiles) = &learner.profiles {
-                let least = [LEAST_MATCH; 2];
-                let found = locate(&mut self.locators, &self.extractor, profiles, least, &mut self.latest);
-                learner.add_correlations(found);
+            if let Some(scene) = &learner.scene {
+                scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
             }
-            learner.add_profiles(self.extractor.profiles());
-            learner.longest_still = learner.longest_still.max(self.still.run);
+            learner.add_frame(image, &self.extractor.cells);
             let observations = self.grouper.add(&self.latest, stamp.part);
             observations.into_iter().flatten().for_each(|row| learner.add(row));
         }
-        if learner.done() {
-            self.learned(image, stamp);
+        match learner.look() {
+            None | Some(Learned::Little) => {}
+            Some(learned) => self.learned(image, stamp, learned),
         }
     }
 
-    fn observe_running(&mut self, result: Option<&Inference>, stamp: Stamp) {
+    fn observe_running(&mut self, image: &Image, result: Option<&Inference>, stamp: Stamp, black: bool) {
         let Mode::Running(running) = &mut self.mode else { return };
         if self.status.state == State::Learning {
-            self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+            self.status = DriftStatus { state: running.rest(), cause: None, since_frame: stamp.frame_id };
         }
         if let Some(result) = result {
             running.read(result, &mut self.latest, self.offered.as_deref(), &self.config);
         }
-        let reference = &running.reference;
-        locate(&mut self.locators, &self.extractor, &reference.profiles, reference.least_match(), &mut self.latest);
+        if let Some(scene) = &running.reference.scene {
+            scene.compare(image, &self.extractor.cells, &mut self.tracker, &mut self.latest);
+        }
         let was_frozen = self.status.cause == Some(Cause::Frozen);
         if running.frozen_after.is_some_and(|most| self.still.run >= most) {
-            if !was_frozen {
+            if running.provisional().is_some() {
+                self.counts.frozen_not_learned += 1;
+            } else if !was_frozen {
                 self.counts.alarms += 1;
                 let since_frame = self.still.since;
                 self.status = DriftStatus { state: State::Drift, cause: Some(Cause::Frozen), since_frame };
@@ -334,12 +341,44 @@ impl Meter {
                 self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
             }
         } else {
-            for row in self.grouper.add(&self.latest, stamp.part).into_iter().flatten() {
-                running.observe(&row, stamp, &self.config, &mut self.status, &mut self.counts);
+            let quiet = self.status.state == running.rest() || running.provisional().is_some();
+            let rows = self.grouper.add(&self.latest, stamp.part);
+            for row in rows.iter().flatten() {
+                running.observe(row, stamp, &self.config, &mut self.status, &mut self.counts);
             }
-            if let Some(since_frame) = running.constant_since().filter(|_| self.status.state != State::Drift) {
+            let alarming = self.status.state != State::Drift && running.provisional().is_none();
+            if let Some(since_frame) = running.constant_since().filter(|_| alarming) {
                 self.counts.alarms += 1;
                 self.status = DriftStatus { state: State::Drift, cause: Some(Cause::Predictions), since_frame };
+            }
+            if black && running.provisional().is_some() {
+                self.counts.black_not_learned += 1;
+            } else if quiet && !black && self.still.run <= running.reference.longest_still {
+                self.learn_on(image, stamp, rows);
+            }
+        }
+    }
+
+    /// Goes on learning: until the reference represents its scene, and then to know its limits better.
+    fn learn_on(&mut self, image: &Image, stamp: Stamp, rows: [Option<Row>; 2]) {
+        let Mode::Running(running) = &mut self.mode else { return };
+        let provisional = running.provisional().is_some();
+        // Merged rows would no longer make up ticks.
+        let Some(sample) = running.sample.as_mut().filter(|sample| provisional || !sample.full()) else { return };
+        sample.frames += 1;
+        sample.add_time(stamp.pts_ns);
+        rows.into_iter().flatten().for_each(|row| sample.add(row));
+        if !provisional {
+            if running.grow(&self.config) {
+                self.bootstrap = running.bootstrap();
+            }
+        } else if let Some(learned) = running.look() {
+            if learned == Learned::Enough || running.outgrown() {
+                running.renew(image, &self.config, learned);
+            }
+            if learned == Learned::Enough {
+                self.bootstrap = running.bootstrap();
+                self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
             }
         }
     }
@@ -367,14 +406,15 @@ impl Meter {
         self.learn(self.config.learn_frames);
     }
 
-    fn learned(&mut self, image: &Image, stamp: Stamp) {
+    fn learned(&mut self, image: &Image, stamp: Stamp, learned: Learned) {
         let Mode::Learning(learner) = std::mem::replace(&mut self.mode, Mode::Idle) else {
             unreachable!("only a learner is done learning")
         };
         let reference = learner.finish(image, self.config.subsample);
-        self.bootstrap = learner.bootstrap(&reference);
-        self.mode = Mode::Running(Box::new(Running::new(Arc::new(reference), &self.config)));
-        self.status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+        let running = Running::learned(learner, reference, &self.config, learned);
+        self.bootstrap = running.bootstrap();
+        self.status = DriftStatus { state: running.rest(), cause: None, since_frame: stamp.frame_id };
+        self.mode = Mode::Running(Box::new(running));
     }
 }
 
@@ -388,26 +428,6 @@ impl Fingerprint {
         let luma = reference.features.get(SPECS[LUMA].name).map_or(0.0, |n| n.mean);
         Self(reference.ticks, luma.to_bits())
     }
-}
-
-/// Writes position and match into the row. Returns the correlations over columns and over rows.
-fn locate(
-    locators: &mut [Locator; 2],
-    extractor: &Extractor,
-    to: &[Profile; 2],
-    least: [f64; 2],
-    row: &mut Row,
-) -> [Option<f64>; 2] {
-    let mut correlations = [None; 2];
-    for (i, raw) in extractor.profiles().into_iter().enumerate() {
-        if let Some(found) = locators[i].locate(raw, &to[i], least[i]) {
-            row[SHIFT_X + i] = found.shift.unwrap_or(f64::NAN);
-            correlations[i] = Some(found.correlation);
-        }
-    }
-    let known = || correlations.iter().flatten();
-    row[MATCH] = known().sum::<f64>() / known().count() as f64;
-    correlations
 }
 
 #[cfg(test)]

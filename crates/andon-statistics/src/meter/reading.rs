@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::{
-    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, SCHEMA, Stamp, State,
+    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, Progress, SCHEMA, Stamp, State,
 };
 use crate::{
-    cause::Cause,
+    cause::{self, Cause},
     detector::{Calibration, Watch},
     features::{COUNT, Row, SPECS},
     reference::Reference,
@@ -68,8 +68,10 @@ impl Meter {
 
     /// Returns how far learning has come.
     fn learning(&self) -> Option<Learning> {
-        let (frames, least) = self.progress()?;
-        Some(Learning { frames: frames as u64, least: least as u64, ..Learning::default() })
+        let Progress { frames, least, most, effective, wanted, waits_for } = self.progress()?;
+        let waits_for = waits_for.iter().map(ToString::to_string).collect();
+        let (effective, wanted) = (Some(effective), Some(wanted));
+        Some(Learning { frames, least, most: Some(most), effective, wanted, waits_for })
     }
 
     /// Reports all that is known now.
@@ -104,17 +106,26 @@ impl Reading {
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
             calibration: running.map(|r| r.calibration),
             learning: self.learning.clone(),
-            effective: None,
-            weak: Vec::new(),
+            effective: running.map(|r| r.reference.effective),
+            weak: running.map(|r| r.reference.weak.clone()).unwrap_or_default(),
             unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
             features,
         }
     }
 
-    /// Returns the causes with their shares.
+    /// Returns the causes with their shares, the one that was named first.
     fn causes(&self) -> Vec<CauseShare> {
-        self.status.cause.map(|cause| CauseShare { cause: Some(cause), share: 1.0 }).into_iter().collect()
+        let Some(named) = self.status.cause else { return Vec::new() };
+        let watches = self.running.as_ref().map(|r| &r.watches).filter(|_| named != Cause::Frozen);
+        let shares = watches.map(|w| cause::shares(&cause::changes(w))).unwrap_or_default();
+        // What was named as the alarm was raised stays named, also when the features of now say something else.
+        let Some(at) = shares.iter().position(|(cause, _)| *cause == named) else {
+            return vec![CauseShare { cause: Some(named), share: 1.0 }];
+        };
+        let others = shares.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, s)| s);
+        let all = shares.get(at).into_iter().chain(others);
+        all.map(|(cause, share)| CauseShare { cause: Some(*cause), share: *share }).collect()
     }
 
     /// Returns the largest score as a multiple of its threshold, of the features that are off.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use andon_core::result::Inference;
+use andon_core::{image::Image, result::Inference};
 
 use super::{
     config::Config,
@@ -11,16 +11,16 @@ use super::{
     status::{DriftStatus, MeterCounts, State},
 };
 use crate::{
+    calibration::Bootstrap,
     cause::{self, Cause},
     detector::Detector,
     features::*,
+    learner::{Learned, Learner, frozen_after},
     normal::{LEAST_TICKS, describe},
     predictions::Reader,
     reference::Reference,
 };
 
-/// The fewest equal frames in a row that mean a frozen camera.
-pub(super) const LEAST_FROZEN: u64 = 30;
 /// How many ticks in a row without a large effect end drift, and how many ticks in a row a new cause has to hold.
 const CALM: u32 = 3;
 /// How many times the time that a new cause has to hold may double.
@@ -31,9 +31,16 @@ pub(super) struct Running {
     pub detector: Detector,
     /// Reads the results of the model.
     pub reader: Reader,
+    /// The base tick.
     pub tick: RowMean,
-    /// The first frame of the tick.
+    /// The first frame of the base tick.
     tick_began: u64,
+    /// What the reference was learned from, which goes on growing. None if the reference was given.
+    pub sample: Option<Box<Learner>>,
+    /// The reference does not represent its scene yet.
+    provisional: bool,
+    /// A sum or a window was off in the latest tick.
+    slow_before: bool,
     /// Ticks in a row without a large effect.
     calm: u32,
     /// Another cause, and for how many ticks in a row it has held.
@@ -55,10 +62,13 @@ impl Running {
             detector: Detector::new(&reference, config.run_length(&reference)),
             reader: Reader::new(&reference.names, reference.embedding.as_ref()),
             constant_after: constant_after(&reference, config),
-            frozen_after: (2 * still < reference.frames).then_some(LEAST_FROZEN.max(4 * still)),
+            frozen_after: (2 * still < reference.frames).then_some(frozen_after(still)),
             reference,
             tick: RowMean::default(),
             tick_began: 0,
+            sample: None,
+            provisional: false,
+            slow_before: false,
             calm: 0,
             other: None,
             corrected: 0,
@@ -66,10 +76,76 @@ impl Running {
         }
     }
 
+    /// Compares with a reference that was just learned.
+    pub(super) fn learned(sample: Box<Learner>, reference: Reference, config: &Config, learned: Learned) -> Self {
+        let provisional = learned == Learned::Some;
+        Self { sample: Some(sample), provisional, ..Self::new(Arc::new(reference), config) }
+    }
+
+    /// Compares with a reference that does not represent its scene yet, and learns anew what does.
+    pub(super) fn go_on_learning(&mut self, config: &Config) {
+        let [wanted, scene] = [config.learn_frames, config.scene_frames].map(|n| n as usize);
+        self.sample = Some(Box::new(Learner::of_reference(&self.reference, wanted, scene)));
+        self.provisional = true;
+    }
+
+    /// What learning has come to while the reference does not represent its scene yet.
+    pub(super) fn provisional(&self) -> Option<&Learner> {
+        self.sample.as_deref().filter(|_| self.provisional)
+    }
+
+    /// The state while nothing is off.
+    pub(super) fn rest(&self) -> State {
+        if self.provisional { State::Provisional } else { State::Ok }
+    }
+
+    /// Returns the bootstrap of the reference, if it represents its scene and is long enough.
+    pub(super) fn bootstrap(&self) -> Option<Bootstrap> {
+        self.sample.as_ref().filter(|_| !self.provisional)?.bootstrap(&self.reference)
+    }
+
+    /// Looks at what was learned while the reference is provisional.
+    pub(super) fn look(&mut self) -> Option<Learned> {
+        self.sample.as_mut()?.look()
+    }
+
+    /// Returns whether the provisional reference knows much less than what was learned meanwhile.
+    pub(super) fn outgrown(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| 4 * sample.frames as u64 >= 5 * self.reference.frames)
+    }
+
+    /// Compares with what was learned meanwhile. What is known of the model stays.
+    pub(super) fn renew(&mut self, image: &Image, config: &Config, learned: Learned) {
+        let Some(sample) = self.sample.take() else { return };
+        let before = &self.reference;
+        let mut reference = sample.finish(image, before.subsample);
+        for name in OF_MODEL.map(|i| SPECS[i].name) {
+            if let Some(known) = before.features.get(name).filter(|_| !reference.features.contains_key(name)) {
+                reference.features.insert(name.into(), *known);
+            }
+        }
+        (reference.model, reference.names) = (before.model.clone(), before.names.clone());
+        (reference.changes, reference.embedding) = (before.changes, before.embedding.clone());
+        let reader = std::mem::take(&mut self.reader);
+        let relearned = self.relearned.take();
+        *self = Self { reader, relearned, ..Self::learned(sample, reference, config, learned) };
+    }
+
+    /// Lets the reference know what was learned since, if that is a quarter more. Returns whether it was.
+    pub(super) fn grow(&mut self, config: &Config) -> bool {
+        let Some(sample) = &mut self.sample else { return false };
+        if !sample.grown() {
+            return false;
+        }
+        sample.refine(Arc::make_mut(&mut self.reference));
+        self.detector.set_expected_run_length(&self.reference, config.run_length(&self.reference));
+        true
+    }
+
     pub(super) fn restart(&mut self) {
         self.detector.restart();
         self.tick = RowMean::default();
-        (self.calm, self.other) = (0, None);
+        (self.calm, self.other, self.slow_before) = (0, None, false);
     }
 
     /// The number of ticks learned so far and in all of a new model's predictions.
@@ -107,9 +183,11 @@ impl Running {
         if let Some(offered) = known {
             // Longer ticks scatter less, by at most √ of their length. The unknown part counts as scatter.
             let wider = (offered.tick as f64 / reference.tick as f64).sqrt().max(1.0);
+            let base_ticks = (reference.tick / reference.base_tick()) as f64;
             for name in names() {
                 let Some(mut normal) = offered.features.get(name).copied() else { continue };
                 normal.sigma *= wider;
+                normal.spread_within(base_ticks);
                 reference.features.insert(name.into(), normal);
             }
             reference.names = offered.names.clone();
@@ -126,6 +204,10 @@ impl Running {
         }
         self.constant_after = constant_after(reference, config);
         self.tick.forget(OF_MODEL);
+        self.detector.forget(OF_MODEL);
+        if let Some(sample) = &mut self.sample {
+            sample.forget_model();
+        }
         self.detector.replace(OF_MODEL, reference, config.run_length(reference));
     }
 
@@ -138,7 +220,12 @@ impl Running {
         if ticks.len() < *wanted {
             return;
         }
-        let normal = |i: usize| Some((SPECS[i].name.to_string(), describe(i, ticks.iter().map(|row| row[i]))?));
+        let base_ticks = (self.reference.tick / self.reference.base_tick()) as f64;
+        let normal = |i: usize| {
+            let mut normal = describe(i, ticks.iter().map(|row| row[i]), ticks.len() as f64, None)?;
+            normal.spread_within(base_ticks);
+            Some((SPECS[i].name.to_string(), normal))
+        };
         let reference = Arc::make_mut(&mut self.reference);
         reference.features.extend(OF_MODEL.filter_map(normal));
         self.reader.close();
@@ -175,48 +262,82 @@ impl Running {
             self.tick_began = stamp.frame_id;
         }
         self.tick.add(row);
-        if (self.tick.rows as usize) < self.reference.tick {
+        if (self.tick.rows as usize) < self.reference.base_tick() {
             return;
         }
-        counts.ticks += 1;
-        let tick = self.tick.take();
-        self.detector.tick(&tick, self.tick_began);
-        self.relearn(&tick, config);
+        let base = self.tick.take();
+        let tick = self.detector.tick(&base, self.tick_began);
+        if let Some(tick) = &tick {
+            counts.ticks += 1;
+            self.slow_before = self.judge_slow(stamp, status, counts);
+            self.relearn(tick, config);
+        }
         self.judge(stamp, status, counts);
     }
 
+    /// Judges a tick by sums and windows. Returns whether any is off.
+    fn judge_slow(&mut self, stamp: Stamp, status: &mut DriftStatus, counts: &mut MeterCounts) -> bool {
+        let off = self.detector.slow_alarms();
+        if status.state == State::Drift {
+            self.judge_drift(stamp, status);
+        } else if off && self.slow_before {
+            self.alarm(stamp, status, counts);
+        }
+        off
+    }
+
+    /// Judges a base tick by steps.
     fn judge(&mut self, stamp: Stamp, status: &mut DriftStatus, counts: &mut MeterCounts) {
-        let alarms = self.detector.alarms();
-        let since_frame = self.detector.since().unwrap_or(stamp.frame_id);
-        let cause = || cause::name(&cause::changes(self.detector.watches()));
+        if status.state == State::Drift {
+            return;
+        }
+        let warns = self.slow_before || self.detector.step_warns();
+        if self.detector.steps() {
+            self.alarm(stamp, status, counts);
+        }
         match status.state {
-            State::Learning | State::Provisional | State::Ok if alarms => {
-                *status = DriftStatus { state: State::Warning, cause: Some(cause()), since_frame };
+            State::Learning | State::Provisional | State::Ok if warns => {
+                let (cause, since_frame) = self.finding(stamp);
+                *status = DriftStatus { state: State::Warning, cause: Some(cause), since_frame };
             }
-            State::Warning if alarms => {
-                counts.alarms += 1;
-                *status = DriftStatus { state: State::Drift, cause: Some(cause()), since_frame };
-                (self.calm, self.other, self.corrected) = (0, None, 0);
+            State::Warning if !warns => {
+                *status = DriftStatus { state: self.rest(), cause: None, since_frame: stamp.frame_id };
             }
-            State::Warning => {
-                *status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+            _ => {}
+        }
+    }
+
+    /// Returns the cause that the features tell, and since when they do.
+    fn finding(&self, stamp: Stamp) -> (Cause, u64) {
+        let cause = cause::name(&cause::changes(self.detector.watches()));
+        (cause, self.detector.since().unwrap_or(stamp.frame_id))
+    }
+
+    /// Begins drift, unless the reference is provisional.
+    fn alarm(&mut self, stamp: Stamp, status: &mut DriftStatus, counts: &mut MeterCounts) {
+        if self.provisional {
+            return;
+        }
+        let (cause, since_frame) = self.finding(stamp);
+        counts.alarms += 1;
+        *status = DriftStatus { state: State::Drift, cause: Some(cause), since_frame };
+        (self.calm, self.other, self.corrected) = (0, None, 0);
+    }
+
+    /// Ends drift, or corrects its cause.
+    fn judge_drift(&mut self, stamp: Stamp, status: &mut DriftStatus) {
+        self.calm = if self.detector.stays() || self.constant_since().is_some() { 0 } else { self.calm + 1 };
+        if self.calm >= CALM {
+            self.restart();
+            *status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
+        } else if self.detector.alarms() {
+            let (now, since_frame) = self.finding(stamp);
+            let held = self.other.filter(|(other, _)| *other == now).map_or(1, |(_, held)| held + 1);
+            self.other = (Some(now) != status.cause).then_some((now, held));
+            if self.other.is_some() && held >= CALM << self.corrected.min(MOST_DOUBLINGS) {
+                *status = DriftStatus { state: State::Drift, cause: Some(now), since_frame };
+                (self.other, self.corrected) = (None, self.corrected + 1);
             }
-            State::Drift => {
-                self.calm = if self.detector.stays() || self.constant_since().is_some() { 0 } else { self.calm + 1 };
-                if self.calm >= CALM {
-                    self.restart();
-                    *status = DriftStatus { state: State::Ok, cause: None, since_frame: stamp.frame_id };
-                } else if alarms {
-                    let now = cause();
-                    let held = self.other.filter(|(other, _)| *other == now).map_or(1, |(_, held)| held + 1);
-                    self.other = (Some(now) != status.cause).then_some((now, held));
-                    if self.other.is_some() && held >= CALM << self.corrected.min(MOST_DOUBLINGS) {
-                        *status = DriftStatus { state: State::Drift, cause: Some(now), since_frame };
-                        (self.other, self.corrected) = (None, self.corrected + 1);
-                    }
-                }
-            }
-            State::Learning | State::Provisional | State::Ok => {}
         }
     }
 }

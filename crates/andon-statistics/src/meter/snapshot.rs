@@ -35,6 +35,9 @@ pub struct Snapshot {
 pub(crate) struct MeterSnapshot {
     /// Whether the meter is in drift.
     pub(crate) drift: bool,
+    /// Whether the reference does not represent its scene yet. Absent in files of older versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) provisional: bool,
     /// The cause of the drift.
     #[serde(with = "or_empty")]
     pub(crate) cause: Option<Cause>,
@@ -123,6 +126,7 @@ pub struct BankState {
 
 struct MeterState {
     key: Arc<str>,
+    provisional: bool,
     status: DriftStatus,
     since: Option<Moment>,
     alarms: u64,
@@ -138,6 +142,7 @@ impl BankState {
             let sums = SPECS.iter().zip(meter.sums).filter_map(|(spec, sums)| Some((spec.name.to_string(), sums?)));
             let kept = MeterSnapshot {
                 drift: meter.status.state == State::Drift,
+                provisional: meter.provisional,
                 cause: meter.status.cause,
                 since: meter.since,
                 alarms: meter.alarms,
@@ -158,6 +163,7 @@ impl Bank {
             let Mode::Running(running) = &meter.mode else { continue };
             meters.push(MeterState {
                 key: key.clone(),
+                provisional: running.provisional().is_some(),
                 status: meter.status,
                 since: meter.since.clone(),
                 alarms: meter.counts.alarms,
@@ -178,6 +184,7 @@ impl Bank {
             return Err(SnapshotError::Key { kept: snapshot.key, asked: self.by.clone() });
         }
         for (key, kept) in snapshot.meters {
+            let config = self.config;
             let Some(meter) = self.meter(&key) else { continue };
             meter.take_up(kept.reference);
             meter.counts.alarms = kept.alarms;
@@ -191,6 +198,9 @@ impl Bank {
             }
             if let Mode::Running(running) = &mut meter.mode {
                 running.detector.recall(&kept.sums);
+                if kept.provisional {
+                    running.go_on_learning(&config);
+                }
             }
         }
         Ok(())

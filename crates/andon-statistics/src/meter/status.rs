@@ -62,6 +62,8 @@ pub struct MeterCounts {
     pub too_small: u64,
     /// Black frames, which are not learned from.
     pub black_not_learned: u64,
+    /// Frames of a camera that stood still while its scene was learned, which are not learned from.
+    pub frozen_not_learned: u64,
     /// Ticks that were judged.
     pub ticks: u64,
     /// How often drift began.

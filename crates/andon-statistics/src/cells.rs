@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A frame cell by cell, compared with the scene that the camera always shows.
+//!
+//! What changes in a camera changes every cell in the same way: a lamp, the focus, the gain. What passes in front of it
+//! changes some cells. So every feature here is a median over cells of how a cell differs from the scene's, and an
+//! object that covers a minority of them moves none.
+
+use serde::{Deserialize, Serialize};
+
+use super::features::*;
+
+/// Cells on a side.
+pub(crate) const SIDE: usize = 8;
+/// Cells of a frame, row by row.
+pub(crate) const CELLS: usize = SIDE * SIDE;
+
+/// The fewest cells that a median is taken over.
+const LEAST_CELLS: usize = 8;
+/// The luma that is neither too dark nor too bright to compare, 0..1.
+const USABLE: std::ops::Range<f32> = 0.04..0.97;
+/// What is added to luma before the ln, so that black has one.
+const DARK: f32 = 0.01;
+/// The contrast from which a cell has texture to compare, 0..1.
+const TEXTURE: f32 = 0.008;
+/// What is added to contrast, and to noise, before the ln: about half the noise of eight bits.
+const QUANTUM: f32 = 0.0015;
+/// The noise variance that a 3×3 Laplacian gives for a variance of 1: 4² + 4 · 1².
+const LAPLACIAN_GAIN: f32 = 20.0;
+/// How far a cell's ln luma may lie from the light of its surroundings, at least, before it shows something else.
+const OTHER_LIGHT: f32 = 0.12;
+/// The same for its ln contrast.
+const OTHER_TEXTURE: f32 = 0.6;
+/// How well the change of a cell's ln contrast has to agree with that of its ln luma to be a shadow.
+const SHADED: f32 = 0.2;
+/// How many σ of its own a cell may lie off.
+const OTHER_SIGMAS: f32 = 4.0;
+
+/// One number for each cell; NaN where it is not known.
+type Each = [f32; CELLS];
+
+/// The measures of one frame's cells.
+#[derive(Clone, Debug)]
+pub(crate) struct Cells {
+    /// Mean luma, 0..1.
+    pub luma: Each,
+    /// Standard deviation of luma, 0..1.
+    pub contrast: Each,
+    /// RMS of the Laplacian, in the unit of luma.
+    pub laplacian: Each,
+    /// Noise σ of luma away from edges, 0..1.
+    pub noise: Each,
+    /// Mean red less luma. NaN for grey frames.
+    pub red: Each,
+    /// Mean blue less luma.
+    pub blue: Each,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        let none = [f32::NAN; CELLS];
+        Self { luma: none, contrast: none, laplacian: none, noise: none, red: none, blue: none }
+    }
+}
+
+impl Cells {
+    fn light(&self, i: usize) -> f32 {
+        (self.luma[i].max(0.0) + DARK).ln()
+    }
+
+    fn texture(&self, i: usize) -> f32 {
+        (self.contrast[i] + QUANTUM).ln()
+    }
+
+    /// The ln of the Laplacian over the contrast, without what noise adds to either.
+    fn detail(&self, i: usize) -> f32 {
+        let noise = if self.noise[i].is_finite() { self.noise[i] * self.noise[i] } else { 0.0 };
+        let less = |v: f32, by: f32| (v * v - by).max(0.05 * v * v) + QUANTUM * QUANTUM;
+        0.5 * (less(self.laplacian[i], LAPLACIAN_GAIN * noise) / less(self.contrast[i], noise)).ln()
+    }
+
+    fn grain(&self, i: usize) -> f32 {
+        (self.noise[i] + QUANTUM).ln()
+    }
+}
+
+/// What the cells of the scene look like, by the frames that were learned first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CellScene {
+    /// Mean luma, 0..1.
+    luma: Vec<f32>,
+    /// ln of luma, contrast, sharpness and noise, as [`Cells`] gives them; None where a cell cannot tell.
+    light: Vec<Option<f32>>,
+    texture: Vec<Option<f32>>,
+    detail: Vec<Option<f32>>,
+    grain: Vec<Option<f32>>,
+    /// Red and blue less luma.
+    red: Vec<Option<f32>>,
+    blue: Vec<Option<f32>>,
+    /// The scatter over time of `light` and `texture`.
+    light_spread: Vec<f32>,
+    texture_spread: Vec<f32>,
+}
+
+impl CellScene {
+    /// Describes the scene that these frames show. An object that passes in a minority of them leaves no trace.
+    pub(crate) fn learn(frames: &[Cells]) -> Self {
+        let over = |of: &dyn Fn(&Cells, usize) -> f32| -> Vec<Option<f32>> {
+            let mut values = Vec::with_capacity(frames.len());
+            (0..CELLS)
+                .map(|i| {
+                    values.clear();
+                    values.extend(frames.iter().map(|f| of(f, i)).filter(|v| v.is_finite()));
+                    (2 * values.len() > frames.len()).then(|| median(&mut values))
+                })
+                .collect()
+        };
+        let luma = over(&|f, i| f.luma[i]);
+        let contrast = over(&|f, i| f.contrast[i]);
+        let usable = |i: usize| luma[i].is_some_and(|v| USABLE.contains(&v));
+        let textured = |i: usize| contrast[i].is_some_and(|v| v >= TEXTURE);
+        let only = |mut of: Vec<Option<f32>>, keep: &dyn Fn(usize) -> bool| {
+            of.iter_mut().enumerate().filter(|(i, _)| !keep(*i)).for_each(|(_, v)| *v = None);
+            of
+        };
+        let light = only(over(&Cells::light), &usable);
+        let texture = only(over(&Cells::texture), &textured);
+        // 1.4826 median absolute deviations are one σ of a normal number.
+        let spread = |of: &dyn Fn(&Cells, usize) -> f32, around: &[Option<f32>]| {
+            let far = over(&|f, i| around[i].map_or(f32::NAN, |v| (of(f, i) - v).abs()));
+            far.into_iter().map(|v| v.map_or(0.0, |v| 1.4826 * v)).collect()
+        };
+        Self {
+            light_spread: spread(&Cells::light, &light),
+            texture_spread: spread(&Cells::texture, &texture),
+            detail: only(over(&Cells::detail), &textured),
+            grain: over(&Cells::grain),
+            red: only(over(&|f, i| f.red[i]), &usable),
+            blue: only(over(&|f, i| f.blue[i]), &usable),
+            luma: luma.into_iter().map(|v| v.unwrap_or(0.0)).collect(),
+            light,
+            texture,
+        }
+    }
+
+    /// Returns whether the numbers, which may come from a file, can be used.
+    pub(crate) fn sound(&self) -> bool {
+        let each = [&self.light, &self.texture, &self.detail, &self.grain, &self.red, &self.blue];
+        let plain = [&self.luma, &self.light_spread, &self.texture_spread];
+        each.iter().all(|v| v.len() == CELLS && v.iter().flatten().all(|v| v.is_finite()))
+            && plain.iter().all(|v| v.len() == CELLS && v.iter().all(|v| v.is_finite()))
+    }
+
+    /// Writes into a row how the cells of a frame differ from the scene's. What cannot be told stays unknown.
+    pub(crate) fn compare(&self, cells: &Cells, row: &mut Row) {
+        let light = less(&self.light, |i| cells.light(i));
+        let texture = less(&self.texture, |i| cells.texture(i));
+        row[LIGHT] = among(&light, |_| true);
+        row[LOCAL_CONTRAST] = among(&texture, |_| true);
+        row[DETAIL] = among(&less(&self.detail, |i| cells.detail(i)), |_| true);
+        row[GRAIN] = among(&less(&self.grain, |i| cells.grain(i)), |_| true);
+        let rest = self.rest(cells, row);
+        let line = |i: usize, along: usize, across: usize| slope(&rest, i * across, along);
+        row[SLOPE_X] = shared(std::array::from_fn(|y| line(y, 1, SIDE)));
+        row[SLOPE_Y] = shared(std::array::from_fn(|x| line(x, SIDE, 1)));
+        self.tint(cells, row);
+        self.covered(&rest, &texture, row);
+    }
+
+    /// Returns what is left of each cell's ln luma after the frame's light, or after its gain and offset: whichever
+    /// explains the frame better.
+    fn rest(&self, cells: &Cells, row: &Row) -> Each {
+        let usable = |i: usize| self.light[i].is_some();
+        let explained = |gain: f32, offset: f32| -> Each {
+            std::array::from_fn(|i| match usable(i) {
+                true => cells.light(i) - ((gain * self.luma[i] + offset).max(0.0) + DARK).ln(),
+                false => f32::NAN,
+            })
+        };
+        let light = explained(known(row[LIGHT]).exp(), 0.0);
+        if !row[LOCAL_CONTRAST].is_finite() {
+            return light;
+        }
+        let gain = row[LOCAL_CONTRAST].exp() as f32;
+        let over: Each =
+            std::array::from_fn(|i| if usable(i) { cells.luma[i] - gain * self.luma[i] } else { f32::NAN });
+        let both = explained(gain, known(among(&over, |_| true)));
+        let size = |rest: &Each| among(&rest.map(f32::abs), |_| true);
+        if size(&both) < size(&light) { both } else { light }
+    }
+
+    /// Colour differences (red and blue less luma) grow with the light and the contrast, and an offset leaves them. What
+    /// is left after the best such factor, from 1 to what light and contrast have changed by, is a tint.
+    fn tint(&self, cells: &Cells, row: &mut Row) {
+        let factors = [1.0, row[LIGHT].exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
+        let range = factors.into_iter().filter(|v| v.is_finite()).fold([1f32; 2], |[a, b], v| [a.min(v), b.max(v)]);
+        let sum = |now: &Each, then: &[Option<f32>]| {
+            let pairs =
+                now.iter().zip(then).filter_map(|(now, then)| then.filter(|_| now.is_finite()).map(|t| (now, t)));
+            pairs.fold((0.0, 0.0), |(a, b), (now, then)| (a + now, b + then))
+        };
+        let [(red, was_red), (blue, was_blue)] = [sum(&cells.red, &self.red), sum(&cells.blue, &self.blue)];
+        let power = was_red * was_red + was_blue * was_blue;
+        let best = if power > 1e-6 { (red * was_red + blue * was_blue) / power } else { 1.0 };
+        let factor = best.clamp(range[0], range[1]);
+        for (feature, now, then) in [(TINT_RED, &cells.red, &self.red), (TINT_BLUE, &cells.blue, &self.blue)] {
+            let tint: Each = std::array::from_fn(|i| match then[i] {
+                Some(then) if USABLE.contains(&cells.luma[i]) => (now[i] - factor * then) / cells.luma[i].max(0.08),
+                _ => f32::NAN,
+            });
+            row[feature] = among(&tint, |_| true);
+        }
+    }
+
+    /// A cell shows something else if its light is not that of the frame, of its half or of a slope over the frame, or
+    /// if its contrast has changed much more or less than that of the others.
+    fn covered(&self, rest: &Each, texture: &Each, row: &mut Row) {
+        let (slope_x, slope_y) = (known(row[SLOPE_X]), known(row[SLOPE_Y]));
+        let contrast = known(row[LOCAL_CONTRAST]);
+        let (mut all, mut other) = (0, 0);
+        for i in 0..CELLS {
+            // −1 at the left and upper edge, 1 at the right and lower one. The medians of halves lie at ±½.
+            let [x, y] = [i % SIDE, i / SIDE].map(|v| (2 * v + 1) as f32 / SIDE as f32 - 1.0);
+            let halves = 0.5 * (slope_x * x.signum() + slope_y * y.signum());
+            let plane = slope_x * x + slope_y * y;
+            let off = rest[i].abs().min((rest[i] - halves).abs()).min((rest[i] - plane).abs());
+            let lit = off > OTHER_LIGHT.max(OTHER_SIGMAS * self.light_spread[i]);
+            let textured = (texture[i] - contrast).abs() > OTHER_TEXTURE.max(OTHER_SIGMAS * self.texture_spread[i]);
+            all += usize::from(rest[i].is_finite() || texture[i].is_finite());
+            other += usize::from(lit || textured);
+        }
+        if all >= LEAST_CELLS {
+            row[COVERED] = other as f64 / all as f64;
+        }
+    }
+}
+
+/// Returns how much more the second half of a row or column of cells has than the first.
+fn slope(each: &Each, first: usize, step: usize) -> f32 {
+    let half = |from: usize| {
+        let mut known = [0.0; SIDE / 2];
+        let mut n = 0;
+        for v in (from..from + SIDE / 2).map(|i| each[first + i * step]).filter(|v| v.is_finite()) {
+            known[n] = v;
+            n += 1;
+        }
+        if n < 2 { f32::NAN } else { median(&mut known[..n]) }
+    };
+    half(SIDE / 2) - half(0)
+}
+
+/// Returns the slope that nearly all rows or columns share: what covers a corner of the view tilts only some of them.
+fn shared(slopes: [f32; SIDE]) -> f64 {
+    let mut known = [0.0; SIDE];
+    let mut n = 0;
+    for v in slopes.into_iter().filter(|v| v.is_finite()) {
+        known[n] = v;
+        n += 1;
+    }
+    if n < SIDE / 2 {
+        return f64::NAN;
+    }
+    known[..n].sort_unstable_by(f32::total_cmp);
+    let [low, high] = [n / 4, n - 1 - n / 4].map(|i| f64::from(known[i]));
+    low.max(0.0) + high.min(0.0)
+}
+
+fn known(v: f64) -> f32 {
+    if v.is_finite() { v as f32 } else { 0.0 }
+}
+
+/// Returns how the cells differ from what was.
+fn less(was: &[Option<f32>], now: impl Fn(usize) -> f32) -> Each {
+    std::array::from_fn(|i| was[i].map_or(f32::NAN, |was| now(i) - was))
+}
+
+/// Returns the median over some of the cells, or NaN if too few are known.
+fn among(each: &Each, of: impl Fn(usize) -> bool) -> f64 {
+    let mut known = [0.0; CELLS];
+    let mut n = 0;
+    for (_, v) in each.iter().enumerate().filter(|(i, v)| v.is_finite() && of(*i)) {
+        known[n] = *v;
+        n += 1;
+    }
+    if n < LEAST_CELLS { f64::NAN } else { median(&mut known[..n]).into() }
+}
+
+/// Returns the upper median.
+fn median(values: &mut [f32]) -> f32 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
+}
