@@ -35,6 +35,7 @@ mod layout;
 mod part;
 mod rng;
 mod router;
+pub mod scene;
 mod shape;
 mod survey;
 

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use andon_boards::scene::{Design, Scene};
 use andon_core::image::{Colorimetry, Format, Image, Plane};
 
 /// A frame of bytes: grey, of full range, or I420, of video range.
@@ -148,7 +149,11 @@ impl Recording {
         let frame = Frame::new(size, grey);
         let chroma: usize = frame.chroma.iter().flatten().map(Vec::len).sum();
         let bytes = FRAME + (frame.luma.len() + chroma) as u64;
-        let frames = (file.metadata()?.len() - begins) / bytes;
+        let all = file.metadata()?.len() - begins;
+        if !all.is_multiple_of(bytes) {
+            return Err(wrong(&format!("its {all} bytes are no whole number of frames of {bytes}")));
+        }
+        let frames = all / bytes;
         if frames < 2 || start + 1 >= frames {
             return Err(wrong(&format!("has {frames} frames, and is to begin with frame {start}")));
         }
@@ -195,6 +200,47 @@ impl Source for Recording {
             self.file.read_exact_at(plane, from).expect("the file keeps its length");
             from += plane.len() as u64;
         }
+    }
+}
+
+/// A made scene.
+pub struct Made {
+    design: &'static Design,
+    seed: u64,
+    scene: Scene,
+}
+
+impl Made {
+    /// Makes a scene.
+    pub fn new(design: &'static Design, seed: u64) -> Self {
+        Self { design, seed, scene: Scene::new(design, seed) }
+    }
+}
+
+impl Source for Made {
+    fn name(&self) -> &str {
+        self.design.name
+    }
+
+    fn rate(&self) -> f64 {
+        self.design.rate
+    }
+
+    fn shape(&self) -> ([usize; 2], bool) {
+        (self.design.size, self.design.grey)
+    }
+
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
+    fn rewind(&mut self) {
+        self.scene = Scene::new(self.design, self.seed);
+    }
+
+    fn next(&mut self, frame: &mut Frame) {
+        let chroma = frame.chroma.as_mut().map(|[u, v]| [u.as_mut_slice(), v.as_mut_slice()]);
+        self.scene.next(&mut frame.luma, chroma);
     }
 }
 

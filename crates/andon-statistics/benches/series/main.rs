@@ -9,13 +9,14 @@
 //!
 //!   FILE or FOLDER   YUV4MPEG2 files, each a series
 //!   --made[=PART]    the made scenes, or those whose name has this part
+//!   --seed N         another play of each made scene (default 1)
 //!   --frames N       so many frames of each (default: a recording once, a made scene 20,000)
 //!   --starts A,B     recordings begin with frame A, then again with frame B
 //!   --loop           recordings begin anew at their end; without it they go back as they came
 //!   --learn N        learn-frames
 //!   --run-length N   expected-run-length
 //!   --changes[=PART] puts changes in, or those whose name has this part
-//!   --settle N       frames between the end of learning and a change (default 60)
+//!   --settle N       frames in ok, after learning, that come before a change (default 60)
 //!   --within N       changed frames until a change counts as missed (default 900)
 //!   --csv FOLDER     writes the features of every frame
 //! ```
@@ -29,7 +30,7 @@ use std::{path::PathBuf, process::exit};
 
 use andon_statistics::meter::Config;
 use changes::{CHANGES, Changer, Kind};
-use frame::{Again, Recording, Source};
+use frame::{Again, Made, Recording, Source};
 use play::Options;
 
 /// What the command line asks for.
@@ -37,6 +38,7 @@ struct Asked {
     options: Options,
     changes: Option<String>,
     made: Option<String>,
+    seed: u64,
     starts: Vec<u64>,
     again: Again,
     paths: Vec<String>,
@@ -48,16 +50,10 @@ fn refuse(what: &str) -> ! {
 }
 
 fn asked() -> Asked {
-    let config = Config {
-        learn_frames: 120,
-        scene_frames: 400,
-        expected_run_length: 100_000,
-        expected_run_time_ns: 0,
-        subsample: 16,
-    };
+    let config = Config::default();
     let options = Options { config, frames: None, most_learnt: 20_000, settle: 60, most_changed: 900, csv: None };
     let mut asked =
-        Asked { options, changes: None, made: None, starts: vec![0], again: Again::Mirror, paths: Vec::new() };
+        Asked { options, changes: None, made: None, seed: 1, starts: vec![0], again: Again::Mirror, paths: Vec::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let (key, part) = word.split_once('=').unwrap_or((&word, ""));
@@ -68,10 +64,13 @@ fn asked() -> Asked {
         match key {
             "--made" => asked.made = Some(part.into()),
             "--changes" => asked.changes = Some(part.into()),
+            "--seed" => asked.seed = number(&value()),
             "--frames" => asked.options.frames = Some(number(&value())),
             "--starts" => asked.starts = value().split(',').map(number).collect(),
             "--loop" => asked.again = Again::Loop,
-            "--learn" => asked.options.config.learn_frames = number(&value()),
+            "--learn" => {
+                (asked.options.config.learn_frames, asked.options.config.scene_frames) = (number(&value()), 0);
+            }
             "--run-length" => asked.options.config.expected_run_length = number(&value()),
             "--settle" => asked.options.settle = number(&value()),
             "--within" => asked.options.most_changed = number(&value()),
@@ -100,6 +99,10 @@ fn series(asked: &Asked) -> Vec<Box<dyn Source>> {
                 Err(e) => eprintln!("left out: {e}"),
             }
         }
+    }
+    if let Some(part) = &asked.made {
+        let chosen = andon_boards::scene::DESIGNS.iter().filter(|d| d.name.contains(part.as_str()));
+        all.extend(chosen.map(|design| Box::new(Made::new(design, asked.seed)) as Box<dyn Source>));
     }
     all
 }

@@ -23,7 +23,7 @@ pub struct Options {
     pub frames: Option<u64>,
     /// The most frames to learn from before a change is put in, after which it is not.
     pub most_learnt: u64,
-    /// The frames between the end of learning and a change.
+    /// The frames in `ok`, after learning has ended, that come before a change.
     pub settle: u64,
     /// The most changed frames.
     pub most_changed: u64,
@@ -64,11 +64,14 @@ pub enum Finding {
     Found(u64, Alarm),
     /// Not found within so many changed frames.
     Missed(u64),
-    /// An alarm came before the change.
+    /// One alarm after the other came before the change.
     Early(Alarm),
     /// Learning had not ended after so many frames.
     NotLearnt(u64),
 }
+
+/// How many false alarms before a change are waited out.
+const MOST_EARLY: u32 = 3;
 
 /// A meter with what is fed to it.
 struct Player<'a> {
@@ -177,10 +180,18 @@ pub fn changed(source: &mut dyn Source, change: &Change, changer: &mut Changer, 
         }
         player.step(None);
     }
-    for _ in 0..options.settle {
-        let (_, status) = player.step(None);
-        if status.state == State::Drift {
-            return Finding::Early(player.alarm(status));
+    let (mut calm, mut early) = (0, 0);
+    while calm < options.settle {
+        let (before, status) = player.step(None);
+        if status.state == State::Drift && before != State::Drift {
+            early += 1;
+            if early > MOST_EARLY {
+                return Finding::Early(player.alarm(status));
+            }
+        }
+        calm = if status.state == State::Ok { calm + 1 } else { 0 };
+        if player.id >= options.most_learnt {
+            return Finding::NotLearnt(player.id);
         }
     }
     if change.kind == Kind::Frozen {
