@@ -89,6 +89,10 @@ pub struct AgreementReport {
     pub parts: Table,
     /// Parts and frames that are in no table.
     pub aside: NotCompared,
+    /// Of all parts that were closed, frames that count as parts because nothing says what a part is. Frames that show one
+    /// part are not independent, so nothing is concluded from them.
+    #[serde(default)]
+    pub untold: u64,
     /// The number of parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].
@@ -141,6 +145,8 @@ pub struct Disagreement {
 pub struct PairedPart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
+    /// The stream said what the part is. Otherwise it is a frame, and may show the same object as the frame before.
+    pub told: bool,
     /// The part's last frame.
     pub frame_id: u64,
     /// The verdict of a.
@@ -156,6 +162,8 @@ pub struct PairedPart {
 pub struct LonePart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
+    /// The stream said what the part is. Otherwise it is a frame, and may show the same object as the frame before.
+    pub told: bool,
     /// The part's last frame.
     pub frame_id: u64,
     /// The arm that saw the part.

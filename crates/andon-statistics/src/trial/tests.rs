@@ -38,7 +38,7 @@ fn verdict(id: &str, verdict: Verdict) -> PartVerdict {
 }
 
 fn pair(id: &str, a: Verdict, b: Verdict, truth: Option<Verdict>) -> PairedPart {
-    PairedPart { id: id.into(), frame_id: 7, a: verdict(id, a), b: verdict(id, b), truth }
+    PairedPart { id: id.into(), told: true, frame_id: 7, a: verdict(id, a), b: verdict(id, b), truth }
 }
 
 fn decided(trial: &Trial) -> (Decision, String) {
@@ -195,7 +195,7 @@ fn in_a_split_each_part_is_weighed_by_its_arms_share() {
         let b = if bad && arm == Arm::B { Verdict::Ng } else { Verdict::Ok };
         let truth = Some(if bad { Verdict::Ng } else { Verdict::Ok });
         let id = k.to_string();
-        let part = LonePart { verdict: verdict(&id, b), id, frame_id: 7, arm, truth };
+        let part = LonePart { verdict: verdict(&id, b), id, told: true, frame_id: 7, arm, truth };
         trial.alone(part, design, Plan::ALL);
     }
     let (decision, why) = decided(&trial);
@@ -212,6 +212,7 @@ fn parts_shared_out_by_what_they_have_in_common_are_not_judged() {
         let part = LonePart {
             verdict: verdict(&id, Verdict::Ng),
             id,
+            told: true,
             frame_id: 7,
             arm: if k % 2 == 0 { Arm::B } else { Arm::A },
             truth: Some(if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok }),
