@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, Progress, SCHEMA, Stamp, State,
+    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, Progress, SCHEMA, Stamp,
+    State,
 };
 use crate::{
     cause::{self, Cause},
@@ -98,13 +99,14 @@ impl Reading {
             since: self.since.clone(),
             now: self.now.clone(),
             held_ns: self.now.as_ref().zip(self.since.as_ref()).and_then(|(now, since)| now.since(since)),
-            sure: self.sure(&off, &features),
+            sure: self.sure(),
             off,
             frame_id: stamp.frame_id,
             pts_ns: stamp.pts_ns,
             key: self.key.clone(),
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
             calibration: running.map(|r| r.calibration),
+            unit: if self.now.as_ref().is_some_and(|now| !now.part.is_empty()) { "parts" } else { "frames" }.into(),
             learning: self.learning.clone(),
             effective: running.map(|r| r.reference.effective),
             weak: running.map(|r| r.reference.weak.clone()).unwrap_or_default(),
@@ -128,16 +130,13 @@ impl Reading {
         all.map(|(cause, share)| CauseShare { cause: Some(*cause), share: *share }).collect()
     }
 
-    /// Returns the largest score as a multiple of its threshold, of the features that are off.
-    fn sure(&self, off: &[Off], features: &[FeatureReport]) -> Option<f64> {
+    /// Returns the largest score of the features that are off, as a multiple of its threshold.
+    fn sure(&self) -> Option<f64> {
         if self.status.cause? == Cause::Frozen {
             return self.still;
         }
-        let share = |score: Option<f64>, threshold: Option<f64>| Some(score? / threshold.filter(|t| *t > 0.0)?);
-        let is_off = |f: &&FeatureReport| off.iter().any(|off| off.name == f.name);
-        let scores = features.iter().filter(is_off);
-        let shares = scores.flat_map(|f| [share(f.score, f.threshold), share(f.window_score, f.window_threshold)]);
-        shares.flatten().filter(|s| s.is_finite()).reduce(f64::max)
+        let off = self.running.iter().flat_map(|r| r.watches.iter().flatten()).filter(|w| w.moved());
+        off.map(Watch::evidence).filter(|e| e.is_finite()).reduce(f64::max)
     }
 
     fn feature(&self, i: usize) -> FeatureReport {
