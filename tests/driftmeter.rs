@@ -42,6 +42,58 @@ fn a_lamp_that_dims_is_drift_by_lighting() {
     assert!(luma["score"].as_f64() > luma["threshold"].as_f64() && luma["effect"].as_f64() < Some(-4.0), "{luma}");
 }
 
+/// 400 boards, two frames each, taken 60 a second by a camera that tells its time, 13:03:12 UTC at the first. The lamp dims
+/// with the 300th.
+fn told_boards() -> impl Iterator<Item = gst::Buffer> {
+    let mut random = Random(31);
+    common::init();
+    (0..800u64).map(move |n| {
+        let mut buffer = buffer(board(&mut random, if n < 600 { 1.0 } else { 0.7 }), n);
+        let part = Part { id: format!("B-{}", n / 2), views: 2, ..Part::default() };
+        let captured_utc_ns = Some(CAPTURED + n * 1_000_000_000 / 60);
+        let frame = Frame { id: 5_000 + n, captured_utc_ns, ..Frame::new(Some(Arc::new(part))) };
+        AndonFrameMeta::set(buffer.get_mut().unwrap(), frame);
+        buffer
+    })
+}
+
+const CAPTURED: u64 = 1_772_456_592_000_000_000;
+
+#[test]
+fn drift_is_told_by_the_clock_and_the_part_and_learning_by_how_far_it_has_come() {
+    let (messages, _) = run("learn-frames=60", told_boards());
+    let told = common::jsons(&messages, "andon/drift");
+    let (first, drift) = (&told[0], told.iter().find(|d| d["state"] == "drift").unwrap());
+
+    assert_eq!((&first["state"], &first["since_frame"]), (&"learning".into(), &5_000.into()), "its start is told");
+    assert_eq!((&first["learning"]["frames"], &first["learning"]["least"]), (&1.into(), &60.into()));
+    assert!(first["learning"]["waits_for"][0].as_str().unwrap().contains("frames"), "{first}");
+
+    let since = &drift["since"];
+    let n = drift["since_frame"].as_u64().unwrap() - 5_000;
+    assert!((580..=640).contains(&n), "{drift}");
+    assert_eq!(since["frame_id"], drift["since_frame"]);
+    assert_eq!(since["part"].as_str(), Some(&*format!("B-{}", n / 2)));
+    assert_eq!((&since["utc_ns"], &since["time_of"]), (&(CAPTURED + n * 1_000_000_000 / 60).into(), &"capture".into()));
+    let local = glib::DateTime::from_iso8601(since["local"].as_str().unwrap(), None).unwrap();
+    assert_eq!(local.to_unix() as u64, since["utc_ns"].as_u64().unwrap() / 1_000_000_000);
+    let held = drift["now"]["utc_ns"].as_u64().unwrap() - since["utc_ns"].as_u64().unwrap();
+    assert_eq!(drift["held_ns"], held);
+    assert!(drift["sure"].as_f64() > Some(1.0) && drift["effective"].as_f64() > Some(0.0), "{drift}");
+    assert_eq!(drift["unit"], "parts");
+    let shares: Vec<_> = drift["causes"].as_array().unwrap().iter().map(|c| c["share"].as_f64().unwrap()).collect();
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+    assert_eq!(drift["causes"][0]["cause"], drift["cause"]);
+
+    // The same in the message's own fields.
+    let fields = messages.iter().filter_map(|m| m.structure()).filter(|s| s.name() == "andon/drift");
+    let drift = fields.into_iter().find(|s| s.get::<&str>("state") == Ok("drift")).unwrap();
+    assert_eq!(drift.get::<u64>("since-utc").ok(), since["utc_ns"].as_u64());
+    assert_eq!(drift.get::<&str>("since-part").ok(), since["part"].as_str());
+    assert_eq!((drift.get::<u64>("held"), drift.get::<&str>("time-of")), (Ok(held), Ok("capture")));
+    assert!(drift.get::<&str>("causes").unwrap().contains("% lighting"), "{drift}");
+}
+
 #[test]
 fn boards_under_a_steady_lamp_never_alarm() {
     let mut random = Random(2);

@@ -11,6 +11,7 @@ use std::{
 
 use andon_statistics::meter::Snapshot;
 use common::{andon, arg, fails, ok};
+use serde_json::json;
 
 /// Snow under a lamp, and then, for so many frames, under a dimmer one; recorded as JSON lines.
 fn record(folder: &Path, dim: u32) -> PathBuf {
@@ -40,7 +41,7 @@ fn page(report: &Path) -> (String, String) {
 }
 
 #[test]
-fn a_lamp_that_dims_is_on_the_page_with_its_frame_and_its_cause() {
+fn a_lamp_that_dims_is_on_the_page_with_its_time_its_frame_and_its_cause() {
     let folder = tempfile::tempdir().unwrap();
     let (page, markdown) = page(&record(folder.path(), 120));
     assert!(page.contains("<h1>Drift: lighting</h1>"), "{markdown}");
@@ -58,9 +59,16 @@ fn a_lamp_that_dims_is_on_the_page_with_its_frame_and_its_cause() {
 
     let alarm = markdown.lines().find(|l| l.starts_with("| 1 | lighting |")).unwrap_or_else(|| panic!("{markdown}"));
     let cells: Vec<_> = alarm.split('|').map(str::trim).collect();
-    let [since, found] = [3, 4].map(|i| cells[i].parse::<u64>().unwrap());
+    let [since, found] = [5, 6].map(|i| cells[i].parse::<u64>().unwrap());
     assert!((295..=305).contains(&since) && (300..=330).contains(&found), "{alarm}");
-    assert_eq!(cells[6], "the end");
+    assert!(cells[3].contains("of the stream") || cells[3].contains("UTC"), "since when: {alarm}");
+    assert!([7, 8].iter().all(|i| cells[*i].ends_with(" s")), "found after, and lasted: {alarm}");
+    assert!(cells[10].ends_with(" times") && cells[9] == "the end", "{alarm}");
+    assert!(
+        markdown.contains(&format!("frame {since}, was found ")) && markdown.contains(" its threshold."),
+        "{markdown}"
+    );
+    assert!(page.contains("that never moved</summary>"), "what never moved is folded");
     let luma = markdown.lines().find(|l| l.starts_with("| luma |")).unwrap();
     assert!(luma.ends_with("extrapolated |"), "{luma}");
 }
@@ -69,8 +77,71 @@ fn a_lamp_that_dims_is_on_the_page_with_its_frame_and_its_cause() {
 fn a_steady_lamp_leaves_no_alarm_on_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let (page, markdown) = page(&record(folder.path(), 0));
-    assert!(markdown.contains("\nNothing drifted in the 198 frames watched, 99 to 297.\n"), "{markdown}");
+    assert!(markdown.contains("\nNothing drifted in the ") && markdown.contains(" frames watched, "), "{markdown}");
     assert!(page.contains("<h1>No drift</h1>") && !page.contains("class=\"in-alarm\" x"), "{markdown}");
+}
+
+#[test]
+fn a_record_is_told_in_its_own_times_and_one_of_an_earlier_version_as_far_as_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    // 2026-03-02 13:03:12 UTC, at a camera an hour ahead.
+    const UTC_S: u64 = 1_772_456_592;
+    let moment = |n: u64| {
+        json!({"frame_id": n, "pts_ns": n * 1_000_000_000, "utc_ns": (UTC_S + n) * 1_000_000_000, "time_of": "capture",
+            "local": "2026-03-02T14:03:12.000+01:00", "part": format!("B-{n}")})
+    };
+    let noise = |n: u64| if n < 300 { 0.001 } else { 0.02 };
+    let line = |n: u64, new: bool| {
+        let drifts = n >= 310;
+        let mut data = json!({"schema": "andon.drift/1", "state": if drifts { "drift" } else { "ok" },
+            "cause": if drifts { "noise" } else { "" }, "since_frame": if drifts { 300 } else { 0 }, "frame_id": n,
+            "pts_ns": n * 1_000_000_000, "tick": 4, "features": [
+                {"name": "noise", "value": noise(n), "reference": 0.001, "sigma": 0.001, "effect": (noise(n) - 0.001) / 0.001,
+                    "score": 1000.0 * noise(n), "threshold": 10.0}]});
+        if new {
+            data["now"] = moment(n);
+            data["since"] = moment(if drifts { 300 } else { 0 });
+            data["sure"] = json!(drifts.then_some(8.0));
+            data["causes"] = json!(if drifts {
+                json!([{"cause": "noise", "share": 0.7}, {"cause": "exposure", "share": 0.3}])
+            } else {
+                json!([])
+            });
+        }
+        json!({"message": "andon/drift-report", "element": "m", "data": data}).to_string()
+    };
+    let record = |name: &str, new: bool| {
+        let path = folder.path().join(name);
+        let lines: Vec<_> = (0..=90).map(|n| line(10 * n, new)).collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        page(&path)
+    };
+    let (new, told) = record("new.jsonl", true);
+    assert!(
+        told.contains(
+            "Drift by noise since 14:08:12 (UTC 13:08:12), part B-300, frame 300, was found 10 s later, at frame 310, with \
+             noise 0.0200 instead of 0.0010 (+19.0 σ), and lasted for 10 min to the end, 14:18:12 (UTC 13:18:12). Its score \
+             came to 8.0 times its threshold. Causes: 70 % noise, 30 % exposure."
+        ),
+        "{told}"
+    );
+    assert!(
+        new.contains(">14:10</text>") && new.contains("at which the camera took the frames"),
+        "the axis is in time"
+    );
+    // The band of what cannot be below 0 ends there: its lower edge is the axis of 0.
+    let band = new.split("class=\"expected\" x=").nth(1).unwrap();
+    let number = |name: &str| -> f64 {
+        band.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
+    let (top, height) = (number("y"), number("height"));
+    assert!(height > 0.0 && top + height <= 108.0, "{top} {height}");
+
+    let (_, told) = record("old.jsonl", false);
+    assert!(
+        told.contains("Drift by noise since 5:00 of the stream, frame 300, was found 10 s later, at frame 310"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -84,10 +84,19 @@ pub fn watch_stats(meter: &gst::Element) -> Arc<Mutex<Option<gst::Structure>>> {
     kept
 }
 
-/// Returns state and cause of every `andon/drift`, in order.
+/// Returns state and cause of every change that `andon/drift` tells of, in order, but for the learning before the first one.
 pub fn states(messages: &[gst::Message]) -> Vec<(String, String)> {
     let text = |v: &Value, name: &str| v[name].as_str().unwrap().to_string();
-    super::jsons(messages, "andon/drift").iter().map(|v| (text(v, "state"), text(v, "cause"))).collect()
+    let mut before = std::collections::BTreeMap::new();
+    let mut states = Vec::new();
+    for told in super::jsons(messages, "andon/drift") {
+        let now = (text(&told, "state"), text(&told, "cause"));
+        let before = before.insert(text(&told, "key"), now.clone());
+        if before.as_ref().map_or(now.0 != "learning", |before| *before != now) {
+            states.push(now);
+        }
+    }
+    states
 }
 
 /// Returns states and causes as string slices, to be compared.

@@ -33,7 +33,8 @@ use recordings::{MeterPipeline, Model};
 
 /// Make a reference for driftmeter from recordings of a line in good order.
 ///
-/// Every frame is learned from, up to 10,000 frames.
+/// Every frame is learned from, but black ones and those of a camera that stands still. What is weak about the reference is
+/// said.
 #[derive(Args)]
 #[command(after_help = "Example:\n  andon reference good.mp4 --into=reference.json --model=models/pcb/2")]
 pub struct MakeReference {
@@ -70,6 +71,7 @@ pub struct MakeReference {
 struct Counted {
     learned: u64,
     black: u64,
+    frozen: u64,
     unreadable: u64,
     too_small: u64,
     calibration: String,
@@ -88,7 +90,7 @@ impl MakeReference {
         let caps = self.caps.as_deref().map(str::parse::<gst::Caps>).transpose();
         let caps = caps.map_err(|_| Usage(format!("'{}' is no caps", self.caps.as_deref().unwrap_or_default())))?;
 
-        // A first pass counts the frames to learn from: black ones do not count.
+        // A first pass counts the frames to learn from: black ones do not count, nor do those of a camera that stood still.
         let looking = spinner("looking at frames");
         let seen = self.pass(&Model::default(), None, &files, caps.as_ref(), &looking, |meter| Ok(counts(meter)))?;
         let (least, most) = property_range(&MeterPipeline::new(&Model::default())?.meter);
@@ -102,13 +104,12 @@ impl MakeReference {
             );
         }
 
-        let learning = bar((seen.learned + seen.black + seen.unreadable) as usize, "learning");
+        let learning = bar((seen.learned + seen.black + seen.frozen + seen.unreadable) as usize, "learning");
         let save = |meter: &gst::Element| {
             let path = self.into.to_str().context("the file's path is not UTF-8")?;
-            ensure!(meter.property::<String>("state") != "learning", "frames were lost on the way to the meter");
             ensure!(
                 meter.emit_by_name::<bool>("save-reference", &[&path]),
-                "the reference cannot be written to {}",
+                "the reference cannot be written to {}, or frames were lost on the way to the meter",
                 self.into.display()
             );
             Ok(counts(meter))
@@ -198,6 +199,16 @@ impl MakeReference {
             counted(reference.ticks as u64, "tick", "ticks"),
             why(seen)
         );
+        println!("worth {:.1} independent stretches", reference.effective);
+        match &reference.weak[..] {
+            [] => println!("it represents its scene: nothing weak was found about it"),
+            weak => {
+                println!("it does not represent its scene: {}", weak.join("; "));
+                println!(
+                    "driftmeter's limits are wide for it; record more, with all products and all light that is normal"
+                );
+            }
+        }
         let stand = match learned.calibration.as_str() {
             "extrapolated" => ": the recordings are short for the run length asked for; more of them make it estimated",
             _ => "",
@@ -235,10 +246,11 @@ fn counts(meter: &gst::Element) -> Counted {
     let stats = meter.property::<gst::Structure>("stats");
     let count = |name: &str| stats.get::<u64>(name).unwrap_or_default();
     let frames = count("frames");
-    let black = count("black-not-learned");
+    let [black, frozen] = ["black-not-learned", "frozen-not-learned"].map(count);
     Counted {
-        learned: frames - black,
+        learned: frames.saturating_sub(black + frozen),
         black,
+        frozen,
         unreadable: count("unreadable"),
         too_small: count("too-small"),
         calibration: stats.get("calibration").unwrap_or_default(),
@@ -247,7 +259,12 @@ fn counts(meter: &gst::Element) -> Counted {
 
 /// Returns words on the frames that were not learned from.
 fn why(seen: &Counted) -> String {
-    let kinds = [(seen.black, "black"), (seen.too_small, "too small"), (seen.unreadable, "unreadable")];
+    let kinds = [
+        (seen.black, "black"),
+        (seen.frozen, "frozen"),
+        (seen.too_small, "too small"),
+        (seen.unreadable, "unreadable"),
+    ];
     let left_out: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if left_out.is_empty() { String::new() } else { format!(" (not learned from: {})", left_out.join(", ")) }
 }

@@ -296,6 +296,15 @@ impl Learner {
 
     /// Returns the reference, without what its [`bootstrap`](Self::bootstrap) adds.
     pub fn finish(&self, image: &Image, subsample: u32) -> Reference {
+        self.finish_of((image.width, image.height, image.format), subsample)
+    }
+
+    /// Returns the reference that what was learned so far makes, with what is weak about it. None if that is too little.
+    pub(crate) fn draft(&self, subsample: u32) -> Option<Reference> {
+        Some(self.finish_of(self.of.filter(|_| self.rows.len() >= LEAST_TICKS)?, subsample))
+    }
+
+    fn finish_of(&self, (width, height, format): (usize, usize, Format), subsample: u32) -> Reference {
         let by_time = |ns: u64| (MOST_BASE_NS / ns).clamp(1, 4 * MOST_BASE as u64) as usize;
         let most_base = self.observation_ns().map_or(MOST_BASE, by_time);
         let Normals { base, tick, ticks, effective, mut features } = normals(&self.rows, most_base.div_ceil(self.unit));
@@ -304,8 +313,8 @@ impl Learner {
         let unsteady = unsteady(&self.ticks(tick), &features);
         Reference {
             schema: SCHEMA.into(),
-            frame: [image.width, image.height],
-            format: format_name(image.format).into(),
+            frame: [width, height],
+            format: format_name(format).into(),
             subsample,
             frames: self.frames as u64,
             tick,

@@ -40,7 +40,7 @@ pub struct DriftMeter {
     #[property(name = "reference", nick = "Reference", blurb = "JSON file of a saved reference, read when the element starts; 'bundle' takes the reference of the running model's bundle (empty = learn from the first frames)", type = String, get, set, member = reference, mutable_ready)]
     #[property(name = "reference-key", nick = "Reference key", blurb = "Keep a reference for each value of this: sku, lot or station of the part, or the name of a field (empty = one for all frames)", type = String, get, set, member = reference_key, mutable_ready)]
     #[property(name = "persist", nick = "Persist", blurb = "File that keeps references, sums and state over a restart (empty = none)", type = String, get, set, member = persist, mutable_ready)]
-    #[property(name = "learn-frames", nick = "Learn frames", blurb = "Frames that the next reference is learned from", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
+    #[property(name = "learn-frames", nick = "Learn frames", blurb = "Least number of frames that the next reference is learned from; learning goes on until the reference represents the scene. Unless it is set, frames that are told as no part are learned for at least 400 frames", type = u32, get, set = Self::set_learn_frames, member = learn_frames, minimum = LEAST_LEARN_FRAMES, maximum = MOST_LEARN_FRAMES, default = DEFAULT_LEARN_FRAMES, mutable_playing)]
     #[property(name = "expected-run-length", nick = "Expected run length", blurb = "Least mean number of parts between two false alarms; of frames if there are no parts", type = u64, get, set = Self::set_expected_run_length, member = expected_run_length, minimum = 100, default = DEFAULT_RUN_LENGTH, mutable_playing)]
     #[property(name = "expected-run-time", nick = "Expected run time", blurb = "Least mean time of production between two false alarms (ns). It needs timestamps while the reference is learned, and overrides expected-run-length (0 = not set)", type = u64, get, set = Self::set_expected_run_time, member = expected_run_time, mutable_playing)]
     #[property(name = "subsample", nick = "Subsample", blurb = "Read every n-th row; of small frames at least 40 rows", type = u32, get, set, member = subsample, minimum = 1, maximum = 64, default = DEFAULT_SUBSAMPLE, mutable_ready)]
@@ -54,8 +54,8 @@ pub struct DriftMeter {
         mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
                  or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
     pub(super) part_by: PartByProperty,
-    #[property(name = "state", nick = "State", blurb = "State of the stream: learning, ok, warning or drift", type = String, get = Self::status_state)]
-    #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty without drift", type = String, get = Self::status_cause)]
+    #[property(name = "state", nick = "State", blurb = "State of the stream: learning, provisional, ok, warning or drift", type = String, get = Self::status_state)]
+    #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, occlusion, predictions, model-input, frozen or unknown; empty without drift", type = String, get = Self::status_cause)]
     /// The bank of meters and the stream; None while stopped.
     pub(super) state: Mutex<Option<State>>,
     pub(super) worker: Mutex<Option<Arc<Worker>>>,
@@ -105,7 +105,10 @@ impl DriftMeter {
     }
 
     fn set_learn_frames(&self, frames: u32) {
-        self.settings().learn_frames = frames;
+        {
+            let mut settings = self.settings();
+            (settings.learn_frames, settings.scene_frames) = (frames, 0);
+        }
         if let Some(state) = self.state.lock().as_mut() {
             state.bank.set_learn_frames(frames);
         }
@@ -156,12 +159,12 @@ impl DriftMeter {
         self.state.lock().as_mut().is_some_and(|s| s.bank.reset())
     }
 
-    /// Writes the references in use, once their thresholds are worked out.
+    /// Writes the references in use, once their thresholds are worked out, and what was learned so far of others.
     fn save_reference(&self, path: &str) -> bool {
         self.settle();
-        let in_use = self.state.lock().as_ref().map(|s| s.bank.references());
+        let in_use = self.state.lock().as_ref().map(|s| s.bank.drafts());
         let Some(references) = in_use.and_then(|r| r.copied()) else {
-            gst::warning!(CAT, imp = self, "there is no reference to save: it is still being learned");
+            gst::warning!(CAT, imp = self, "there is no reference to save: too little was learned so far");
             return false;
         };
         let saved = references::save(path, &references);

@@ -97,6 +97,7 @@ pub(super) fn write_facts(s: &mut gst::StructureRef, report: &DriftReport) {
         set(s, "effective-wanted", learning.wanted);
         s.set("waits-for", learning.waits_for.join("; "));
     }
+    s.set("unit", &*report.unit);
     s.set("weak", report.weak.join("; "));
 }
 

@@ -2,12 +2,12 @@
 //! `driftmeter` detects drift of the light, the focus, the camera or the predictions from a reference, and names the cause.
 //!
 //! It measures every frame (luma, contrast, colour, sharpness, noise, clipping, a grid of brightness, position) and reads
-//! the model's result. From the first `learn-frames` it learns what is normal, and from then on it watches for a change that
-//! is both significant and large. Pixels are not changed.
+//! the model's result. It learns what is normal until that represents the scene, and from then on it watches for a change
+//! that is both significant and large. Pixels are not changed.
 //!
 //! ```text
 //! gst-launch-1.0 -m videotestsrc num-buffers=600 pattern=ball motion=sweep ! video/x-raw,format=GRAY8 ! driftmeter ! fakesink
-//! gst-launch-1.0 -m filesrc location=line.mp4 ! decodebin ! videoconvert ! driftmeter learn-frames=400 report-interval=1000000000 ! fakesink
+//! gst-launch-1.0 -m filesrc location=line.mp4 ! decodebin ! videoconvert ! driftmeter report-interval=1000000000 ! fakesink
 //! ```
 //!
 //! # Pads
@@ -25,16 +25,30 @@
 //!
 //! | source | features |
 //! |---|---|
-//! | image | `luma`, `contrast`, `red`, `green`, `blue` (shares), `sharpness`, `noise`, `clipped-low`, `clipped-high`, `shift-x`, `shift-y`, `match` (of edges), `grid-00` … `grid-33` (luma by place) |
+//! | image | `luma`, `contrast`, `red`, `green`, `blue` (shares), `sharpness`, `noise`, `clipped-low`, `clipped-high`, `shift-x`, `shift-y`, `match` (of fixed patches), `rotation`, `grid-00` … `grid-33` (luma by place), and against the scene that was learned, as medians over the frame, so that what passes moves nothing: `light`, `local-contrast`, `detail`, `grain`, `tint-red`, `tint-blue`, `slope-x`, `slope-y` (of light), `covered` (share) |
 //! | model | `top-score`, `detections`, `ng-share`, `review-share`, `box-size`, `class-0` … `class-7` (detections a frame by class; the last for all from there on), `anomaly`, `embedding` (MMD² to the reference) |
 //! | model input | `missing-share` (frames not judged for lack of a field, or for NaN), `field-0` … `field-7` (fields that are numbers, as `of` names them) |
 //!
 //! The result is read from Andon's own meta, else from analytics or region-of-interest meta. A feature that no frame shows is
-//! not watched.
+//! not watched, nor is one that this scene does not let be measured, such as the position of a scene without fixed edges.
+//!
+//! # Learning
+//!
+//! Frames of one scene resemble their neighbours, and events last for seconds, so a number of frames says little. The meter
+//! learns until there are enough *independent* ticks (`effective-ticks` of `effective-wanted`), the halves of what was
+//! learned agree, and no event is going on. `learn-frames` is the least number of frames or, where parts are told, of parts;
+//! unless it is set, frames that are told as no part are learned for at least 400 frames. Meanwhile the state is `learning`:
+//! the message `andon/drift` comes with the first frame and then every 10 seconds of presentation time (300 frames without),
+//! and says how far learning has come and what it waits for. So do `stats` and the line of `defectoverlay`.
+//!
+//! On a long wait the meter begins to watch with what it has. The state is then `provisional`: it may warn, and never alarms.
+//! Learning ends after 20,000 frames and 15 minutes in any case, and `weak` says in words what is weak about the reference.
+//! While nothing is off, a reference goes on growing, and its limits become narrower. Black frames, and those of a camera
+//! that stands still, are not learned (`black-not-learned`, `frozen-not-learned`).
 //!
 //! # Reference
 //!
-//! The reference is learned from the first frames, or read from the file `reference`, which `save-reference` or `andon
+//! The reference is learned from the frames, or read from the file `reference`, which `save-reference` or `andon
 //! reference` wrote. With `reference=bundle` it is the one in the running model's bundle (`reference` in its manifest). A
 //! reference holds for one size and format. On other frames a warning says so, and a new one is learned.
 //!
@@ -63,7 +77,7 @@
 //!
 //! # States
 //!
-//! `learning → ok → warning → drift → ok`. The state is *warning* for one tick in which a feature is both significant (its
+//! `learning → (provisional →) ok → warning → drift → ok`. The state is *warning* for one tick in which a feature is both significant (its
 //! sum passes the threshold, or two windows running do) and far enough off to matter. It is *drift* after two such ticks
 //! running, and *ok* again when the effects have been small for three ticks. In drift, another cause is announced once it has
 //! held for three ticks, a further one for six, and so on. A camera that repeats one frame (at least 30 times, and four times
@@ -80,10 +94,15 @@
 //! | `focus` | sharpness relative to contrast |
 //! | `noise` | noise where there are no edges |
 //! | `position` | the position of all edges together |
-//! | `scene` | the edges themselves |
+//! | `scene` | what the frame shows |
+//! | `occlusion` | a part of the view is covered, the rest is as before |
 //! | `predictions` | the model's results, and nothing in the image |
 //! | `model-input` | the model's inputs beside the image, and nothing in the image |
 //! | `frozen` | nothing changes from frame to frame |
+//! | `unknown` | something is off, and the features do not say what |
+//!
+//! `cause` is the name that was given when the alarm was raised. `causes` has all that have a share in the change: two things
+//! at once are told as two.
 //!
 //! # Where the system gives no thread
 //!
@@ -100,7 +119,7 @@
 //! | `reference` | string, empty | a file, or `bundle`; empty to learn |
 //! | `reference-key` | string, empty | keep a reference for each value of this |
 //! | `persist` | string, empty | file that keeps the state over a restart |
-//! | `learn-frames` | uint, 120 | frames that the next reference is learned from, 20 to 10,000 |
+//! | `learn-frames` | uint, 120 | least number of frames (of parts, where they are told) that the next reference is learned from, 20 to 10,000 |
 //! | `expected-run-length` | uint64, 100000 | least mean number of parts between two false alarms; of frames if there are no parts |
 //! | `part-by` | string | what a part is, if this is the first Andon element (docs/parts.md) |
 //! | `expected-run-time` | uint64 ns, 0 | least mean time of production between two false alarms; needs timestamps while learning |
@@ -112,17 +131,32 @@
 //!
 //! # Action signals
 //!
-//! - `learn(frames: uint) -> bool`: learns anew from the next frames; 0 stands for `learn-frames`.
+//! - `learn(frames: uint) -> bool`: learns anew, from at least so many frames; 0 stands for `learn-frames`.
 //! - `reset() -> bool`: sets the sums to 0 and keeps the reference. Returns false if no reference is in use.
-//! - `save-reference(path: string) -> bool`: writes the references in use to a file that `reference` reads. The calling
-//!   thread writes, and waits until the thresholds are worked out.
+//! - `save-reference(path: string) -> bool`: writes the references in use to a file that `reference` reads and, where the meter
+//!   still learns, what it has learned so far, with what is weak about it. The calling thread writes, and waits until the
+//!   thresholds are worked out.
 //!
 //! # Messages and events
 //!
-//! When the state or the cause changes, the element posts the message `andon/drift` (`state`, `cause`, `since-frame`, `key`;
-//! `off`: the features that are off, each with its effect in σ; and all of it in `json`, schema `andon.drift/1`), and pushes
-//! the event `andon/drift` (`state`, `cause`, `since-frame`, `json`) before the frame that showed the change. With
-//! `report-interval`, it posts the message `andon/drift-report` with the same fields once in that stretch of stream time. From
+//! When the state or the cause changes, and now and again while it learns, the element posts the message `andon/drift`, and
+//! pushes the event `andon/drift` (`state`, `cause`, `since-frame`, `json`) before the frame that showed the change. With
+//! `report-interval`, it posts the message `andon/drift-report` with the same fields once in that stretch of stream time.
+//!
+//! | fields of the messages | |
+//! |---|---|
+//! | `state`, `cause`, `causes` | the state; what has changed, and all that has changed with its share: `80 % lighting, 20 % colour` |
+//! | `since-frame`, `since-pts`, `since-utc`, `since-local`, `since-part` | the first frame of the state: its number, its times (ns; ns since 1970, UTC; on the clock at the line, as RFC 3339 has it) and its part |
+//! | `time-of` | whose time that is: `capture`, by the camera, or `arrival` at the first Andon element, by the system's clock |
+//! | `held` | how long the state has held, ns |
+//! | `sure` | the largest score as a multiple of its threshold |
+//! | `off` | the features that are off, each with its effect in σ |
+//! | `learned-frames`, `least-frames`, `most-frames`, `effective-ticks`, `effective-wanted`, `waits-for` | how far learning has come, while the meter learns |
+//! | `unit` | what the run length counts: `parts`, or `frames` where nothing tells parts |
+//! | `weak`, `key` | what is weak about the reference; the value of `reference-key` |
+//! | `json` | all of it and every feature, schema `andon.drift/1` |
+//!
+//! What is not known is left out. The times of a state from before a restart are kept with `persist`. From
 //! upstream it takes `andon/arm`, `andon/part`, `andon/fields`, and `andon/model`, with which `modelinfer` announces the model.
 
 mod events;

@@ -19,6 +19,8 @@ pub(super) struct Settings {
     pub reference_key: String,
     pub persist: String,
     pub learn_frames: u32,
+    /// The least number of frames that are told as no part; 0 once `learn_frames` is set.
+    pub scene_frames: u32,
     pub expected_run_length: u64,
     pub expected_run_time: u64,
     pub subsample: u32,
@@ -33,6 +35,7 @@ impl Default for Settings {
             reference_key: String::new(),
             persist: String::new(),
             learn_frames: DEFAULT_LEARN_FRAMES,
+            scene_frames: Config::default().scene_frames,
             expected_run_length: DEFAULT_RUN_LENGTH,
             expected_run_time: 0,
             subsample: DEFAULT_SUBSAMPLE,
@@ -47,6 +50,7 @@ impl Settings {
     pub fn config(&self) -> Config {
         Config {
             learn_frames: self.learn_frames,
+            scene_frames: self.scene_frames,
             expected_run_length: self.expected_run_length,
             expected_run_time_ns: self.expected_run_time,
             subsample: self.subsample,

@@ -17,8 +17,8 @@ pub(super) fn stopped() -> gst::Structure {
 pub(super) struct Numbers {
     status: DriftStatus,
     counts: MeterCounts,
-    /// Frames learned, and wanted; then ticks relearned, and wanted.
-    progress: [usize; 4],
+    /// Ticks relearned, and wanted.
+    relearning: [usize; 2],
     references: usize,
     not_production: u64,
     not_measured: u64,
@@ -33,12 +33,11 @@ impl Numbers {
     pub(super) fn of(state: &State) -> Self {
         let bank = &state.bank;
         let latest = bank.latest();
-        let (learned, wanted) = latest.and_then(Meter::progress).unwrap_or_default();
         let (relearned, rewanted) = latest.and_then(Meter::relearning).unwrap_or_default();
         Self {
             status: bank.status(),
             counts: bank.counts(),
-            progress: [learned, wanted, relearned, rewanted],
+            relearning: [relearned, rewanted],
             references: bank.meters().filter(|m| m.reference().is_some()).count(),
             not_production: state.not_production,
             not_measured: state.not_measured,
@@ -52,7 +51,7 @@ impl Numbers {
     /// samples of 16-bit grey were seen to have, and a structure for each feature of the latest frame's reference.
     pub(super) fn structure(self, [lost, refused]: [u64; 2], bits_seen: u32) -> gst::Structure {
         let Self { status, counts, .. } = self;
-        let [learned, wanted, relearned, rewanted] = self.progress.map(|n| n as u64);
+        let [relearned, rewanted] = self.relearning.map(|n| n as u64);
         let mut stats = gst::Structure::builder("driftmeter-stats")
             .field("state", status.state.as_str())
             .field("cause", status.cause_str())
@@ -60,8 +59,6 @@ impl Numbers {
             .field("frames", counts.measured)
             .field("ticks", counts.ticks)
             .field("alarms", counts.alarms)
-            .field("learned-frames", learned)
-            .field("wanted-frames", wanted)
             .field("relearned-ticks", relearned)
             .field("wanted-ticks", rewanted)
             .field("references", self.references as u64)
@@ -69,6 +66,7 @@ impl Numbers {
             .field("not-measured", self.not_measured)
             .field("too-small", counts.too_small)
             .field("black-not-learned", counts.black_not_learned)
+            .field("frozen-not-learned", counts.frozen_not_learned)
             .field("unreadable", self.unreadable)
             .field("results-lost", lost)
             .field("events-refused", refused)

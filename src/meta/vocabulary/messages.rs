@@ -51,6 +51,8 @@ const LEAST: Field = number("least-frames", "frames", "the fewest frames to lear
 const MOST: Field = number("most-frames", "frames", "the frames at which learning ends in any case").or_none();
 const WAITS_FOR: Field = text("waits-for", "what learning waits for, in words, while learning").or_none();
 const WEAK: Field = text("weak", "what is weak about the reference, in words; empty if it represents the scene");
+const UNIT: Field =
+    text("unit", "what the expected run length counts: `parts` if the stream tells them, else `frames`");
 const DRIFT: &[Field] = &[
     STATE,
     CAUSE,
@@ -69,6 +71,7 @@ const DRIFT: &[Field] = &[
     LEAST,
     MOST,
     WAITS_FOR,
+    UNIT,
     WEAK,
     KEY,
     OFF,

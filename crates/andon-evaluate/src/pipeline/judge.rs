@@ -272,17 +272,17 @@ impl Pipeline {
         }
     }
 
-    /// Returns what the meter saw; saves its reference if it has learnt.
+    /// Returns what the meter saw; saves its reference, or what it has learnt so far if the set does not represent a scene.
     fn meter(&self, meter: Option<&Meter>) -> Result<Metered, Error> {
         let Some(meter) = meter else { return Ok(Metered::default()) };
         let element = self.pipeline.by_name("meter").expect("the pipeline has it");
         let learned = element.property::<gst::Structure>("stats").get::<u64>("learned-frames").unwrap_or_default();
         let learnable = u32::try_from(learned).unwrap_or(u32::MAX);
-        if let Meter::Learn(_, into) = meter
-            && element.property::<String>("state") != "learning"
-        {
+        if let Meter::Learn(_, into) = meter {
             let path = into.to_str().ok_or_else(|| Error::NotUtf8(into.clone()))?;
-            if !element.emit_by_name::<bool>("save-reference", &[&path]) {
+            let learns = element.property::<String>("state") == "learning";
+            // Of a few frames there is nothing to save.
+            if !element.emit_by_name::<bool>("save-reference", &[&path]) && !learns {
                 return Err(Error::Pipeline(format!("{path} cannot be written")));
             }
         }

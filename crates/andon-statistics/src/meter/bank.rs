@@ -60,6 +60,13 @@ impl Bank {
         InUse { by: self.by.clone(), references: known.collect() }
     }
 
+    /// Returns the references in use and, of meters that still learn, those that what was learned so far makes. Frames wait
+    /// meanwhile.
+    pub fn drafts(&self) -> InUse {
+        let known = self.meters.iter().filter_map(|(key, m)| Some((key.clone(), m.draft()?)));
+        InUse { by: self.by.clone(), references: known.collect() }
+    }
+
     /// The key. Empty if one meter measures all frames.
     pub fn by(&self) -> &str {
         &self.by

@@ -194,6 +194,10 @@ pub struct DriftReport {
     /// How far the thresholds can be trusted. An empty text while learning.
     #[serde(with = "or_empty", default)]
     pub calibration: Option<Calibration>,
+    /// What an observation is, and the expected run length counts: `parts` if the latest frame was told as one of a part,
+    /// else `frames`.
+    #[serde(default)]
+    pub unit: Cow<'static, str>,
     /// How far learning has come, while the meter learns.
     #[serde(default)]
     pub learning: Option<Learning>,

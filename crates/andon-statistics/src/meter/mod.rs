@@ -223,6 +223,20 @@ impl Meter {
         }
     }
 
+    /// The reference in use or, while the meter learns, the one that what was learned so far makes, with what is weak about
+    /// it. None if that is too little.
+    pub(crate) fn draft(&self) -> Option<Arc<Reference>> {
+        match &self.mode {
+            Mode::Learning(learner) => learner.draft(self.config.subsample).map(Arc::new),
+            Mode::Running(running) => {
+                let known = &running.reference;
+                let meanwhile = running.provisional().filter(|sample| sample.frames as u64 > known.frames);
+                meanwhile.and_then(|sample| sample.draft(known.subsample)).map(Arc::new).or_else(|| Some(known.clone()))
+            }
+            Mode::Idle => None,
+        }
+    }
+
     /// The number of ticks learned so far and in all of a new model's predictions, while only these are learned.
     pub fn relearning(&self) -> Option<(usize, usize)> {
         match &self.mode {

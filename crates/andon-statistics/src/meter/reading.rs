@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::{
-    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, SCHEMA, Stamp, State,
+    CauseShare, DriftReport, DriftStatus, FeatureReport, Learning, Meter, Mode, Moment, Off, Progress, SCHEMA, Stamp,
+    State,
 };
 use crate::{
-    cause::Cause,
+    cause::{self, Cause},
     detector::{Calibration, Watch},
     features::{COUNT, Row, SPECS},
     reference::Reference,
@@ -68,8 +69,10 @@ impl Meter {
 
     /// Returns how far learning has come.
     fn learning(&self) -> Option<Learning> {
-        let (frames, least) = self.progress()?;
-        Some(Learning { frames: frames as u64, least: least as u64, ..Learning::default() })
+        let Progress { frames, least, most, effective, wanted, waits_for } = self.progress()?;
+        let waits_for = waits_for.iter().map(ToString::to_string).collect();
+        let (effective, wanted) = (Some(effective), Some(wanted));
+        Some(Learning { frames, least, most: Some(most), effective, wanted, waits_for })
     }
 
     /// Reports all that is known now.
@@ -96,37 +99,44 @@ impl Reading {
             since: self.since.clone(),
             now: self.now.clone(),
             held_ns: self.now.as_ref().zip(self.since.as_ref()).and_then(|(now, since)| now.since(since)),
-            sure: self.sure(&off, &features),
+            sure: self.sure(),
             off,
             frame_id: stamp.frame_id,
             pts_ns: stamp.pts_ns,
             key: self.key.clone(),
             model: running.map(|r| r.reference.model.clone()).unwrap_or_default(),
             calibration: running.map(|r| r.calibration),
+            unit: if self.now.as_ref().is_some_and(|now| !now.part.is_empty()) { "parts" } else { "frames" }.into(),
             learning: self.learning.clone(),
-            effective: None,
-            weak: Vec::new(),
+            effective: running.map(|r| r.reference.effective),
+            weak: running.map(|r| r.reference.weak.clone()).unwrap_or_default(),
             unsteady: running.map(|r| r.reference.unsteady.clone()).unwrap_or_default(),
             tick: running.map_or(0, |r| r.reference.tick),
             features,
         }
     }
 
-    /// Returns the causes with their shares.
+    /// Returns the causes with their shares, the one that was named first.
     fn causes(&self) -> Vec<CauseShare> {
-        self.status.cause.map(|cause| CauseShare { cause: Some(cause), share: 1.0 }).into_iter().collect()
+        let Some(named) = self.status.cause else { return Vec::new() };
+        let watches = self.running.as_ref().map(|r| &r.watches).filter(|_| named != Cause::Frozen);
+        let shares = watches.map(|w| cause::shares(&cause::changes(w))).unwrap_or_default();
+        // What was named as the alarm was raised stays named, also when the features of now say something else.
+        let Some(at) = shares.iter().position(|(cause, _)| *cause == named) else {
+            return vec![CauseShare { cause: Some(named), share: 1.0 }];
+        };
+        let others = shares.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, s)| s);
+        let all = shares.get(at).into_iter().chain(others);
+        all.map(|(cause, share)| CauseShare { cause: Some(*cause), share: *share }).collect()
     }
 
-    /// Returns the largest score as a multiple of its threshold, of the features that are off.
-    fn sure(&self, off: &[Off], features: &[FeatureReport]) -> Option<f64> {
+    /// Returns the largest score of the features that are off, as a multiple of its threshold.
+    fn sure(&self) -> Option<f64> {
         if self.status.cause? == Cause::Frozen {
             return self.still;
         }
-        let share = |score: Option<f64>, threshold: Option<f64>| Some(score? / threshold.filter(|t| *t > 0.0)?);
-        let is_off = |f: &&FeatureReport| off.iter().any(|off| off.name == f.name);
-        let scores = features.iter().filter(is_off);
-        let shares = scores.flat_map(|f| [share(f.score, f.threshold), share(f.window_score, f.window_threshold)]);
-        shares.flatten().filter(|s| s.is_finite()).reduce(f64::max)
+        let off = self.running.iter().flat_map(|r| r.watches.iter().flatten()).filter(|w| w.moved());
+        off.map(Watch::evidence).filter(|e| e.is_finite()).reduce(f64::max)
     }
 
     fn feature(&self, i: usize) -> FeatureReport {
