@@ -40,6 +40,7 @@ mod pattern;
 mod rule;
 mod settings;
 pub mod store;
+pub mod trials;
 mod trust;
 mod weights;
 

@@ -16,7 +16,7 @@ use andon_core::{
     json, text,
 };
 
-use super::{Error, files::MANIFEST};
+use super::{Error, files::MANIFEST, trials::TRIALS};
 
 /// The file in a model's folder that maps aliases to versions.
 pub(super) const ALIASES: &str = "aliases.json";
@@ -186,7 +186,7 @@ fn in_store(named: &Path, reference: &str) -> Result<Place, Error> {
     let aliases = aliases(&store.join(ALIASES))?.versions;
     let version = aliases.get(reference).map_or(reference, String::as_str);
     // An alias must never lead out of the store.
-    if is_version(version) && store.join(version).is_dir() {
+    if is_version(version) && version != TRIALS && store.join(version).is_dir() {
         let location = Location::Bundle(bundle(&store.join(version))?);
         return Place::new(named.join(version), location, Some(store));
     }
@@ -208,7 +208,7 @@ pub(super) fn versions(store: &Path) -> Result<Vec<String>, Error> {
     let entries = fs::read_dir(store).map_err(|error| Error::Io { path: store.into(), error })?;
     let folders = entries.flatten().filter(|e| e.path().is_dir());
     let mut names: Vec<_> = folders.filter_map(|e| e.file_name().into_string().ok()).collect();
-    names.retain(|name| is_version(name));
+    names.retain(|name| is_version(name) && name != TRIALS);
     names.sort();
     Ok(names)
 }

@@ -17,7 +17,7 @@ use super::{
     error::at,
     make,
 };
-use crate::{Manifest, Source, bundle, files, trust::signature_of};
+use crate::{Manifest, Source, bundle, files, trials::TRIALS, trust::signature_of};
 
 impl Store {
     /// Opens the folder of the bundle's model in `store`, and makes it if it is missing.
@@ -58,7 +58,10 @@ impl Store {
             return Err(Error::OtherModel { bundle: bundle.into(), name, store });
         }
         let alias = |v: &str| [CHAMPION, CHALLENGER, PREVIOUS].contains(&v) || writer.aliases.contains_key(v);
-        check_name(&version, "version", |v| alias(v).then_some("it is the name of an alias"))?;
+        check_name(&version, "version", |v| match alias(v) {
+            true => Some("it is the name of an alias"),
+            false => (v == TRIALS).then_some("it is the folder of the model's trials"),
+        })?;
         let target = self.folder.join(&version);
         let mut change = writer.change(Action::Add);
         (change.to, change.digest) = (Some(version.clone()), Some(source.id.digest));

@@ -8,6 +8,7 @@
 //! STORE/NAME/refused.json   {"4": "why"}: versions that cannot become champion
 //! STORE/NAME/history.jsonl  who changed what, when and why
 //! STORE/NAME/pending.json   a change that is not finished, see `change`
+//! STORE/NAME/trials/A-B/    what was seen of version B beside A, see [`trials`](crate::trials)
 //! ```
 //!
 //! Readers take no lock, and ignore names that begin with a dot. Writers hold `.lock`. Links on the way to the model's folder
@@ -52,6 +53,7 @@ pub use moves::Moved;
 use crate::{
     files::MANIFEST,
     locate::{self, ALIASES, Aliases, HISTORY},
+    trials::TRIALS,
 };
 use pending::Pending;
 
@@ -135,6 +137,11 @@ impl Store {
     /// Returns the folders in which a policy counts for the models of this store.
     pub(super) fn policy_folders(&self) -> &[PathBuf] {
         &self.policy_folders
+    }
+
+    /// Returns the folder of the model's trials, which need not exist.
+    pub fn trials(&self) -> PathBuf {
+        self.folder.join(TRIALS)
     }
 
     /// Returns the model's name, which is the folder's.

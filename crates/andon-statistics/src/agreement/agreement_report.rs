@@ -141,6 +141,8 @@ pub struct Disagreement {
 pub struct PairedPart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
+    /// The stream said what the part is. Otherwise it is a frame, and may show the same object as the frame before.
+    pub told: bool,
     /// The part's last frame.
     pub frame_id: u64,
     /// The verdict of a.
@@ -156,6 +158,8 @@ pub struct PairedPart {
 pub struct LonePart {
     /// The part's id, or RUN/FRAME.
     pub id: String,
+    /// The stream said what the part is. Otherwise it is a frame, and may show the same object as the frame before.
+    pub told: bool,
     /// The part's last frame.
     pub frame_id: u64,
     /// The arm that saw the part.

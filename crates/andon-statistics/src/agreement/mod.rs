@@ -229,7 +229,7 @@ impl Agreement {
                 _ => {}
             }
             let judged = a.verdict != Verdict::Unjudged && b.verdict != Verdict::Unjudged;
-            let (id, frame_id) = (a.id.clone(), a.frames[1]);
+            let (id, told, frame_id) = (a.id.clone(), a.part.is_some(), a.frames[1]);
             if judged && a.verdict != b.verdict {
                 closed.disagreements.push(Disagreement {
                     schema: DISAGREEMENT_SCHEMA.into(),
@@ -240,7 +240,7 @@ impl Agreement {
                     truth,
                 });
             }
-            closed.parts.push(PairedPart { id, frame_id, a, b, truth });
+            closed.parts.push(PairedPart { id, told, frame_id, a, b, truth });
         }
     }
 
@@ -255,7 +255,8 @@ impl Agreement {
             let truth = truth_of(&verdict, truth);
             self.count_part(usize::from(arm == Arm::B), verdict.verdict, truth);
             self.window.part(verdict.verdict, Verdict::Unjudged);
-            closed.alone.push(LonePart { id: verdict.id.clone(), frame_id: verdict.frames[1], arm, verdict, truth });
+            let (id, told, frame_id) = (verdict.id.clone(), verdict.part.is_some(), verdict.frames[1]);
+            closed.alone.push(LonePart { id, told, frame_id, arm, verdict, truth });
         }
     }
 

@@ -131,13 +131,14 @@ fn every_part_that_both_saw_is_told_also_where_it_is_in_no_table() {
     for (a, b) in verdicts {
         let seen = single(&mut score, a, b);
         assert_eq!((seen.parts.len(), seen.parts[0].a.verdict, seen.parts[0].b.verdict), (1, a, b));
+        assert!(!seen.parts[0].told, "nothing says what a part is");
         assert_eq!((&seen.parts[0].id, seen.parts[0].frame_id), (&seen.parts[0].a.id, seen.parts[0].b.frames[1]));
         assert_eq!(seen.disagreements.len(), usize::from(b == Verdict::Review));
     }
     let frame = view("P", 0, 2);
     score.pair(&result(&frame, Arm::A, Verdict::Ng), &result(&frame, Arm::B, Verdict::Ng), None, 0);
     let last = score.finish().parts;
-    assert_eq!((last.len(), last[0].id.as_str(), last[0].b.verdict), (1, "P", Verdict::Ng));
+    assert_eq!((last.len(), last[0].id.as_str(), last[0].told, last[0].b.verdict), (1, "P", true, Verdict::Ng));
     let arms = score.report(Frames::default()).arms;
     assert_eq!(arms.a, ArmParts { ok: 2, ng: 2, ..ArmParts::default() });
     assert_eq!(arms.b, ArmParts { ok: 1, ng: 1, review: 1, unjudged: 1 });

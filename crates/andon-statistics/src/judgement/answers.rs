@@ -74,6 +74,11 @@ impl Answers {
         self.first + self.blocks.len() as u64 - 1
     }
 
+    /// Ends the block: the next proposal begins another.
+    pub(super) fn begin_block(&mut self) {
+        self.last.0 = BLOCK;
+    }
+
     /// Takes the first label for a part of that block.
     pub(super) fn answer(&mut self, cell: Cell, block: u64) {
         self.answered += 1;

@@ -167,6 +167,8 @@ pub(super) struct LabelValue {
     pub judged: [f64; 2],
     /// The parts of `judged` that a and b let through, if the part is defective.
     pub escapes: Option<[f64; 2]>,
+    /// The parts of `judged` that a and b stopped, if the part is good.
+    pub overkill: Option<[f64; 2]>,
     /// The cost of the part with a and with b.
     pub costs: [f64; 2],
 }
@@ -195,6 +197,7 @@ pub(super) fn values(design: Design, plan: &Plan, limits: &Limits) -> [LabelValu
             false => limits.overkill_cost * (judged[arm] - through[arm]),
         };
         let escapes = defective.then_some(through);
-        LabelValue { weight: 1.0 / plan.rate(cell), judged, escapes, costs: [cost(0), cost(1)] }
+        let overkill = (!defective).then(|| [judged[0] - through[0], judged[1] - through[1]]);
+        LabelValue { weight: 1.0 / plan.rate(cell), judged, escapes, overkill, costs: [cost(0), cost(1)] }
     })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Labels counted by their values, and the four tests that use them.
+//! Labels counted by their values, and the five tests that use them.
 //!
-//! A quantity V of a part — b's escapes less a's among the defective, or the cost that b saves — is tested against
+//! A quantity V of a part — b's escapes less a's among the defective, its overkill less a's among the good, or the cost that b saves — is tested against
 //! `E[V] ≤ t`. The labelled parts are not all parts: a part of cell c is drawn with the chance π(c). So labelled parts
 //! have E[(V − t)/π(c)] ≤ 0 under the same hypothesis, each part weighted by the parts that it stands for. One label
 //! multiplies the evidence by 1 + u·x, x = (V − t)/π(c)/s, over the stakes u of `mixture.rs`; s makes the worst value
@@ -18,19 +18,24 @@
 //! so that every x falls as t rises. The limit that decides is such an end, so bounds and decision never differ.
 
 use super::{
-    cell::{Design, LabelValue, Plan, values},
-    limits::{ABORT_SHARE, Limits, PROMOTE_SHARE},
+    cell::{Cell, Design, LabelValue, Plan, values},
+    limits::{ABORT_SHARE, Decision, Limits, PROMOTE_SHARE},
     mixture::Mixture,
 };
 
 /// The most designs with plans that are kept apart; a ramp of four weights makes four.
 pub(super) const MOST_STRATA: usize = 32;
 
+/// The number of tests.
+const CLAIMS: usize = 5;
+
 /// A tested quantity of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quantity {
     /// b's escapes less a's, of defective parts.
     Escapes,
+    /// b's overkill less a's, of good parts.
+    Overkill,
     /// a's cost less b's, of all parts.
     Saved,
 }
@@ -40,13 +45,14 @@ impl Quantity {
     fn of(self, part: &LabelValue) -> Option<[f64; 2]> {
         match self {
             Quantity::Escapes => part.escapes,
+            Quantity::Overkill => part.overkill,
             Quantity::Saved => Some(part.costs),
         }
     }
 
     fn difference(self, a: f64, b: f64) -> f64 {
         match self {
-            Quantity::Escapes => b - a,
+            Quantity::Escapes | Quantity::Overkill => b - a,
             Quantity::Saved => a - b,
         }
     }
@@ -69,6 +75,8 @@ pub(super) enum Claim {
     EscapesBelow,
     /// b saves cost: for `promote`.
     Saves,
+    /// b stops at most the allowed increase of good parts: for `promote`.
+    OverkillBelow,
     /// b lets more than the allowed increase of defective parts through: for `abort`.
     EscapesAbove,
     /// b costs more: for `abort`.
@@ -76,13 +84,15 @@ pub(super) enum Claim {
 }
 
 impl Claim {
-    const ALL: [Claim; 4] = [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs];
+    const ALL: [Claim; CLAIMS] =
+        [Claim::EscapesBelow, Claim::Saves, Claim::OverkillBelow, Claim::EscapesAbove, Claim::Costs];
 
     fn test(self, limits: &Limits) -> Test {
         let of = |quantity, sign, at, share| Test { quantity, sign, at, share };
         match self {
             Claim::EscapesBelow => of(Quantity::Escapes, -1.0, -limits.max_escape_increase, PROMOTE_SHARE),
             Claim::Saves => of(Quantity::Saved, 1.0, 0.0, PROMOTE_SHARE),
+            Claim::OverkillBelow => of(Quantity::Overkill, -1.0, -limits.max_overkill_increase, PROMOTE_SHARE),
             Claim::EscapesAbove => of(Quantity::Escapes, 1.0, limits.max_escape_increase, ABORT_SHARE),
             Claim::Costs => of(Quantity::Saved, -1.0, 0.0, ABORT_SHARE),
         }
@@ -125,7 +135,7 @@ pub(super) struct Stratum {
     values: [LabelValue; 8],
     /// The number of labels, by cell and truth.
     pub counts: [u64; 8],
-    bets: [[f64; 8]; 4],
+    bets: [[f64; 8]; CLAIMS],
 }
 
 #[cfg(test)]
@@ -141,7 +151,7 @@ impl Stratum {
 pub(super) struct Evidence {
     limits: Limits,
     pub strata: Vec<Stratum>,
-    mixtures: [Mixture; 4],
+    mixtures: [Mixture; CLAIMS],
 }
 
 impl Evidence {
@@ -200,11 +210,26 @@ impl Evidence {
 
     /// Returns whether the claim is proven at its share of alpha.
     pub(super) fn proves(&self, claim: Claim) -> bool {
+        // A share of 1 cannot be exceeded, and no label could add evidence that it is not.
+        if claim == Claim::OverkillBelow && self.limits.max_overkill_increase >= 1.0 {
+            return true;
+        }
         self.ln_evidence(claim) >= self.ln_threshold(claim)
     }
 
     fn ln_threshold(&self, claim: Claim) -> f64 {
         -(claim.test(&self.limits).share * self.limits.alpha).ln()
+    }
+
+    /// Returns what the labels prove.
+    pub(super) fn decision(&self) -> Decision {
+        if [Claim::EscapesAbove, Claim::Costs].iter().any(|claim| self.proves(*claim)) {
+            Decision::Abort
+        } else if [Claim::EscapesBelow, Claim::Saves, Claim::OverkillBelow].iter().all(|claim| self.proves(*claim)) {
+            Decision::Promote
+        } else {
+            Decision::Hold
+        }
     }
 
     /// Returns how many times the present labels there have to be in all until the claim is proven, at the present
@@ -222,7 +247,7 @@ impl Evidence {
         let test = claim.test(&self.limits);
         let threshold = self.ln_threshold(claim);
         let range = match test.quantity {
-            Quantity::Escapes => 1.0,
+            Quantity::Escapes | Quantity::Overkill => 1.0,
             Quantity::Saved => self.limits.escape_cost.max(self.limits.overkill_cost),
         };
         let rejected = |t: f64, end: f64| {
@@ -269,6 +294,27 @@ impl Evidence {
         }
         let known = parts.iter().all(|n| *n > 0.0);
         known.then(|| quantity.difference(sums[0] / parts[0], sums[1] / parts[1]))
+    }
+
+    /// Returns the labels that are here and were not in `before`, an earlier state of the same evidence.
+    pub(super) fn less(&self, before: &Evidence) -> Evidence {
+        let mut rest = self.clone();
+        for (stratum, before) in rest.strata.iter_mut().zip(&before.strata) {
+            // Fewer than before are there only of labels that were corrected.
+            stratum.counts.iter_mut().zip(before.counts).for_each(|(n, before)| *n = n.saturating_sub(before));
+        }
+        rest
+    }
+
+    /// Returns the number of labels of these cells, of good parts (0) and of defective ones (1).
+    pub(super) fn labels(&self, cells: &[Cell], truths: &[usize]) -> u64 {
+        let mut n = 0;
+        for stratum in &self.strata {
+            for cell in cells.iter().filter(|c| stratum.design.holds(**c)) {
+                n += truths.iter().map(|truth| stratum.counts[2 * cell.index() + truth]).sum::<u64>();
+            }
+        }
+        n
     }
 
     /// Returns whether no label yet differs in cost between the arms.

@@ -4,7 +4,7 @@
 use super::{
     answers::Answers,
     cell::{Cell, Design, Plan},
-    evidence::{Claim, Evidence},
+    evidence::Evidence,
     limits::{Decision, Limits, LimitsError},
 };
 
@@ -43,8 +43,12 @@ pub struct Judge {
     pub(super) shown: [[u64; 2]; 8],
     pub(super) undecided: u64,
     pub(super) design: Design,
-    /// The decision, with the evidence at that time.
-    pub(super) decided: Option<(Decision, Box<Evidence>)>,
+    /// Whether only [`Judge::look`] decides.
+    deferred: bool,
+    /// The decision by labels.
+    pub(super) decided: Option<Decision>,
+    /// This judge when the decision was taken, whatever it was taken on.
+    pub(super) then: Option<Box<Judge>>,
 }
 
 impl Judge {
@@ -62,7 +66,9 @@ impl Judge {
             shown: [[0; 2]; 8],
             undecided: 0,
             design: Design::default(),
+            deferred: false,
             decided: None,
+            then: None,
         })
     }
 
@@ -96,15 +102,17 @@ impl Judge {
         if let Some(block) = ticket.block {
             self.answers.answer(ticket.cell, block);
         }
-        if self.evidence.add(ticket.stratum, ticket.value(defective)) {
-            self.decide();
+        if self.evidence.add(ticket.stratum, ticket.value(defective)) && !self.deferred {
+            self.look();
         }
     }
 
     /// Corrects a label that was the opposite by mistake.
     pub(crate) fn correct(&mut self, ticket: &Ticket, defective: bool) {
         self.evidence.correct(ticket.stratum, ticket.value(!defective), ticket.value(defective));
-        self.decide();
+        if !self.deferred {
+            self.look();
+        }
     }
 
     /// Counts a label from elsewhere.
@@ -119,7 +127,7 @@ impl Judge {
 
     /// What follows from the labels. `promote` and `abort` stay.
     pub fn decision(&self) -> Decision {
-        self.decided.as_ref().map_or(Decision::Hold, |(decision, _)| *decision)
+        self.decided.unwrap_or_default()
     }
 
     /// Returns whether the choice of the labelled parts depends on the verdicts of the arms. From then on nothing is
@@ -128,18 +136,43 @@ impl Judge {
         self.answers.most >= 1.0 / self.limits.alpha
     }
 
-    fn decide(&mut self) {
-        if self.decided.is_some() || self.is_chosen() || self.design == Design::Rollout {
-            return;
+    /// Leaves deciding to [`Judge::look`]. Evidence of several processes is not looked at while only some of it is here:
+    /// that would be looks at an order of labels in which they never came.
+    pub(crate) fn defer(&mut self) {
+        self.deferred = true;
+    }
+
+    /// Begins a new block of proposals: those that follow come from another process, and may be unlike those before.
+    pub(crate) fn begin_block(&mut self) {
+        self.answers.begin_block();
+    }
+
+    /// Returns what a look would decide now.
+    pub(crate) fn would_decide(&self) -> Decision {
+        match self.decided {
+            Some(decided) => decided,
+            None if self.is_chosen() || self.design == Design::Rollout => Decision::Hold,
+            None => self.evidence.decision(),
         }
-        let proves = |claim| self.evidence.proves(claim);
-        let decision = if proves(Claim::EscapesAbove) || proves(Claim::Costs) {
-            Decision::Abort
-        } else if proves(Claim::EscapesBelow) && proves(Claim::Saves) {
-            Decision::Promote
-        } else {
-            return;
-        };
-        self.decided = Some((decision, Box::new(self.evidence.clone())));
+    }
+
+    /// Decides by all labels so far.
+    pub(crate) fn look(&mut self) {
+        let decision = self.would_decide();
+        if self.decided.is_none() && decision != Decision::Hold {
+            self.adopt(decision);
+        }
+    }
+
+    /// Takes over a decision that was taken by labels on what is known now.
+    pub(crate) fn adopt(&mut self, decision: Decision) {
+        self.decided = Some(decision);
+        self.mark();
+    }
+
+    /// Remembers what is known now as that on which a decision was taken, here or elsewhere.
+    pub(crate) fn mark(&mut self) {
+        self.then = None;
+        self.then = Some(Box::new(self.clone()));
     }
 }

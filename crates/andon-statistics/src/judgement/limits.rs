@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The share of alpha for each of the two tests that both have to hold for `promote`.
+/// The share of alpha for each of the three tests that all have to hold for `promote`.
 pub const PROMOTE_SHARE: f64 = 0.8;
 /// The share of alpha for each of the two tests of which one is enough for `abort`.
 pub(crate) const ABORT_SHARE: f64 = 0.1;
@@ -15,6 +15,8 @@ pub struct Limits {
     pub alpha: f64,
     /// How much larger b's share of defective parts let through may be than a's, 0..1. Default 0.01.
     pub max_escape_increase: f64,
+    /// How much larger b's share of good parts stopped may be than a's, 0..1. Default 0.05. With 1 it may be any.
+    pub max_overkill_increase: f64,
     /// The cost of a defective part called ok. Default 10.
     pub escape_cost: f64,
     /// The cost of a good part called ng. Default 1.
@@ -23,7 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 }
+        Self { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 0.05, escape_cost: 10.0, overkill_cost: 1.0 }
     }
 }
 
@@ -36,6 +38,9 @@ pub enum LimitsError {
     /// The increase is not a share.
     #[error("max-escape-increase is {0}, and must be a share from 0 to below 1, such as 0.01")]
     MaxEscapeIncrease(f64),
+    /// The increase is not a share.
+    #[error("max-overkill-increase is {0}, and must be a share from 0 to 1, such as 0.05; with 1 it may be any")]
+    MaxOverkillIncrease(f64),
     /// The costs are not costs.
     #[error(
         "escape-cost is {escape} and overkill-cost {overkill}: both must be finite and not negative, and one above 0"
@@ -51,12 +56,15 @@ pub enum LimitsError {
 impl Limits {
     /// Refuses limits that make no sense.
     pub fn check(&self) -> Result<(), LimitsError> {
-        let Self { alpha, max_escape_increase, escape_cost: escape, overkill_cost: overkill } = *self;
+        let Self { alpha, max_escape_increase, max_overkill_increase, escape_cost: escape, overkill_cost: overkill } = *self;
         if !(alpha > 0.0 && alpha < 1.0) {
             return Err(LimitsError::Alpha(alpha));
         }
         if !(0.0..1.0).contains(&max_escape_increase) {
             return Err(LimitsError::MaxEscapeIncrease(max_escape_increase));
+        }
+        if !(0.0..=1.0).contains(&max_overkill_increase) {
+            return Err(LimitsError::MaxOverkillIncrease(max_overkill_increase));
         }
         let costs = [escape, overkill];
         if !costs.iter().all(|cost| cost.is_finite() && *cost >= 0.0) || costs == [0.0, 0.0] {

@@ -7,6 +7,7 @@
 //! | decision | when it is proven that | share of alpha | is wrong when |
 //! |---|---|---|---|
 //! | [`Decision::Promote`] | b lets less than [`Limits::max_escape_increase`] more of the defective parts through than a, | 0.8 | it does not, |
+//! | | *and* stops at most [`Limits::max_overkill_increase`] more of the good parts, | 0.8 | or does not |
 //! | | *and* saves cost per part | 0.8 | or does not |
 //! | [`Decision::Abort`] | b lets more than that through, | 0.1 | it does not |
 //! | | *or* costs more per part | 0.1 | it does not |
@@ -15,7 +16,7 @@
 //! The chance of any wrong decision, over all looks, is at most [`Limits::alpha`]. Each line is a test. If its claim is
 //! false, its evidence reaches one over its share of alpha with at most that chance (Ville's inequality; `mixture.rs`,
 //! `evidence.rs`). A wrong `promote` needs one particular test to err, that of the false claim. So its chance is at
-//! most 0.8 α, although both tests have all of it (an intersection-union test: Berger, Technometrics 24, 1982). A wrong
+//! most 0.8 α, although all three tests have all of it (an intersection-union test: Berger, Technometrics 24, 1982). A wrong
 //! `abort` needs one of two tests to err, 0.1 α each. Together that is at most α. A decision stays for the life of a
 //! [`Judge`], because evidence may fall again.
 //!
@@ -59,7 +60,9 @@ mod tests;
 pub use self::{
     cell::{Cell, Design, DesignKind, Plan},
     judge::{Judge, Ticket},
-    judgement_report::{CellLabels, Cost, Escapes, JudgementReport, Labels},
+    judgement_report::{
+        CellLabels, Cost, Decided, EValues, Escapes, Grounds, JudgementReport, Labels, Overkill, Since,
+    },
     limits::{Decision, Limits, LimitsError, PROMOTE_SHARE},
 };
 pub(crate) use self::{draw::Draw, mixture::Mixture};

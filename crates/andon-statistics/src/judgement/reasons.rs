@@ -5,36 +5,52 @@ use super::{
     cell::{Cell, DesignKind},
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
-    judgement_report::{CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels},
-    limits::Decision,
+    judgement_report::{
+        CellLabels, Cost, EValues, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels, Overkill, Since,
+    },
+    limits::{ABORT_SHARE, Decision, PROMOTE_SHARE},
 };
 
+/// JSON has no infinity.
+const MOST_E: f64 = 1e300;
+
 impl Judge {
-    /// Reports all that is known now.
+    /// Reports all that is known now; of a decision, all that was known when it was taken, and what came since.
     ///
     /// This computes the bounds and takes milliseconds. [`Judge::decision`] is cheap.
     pub fn report(&self) -> JudgementReport {
-        let evidence = &self.evidence;
-        let of = |cells: &[Cell], truths: &[usize]| {
-            let mut n = 0;
-            for stratum in &evidence.strata {
-                for cell in cells.iter().filter(|c| stratum.design.holds(**c)) {
-                    n += truths.iter().map(|truth| stratum.counts[2 * cell.index() + truth]).sum::<u64>();
-                }
-            }
-            n
+        let mut judgement = self.then.as_deref().unwrap_or(self).figures();
+        judgement.decision = self.decision();
+        judgement.since = self.since();
+        judgement.reasons = match (self.decided, &self.then) {
+            (Some(decision), Some(then)) => then.reasons(decision),
+            _ => self.hold(&mut judgement),
         };
-        let cells = Cell::ALL.iter().map(|cell| CellLabels {
-            cell: *cell,
-            good: of(&[*cell], &[0]),
-            defective: of(&[*cell], &[1]),
-            shown_good: self.shown[*cell as usize][0],
-            shown_defective: self.shown[*cell as usize][1],
-        });
+        judgement
+    }
+
+    /// Returns the labels that have come since the decision.
+    pub(crate) fn since(&self) -> Option<Since> {
+        let evidence = self.evidence.less(&self.then.as_ref()?.evidence);
+        Some(Since {
+            parts: 0,
+            labels: evidence.labels(&Cell::ALL, &[0, 1]),
+            escapes_increase: evidence.mean(Quantity::Escapes),
+            overkill_increase: evidence.mean(Quantity::Overkill),
+            saved_per_part: evidence.mean(Quantity::Saved),
+            cells: cells(&evidence, &[[0; 2]; 8]),
+        })
+    }
+
+    /// Returns the figures, without reasons.
+    pub(crate) fn figures(&self) -> JudgementReport {
+        let evidence = &self.evidence;
+        let of = |cells: &[Cell], truths: &[usize]| evidence.labels(cells, truths);
         let limits = &self.limits;
-        let mut judgement = JudgementReport {
+        let e_value = |claim| evidence.ln_evidence(claim).exp().min(MOST_E);
+        JudgementReport {
             schema: JUDGEMENT_SCHEMA.into(),
-            decision: self.decision(),
+            decision: Decision::Hold,
             design: self.design.kind(),
             reasons: Vec::new(),
             alpha: limits.alpha,
@@ -57,6 +73,13 @@ impl Judge {
                 lower: evidence.bound(Claim::EscapesAbove),
                 max_increase: limits.max_escape_increase,
             },
+            overkill: Overkill {
+                a: of(&[Cell::NgNg, Cell::NgOk, Cell::ANg], &[0]),
+                b: of(&[Cell::NgNg, Cell::OkNg, Cell::BNg], &[0]),
+                increase: evidence.mean(Quantity::Overkill),
+                upper: evidence.bound(Claim::OverkillBelow),
+                max_increase: limits.max_overkill_increase,
+            },
             cost: Cost {
                 saved_per_part: evidence.mean(Quantity::Saved),
                 lower: evidence.bound(Claim::Saves),
@@ -64,17 +87,24 @@ impl Judge {
                 escape: limits.escape_cost,
                 overkill: limits.overkill_cost,
             },
-            cells: cells.filter(|c| c.good + c.defective + c.shown_good + c.shown_defective > 0).collect(),
-        };
-        judgement.reasons = match &self.decided {
-            Some((decision, evidence)) => self.reasons(*decision, evidence),
-            None => self.hold(&mut judgement),
-        };
-        judgement
+            cells: cells(evidence, &self.shown),
+            e_values: EValues {
+                escapes_below: e_value(Claim::EscapesBelow),
+                saves: e_value(Claim::Saves),
+                overkill_below: e_value(Claim::OverkillBelow),
+                escapes_above: e_value(Claim::EscapesAbove),
+                costs: e_value(Claim::Costs),
+                promotes: 1.0 / (PROMOTE_SHARE * limits.alpha),
+                aborts: 1.0 / (ABORT_SHARE * limits.alpha),
+            },
+            decided: None,
+            since: None,
+        }
     }
 
-    /// Returns the reasons of a decision, from what was known then.
-    fn reasons(&self, decision: Decision, evidence: &Evidence) -> Vec<String> {
+    /// Returns the reasons of a decision that was taken on what is known here.
+    fn reasons(&self, decision: Decision) -> Vec<String> {
+        let evidence = &self.evidence;
         let allowed = percent(self.limits.max_escape_increase);
         let mut reasons = Vec::new();
         if decision == Decision::Promote {
@@ -88,6 +118,7 @@ impl Judge {
                     percent(upper)
                 ),
             });
+            reasons.extend(self.overkill());
             let lower = evidence.bound(Claim::Saves);
             reasons.push(match lower {
                 lower if lower > 0.0 => format!("b saves at least {} a part{}", short(lower), self.costs()),
@@ -109,6 +140,23 @@ impl Judge {
             }
         }
         reasons
+    }
+
+    /// Returns what is known of the overkill. None where it may be any.
+    fn overkill(&self) -> Option<String> {
+        let most = self.limits.max_overkill_increase;
+        if most >= 1.0 {
+            return None;
+        }
+        let (allowed, upper) = (percent(most), self.evidence.bound(Claim::OverkillBelow));
+        Some(match self.evidence.proves(Claim::OverkillBelow) {
+            true if upper < 0.0 => format!("b stops at least {} fewer of the good parts", percent(-upper)),
+            true => format!("b stops at most {} more of the good parts (allowed: {allowed})", percent(upper)),
+            false => format!(
+                "it is not known yet whether b stops at most {allowed} more of the good parts: up to {} is possible",
+                percent(upper)
+            ),
+        })
     }
 
     fn costs(&self) -> String {
@@ -166,11 +214,12 @@ impl Judge {
             let (lower, upper) = (short(cost.lower), short(cost.upper));
             format!("it is not known yet whether b saves cost: {lower} to {upper} a part is possible{}", self.costs())
         });
+        reasons.extend(self.overkill());
         let silent = evidence.is_silent_of_cost();
-        let times = [Claim::EscapesBelow, Claim::Saves].map(|claim| evidence.times_until(claim));
+        let times = [Claim::EscapesBelow, Claim::OverkillBelow, Claim::Saves].map(|claim| evidence.times_until(claim));
         let (times, whole) = match times {
-            [Some(escapes), Some(saves)] => (Some(escapes.max(saves)), true),
-            [escapes, None] if silent => (escapes, false),
+            [Some(escapes), Some(overkill), Some(saves)] => (Some(escapes.max(overkill).max(saves)), true),
+            [escapes, _, None] if silent => (escapes, false),
             _ => (None, true),
         };
         let more = |n: u64| times.map(|times| ((times - 1.0) * n as f64).ceil() as u64);
@@ -189,6 +238,18 @@ impl Judge {
         });
         reasons
     }
+}
+
+/// Counts labels by the verdicts of the arms. Cells without labels are left out.
+fn cells(evidence: &Evidence, shown: &[[u64; 2]; 8]) -> Vec<CellLabels> {
+    let cells = Cell::ALL.iter().map(|cell| CellLabels {
+        cell: *cell,
+        good: evidence.labels(&[*cell], &[0]),
+        defective: evidence.labels(&[*cell], &[1]),
+        shown_good: shown[*cell as usize][0],
+        shown_defective: shown[*cell as usize][1],
+    });
+    cells.filter(|c| c.good + c.defective + c.shown_good + c.shown_defective > 0).collect()
 }
 
 /// Formats a share in percent.

@@ -26,6 +26,8 @@ pub(super) struct RecentPart {
     pub tested: Option<Verdict>,
     /// The latest label from elsewhere.
     pub shown: Option<Verdict>,
+    /// The number of the run that the part came in: 0 is this one.
+    pub run: u32,
     /// Whether any label has named the part.
     pub named: bool,
 }
@@ -107,8 +109,8 @@ impl RecentParts {
         self.parts.get_mut(id)
     }
 
-    /// The part that a label names.
-    pub(super) fn named(&mut self, given: &str) -> Option<&mut RecentPart> {
+    /// The id of the part that a label names.
+    pub(super) fn named(&mut self, given: &str) -> Option<String> {
         let found = match (self.parts.contains_key(given), &self.names.find(given)[..]) {
             (true, _) => Some(given.to_string()),
             (false, [one]) => Some(one.to_string()),
@@ -118,23 +120,24 @@ impl RecentParts {
             }
             (false, []) => None,
         };
-        let is_loose = found.as_deref().is_some_and(|id| id != given);
-        match found.and_then(|id| self.parts.get_mut(&id)) {
-            Some(part) => {
-                if is_loose {
-                    self.loose.add(given);
-                }
-                self.matching.matched += u64::from(!std::mem::replace(&mut part.named, true));
-                Some(part)
-            }
+        match &found {
+            Some(id) if id != given => self.loose.add(given),
+            Some(_) => {}
             None => {
                 self.matching.unknown += 1;
                 if self.matching.labels.is_empty() {
                     self.matching.labels.push(given.into());
                 }
-                None
             }
         }
+        found
+    }
+
+    /// The part with this id, which a label has named.
+    pub(super) fn labelled(&mut self, id: &str) -> Option<&mut RecentPart> {
+        let part = self.parts.get_mut(id)?;
+        self.matching.matched += u64::from(!std::mem::replace(&mut part.named, true));
+        Some(part)
     }
 
     /// How labels and parts have found each other.

@@ -8,7 +8,13 @@ use andon_core::result::{Arm, PartVerdict};
 use super::*;
 
 const RULES: Rules = Rules {
-    limits: judgement::Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 10.0, overkill_cost: 1.0 },
+    limits: judgement::Limits {
+        alpha: 0.05,
+        max_escape_increase: 0.01,
+        max_overkill_increase: 0.05,
+        escape_cost: 10.0,
+        overkill_cost: 1.0,
+    },
     deadline_us: Some(10_000),
     max_ng_difference: 0.2,
 };
@@ -38,7 +44,7 @@ fn verdict(id: &str, verdict: Verdict) -> PartVerdict {
 }
 
 fn pair(id: &str, a: Verdict, b: Verdict, truth: Option<Verdict>) -> PairedPart {
-    PairedPart { id: id.into(), frame_id: 7, a: verdict(id, a), b: verdict(id, b), truth }
+    PairedPart { id: id.into(), told: true, frame_id: 7, a: verdict(id, a), b: verdict(id, b), truth }
 }
 
 fn decided(trial: &Trial) -> (Decision, String) {
@@ -68,8 +74,11 @@ fn labels_from_elsewhere_decide_nothing() {
         assert_eq!(trial.label(&id, Verdict::Ok, "reject-bin"), Taken::Shown);
     }
     // Without labels a difference of this size takes the challenger out; that is the only thing that can.
-    assert_eq!(trial.report().judgement.labels.shown, 500);
     assert_eq!(trial.labels(), [0, 500]);
+    let judgement = trial.report().judgement;
+    let decided = judgement.decided.unwrap();
+    assert_eq!((decided.by, decided.parts), (Grounds::NgRate, judgement.labels.shown + 1));
+    assert_eq!(judgement.since.unwrap().parts, 500 - decided.parts);
     assert_ne!(trial.decision(), Decision::Promote);
 }
 
@@ -206,7 +215,8 @@ fn a_challenger_that_finds_more_is_not_out_for_it_once_labels_say_that_it_is_rig
     let mut trial = trial();
     for k in 0..300 {
         let id = k.to_string();
-        trial.paired(pair(&id, Verdict::Ok, Verdict::Ng, Some(Verdict::Ng)), Plan::ALL);
+        let b = if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.paired(pair(&id, Verdict::Ok, b, Some(b)), Plan::ALL);
     }
     assert_eq!(decided(&trial).0, Decision::Promote);
 }
@@ -242,7 +252,7 @@ fn in_a_split_each_part_is_weighed_by_its_arms_share() {
         let b = if bad && arm == Arm::B { Verdict::Ng } else { Verdict::Ok };
         let truth = Some(if bad { Verdict::Ng } else { Verdict::Ok });
         let id = k.to_string();
-        let part = LonePart { verdict: verdict(&id, b), id, frame_id: 7, arm, truth };
+        let part = LonePart { verdict: verdict(&id, b), id, told: true, frame_id: 7, arm, truth };
         trial.alone(part, design, Plan::ALL);
     }
     let (decision, why) = decided(&trial);
@@ -259,6 +269,7 @@ fn parts_shared_out_by_what_they_have_in_common_are_not_judged() {
         let part = LonePart {
             verdict: verdict(&id, Verdict::Ng),
             id,
+            told: true,
             frame_id: 7,
             arm: if k % 2 == 0 { Arm::B } else { Arm::A },
             truth: Some(if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok }),
@@ -282,7 +293,8 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false };
+        let known =
+            RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");

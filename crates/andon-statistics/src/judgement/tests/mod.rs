@@ -12,9 +12,10 @@ use crate::testing::Random;
 
 mod chance;
 
-const EVEN: Limits = Limits { alpha: 0.05, max_escape_increase: 0.01, escape_cost: 1.0, overkill_cost: 1.0 };
+const EVEN: Limits = Limits { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 1.0, escape_cost: 1.0, overkill_cost: 1.0 };
 const SPARSE: Plan = Plan { disagree: 1.0, both_ok: 0.05, both_ng: 0.2 };
-const CLAIMS: [Claim; 4] = [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs];
+const CLAIMS: [Claim; 5] =
+    [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs, Claim::OverkillBelow];
 
 fn judge(limits: Limits) -> Judge {
     Judge::new(limits).unwrap()
@@ -99,7 +100,7 @@ fn evidence_and_bounds_are_those_of_the_oracle() {
         ),
     ] {
         let judge = filled(Limits::default(), design, plan, counts);
-        for (i, claim) in CLAIMS.into_iter().enumerate() {
+        for (i, claim) in CLAIMS[..4].iter().copied().enumerate() {
             let (got, bound) = (judge.evidence.ln_evidence(claim), judge.evidence.bound(claim));
             assert!((got - ln[i]).abs() < 1e-9, "{design:?} {claim:?}: {got} {}", ln[i]);
             assert!((bound - bounds[i]).abs() < 3e-6, "{design:?} {claim:?}: {bound} {}", bounds[i]);
@@ -130,15 +131,20 @@ fn every_bet_is_fair_where_its_hypothesis_just_holds() {
         let mut world: [f64; 8] = std::array::from_fn(|_| random.uniform().powi(3));
         let limits = Limits {
             max_escape_increase: 0.3 * random.uniform(),
+            max_overkill_increase: 0.3 * random.uniform(),
             escape_cost: 10.0 * random.uniform(),
             ..Limits::default()
         };
-        // Escapes of b are moved until the increase is the one allowed, or overkill of b until the costs are equal.
-        let claim = CLAIMS[round % 4];
+        // Escapes or overkill of b are moved until the increase is the one allowed, or overkill of b until the costs are
+        // equal.
+        let claim = CLAIMS[round % 5];
         let [both_bad, only_b_stops, only_a_stops] = [world[1] + world[7], world[3], world[5]];
         if matches!(claim, Claim::EscapesBelow | Claim::EscapesAbove) {
             let m = limits.max_escape_increase;
             world[5] = (m * (both_bad + only_b_stops) + only_b_stops) / (1.0 - m);
+        } else if claim == Claim::OverkillBelow {
+            let m = limits.max_overkill_increase;
+            world[2] = (m * (world[0] + world[4] + world[6]) + world[4]) / (1.0 - m);
         } else {
             let saved = limits.escape_cost * (only_b_stops - only_a_stops);
             world[2] = world[2].max(saved);
@@ -203,8 +209,8 @@ fn bounds_and_decisions_never_differ() {
         let counts = if plan.both_ok == 0.0 { [[0, 0], counts[1], counts[2], counts[3]] } else { counts };
         let judge = filled(Limits::default(), design, plan, counts);
         let evidence = &judge.evidence;
-        let [upper, saved, lower, most] = CLAIMS.map(|claim| evidence.bound(claim));
-        let [below, saves, above, costs] = CLAIMS.map(|claim| evidence.proves(claim));
+        let [upper, saved, lower, most, _] = CLAIMS.map(|claim| evidence.bound(claim));
+        let [below, saves, above, costs, _] = CLAIMS.map(|claim| evidence.proves(claim));
         assert_eq!(
             [upper <= 0.01, saved >= 0.0, lower >= 0.01, most <= 0.0],
             [below, saves, above, costs],
@@ -247,13 +253,58 @@ fn without_a_sample_of_what_both_let_through_no_size_is_claimed() {
     assert_eq!((j.escapes.lower, j.cost.lower), (-1.0, 0.0));
     assert!(j.escapes.upper >= 0.0 && j.escapes.upper <= 0.01);
     assert!(
-        j.reasons[1].contains("only labels of parts that both arms judge alike can show how much"),
+        j.reasons[2].contains("only labels of parts that both arms judge alike can show how much"),
         "{:?}",
         j.reasons
     );
     // Many more of the labelled parts may escape; their share of all defective parts is unknown.
     let judge = filled(Limits::default(), Design::Paired, plan, [[0, 0], [0, 0], [0, 300], [0, 10]]);
     assert_eq!(judge.evidence.ln_evidence(Claim::EscapesAbove), 0.0);
+}
+
+#[test]
+fn a_challenger_that_stops_many_more_good_parts_is_not_promoted_however_much_it_saves() {
+    // Of 400 good parts a stops 15 in 100, and of 200 defective ones it lets 60 through that b stops; escapes cost ten times
+    // as much. b stops this many more good parts.
+    for (more, allowed, decision, said) in [
+        (140, 0.05, Decision::Hold, "it is not known yet whether b stops at most 5 % more of the good parts: up to "),
+        (140, 1.0, Decision::Promote, "b saves at least "),
+        (0, 0.05, Decision::Promote, "b stops at most "),
+    ] {
+        let limits = Limits { max_overkill_increase: allowed, ..Limits::default() };
+        let mut judge = judge(limits);
+        for _ in 0..20 {
+            give(&mut judge, Cell::NgNg, false, 3);
+            give(&mut judge, Cell::OkNg, false, more / 20);
+            give(&mut judge, Cell::OkOk, false, 17 - more / 20);
+            give(&mut judge, Cell::OkNg, true, 3);
+            give(&mut judge, Cell::NgNg, true, 7);
+        }
+        let j = judge.report();
+        assert_eq!(j.decision, decision, "{more} {allowed}: {:?}", j.reasons);
+        assert!(j.reasons[1].starts_with(said), "{:?}", j.reasons);
+        assert_eq!(judge.would_decide(), decision);
+        let all = judge.evidence.mean(Quantity::Overkill).unwrap();
+        assert!((all - more as f64 / 400.0).abs() < 1e-12, "{all}");
+    }
+}
+
+#[test]
+fn the_figures_of_a_decision_are_those_that_it_was_taken_on_and_what_came_since_stands_apart() {
+    let mut judge = judge(Limits::default());
+    while judge.decision() == Decision::Hold {
+        give(&mut judge, Cell::OkNg, false, 1);
+    }
+    let taken = judge.report();
+    assert_eq!((taken.decision, taken.labels.tested, &taken.cells[0].good), (Decision::Abort, 9, &9), "{taken:?}");
+    assert_eq!(taken.cost.saved_per_part, Some(-1.0));
+    assert!(taken.e_values.costs >= taken.e_values.aborts && taken.e_values.saves < taken.e_values.promotes);
+    assert_eq!(taken.since.as_ref().map(|s| (s.labels, s.saved_per_part)), Some((0, None)));
+    give(&mut judge, Cell::OkNg, true, 30);
+    let later = judge.report();
+    let since = later.since.clone().unwrap();
+    assert_eq!((since.labels, since.saved_per_part, since.cells[0].defective), (30, Some(10.0), 30));
+    assert_eq!(JudgementReport { since: taken.since.clone(), ..later }, taken);
 }
 
 #[test]
@@ -316,7 +367,7 @@ fn a_decision_stays() {
 
 #[test]
 fn reasons_are_sentences_with_numbers() {
-    let mut judge = judge(Limits::default());
+    let mut judge = judge(Limits { max_overkill_increase: 1.0, ..Limits::default() });
     let last = |judge: &Judge| judge.report().reasons.pop().unwrap();
     assert_eq!(last(&judge), "there are no labels yet");
     give(&mut judge, Cell::OkOk, false, 50);
@@ -375,7 +426,7 @@ fn a_judgement_is_written_as_agreed() {
     let judge = filled(Limits::default(), Design::Paired, Plan::ALL, [[4, 1], [1, 0], [2, 1], [0, 9]]);
     let json = serde_json::to_value(judge.report()).unwrap();
     let keys = |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&json), "alpha cells cost decision design escapes labels reasons schema");
+    assert_eq!(keys(&json), "alpha cells cost decided decision design e_values escapes labels overkill reasons schema since");
     assert_eq!(keys(&json["escapes"]), "a b increase lower max_increase upper");
     assert_eq!(keys(&json["cost"]), "escape lower overkill saved_per_part upper");
     assert_eq!((&json["schema"], &json["decision"]), (&"andon.ab-judgement/1".into(), &"hold".into()));
@@ -409,6 +460,7 @@ fn limits_that_make_no_sense_are_refused() {
         (Limits { max_escape_increase: -0.1, ..default }, "max-escape-increase"),
         (Limits { max_escape_increase: f64::NAN, ..default }, "max-escape-increase"),
         (Limits { max_escape_increase: 1.0, ..default }, "max-escape-increase"),
+        (Limits { max_overkill_increase: 1.1, ..default }, "max-overkill-increase"),
         (Limits { escape_cost: -1.0, ..default }, "escape-cost"),
         (Limits { overkill_cost: f64::INFINITY, ..default }, "overkill-cost"),
         (Limits { escape_cost: 0.0, overkill_cost: 0.0, ..default }, "and one above 0"),
