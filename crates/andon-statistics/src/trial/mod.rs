@@ -149,6 +149,8 @@ pub struct Trial {
     pub seen_again: u64,
     /// Labels that a part had already, word for word.
     pub again: u64,
+    /// The first label whose id parts of several runs have.
+    pub ambiguous: Option<String>,
     /// Parts of which nothing told that they are parts. They are in no evidence.
     pub untold: u64,
 }
@@ -179,6 +181,7 @@ impl Trial {
             wanted: 0,
             seen_again: 0,
             again: 0,
+            ambiguous: None,
             untold: 0,
         })
     }
@@ -328,6 +331,7 @@ impl Trial {
         }
         let elsewhere = |run: &String| format!("{run}/{id}");
         if self.runs.len() > 1 && self.runs.iter().map(elsewhere).any(|other| self.recent.get(&other).is_some()) {
+            self.ambiguous.get_or_insert(id.into());
             return Err(Taken::Ambiguous);
         }
         self.recent.named(id).ok_or(Taken::Unknown)
@@ -378,6 +382,14 @@ impl Trial {
     /// the models.
     pub fn succeed(&mut self, before: Trial) {
         self.recent.succeed(before.recent);
+        if self.runs.len() > 1 || self.parts[0] > 0 {
+            // Parts that are known already, of a ledger, do not come any more.
+            for (id, (verdict, source)) in self.recent.take_ahead() {
+                if self.label(&id, verdict, &source) == Taken::Unknown {
+                    self.expect(&id, verdict, &source);
+                }
+            }
+        }
     }
 
     /// Ends the trial because arm b takes no more frames while a does.
