@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, SplitKey, Status, TeeMode, Verdict};
+use andon_core::result::{Arm, Arms, Frame, Inference, ModelId, Part, SplitKey, Status, TeeMode, Verdict};
 use andon_model::{Store, store::Note};
 use andon_statistics::judgement::Decision;
 use common::judge::version;
@@ -90,7 +90,10 @@ impl Line {
 
     fn frame(&mut self, arms: Arms) -> Frame {
         self.next += 1;
-        Frame { id: self.next, arms, ..Frame::new(None) }
+        let frame = Frame { id: self.next, arms, ..Frame::new(None) };
+        // Each frame is a part, and says so: nothing is judged by frames of which nobody knows what they show.
+        let id = format!("{}/{}", frame.run, frame.id);
+        Frame { part: Some(Arc::new(Part { id, ..Part::default() })), ..frame }
     }
 
     /// A part that both judge; answers its id.

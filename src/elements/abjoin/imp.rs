@@ -20,6 +20,7 @@ use super::{
 };
 use crate::elements::{
     between::{self, Between},
+    part_by::PartByProperty,
     refusals::Refusals,
     shell::{self, Sink, Src},
     threads::{self, Lack, PadThread},
@@ -79,6 +80,10 @@ pub struct AbJoin {
         blurb = "Latency that 99 of 100 results of arm b must keep, ns; 0: any; holds from the next trial on",
         get, set, mutable_ready, type = u64, member = deadline)]
     rules: Mutex<Rules>,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    pub(super) part_by: PartByProperty,
     pub(super) sink_a: gst::Pad,
     pub(super) sink_b: gst::Pad,
     pub(super) src: gst::Pad,
@@ -172,6 +177,7 @@ impl ObjectSubclass for AbJoin {
         Self {
             settings: Mutex::default(),
             rules: Mutex::default(),
+            part_by: Default::default(),
             sink_a,
             sink_b,
             src,
@@ -198,7 +204,10 @@ impl ObjectImpl for AbJoin {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
+        match pspec.name() {
+            "part-by" => self.derived_set_property(id, &shell::text(value), pspec),
+            _ => self.derived_set_property(id, value, pspec),
+        }
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -293,7 +302,12 @@ impl ElementImpl for AbJoin {
             self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
             self.refusals.reset();
+            self.part_by.start(&*self.obj()).map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?;
             if let Err(error) = self.start_judging() {
+                self.part_by.stop();
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);
             }
@@ -303,6 +317,7 @@ impl ElementImpl for AbJoin {
             || (transition == gst::StateChange::ReadyToPaused && done.is_err())
         {
             self.stop_judging();
+            self.part_by.stop();
             self.lack.ended();
         }
         done
@@ -341,6 +356,14 @@ impl AbJoin {
             // An element outside of a pipeline has no bus, which is no failure.
             let _ = obj.post_message(gst::message::Latency::builder().src(&*obj).build());
         }
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     pub(super) fn rules(&self) -> Rules {

@@ -32,7 +32,8 @@
 //!
 //! # The comparison
 //!
-//! Verdicts are compared by part. Only production parts that both arms judged count. Agreement says "different", never
+//! Verdicts are compared by part. Where nothing says what a part is, a frame counts as one, `parts-untold` counts it, and nothing
+//! is concluded from it: set `part-by` on the first Andon element (docs/parts.md). Only production parts that both arms judged count. Agreement says "different", never
 //! "better". If the arm `truth` is on the frames, escapes and overkill of each arm are counted. In `mode=split` the
 //! arms are counted side by side, because no part goes to both. When the model of an arm changes, the comparison ends:
 //! the element posts its last `andon/ab`, and counting begins anew.
@@ -79,7 +80,7 @@
 //! `wait`, `report-interval`, `deadline` (ns), `label-rate`, `label-rate-agree`, `labels`, `auto`, `store`, changeable
 //! while playing except for `deadline`; `alpha`, `max-escape-increase`, `escape-cost`, `overkill-cost`,
 //! `max-ng-difference`, not changeable while playing, because a rule that changes after a look is no rule; `stats`.
-//! In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
+//! `part-by` is for a line whose first Andon element this is. In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
 //! `events-refused` events that said too much (docs/limits.md); `without-thread` and `threads-refused` are explained above.
 //!
 //! # Actions
