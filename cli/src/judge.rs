@@ -135,7 +135,8 @@ fn print(what: &str, report: &TrialReport) {
     println!("{}: {}", judgement.decision.as_str(), judgement.reasons.join("; "));
     if let Some(decided) = &judgement.decided {
         let time = i128::from(decided.utc_ns);
-        let time = Timestamp::from_nanosecond(time).map_or_else(|_| "an unknown time".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let time = Timestamp::from_nanosecond(time)
+            .map_or_else(|_| "an unknown time".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         println!(
             "taken at {time} on {} and {} by run {}",
             counted(decided.parts, "part", "parts"),

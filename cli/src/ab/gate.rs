@@ -10,8 +10,7 @@ use gst::prelude::*;
 use crate::app::Usage;
 
 /// The figures of a gate that abjoin tests, and its properties for them.
-const TESTED: [(&str, &str); 2] =
-    [("escape_rate", "max-escape-increase"), ("overkill_rate", "max-overkill-increase")];
+const TESTED: [(&str, &str); 2] = [("escape_rate", "max-escape-increase"), ("overkill_rate", "max-overkill-increase")];
 
 /// Sets abjoin's limits by a gate file.
 ///

@@ -53,9 +53,19 @@ struct World {
 
 const WORLDS: [World; 4] = [
     World { name: "equal arms", good: [0.04, 0.04], bad: [0.92, 0.92], right: None },
-    World { name: "half the overkill, twice the escapes", good: [0.04, 0.02], bad: [0.96, 0.92], right: Some(Decision::Abort) },
+    World {
+        name: "half the overkill, twice the escapes",
+        good: [0.04, 0.02],
+        bad: [0.96, 0.92],
+        right: Some(Decision::Abort),
+    },
     World { name: "half the escapes, overkill 10 points more", good: [0.04, 0.14], bad: [0.60, 0.98], right: None },
-    World { name: "half the escapes, half the overkill", good: [0.04, 0.02], bad: [0.80, 0.98], right: Some(Decision::Promote) },
+    World {
+        name: "half the escapes, half the overkill",
+        good: [0.04, 0.02],
+        bad: [0.80, 0.98],
+        right: Some(Decision::Promote),
+    },
 ];
 
 struct End {
@@ -94,7 +104,10 @@ fn trial(world: World, seed: u64, cuts: f64) -> End {
     for _ in 0..8 {
         random.uniform();
     }
-    let models = Each { a: Arc::new(ModelId { version: "1".into(), ..ModelId::default() }), b: Arc::new(ModelId { version: "2".into(), ..ModelId::default() }) };
+    let models = Each {
+        a: Arc::new(ModelId { version: "1".into(), ..ModelId::default() }),
+        b: Arc::new(ModelId { version: "2".into(), ..ModelId::default() }),
+    };
     let mut ledger: Vec<Kept> = Vec::new();
     // Parts that were asked about, with what they are: by RUN/ID, as a person writes them down.
     let mut open: Vec<(String, Verdict)> = Vec::new();
@@ -176,13 +189,18 @@ fn main() {
             let begun = Instant::now();
             let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
             let ends: Vec<End> = thread::scope(|s| {
-                let work = |core| s.spawn(move || (core..trials).step_by(cores as usize).map(|k| trial(world, k + 1, cuts)).collect::<Vec<_>>());
+                let work = |core| {
+                    s.spawn(move || {
+                        (core..trials).step_by(cores as usize).map(|k| trial(world, k + 1, cuts)).collect::<Vec<_>>()
+                    })
+                };
                 let all: Vec<_> = (0..cores).map(work).collect();
                 all.into_iter().flat_map(|w| w.join().expect("a trial does not panic")).collect()
             });
             let of = |d| ends.iter().filter(|e| e.decision == d).count() as u64;
             let (promoted, aborted) = (of(Decision::Promote), of(Decision::Abort));
-            let wrong = ends.iter().filter(|e| e.decision != Decision::Hold && Some(e.decision) != world.right).count() as u64;
+            let wrong =
+                ends.iter().filter(|e| e.decision != Decision::Hold && Some(e.decision) != world.right).count() as u64;
             let mut labels: Vec<_> = ends.iter().filter(|e| e.decision != Decision::Hold).map(|e| e.labels).collect();
             labels.sort_unstable();
             let at = |q: f64| labels.get((q * labels.len() as f64) as usize).copied().unwrap_or(0);
@@ -191,7 +209,13 @@ fn main() {
             let runs = ends.iter().map(|e| e.runs).sum::<u64>() as f64 / trials as f64;
             println!(
                 "| {} | {} | {runs:.1} | {:.2} % | {:.2} % | {:.2} % [{low:.2}, {high:.2}] | {} {} |",
-                world.name, if cuts > 0.0 { "at random" } else { "never" }, percent(promoted), percent(aborted), percent(wrong), at(0.5), at(0.9)
+                world.name,
+                if cuts > 0.0 { "at random" } else { "never" },
+                percent(promoted),
+                percent(aborted),
+                percent(wrong),
+                at(0.5),
+                at(0.9)
             );
             eprintln!("{:.1} s", begun.elapsed().as_secs_f64());
         }

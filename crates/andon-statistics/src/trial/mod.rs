@@ -244,8 +244,7 @@ impl Trial {
     ) -> Option<Wanted> {
         let truth = truth.filter(|truth| is_defective(*truth).is_some());
         let asked = truth.is_none() && cell.is_some_and(|cell| self.draw.drawn(&id, plan.rate(cell)));
-        let entry =
-            PartEntry::new(id.clone(), frame_id, self.now, (design, cell), asked.then_some(plan), truth);
+        let entry = PartEntry::new(id.clone(), frame_id, self.now, (design, cell), asked.then_some(plan), truth);
         let drawn = self.take_part(0, &entry, design, asked.then_some(plan))?;
         if self.kept.is_some() && design != Design::Rollout {
             self.keep(Entry::Part(entry));
@@ -368,7 +367,13 @@ impl Trial {
             // RUN/ID only where a part of another run has the id.
             let bare = key.strip_prefix(&run).and_then(|rest| rest.strip_prefix('/'));
             let id = bare.filter(|bare| self.recent.get(bare).is_some()).unwrap_or(key);
-            self.keep(Entry::Label(LabelEntry { id: id.into(), run, verdict, source: source.into(), utc_ns: self.now }));
+            self.keep(Entry::Label(LabelEntry {
+                id: id.into(),
+                run,
+                verdict,
+                source: source.into(),
+                utc_ns: self.now,
+            }));
         }
         taken
     }

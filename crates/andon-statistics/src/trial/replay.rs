@@ -19,7 +19,9 @@ use std::sync::Arc;
 use andon_core::{json, result::ModelId, text};
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, LabelEntry, Limit, MOST_AHEAD, PartEntry, Rules, RunEntry, TRIAL_SCHEMA, Taken, Tally, Trial, guards};
+use super::{
+    Entry, LabelEntry, Limit, MOST_AHEAD, PartEntry, Rules, RunEntry, TRIAL_SCHEMA, Taken, Tally, Trial, guards,
+};
 use crate::{
     agreement::Each,
     judgement::{Cell, Design, Grounds},
@@ -282,11 +284,12 @@ pub fn compacted(file: &Kept, all: &[Kept], most: usize) -> Vec<String> {
     }
     let mut bytes: usize = file.lines.iter().map(|line| line.len() + 1).sum();
     let mut tallies: Vec<Tally> = Vec::new();
-    let mut add = |cell: Cell, weight: Option<f64>, parts: u64| {
-        match tallies.iter_mut().find(|t| t.cell == cell && t.weight == weight) {
-            Some(tally) => tally.parts += parts,
-            None => tallies.push(Tally { cell, weight, parts }),
-        }
+    let mut add = |cell: Cell, weight: Option<f64>, parts: u64| match tallies
+        .iter_mut()
+        .find(|t| t.cell == cell && t.weight == weight)
+    {
+        Some(tally) => tally.parts += parts,
+        None => tallies.push(Tally { cell, weight, parts }),
     };
     let mut rest = Vec::new();
     for line in &file.lines {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{Arm, ModelId, PartVerdict};
 use crate::agreement::Each;
+use andon_core::result::{Arm, ModelId, PartVerdict};
 
 use super::*;
 
@@ -301,8 +301,7 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known =
-            RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
+        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");
@@ -396,7 +395,10 @@ fn a_trial_goes_on_in_other_processes_as_if_it_had_never_been_cut() {
     label(&mut whole, 0..200);
     whole.look();
     let uncut = whole.report().judgement;
-    assert_eq!((&uncut.cells, &uncut.escapes, &uncut.reasons), (&judgement.cells, &judgement.escapes, &judgement.reasons));
+    assert_eq!(
+        (&uncut.cells, &uncut.escapes, &uncut.reasons),
+        (&judgement.cells, &judgement.escapes, &judgement.reasons)
+    );
     // The decision stands in every later process, on what it was taken on, and what comes since stands apart.
     ledger.push(kept("wed", &mut wednesday));
     let (mut thursday, _) = run("thu", RULES, &ledger);

@@ -13,7 +13,7 @@ use std::{
 use andon_core::result::{ModelId, run_id};
 use andon_model::{
     Store,
-    trials::{Ledger, News, NewLines, folder_of},
+    trials::{Ledger, NewLines, News, folder_of},
 };
 use andon_statistics::{
     agreement::Each,
@@ -161,10 +161,8 @@ impl AbJoin {
         gst::element_imp_warning!(
             self,
             gst::ResourceError::Read,
-            (
-                "the label of '{id}' counts for nothing: parts of several runs have this id, and it could be of any of them: \
-                 write RUN/{id} in the labels, or give parts ids that no other run has"
-            )
+            ("the label of '{id}' counts for nothing: parts of several runs have this id, and it could be of any of them: \
+                 write RUN/{id} in the labels, or give parts ids that no other run has")
         );
     }
 

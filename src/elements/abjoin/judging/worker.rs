@@ -345,6 +345,9 @@ impl AbJoin {
 fn decided_elsewhere(ruling: &TrialReport) -> Option<String> {
     let decided = ruling.judgement.decided.as_ref()?;
     (decided.run != run_id().to_string()).then(|| {
-        format!("nothing here: run {} decided it: unless the challenger was made champion then, do it by hand", decided.run)
+        format!(
+            "nothing here: run {} decided it: unless the challenger was made champion then, do it by hand",
+            decided.run
+        )
     })
 }
