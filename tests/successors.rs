@@ -43,7 +43,7 @@ fn keys(folder: &Path) -> (KeyPair, String) {
 
 /// Lets a version judge dark frames on arm b, so that its own rate of bad parts is known.
 fn as_a_shadow(bundle: &TempDir, parts: usize) {
-    let mut b = Bench::new(&[("model", &path(bundle))]);
+    let mut b = Bench::new(&[("model", &path(bundle)), ("part-by", &"frame")]);
     assert!(b.h.push_event(AndonEvent::Arm(Arm::B).to_event()));
     for _ in 0..parts {
         let frame = b.frame(10, 64 * 64);
@@ -136,6 +136,7 @@ fn a_successor_that_must_not_take_over_does_not_and_the_line_goes_on() {
             ("threads", &1u32),
             ("deadline", &2_000_000u64),
             ("probation", &200u64),
+            ("part-by", &"frame"),
         ]);
         b.judge(s.level);
         assert!(b.element().emit_by_name::<bool>("swap", &[&path(&s.bundle)]));

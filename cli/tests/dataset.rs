@@ -334,6 +334,31 @@ fn frames_of_one_part_are_never_split_and_a_part_stays_where_it_is() {
 }
 
 #[test]
+fn captures_that_name_no_part_stay_together_where_they_may_show_the_same_object() {
+    // Six objects of four frames each, 33 ms apart, and ten seconds between two objects.
+    let object_of = |at: usize| at / 4;
+    let untold = copy(24, |at, sidecar| {
+        sidecar["part"] = Value::Null;
+        sidecar["pts_ns"] = json!(10_000_000_000_u64 * object_of(at) as u64 + 33_000_000 * (at as u64 % 4));
+    });
+    let objects: BTreeMap<_, _> =
+        sidecars(&CAPTURES).into_keys().enumerate().map(|(at, f)| (f, object_of(at))).collect();
+    let (_folder, set, said) = export(untold.path(), "coco", &["--val=0.5"]);
+    let in_subset = |subset: &str| -> BTreeSet<usize> {
+        let coco = parsed(set.join(format!("annotations/instances_{subset}.json")));
+        coco["images"].as_array().unwrap().iter().map(|i| objects[i["file_name"].as_str().unwrap()]).collect()
+    };
+    let (train, val) = (in_subset("train"), in_subset("val"));
+    assert!(train.is_disjoint(&val) && train.len() + val.len() == 6, "{train:?} {val:?}");
+    assert!(
+        said.contains("24 captures without a part: split by 6 groups") && said.contains("--frames-are-parts"),
+        "{said}"
+    );
+    let (_folder, _, said) = export(untold.path(), "coco", &["--val=0.5", "--frames-are-parts"]);
+    assert!(said.contains("24 captures without a part: each was split as a part of its own"), "{said}");
+}
+
+#[test]
 fn unsure_boxes_are_left_out_where_asked() {
     let sure = sidecars(&CAPTURES).values().flat_map(|s| found(s, "a")).filter(|(_, score, _)| *score >= 0.7).count();
     let (_folder, set, _) = export(&CAPTURES, "coco", &["--min-score=0.7"]);

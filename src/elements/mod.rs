@@ -7,6 +7,7 @@
 
 pub mod abjoin;
 pub mod abtee;
+mod barcodes;
 mod between;
 pub mod defectoverlay;
 pub mod defecttestsrc;
@@ -16,6 +17,7 @@ mod flip;
 pub mod framesampler;
 mod memory;
 pub mod modelinfer;
+mod part_by;
 mod reference;
 mod refusals;
 pub mod resultenc;

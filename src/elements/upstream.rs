@@ -155,7 +155,7 @@ pub(super) fn known_as(element: &gst::Element) -> String {
 }
 
 /// Returns the source pad that feeds a sink pad, through the walls of bins.
-fn feeding(sink: &gst::Pad) -> Option<gst::Pad> {
+pub(super) fn feeding(sink: &gst::Pad) -> Option<gst::Pad> {
     let mut peer = sink.peer()?;
     loop {
         peer = if let Some(ghost) = peer.downcast_ref::<gst::GhostPad>() {

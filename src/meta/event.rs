@@ -202,6 +202,30 @@ pub enum EventError {
         /// What is wrong.
         why: bounds::BadPart,
     },
+    /// An event names a part, and the property `part-by` makes parts.
+    #[error(
+        "{event} names part '{id}' and part-by={by} makes parts of frames by itself: frames go by part-by; to go by \
+             {event}, set part-by to nothing"
+    )]
+    Told {
+        /// The name of the event.
+        event: &'static str,
+        /// The part's id.
+        id: String,
+        /// What the property says.
+        by: String,
+    },
+    /// Two barcodes on one frame.
+    #[error(
+        "part-by=barcode: one frame shows the barcodes '{one}' and '{other}', which name two parts: the frames that \
+             follow are of none, until one barcode alone is read"
+    )]
+    Barcodes {
+        /// The one.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// Fields that no frame may have.
     #[error("andon/fields: {0}")]
     Fields(#[from] bounds::BadFields),
@@ -238,6 +262,8 @@ impl EventError {
             EventError::Value { event, field, .. } | EventError::Text { event, field, .. } => (event, field),
             EventError::Count(field) => ("andon/part", field),
             EventError::Part { event, why } => (event, why.field()),
+            EventError::Told { event, .. } => (event, "part-by"),
+            EventError::Barcodes { .. } => ("part-by=barcode", "two"),
             EventError::Fields(why) => ("andon/fields", why.kind()),
             EventError::Json { event, .. } => (event, "json"),
             EventError::Dropped(_) => ("andon/dropped", "frame-ids"),

@@ -2,14 +2,15 @@
 //! The state that a stream's `andon/…` events leave behind: arm, part, fields. Every element keeps one, and gives
 //! frames their identity by it.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
-use andon_core::result::{Arm, Fields, Frame, Part, bounds};
+use andon_core::result::{Arm, Fields, Frame, Part, PartBy, bounds};
 
 use super::{
     AndonFrameMeta,
     capture_time::{TaiOffset, captured_utc_ns},
     event::{AndonEvent, EventError, FieldsChange, PART, names_a_part},
+    part_by::{PartRule, Parting, Trouble, product_of},
 };
 
 /// Arm, part and fields of a stream.
@@ -23,6 +24,10 @@ pub(crate) struct StreamContext {
     pub(crate) fields: Arc<Fields>,
     /// The part is named by the fields.
     part_of_fields: bool,
+    /// How frames become parts, where a property says it.
+    parting: Parting,
+    /// What was wrong with the part of the last frame.
+    trouble: Option<Trouble>,
 }
 
 impl StreamContext {
@@ -88,12 +93,29 @@ impl StreamContext {
         self.arm.unwrap_or_default()
     }
 
-    /// Returns the frame's identity. The first Andon element that the frame meets puts it on the buffer.
-    /// `tai` says how a PTP time becomes the UTC of capture.
-    pub(crate) fn identify(&self, buffer: &mut gst::BufferRef, tai: &TaiOffset) -> Frame {
+    /// Returns the frame's identity. The first Andon element that the frame meets puts it on the buffer, with the part
+    /// that `rule` makes of it, if the element has one; all others follow it. `tai` says how a PTP time becomes the UTC
+    /// of capture. [`take_trouble`](Self::take_trouble) returns what is wrong with the part.
+    pub(crate) fn identify(&mut self, buffer: &mut gst::BufferRef, tai: &TaiOffset, rule: &PartRule) -> Frame {
+        self.parting.follow(rule);
+        let says = self.parting.says();
+        if says {
+            self.refuse_told();
+        }
+        let pts_ns = buffer.pts().map(gst::ClockTime::nseconds);
         match AndonFrameMeta::get(buffer) {
+            Some(mut frame) if says => {
+                if frame.first.is_none() && frame.part.is_none() {
+                    self.part(&mut frame, pts_ns, rule);
+                    AndonFrameMeta::set(buffer, frame.clone());
+                } else if let Some(conflict) = self.parting.conflict(&frame) {
+                    self.trouble = Some(conflict);
+                }
+                frame
+            }
             Some(mut frame) => {
-                if frame.part.is_none() && self.part.is_some() {
+                let is_free = frame.first.as_ref().is_none_or(|first| !first.part_by.says());
+                if is_free && frame.part.is_none() && self.part.is_some() {
                     frame.part = self.part.clone();
                     AndonFrameMeta::set(buffer, frame.clone());
                 }
@@ -101,11 +123,45 @@ impl StreamContext {
             }
             None => {
                 let mut frame = Frame::new(self.part.clone());
+                self.part(&mut frame, pts_ns, rule);
                 frame.captured_utc_ns = captured_utc_ns(buffer, tai);
                 AndonFrameMeta::set(buffer, frame.clone());
                 frame
             }
         }
+    }
+
+    /// Gives a frame the part that the rule makes of it, and says whose rule it is.
+    fn part(&mut self, frame: &mut Frame, pts_ns: Option<u64>, rule: &PartRule) {
+        frame.first = Some(self.parting.first().clone());
+        if self.parting.says() {
+            let (part, trouble) = self.parting.part(frame, pts_ns, &self.fields, rule);
+            frame.part = part;
+            self.trouble = trouble.or(self.trouble.take());
+        }
+    }
+
+    /// Refuses a part that an event names beside a property that makes parts. Where the property goes by that very field,
+    /// both say the same.
+    fn refuse_told(&mut self) {
+        let Some(part) = self.part.take() else { return };
+        let of_fields = mem::take(&mut self.part_of_fields);
+        let by = &self.parting.first().part_by;
+        if of_fields && *by == PartBy::Field(PART.into()) {
+            return;
+        }
+        let event = if of_fields { "andon/fields" } else { "andon/part" };
+        self.trouble = Some(Trouble::Refused(EventError::Told { event, id: part.id.clone(), by: by.to_string() }));
+    }
+
+    /// Returns what is wrong with the part of the last frame.
+    pub(crate) fn take_trouble(&mut self) -> Option<Trouble> {
+        self.trouble.take()
+    }
+
+    /// The stream was flushed: frames that were on their way are gone, and the next one begins a part.
+    pub(crate) fn flush(&mut self, rule: &PartRule) {
+        self.parting.jumped(rule);
     }
 }
 
@@ -115,7 +171,6 @@ impl StreamContext {
 /// # Errors
 /// What they name cannot be a part.
 pub(crate) fn part_of(fields: &Fields) -> Result<Option<Part>, EventError> {
-    let text = |name: &str| fields.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_string();
     let count = |name: &str| fields.get(name).and_then(|v| v.as_u64()).and_then(|v| u32::try_from(v).ok());
     let id = match fields.get(PART) {
         // A barcode that was not read.
@@ -124,22 +179,15 @@ pub(crate) fn part_of(fields: &Fields) -> Result<Option<Part>, EventError> {
         Some(serde_json::Value::String(s)) => s.clone(),
         Some(other) => other.to_string(),
     };
-    let part = Part {
-        id,
-        sku: text("sku"),
-        lot: text("lot"),
-        station: text("station"),
-        view: count("view").unwrap_or(0),
-        views: count("views").unwrap_or(1),
-        purpose: text("purpose").parse().unwrap_or_default(),
-        trigger_utc_ns: None,
-    };
+    let part = Part { id, view: count("view").unwrap_or(0), views: count("views").unwrap_or(1), ..product_of(fields) };
     bounds::check_part(&part).map_err(|why| EventError::Part { event: "andon/fields", why })?;
     Ok(Some(part))
 }
 
 #[cfg(test)]
 mod tests {
+    use andon_core::result::First;
+
     use super::*;
 
     #[test]
@@ -147,12 +195,76 @@ mod tests {
         gst::init().unwrap();
         let mut buffer = gst::Buffer::new();
         let buffer = buffer.get_mut().unwrap();
-        let first = StreamContext::default().identify(buffer, &TaiOffset::default());
+        let first = StreamContext::default().identify(buffer, &TaiOffset::default(), &PartRule::default());
         let part = Arc::new(Part { id: "P".into(), ..Part::default() });
-        let second =
-            StreamContext { part: Some(part.clone()), ..Default::default() }.identify(buffer, &TaiOffset::default());
+        let mut told = StreamContext { part: Some(part.clone()), ..Default::default() };
+        let second = told.identify(buffer, &TaiOffset::default(), &PartRule::default());
         assert_eq!((second.run, second.id), (first.run, first.id));
         assert_eq!(second.part, Some(part), "a part that becomes known later is filled in");
+    }
+
+    /// What an element of this name and this `part-by` makes of frames.
+    fn rule(element: &str, part_by: &str) -> PartRule {
+        let first = First { element: element.into(), part_by: part_by.parse().unwrap() };
+        PartRule { first: Arc::new(first), ..PartRule::default() }
+    }
+
+    #[test]
+    fn what_the_first_element_says_of_parts_holds_and_who_says_something_else_is_told_once() {
+        gst::init().unwrap();
+        let (tai, every) = (TaiOffset::default(), rule("abtee0", "every:2"));
+        let mut first = StreamContext::default();
+        let frame = |first: &mut StreamContext, rule: &PartRule| {
+            let mut buffer = gst::Buffer::new();
+            let frame = first.identify(buffer.get_mut().unwrap(), &tai, rule);
+            (buffer, frame)
+        };
+        let (mut buffer, identity) = frame(&mut first, &every);
+        let part = identity.part.unwrap();
+        assert_eq!((part.view, part.views, first.take_trouble()), (0, 2, None));
+        let later = |by: &str, buffer: &mut gst::Buffer| {
+            let (mut context, rule) = (StreamContext::default(), rule("m", by));
+            let event = AndonEvent::Part(Arc::new(Part { id: "E".into(), ..Part::default() })).plain();
+            context.observe(&event).unwrap().unwrap();
+            let frames = [(); 2].map(|()| {
+                let frame = context.identify(buffer.get_mut().unwrap(), &tai, &rule);
+                (frame.part.map(|p| p.id.clone()), context.take_trouble())
+            });
+            let [(id, trouble), (again, none)] = frames;
+            assert_eq!((&id, none), (&again, None), "once");
+            (id, trouble.map(|t| format!("{t:?}")).unwrap_or_default())
+        };
+        let refused = "Refused(Told { event: \"andon/part\", id: \"E\", by: \"every:2\" })";
+        for (by, said) in [
+            ("", ""),
+            ("every:2", refused),
+            ("frame", "abtee0 has part-by=every:2, and m, which comes after it, part-by=frame: set both to the same"),
+        ] {
+            let (id, trouble) = later(by, &mut buffer);
+            assert!(id.as_ref() == Some(&part.id) && trouble.contains(said), "{by}: {id:?} {trouble}");
+        }
+        let (mut untold, _) = frame(&mut StreamContext::default(), &rule("abtee0", ""));
+        let (_, trouble) = later("frame", &mut untold);
+        assert!(
+            trouble.contains("comes too late: abtee0 is the first") && trouble.contains("set part-by=frame on abtee0"),
+            "{trouble}"
+        );
+        let mut of_source = gst::Buffer::new();
+        AndonFrameMeta::set(of_source.get_mut().unwrap(), Frame::new(Some(part.clone())));
+        let (id, trouble) = later("pause:5", &mut of_source);
+        assert!(
+            id.as_ref() == Some(&part.id) && trouble.contains("the source of the frames says already"),
+            "{trouble}"
+        );
+        // A jump ends the part, and a change of the rule does, too.
+        let ids = [false, true].map(|flushed| {
+            if flushed {
+                first.flush(&every);
+            }
+            frame(&mut first, &every).1.part.unwrap().id.clone()
+        });
+        assert!(ids[0] == part.id && ids[1] != part.id, "{ids:?}");
+        assert_ne!(frame(&mut first, &rule("abtee0", "every:2")).1.part.unwrap().id, ids[1]);
     }
 
     #[test]

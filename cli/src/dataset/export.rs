@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use andon_core::result::Arm;
 use andon_evaluate::dataset::{
     Folder,
-    export::{Exported, Format, Options, Step, export},
+    export::{Exported, Format, Options, Step, Untold, export},
 };
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -43,9 +43,13 @@ pub struct Export {
     /// The name of the one subset [default: train for yolo, else default]
     #[arg(long, value_name = "NAME", value_parser = plain, conflicts_with = "val")]
     subset: Option<String>,
-    /// Split into train and val, this share of the parts to val; frames of one part stay together
+    /// Split into train and val, this share of the parts to val; frames of one part stay together, and where nothing says
+    /// what a part is, those of one run that are less than two seconds apart
     #[arg(long, value_name = "SHARE", value_parser = share)]
     val: Option<f32>,
+    /// With --val: a capture that names no part is a part of its own
+    #[arg(long, requires = "val")]
+    frames_are_parts: bool,
     /// Make hard links instead of copies of the images, if the disk can
     #[arg(long)]
     link: bool,
@@ -121,6 +125,7 @@ impl Export {
             labels: self.labels.clone(),
             subset: self.subset.clone(),
             val: self.val,
+            untold: if self.frames_are_parts { Untold::Frame } else { Untold::Together },
             link: self.link,
             unjudged: self.unjudged,
             prefix: self.prefix.clone(),
@@ -138,6 +143,17 @@ impl Export {
             self.into.display()
         );
         println!("labels: {}", if exported.labels.is_empty() { "none".into() } else { exported.labels.join(", ") });
+        if let [frames @ 1.., groups] = exported.untold {
+            let (frames, groups) = (counted(frames, "capture", "captures"), counted(groups, "group", "groups"));
+            match self.frames_are_parts {
+                true => eprintln!("warning: {frames} without a part: each was split as a part of its own"),
+                false => eprintln!(
+                    "warning: {frames} without a part: split by {groups} of captures that are less than two seconds apart, as \
+                     they may show the same object; --frames-are-parts splits each on its own, and part-by on the first \
+                     Andon element of the pipeline makes captures name their parts"
+                ),
+            }
+        }
         for (name, _) in exported.subsets.iter().filter(|(_, images)| *images == 0) {
             eprintln!("warning: no image in {name}: too few parts for that share; a trainer needs some there");
         }

@@ -13,13 +13,15 @@ use super::{
     CAT,
     judging::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
-        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, JudgeWorker, Rules,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_MAX_OVERKILL_INCREASE, DEFAULT_OVERKILL_COST,
+        JudgeWorker, Rules,
     },
     settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
     state::{Comparison, State},
 };
 use crate::elements::{
     between::{self, Between},
+    part_by::PartByProperty,
     refusals::Refusals,
     shell::{self, Sink, Src},
     threads::{self, Lack, PadThread},
@@ -39,6 +41,9 @@ pub struct AbJoin {
         get, set, mutable_playing, type = Auto, member = auto, builder(Auto::default()))]
     #[property(name = "store", nick = "Store", blurb = "STORE/NAME whose aliases auto=full moves",
         get, set, mutable_playing, type = Option<String>, member = store)]
+    #[property(name = "ledger", nick = "Ledger",
+        blurb = "Folder that keeps the evidence of trials, so that they go on in the next process; empty: none; unset: trials/ of the store, if that is set",
+        get, set, mutable_ready, type = Option<String>, member = ledger)]
     #[property(name = "labels", nick = "Labels",
         blurb = "Path of a file of labels, which is read as it grows: a JSON object a line, {\"id\", \"verdict\", \"source\"}",
         get, set = Self::set_labels, mutable_playing, type = Option<String>, member = labels)]
@@ -56,6 +61,10 @@ pub struct AbJoin {
         blurb = "How much larger arm b's share of escapes among defective parts may be than a's, 0..1; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = max_escape_increase, minimum = 0.0, maximum = 0.99,
         default = DEFAULT_MAX_ESCAPE_INCREASE)]
+    #[property(name = "max-overkill-increase", nick = "Most overkill more",
+        blurb = "How much larger arm b's share of overkill among good parts may be than a's to be promoted, 0..1; 1: any; holds from the next trial on",
+        get, set, mutable_ready, type = f64, member = max_overkill_increase, minimum = 0.0, maximum = 1.0,
+        default = DEFAULT_MAX_OVERKILL_INCREASE)]
     #[property(name = "escape-cost", nick = "Cost of an escape",
         blurb = "Cost of a defective part called ok; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = escape_cost, minimum = 0.0, maximum = 1e12,
@@ -72,6 +81,10 @@ pub struct AbJoin {
         blurb = "Latency that 99 of 100 results of arm b must keep, ns; 0: any; holds from the next trial on",
         get, set, mutable_ready, type = u64, member = deadline)]
     rules: Mutex<Rules>,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    pub(super) part_by: PartByProperty,
     pub(super) sink_a: gst::Pad,
     pub(super) sink_b: gst::Pad,
     pub(super) src: gst::Pad,
@@ -165,6 +178,7 @@ impl ObjectSubclass for AbJoin {
         Self {
             settings: Mutex::default(),
             rules: Mutex::default(),
+            part_by: Default::default(),
             sink_a,
             sink_b,
             src,
@@ -191,7 +205,10 @@ impl ObjectImpl for AbJoin {
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        self.derived_set_property(id, value, pspec);
+        match pspec.name() {
+            "part-by" => self.derived_set_property(id, &shell::text(value), pspec),
+            _ => self.derived_set_property(id, value, pspec),
+        }
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -286,7 +303,12 @@ impl ElementImpl for AbJoin {
             self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
             self.refusals.reset();
+            self.part_by.start(&*self.obj()).map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?;
             if let Err(error) = self.start_judging() {
+                self.part_by.stop();
                 gst::element_imp_error!(self, gst::LibraryError::Settings, ("{error}"));
                 return Err(gst::StateChangeError);
             }
@@ -296,6 +318,7 @@ impl ElementImpl for AbJoin {
             || (transition == gst::StateChange::ReadyToPaused && done.is_err())
         {
             self.stop_judging();
+            self.part_by.stop();
             self.lack.ended();
         }
         done
@@ -334,6 +357,14 @@ impl AbJoin {
             // An element outside of a pipeline has no bus, which is no failure.
             let _ = obj.post_message(gst::message::Latency::builder().src(&*obj).build());
         }
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     pub(super) fn rules(&self) -> Rules {

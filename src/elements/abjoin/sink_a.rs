@@ -16,7 +16,7 @@ use super::{
     state::{Format, State, design_of},
 };
 use crate::{
-    elements::shell::flow_of,
+    elements::{part_by, shell::flow_of},
     meta::{AndonFrameMeta, AndonInferenceMeta, TaiOffset, event::AndonEvent, read_compared, scaled},
 };
 
@@ -80,7 +80,10 @@ impl AbJoin {
         let settings = self.settings_now();
         let is_b_linked = self.sink_b.is_linked();
         let mut state = self.state.lock();
-        let (frame, from_a) = self.read_a(&state, &mut buffer);
+        let (frame, from_a) = self.read_a(&mut state, &mut buffer);
+        if let Some(trouble) = state.context.take_trouble() {
+            MutexGuard::unlocked(&mut state, || part_by::tell(&*self.obj(), &self.refusals, Some(trouble), true))?;
+        }
         let expected = frame.arms.expects(Arm::B) && is_b_linked;
         if state.recent_b.contains(&frame.id) {
             state.twice += 1;
@@ -153,13 +156,15 @@ impl AbJoin {
         state.silence == MAX_SILENCE
     }
 
-    fn read_a(&self, state: &State, buffer: &mut gst::Buffer) -> (Frame, FromA) {
+    fn read_a(&self, state: &mut State, buffer: &mut gst::Buffer) -> (Frame, FromA) {
+        let rule = self.part_by.rule();
         let frame = match AndonFrameMeta::get(buffer) {
-            Some(frame) => frame,
-            None => {
-                // No abtee has named its arms, so both may have it.
+            Some(frame) if !rule.first.part_by.says() => frame,
+            known => {
+                // Where no abtee has named its arms, both may have it.
+                let arms = known.map_or(Arms::AB, |frame| frame.arms);
                 let buffer = buffer.make_mut();
-                let frame = Frame { arms: Arms::AB, ..state.context.identify(buffer, &TaiOffset::default()) };
+                let frame = Frame { arms, ..state.context.identify(buffer, &TaiOffset::default(), &rule) };
                 AndonFrameMeta::set(buffer, frame.clone());
                 frame
             }
@@ -305,6 +310,7 @@ impl AbJoin {
                 state.segment = None;
                 state.reported = None;
                 state.a_ended = false;
+                state.context.flush(&self.part_by.rule());
                 drop(state);
                 if let Err(error) = self.start_task() {
                     gst::error!(CAT, imp = self, "{error}");

@@ -8,7 +8,7 @@ use gst::{prelude::*, subclass::prelude::*};
 
 use super::{CAT, imp::AbTee, key::place, queue_b::Room, ramp::Step, settings::Mode, waiting::Item};
 use crate::{
-    elements::memory::HeldBuffer,
+    elements::{memory::HeldBuffer, part_by},
     meta::{
         AndonFrameMeta,
         event::{AbDecision, Act, AndonEvent},
@@ -34,13 +34,15 @@ impl AbTee {
             self.announce_step(step);
         }
         let mut state = self.state.lock();
-        let frame = state.context.identify(buffer.make_mut(), &self.tai_offset);
+        let frame = state.context.identify(buffer.make_mut(), &self.tai_offset, &self.part_by.rule());
+        let trouble = state.context.take_trouble();
         let is_new = state.announced.as_ref() != Some(&rule);
         if is_new {
             state.announced = Some(rule.clone());
         }
         let place = if rule.mode == Mode::Split { place(&rule.key, &frame, &state.context.fields) } else { None };
         drop(state);
+        part_by::tell(&*self.obj(), &self.refusals, trouble, true)?;
         if is_new {
             let split = AndonEvent::Split(rule.to_split());
             self.queue_b.push(Item::Event(split.to_event()));
@@ -170,6 +172,7 @@ impl AbTee {
             }
             gst::EventView::FlushStop(_) => {
                 self.queue_b.flush_stop(event.clone());
+                self.state.lock().context.flush(&self.part_by.rule());
                 self.src_a.push_event(event)
             }
             gst::EventView::StreamStart(_) => {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     elements::{
+        part_by::PartByProperty,
         refusals::Refusals,
         shell::{self, Sink, Src, flow_of},
         threads::{self, Lack, PadThread},
@@ -55,6 +56,10 @@ pub struct AbTee {
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
     pub(super) tai_offset: TaiOffset,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    pub(super) part_by: PartByProperty,
     pub(super) sink: gst::Pad,
     pub(super) src_a: gst::Pad,
     pub(super) src_b: gst::Pad,
@@ -120,6 +125,7 @@ impl ObjectSubclass for AbTee {
             src_a,
             src_b,
             tai_offset: Default::default(),
+            part_by: Default::default(),
             state: Default::default(),
             queue_b: QueueB::default(),
             told_b: Default::default(),
@@ -194,9 +200,14 @@ impl ElementImpl for AbTee {
             self.counts.reset();
             self.lack.reset();
             self.refusals.reset();
+            self.part_by.start(&*self.obj()).map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?;
         }
         let done = self.parent_change_state(transition)?;
         if transition == gst::StateChange::PausedToReady {
+            self.part_by.stop();
             *self.state.lock() = State::default();
             self.lack.ended();
         }
@@ -237,6 +248,14 @@ impl AbTee {
     pub(super) fn set_mode(&self, mode: Mode) {
         self.settings().set_mode(mode);
         self.queue_b.wake();
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     fn set_leaky(&self, leaky: bool) {

@@ -84,7 +84,8 @@
 //!
 //! # Properties
 //!
-//! `mode`, `weight`, `key`, `ramp`, `ramp-frames`, `leaky`, `max-queue`, all changeable while playing. The element
+//! `mode`, `weight`, `key`, `ramp`, `ramp-frames`, `leaky`, `max-queue`, all changeable while playing, and `part-by`: what a
+//! part is (docs/parts.md). As the first Andon element it says so for both arms. The element
 //! warns about a `key` or `ramp` that it cannot read, and keeps the value before. `stats`:
 //!
 //! | of | sent | dropped | late |

@@ -32,6 +32,7 @@ impl DriftMeter {
         let refused = self.state.lock().as_mut().and_then(|state| {
             if event.type_() == gst::EventType::FlushStop {
                 state.bank.flush();
+                state.context.flush(&self.part_by.rule());
             }
             state.context.observe(event)?.err()
         });

@@ -8,7 +8,7 @@ use andon_statistics::meter::{Bank, DriftReport, Stamp};
 use gst_video::{VideoFrameRef, VideoInfo};
 
 use super::worker::Task;
-use crate::meta::{StreamContext, TaiOffset, read_here, video};
+use crate::meta::{PartRule, StreamContext, TaiOffset, read_here, video};
 
 /// What the streaming thread works with between start and stop.
 pub(super) struct State {
@@ -60,16 +60,16 @@ impl State {
         }
     }
 
-    /// Measures a frame, of whose samples `bits` count in 16-bit grey.
+    /// Measures a frame, of whose samples `bits` count in 16-bit grey. `identity` is what it takes to identify one.
     pub fn frame(
         &mut self,
         buffer: &mut gst::BufferRef,
         report_interval: u64,
         bits: u32,
-        tai: &TaiOffset,
+        (tai, rule): (&TaiOffset, &PartRule),
     ) -> Result<Announcements, gst::FlowError> {
         let mut announcements = Announcements::default();
-        let frame = self.context.identify(buffer, tai);
+        let frame = self.context.identify(buffer, tai, rule);
         let info = self.info.as_ref().ok_or(gst::FlowError::NotNegotiated)?;
         if buffer.flags().intersects(gst::BufferFlags::GAP | gst::BufferFlags::CORRUPTED) {
             self.not_measured += 1;

@@ -25,6 +25,7 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        part_by::{self, PartByProperty},
         refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack},
@@ -49,6 +50,10 @@ pub struct DriftMeter {
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
     tai_offset: TaiOffset,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    pub(super) part_by: PartByProperty,
     #[property(name = "state", nick = "State", blurb = "State of the stream: learning, ok, warning or drift", type = String, get = Self::status_state)]
     #[property(name = "cause", nick = "Cause", blurb = "Cause of the drift: lighting, focus, colour, position, noise, exposure, scene, predictions, model-input or frozen; empty without drift", type = String, get = Self::status_cause)]
     /// The bank of meters and the stream; None while stopped.
@@ -71,6 +76,7 @@ impl Default for DriftMeter {
         Self {
             settings: StdMutex::default(),
             tai_offset: TaiOffset::default(),
+            part_by: PartByProperty::default(),
             state: Mutex::default(),
             worker: Mutex::default(),
             lack: Lack::new(
@@ -88,6 +94,14 @@ impl Default for DriftMeter {
 impl DriftMeter {
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         shell::locked(&self.settings)
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     fn set_learn_frames(&self, frames: u32) {
@@ -264,6 +278,7 @@ impl BaseTransformImpl for DriftMeter {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.part_by.start(&*self.obj())?;
         let settings = self.settings().clone();
         let mut bank = Bank::new(settings.config(), &settings.reference_key);
         if !settings.reference.is_empty() && settings.reference != OF_BUNDLE {
@@ -296,6 +311,7 @@ impl BaseTransformImpl for DriftMeter {
         let worker = self.worker.lock().take();
         drop(worker);
         self.lack.ended();
+        self.part_by.stop();
         self.persist();
         *self.state.lock() = None;
         Ok(())
@@ -338,9 +354,14 @@ impl BaseTransformImpl for DriftMeter {
         };
         depth::check(&self.depth, &*self.obj(), buffer, set);
         let bits = self.depth.lock().bits(set);
-        let tai = &self.tai_offset;
-        let announcements =
-            self.state.lock().as_mut().ok_or(gst::FlowError::Flushing)?.frame(buffer, interval, bits, tai)?;
+        let (tai, rule) = (&self.tai_offset, self.part_by.rule());
+        let (announcements, trouble) = {
+            let mut state = self.state.lock();
+            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+            let announcements = state.frame(buffer, interval, bits, (tai, &rule))?;
+            (announcements, state.context.take_trouble())
+        };
+        part_by::tell(&*self.obj(), &self.refusals, trouble, true)?;
         self.announce(announcements);
         Ok(gst::FlowSuccess::Ok)
     }

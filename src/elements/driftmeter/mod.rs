@@ -102,6 +102,7 @@
 //! | `persist` | string, empty | file that keeps the state over a restart |
 //! | `learn-frames` | uint, 120 | frames that the next reference is learned from, 20 to 10,000 |
 //! | `expected-run-length` | uint64, 100000 | least mean number of parts between two false alarms; of frames if there are no parts |
+//! | `part-by` | string | what a part is, if this is the first Andon element (docs/parts.md) |
 //! | `expected-run-time` | uint64 ns, 0 | least mean time of production between two false alarms; needs timestamps while learning |
 //! | `subsample` | uint, 16 | read every n-th row |
 //! | `bits` | uint, 0 | bits that the camera uses of a sample of 16-bit grey, 8 to 16, the lower ones; 0 as the caps say in `bpp`, else 16 (docs/cameras.md) |

@@ -11,7 +11,7 @@ use gst_video::VideoInfo;
 use super::{kept::Kept, rules::Rules};
 use crate::{
     elements::{depth, memory::Holder},
-    meta::{StreamContext, TaiOffset, read_arm, read_here},
+    meta::{PartRule, StreamContext, TaiOffset, read_arm, read_here},
 };
 
 /// What the streaming thread works with.
@@ -93,16 +93,17 @@ impl State {
         }
     }
 
-    /// Takes a passing frame, of whose samples `bits` count in 16-bit grey. `utc` returns the time of capture for a presentation time.
+    /// Takes a passing frame, of whose samples `bits` count in 16-bit grey. `tai` and `rule` are what it takes to identify
+    /// one, and `utc` returns the time of capture for a presentation time.
     pub fn frame(
         &mut self,
         buffer: &mut gst::BufferRef,
         bits: u32,
-        tai: &TaiOffset,
+        (tai, rule): (&TaiOffset, &PartRule),
         utc: impl FnOnce(Option<gst::ClockTime>) -> Option<u64>,
     ) {
         let Self { rules, context, info, caps, sampler, queue, holder, deep_copies, .. } = self;
-        let mut identity = context.identify(buffer, tai);
+        let mut identity = context.identify(buffer, tai, rule);
         let Some(info) = info.as_ref().filter(|_| !buffer.flags().contains(gst::BufferFlags::GAP)) else { return };
         let size = [info.width(), info.height()];
         let other = if identity.deciding_arm() == Arm::B { Arm::A } else { Arm::B };

@@ -38,6 +38,7 @@ use crate::{
     elements::{
         between::{self, Between},
         depth::{self, Depth},
+        part_by::{self, PartByProperty},
         refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack},
@@ -79,6 +80,10 @@ pub struct FrameSampler {
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
     tai_offset: TaiOffset,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    part_by: PartByProperty,
     state: Mutex<State>,
     /// What stands upstream.
     between: Mutex<Between>,
@@ -101,6 +106,7 @@ impl Default for FrameSampler {
         Self {
             settings: StdMutex::new(settings),
             tai_offset: Default::default(),
+            part_by: Default::default(),
             state: Mutex::new(State::new(rules)),
             between: Mutex::default(),
             depth: Mutex::default(),
@@ -115,6 +121,14 @@ impl Default for FrameSampler {
 impl FrameSampler {
     fn settings(&self) -> MutexGuard<'_, Settings> {
         shell::locked(&self.settings)
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     fn renew_rules(&self) -> Result<(), PolicyError> {
@@ -279,6 +293,7 @@ impl BaseTransformImpl for FrameSampler {
                 ("location is not set: set it to the folder that captures are to go to")
             ));
         }
+        self.part_by.start(&*self.obj())?;
         let queue = Arc::new(Queue::default());
         queue.bound(folder.clone(), quota);
         let counters = Arc::new(WriterCounters::default());
@@ -311,6 +326,7 @@ impl BaseTransformImpl for FrameSampler {
             gst::element_imp_warning!(self, gst::ResourceError::Write, ("{given_up} captures were given up: {why}"));
         }
         self.lack.ended();
+        self.part_by.stop();
         self.state.lock().stop();
         Ok(())
     }
@@ -340,7 +356,13 @@ impl BaseTransformImpl for FrameSampler {
         let set = self.state.lock().rules.bits;
         depth::check(&self.depth, &*self.obj(), buffer, set);
         let bits = self.depth.lock().bits(set);
-        self.state.lock().frame(buffer, bits, &self.tai_offset, |pts| self.utc(pts));
+        let rule = self.part_by.rule();
+        let trouble = {
+            let mut state = self.state.lock();
+            state.frame(buffer, bits, (&self.tai_offset, &rule), |pts| self.utc(pts));
+            state.context.take_trouble()
+        };
+        part_by::tell(&*self.obj(), &self.refusals, trouble, true)?;
         Ok(gst::FlowSuccess::Ok)
     }
 
@@ -349,6 +371,9 @@ impl BaseTransformImpl for FrameSampler {
         self.depth.lock().event(&event);
         if let Err(error) = events::take(&self.state, &event) {
             self.bad_event(&error);
+        }
+        if event.type_() == gst::EventType::FlushStop {
+            self.state.lock().context.flush(&self.part_by.rule());
         }
         let event = self.state.lock().context.outgoing(event);
         self.parent_sink_event(event)

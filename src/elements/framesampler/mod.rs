@@ -104,6 +104,7 @@
 //! | `max-age` | uint64 ns, 0 | how long captures are kept, also while nothing is captured |
 //! | `min-free` | uint64, 100 MB | bytes that the disk keeps free |
 //! | `max-queue` | uint, 64 | most frames that wait for the disk; captures beyond it are dropped |
+//! | `part-by` | string | what a part is, if this is the first Andon element (docs/parts.md) |
 //! | `drain-timeout` | uint64 ns, 10 s | longest wait for the disk at the end |
 //! | `stats` | structure, read-only | see Statistics |
 //!

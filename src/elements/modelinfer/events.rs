@@ -135,6 +135,7 @@ impl ModelInfer {
         self.qos.lock().flush();
         if let Some(state) = self.sink_state.lock().as_mut() {
             state.schedule.flush();
+            state.context.flush(&self.part_by.rule());
             state.segment = gst::FormattedSegment::new();
         }
         // As GStreamer's own queues do: what is sticky stays on the pad, for the frames after the flush.

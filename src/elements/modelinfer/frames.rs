@@ -28,8 +28,8 @@ use super::{
     state::SinkState,
 };
 use crate::{
-    elements::depth,
-    meta::{self, AndonFrameMeta, AndonInferenceMeta, event::EventError},
+    elements::{depth, part_by},
+    meta::{self, AndonFrameMeta, AndonInferenceMeta, Trouble, event::EventError},
 };
 
 type Flow = Result<gst::FlowSuccess, gst::FlowError>;
@@ -41,6 +41,7 @@ struct Notices {
     problems: Vec<EventError>,
     change: Option<Change>,
     late: Option<Late>,
+    trouble: Option<Trouble>,
 }
 
 /// In.
@@ -63,7 +64,7 @@ impl ModelInfer {
             let own = state.running.as_ref().filter(|r| r.member.is_none());
             (work, notices, own.map_or(0, |r| r.lacking()))
         };
-        self.send(notices);
+        self.send(notices)?;
         self.look_after_engine(lacking);
         if work.needs_model() {
             depth::check(&self.depth, &*self.obj(), &work.buffer, work.settings.bits);
@@ -104,7 +105,8 @@ impl ModelInfer {
     /// Gives the frame its identity and decides what becomes of it.
     fn take_in(&self, state: &mut SinkState, mut buffer: gst::Buffer, notices: &mut Notices) -> Work {
         let writable = buffer.make_mut();
-        let mut frame = state.context.identify(writable, &self.tai_offset);
+        let mut frame = state.context.identify(writable, &self.tai_offset, &self.part_by.rule());
+        notices.trouble = state.context.take_trouble();
         if frame.captured_utc_ns.is_none()
             && let Some(pts) = writable.pts()
             && let Some(utc) = meta::utc_by_clock(&*self.obj(), &state.segment, pts, &self.tai_offset)
@@ -159,7 +161,7 @@ impl ModelInfer {
         Plan::Judge(running.clone(), cancel)
     }
 
-    fn send(&self, notices: Notices) {
+    fn send(&self, notices: Notices) -> Result<(), gst::FlowError> {
         for event in notices.events {
             self.forward(event);
         }
@@ -170,6 +172,9 @@ impl ModelInfer {
         if let Some(late) = notices.late {
             late.post(&*self.obj());
         }
+        let Some(trouble) = notices.trouble else { return Ok(()) };
+        let stops = self.settings().on_error == OnError::Error;
+        part_by::tell(&*self.obj(), &self.refusals, Some(trouble), stops)
     }
 }
 
@@ -211,9 +216,9 @@ impl ModelInfer {
             messages::inference(&*self.obj(), &inference, decides);
         }
         let seen = View { line: &line, own: &inference, decides };
-        let part = self.parts.observe(&*self.obj(), seen, settings.part_deadline);
+        let parts = self.parts.observe(&*self.obj(), seen, settings.part_deadline);
         if let Some(running) = &running {
-            self.exchange.observe(running, &inference, part.as_ref());
+            self.exchange.observe(running, &inference, &parts);
         }
         if settings.on_error == OnError::Error {
             match failure {

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     elements::{
         depth::Depth,
+        part_by::PartByProperty,
         refusals::Refusals,
         shell::{self, Sink, Src},
         threads::{self, Lack, PadThread},
@@ -119,6 +120,10 @@ pub struct ModelInfer {
     #[property(name = "tai-offset", type = i32, get, set, minimum = -1, maximum = 3600, default = -1, nick = "TAI offset",
         mutable_playing, blurb = "Seconds that PTP time is ahead of UTC; -1 as the system's leap table says")]
     pub(super) tai_offset: TaiOffset,
+    #[property(name = "part-by", type = String, get = Self::part_by, set = Self::set_part_by, nick = "Part by",
+        mutable_playing, blurb = "What a part is: frame, every:N (frames), pause:NS (a gap of timestamps, ns), field:NAME, \
+                 or barcode (of zbar ahead). Set it on the first Andon element; empty: as andon/part and fields say")]
+    pub(super) part_by: PartByProperty,
     /// The end where frames come in; None while stopped.
     pub(super) sink_state: Mutex<Option<SinkState>>,
     /// The end where frames leave.
@@ -199,6 +204,7 @@ impl ObjectSubclass for ModelInfer {
             sink,
             src,
             tai_offset: Default::default(),
+            part_by: Default::default(),
             sink_state: Mutex::default(),
             src_state: Mutex::new(SrcState::new("")),
             reorder: Arc::default(),
@@ -406,6 +412,14 @@ impl ModelInfer {
             Some(Err(problem)) => self.refuse(&problem),
             _ => {}
         }
+    }
+
+    fn part_by(&self) -> String {
+        self.part_by.text()
+    }
+
+    fn set_part_by(&self, text: String) {
+        self.part_by.set(&*self.obj(), &text);
     }
 
     fn set_post_parts(&self, posted: PostParts) {

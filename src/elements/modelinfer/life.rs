@@ -49,6 +49,7 @@ impl ModelInfer {
     }
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
+        self.part_by.start(&*self.obj())?;
         let now = || {
             let model = self.exchange.model();
             self.settings().ask(model)
@@ -89,6 +90,7 @@ impl ModelInfer {
         self.reorder.join();
         self.exchange.close();
         self.parts.flush(&*self.obj());
+        self.part_by.stop();
         *self.cancel.lock() = None;
         let state = self.sink_state.lock().take();
         drop(state);

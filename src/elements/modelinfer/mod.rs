@@ -29,7 +29,7 @@
 //! The time of capture is that of a reference timestamp meta in Unix, NTP or PTP time, else that of a pipeline clock that
 //! has the time of day. PTP counts in atomic time, ahead of UTC by 37 s since 2017: the system's leap table says by how
 //! much at which time, `tai-offset` says otherwise (0 for a PTP clock that is set to UTC). The first Andon element gives a
-//! frame its time; `abtee`, `driftmeter` and `framesampler` have the property, too.
+//! frame its time; `abtee`, `driftmeter` and `framesampler` have the property, too. It gives the frame its part as well.
 //!
 //! The status of a frame is one of these:
 //!
@@ -217,9 +217,14 @@
 //!
 //! ## Parts
 //!
-//! Frames that show one part (event `andon/part`, or the fields `part`, `view`, `views`) become one verdict: at the
-//! last view, after `part-deadline`, or at the end of the stream. Any bad view makes the part `ng`. A view that is
-//! missing or unjudged makes it `unjudged`. A frame without a part is a part of its own.
+//! Frames that show one part (event `andon/part`, the fields `part`, `view`, `views`, or what `part-by` makes of the
+//! stream) become one verdict: at the last view, after `part-deadline`, or at the end of the stream. Any bad view makes the
+//! part `ng`. A view that is missing or unjudged makes it `unjudged`. A frame without a part is a part of its own, and
+//! `parts-untold` counts it.
+//!
+//! `part-by` says what a part is in a launch string: `frame`, `every:N`, `pause:NS`, `field:NAME` or `barcode`. It stands on
+//! the first Andon element; docs/parts.md says all of it. A part whose number of views is not known before ends when the
+//! next begins, `part-deadline` after its last view, or at the end of the stream, and lacks no view.
 //!
 //! Each verdict is a message, `andon/part-verdict`, by which applications and programmable controllers sort parts, so that
 //! `post-parts=all` is the default. **A message stays in memory until somebody reads the bus**: at 60 parts a second a bus
@@ -256,12 +261,13 @@
 //! | `wait-inputs` | bool | a frame waits for a template that is still being read (offline work); otherwise it passes with status `missing-field` |
 //! | `on` | `frame`, `detections` | look at the whole frame, or at each upstream box |
 //! | `fields` | structure | named fields, such as `fields,line_speed=1.2`; `remove=line_speed` takes one back; fields that are not named keep their values |
+//! | `part-by` | string | what a part is; see Parts |
 //! | `part-deadline` | uint64, ns | how long a part waits for its views; 0: for ever |
 //! | `labels` | string | class names of an `.onnx` file that does not hold them: separated by commas, or `@FILE` for a file with one a line, UTF-8, relative to the working directory |
 //! | `load-timeout` | int64, ns | how long loading a model may take, reading the disk and its first run included; -1: a minute, or a quarter of an hour where a provider other than `cpu`, `dnnl` and `xnnpack` is asked for, because it compiles; 0: for ever |
 //! | `trusted-keys` | string | file of minisign public keys, one a line; a model that none of them has signed is refused before the runtime sees it; counts for the next model loaded |
 //! | `probation` | uint64 | parts for which a new version is watched after a swap; 0: none |
-//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour; of classes and SKUs the first 256 by name, the others together in `ng-by-other-class` and `ng-by-other-sku`), `events-refused` (docs/limits.md), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `load-state` (`idle`, `loading`, or `no-thread`: the request waits for one), `loads-abandoned` (loads, looks and records that did not end), `rollbacks`, `probation-left` (parts), `alias-problem` (why the alias is not followed just now, empty if it is), `alias-problems` (how often that was so), `threads-refused` (threads for frames in work that the system did not give, at every attempt, and for a load, once), `without-thread` (what has too few threads now: `frames in work`, `the engine`, `the alias`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
+//! | `stats` | structure, read-only | counts of frames (by status, and `skipped-…` by reason) and parts (by verdict, class, SKU, hour; of classes and SKUs the first 256 by name, the others together in `ng-by-other-class` and `ng-by-other-sku`), `events-refused` (docs/limits.md), latency, model, `provider`, `provider-fallbacks`, `assumed` (what was assumed of a bare file, and how to change it), `in-flight` (frames here now), `active`, `standby`, `swaps`, `swaps-failed`, `load-state` (`idle`, `loading`, or `no-thread`: the request waits for one), `loads-abandoned` (loads, looks and records that did not end), `rollbacks`, `probation-left` (parts), `parts-untold` (frames that count as parts because nothing says what a part is; while they come, the guard on the share of bad parts waits), `alias-problem` (why the alias is not followed just now, empty if it is), `alias-problems` (how often that was so), `threads-refused` (threads for frames in work that the system did not give, at every attempt, and for a load, once), `without-thread` (what has too few threads now: `frames in work`, `the engine`, `the alias`), `session-users`, `batches` and `batch-fill` (frames a run, the mean), `regions`, `regions-empty`, `regions-over`, `bits-seen` (the most bits of any sample of 16-bit grey) |
 //!
 //! ## Action signals
 //!

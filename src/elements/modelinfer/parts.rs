@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use andon_core::result::{Inference, PartJudge, PartVerdict, Tally, Verdict, utc_ns};
+use andon_core::result::{Closed, Inference, PartJudge, PartVerdict, Tally, Verdict, utc_ns};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -48,22 +48,17 @@ impl Inner {
     }
 
     /// Counts parts, and returns which of them are told.
-    fn count(&mut self, closed: &[PartVerdict]) -> PostParts {
+    fn count<'a>(&mut self, closed: impl IntoIterator<Item = &'a PartVerdict>) -> PostParts {
         let utc = utc_ns();
-        closed.iter().for_each(|part| self.tally.add(part, utc));
+        closed.into_iter().for_each(|part| self.tally.add(part, utc));
         self.posted
     }
 }
 
 impl Parts {
-    /// Takes one view in. `deadline` is in ns, 0 for none. Returns what this element's model alone says of the part if it
-    /// was the last view.
-    pub(super) fn observe(
-        &self,
-        element: &impl IsA<gst::Element>,
-        view: View<'_>,
-        deadline: u64,
-    ) -> Option<PartVerdict> {
+    /// Takes one view in. `deadline` is in ns, 0 for none. Returns what this element's model alone says of the
+    /// parts that the view closes.
+    pub(super) fn observe(&self, element: &impl IsA<gst::Element>, view: View<'_>, deadline: u64) -> Closed {
         let element = element.upcast_ref();
         let (expired, closed, own, posted, needs_timer) = {
             let mut inner = self.inner.lock();
@@ -80,11 +75,11 @@ impl Parts {
                 own.observe(view.own, view.decides, now)
             });
             inner.count(&expired);
-            let posted = inner.count(closed.as_slice());
+            let posted = inner.count(closed.iter());
             (expired, closed, own, posted, deadline > 0 && inner.timer.is_none())
         };
         post(element, &expired, posted);
-        post(element, closed.as_slice(), posted);
+        post(element, closed.iter(), posted);
         if needs_timer {
             set_timer(&self.inner, element, deadline);
         }
@@ -152,13 +147,13 @@ fn expire(parts: &Weak<Mutex<Inner>>, element: &glib::WeakRef<gst::Element>, dea
     set_timer(&parts, &element, deadline);
 }
 
-fn post(element: &gst::Element, closed: &[PartVerdict], posted: PostParts) {
+fn post<'a>(element: &gst::Element, closed: impl IntoIterator<Item = &'a PartVerdict>, posted: PostParts) {
     let is_told = |p: &&PartVerdict| match posted {
         PostParts::All => true,
         PostParts::Ng => p.verdict != Verdict::Ok,
         PostParts::None => false,
     };
-    for p in closed.iter().filter(is_told) {
+    for p in closed.into_iter().filter(is_told) {
         let part = p.part.as_deref();
         let mut s = gst::Structure::builder("andon/part-verdict")
             .field("id", &p.id)

@@ -161,6 +161,7 @@ impl Stats {
             .field("parts-ng", tally.ng)
             .field("parts-review", tally.review)
             .field("parts-unjudged", tally.unjudged)
+            .field("parts-untold", tally.untold)
             .field("parts-not-production", tally.not_production)
             .field("ng-by-class", counts("classes", &tally.ng_by_class))
             .field("ng-by-other-class", tally.ng_by_other_class)

@@ -66,7 +66,12 @@ pub const EVENTS: &[Event] = &[
             text("lot", "the batch that it was made in").or_none(),
             text("station", "where on the line the camera stands").or_none(),
             small("view", "count", "which view of the part, from 0; 0 if it is missing").or_none(),
-            small("views", "count", "how many views the part has; 1 if it is missing").or_none(),
+            small(
+                "views",
+                "count",
+                "how many views the part has; 0: as many as come before the next part; 1 if it is missing",
+            )
+            .or_none(),
             text("purpose", "`production` (if it is missing), `golden`, `setup` or `rework`").or_none(),
             number("trigger-utc-ns", "ns", "when the camera was triggered, UTC since 1970").or_none(),
         ],

@@ -67,7 +67,7 @@ pub fn check_part(part: &Part) -> Result<(), BadPart> {
     check_value(&part.sku).map_err(named("sku"))?;
     check_value(&part.lot).map_err(named("lot"))?;
     check_value(&part.station).map_err(named("station"))?;
-    if part.view >= part.views {
+    if part.views > 0 && part.view >= part.views {
         return Err(BadPart::View { view: part.view, views: part.views });
     }
     if part.views > VIEWS { Err(BadPart::Views(part.views)) } else { Ok(()) }
@@ -180,6 +180,7 @@ mod tests {
         };
         assert_eq!(part("P", "", 0, 1), Ok(()));
         assert_eq!(part("P", "A", 63, 64), Ok(()));
+        assert_eq!(part("P", "A", 100, 0), Ok(()), "as many views as come before the next part");
         let long = "é".repeat(129);
         for (refused, field, said) in [
             (part(&long, "", 0, 1), "id", "id has 258 bytes, and 256 is the most"),

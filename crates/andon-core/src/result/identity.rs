@@ -11,7 +11,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{Arm, Part, PartKey};
+use super::{Arm, Part, PartBy, PartKey};
 
 static RUN: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -56,6 +56,15 @@ impl Arms {
     }
 }
 
+/// The first Andon element that a frame has met, which says what a part is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct First {
+    /// The element's name.
+    pub element: String,
+    /// How it makes parts of frames.
+    pub part_by: PartBy,
+}
+
 /// The identity that stays with a frame through the pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
@@ -65,6 +74,8 @@ pub struct Frame {
     pub id: u64,
     /// The part that the frame shows. None if the frame is a part of its own.
     pub part: Option<Arc<Part>>,
+    /// Who has said what a part is, or could have; None if it was no element of a pipeline.
+    pub first: Option<Arc<First>>,
     /// The arms that are expected to judge it.
     pub arms: Arms,
     /// A model's result was put on the frame. If none is there any more, an element has lost it.
@@ -82,6 +93,7 @@ impl Frame {
             run: run_id(),
             id: next_frame_id(),
             part,
+            first: None,
             arms: Arms::A,
             judged: false,
             captured_utc_ns: None,

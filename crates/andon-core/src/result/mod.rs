@@ -11,6 +11,7 @@ mod inference;
 mod names;
 mod outputs;
 mod part;
+mod part_by;
 mod part_verdict;
 mod tally;
 mod tee;
@@ -18,12 +19,13 @@ mod tee;
 use std::collections::BTreeMap;
 
 pub use deciding::{Decided, decided};
-pub use identity::{Arms, Frame, monotonic_ns, run_id, utc_ns};
+pub use identity::{Arms, First, Frame, monotonic_ns, run_id, utc_ns};
 pub use inference::{Inference, LatencyFrom, ModelId};
 pub use names::{Arm, Purpose, Status, UnknownName, Verdict};
 pub use outputs::{Anomaly, AnomalyMap, BoxPx, ClassScore, Detection, LabelArea, Mask, RawTensor, Segmentation, iou};
 pub use part::{Part, PartKey};
-pub use part_verdict::{PartJudge, PartVerdict};
+pub use part_by::{BadPartBy, Divider, PartBy, Seen};
+pub use part_verdict::{Closed, PartJudge, PartVerdict};
 pub use tally::{HourRate, MOST_NAMES, Tally};
 pub use tee::{SplitKey, TeeMode, UnknownKey, UnknownMode};
 

@@ -22,7 +22,7 @@ pub struct Part {
     pub station: String,
     /// Which view of the part the frame shows, from 0.
     pub view: u32,
-    /// How many views the part has.
+    /// How many views the part has; 0 if that is known only when the next part begins, or at the end of the stream.
     pub views: u32,
     /// Why the part passes.
     pub purpose: Purpose,

@@ -38,6 +38,8 @@ pub struct Tally {
     pub review: u64,
     /// Parts without a verdict.
     pub unjudged: u64,
+    /// Of all these, frames that count as parts because nothing says what a part is.
+    pub untold: u64,
     /// Parts with another purpose than production. They count nowhere else.
     pub not_production: u64,
     /// Bad parts by label, of the first [`MOST_NAMES`] labels. A part with two labels counts under both.
@@ -59,6 +61,7 @@ impl Tally {
             self.not_production += 1;
             return;
         }
+        self.untold += u64::from(part.part.is_none());
         let hour = now_ns / HOUR_NS;
         if self.hours.back().is_none_or(|h| h.hour != hour) {
             self.hours.push_back(HourRate { hour, ..HourRate::default() });
@@ -135,7 +138,9 @@ mod tests {
         t.add(&part(Verdict::Ng, Purpose::Golden), 0);
         assert_eq!((t.ng, t.not_production), (0, 1));
         t.add(&part(Verdict::Ng, Purpose::Production), 0);
-        assert_eq!((t.ng, t.ng_by_class["short"], t.ng_by_sku["A"]), (1, 1, 1));
+        assert_eq!((t.ng, t.ng_by_class["short"], t.ng_by_sku["A"], t.untold), (1, 1, 1, 0));
+        t.add(&PartVerdict { part: None, ..part(Verdict::Ok, Purpose::Production) }, 0);
+        assert_eq!((t.ok, t.untold), (1, 1), "a frame that counts as a part");
     }
 
     #[test]

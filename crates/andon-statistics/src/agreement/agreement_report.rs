@@ -89,6 +89,10 @@ pub struct AgreementReport {
     pub parts: Table,
     /// Parts and frames that are in no table.
     pub aside: NotCompared,
+    /// Of all parts that were closed, frames that count as parts because nothing says what a part is. Frames that show one
+    /// part are not independent, so nothing is concluded from them.
+    #[serde(default)]
+    pub untold: u64,
     /// The number of parts in the table.
     pub compared: u64,
     /// See [`Table::agreement`].

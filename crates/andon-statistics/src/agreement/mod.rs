@@ -57,6 +57,7 @@ pub struct Agreement {
     labels: Labels,
     matcher: BoxMatcher,
     aside: NotCompared,
+    untold: u64,
     arms: [ArmParts; 2],
     scored: [Scored; 2],
     different: MostDifferent,
@@ -83,6 +84,7 @@ impl Agreement {
             labels: Labels::default(),
             matcher: BoxMatcher::default(),
             aside: NotCompared::default(),
+            untold: 0,
             arms: Default::default(),
             scored: Default::default(),
             different: MostDifferent::new(most_different),
@@ -120,8 +122,8 @@ impl Agreement {
             let named = Inference { run: a.run, frame_id: a.frame_id, part: a.part.clone(), ..b.clone() };
             self.paired[1].observe(&named, false, now_ns)
         };
-        let truth = truth.and_then(|t| self.truth.observe(t, false, now_ns));
-        self.close_pairs(closed_a.into_iter().zip(closed_b), truth.as_slice(), &mut closed);
+        let truth = self.observe_truth(truth, now_ns);
+        self.close_pairs(iter::zip(closed_a, closed_b), &truth, &mut closed);
         closed
     }
 
@@ -146,8 +148,8 @@ impl Agreement {
         self.run.frame(at, inference);
         self.window.frame(at, inference);
         let part = self.alone[at].observe(inference, true, now_ns);
-        let truth = truth.and_then(|t| self.truth.observe(t, false, now_ns));
-        self.close_alone(arm, part, truth.as_slice(), &mut closed);
+        let truth = self.observe_truth(truth, now_ns);
+        self.close_alone(arm, part, &truth, &mut closed);
         closed
     }
 
@@ -177,6 +179,7 @@ impl Agreement {
             window: self.window.counts(),
             labels: self.labels.clone(),
             aside: self.aside,
+            untold: self.untold,
             arms: self.arms,
             scored: self.scored,
             different: self.different.frames().to_vec(),
@@ -209,6 +212,11 @@ impl Agreement {
         ended
     }
 
+    /// Adds the truth of a frame, and returns that of the parts which it closes.
+    fn observe_truth(&mut self, truth: Option<&Inference>, now_ns: u64) -> Vec<PartVerdict> {
+        truth.map_or_else(Vec::new, |t| self.truth.observe(t, false, now_ns).into_iter().collect())
+    }
+
     fn close_pairs(
         &mut self,
         parts: impl Iterator<Item = (PartVerdict, PartVerdict)>,
@@ -218,6 +226,7 @@ impl Agreement {
         for (a, b) in parts {
             debug_assert_eq!(a.id, b.id, "both judges are shown the same frames of the same parts");
             let truth = truth_of(&a, truth);
+            self.untold += u64::from(a.part.is_none());
             for (arm, part) in [&a, &b].into_iter().enumerate() {
                 self.count_part(arm, part.verdict, truth);
             }
@@ -253,6 +262,7 @@ impl Agreement {
     ) {
         for verdict in parts {
             let truth = truth_of(&verdict, truth);
+            self.untold += u64::from(verdict.part.is_none());
             self.count_part(usize::from(arm == Arm::B), verdict.verdict, truth);
             self.window.part(verdict.verdict, Verdict::Unjudged);
             let (id, told, frame_id) = (verdict.id.clone(), verdict.part.is_some(), verdict.frames[1]);

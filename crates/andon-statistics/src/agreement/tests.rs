@@ -139,7 +139,8 @@ fn every_part_that_both_saw_is_told_also_where_it_is_in_no_table() {
     score.pair(&result(&frame, Arm::A, Verdict::Ng), &result(&frame, Arm::B, Verdict::Ng), None, 0);
     let last = score.finish().parts;
     assert_eq!((last.len(), last[0].id.as_str(), last[0].told, last[0].b.verdict), (1, "P", true, Verdict::Ng));
-    let arms = score.report(Frames::default()).arms;
+    let AgreementReport { arms, untold, .. } = score.report(Frames::default());
+    assert_eq!(untold, 3);
     assert_eq!(arms.a, ArmParts { ok: 2, ng: 2, ..ArmParts::default() });
     assert_eq!(arms.b, ArmParts { ok: 1, ng: 1, review: 1, unjudged: 1 });
 }

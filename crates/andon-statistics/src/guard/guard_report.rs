@@ -48,6 +48,10 @@ pub struct PartCounts {
     pub review: u64,
     /// Parts that were not judged. They count in no rate, and do not bring the end of the probation closer.
     pub unjudged: u64,
+    /// Judged frames of which nothing says what part they show. They count in no rate, as frames of one part are not
+    /// independent, but bring the end of the probation closer.
+    #[serde(default)]
+    pub untold: u64,
 }
 
 impl PartCounts {

@@ -118,9 +118,16 @@ impl Probation {
         self.broken
     }
 
-    /// The number of judged production parts still to come.
+    /// Adds the verdict on a production frame of which nothing says what part it shows.
+    pub fn untold(&mut self, verdict: Verdict) {
+        if verdict != Verdict::Unjudged && !self.is_over() {
+            self.parts.untold += 1;
+        }
+    }
+
+    /// The number of judged production parts still to come; of frames where nothing says what a part is.
     pub fn left(&self) -> u64 {
-        self.limits.probation.saturating_sub(self.parts.judged())
+        self.limits.probation.saturating_sub(self.parts.judged() + self.parts.untold)
     }
 
     /// Returns whether all parts came and no guard broke.

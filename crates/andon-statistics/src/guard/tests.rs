@@ -242,6 +242,14 @@ fn only_production_parts_count_and_only_judged_ones_bring_the_end_nearer() {
         assert_eq!(p.part(Verdict::Unjudged, true), None);
     }
     assert_eq!((p.left(), p.report().parts.unjudged), (10, 100));
+    // Frames of which nothing says what part they show bring the end nearer, and are in no rate.
+    for left in (0..10).rev() {
+        p.untold(Verdict::Unjudged);
+        p.untold(Verdict::Ng);
+        assert_eq!(p.left(), left);
+    }
+    let report = p.report();
+    assert_eq!((p.passed(), report.parts.untold, report.ng_rate), (true, 10, None));
 }
 
 #[test]

@@ -48,7 +48,7 @@ use std::{
 
 use andon_core::{
     aside::{self, Spawn},
-    result::{Inference, ModelId, PartVerdict},
+    result::{Closed, Inference, ModelId},
 };
 use andon_inference::{self as inference, Cancel};
 use andon_model::store::Note;
@@ -365,13 +365,11 @@ impl Exchange {
         }
     }
 
-    /// Shows the guards a frame that leaves and the part that it completes. Goes back to the model before if a guard is
+    /// Shows the guards a frame that leaves and the parts that it closes. Goes back to the model before if a guard is
     /// broken.
-    pub(super) fn observe(self: &Arc<Self>, running: &Arc<Running>, inference: &Inference, part: Option<&PartVerdict>) {
-        if let Some(part) = part {
-            shadows::observe(running.id(), inference.arm, part);
-        }
-        let Some(ended) = self.probation.observe(running, inference, part) else { return };
+    pub(super) fn observe(self: &Arc<Self>, running: &Arc<Running>, inference: &Inference, parts: &Closed) {
+        parts.iter().for_each(|part| shadows::observe(running.id(), inference.arm, part));
+        let Some(ended) = self.probation.observe(running, inference, parts) else { return };
         match &ended.broken {
             Some(broken) => {
                 let why = broken.to_string();

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use andon_core::result::{Inference, ModelId, PartVerdict};
+use andon_core::result::{Closed, Inference, ModelId};
 use andon_statistics::guard::{Broken, GuardReport, Limits, Probation as Guards};
 use parking_lot::Mutex;
 
@@ -94,14 +94,10 @@ impl Probation {
         *self.watched.lock() = Some(Watched { running, from, guards, limits, sku: None, since });
     }
 
-    /// Shows the guards a frame that leaves, and the part that it completes. Returns the end of the probation, if this
+    /// Shows the guards a frame that leaves, and the parts that it closes. A frame of which nothing says what part it shows
+    /// counts for the length of the probation, and says nothing of the share of bad parts. Returns the end of the probation, if this
     /// is it.
-    pub(super) fn observe(
-        &self,
-        running: &Arc<Running>,
-        inference: &Inference,
-        part: Option<&PartVerdict>,
-    ) -> Option<Ended> {
+    pub(super) fn observe(&self, running: &Arc<Running>, inference: &Inference, parts: &Closed) -> Option<Ended> {
         if self.left() == 0 {
             return None;
         }
@@ -112,10 +108,14 @@ impl Probation {
             watched.see_product(inference);
             broken = watched.guards.frame(inference.status, inference.latency_us);
         }
-        if broken.is_none()
-            && let Some(part) = part
-        {
-            broken = watched.guards.part(part.verdict, shadows::is_production(part));
+        for part in parts.iter().filter(|part| shadows::is_production(part)) {
+            broken = broken.or_else(|| match part.part {
+                Some(_) => watched.guards.part(part.verdict, true),
+                None => {
+                    watched.guards.untold(part.verdict);
+                    None
+                }
+            });
         }
         self.left.store(watched.guards.left(), Ordering::Relaxed);
         if broken.is_none() && !watched.guards.passed() {

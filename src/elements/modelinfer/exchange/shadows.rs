@@ -15,9 +15,10 @@ pub(super) fn baseline(model: &ModelId) -> Option<Baseline> {
     SHADOWS.lock().get(model).copied()
 }
 
-/// Counts the verdict on a part. Only judged production parts of arm b count.
+/// Counts the verdict on a part. Only judged production parts of arm b count, and no frames of which nothing says what
+/// part they show: ten frames of one part are no ten parts.
 pub(super) fn observe(model: &ModelId, arm: Arm, part: &PartVerdict) {
-    if arm != Arm::B || !is_production(part) || part.verdict == Verdict::Unjudged {
+    if arm != Arm::B || part.part.is_none() || !is_production(part) || part.verdict == Verdict::Unjudged {
         return;
     }
     let ng = u64::from(part.verdict == Verdict::Ng);

@@ -9,6 +9,7 @@ mod datumaro;
 mod labelstudio;
 mod list;
 mod marks;
+mod split;
 mod staging;
 mod writer;
 mod yolo;
@@ -16,11 +17,10 @@ mod yolo;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use andon_capture::MapImage;
-use andon_core::{
-    random::Hash,
-    result::{Arm, Inference},
-};
+use andon_core::result::{Arm, Inference};
 use marks::marks;
+use split::Split;
+pub use split::Untold;
 use staging::Staging;
 use writer::{Item, Plan, Writer};
 
@@ -54,6 +54,8 @@ pub struct Options {
     pub subset: Option<String>,
     /// Splits into `train` and `val`: the share of the parts that go to `val`. Frames of one part stay together.
     pub val: Option<f32>,
+    /// How captures are split of which nothing says what part they show.
+    pub untold: Untold,
     /// Makes hard links instead of copies of the images, if the disk can.
     pub link: bool,
     /// Takes frames that the arm did not judge into COCO and YOLO, too, where no box means no defect.
@@ -86,6 +88,8 @@ pub struct Exported {
     pub unjudged: u64,
     /// Whether the captures that the arm did not judge were left out.
     pub unjudged_left_out: bool,
+    /// With [`Options::val`]: captures of which nothing says what part they show, and the groups that they were split by.
+    pub untold: [u64; 2],
     /// Masks and maps that were written.
     pub masks: u64,
     /// Masks and maps that a sidecar names, but has no pixels of.
@@ -116,10 +120,11 @@ pub fn export(folder: &Folder, into: &Path, options: &Options, mut done: impl Fn
         unjudged_left_out: options.leaves_unjudged_out(),
         ..Exported::default()
     };
+    let mut split = options.val.map(|share| Split::new(share, options.untold));
     let (_, faults) = folder.each(
         || done(Step::Written),
         |capture| {
-            let Some(item) = options.item(capture, &plan, &mut exported)? else { return Ok(()) };
+            let Some(item) = options.item(capture, &plan, &mut split, &mut exported)? else { return Ok(()) };
             let subset = &plan.subsets[item.subset];
             options.place(&capture.image, &images.join(subset).join(&capture.sidecar.file), &mut exported)?;
             options.place_masks(capture, &staging.path().join("pixels").join(subset), &mut exported)?;
@@ -128,7 +133,8 @@ pub fn export(folder: &Folder, into: &Path, options: &Options, mut done: impl Fn
     )?;
     writer.finish()?;
     staging.finish()?;
-    Ok(Exported { faults, ..exported })
+    let untold = split.map_or([0; 2], |split| [split.frames, split.groups]);
+    Ok(Exported { faults, untold, ..exported })
 }
 
 impl Options {
@@ -208,7 +214,13 @@ impl Options {
     }
 
     /// The capture as a writer takes it, or None if it is left out.
-    fn item<'a>(&self, capture: &'a Capture, plan: &Plan, exported: &mut Exported) -> Result<Option<Item<'a>>, Error> {
+    fn item<'a>(
+        &self,
+        capture: &'a Capture,
+        plan: &Plan,
+        split: &mut Option<Split>,
+        exported: &mut Exported,
+    ) -> Result<Option<Item<'a>>, Error> {
         let chosen = capture.judged(self.arm);
         if chosen.is_none() {
             exported.unjudged += 1;
@@ -216,7 +228,7 @@ impl Options {
                 return Ok(None);
             }
         }
-        let subset = self.val.map_or(0, |share| subset(capture, share));
+        let subset = split.as_mut().map_or(0, |split| split.side(capture));
         let mut found = Vec::new();
         for result in self.results(capture) {
             let sure = result.detections.iter().filter(|d| d.score >= self.min_score).count();
@@ -281,10 +293,4 @@ fn masks_named(result: &Inference) -> u64 {
     let of_anomaly = anomaly.map_or(0, |a| usize::from(a.map.is_some()) + usize::from(a.mask.is_some()));
     let of_boxes = result.detections.iter().filter(|d| d.mask.is_some()).count();
     (of_anomaly + of_boxes + usize::from(result.segmentation.is_some())) as u64
-}
-
-/// Returns 1 for val and 0 for train: by the part alone, so that a part is on the same side in every export.
-fn subset(capture: &Capture, val: f32) -> usize {
-    let key = capture.part_key().to_string();
-    usize::from(Hash::default().with(key.as_bytes()).fraction() < f64::from(val))
 }
