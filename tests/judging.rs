@@ -24,6 +24,9 @@ use serde_json::Value;
 
 const CAPS: &str = "video/x-raw,format=GRAY8,width=100,height=100,framerate=30/1";
 
+/// Tests whose parts are all defective say nothing of overkill.
+const ANY_OVERKILL: (&str, &str) = ("max-overkill-increase", "1");
+
 /// abjoin between the test and the test, with a bus to hear it.
 struct Line {
     join: gst::Element,
@@ -233,7 +236,7 @@ fn a_promotion_that_the_store_refuses_is_told_and_nothing_moves() {
     let folder = store();
     let named = folder.path().join("line");
     Store::open(&named).unwrap().refuse("2", &Note::new("test", "scratches")).unwrap();
-    let mut line = Line::new(&[("auto", "full"), ("store", named.to_str().unwrap())]);
+    let mut line = Line::new(&[("auto", "full"), ("store", named.to_str().unwrap()), ANY_OVERKILL]);
     for _ in 0..60 {
         line.part(Verdict::Ok, Verdict::Ng, Some(Verdict::Ng));
     }
@@ -275,7 +278,7 @@ fn with_auto_off_a_judgement_is_only_told() {
 
 #[test]
 fn parts_are_proposed_and_their_labels_decide_however_late_they_come() {
-    let mut line = Line::new(&[("label-rate-agree", "0.5"), ("max-ng-difference", "1")]);
+    let mut line = Line::new(&[("label-rate-agree", "0.5"), ("max-ng-difference", "1"), ANY_OVERKILL]);
     for k in 0..120 {
         line.part(Verdict::Ok, if k % 2 == 0 { Verdict::Ng } else { Verdict::Ok }, None);
     }
@@ -291,8 +294,9 @@ fn parts_are_proposed_and_their_labels_decide_however_late_they_come() {
     }
     let told = line.end();
     assert_eq!(told["decision"], "promote", "{told}");
-    assert_eq!(told["labels"]["discordant"], 60);
-    assert_eq!(told["labels"]["asked"], told["labels"]["answered"]);
+    let [taken, since] = ["/labels/tested", "/since/labels"].map(|of| told.pointer(of).unwrap().as_u64().unwrap());
+    assert_eq!((taken + since, told["decided"]["by"].as_str()), (wanted.len() as u64, Some("labels")), "{told}");
+    assert_eq!(line.stat("labels-matched"), wanted.len() as u64);
 }
 
 #[test]
@@ -324,7 +328,7 @@ fn a_label_of_nobody_or_of_nothing_is_not_accepted() {
 fn a_file_of_labels_is_read_as_it_grows_and_its_bad_lines_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.jsonl");
-    let mut line = Line::new(&[("labels", path.to_str().unwrap()), ("max-ng-difference", "1")]);
+    let mut line = Line::new(&[("labels", path.to_str().unwrap()), ("max-ng-difference", "1"), ANY_OVERKILL]);
     let ids: Vec<_> = (0..40).map(|_| line.part(Verdict::Ok, Verdict::Ng, None)).collect();
     let mut file = std::fs::File::create(&path).unwrap();
     writeln!(file, "{{\"id\": \"of another day\", \"verdict\": \"ok\"}}\nnonsense").unwrap();
@@ -450,7 +454,7 @@ fn labels_ahead_of_their_parts_outlive_a_change_of_the_model_and_a_reset() {
     let run = Frame::new(None).run;
     let label = |k| serde_json::json!({"id": format!("{run}/{k}"), "verdict": "ng", "source": "sample"});
     std::fs::write(&path, (6..=45).map(|k| format!("{}\n", label(k))).collect::<String>()).unwrap();
-    let mut line = Line::new(&[("labels", path.to_str().unwrap()), ("max-ng-difference", "1")]);
+    let mut line = Line::new(&[("labels", path.to_str().unwrap()), ("max-ng-difference", "1"), ANY_OVERKILL]);
     line.part(Verdict::Ok, Verdict::Ng, None);
     line.models[1] = Arc::new(ModelId { name: "line".into(), version: "3".into(), ..ModelId::default() });
     line.part(Verdict::Ok, Verdict::Ng, None);
@@ -536,7 +540,7 @@ fn a_promotion_without_a_store_or_into_one_that_is_gone_is_told_with_what_to_do(
     let gone = store();
     let named = gone.path().join("line").to_str().unwrap().to_owned();
     for (store, says) in [(None, "store=STORE/NAME is not set"), (Some(named), "line")] {
-        let mut line = Line::new(&[]);
+        let mut line = Line::new(&[ANY_OVERKILL]);
         line.join.set_property("store", store.clone());
         line.join.set_property_from_str("auto", "full");
         if store.is_some() {
@@ -545,7 +549,11 @@ fn a_promotion_without_a_store_or_into_one_that_is_gone_is_told_with_what_to_do(
         for _ in 0..60 {
             line.part(Verdict::Ok, Verdict::Ng, Some(Verdict::Ng));
         }
-        let warning = line.warning();
+        let mut warning = line.warning();
+        if store.is_some() {
+            assert!(warning.starts_with("the trial is not kept: "), "{warning}");
+            warning = line.warning();
+        }
         assert!(warning.contains(says) && warning.contains("promote it by hand"), "{warning}");
         let told = line.end();
         let acted = told["acted"].as_str().unwrap_or_default();
@@ -590,4 +598,108 @@ fn whoever_labels_in_answer_to_the_proposal_itself_waits_for_nobody() {
     let (taken, took) = told.recv_timeout(common::WATCHDOG).unwrap();
     assert!(taken && took < Duration::from_secs(4), "{took:?}");
     line.bus.unset_sync_handler();
+}
+
+/// Makes the ledger of this process that of another run, as if the line had been started again.
+fn of_another_run(folder: &std::path::Path, name: &str) {
+    let own = Frame::new(None).run.to_string();
+    let path = folder.join(format!("{own}.jsonl"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(folder.join(format!("{name}.jsonl")), text.replace(&own, name)).unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn captured_today_annotated_tomorrow_judged_the_day_after_and_acted_on_once() {
+    let folder = store();
+    let named = folder.path().join("line");
+    let trials = named.join("trials/1-2");
+    let labels = folder.path().join("labels.jsonl");
+    let properties = [
+        ("auto", "full"),
+        ("store", named.to_str().unwrap()),
+        ("labels", labels.to_str().unwrap()),
+        ("label-rate-agree", "1"),
+        ("max-ng-difference", "1"),
+    ];
+    let mut monday = Line::new(&properties);
+    let parts: Vec<_> = (0..160)
+        .map(|k| {
+            let b = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+            (monday.part(Verdict::Ok, b, None), b)
+        })
+        .collect();
+    assert_eq!(monday.end()["decision"], "hold");
+    assert_eq!(monday.stat("ledger-failures"), 0);
+    drop(monday);
+    of_another_run(&trials, "monday");
+    // A person labels, from the list of yesterday.
+    let own = Frame::new(None).run.to_string();
+    let line = |(id, verdict): &(String, Verdict)| {
+        let id = id.replace(&own, "monday");
+        format!("{}\n", serde_json::json!({"id": id, "verdict": verdict.as_str(), "source": "sample"}))
+    };
+    std::fs::write(&labels, parts[..100].iter().map(line).collect::<String>()).unwrap();
+    let mut tuesday = Line::new(&properties);
+    tuesday.part(Verdict::Ok, Verdict::Ok, None);
+    assert_eq!(tuesday.end()["decision"], "hold");
+    assert_eq!((tuesday.stat("ledger-runs"), tuesday.stat("labels-tested")), (1, 100));
+    drop(tuesday);
+    of_another_run(&trials, "tuesday");
+    std::fs::write(&labels, parts.iter().map(line).collect::<String>()).unwrap();
+    let mut wednesday = Line::new(&properties);
+    wednesday.part(Verdict::Ok, Verdict::Ok, None);
+    let told = wednesday.decided();
+    assert_eq!((&told["decision"], &told["decided"]["run"]), (&"promote".into(), &own.as_str().into()), "{told}");
+    assert!(told["acted"].as_str().unwrap().ends_with("1 → 2"), "{told}");
+    drop(wednesday);
+    // A person takes it back. The decision stands in the ledger; nobody acts on it twice.
+    of_another_run(&trials, "wednesday");
+    let store = Store::open(&named).unwrap();
+    assert_eq!(store.versions().unwrap(), ["1", "2"], "a folder of trials is no version");
+    assert!(store.audit().unwrap().is_empty());
+    store.set_alias("champion", "1", &Note::new("test", "no")).unwrap();
+    let mut thursday = Line::new(&properties);
+    thursday.part(Verdict::Ok, Verdict::Ok, None);
+    let told = thursday.decided();
+    assert_eq!((&told["decision"], &told["decided"]["run"]), (&"promote".into(), &"wednesday".into()));
+    assert!(told["acted"].as_str().unwrap().starts_with("nothing here: run wednesday decided it"), "{told}");
+    assert_eq!(store.aliases().unwrap()["champion"], "1");
+    drop(thursday);
+    // Other rules do not judge again what was looked at by these.
+    let mut strict = Line::new(&[&properties[..], &[("max-escape-increase", "0.001")]].concat());
+    strict.part(Verdict::Ok, Verdict::Ok, None);
+    let warning = strict.warning();
+    assert!(warning.contains("max-escape-increase was 0.01 and is 0.001"), "{warning}");
+    assert_eq!(strict.end()["decision"], "hold");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_told_once_and_the_judgement_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("full");
+    std::fs::write(&file, "").unwrap();
+    let mut line = Line::new(&[("ledger", file.join("trials").to_str().unwrap()), ANY_OVERKILL]);
+    for _ in 0..60 {
+        line.part(Verdict::Ok, Verdict::Ng, Some(Verdict::Ng));
+    }
+    let warning = line.warning();
+    assert!(warning.contains("cannot be") && warning.contains("the judgement goes on"), "{warning}");
+    assert_eq!(line.end()["decision"], "promote");
+    assert!(line.stat("ledger-failures") > 1, "tried again");
+    assert!(line.bus.pop_filtered(&[gst::MessageType::Warning]).is_none(), "told once");
+}
+
+#[test]
+fn where_nothing_says_what_a_part_is_nothing_is_judged() {
+    let mut line = Line::new(&[]);
+    for _ in 0..100 {
+        let frame = Frame { part: None, ..line.frame(Arms::AB) };
+        line.b.push(line.buffer(&frame, &[(Arm::B, Verdict::Ok)])).unwrap();
+        line.h.push(line.buffer(&frame, &[(Arm::A, Verdict::Ng), (Arm::Truth, Verdict::Ng)])).unwrap();
+        line.h.pull().unwrap();
+    }
+    let told = line.end();
+    assert_eq!((&told["decision"], line.stat("parts-untold")), (&"hold".into(), 100));
+    assert!(reasons(&told).contains("set part-by on the first Andon element"), "{told}");
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, model, reference, run};
+use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, judge, model, reference, run};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
@@ -26,7 +26,8 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
-    Ab(ab::Ab),
+    Ab(Box<ab::Ab>),
+    Judge(judge::Judge),
     Drift(drift::Drift),
     Reference(reference::MakeReference),
     Evaluate(Box<evaluate::Evaluate>),
@@ -43,6 +44,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.execute(),
             Command::Ab(ab) => ab.execute(),
+            Command::Judge(judge) => judge.execute(),
             Command::Drift(drift) => drift.execute(),
             Command::Reference(reference) => reference.execute(),
             Command::Evaluate(evaluate) => evaluate.execute(),

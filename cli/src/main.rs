@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod drift;
 mod evaluate;
+mod judge;
 mod launch;
 mod limit;
 mod model;

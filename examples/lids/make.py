@@ -6,7 +6,7 @@
 FOLDER/labelled/{free,scratch}/   pictures that somebody has sorted, for `andon evaluate`
 FOLDER/monday/, FOLDER/tuesday/   what the line's camera took on two days, named by the number stamped on each lid
 FOLDER/labels.csv                 what an inspector wrote of those, as a spreadsheet program saves it
-FOLDER/lid-1.onnx, lid-2.onnx     the first looks for upright scratches only, the second for lying ones, too
+FOLDER/lid-1.onnx, lid-2.onnx     the first looks for upright scratches only; the second for lying ones, too, but it is shy
 
 Needs nothing but Python; every run writes the same bytes.
 """
@@ -32,10 +32,11 @@ def lid(rng, scratch):
         [light if (x - cx) ** 2 + (y - cy) ** 2 < RADIUS**2 else 0.15 for x in range(SIZE)] for y in range(SIZE)
     ]
     if scratch:
+        depth = rng.uniform(0.18, 0.3)
         along, across = rng.randint(22, 30), rng.randint(24, 40)
         for k in range(along, along + rng.randint(8, 14)):
             x, y = (across, k) if scratch == "upright" else (k, across)
-            rows[y][x] -= 0.25
+            rows[y][x] -= depth
     noise = iter(rng.randbytes(SIZE * SIZE))
     return [[min(1.0, max(0.0, v + NOISE * (next(noise) / 127.5 - 1))) for v in row] for row in rows]
 
@@ -95,8 +96,9 @@ def port(field, name, dims):
     return message(field, message(1, name), message(2, message(1, number(1, 1), shape)))
 
 
-def model(kernels):
-    """A graph that takes the strongest answer of any kernel within the lid for a scratch."""
+def model(kernels, even, steep):
+    """A graph that takes the strongest answer of any kernel within the lid for a scratch: half sure at a line that is `even` of the
+    range darker than what lies beside it, and the surer the steeper."""
     count = len(kernels)
     middle = (SIZE - 1) / 2
     mask = [float((x - middle) ** 2 + (y - middle) ** 2 < INNER**2) for y in range(SIZE) for x in range(SIZE)]
@@ -111,9 +113,8 @@ def model(kernels):
         message(2, "lid"),
         floats("kernels", [count, 1, 5, 5], [v for kernel in kernels for row in kernel for v in row]),
         floats("inside", [1, 1, SIZE, SIZE], mask),
-        # Half sure at a line that is an eighth of the range darker than what lies beside it.
-        floats("weights", [1, 2], [-30.0, 30.0]),
-        floats("bias", [2], [30.0 / 8, -30.0 / 8]),
+        floats("weights", [1, 2], [-steep, steep]),
+        floats("bias", [2], [steep * even, -steep * even]),
         port(11, "image", [1, 1, SIZE, SIZE]),
         port(12, "probabilities", [1, 2]),
     )
@@ -142,8 +143,8 @@ def main(folder, a_day=200):
             (folder / day / f"{name}.png").write_bytes(png(lid(rng, names[kind])))
             rows.append(f"{name};{'ok' if kind == 'free' else 'ng'};sample;{'' if kind == 'free' else 'scratched, ' + kind}")
     (folder / "labels.csv").write_text("\r\n".join(rows) + "\r\n", encoding="utf-8")
-    (folder / "lid-1.onnx").write_bytes(model([UPRIGHT]))
-    (folder / "lid-2.onnx").write_bytes(model([UPRIGHT, LYING]))
+    (folder / "lid-1.onnx").write_bytes(model([UPRIGHT], 0.125, 30.0))
+    (folder / "lid-2.onnx").write_bytes(model([UPRIGHT, LYING], 0.25, 20.0))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ const OF_TYPES: &[(&str, &str, &str)] = &[
     ("andon.ab/1", "AgreementReport", "crates/andon-statistics/src/agreement/agreement_report.rs"),
     ("andon.disagreement/1", "Disagreement", "crates/andon-statistics/src/agreement/agreement_report.rs"),
     ("andon.label-wanted/1", "Wanted", "crates/andon-statistics/src/trial/mod.rs"),
+    ("andon.trial/1", "RunEntry", "crates/andon-statistics/src/trial/entry.rs"),
     ("andon.ab-judgement/1", "JudgementDocument", "src/elements/abjoin/report.rs"),
     ("andon.probation/1", "GuardReport", "crates/andon-statistics/src/guard/guard_report.rs"),
     ("andon.drift/1", "DriftReport", "crates/andon-statistics/src/meter/drift_report.rs"),

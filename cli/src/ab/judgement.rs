@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A judgement on the page: the decision, its reasons, the action, and the labels behind it.
 
-use andon_report::{Interval, words::decimal};
+use andon_report::{
+    Interval,
+    words::{UNKNOWN, counted, decimal},
+};
 use maud::{Markup, html};
 
 use super::{figures::Figures, record::Record, tables};
@@ -40,14 +43,42 @@ fn judgement(judged: Figures<'_>) -> Markup {
         (tables::bounds(judged).html())
         (tables::labels(judged).html())
         @if let Some(cells) = tables::cells(judged) { (cells.html()) }
+        @if judged.has("/decided") { (decided(judged)) }
         p.small {
-            "The bounds rest on all labels until the trial's end. They hold at every look, however often one looks. \
-             The reasons of a decision are those of the moment when it was made. "
+            "The bounds rest on all labels, or on those of the decision if there is one. They hold at every look, however \
+             often one looks. "
             @if let Some(alpha) = judged.number("/alpha") { "All decisions share α = " (alpha) ". " }
             "A saving is in units of the cost of one overkill; an escape costs "
             (decimal(judged.number("/cost/escape"), 1)) " of them."
         }
     }
+}
+
+/// What the decision was taken on, and what has come since.
+fn decided(judged: Figures<'_>) -> Markup {
+    let (labels, parts) = (judged.count("/labels/tested"), judged.count("/decided/parts"));
+    let since = ["/since/parts", "/since/labels"].map(|of| judged.count(of));
+    html! {
+        p {
+            "All figures above are those on which it was decided, at " (utc(judged.number("/decided/utc_ns"))) ": "
+            (counted(parts, "part", "parts")) " and " (counted(labels, "label", "labels")) ", by run "
+            code { (judged.text("/decided/run")) } "."
+        }
+        @if since != [0, 0] {
+            h3 { "Since the decision" }
+            p.small {
+                (counted(since[0], "part", "parts")) " and " (counted(since[1], "label", "labels"))
+                " have come. They change no decision."
+            }
+            @if since[1] > 0 { (tables::since(judged).html()) }
+        }
+    }
+}
+
+/// A time in UTC, to the second.
+fn utc(ns: Option<f64>) -> String {
+    let time = ns.and_then(|ns| jiff::Timestamp::from_nanosecond(ns as i128).ok());
+    time.map_or_else(|| UNKNOWN.into(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn intervals(judged: Figures<'_>) -> Markup {
@@ -60,6 +91,14 @@ fn intervals(judged: Figures<'_>) -> Markup {
         limit,
         kept: bounds.1 < limit,
     });
+    let most = judged.number("/overkill/max_increase").filter(|most| *most < 1.0);
+    let overkill = judged.number("/overkill/upper").zip(most).map(|(upper, limit)| Interval {
+        title: "b − a overkill per good part: the upper bound has to be below the limit".into(),
+        bounds: (-1.0, upper),
+        estimate: judged.number("/overkill/increase"),
+        limit,
+        kept: upper < limit,
+    });
     let cost = bounds("/cost").map(|bounds| Interval {
         title: "Cost saved per part: the lower bound has to be above 0".into(),
         bounds,
@@ -68,7 +107,7 @@ fn intervals(judged: Figures<'_>) -> Markup {
         kept: bounds.0 > 0.0,
     });
     html! {
-        @for plot in [escapes, cost].into_iter().flatten() {
+        @for plot in [escapes, overkill, cost].into_iter().flatten() {
             h3 { (plot.title) }
             (plot.svg())
         }

@@ -5,6 +5,7 @@ mod arms;
 mod different;
 mod figures;
 mod frame;
+mod gate;
 mod headline;
 mod judgement;
 mod listener;
@@ -61,6 +62,10 @@ pub struct Ab {
     /// Print all messages, those of every part too
     #[arg(long)]
     verbose: bool,
+    /// Take how much worse the challenger may be from a gate file, as `andon evaluate --gate` reads it: its
+    /// not_worse_by_more_than escape_rate and overkill_rate
+    #[arg(long, value_name = "FILE")]
+    gate: Option<PathBuf>,
     /// Exit with 3 if a judgement is abort or, without labels, if arm b failed on a frame or gave no result
     #[arg(long)]
     check: bool,
@@ -73,6 +78,9 @@ impl Ab {
         let line = self.file.line()?;
         let pipeline = self.file.pipeline(&line)?;
         let join = arms::join(&pipeline, self.join.as_deref()).map_err(|what| self.file.misused(&what))?;
+        if let Some(path) = &self.gate {
+            gate::apply(path, &join)?;
+        }
         self.prepare()?;
         if join.property::<u64>("report-interval") == arms::default_interval(&join) {
             join.set_property("report-interval", REPORT_INTERVAL.nseconds());

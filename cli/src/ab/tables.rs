@@ -158,9 +158,29 @@ pub fn bounds(judged: Figures<'_>) -> Table {
     let most = decimal(judged.number("/escapes/max_increase"), 4);
     let rows = vec![
         line("b − a escapes per defective part", "/escapes", "increase", format!("upper bound below {most}")),
+        line(
+            "b − a overkill per good part",
+            "/overkill",
+            "increase",
+            match judged.number("/overkill/max_increase") {
+                Some(most) if most < 1.0 => format!("upper bound below {}", decimal(Some(most), 4)),
+                _ => "any".into(),
+            },
+        ),
         line("cost saved per part", "/cost", "saved_per_part", "lower bound above 0".into()),
     ];
     Table::new(["", "estimate", "lower bound", "upper bound", "to promote"], rows)
+}
+
+/// What has come since a decision.
+pub fn since(judged: Figures<'_>) -> Table {
+    let rows = [
+        ("b − a escapes per defective part", "escapes_increase"),
+        ("b − a overkill per good part", "overkill_increase"),
+        ("cost saved per part", "saved_per_part"),
+    ];
+    let of = |name: &str| decimal(judged.number(&format!("/since/{name}")), 4);
+    Table::new(["since the decision", "estimate"], rows.map(|(name, field)| vec![name.into(), of(field)]).to_vec())
 }
 
 /// The labels of a judgement, and how many it lacks.
@@ -175,6 +195,8 @@ pub fn labels(judged: Figures<'_>) -> Table {
         ("asked for", n("asked")),
         ("of these, answered", n("answered")),
         ("of parts that an arm did not judge", n("undecided")),
+        ("parts that a label has named", judged.count("/matching/matched").to_string()),
+        ("labels that name no part that came", judged.count("/matching/unknown").to_string()),
         ("still needed, about", needed("needed")),
         ("of these, of defective parts", needed("needed_defective")),
         ("parts that a label named", judged.matching().matched.to_string()),
@@ -252,8 +274,9 @@ mod tests {
         let judged = json!({"escapes": {"increase": null, "lower": -0.5, "upper": 0.5, "max_increase": 0.01}});
         let rows = bounds(Figures(&judged)).rows;
         assert_eq!(rows[0][1..], ["–", "−0.5000", "0.5000", "upper bound below 0.0100"]);
-        assert_eq!(rows[1][1..4], ["–", "–", "–"]);
-        assert_eq!(labels(Figures(&judged)).rows[7][1], "–");
+        assert_eq!(rows[1][1..], ["–", "–", "–", "any"]);
+        assert_eq!(rows[2][1..4], ["–", "–", "–"]);
+        assert_eq!(labels(Figures(&judged)).rows[9][1], "–");
     }
 
     #[test]

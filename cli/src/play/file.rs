@@ -50,13 +50,17 @@ impl PipelineFile {
         let expand = |given: &Variables| launch::expand(&text, given);
         if self.folder().is_some() {
             given.insert(SOURCE.into(), Pictures::ELEMENTS.into());
-            for (name, value) in OFFLINE.iter().filter(|(name, _)| !given.contains_key(*name)).collect::<Vec<_>>() {
-                let with = [(name.to_string(), value.to_string())];
-                let with: Variables = given.clone().into_iter().chain(with).collect();
-                // Not every file has the variable.
-                if !matches!(expand(&with), Err(launch::Error::Unknown { .. })) {
-                    eprintln!("note: {name}={value}, for pictures wait until they are judged");
-                    given = with;
+            for (name, value) in OFFLINE {
+                let mut with = given.clone();
+                with.entry(name.into()).or_insert_with(|| value.into());
+                match (expand(&given), expand(&with)) {
+                    // Not every file has the variable, or needs another value.
+                    (_, Err(launch::Error::Unknown { .. })) => {}
+                    (Ok(before), Ok(after)) if before == after => {}
+                    _ => {
+                        eprintln!("note: {name}={value}, so that every picture is judged by all models");
+                        given = with;
+                    }
                 }
             }
         }

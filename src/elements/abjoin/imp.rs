@@ -13,7 +13,8 @@ use super::{
     CAT,
     judging::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
-        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, JudgeWorker, Rules,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_MAX_OVERKILL_INCREASE, DEFAULT_OVERKILL_COST,
+        JudgeWorker, Rules,
     },
     settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
     state::{Comparison, State},
@@ -40,6 +41,9 @@ pub struct AbJoin {
         get, set, mutable_playing, type = Auto, member = auto, builder(Auto::default()))]
     #[property(name = "store", nick = "Store", blurb = "STORE/NAME whose aliases auto=full moves",
         get, set, mutable_playing, type = Option<String>, member = store)]
+    #[property(name = "ledger", nick = "Ledger",
+        blurb = "Folder that keeps the evidence of trials, so that they go on in the next process; empty: none; unset: trials/ of the store, if that is set",
+        get, set, mutable_ready, type = Option<String>, member = ledger)]
     #[property(name = "labels", nick = "Labels",
         blurb = "Path of a file of labels, which is read as it grows: a JSON object a line, {\"id\", \"verdict\", \"source\"}",
         get, set = Self::set_labels, mutable_playing, type = Option<String>, member = labels)]
@@ -57,6 +61,10 @@ pub struct AbJoin {
         blurb = "How much larger arm b's share of escapes among defective parts may be than a's, 0..1; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = max_escape_increase, minimum = 0.0, maximum = 0.99,
         default = DEFAULT_MAX_ESCAPE_INCREASE)]
+    #[property(name = "max-overkill-increase", nick = "Most overkill more",
+        blurb = "How much larger arm b's share of overkill among good parts may be than a's to be promoted, 0..1; 1: any; holds from the next trial on",
+        get, set, mutable_ready, type = f64, member = max_overkill_increase, minimum = 0.0, maximum = 1.0,
+        default = DEFAULT_MAX_OVERKILL_INCREASE)]
     #[property(name = "escape-cost", nick = "Cost of an escape",
         blurb = "Cost of a defective part called ok; holds from the next trial on",
         get, set, mutable_ready, type = f64, member = escape_cost, minimum = 0.0, maximum = 1e12,

@@ -48,15 +48,25 @@
 //! source is `sample`: `andon/label-wanted` names the drawn parts, `label-rate` of those on which the arms differ and
 //! `label-rate-agree` of all others. Any other label is *shown*: the parts in the reject bin, for example, are there
 //! because of the arms' verdicts. The element keeps the verdicts of the last 100,000 drawn parts and 20,000 others, and
-//! the last 100,000 labels that came before their parts. A new process begins without any.
+//! the last 100,000 labels that came before their parts.
+//!
+//! # The ledger
+//!
+//! With `store`, the judging thread keeps the evidence in `STORE/NAME/trials/A-B/RUN.jsonl`, with `ledger=FOLDER` in
+//! `FOLDER/A-B/RUN.jsonl`, and goes on with what other runs of the same pair have kept, before and meanwhile. A label
+//! then finds its part in any run, by its id or by RUN/ID. docs/ab.md says what counts, and what a disk that cannot be
+//! written costs.
 //!
 //! # The judgement
 //!
 //! `promote`, `hold` or `abort`, right at every look: the chance of any wrong decision, ever, is at most `alpha`.
 //!
 //! * With labels, one observation a part: `promote` if b is shown to let through at most `max-escape-increase` more of
-//!   the defective parts *and* to save costs (`escape-cost`, `overkill-cost`); `abort` if one of the two is shown to be
-//!   false. Otherwise `hold`, with the number of labels that are still needed.
+//!   the defective parts *and* to stop at most `max-overkill-increase` more of the good ones *and* to save costs
+//!   (`escape-cost`, `overkill-cost`); `abort` if the first or the last is shown to be false. Otherwise `hold`, with the
+//!   number of labels that are still needed. The figures of a decision are those on which it was taken; `since` has what
+//!   came later.
+//! * Where nothing says what a part is: `hold`, with what to set.
 //! * Without labels: `abort` on errors, on results that are not finite, if 99 of 100 results do not keep the
 //!   `deadline`, if b's share of ng parts is further than `max-ng-difference` from a's (until the first label is
 //!   tested), and if b gets no more frames or has had no result for 1,000 frames in a row. Never `promote`.
@@ -80,16 +90,17 @@
 //! # Properties
 //!
 //! `wait`, `report-interval`, `deadline` (ns), `label-rate`, `label-rate-agree`, `labels`, `auto`, `store`, changeable
-//! while playing except for `deadline`; `alpha`, `max-escape-increase`, `escape-cost`, `overkill-cost`,
-//! `max-ng-difference`, not changeable while playing, because a rule that changes after a look is no rule; `stats`.
-//! `part-by` is for a line whose first Andon element this is. In `stats`, `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
+//! while playing except for `deadline`; `alpha`, `max-escape-increase`,
+//! `max-overkill-increase`, `escape-cost`, `overkill-cost`, `max-ng-difference`, `ledger`, not changeable while playing, because a rule that changes after a look is no rule; `stats`.
+//! `part-by` is for a line whose first Andon element this is. In `stats`, `ledger` is the folder of the trial, `ledger-runs` counts
+//! the other runs that count, `ledger-failures` writes and reads that failed, `ledger-lines-lost` what was not kept; `results-lost` counts frames of either arm whose boxes an element between has lost (docs/between.md), and
 //! `events-refused` events that said too much (docs/limits.md); `without-thread` and `threads-refused` are explained above.
 //!
 //! # Actions
 //!
 //! - `label(id: string, verdict: string, source: string) → bool`: labels a part `ok` or `ng`. Returns false if the part
 //!   is not known.
-//! - `reset() → bool`: begins the comparison and the trial anew.
+//! - `reset() → bool`: begins the comparison and the trial anew, in all runs of a ledger.
 //!
 //! # Messages
 //!

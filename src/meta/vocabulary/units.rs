@@ -34,6 +34,7 @@ pub const UNITS: &[Unit] = &[
     unit("abjoin", "label-rate-agree", "share of parts"),
     unit("abjoin", "max-escape-increase", "share of bad parts"),
     unit("abjoin", "max-ng-difference", "share of parts"),
+    unit("abjoin", "max-overkill-increase", "share of good parts"),
     unit("abjoin", "overkill-cost", "any, as `escape-cost`"),
     unit("abjoin", "report-interval", "ns"),
     unit("abjoin", "wait", "ns"),

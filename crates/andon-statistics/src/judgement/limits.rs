@@ -25,7 +25,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 0.05, escape_cost: 10.0, overkill_cost: 1.0 }
+        Self {
+            alpha: 0.05,
+            max_escape_increase: 0.01,
+            max_overkill_increase: 0.05,
+            escape_cost: 10.0,
+            overkill_cost: 1.0,
+        }
     }
 }
 
@@ -56,7 +62,8 @@ pub enum LimitsError {
 impl Limits {
     /// Refuses limits that make no sense.
     pub fn check(&self) -> Result<(), LimitsError> {
-        let Self { alpha, max_escape_increase, max_overkill_increase, escape_cost: escape, overkill_cost: overkill } = *self;
+        let Self { alpha, max_escape_increase, max_overkill_increase, escape_cost: escape, overkill_cost: overkill } =
+            *self;
         if !(alpha > 0.0 && alpha < 1.0) {
             return Err(LimitsError::Alpha(alpha));
         }

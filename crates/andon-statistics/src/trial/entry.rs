@@ -108,8 +108,14 @@ impl Limit {
                 l.max_ng_difference,
             ]
         };
-        let names =
-            ["alpha", "max-escape-increase", "max-overkill-increase", "escape-cost", "overkill-cost", "max-ng-difference"];
+        let names = [
+            "alpha",
+            "max-escape-increase",
+            "max-overkill-increase",
+            "escape-cost",
+            "overkill-cost",
+            "max-ng-difference",
+        ];
         let both = names.iter().zip(of(self)).zip(of(other));
         both.filter(|((_, a), b)| a != b).map(|((name, a), b)| format!("{name} was {a} and is {b}")).collect()
     }

@@ -149,6 +149,8 @@ pub struct Trial {
     pub seen_again: u64,
     /// Labels that a part had already, word for word.
     pub again: u64,
+    /// The first label whose id parts of several runs have.
+    pub ambiguous: Option<String>,
     /// Parts of which nothing told that they are parts. They are in no evidence.
     pub untold: u64,
 }
@@ -179,6 +181,7 @@ impl Trial {
             wanted: 0,
             seen_again: 0,
             again: 0,
+            ambiguous: None,
             untold: 0,
         })
     }
@@ -241,8 +244,7 @@ impl Trial {
     ) -> Option<Wanted> {
         let truth = truth.filter(|truth| is_defective(*truth).is_some());
         let asked = truth.is_none() && cell.is_some_and(|cell| self.draw.drawn(&id, plan.rate(cell)));
-        let entry =
-            PartEntry::new(id.clone(), frame_id, self.now, (design, cell), asked.then_some(plan), truth);
+        let entry = PartEntry::new(id.clone(), frame_id, self.now, (design, cell), asked.then_some(plan), truth);
         let drawn = self.take_part(0, &entry, design, asked.then_some(plan))?;
         if self.kept.is_some() && design != Design::Rollout {
             self.keep(Entry::Part(entry));
@@ -328,6 +330,7 @@ impl Trial {
         }
         let elsewhere = |run: &String| format!("{run}/{id}");
         if self.runs.len() > 1 && self.runs.iter().map(elsewhere).any(|other| self.recent.get(&other).is_some()) {
+            self.ambiguous.get_or_insert(id.into());
             return Err(Taken::Ambiguous);
         }
         self.recent.named(id).ok_or(Taken::Unknown)
@@ -364,7 +367,13 @@ impl Trial {
             // RUN/ID only where a part of another run has the id.
             let bare = key.strip_prefix(&run).and_then(|rest| rest.strip_prefix('/'));
             let id = bare.filter(|bare| self.recent.get(bare).is_some()).unwrap_or(key);
-            self.keep(Entry::Label(LabelEntry { id: id.into(), run, verdict, source: source.into(), utc_ns: self.now }));
+            self.keep(Entry::Label(LabelEntry {
+                id: id.into(),
+                run,
+                verdict,
+                source: source.into(),
+                utc_ns: self.now,
+            }));
         }
         taken
     }
@@ -378,6 +387,14 @@ impl Trial {
     /// the models.
     pub fn succeed(&mut self, before: Trial) {
         self.recent.succeed(before.recent);
+        if self.runs.len() > 1 || self.parts[0] > 0 {
+            // Parts that are known already, of a ledger, do not come any more.
+            for (id, (verdict, source)) in self.recent.take_ahead() {
+                if self.label(&id, verdict, &source) == Taken::Unknown {
+                    self.expect(&id, verdict, &source);
+                }
+            }
+        }
     }
 
     /// Ends the trial because arm b takes no more frames while a does.

@@ -104,6 +104,13 @@ impl RecentParts {
         self.ahead_names = before.ahead_names;
     }
 
+    /// Takes out the labels of parts still to come, the oldest first.
+    pub(super) fn take_ahead(&mut self) -> Vec<(String, (Verdict, String))> {
+        self.ahead_names = Names::default();
+        let (order, ahead) = (std::mem::take(&mut self.ahead_order), &mut self.ahead);
+        order.into_iter().filter_map(|id| ahead.remove_entry(&id)).collect()
+    }
+
     /// The part with this id.
     pub(super) fn get(&mut self, id: &str) -> Option<&mut RecentPart> {
         self.parts.get_mut(id)

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use andon_core::{json, result::ModelId, text};
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, LabelEntry, Limit, MOST_AHEAD, PartEntry, Rules, RunEntry, TRIAL_SCHEMA, Taken, Tally, Trial, guards};
+use super::{
+    Entry, LabelEntry, Limit, MOST_AHEAD, PartEntry, Rules, RunEntry, TRIAL_SCHEMA, Taken, Tally, Trial, guards,
+};
 use crate::{
     agreement::Each,
     judgement::{Cell, Design, Grounds},
@@ -39,6 +41,8 @@ pub struct Kept {
 pub struct Replayed {
     /// Runs whose evidence counts.
     pub runs: u64,
+    /// Those of them that were not known before, and are not this one.
+    pub runs_new: u64,
     /// Parts that were taken.
     pub parts: u64,
     /// Labels that were taken.
@@ -57,8 +61,8 @@ pub(super) struct Keeping {
     models: Each<Arc<ModelId>>,
     /// What has not been taken to the ledger yet.
     entries: Vec<Entry>,
-    /// Runs that were seen, and whether their evidence counts.
-    seen: HashMap<String, bool>,
+    /// Files that were seen, with the run whose evidence they are. None if that does not count.
+    seen: HashMap<String, Option<u32>>,
     /// Labels of parts that no ledger has shown yet.
     later: Vec<LabelEntry>,
 }
@@ -115,31 +119,34 @@ impl Trial {
                     Err(_) => replayed.unreadable += 1,
                 }
             }
-            let counts = match (kept.seen.get(&file.run), entries.first()) {
-                (Some(counts), _) => *counts,
+            let run = match (kept.seen.get(&file.run), entries.first()) {
+                (Some(run), _) => *run,
                 (None, Some(Entry::Run(first))) => match stranger(first, &kept.models, &self.rules) {
-                    None => true,
+                    None => {
+                        replayed.runs_new += u64::from(!self.runs.contains(&first.run));
+                        let at = self.runs.iter().position(|run| *run == first.run).unwrap_or_else(|| {
+                            self.runs.push(first.run.clone());
+                            self.runs.len() - 1
+                        });
+                        Some(at as u32)
+                    }
                     Some(why) => {
                         if !replayed.aside.contains(&why) {
                             replayed.aside.push(why);
                         }
-                        false
+                        None
                     }
                 },
                 // The first line is still being written.
                 (None, None) if replayed.unreadable == before => continue,
                 (None, _) => {
                     replayed.aside.push(format!("run {}: its first line cannot be read", text::shown(&file.run)));
-                    false
+                    None
                 }
             };
-            kept.seen.insert(file.run.clone(), counts);
-            if counts {
-                let at = self.runs.iter().position(|run| *run == file.run).unwrap_or_else(|| {
-                    self.runs.push(file.run.clone());
-                    self.runs.len() - 1
-                });
-                read.push((at as u32, entries));
+            kept.seen.insert(file.run.clone(), run);
+            if let Some(run) = run {
+                read.push((run, entries));
             }
         }
         let resets = read.iter().flat_map(|(_, entries)| entries).filter_map(|entry| match entry {
@@ -193,7 +200,7 @@ impl Trial {
         kept.later.retain(|label| !self.replay_label(label));
         self.judge.begin_block();
         if is_first {
-            let k = replayed.runs as f64 + 1.0;
+            let k = replayed.runs_new as f64 + 1.0;
             self.guards = guards(&self.rules, 1.0 / (k * (k + 1.0)));
         }
         self.kept = Some(kept);
@@ -277,11 +284,12 @@ pub fn compacted(file: &Kept, all: &[Kept], most: usize) -> Vec<String> {
     }
     let mut bytes: usize = file.lines.iter().map(|line| line.len() + 1).sum();
     let mut tallies: Vec<Tally> = Vec::new();
-    let mut add = |cell: Cell, weight: Option<f64>, parts: u64| {
-        match tallies.iter_mut().find(|t| t.cell == cell && t.weight == weight) {
-            Some(tally) => tally.parts += parts,
-            None => tallies.push(Tally { cell, weight, parts }),
-        }
+    let mut add = |cell: Cell, weight: Option<f64>, parts: u64| match tallies
+        .iter_mut()
+        .find(|t| t.cell == cell && t.weight == weight)
+    {
+        Some(tally) => tally.parts += parts,
+        None => tallies.push(Tally { cell, weight, parts }),
     };
     let mut rest = Vec::new();
     for line in &file.lines {

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use andon_core::result::{Arm, PartVerdict};
+use crate::agreement::Each;
+use andon_core::result::{Arm, ModelId, PartVerdict};
 
 use super::*;
 
@@ -293,8 +294,7 @@ fn memory_is_bounded_while_no_label_comes() {
     let mut recent = RecentParts::default();
     let ticket = trial().judge.ask(Design::Paired, Plan::ALL, Cell::OkNg);
     for k in 0..recent_parts::MOST_WANTED + recent_parts::MOST_OTHERS + 10 {
-        let known =
-            RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
+        let known = RecentPart { cell: Some(Cell::OkNg), ticket, tested: None, shown: None, named: false, run: 0 };
         recent.add(format!("w{k}"), known);
         recent.add(format!("o{k}"), RecentPart { ticket: None, ..known });
         recent.expect(&format!("x{k}"), Verdict::Ok, "");
@@ -319,4 +319,196 @@ fn a_report_comes_back_from_its_json() {
     assert_eq!((read.judgement.reasons, read.judgement.cells), (report.judgement.reasons, report.judgement.cells));
     assert_eq!((read.guards.state, read.guards.parts), (report.guards.state, report.guards.parts));
     assert_eq!((&*read.judgement.schema, &*read.guards.schema), ("andon.ab-judgement/1", "andon.probation/1"));
+}
+
+fn models(digest: &str) -> Each<Arc<ModelId>> {
+    let model = |version: &str| {
+        Arc::new(ModelId { name: "pcb".into(), version: version.into(), digest: digest.into(), ..ModelId::default() })
+    };
+    Each { a: model("1"), b: model("2") }
+}
+
+/// A run of a trial that is kept, after what other runs have kept.
+fn run(name: &str, rules: Rules, ledger: &[Kept]) -> (Trial, Replayed) {
+    let mut trial = Trial::new(rules, name).unwrap();
+    trial.at(ledger.len() as u64 * 1000 + 1000);
+    trial.keep_for(&models("sha256:1"));
+    let replayed = trial.replay(ledger);
+    (trial, replayed)
+}
+
+/// What a run has kept, as it is written.
+fn kept(name: &str, trial: &mut Trial) -> Kept {
+    let lines = trial.take_entries().iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    Kept { run: name.into(), lines }
+}
+
+fn give(trial: &mut Trial, ids: std::ops::Range<u64>) {
+    for k in ids {
+        let b = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+        trial.paired(pair(&format!("P{k}"), Verdict::Ok, b, None), Plan::ALL);
+    }
+}
+
+fn label(trial: &mut Trial, ids: std::ops::Range<u64>) {
+    for k in ids {
+        let truth = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+        assert_eq!(trial.label(&format!("P{k}"), truth, SAMPLE), Taken::Tested, "P{k}");
+    }
+}
+
+#[test]
+fn a_trial_goes_on_in_other_processes_as_if_it_had_never_been_cut() {
+    // Captured today, annotated tomorrow, judged the day after.
+    let (mut monday, _) = run("mon", RULES, &[]);
+    give(&mut monday, 0..100);
+    let mut ledger = vec![kept("mon", &mut monday)];
+    // Killed within a line.
+    ledger[0].lines.push(r#"{"part":{"id":"P100","fra"#.into());
+    let (mut tuesday, replayed) = run("tue", RULES, &ledger);
+    assert_eq!((replayed.runs, replayed.parts, replayed.labels, replayed.unreadable), (1, 100, 0, 1));
+    label(&mut tuesday, 0..60);
+    give(&mut tuesday, 100..200);
+    assert!(!tuesday.is_due(), "{:?}", tuesday.report().judgement.reasons);
+    ledger.push(kept("tue", &mut tuesday));
+    let (mut wednesday, replayed) = run("wed", RULES, &ledger);
+    assert_eq!((replayed.parts, replayed.labels, replayed.aside.len()), (200, 60, 0));
+    label(&mut wednesday, 60..200);
+    assert_eq!(wednesday.labels(), [200, 0]);
+    assert_eq!((wednesday.decision(), wednesday.is_due()), (Decision::Hold, true), "nobody has looked yet");
+    wednesday.look();
+    let judgement = wednesday.report().judgement;
+    assert_eq!(judgement.decision, Decision::Promote, "{:?}", judgement.reasons);
+    let decided = judgement.decided.clone().unwrap();
+    assert_eq!((&*decided.run, decided.parts, decided.by), ("wed", 200, Grounds::Labels));
+    // The same in one process.
+    let mut whole = trial();
+    whole.judge.defer();
+    give(&mut whole, 0..200);
+    label(&mut whole, 0..200);
+    whole.look();
+    let uncut = whole.report().judgement;
+    assert_eq!(
+        (&uncut.cells, &uncut.escapes, &uncut.reasons),
+        (&judgement.cells, &judgement.escapes, &judgement.reasons)
+    );
+    // The decision stands in every later process, on what it was taken on, and what comes since stands apart.
+    ledger.push(kept("wed", &mut wednesday));
+    let (mut thursday, _) = run("thu", RULES, &ledger);
+    assert_eq!(thursday.decision(), Decision::Promote);
+    give(&mut thursday, 200..204);
+    label(&mut thursday, 200..204);
+    thursday.look();
+    let later = thursday.report().judgement;
+    assert_eq!((&later.decided, &later.cost, &later.labels), (&judgement.decided, &judgement.cost, &judgement.labels));
+    assert_eq!(later.since.map(|since| (since.parts, since.labels)), Some((4, 4)));
+    // Without room for all, the oldest parts without a label go.
+    let small = compacted(&ledger[0], &ledger, 1000);
+    assert_eq!(small.iter().filter(|line| line.contains("\"part\"")).count(), 100, "all have labels");
+    let small = compacted(&ledger[0], &ledger[..1], 3000);
+    let (resumed, replayed) = run("fri", RULES, &[Kept { run: "mon".into(), lines: small }]);
+    assert!(replayed.parts > 5 && replayed.parts < 40, "{replayed:?}");
+    assert_eq!(resumed.parts[0], 100, "the others are counted");
+    assert_eq!(resumed.ng_difference.difference(), Some(0.25));
+}
+
+#[test]
+fn what_is_not_evidence_of_this_trial_is_set_aside_and_told() {
+    let (mut first, _) = run("one", RULES, &[]);
+    give(&mut first, 0..8);
+    label(&mut first, 0..8);
+    let ledger = [kept("one", &mut first)];
+    let limits = judgement::Limits { max_escape_increase: 0.02, ..RULES.limits };
+    let (_, replayed) = run("two", Rules { limits, ..RULES }, &ledger);
+    assert_eq!((replayed.runs, replayed.parts), (0, 0));
+    assert!(replayed.aside[0].contains("(max-escape-increase was 0.01 and is 0.02)"), "{:?}", replayed.aside);
+    let mut other = Trial::new(RULES, "three").unwrap();
+    other.keep_for(&models("sha256:2"));
+    let replayed = other.replay(&ledger);
+    assert!(replayed.aside[0].contains("another arm a: pcb 1 (1), and here it is pcb 1 (2)"), "{:?}", replayed.aside);
+    let headless = [Kept { run: "x".into(), lines: vec!["{\"run\":{\"sch".into()] }];
+    assert!(run("four", RULES, &headless).1.aside[0].contains("run x: its first line cannot be read"));
+}
+
+#[test]
+fn the_same_id_in_two_runs_is_two_parts_and_a_label_must_say_which() {
+    let (mut one, _) = run("one", RULES, &[]);
+    give(&mut one, 0..4);
+    let mut ledger = vec![kept("one", &mut one)];
+    let (mut two, _) = run("two", RULES, &ledger);
+    give(&mut two, 0..4);
+    assert_eq!(two.label("P1", Verdict::Ok, SAMPLE), Taken::Ambiguous);
+    assert_eq!(two.ambiguous.as_deref(), Some("P1"));
+    for id in ["one/P1", "two/P1", "two/P2"] {
+        assert_eq!(two.label(id, Verdict::Ok, SAMPLE), Taken::Tested, "{id}");
+    }
+    assert_eq!(two.label("two/P2", Verdict::Ok, SAMPLE), Taken::Tested);
+    assert_eq!((two.labels(), two.again, two.label("one/P9", Verdict::Ok, SAMPLE)), ([3, 0], 1, Taken::Unknown));
+    ledger.push(kept("two", &mut two));
+    let (three, replayed) = run("three", RULES, &ledger);
+    assert_eq!((replayed.parts, three.labels()), (8, [3, 0]));
+}
+
+#[test]
+fn two_lines_at_once_hear_each_other_and_a_part_and_a_label_count_once() {
+    let (mut one, _) = run("one", RULES, &[]);
+    give(&mut one, 0..40);
+    let first = kept("one", &mut one);
+    let (mut two, _) = run("two", RULES, std::slice::from_ref(&first));
+    // The label of a part of the other line, by both.
+    for trial in [&mut one, &mut two] {
+        label(trial, 0..4);
+    }
+    give(&mut two, 40..80);
+    label(&mut two, 40..80);
+    let second = kept("two", &mut two);
+    let replayed = one.replay(&[second]);
+    assert_eq!((replayed.runs_new, replayed.parts, replayed.begins_anew), (1, 40, false));
+    assert_eq!(one.labels(), [44, 0]);
+    // Labels for the parts of a run that is read later wait for it.
+    let late = Kept { lines: kept("one", &mut one).lines, ..Kept::default() };
+    assert_eq!(two.replay(&[Kept { run: "one".into(), ..late }]).labels, 4);
+    assert_eq!(two.labels(), [44, 0]);
+    // Someone begins anew: what was kept before counts no more, in no run.
+    one.at(9_000_000);
+    one.keep_reset();
+    let reset = kept("one", &mut one);
+    assert!(two.replay(std::slice::from_ref(&reset)).begins_anew);
+    let all = Kept { lines: [first.lines, reset.lines].concat(), ..reset };
+    let (anew, replayed) = run("three", RULES, &[all]);
+    assert_eq!((replayed.parts, anew.labels()), (0, [0, 0]));
+}
+
+#[test]
+fn what_a_process_saw_of_errors_ends_with_it_and_the_shares_of_ng_do_not() {
+    let mut ledger = Vec::new();
+    let (mut failing, _) = run("one", RULES, &[]);
+    (0..5).for_each(|_| failing.frame(Status::Error, 0));
+    failing.look();
+    assert_eq!(failing.decision(), Decision::Abort);
+    ledger.push(kept("one", &mut failing));
+    let (mut stopping, _) = run("two", RULES, &ledger);
+    assert_eq!(stopping.decision(), Decision::Hold, "errors of yesterday's machine are no errors of today's");
+    for k in 0..60 {
+        stopping.paired(pair(&k.to_string(), Verdict::Ok, Verdict::Ng, None), Plan { disagree: 0.0, ..Plan::ALL });
+    }
+    ledger.push(kept("two", &mut stopping));
+    let (mut later, _) = run("three", RULES, &ledger);
+    assert!(later.is_due(), "parts of yesterday are parts of today");
+    later.look();
+    let (_, why) = decided(&later);
+    assert!(why.starts_with("ng-rate: b stops 100.0 % more of 60 parts"), "{why}");
+}
+
+#[test]
+fn where_nothing_says_what_a_part_is_nothing_is_judged_and_it_is_said_how_to_say_it() {
+    let mut trial = trial();
+    for k in 0..400 {
+        let b = if k % 4 == 0 { Verdict::Ng } else { Verdict::Ok };
+        let part = PairedPart { told: false, ..pair(&k.to_string(), Verdict::Ok, b, Some(b)) };
+        assert_eq!(trial.paired(part, Plan::ALL), None);
+    }
+    let (decision, why) = decided(&trial);
+    assert_eq!((decision, trial.untold, trial.labels()), (Decision::Hold, 400, [0, 0]));
+    assert!(why.contains("set part-by on the first Andon element") && why.contains("andon/part"), "{why}");
 }

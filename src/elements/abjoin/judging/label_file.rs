@@ -11,7 +11,7 @@ use andon_statistics::trial::{MOST_AHEAD, Taken, Trial};
 use gst::subclass::prelude::*;
 use parking_lot::Mutex;
 
-use super::{super::imp::AbJoin, events::TrialEvent};
+use super::{super::imp::AbJoin, events::TrialEvent, keeping};
 use crate::watch::{Watched, watch};
 
 impl AbJoin {
@@ -59,18 +59,24 @@ impl AbJoin {
     fn read_labels(&self, labels: &mut Labels) {
         // The first line that is no label, and the number of such lines.
         let mut bad: (Option<LabelError>, u64) = (None, 0);
+        let mut ambiguous: Option<String> = None;
         let path = labels.path().to_path_buf();
         let let_go = || self.judge.state.lock().trial.as_ref().map_or(0, Trial::let_go);
         let let_go_before = let_go();
         let read = labels.read(|label| {
             let mut state = self.judge.state.lock();
             let Some(trial) = &mut state.trial else { return };
+            trial.at(keeping::utc_ns());
             let taken = label.and_then(|l| match trial.label(&l.id, l.verdict, &l.source) {
                 Taken::Unknown => {
                     trial.expect(&l.id, l.verdict, &l.source);
                     Ok(())
                 }
                 Taken::Nothing => Err(LabelError::Verdict { id: l.id, verdict: l.verdict }),
+                Taken::Ambiguous => {
+                    ambiguous.get_or_insert(l.id);
+                    Ok(())
+                }
                 Taken::Tested | Taken::Shown => Ok(()),
             });
             if let Err(error) = taken {
@@ -80,6 +86,9 @@ impl AbJoin {
             }
         });
         self.queue_event(TrialEvent::Labelled);
+        if let Some(id) = ambiguous {
+            self.tell_ambiguous(&id);
+        }
         if let Err(error) = read {
             gst::element_imp_warning!(
                 self,

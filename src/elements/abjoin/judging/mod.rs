@@ -7,7 +7,7 @@
 
 mod act;
 mod events;
-
+mod keeping;
 mod label_file;
 mod rules;
 mod trial;
@@ -17,7 +17,8 @@ pub(super) use self::{
     events::TrialEvent,
     rules::{
         Auto, DEFAULT_ALPHA, DEFAULT_ESCAPE_COST, DEFAULT_LABEL_RATE, DEFAULT_LABEL_RATE_AGREE,
-        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_OVERKILL_COST, Rules,
+        DEFAULT_MAX_ESCAPE_INCREASE, DEFAULT_MAX_NG_DIFFERENCE, DEFAULT_MAX_OVERKILL_INCREASE, DEFAULT_OVERKILL_COST,
+        Rules,
     },
     trial::JudgeWorker,
 };

@@ -29,6 +29,8 @@ pub(in super::super) struct Rules {
     pub(in super::super) auto: Auto,
     /// STORE/NAME whose aliases `auto=full` moves.
     pub(in super::super) store: Option<String>,
+    /// The folder that keeps trials; empty: none. Unset, that of `store`.
+    pub(in super::super) ledger: Option<String>,
     /// The path of the file of labels.
     pub(in super::super) labels: Option<String>,
     /// Share of the parts on which the arms differ that labels are wanted for, 0..1.
@@ -39,6 +41,8 @@ pub(in super::super) struct Rules {
     pub(in super::super) alpha: f64,
     /// How much larger b's share of escapes may be than a's, 0..1.
     pub(in super::super) max_escape_increase: f64,
+    /// How much larger b's share of overkill may be than a's, 0..1. 1: any.
+    pub(in super::super) max_overkill_increase: f64,
     /// The cost of an escape.
     pub(in super::super) escape_cost: f64,
     /// The cost of an overkill.
@@ -57,6 +61,8 @@ pub(in super::super) const DEFAULT_LABEL_RATE_AGREE: f64 = 0.01;
 pub(in super::super) const DEFAULT_ALPHA: f64 = 0.05;
 /// Default of `max-escape-increase`.
 pub(in super::super) const DEFAULT_MAX_ESCAPE_INCREASE: f64 = 0.01;
+/// Default of `max-overkill-increase`.
+pub(in super::super) const DEFAULT_MAX_OVERKILL_INCREASE: f64 = 0.05;
 /// Default of `escape-cost`.
 pub(in super::super) const DEFAULT_ESCAPE_COST: f64 = 10.0;
 /// Default of `overkill-cost`.
@@ -69,11 +75,13 @@ impl Default for Rules {
         Self {
             auto: Auto::Off,
             store: None,
+            ledger: None,
             labels: None,
             label_rate: DEFAULT_LABEL_RATE,
             label_rate_agree: DEFAULT_LABEL_RATE_AGREE,
             alpha: DEFAULT_ALPHA,
             max_escape_increase: DEFAULT_MAX_ESCAPE_INCREASE,
+            max_overkill_increase: DEFAULT_MAX_OVERKILL_INCREASE,
             escape_cost: DEFAULT_ESCAPE_COST,
             overkill_cost: DEFAULT_OVERKILL_COST,
             max_ng_difference: DEFAULT_MAX_NG_DIFFERENCE,
@@ -94,6 +102,7 @@ impl Rules {
             limits: Limits {
                 alpha: self.alpha,
                 max_escape_increase: self.max_escape_increase,
+                max_overkill_increase: self.max_overkill_increase,
                 escape_cost: self.escape_cost,
                 overkill_cost: self.overkill_cost,
             },

@@ -11,7 +11,7 @@ use andon_statistics::{
 };
 use parking_lot::Mutex;
 
-use super::{events::EventQueue, rules::Rules};
+use super::{events::EventQueue, keeping::Book, rules::Rules};
 use crate::{elements::threads::Lack, watch::Watched};
 
 /// The worker that judges the arms of an `abjoin`.
@@ -20,6 +20,8 @@ pub(in super::super) struct JudgeWorker {
     pub(in super::super) events: EventQueue,
     /// The trial.
     pub(in super::super) state: Mutex<TrialState>,
+    /// The ledger of the trial.
+    pub(in super::super) book: Mutex<Book>,
     /// The judging thread.
     pub(in super::super) worker: Mutex<Option<JoinHandle<()>>>,
     /// The watcher of the file of labels.
@@ -33,6 +35,7 @@ impl Default for JudgeWorker {
         Self {
             events: EventQueue::default(),
             state: Mutex::default(),
+            book: Mutex::default(),
             worker: Mutex::default(),
             watched: Mutex::default(),
             lack: Lack::new("judging", "what is to be judged waits, and news-lost counts what finds no room"),

@@ -4,19 +4,20 @@
 use std::{collections::VecDeque, sync::Arc, thread, time::Duration};
 
 use andon_core::{
-    result::{ModelId, Verdict},
+    result::{ModelId, Verdict, run_id},
     text::{check_name, check_value},
 };
 use andon_statistics::{
     agreement::{Closed, Each},
     judgement::{Decision, Design, LimitsError},
-    trial::{Taken, Wanted},
+    trial::{Taken, TrialReport, Wanted},
 };
 use gst::subclass::prelude::*;
 
 use super::{
     super::{CAT, imp::AbJoin, report},
     events::TrialEvent,
+    keeping,
     rules::Auto,
     trial::TrialState,
 };
@@ -102,6 +103,7 @@ impl AbJoin {
             // The panic hook has reported a panic of that thread.
             let _ = worker.join();
         }
+        self.close_ledger();
     }
 
     /// Returns whether the judging has begun and not ended.
@@ -175,7 +177,14 @@ impl AbJoin {
         if !self.is_judging() {
             return false;
         }
-        let mut taken = self.judge.state.lock().trial.as_mut().map(|trial| trial.label(id, verdict, source));
+        let mut taken = self.judge.state.lock().trial.as_mut().map(|trial| {
+            trial.at(keeping::utc_ns());
+            match trial.label(id, verdict, source) {
+                // Who stands at the line means the part that was there today.
+                Taken::Ambiguous => trial.label(&format!("{}/{id}", run_id()), verdict, source),
+                taken => taken,
+            }
+        });
         if taken == Some(Taken::Unknown) && self.judge.lack.lasts() {
             // Its part may wait to be judged, and takes the label then.
             if let Some(trial) = self.judge.state.lock().trial.as_mut() {
@@ -189,7 +198,7 @@ impl AbJoin {
                 true
             }
             Some(Taken::Shown) => true,
-            Some(Taken::Unknown | Taken::Nothing) | None => false,
+            Some(Taken::Unknown | Taken::Ambiguous | Taken::Nothing) | None => false,
         }
     }
 
@@ -200,12 +209,13 @@ impl AbJoin {
 
     fn judge_events(&self, events: &mut VecDeque<TrialEvent>) {
         let mut reported = false;
-        let plan = self.rules().plan();
+        let (plan, now) = (self.rules().plan(), keeping::utc_ns());
         let mut wanted: Vec<Wanted> = Vec::new();
         for event in events.drain(..) {
             let mut state = self.judge.state.lock();
             let is_same_model = state.is_same_model();
             let Some(trial) = &mut state.trial else { continue };
+            trial.at(now);
             match event {
                 TrialEvent::Paired(_) | TrialEvent::Alone(..) if is_same_model => {}
                 TrialEvent::Frame(status, latency_us) => trial.frame(status, latency_us),
@@ -214,16 +224,24 @@ impl AbJoin {
                 TrialEvent::BIsOut => trial.b_is_out(),
                 TrialEvent::Reported => reported = true,
                 TrialEvent::Labelled => {}
-                TrialEvent::Models(models) => state.models = models,
+                TrialEvent::Models(models) => {
+                    state.models = models;
+                    drop(state);
+                    self.open_ledger();
+                }
                 TrialEvent::Ended(ended) => {
                     drop(state);
                     report::post_report(&*self.obj(), &ended);
                     self.conclude(true);
+                    self.close_ledger();
                     self.reset_judging();
                 }
                 TrialEvent::Reset => {
+                    trial.keep_reset();
                     drop(state);
+                    self.keep(true);
                     self.reset_judging();
+                    self.open_ledger();
                 }
             }
         }
@@ -233,8 +251,27 @@ impl AbJoin {
         self.conclude(reported);
     }
 
+    /// Decides, where the trial is kept, by all that is known to all runs.
+    fn look(&self, anyway: bool) {
+        let is_due = match &mut self.judge.state.lock().trial {
+            Some(trial) if trial.is_kept() => trial.is_due(),
+            _ => return,
+        };
+        // What was seen is written before it is looked at: others look at the same.
+        self.keep(anyway || is_due);
+        if anyway || is_due {
+            self.hear_others();
+        }
+        if let Some(trial) = &mut self.judge.state.lock().trial {
+            trial.at(keeping::utc_ns());
+            trial.look();
+        }
+        self.keep(false);
+    }
+
     /// Posts the judgement if it has changed or `anyway`, and acts on a new one.
     fn conclude(&self, anyway: bool) {
+        self.look(anyway);
         let (ruling, models, due) = {
             let mut state = self.judge.state.lock();
             let Some(trial) = &state.trial else { return };
@@ -257,7 +294,13 @@ impl AbJoin {
                     ("{matching}: call the parts in the labels as they are called here")
                 );
             }
-            (ruling, state.models.clone(), changed && decision != Decision::Hold)
+            // Another run has acted on its decision, and a person may have taken that back since.
+            let elsewhere = decided_elsewhere(&ruling);
+            if decision == Decision::Promote && elsewhere.is_some() {
+                state.acted = elsewhere.clone();
+            }
+            let due = changed && decision != Decision::Hold && (decision == Decision::Abort || elsewhere.is_none());
+            (ruling, state.models.clone(), due)
         };
         let acted = if due { self.act(&ruling, &models) } else { None };
         let acted = {
@@ -275,12 +318,15 @@ impl AbJoin {
         let state = self.judge.state.lock();
         s.set("decision", state.posted.as_str());
         s.set("news-lost", self.judge.events.lost());
+        self.set_ledger_stats(s);
         s.set("bad-labels", state.bad_labels);
         if let Some(trial) = &state.trial {
             let [tested, shown] = trial.labels();
             let matching = trial.matching();
             for (name, value) in [
                 ("parts-seen-again", trial.seen_again),
+                ("parts-untold", trial.untold),
+                ("labels-again", trial.again),
                 ("labels-wanted", trial.wanted),
                 ("labels-tested", tested),
                 ("labels-shown", shown),
@@ -293,4 +339,15 @@ impl AbJoin {
             }
         }
     }
+}
+
+/// Returns what is done about a decision that another run has taken.
+fn decided_elsewhere(ruling: &TrialReport) -> Option<String> {
+    let decided = ruling.judgement.decided.as_ref()?;
+    (decided.run != run_id().to_string()).then(|| {
+        format!(
+            "nothing here: run {} decided it: unless the challenger was made champion then, do it by hand",
+            decided.run
+        )
+    })
 }

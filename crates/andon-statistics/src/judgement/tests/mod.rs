@@ -12,10 +12,10 @@ use crate::testing::Random;
 
 mod chance;
 
-const EVEN: Limits = Limits { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 1.0, escape_cost: 1.0, overkill_cost: 1.0 };
+const EVEN: Limits =
+    Limits { alpha: 0.05, max_escape_increase: 0.01, max_overkill_increase: 1.0, escape_cost: 1.0, overkill_cost: 1.0 };
 const SPARSE: Plan = Plan { disagree: 1.0, both_ok: 0.05, both_ng: 0.2 };
-const CLAIMS: [Claim; 5] =
-    [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs, Claim::OverkillBelow];
+const CLAIMS: [Claim; 5] = [Claim::EscapesBelow, Claim::Saves, Claim::EscapesAbove, Claim::Costs, Claim::OverkillBelow];
 
 fn judge(limits: Limits) -> Judge {
     Judge::new(limits).unwrap()
@@ -426,7 +426,10 @@ fn a_judgement_is_written_as_agreed() {
     let judge = filled(Limits::default(), Design::Paired, Plan::ALL, [[4, 1], [1, 0], [2, 1], [0, 9]]);
     let json = serde_json::to_value(judge.report()).unwrap();
     let keys = |v: &serde_json::Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-    assert_eq!(keys(&json), "alpha cells cost decided decision design e_values escapes labels overkill reasons schema since");
+    assert_eq!(
+        keys(&json),
+        "alpha cells cost decided decision design e_values escapes labels overkill reasons schema since"
+    );
     assert_eq!(keys(&json["escapes"]), "a b increase lower max_increase upper");
     assert_eq!(keys(&json["cost"]), "escape lower overkill saved_per_part upper");
     assert_eq!((&json["schema"], &json["decision"]), (&"andon.ab-judgement/1".into(), &"hold".into()));
