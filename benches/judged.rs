@@ -44,13 +44,62 @@ const BETTER: [Stops; 2] = [[0.08, 0.7], [0.05, 0.95]];
 const WORSE: [Stops; 2] = [[0.05, 0.95], [0.08, 0.7]];
 
 const CASES: [Case; 7] = [
-    Case { name: "equal, one frame a part", frames: 1, told: Told::By("frame"), objects: 400, arms: EQUAL, right: "hold" },
-    Case { name: "equal, ten frames a part, told", frames: 10, told: Told::BySource, objects: 200, arms: EQUAL, right: "hold" },
-    Case { name: "equal, ten frames a part, not told", frames: 10, told: Told::Nothing, objects: 200, arms: EQUAL, right: "hold" },
-    Case { name: "equal, ten frames a part, part-by=every:10", frames: 10, told: Told::By("every:10"), objects: 200, arms: EQUAL, right: "hold" },
-    Case { name: "b better (escapes 30 → 5 %, overkill 8 → 5 %)", frames: 1, told: Told::By("frame"), objects: 1500, arms: BETTER, right: "promote" },
-    Case { name: "b better, ten frames a part, part-by=every:10", frames: 10, told: Told::By("every:10"), objects: 600, arms: BETTER, right: "promote" },
-    Case { name: "b worse (escapes 5 → 30 %, overkill 5 → 8 %)", frames: 1, told: Told::By("frame"), objects: 1500, arms: WORSE, right: "abort" },
+    Case {
+        name: "equal, one frame a part",
+        frames: 1,
+        told: Told::By("frame"),
+        objects: 400,
+        arms: EQUAL,
+        right: "hold",
+    },
+    Case {
+        name: "equal, ten frames a part, told",
+        frames: 10,
+        told: Told::BySource,
+        objects: 200,
+        arms: EQUAL,
+        right: "hold",
+    },
+    Case {
+        name: "equal, ten frames a part, not told",
+        frames: 10,
+        told: Told::Nothing,
+        objects: 200,
+        arms: EQUAL,
+        right: "hold",
+    },
+    Case {
+        name: "equal, ten frames a part, part-by=every:10",
+        frames: 10,
+        told: Told::By("every:10"),
+        objects: 200,
+        arms: EQUAL,
+        right: "hold",
+    },
+    Case {
+        name: "b better (escapes 30 → 5 %, overkill 8 → 5 %)",
+        frames: 1,
+        told: Told::By("frame"),
+        objects: 1500,
+        arms: BETTER,
+        right: "promote",
+    },
+    Case {
+        name: "b better, ten frames a part, part-by=every:10",
+        frames: 10,
+        told: Told::By("every:10"),
+        objects: 600,
+        arms: BETTER,
+        right: "promote",
+    },
+    Case {
+        name: "b worse (escapes 5 → 30 %, overkill 5 → 8 %)",
+        frames: 1,
+        told: Told::By("frame"),
+        objects: 1500,
+        arms: WORSE,
+        right: "abort",
+    },
 ];
 
 /// A share of the objects, fixed by what they are.

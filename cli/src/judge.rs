@@ -124,7 +124,9 @@ fn read_labels(path: &std::path::Path, trial: &mut Trial, unknown: &mut Vec<Stri
             }
             Taken::Tested | Taken::Shown => {}
         },
-        Err(error) => drop(bad.get_or_insert(error.to_string())),
+        Err(error) => {
+            bad.get_or_insert(error.to_string());
+        }
     })?;
     bad.map_or(Ok(()), |why| bail!("{}: {why}", path.display()))
 }

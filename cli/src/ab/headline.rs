@@ -10,6 +10,9 @@ use andon_report::words::{capital, counted};
 
 use super::figures::{Arms, Figures};
 
+/// How a judgement begins where nothing says what a part is.
+const UNTOLD: &str = "nothing says what a part is";
+
 /// A few words, and the reason for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
@@ -49,7 +52,11 @@ pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
     let held = all().rfind(|j| (j.knows_labels() || j.is_unmatched()) && ab.is_none_or(|ab| j.is_of_the_same(ab)));
     let (what, why) = match (held, ab) {
         (Some(held), _) => ("Not decided".into(), held.list("/reasons").join("; ")),
-        (None, Some(ab)) => compared(ab),
+        (None, Some(ab)) => {
+            let (what, why) = compared(ab);
+            let untold = all().map(|j| j.list("/reasons").join("; ")).rfind(|why| why.starts_with(UNTOLD));
+            (what, untold.map_or(why.clone(), |untold| format!("{why}; nothing is judged: {untold}")))
+        }
         (None, None) => ("Nothing was compared".into(), "abjoin made no report before the end".into()),
     };
     Headline { what, why }
@@ -204,6 +211,19 @@ mod tests {
         let mut held = judgement("1", "2", "hold", Value::Null);
         held["labels"] = json!({"tested": 0, "shown": 0});
         assert_eq!(of(&ab(), Some(&held)), of(&ab(), None));
+    }
+
+    #[test]
+    fn where_nothing_says_what_a_part_is_it_says_so() {
+        let mut held = judgement("1", "2", "hold", Value::Null);
+        held["labels"] = Value::Null;
+        held["reasons"] = json!(["nothing says what a part is, …: set part-by"]);
+        let said = of(&ab(), Some(&held));
+        assert!(
+            said.starts_with("Different on 7 of 100 parts")
+                && said.ends_with("nothing is judged: nothing says what a part is, …: set part-by"),
+            "{said}"
+        );
     }
 
     #[test]

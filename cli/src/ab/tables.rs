@@ -180,7 +180,7 @@ pub fn since(judged: Figures<'_>) -> Table {
         ("cost saved per part", "saved_per_part"),
     ];
     let of = |name: &str| decimal(judged.number(&format!("/since/{name}")), 4);
-    Table::new(["since the decision", "estimate"], rows.map(|(name, field)| vec![name.into(), of(field)]).to_vec())
+    Table::new(["since the decision", "estimate"], rows.map(|(name, field)| vec![name.to_string(), of(field)]).to_vec())
 }
 
 /// The labels of a judgement, and how many it lacks.

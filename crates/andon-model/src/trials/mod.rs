@@ -65,12 +65,13 @@ pub struct Ledger {
     folder: PathBuf,
     own: Option<OwnFile>,
     files: BTreeMap<String, ReadFile>,
+    has_read: bool,
 }
 
 impl Ledger {
     /// Opens the folder of a trial to read it alone.
     pub fn read_only(folder: &Path) -> Self {
-        Self { folder: folder.into(), own: None, files: BTreeMap::new() }
+        Self { folder: folder.into(), own: None, files: BTreeMap::new(), has_read: false }
     }
 
     /// Opens the folder of a trial for a run. Folder and file are made when the first line is written, so that a disk which
@@ -90,7 +91,7 @@ impl Ledger {
     /// # Errors
     /// A folder or a file that cannot be read.
     pub fn read(&mut self) -> io::Result<News> {
-        let is_first = self.files.is_empty();
+        let is_first = !std::mem::replace(&mut self.has_read, true);
         let own = self.own.as_ref().map(|own| own.name().to_string());
         let names = match fs::read_dir(&self.folder) {
             Ok(entries) => entries.flatten().filter_map(|e| e.file_name().into_string().ok()),
@@ -175,6 +176,11 @@ mod tests {
         let folder = dir.path().join("pcb/trials/1-2");
         let (mut one, mut other) = (Ledger::new(&folder, "b-run"), Ledger::new(&folder, "a-run"));
         assert!(lines(&mut one).is_empty(), "there is no folder yet");
+        let mut late = Ledger::new(&folder, "late");
+        assert!(lines(&mut late).is_empty());
+        late.append(&line("x"), false).unwrap();
+        assert!(lines(&mut late).is_empty(), "its own lines are no news");
+        fs::remove_file(folder.join("late.jsonl")).unwrap();
         one.append(&line(r#"{"run":{"utc_ns":1}}"#), true).unwrap();
         other.append(&line(r#"{"run":{"utc_ns":2}}"#), false).unwrap();
         // The run that began first comes first, whatever it is called.

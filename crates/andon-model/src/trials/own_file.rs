@@ -114,6 +114,9 @@ impl OwnFile {
     }
 
     fn write(&mut self, sync: bool) -> io::Result<()> {
+        if self.waiting.is_empty() && self.file.is_none() {
+            return Ok(());
+        }
         self.open()?;
         let Some(file) = &mut self.file else { return Ok(()) };
         if self.is_torn && !self.waiting.is_empty() {

@@ -61,6 +61,8 @@ pub(super) struct Keeping {
     models: Each<Arc<ModelId>>,
     /// What has not been taken to the ledger yet.
     entries: Vec<Entry>,
+    /// Whether a ledger was read before.
+    has_read: bool,
     /// Files that were seen, with the run whose evidence they are. None if that does not count.
     seen: HashMap<String, Option<u32>>,
     /// Labels of parts that no ledger has shown yet.
@@ -80,7 +82,8 @@ impl Trial {
         };
         self.judge.defer();
         let entries = vec![Entry::Run(Box::new(first))];
-        self.kept = Some(Keeping { models: models.clone(), entries, seen: HashMap::new(), later: Vec::new() });
+        self.kept =
+            Some(Keeping { models: models.clone(), entries, has_read: false, seen: HashMap::new(), later: Vec::new() });
     }
 
     /// Returns whether the trial has a ledger.
@@ -108,7 +111,7 @@ impl Trial {
     pub fn replay(&mut self, all: &[Kept]) -> Replayed {
         let mut replayed = Replayed::default();
         let Some(mut kept) = self.kept.take() else { return replayed };
-        let is_first = kept.seen.is_empty();
+        let is_first = !std::mem::replace(&mut kept.has_read, true);
         let mut read: Vec<(u32, Vec<Entry>)> = Vec::new();
         for file in all {
             let before = replayed.unreadable;

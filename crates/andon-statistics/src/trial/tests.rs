@@ -382,8 +382,7 @@ fn a_trial_goes_on_in_other_processes_as_if_it_had_never_been_cut() {
     let decided = judgement.decided.clone().unwrap();
     assert_eq!((&*decided.run, decided.parts, decided.by), ("wed", 200, Grounds::Labels));
     // The same in one process.
-    let mut whole = trial();
-    whole.judge.defer();
+    let (mut whole, _) = run("whole", RULES, &[]);
     give(&mut whole, 0..200);
     label(&mut whole, 0..200);
     whole.look();

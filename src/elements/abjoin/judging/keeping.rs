@@ -21,24 +21,10 @@ use andon_statistics::{
 };
 use gst::subclass::prelude::*;
 
-use super::{super::imp::AbJoin, rules::Rules};
+use super::{super::imp::AbJoin, book::Book, rules::Rules};
 
 /// Bytes of a run's own file. With more, the oldest parts without a label are dropped until it has half of them.
 const MOST_BYTES: u64 = 32 << 20;
-
-/// The ledger of the trial, and what is to be told of it.
-#[derive(Default)]
-pub(in super::super) struct Book {
-    ledger: Option<Ledger>,
-    /// Runs whose evidence counts, besides this one.
-    runs: u64,
-    /// Writes and reads that failed.
-    failures: u64,
-    /// Whether a failure was told that still lasts.
-    told: bool,
-    /// What was told of evidence that does not count.
-    aside: Vec<String>,
-}
 
 impl AbJoin {
     /// Begins the ledger of the models that run, if there is to be one, and takes what it has.

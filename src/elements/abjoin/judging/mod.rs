@@ -3,9 +3,10 @@
 //!
 //! Streaming threads only queue events (`events.rs`). The judging thread (`worker.rs`) takes them to the trial
 //! (`trial.rs`), which the threads that bring labels share: the action `label`, and the watcher of the file
-//! (`label_file.rs`). `rules.rs` has the settings, `act.rs` what follows from a judgement.
+//! (`label_file.rs`). `keeping.rs` keeps the evidence in a ledger (`book.rs`). `rules.rs` has the settings, `act.rs` what follows from a judgement.
 
 mod act;
+mod book;
 mod events;
 mod keeping;
 mod label_file;

@@ -11,7 +11,7 @@ use andon_statistics::{
 };
 use parking_lot::Mutex;
 
-use super::{events::EventQueue, keeping::Book, rules::Rules};
+use super::{book::Book, events::EventQueue, rules::Rules};
 use crate::{elements::threads::Lack, watch::Watched};
 
 /// The worker that judges the arms of an `abjoin`.
