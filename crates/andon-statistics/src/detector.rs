@@ -12,7 +12,7 @@
 //!
 //! Three length scales share the budget of false alarms. *Steps* look at base ticks, and find what no stretch of the
 //! reference showed within a second (`steps`). *Sums* take ticks. *Windows* take many ticks, and look for slow change, once a
-//! reference's bootstrap is done ([`SlowNormal`]); from then on no threshold is below what the bootstrap found. If a sum
+//! reference's bootstrap is done ([`SlowNormal`](super::window::SlowNormal)); from then on no threshold is below what the bootstrap found. If a sum
 //! has found a change, the sum also decides when the change is over: windows of that feature count again after one of them
 //! was normal.
 
@@ -29,7 +29,7 @@ use super::{
     reference::Reference,
     steps::{Limit, Steps},
     student,
-    window::{SlowNormal, Window, Windows},
+    window::{Window, Windows},
 };
 
 /// The smallest effect that is ever large, in σ.
@@ -206,25 +206,6 @@ impl Watch {
         !self.taken && self.window.is_some_and(|w| w.alarms)
     }
 
-    pub(crate) fn debug(&self) -> String {
-        format!(
-            "step {} {:.2}/{:.2} delta {:.4} | sum {} {:.1}/{:.1} effect {:.2} large {:.2} k {:.2} hold {:?} | win {} | {:?}",
-            self.step_alarms(),
-            self.steps.score(),
-            self.step.score,
-            self.steps.delta(),
-            self.sum_alarms(),
-            self.score,
-            self.threshold,
-            self.effect,
-            self.large,
-            self.k,
-            self.step.hold,
-            self.window_alarms(),
-            self.normal
-        )
-    }
-
     /// Returns whether the latest base ticks are a step that no stretch of the reference showed.
     pub(crate) fn step_alarms(&self) -> bool {
         self.steps.found() && self.steps.delta().abs() >= self.large * self.normal.sigma
@@ -328,18 +309,14 @@ impl Detector {
         } else {
             Calibration::Extrapolated
         };
-        Self::of(&normals, reference, expected_run_length, calibration)
-    }
-
-    fn of(normals: &[Option<Normal>; COUNT], reference: &Reference, run_length: u64, calibration: Calibration) -> Self {
         let (slow, base, tick) = (reference.slow.as_ref(), reference.base_tick(), reference.tick);
         let sides = 2 * normals.iter().flatten().count().max(1);
-        let ticks = MARGIN * run_length as f64 / tick as f64;
+        let ticks = MARGIN * expected_run_length as f64 / tick as f64;
         let for_sums = ticks / (1.0 - QUICK - slow.map_or(0.0, |_| SLOW));
         let known = slow.map_or(0.0, |slow| slow.cusum.exceeded(2.0 * slow.window as f64 / for_sums));
         let h = threshold(for_sums * sides as f64).max(known);
         // Spans overlap from one base tick to the next: each counts as one chance.
-        let chances = MARGIN * run_length as f64 / base as f64 * (sides * SPANS.len()) as f64 / QUICK;
+        let chances = MARGIN * expected_run_length as f64 / base as f64 * (sides * SPANS.len()) as f64 / QUICK;
         let steps = slow.and_then(|slow| slow.steps).map_or(0.0, |s| s.exceeded(QUICK * STEP_TICKS as f64 / ticks));
         let step = reference.limit(student::exceeded(1.0 / chances).max(steps));
         let windows = slow.map(|slow| {

@@ -319,23 +319,6 @@ impl Running {
             return;
         }
         let (cause, since_frame) = self.finding(stamp);
-        if std::env::var_os("DBG").is_some() {
-            eprintln!(
-                "ALARM at {} tick {} base {} eff {:.1} frames {}",
-                stamp.frame_id,
-                self.reference.tick,
-                self.reference.base_tick(),
-                self.reference.effective,
-                self.reference.frames
-            );
-            for (i, w) in self.detector.watches().iter().enumerate() {
-                if let Some(w) = w {
-                    if w.alarms() {
-                        eprintln!("   {} {}", SPECS[i].name, w.debug());
-                    }
-                }
-            }
-        }
         counts.alarms += 1;
         *status = DriftStatus { state: State::Drift, cause: Some(cause), since_frame };
         (self.calm, self.other, self.corrected) = (0, None, 0);
