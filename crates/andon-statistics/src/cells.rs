@@ -21,7 +21,7 @@ const USABLE: std::ops::Range<f32> = 0.04..0.97;
 /// What is added to luma before the ln, so that black has one.
 const DARK: f32 = 0.01;
 /// The contrast from which a cell has texture to compare, 0..1.
-const TEXTURE: f32 = 0.008;
+const TEXTURE: f32 = 0.012;
 /// The contrast from which a cell can be sharp or not, and the RMS Laplacian: below, a decoder's blocks decide.
 const SHARP: f32 = 0.02;
 const EDGED: f32 = 0.008;
@@ -65,20 +65,25 @@ impl Default for Cells {
     }
 }
 
+/// Returns the square of `all` without that of noise times a gain; at least a twentieth of it.
+fn without(all: f32, noise: f32, gain: f32) -> f32 {
+    let noise = if noise.is_finite() { gain * noise * noise } else { 0.0 };
+    (all * all - noise).max(0.05 * all * all) + QUANTUM * QUANTUM
+}
+
 impl Cells {
     fn light(&self, i: usize) -> f32 {
         (self.luma[i].max(0.0) + DARK).ln()
     }
 
+    /// The ln of the contrast without what noise adds to it.
     fn texture(&self, i: usize) -> f32 {
-        (self.contrast[i] + QUANTUM).ln()
+        0.5 * without(self.contrast[i], self.noise[i], 1.0).ln()
     }
 
     /// The ln of the Laplacian over the contrast, without what noise adds to either.
     fn detail(&self, i: usize) -> f32 {
-        let noise = if self.noise[i].is_finite() { self.noise[i] * self.noise[i] } else { 0.0 };
-        let less = |v: f32, by: f32| (v * v - by).max(0.05 * v * v) + QUANTUM * QUANTUM;
-        0.5 * (less(self.laplacian[i], LAPLACIAN_GAIN * noise) / less(self.contrast[i], noise)).ln()
+        0.5 * without(self.laplacian[i], self.noise[i], LAPLACIAN_GAIN).ln() - self.texture(i)
     }
 
     fn grain(&self, i: usize) -> f32 {
