@@ -138,7 +138,7 @@ def main(folder, a_day=200):
     for d, day in enumerate(["monday", "tuesday"]):
         (folder / day).mkdir(parents=True, exist_ok=True)
         for k in range(a_day):
-            kind = rng.choice(["free", "free", "upright", "lying"])
+            kind = rng.choice(["free"] * 4 + ["upright", "lying"])
             name = f"lid-{20000 + d * a_day + k}"
             (folder / day / f"{name}.png").write_bytes(png(lid(rng, names[kind])))
             rows.append(f"{name};{'ok' if kind == 'free' else 'ng'};sample;{'' if kind == 'free' else 'scratched, ' + kind}")

@@ -199,8 +199,6 @@ pub fn labels(judged: Figures<'_>) -> Table {
         ("labels that name no part that came", judged.count("/matching/unknown").to_string()),
         ("still needed, about", needed("needed")),
         ("of these, of defective parts", needed("needed_defective")),
-        ("parts that a label named", judged.matching().matched.to_string()),
-        ("labels that name no part that came", judged.matching().unknown.to_string()),
     ];
     Table::new(["labels", "count"], rows.into_iter().map(|(name, n)| vec![name.to_string(), n]).collect())
 }

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use andon_core::result::{Fields, Inference, Part};
+use andon_core::result::{Fields, Frame, Inference, Part};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -38,6 +38,10 @@ pub struct Sidecar {
     pub frame_id: u64,
     /// The part that the frame shows. Without one, the frame is a part of its own.
     pub part: Option<Arc<Part>>,
+    /// How the part got its id: `told` by the stream, or as the property `part-by` has it, such as `field:serial`. None if
+    /// nothing names a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_by: Option<String>,
     /// Presentation time, ns.
     pub pts_ns: Option<u64>,
     /// When the camera took the frame, UTC, ns.
@@ -71,6 +75,7 @@ impl Sidecar {
             run: frame.identity.run,
             frame_id: frame.identity.id,
             part: frame.identity.part.clone(),
+            part_by: part_by(&frame.identity),
             pts_ns: frame.pts_ns,
             captured_utc_ns: frame.identity.captured_utc_ns,
             written_utc_ns: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_nanos() as u64),
@@ -113,6 +118,13 @@ impl Sidecar {
     }
 }
 
+/// Returns how the part of a frame got its id.
+fn part_by(frame: &Frame) -> Option<String> {
+    frame.part.as_ref()?;
+    let rule = frame.first.as_ref().map(|first| &first.part_by).filter(|by| by.says());
+    Some(rule.map_or_else(|| "told".into(), ToString::to_string))
+}
+
 /// Returns the name of both files without extension: run, frame, a number that no other capture of the run has, and the
 /// reason in letters that are safe everywhere. Nothing of the stream gets into a name: of all reasons only the action's
 /// does, which the application gives.
@@ -145,7 +157,7 @@ fn safe(reason: &str) -> String {
 mod tests {
     use super::*;
     use crate::{Quota, Role, testing::frame};
-    use andon_core::result::{Arm, Verdict};
+    use andon_core::result::{Arm, First, Verdict};
     use std::path::Path;
 
     fn tag(trigger: Trigger, reason: &str) -> Tag {
@@ -190,8 +202,19 @@ mod tests {
         assert_eq!((v["frame_id"].as_u64(), v["pts_ns"].as_u64()), (Some(12), Some(480)));
         assert_eq!(v["triggers"][0]["role"], "hit");
         assert_eq!(v["triggers"][0]["trigger"], "action");
-        assert_eq!(v["size"], serde_json::json!([4, 2]));
+        assert_eq!((&v["size"], v.get("part_by")), (&serde_json::json!([4, 2]), None));
         assert_eq!(serde_json::from_str::<Sidecar>(&json).unwrap().to_json(), json);
+    }
+
+    #[test]
+    fn it_says_how_the_part_got_its_id() {
+        let part = Arc::new(Part { id: "A-7".into(), ..Part::default() });
+        for (by, said) in [(None, "told"), (Some(""), "told"), (Some("field:serial"), "field:serial")] {
+            let first = by.map(|by| Arc::new(First { element: "m".into(), part_by: by.parse().unwrap() }));
+            let frame = Frame { first, ..Frame::new(Some(part.clone())) };
+            assert_eq!(part_by(&frame).as_deref(), Some(said));
+        }
+        assert_eq!(part_by(&Frame::new(None)), None);
     }
 
     #[test]
