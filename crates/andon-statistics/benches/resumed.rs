@@ -59,9 +59,14 @@ const WORLDS: [World; 4] = [
         bad: [0.96, 0.92],
         right: Some(Decision::Abort),
     },
-    World { name: "half the escapes, overkill 10 points more", good: [0.04, 0.14], bad: [0.60, 0.98], right: None },
     World {
-        name: "half the escapes, half the overkill",
+        name: "a twentieth of the escapes, overkill 10 points more",
+        good: [0.04, 0.14],
+        bad: [0.60, 0.98],
+        right: None,
+    },
+    World {
+        name: "a tenth of the escapes, half the overkill",
         good: [0.04, 0.02],
         bad: [0.80, 0.98],
         right: Some(Decision::Promote),

@@ -63,8 +63,8 @@ pub(super) struct Keeping {
     entries: Vec<Entry>,
     /// Whether a ledger was read before.
     has_read: bool,
-    /// Files that were seen, with the run whose evidence they are. None if that does not count.
-    seen: HashMap<String, Option<u32>>,
+    /// Files that were seen, with the run whose evidence they are, and whether what comes in them counts.
+    seen: HashMap<String, (u32, bool)>,
     /// Labels of parts that no ledger has shown yet.
     later: Vec<LabelEntry>,
 }
@@ -123,32 +123,34 @@ impl Trial {
                 }
             }
             let run = match (kept.seen.get(&file.run), entries.first()) {
-                (Some(run), _) => *run,
-                (None, Some(Entry::Run(first))) => match stranger(first, &kept.models, &self.rules) {
-                    None => {
-                        replayed.runs_new += u64::from(!self.runs.contains(&first.run));
-                        let at = self.runs.iter().position(|run| *run == first.run).unwrap_or_else(|| {
-                            self.runs.push(first.run.clone());
-                            self.runs.len() - 1
-                        });
-                        Some(at as u32)
-                    }
-                    Some(why) => {
-                        if !replayed.aside.contains(&why) {
-                            replayed.aside.push(why);
-                        }
-                        None
-                    }
-                },
+                (Some((run, _)), _) => *run,
+                (None, Some(Entry::Run(first))) => {
+                    let at = self.runs.iter().position(|run| *run == first.run).unwrap_or_else(|| {
+                        self.runs.push(first.run.clone());
+                        self.runs.len() - 1
+                    });
+                    at as u32
+                }
                 // The first line is still being written.
                 (None, None) if replayed.unreadable == before => continue,
                 (None, _) => {
                     replayed.aside.push(format!("run {}: its first line cannot be read", text::shown(&file.run)));
-                    None
+                    continue;
                 }
             };
-            kept.seen.insert(file.run.clone(), run);
-            if let Some(run) = run {
+            let is_new = !kept.seen.contains_key(&file.run);
+            let (_, counts) = kept.seen.entry(file.run.clone()).or_insert((run, false));
+            // A process may begin again by other rules, or with other models, in the same file.
+            entries.retain(|entry| {
+                if let Entry::Run(first) = entry {
+                    let why = stranger(first, &kept.models, &self.rules);
+                    *counts = why.is_none();
+                    replayed.aside.extend(why.filter(|why| !replayed.aside.contains(why)));
+                }
+                *counts
+            });
+            if !entries.is_empty() {
+                replayed.runs_new += u64::from(is_new && run > 0);
                 read.push((run, entries));
             }
         }
