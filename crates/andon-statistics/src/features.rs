@@ -166,7 +166,7 @@ pub(crate) const SPECS: [Spec; COUNT] = [
     cell("grid-33"),
     global("light", 0.02),
     global("local-contrast", 0.05),
-    global("detail", 0.08),
+    spec("detail", 0.12, 0.0),
     global("grain", 0.2),
     global("tint-red", 0.02),
     global("tint-blue", 0.02),
