@@ -16,7 +16,7 @@ use super::{
     features::*,
     normal::Normal,
     reference::Reference,
-    steps::Steps,
+    steps::{self, Limit},
     tail::Tail,
     window::{self, DISTANCES, Distribution, POINTS, SlowNormal, WindowNormal},
 };
@@ -58,6 +58,8 @@ pub struct Bootstrap {
     normals: [Option<Normal>; COUNT],
     /// The base ticks, and how many of them make a tick.
     base: (Vec<Row>, usize),
+    /// For how long a step has to hold.
+    limit: Limit,
 }
 
 impl Bootstrap {
@@ -65,13 +67,14 @@ impl Bootstrap {
     pub(crate) fn new(ticks: Vec<Row>, base: impl Fn() -> Vec<Row>, reference: &Reference) -> Option<Self> {
         let each = reference.tick / reference.base_tick();
         let normals = reference.normals();
-        window::window(ticks.len()).map(|_| Self { ticks, normals, base: (base(), each) })
+        window::window(ticks.len()).map(|_| Self { ticks, normals, base: (base(), each), limit: reference.limit(0.0) })
     }
 
     /// Runs the bootstrap. Returns None if `cancelled` returns true meanwhile; it is called once per pair.
     pub fn run(&self, cancelled: impl Fn() -> bool) -> Option<SlowNormal> {
         let slow = Calibrator::new(&self.ticks, &self.normals)?.run(cancelled)?;
-        Some(SlowNormal { steps: Some(steps(&self.base.0, self.base.1, &self.normals)), ..slow })
+        let (base, each) = (&self.base.0, self.base.1);
+        Some(SlowNormal { steps: Some(step_tail(base, each, &self.normals, self.limit)), ..slow })
     }
 }
 
@@ -203,22 +206,14 @@ impl Calibrator {
 
 /// Returns the tail of the greatest step that any feature takes over any span within [`STEP_TICKS`] ticks, as the reference
 /// itself runs. Whole rows in their own order keep all that hangs together.
-fn steps(base: &[Row], each: usize, normals: &[Option<Normal>; COUNT]) -> Tail {
-    let mut features: Vec<_> =
-        normals.iter().enumerate().filter_map(|(i, n)| Some((i, Steps::within(n.as_ref()?)))).collect();
-    let mut greatest: Vec<_> = base
-        .chunks_exact(STEP_TICKS * each)
-        .map(|rows| {
-            let mut step = |row: &Row| {
-                let score = |(i, steps): &mut (usize, Steps)| {
-                    steps.tick(row[*i], 0);
-                    steps.score()
-                };
-                features.iter_mut().map(score).fold(0.0, f64::max)
-            };
-            rows.iter().map(&mut step).fold(0.0, f64::max)
-        })
-        .collect();
+fn step_tail(base: &[Row], each: usize, normals: &[Option<Normal>; COUNT], limit: Limit) -> Tail {
+    let size = STEP_TICKS * each;
+    let mut greatest: Vec<f64> = Vec::new();
+    for (feature, normal) in normals.iter().enumerate().filter_map(|(i, n)| Some((i, n.as_ref()?))) {
+        let all = steps::greatest(feature, normal, base, size, limit);
+        greatest.resize(greatest.len().max(all.len()), 0.0);
+        greatest.iter_mut().zip(all).for_each(|(greatest, score)| *greatest = greatest.max(score));
+    }
     if greatest.is_empty() { Tail { from: 0.0, excess: 1e-6 } } else { Tail::of(&mut greatest) }
 }
 

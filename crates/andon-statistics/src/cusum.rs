@@ -6,9 +6,9 @@ const K: f64 = 0.25;
 /// The largest value that a standardised tick counts as, so that no single tick alarms.
 const WINSOR: f64 = 6.0;
 /// Returns what a standardised tick has to exceed to add to the sum. The mean of ticks that are worth n independent ones is
-/// known to σ/√n, and an error of twice that must not add up to an alarm.
+/// known to σ/√n, and an error of three times that must not add up to an alarm.
 pub(super) fn allowance(ticks: f64) -> f64 {
-    K + 2.0 / ticks.max(1.0).sqrt()
+    K + 3.0 / ticks.max(1.0).sqrt()
 }
 
 /// Returns the sum of one side after one more standardised tick.

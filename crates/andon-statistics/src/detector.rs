@@ -12,7 +12,7 @@
 //!
 //! Three length scales share the budget of false alarms. *Steps* look at base ticks, and find what no stretch of the
 //! reference showed within a second (`steps`). *Sums* take ticks. *Windows* take many ticks, and look for slow change, once a
-//! reference's bootstrap is done ([`SlowNormal`]); from then on no threshold is below what the bootstrap found. If a sum
+//! reference's bootstrap is done ([`SlowNormal`](super::window::SlowNormal)); from then on no threshold is below what the bootstrap found. If a sum
 //! has found a change, the sum also decides when the change is over: windows of that feature count again after one of them
 //! was normal.
 
@@ -27,9 +27,9 @@ use super::{
     normal::Normal,
     normal::SPANS,
     reference::Reference,
-    steps::Steps,
+    steps::{Limit, Steps},
     student,
-    window::{SlowNormal, Window, Windows},
+    window::{Window, Windows},
 };
 
 /// The smallest effect that is ever large, in σ.
@@ -110,18 +110,21 @@ pub struct Watch {
     k: f64,
     /// The sum upwards and the sum downwards.
     sums: [f64; 2],
-    /// For each sum, the first frame since it was zero.
+    /// For each sum, the first frame since it was zero, and the ticks since then.
     since: [u64; 2],
+    lasted: [u32; 2],
+    /// How many base ticks a tick has.
+    base_ticks: u32,
     /// What the latest base ticks do.
     steps: Steps,
-    /// What a step has to exceed, in σ.
-    step_threshold: f64,
+    /// What makes a step.
+    step: Limit,
     /// Any feature steps, so that the latest base tick says what has moved.
     stepping: bool,
 }
 
 impl Watch {
-    fn new(feature: usize, normal: Normal, h: f64, step_threshold: f64) -> Self {
+    fn new(feature: usize, normal: Normal, h: f64, step: Limit) -> Self {
         let large = LEAST_EFFECT.max(SPECS[feature].relevant(normal.mean) / normal.sigma);
         Self {
             normal,
@@ -135,8 +138,10 @@ impl Watch {
             k: allowance(normal.worth()),
             sums: [0.0; 2],
             since: [0; 2],
-            steps: Steps::new(feature, &normal),
-            step_threshold,
+            lasted: [0; 2],
+            base_ticks: 1,
+            steps: Steps::new(feature, &normal, step),
+            step,
             stepping: false,
         }
     }
@@ -148,8 +153,8 @@ impl Watch {
         self.sums.iter_mut().for_each(|sum| *sum = (*sum * narrower).min(2.0 * new.threshold));
         (self.effect, self.score) = (self.effect * narrower, self.sums[0].max(self.sums[1]));
         (self.normal, self.large, self.k) = (new.normal, new.large, new.k);
-        (self.threshold, self.step_threshold) = (new.threshold, new.step_threshold);
-        self.steps.set(feature, &new.normal);
+        (self.threshold, self.step) = (new.threshold, new.step);
+        self.steps.set(feature, &new.normal, new.step);
     }
 
     fn standardised(&self, value: f64) -> f64 {
@@ -166,8 +171,9 @@ impl Watch {
         self.effect += NEWEST * (z.clamp(-1000.0, 1000.0) - self.effect);
         for (i, z) in [z, -z].into_iter().enumerate() {
             if self.sums[i] == 0.0 {
-                self.since[i] = first_frame;
+                (self.since[i], self.lasted[i]) = (first_frame, 0);
             }
+            self.lasted[i] = self.lasted[i].saturating_add(1);
             // Capped, so that the sum falls soon after the change ends.
             self.sums[i] = summed(self.sums[i], z, self.k).min(2.0 * self.threshold);
         }
@@ -185,9 +191,14 @@ impl Watch {
         self.score > self.threshold
     }
 
-    /// Returns whether the sum is significant, and the effect large enough to matter.
+    /// Returns whether the sum is significant, has lasted, and the effect is large enough to matter.
     fn sum_alarms(&self) -> bool {
-        self.significant() && self.effect.abs() >= self.large
+        self.significant() && self.effect.abs() >= self.large && self.outlasts()
+    }
+
+    /// Returns whether the larger sum has grown for longer than an object passes.
+    fn outlasts(&self) -> bool {
+        self.lasted[usize::from(self.sums[1] > self.sums[0])] * self.base_ticks >= self.steps.hold()
     }
 
     /// Returns whether two windows in a row are off that the sum did not report before.
@@ -195,14 +206,14 @@ impl Watch {
         !self.taken && self.window.is_some_and(|w| w.alarms)
     }
 
-    /// Returns whether two base ticks in a row are a step that no stretch of the reference showed.
+    /// Returns whether the latest base ticks are a step that no stretch of the reference showed.
     pub(crate) fn step_alarms(&self) -> bool {
-        self.steps.score() > self.step_threshold && self.steps.delta().abs() >= self.large * self.normal.sigma
+        self.steps.found() && self.steps.delta().abs() >= self.large * self.normal.sigma
     }
 
-    /// Returns whether the latest base tick would be such a step if the next one were too.
+    /// Returns whether they would be such a step if they stayed so for as long again.
     fn step_warns(&self) -> bool {
-        self.steps.single() > self.step_threshold
+        self.steps.warns()
     }
 
     /// Returns whether the change is significant and large enough to matter, by the sum or by windows.
@@ -218,13 +229,13 @@ impl Watch {
     /// Returns how strong the evidence of a change is: 1 at the threshold of a step, of the sum, or of windows.
     pub(crate) fn evidence(&self) -> f64 {
         let windows = if self.window_alarms() { 1.0 } else { 0.0 };
-        let step = if self.stepping { self.steps.clear() / self.step_threshold } else { 0.0 };
+        let step = if self.stepping { self.steps.clear() / self.step.score } else { 0.0 };
         (self.score / self.threshold).max(step).max(windows)
     }
 
     /// Returns whether the feature is still far enough off to stay in alarm.
     pub(crate) fn stays(&self) -> bool {
-        let step = self.steps.score() > STILL * self.step_threshold;
+        let step = self.steps.score() > STILL * self.step.score;
         step || self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
     }
 
@@ -298,32 +309,22 @@ impl Detector {
         } else {
             Calibration::Extrapolated
         };
-        let lengths = [reference.base_tick(), reference.tick];
-        Self::of(&normals, reference.slow.as_ref(), lengths, expected_run_length, calibration)
-    }
-
-    fn of(
-        normals: &[Option<Normal>; COUNT],
-        slow: Option<&SlowNormal>,
-        [base, tick]: [usize; 2],
-        run_length: u64,
-        calibration: Calibration,
-    ) -> Self {
+        let (slow, base, tick) = (reference.slow.as_ref(), reference.base_tick(), reference.tick);
         let sides = 2 * normals.iter().flatten().count().max(1);
-        let ticks = MARGIN * run_length as f64 / tick as f64;
+        let ticks = MARGIN * expected_run_length as f64 / tick as f64;
         let for_sums = ticks / (1.0 - QUICK - slow.map_or(0.0, |_| SLOW));
         let known = slow.map_or(0.0, |slow| slow.cusum.exceeded(2.0 * slow.window as f64 / for_sums));
         let h = threshold(for_sums * sides as f64).max(known);
         // Spans overlap from one base tick to the next: each counts as one chance.
-        let chances = MARGIN * run_length as f64 / base as f64 * (sides * SPANS.len()) as f64 / QUICK;
+        let chances = MARGIN * expected_run_length as f64 / base as f64 * (sides * SPANS.len()) as f64 / QUICK;
         let steps = slow.and_then(|slow| slow.steps).map_or(0.0, |s| s.exceeded(QUICK * STEP_TICKS as f64 / ticks));
-        let step = student::exceeded(1.0 / chances).max(steps);
+        let step = reference.limit(student::exceeded(1.0 / chances).max(steps));
         let windows = slow.map(|slow| {
             let chance = SLOW * slow.window as f64 / ticks;
             Windows::new(slow, SPECS.map(|s| s.name), slow.windows.exceeded(chance))
         });
-        let watches = std::array::from_fn(|i| normals[i].map(|n| Watch::new(i, n, h, step)));
         let base_ticks = (tick / base).max(1) as u32;
+        let watches = std::array::from_fn(|i| Some(Watch { base_ticks, ..Watch::new(i, normals[i]?, h, step) }));
         Self { watches, windows, calibration, tick: RowMean::default(), base_ticks, began: 0 }
     }
 
@@ -444,12 +445,12 @@ impl Detector {
         self.watches.iter().flatten().any(Watch::alarms)
     }
 
-    /// Returns whether any feature steps: two base ticks in a row are off.
+    /// Returns whether any feature steps.
     pub fn steps(&self) -> bool {
         self.watches.iter().flatten().any(Watch::step_alarms)
     }
 
-    /// Returns whether one base tick is off.
+    /// Returns whether any feature would step if it stayed as it is.
     pub(crate) fn step_warns(&self) -> bool {
         self.watches.iter().flatten().any(Watch::step_warns)
     }

@@ -2,7 +2,7 @@
 //! Tests the detector on series with known changes.
 
 use super::*;
-use crate::{normal::normals, testing::Random};
+use crate::{learner::Learner, testing::Random};
 
 const FEATURES: usize = 12;
 
@@ -33,15 +33,22 @@ impl Series {
     }
 }
 
+fn reference(rows: &[Row]) -> Reference {
+    let mut learner = Learner::new(rows.len());
+    rows.iter().for_each(|row| learner.add(*row));
+    learner.frames = rows.len();
+    learner.finish(&andon_core::image::Image::gray8(&[0; 64], 8, 8).unwrap(), 1)
+}
+
 /// Learns from `learn` frames, then returns the first alarm within `frames`, in frames.
 fn first_alarm(series: &mut Series, learn: usize, run_length: u64, frames: usize, shift: f64) -> Option<usize> {
     let rows: Vec<_> = (0..learn).map(|_| series.next(0.0)).collect();
-    let n = normals(&rows, 12);
-    let mut detector = Detector::of(&n.features, None, [n.base, n.tick], run_length, Calibration::Extrapolated);
+    let reference = reference(&rows);
+    let mut detector = Detector::new(&reference, run_length);
     let mut tick = RowMean::default();
     for frame in 0..frames {
         tick.add(&series.next(shift));
-        if tick.rows as usize == n.base {
+        if tick.rows as usize == reference.base_tick() {
             detector.tick(&tick.take(), frame as u64);
             if detector.alarms() {
                 return Some(frame + 1);
@@ -95,8 +102,7 @@ fn a_shift_is_found_soon_and_a_larger_one_sooner() {
 fn one_wild_tick_is_no_alarm_and_nan_is_none_at_all() {
     let mut series = Series::new(0.0, 4);
     let rows: Vec<_> = (0..200).map(|_| series.next(0.0)).collect();
-    let n = normals(&rows, 12);
-    let mut detector = Detector::of(&n.features, None, [n.base, n.tick], 100_000, Calibration::Extrapolated);
+    let mut detector = Detector::new(&reference(&rows), 100_000);
     for wild in [f64::NAN, f64::INFINITY, 1e30] {
         let mut row = rows[0];
         row[GRID] = wild;
@@ -109,4 +115,33 @@ fn one_wild_tick_is_no_alarm_and_nan_is_none_at_all() {
     }
     let watch = detector.watches()[GRID].unwrap();
     assert!(watch.score.is_finite() && watch.effect.abs() < 1.0, "{watch:?}");
+}
+
+#[test]
+fn a_step_is_found_within_ticks_however_long_they_are() {
+    for (rho, learn, most) in [(0.0, 400, 8), (0.95, 4_000, 90)] {
+        // Twelve σ of a frame, which no stretch of the reference showed.
+        let found = first_alarm(&mut Series::new(rho, 6), learn, 100_000, 2_000, 12.0).expect("never found");
+        assert!(found <= most, "ρ {rho}: after {found} frames");
+    }
+}
+
+#[test]
+fn few_independent_stretches_make_wide_limits_which_narrow_as_more_is_seen() {
+    let mut series = Series::new(0.98, 3);
+    let rows: Vec<_> = (0..4_000).map(|_| series.next(0.0)).collect();
+    let mut learner = Learner::new(400);
+    rows[..400].iter().for_each(|row| learner.add(*row));
+    learner.frames = 400;
+    let few = learner.finish(&andon_core::image::Image::gray8(&[0; 64], 8, 8).unwrap(), 1);
+    let mut more = few.clone();
+    rows[400..].iter().for_each(|row| learner.add(*row));
+    learner.frames = 4_000;
+    learner.refine(&mut more);
+    let normal = |reference: &Reference| reference.features[SPECS[GRID].name];
+    let [before, after] = [&few, &more].map(normal);
+    assert!(few.effective < 10.0 && !few.weak.is_empty() && few.weak[0].contains("independent"), "{:?}", few.weak);
+    assert!(more.effective > 3.0 * few.effective && more.weak.is_empty(), "{} {:?}", more.effective, more.weak);
+    assert_eq!((before.mean, few.tick), (after.mean, more.tick), "the centre stays");
+    assert!(after.sigma < before.sigma && after.steps[0] < before.steps[0], "{before:?} {after:?}");
 }

@@ -37,8 +37,8 @@ const PATIENCE: u64 = 500;
 const MOST_FRAMES: u64 = 20_000;
 const MOST_NS: u64 = 15 * 60 * 1_000_000_000;
 /// The longest base tick: in observations, and in time where that is known.
-const MOST_BASE: usize = 12;
-const MOST_BASE_NS: u64 = 400_000_000;
+const MOST_BASE: usize = 10;
+const MOST_BASE_NS: u64 = 330_000_000;
 /// How much more there has to be until it is looked at again.
 const LOOK_AGAIN: u64 = 16;
 

@@ -28,7 +28,7 @@ const LOCAL: f64 = 0.5;
 pub struct Normal {
     /// The mean of the ticks.
     pub mean: f64,
-    /// The σ of a tick as the detector uses it: long-run, widened as Student's t is, and not below the floor.
+    /// The σ of a tick as the detector uses it: long-run, not below the floor, and widened as Student's t is.
     pub sigma: f64,
     /// The σ of the ticks as measured.
     pub spread: f64,
@@ -123,7 +123,7 @@ pub(crate) fn describe_all(
             let moments = Moments::of(means.iter().map(|row| row[i]), Some(normal.mean));
             // Too few means: as wide as independent ticks would make them.
             let long_run = normal.spread * (tick as f64 / (span * base) as f64).sqrt();
-            *sigma = (moments.map_or(long_run, |m| m.sigma) * wider).max(least);
+            *sigma = moments.map_or(long_run, |m| m.sigma).max(least) * wider;
         }
         let base = spans[0].iter().map(|row| row[i]).filter(|v| v.is_finite());
         normal.range = base.fold([f64::MAX, f64::MIN], |[low, high], v| [low.min(v), high.max(v)]);
@@ -200,7 +200,9 @@ pub(super) fn describe(
     let rho = (m.lag_1 + 1.0 / n.sqrt()).clamp(0.0, 0.8);
     let long_run = ((1.0 + rho) / (1.0 - rho)).max(n / effective).sqrt();
     let least = SPECS[feature].least_sigma(m.mean);
-    let sigma = (m.sigma * long_run * upper(n).max(wider(known_for(feature, effective)))).max(least);
+    // A feature that never moved may be one that no event has reached yet.
+    let wider = wider(known_for(feature, effective));
+    let sigma = (m.sigma * long_run * upper(n).max(wider)).max(least * wider);
     let standardised = ticks.filter(|v| v.is_finite()).map(|v| (v - m.mean) / sigma);
     let tail = tail_exponent(standardised);
     let (spread, lag_1, ticks) = (m.sigma, m.lag_1, m.n);

@@ -12,7 +12,8 @@ use andon_core::image::{Format, Image};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    embedding::EmbeddingNormal, features::*, normal::Normal, scene::Scene, unchanged::ChangeRate, window::SlowNormal,
+    embedding::EmbeddingNormal, features::*, normal::Normal, scene::Scene, steps::Limit, unchanged::ChangeRate,
+    window::SlowNormal,
 };
 
 /// The schema name of a reference file.
@@ -152,6 +153,13 @@ impl Reference {
     /// Observations per base tick.
     pub(crate) fn base_tick(&self) -> usize {
         if self.base > 0 { self.base } else { self.tick }
+    }
+
+    /// Returns the limit of steps by the score.
+    pub(crate) fn limit(&self, score: f64) -> Limit {
+        let base_ticks = self.tick / self.base_tick();
+        let stretch = (self.ticks * base_ticks) as f64 / self.effective.max(1.0);
+        Limit::new(score, base_ticks, stretch)
     }
 
     /// Fills in what a file of an older version lacks: how much its frames are worth, by how ticks resemble one another, and

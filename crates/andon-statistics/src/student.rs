@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How much wider a limit has to be because σ is known from few values: Student's t, and the normal quantile.
 
-/// One-sided quantiles of Student's t at one in ten thousand, by degrees of freedom. Checked with scipy.
+/// One-sided quantiles of Student's t at one in a thousand, by degrees of freedom. Checked with scipy.
 const T: [(f64, f64); 14] = [
-    (2.0, 70.70),
-    (3.0, 22.204),
-    (4.0, 13.034),
-    (5.0, 9.678),
-    (6.0, 8.025),
-    (7.0, 7.063),
-    (8.0, 6.442),
-    (10.0, 5.694),
-    (12.0, 5.263),
-    (15.0, 4.880),
-    (20.0, 4.539),
-    (30.0, 4.234),
-    (60.0, 3.962),
-    (120.0, 3.837),
+    (2.0, 22.327),
+    (3.0, 10.215),
+    (4.0, 7.173),
+    (5.0, 5.893),
+    (6.0, 5.208),
+    (7.0, 4.785),
+    (8.0, 4.501),
+    (10.0, 4.144),
+    (12.0, 3.930),
+    (15.0, 3.733),
+    (20.0, 3.552),
+    (30.0, 3.385),
+    (60.0, 3.232),
+    (120.0, 3.160),
 ];
-/// The quantile of the normal distribution at one in ten thousand.
-const NORMAL: f64 = 3.719;
+/// The quantile of the normal distribution at one in a thousand.
+const NORMAL: f64 = 3.090;
 
-/// Returns how many times wider than with a known σ a limit at one in ten thousand is if σ comes from this many
+/// Returns how many times wider than with a known σ a limit at one in a thousand is if σ comes from this many
 /// independent values. At least 1; with fewer than three values as with three.
 pub(crate) fn wider(values: f64) -> f64 {
     let freedom = (values - 1.0).max(T[0].0);
@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn few_values_need_wide_limits() {
-        // scipy.stats.t.isf(1e-4, n − 1) / norm.isf(1e-4)
-        for (values, truth) in [(4.0, 5.97), (6.0, 2.602), (9.0, 1.732), (26.0, 1.169), (401.0, 1.009), (1e9, 1.0)] {
+        // scipy.stats.t.isf(1e-3, n − 1) / norm.isf(1e-3)
+        for (values, truth) in [(4.0, 3.306), (6.0, 1.907), (9.0, 1.457), (26.0, 1.117), (401.0, 1.007), (1e9, 1.0)] {
             assert!((wider(values) / truth - 1.0).abs() < 0.02, "{values}: {}", wider(values));
         }
         assert!(wider(0.0) == wider(3.0) && wider(f64::INFINITY) >= 0.999);

@@ -6,7 +6,8 @@ use andon_core::result::{Arm, Detection, Frame, ModelId, Part, Verdict};
 use super::*;
 use crate::testing::{Canvas, Random};
 
-const CONFIG: Config = Config { learn_frames: 60, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 4 };
+const CONFIG: Config =
+    Config { learn_frames: 60, scene_frames: 0, expected_run_length: 100_000, expected_run_time_ns: 0, subsample: 4 };
 
 /// A camera over boards that differ a little: noise, a lamp that is not quite steady, a defect here and there.
 struct Line {
@@ -174,7 +175,7 @@ fn a_frozen_camera_is_a_state_of_its_own_and_thaws() {
     };
     let (status, at) = (0..100).find_map(|_| show(&frame)).expect("a frozen camera passes for a calm one");
     assert_eq!((status.state, status.cause), (State::Drift, Some(Cause::Frozen)));
-    assert_eq!((status.since_frame, at), (61, 61 + running::LEAST_FROZEN));
+    assert_eq!((status.since_frame, at), (61, 61 + crate::learner::LEAST_FROZEN));
     let mut random = Random::new(5);
     let thawed = (0..10).find_map(|_| show(&Canvas::board(160, 120).noisy(1.5, &mut random)));
     assert_eq!(thawed.map(|(s, _)| s.state), Some(State::Ok));
@@ -194,7 +195,9 @@ fn black_frames_are_not_learned() {
     for i in 0..100 {
         assert_eq!(meter.observe(&Canvas::flat(64, 64, 0).image(), None, stamp(i)), None);
     }
-    assert_eq!((meter.progress(), meter.counts().black_not_learned), (Some((0, 60)), 100));
+    let progress = meter.progress().unwrap();
+    assert_eq!((progress.frames, progress.least, meter.counts().black_not_learned), (0, 60, 100));
+    assert_eq!(progress.waits_for, [Waiting::Frames]);
 }
 
 #[test]
@@ -299,6 +302,10 @@ fn result(digest: &str, found: usize) -> Inference {
     }
 }
 
+fn mean_luma(meter: &Meter) -> f64 {
+    meter.reference().unwrap().features["luma"].mean
+}
+
 /// A line whose model finds something on every second frame.
 fn judged_line() -> Line {
     let mut line = Line { meter: Meter::new(Config { learn_frames: 200, ..CONFIG }), random: Random::new(1), frame: 0 };
@@ -327,7 +334,8 @@ fn another_model_is_learned_anew_and_the_image_goes_on() {
     let reference = line.meter.reference().unwrap();
     assert_eq!((reference.model.as_str(), reference.features["ng-share"].mean), ("sha256:2", 1.0));
     assert_eq!(reference.names["class-1"], "short");
-    assert_eq!(reference.features["luma"].ticks, 200, "the image's normal is the old one");
+    let before = mean_luma(&judged_line().meter);
+    assert_eq!(mean_luma(&line.meter), before, "the image's normal is the old one");
     assert_eq!(line.meter.relearning(), None);
     let drift = (0..200).find_map(|_| line.judge("sha256:2", 0.2).filter(|s| s.state == State::Drift));
     assert_eq!(drift.and_then(|s| s.cause), Some(Cause::Predictions));
@@ -482,4 +490,98 @@ fn a_report_comes_back_from_its_json() {
     assert_eq!((read.state, read.cause, read.calibration), (State::Drift, status.cause, report.calibration));
     let names = |report: &DriftReport| report.off.iter().map(|off| off.name.to_string()).collect::<Vec<_>>();
     assert!(!names(&read).is_empty() && names(&read) == names(&report) && read.features.len() == report.features.len());
+}
+
+/// A scene before which something large passes now and then, at the given frames, for 40 frames each.
+fn passing(meter: &mut Meter, frames: std::ops::Range<u64>, objects: &[u64], random: &mut Random) -> Vec<(u64, State)> {
+    let mut told = Vec::new();
+    for frame in frames {
+        let mut canvas = Canvas::board(96, 96);
+        if let Some(at) = objects.iter().find(|at| (**at..**at + 40).contains(&frame)) {
+            let left = 2 * (frame - at) as usize;
+            (0..96).for_each(|y| canvas.pixels[96 * y + left..96 * y + (left + 40).min(96)].fill(230.0));
+        }
+        let status = meter.observe(&canvas.noisy(1.5, random).image(), None, stamp(frame));
+        told.extend(status.map(|s| (frame, s.state)));
+    }
+    told
+}
+
+#[test]
+fn a_scene_is_learned_until_it_is_represented_and_never_amid_an_event() {
+    let every = |n: u64| (0..30).map(|i| 20 + n * i).collect::<Vec<_>>();
+    // Objects that pass are part of the scene, and what comes later is no drift.
+    for (objects, config) in
+        [(every(75), CONFIG), (every(75), Config { learn_frames: 120, scene_frames: 400, ..CONFIG })]
+    {
+        let (mut meter, mut random) = (Meter::new(config), Random::new(7));
+        let told = passing(&mut meter, 0..2_000, &objects, &mut random);
+        println!("{told:?} {:?}", meter.progress());
+        let ok = told.iter().find(|(_, s)| *s == State::Ok).expect("it never ends learning").0;
+        assert!((60.max(config.scene_frames.into())..1_000).contains(&ok), "learned until {ok}");
+        assert!(!objects.iter().any(|at| (at + 5..at + 35).contains(&ok)), "amid an event: {ok}");
+        assert!(!told.iter().any(|(_, s)| *s == State::Drift), "{told:?}");
+    }
+}
+
+#[test]
+fn until_a_scene_is_represented_nothing_alarms_and_it_says_what_it_waits_for() {
+    let (mut meter, mut random) = (Meter::new(CONFIG), Random::new(7));
+    // One side of the scene goes dark for ever longer: no stretch is like the one before.
+    let mut told = Vec::new();
+    for frame in 0..1_500u64 {
+        let light = 1.0 - 0.0004 * frame as f64;
+        let canvas = Canvas::board(64, 64).scaled(light).noisy(1.5, &mut random);
+        told.extend(meter.observe(&canvas.image(), None, stamp(frame)).map(|s| s.state));
+        if frame == 400 {
+            let progress = meter.progress().expect("it still learns");
+            assert!(progress.effective < progress.wanted, "{progress:?}");
+            let words: Vec<_> = progress.waits_for.iter().map(ToString::to_string).collect();
+            assert!(words.iter().any(|w| w.contains("resemble their neighbours")), "{words:?}");
+        }
+    }
+    assert!(told.contains(&State::Provisional) && !told.contains(&State::Drift), "{told:?}");
+    // A restart goes on: provisional, with the reference that there is.
+    let mut bank = Bank::new(CONFIG, "");
+    *bank.meter("").unwrap() = meter;
+    let mut again = Bank::new(CONFIG, "");
+    again.restore(Snapshot::from_json(&bank.state().snapshot().to_json()).unwrap()).unwrap();
+    let canvas = Canvas::board(64, 64).noisy(1.5, &mut random);
+    let meter = again.meter("").unwrap();
+    meter.observe(&canvas.image(), None, stamp(1_500));
+    assert!(meter.progress().is_some_and(|p| p.frames < 10), "{:?}", meter.progress());
+}
+
+#[test]
+fn frames_of_a_camera_that_stands_still_are_not_learned() {
+    let (mut meter, mut random) = (Meter::new(CONFIG), Random::new(7));
+    let mut show = |meter: &mut Meter, frames: std::ops::Range<u64>, still: bool| {
+        let frozen = Canvas::board(64, 64).noisy(1.5, &mut Random::new(1));
+        frames.for_each(|frame| {
+            let live = Canvas::board(64, 64).noisy(1.5, &mut random);
+            meter.observe(&if still { frozen.clone() } else { live }.image(), None, stamp(frame));
+        });
+    };
+    show(&mut meter, 0..20, false);
+    show(&mut meter, 20..200, true);
+    assert_eq!((meter.counts().frozen_not_learned, meter.progress().unwrap().frames), (149, 51));
+    show(&mut meter, 200..220, false);
+    assert!(meter.reference().is_some_and(|r| r.frames < 80), "{:?}", meter.progress());
+}
+
+#[test]
+fn a_reference_of_an_older_version_says_so_and_is_held_to_wide_limits() {
+    let line = Line::new();
+    let mut old: serde_json::Value = serde_json::from_str(&line.meter.reference().unwrap().to_json()).unwrap();
+    let top = old.as_object_mut().unwrap();
+    ["effective", "weak", "base"].iter().for_each(|name| drop(top.remove(*name)));
+    for feature in top["features"].as_object_mut().unwrap().values_mut() {
+        ["effective", "steps", "range"].iter().for_each(|name| drop(feature.as_object_mut().unwrap().remove(*name)));
+    }
+    let mut fresh = Line { meter: Meter::new(CONFIG), random: Random::new(23), frame: 1000 };
+    fresh.meter.load(Reference::from_json(&old.to_string()).unwrap());
+    let (now, before) = (fresh.meter.reference().unwrap(), line.meter.reference().unwrap());
+    assert!(now.weak[0].contains("older version") && now.effective >= 10.0, "{} {:?}", now.effective, now.weak);
+    assert!(now.features["luma"].sigma > before.features["luma"].sigma);
+    assert_eq!(fresh.until_drift(|c| c.scaled(0.7)).0.cause, Some(Cause::Lighting));
 }
