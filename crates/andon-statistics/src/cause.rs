@@ -152,6 +152,9 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
         false => (c[whole].ln(), size(whole)),
     };
     let (light, lit) = or_whole(LIGHT, LUMA);
+    // Objects hide the light of some cells, and leave the white level.
+    let white = c[WHITE_LEVEL].delta;
+    let lit = if white * c[LUMA].delta > 0.0 && white * light >= 0.0 { lit.max(0.7 * size(WHITE_LEVEL)) } else { lit };
     let (contrast, contrasted) = or_whole(LOCAL_CONTRAST, CONTRAST);
     let (detail, detailed) = or_whole(DETAIL, SHARPNESS);
     let (grain, grained) = or_whole(GRAIN, NOISE);
