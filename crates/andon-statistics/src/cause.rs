@@ -146,9 +146,15 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     };
     let largest = |features: &[usize]| features.iter().map(|i| size(*i)).fold(0.0, f64::max);
     // References of versions that knew no scene have features of the whole frame only.
-    let or_whole =
-        |i: usize, whole: usize| if c[i].known { (c[i].delta, size(i)) } else { (c[whole].ln(), size(whole)) };
+    let scened = c[LIGHT].known || c[COVERED].known || c[MATCH].known;
+    let or_whole = |i: usize, whole: usize| match scened {
+        true => (c[i].delta, size(i)),
+        false => (c[whole].ln(), size(whole)),
+    };
     let (light, lit) = or_whole(LIGHT, LUMA);
+    // Objects hide the light of some cells, and leave the white level.
+    let white = c[WHITE_LEVEL].delta;
+    let lit = if white * c[LUMA].delta > 0.0 && white * light >= 0.0 { lit.max(0.7 * size(WHITE_LEVEL)) } else { lit };
     let (contrast, contrasted) = or_whole(LOCAL_CONTRAST, CONTRAST);
     let (detail, detailed) = or_whole(DETAIL, SHARPNESS);
     let (grain, grained) = or_whole(GRAIN, NOISE);
@@ -169,11 +175,10 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let share = c[COVERED].mean + c[COVERED].delta;
     let elsewhere = !moved
         && match c[MATCH].known {
-            true => lost > 0.5 || lost > 0.2 && share > 0.25,
+            // Noise hides the scene's texture.
+            true => lost > 0.5 || lost > 0.2 && share > 0.25 && grain < 0.5,
             false => share > 0.5,
-        }
-        // Noise hides the scene's texture, and leaves its light.
-        && (grain < 0.5 || share > 0.6);
+        };
 
     let noise = if grain > 0.0 {
         // More light raises noise as it raises contrast.
@@ -182,7 +187,11 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
         // A blur and the dark lower it.
         grained * (1.0 + (detail.min(0.0) + light.min(0.0)) / grain.abs().max(1e-9)).clamp(0.0, 1.0)
     };
-    let noisy = noise > 1.0 && grain > 0.25;
+    let louder = if c[NOISE].delta > 0.0 { size(NOISE) } else { 0.0 };
+    // Noise looks like detail where no part of the frame is flat.
+    let rough = if detail > 0.0 && (grain > 0.1 || louder >= 1.0) { detailed } else { 0.0 };
+    let noise = noise.max(rough).max(if light > 0.05 { 0.0 } else { 0.7 * louder });
+    let noisy = noise > 1.0 && (grain > 0.25 || rough > 0.0 || louder > 1.0);
     // Noise looks like detail, and hides it.
     let focus = if noisy { 0.2 * detailed } else { detailed };
     // Light scales brightness and contrast alike; a blur takes some contrast too, noise adds some.
@@ -205,13 +214,15 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let scene = match () {
         () if elsewhere => covered.max(lost / 0.02),
         // A place that is not known yet.
-        () if !moved && lost > 0.08 => 0.2 * size(MATCH),
+        () if !moved && !noisy && lost > 0.08 => 0.2 * size(MATCH),
         () => 0.0,
     };
     // Some cells are brighter or darker, and the frame is not, nor is it tilted.
     let cells = || GRID..GRID + GRID_CELLS;
     let many = cells().filter(|i| c[*i].weight >= CLEAR).count() > GRID_CELLS * 9 / 16;
-    let patch = cells().map(|i| 0.5 * size(i)).fold(0.0, f64::max) * (1.0 - slope / 2.0).max(0.0);
+    let patch = cells().map(|i| 0.5 * size(i)).fold(0.0, f64::max)
+        * (1.0 - slope / 2.0).max(0.0)
+        * (1.0 - exposure / 2.0).max(0.0);
     let patch = if many || !c[LIGHT].known { 0.0 } else { patch };
     // Strong light and strong blur make cells differ too.
     let local = (1.0 - light.abs() / 0.2).clamp(0.0, 1.0) * (1.0 - focus / 10.0).clamp(0.2, 1.0);

@@ -196,15 +196,16 @@ impl CellScene {
     pub(crate) fn compare(&self, cells: &Cells, covers: &mut Covers, row: &mut Row) {
         let light = less(&self.light, |i| cells.light(i));
         let texture = less(&self.texture, |i| cells.texture(i));
-        row[LIGHT] = self.median(&light);
+        let middle = self.median(&light);
+        row[LIGHT] = shared(&light, &mut [0.0; CELLS], LEAST_CELLS);
         row[LOCAL_CONTRAST] = self.median(&texture);
         row[DETAIL] = self.median(&less(&self.detail, |i| cells.detail(i)));
         row[GRAIN] = self.median(&less(&self.grain, |i| cells.grain(i)));
-        let rest = self.rest(cells, row);
+        let rest = self.rest(cells, middle, row);
         let line = |i: usize, along: usize, across: usize| slope(&rest, i * across, along);
-        row[SLOPE_X] = shared(std::array::from_fn(|y| line(y, 1, SIDE)));
-        row[SLOPE_Y] = shared(std::array::from_fn(|x| line(x, SIDE, 1)));
-        self.tint(cells, row);
+        row[SLOPE_X] = shared(&std::array::from_fn::<_, SIDE, _>(|y| line(y, 1, SIDE)), &mut [0.0; SIDE], SIDE / 2);
+        row[SLOPE_Y] = shared(&std::array::from_fn::<_, SIDE, _>(|x| line(x, SIDE, 1)), &mut [0.0; SIDE], SIDE / 2);
+        self.tint(cells, middle, row);
         self.covered(&rest, &texture, covers, row);
     }
 
@@ -216,7 +217,7 @@ impl CellScene {
 
     /// Returns what is left of each cell's ln luma after the frame's light, or after its gain and offset: whichever
     /// explains the frame better.
-    fn rest(&self, cells: &Cells, row: &Row) -> Each {
+    fn rest(&self, cells: &Cells, light: f64, row: &Row) -> Each {
         let usable = |i: usize| self.light[i].is_some();
         let explained = |gain: f32, offset: f32| -> Each {
             std::array::from_fn(|i| match usable(i) {
@@ -224,7 +225,7 @@ impl CellScene {
                 false => f32::NAN,
             })
         };
-        let light = explained(known(row[LIGHT]).exp(), 0.0);
+        let light = explained(known(light).exp(), 0.0);
         if !row[LOCAL_CONTRAST].is_finite() {
             return light;
         }
@@ -238,8 +239,8 @@ impl CellScene {
 
     /// Colour differences (red and blue less luma) grow with the light and the contrast, and an offset leaves them. What
     /// is left after the best such factor, from 1 to what light and contrast have changed by, is a tint.
-    fn tint(&self, cells: &Cells, row: &mut Row) {
-        let factors = [1.0, row[LIGHT].exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
+    fn tint(&self, cells: &Cells, light: f64, row: &mut Row) {
+        let factors = [1.0, light.exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
         let range = factors.into_iter().filter(|v| v.is_finite()).fold([1f32; 2], |[a, b], v| [a.min(v), b.max(v)]);
         let sum = |now: &Each, then: &[Option<f32>]| {
             let pairs =
@@ -300,20 +301,19 @@ fn slope(each: &Each, first: usize, step: usize) -> f32 {
     half(SIDE / 2) - half(0)
 }
 
-/// Returns the slope that nearly all rows or columns share: what covers a corner of the view tilts only some of them.
-fn shared(slopes: [f32; SIDE]) -> f64 {
-    let mut known = [0.0; SIDE];
+/// Returns what three quarters of the numbers share: the lower quartile if that is above 0, the upper one if that is
+/// below, else 0. What moves some of them far moves this not at all. NaN if fewer than `least` are known.
+fn shared(all: &[f32], scratch: &mut [f32], least: usize) -> f64 {
     let mut n = 0;
-    for v in slopes.into_iter().filter(|v| v.is_finite()) {
-        known[n] = v;
+    for v in all.iter().filter(|v| v.is_finite()) {
+        scratch[n] = *v;
         n += 1;
     }
-    if n < SIDE / 2 {
+    if n < least {
         return f64::NAN;
     }
-    known[..n].sort_unstable_by(f32::total_cmp);
-    let [low, high] = [n / 4, n - 1 - n / 4].map(|i| f64::from(known[i]));
-    low.max(0.0) + high.min(0.0)
+    let mut at = |i: usize| f64::from(*scratch[..n].select_nth_unstable_by(i, f32::total_cmp).1);
+    at(n / 4).max(0.0) + at(n - 1 - n / 4).min(0.0)
 }
 
 fn known(v: f64) -> f32 {

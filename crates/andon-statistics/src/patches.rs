@@ -47,7 +47,7 @@ const AGREE: f32 = 0.75;
 /// The most pixels of the reduced picture that a patch is followed by in one frame.
 const JUMP: usize = 4;
 /// The share of the patches that have to agree.
-const QUORUM: f32 = 0.3;
+const QUORUM: f32 = 0.4;
 
 /// A patch that holds still.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -397,31 +397,35 @@ impl Tracker {
     /// Returns the place that most patches agree on.
     fn agreed(&self, patches: &Patches) -> Option<Agreed> {
         let all = || patches.patches.iter().zip(&self.places).filter(|(_, place)| place.score >= FOUND);
-        let mut shift = [None; 2];
-        for (k, shift) in shift.iter_mut().enumerate() {
-            let (mut moved, mut n) = ([0.0; MOST], 0);
-            for (_, place) in all().filter(|(patch, _)| patch.tells[k]) {
-                moved[n] = place.exact[k];
-                n += 1;
-            }
-            *shift = (n > 0).then(|| *moved[..n].select_nth_unstable_by(n / 2, f32::total_cmp).1);
-        }
+        // By how much a patch is moved along an axis, less the turn's share.
+        let shift = |turn: f32, middle: [f32; 2]| {
+            [0, 1].map(|k| {
+                let (mut moved, mut n) = ([0.0; MOST], 0);
+                for (patch, place) in all().filter(|(patch, _)| patch.tells[k]) {
+                    let across = patch.at[1 - k] as f32 - middle[1 - k];
+                    moved[n] = place.exact[k] - turn * if k == 0 { -across } else { across };
+                    n += 1;
+                }
+                (n > 0).then(|| *moved[..n].select_nth_unstable_by(n / 2, f32::total_cmp).1)
+            })
+        };
         // Around the middle of the patches a small turn by φ moves (x, y) by φ · (−y, x).
         let both = || all().filter(|(patch, _)| patch.tells == [true; 2]);
         let count = both().count().max(1) as f32;
         let middle = both().fold([0.0; 2], |m: [f32; 2], (p, _)| [0, 1].map(|k| m[k] + p.at[k] as f32 / count));
-        let mut agreed = Agreed { shift, turn: None, middle };
+        let straight_shift = shift(0.0, middle);
+        let mut agreed = Agreed { shift: straight_shift, turn: None, middle };
         let (mut moment, mut arm) = (0.0, 0.0);
         for (patch, place) in both() {
             let [x, y] = [0, 1].map(|k| patch.at[k] as f32 - middle[k]);
-            let [u, v] = [0, 1].map(|k| place.exact[k] - shift[k].unwrap_or(0.0));
+            let [u, v] = [0, 1].map(|k| place.exact[k] - straight_shift[k].unwrap_or(0.0));
             moment += x * v - y * u;
             arm += x * x + y * y;
         }
         let turn = if arm > 0.0 { moment / arm } else { 0.0 };
         let votes = |agreed: &Agreed| all().filter(|(patch, place)| agreed.holds(patch, place)).count();
         let straight = votes(&agreed);
-        let turned = Agreed { turn: Some(turn), ..agreed };
+        let turned = Agreed { shift: shift(turn, middle), turn: Some(turn), middle };
         // A turn needs patches that lie apart.
         let apart = count >= LEAST as f32 && arm / count > (SIDE * SIDE) as f32;
         let most = if apart && votes(&turned) >= straight {
