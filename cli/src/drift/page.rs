@@ -9,6 +9,7 @@ use andon_statistics::meter::State;
 use maud::{Markup, html};
 
 use super::{
+    course::Course,
     headline::{Headline, headline},
     plots::{Scene, plots},
     read::Record,
