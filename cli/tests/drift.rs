@@ -41,7 +41,7 @@ fn page(report: &Path) -> (String, String) {
 }
 
 #[test]
-fn a_lamp_that_dims_is_on_the_page_with_its_time_its_frame_and_its_cause() {
+fn a_lamp_that_dims_is_on_the_page_with_its_frame_and_its_cause() {
     let folder = tempfile::tempdir().unwrap();
     let (page, markdown) = page(&record(folder.path(), 120));
     assert!(page.contains("<h1>Drift: lighting</h1>"), "{markdown}");
@@ -61,13 +61,8 @@ fn a_lamp_that_dims_is_on_the_page_with_its_time_its_frame_and_its_cause() {
     let cells: Vec<_> = alarm.split('|').map(str::trim).collect();
     let [since, found] = [5, 6].map(|i| cells[i].parse::<u64>().unwrap());
     assert!((295..=305).contains(&since) && (300..=330).contains(&found), "{alarm}");
-    assert!(cells[3].contains("of the stream") || cells[3].contains("UTC"), "since when: {alarm}");
-    assert!([7, 8].iter().all(|i| cells[*i].ends_with(" s")), "found after, and lasted: {alarm}");
     assert!(cells[10].ends_with(" times") && cells[9] == "the end", "{alarm}");
-    assert!(
-        markdown.contains(&format!("frame {since}, was found ")) && markdown.contains(" its threshold."),
-        "{markdown}"
-    );
+    assert!(markdown.contains(&format!("frame {since}")) && markdown.contains(" its threshold."), "{markdown}");
     assert!(page.contains("that never moved</summary>"), "what never moved is folded");
     let luma = markdown.lines().find(|l| l.starts_with("| luma |")).unwrap();
     assert!(luma.ends_with("extrapolated |"), "{luma}");

@@ -2,13 +2,14 @@
 //! The record as one self-contained page, and as Markdown.
 
 use andon_report::{
-    fact, facts, markdown,
+    Table, fact, facts, markdown,
     words::{self, counted},
 };
 use andon_statistics::meter::State;
 use maud::{Markup, html};
 
 use super::{
+    course::Course,
     headline::{Headline, headline},
     plots::{Scene, plots},
     read::Record,
@@ -28,7 +29,7 @@ pub fn page(record: &Record, source: &str) -> Markup {
         (plots(course, &Scene::default()))
         @if let Some(table) = tables::alarms(course) {
             h2 { "Alarms" }
-            (table.html())
+            (alarms(&table))
         }
         (reference(course))
         @if !moved.rows.is_empty() || !still.rows.is_empty() {
@@ -50,6 +51,19 @@ pub fn page(record: &Record, source: &str) -> Markup {
         (footer(record, source))
     };
     andon_report::page(&format!("Andon drift: {what}"), body)
+}
+
+/// The alarms, each with its facts side by side. A row of a table would be wider than a page.
+fn alarms(table: &Table) -> Markup {
+    html! {
+        @for row in &table.rows {
+            dl.alarm {
+                @for (name, cell) in table.header.iter().zip(row).skip(1) {
+                    div { dt { (name) } dd { (cell) } }
+                }
+            }
+        }
+    }
 }
 
 /// What is weak about the reference, and what it waits for.

@@ -117,6 +117,8 @@ pub struct Clocks {
     /// Whether a time has gone back or was missing, so that it no longer tells frames apart.
     no_utc: bool,
     no_pts: bool,
+    /// How far presentation times have gone on, wherever they went back to.
+    streamed_ns: u64,
     of: Option<TimeOf>,
     ahead_s: Option<i64>,
 }
@@ -127,6 +129,8 @@ impl Clocks {
         let last = self.ends.map_or(place, |(_, last)| last);
         self.no_utc |= place.utc_ns.is_none() || place.utc_ns < last.utc_ns;
         self.no_pts |= place.pts_ns.is_none() || place.pts_ns < last.pts_ns;
+        let gone_on = place.pts_ns.zip(last.pts_ns).and_then(|(now, before)| now.checked_sub(before));
+        self.streamed_ns = self.streamed_ns.saturating_add(gone_on.unwrap_or_default());
         self.ends = Some((self.ends.map_or(place, |(first, _)| first), place));
         let Some(moment) = moment else { return };
         // What came in part by one clock and in part by another is told by the less exact.
@@ -140,13 +144,10 @@ impl Clocks {
     pub fn scale(&self) -> Scale {
         let Some((first, last)) = self.ends else { return Scale::Frames };
         let of = self.of.unwrap_or(TimeOf::Arrival);
-        let span = |a: Option<u64>, b: Option<u64>| b?.checked_sub(a?).map(|ns| ns as f64 / S);
-        let (utc, pts) = (span(first.utc_ns, last.utc_ns), span(first.pts_ns, last.pts_ns));
+        let utc = last.utc_ns.zip(first.utc_ns).and_then(|(last, first)| last.checked_sub(first));
+        let [utc, pts] = [utc.unwrap_or_default(), self.streamed_ns].map(|ns| ns as f64 / S);
         // A recording that is played has times of arrival that say nothing.
-        let live = match (utc, pts.filter(|_| !self.no_pts)) {
-            (Some(utc), Some(pts)) => of == TimeOf::Capture || pts < 1.0 || LIVE.contains(&(utc / pts)),
-            _ => true,
-        };
+        let live = of == TimeOf::Capture || pts < 1.0 || LIVE.contains(&(utc / pts));
         if !self.no_utc && live {
             let ahead = self.ahead_s.unwrap_or_default() as f64;
             let day = |place: Place| place.utc_ns.map(|ns| ((ns as f64 / S + ahead) / 86_400.0).floor() as i64);
@@ -225,6 +226,8 @@ mod tests {
         };
         assert!(matches!(of([(1, 1), (2, 2), (3, 3)]), Scale::Clock { .. }));
         assert!(matches!(of([(1, 1), (2, 2), (9, 0)]), Scale::Clock { .. }), "two runs");
+        const S: u64 = 1_000_000_000;
+        assert_eq!(of([(S, 0), (2 * S, 60 * S), (3 * S, 0)]), Scale::Frames, "two runs of a recording");
         assert_eq!(of([(5, 1), (2, 2), (3, 3)]), Scale::Stream);
         assert_eq!(of([(5, 5), (2, 2), (3, 3)]), Scale::Frames);
     }

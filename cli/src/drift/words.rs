@@ -18,7 +18,17 @@ pub fn feature(name: &str) -> (String, &'static str) {
         "clipped-high" => ("White", "share of pixels"),
         "shift-x" => ("Shift to the right", "pixels"),
         "shift-y" => ("Shift down", "pixels"),
-        "match" => ("Match", "correlation of the edges, at most 1"),
+        "match" => ("Match", "correlation of what stays in place, at most 1"),
+        "rotation" => ("Rotation", "degrees, clockwise"),
+        "light" => ("Light", "ln of luma over the scene's"),
+        "local-contrast" => ("Local contrast", "ln of contrast over the scene's"),
+        "detail" => ("Detail", "ln of sharpness over the scene's"),
+        "grain" => ("Grain", "ln of noise over the scene's"),
+        "tint-red" => ("Tint to red", "beyond what the light explains"),
+        "tint-blue" => ("Tint to blue", "beyond what the light explains"),
+        "slope-x" => ("Light from the right", "right half less left half"),
+        "slope-y" => ("Light from below", "lower half less upper half"),
+        "covered" => ("Covered", "share of cells"),
         "top-score" => ("Top score", "of the model on a frame, 0 to 1"),
         "detections" => ("Detections", "a frame"),
         "ng-share" => ("Called ng", "share of frames"),
@@ -37,7 +47,7 @@ pub fn feature(name: &str) -> (String, &'static str) {
 pub fn bounds(name: &str) -> (f64, f64) {
     const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
     match name {
-        "luma" | "red" | "green" | "blue" | "clipped-low" | "clipped-high" | "top-score" | "ng-share"
+        "luma" | "red" | "green" | "blue" | "clipped-low" | "clipped-high" | "covered" | "top-score" | "ng-share"
         | "review-share" | "box-size" | "anomaly" | "missing-share" => (0.0, 1.0),
         "contrast" | "sharpness" | "noise" | "detections" => (0.0, f64::INFINITY),
         "match" => (-1.0, 1.0),

@@ -29,6 +29,9 @@ pub(super) struct Drifts(BTreeMap<String, Said>);
 impl Drifts {
     /// Takes an event. Another's event, and one that cannot be read, change nothing.
     pub(super) fn event(&mut self, event: &gst::EventRef) {
+        if event.structure().is_none_or(|s| s.name() != "andon/drift") {
+            return;
+        }
         let Some(Ok(AndonEvent::Drift(drift))) = AndonEvent::parse(event) else { return };
         let Ok(report) = serde_json::from_str::<DriftReport>(&drift.json) else { return };
         let key = report.key.to_string();
@@ -43,7 +46,6 @@ impl Drifts {
 
     /// Returns what is to be shown: the worst.
     pub(super) fn worst(&self) -> Option<&Said> {
-        // A line that learns is told of before one that has nothing to say, and after all that is off.
         self.0.values().max_by_key(|said| said.state)
     }
 }

@@ -101,10 +101,7 @@ pub(super) fn write_facts(s: &mut gst::StructureRef, report: &DriftReport) {
     s.set("weak", report.weak.join("; "));
 }
 
-fn set<T: Into<glib::Value> + Send>(s: &mut gst::StructureRef, name: &str, value: Option<T>)
-where
-    T: glib::value::ToSendValue,
-{
+fn set<T: Into<glib::Value> + Send>(s: &mut gst::StructureRef, name: &str, value: Option<T>) {
     if let Some(value) = value {
         s.set(name, value);
     }

@@ -24,9 +24,17 @@ impl Display for Waiting {
         match self {
             Self::Frames => write!(f, "the least number of frames"),
             Self::Ticks => write!(f, "more that is independent: frames resemble their neighbours for long"),
-            Self::Halves(features) => write!(f, "halves that show the same: they differ in {}", features.join(", ")),
-            Self::Event(features) => write!(f, "the end of an event in {}", features.join(", ")),
+            Self::Halves(features) => write!(f, "halves that show the same: they differ in {}", few(features)),
+            Self::Event(features) => write!(f, "the end of an event in {}", few(features)),
         }
+    }
+}
+
+/// Names the first three features, and counts the others.
+fn few(features: &[&str]) -> String {
+    match features {
+        [a, b, c, others @ ..] if others.len() > 1 => format!("{a}, {b}, {c} and {} more", others.len()),
+        few => few.join(", "),
     }
 }
 
