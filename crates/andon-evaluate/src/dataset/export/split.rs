@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Which captures go to the validation set: all of a part to one side, so that a model is not tested on what it has learnt.
 
-use andon_core::random::Hash;
-use uuid::Uuid;
+use andon_core::{random::Hash, result::PartKey};
 
 use super::super::Capture;
 
@@ -23,8 +22,8 @@ pub enum Untold {
 
 /// A run of captures without a part that may show the same object.
 struct Window {
-    run: Uuid,
-    last_frame: u64,
+    /// The last frame, and its run.
+    last: PartKey,
     last_pts_ns: Option<u64>,
     key: String,
 }
@@ -49,22 +48,23 @@ impl Split {
     /// Returns 1 for val and 0 for train: by the part alone, so that a part is on the same side in every export.
     pub(super) fn side(&mut self, capture: &Capture) -> usize {
         let own = capture.part_key().to_string();
-        let key = if capture.sidecar.part.is_some() { &own } else { self.key_of_untold(capture, &own) };
+        let key = if capture.sidecar.part.is_some() { own.as_str() } else { self.key_of_untold(capture, &own) };
         usize::from(Hash::default().with(key.as_bytes()).fraction() < f64::from(self.share))
     }
 
     fn key_of_untold<'a>(&'a mut self, capture: &Capture, own: &'a str) -> &'a str {
-        let (run, frame, pts_ns) = (capture.sidecar.run, capture.sidecar.frame_id, capture.sidecar.pts_ns);
+        let (now, pts_ns) = (capture.part_key(), capture.sidecar.pts_ns);
         self.frames += 1;
         let known = self.window.take().filter(|w| {
+            let (PartKey::Frame(before, last), PartKey::Frame(run, frame)) = (&w.last, &now) else { return false };
             let near = match w.last_pts_ns.zip(pts_ns) {
                 Some((last, now)) => now.abs_diff(last) < SAME_OBJECT_NS,
-                None => frame.abs_diff(w.last_frame) < SAME_OBJECT_FRAMES,
+                None => frame.abs_diff(*last) < SAME_OBJECT_FRAMES,
             };
-            w.run == run && near && self.untold == Untold::Together
+            before == run && near && self.untold == Untold::Together
         });
         self.groups += u64::from(known.is_none());
         let key = known.map_or_else(|| own.to_string(), |w| w.key);
-        &self.window.insert(Window { run, last_frame: frame, last_pts_ns: pts_ns, key }).key
+        &self.window.insert(Window { last: now, last_pts_ns: pts_ns, key }).key
     }
 }
