@@ -143,7 +143,7 @@ impl Export {
             self.into.display()
         );
         println!("labels: {}", if exported.labels.is_empty() { "none".into() } else { exported.labels.join(", ") });
-        if let [frames @ 1.., groups] = exported.untold {
+        if let [frames @ 1..=u64::MAX, groups] = exported.untold {
             let (frames, groups) = (counted(frames, "capture", "captures"), counted(groups, "group", "groups"));
             match self.frames_are_parts {
                 true => eprintln!("warning: {frames} without a part: each was split as a part of its own"),
