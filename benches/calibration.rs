@@ -2,7 +2,7 @@
 //! Measures how often driftmeter's detectors raise false alarms while nothing changes, against the expected run length.
 //!
 //! Each run learns a fresh reference from a series of 31 features, and watches the series for many times the expected
-//! run length. After an alarm (two ticks in a row, as in the meter) the detector starts over. The series are AR(1) with
+//! run length. After an alarm (a step, or two ticks in a row, as in the meter) the detector starts over. The series are AR(1) with
 //! a given lag-1 correlation from frame to frame; half of each feature's variance is common to its group. A part of
 //! several frames is drawn at once, and so is a tick: the end and the mean of a stretch of an AR(1) are jointly normal,
 //! given its beginning. The day is a sine in two thirds of the features, with four days in the reference, and goes on
