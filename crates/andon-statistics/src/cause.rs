@@ -19,7 +19,7 @@ const MOST: f64 = 40.0;
 /// The share of its size that a feature has without any evidence.
 const DOUBTED: f64 = 0.25;
 /// The smallest size of a cause.
-const LEAST: f64 = 0.2;
+const LEAST: f64 = 0.1;
 /// The share of the first cause's size from which another one is named too.
 const ALSO: f64 = 0.35;
 
@@ -146,9 +146,15 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     };
     let largest = |features: &[usize]| features.iter().map(|i| size(*i)).fold(0.0, f64::max);
     // References of versions that knew no scene have features of the whole frame only.
-    let or_whole =
-        |i: usize, whole: usize| if c[i].known { (c[i].delta, size(i)) } else { (c[whole].ln(), size(whole)) };
+    let scened = c[LIGHT].known || c[COVERED].known || c[MATCH].known;
+    let or_whole = |i: usize, whole: usize| match scened {
+        true => (c[i].delta, size(i)),
+        false => (c[whole].ln(), size(whole)),
+    };
     let (light, lit) = or_whole(LIGHT, LUMA);
+    // Objects hide the light of some cells, and leave the white level.
+    let white = c[WHITE_LEVEL].delta;
+    let lit = if white * c[LUMA].delta > 0.0 && white * light >= 0.0 { lit.max(0.7 * size(WHITE_LEVEL)) } else { lit };
     let (contrast, contrasted) = or_whole(LOCAL_CONTRAST, CONTRAST);
     let (detail, detailed) = or_whole(DETAIL, SHARPNESS);
     let (grain, grained) = or_whole(GRAIN, NOISE);
@@ -169,18 +175,23 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
     let share = c[COVERED].mean + c[COVERED].delta;
     let elsewhere = !moved
         && match c[MATCH].known {
-            true => lost > 0.5 || lost > 0.2 && share > 0.25,
+            // Noise hides the scene's texture.
+            true => lost > 0.5 || lost > 0.2 && share > 0.25 && grain < 0.5,
             false => share > 0.5,
         };
 
     let noise = if grain > 0.0 {
-        // Gain raises noise as it raises contrast.
-        grained * (1.0 - contrast.max(0.0) / grain).clamp(0.0, 1.0)
+        // More light raises noise as it raises contrast.
+        grained * (1.0 - contrast.min(light).max(0.0) / grain).clamp(0.0, 1.0)
     } else {
         // A blur and the dark lower it.
         grained * (1.0 + (detail.min(0.0) + light.min(0.0)) / grain.abs().max(1e-9)).clamp(0.0, 1.0)
     };
-    let noisy = noise > 1.0 && grain > 0.25;
+    let louder = if c[NOISE].delta > 0.0 { size(NOISE) } else { 0.0 };
+    // Noise looks like detail where no part of the frame is flat.
+    let rough = if detail > 0.0 && (grain > 0.1 || louder >= 1.0) { detailed } else { 0.0 };
+    let noise = noise.max(rough).max(if light > 0.05 { 0.0 } else { 0.7 * louder });
+    let noisy = noise > 1.0 && (grain > 0.25 || rough > 0.0 || louder > 1.0);
     // Noise looks like detail, and hides it.
     let focus = if noisy { 0.2 * detailed } else { detailed };
     // Light scales brightness and contrast alike; a blur takes some contrast too, noise adds some.
@@ -190,15 +201,32 @@ fn image(c: &[Change; COUNT]) -> Vec<(Cause, f64)> {
         () if noisy && other > 0.0 => 0.0,
         () => other,
     };
-    let exposure = (other.abs() / unit(LOCAL_CONTRAST, 0.05)).min(contrasted.max(lit)).max(burnt / 0.01);
-    let lighting = lit.max(largest(&[SLOPE_X, SLOPE_Y]));
+    let doubt = unit(LOCAL_CONTRAST, 0.05).max(c[LIGHT].sigma);
+    let exposure = (other.abs() / doubt).min(contrasted.max(lit)).max(burnt / 0.01);
+    // Contrast that goes along with the light speaks for the light.
+    let along = if contrast * light > 0.0 { (light / contrast).min(1.0) } else { 0.0 };
+    let slope = largest(&[SLOPE_X, SLOPE_Y]);
+    let blackened = if light < -0.01 && c[CLIPPED_LOW].weight >= CLEAR { 0.5 } else { 0.0 };
+    let lighting = lit.max(slope).max(along * contrasted).max(blackened);
     // White that burns out has lost its colour.
     let colour = if burnt > 0.02 { 0.2 * tinted } else { tinted };
 
-    let scene = if elsewhere { covered.max(lost / 0.02) } else { 0.0 };
+    let scene = match () {
+        () if elsewhere => covered.max(lost / 0.02),
+        // A place that is not known yet.
+        () if !moved && !noisy && lost > 0.08 => 0.2 * size(MATCH),
+        () => 0.0,
+    };
+    // Some cells are brighter or darker, and the frame is not, nor is it tilted.
+    let cells = || GRID..GRID + GRID_CELLS;
+    let many = cells().filter(|i| c[*i].weight >= CLEAR).count() > GRID_CELLS * 9 / 16;
+    let patch = cells().map(|i| 0.5 * size(i)).fold(0.0, f64::max)
+        * (1.0 - slope / 2.0).max(0.0)
+        * (1.0 - exposure / 2.0).max(0.0);
+    let patch = if many || !c[LIGHT].known { 0.0 } else { patch };
     // Strong light and strong blur make cells differ too.
     let local = (1.0 - light.abs() / 0.2).clamp(0.0, 1.0) * (1.0 - focus / 10.0).clamp(0.2, 1.0);
-    let occlusion = if elsewhere { 0.0 } else { covered * local };
+    let occlusion = if elsewhere { 0.0 } else { covered.max(patch) * local };
 
     // What a camera that has moved, or sees something else, makes of the other features means little.
     let rest = match () {
@@ -250,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::type_complexity, reason = "a table of changes")]
     fn a_change_has_the_name_of_what_explains_the_most() {
         use Cause::*;
         let rows: &[(&str, &[(usize, f64)], &[Cause])] = &[

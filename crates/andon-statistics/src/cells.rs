@@ -21,7 +21,10 @@ const USABLE: std::ops::Range<f32> = 0.04..0.97;
 /// What is added to luma before the ln, so that black has one.
 const DARK: f32 = 0.01;
 /// The contrast from which a cell has texture to compare, 0..1.
-const TEXTURE: f32 = 0.008;
+const TEXTURE: f32 = 0.012;
+/// The contrast from which a cell can be sharp or not, and the RMS Laplacian: below, a decoder's blocks decide.
+const SHARP: f32 = 0.02;
+const EDGED: f32 = 0.008;
 /// What is added to contrast, and to noise, before the ln: about half the noise of eight bits.
 const QUANTUM: f32 = 0.0015;
 /// The noise variance that a 3×3 Laplacian gives for a variance of 1: 4² + 4 · 1².
@@ -62,20 +65,25 @@ impl Default for Cells {
     }
 }
 
+/// Returns the square of `all` without that of noise times a gain; at least a twentieth of it.
+fn without(all: f32, noise: f32, gain: f32) -> f32 {
+    let noise = if noise.is_finite() { gain * noise * noise } else { 0.0 };
+    (all * all - noise).max(0.05 * all * all) + QUANTUM * QUANTUM
+}
+
 impl Cells {
     fn light(&self, i: usize) -> f32 {
         (self.luma[i].max(0.0) + DARK).ln()
     }
 
+    /// The ln of the contrast without what noise adds to it.
     fn texture(&self, i: usize) -> f32 {
-        (self.contrast[i] + QUANTUM).ln()
+        0.5 * without(self.contrast[i], self.noise[i], 1.0).ln()
     }
 
     /// The ln of the Laplacian over the contrast, without what noise adds to either.
     fn detail(&self, i: usize) -> f32 {
-        let noise = if self.noise[i].is_finite() { self.noise[i] * self.noise[i] } else { 0.0 };
-        let less = |v: f32, by: f32| (v * v - by).max(0.05 * v * v) + QUANTUM * QUANTUM;
-        0.5 * (less(self.laplacian[i], LAPLACIAN_GAIN * noise) / less(self.contrast[i], noise)).ln()
+        0.5 * without(self.laplacian[i], self.noise[i], LAPLACIAN_GAIN).ln() - self.texture(i)
     }
 
     fn grain(&self, i: usize) -> f32 {
@@ -135,6 +143,8 @@ impl CellScene {
         let contrast = over(&|f, i| f.contrast[i]);
         let usable = |i: usize| luma[i].is_some_and(|v| USABLE.contains(&v));
         let textured = |i: usize| contrast[i].is_some_and(|v| v >= TEXTURE);
+        let laplacian = over(&|f, i| f.laplacian[i]);
+        let edged = |i: usize| laplacian[i].is_some_and(|v| v >= EDGED);
         let only = |mut of: Vec<Option<f32>>, keep: &dyn Fn(usize) -> bool| {
             of.iter_mut().enumerate().filter(|(i, _)| !keep(*i)).for_each(|(_, v)| *v = None);
             of
@@ -163,7 +173,7 @@ impl CellScene {
             steady: (0..CELLS).map(|i| restless(i) <= middle).collect(),
             light_spread,
             texture_spread,
-            detail: only(over(&Cells::detail), &textured),
+            detail: only(over(&Cells::detail), &|i| contrast[i].is_some_and(|v| v >= SHARP) && edged(i)),
             grain: over(&Cells::grain),
             red: only(over(&|f, i| f.red[i]), &usable),
             blue: only(over(&|f, i| f.blue[i]), &usable),
@@ -186,15 +196,16 @@ impl CellScene {
     pub(crate) fn compare(&self, cells: &Cells, covers: &mut Covers, row: &mut Row) {
         let light = less(&self.light, |i| cells.light(i));
         let texture = less(&self.texture, |i| cells.texture(i));
-        row[LIGHT] = self.median(&light);
+        let middle = self.median(&light);
+        row[LIGHT] = shared(&light, &mut [0.0; CELLS], LEAST_CELLS);
         row[LOCAL_CONTRAST] = self.median(&texture);
         row[DETAIL] = self.median(&less(&self.detail, |i| cells.detail(i)));
         row[GRAIN] = self.median(&less(&self.grain, |i| cells.grain(i)));
-        let rest = self.rest(cells, row);
+        let rest = self.rest(cells, middle, row);
         let line = |i: usize, along: usize, across: usize| slope(&rest, i * across, along);
-        row[SLOPE_X] = shared(std::array::from_fn(|y| line(y, 1, SIDE)));
-        row[SLOPE_Y] = shared(std::array::from_fn(|x| line(x, SIDE, 1)));
-        self.tint(cells, row);
+        row[SLOPE_X] = shared(&std::array::from_fn::<_, SIDE, _>(|y| line(y, 1, SIDE)), &mut [0.0; SIDE], SIDE / 2);
+        row[SLOPE_Y] = shared(&std::array::from_fn::<_, SIDE, _>(|x| line(x, SIDE, 1)), &mut [0.0; SIDE], SIDE / 2);
+        self.tint(cells, middle, row);
         self.covered(&rest, &texture, covers, row);
     }
 
@@ -206,7 +217,7 @@ impl CellScene {
 
     /// Returns what is left of each cell's ln luma after the frame's light, or after its gain and offset: whichever
     /// explains the frame better.
-    fn rest(&self, cells: &Cells, row: &Row) -> Each {
+    fn rest(&self, cells: &Cells, light: f64, row: &Row) -> Each {
         let usable = |i: usize| self.light[i].is_some();
         let explained = |gain: f32, offset: f32| -> Each {
             std::array::from_fn(|i| match usable(i) {
@@ -214,7 +225,7 @@ impl CellScene {
                 false => f32::NAN,
             })
         };
-        let light = explained(known(row[LIGHT]).exp(), 0.0);
+        let light = explained(known(light).exp(), 0.0);
         if !row[LOCAL_CONTRAST].is_finite() {
             return light;
         }
@@ -228,8 +239,8 @@ impl CellScene {
 
     /// Colour differences (red and blue less luma) grow with the light and the contrast, and an offset leaves them. What
     /// is left after the best such factor, from 1 to what light and contrast have changed by, is a tint.
-    fn tint(&self, cells: &Cells, row: &mut Row) {
-        let factors = [1.0, row[LIGHT].exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
+    fn tint(&self, cells: &Cells, light: f64, row: &mut Row) {
+        let factors = [1.0, light.exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
         let range = factors.into_iter().filter(|v| v.is_finite()).fold([1f32; 2], |[a, b], v| [a.min(v), b.max(v)]);
         let sum = |now: &Each, then: &[Option<f32>]| {
             let pairs =
@@ -290,20 +301,19 @@ fn slope(each: &Each, first: usize, step: usize) -> f32 {
     half(SIDE / 2) - half(0)
 }
 
-/// Returns the slope that nearly all rows or columns share: what covers a corner of the view tilts only some of them.
-fn shared(slopes: [f32; SIDE]) -> f64 {
-    let mut known = [0.0; SIDE];
+/// Returns what three quarters of the numbers share: the lower quartile if that is above 0, the upper one if that is
+/// below, else 0. What moves some of them far moves this not at all. NaN if fewer than `least` are known.
+fn shared(all: &[f32], scratch: &mut [f32], least: usize) -> f64 {
     let mut n = 0;
-    for v in slopes.into_iter().filter(|v| v.is_finite()) {
-        known[n] = v;
+    for v in all.iter().filter(|v| v.is_finite()) {
+        scratch[n] = *v;
         n += 1;
     }
-    if n < SIDE / 2 {
+    if n < least {
         return f64::NAN;
     }
-    known[..n].sort_unstable_by(f32::total_cmp);
-    let [low, high] = [n / 4, n - 1 - n / 4].map(|i| f64::from(known[i]));
-    low.max(0.0) + high.min(0.0)
+    let mut at = |i: usize| f64::from(*scratch[..n].select_nth_unstable_by(i, f32::total_cmp).1);
+    at(n / 4).max(0.0) + at(n - 1 - n / 4).min(0.0)
 }
 
 fn known(v: f64) -> f32 {

@@ -29,7 +29,7 @@ pub(crate) const MATCH: usize = 11;
 pub(crate) const GRID: usize = 12;
 /// Cells of the brightness grid, four by four.
 pub(crate) const GRID_CELLS: usize = 16;
-/// How much brighter than the scene the frame is: the median over cells of ln(luma / the scene's).
+/// How much brighter than the scene all of the frame is: what three quarters of the cells share of ln(luma / the scene's).
 pub(crate) const LIGHT: usize = GRID + GRID_CELLS;
 /// How much more contrast than the scene's the frame has: the median over cells of ln(σ of luma / the scene's).
 pub(crate) const LOCAL_CONTRAST: usize = LIGHT + 1;
@@ -42,8 +42,8 @@ pub(crate) const GRAIN: usize = LIGHT + 3;
 pub(crate) const TINT_RED: usize = LIGHT + 4;
 /// The same of blue.
 pub(crate) const TINT_BLUE: usize = LIGHT + 5;
-/// How much brighter the right half is than the left, compared with the scene: the difference of their medians as in
-/// [`LIGHT`].
+/// How much brighter the right half is than the left, compared with the scene: the difference of the halves of a row of
+/// cells that nearly all rows share.
 pub(crate) const SLOPE_X: usize = LIGHT + 6;
 /// The same of the lower half and the upper.
 pub(crate) const SLOPE_Y: usize = LIGHT + 7;
@@ -51,8 +51,10 @@ pub(crate) const SLOPE_Y: usize = LIGHT + 7;
 pub(crate) const COVERED: usize = LIGHT + 8;
 /// Degrees by which the scene is turned, clockwise.
 pub(crate) const ROTATION: usize = LIGHT + 9;
+/// ln of the luma below which 95 of 100 pixels lie.
+pub(crate) const WHITE_LEVEL: usize = LIGHT + 10;
 /// Score of the best detection, or the deciding score of a result without detections, 0..1.
-pub(crate) const TOP_SCORE: usize = ROTATION + 1;
+pub(crate) const TOP_SCORE: usize = WHITE_LEVEL + 1;
 /// Detections per frame.
 pub(crate) const DETECTIONS: usize = TOP_SCORE + 1;
 /// Share of frames judged ng.
@@ -166,7 +168,7 @@ pub(crate) const SPECS: [Spec; COUNT] = [
     cell("grid-33"),
     global("light", 0.02),
     global("local-contrast", 0.05),
-    global("detail", 0.08),
+    spec("detail", 0.12, 0.0),
     global("grain", 0.2),
     global("tint-red", 0.02),
     global("tint-blue", 0.02),
@@ -174,6 +176,7 @@ pub(crate) const SPECS: [Spec; COUNT] = [
     spec("slope-y", 0.12, 0.0),
     spec("covered", 0.04, 0.0),
     global("rotation", 0.4),
+    global("white-level", 0.03),
     spec("top-score", 0.1, 0.0),
     spec("detections", 0.25, 0.25),
     spec("ng-share", 0.15, 0.0),
@@ -256,6 +259,7 @@ mod tests {
             ("grid-00", GRID),
             ("light", LIGHT),
             ("rotation", ROTATION),
+            ("white-level", WHITE_LEVEL),
             ("ng-share", NG_SHARE),
             ("class-0", CLASS),
             ("missing-share", MISSING),

@@ -44,6 +44,8 @@ const BEND: f32 = 0.04;
 const BETTER: f32 = 0.04;
 /// How far a patch may lie from where the others say it is, in pixels of the reduced picture.
 const AGREE: f32 = 0.75;
+/// The most pixels of the reduced picture that a patch is followed by in one frame.
+const JUMP: usize = 4;
 /// The share of the patches that have to agree.
 const QUORUM: f32 = 0.4;
 
@@ -307,10 +309,12 @@ impl Tracker {
         if self.places.len() != n {
             self.places = vec![Place::default(); n];
         }
-        for i in 0..n {
-            self.follow(patches, i, image);
+        self.follow_all(patches, image);
+        let mut place = self.agreed(patches);
+        if place.is_none() && self.search(patches, image) {
+            self.follow_all(patches, image);
+            place = self.agreed(patches);
         }
-        let place = self.agreed(patches);
         let scores = &mut self.scores;
         scores.clear();
         scores.extend(self.places.iter().map(|p| p.score));
@@ -321,7 +325,27 @@ impl Tracker {
             }
             row[ROTATION] = agreed.turn.map_or(f64::NAN, |v| f64::from(v.to_degrees()));
         }
-        self.find_lost(patches, image, place);
+        if let Some(agreed) = place {
+            // Those that were lost are looked for where the others are.
+            for (patch, place) in patches.patches.iter().zip(&mut self.places) {
+                if !agreed.holds(patch, place) {
+                    place.moved = agreed.of(patch).map(|v| v.round() as i32);
+                }
+            }
+        }
+    }
+
+    fn follow_all(&mut self, patches: &Patches, image: &Image) {
+        for i in 0..self.places.len() {
+            // A jump of a few pixels is followed at once.
+            for _ in 0..JUMP {
+                let before = self.places[i].moved;
+                self.follow(patches, i, image);
+                if self.places[i].moved == before {
+                    break;
+                }
+            }
+        }
     }
 
     /// Moves a patch by up to a pixel to where it fits best.
@@ -373,31 +397,35 @@ impl Tracker {
     /// Returns the place that most patches agree on.
     fn agreed(&self, patches: &Patches) -> Option<Agreed> {
         let all = || patches.patches.iter().zip(&self.places).filter(|(_, place)| place.score >= FOUND);
-        let mut shift = [None; 2];
-        for (k, shift) in shift.iter_mut().enumerate() {
-            let (mut moved, mut n) = ([0.0; MOST], 0);
-            for (_, place) in all().filter(|(patch, _)| patch.tells[k]) {
-                moved[n] = place.exact[k];
-                n += 1;
-            }
-            *shift = (n > 0).then(|| *moved[..n].select_nth_unstable_by(n / 2, f32::total_cmp).1);
-        }
+        // By how much a patch is moved along an axis, less the turn's share.
+        let shift = |turn: f32, middle: [f32; 2]| {
+            [0, 1].map(|k| {
+                let (mut moved, mut n) = ([0.0; MOST], 0);
+                for (patch, place) in all().filter(|(patch, _)| patch.tells[k]) {
+                    let across = patch.at[1 - k] as f32 - middle[1 - k];
+                    moved[n] = place.exact[k] - turn * if k == 0 { -across } else { across };
+                    n += 1;
+                }
+                (n > 0).then(|| *moved[..n].select_nth_unstable_by(n / 2, f32::total_cmp).1)
+            })
+        };
         // Around the middle of the patches a small turn by φ moves (x, y) by φ · (−y, x).
         let both = || all().filter(|(patch, _)| patch.tells == [true; 2]);
         let count = both().count().max(1) as f32;
         let middle = both().fold([0.0; 2], |m: [f32; 2], (p, _)| [0, 1].map(|k| m[k] + p.at[k] as f32 / count));
-        let mut agreed = Agreed { shift, turn: None, middle };
+        let straight_shift = shift(0.0, middle);
+        let mut agreed = Agreed { shift: straight_shift, turn: None, middle };
         let (mut moment, mut arm) = (0.0, 0.0);
         for (patch, place) in both() {
             let [x, y] = [0, 1].map(|k| patch.at[k] as f32 - middle[k]);
-            let [u, v] = [0, 1].map(|k| place.exact[k] - shift[k].unwrap_or(0.0));
+            let [u, v] = [0, 1].map(|k| place.exact[k] - straight_shift[k].unwrap_or(0.0));
             moment += x * v - y * u;
             arm += x * x + y * y;
         }
         let turn = if arm > 0.0 { moment / arm } else { 0.0 };
         let votes = |agreed: &Agreed| all().filter(|(patch, place)| agreed.holds(patch, place)).count();
         let straight = votes(&agreed);
-        let turned = Agreed { turn: Some(turn), ..agreed };
+        let turned = Agreed { shift: shift(turn, middle), turn: Some(turn), middle };
         // A turn needs patches that lie apart.
         let apart = count >= LEAST as f32 && arm / count > (SIDE * SIDE) as f32;
         let most = if apart && votes(&turned) >= straight {
@@ -407,22 +435,14 @@ impl Tracker {
             straight
         };
         let found = all().count();
-        (most >= LEAST - 1 && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found).then_some(agreed)
+        (most >= LEAST && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found).then_some(agreed)
     }
 
-    /// Sends lost patches to where the others are, and searches for one of them where that is not known.
-    fn find_lost(&mut self, patches: &Patches, image: &Image, place: Option<Agreed>) {
+    /// Searches for one patch, another one each time. Returns whether it was found, so that the others may be there too.
+    fn search(&mut self, patches: &Patches, image: &Image) -> bool {
         let n = self.places.len();
-        if let Some(agreed) = place {
-            for (patch, place) in patches.patches.iter().zip(&mut self.places) {
-                if !agreed.holds(patch, place) {
-                    place.moved = agreed.of(patch).map(|v| v.round() as i32);
-                }
-            }
-            return;
-        }
         let lost = |i: &usize| patches.patches[*i].unique;
-        let Some(i) = (self.searched + 1..self.searched + 1 + n).map(|i| i % n).find(lost) else { return };
+        let Some(i) = (self.searched + 1..self.searched + 1 + n).map(|i| i % n).find(lost) else { return false };
         self.searched = i;
         let (patch, factor) = (&patches.patches[i], patches.factor);
         let reach = reach(factor) as i32;
@@ -430,7 +450,7 @@ impl Tracker {
         let from = [0, 1].map(|k| (patch.at[k] - reach).max(0));
         let to = [0, 1].map(|k| (patch.at[k] + SIDE as i32 + reach).min(size[k]));
         if (0..2).any(|k| to[k] - from[k] < AROUND as i32) {
-            return;
+            return false;
         }
         let mut picture = std::mem::take(&mut self.picture);
         picture.read(image, factor, from.map(|v| v as usize), [0, 1].map(|k| (to[k] - from[k]) as usize));
@@ -441,12 +461,12 @@ impl Tracker {
         let second = self.peaks(&picture, &wide, &|o| (0..2).any(|k| o[k].abs_diff(at[k]) > 3)).0;
         (self.picture, self.wide) = (picture, wide);
         if peak < FOUND || peak - second < UNIQUE {
-            return;
+            return false;
         }
-        // The others are looked for there in the next frame.
         let moved = [0, 1].map(|k| from[k] + at[k] as i32 - patch.at[k]);
         self.places.iter_mut().filter(|p| p.score < FOUND).for_each(|p| p.moved = moved);
         self.places[i].moved = moved;
+        true
     }
 
     /// Returns the highest correlation among some places of a picture, and the place.

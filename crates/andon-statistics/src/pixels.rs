@@ -45,6 +45,8 @@ pub(crate) struct Extractor {
     /// The luma of three neighbouring rows, for packed colour formats.
     luma: [Vec<u8>; 3],
     sums: Box<Sums>,
+    /// How many of every eighth pixel have each level.
+    levels: Box<[u32; 256]>,
     /// The cells of the latest frame.
     pub cells: Cells,
 }
@@ -134,6 +136,7 @@ impl Extractor {
             subsample: subsample.max(1) as usize,
             luma: Default::default(),
             sums: Box::default(),
+            levels: Box::new([0; 256]),
             cells: Cells::default(),
         }
     }
@@ -146,6 +149,7 @@ impl Extractor {
         }
         let range = Range::of(image);
         *self.sums = Sums::default();
+        self.levels.fill(0);
         // Rows 1..h-1 have both neighbours. Fewer than some 40 rows would alias with the content of the frame.
         let step = self.subsample.min(((h - 2) / LEAST_ROWS).max(1));
         for (i, y) in (1 + step / 2..h - 1).step_by(step).enumerate() {
@@ -199,6 +203,9 @@ impl Extractor {
         for (i, sum) in of_row.iter_mut().enumerate() {
             tones(&row[part(i, w)], range, sum);
         }
+        for v in row.iter().step_by(8) {
+            self.levels[usize::from(*v)] += 1;
+        }
         if texture_too {
             // A block belongs to the cell of its middle.
             let blocks = (w - 2) / BLOCK;
@@ -234,6 +241,7 @@ impl Extractor {
         for (i, cell) in grid.iter().enumerate().filter(|(_, cell)| cell.pixels > 0) {
             row[GRID + i] = range.unit(cell.mean());
         }
+        row[WHITE_LEVEL] = (range.unit(self.white_level()).max(0.0) + 0.01).ln();
         // In a dark frame, shares of colour are noise.
         if let Some(rgb) = s.rgb(image, range).filter(|rgb| rgb.iter().sum::<f64>() > 0.05) {
             let rgb = rgb.map(|v| v.max(0.0));
@@ -244,6 +252,19 @@ impl Extractor {
         }
         self.fill_cells(image, range);
         Measured { row, fingerprint: self.fingerprint(), black: low >= BLACK_SHARE }
+    }
+
+    /// The level below which 95 of 100 pixels lie, with a fraction.
+    fn white_level(&self) -> f64 {
+        let mut above = f64::from(self.levels.iter().sum::<u32>()) * 0.05;
+        for (level, n) in self.levels.iter().enumerate().rev() {
+            let n = f64::from(*n);
+            if n >= above && n > 0.0 {
+                return level as f64 + 0.5 - above / n;
+            }
+            above -= n;
+        }
+        0.0
     }
 
     fn fill_cells(&mut self, image: &Image, range: &Range) {

@@ -73,10 +73,144 @@ impl SceneLearner {
         self.cells.push(cells.clone());
         // A few frames apart, so that they show an object in several places.
         let most = (wanted / 3).clamp(4, MOST);
-        if self.cells.len() % (most / 24).max(1) == 0 {
+        if self.cells.len().is_multiple_of((most / 24).max(1)) {
             self.patches.add(image);
         }
         (self.cells.len() >= most)
             .then(|| Scene { cells: CellScene::learn(&self.cells), patches: self.patches.finish() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use andon_core::image::{Colorimetry, Format, Plane};
+
+    use super::*;
+    use crate::{
+        pixels::Extractor,
+        testing::{Canvas, Random},
+    };
+
+    const SIZE: (usize, usize) = (320, 240);
+
+    /// The scene of a board under a little noise.
+    fn scene() -> Scene {
+        let mut random = Random::new(5);
+        let mut learner = SceneLearner::default();
+        let mut extractor = Extractor::new(8);
+        let mut add = || {
+            let canvas = Canvas::board(SIZE.0, SIZE.1).noisy(1.5, &mut random);
+            extractor.measure(&canvas.image()).unwrap();
+            learner.add(&canvas.image(), &extractor.cells, 36)
+        };
+        (0..12).find_map(|_| add()).expect("a third of the frames is enough")
+    }
+
+    /// What the scene says to the last of `frames` equal frames.
+    fn row(scene: &Scene, canvas: &Canvas, frames: usize) -> Row {
+        let (mut follower, mut extractor, mut row) = (Follower::default(), Extractor::new(8), UNKNOWN);
+        for _ in 0..frames {
+            row = UNKNOWN;
+            extractor.measure(&canvas.image()).unwrap();
+            scene.compare(&canvas.image(), &extractor.cells, &mut follower, &mut row);
+        }
+        row
+    }
+
+    #[test]
+    fn a_place_is_found_near_and_far_and_what_passes_does_not_move_it() {
+        let scene = scene();
+        let noisy = |canvas: Canvas| canvas.noisy(3.0, &mut Random::new(9));
+        for (dx, dy) in [(0, 0), (3, 0), (0, -3), (-7, 5), (16, 8), (-24, 12)] {
+            let row = row(&scene, &noisy(Canvas::moved_board(SIZE.0, SIZE.1, dx, dy)), 12);
+            for (found, truth) in [(row[SHIFT_X], dx as f64), (row[SHIFT_Y], dy as f64)] {
+                assert!((found - truth).abs() < 0.7, "moved by {dx}, {dy}; found {} {}", row[SHIFT_X], row[SHIFT_Y]);
+            }
+            assert!(row[ROTATION].abs() < 0.3);
+        }
+        for (w, h) in [(80, 60), (160, 120)] {
+            let row = row(&scene, &noisy(Canvas::board(SIZE.0, SIZE.1).covered(w, h)), 12);
+            assert!(row[SHIFT_X].abs() < 0.5 && row[SHIFT_Y].abs() < 0.5, "{w}: {} {}", row[SHIFT_X], row[SHIFT_Y]);
+        }
+        let other = Canvas::flat(SIZE.0, SIZE.1, 100).noisy(20.0, &mut Random::new(2));
+        let row = row(&scene, &other, 40);
+        assert!(row[SHIFT_X].is_nan() && row[MATCH] < 0.4, "another scene has no place: {}", row[SHIFT_X]);
+    }
+
+    #[test]
+    fn each_change_moves_its_own_feature() {
+        let scene = scene();
+        let board = || Canvas::board(SIZE.0, SIZE.1).noisy(1.5, &mut Random::new(3));
+        let near = |value: f64, truth: f64| (value - truth).abs() < 0.05 + 0.15 * truth.abs();
+        let rows: [(&str, Canvas, [(usize, f64); 4]); 6] = [
+            ("nothing", board(), [(LIGHT, 0.0), (LOCAL_CONTRAST, 0.0), (COVERED, 0.0), (SLOPE_X, 0.0)]),
+            ("light", board().scaled(0.8), [(LIGHT, -0.22), (LOCAL_CONTRAST, -0.22), (COVERED, 0.0), (DETAIL, 0.0)]),
+            (
+                "offset",
+                board().mapped(|v| v + 30.0),
+                [(LIGHT, 0.26), (LOCAL_CONTRAST, 0.0), (COVERED, 0.0), (SLOPE_X, 0.0)],
+            ),
+            ("a lamp of two", board().ramp(0.6, 1.0), [(LIGHT, -0.1), (SLOPE_X, 0.25), (COVERED, 0.0), (DETAIL, 0.0)]),
+            (
+                "a thing",
+                board().covered(160, 120),
+                [(LIGHT, 0.0), (SLOPE_X, 0.0), (COVERED, 0.25), (LOCAL_CONTRAST, 0.0)],
+            ),
+            (
+                "noise",
+                board().noisy(4.0, &mut Random::new(4)),
+                [(LIGHT, 0.0), (LOCAL_CONTRAST, 0.0), (COVERED, 0.0), (SLOPE_X, 0.0)],
+            ),
+        ];
+        for (what, canvas, truths) in rows {
+            let row = row(&scene, &canvas, 40);
+            for (i, truth) in truths {
+                assert!(near(row[i], truth), "{what}: {} is {}, expected {truth}", SPECS[i].name, row[i]);
+            }
+        }
+        let grain = |canvas: Canvas| row(&scene, &canvas, 1)[GRAIN];
+        assert!(grain(board().noisy(4.0, &mut Random::new(4))) > 0.8 && grain(board().blurred(1)) < 0.2);
+        assert!(row(&scene, &board().blurred(1), 1)[DETAIL] < -0.2);
+        assert!(row(&scene, &board().covered(160, 120), 3)[COVERED] == 0.0, "what passes covers nothing");
+    }
+
+    #[test]
+    fn an_offset_of_a_coloured_scene_is_no_tint_and_a_warmer_lamp_is() {
+        let rgb = |map: &dyn Fn([f64; 3]) -> [f64; 3]| -> Vec<u8> {
+            let board = Canvas::board(SIZE.0, SIZE.1);
+            let pixel = |(i, v): (usize, &f64)| {
+                let colour = if i % SIZE.0 < 160 { [1.0, 0.7, 0.4] } else { [0.5, 0.8, 0.9] };
+                map(colour.map(|c| c * v)).map(|v| v.clamp(0.0, 255.0) as u8)
+            };
+            board.pixels.iter().enumerate().flat_map(pixel).collect()
+        };
+        let mut extractor = Extractor::new(8);
+        let mut look = |bytes: &[u8], seen: &mut dyn FnMut(&Image, &Cells)| {
+            let planes = [Plane { data: bytes, stride: 3 * SIZE.0 }];
+            let image = Image::new(Format::Rgb, SIZE.0, SIZE.1, &planes, Colorimetry::default()).unwrap();
+            extractor.measure(&image).unwrap();
+            seen(&image, &extractor.cells);
+        };
+        let mut learner = SceneLearner::default();
+        let mut scene = None;
+        for _ in 0..12 {
+            look(&rgb(&|c| c), &mut |image, cells| scene = learner.add(image, cells, 36));
+        }
+        let scene = scene.expect("twelve frames are enough");
+        let mut tints = |map: &dyn Fn([f64; 3]) -> [f64; 3]| {
+            let mut row = UNKNOWN;
+            look(&rgb(map), &mut |image, cells| scene.compare(image, cells, &mut Follower::default(), &mut row));
+            [row[TINT_RED], row[TINT_BLUE]]
+        };
+        for (what, map) in [
+            ("darker", (&|c: [f64; 3]| c.map(|v| 0.7 * v)) as &dyn Fn([f64; 3]) -> [f64; 3]),
+            ("an offset", &|c| c.map(|v| v + 25.0)),
+            ("less contrast", &|c| c.map(|v| 0.7 * v + 30.0)),
+        ] {
+            let found = tints(map);
+            assert!(found.iter().all(|v| v.abs() < 0.015), "{what}: {found:?}");
+        }
+        let [red, blue] = tints(&|[r, g, b]| [1.1 * r, g, 0.9 * b]);
+        assert!(red > 0.03 && blue < -0.03, "{red} {blue}");
     }
 }

@@ -84,6 +84,11 @@ impl Canvas {
         Self::of(self.width, self.height, |x, y| f(self.at(x, y)))
     }
 
+    /// Covers the upper left corner with something dark.
+    pub(crate) fn covered(&self, width: isize, height: isize) -> Self {
+        Self::of(self.width, self.height, |x, y| if x < width && y < height { 20.0 } else { self.at(x, y) })
+    }
+
     /// Multiplies the image by a ramp from `left` to `right`.
     pub(crate) fn ramp(&self, left: f64, right: f64) -> Self {
         Self::of(self.width, self.height, |x, y| self.at(x, y) * (left + (right - left) * x as f64 / self.width as f64))

@@ -70,6 +70,9 @@ fn changes() -> Vec<(Cause, &'static str, Box<dyn Fn(Canvas) -> Canvas>)> {
         (Cause::Noise, "noise σ 4", Box::new(|c| c.noisy(4.0, &mut Random::new(c.pixels[5] as u64)))),
         (Cause::Noise, "noise σ 8", Box::new(|c| c.noisy(8.0, &mut Random::new(c.pixels[5] as u64)))),
         (Cause::Position, "3 px right", Box::new(|_| Canvas::moved_board(160, 120, 3, 0))),
+        (Cause::Position, "16 px right, 6 px down", Box::new(|_| Canvas::moved_board(160, 120, 16, 6))),
+        (Cause::Lighting, "black is lower", Box::new(|c| c.mapped(|v| v - 15.0))),
+        (Cause::Occlusion, "a corner is covered", Box::new(|c| c.covered(56, 42))),
         (Cause::Position, "2 px up", Box::new(|_| Canvas::moved_board(160, 120, 0, -2))),
         (Cause::Exposure, "burnt out", Box::new(|c| c.scaled(1.7))),
         (Cause::Exposure, "haze", Box::new(|c| c.mapped(|v| 0.7 * v + 30.0))),
@@ -212,12 +215,18 @@ fn another_size_is_learned_anew_and_said() {
 #[test]
 fn a_loaded_reference_judges_from_the_first_frame_on() {
     let line = Line::new();
-    let reference = Reference::from_json(&line.meter.reference().unwrap().to_json()).unwrap();
-    let mut fresh = Line { meter: Meter::new(CONFIG), random: Random::new(23), frame: 1000 };
-    fresh.meter.load(reference);
-    assert_eq!(fresh.show(|c| c).map(|s| s.state), Some(State::Ok));
-    assert!((0..100).all(|_| fresh.show(|c| c).is_none()));
-    assert_eq!(fresh.until_drift(|c| c.scaled(0.8)).0.cause, Some(Cause::Lighting));
+    let text = line.meter.reference().unwrap().to_json();
+    // An older version knew no scene, and had profiles instead.
+    let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
+    older.as_object_mut().unwrap().remove("scene");
+    older["profiles"] = serde_json::json!([[1, 2], [3, 4]]);
+    for text in [text, older.to_string()] {
+        let mut fresh = Line { meter: Meter::new(CONFIG), random: Random::new(23), frame: 1000 };
+        fresh.meter.load(Reference::from_json(&text).unwrap());
+        assert_eq!(fresh.show(|c| c).map(|s| s.state), Some(State::Ok));
+        assert!((0..100).all(|_| fresh.show(|c| c).is_none()));
+        assert_eq!(fresh.until_drift(|c| c.scaled(0.8)).0.cause, Some(Cause::Lighting));
+    }
 }
 
 #[test]
