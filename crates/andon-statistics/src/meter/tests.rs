@@ -580,7 +580,7 @@ fn frames_of_a_camera_that_stands_still_are_not_learned() {
     };
     show(&mut meter, 0..20, false);
     show(&mut meter, 20..200, true);
-    assert_eq!((meter.counts().frozen_not_learned, meter.progress().unwrap().frames), (149, 51));
+    assert_eq!((meter.counts().frozen_not_learned, meter.progress().unwrap().frames), (150, 50));
     show(&mut meter, 200..220, false);
     assert!(meter.reference().is_some_and(|r| r.frames < 80), "{:?}", meter.progress());
 }
