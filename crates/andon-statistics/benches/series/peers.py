@@ -111,7 +111,7 @@ def table(outs):
     print("|---|---|---|---|---|---|---|")
     for name in dict.fromkeys(row["detector"] for row in results):
         mine = [row for row in results if row["detector"] == name]
-        quiet = [row for row in mine if not row["change"]]
+        quiet = [row for row in mine if not row["change"] and row["watched"] > 0]
         # What was off before the change is not found by an alarm after it.
         tried = [row for row in mine if row["tried"] and not row["before"]]
         delays = sorted(row["delay"] for row in tried if row["delay"])
