@@ -108,7 +108,9 @@ fn snow_in_colour_never_alarms() {
             "videotestsrc pattern=snow num-buffers=2000 ! video/x-raw,format={format},width=64,height=48 \
              ! driftmeter ! fakesink"
         ));
-        assert_eq!(pairs(&states(&common::play(&pipeline))), [("ok", "")], "{format}");
+        let told = states(&common::play(&pipeline));
+        assert!(told.iter().any(|(state, _)| state == "ok"), "{format}: {told:?}");
+        assert!(!told.iter().any(|(state, _)| state == "drift"), "{format}: {told:?}");
     }
 }
 
