@@ -120,6 +120,7 @@ fn more_skus_than_there_is_room_for_are_counted_and_reported_once() {
 
 #[test]
 fn what_is_persisted_goes_on_after_a_restart() {
+    common::init();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("drift-state.json");
     let properties = format!("learn-frames=60 persist={}", path.display());
