@@ -129,8 +129,7 @@ impl Course {
         self.end = at;
         let cause = report.cause.map_or("", Cause::as_str);
         if self.changes.last().is_none_or(|c| (c.state, c.cause) != (report.state, cause)) {
-            let mut off: Vec<_> = report.features.iter().filter(|f| f.is_significant()).cloned().collect();
-            off.sort_by(|a, b| size(b).total_cmp(&size(a)));
+            let off = off(&report);
             let several = report.causes.len() > 1;
             self.changes.push(Change {
                 number,
@@ -161,9 +160,10 @@ impl Course {
             {
                 feature.normals.push(Normal { from: number, mean, sigma });
             }
-            feature.moved |= measured.is_significant() || report.off.iter().any(|off| off.name == measured.name);
+            let is_off = measured.is_significant() || report.off.iter().any(|off| off.name == measured.name);
+            feature.moved |= is_off;
             if report.state == State::Drift {
-                feature.off |= measured.is_significant();
+                feature.off |= is_off;
                 if size(measured) > feature.largest.abs() {
                     feature.largest = measured.effect.unwrap_or_default();
                 }
@@ -306,6 +306,19 @@ fn halve<T>(kept: &mut Vec<T>) {
         at += 1;
         at % 2 == 1
     });
+}
+
+/// The features that are off, the clearest first: those that the report names, or those that were significantly off by its
+/// scores, of an earlier version.
+fn off(report: &DriftReport) -> Vec<FeatureReport> {
+    let named = report.off.iter().filter_map(|off| report.features.iter().find(|f| f.name == off.name));
+    let named: Vec<_> = named.cloned().collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let mut off: Vec<_> = report.features.iter().filter(|f| f.is_significant()).cloned().collect();
+    off.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    off
 }
 
 fn size(measured: &FeatureReport) -> f64 {
