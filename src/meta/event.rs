@@ -682,7 +682,10 @@ mod tests {
             let s = gst::Structure::builder("andon/drift").field("state", state).field("cause", cause);
             why(s.field("since-frame", 0_u64).field("json", "{}").build())
         };
-        assert_eq!(drift("bad", ""), "andon/drift: state: 'bad' is not one of learning, ok, warning, drift");
+        assert_eq!(
+            drift("bad", ""),
+            "andon/drift: state: 'bad' is not one of learning, provisional, ok, warning, drift"
+        );
         let why = drift("drift", "../lighting");
         assert!(why.starts_with("andon/drift: cause: '../lighting' is not one of lighting, focus, colour"), "{why}");
     }

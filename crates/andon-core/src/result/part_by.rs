@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_jump_begins_a_part_and_the_station_stands_before_the_id() {
         let mut divider = Divider::new(PartBy::Every(3));
-        let mut next = |divider: &mut Divider, frame_id| {
+        let next = |divider: &mut Divider, frame_id| {
             let seen = Seen { run: Uuid::nil(), frame_id, pts_ns: None, name: None };
             divider.next(seen, || Part { station: "oven".into(), ..Part::default() }).unwrap().unwrap()
         };
