@@ -131,8 +131,8 @@ fn trial(world: World, seed: u64, cuts: f64) -> End {
             trial.at(clock);
             if part < PARTS {
                 (part, count) = (part + 1, count + 1);
-                // A counter that begins anew with every process.
-                let id = count.to_string();
+                // As part-by makes them: ids that no other run has.
+                let id = format!("{run}-{count}");
                 let defective = random.happens(0.1);
                 let chances = if defective { world.bad } else { world.good };
                 let [a, b] = chances.map(|chance| random.happens(chance));

@@ -151,6 +151,8 @@ pub struct Trial {
     pub again: u64,
     /// The first label whose id parts of several runs have.
     pub ambiguous: Option<String>,
+    /// The first part whose id a part of another run has. It is known, and is in no evidence.
+    pub twice: Option<String>,
     /// Parts of which nothing told that they are parts. They are in no evidence.
     pub untold: u64,
 }
@@ -182,6 +184,7 @@ impl Trial {
             seen_again: 0,
             again: 0,
             ambiguous: None,
+            twice: None,
             untold: 0,
         })
     }
@@ -273,8 +276,15 @@ impl Trial {
             self.seen_again += u64::from(run == 0);
             return None;
         }
+        // It may be the same part once more, a recording that is played again, or another one by a counter that began anew:
+        // what may have been counted already is not counted again.
+        let is_twice = key != part.id;
+        if is_twice {
+            self.twice.get_or_insert_with(|| part.id.clone());
+            self.seen_again += u64::from(run == 0);
+        }
         let mut ticket = None;
-        if let Some(cell) = part.cell {
+        if let Some(cell) = part.cell.filter(|_| !is_twice) {
             self.parts[0] += 1;
             self.ng_difference.add(design, cell);
             ticket = match (part.truth, asked) {

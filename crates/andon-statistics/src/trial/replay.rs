@@ -10,8 +10,9 @@
 //! Errors and latency are what one process saw, and are not kept. So that their guards spend their share of alpha once over
 //! all runs, the k-th run has 1/(k(k + 1)) of it. The shares of ng parts are kept with the parts.
 //!
-//! A part is one observation in its run. The same id in two runs is two parts, such as the first of each day, or one that came
-//! again: only a person can know, so a label that names none of the two runs belongs to neither ([`Taken::Ambiguous`]).
+//! A part is one observation over all runs. The same id in two runs may be one part that came again, such as a recording that is
+//! played twice, or two of them, such as the first of each day: only a person can know. So the later one is in no evidence, and
+//! a label that names none of the two runs belongs to neither ([`Taken::Ambiguous`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

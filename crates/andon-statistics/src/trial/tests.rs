@@ -430,7 +430,7 @@ fn what_is_not_evidence_of_this_trial_is_set_aside_and_told() {
 }
 
 #[test]
-fn the_same_id_in_two_runs_is_two_parts_and_a_label_must_say_which() {
+fn a_part_whose_id_another_run_has_is_not_counted_again_and_a_label_must_say_which_is_meant() {
     let (mut one, _) = run("one", RULES, &[]);
     give(&mut one, 0..4);
     let mut ledger = vec![kept("one", &mut one)];
@@ -438,14 +438,15 @@ fn the_same_id_in_two_runs_is_two_parts_and_a_label_must_say_which() {
     give(&mut two, 0..4);
     assert_eq!(two.label("P1", Verdict::Ok, SAMPLE), Taken::Ambiguous);
     assert_eq!(two.ambiguous.as_deref(), Some("P1"));
-    for id in ["one/P1", "two/P1", "two/P2"] {
-        assert_eq!(two.label(id, Verdict::Ok, SAMPLE), Taken::Tested, "{id}");
+    for (id, taken) in [("one/P1", Taken::Tested), ("two/P1", Taken::Shown), ("one/P2", Taken::Tested)] {
+        assert_eq!(two.label(id, Verdict::Ok, SAMPLE), taken, "{id}");
     }
-    assert_eq!(two.label("two/P2", Verdict::Ok, SAMPLE), Taken::Tested);
-    assert_eq!((two.labels(), two.again, two.label("one/P9", Verdict::Ok, SAMPLE)), ([3, 0], 1, Taken::Unknown));
+    assert_eq!(two.label("one/P2", Verdict::Ok, SAMPLE), Taken::Tested);
+    assert_eq!((two.labels(), two.again, two.label("one/P9", Verdict::Ok, SAMPLE)), ([2, 1], 1, Taken::Unknown));
+    assert_eq!((two.parts[0], two.seen_again, two.twice.as_deref()), (4, 4, Some("P0")), "they may be the same");
     ledger.push(kept("two", &mut two));
     let (three, replayed) = run("three", RULES, &ledger);
-    assert_eq!((replayed.parts, three.labels()), (8, [3, 0]));
+    assert_eq!((replayed.parts, three.labels(), three.parts[0]), (8, [2, 1], 4));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(in super::super) struct Book {
     pub(super) failures: u64,
     /// Whether a failure was told that still lasts.
     pub(super) told: bool,
+    /// Whether it was told that a part came in an earlier run, too.
+    pub(super) told_twice: bool,
     /// What was told of evidence that does not count.
     pub(super) aside: Vec<String>,
 }

@@ -75,11 +75,14 @@ impl AbJoin {
             if let Some(before) = state.trial.take() {
                 trial.succeed(before);
             }
-            let ambiguous = trial.ambiguous.clone();
+            let (ambiguous, twice) = (trial.ambiguous.clone(), trial.twice.clone());
             state.trial = Some(trial);
             drop(state);
             if let Some(id) = ambiguous {
                 self.tell_ambiguous(&id);
+            }
+            if let Some(id) = twice {
+                self.tell_twice(&id);
             }
         }
         self.keep(false);
@@ -149,6 +152,20 @@ impl AbJoin {
             gst::ResourceError::Read,
             ("the label of '{id}' counts for nothing: parts of several runs have this id, and it could be of any of them: \
                  write RUN/{id} in the labels, or give parts ids that no other run has")
+        );
+    }
+
+    /// Tells of a part whose id a part of another run has, once in a trial.
+    pub(super) fn tell_twice(&self, id: &str) {
+        if std::mem::replace(&mut self.judge.book.lock().told_twice, true) {
+            return;
+        }
+        gst::element_imp_warning!(
+            self,
+            gst::LibraryError::Settings,
+            ("the part '{id}' came in an earlier run, too, and counts once: if it is the same part, or a recording that is \
+                 played again, nothing is to be done; if it is another, give parts ids that no other run has, as part-by \
+                 does: a serial number, or a counter with the date")
         );
     }
 

@@ -262,9 +262,13 @@ impl AbJoin {
         if anyway || is_due {
             self.hear_others();
         }
-        if let Some(trial) = &mut self.judge.state.lock().trial {
+        let twice = self.judge.state.lock().trial.as_mut().and_then(|trial| {
             trial.at(keeping::utc_ns());
             trial.look();
+            trial.twice.clone()
+        });
+        if let Some(id) = twice {
+            self.tell_twice(&id);
         }
         self.keep(false);
     }
