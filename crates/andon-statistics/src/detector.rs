@@ -36,6 +36,10 @@ use super::{
 const LEAST_EFFECT: f64 = 0.5;
 /// The effect that is large where a reference is worth one independent stretch, in σ. It shrinks with their root.
 const SURE: f64 = 10.0;
+/// The same for fewer than twenty stretches, of which not even the scatter is known: it shrinks with their number, and is at most
+/// [`MOST_SURE`].
+const VERY_FEW: f64 = 45.0;
+const MOST_SURE: f64 = 3.5;
 /// The weight of the latest tick in the effect.
 const NEWEST: f64 = 0.25;
 /// The share of the large effect below which an effect that was large no longer is.
@@ -200,7 +204,8 @@ impl Watch {
 
     /// What the effect of a sum has to reach: a mean of few independent stretches is not known better than that.
     fn sure(&self) -> f64 {
-        self.large.max(SURE / self.normal.worth().max(1.0).sqrt())
+        let worth = self.normal.worth().max(1.0);
+        self.large.max(SURE / worth.sqrt()).max((VERY_FEW / worth).min(MOST_SURE))
     }
 
     /// Returns whether the larger sum has grown for longer than an object passes.
