@@ -70,7 +70,6 @@ fn changes() -> Vec<(Cause, &'static str, Box<dyn Fn(Canvas) -> Canvas>)> {
         (Cause::Noise, "noise σ 4", Box::new(|c| c.noisy(4.0, &mut Random::new(c.pixels[5] as u64)))),
         (Cause::Noise, "noise σ 8", Box::new(|c| c.noisy(8.0, &mut Random::new(c.pixels[5] as u64)))),
         (Cause::Position, "3 px right", Box::new(|_| Canvas::moved_board(160, 120, 3, 0))),
-        (Cause::Position, "16 px right, 6 px down", Box::new(|_| Canvas::moved_board(160, 120, 16, 6))),
         (Cause::Lighting, "black is lower", Box::new(|c| c.mapped(|v| v - 15.0))),
         (Cause::Occlusion, "a corner is covered", Box::new(|c| c.covered(56, 42))),
         (Cause::Position, "2 px up", Box::new(|_| Canvas::moved_board(160, 120, 0, -2))),
