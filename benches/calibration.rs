@@ -2,11 +2,11 @@
 //! Measures how often driftmeter's detectors raise false alarms while nothing changes, against the expected run length.
 //!
 //! Each run learns a fresh reference from a series of 31 features, and watches the series for many times the expected
-//! run length. After an alarm (two ticks in a row, as in the meter) the detector starts over. The series are AR(1) with
+//! run length. After an alarm (a step, or two ticks in a row, as in the meter) the detector starts over. The series are AR(1) with
 //! a given lag-1 correlation from frame to frame; half of each feature's variance is common to its group. A part of
 //! several frames is drawn at once, and so is a tick: the end and the mean of a stretch of an AR(1) are jointly normal,
 //! given its beginning. The day is a sine in two thirds of the features, with four days in the reference, and goes on
-//! after it.
+//! after it. An alarm is as in the meter: a step, or two ticks in a row that are off by sums or windows.
 //!
 //!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED] [CASE]
 //!
@@ -130,11 +130,12 @@ impl Series {
 
 /// The measurements with one reference.
 struct Run {
+    /// Base ticks.
     ticks: u64,
-    /// The expected number of ticks between two alarms.
+    /// The expected number of base ticks between two alarms.
     asked: f64,
-    /// Alarms by sums, and by windows.
-    alarms: [u64; 2],
+    /// Alarms by sums, by windows, and by steps.
+    alarms: [u64; 3],
     calibration: Calibration,
     tick: usize,
     learned: usize,
@@ -164,19 +165,21 @@ fn watch(case: Case, seed: u64, lengths: f64) -> Run {
     let (reference, seconds) = learn(&mut series);
     let asked = (case.asked * case.parts as f64) as u64;
     let mut detector = Detector::new(&reference, asked);
-    let stretch = Stretch::new(case.rho, case.part * reference.tick);
-    let asked = asked as f64 / reference.tick as f64;
+    let stretch = Stretch::new(case.rho, case.part * reference.base_tick());
+    let asked = asked as f64 / reference.base_tick() as f64;
     let ticks = (lengths * asked) as u64;
-    let (mut alarms, mut warned) = ([0; 2], false);
+    let (mut alarms, mut warned) = ([0; 3], false);
     for tick in 0..ticks {
-        detector.tick(&series.next(&stretch), tick);
-        let now = detector.alarms();
-        if now && warned {
+        let ended = detector.tick(&series.next(&stretch), tick).is_some();
+        let now = ended && detector.slow_alarms();
+        if detector.steps() || now && warned {
             let windows = detector.watches().iter().flatten().any(|w| w.window_alarms());
-            alarms[usize::from(windows)] += 1;
+            alarms[if detector.steps() { 2 } else { usize::from(windows) }] += 1;
             detector.restart();
+            warned = false;
+        } else if ended {
+            warned = now;
         }
-        warned = now && !warned;
     }
     let calibration = detector.calibration();
     let (tick, learned) = (reference.tick, reference.ticks);
@@ -208,9 +211,10 @@ fn run(case: Case, references: u64, lengths: f64) -> u64 {
     drop(sender);
     let runs: Vec<_> = receiver.iter().collect();
     let ticks: u64 = runs.iter().map(|o| o.ticks).sum();
-    let [sums, windows] = [0, 1].map(|i| runs.iter().map(|o| o.alarms[i]).sum::<u64>());
+    let [sums, windows, steps] = [0, 1, 2].map(|i| runs.iter().map(|o| o.alarms[i]).sum::<u64>());
+    let alarms = sums + windows + steps;
     let lengths_watched: f64 = runs.iter().map(|o| o.ticks as f64 / o.asked).sum();
-    let [few, many] = poisson(sums + windows);
+    let [few, many] = poisson(alarms);
     let ratio = |alarms: f64| lengths_watched / alarms;
     // A reference without an alarm has at least the ratio that was watched.
     let mut ratios: Vec<_> =
@@ -229,9 +233,10 @@ fn run(case: Case, references: u64, lengths: f64) -> u64 {
          estimated {estimated} of {references}"
     );
     println!(
-        "    {ticks} ticks in {:.0} s: {sums} alarms by sums, {windows} by windows; run length / asked {:.2} ({:.2}..{})",
+        "    {ticks} base ticks in {:.0} s: {sums} alarms by sums, {windows} by windows, {steps} by steps; run length / asked \
+         {:.2} ({:.2}..{})",
         begin.elapsed().as_secs_f64(),
-        ratio((sums + windows).max(1) as f64),
+        ratio(alarms.max(1) as f64),
         ratio(many),
         if few > 0.0 { format!("{:.2}", ratio(few)) } else { "∞".into() },
     );

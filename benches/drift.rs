@@ -42,8 +42,7 @@ fn case(name: &str, format: Format, width: usize, height: usize, subsample: u32)
     };
     let frames: Vec<_> = (1..=POOL as u64).map(|seed| noise(bytes, seed)).collect();
     let mut copies = vec![vec![0; bytes]; POOL];
-    let mut meter =
-        Meter::new(Config { learn_frames: 60, expected_run_length: 100_000, expected_run_time_ns: 0, subsample });
+    let mut meter = Meter::new(Config { learn_frames: 60, scene_frames: 0, subsample, ..Config::default() });
     let mut measure = |i: usize| {
         let data = &frames[i % POOL];
         let stride = width * format.pixel_stride();

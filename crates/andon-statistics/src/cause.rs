@@ -278,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::type_complexity, reason = "a table of changes")]
     fn a_change_has_the_name_of_what_explains_the_most() {
         use Cause::*;
         let rows: &[(&str, &[(usize, f64)], &[Cause])] = &[

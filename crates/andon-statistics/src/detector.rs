@@ -34,6 +34,8 @@ use super::{
 
 /// The smallest effect that is ever large, in σ.
 const LEAST_EFFECT: f64 = 0.5;
+/// The effect that is large where a reference is worth one independent stretch, in σ. It shrinks with their root.
+const SURE: f64 = 10.0;
 /// The weight of the latest tick in the effect.
 const NEWEST: f64 = 0.25;
 /// The share of the large effect below which an effect that was large no longer is.
@@ -193,7 +195,12 @@ impl Watch {
 
     /// Returns whether the sum is significant, has lasted, and the effect is large enough to matter.
     fn sum_alarms(&self) -> bool {
-        self.significant() && self.effect.abs() >= self.large && self.outlasts()
+        self.significant() && self.effect.abs() >= self.sure() && self.outlasts()
+    }
+
+    /// What the effect of a sum has to reach: a mean of few independent stretches is not known better than that.
+    fn sure(&self) -> f64 {
+        self.large.max(SURE / self.normal.worth().max(1.0).sqrt())
     }
 
     /// Returns whether the larger sum has grown for longer than an object passes.
@@ -236,7 +243,7 @@ impl Watch {
     /// Returns whether the feature is still far enough off to stay in alarm.
     pub(crate) fn stays(&self) -> bool {
         let step = self.steps.score() > STILL * self.step.score;
-        step || self.significant() && self.effect.abs() >= HYSTERESIS * self.large || self.window_alarms()
+        step || self.significant() && self.effect.abs() >= HYSTERESIS * self.sure() || self.window_alarms()
     }
 
     /// Returns whether the change is large, and clearly more than the scatter of a few ticks: enough to count in naming

@@ -75,6 +75,8 @@ pub struct Learner {
     /// The longest run of equal frames that has ended, and the current one.
     longest_still: u64,
     run: u64,
+    /// The number of frames that differ from the one before.
+    differing: u64,
     /// Width, height and format of the frames.
     pub(crate) of: Option<(usize, usize, Format)>,
     /// Reads the results of the model.
@@ -154,9 +156,10 @@ impl Learner {
     pub(crate) fn stands_still(&mut self, run: u64) -> bool {
         if run == 0 {
             self.longest_still = self.longest_still.max(self.run);
+            self.differing += 1;
         }
         self.run = run;
-        let moves = self.frames as u64 > run + 1 && 2 * self.longest_still < self.frames as u64;
+        let moves = self.differing > 1 && 2 * self.longest_still < self.frames as u64;
         moves && run >= frozen_after(self.longest_still)
     }
 

@@ -150,8 +150,8 @@ impl Reference {
         Ok(())
     }
 
-    /// Observations per base tick.
-    pub(crate) fn base_tick(&self) -> usize {
+    /// Observations per base tick, by which steps are found; a tick has a whole number of them.
+    pub fn base_tick(&self) -> usize {
         if self.base > 0 { self.base } else { self.tick }
     }
 

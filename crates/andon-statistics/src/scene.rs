@@ -73,7 +73,7 @@ impl SceneLearner {
         self.cells.push(cells.clone());
         // A few frames apart, so that they show an object in several places.
         let most = (wanted / 3).clamp(4, MOST);
-        if self.cells.len() % (most / 24).max(1) == 0 {
+        if self.cells.len().is_multiple_of((most / 24).max(1)) {
             self.patches.add(image);
         }
         (self.cells.len() >= most)

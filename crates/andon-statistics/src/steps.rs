@@ -19,7 +19,7 @@ const MARGIN: f64 = 2.0;
 /// How many times the margin is for features that passing objects move.
 const LOCAL: f64 = 2.0;
 /// How many base ticks in a row make a step where ticks are no longer than base ticks, and where they are.
-const HOLD: [f64; 2] = [2.0, 5.0];
+const HOLD: [f64; 2] = [4.0, 5.0];
 /// For how many independent stretches a feature has to be off that passing objects move: longer than events last.
 const OUTLAST: f64 = 4.0;
 /// How many times what chance explains a step has to exceed: the whole scene wanders further than its noise.
