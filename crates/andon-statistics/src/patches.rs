@@ -46,6 +46,8 @@ const BETTER: f32 = 0.04;
 const AGREE: f32 = 0.75;
 /// The most pixels of the reduced picture that a patch is followed by in one frame.
 const JUMP: usize = 4;
+/// The share of the width, and of the height, between the outermost patches that the agreeing ones of a moved scene span.
+const ALL_OVER: f32 = 0.6;
 /// The share of the patches that have to agree.
 const QUORUM: f32 = 0.4;
 
@@ -434,8 +436,20 @@ impl Tracker {
         } else {
             straight
         };
+        // One object that moves has patches too, but not all over the frame.
+        let still =
+            agreed.shift.iter().flatten().all(|v| v.abs() < AGREE) && agreed.turn.is_none_or(|v| v.abs() < 0.005);
+        let span = |k: usize, of: &dyn Fn(&Patch, &Place) -> bool| {
+            let places = patches.patches.iter().zip(&self.places).filter(|(patch, place)| of(patch, place));
+            let [low, high] = places
+                .fold([i32::MAX, i32::MIN], |[low, high], (patch, _)| [low.min(patch.at[k]), high.max(patch.at[k])]);
+            high.saturating_sub(low) as f32
+        };
+        let all_over = still
+            || (0..2).all(|k| span(k, &|patch, place| agreed.holds(patch, place)) >= ALL_OVER * span(k, &|_, _| true));
         let found = all().count();
-        (most >= LEAST && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found).then_some(agreed)
+        (most >= LEAST && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found && all_over)
+            .then_some(agreed)
     }
 
     /// Searches for one patch, another one each time. Returns whether it was found, so that the others may be there too.
