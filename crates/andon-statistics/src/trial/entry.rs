@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What a ledger keeps of a trial: a JSON object a line, `{"part": {…}}`. Its numbers are read back as they were written.
+//! What a ledger keeps of a trial: a JSON object a line, `{"part": {…}}`.
 
 use std::{borrow::Cow, sync::Arc};
 
