@@ -105,7 +105,7 @@ impl<'a> Player<'a> {
             changer.apply(&mut self.frame);
         }
         let pts_ns = Some((self.id as f64 * 1e9 / self.source.rate()) as u64);
-        let stamp = Stamp { frame_id: self.id, pts_ns, part: None };
+        let stamp = Stamp { frame_id: self.id, pts_ns, ..Stamp::default() };
         let result = self.model.as_mut().map(|model| model.judge(changed));
         let meter = self.bank.meter("").expect("one meter is allowed");
         meter.observe(&self.frame.image(), result.as_ref(), stamp);
