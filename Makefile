@@ -32,6 +32,7 @@ test: setup ## run all tests
 
 bench: setup ## measure; print ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
+	$(CARGO) bench -p andon-statistics --bench drift --bench calibration $(cargo_flags)
 
 bench-peer: ## measure against GStreamer's onnxinference, in a Debian 13 root (needs root or sudo)
 	scripts/debian-root --keep trixie scripts/bench-onnxinference

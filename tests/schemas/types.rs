@@ -245,7 +245,7 @@ impl Writer<'_> {
                 continue;
             }
             let schema = match own.text("with") {
-                Some("or_empty") => json!({"type": "string"}),
+                Some("or_empty" | "hex") => json!({"type": "string"}),
                 Some(other) => panic!("with = {other:?} is not known here"),
                 None => self.schema_of(&field.ty, file, generics),
             };

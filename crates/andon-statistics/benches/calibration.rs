@@ -8,7 +8,7 @@
 //! given its beginning. The day is a sine in two thirds of the features, with four days in the reference, and goes on
 //! after it. An alarm is as in the meter: a step, or two ticks in a row that are off by sums or windows.
 //!
-//!     cargo bench --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED] [CASE]
+//!     cargo bench -p andon-statistics --bench calibration -- [REFERENCES] [RUN LENGTHS WATCHED] [CASE]
 //!
 //! CASE is the beginning of the name of a case. Without it, all cases run.
 
@@ -264,7 +264,7 @@ fn main() {
     for case in [independent, near, far, mild, day].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }
-    println!("Beyond: asked for longer than the reference can sender, or too few ticks\n");
+    println!("Beyond: asked for longer than the reference can vouch for, or too few ticks\n");
     for case in [short(near, 5_000), short(far, 5_000), short(independent, 120)].into_iter().filter(chosen) {
         ticks += run(case, references, lengths);
     }
