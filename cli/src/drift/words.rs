@@ -20,6 +20,7 @@ pub fn feature(name: &str) -> (String, &'static str) {
         "shift-y" => ("Shift down", "pixels"),
         "match" => ("Match", "correlation of what stays in place, at most 1"),
         "rotation" => ("Rotation", "degrees, clockwise"),
+        "white-level" => ("White level", "ln of the luma below which 95 of 100 pixels lie"),
         "light" => ("Light", "ln of luma over the scene's"),
         "local-contrast" => ("Local contrast", "ln of contrast over the scene's"),
         "detail" => ("Detail", "ln of sharpness over the scene's"),

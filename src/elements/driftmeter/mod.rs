@@ -25,7 +25,7 @@
 //!
 //! | source | features |
 //! |---|---|
-//! | image | `luma`, `contrast`, `red`, `green`, `blue` (shares), `sharpness`, `noise`, `clipped-low`, `clipped-high`, `shift-x`, `shift-y`, `match` (of fixed patches), `rotation`, `grid-00` … `grid-33` (luma by place), and against the scene that was learned, as medians over the frame, so that what passes moves nothing: `light`, `local-contrast`, `detail`, `grain`, `tint-red`, `tint-blue`, `slope-x`, `slope-y` (of light), `covered` (share) |
+//! | image | `luma`, `contrast`, `red`, `green`, `blue` (shares), `sharpness`, `noise`, `clipped-low`, `clipped-high`, `shift-x`, `shift-y`, `match` (of fixed patches), `rotation`, `grid-00` … `grid-33` (luma by place), and against the scene that was learned, as measures over all cells, so that what passes moves nothing: `light`, `local-contrast`, `detail`, `grain`, `tint-red`, `tint-blue`, `slope-x`, `slope-y` (of light), `covered` (share), `white-level` (the 95th percentile of luma) |
 //! | model | `top-score`, `detections`, `ng-share`, `review-share`, `box-size`, `class-0` … `class-7` (detections a frame by class; the last for all from there on), `anomaly`, `embedding` (MMD² to the reference) |
 //! | model input | `missing-share` (frames not judged for lack of a field, or for NaN), `field-0` … `field-7` (fields that are numbers, as `of` names them) |
 //!
