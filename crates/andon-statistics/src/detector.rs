@@ -58,6 +58,9 @@ const MOVED: f64 = 3.0;
 /// The share of its threshold at which a step is still there.
 const STILL: f64 = 0.5;
 
+/// The share of the white level's change that the mean has to show for it to be one of the light.
+const ALIKE: f64 = 0.5;
+
 /// How far a threshold can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -210,7 +213,7 @@ impl Watch {
 
     /// Returns whether the larger sum has grown for longer than an object passes.
     fn outlasts(&self) -> bool {
-        self.lasted[usize::from(self.sums[1] > self.sums[0])] * self.base_ticks >= self.steps.hold()
+        self.lasted[usize::from(self.sums[1] > self.sums[0])] * self.base_ticks >= self.steps.outlast()
     }
 
     /// Returns whether two windows in a row are off that the sum did not report before.
@@ -220,7 +223,7 @@ impl Watch {
 
     /// Returns whether the latest base ticks are a step that no stretch of the reference showed.
     pub(crate) fn step_alarms(&self) -> bool {
-        self.steps.found() && self.steps.delta().abs() >= self.large * self.normal.sigma
+        self.steps.found()
     }
 
     /// Returns whether they would be such a step if they stayed so for as long again.
@@ -241,13 +244,13 @@ impl Watch {
     /// Returns how strong the evidence of a change is: 1 at the threshold of a step, of the sum, or of windows.
     pub(crate) fn evidence(&self) -> f64 {
         let windows = if self.window_alarms() { 1.0 } else { 0.0 };
-        let step = if self.stepping { self.steps.clear() / self.step.score } else { 0.0 };
+        let step = if self.stepping { self.steps.evidence() } else { 0.0 };
         (self.score / self.threshold).max(step).max(windows)
     }
 
     /// Returns whether the feature is still far enough off to stay in alarm.
     pub(crate) fn stays(&self) -> bool {
-        let step = self.steps.score() > STILL * self.step.score;
+        let step = self.steps.score() > STILL;
         step || self.significant() && self.effect.abs() >= HYSTERESIS * self.sure() || self.window_alarms()
     }
 
@@ -391,6 +394,7 @@ impl Detector {
                 watch.steps.tick(*value, first_frame);
             }
         }
+        self.doubt_white();
         let stepping = self.step_warns();
         self.watches.iter_mut().flatten().for_each(|watch| watch.stepping = stepping);
         if self.tick.rows == 0 {
@@ -403,6 +407,16 @@ impl Detector {
         let tick = self.tick.take();
         self.long_tick(&tick);
         Some(tick)
+    }
+
+    /// A lamp takes as much from the mean as from the white level. What is bright and large moves the white level more.
+    fn doubt_white(&mut self) {
+        let luma = self.watches[LUMA].map(|luma| luma.steps.delta() / luma.normal.mean.abs().max(1e-3));
+        if let (Some(luma), Some(white)) = (luma, &mut self.watches[WHITE_LEVEL])
+            && luma * white.steps.delta().signum() < ALIKE * white.steps.delta().abs()
+        {
+            white.steps.doubt();
+        }
     }
 
     fn long_tick(&mut self, row: &Row) {

@@ -30,16 +30,23 @@ const AMID: f64 = 0.25;
 /// For how many rows each known feature resembles itself: the integrated autocorrelation time, at least 1.
 pub(crate) struct Resemblance {
     rows: usize,
-    /// The times of all known features, the shortest first.
+    /// The time of each feature that is known, and all of them, the shortest first.
+    each: [Option<f64>; COUNT],
     times: Vec<f64>,
 }
 
 impl Resemblance {
     /// Measures rows.
     pub(crate) fn of(rows: &[Row]) -> Self {
-        let mut times: Vec<_> = (0..COUNT).filter_map(|i| time(rows, i)).collect();
+        let each = std::array::from_fn(|i| time(rows, i));
+        let mut times: Vec<_> = each.iter().flatten().copied().collect();
         times.sort_unstable_by(f64::total_cmp);
-        Self { rows: rows.len(), times }
+        Self { rows: rows.len(), each, times }
+    }
+
+    /// Returns how many independent values a feature has shown; None if it is not known.
+    pub(crate) fn own(&self, feature: usize) -> Option<f64> {
+        self.each[feature].map(|time| self.rows as f64 / time)
     }
 
     /// Returns how many independent rows the rows are worth: by the slowest tenth of the features.

@@ -353,6 +353,8 @@ impl Learner {
                 continue;
             };
             (new.lag_1, new.tail, new.sigma, new.spread) = (old.lag_1, old.tail, old.sigma.min(new.sigma), old.spread);
+            // No feature forgets more slowly than it was seen to.
+            new.own = new.own.max(old.own() * f64::from(new.ticks) / f64::from(old.ticks));
             new.steps.iter_mut().zip(old.steps).for_each(|(new, old)| *new = old.min(*new));
             if reference.slow.is_some() {
                 (new.sigma, new.steps) = (old.sigma, old.steps);

@@ -44,9 +44,13 @@ pub struct Normal {
     /// The σ of means over [`SPANS`] base ticks, widened as Student's t is. 0 in files of older versions.
     #[serde(default)]
     pub(crate) steps: [f64; 2],
-    /// The least and the greatest base tick.
+    /// The least and the greatest mean over [`SPANS`] base ticks.
     #[serde(default)]
-    pub(crate) range: [f64; 2],
+    pub(crate) range: [[f64; 2]; 2],
+    /// How many independent values the ticks are worth by how long this feature alone resembles itself. 0 in files of older
+    /// versions.
+    #[serde(default)]
+    pub(crate) own: f64,
 }
 
 impl Normal {
@@ -54,6 +58,11 @@ impl Normal {
     pub(crate) fn worth(&self) -> f64 {
         let all = f64::from(self.ticks);
         if self.effective > 0.0 { self.effective.min(all) } else { all }
+    }
+
+    /// Returns how many independent values this feature alone shows.
+    pub(crate) fn own(&self) -> f64 {
+        if self.own > 0.0 { self.own } else { self.worth() }
     }
 
     /// Fills in what files of older versions lack, for ticks of so many base ticks that are worth `effective` values.
@@ -68,7 +77,7 @@ impl Normal {
     pub(crate) fn spread_within(&mut self, base_ticks: f64) {
         self.steps = SPANS.map(|span| self.sigma * (base_ticks / span as f64).max(1.0).sqrt());
         let reach = 3.0 * self.spread * base_ticks.max(1.0).sqrt();
-        self.range = [self.mean - reach, self.mean + reach];
+        self.range = [[self.mean - reach, self.mean + reach]; 2];
     }
 }
 
@@ -111,13 +120,15 @@ pub(crate) fn describe_all(
     tick: usize,
     centre: Option<&[Option<Normal>; COUNT]>,
 ) -> Normals {
-    let effective = Resemblance::of(rows).effective();
+    let resemblance = Resemblance::of(rows);
+    let effective = resemblance.effective();
     let ticks = blocks(rows, tick);
     let spans = SPANS.map(|span| blocks(rows, span * base));
     let features = std::array::from_fn(|i| {
         let mean = centre.and_then(|c| c[i]).map(|n| n.mean);
         let mut normal = describe(i, ticks.iter().map(|row| row[i]), effective, mean)?;
-        let wider = wider(known_for(i, effective)).max(upper(normal.ticks.into()));
+        normal.own = resemblance.own(i).unwrap_or(effective);
+        let wider = wider(known_for(i, normal.own)).max(upper(normal.ticks.into()));
         let least = SPECS[i].least_sigma(normal.mean);
         for ((sigma, span), means) in normal.steps.iter_mut().zip(SPANS).zip(&spans) {
             let moments = Moments::of(means.iter().map(|row| row[i]), Some(normal.mean));
@@ -125,11 +136,18 @@ pub(crate) fn describe_all(
             let long_run = normal.spread * (tick as f64 / (span * base) as f64).sqrt();
             *sigma = moments.map_or(long_run, |m| m.sigma).max(least) * wider;
         }
-        let base = spans[0].iter().map(|row| row[i]).filter(|v| v.is_finite());
-        normal.range = base.fold([f64::MAX, f64::MIN], |[low, high], v| [low.min(v), high.max(v)]);
+        normal.range = SPANS.map(|span| range(spans[0].iter().map(|row| row[i]), span, normal.mean));
         Some(normal)
     });
     Normals { base, tick, ticks: ticks.len(), effective, features }
+}
+
+/// Returns the least and the greatest mean over `span` values in a row, or the middle if there is none. Values that are not
+/// known are left out.
+fn range(values: impl Iterator<Item = f64>, span: usize, middle: f64) -> [f64; 2] {
+    let known: Vec<_> = values.filter(|v| v.is_finite()).collect();
+    let means = known.windows(span).map(|window| window.iter().sum::<f64>() / span as f64);
+    means.fold([middle; 2], |[low, high], v| [low.min(v), high.max(v)])
 }
 
 /// Returns the means of runs of `size` observations. An incomplete run at the end is left out.
@@ -206,7 +224,8 @@ pub(super) fn describe(
     let standardised = ticks.filter(|v| v.is_finite()).map(|v| (v - m.mean) / sigma);
     let tail = tail_exponent(standardised);
     let (spread, lag_1, ticks) = (m.sigma, m.lag_1, m.n);
-    Some(Normal { mean: m.mean, sigma, spread, lag_1, ticks, tail, effective, steps: [sigma; 2], range: [m.mean; 2] })
+    let range = [[m.mean; 2]; 2];
+    Some(Normal { mean: m.mean, sigma, spread, lag_1, ticks, tail, effective, steps: [sigma; 2], range, own: 0.0 })
 }
 
 #[cfg(test)]

@@ -158,8 +158,7 @@ impl Reference {
     /// Returns the limit of steps by the score.
     pub(crate) fn limit(&self, score: f64) -> Limit {
         let base_ticks = self.tick / self.base_tick();
-        let stretch = (self.ticks * base_ticks) as f64 / self.effective.max(1.0);
-        Limit::new(score, base_ticks, stretch)
+        Limit::new(score, base_ticks, (self.ticks * base_ticks) as f64, self.effective)
     }
 
     /// Fills in what a file of an older version lacks: how much its frames are worth, by how ticks resemble one another, and
