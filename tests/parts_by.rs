@@ -136,6 +136,23 @@ fn a_value_that_says_nothing_of_parts_is_told_and_the_element_does_not_start_wit
         assert!(element.set_state(gst::State::Paused).is_err(), "{factory}");
         assert!(said(gst::MessageType::Error).contains("expected frame, every:N"), "{factory}");
         element.set_state(gst::State::Null).unwrap();
+        if factory == "modelinfer" {
+            // A challenger never ends the stream.
+            element.set_property_from_str("on-error", "pass");
+            assert!(element.set_state(gst::State::Paused).is_ok());
+            let (mut errors, mut warnings) = (0, String::new());
+            for message in bus.iter() {
+                match message.view() {
+                    gst::MessageView::Error(_) => errors += 1,
+                    gst::MessageView::Warning(w) => warnings += &w.error().to_string(),
+                    _ => {}
+                }
+            }
+            assert!(errors == 0 && warnings.contains("expected frame, every:N"), "{errors} {warnings}");
+            assert_eq!(element.property::<String>("part-by"), "every:2");
+            element.set_state(gst::State::Null).unwrap();
+            element.set_property_from_str("on-error", "error");
+        }
         element.set_property("part-by", "barcode");
         assert!(element.set_state(gst::State::Paused).is_ok(), "{factory}: it has a bus");
         element.set_property("part-by", "pause:0");

@@ -16,6 +16,9 @@ pub(super) struct PartByProperty(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
+    /// The value.
+    part_by: PartBy,
+    /// What frames go by.
     rule: PartRule,
     /// Hears barcodes while the element runs.
     ear: Option<Ear>,
@@ -27,7 +30,7 @@ struct Inner {
 impl PartByProperty {
     /// Returns the value.
     pub(super) fn text(&self) -> String {
-        self.0.lock().rule.first.part_by.to_string()
+        self.0.lock().part_by.to_string()
     }
 
     /// Returns the rule for the next frame.
@@ -47,7 +50,7 @@ impl PartByProperty {
             let kept = {
                 let mut inner = self.0.lock();
                 inner.refused = (!inner.is_started).then(|| problem.clone());
-                inner.rule.first.part_by.to_string()
+                inner.part_by.to_string()
             };
             gst::element_warning!(element, gst::LibraryError::Settings, ("{problem}"), ["part-by stays '{kept}'"]);
         }
@@ -58,7 +61,7 @@ impl PartByProperty {
         let old;
         let mut inner = self.0.lock();
         inner.refused = None;
-        if inner.rule.first.part_by == part_by {
+        if [&inner.part_by, &inner.rule.first.part_by].iter().all(|now| **now == part_by) {
             return None;
         }
         let readings = Arc::new(Readings::default());
@@ -67,24 +70,47 @@ impl PartByProperty {
             Err(problem) => return Some(problem),
         };
         old = std::mem::replace(&mut inner.ear, ear);
+        inner.part_by = part_by.clone();
         inner.rule = PartRule { first: Arc::new(First { element: element.name().into(), part_by }), readings };
         drop(inner);
         drop(old);
         None
     }
 
-    /// Begins a run of the stream.
+    /// Begins a run of the stream. Without `stops`, a value that cannot be gone by is told, and frames show the parts that
+    /// are told, as without one.
     ///
     /// # Errors
-    /// The value was refused, or barcodes cannot be heard.
-    pub(super) fn start(&self, element: &impl IsA<gst::Element>) -> Result<(), gst::ErrorMessage> {
+    /// The value was refused, or barcodes cannot be heard; with `stops`.
+    pub(super) fn start(&self, element: &impl IsA<gst::Element>, stops: bool) -> Result<(), gst::ErrorMessage> {
         let element = element.upcast_ref();
+        let Err(why) = self.begin(element) else { return Ok(()) };
+        if stops {
+            return Err(gst::error_msg!(gst::LibraryError::Settings, ("{why}")));
+        }
         let mut inner = self.0.lock();
-        let part_by = inner.rule.first.part_by.clone();
+        inner.rule = PartRule {
+            first: Arc::new(First { element: element.name().into(), part_by: PartBy::Told }),
+            ..Default::default()
+        };
+        inner.is_started = true;
+        drop(inner);
+        gst::element_warning!(
+            element,
+            gst::LibraryError::Settings,
+            ("{why}"),
+            ["the element goes on by the parts that are told, as without part-by"]
+        );
+        Ok(())
+    }
+
+    fn begin(&self, element: &gst::Element) -> Result<(), String> {
+        let mut inner = self.0.lock();
+        let part_by = inner.part_by.clone();
         let readings = Arc::new(Readings::default());
         let refused = inner.refused.clone();
         let ear = refused.map_or_else(|| hears(element, &part_by, &readings, true), Err);
-        inner.ear = ear.map_err(|why| gst::error_msg!(gst::LibraryError::Settings, ("{why}")))?;
+        inner.ear = ear?;
         inner.rule = PartRule { first: Arc::new(First { element: element.name().into(), part_by }), readings };
         inner.is_started = true;
         Ok(())

@@ -303,7 +303,7 @@ impl ElementImpl for AbJoin {
             self.lack.reset();
             self.between.iter().for_each(|b| *b.lock() = Between::default());
             self.refusals.reset();
-            self.part_by.start(&*self.obj()).map_err(|error| {
+            self.part_by.start(&*self.obj(), true).map_err(|error| {
                 self.post_error_message(error);
                 gst::StateChangeError
             })?;

@@ -200,7 +200,7 @@ impl ElementImpl for AbTee {
             self.counts.reset();
             self.lack.reset();
             self.refusals.reset();
-            self.part_by.start(&*self.obj()).map_err(|error| {
+            self.part_by.start(&*self.obj(), true).map_err(|error| {
                 self.post_error_message(error);
                 gst::StateChangeError
             })?;

@@ -281,7 +281,7 @@ impl BaseTransformImpl for DriftMeter {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        self.part_by.start(&*self.obj())?;
+        self.part_by.start(&*self.obj(), true)?;
         let settings = self.settings().clone();
         let mut bank = Bank::new(settings.config(), &settings.reference_key);
         if !settings.reference.is_empty() && settings.reference != OF_BUNDLE {

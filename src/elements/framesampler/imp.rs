@@ -293,7 +293,7 @@ impl BaseTransformImpl for FrameSampler {
                 ("location is not set: set it to the folder that captures are to go to")
             ));
         }
-        self.part_by.start(&*self.obj())?;
+        self.part_by.start(&*self.obj(), true)?;
         let queue = Arc::new(Queue::default());
         queue.bound(folder.clone(), quota);
         let counters = Arc::new(WriterCounters::default());

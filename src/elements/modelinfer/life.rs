@@ -49,7 +49,7 @@ impl ModelInfer {
     }
 
     pub(super) fn start(&self) -> Result<(), gst::ErrorMessage> {
-        self.part_by.start(&*self.obj())?;
+        self.part_by.start(&*self.obj(), self.settings().on_error == OnError::Error)?;
         let now = || {
             let model = self.exchange.model();
             self.settings().ask(model)

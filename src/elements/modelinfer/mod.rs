@@ -224,7 +224,8 @@
 //!
 //! `part-by` says what a part is in a launch string: `frame`, `every:N`, `pause:NS`, `field:NAME` or `barcode`. It stands on
 //! the first Andon element; docs/parts.md says all of it. A part whose number of views is not known before ends when the
-//! next begins, `part-deadline` after its last view, or at the end of the stream, and lacks no view.
+//! next begins, `part-deadline` after its last view, or at the end of the stream, and lacks no view. With `on-error=pass` a
+//! `part-by` that was refused, or that another element contradicts, is a warning, and frames show the parts that are told.
 //!
 //! Each verdict is a message, `andon/part-verdict`, by which applications and programmable controllers sort parts, so that
 //! `post-parts=all` is the default. **A message stays in memory until somebody reads the bus**: at 60 parts a second a bus
@@ -286,7 +287,7 @@
 //! | `andon/model-loading` | a model begins to load | `from` (the running model), `to` (as requested), `why` (`swap`, `alias`) |
 //! | `andon/model-changed` | another model runs | `from`, `to`, `cause` (`swap`, `alias`, `rollback`, `guard`), `why` (the same), `duration` (ns, from the request), `held` (ns, the time that the exchange took of the streaming thread) |
 //! | `andon/model-failed` | a model could not be loaded, or did not prove itself | `model`, `running`, `error` (also as `to`, `from`, `why`), `cause`, `duration` (ns) |
-//! | `andon/alias` | the alias that `model` names cannot be followed any more (its file cannot be read, it is gone, its store does not answer, there is no thread to watch it; there is a warning, too), and when it can again | `model`, `state` (`unclear`, `followed`), `problem`, `running` |
+//! | `andon/alias` | the alias that `model` names cannot be followed any more (its file cannot be read, it is gone, its store does not answer, there is no thread to watch it; there is a warning, too; a `challenger` that is gone because it became champion is none of these), and when it can again | `model`, `state` (`unclear`, `followed`), `problem`, `running` |
 //! | `andon/model-proved` | a new version has come through its probation | `from`, `to`, `why`, `duration` (ns); `json` has the counts of the guards |
 //! | `andon/model-rolled-back` | the model before runs again | `from`, `to`, `why` (what the guard says, or `asked for`), `duration` (ns) |
 //! | `andon/provider-fallback` | the model does not run on the preferred provider (there is a warning, too) | `provider`, `wanted`, `reason` |

@@ -108,16 +108,7 @@ impl Judge {
         let allowed = percent(self.limits.max_escape_increase);
         let mut reasons = Vec::new();
         if decision == Decision::Promote {
-            let upper = evidence.bound(Claim::EscapesBelow);
-            reasons.push(match upper {
-                upper if upper < 0.0 => {
-                    format!("b lets at least {} fewer of the defective parts through", percent(-upper))
-                }
-                _ => format!(
-                    "b lets at most {} more of the defective parts through (allowed: {allowed})",
-                    percent(upper)
-                ),
-            });
+            reasons.push(self.escapes());
             reasons.extend(self.overkill());
             let lower = evidence.bound(Claim::Saves);
             reasons.push(match lower {
@@ -140,6 +131,19 @@ impl Judge {
             }
         }
         reasons
+    }
+
+    /// Returns what is known of the escapes once they are known to be few enough. A bound below 0 is told as what it is: fewer.
+    fn escapes(&self) -> String {
+        let upper = self.evidence.bound(Claim::EscapesBelow);
+        match upper {
+            upper if upper < 0.0 => format!("b lets at least {} fewer of the defective parts through", percent(-upper)),
+            _ => format!(
+                "b lets at most {} more of the defective parts through (allowed: {})",
+                percent(upper),
+                percent(self.limits.max_escape_increase)
+            ),
+        }
     }
 
     /// Returns what is known of the overkill. None where it may be any.
@@ -196,10 +200,7 @@ impl Judge {
         let evidence = &self.evidence;
         let allowed = percent(escapes.max_increase);
         reasons.push(if evidence.proves(Claim::EscapesBelow) {
-            format!(
-                "b lets at most {} more of the defective parts through (allowed: {allowed})",
-                percent(escapes.upper)
-            )
+            self.escapes()
         } else {
             format!(
                 "it is not known yet whether b lets at most {allowed} more of the defective parts through: {} to {} is \

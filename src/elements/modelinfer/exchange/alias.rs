@@ -10,10 +10,11 @@ use std::{
 use andon_core::result::ModelId;
 use andon_model::{
     Store,
-    store::{Action, CHAMPION, Error, Note},
+    store::{Action, CHALLENGER, CHAMPION, Error, Note},
 };
 use parking_lot::Mutex;
 
+use super::super::CAT;
 use crate::watch::{Watched, watch};
 
 /// The file that says which versions the aliases of a store name.
@@ -53,6 +54,23 @@ impl Alias {
             true => Ok(None),
             false => Err(format!("{}: there is no alias '{name}': set it with `andon model alias`", folder.display())),
         }
+    }
+
+    /// Returns whether `model` names the challenger of a store that has none because its version became champion: nothing is
+    /// amiss then, and the next challenger is followed.
+    fn was_promoted(model: &str) -> bool {
+        let Some((folder, CHALLENGER)) = Self::split(model) else { return false };
+        let Ok(store) = Store::open(folder) else { return false };
+        if !store.aliases().is_ok_and(|aliases| !aliases.contains_key(CHALLENGER)) {
+            return false;
+        }
+        let Ok(history) = store.history() else { return false };
+        let went = history.entries.windows(2).rev().find_map(|pair| {
+            let [before, after] = [&pair[0], &pair[1]];
+            let version = before.aliases.get(CHALLENGER).filter(|_| !after.aliases.contains_key(CHALLENGER))?;
+            Some((version, after))
+        });
+        went.is_some_and(|(version, by)| by.alias.as_deref() == Some(CHAMPION) && by.to.as_ref() == Some(version))
     }
 
     /// Returns the model's folder, by the name that it was given, and the version or alias in `STORE/NAME@REF`.
@@ -115,7 +133,8 @@ pub(super) struct Sight {
     pub model: String,
     /// The watch of its file, if it was asked for and `model` names an alias, as far as that can be said.
     pub followed: Option<Followed>,
-    /// What it says; None if the model names no alias. An error says why it cannot be read.
+    /// What it says; None if the model names no alias, or a challenger that has become champion. An error says why it cannot
+    /// be read.
     pub named: Result<Option<Named>, String>,
 }
 
@@ -130,7 +149,18 @@ impl Sight {
             let watched = watch(folder, ALIASES, moved);
             Followed { model: model.clone(), requested: None, doubt: None, told: None, watched }
         });
-        let named = Alias::find(&model).map(|alias| {
+        let found = Alias::find(&model);
+        let found = match found {
+            Err(_) if Alias::was_promoted(&model) => {
+                gst::info!(
+                    CAT,
+                    "{model}: its version has become champion: it runs on, and the next challenger is followed"
+                );
+                Ok(None)
+            }
+            found => found,
+        };
+        let named = found.map(|alias| {
             let alias = alias?;
             let version = alias.version()?;
             let (taken, back) = (alias.takes(&version), standby == Some(&*version));
@@ -236,5 +266,39 @@ impl Follower {
             followed.requested = Some(version.into());
         }
         is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenger_that_became_champion_is_nothing_amiss_and_one_that_is_gone_otherwise_is() {
+        let (folder, note) = (tempfile::tempdir().unwrap(), Note::new("test", "because"));
+        let bundles = ["1", "2"].map(|v| Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pcb").join(v));
+        let store = Store::for_bundle(folder.path(), &bundles[0]).unwrap();
+        bundles.iter().for_each(|bundle| drop(store.add(bundle, &note).unwrap()));
+        store.set_alias(CHAMPION, "1", &note).unwrap();
+        let model = format!("{}@{CHALLENGER}", store.folder().display());
+        let look = || {
+            let sight = Sight::of(model.clone(), None, Some(|| {}));
+            (sight.followed.is_some(), sight.named.map(|named| named.map(|named| named.version)))
+        };
+        let amiss = || look().1.is_err_and(|why| why.contains("there is no alias 'challenger'"));
+        assert!(amiss(), "there was none yet");
+        store.set_alias(CHALLENGER, "2", &note).unwrap();
+        assert_eq!(look(), (true, Ok(Some("2".into()))));
+        let aliases = folder.path().join("pcb/aliases.json");
+        let whole = std::fs::read_to_string(&aliases).unwrap();
+        std::fs::write(&aliases, r#"{"champion": "1"}"#).unwrap();
+        assert!(amiss(), "somebody took it out of the file");
+        std::fs::write(&aliases, whole).unwrap();
+        store.promote(None, &note).unwrap();
+        assert_eq!(look(), (true, Ok(None)), "the next one is followed");
+        store.rollback(&note).unwrap();
+        assert_eq!(look(), (true, Ok(None)), "whatever happens later");
+        store.set_alias(CHALLENGER, "1", &note).unwrap();
+        assert_eq!(look(), (true, Ok(Some("1".into()))));
     }
 }

@@ -395,6 +395,25 @@ fn reasons_are_sentences_with_numbers() {
 }
 
 #[test]
+fn fewer_escapes_are_told_as_fewer_whatever_is_decided() {
+    // b catches 60 of the 100 defective parts that a lets through, and stops 140 of 400 good parts more.
+    let mut judge = judge(Limits::default());
+    for _ in 0..20 {
+        give(&mut judge, Cell::OkNg, false, 7);
+        give(&mut judge, Cell::OkOk, false, 13);
+        give(&mut judge, Cell::OkNg, true, 3);
+        give(&mut judge, Cell::NgNg, true, 7);
+    }
+    let j = judge.report();
+    assert!(j.decision == Decision::Hold && j.escapes.upper < -0.1, "{j:?}");
+    assert!(
+        j.reasons[0].starts_with("b lets at least ") && j.reasons[0].ends_with("fewer of the defective parts through"),
+        "{:?}",
+        j.reasons
+    );
+}
+
+#[test]
 fn the_labels_still_needed_are_those_that_come() {
     let mut judge = judge(Limits::default());
     let round = |judge: &mut Judge| {
