@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn a_picture_is_of_the_class_that_its_folder_is_called() {
         let set = set(&["scratch/1.jpg", "good/0.png", "ok/0.png", "good/notes.txt"]);
-        let deep = self::tests::set(&["dent/Imgs/1.jpg", "good/Imgs/0.jpg"]).whole();
+        let deep = self::tests::set(&["dent/Imgs/1.jpg", "good/Imgs/0.jpg"]);
+        let folders = Selection { layout: Some(Layout::Folders), ..Selection::default() };
+        let deep = crate::data::read(deep.path(), &folders).unwrap();
         assert_eq!(deep.labels, ["dent", "good"], "all pictures lie in a folder that only says so");
         let read = set.whole();
         assert_eq!(
