@@ -50,6 +50,11 @@ const JUMP: usize = 4;
 const ALL_OVER: f32 = 0.6;
 /// The share of the patches that have to agree.
 const QUORUM: f32 = 0.4;
+/// The share that is enough where they lie at both ends of the frame, which is this share of the width and the height.
+const FEWER: f32 = 0.3;
+const BOTH_ENDS: f32 = 0.8;
+/// The turns that any two patches may show, radians: no less than scenes wander, no more than patches are still found by.
+const TURNED: [f32; 2] = [0.02, 0.12];
 
 /// A patch that holds still.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -445,11 +450,47 @@ impl Tracker {
                 .fold([i32::MAX, i32::MIN], |[low, high], (patch, _)| [low.min(patch.at[k]), high.max(patch.at[k])]);
             high.saturating_sub(low) as f32
         };
-        let all_over = still
-            || (0..2).all(|k| span(k, &|patch, place| agreed.holds(patch, place)) >= ALL_OVER * span(k, &|_, _| true));
-        let found = all().count();
-        (most >= LEAST && most as f32 >= QUORUM * self.places.len() as f32 && 2 * most > found && all_over)
-            .then_some(agreed)
+        let spans = |agreed: &Agreed, share: f32| {
+            (0..2).all(|k| span(k, &|patch, place| agreed.holds(patch, place)) >= share * span(k, &|_, _| true))
+        };
+        let all_over = still || spans(&agreed, ALL_OVER);
+        let (found, n) = (all().count(), self.places.len() as f32);
+        if most >= LEAST && most as f32 >= QUORUM * n && 2 * most > found && all_over {
+            return Some(agreed);
+        }
+        // Fewer are enough where they lie at both ends of the frame, or turn about one point: what moves through it does
+        // neither.
+        let enough = |most: usize| most > LEAST && most as f32 >= FEWER * n && 2 * most >= found;
+        if !still && enough(most) && spans(&agreed, BOTH_ENDS) {
+            return Some(agreed);
+        }
+        self.turned(patches, middle).filter(|(most, turned)| enough(*most) && spans(turned, ALL_OVER)).map(|(_, t)| t)
+    }
+
+    /// Returns the turn that most patches agree on, by any two of them, and how many do. None where nothing is turned by
+    /// [`TURNED`].
+    fn turned(&self, patches: &Patches, middle: [f32; 2]) -> Option<(usize, Agreed)> {
+        let all = || patches.patches.iter().zip(&self.places).filter(|(_, place)| place.score >= FOUND);
+        let both = || all().filter(|(patch, _)| patch.tells == [true; 2]);
+        let mut best: Option<(usize, Agreed)> = None;
+        for (i, (first, place)) in both().enumerate() {
+            for (second, other) in both().skip(i + 1) {
+                let [x, y] = [0, 1].map(|k| (second.at[k] - first.at[k]) as f32);
+                let [u, v] = [0, 1].map(|k| other.exact[k] - place.exact[k]);
+                let turn = (x * v - y * u) / (x * x + y * y).max(1.0);
+                if !(TURNED[0]..TURNED[1]).contains(&turn.abs()) || x * x + y * y < (4 * SIDE * SIDE) as f32 {
+                    continue;
+                }
+                let [x, y] = [0, 1].map(|k| first.at[k] as f32 - middle[k]);
+                let shift = [Some(place.exact[0] + turn * y), Some(place.exact[1] - turn * x)];
+                let turned = Agreed { shift, turn: Some(turn), middle };
+                let votes = all().filter(|(patch, place)| turned.holds(patch, place)).count();
+                if best.is_none_or(|(most, _)| votes > most) {
+                    best = Some((votes, turned));
+                }
+            }
+        }
+        best
     }
 
     /// Searches for one patch, another one each time. Returns whether it was found, so that the others may be there too.
