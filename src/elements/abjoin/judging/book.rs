@@ -18,4 +18,35 @@ pub(in super::super) struct Book {
     pub(super) told_twice: bool,
     /// What was told of evidence that does not count.
     pub(super) aside: Vec<String>,
+    /// The figures of the ledger that has ended. `stats` has them until the next one begins.
+    pub(super) ended: Option<Figures>,
+}
+
+/// What `stats` says of a ledger.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    /// Its folder.
+    pub folder: String,
+    /// [`Book::runs`].
+    pub runs: u64,
+    /// Bytes of the run's own file.
+    pub bytes: u64,
+    /// [`Book::failures`].
+    pub failures: u64,
+    /// Lines that found no room.
+    pub lost: u64,
+}
+
+impl Book {
+    /// Returns the figures of the ledger, also of one that has ended.
+    pub(super) fn figures(&self) -> Option<Figures> {
+        let now = self.ledger.as_ref().map(|ledger| Figures {
+            folder: ledger.folder().display().to_string(),
+            runs: self.runs,
+            bytes: ledger.bytes(),
+            failures: self.failures,
+            lost: ledger.lost(),
+        });
+        now.or_else(|| self.ended.clone())
+    }
 }

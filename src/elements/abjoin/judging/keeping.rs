@@ -31,7 +31,7 @@ impl AbJoin {
     pub(super) fn open_ledger(&self) {
         let (rules, models) = (self.rules(), self.judge.state.lock().models.clone());
         let mut book = self.judge.book.lock();
-        (book.ledger, book.runs) = (None, 0);
+        (book.ledger, book.runs, book.ended) = (None, 0, None);
         if models.a == models.b || *models.a == ModelId::default() {
             return;
         }
@@ -142,7 +142,8 @@ impl AbJoin {
     /// Ends the ledger.
     pub(super) fn close_ledger(&self) {
         self.keep(true);
-        *self.judge.book.lock() = Book::default();
+        let mut book = self.judge.book.lock();
+        *book = Book { ended: book.figures(), ..Book::default() };
     }
 
     /// Tells of a label whose id parts of several runs have.
@@ -186,14 +187,13 @@ impl AbJoin {
 
     /// Adds the statistics of the ledger to `stats`.
     pub(super) fn set_ledger_stats(&self, s: &mut gst::Structure) {
-        let book = self.judge.book.lock();
-        let Some(ledger) = &book.ledger else { return };
-        s.set("ledger", ledger.folder().display().to_string());
+        let Some(ledger) = self.judge.book.lock().figures() else { return };
+        s.set("ledger", ledger.folder);
         for (name, value) in [
-            ("ledger-runs", book.runs),
-            ("ledger-bytes", ledger.bytes()),
-            ("ledger-failures", book.failures),
-            ("ledger-lines-lost", ledger.lost()),
+            ("ledger-runs", ledger.runs),
+            ("ledger-bytes", ledger.bytes),
+            ("ledger-failures", ledger.failures),
+            ("ledger-lines-lost", ledger.lost),
         ] {
             s.set(name, value);
         }

@@ -53,6 +53,7 @@ impl AbJoin {
             *state = TrialState::default();
             state.begin(&rules)?;
         }
+        judge.book.lock().ended = None;
         judge.events.open();
         judge.lack.reset();
         self.start_worker();
