@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Steps that no stretch of the reference showed: means over one and over a few base ticks, a few in a row.
 //!
-//! A sum needs many ticks, however large a change is. A step is found by the means of the latest base ticks, if they lie
-//! further from the reference's mean than chance explains *and* outside all that the reference showed, by a margin that
-//! shrinks with the number of independent stretches it was learned from. A feature of the whole frame has to stay there for
-//! a second or so; one that a passing object moves has to for longer than objects pass.
+//! A sum needs many ticks, however large a change is. A step is found by the means of the latest base ticks, if all of a few
+//! in a row lie further from the reference's mean than chance explains *and* further than the reference ever went, by a
+//! margin that shrinks with the number of independent values that this feature showed. The more of the means in a row are
+//! independent, the less each has to exceed: the chance of all is the product.
+//!
+//! A feature of the whole frame has to stay off for a second or so, as has any that goes twice as far. One that passing objects
+//! move has to for several times as long as it resembles itself, and one that objects hold up for as long as they stay, by
+//! the slowest of the features.
 
 use super::{
     features::*,
