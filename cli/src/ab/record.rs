@@ -152,10 +152,10 @@ impl Record {
 
     /// Returns what became of the labels, in a sentence; empty if there are none.
     pub fn labels(&self) -> String {
-        let all = self.judgements.iter().map(|j| Figures(j).matching());
+        let mut all = self.judgements.iter().map(|j| Figures(j).matching());
         // Labels that wait go on to the next pair of models; those that found their part stay with theirs.
         let matched = all.clone().map(|m| m.matched).sum();
-        let last = all.last().unwrap_or_default();
+        let last = all.next_back().unwrap_or_default();
         let whole = Matching { matched, ..last };
         if whole.matched + whole.unknown == 0 { String::new() } else { whole.to_string() }
     }

@@ -17,7 +17,8 @@
 //!
 //! let mut result = Inference::new("champion".into(), Arm::A, &Frame::new(None), [1280, 720]);
 //! result.verdict = Verdict::Ng;
-//! let part = PartJudge::default().observe(&result, true, 0).expect("a frame without a part is a part of its own");
+//! // A frame without a part is a part of its own.
+//! let part = PartJudge::default().observe(&result, true, 0).into_iter().next().expect("it is closed at once");
 //! assert_eq!(part.verdict, Verdict::Ng);
 //! ```
 

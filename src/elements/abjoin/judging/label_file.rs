@@ -90,6 +90,7 @@ impl AbJoin {
             self.tell_ambiguous(&id);
         }
         if let Err(error) = read {
+            self.judge.state.lock().bad_labels += 1;
             gst::element_imp_warning!(
                 self,
                 gst::ResourceError::Read,
