@@ -39,23 +39,23 @@ const SHADED: f32 = 0.2;
 const OTHER_SIGMAS: f32 = 4.0;
 
 /// One number for each cell; NaN where it is not known.
-type Each = [f32; CELLS];
+type CellValues = [f32; CELLS];
 
 /// The measures of one frame's cells.
 #[derive(Clone, Debug)]
 pub(crate) struct Cells {
     /// Mean luma, 0..1.
-    pub luma: Each,
+    pub luma: CellValues,
     /// Standard deviation of luma, 0..1.
-    pub contrast: Each,
+    pub contrast: CellValues,
     /// RMS of the Laplacian, in the unit of luma.
-    pub laplacian: Each,
+    pub laplacian: CellValues,
     /// Noise σ of luma away from edges, 0..1.
-    pub noise: Each,
+    pub noise: CellValues,
     /// Mean red less luma. NaN for grey frames.
-    pub red: Each,
+    pub red: CellValues,
     /// Mean blue less luma.
-    pub blue: Each,
+    pub blue: CellValues,
 }
 
 impl Default for Cells {
@@ -210,16 +210,16 @@ impl CellScene {
     }
 
     /// Returns the median over the steady cells, or over all where too few of them are known.
-    fn median(&self, each: &Each) -> f64 {
+    fn median(&self, each: &CellValues) -> f64 {
         let steady = among(each, |i| self.steady[i]);
         if steady.is_nan() { among(each, |_| true) } else { steady }
     }
 
     /// Returns what is left of each cell's ln luma after the frame's light, or after its gain and offset: whichever
     /// explains the frame better.
-    fn rest(&self, cells: &Cells, light: f64, row: &Row) -> Each {
+    fn rest(&self, cells: &Cells, light: f64, row: &Row) -> CellValues {
         let usable = |i: usize| self.light[i].is_some();
-        let explained = |gain: f32, offset: f32| -> Each {
+        let explained = |gain: f32, offset: f32| -> CellValues {
             std::array::from_fn(|i| match usable(i) {
                 true => cells.light(i) - ((gain * self.luma[i] + offset).max(0.0) + DARK).ln(),
                 false => f32::NAN,
@@ -230,10 +230,10 @@ impl CellScene {
             return light;
         }
         let gain = row[LOCAL_CONTRAST].exp() as f32;
-        let over: Each =
+        let over: CellValues =
             std::array::from_fn(|i| if usable(i) { cells.luma[i] - gain * self.luma[i] } else { f32::NAN });
         let both = explained(gain, known(self.median(&over)));
-        let size = |rest: &Each| self.median(&rest.map(f32::abs));
+        let size = |rest: &CellValues| self.median(&rest.map(f32::abs));
         if size(&both) < size(&light) { both } else { light }
     }
 
@@ -242,7 +242,7 @@ impl CellScene {
     fn tint(&self, cells: &Cells, light: f64, row: &mut Row) {
         let factors = [1.0, light.exp(), row[LOCAL_CONTRAST].exp()].map(|v| v as f32);
         let range = factors.into_iter().filter(|v| v.is_finite()).fold([1f32; 2], |[a, b], v| [a.min(v), b.max(v)]);
-        let sum = |now: &Each, then: &[Option<f32>]| {
+        let sum = |now: &CellValues, then: &[Option<f32>]| {
             let pairs =
                 now.iter().zip(then).filter_map(|(now, then)| then.filter(|_| now.is_finite()).map(|t| (now, t)));
             pairs.fold((0.0, 0.0), |(a, b), (now, then)| (a + now, b + then))
@@ -252,7 +252,7 @@ impl CellScene {
         let best = if power > 1e-6 { (red * was_red + blue * was_blue) / power } else { 1.0 };
         let factor = best.clamp(range[0], range[1]);
         for (feature, now, then) in [(TINT_RED, &cells.red, &self.red), (TINT_BLUE, &cells.blue, &self.blue)] {
-            let tint: Each = std::array::from_fn(|i| match then[i] {
+            let tint: CellValues = std::array::from_fn(|i| match then[i] {
                 Some(then) if USABLE.contains(&cells.luma[i]) => (now[i] - factor * then) / cells.luma[i].max(0.08),
                 _ => f32::NAN,
             });
@@ -262,7 +262,7 @@ impl CellScene {
 
     /// A cell shows something else if its light is not that of the frame, of its half or of a slope over the frame, or
     /// if its contrast has changed much more or less than that of the others.
-    fn covered(&self, rest: &Each, texture: &Each, covers: &mut Covers, row: &mut Row) {
+    fn covered(&self, rest: &CellValues, texture: &CellValues, covers: &mut Covers, row: &mut Row) {
         let (slope_x, slope_y) = (known(row[SLOPE_X]), known(row[SLOPE_Y]));
         let contrast = known(row[LOCAL_CONTRAST]);
         let (mut all, mut other) = (0, 0);
@@ -288,7 +288,7 @@ impl CellScene {
 }
 
 /// Returns how much more the second half of a row or column of cells has than the first.
-fn slope(each: &Each, first: usize, step: usize) -> f32 {
+fn slope(each: &CellValues, first: usize, step: usize) -> f32 {
     let half = |from: usize| {
         let mut known = [0.0; SIDE / 2];
         let mut n = 0;
@@ -321,12 +321,12 @@ fn known(v: f64) -> f32 {
 }
 
 /// Returns how the cells differ from what was.
-fn less(was: &[Option<f32>], now: impl Fn(usize) -> f32) -> Each {
+fn less(was: &[Option<f32>], now: impl Fn(usize) -> f32) -> CellValues {
     std::array::from_fn(|i| was[i].map_or(f32::NAN, |was| now(i) - was))
 }
 
 /// Returns the median over some of the cells, or NaN if too few are known.
-fn among(each: &Each, of: impl Fn(usize) -> bool) -> f64 {
+fn among(each: &CellValues, of: impl Fn(usize) -> bool) -> f64 {
     let mut known = [0.0; CELLS];
     let mut n = 0;
     for (_, v) in each.iter().enumerate().filter(|(i, v)| v.is_finite() && of(*i)) {

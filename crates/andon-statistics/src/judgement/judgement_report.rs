@@ -40,7 +40,7 @@ pub struct JudgementReport {
     pub cells: Vec<CellLabels>,
     /// The evidence for each claim.
     #[serde(default)]
-    pub e_values: EValues,
+    pub e_values: LabelEValues,
     /// When, where and on what the decision was taken. None before.
     #[serde(default)]
     pub decided: Option<Decided>,
@@ -104,7 +104,7 @@ pub struct Since {
 
 /// The evidence for each claim: one over it is a bound of the chance that it ever got so far if the claim is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EValues {
+pub struct LabelEValues {
     /// b lets at most the allowed increase of defective parts through.
     pub escapes_below: f64,
     /// b saves cost.

@@ -61,7 +61,7 @@ pub use self::{
     cell::{Cell, Design, DesignKind, Plan},
     judge::{Judge, Ticket},
     judgement_report::{
-        CellLabels, Cost, Decided, EValues, Escapes, Grounds, JudgementReport, Labels, Overkill, Since,
+        CellLabels, Cost, Decided, Escapes, Grounds, JudgementReport, LabelEValues, Labels, Overkill, Since,
     },
     limits::{Decision, Limits, LimitsError, PROMOTE_SHARE},
 };

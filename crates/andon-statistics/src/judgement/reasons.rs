@@ -6,7 +6,7 @@ use super::{
     evidence::{Claim, Evidence, Quantity},
     judge::Judge,
     judgement_report::{
-        CellLabels, Cost, EValues, Escapes, JUDGEMENT_SCHEMA, JudgementReport, Labels, Overkill, Since,
+        CellLabels, Cost, Escapes, JUDGEMENT_SCHEMA, JudgementReport, LabelEValues, Labels, Overkill, Since,
     },
     limits::{ABORT_SHARE, Decision, PROMOTE_SHARE},
 };
@@ -88,7 +88,7 @@ impl Judge {
                 overkill: limits.overkill_cost,
             },
             cells: cells(evidence, &self.shown),
-            e_values: EValues {
+            e_values: LabelEValues {
                 escapes_below: e_value(Claim::EscapesBelow),
                 saves: e_value(Claim::Saves),
                 overkill_below: e_value(Claim::OverkillBelow),
