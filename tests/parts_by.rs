@@ -60,7 +60,8 @@ fn fields(h: &mut Harness, serial: &str) {
 #[test]
 fn every_element_makes_parts_as_it_is_told_and_a_flush_begins_one() {
     // Presentation times, ms, each with the number of its part (0: none), its view, and how many there are.
-    let rows: [(&str, &[(u64, usize, u32)], u32); 5] = [
+    type Case<'a> = (&'a str, &'a [(u64, usize, u32)], u32);
+    let rows: [Case; 5] = [
         ("", &[(0, 0, 0), (100, 0, 0)], 0),
         ("frame", &[(0, 1, 0), (100, 2, 0)], 1),
         ("every:2", &[(0, 1, 0), (100, 1, 1), (200, 2, 0)], 2),

@@ -135,7 +135,8 @@ mod tests {
         let scene = scene();
         let board = || Canvas::board(SIZE.0, SIZE.1).noisy(1.5, &mut Random::new(3));
         let near = |value: f64, truth: f64| (value - truth).abs() < 0.05 + 0.15 * truth.abs();
-        let rows: [(&str, Canvas, [(usize, f64); 4]); 6] = [
+        type Case<'a> = (&'a str, Canvas, [(usize, f64); 4]);
+        let rows: [Case; 6] = [
             ("nothing", board(), [(LIGHT, 0.0), (LOCAL_CONTRAST, 0.0), (COVERED, 0.0), (SLOPE_X, 0.0)]),
             ("light", board().scaled(0.8), [(LIGHT, -0.22), (LOCAL_CONTRAST, -0.22), (COVERED, 0.0), (DETAIL, 0.0)]),
             (

@@ -323,7 +323,7 @@ fn a_report_comes_back_from_its_json() {
 
 fn models(digest: &str) -> Each<Arc<ModelId>> {
     let model = |version: &str| {
-        Arc::new(ModelId { name: "pcb".into(), version: version.into(), digest: digest.into(), ..ModelId::default() })
+        Arc::new(ModelId { name: "pcb".into(), version: version.into(), digest: digest.into() })
     };
     Each { a: model("1"), b: model("2") }
 }
