@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::Deserialize;
@@ -95,6 +96,9 @@ pub struct Labels {
     /// Lines that have been read.
     line: u64,
     form: Form,
+    /// The inode, the size and the time of the file that was refused last: it is refused once, however often it is
+    /// looked at.
+    refused: Option<(Option<u64>, u64, Option<SystemTime>)>,
 }
 
 /// What the lines of a file are.
@@ -114,7 +118,7 @@ enum Form {
 impl Labels {
     /// Takes the path of a file, which need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.into(), inode: None, read: 0, line: 0, form: Form::Unknown }
+        Self { path: path.into(), inode: None, read: 0, line: 0, form: Form::Unknown, refused: None }
     }
 
     /// Returns the path of the file.
@@ -141,6 +145,10 @@ impl Labels {
         let mut file = File::open(&self.path)?;
         let now = file.metadata()?;
         let inode = inode(&now);
+        let state = (inode, now.len(), now.modified().ok());
+        if self.refused == Some(state) {
+            return Ok(());
+        }
         let is_another = now.len() < self.read || self.inode.is_some_and(|before| Some(before) != inode);
         if is_another || !matches!(self.form, Form::Objects) {
             (self.read, self.line, self.form) = (0, 0, Form::Unknown);
@@ -167,8 +175,13 @@ impl Labels {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            if let Some(label) = self.label(text)? {
-                each(label);
+            match self.label(text) {
+                Ok(Some(label)) => each(label),
+                Ok(None) => {}
+                Err(why) => {
+                    self.refused = Some(state);
+                    return Err(why);
+                }
             }
         }
     }

@@ -322,9 +322,8 @@ fn a_report_comes_back_from_its_json() {
 }
 
 fn models(digest: &str) -> Each<Arc<ModelId>> {
-    let model = |version: &str| {
-        Arc::new(ModelId { name: "pcb".into(), version: version.into(), digest: digest.into() })
-    };
+    let model =
+        |version: &str| Arc::new(ModelId { name: "pcb".into(), version: version.into(), digest: digest.into() });
     Each { a: model("1"), b: model("2") }
 }
 
