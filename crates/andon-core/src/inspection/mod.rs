@@ -145,8 +145,8 @@ impl Labels {
         let mut file = File::open(&self.path)?;
         let now = file.metadata()?;
         let inode = inode(&now);
-        let state = (inode, now.len(), now.modified().ok());
-        if self.refused == Some(state) {
+        let state = |now: &fs::Metadata| (inode, now.len(), now.modified().ok());
+        if self.refused == Some(state(&now)) {
             return Ok(());
         }
         let is_another = now.len() < self.read || self.inode.is_some_and(|before| Some(before) != inode);
@@ -179,7 +179,8 @@ impl Labels {
                 Ok(Some(label)) => each(label),
                 Ok(None) => {}
                 Err(why) => {
-                    self.refused = Some(state);
+                    // As it is now: it may have been written since it was opened.
+                    self.refused = Some(state(&file.get_ref().metadata()?));
                     return Err(why);
                 }
             }
