@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The end of the socket that serves: one thread for all clients, a few that do what they ask for.
+//!
+//! What a client can do to the line is bounded: its place among [`crate::MOST_CLIENTS`], what it sends and has not read, how
+//! often it asks. A client that reads slowly costs nothing but that: its subscription is a number of the next event, and what
+//! is not kept any more when it comes to it is a gap.
+
+mod guest;
+mod hub;
+mod line;
+mod pace;
+mod workers;
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+pub use self::line::{Caller, Line};
+use self::{hub::Hub, workers::Workers};
+pub use crate::socket::OpenError;
+use crate::{
+    PROTOCOL,
+    address::Address,
+    journal::Journal,
+    reply::{Access, Hello},
+    socket,
+    users::stand_back,
+};
+
+/// The longest that a client waits for a reply.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The sockets of a line, while it lives.
+pub struct Server {
+    paths: [PathBuf; 2],
+    counter: Arc<OwnedFd>,
+    end: Arc<AtomicBool>,
+    hub: Option<JoinHandle<()>>,
+    process: u32,
+}
+
+impl Server {
+    /// Opens the sockets of a line and serves them until it is dropped, which removes their files. `name` is that of the line
+    /// if the address gives none, `andon` the version of Andon.
+    ///
+    /// # Errors
+    ///
+    /// In words, if there is no such folder, somebody listens there already, the mode cannot be had, or the process has no
+    /// descriptor or thread left. The line can do without.
+    pub fn open(
+        address: &Address,
+        name: &str,
+        andon: &str,
+        line: Arc<dyn Line>,
+        journal: Journal,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(address, name, andon, line, journal, LONGEST_WAIT)
+    }
+
+    pub(crate) fn open_with(
+        address: &Address,
+        name: &str,
+        andon: &str,
+        line: Arc<dyn Line>,
+        journal: Journal,
+        longest: Duration,
+    ) -> Result<Self, OpenError> {
+        let failed = |what: &str, error: io::Error| OpenError(format!("{what}: {error}"));
+        let (full, look) = socket::open(address, name)?;
+        let paths = [full.path.clone(), look.path.clone()];
+        let counter = Arc::new(hub::counter().map_err(|e| failed("a counter (eventfd) cannot be made", e))?);
+        journal.watch(&counter);
+        let process = std::process::id();
+        let hello = Hello {
+            protocol: PROTOCOL,
+            andon: andon.into(),
+            name: address.name.clone().unwrap_or_else(|| name.into()),
+            pid: process,
+            run: journal.run(),
+            seq: 0,
+            access: Access::Look,
+        };
+        let end = Arc::new(AtomicBool::new(false));
+        let workers = Workers::new(line, counter.clone());
+        let listening = [full, look];
+        let hub = Hub { listening, counter: counter.clone(), journal, workers, hello, longest, end: end.clone() };
+        let hub = std::thread::Builder::new().name("andon-control".into()).spawn(move || {
+            stand_back();
+            hub.run();
+        });
+        let hub = Some(hub.map_err(|e| failed("a thread cannot be made", e))?);
+        Ok(Self { paths, counter, end, hub, process })
+    }
+
+    /// Where the full socket is.
+    pub fn path(&self) -> &Path {
+        &self.paths[0]
+    }
+
+    /// Where the read-only socket is.
+    pub fn look_path(&self) -> &Path {
+        &self.paths[1]
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A child that was forked off has this too, but neither the thread nor a right to the files.
+        if std::process::id() != self.process {
+            return;
+        }
+        self.end.store(true, Ordering::Release);
+        let _ = rustix::io::write(&self.counter, &1_u64.to_ne_bytes());
+        if let Some(hub) = self.hub.take() {
+            let _ = hub.join();
+        }
+    }
+}
