@@ -4,13 +4,13 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use rustix::io::Errno;
+use rustix::{io::Errno, net::RecvFlags};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -24,6 +24,9 @@ use crate::{
 
 /// How long a line has time to greet.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// How long each of many lines has time to greet.
+const GLANCE: Duration = Duration::from_millis(300);
 
 /// How long a reply is waited for: longer than the line itself waits.
 const REPLY: Duration = Duration::from_secs(40);
@@ -51,8 +54,8 @@ pub enum ClientError {
     #[error("the line has closed the connection: it has ended, or was asked to")]
     Closed,
     /// The line does not answer.
-    #[error("no answer after {0} s")]
-    Silent(u64),
+    #[error("no answer after {} s", .0.as_secs_f32())]
+    Silent(Duration),
     /// What the line said makes no sense.
     #[error("the line does not speak this protocol: {0}")]
     Misread(String),
@@ -93,7 +96,10 @@ impl Client {
     ///
     /// If nobody listens there, the line has too many clients, or what answers is no line of this protocol.
     pub fn connect(path: impl AsRef<Path>) -> Result<Self, ClientError> {
-        let path = path.as_ref();
+        Self::connect_within(path.as_ref(), GREETING)
+    }
+
+    fn connect_within(path: &Path, greeting: Duration) -> Result<Self, ClientError> {
         let socket = socket::connect(path).map_err(|error| unreachable(path, error))?;
         let stream = UnixStream::from(socket);
         stream.set_nonblocking(false)?;
@@ -109,7 +115,7 @@ impl Client {
         };
         let (received, events) = (Vec::new(), VecDeque::new());
         let mut client = Self { stream, hello, received, searched: 0, number: 0, events, who: None, why: None };
-        match client.next(Some(Instant::now() + GREETING))? {
+        match client.next(Some(Instant::now() + greeting))? {
             Some(Said::Event(Event::Hello(hello))) if hello.protocol == PROTOCOL => client.hello = hello,
             Some(Said::Event(Event::Hello(hello))) => {
                 let theirs = hello.protocol;
@@ -123,7 +129,7 @@ impl Client {
             Some(Said::Event(other)) => {
                 return Err(ClientError::Misread(format!("{other:?} came before the greeting")));
             }
-            None => return Err(ClientError::Silent(GREETING.as_secs())),
+            None => return Err(ClientError::Silent(greeting)),
         }
         Ok(client)
     }
@@ -152,7 +158,7 @@ impl Client {
         let until = Instant::now() + REPLY;
         loop {
             match self.next(Some(until))? {
-                None => return Err(ClientError::Silent(REPLY.as_secs())),
+                None => return Err(ClientError::Silent(REPLY)),
                 Some(Said::Event(event)) => {
                     if self.events.len() >= MOST_EVENTS {
                         self.events.pop_front();
@@ -301,15 +307,18 @@ impl Client {
             }
             self.searched = self.received.len();
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
+            let over = left.is_some_and(|left| left.is_zero());
+            // What is there already counts, however little time there is.
+            let flags = if over { RecvFlags::DONTWAIT } else { RecvFlags::empty() };
+            if !over {
+                self.stream.set_read_timeout(left)?;
             }
-            self.stream.set_read_timeout(left)?;
             let mut buffer = [0; 64 << 10];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(ClientError::Closed),
-                Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            match rustix::net::recv(&self.stream, &mut buffer[..], flags).map_err(io::Error::from) {
+                Ok((0, _)) => return Err(ClientError::Closed),
+                Ok((count, _)) => self.received.extend_from_slice(&buffer[..count]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && over => return Ok(None),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(broken(e)),
             }
@@ -373,11 +382,11 @@ pub fn lines(folder: &Path) -> Vec<Found> {
 
 fn answering(path: &Path) -> Option<Found> {
     let found = |path: &Path, client: &Client| Found { path: path.into(), hello: client.hello.clone() };
-    match Client::connect(path) {
+    match Client::connect_within(path, GLANCE) {
         Ok(client) => Some(found(path, &client)),
         Err(ClientError::Unreachable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
             let look = crate::address::look_beside(path);
-            Client::connect(&look).ok().map(|client| found(&look, &client))
+            Client::connect_within(&look, GLANCE).ok().map(|client| found(&look, &client))
         }
         Err(_) => None,
     }

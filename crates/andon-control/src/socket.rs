@@ -14,6 +14,7 @@ use std::{
         unix::{ffi::OsStrExt, fs::PermissionsExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -39,21 +40,35 @@ const BACKLOG: i32 = 64;
 #[error("the line has no control socket: {0}")]
 pub struct OpenError(pub(crate) String);
 
-/// A socket that listens, and its file.
+/// A socket that listens; its file is removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening {
     /// The socket, non-blocking.
     pub socket: OwnedFd,
+    /// Its file.
+    pub place: Arc<Place>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.place.remove();
+    }
+}
+
+/// The file of a socket.
+#[derive(Debug)]
+pub(crate) struct Place {
     /// Where it is.
     pub path: PathBuf,
-    /// The group of the file.
+    /// Its group.
     pub group: u32,
     folder: OwnedFd,
     file: (u64, u64, i64, i64),
 }
 
-impl Drop for Listening {
-    fn drop(&mut self) {
+impl Place {
+    /// Removes the file, if it is still this one.
+    pub fn remove(&self) {
         let Some(name) = self.path.file_name() else { return };
         // Who starts meanwhile leaves it alone: the socket still answers.
         let ours = fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|at| identity(&at) == self.file);
@@ -182,13 +197,18 @@ fn bind(folder: &OwnedFd, path: &Path, mode: u32, group: Option<u32>) -> Result<
     net::bind(&socket, &at).map_err(|e| failed("it cannot be made", e.into()))?;
     let made = fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| failed("it is gone", e.into()))?;
     let folder = folder.as_fd().try_clone_to_owned().map_err(|e| failed("its folder", e))?;
-    let mut listening = Listening { socket, path: path.into(), group: made.st_gid, folder, file: identity(&made) };
-    listening.open_to(name, mode, group).map_err(|(what, e)| failed(&what, e))?;
-    net::listen(&listening.socket, BACKLOG).map_err(|e| failed("it cannot listen", e.into()))?;
-    Ok(listening)
+    let mut place = Place { path: path.into(), group: made.st_gid, folder, file: identity(&made) };
+    let opened = place
+        .open_to(name, mode, group)
+        .and_then(|()| net::listen(&socket, BACKLOG).map_err(|e| ("it cannot listen".to_string(), io::Error::from(e))));
+    if let Err((what, error)) = opened {
+        place.remove();
+        return Err(failed(&what, error));
+    }
+    Ok(Listening { socket, place: place.into() })
 }
 
-impl Listening {
+impl Place {
     /// Gives the file to the group and sets its mode; nobody can connect yet.
     fn open_to(&mut self, name: &OsStr, mode: u32, group: Option<u32>) -> Result<(), (String, io::Error)> {
         let say = |what: &str| {

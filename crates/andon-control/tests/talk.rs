@@ -12,7 +12,7 @@ use andon_control::{
     reply::{Access, Outcome},
     request::{Request, Since},
 };
-use common::{PATIENCE, Raw, Served, paths};
+use common::{PATIENCE, Raw, Served, paths, until};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -131,9 +131,7 @@ fn values_are_sent_when_they_change() {
     };
     assert_eq!(next(&mut client), value(0));
     let asked = served.line.calls.lock().len();
-    while served.line.calls.lock().len() < asked + 3 {
-        std::thread::yield_now();
-    }
+    until(|| served.line.calls.lock().len() >= asked + 3);
     client.set("m", "threads", 4.into()).unwrap();
     assert_eq!(next(&mut client), value(4), "not the old value again");
     client.ask(&Request::Unobserve { id: 7 }, None, None).unwrap();
@@ -159,9 +157,7 @@ fn what_was_sent_before_the_end_is_done_and_half_a_line_is_not() {
     let mut left = Raw::silent(&full);
     left.stream.write_all(format!("{}\n{}\n", set(7), set(8)).as_bytes()).unwrap();
     drop(left);
-    while *served.line.threads.lock() != 8 {
-        std::thread::yield_now();
-    }
+    until(|| *served.line.threads.lock() == 8);
 }
 
 #[test]

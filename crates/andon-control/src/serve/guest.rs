@@ -112,7 +112,7 @@ pub struct Guest {
     pub bytes: Pace,
     /// It sends nothing more.
     pub ended: bool,
-    /// It reads nothing more either.
+    /// It reads nothing more.
     pub gone: bool,
     inbox: Vec<u8>,
     searched: usize,
@@ -258,7 +258,8 @@ impl Guest {
                 Ok(count) => self.sent += count,
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
-                Err(_) => (self.ended, self.gone) = (true, true),
+                // What it had sent before is still to be read.
+                Err(_) => self.gone = true,
             }
         }
         if self.gone || self.unread() == 0 {

@@ -165,7 +165,7 @@ impl Hub {
         let mut polled = vec![PollFd::new(&self.counter, PollFlags::IN)];
         let mut of = Vec::with_capacity(turns.guests.len());
         let mut soonest: Option<Instant> = None;
-        for (at, guest) in turns.guests.iter_mut().enumerate().filter(|(_, guest)| !guest.gone) {
+        for (at, guest) in turns.guests.iter_mut().enumerate() {
             let mut flags = PollFlags::empty();
             if guest.has_room() {
                 if guest.bytes.allows(now) {
@@ -177,7 +177,10 @@ impl Hub {
             if guest.unread() > 0 {
                 flags |= PollFlags::OUT;
             }
-            of.push((at, flags));
+            // Of one that is gone the hang-up would be reported for ever.
+            if !(guest.gone && flags.is_empty()) {
+                of.push((at, flags));
+            }
         }
         polled.extend(of.iter().map(|(at, flags)| PollFd::new(&turns.guests[*at].socket, *flags)));
         let listeners = if open { &self.listening[..] } else { &[] };
@@ -202,9 +205,7 @@ impl Hub {
                 guest.receive();
             }
             // Both directions are closed. What it had sent before is done nevertheless.
-            if came.intersects(PollFlags::HUP | PollFlags::ERR) && (guest.ended || !guest.has_room()) {
-                guest.gone = true;
-            }
+            guest.gone |= came.intersects(PollFlags::HUP | PollFlags::ERR);
         }
         for (at, came) in came[1 + of.len()..].iter().enumerate() {
             if came.contains(PollFlags::IN) {
@@ -256,7 +257,7 @@ impl Hub {
             let _ = rustix::net::send(&socket, &line, flags);
             return;
         }
-        let believed = is_own || peer.is_of(listening.group);
+        let believed = is_own || peer.is_of(listening.place.group);
         let mut guest = Guest::new(turns.number(), socket, peer, access, believed, now);
         let hello = Hello { seq: self.journal.kept().last, access, ..self.hello.clone() };
         guest.say(&text(&Event::Hello(hello)));
@@ -346,7 +347,7 @@ impl Hub {
                 format!(
                     "this is the read-only socket; {} goes over {}",
                     request.name(),
-                    self.listening[0].path.display()
+                    self.listening[0].place.path.display()
                 ),
             );
             self.record_refusal(&caller, &request, &refusal);

@@ -14,7 +14,7 @@ mod workers;
 use std::{
     io,
     os::fd::OwnedFd,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,7 +31,7 @@ use crate::{
     address::Address,
     journal::Journal,
     reply::{Access, Hello},
-    socket,
+    socket::{self, Place},
     users::stand_back,
 };
 
@@ -40,7 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The sockets of a line, while it lives.
 pub struct Server {
-    paths: [PathBuf; 2],
+    places: [Arc<Place>; 2],
     counter: Arc<OwnedFd>,
     end: Arc<AtomicBool>,
     hub: Option<JoinHandle<()>>,
@@ -75,7 +75,7 @@ impl Server {
     ) -> Result<Self, OpenError> {
         let failed = |what: &str, error: io::Error| OpenError(format!("{what}: {error}"));
         let (full, look) = socket::open(address, name)?;
-        let paths = [full.path.clone(), look.path.clone()];
+        let places = [full.place.clone(), look.place.clone()];
         let counter = Arc::new(hub::counter().map_err(|e| failed("a counter (eventfd) cannot be made", e))?);
         journal.watch(&counter);
         let process = std::process::id();
@@ -97,24 +97,35 @@ impl Server {
             hub.run();
         });
         let hub = Some(hub.map_err(|e| failed("a thread cannot be made", e))?);
-        Ok(Self { paths, counter, end, hub, process })
+        Ok(Self { places, counter, end, hub, process })
     }
 
     /// Where the full socket is.
     pub fn path(&self) -> &Path {
-        &self.paths[0]
+        &self.places[0].path
     }
 
     /// Where the read-only socket is.
     pub fn look_path(&self) -> &Path {
-        &self.paths[1]
+        &self.places[1].path
+    }
+
+    /// Removes the files of the sockets, and waits for no thread: for a process that exits. A second time it does nothing.
+    pub fn remove_files(&self) {
+        if self.is_ours() {
+            self.places.iter().for_each(|place| place.remove());
+        }
+    }
+
+    /// A child that was forked off has the server too, but neither its threads nor a right to its files.
+    fn is_ours(&self) -> bool {
+        std::process::id() == self.process
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A child that was forked off has this too, but neither the thread nor a right to the files.
-        if std::process::id() != self.process {
+        if !self.is_ours() {
             return;
         }
         self.end.store(true, Ordering::Release);

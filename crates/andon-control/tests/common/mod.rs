@@ -8,7 +8,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use andon_control::{
@@ -148,6 +148,15 @@ impl Raw {
     pub fn ask(&mut self, line: &str) -> Value {
         self.say(format!("{line}\n"));
         self.read()
+    }
+}
+
+/// Waits until something holds.
+pub fn until(holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "it has not come in {PATIENCE:?}");
+        std::thread::yield_now();
     }
 }
 
