@@ -135,3 +135,65 @@ impl Drop for Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use parking_lot::Mutex;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        client::Client,
+        journal::Limits,
+        reply::{Outcome, Refusal},
+        request::Request,
+    };
+
+    /// Hangs in `calls` until the test lets go.
+    struct Hangs(Mutex<mpsc::Receiver<()>>);
+
+    impl Line for Hangs {
+        fn handle(&self, _: &Caller, request: &Request) -> Result<Value, Refusal> {
+            if let Request::Call { .. } = request {
+                let _ = self.0.lock().recv();
+            }
+            Ok(Value::Null)
+        }
+    }
+
+    #[test]
+    fn what_takes_too_long_is_told_and_what_was_not_begun_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Address::parse(&format!("unix:{}/x", folder.path().display())).unwrap();
+        let (go, wait) = mpsc::channel();
+        let line = Arc::new(Hangs(Mutex::new(wait)));
+        let (journal, _) = Journal::start(Limits::default()).unwrap();
+        let longest = Duration::from_millis(300);
+        let server = Server::open_with(&address, "l", "0", line, journal, longest).unwrap_or_else(|e| panic!("{e}"));
+        let hang = || {
+            let mut client = Client::connect(server.path()).unwrap();
+            let refused = client.call("m", "capture", [].into()).unwrap_err();
+            (client, refused.outcome().unwrap(), refused.to_string())
+        };
+        let mut stuck: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers::MOST_THREADS).map(|_| scope.spawn(hang)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(stuck.iter().all(|(_, told, why)| *told == Outcome::Timeout && why.contains("may still happen")));
+        let refused = stuck[0].0.get("m", "p").unwrap_err();
+        assert!(
+            refused.outcome() == Some(Outcome::Busy) && refused.to_string().contains("earlier request"),
+            "{refused}"
+        );
+        stuck[0].0.subscribe(&[], &[], None).unwrap();
+        let mut other = Client::connect(server.path()).unwrap();
+        let refused = other.get("m", "p").unwrap_err();
+        assert!(refused.outcome() == Some(Outcome::Busy) && refused.to_string().contains("not begun"), "{refused}");
+        drop(go);
+        while other.get("m", "p").is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
