@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -502,7 +502,6 @@ impl Hub {
 
     /// Writes down what somebody tried on the read-only socket.
     fn record_refusal(&self, caller: &Caller, request: &Request, refusal: &Refusal) {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let element = request.element().unwrap_or_default();
         let data = serde_json::json!({
             "who": caller.name, "uid": caller.uid, "pid": caller.pid, "why": caller.why, "request": request.name(),
@@ -513,7 +512,7 @@ impl Hub {
             name: Cow::Borrowed("control"),
             element: element.into(),
             path: "".into(),
-            utc_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
+            utc_ns: andon_core::result::utc_ns(),
             data: Box::new(move || data),
         });
     }
