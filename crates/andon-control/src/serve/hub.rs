@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
     net::SocketFlags,
 };
@@ -557,7 +557,5 @@ fn watch(
 
 /// Makes a counter that a thread can wait for.
 pub fn counter() -> std::io::Result<OwnedFd> {
-    use rustix::event::{EventfdFlags, eventfd};
-    let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    Ok(counter.as_fd().try_clone_to_owned()?)
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }
