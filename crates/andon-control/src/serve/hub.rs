@@ -46,6 +46,20 @@ const EVERY_MS: std::ops::RangeInclusive<u64> = 20..=3_600_000;
 /// The most elements that one subscription names.
 const MOST_NAMES: usize = 100;
 
+/// How long things may take.
+pub struct Patience {
+    /// The longest that a client waits for a reply.
+    pub reply: Duration,
+    /// How long a place is kept that nobody uses, while others come for it.
+    pub unused: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { reply: Duration::from_secs(30), unused: Duration::from_secs(10) }
+    }
+}
+
 /// What the thread works with.
 pub struct Hub {
     /// The full socket and the read-only one.
@@ -58,8 +72,8 @@ pub struct Hub {
     pub workers: Workers,
     /// The greeting, for the most part.
     pub hello: Hello,
-    /// The longest that a client waits for a reply.
-    pub longest: Duration,
+    /// How long things may take.
+    pub patience: Patience,
     /// Whether the thread is to end.
     pub end: Arc<AtomicBool>,
 }
@@ -133,7 +147,7 @@ impl Hub {
             if guest.tell(&self.journal) {
                 turns.look_at(now);
             }
-            guest.send();
+            guest.send(now);
             // What was just sent makes room for more.
             if guest.subscription.is_some() && guest.unread() == 0 && guest.tell(&self.journal) {
                 turns.look_at(now);
@@ -250,6 +264,9 @@ impl Hub {
         };
         let places = if access == Access::Own { MOST_CLIENTS } else { MOST_CLIENTS - OWN_PLACES };
         if turns.guests.len() >= places {
+            self.make_place(turns, access, now);
+        }
+        if turns.guests.len() >= places {
             let why =
                 format!("{} clients are connected, which is all that may be; try again later", turns.guests.len());
             let line = guest::reply(&Value::Null, &Err(Refusal::new(Outcome::Busy, why)));
@@ -261,8 +278,20 @@ impl Hub {
         let mut guest = Guest::new(turns.number(), socket, peer, access, believed, now);
         let hello = Hello { seq: self.journal.kept().last, access, ..self.hello.clone() };
         guest.say(&text(&Event::Hello(hello)));
-        guest.send();
+        guest.send(now);
         turns.guests.push(guest);
+    }
+
+    /// Closes the client that has made no use of its place for longest, if that is long and it may do no more than who comes.
+    fn make_place(&self, turns: &mut Turns, access: Access, now: Instant) {
+        let lesser = turns.guests.iter().enumerate().filter(|(_, guest)| guest.access <= access);
+        let unused = lesser.filter_map(|(at, guest)| Some((guest.unused_since()?, at))).min();
+        if let Some((since, at)) = unused
+            && now.saturating_duration_since(since) >= self.patience.unused
+        {
+            let mut guest = turns.guests.swap_remove(at);
+            self.end_subscription(&mut guest, now);
+        }
     }
 
     /// Tells a client that its request takes too long.
@@ -276,7 +305,7 @@ impl Hub {
             return;
         }
         underway.given_up = true;
-        let waited = self.longest.as_secs_f32();
+        let waited = self.patience.reply.as_secs_f32();
         let never_begun = self.workers.take_back(underway.number);
         let refusal = if never_begun {
             let why = format!("other requests were under way for {waited} s; this one was not begun: ask again later");
@@ -329,7 +358,10 @@ impl Hub {
                 }
             };
             match envelope {
-                Ok(envelope) => self.request(turns, guest, envelope, now),
+                Ok(envelope) => {
+                    guest.used = now;
+                    self.request(turns, guest, envelope, now);
+                }
                 Err(misread) => guest.reply(&misread.request_id, &Err(misread.refusal)),
             }
         }
@@ -397,7 +429,7 @@ impl Hub {
         let number = turns.number();
         match self.workers.give(Job { guest: guest.id, number, caller, request }) {
             Ok(()) => {
-                let until = now + self.longest;
+                let until = now + self.patience.reply;
                 turns.look_at(until);
                 guest.underway = Some(Underway { number, until, given_up: false, purpose });
             }
