@@ -90,6 +90,9 @@ struct Turns {
     next: Option<Instant>,
     /// No descriptor was left for a client; till then the sockets wait.
     closed_until: Option<Instant>,
+    /// A descriptor that is given up while a client is turned away, so that clients take as many as there are places, and
+    /// not one more.
+    spare: Option<OwnedFd>,
 }
 
 impl Turns {
@@ -115,6 +118,7 @@ impl Hub {
             turns: Pace::new(1000, 50, now),
             next: None,
             closed_until: None,
+            spare: self.counter.try_clone().ok(),
         };
         while !self.end.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -238,6 +242,9 @@ impl Hub {
             if !turns.arrivals.allows(now) {
                 break;
             }
+            if turns.guests.len() >= MOST_CLIENTS {
+                turns.spare = None;
+            }
             match rustix::net::accept_with(&self.listening[at].socket, flags) {
                 Ok(socket) => {
                     turns.arrivals.count(1);
@@ -250,6 +257,9 @@ impl Hub {
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(_) => break,
             }
+        }
+        if turns.spare.is_none() {
+            turns.spare = self.counter.try_clone().ok();
         }
     }
 
@@ -536,8 +546,8 @@ impl Hub {
     fn record_refusal(&self, caller: &Caller, request: &Request, refusal: &Refusal) {
         let element = request.element().unwrap_or_default();
         let data = serde_json::json!({
-            "who": caller.name, "uid": caller.uid, "pid": caller.pid, "why": caller.why, "request": request.name(),
-            "element": element, "error": refusal.outcome, "message": refusal.why,
+            "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid, "request": request,
+            "error": refusal.outcome, "message": refusal.why,
         });
         self.journal.publisher().publish(Pending {
             kind: Kind::Control,
