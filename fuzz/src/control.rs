@@ -10,7 +10,10 @@ pub fn control(data: &[u8]) {
         assert_eq!(line.iter().position(|b| *b == b'\n'), Some(line.len() - 1), "one line");
         let again = Envelope::parse(&line).expect("what was taken is taken again");
         // Numbers with a fraction may differ in the last digit.
-        assert_eq!((again.request.name(), &again.who, &again.why), (envelope.request.name(), &envelope.who, &envelope.why));
+        assert_eq!(
+            (again.request.name(), &again.who, &again.why),
+            (envelope.request.name(), &envelope.who, &envelope.why)
+        );
         assert_eq!(again.request.element(), envelope.request.element());
     }
     if let Ok(event) = serde_json::from_slice::<Event>(data) {
