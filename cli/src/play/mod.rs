@@ -11,6 +11,7 @@ mod pictures;
 pub use andon_evaluate::pipeline::bus::warning;
 pub use failure::failure;
 pub use file::PipelineFile;
+pub use links::{apart, parse};
 pub use listener::Listener;
 pub use messages::Messages;
 
