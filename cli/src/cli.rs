@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, judge, model, reference, run};
+use crate::{ab, boards, check, dataset, demo, doctor, drift, evaluate, judge, model, reference, run};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
@@ -26,6 +26,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Check(check::Check),
     Ab(Box<ab::Ab>),
     Judge(judge::Judge),
     Drift(drift::Drift),
@@ -43,6 +44,7 @@ impl Cli {
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.execute(),
+            Command::Check(check) => check.execute(),
             Command::Ab(ab) => ab.execute(),
             Command::Judge(judge) => judge.execute(),
             Command::Drift(drift) => drift.execute(),

@@ -8,6 +8,7 @@ mod terminal;
 mod ab;
 mod app;
 mod boards;
+mod check;
 mod cli;
 mod dataset;
 mod demo;
