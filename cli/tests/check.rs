@@ -51,7 +51,7 @@ const BROKEN: &[(&str, &[Told])] = &[
         "names",
         &[
             ("name", 4, &["two elements are called out", "line 3", "a name of its own"]),
-            ("name", 5, &["no element is called u", "t, out"]),
+            ("name", 5, &["no element is called u", "named are out, t"]),
         ],
     ),
     ("reference", &[("reference", 4, &["learned on frames of 640×640", "320×240", "another camera"])]),

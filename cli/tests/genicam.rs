@@ -48,14 +48,14 @@ fn unprivileged(program: &str) -> Command {
 }
 
 #[test]
-fn cameras_of_8_bits_of_12_and_with_a_mosaic_are_judged() {
+fn cameras_of_8_bits_of_16_and_with_a_mosaic_are_judged() {
     let _camera = Camera::start();
     let folder = tempfile::tempdir().unwrap();
     let captures = format!("CAPTURES={} every=1 format=raw", folder.path().display());
     let size = "width=128,height=128";
     for (caps, more, kind) in [
         ("video/x-raw,format=GRAY8", "BITS=0", "GRAY8"),
-        ("video/x-raw,format=GRAY16_LE", "BITS=12", "GRAY16_LE"),
+        ("video/x-raw,format=GRAY16_LE", "BITS=16", "GRAY16_LE"),
         ("video/x-bayer,format=rggb", "CONVERT=bayer2rgb ! videoconvert ! video/x-raw,format=RGB", "RGB"),
     ] {
         let caps = format!("CAPS={caps},{size}");

@@ -113,7 +113,9 @@ impl Made {
                 if let Some(element) = self.pipeline.by_name(name) {
                     return Some(element);
                 }
-                let names: Vec<_> = description.nodes.iter().filter_map(|n| n.name.as_deref()).collect();
+                let mut names: Vec<_> = description.nodes.iter().filter_map(|n| n.name.as_deref()).collect();
+                names.sort_unstable();
+                names.dedup();
                 let cure = match nearest(name, names.iter().copied()) {
                     Some(meant) => format!("Did you mean {meant}?"),
                     None if names.is_empty() => format!("Write name={name} behind the element that is meant."),

@@ -40,6 +40,13 @@ pub fn look(made: &Made, findings: &mut Findings) {
                 format!("{name} goes by barcodes, and nothing upstream reads them"),
                 "Put zbar ahead of it.",
             ),
+            "" | "told" => {}
+            _ if has(&TELLS[..1]) => findings.problem(
+                Topic::Part,
+                line,
+                format!("what a part is is said twice: by defecttestsrc, and by part-by={rule} on {name}"),
+                format!("Take part-by off {name}, or set it to told."),
+            ),
             _ => {}
         }
     }
