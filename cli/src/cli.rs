@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, model, reference, run, top};
+use crate::{
+    ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, model, reference, run, top,
+};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
