@@ -5,6 +5,7 @@
 //! often it asks. A client that reads slowly costs nothing but that: its subscription is a number of the next event, and what
 //! is not kept any more when it comes to it is a gap.
 
+mod desk;
 mod guest;
 mod hub;
 mod line;
