@@ -35,7 +35,7 @@ use crate::{
     journal::Journal,
     reply::{Access, Hello},
     socket::{self, Place},
-    users::stand_back,
+    users::{HANDS_OVER, stand_back},
 };
 
 /// The sockets of a line, while it lives.
@@ -93,7 +93,7 @@ impl Server {
         let listening = [full, look];
         let hub = Hub { listening, counter: counter.clone(), journal, workers, hello, patience, end: end.clone() };
         let hub = std::thread::Builder::new().name("andon-control".into()).spawn(move || {
-            stand_back();
+            stand_back(HANDS_OVER);
             hub.run();
         });
         let hub = Some(hub.map_err(|e| failed("a thread cannot be made", e))?);
