@@ -102,7 +102,7 @@ impl Hub {
         let mut turns = Turns {
             guests: Vec::new(),
             number: 0,
-            arrivals: Pace::new(100, 64, now),
+            arrivals: Pace::new(300, 64, now),
             requests: Pace::new(500, 200, now),
             turns: Pace::new(500, 50, now),
             next: None,
