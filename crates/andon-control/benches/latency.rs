@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Measures how long an event takes from who says it to a client that has read and understood it: by the number of clients, the
-//! number of events a second, and beside threads that keep every core busy, as models do.
+//! number of events a second, and beside threads that keep every core busy, as models do. Beside each case stands the same
+//! without a line: who says it writes the text into the sockets itself. That is what the machine and its load allow.
 //!
 //! ```text
 //! cargo bench -p andon-control --bench latency [-- SECONDS of each case, default 2]
@@ -8,7 +9,8 @@
 
 use std::{
     hint::black_box,
-    path::Path,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
     sync::{
         Arc, Barrier,
         atomic::{AtomicBool, Ordering},
@@ -48,45 +50,46 @@ impl Line for Nothing {
 }
 
 /// An event of the size of a frame's result with three boxes, which says when it was made.
-fn publish(publisher: &Publisher, begin: Instant) {
-    let now = begin.elapsed().as_nanos() as u64;
-    let data = move || {
-        let boxes: Vec<_> =
-            (0..3).map(|n| json!({ "class": n, "label": "short", "score": 0.94, "box": [1, 2, 3, 4] })).collect();
-        json!({ "made": now, "schema": "andon.inference/1", "frame_id": 812, "verdict": "ng", "detections": boxes })
-    };
+fn event(now: u64) -> Value {
+    let one = |n| json!({ "class": n, "label": "short", "score": 0.94, "box": [1, 2, 3, 4] });
+    let boxes: Vec<_> = (0..3).map(one).collect();
+    json!({ "made": now, "schema": "andon.inference/1", "frame_id": 812, "verdict": "ng", "detections": boxes })
+}
+
+fn publish(publisher: &Publisher, now: u64) {
     let (element, path) = ("champion".into(), "/GstPipeline:pipeline0/GstModelInfer:champion".into());
     let (kind, name) = (Kind::Messages, "andon/result".into());
-    publisher.publish(Pending { kind, name, element, path, utc_ns: 1, data: Box::new(data) });
+    publisher.publish(Pending { kind, name, element, path, utc_ns: 1, data: Box::new(move || event(now)) });
 }
 
-/// How late each event was, ns.
-fn read(path: &Path, begin: Instant, count: u64, ready: &Barrier) -> Vec<u64> {
-    let mut client = Client::connect(path).expect("the line answers");
-    client.subscribe(&[], &[], None).expect("it may subscribe");
-    ready.wait();
-    let mut late = Vec::new();
-    while late.len() < count as usize {
-        match client.next_event(Some(Duration::from_secs(10))).expect("the line goes on") {
-            Some(Event::Happened(event)) => {
-                let made = event.data["made"].as_u64().unwrap_or_default();
-                late.push((begin.elapsed().as_nanos() as u64).saturating_sub(made));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    late
+/// How late an event is, ns.
+fn late(data: &Value, begin: Instant) -> u64 {
+    (begin.elapsed().as_nanos() as u64).saturating_sub(data["made"].as_u64().unwrap_or_default())
 }
 
-fn measure(clients: usize, a_second: u64, busy: bool, seconds: u64) -> Vec<u64> {
+/// What hands events over.
+enum Way {
+    /// A line, and a client.
+    Line(Server, Publisher),
+    /// Sockets, and nothing between.
+    Bare(Vec<UnixStream>),
+}
+
+/// How late each event was for each of the clients, ns, in order.
+fn measure(clients: usize, a_second: u64, busy: bool, seconds: u64, bare: bool) -> Vec<u64> {
     let folder = tempfile::tempdir().expect("a folder");
     let address = Address::parse(&format!("unix:{}/", folder.path().display())).expect("an address");
-    let (journal, publisher) = Journal::start(Limits::default()).expect("a thread");
-    let server = Server::open(&address, "bench", "0", Arc::new(Nothing), journal).expect("a socket");
     let (begin, count) = (Instant::now(), a_second * seconds);
-    let ready = Barrier::new(clients + 1);
-    let end = AtomicBool::new(false);
-    let mut late: Vec<u64> = thread::scope(|scope| {
+    let (ready, end) = (Barrier::new(clients + 1), AtomicBool::new(false));
+    let (way, mut others): (Way, Vec<_>) = if bare {
+        let (ours, theirs) = (0..clients).map(|_| UnixStream::pair().expect("two sockets")).unzip();
+        (Way::Bare(ours), theirs)
+    } else {
+        let (journal, publisher) = Journal::start(Limits::default()).expect("a thread");
+        let server = Server::open(&address, "bench", "0", Arc::new(Nothing), journal).expect("a socket");
+        (Way::Line(server, publisher), Vec::new())
+    };
+    let mut all: Vec<u64> = thread::scope(|scope| {
         let cores = if busy { thread::available_parallelism().map_or(1, Into::into) } else { 0 };
         for _ in 0..cores {
             scope.spawn(|| {
@@ -95,30 +98,59 @@ fn measure(clients: usize, a_second: u64, busy: bool, seconds: u64) -> Vec<u64> 
                 }
             });
         }
-        let reads = || scope.spawn(|| read(server.path(), begin, count, &ready));
-        let readers: Vec<_> = (0..clients).map(|_| reads()).collect();
+        let (way, ready) = (&way, &ready);
+        let read = move |other: Option<UnixStream>| match (way, other) {
+            (Way::Line(server, _), _) => {
+                let mut client = Client::connect(server.path()).expect("the line answers");
+                client.subscribe(&[], &[], None).expect("it may subscribe");
+                ready.wait();
+                let mut next = || match client.next_event(Some(Duration::from_secs(10))).expect("the line goes on") {
+                    Some(Event::Happened(event)) => late(&event.data, begin),
+                    other => panic!("{other:?}"),
+                };
+                (0..count).map(|_| next()).collect::<Vec<_>>()
+            }
+            (Way::Bare(_), other) => {
+                ready.wait();
+                let lines = BufReader::new(other.expect("its socket")).lines().take(count as usize);
+                let data = lines.map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"));
+                data.map(|data| late(&data, begin)).collect()
+            }
+        };
+        let readers: Vec<_> =
+            (0..clients).map(|_| others.pop()).map(|other| scope.spawn(move || read(other))).collect();
         ready.wait();
         let start = Instant::now();
         for n in 0..count {
             let due = start + Duration::from_nanos(n * 1_000_000_000 / a_second);
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            publish(&publisher, begin);
+            let now = begin.elapsed().as_nanos() as u64;
+            match way {
+                Way::Line(_, publisher) => publish(publisher, now),
+                Way::Bare(sockets) => {
+                    let line = format!("{}\n", event(now));
+                    sockets.iter().for_each(|mut socket| socket.write_all(line.as_bytes()).expect("it is read"));
+                }
+            }
         }
-        let late = readers.into_iter().flat_map(|reader| reader.join().expect("no panic")).collect();
+        let all = readers.into_iter().flat_map(|reader| reader.join().expect("no panic")).collect();
         end.store(true, Ordering::Relaxed);
-        late
+        all
     });
-    late.sort_unstable();
-    late
+    all.sort_unstable();
+    all
 }
 
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(2);
-    println!("| clients | events/s | cores busy | p50 ms | p99 ms | most ms |\n|---|---|---|---|---|---|");
+    println!("| clients | events/s | cores busy | p50 ms | p99 ms | most ms | bare p50 | bare p99 | bare most |");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for (clients, a_second, busy) in CASES {
-        let late = measure(clients, a_second, busy, seconds);
-        let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize] as f64 / 1e6;
-        let busy = if busy { "yes" } else { "no" };
-        println!("| {clients} | {a_second} | {busy} | {:.2} | {:.2} | {:.2} |", at(0.5), at(0.99), at(1.0));
+        let figures = [false, true].map(|bare| {
+            let late = measure(clients, a_second, busy, seconds, bare);
+            [0.5, 0.99, 1.0].map(|share| late[((late.len() - 1) as f64 * share) as usize] as f64 / 1e6)
+        });
+        let shown: Vec<_> = figures.concat().iter().map(|figure| format!("{figure:.2}")).collect();
+        println!("| {clients} | {a_second} | {} | {} |", if busy { "yes" } else { "no" }, shown.join(" | "));
     }
 }

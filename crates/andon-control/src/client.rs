@@ -97,7 +97,14 @@ impl Client {
     }
 
     fn connect_within(path: &Path, greeting: Duration) -> Result<Self, ClientError> {
-        let socket = socket::connect(path).map_err(|error| unreachable(path, error))?;
+        let until = Instant::now() + greeting;
+        let socket = loop {
+            match socket::connect(path) {
+                // Many come at this moment; the line takes them in one by one.
+                Err(Errno::AGAIN) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+                outcome => break outcome.map_err(|error| unreachable(path, error))?,
+            }
+        };
         let stream = UnixStream::from(socket);
         stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(REPLY))?;
@@ -112,7 +119,7 @@ impl Client {
         };
         let (received, events) = (Vec::new(), VecDeque::new());
         let mut client = Self { stream, hello, received, searched: 0, number: 0, events, who: None, why: None };
-        match client.next(Some(Instant::now() + greeting))? {
+        match client.next(Some(until))? {
             Some(Said::Event(Event::Hello(hello))) if hello.protocol == PROTOCOL => client.hello = hello,
             Some(Said::Event(Event::Hello(hello))) => {
                 let theirs = hello.protocol;

@@ -110,11 +110,16 @@ pub fn group_number(name: &str) -> io::Result<Option<u32>> {
     }
 }
 
-/// Makes this thread one that disturbs nobody: normal scheduling at nice 10, whatever the thread that made it had, and without
-/// the process's signals, which are the application's.
-pub fn stand_back() {
-    /// The nice value of threads that serve clients.
-    const NICE: i32 = 10;
+/// The nice value of threads that do what clients ask for, which may be much.
+pub const WORKS: i32 = 10;
+
+/// The nice value of threads that hand over what is ready: they have little to do, however much clients want of them, and a
+/// subscriber of a line that keeps every core busy would wait for tens of milliseconds if they stood back further.
+pub const HANDS_OVER: i32 = 0;
+
+/// Makes this thread one that disturbs nobody: normal scheduling at this nice value or more, whatever the thread that made it
+/// had, and without the process's signals, which are the application's.
+pub fn stand_back(nice: i32) {
     // SAFETY: the calls take plain numbers and structures that live here; each concerns the calling thread alone.
     unsafe {
         let mut signals: libc::sigset_t = mem::zeroed();
@@ -123,8 +128,8 @@ pub fn stand_back() {
         let normal: libc::sched_param = mem::zeroed();
         libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal);
     }
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
-        let _ = rustix::process::setpriority_process(None, nice.max(NICE));
+    if let Ok(now) = rustix::process::getpriority_process(None) {
+        let _ = rustix::process::setpriority_process(None, now.max(nice));
     }
 }
 
@@ -156,8 +161,8 @@ mod tests {
     #[test]
     fn a_thread_stands_back_without_the_process_s_signals() {
         std::thread::spawn(|| {
-            stand_back();
-            assert!(rustix::process::getpriority_process(None).unwrap() >= 10);
+            stand_back(WORKS);
+            assert!(rustix::process::getpriority_process(None).unwrap() >= WORKS);
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
             let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap().trim();
             let blocked = u64::from_str_radix(blocked, 16).unwrap();

@@ -31,7 +31,7 @@ use self::{interest::Interest, ring::Ring};
 use crate::{
     event::{Happened, Kind},
     reply::Subscribed,
-    users::stand_back,
+    users::{HANDS_OVER, stand_back},
 };
 
 /// Events that may wait until the recorder has time.
@@ -205,7 +205,7 @@ impl Journal {
         let (events, received) = sync_channel(WAITING);
         let recorder = shared.clone();
         std::thread::Builder::new().name("andon-journal".into()).spawn(move || {
-            stand_back();
+            stand_back(HANDS_OVER);
             recorder.record_all(&received);
         })?;
         let publisher = Publisher(Arc::new(Sender { shared: shared.clone(), events: Some(events) }));

@@ -14,7 +14,7 @@ use super::line::{Caller, Line};
 use crate::{
     reply::{Outcome, Refusal},
     request::Request,
-    users::stand_back,
+    users::{WORKS, stand_back},
 };
 
 /// Threads, at most.
@@ -121,7 +121,7 @@ impl Drop for Workers {
 
 impl Shared {
     fn work(&self) {
-        stand_back();
+        stand_back(WORKS);
         while let Some(Job { guest, number, caller, request }) = self.next() {
             // A mistake in one request ends that request.
             let outcome = catch_unwind(AssertUnwindSafe(|| self.line.handle(&caller, &request)));
