@@ -12,8 +12,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     time::Instant,
 };
@@ -66,9 +66,44 @@ struct Shared {
     results: AtomicBool,
     lost: AtomicU64,
     watchers: Mutex<Vec<Weak<OwnedFd>>>,
+    /// Whether the recorder has to be woken, and what wakes it. It never waits in the channel itself: who sends would then take
+    /// a lock that the recorder, a thread of low priority, may hold.
+    asleep: AtomicBool,
+    bell: OwnedFd,
 }
 
 impl Shared {
+    fn ring_bell(&self) {
+        fence(Ordering::SeqCst);
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// The next event; none when nobody can send one any more.
+    fn next(&self, events: &Receiver<Pending>) -> Option<Pending> {
+        loop {
+            match events.try_recv() {
+                Ok(pending) => return Some(pending),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            self.asleep.store(true, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
+            // What came before it was said that somebody sleeps has rung no bell.
+            match events.try_recv() {
+                Ok(pending) => {
+                    self.asleep.store(false, Ordering::SeqCst);
+                    return Some(pending);
+                }
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {
+                    let _ = rustix::io::read(&self.bell, &mut [0_u8; 8]);
+                }
+            }
+        }
+    }
+
     fn wake(&self) {
         let mut watchers = self.watchers.lock();
         watchers.retain(|watcher| match watcher.upgrade() {
@@ -91,7 +126,7 @@ impl Shared {
     }
 
     fn record_all(&self, events: &Receiver<Pending>) {
-        while let Ok(pending) = events.recv() {
+        while let Some(pending) = self.next(events) {
             let utc_ns = pending.utc_ns;
             self.record(pending);
             let lost = self.lost.swap(0, Ordering::Relaxed);
@@ -115,22 +150,35 @@ pub struct Journal {
 
 /// Says what happens. It never waits.
 #[derive(Clone)]
-pub struct Publisher {
+pub struct Publisher(Arc<Sender>);
+
+struct Sender {
     shared: Arc<Shared>,
-    events: SyncSender<Pending>,
+    events: Option<SyncSender<Pending>>,
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.events = None;
+        // The recorder sees that nobody is left.
+        self.shared.ring_bell();
+    }
 }
 
 impl Publisher {
     /// Returns whether anybody may ever read an event of this kind: results are made on demand. It costs one atomic load.
     pub fn wants(&self, kind: Kind) -> bool {
-        kind != Kind::Results || self.shared.results.load(Ordering::Relaxed)
+        kind != Kind::Results || self.0.shared.results.load(Ordering::Relaxed)
     }
 
     /// Hands an event to the recorder. Returns whether it took it; what it could not take is counted, and becomes an event.
     pub fn publish(&self, event: Pending) -> bool {
-        let taken = self.events.try_send(event).is_ok();
-        if !taken {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        let Sender { shared, events } = &*self.0;
+        let taken = events.as_ref().is_some_and(|events| events.try_send(event).is_ok());
+        if taken {
+            shared.ring_bell();
+        } else {
+            shared.lost.fetch_add(1, Ordering::Relaxed);
         }
         taken
     }
@@ -141,7 +189,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// If no thread can be made.
+    /// If no thread or no descriptor can be had.
     pub fn start(limits: Limits) -> io::Result<(Self, Publisher)> {
         let run = Uuid::new_v4();
         let shared = Arc::new(Shared {
@@ -151,6 +199,8 @@ impl Journal {
             results: AtomicBool::new(false),
             lost: AtomicU64::new(0),
             watchers: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            bell: rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?,
         });
         let (events, received) = sync_channel(WAITING);
         let recorder = shared.clone();
@@ -158,7 +208,7 @@ impl Journal {
             stand_back();
             recorder.record_all(&received);
         })?;
-        let publisher = Publisher { shared: shared.clone(), events };
+        let publisher = Publisher(Arc::new(Sender { shared: shared.clone(), events: Some(events) }));
         Ok((Self { shared, publisher: publisher.clone() }, publisher))
     }
 

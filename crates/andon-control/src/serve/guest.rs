@@ -110,6 +110,8 @@ pub struct Guest {
     pub requests: Pace,
     /// How many bytes it may send.
     pub bytes: Pace,
+    /// When it last asked for something, or took something that it was sent.
+    pub used: Instant,
     /// It sends nothing more.
     pub ended: bool,
     /// It reads nothing more.
@@ -135,6 +137,7 @@ impl Guest {
             subscription: None,
             requests: Pace::new(500, 100, now),
             bytes: Pace::new(1 << 20, 512 << 10, now),
+            used: now,
             ended: false,
             gone: false,
             inbox: Vec::new(),
@@ -250,12 +253,18 @@ impl Guest {
         subscription.cursor <= journal.kept().last && self.unread() < MUCH_UNREAD
     }
 
+    /// Since when it makes no use of its place: it takes nothing of what it is sent, or asks for nothing and waits for nothing.
+    pub fn unused_since(&self) -> Option<Instant> {
+        let waits = self.subscription.is_some() || !self.watches.is_empty() || self.underway.is_some();
+        (self.unread() > 0 || !waits).then_some(self.used)
+    }
+
     /// Sends what its socket takes.
-    pub fn send(&mut self) {
+    pub fn send(&mut self, now: Instant) {
         while self.unread() > 0 && !self.gone {
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             match rustix::net::send(&self.socket, &self.outbox[self.sent..], flags) {
-                Ok(count) => self.sent += count,
+                Ok(count) => (self.sent, self.used) = (self.sent + count, now),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => {}
                 // What it had sent before is still to be read.

@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
     io::Errno,
     net::SocketFlags,
 };
@@ -46,6 +46,20 @@ const EVERY_MS: std::ops::RangeInclusive<u64> = 20..=3_600_000;
 /// The most elements that one subscription names.
 const MOST_NAMES: usize = 100;
 
+/// How long things may take.
+pub struct Patience {
+    /// The longest that a client waits for a reply.
+    pub reply: Duration,
+    /// How long a place is kept that nobody uses, while others come for it.
+    pub unused: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { reply: Duration::from_secs(30), unused: Duration::from_secs(10) }
+    }
+}
+
 /// What the thread works with.
 pub struct Hub {
     /// The full socket and the read-only one.
@@ -58,8 +72,8 @@ pub struct Hub {
     pub workers: Workers,
     /// The greeting, for the most part.
     pub hello: Hello,
-    /// The longest that a client waits for a reply.
-    pub longest: Duration,
+    /// How long things may take.
+    pub patience: Patience,
     /// Whether the thread is to end.
     pub end: Arc<AtomicBool>,
 }
@@ -76,6 +90,9 @@ struct Turns {
     next: Option<Instant>,
     /// No descriptor was left for a client; till then the sockets wait.
     closed_until: Option<Instant>,
+    /// A descriptor that is given up while a client is turned away, so that clients take as many as there are places, and
+    /// not one more.
+    spare: Option<OwnedFd>,
 }
 
 impl Turns {
@@ -101,6 +118,7 @@ impl Hub {
             turns: Pace::new(1000, 50, now),
             next: None,
             closed_until: None,
+            spare: self.counter.try_clone().ok(),
         };
         while !self.end.load(Ordering::Acquire) {
             let now = Instant::now();
@@ -133,7 +151,7 @@ impl Hub {
             if guest.tell(&self.journal) {
                 turns.look_at(now);
             }
-            guest.send();
+            guest.send(now);
             // What was just sent makes room for more.
             if guest.subscription.is_some() && guest.unread() == 0 && guest.tell(&self.journal) {
                 turns.look_at(now);
@@ -224,6 +242,9 @@ impl Hub {
             if !turns.arrivals.allows(now) {
                 break;
             }
+            if turns.guests.len() >= MOST_CLIENTS {
+                turns.spare = None;
+            }
             match rustix::net::accept_with(&self.listening[at].socket, flags) {
                 Ok(socket) => {
                     turns.arrivals.count(1);
@@ -236,6 +257,9 @@ impl Hub {
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(_) => break,
             }
+        }
+        if turns.spare.is_none() {
+            turns.spare = self.counter.try_clone().ok();
         }
     }
 
@@ -250,6 +274,9 @@ impl Hub {
         };
         let places = if access == Access::Own { MOST_CLIENTS } else { MOST_CLIENTS - OWN_PLACES };
         if turns.guests.len() >= places {
+            self.make_place(turns, access, now);
+        }
+        if turns.guests.len() >= places {
             let why =
                 format!("{} clients are connected, which is all that may be; try again later", turns.guests.len());
             let line = guest::reply(&Value::Null, &Err(Refusal::new(Outcome::Busy, why)));
@@ -261,8 +288,20 @@ impl Hub {
         let mut guest = Guest::new(turns.number(), socket, peer, access, believed, now);
         let hello = Hello { seq: self.journal.kept().last, access, ..self.hello.clone() };
         guest.say(&text(&Event::Hello(hello)));
-        guest.send();
+        guest.send(now);
         turns.guests.push(guest);
+    }
+
+    /// Closes the client that has made no use of its place for longest, if that is long and it may do no more than who comes.
+    fn make_place(&self, turns: &mut Turns, access: Access, now: Instant) {
+        let lesser = turns.guests.iter().enumerate().filter(|(_, guest)| guest.access <= access);
+        let unused = lesser.filter_map(|(at, guest)| Some((guest.unused_since()?, at))).min();
+        if let Some((since, at)) = unused
+            && now.saturating_duration_since(since) >= self.patience.unused
+        {
+            let mut guest = turns.guests.swap_remove(at);
+            self.end_subscription(&mut guest, now);
+        }
     }
 
     /// Tells a client that its request takes too long.
@@ -276,7 +315,7 @@ impl Hub {
             return;
         }
         underway.given_up = true;
-        let waited = self.longest.as_secs_f32();
+        let waited = self.patience.reply.as_secs_f32();
         let never_begun = self.workers.take_back(underway.number);
         let refusal = if never_begun {
             let why = format!("other requests were under way for {waited} s; this one was not begun: ask again later");
@@ -329,7 +368,10 @@ impl Hub {
                 }
             };
             match envelope {
-                Ok(envelope) => self.request(turns, guest, envelope, now),
+                Ok(envelope) => {
+                    guest.used = now;
+                    self.request(turns, guest, envelope, now);
+                }
                 Err(misread) => guest.reply(&misread.request_id, &Err(misread.refusal)),
             }
         }
@@ -397,7 +439,7 @@ impl Hub {
         let number = turns.number();
         match self.workers.give(Job { guest: guest.id, number, caller, request }) {
             Ok(()) => {
-                let until = now + self.longest;
+                let until = now + self.patience.reply;
                 turns.look_at(until);
                 guest.underway = Some(Underway { number, until, given_up: false, purpose });
             }
@@ -504,8 +546,8 @@ impl Hub {
     fn record_refusal(&self, caller: &Caller, request: &Request, refusal: &Refusal) {
         let element = request.element().unwrap_or_default();
         let data = serde_json::json!({
-            "who": caller.name, "uid": caller.uid, "pid": caller.pid, "why": caller.why, "request": request.name(),
-            "element": element, "error": refusal.outcome, "message": refusal.why,
+            "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid, "request": request,
+            "error": refusal.outcome, "message": refusal.why,
         });
         self.journal.publisher().publish(Pending {
             kind: Kind::Control,
@@ -557,7 +599,5 @@ fn watch(
 
 /// Makes a counter that a thread can wait for.
 pub fn counter() -> std::io::Result<OwnedFd> {
-    use rustix::event::{EventfdFlags, eventfd};
-    let counter = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    Ok(counter.as_fd().try_clone_to_owned()?)
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }

@@ -20,11 +20,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
 pub use self::line::{Caller, Line};
-use self::{hub::Hub, workers::Workers};
+use self::{
+    hub::{Hub, Patience},
+    workers::Workers,
+};
 pub use crate::socket::OpenError;
 use crate::{
     PROTOCOL,
@@ -34,9 +36,6 @@ use crate::{
     socket::{self, Place},
     users::stand_back,
 };
-
-/// The longest that a client waits for a reply.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The sockets of a line, while it lives.
 pub struct Server {
@@ -62,7 +61,7 @@ impl Server {
         line: Arc<dyn Line>,
         journal: Journal,
     ) -> Result<Self, OpenError> {
-        Self::open_with(address, name, andon, line, journal, LONGEST_WAIT)
+        Self::open_with(address, name, andon, line, journal, Patience::default())
     }
 
     pub(crate) fn open_with(
@@ -71,7 +70,7 @@ impl Server {
         andon: &str,
         line: Arc<dyn Line>,
         journal: Journal,
-        longest: Duration,
+        patience: Patience,
     ) -> Result<Self, OpenError> {
         let failed = |what: &str, error: io::Error| OpenError(format!("{what}: {error}"));
         let (full, look) = socket::open(address, name)?;
@@ -91,7 +90,7 @@ impl Server {
         let end = Arc::new(AtomicBool::new(false));
         let workers = Workers::new(line, counter.clone());
         let listening = [full, look];
-        let hub = Hub { listening, counter: counter.clone(), journal, workers, hello, longest, end: end.clone() };
+        let hub = Hub { listening, counter: counter.clone(), journal, workers, hello, patience, end: end.clone() };
         let hub = std::thread::Builder::new().name("andon-control".into()).spawn(move || {
             stand_back();
             hub.run();
@@ -138,7 +137,7 @@ impl Drop for Server {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{sync::mpsc, time::Duration};
 
     use parking_lot::Mutex;
     use serde_json::Value;
@@ -163,15 +162,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_takes_too_long_is_told_and_what_was_not_begun_is_taken_back() {
+    fn served(patience: Patience) -> (mpsc::Sender<()>, tempfile::TempDir, Server) {
         let folder = tempfile::tempdir().unwrap();
         let address = Address::parse(&format!("unix:{}/x", folder.path().display())).unwrap();
         let (go, wait) = mpsc::channel();
         let line = Arc::new(Hangs(Mutex::new(wait)));
         let (journal, _) = Journal::start(Limits::default()).unwrap();
-        let longest = Duration::from_millis(300);
-        let server = Server::open_with(&address, "l", "0", line, journal, longest).unwrap_or_else(|e| panic!("{e}"));
+        let server = Server::open_with(&address, "l", "0", line, journal, patience).unwrap_or_else(|e| panic!("{e}"));
+        (go, folder, server)
+    }
+
+    #[test]
+    fn a_place_that_nobody_uses_is_given_to_who_comes() {
+        let (_go, _folder, server) = served(Patience { unused: Duration::ZERO, ..Patience::default() });
+        let mut waits = Client::connect(server.path()).unwrap();
+        waits.subscribe(&[], &[], None).unwrap();
+        let mut silent: Vec<_> = (1..crate::MOST_CLIENTS).map(|_| Client::connect(server.path()).unwrap()).collect();
+        let refused = Client::connect(server.look_path()).err().unwrap();
+        assert_eq!(refused.outcome(), Some(Outcome::Busy), "who may do less takes nobody's place");
+        let mut newcomer = Client::connect(server.path()).unwrap();
+        newcomer.get("m", "p").unwrap();
+        assert!(silent.remove(0).get("m", "p").is_err(), "the first of those that only sat there is gone");
+        silent.last_mut().unwrap().get("m", "p").unwrap();
+        waits.get("m", "p").unwrap();
+    }
+
+    #[test]
+    fn what_takes_too_long_is_told_and_what_was_not_begun_is_taken_back() {
+        let (go, _folder, server) = served(Patience { reply: Duration::from_millis(300), ..Patience::default() });
         let hang = || {
             let mut client = Client::connect(server.path()).unwrap();
             let refused = client.call("m", "capture", [].into()).unwrap_err();
