@@ -11,7 +11,7 @@ mod properties;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use gst::prelude::*;
-use gstandon::meta::vocabulary::{ACTIONS, EVENTS, Kind, MESSAGES, UNITS};
+use gstandon::meta::vocabulary::{ACTIONS, EVENTS, Kind, MESSAGES, TEXTS, UNITS};
 
 /// The elements of the plugin, by name.
 fn elements() -> Vec<gst::ElementFactory> {
@@ -95,6 +95,31 @@ fn every_number_has_a_unit_and_every_unit_a_number() {
     let idle: Vec<_> =
         own.filter(|(at, unit)| !used.contains(&(*at, unit.element.to_string()))).map(|(_, u)| u).collect();
     assert!(idle.is_empty(), "no such number: {idle:?}");
+}
+
+#[test]
+fn of_every_text_that_can_be_set_it_is_said_whether_it_names_a_file() {
+    let mut used = BTreeSet::new();
+    let mut without = Vec::new();
+    for factory in elements() {
+        let name = factory.name();
+        let element = factory.create().build().unwrap();
+        let settable = |p: &glib::ParamSpec| p.flags().contains(glib::ParamFlags::WRITABLE);
+        for property in element.list_properties().iter().filter(|p| p.value_type() == glib::Type::STRING && settable(p))
+        {
+            match TEXTS.iter().position(|text| text.is_of(&name, property.name())) {
+                Some(at) => assert!(used.insert((at, name.to_string())), "{name}: {} is there twice", property.name()),
+                None => without.push(format!("{name}: {}", property.name())),
+            }
+        }
+    }
+    assert!(without.is_empty(), "not in src/meta/vocabulary/texts.rs: {without:?}");
+    let own = TEXTS.iter().enumerate().filter(|(_, text)| !text.element.is_empty());
+    let idle: Vec<_> =
+        own.filter(|(at, text)| !used.contains(&(*at, text.element.to_string()))).map(|(_, t)| t).collect();
+    assert!(idle.is_empty(), "no such text: {idle:?}");
+    let path = TEXTS.iter().find(|text| text.is_of("framesampler", "location"));
+    assert!(path.is_some_and(|text| text.names_path), "location names a folder");
 }
 
 #[test]
