@@ -237,7 +237,7 @@ mod tests {
         let share = glib::ParamSpecDouble::builder("share").minimum(0.0).maximum(1.0).build();
         let text = glib::ParamSpecString::builder("text").build();
         let yes = glib::ParamSpecBoolean::builder("yes").build();
-        let state = glib::ParamSpecEnum::builder::<gst::State>("state").default_value(gst::State::Null).build();
+        let state = glib::ParamSpecEnum::builder_with_default("state", gst::State::Null).build();
         let fields = glib::ParamSpecBoxed::builder::<gst::Structure>("fields").build();
         let rate = gst::ParamSpecFraction::builder("rate").build();
         for (property, json, expected) in [

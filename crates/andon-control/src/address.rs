@@ -88,14 +88,21 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// If a path is longer than [`LONGEST_PATH`].
+    /// If a path is longer than [`LONGEST_PATH`], or that of a folder that is not there.
     pub fn sockets(&self, name: &str, pid: u32) -> Result<(PathBuf, PathBuf), BadAddress> {
         let name = self.name.as_deref().unwrap_or(name);
         let inside = |folder: &Path| folder.join(format!("{}-{pid}.sock", plain(name)));
         let full = match &self.path {
             None => inside(&default_folder()),
             Some(path) if path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir() => inside(path),
-            Some(path) => path.clone(),
+            Some(path) => {
+                // Of `a/.` and `a/..` the standard library and the kernel have different ideas where the file is.
+                let last = path.as_os_str().as_bytes().rsplit(|b| *b == b'/').next();
+                if matches!(last, Some(b"." | b"..")) {
+                    return Err(BadAddress(format!("{} is no path of a socket, and no folder", path.display())));
+                }
+                path.clone()
+            }
         };
         let look = look_beside(&full);
         let length = look.as_os_str().len();
@@ -216,6 +223,10 @@ mod tests {
         let long = Address::parse(&format!("unix:/{}", "x".repeat(103))).unwrap();
         let error = long.sockets("n", 7).unwrap_err().to_string();
         assert!(error.contains("109 bytes") && error.contains("at most 107"), "{error}");
+        for text in ["unix:/no-such-folder/.", "unix:/no-such-folder/.."] {
+            let error = Address::parse(text).unwrap().sockets("n", 7).unwrap_err().to_string();
+            assert!(error.contains("no folder"), "{error}");
+        }
         let fits = Address::parse(&format!("unix:/{}", "x".repeat(101))).unwrap();
         assert!(fits.sockets("n", 7).is_ok());
     }

@@ -31,9 +31,6 @@ const GLANCE: Duration = Duration::from_millis(300);
 /// How long a reply is waited for: longer than the line itself waits.
 const REPLY: Duration = Duration::from_secs(40);
 
-/// Events that are kept while a reply is waited for, at most; the oldest go.
-const MOST_EVENTS: usize = 100_000;
-
 /// Why a client got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -159,12 +156,7 @@ impl Client {
         loop {
             match self.next(Some(until))? {
                 None => return Err(ClientError::Silent(REPLY)),
-                Some(Said::Event(event)) => {
-                    if self.events.len() >= MOST_EVENTS {
-                        self.events.pop_front();
-                    }
-                    self.events.push_back(event);
-                }
+                Some(Said::Event(event)) => self.events.push_back(event),
                 // That of a request that was given up.
                 Some(Said::Reply(reply)) if reply.request_id != request_id && !reply.request_id.is_null() => {}
                 Some(Said::Reply(Reply { error: Outcome::Success, data, .. })) => return Ok(data),

@@ -132,7 +132,7 @@ fn folder(at: &Path) -> Result<OwnedFd, OpenError> {
     if mode & 0o022 != 0 && mode & 0o1000 == 0 {
         return Err(OpenError(format!(
             "others may write to the folder {} (its mode is {:04o}), and so could put another socket in place of the line's; \
-             take the right away (chmod go-w), or choose another folder",
+             take the right away (chmod go-w) or set the sticky bit (chmod +t), or choose another folder",
             at.display(),
             mode & 0o7777
         )));

@@ -11,7 +11,7 @@ use andon_control::{
     event::Kind,
     reply::{Access, Outcome},
 };
-use common::{Raw, Served, paths, until};
+use common::{CHILD, Raw, Served, alone, paths, until};
 use serde_json::Value;
 
 /// Asks for `threads`, and is answered.
@@ -75,6 +75,26 @@ fn when_all_places_are_taken_who_comes_is_told_and_closed() {
     all.pop();
     until(|| Client::connect(&full).is_ok());
     assert_eq!(all[0].get("m", "threads").unwrap(), 0);
+}
+
+#[test]
+fn clients_take_a_descriptor_each_and_leave_none_behind() {
+    if std::env::var_os(CHILD).is_none() {
+        return alone("clients_take_a_descriptor_each_and_leave_none_behind", &[]);
+    }
+    let served = Served::new();
+    let (full, _) = paths(&served);
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut all = vec![Client::connect(&full).unwrap()];
+    let before = open() - 2;
+    all.extend((1..MOST_CLIENTS).map(|_| Client::connect(&full).unwrap()));
+    let two_ends = before + 2 * MOST_CLIENTS;
+    for _ in 0..50 {
+        assert_eq!(Client::connect(&full).err().unwrap().outcome(), Some(Outcome::Busy));
+        assert!(open() <= two_ends, "{} of {two_ends}", open());
+    }
+    drop(all);
+    until(|| open() <= before);
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::Path,
-    process::Command,
     sync::{Arc, Barrier},
     time::Duration,
 };
@@ -21,7 +20,7 @@ use andon_control::{
     client::Client,
     journal::{Journal, Limits},
 };
-use common::{Made, PATIENCE, Served, open, paths, until};
+use common::{CHILD, Made, PATIENCE, Served, alone, open, paths, until};
 use rustix::process::{Resource, Rlimit, getegid, geteuid, getrlimit, setrlimit};
 
 fn mode(path: &Path) -> u32 {
@@ -129,22 +128,6 @@ fn of_many_that_start_at_once_one_has_the_socket() {
     let refused = opened.iter().filter_map(|opened| opened.as_ref().err()).map(ToString::to_string);
     assert!(refused.into_iter().all(|why| why.contains("another process listens")));
     assert!(Client::connect(&path).is_ok());
-}
-
-/// Set in the process that a test starts of itself.
-const CHILD: &str = "ANDON_CONTROL_TEST_CHILD";
-
-/// Runs a test of this file in a process of its own, with these variables.
-fn alone(test: &str, set: &[(&str, &Path)]) {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args([test, "--exact", "--nocapture"]).env(CHILD, "1").envs(set.iter().copied());
-    let output = child.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 #[test]

@@ -56,10 +56,8 @@ fn the_second_socket_only_looks_and_what_was_tried_there_is_written_down() {
     let full = served.server.path().display().to_string();
     assert!(refused.to_string().contains("read-only") && refused.to_string().contains(&full), "{refused}");
     let Event::Happened(event) = next(&mut client) else { panic!() };
-    assert_eq!(
-        (event.kind, event.element.as_str(), &event.data["request"]["request"]),
-        (Kind::Control, "m", &json!("set"))
-    );
+    assert_eq!((event.kind, event.element.as_str(), &event.data["request"]), (Kind::Control, "m", &json!("set")));
+    assert_eq!((&event.data["value"], &event.data["error"]), (&json!(4), &json!("not-allowed")));
     assert_eq!(*served.line.threads.lock(), 0);
 }
 

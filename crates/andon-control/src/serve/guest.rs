@@ -117,7 +117,10 @@ pub struct Guest {
     /// It reads nothing more.
     pub gone: bool,
     inbox: Vec<u8>,
+    /// Where the next line begins in it, up to where its end was looked for, and where that is.
+    start: usize,
     searched: usize,
+    end: Option<usize>,
     skipping: bool,
     outbox: Vec<u8>,
     sent: usize,
@@ -135,13 +138,15 @@ impl Guest {
             underway: None,
             watches: Vec::new(),
             subscription: None,
-            requests: Pace::new(500, 100, now),
-            bytes: Pace::new(1 << 20, 512 << 10, now),
+            requests: Pace::new(200, 100, now),
+            bytes: Pace::new(256 << 10, 512 << 10, now),
             used: now,
             ended: false,
             gone: false,
             inbox: Vec::new(),
+            start: 0,
             searched: 0,
+            end: None,
             skipping: false,
             outbox: Vec::new(),
             sent: 0,
@@ -155,7 +160,7 @@ impl Guest {
 
     /// Returns whether more can be read of it.
     pub fn has_room(&self) -> bool {
-        !self.ended && self.inbox.len() < LONGEST_REQUEST
+        !self.ended && self.waiting() < LONGEST_REQUEST
     }
 
     /// Reads a bit of what it has sent.
@@ -172,49 +177,59 @@ impl Guest {
         }
     }
 
+    /// Bytes that it has sent and that were not looked at yet.
+    fn waiting(&self) -> usize {
+        self.inbox.len() - self.start
+    }
+
     fn take(&mut self, mut bytes: &[u8]) {
         if self.skipping {
             let Some(end) = bytes.iter().position(|b| *b == b'\n') else { return };
             (self.skipping, bytes) = (false, &bytes[end + 1..]);
         }
+        if self.start > 0 {
+            self.inbox.drain(..self.start);
+            (self.searched, self.end) = (self.searched - self.start, self.end.map(|end| end - self.start));
+            self.start = 0;
+        }
         self.inbox.extend_from_slice(bytes);
+    }
+
+    /// Returns whether [`Guest::next_line`] has one.
+    pub fn has_line(&mut self) -> bool {
+        if self.end.is_none() {
+            self.end = self.inbox[self.searched..].iter().position(|b| *b == b'\n').map(|at| self.searched + at);
+            self.searched = self.inbox.len();
+        }
+        self.end.is_some() || self.waiting() >= LONGEST_REQUEST || self.ended && self.waiting() > 0
     }
 
     /// Takes the next line; none if none is whole yet.
     pub fn next_line(&mut self) -> Option<Sent> {
-        let end = self.inbox[self.searched..].iter().position(|b| *b == b'\n').map(|at| self.searched + at);
-        let sent = match end {
-            Some(end) if end < LONGEST_REQUEST => {
-                let line = self.inbox[..end].to_vec();
-                self.inbox.drain(..=end);
-                Some(Sent::Line(line))
-            }
-            Some(end) => {
-                self.inbox.drain(..=end);
-                Some(Sent::TooLong)
-            }
-            None if self.inbox.len() >= LONGEST_REQUEST => {
-                (self.inbox, self.skipping) = (Vec::new(), true);
-                Some(Sent::TooLong)
-            }
-            None if self.ended && !self.inbox.is_empty() => {
-                self.inbox = Vec::new();
-                Some(Sent::Half)
-            }
-            None => None,
-        };
-        self.searched = if sent.is_some() { 0 } else { self.inbox.len() };
-        if self.inbox.is_empty() && self.inbox.capacity() > KEPT_ROOM {
-            self.inbox = Vec::new();
+        if !self.has_line() {
+            return None;
         }
-        sent
+        let Some(end) = self.end.take() else {
+            let half = self.waiting() < LONGEST_REQUEST;
+            self.skipping = !half;
+            self.empty();
+            return Some(if half { Sent::Half } else { Sent::TooLong });
+        };
+        let line = &self.inbox[self.start..end];
+        let sent = if line.len() < LONGEST_REQUEST { Sent::Line(line.to_vec()) } else { Sent::TooLong };
+        (self.start, self.searched) = (end + 1, end + 1);
+        if self.waiting() == 0 {
+            self.empty();
+        }
+        Some(sent)
     }
 
-    /// Returns whether [`Guest::next_line`] may have one.
-    pub fn has_line(&self) -> bool {
-        self.inbox[self.searched..].contains(&b'\n')
-            || self.inbox.len() >= LONGEST_REQUEST
-            || self.ended && !self.inbox.is_empty()
+    fn empty(&mut self) {
+        (self.start, self.searched, self.end) = (0, 0, None);
+        self.inbox.clear();
+        if self.inbox.capacity() > KEPT_ROOM {
+            self.inbox = Vec::new();
+        }
     }
 
     /// Adds bytes to what it is sent.
@@ -284,7 +299,7 @@ impl Guest {
     }
 
     /// Returns whether nothing can come of it any more.
-    pub fn is_done(&self) -> bool {
+    pub fn is_done(&mut self) -> bool {
         let quiet = self.subscription.is_none() && self.watches.is_empty();
         let answered = self.underway.is_none() && self.unread() == 0;
         self.ended && !self.has_line() && (self.gone || quiet && answered)

@@ -113,9 +113,9 @@ impl Hub {
         let mut turns = Turns {
             guests: Vec::new(),
             number: 0,
-            arrivals: Pace::new(200, 64, now),
-            requests: Pace::new(2000, 200, now),
-            turns: Pace::new(1000, 50, now),
+            arrivals: Pace::new(100, 64, now),
+            requests: Pace::new(500, 200, now),
+            turns: Pace::new(500, 50, now),
             next: None,
             closed_until: None,
             spare: self.counter.try_clone().ok(),
@@ -545,10 +545,14 @@ impl Hub {
     /// Writes down what somebody tried on the read-only socket.
     fn record_refusal(&self, caller: &Caller, request: &Request, refusal: &Refusal) {
         let element = request.element().unwrap_or_default();
-        let data = serde_json::json!({
-            "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid, "request": request,
+        let mut data = serde_json::to_value(request).unwrap_or_default();
+        let about = serde_json::json!({
+            "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid,
             "error": refusal.outcome, "message": refusal.why,
         });
+        if let (Value::Object(data), Value::Object(about)) = (&mut data, about) {
+            data.extend(about);
+        }
         self.journal.publisher().publish(Pending {
             kind: Kind::Control,
             name: Cow::Borrowed("control"),

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -158,6 +159,22 @@ pub fn until(holds: impl Fn() -> bool) {
         assert!(Instant::now() < end, "it has not come in {PATIENCE:?}");
         std::thread::yield_now();
     }
+}
+
+/// Set in the process that a test starts of itself.
+pub const CHILD: &str = "ANDON_CONTROL_TEST_CHILD";
+
+/// Runs a test of this file in a process of its own, with these variables.
+pub fn alone(test: &str, set: &[(&str, &Path)]) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([test, "--exact", "--nocapture"]).env(CHILD, "1").envs(set.iter().copied());
+    let output = child.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// The two sockets.
