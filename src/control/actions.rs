@@ -46,7 +46,7 @@ pub(super) fn call(
     let (answer, said) = heard::listen(element, || element.emit_by_name_with_values(name, &values));
     match answer.and_then(|answer| answer.get::<bool>().ok()) {
         Some(false) => {
-            let why = if said.is_empty() { action.what.replace('`', "") } else { said.join("; ") };
+            let why = if said.is_empty() { "it does not say why".into() } else { said.join("; ") };
             Err(Refusal::new(Outcome::NotAccepted, format!("{} does not accept {name}: {why}", element.name())))
         }
         _ => Ok(json!({ "accepted": true })),

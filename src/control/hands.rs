@@ -49,9 +49,10 @@ pub(super) fn with<R: Send + 'static>(
         // Who asked waits until this is dropped.
         let _ = sender.send(work());
     });
-    if let Some(hands) = WORK.get() {
+    match WORK.get() {
         // Without its thread the job is dropped, which the next line sees.
-        let _ = hands.send(job);
+        Some(hands) => drop(hands.send(job)),
+        None => job(),
     }
     let nobody =
         || Refusal::new(Outcome::Failed, "the system gave no thread for it, or it panicked: it may be half done");

@@ -158,7 +158,7 @@ fn has(after: &Value, wanted: &Value) -> bool {
 
 /// The refusal of what only the process's own user may do.
 pub(super) fn not_allowed(caller: &Caller, what: &str) -> Refusal {
-    let own = rustix::process::getuid().as_raw();
+    let own = rustix::process::geteuid().as_raw();
     let why =
         format!("{what}: only the user of the process (uid {own}) and root may set it, and not uid {}", caller.uid);
     Refusal::new(Outcome::NotAllowed, why)

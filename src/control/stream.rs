@@ -26,6 +26,9 @@ pub(super) fn fields(
         return Err(bad("fields says nothing: give values, remove or complete"));
     }
     for (name, value) in named {
+        if matches!(name.as_str(), "complete" | "remove") {
+            return Err(bad(format!("no field can have the name {name}: give it beside values, not among them")));
+        }
         if values::field(value).is_none() {
             return Err(bad(format!(
                 "{name} is {value}, and a field is a text, a number, true or false, or a list of them"

@@ -155,7 +155,11 @@ impl DriftMeter {
     }
 
     fn reset(&self) -> bool {
-        self.state.lock().as_mut().is_some_and(|s| s.bank.reset())
+        let accepted = self.state.lock().as_mut().is_some_and(|s| s.bank.reset());
+        if !accepted {
+            control::because(&"no reference is in use");
+        }
+        accepted
     }
 
     /// Writes the references in use, once their thresholds are worked out, and what was learned so far of others.
