@@ -85,7 +85,7 @@ pub fn rows(state: &State, width: u16) -> Vec<Row> {
             }
             model(state, element, width)
         } else {
-            other(state, element)
+            other(state, element, width)
         };
         rows.push(Row { element: Some(at), ..row });
         before = Some(element);
@@ -146,7 +146,7 @@ fn model(state: &State, element: &Element, width: u16) -> Row {
     Row { element: None, text: joined(width, &cells), tone }
 }
 
-fn other(state: &State, element: &Element) -> Row {
+fn other(state: &State, element: &Element, width: u16) -> Row {
     let stats = state.stats_of(element);
     let (said, tone) = match &*element.factory {
         "abjoin" => arms(stats),
@@ -158,8 +158,9 @@ fn other(state: &State, element: &Element) -> Row {
     };
     let said = if said.is_empty() && element.state != "playing" { element.state.clone() } else { said };
     let name = fit(&shown(&element.name), 14, false);
-    let kind = fit(&shown(&element.factory), 13, false);
-    Row { element: None, text: format!("{name} {kind} {}", shown(&said)), tone }
+    // Where there is little room, what it says tells its kind.
+    let kind = if width >= WIDE { fit(&shown(&element.factory), 14, false) } else { String::new() };
+    Row { element: None, text: format!("{name} {kind}{}", shown(&said)), tone }
 }
 
 /// The counts that are not 0, each with its words.

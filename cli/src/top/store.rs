@@ -65,3 +65,47 @@ fn absolute(model: &str, pid: u32) -> Result<String, String> {
     })?;
     Ok(folder.join(model).to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_champion_moves_as_it_was_asked_about_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let note = Note::new("a test", "");
+        let bundle = |version: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/pcb").join(version);
+        let store = Store::for_bundle(dir.path(), &bundle("1")).unwrap();
+        for version in ["1", "2"] {
+            store.add(&bundle(version), &note).unwrap();
+        }
+        store.promote(Some("1"), &note).unwrap();
+        let follows = |reference: &str| format!("{}/pcb@{reference}", dir.path().display());
+        let me = std::process::id();
+        let refused = [
+            (follows("1"), Way::Promote, "whatever the aliases say"),
+            (follows("champion"), Way::Promote, "has no challenger: set it with `andon model alias"),
+            (follows("champion"), Way::RollBack, "has no previous"),
+            (dir.path().join("none@champion").display().to_string(), Way::Promote, "no version of a store"),
+            ("models/none@champion".into(), Way::Promote, "no version of a store"),
+        ];
+        for (model, way, why) in refused {
+            let said = plan(&model, me, way).unwrap_err();
+            assert!(said.contains(why), "{model}: {said}");
+        }
+        store.set_alias(CHALLENGER, "2", &note).unwrap();
+        let planned = plan(&follows("champion"), me, Way::Promote).unwrap();
+        assert_eq!((planned.from.as_deref(), &*planned.to), (Some("1"), "2"));
+        // Somebody else is quicker.
+        store.promote(None, &note).unwrap();
+        store.rollback(&note).unwrap();
+        store.promote(Some("2"), &note).unwrap();
+        let said = make(&planned, "maria", "it finds more").unwrap_err();
+        assert!(said.contains("champion is 2, and this change was to start from 1"), "{said}");
+        let back = plan(&follows("champion"), me, Way::RollBack).unwrap();
+        let said = make(&back, "maria", "it finds less").unwrap();
+        assert!(said.contains("pcb: champion is now 1, it was 2"), "{said}");
+        let last = store.history().unwrap().entries.pop().unwrap();
+        assert_eq!((&*last.who, &*last.why), ("maria", "it finds less"));
+    }
+}

@@ -21,6 +21,9 @@ use crate::ctl::words::{clock, facts, name};
 /// The fewest rows that events get while there is anything else.
 const EVENTS: u16 = 4;
 
+/// The most rows of what is to be said.
+const NOTICE: usize = 4;
+
 const KEYS: &str = "↑↓ choose  c capture  p promote  r roll back  ? help  q quit";
 
 const HELP: [&str; 11] = [
@@ -41,7 +44,10 @@ const HELP: [&str; 11] = [
 pub fn view(frame: &mut Frame, state: &State, colour: bool) {
     let area = frame.area();
     let all = rows(state, area.width);
-    let notice = u16::from(state.notice.is_some());
+    let said = state.notice.as_ref().map(|n| format!("{}{}", if n.bad { "! " } else { "" }, shown(&n.text)));
+    let lines = |text: &String| Span::raw(text).width().div_ceil(usize::from(area.width).max(1));
+    // Where lines break between words there is one more.
+    let notice = said.as_ref().map_or(0, |text| if lines(text) > 1 { lines(text) + 1 } else { 1 }).min(NOTICE) as u16;
     let room = area.height.saturating_sub(3 + notice);
     let body = (all.len() as u16).min(room.saturating_sub(EVENTS.min(room / 2)));
     let parts = [
@@ -52,14 +58,13 @@ pub fn view(frame: &mut Frame, state: &State, colour: bool) {
         Constraint::Length(notice),
         Constraint::Length(1),
     ];
-    let [head, elements, title, events, said, keys] = Layout::vertical(parts).areas(area);
+    let [head, elements, title, events, below, keys] = Layout::vertical(parts).areas(area);
     frame.render_widget(header(state, colour), head);
     draw_elements(frame, elements, &all, state, colour);
     draw_events(frame, title, events, state, colour);
-    if let Some(notice) = &state.notice {
+    if let (Some(notice), Some(said)) = (&state.notice, said) {
         let tone = if notice.bad { Tone::Bad } else { Tone::Good };
-        let text = format!("{}{}", if notice.bad { "! " } else { "" }, shown(&notice.text));
-        frame.render_widget(Line::styled(text, style(tone, colour)), said);
+        frame.render_widget(Paragraph::new(said).style(style(tone, colour)).wrap(Wrap { trim: true }), below);
     }
     frame.render_widget(Line::styled(KEYS, Style::new().add_modifier(Modifier::DIM)), keys);
     if let Some(form) = &state.form {
