@@ -75,6 +75,7 @@ impl Boundary {
         pad.add_probe(mask, move |pad, info| match &info.data {
             Some(PadProbeData::Buffer(buffer)) => g.frame(pad, buffer),
             Some(PadProbeData::BufferList(list)) => list.get(0).map_or(PadProbeReturn::Ok, |first| g.frame(pad, first)),
+            // What is held is handled, not dropped: the bindings own the event, and the library would free it a second time.
             Some(PadProbeData::Event(event)) => g.event(pad, event),
             _ => PadProbeReturn::Ok,
         });
@@ -94,11 +95,6 @@ impl Boundary {
     /// Returns whether the end of its stream was held here.
     pub fn has_ended(&self) -> bool {
         self.gate.ended.load(Ordering::Acquire)
-    }
-
-    /// Returns whether what lies behind is still busy with the last frame.
-    pub fn is_held_behind(&self) -> bool {
-        is_busy(&self.pad)
     }
 
     /// Lets its silence count from now.
@@ -144,9 +140,9 @@ impl Gate {
                 if !self.ended.swap(true, Ordering::AcqRel) {
                     tell(pad, ENDED);
                 }
-                PadProbeReturn::Drop
+                PadProbeReturn::Handled
             }
-            EventView::FlushStart(_) | EventView::FlushStop(_) if holds => PadProbeReturn::Drop,
+            EventView::FlushStart(_) | EventView::FlushStop(_) if holds => PadProbeReturn::Handled,
             EventView::Segment(s) => {
                 let mut times = self.times.lock().unwrap_or_else(|e| e.into_inner());
                 times.segment = s.segment().downcast_ref::<gst::ClockTime>().cloned();
@@ -154,7 +150,7 @@ impl Gate {
                 // Whether its time goes on can only be told from the first frame behind it.
                 let waits = times.segment.is_some() && self.fresh.load(Ordering::Acquire);
                 times.held = waits.then(|| event.clone());
-                if waits { PadProbeReturn::Drop } else { PadProbeReturn::Ok }
+                if waits { PadProbeReturn::Handled } else { PadProbeReturn::Ok }
             }
             _ => PadProbeReturn::Ok,
         }

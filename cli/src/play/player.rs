@@ -300,6 +300,7 @@ impl<L: Listener> Player<L> {
         if let Some(warning) = warning(message) {
             return self.warn(&warning);
         }
+        let ending = self.asked_to_end.get().is_some();
         match message.view() {
             MessageView::Eos(_) => self.finish(self.at_the_end()),
             MessageView::Application(a) => {
@@ -307,6 +308,8 @@ impl<L: Listener> Player<L> {
                     self.started(failed);
                 }
             }
+            // Each takes the lock of the pipeline's state, which the thread that ends the stream may hold for long.
+            MessageView::Latency(_) | MessageView::ClockLost(_) | MessageView::RequestState(_) if ending => {}
             MessageView::Latency(_) => {
                 // It fails while an element does not know its latency yet; that element asks again.
                 let _ = self.pipeline.recalculate_latency();
@@ -373,7 +376,9 @@ impl<L: Listener> Player<L> {
         }
         // From a thread of its own: a source may be slow to take it, and signals have to be heard.
         let pipeline = self.pipeline.clone();
-        let end = move || drop(pipeline.send_event(gst::event::Eos::new()));
+        let end = move || {
+            pipeline.send_event(gst::event::Eos::new());
+        };
         if let Err(e) = thread::Builder::new().name("andon-end".into()).spawn(end) {
             self.finish(Err(anyhow!("there is no thread to end the stream: {e}")));
         }
