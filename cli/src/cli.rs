@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, dataset, demo, doctor, drift, evaluate, judge, model, reference, run};
+use crate::{
+    ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, model, reference, run, top,
+};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
@@ -26,6 +28,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Check(check::Check),
     Ab(Box<ab::Ab>),
     Judge(judge::Judge),
     Drift(drift::Drift),
@@ -36,6 +39,9 @@ enum Command {
     Boards(boards::Boards),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
+    Ctl(Box<ctl::Ctl>),
+    Top(top::Top),
+    Completions(completions::Completions),
 }
 
 impl Cli {
@@ -43,6 +49,7 @@ impl Cli {
     pub fn execute(self) -> Result<ExitCode> {
         match self.command {
             Command::Run(run) => run.execute(),
+            Command::Check(check) => check.execute(),
             Command::Ab(ab) => ab.execute(),
             Command::Judge(judge) => judge.execute(),
             Command::Drift(drift) => drift.execute(),
@@ -53,6 +60,9 @@ impl Cli {
             Command::Boards(boards) => boards.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Doctor(doctor) => doctor.execute(),
+            Command::Ctl(ctl) => ctl.execute(),
+            Command::Top(top) => top.execute(),
+            Command::Completions(completions) => completions.execute(),
         }
     }
 }

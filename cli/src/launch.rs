@@ -6,6 +6,35 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Values for the variables of a pipeline file, by name.
 pub type Variables = BTreeMap<String, String>;
 
+/// A pipeline file as one launch line, which remembers where it comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The line.
+    pub text: String,
+    /// For each byte of it the line of the file, from 1.
+    lines: Vec<usize>,
+}
+
+impl Placed {
+    /// Returns the line of the file that the byte at this place comes from; the last line behind the end.
+    pub fn line_at(&self, place: usize) -> usize {
+        self.lines.get(place).or(self.lines.last()).copied().unwrap_or(1)
+    }
+
+    fn push(&mut self, c: char, line: usize) {
+        self.text.push(c);
+        self.lines.resize(self.text.len(), line);
+    }
+
+    /// Adds a text of the file that begins at this line.
+    fn push_text(&mut self, text: &str, mut line: usize) {
+        for c in text.chars() {
+            self.push(c, line);
+            line += usize::from(c == '\n');
+        }
+    }
+}
+
 /// Why a pipeline file cannot be expanded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -31,6 +60,12 @@ pub enum Error {
 /// `#` begins a comment at the start of a line or after white space, outside of quotes. A default may hold variables.
 /// Every given variable has to be one of the file's, so that a misspelt name is an error.
 pub fn expand(text: &str, given: &Variables) -> Result<String, Error> {
+    placed(text, given).map(|placed| placed.text)
+}
+
+/// Does what [`expand`] does, and says of each place of the launch line which line of the file it comes from: what stands in
+/// a given value comes from the line of its variable.
+pub fn placed(text: &str, given: &Variables) -> Result<Placed, Error> {
     let mut expansion = Expansion { given, known: BTreeSet::new(), missing: Vec::new() };
     let bare = without_comments(text);
     let filled = expansion.fill(&bare, 1)?;
@@ -42,7 +77,7 @@ pub fn expand(text: &str, given: &Variables) -> Result<String, Error> {
         return Err(Error::Missing(expansion.missing));
     }
     let line = joined(&filled);
-    if line.is_empty() { Err(Error::Empty) } else { Ok(line) }
+    if line.text.is_empty() { Err(Error::Empty) } else { Ok(line) }
 }
 
 /// Follows quotes through a text. A quote ends by the same character; `\` takes the next character as it is.
@@ -89,22 +124,24 @@ fn without_comments(text: &str) -> String {
 }
 
 /// Joins lines. White space outside of quotes becomes one space; inside of quotes, only line breaks do.
-fn joined(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+fn joined(filled: &Placed) -> Placed {
+    let mut out = Placed { text: String::with_capacity(filled.text.len()), lines: Vec::new() };
     let mut quotes = Quotes::default();
-    for c in text.chars() {
-        let inside = quotes.inside(c);
+    for (place, c) in filled.text.char_indices() {
+        let (inside, line) = (quotes.inside(c), filled.line_at(place));
         match c {
-            '\n' | '\r' if inside => out.push(' '),
+            '\n' | '\r' if inside => out.push(' ', line),
             c if c.is_whitespace() && !inside => {
-                if !out.is_empty() && !out.ends_with(' ') {
-                    out.push(' ');
+                if !out.text.is_empty() && !out.text.ends_with(' ') {
+                    out.push(' ', line);
                 }
             }
-            c => out.push(c),
+            c => out.push(c, line),
         }
     }
-    out.truncate(out.trim_end().len());
+    let end = out.text.trim_end().len();
+    out.text.truncate(end);
+    out.lines.truncate(end);
     out
 }
 
@@ -115,11 +152,11 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn fill(&mut self, text: &str, first_line: usize) -> Result<String, Error> {
-        let mut out = String::with_capacity(text.len());
+    fn fill(&mut self, text: &str, first_line: usize) -> Result<Placed, Error> {
+        let mut out = Placed { text: String::with_capacity(text.len()), lines: Vec::new() };
         let (mut rest, mut line) = (text, first_line);
         while let Some(start) = rest.find("${") {
-            out.push_str(&rest[..start]);
+            out.push_text(&rest[..start], line);
             line += rest[..start].matches('\n').count();
             let body = &rest[start + 2..];
             let end = closing(body).ok_or(Error::Unclosed { line })?;
@@ -137,16 +174,19 @@ impl Expansion<'_> {
             match (self.given.get(name), default) {
                 (Some(value), _) => {
                     self.missing.truncate(missing_before);
-                    out.push_str(value);
+                    value.chars().for_each(|c| out.push(c, line));
                 }
-                (None, Some(default)) => out.push_str(&default),
+                (None, Some(default)) => {
+                    out.text.push_str(&default.text);
+                    out.lines.extend(default.lines);
+                }
                 (None, None) if self.missing.iter().any(|m| m == name) => {}
                 (None, None) => self.missing.push(name.into()),
             }
             line += body[..end].matches('\n').count();
             rest = &body[end + 1..];
         }
-        out.push_str(rest);
+        out.push_text(rest, line);
         Ok(out)
     }
 }
@@ -253,6 +293,17 @@ mod tests {
     #[test]
     fn variables_in_comments_do_not_count() {
         assert_eq!(expand("# set ${FILE}\na", &given(&[])).unwrap(), "a");
+    }
+
+    #[test]
+    fn every_word_knows_its_line_of_the_file() {
+        let text = "# a title\na\n  ! ${B:-b\n c=${C:-1} } # x\n  ! ${D}\n  ! e x=\"1\n2\"";
+        let placed = placed(text, &given(&[("D", "d\ny=1")])).unwrap();
+        assert_eq!(placed.text, "a ! b c=1 ! d y=1 ! e x=\"1 2\"");
+        let line_of = |word: &str| placed.line_at(placed.text.find(word).unwrap());
+        let found = ["a", "b", "c=1", "d", "y=1", "e x", "2\""].map(line_of);
+        assert_eq!(found, [2, 3, 4, 5, 5, 6, 7]);
+        assert_eq!(placed.line_at(1000), 7);
     }
 
     #[test]

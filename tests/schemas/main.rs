@@ -42,6 +42,7 @@ const OF_TYPES: &[(&str, &str, &str)] = &[
     ("andon.gate/1", "Gate", "crates/andon-evaluate/src/gate.rs"),
     ("andon.evaluation/1", "EvaluationReport", "crates/andon-evaluate/src/report.rs"),
     ("andon.dataset-stats/1", "CaptureStats", "crates/andon-evaluate/src/dataset/stats.rs"),
+    ("andon.check/1", "CheckReport", "cli/src/check/mod.rs"),
     ("andon.doctor/1", "Report", "cli/src/doctor/mod.rs"),
     ("andon.ab-report/1", "Record", "cli/src/ab/record.rs"),
 ];

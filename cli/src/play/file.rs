@@ -11,7 +11,7 @@ use gst::prelude::*;
 use super::{links, pictures::Pictures};
 use crate::{
     app::{Usage, init},
-    launch::{self, Variables},
+    launch::{self, Placed, Variables},
 };
 
 /// The variable of the source of frames. It may be given a folder of pictures.
@@ -39,6 +39,12 @@ pub struct PipelineFile {
 impl PipelineFile {
     /// Returns the file as one launch line, its variables filled in.
     pub fn line(&self) -> Result<String> {
+        Ok(self.placed()?.map_err(|e| self.misused(&e.to_string()))?.text)
+    }
+
+    /// Returns the file as one launch line that knows the lines of the file, or what is wrong with the file's variables. What
+    /// is wrong with the command line is the outer error.
+    pub fn placed(&self) -> Result<Result<Placed, launch::Error>> {
         let mut given = Variables::new();
         for pair in &self.variables {
             let Some((name, value)) = pair.split_once('=').filter(|(name, _)| launch::is_name(name)) else {
@@ -64,7 +70,10 @@ impl PipelineFile {
                 }
             }
         }
-        expand(&given).map_err(|e| self.misused(&e.to_string()))
+        match launch::placed(&text, &given) {
+            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&e.to_string())),
+            placed => Ok(placed),
+        }
     }
 
     /// Returns the folder of pictures that is to be played, if it is one.

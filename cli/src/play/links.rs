@@ -14,10 +14,8 @@ pub fn explain(bin: &gst::Bin) -> Option<String> {
     for element in bin.iterate_sorted().into_iter().flatten() {
         for sink in element.sink_pads() {
             let Some(src) = sink.peer() else { continue };
-            let have = src.current_caps().unwrap_or_else(|| src.query_caps(None));
-            let take = sink.query_caps(None);
-            if !have.is_empty() && !take.is_empty() && !have.can_intersect(&take) {
-                return Some(said(&name(&src), &have, &name(&sink), &take));
+            if let Some(why) = apart(&src, &sink) {
+                return Some(why);
             }
         }
         if let Some(why) = element.downcast_ref::<gst::Bin>().and_then(explain) {
@@ -25,6 +23,15 @@ pub fn explain(bin: &gst::Bin) -> Option<String> {
         }
     }
     None
+}
+
+/// Returns why two pads cannot be linked, or what is between them cannot be negotiated: they have no caps in common. None if
+/// they have some, or if one of them has none at all, for then another link is the broken one.
+pub fn apart(src: &gst::Pad, sink: &gst::Pad) -> Option<String> {
+    let have = src.current_caps().unwrap_or_else(|| src.query_caps(None));
+    let take = sink.query_caps(None);
+    let is_broken = !have.is_empty() && !take.is_empty() && !have.can_intersect(&take);
+    is_broken.then(|| said(&name(src), &have, &name(sink), &take))
 }
 
 /// Makes the elements of a launch line. Where two of them cannot be linked, the error says what [`explain`] says of a pipeline.

@@ -25,6 +25,7 @@ mod supervisor;
 pub use andon_evaluate::pipeline::bus::warning;
 pub use failure::failure;
 pub use file::PipelineFile;
+pub use links::{apart, parse};
 pub use listener::{Course, Listener};
 pub use messages::Messages;
 pub use paint::{Colour, Paint};
