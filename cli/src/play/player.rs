@@ -37,6 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STOPPING: Duration = Duration::from_secs(5);
 /// The message by which the thread that starts a pipeline says that it is done.
 const STARTED: &str = "andon-started";
+/// The message by which anybody asks for the end of the stream.
+pub const QUIT: &str = "andon-quit";
 /// Signals that end a program politely. Their numbers are the same on every Unix.
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
@@ -303,6 +305,11 @@ impl<L: Listener> Player<L> {
         let ending = self.asked_to_end.get().is_some();
         match message.view() {
             MessageView::Eos(_) => self.finish(self.at_the_end()),
+            MessageView::Application(a) if a.structure().is_some_and(|s| s.name() == QUIT) => {
+                if !ending {
+                    self.interrupted();
+                }
+            }
             MessageView::Application(a) => {
                 if let Some(failed) = a.structure().filter(|s| s.name() == STARTED).and_then(|s| s.get("failed").ok()) {
                     self.started(failed);
