@@ -27,7 +27,7 @@ mod values;
 mod walk;
 
 pub use opening::name;
-pub use quit::allow_quit;
+pub use quit::{allow_quit, quit_by};
 
 pub(crate) use heard::because;
 pub(crate) use life::change_state;

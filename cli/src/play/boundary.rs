@@ -75,6 +75,7 @@ impl Boundary {
         pad.add_probe(mask, move |pad, info| match &info.data {
             Some(PadProbeData::Buffer(buffer)) => g.frame(pad, buffer),
             Some(PadProbeData::BufferList(list)) => list.get(0).map_or(PadProbeReturn::Ok, |first| g.frame(pad, first)),
+            // What is held is handled, not dropped: the bindings own the event, and the library would free it a second time.
             Some(PadProbeData::Event(event)) => g.event(pad, event),
             _ => PadProbeReturn::Ok,
         });
@@ -94,11 +95,6 @@ impl Boundary {
     /// Returns whether the end of its stream was held here.
     pub fn has_ended(&self) -> bool {
         self.gate.ended.load(Ordering::Acquire)
-    }
-
-    /// Returns whether what lies behind is still busy with the last frame.
-    pub fn is_held_behind(&self) -> bool {
-        is_busy(&self.pad)
     }
 
     /// Lets its silence count from now.
@@ -144,9 +140,9 @@ impl Gate {
                 if !self.ended.swap(true, Ordering::AcqRel) {
                     tell(pad, ENDED);
                 }
-                PadProbeReturn::Drop
+                PadProbeReturn::Handled
             }
-            EventView::FlushStart(_) | EventView::FlushStop(_) if holds => PadProbeReturn::Drop,
+            EventView::FlushStart(_) | EventView::FlushStop(_) if holds => PadProbeReturn::Handled,
             EventView::Segment(s) => {
                 let mut times = self.times.lock().unwrap_or_else(|e| e.into_inner());
                 times.segment = s.segment().downcast_ref::<gst::ClockTime>().cloned();
@@ -154,7 +150,7 @@ impl Gate {
                 // Whether its time goes on can only be told from the first frame behind it.
                 let waits = times.segment.is_some() && self.fresh.load(Ordering::Acquire);
                 times.held = waits.then(|| event.clone());
-                if waits { PadProbeReturn::Drop } else { PadProbeReturn::Ok }
+                if waits { PadProbeReturn::Handled } else { PadProbeReturn::Ok }
             }
             _ => PadProbeReturn::Ok,
         }
@@ -252,5 +248,61 @@ mod tests {
             let shift = shift(s(first), s(latest), s(now));
             assert_eq!(shift, gst::ClockTime::from_seconds(then), "{first:?} {latest:?} {now:?}");
         }
+    }
+
+    #[test]
+    fn an_end_is_held_and_a_branch_that_begins_at_zero_again_goes_on_behind_its_last_frame() {
+        gst::init().unwrap();
+        let keeper = gst::ElementFactory::make("identity").build().unwrap();
+        keeper.set_state(gst::State::Playing).unwrap();
+        let sink = keeper.static_pad("sink").unwrap();
+        let boundary = Boundary::watch(&sink, true);
+        let seen: Arc<Mutex<(gst::FormattedSegment<gst::ClockTime>, Vec<u64>, u32)>> = Arc::default();
+        let s = seen.clone();
+        let mask = PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM | PadProbeType::EVENT_FLUSH;
+        keeper.static_pad("src").unwrap().add_probe(mask, move |_, info| {
+            let mut seen = s.lock().unwrap();
+            match &info.data {
+                Some(PadProbeData::Buffer(buffer)) => {
+                    let at = seen.0.to_running_time(buffer.pts()).unwrap();
+                    seen.1.push(at.seconds());
+                }
+                Some(PadProbeData::Event(event)) => match event.view() {
+                    EventView::Segment(segment) => seen.0 = segment.segment().downcast_ref().cloned().unwrap(),
+                    EventView::Eos(_) | EventView::FlushStart(_) | EventView::FlushStop(_) => seen.2 += 1,
+                    _ => {}
+                },
+                _ => {}
+            }
+            PadProbeReturn::Ok
+        });
+        let branch = gst::Pad::builder(gst::PadDirection::Src).build();
+        branch.link(&sink).unwrap();
+        for _ in 0..2 {
+            branch.set_active(true).unwrap();
+            branch.push_event(gst::event::StreamStart::new("x"));
+            branch.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+            for second in 0..2 {
+                let mut buffer = gst::Buffer::new();
+                buffer.make_mut().set_pts(gst::ClockTime::from_seconds(second));
+                buffer.make_mut().set_duration(gst::ClockTime::SECOND);
+                // Nothing is behind the keeper.
+                let _ = branch.push(buffer);
+            }
+            branch.push_event(gst::event::FlushStart::new());
+            branch.push_event(gst::event::FlushStop::new(true));
+            branch.push_event(gst::event::Eos::new());
+            assert!(boundary.has_ended());
+            branch.set_active(false).unwrap();
+            boundary.begin_anew();
+        }
+        let seen = seen.lock().unwrap();
+        assert_eq!(
+            (&seen.1[..], seen.2),
+            (&[0, 1, 2, 3][..], 0),
+            "running times, and ends and flushes that came through"
+        );
+        assert_eq!(boundary.frames(), 4);
+        keeper.set_state(gst::State::Null).unwrap();
     }
 }

@@ -29,7 +29,7 @@ pub use links::{apart, parse};
 pub use listener::{Course, Listener};
 pub use messages::Messages;
 pub use paint::{Colour, Paint};
-pub use player::{End, Settings, play};
+pub use player::{End, QUIT, Settings, play};
 pub use policy::{Backoff, Restart};
 pub use supervisor::Care;
 

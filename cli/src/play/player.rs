@@ -37,6 +37,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STOPPING: Duration = Duration::from_secs(5);
 /// The message by which the thread that starts a pipeline says that it is done.
 const STARTED: &str = "andon-started";
+/// The message by which anybody asks for the end of the stream.
+pub const QUIT: &str = "andon-quit";
 /// Signals that end a program politely. Their numbers are the same on every Unix.
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
@@ -300,13 +302,21 @@ impl<L: Listener> Player<L> {
         if let Some(warning) = warning(message) {
             return self.warn(&warning);
         }
+        let ending = self.asked_to_end.get().is_some();
         match message.view() {
             MessageView::Eos(_) => self.finish(self.at_the_end()),
+            MessageView::Application(a) if a.structure().is_some_and(|s| s.name() == QUIT) => {
+                if !ending {
+                    self.interrupted();
+                }
+            }
             MessageView::Application(a) => {
                 if let Some(failed) = a.structure().filter(|s| s.name() == STARTED).and_then(|s| s.get("failed").ok()) {
                     self.started(failed);
                 }
             }
+            // Each takes the lock of the pipeline's state, which the thread that ends the stream may hold for long.
+            MessageView::Latency(_) | MessageView::ClockLost(_) | MessageView::RequestState(_) if ending => {}
             MessageView::Latency(_) => {
                 // It fails while an element does not know its latency yet; that element asks again.
                 let _ = self.pipeline.recalculate_latency();
@@ -373,7 +383,9 @@ impl<L: Listener> Player<L> {
         }
         // From a thread of its own: a source may be slow to take it, and signals have to be heard.
         let pipeline = self.pipeline.clone();
-        let end = move || drop(pipeline.send_event(gst::event::Eos::new()));
+        let end = move || {
+            pipeline.send_event(gst::event::Eos::new());
+        };
         if let Err(e) = thread::Builder::new().name("andon-end".into()).spawn(end) {
             self.finish(Err(anyhow!("there is no thread to end the stream: {e}")));
         }

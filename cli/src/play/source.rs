@@ -50,6 +50,8 @@ pub struct Source {
     /// Whether it was told that its frame is held.
     pub told_held: bool,
     live: Option<bool>,
+    /// Its branch when all of it was linked: while it is down, pads that come and go are gone.
+    known: Vec<gst::Element>,
 }
 
 impl Source {
@@ -64,6 +66,7 @@ impl Source {
             down_since: None,
             told_held: false,
             live: None,
+            known: Vec::new(),
         }
     }
 
@@ -75,7 +78,20 @@ impl Source {
     /// Returns its elements before the boundaries, from the last to the source.
     pub fn branch(&self) -> Vec<gst::Element> {
         let pads: Vec<_> = self.boundaries.iter().map(|b| b.pad.clone()).collect();
-        branches::branch(&self.element, &pads)
+        let mut found = branches::branch(&self.element, &pads);
+        found.retain(|e| !self.known.contains(e));
+        found.extend(self.known.iter().cloned());
+        found
+    }
+
+    /// Notes its branch, now that it gives frames.
+    pub fn remember(&mut self) {
+        self.known = self.branch();
+    }
+
+    /// Returns whether the end of its stream has gone past every boundary.
+    pub fn has_passed_its_end(&self) -> bool {
+        self.boundaries.iter().all(|b| b.pad.pad_flags().contains(gst::PadFlags::EOS))
     }
 
     /// Returns how many frames it gave.
@@ -98,6 +114,7 @@ impl Source {
     pub fn learn(&mut self) {
         if self.live.is_none() && self.frames() > 0 {
             self.attempts.plays(Instant::now());
+            self.remember();
             let mut query = gst::query::Latency::new();
             if self.boundaries.iter().any(|b| b.pad.peer_query(&mut query)) {
                 self.live = Some(query.result().0);

@@ -19,6 +19,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long a branch may take to go down before that is told.
 const SLOW: Duration = Duration::from_secs(10);
 
+/// How long a live source may take to pass on the end that it was asked for, before its stream is ended in its place.
+const GIVES_NO_END: Duration = Duration::from_secs(2);
+
 /// What is done about failures.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Care {
@@ -52,7 +55,8 @@ pub struct Supervisor {
     starting: bool,
     /// Whether that change failed and waits for a branch to be taken out.
     start_again: bool,
-    ending: bool,
+    /// When the end of the stream was asked for.
+    ending: Option<Instant>,
     failures: Vec<String>,
 }
 
@@ -79,7 +83,7 @@ impl Supervisor {
             whole: Attempts::default(),
             starting: true,
             start_again: false,
-            ending: false,
+            ending: None,
             failures: Vec::new(),
         }
     }
@@ -168,7 +172,7 @@ impl Supervisor {
 
     /// Somebody asked for the end of the stream: ends pass from now on, and sources that are down are ended at their boundaries.
     pub fn end(&mut self) {
-        self.ending = true;
+        self.ending = Some(Instant::now());
         for source in &mut self.sources {
             source.boundaries.iter().for_each(|b| b.hold(false));
             if let State::Waits(_) = source.state {
@@ -191,11 +195,25 @@ impl Supervisor {
                     *told = true;
                     acts.push(Act::Note(format!("{} does not stop", source.name())));
                 }
-                State::Plays if !self.starting && !self.ending => acts.extend(self.look_for_silence(i)),
+                State::Plays if !self.starting && self.ending.is_none() => acts.extend(self.look_for_silence(i)),
+                State::Plays
+                    if self.ending.is_some_and(|since| now - since >= GIVES_NO_END)
+                        && source.kind() == Kind::Live
+                        && !source.has_passed_its_end() =>
+                {
+                    acts.extend(self.end_for(i));
+                }
                 _ => {}
             }
         }
         acts
+    }
+
+    /// Ends a source's stream in its place.
+    fn end_for(&mut self, i: usize) -> Vec<Act> {
+        let source = &mut self.sources[i];
+        source.goes_down(Then::Over);
+        or_fail(branch::take_down(&self.pipeline, i, source.branch(), source.boundaries.clone()))
     }
 
     fn look_for_silence(&mut self, i: usize) -> Vec<Act> {
@@ -223,7 +241,7 @@ impl Supervisor {
         if let Some(i) = self.sources.iter().position(|s| s.branch().contains(&element)) {
             return Some(self.trouble(i, Trouble::Error(format!("{error:#}"))));
         }
-        if self.care.restart == Restart::No || !self.has_played() || self.starting || self.ending {
+        if self.care.restart == Restart::No || !self.has_played() || self.starting || self.ending.is_some() {
             return None;
         }
         let wait = self.whole.next(self.care.backoff, Instant::now());
@@ -247,7 +265,7 @@ impl Supervisor {
         }
         source.learn();
         let name = source.name();
-        let restart = if self.ending { Restart::No } else { self.care.restart };
+        let restart = if self.ending.is_some() { Restart::No } else { self.care.restart };
         match course(restart, source.kind(), source.told_to_end(), &trouble, others) {
             Course::Fail if self.failures.is_empty() => vec![Act::Fail(Error::msg(source.told(&trouble)))],
             Course::Fail => {
@@ -291,7 +309,7 @@ impl Supervisor {
         let State::GoesDown { then, .. } = &source.state else { return Vec::new() };
         let mut acts = Vec::new();
         source.state = match then {
-            Then::Again(_) if self.ending => {
+            Then::Again(_) if self.ending.is_some() => {
                 acts.extend(or_fail(branch::end(source.boundaries.clone())));
                 State::Over
             }
@@ -319,10 +337,8 @@ impl Supervisor {
         }
         source.state = State::Plays;
         source.boundaries.iter().for_each(Boundary::touch);
-        if self.ending {
-            source.goes_down(Then::Over);
-            let (elements, ends) = (source.branch(), source.boundaries.clone());
-            return or_fail(branch::take_down(&self.pipeline, i, elements, ends));
+        if self.ending.is_some() {
+            return self.end_for(i);
         }
         let silent = || failed.then(|| Trouble::Error(format!("{}: it does not start", source.element.name())));
         match source.pending.take().or_else(silent) {
@@ -334,6 +350,7 @@ impl Supervisor {
     fn again(&mut self, i: usize) -> Vec<Act> {
         let source = &mut self.sources[i];
         source.attempts.plays(Instant::now());
+        source.remember();
         match source.down_since.take() {
             Some(since) => {
                 let (name, gone) = (source.name(), since.elapsed().as_secs_f64());

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gst::prelude::*;
+use gstandon::control;
 
-use crate::play::{PipelineFile, play};
+use crate::play::{PipelineFile, QUIT, play};
 use listener::{RunListener, Told};
 use options::Service;
 
@@ -55,7 +57,19 @@ impl Run {
             println!("{line}");
             return Ok(ExitCode::SUCCESS);
         }
+        self.service.listen();
         let pipeline = self.file.pipeline(&line)?;
+        if let Some(name) = self.file.path.file_stem() {
+            control::name(&name.to_string_lossy());
+        }
+        let line = pipeline.downgrade();
+        control::quit_by(move || {
+            if let Some(line) = line.upgrade() {
+                let asked = gst::message::Application::new(gst::Structure::new_empty(QUIT));
+                // It fails if the bus is being flushed; then the line ends already.
+                let _ = line.post_message(asked);
+            }
+        });
         let told = match (self.json, self.verbose) {
             (true, _) => Told::Json,
             (_, true) => Told::Everything,

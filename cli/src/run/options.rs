@@ -27,6 +27,10 @@ pub struct Service {
     /// How long the end of the stream may take to reach every sink, once it was asked for
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     stop_timeout: Duration,
+    /// Listen on a control socket (docs/control.md), at this address or in the folder that `andon ctl` looks into; ANDON_CONTROL in
+    /// the environment goes before it
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = "unix:")]
+    control: Option<String>,
     /// Draw the pipeline into a folder, as ready.dot, playing.dot and error.dot
     #[arg(long, value_name = "FOLDER")]
     dot: Option<PathBuf>,
@@ -37,6 +41,14 @@ pub struct Service {
 struct Stall(Option<Duration>);
 
 impl Service {
+    /// Makes this process listen on a control socket, if that is wanted. Before there is another thread.
+    pub fn listen(&self) {
+        if let Some(address) = self.control.as_ref().filter(|_| std::env::var_os("ANDON_CONTROL").is_none()) {
+            // SAFETY: the caller says that there is no other thread yet.
+            unsafe { std::env::set_var("ANDON_CONTROL", address) };
+        }
+    }
+
     /// Returns how the pipeline is to be played.
     pub fn settings(&self, quiet: bool) -> Settings {
         let backoff = Backoff { first: self.restart_delay, most: self.restart_delay_most };
