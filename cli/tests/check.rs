@@ -122,7 +122,7 @@ fn models_and_stores_are_held_to_their_manifests_without_being_run() {
     assert_told(
         "truncated",
         &report["problems"],
-        &[("model", 3, &["model.onnx", "does not match the manifest", "restore"])],
+        &[("model", 3, &["model.onnx", "does not match the manifest", "Restore the file"])],
     );
 }
 
@@ -130,10 +130,21 @@ fn models_and_stores_are_held_to_their_manifests_without_being_run() {
 fn warnings_are_apart_and_a_person_reads_where_and_what_to_do() {
     let (code, report) = checked("warned", &[]);
     assert_eq!((code, &report["ok"]), (Some(0), &true.into()));
-    assert_told("warned", &report["warnings"], &[("part", 3, &["nothing says what a part is", "part-by on champion"])]);
+    assert_told(
+        "warned",
+        &report["warnings"],
+        &[
+            ("part", 3, &["nothing says what a part is", "part-by on champion"]),
+            ("value", 3, &["champion reads 16 bits", "bits="]),
+            ("file", 4, &["no location is set"]),
+        ],
+    );
+    let (code, report) = checked("fine", &[]);
+    assert_eq!((code, report["problems"].as_array().unwrap().len()), (Some(0), 0), "{report:#}");
+    assert_eq!(report["warnings"].as_array().unwrap().len(), 0, "{report:#}");
     let said = ok(&["check", "cli/tests/broken/warned.launch"]);
     assert!(
-        said.contains("warned.launch:3: warning: nothing says") && said.ends_with("no problem, 1 warning\n"),
+        said.contains("warned.launch:3: warning: nothing says") && said.ends_with("no problem, 3 warnings\n"),
         "{said}"
     );
     let output = andon(&["check", "cli/tests/broken/element.launch"]).output().unwrap();

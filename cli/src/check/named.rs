@@ -230,16 +230,17 @@ impl Look<'_> {
     }
 
     fn sampler(&mut self) {
-        match self.text("location") {
-            Some(folder) => {
-                let fault = paths::folder(Path::new(&folder));
-                self.fault(Topic::File, "location", fault);
-            }
-            None => {
-                let cure = "Set location= to the folder that captures are to go to.";
-                self.problem(Topic::File, "no location is set, so that nothing can be captured", cure);
-            }
+        if let Some(folder) = self.text("location") {
+            let fault = paths::folder(Path::new(&folder));
+            return self.fault(Topic::File, "location", fault);
         }
+        let is_on = |name: &&str| self.element.property::<bool>(name);
+        let cure = "Set location= to the folder that captures are to go to.";
+        if let Some(trigger) = ["on-ng", "on-drift", "on-disagreement", "on-unjudged"].into_iter().find(is_on) {
+            return self.problem(Topic::File, format!("{trigger} captures, and no location is set"), cure);
+        }
+        let what = format!("{}: no location is set: until then nothing is captured", self.element.name());
+        self.findings.warning(Topic::File, self.line, what, cure);
     }
 
     /// Looks at the files that other elements name.

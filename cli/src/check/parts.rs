@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whether the stream says what a part is: without it, verdicts are by frame, and nothing that needs parts is concluded.
+//! What no element says of itself and a stream must say: what a part is, without which nothing that needs parts is concluded;
+//! and how many bits a camera uses of 16.
 
 use gst::prelude::*;
 
@@ -14,8 +15,36 @@ const TELLS: [&str; 2] = ["defecttestsrc", "appsrc"];
 /// Elements that read barcodes.
 const READERS: [&str; 2] = ["zbar", "zxing"];
 
-/// Looks at the first element of each stream that has the property `part-by`.
+/// Looks at what each stream says.
 pub fn look(made: &Made, findings: &mut Findings) {
+    parts(made, findings);
+    bits(made, findings);
+}
+
+/// Looks at the first element of each stream that has the property `bits`: caps of grey of 16 bits say nothing of the depth.
+fn bits(made: &Made, findings: &mut Findings) {
+    let has_depth = |e: &gst::Element| e.find_property("bits").is_some_and(|p| p.value_type() == u32::static_type());
+    for element in made.elements.iter().flatten().filter(|e| has_depth(e)) {
+        let caps = element.static_pad("sink").and_then(|p| p.peer()).map(|p| p.query_caps(None));
+        let s = caps.as_ref().filter(|c| c.size() == 1 && !c.is_any()).and_then(|c| c.structure(0));
+        let is_deep =
+            s.is_some_and(|s| s.get::<&str>("format").is_ok_and(|f| f.starts_with("GRAY16")) && !s.has_field("bpp"));
+        if is_deep && element.property::<u32>("bits") == 0 && !upstream(made, element).iter().any(has_depth) {
+            let name = element.name();
+            findings.warning(
+                Topic::Value,
+                made.line_of(element),
+                format!(
+                    "{name} reads 16 bits, and cameras that give GRAY16 mostly use 10, 12 or 14: frames would be dark"
+                ),
+                "Set bits= on each element that looks at pixels: what the camera uses (docs/cameras.md).",
+            );
+        }
+    }
+}
+
+/// Looks at the first element of each stream that has the property `part-by`.
+fn parts(made: &Made, findings: &mut Findings) {
     let has_rule = |e: &gst::Element| e.find_property("part-by").is_some();
     for element in made.elements.iter().flatten().filter(|e| has_rule(e)) {
         let before = upstream(made, element);

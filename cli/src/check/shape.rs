@@ -12,7 +12,7 @@ use super::{
 use crate::play::apart;
 
 /// Elements behind which another thread goes on, so that their branch does not hold the others up.
-const WITH_A_THREAD: [&str; 4] = ["queue", "queue2", "multiqueue", "appsink"];
+const WITH_A_THREAD: [&str; 3] = ["queue", "queue2", "multiqueue"];
 
 /// Sources of the present: sinks do not wait for their first frame.
 const LIVE: [&str; 10] = [
@@ -77,7 +77,7 @@ fn unlinked(made: &Made, element: &gst::Element, findings: &mut Findings) {
 }
 
 /// A branch that ends without a thread of its own holds the frame until its sink plays, and the sink plays once every branch
-/// has a frame.
+/// has a frame: those that come after it never have one. The last branch may hold it.
 fn branches(made: &Made, tee: &gst::Element, findings: &mut Findings) {
     let branches = tee.src_pads();
     let is_live = upstream(made, tee).iter().any(|e| {
@@ -88,18 +88,17 @@ fn branches(made: &Made, tee: &gst::Element, findings: &mut Findings) {
     if branches.len() < 2 || is_live {
         return;
     }
-    let held: Vec<_> =
-        branches.iter().map(|pad| pad.peer().and_then(|p| p.parent_element())).map(|e| holds(made, e?)).collect();
-    for (pad, sink) in branches.iter().zip(&held).filter_map(|(pad, sink)| Some((pad, sink.as_ref()?))) {
-        let first = pad.peer().and_then(|p| p.parent_element());
-        let line = first.as_ref().map_or_else(|| made.line_of(tee), |e| made.line_of(e));
+    for pad in &branches[..branches.len() - 1] {
+        let Some(first) = pad.peer().and_then(|p| p.parent_element()) else { continue };
+        let line = made.line_of(&first);
+        let Some(sink) = holds(made, first) else { continue };
         let (tee, sink) = (tee.name(), sink.name());
         findings.problem(
             Topic::Deadlock,
             line,
             format!(
-                "the branch of {tee} to {sink} has no queue: {sink} waits for the other branches to have a frame, and they wait \
-                 for this one"
+                "the branch of {tee} to {sink} has no queue: {sink} waits until the branches after it have a frame, and they \
+                 wait for this one"
             ),
             format!("Begin every branch with a queue: {tee}. ! queue ! …"),
         );
