@@ -117,7 +117,7 @@ fn of_every_text_that_can_be_set_it_is_said_whether_it_names_a_file() {
     let own = TEXTS.iter().enumerate().filter(|(_, text)| !text.element.is_empty());
     let idle: Vec<_> =
         own.filter(|(at, text)| !used.contains(&(*at, text.element.to_string()))).map(|(_, t)| t).collect();
-    assert!(idle.is_empty(), "no such text: {idle:?}");
+    assert!(idle.is_empty(), "no such text: {idle:?}, but {used:?}");
     let path = TEXTS.iter().find(|text| text.is_of("framesampler", "location"));
     assert!(path.is_some_and(|text| text.names_path), "location names a folder");
 }
