@@ -146,7 +146,10 @@ pub(super) fn field(json: &Value) -> Option<glib::SendValue> {
 }
 
 /// Makes a list of values of one type; `None` if one of them is of another.
-fn list<'a, T: Into<glib::Value> + Send>(all: &'a [Value], read: impl Fn(&'a Value) -> Option<T>) -> Option<gst::Array> {
+fn list<'a, T: Into<glib::Value> + Send>(
+    all: &'a [Value],
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Option<gst::Array> {
     Some(gst::Array::new(all.iter().map(read).collect::<Option<Vec<_>>>()?))
 }
 
