@@ -31,7 +31,7 @@ pub(super) fn fields(
         }
         if values::field(value).is_none() {
             return Err(bad(format!(
-                "{name} is {value}, and a field is a text, a number, true or false, or a list of them"
+                "{name} is {value}, and a field is a text, a number, true or false, or a list of one kind of these"
             )));
         }
     }

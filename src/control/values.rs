@@ -117,7 +117,7 @@ fn structure(property: &str, fields: &Map<String, Value>) -> Result<gst::Structu
             name,
             field(json).ok_or_else(|| {
                 format!(
-                    "{property}: {name} is {}, and a field is a text, a number, true or false, or a list of them",
+                    "{property}: {name} is {}, and a field is a text, a number, true or false, or a list of one kind of these",
                     shown(json)
                 )
             })?,
@@ -136,11 +136,21 @@ pub(super) fn field(json: &Value) -> Option<glib::SendValue> {
             (_, Some(v)) => v.to_send_value(),
             _ => v.as_f64()?.to_send_value(),
         },
-        Value::Array(all) => {
-            gst::Array::from_values(all.iter().map(field).collect::<Option<Vec<_>>>()?).to_send_value()
-        }
+        // A list of GStreamer's has values of one type.
+        Value::Array(all) if all.iter().all(Value::is_i64) => list(all, Value::as_i64)?.to_send_value(),
+        Value::Array(all) if all.iter().all(Value::is_number) => list(all, Value::as_f64)?.to_send_value(),
+        Value::Array(all) if all.iter().all(Value::is_boolean) => list(all, Value::as_bool)?.to_send_value(),
+        Value::Array(all) => list(all, Value::as_str)?.to_send_value(),
         Value::Null | Value::Object(_) => return None,
     })
+}
+
+/// Makes a list of values of one type; `None` if one of them is of another.
+fn list<'a, T: Into<glib::Value> + Send>(
+    all: &'a [Value],
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Option<gst::Array> {
+    Some(gst::Array::new(all.iter().map(read).collect::<Option<Vec<_>>>()?))
 }
 
 /// Says what a property takes.
@@ -258,6 +268,8 @@ mod tests {
             (&state, json!("paused"), Ok(json!("paused"))),
             (&fields, json!({"a": 1, "b": [true], "c": "x"}), Ok(json!({"a": 1, "b": [true], "c": "x"}))),
             (&fields, json!("fields,a=(int)3"), Ok(json!({"a": 3}))),
+            (&fields, json!({"a": [1, 2.5], "b": ["x", "y"]}), Ok(json!({"a": [1.0, 2.5], "b": ["x", "y"]}))),
+            (&fields, json!({"a": [1, "x"]}), Err("or a list of one kind of these")),
             (&fields, json!({"a": {}}), Err("fields: a is {}, and a field is a text")),
             (&fields, json!("fields,a=("), Err("cannot be read as GstStructure")),
             (&rate, json!("25/2"), Ok(json!("25/2"))),

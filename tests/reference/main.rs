@@ -104,9 +104,9 @@ fn of_every_text_that_can_be_set_it_is_said_whether_it_names_a_file() {
     for factory in elements() {
         let name = factory.name();
         let element = factory.create().build().unwrap();
-        let settable = |p: &glib::ParamSpec| p.flags().contains(glib::ParamFlags::WRITABLE);
-        for property in element.list_properties().iter().filter(|p| p.value_type() == glib::Type::STRING && settable(p))
-        {
+        let is_set = |p: &&glib::ParamSpec| p.flags().contains(glib::ParamFlags::WRITABLE);
+        let is_text = |p: &glib::ParamSpec| p.value_type() == glib::Type::STRING;
+        for property in element.list_properties().iter().filter(is_set).filter(|p| is_text(p)) {
             match TEXTS.iter().position(|text| text.is_of(&name, property.name())) {
                 Some(at) => assert!(used.insert((at, name.to_string())), "{name}: {} is there twice", property.name()),
                 None => without.push(format!("{name}: {}", property.name())),
