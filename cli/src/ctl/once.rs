@@ -111,7 +111,7 @@ impl Once {
 
     fn act(&mut self, request: Request) -> Result<()> {
         let said = match &request {
-            Request::Call { element, action, .. } => format!("{element}: {action} accepted"),
+            Request::Call { element, action, .. } => format!("{}: {action} accepted", words::short(element)),
             other => other.name().into(),
         };
         self.done(request, &said)

@@ -6,13 +6,13 @@ use andon_report::words;
 use serde_json::{Map, Value};
 
 /// What stands first in a line about an event, because people look for it first.
-const FIRST: [&str; 21] = [
+const FIRST: [&str; 20] = [
     "state", "cause", "verdict", "id", "status", "decision", "reason", "reasons", "trigger", "from", "to", "who",
-    "request", "element", "property", "action", "value", "before", "after", "accepted", "why",
+    "request", "property", "action", "value", "before", "after", "accepted", "why",
 ];
 
 /// What is of no use in a line for people: it is in the line already, or a number of the machine.
-const NEVER: [&str; 3] = ["schema", "run", "json"];
+const NEVER: [&str; 7] = ["schema", "run", "json", "element", "caps", "utc_ns", "pts_ns"];
 
 /// The difference of the clock on the wall to UTC, s. Nothing where the system does not know it.
 pub fn offset() -> i64 {
@@ -63,6 +63,11 @@ pub fn event(event: &Happened, offset: i64) -> String {
     let (time, facts) = (clock(event.utc_ns, offset), facts(&event.data));
     let element = if event.element.is_empty() { "line" } else { &event.element };
     format!("{time} #{} {element}: {} {facts}", event.seq, name(&event.name)).trim_end().into()
+}
+
+/// The name of an element of that path: `/GstPipeline:line/GstFrameSampler:sampler` is `sampler`.
+pub fn short(path: &str) -> &str {
+    path.rsplit(['/', ':']).next().unwrap_or(path)
 }
 
 /// The name of an event without what all of Andon's have.
@@ -117,12 +122,19 @@ mod tests {
         let set = json!({"request": "set", "element": "m", "property": "score-threshold", "value": 0.5});
         let data = json!({"who": "maria", "uid": 7, "why": null, "request": set, "error": "success",
             "data": {"before": 0.25, "after": 0.5}});
-        let said = "who=maria request=set element=m property=score-threshold value=0.5000 before=0.2500 after=0.5000 \
+        let said = "who=maria request=set property=score-threshold value=0.5000 before=0.2500 after=0.5000 \
                     error=success uid=7";
         assert_eq!(facts(&data), said);
         let call = json!({"request": "call", "element": "s", "action": "capture", "arguments": {"count": 3}});
         let said = facts(&json!({"who": "maria", "request": call}));
-        assert_eq!(said, "who=maria request=call element=s action=capture count=3");
+        assert_eq!(said, "who=maria request=call action=capture count=3");
+    }
+
+    #[test]
+    fn a_path_is_an_element_with_a_name() {
+        for (path, name) in [("/GstPipeline:line/GstFrameSampler:s", "s"), ("/p/s", "s"), ("s", "s"), ("", "")] {
+            assert_eq!(short(path), name);
+        }
     }
 
     #[test]

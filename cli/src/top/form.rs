@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::ctl::words::short;
+
 /// Characters of the longest answer.
 const LONGEST: usize = 200;
 
@@ -83,7 +85,7 @@ impl Form {
     pub fn capture(element: &str) -> Self {
         let field = |label, text: &str, digits| Field { label, text: text.into(), digits };
         Self {
-            title: format!("Capture with {element}"),
+            title: format!("Capture with {}", short(element)),
             fields: vec![
                 field("reason", "", false),
                 field("frames from now on", "10", true),
@@ -108,7 +110,7 @@ impl Form {
 
     /// Asks why an element is to go back to the model before.
     pub fn go_back(element: &str, active: &str, standby: &str) -> Self {
-        let title = format!("{element}: go back from {active} to {standby}");
+        let title = format!("{}: go back from {active} to {standby}", short(element));
         Self { title, fields: vec![Self::why()], at: 0, act: Act::GoBack(element.into()) }
     }
 

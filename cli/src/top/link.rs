@@ -22,7 +22,7 @@ use super::{
     store,
     update::{Input, Order},
 };
-use crate::ctl::{line::Asker, target::Target};
+use crate::ctl::{line::Asker, target::Target, words::short};
 
 /// How often statistics are asked for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -176,7 +176,7 @@ impl Talk {
             let arguments: BTreeMap<_, _> = serde_json::from_value(arguments).unwrap_or_default();
             let done = client.call(&element, action, arguments);
             client.introduce(who.clone(), None);
-            done.map(|_| format!("{element}: {action} accepted")).map_err(|e| e.to_string())
+            done.map(|_| format!("{}: {action} accepted", short(&element))).map_err(|e| e.to_string())
         };
         let said = match order {
             Order::Capture { element, count, pre, reason } => {

@@ -17,6 +17,9 @@ use super::form::Form;
 /// How many events are kept for the screen.
 const EVENTS: usize = 200;
 
+/// Events that come with every part or every few seconds.
+const MANY: [&str; 4] = ["andon/part-verdict", "andon/inference", "andon/ab", "andon/drift-report"];
+
 /// Over how long a rate is taken.
 const WINDOW: Duration = Duration::from_secs(5);
 
@@ -143,6 +146,10 @@ impl State {
                 }
             }
             _ => {}
+        }
+        // Their counts are on the screen, and they would push out of it what happens seldom.
+        if MANY.contains(&&*event.name) {
+            return;
         }
         self.events.push_back(event);
         if self.events.len() > EVENTS {

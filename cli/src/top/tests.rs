@@ -100,11 +100,8 @@ fn line() -> State {
         Input::Stats(Duration::from_secs(1), stats(100)),
         Input::Stats(Duration::from_secs(3), stats(160)),
         Input::Event(happened("andon/drift", "meter", drift)),
-        Input::Event(happened(
-            "andon/part-verdict",
-            "champion",
-            json!({"id": "7", "verdict": "ng\u{1b}[2J", "arm": "a"}),
-        )),
+        Input::Event(happened("andon/part-verdict", "champion", json!({"id": "7", "verdict": "ng", "arm": "a"}))),
+        Input::Event(happened("andon/disagreement", "j", json!({"id": "7", "note": "ng\u{1b}[2J"}))),
     ] {
         assert_eq!(update(&mut state, input), None);
     }
@@ -155,11 +152,12 @@ fn all_that_matters_is_on_a_small_screen_and_more_on_a_large_one() {
             "agree 99.4 % of 512 parts · hold · 3 late",
             "drift: 80 % lighting, 20 % colour · since 02:01:00 (4 min)",
             "kept 12 · waiting 1 · dropped 2 · 40 frames gone by in memory",
-            "02:04:00 champion part-verdict verdict=ng\\u{1b}[2J id=7 arm=a",
+            "02:04:00 j disagreement id=7 note=ng\\u{1b}[2J",
             "c capture  p promote  r roll back",
         ],
     );
     assert!(narrow.lines().count() == 24 && !narrow.contains('\u{1b}'), "{narrow}");
+    assert!(!narrow.contains("part-verdict"), "what comes with every part is counted, not listed");
     let wide = screen(&state, 140, 24);
     shows(&wide, &["arm version", "standby", "unjudged", "champion             a   pcb@1"]);
     // Nothing else is known of a screen than its size, and none breaks.
@@ -195,7 +193,7 @@ fn the_chosen_element_is_seen_however_many_there_are() {
 fn a_capture_asks_what_for_and_how_many() {
     let mut state = line();
     assert_eq!(keys(&mut state, "c"), None);
-    shows(&screen(&state, 80, 24), &["Capture with", "> reason", "frames before"]);
+    shows(&screen(&state, 80, 24), &["Capture with sampler", "> reason", "frames before"]);
     assert_eq!(keys(&mut state, "\n\n\n"), None, "there is no reason yet");
     shows(&screen(&state, 80, 24), &["! say why"]);
     // q and c are letters here, digits only where a number is asked for.

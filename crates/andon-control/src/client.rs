@@ -45,7 +45,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The line refused the request.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// The line is gone.
     #[error("the line has closed the connection: it has ended, or was asked to")]
