@@ -189,6 +189,9 @@ impl Supervisor {
         for i in 0..self.sources.len() {
             let source = &mut self.sources[i];
             source.learn();
+            let keeps_its_end = self.ending.is_some_and(|since| now - since >= GIVES_NO_END)
+                && source.kind() == Kind::Live
+                && !source.has_passed_its_end();
             match &mut source.state {
                 State::Waits(until) if *until <= now && !self.starting => acts.extend(self.try_again(i)),
                 State::GoesDown { since, told, .. } if !*told && since.elapsed() > SLOW => {
@@ -196,11 +199,7 @@ impl Supervisor {
                     acts.push(Act::Note(format!("{} does not stop", source.name())));
                 }
                 State::Plays if !self.starting && self.ending.is_none() => acts.extend(self.look_for_silence(i)),
-                State::Plays
-                    if self.ending.is_some_and(|since| now - since >= GIVES_NO_END)
-                        && source.kind() == Kind::Live
-                        && !source.has_passed_its_end() =>
-                {
+                State::Plays if keeps_its_end => {
                     acts.extend(self.end_for(i));
                 }
                 _ => {}
