@@ -28,7 +28,7 @@ fn camera(port: &str) -> (Camera, String) {
         ["/usr/bin/python3", "python3"].into_iter().find(|p| Command::new(p).arg("-V").output().is_ok()).unwrap();
     let mut server = Command::new(python)
         .arg(script)
-        .args(["--port", port])
+        .args(["--rate", "3", "--port", port])
         .stdout(Stdio::piped())
         .spawn()
         .expect("there is a Python");
@@ -79,15 +79,19 @@ fn a_camera_that_is_killed_comes_back_with_its_model_as_it_was_and_the_other_one
     verdicts(&mut lines, "m2", 5, &mut others);
     let port = address.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
     let (_again, _) = camera(port);
-    verdicts(&mut lines, "m1", 10, &mut others);
+    // What came before the camera went is judged first, however slow this machine is.
+    let told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told: Vec<_> = told.take_while(|line| !line.contains("cam1 gives frames again")).collect();
+    assert!(told.iter().any(|line| line.contains("cam1 starts again")), "{told:?}");
+    verdicts(&mut lines, "m1", 5, &mut others);
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let summary = lines.last().unwrap()["summary"].take();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", common::err(&output));
+    assert_eq!(output.status.code(), Some(0), "{told:?}");
     assert!(summary["restarts"]["cam1"].as_u64() >= Some(1), "{summary}");
     assert_eq!(summary["restarts"].as_object().unwrap().len(), 1, "the other was left alone: {summary}");
     let frames = |n: usize| summary["models"][n]["frames"].as_u64().unwrap();
-    assert!(frames(0) >= 15 && frames(1) > frames(0), "counters are kept: {summary}");
+    assert!(frames(0) >= 12 && frames(1) > frames(0), "counters are kept: {summary}");
     let longest = others.windows(2).map(|w| w[1] - w[0]).max().unwrap();
     assert!(longest < 3_000_000_000, "the other camera stood still for {longest} ns");
 }

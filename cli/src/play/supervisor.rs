@@ -189,7 +189,7 @@ impl Supervisor {
         for i in 0..self.sources.len() {
             let source = &mut self.sources[i];
             source.learn();
-            let gives_no_end = self.ending.is_some_and(|since| now - since >= GIVES_NO_END)
+            let keeps_its_end = self.ending.is_some_and(|since| now - since >= GIVES_NO_END)
                 && source.kind() == Kind::Live
                 && !source.has_passed_its_end();
             match &mut source.state {
@@ -199,7 +199,9 @@ impl Supervisor {
                     acts.push(Act::Note(format!("{} does not stop", source.name())));
                 }
                 State::Plays if !self.starting && self.ending.is_none() => acts.extend(self.look_for_silence(i)),
-                State::Plays if gives_no_end => acts.extend(self.end_for(i)),
+                State::Plays if keeps_its_end => {
+                    acts.extend(self.end_for(i));
+                }
                 _ => {}
             }
         }
