@@ -2,7 +2,8 @@
 //! Andon: GStreamer elements that find defects inside the video pipeline, and keep the model that finds them honest.
 //!
 //! This crate is the plugin, and all of Andon's code that knows GStreamer: [`elements`] has the elements, each with a
-//! page of documentation, and [`meta`] the metas, events and messages by which results travel. Models, statistics and
+//! page of documentation, [`meta`] the metas, events and messages by which results travel, and [`control`] the control
+//! socket. Models, statistics and
 //! captures are crates of their own (`andon-model`, `andon-inference`, `andon-statistics`, `andon-capture`), which know
 //! nothing of GStreamer. Nothing in here knows a command line, a report or a data set.
 //!
@@ -27,6 +28,7 @@
 
 #![warn(missing_docs)]
 
+pub mod control;
 pub mod elements;
 pub mod meta;
 mod watch;

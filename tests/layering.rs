@@ -225,14 +225,31 @@ fn metas_know_no_element_and_elements_do_not_know_each_other() {
 
 #[test]
 fn the_plugin_is_built_without_the_program_s_libraries() {
-    let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["tree", "--locked", "--offline", "--edges=normal", "--package=gst-plugin-andon", "--prefix=none"]);
-    let output = cargo.current_dir(root()).output().unwrap();
-    let tree = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && tree.contains("gstreamer-base"), "{}", String::from_utf8_lossy(&output.stderr));
-    for library in ["clap", "maud", "indicatif", "comfy-table", "andon-report", "andon-evaluate", "quick-junit"] {
-        assert!(!tree.lines().any(|line| line.starts_with(&format!("{library} "))), "the plugin needs no {library}");
+    let needs = needed_by("gst-plugin-andon");
+    assert!(needs.contains("gstreamer-base"), "{needs:?}");
+    let program = ["clap", "clap_complete", "ratatui", "sd-notify", "maud", "indicatif", "comfy-table", "quick-junit"];
+    for library in program.into_iter().chain(["andon-report", "andon-evaluate"]) {
+        assert!(!needs.contains(library), "the plugin needs no {library}");
     }
+}
+
+#[test]
+fn who_talks_to_a_line_needs_no_gstreamer_and_of_andon_only_the_core() {
+    let needs = needed_by("andon-control");
+    let ours: Vec<_> = needs.iter().filter(|name| name.starts_with("andon-")).map(String::as_str).collect();
+    assert_eq!(ours, ["andon-control", "andon-core"]);
+    let others: Vec<_> = needs.iter().filter(|name| name.starts_with("gst") || name.starts_with("glib")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+/// The names of all packages that a package of the workspace is built of, its own too.
+fn needed_by(package: &str) -> BTreeSet<String> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--edges=normal", "--prefix=none", "--package", package]);
+    let output = cargo.current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    tree.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_string())).collect()
 }
 
 #[test]

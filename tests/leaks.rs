@@ -6,6 +6,9 @@ mod common;
 
 use std::process::Command;
 
+use andon_control::{client::Client, event::Kind};
+use gst::prelude::*;
+
 /// Set in the child: the launch line to run.
 const LINE: &str = "ANDON_LEAKS_LINE";
 /// Set in the child: leak a buffer on purpose.
@@ -17,6 +20,9 @@ fn child() {
     let Ok(line) = std::env::var(LINE) else { return };
     common::runtime();
     let pipeline = common::launch(&line);
+    if std::env::var_os("ANDON_CONTROL").is_some() {
+        ask_all(&pipeline);
+    }
     common::play(&pipeline);
     drop(pipeline);
     if std::env::var_os(PLANT).is_some() {
@@ -26,9 +32,38 @@ fn child() {
     unsafe { gst::deinit() };
 }
 
+/// Has a client ask and do all sorts of things at the control socket while the pipeline stands at its first frame.
+fn ask_all(pipeline: &gst::Pipeline) {
+    pipeline.set_state(gst::State::Paused).unwrap();
+    pipeline.state(gst::ClockTime::from_seconds(60)).0.unwrap();
+    let address = std::env::var("ANDON_CONTROL").unwrap();
+    let mut client = Client::connect(address.trim_start_matches("unix:")).unwrap();
+    client.subscribe(&Kind::ALL, &[], None).unwrap();
+    assert!(client.elements(true).unwrap().len() > 1);
+    client.stats(None).unwrap();
+    for request in [
+        r#"{"request": "set", "element": "keep", "property": "every", "value": 3}"#,
+        r#"{"request": "set", "element": "keep", "property": "near", "value": "nearly"}"#,
+        r#"{"request": "call", "element": "keep", "action": "capture", "arguments": {"count": 1, "reason": "", "pre": 0, "post": 0}}"#,
+        r#"{"request": "fields", "element": "keep", "values": {"speed": 1}}"#,
+        r#"{"request": "part", "element": "meter", "part": {"id": "P"}}"#,
+        r#"{"request": "snapshot", "overlay": true}"#,
+        r#"{"request": "observe", "id": 1, "element": "keep"}"#,
+    ] {
+        let done = client.ask(&serde_json::from_str(request).unwrap(), None, None);
+        assert!(done.is_ok() || request.contains("nearly"), "{request}: {done:?}");
+    }
+}
+
 /// The lines that name an object still alive at the end (and not those that tell the format of such lines).
 #[track_caller]
 fn leaks(line: &str, plant: bool) -> Vec<String> {
+    leaks_with(line, plant, &[])
+}
+
+/// The same, in an environment with more in it.
+#[track_caller]
+fn leaks_with(line: &str, plant: bool, environment: &[(&str, &str)]) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
@@ -36,7 +71,8 @@ fn leaks(line: &str, plant: bool) -> Vec<String> {
         .env(LINE, line)
         .env("GST_TRACERS", "leaks")
         .env("GST_DEBUG", "GST_TRACER:7")
-        .env("GST_DEBUG_NO_COLOR", "1");
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .envs(environment.iter().copied());
     if plant {
         child.env(PLANT, "1");
     }
@@ -121,4 +157,15 @@ fn a_trial_with_labels_that_takes_its_challenger_out_leaks_nothing() {
          t.src_b ! modelinfer model=models/pcb/2 on-error=pass ! j.sink_b \
          abjoin name=j wait=-1 auto=abort deadline=1000 label-rate-agree=1 labels={labels} ! fakesink"
     ));
+}
+
+#[test]
+fn a_line_with_a_control_socket_that_is_asked_leaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "defecttestsrc num-buffers=20 ! driftmeter name=meter ! framesampler name=keep location={} ! defectoverlay ! fakesink",
+        folder.path().display()
+    );
+    let address = format!("unix:{}", folder.path().join("line.sock").display());
+    assert_eq!(leaks_with(&line, false, &[("ANDON_CONTROL", &address)]), Vec::<String>::new());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What every subcommand needs: the error for wrong usage, and GStreamer with Andon's elements.
+//! What every subcommand needs: the error for wrong usage, the user's name, and GStreamer with Andon's elements.
 
 use std::sync::LazyLock;
 
@@ -18,4 +18,12 @@ pub fn init() -> Result<()> {
         gstandon::plugin_register_static().map_err(|e| format!("Andon's elements cannot be registered: {e}"))
     });
     DONE.clone().map_err(anyhow::Error::msg)
+}
+
+/// The name of whoever runs the program, for records of who did what.
+pub fn user() -> String {
+    // Under sudo, records must name the person, not root.
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    let user = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
+    user.unwrap_or_else(|| "unknown".into())
 }

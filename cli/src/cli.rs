@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{ab, boards, check, dataset, demo, doctor, drift, evaluate, judge, model, reference, run};
+use crate::{
+    ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, model, reference, run, top,
+};
 
 const EXIT_CODES: &str = "Exit codes:
   0    done
@@ -37,6 +39,9 @@ enum Command {
     Boards(boards::Boards),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
+    Ctl(Box<ctl::Ctl>),
+    Top(top::Top),
+    Completions(completions::Completions),
 }
 
 impl Cli {
@@ -55,6 +60,9 @@ impl Cli {
             Command::Boards(boards) => boards.execute(),
             Command::Demo(demo) => demo.execute(),
             Command::Doctor(doctor) => doctor.execute(),
+            Command::Ctl(ctl) => ctl.execute(),
+            Command::Top(top) => top.execute(),
+            Command::Completions(completions) => completions.execute(),
         }
     }
 }

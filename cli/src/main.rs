@@ -10,6 +10,8 @@ mod app;
 mod boards;
 mod check;
 mod cli;
+mod completions;
+mod ctl;
 mod dataset;
 mod demo;
 mod doctor;
@@ -25,14 +27,17 @@ mod progress;
 mod reference;
 mod run;
 mod table;
+mod top;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 fn main() -> ExitCode {
     // SAFETY: there is no other thread yet.
     unsafe { andon_inference::telemetry::switch_off() };
+    // Answers a shell that asks what may come next, and ends.
+    clap_complete::CompleteEnv::with_factory(cli::Cli::command).var(completions::VARIABLE).complete();
     let cli = cli::Cli::parse();
     match cli.execute() {
         Ok(code) => code,

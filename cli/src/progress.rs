@@ -16,13 +16,15 @@ pub fn spinner(doing: impl Into<Cow<'static, str>>) -> ProgressBar {
     ProgressBar::new_spinner().with_prefix(doing).with_style(style("{spinner} {prefix}: {pos} {msg}"))
 }
 
-/// Returns the style of a stream's bar: of `seconds`, if its length is known, beside a message or alone.
-pub fn stream(seconds: Option<f64>, with_message: bool) -> ProgressStyle {
-    let Some(seconds) = seconds else { return style("{spinner} {wide_msg}") };
-    let width = if with_message { 16 } else { 40 };
-    style(&format!("{{bar:{width}}} {{percent}}% of {seconds:.0} s, {{eta}} left {{wide_msg}}"))
+/// Returns the style of a stream's bar: how far it is, if its length is known, and its time before a message.
+pub fn stream(has_length: bool, with_message: bool) -> ProgressStyle {
+    match (has_length, with_message) {
+        (false, _) => style("{spinner} {prefix} {wide_msg}"),
+        (true, true) => style("{bar:16} {prefix} {wide_msg}"),
+        (true, false) => style("{bar:40} {prefix}"),
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("only numbers are put into a constant template")
+    ProgressStyle::with_template(template).expect("a constant template")
 }

@@ -75,6 +75,8 @@ fn gc_says_what_it_would_remove_and_then_does() {
 fn what_is_wrong_is_named_and_answered_by_the_right_code() {
     let dir = tempfile::tempdir().unwrap();
     let pcb = store(dir.path());
+    let stale = fails(1, &["model", "promote", &pcb, "3", "--from=1", "--why=seen better"]);
+    assert!(stale.contains("champion is 2, and this change was to start from 1: nothing was changed"), "{stale}");
     let e = fails(1, &["model", "promote", &pcb, "9"]);
     assert!(e.contains("no version '9': there are 1, 2, 3"), "{e}");
     let e = fails(1, &["model", "promote", arg(&dir.path().join("store/glass"))]);

@@ -6,6 +6,7 @@
 //! inputs through them in every run of the tests.
 
 mod bytes;
+mod control;
 mod decoders;
 #[allow(dead_code, reason = "the program uses more of it")]
 mod drift;
@@ -16,6 +17,7 @@ mod report;
 mod scratch;
 mod texts;
 
+pub use control::control;
 pub use decoders::decoders;
 pub use event::event;
 pub use files::{aliases, dataset, history, sidecar, trust};
@@ -29,6 +31,7 @@ pub type Target = fn(&[u8]);
 /// All targets by their names, which are those of their folders of kept inputs.
 pub const TARGETS: &[(&str, Target)] = &[
     ("aliases", aliases),
+    ("control", control),
     ("dataset", dataset),
     ("decoders", decoders),
     ("event", event),

@@ -44,6 +44,11 @@ fn of_caps(caps: &gst::CapsRef) -> u32 {
     }
 }
 
+/// Returns the bits of a sample of 16-bit grey of those caps, with the property `set`; 0 for all 16.
+pub(crate) fn bits_of(caps: &gst::CapsRef, set: u32) -> u32 {
+    if set > 0 { set } else { of_caps(caps) }
+}
+
 /// Returns the caps as they are written down beside raw frames: with the bits of a sample.
 pub(super) fn told(caps: &gst::Caps, set: u32) -> gst::Caps {
     let mut caps = caps.clone();

@@ -28,13 +28,13 @@ const MAX_PARENTS: usize = 4;
 
 /// Holds frames. It remembers the last pool, because asking a pool for its limit costs more than a shared copy.
 #[derive(Debug, Default)]
-pub(super) struct Holder {
+pub(crate) struct Holder {
     pool: Option<(gst::BufferPool, Limit)>,
 }
 
 /// A frame that may be held for any time.
 #[derive(Debug)]
-pub(super) enum HeldBuffer {
+pub(crate) enum HeldBuffer {
     /// The memory is that of the frame.
     Shared(gst::Buffer),
     /// The memory is a copy.
@@ -55,7 +55,7 @@ enum Limit {
 impl Holder {
     /// Returns a buffer with the frame's pixels, metas and times that may be held for any time, or `None` if the memory
     /// can neither be shared nor copied.
-    pub(super) fn hold(&mut self, buffer: &gst::BufferRef) -> Option<HeldBuffer> {
+    pub(crate) fn hold(&mut self, buffer: &gst::BufferRef) -> Option<HeldBuffer> {
         match self.limit(buffer, MAX_PARENTS) {
             Limit::None => Some(HeldBuffer::Shared(buffer.copy())),
             Limit::Renewed => Some(HeldBuffer::Shared(without_parent(buffer)?)),

@@ -11,11 +11,11 @@ mod barcodes;
 mod between;
 pub mod defectoverlay;
 pub mod defecttestsrc;
-mod depth;
+pub(crate) mod depth;
 pub mod driftmeter;
 mod flip;
 pub mod framesampler;
-mod memory;
+pub(crate) mod memory;
 pub mod modelinfer;
 mod part_by;
 mod reference;
@@ -23,7 +23,7 @@ mod refusals;
 pub mod resultenc;
 mod shell;
 mod threads;
-mod upstream;
+pub(crate) mod upstream;
 
 /// Registers every element with `plugin`.
 pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -154,8 +154,8 @@ pub(super) fn known_as(element: &gst::Element) -> String {
     format!("{} '{}'", factory(known), known.name())
 }
 
-/// Returns the source pad that feeds a sink pad, through the walls of bins.
-pub(super) fn feeding(sink: &gst::Pad) -> Option<gst::Pad> {
+/// Returns the source pad that feeds a sink pad, through the walls of bins; likewise, the sink pad that a source pad feeds.
+pub(crate) fn feeding(sink: &gst::Pad) -> Option<gst::Pad> {
     let mut peer = sink.peer()?;
     loop {
         peer = if let Some(ghost) = peer.downcast_ref::<gst::GhostPad>() {

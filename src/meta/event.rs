@@ -581,6 +581,12 @@ fn to_value(value: &serde_json::Value) -> glib::SendValue {
             None => n.as_f64().unwrap_or(f64::NAN).to_send_value(),
         },
         serde_json::Value::String(s) => s.to_send_value(),
+        // A list of GStreamer's has values of one type: numbers are whole in all places, or in none.
+        serde_json::Value::Array(a)
+            if a.iter().any(serde_json::Value::is_number) && !a.iter().all(serde_json::Value::is_i64) =>
+        {
+            gst::Array::new(a.iter().map(|v| v.as_f64().unwrap_or(f64::NAN))).to_send_value()
+        }
         serde_json::Value::Array(a) => gst::Array::from_values(a.iter().map(to_value)).to_send_value(),
         other => other.to_string().to_send_value(),
     }
@@ -593,10 +599,12 @@ mod tests {
     #[test]
     fn a_number_that_is_none_stays_none_through_every_element() {
         gst::init().unwrap();
-        let s = gst::Structure::builder("andon/fields").field("speed", f64::INFINITY).field("lot", "7").build();
+        let s = gst::Structure::builder("andon/fields").field("speed", f64::INFINITY).field("lot", "7");
+        let s = s.field("zones", gst::Array::new([1.5, f64::NAN, 2.0])).build();
         let mut event = gst::event::CustomDownstream::new(s);
         for _ in 0..2 {
             let Some(Ok(AndonEvent::Fields(change))) = AndonEvent::parse(&event) else { panic!("{event:?}") };
+            assert_eq!(change.values["zones"], serde_json::json!([1.5, null, 2.0]));
             assert_eq!((&change.values["speed"], &change.values["lot"]), (&serde_json::Value::Null, &"7".into()));
             event = AndonEvent::Fields(change).plain();
         }

@@ -4,6 +4,7 @@
 use gst::prelude::*;
 
 use super::vocabulary;
+use crate::control;
 
 /// Posts `fields`, whose name is that of the message, such as `andon/part-verdict`, with all facts as `json`.
 ///
@@ -12,7 +13,9 @@ use super::vocabulary;
 pub(crate) fn post(element: &impl IsA<gst::Element>, mut fields: gst::Structure, json: &str) {
     fields.set("json", json);
     vocabulary::assert_message(&fields);
-    let message = gst::message::Element::builder(fields).src(element.upcast_ref::<gst::Element>()).build();
+    let element = element.upcast_ref::<gst::Element>();
+    control::message(element, fields.name(), json);
+    let message = gst::message::Element::builder(fields).src(element).build();
     // An element outside of a pipeline has no bus, which is no failure.
     let _ = element.post_message(message);
 }

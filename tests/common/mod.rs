@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod arms;
+pub mod control;
 pub mod drift;
 pub mod extremes;
 pub mod judge;

@@ -11,7 +11,7 @@ mod properties;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use gst::prelude::*;
-use gstandon::meta::vocabulary::{ACTIONS, EVENTS, Kind, MESSAGES, UNITS};
+use gstandon::meta::vocabulary::{ACTIONS, EVENTS, Kind, MESSAGES, TEXTS, UNITS};
 
 /// The elements of the plugin, by name.
 fn elements() -> Vec<gst::ElementFactory> {
@@ -98,6 +98,31 @@ fn every_number_has_a_unit_and_every_unit_a_number() {
 }
 
 #[test]
+fn of_every_text_that_can_be_set_it_is_said_whether_it_names_a_file() {
+    let mut used = BTreeSet::new();
+    let mut without = Vec::new();
+    for factory in elements() {
+        let name = factory.name();
+        let element = factory.create().build().unwrap();
+        let settable = |p: &glib::ParamSpec| p.flags().contains(glib::ParamFlags::WRITABLE);
+        for property in element.list_properties().iter().filter(|p| p.value_type() == glib::Type::STRING && settable(p))
+        {
+            match TEXTS.iter().position(|text| text.is_of(&name, property.name())) {
+                Some(at) => assert!(used.insert((at, name.to_string())), "{name}: {} is there twice", property.name()),
+                None => without.push(format!("{name}: {}", property.name())),
+            }
+        }
+    }
+    assert!(without.is_empty(), "not in src/meta/vocabulary/texts.rs: {without:?}");
+    let own = TEXTS.iter().enumerate().filter(|(_, text)| !text.element.is_empty());
+    let idle: Vec<_> =
+        own.filter(|(at, text)| !used.contains(&(*at, text.element.to_string()))).map(|(_, t)| t).collect();
+    assert!(idle.is_empty(), "no such text: {idle:?}");
+    let path = TEXTS.iter().find(|text| text.is_of("framesampler", "location"));
+    assert!(path.is_some_and(|text| text.names_path), "location names a folder");
+}
+
+#[test]
 fn every_action_is_in_its_table_with_its_arguments() {
     let mut open: Vec<_> = ACTIONS.iter().collect();
     for factory in elements() {
@@ -135,8 +160,8 @@ fn every_name_that_the_sources_write_is_in_a_table() {
             written.insert(name.to_string());
         }
     });
-    // Names of structures that are no message, and a name that is made of two pieces.
-    let others = ["andon/stats", "andon/model-", "andon/x", "andon/unheard-of"];
+    // Names of structures that are no message, a name that is made of two pieces, and an event of the control socket.
+    let others = ["andon/stats", "andon/model-", "andon/x", "andon/unheard-of", "andon/result"];
     let strangers: Vec<_> =
         written.iter().filter(|n| !known.contains(n.as_str()) && !others.contains(&n.as_str())).collect();
     assert!(strangers.is_empty(), "in no table of src/meta/vocabulary: {strangers:?}");

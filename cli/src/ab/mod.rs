@@ -26,7 +26,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use gst::prelude::*;
 
-use crate::play::{End, Messages, PipelineFile, play};
+use crate::play::{End, Messages, PipelineFile, Settings, play};
 use different::DifferentFrames;
 use listener::AbListener;
 use record::Record;
@@ -88,7 +88,7 @@ impl Ab {
         let frames = DifferentFrames::watch(&join, self.frames.into());
         let listener = AbListener::new(Messages { json: self.json }, self.verbose, &join);
         let started = now()?;
-        let (end, listener) = play(&pipeline, listener);
+        let (end, listener) = play(&pipeline, listener, &Settings::default());
 
         let log = listener.into_log();
         let kept = frames.take();

@@ -17,7 +17,7 @@ use andon_model::{Decoder, store::Note};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::limit;
+use crate::{app::user, limit};
 
 /// Try, write, check and sign models, and manage their versions in a store.
 #[derive(Args)]
@@ -132,10 +132,7 @@ struct Noted {
 
 impl Noted {
     fn note(&self) -> Note {
-        // Under sudo, the history must name the person, not root.
-        let names = ["SUDO_USER", "USER", "LOGNAME"];
-        let user = || names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
-        Note::new(self.who.clone().or_else(user).unwrap_or_else(|| "unknown".into()), self.why.clone())
+        Note::new(self.who.clone().unwrap_or_else(user), self.why.clone())
     }
 }
 

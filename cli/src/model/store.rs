@@ -10,7 +10,7 @@ use std::{
 use andon_inference::{Engine, Options};
 use andon_model::{
     Store,
-    store::{CHAMPION, Moved},
+    store::{CHAMPION, Expected, Moved},
 };
 use anyhow::Result;
 use clap::Args;
@@ -67,6 +67,9 @@ pub struct Alias {
     alias: String,
     /// A version in the store
     version: String,
+    /// Only if the alias is this version now
+    #[arg(long, value_name = "VERSION")]
+    from: Option<String>,
     #[command(flatten)]
     noted: Noted,
 }
@@ -74,7 +77,8 @@ pub struct Alias {
 impl Alias {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
-        print(&store, &store.set_alias(&self.alias, &self.version, &self.noted.note())?);
+        let expected = Expected { from: self.from.as_deref(), to: None };
+        print(&store, &store.set_alias_expecting(&self.alias, &self.version, expected, &self.noted.note())?);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -88,6 +92,9 @@ pub struct Promote {
     model: PathBuf,
     /// A version in the store [default: the challenger]
     version: Option<String>,
+    /// Only if the champion is this version now
+    #[arg(long, value_name = "VERSION")]
+    from: Option<String>,
     #[command(flatten)]
     noted: Noted,
 }
@@ -95,7 +102,8 @@ pub struct Promote {
 impl Promote {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
-        print(&store, &store.promote(self.version.as_deref(), &self.noted.note())?);
+        let expected = Expected { from: self.from.as_deref(), to: None };
+        print(&store, &store.promote_expecting(self.version.as_deref(), expected, &self.noted.note())?);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -108,8 +116,14 @@ pub struct Rollback {
     /// STORE/NAME
     model: PathBuf,
     /// Also refuse the version that is champion now, until it is added again
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["from", "to"])]
     refuse: bool,
+    /// Only if the champion is this version now
+    #[arg(long, value_name = "VERSION")]
+    from: Option<String>,
+    /// Only if it goes back to this version
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
     #[command(flatten)]
     noted: Noted,
 }
@@ -118,7 +132,10 @@ impl Rollback {
     pub fn execute(self) -> Result<ExitCode> {
         let (store, note) = (Store::open(&self.model)?, self.noted.note());
         match store.aliases()?.get(CHAMPION).filter(|_| self.refuse) {
-            None => print(&store, &store.rollback(&note)?),
+            None => {
+                let expected = Expected { from: self.from.as_deref(), to: self.to.as_deref() };
+                print(&store, &store.rollback_expecting(expected, &note)?);
+            }
             Some(champion) => match store.withdraw(champion, &note)? {
                 Some(moved) => print(&store, &moved),
                 None => println!("{}: {champion} is refused; it was no longer champion", self.model.display()),

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Hears the messages on a pipeline's bus.
 
+use std::time::Duration;
+
+/// How a pipeline played.
+pub struct Course {
+    /// How long.
+    pub played: Duration,
+    /// What was started again, and how often.
+    pub restarts: Vec<(String, u64)>,
+}
+
 /// A listener to the bus of a playing pipeline. It decides what is printed.
 pub trait Listener {
     /// Takes in a message and returns the lines to print.
@@ -10,6 +20,9 @@ pub trait Listener {
     fn state(&self) -> String {
         String::new()
     }
+
+    /// The pipeline is about to be stopped for good.
+    fn before_stop(&mut self, _pipeline: &gst::Pipeline, _course: &Course) {}
 }
 
 /// Prints nothing.

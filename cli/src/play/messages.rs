@@ -2,6 +2,7 @@
 //! The messages of Andon's elements as lines: for people, or as JSON for programs.
 
 use andon_core::result::utc_ns;
+use andon_report::words::plain;
 use gst::prelude::*;
 use gstandon::meta::event;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ impl Messages {
     /// Returns the line for a message, or None if the message is not one of Andon's.
     pub fn of(self, message: &gst::Message) -> Option<String> {
         let element = message.src().map(|s| s.name()).unwrap_or_default();
-        self.line(&element, message.structure()?)
+        self.line(&element, message.structure()?).map(|line| plain(&line).into_owned())
     }
 
     /// Returns the line for an `andon/…` structure of an element, or None for a structure of another name.

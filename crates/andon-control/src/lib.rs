@@ -8,9 +8,16 @@
 
 #![warn(missing_docs)]
 
+pub mod address;
+pub mod client;
 pub mod event;
+pub mod journal;
 pub mod reply;
 pub mod request;
+pub mod serve;
+mod socket;
+mod strict;
+mod users;
 
 /// The version of the protocol. It grows when an old client would misread what a new line says.
 pub const PROTOCOL: u32 = 1;

@@ -7,7 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::event::Kind;
+use crate::{
+    event::Kind,
+    reply::{Outcome, Refusal},
+    strict::Strict,
+};
+
+/// The longest `who`, characters.
+const LONGEST_WHO: usize = 100;
+
+/// The longest `why`, characters.
+const LONGEST_WHY: usize = 1000;
 
 /// A request, with what goes around it: `{"request_id": 7, "who": "maria", "why": "the lamp is new", "request": "set", …}`.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +30,77 @@ pub struct Envelope {
     pub why: Option<String>,
     /// What is asked.
     pub request: Request,
+}
+
+/// Why a line is no request, with its `request_id` as far as it could be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Misread {
+    /// That of the request; null if it could not be read.
+    pub request_id: Value,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+impl Envelope {
+    /// Reads a line, with or without its end.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, as [`Outcome::Invalid`].
+    pub fn parse(line: &[u8]) -> Result<Self, Misread> {
+        let misread = |request_id: &Value, why: String| Misread {
+            request_id: request_id.clone(),
+            refusal: Refusal::new(Outcome::Invalid, why),
+        };
+        let none = Value::Null;
+        let text = std::str::from_utf8(line).map_err(|e| misread(&none, format!("the line is no UTF-8: {e}")))?;
+        let Strict(value) = serde_json::from_str(text).map_err(|e| {
+            // The column is what helps; the line is always the first.
+            let why = e.to_string().replace("line 1 ", "");
+            misread(&none, format!("the line is no JSON: {why}"))
+        })?;
+        let Value::Object(mut map) = value else {
+            return Err(misread(
+                &none,
+                "a request is an object: {\"request_id\": 1, \"request\": \"elements\"}".into(),
+            ));
+        };
+        let request_id = map.remove("request_id").unwrap_or_default();
+        let mut words = |name: &str, most: usize| match map.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.chars().any(char::is_control) => {
+                Err(misread(&request_id, format!("{name} has control characters")))
+            }
+            Some(Value::String(text)) if text.chars().count() > most => {
+                Err(misread(&request_id, format!("{name} is longer than {most} characters")))
+            }
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(misread(&request_id, format!("{name} is {other}, and has to be a text"))),
+        };
+        let (who, why) = (words("who", LONGEST_WHO)?, words("why", LONGEST_WHY)?);
+        if !map.contains_key("request") {
+            return Err(misread(&request_id, "\"request\" is missing, which names what is asked for".into()));
+        }
+        match serde_json::from_value(Value::Object(map)) {
+            Ok(request) => Ok(Self { request_id, who, why, request }),
+            Err(error) => Err(misread(&request_id, error.to_string())),
+        }
+    }
+
+    /// The line with its end.
+    pub fn line(&self) -> Vec<u8> {
+        let mut value = serde_json::to_value(&self.request).unwrap_or_default();
+        if let Value::Object(map) = &mut value {
+            map.insert("request_id".into(), self.request_id.clone());
+            let words = [("who", &self.who), ("why", &self.why)];
+            for (name, text) in words.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))) {
+                map.insert(name.into(), text.into());
+            }
+        }
+        let mut line = value.to_string().into_bytes();
+        line.push(b'\n');
+        line
+    }
 }
 
 /// A request.
@@ -183,6 +264,21 @@ impl Request {
         }
     }
 
+    /// The element that it names, if it names one.
+    pub fn element(&self) -> Option<&str> {
+        match self {
+            Request::Get { element, .. }
+            | Request::Set { element, .. }
+            | Request::Call { element, .. }
+            | Request::Observe { element, .. } => Some(element),
+            Request::Stats { element }
+            | Request::Fields { element, .. }
+            | Request::Part { element, .. }
+            | Request::Snapshot { element, .. } => element.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns whether it only looks, and so is answered on the read-only socket.
     pub fn only_looks(&self) -> bool {
         !matches!(
@@ -193,5 +289,71 @@ impl Request {
                 | Request::Part { .. }
                 | Request::Quit {}
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_they_are_written() {
+        let lines = [
+            r#"{"request":"elements"}"#,
+            r#"{"request_id":[1,{"a":null}],"who":"maria","why":"the lamp is new","request":"set","element":"m","property":"threads","value":2}"#,
+            r#"{"request_id":18446744073709551615,"request":"call","element":"s","action":"capture","arguments":{"count":10}}"#,
+            r#"{"request":"observe","id":3,"element":"m"}"#,
+            r#"{"request":"subscribe","kinds":["results","drift"],"since":{"run":"67e55044-10b1-426f-9247-bb680e5fe0c8","seq":9}}"#,
+            r#"{"request":"unsubscribe"}"#,
+            r#"{"request":"fields","values":{"line_speed":1.2}}"#,
+            r#"{"request":"quit","who":null}"#,
+        ];
+        for line in lines {
+            let read = Envelope::parse(line.as_bytes()).unwrap_or_else(|e| panic!("{line}: {e:?}"));
+            assert_eq!(Envelope::parse(&read.line()).unwrap(), read, "{line}");
+        }
+        let observe = Envelope::parse(lines[3].as_bytes()).unwrap().request;
+        let expected = Request::Observe { id: 3, element: "m".into(), property: "stats".into(), every_ms: 1000 };
+        assert_eq!(observe, expected);
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_its_number_where_it_has_one() {
+        let deep = format!(r#"{{"request":"set","value":{}}}"#, "[".repeat(100_000));
+        let long = format!(r#"{{"request_id":7,"request":"quit","who":"{}"}}"#, "x".repeat(101));
+        let cases: [(&[u8], Value, &str); 17] = [
+            (b"", Value::Null, "no JSON: EOF"),
+            (b"hello", Value::Null, "no JSON"),
+            (b"[1]", Value::Null, "a request is an object"),
+            (b"\xff{}", Value::Null, "no UTF-8"),
+            (b"{\"request\":\"quit\"}\0", Value::Null, "trailing characters"),
+            (b"{\"request\":\"quit\"} {}", Value::Null, "trailing characters"),
+            (deep.as_bytes(), Value::Null, "recursion limit"),
+            (br#"{"request_id":7}"#, 7.into(), "\"request\" is missing"),
+            (br#"{"request_id":"x","request":"dance"}"#, "x".into(), "unknown variant `dance`"),
+            (br#"{"request_id":7,"request":"get","element":"m"}"#, 7.into(), "missing field `property`"),
+            (br#"{"request_id":7,"request":"quit","now":true}"#, 7.into(), "unknown field `now`"),
+            (br#"{"request_id":7,"request":"elements","describe":1}"#, 7.into(), "expected a boolean"),
+            (
+                br#"{"request":"set","element":"m","property":"p","value":1,"value":2}"#,
+                Value::Null,
+                "\"value\" is given twice",
+            ),
+            (
+                br#"{"request":"set","element":"m","property":"p","value":{"a":1,"a":2}}"#,
+                Value::Null,
+                "\"a\" is given twice",
+            ),
+            (br#"{"request":"set","element":"m","property":"p","value":1e999}"#, Value::Null, "out of range"),
+            (br#"{"request_id":7,"request":"quit","who":"a\u001b[31m"}"#, 7.into(), "who has control characters"),
+            (long.as_bytes(), 7.into(), "who is longer than 100"),
+        ];
+        for (line, request_id, why) in cases {
+            let shown: String = String::from_utf8_lossy(line).chars().take(90).collect();
+            let misread = Envelope::parse(line).expect_err(&shown);
+            assert_eq!(misread.request_id, request_id, "{shown}");
+            assert_eq!(misread.refusal.outcome, Outcome::Invalid);
+            assert!(misread.refusal.why.contains(why), "{shown}: {}", misread.refusal.why);
+        }
     }
 }

@@ -19,12 +19,15 @@ use super::{
     settings::{DEFAULT_REPORT_INTERVAL, MAX_WAIT, Settings},
     state::{Comparison, State},
 };
-use crate::elements::{
-    between::{self, Between},
-    part_by::PartByProperty,
-    refusals::Refusals,
-    shell::{self, Sink, Src},
-    threads::{self, Lack, PadThread},
+use crate::{
+    control,
+    elements::{
+        between::{self, Between},
+        part_by::PartByProperty,
+        refusals::Refusals,
+        shell::{self, Sink, Src},
+        threads::{self, Lack, PadThread},
+    },
 };
 
 #[derive(glib::Properties)]
@@ -298,6 +301,21 @@ impl ElementImpl for AbJoin {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.change_state_itself(transition))
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(&self.src, &message);
+        self.parent_post_message(message)
+    }
+}
+
+/// States.
+impl AbJoin {
+    fn change_state_itself(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             self.reset();
             self.lack.reset();
@@ -322,11 +340,6 @@ impl ElementImpl for AbJoin {
             self.lack.ended();
         }
         done
-    }
-
-    fn post_message(&self, message: gst::Message) -> bool {
-        self.thread.serve(&self.src, &message);
-        self.parent_post_message(message)
     }
 }
 

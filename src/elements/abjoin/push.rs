@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What goes on: frames under their own caps, events in their turn, and what a flush leaves of those that waited.
 
-use gst::prelude::*;
+use gst::{prelude::*, subclass::prelude::*};
 
 use super::{imp::AbJoin, queue::Item};
+use crate::{
+    control,
+    meta::{decided_on, result},
+};
 
 impl AbJoin {
     /// Pushes a frame, after its caps if the last frame had others. The caller holds `push`.
@@ -16,6 +20,10 @@ impl AbJoin {
             // If downstream refuses them, the push of the frame says so.
             self.src.push_event(gst::event::Caps::new(caps));
         }
+        control::result(&*self.obj(), || {
+            let decided = decided_on(&buffer)?;
+            Some((true, move || result::to_json(&decided)))
+        });
         self.src.push(buffer)
     }
 

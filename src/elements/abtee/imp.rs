@@ -19,6 +19,7 @@ use super::{
     waiting::Item,
 };
 use crate::{
+    control,
     elements::{
         part_by::PartByProperty,
         refusals::Refusals,
@@ -196,22 +197,7 @@ impl ElementImpl for AbTee {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        if transition == gst::StateChange::ReadyToPaused {
-            self.counts.reset();
-            self.lack.reset();
-            self.refusals.reset();
-            self.part_by.start(&*self.obj(), true).map_err(|error| {
-                self.post_error_message(error);
-                gst::StateChangeError
-            })?;
-        }
-        let done = self.parent_change_state(transition)?;
-        if transition == gst::StateChange::PausedToReady {
-            self.part_by.stop();
-            *self.state.lock() = State::default();
-            self.lack.ended();
-        }
-        Ok(done)
+        control::change_state(&*self.obj(), transition, || self.change_state_itself(transition))
     }
 
     fn post_message(&self, message: gst::Message) -> bool {
@@ -236,6 +222,31 @@ impl ElementImpl for AbTee {
             }
             _ => self.parent_send_event(event),
         }
+    }
+}
+
+/// States.
+impl AbTee {
+    fn change_state_itself(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused {
+            self.counts.reset();
+            self.lack.reset();
+            self.refusals.reset();
+            self.part_by.start(&*self.obj(), true).map_err(|error| {
+                self.post_error_message(error);
+                gst::StateChangeError
+            })?;
+        }
+        let done = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady {
+            self.part_by.stop();
+            *self.state.lock() = State::default();
+            self.lack.ended();
+        }
+        Ok(done)
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    control,
     elements::{
         between::{self, Between},
         depth::{self, Depth},
@@ -112,6 +113,10 @@ impl ElementImpl for DefectOverlay {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
             LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.parent_change_state(transition))
     }
 }
 

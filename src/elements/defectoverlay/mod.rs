@@ -57,9 +57,12 @@ mod drift;
 mod font;
 mod imp;
 mod legend;
+mod paint;
 mod settings;
 mod shape;
 mod style;
+
+pub(crate) use paint::paint;
 
 use std::sync::LazyLock;
 

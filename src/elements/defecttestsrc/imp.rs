@@ -19,6 +19,7 @@ use super::{
     stats::Counters,
 };
 use crate::{
+    control,
     elements::{
         shell::{self, Src},
         threads::PadThread,
@@ -232,6 +233,21 @@ impl ElementImpl for DefectTestSrc {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.change_state_itself(transition))
+    }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        self.thread.serve(self.obj().src_pad(), &message);
+        self.parent_post_message(message)
+    }
+}
+
+/// States.
+impl DefectTestSrc {
+    fn change_state_itself(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         let done = self.parent_change_state(transition);
         // A source does nothing without its thread: it refuses to start, and can be started again.
         if transition == gst::StateChange::ReadyToPaused
@@ -248,11 +264,6 @@ impl ElementImpl for DefectTestSrc {
             return Err(gst::StateChangeError);
         }
         done
-    }
-
-    fn post_message(&self, message: gst::Message) -> bool {
-        self.thread.serve(self.obj().src_pad(), &message);
-        self.parent_post_message(message)
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    control,
     elements::{
         between::{self, Between},
         depth::{self, Depth},
@@ -144,11 +145,9 @@ impl DriftMeter {
         let fits = (LEAST_LEARN_FRAMES..=MOST_LEARN_FRAMES).contains(&wanted);
         let mut state = self.state.lock();
         let Some(state) = state.as_mut().filter(|_| fits) else {
-            gst::warning!(
-                CAT,
-                imp = self,
-                "learn needs {LEAST_LEARN_FRAMES} to {MOST_LEARN_FRAMES} frames and a running element"
-            );
+            let why = format!("learn needs {LEAST_LEARN_FRAMES} to {MOST_LEARN_FRAMES} frames and a running element");
+            gst::warning!(CAT, imp = self, "{why}");
+            control::because(&why);
             return false;
         };
         state.bank.learn(wanted);
@@ -156,7 +155,11 @@ impl DriftMeter {
     }
 
     fn reset(&self) -> bool {
-        self.state.lock().as_mut().is_some_and(|s| s.bank.reset())
+        let accepted = self.state.lock().as_mut().is_some_and(|s| s.bank.reset());
+        if !accepted {
+            control::because(&"no reference is in use");
+        }
+        accepted
     }
 
     /// Writes the references in use, once their thresholds are worked out, and what was learned so far of others.
@@ -164,12 +167,15 @@ impl DriftMeter {
         self.settle();
         let in_use = self.state.lock().as_ref().map(|s| s.bank.drafts());
         let Some(references) = in_use.and_then(|r| r.copied()) else {
-            gst::warning!(CAT, imp = self, "there is no reference to save: too little was learned so far");
+            let why = "there is no reference to save: too little was learned so far";
+            gst::warning!(CAT, imp = self, "{why}");
+            control::because(&why);
             return false;
         };
         let saved = references::save(path, &references);
         if let Err(e) = &saved {
             gst::error!(CAT, imp = self, "{e}");
+            control::because(e);
         }
         saved.is_ok()
     }
@@ -272,6 +278,10 @@ impl ElementImpl for DriftMeter {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
             LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.parent_change_state(transition))
     }
 }
 

@@ -35,6 +35,7 @@ use super::{
     stats::stats,
 };
 use crate::{
+    control,
     elements::{
         between::{self, Between},
         depth::{self, Depth},
@@ -155,7 +156,10 @@ impl FrameSampler {
             Err(refusal @ Refusal::NoLocation) => {
                 gst::element_imp_warning!(self, gst::ResourceError::NotFound, ("{refusal}"));
             }
-            Err(refusal) => gst::warning!(CAT, imp = self, "{refusal}"),
+            Err(refusal) => {
+                gst::warning!(CAT, imp = self, "{refusal}");
+                control::because(refusal);
+            }
             Ok(()) => {}
         }
         done.is_ok()
@@ -273,6 +277,10 @@ impl ElementImpl for FrameSampler {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
             LazyLock::new(|| shell::pads(&video::caps(), [("sink", Sink), ("src", Src)]));
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.parent_change_state(transition))
     }
 }
 

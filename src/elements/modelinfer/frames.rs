@@ -28,6 +28,7 @@ use super::{
     state::SinkState,
 };
 use crate::{
+    control,
     elements::{depth, part_by},
     meta::{self, AndonFrameMeta, AndonInferenceMeta, Trouble, event::EventError},
 };
@@ -212,6 +213,10 @@ impl ModelInfer {
             }
             said(buffer, &inference, decides, settings.result_json)
         };
+        control::result(&*self.obj(), || {
+            let inference = inference.clone();
+            Some((decides, move || inference.to_json()))
+        });
         if settings.post_messages {
             messages::inference(&*self.obj(), &inference, decides);
         }

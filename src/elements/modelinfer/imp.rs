@@ -24,6 +24,7 @@ use super::{
     stats::{Now, Stats},
 };
 use crate::{
+    control,
     elements::{
         depth::Depth,
         part_by::PartByProperty,
@@ -337,31 +338,7 @@ impl ElementImpl for ModelInfer {
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::ReadyToPaused => {
-                // If there was no thread for it before.
-                pool::start();
-                self.start().map_err(|error| {
-                    self.post_error_message(error);
-                    gst::StateChangeError
-                })?;
-            }
-            gst::StateChange::PausedToReady => {
-                // Threads that work on a frame, or wait for one, come back.
-                self.terminate();
-                self.reorder.stop();
-            }
-            _ => {}
-        }
-        let done = self.parent_change_state(transition);
-        if transition == gst::StateChange::PausedToReady
-            || (done.is_err() && transition == gst::StateChange::ReadyToPaused)
-        {
-            self.stop();
-            self.lack.ended();
-            self.engine_lack.ended();
-        }
-        done
+        control::change_state(&*self.obj(), transition, || self.change_state_itself(transition))
     }
 
     fn post_message(&self, message: gst::Message) -> bool {
@@ -387,6 +364,40 @@ impl ElementImpl for ModelInfer {
             }
             None => self.parent_send_event(event),
         }
+    }
+}
+
+/// States.
+impl ModelInfer {
+    fn change_state_itself(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => {
+                // If there was no thread for it before.
+                pool::start();
+                self.start().map_err(|error| {
+                    self.post_error_message(error);
+                    gst::StateChangeError
+                })?;
+            }
+            gst::StateChange::PausedToReady => {
+                // Threads that work on a frame, or wait for one, come back.
+                self.terminate();
+                self.reorder.stop();
+            }
+            _ => {}
+        }
+        let done = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToReady
+            || (done.is_err() && transition == gst::StateChange::ReadyToPaused)
+        {
+            self.stop();
+            self.lack.ended();
+            self.engine_lack.ended();
+        }
+        done
     }
 }
 

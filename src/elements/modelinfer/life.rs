@@ -20,7 +20,7 @@ use super::{
     settings::OnError,
     state::{SinkState, SrcState},
 };
-use crate::meta::event::AndonEvent;
+use crate::{control, meta::event::AndonEvent};
 
 /// The element, for as long as it is there.
 struct Element(glib::WeakRef<super::ModelInfer>);
@@ -120,20 +120,29 @@ impl ModelInfer {
     /// The action `swap`.
     pub(super) fn swap(&self, model: String) -> bool {
         let is_model = !model.trim().is_empty();
-        if is_model {
-            self.set_model(model);
+        match is_model {
+            true => self.set_model(model),
+            false => control::because(&"the name of the model is empty"),
         }
         is_model
     }
 
     /// The action `rollback`.
     pub(super) fn rollback(&self) -> bool {
-        self.exchange.rollback("asked for")
+        let accepted = self.exchange.rollback("asked for");
+        if !accepted {
+            control::because(&"there is no model before, and none is loading");
+        }
+        accepted
     }
 
     /// The action `retire`.
     pub(super) fn retire(&self) -> bool {
-        self.exchange.retire()
+        let accepted = self.exchange.retire();
+        if !accepted {
+            control::because(&"there is no model before");
+        }
+        accepted
     }
 
     /// The action `reset`.

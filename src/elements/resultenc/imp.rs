@@ -13,7 +13,7 @@ use gst_video::VideoMeta;
 use parking_lot::Mutex;
 
 use super::{CAT, document, line};
-use crate::elements::shell;
+use crate::{control, elements::shell};
 
 /// Values of the properties.
 #[derive(Clone, Copy, Default)]
@@ -90,6 +90,10 @@ impl ElementImpl for ResultEnc {
             sink.into_iter().chain(shell::pads(&OUT, [("src", shell::Src)])).collect()
         });
         &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        control::change_state(&*self.obj(), transition, || self.parent_change_state(transition))
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Argument {
     pub name: &'static str,
     /// The type.
     pub kind: Kind,
+    /// Whether it names a file or folder, which over the control socket only the process's own user and root may do.
+    pub names_path: bool,
     /// What it says.
     pub what: &'static str,
 }
@@ -28,7 +30,11 @@ pub struct Action {
 }
 
 const fn argument(name: &'static str, kind: Kind, what: &'static str) -> Argument {
-    Argument { name, kind, what }
+    Argument { name, kind, names_path: false, what }
+}
+
+const fn path(name: &'static str, what: &'static str) -> Argument {
+    Argument { name, kind: Kind::String, names_path: true, what }
 }
 
 /// All actions, by element.
@@ -36,7 +42,7 @@ pub const ACTIONS: &[Action] = &[
     Action {
         element: "modelinfer",
         name: "swap",
-        arguments: &[argument("model", Kind::String, "a bundle, an `.onnx` file, or `STORE/NAME@VERSION`")],
+        arguments: &[path("model", "a bundle, an `.onnx` file, or `STORE/NAME@VERSION`")],
         what: "Sets `model`: loads it beside the running model, which goes on until then. False for an empty name.",
     },
     Action {
@@ -83,7 +89,7 @@ pub const ACTIONS: &[Action] = &[
     Action {
         element: "driftmeter",
         name: "save-reference",
-        arguments: &[argument("path", Kind::String, "the file")],
+        arguments: &[path("path", "the file")],
         what: "Writes the references in use to a file that `reference` reads. The calling thread writes.",
     },
     Action {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The names that applications read and write, as data: messages, events, metas and their fields, actions and their
-//! arguments, units of properties.
+//! arguments, units of properties, texts that name files.
 //!
 //! GObject has no place for them. docs/reference.md and include/andon.h are made of these tables, and what the elements
 //! post and push is held against them: in builds with debug assertions a message or an event that has another field
@@ -10,12 +10,14 @@ mod actions;
 mod events;
 mod messages;
 mod metas;
+mod texts;
 mod units;
 
 pub use actions::{ACTIONS, Action, Argument};
 pub use events::{EVENTS, Event, Way};
 pub use messages::{MESSAGES, Message};
 pub use metas::{METAS, Meta};
+pub use texts::{TEXTS, Text};
 pub use units::{UNITS, Unit};
 
 /// The type of a field or an argument.

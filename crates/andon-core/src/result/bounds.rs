@@ -104,6 +104,12 @@ pub enum BadFields {
     /// There are too many values.
     #[error("the fields hold {0} values, and {FIELD_VALUES} is the most that a frame has")]
     Values(usize),
+    /// A list holds values that no list of GStreamer's can hold together.
+    #[error(
+        "the field '{0}' is a list of values of more than one type, such as a number and a text: give it values of one type, or \
+         make it one text"
+    )]
+    Mixed(String),
 }
 
 impl BadFields {
@@ -116,6 +122,7 @@ impl BadFields {
             BadFields::Character { .. } => "character",
             BadFields::Texts(_) => "texts",
             BadFields::Values(_) => "values",
+            BadFields::Mixed(_) => "mixed",
         }
     }
 }
@@ -148,7 +155,12 @@ pub fn check_fields(fields: &Fields) -> Result<(), BadFields> {
 /// Adds up the bytes of the texts in a value and the number of its values.
 fn measure(name: &str, value: &Value, text: &mut usize, values: &mut usize) -> Result<(), BadFields> {
     match value {
-        Value::Array(inner) => inner.iter().try_for_each(|v| measure(name, v, text, values)),
+        Value::Array(inner) => {
+            if is_mixed(inner) {
+                return Err(BadFields::Mixed(name.into()));
+            }
+            inner.iter().try_for_each(|v| measure(name, v, text, values))
+        }
         Value::Object(inner) => inner.iter().try_for_each(|(key, v)| {
             *text += key.len();
             measure(name, v, text, values)
@@ -166,6 +178,15 @@ fn measure(name: &str, value: &Value, text: &mut usize, values: &mut usize) -> R
             Ok(())
         }
     }
+}
+
+/// Returns whether the values of a list have more than one type. An object counts as a text, which it travels as; null is a
+/// number that is none or a text that is none.
+fn is_mixed(list: &[Value]) -> bool {
+    let is_text = |v: &Value| matches!(v, Value::String(_) | Value::Object(_) | Value::Null);
+    let is_number = |v: &Value| matches!(v, Value::Number(_) | Value::Null);
+    let kinds: [fn(&Value) -> bool; 4] = [is_text, is_number, Value::is_boolean, Value::is_array];
+    !kinds.iter().any(|is| list.iter().all(is))
 }
 
 #[cfg(test)]
@@ -204,11 +225,20 @@ mod tests {
         assert_eq!(one("x".repeat(FIELD_TEXT).into()), Ok(()));
         assert_eq!(one(vec![0.5; FIELD_VALUES].into()), Ok(()));
         assert_eq!(many(FIELDS, 1.into()), Ok(()));
+        for list in [
+            serde_json::json!([1, 2.5, null]),
+            serde_json::json!(["a", {"b": 1}, null]),
+            serde_json::json!([[1], ["a"]]),
+        ] {
+            assert_eq!(one(list), Ok(()));
+        }
         for (refused, said) in [
             (one("x".repeat(1 << 20).into()), "the field 'f' has a text of 1048576 bytes, and 4096 is the most"),
             (one(vec!["x".repeat(4000), "y".repeat(97)].into()), "the field 'f' has a text of 4097 bytes"),
             (one(serde_json::json!([{"\u{1}": "a\nb"}])), "the text of the field 'f' holds U+000A"),
             (one(vec![vec![0; 40_000]; 2].into()), "the fields hold 80000 values, and 65536 is the most"),
+            (one(serde_json::json!([1, ":"])), "the field 'f' is a list of values of more than one type"),
+            (one(serde_json::json!([[[true, null]]])), "the field 'f' is a list of values of more than one type"),
             (many(17, "x".repeat(FIELD_TEXT).into()), "the texts of all fields have 69632 bytes, and 65536 is"),
             (many(20_000, 1.into()), "20000 named fields, and 256 is the most that a frame has"),
             (

@@ -108,6 +108,21 @@ pub enum Error {
         /// What to do next.
         advice: &'static str,
     },
+    /// An alias is not where the change was to start.
+    #[error(
+        "{store}: {alias} is {}, and this change was to start from {expected}: nothing was changed; look at `andon model \
+         history` for who moved it, and decide anew", .found.as_deref().unwrap_or("not set")
+    )]
+    Moved {
+        /// The store's folder.
+        store: PathBuf,
+        /// The alias.
+        alias: String,
+        /// The version from which it was to move.
+        expected: String,
+        /// The version that it means.
+        found: Option<String>,
+    },
     /// The version is refused.
     #[error(
         "{store}: version {version} is refused ({why}): publish a better one, or lift the refusal by adding the same \

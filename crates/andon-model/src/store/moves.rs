@@ -23,6 +23,16 @@ pub struct Moved {
     pub serial: Option<u64>,
 }
 
+/// What must hold for a move to be made, looked at under the store's lock: nobody moves an alias that somebody else has moved
+/// meanwhile. Without any of it, a move starts from wherever the aliases are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected<'a> {
+    /// The version that the alias means which moves.
+    pub from: Option<&'a str>,
+    /// The version to which a roll back goes: the one that is previous.
+    pub to: Option<&'a str>,
+}
+
 impl Store {
     /// Makes a version champion; without a version, the challenger. In the same step, the champion becomes previous, and the
     /// alias challenger is removed if it meant that version.
@@ -30,7 +40,16 @@ impl Store {
     /// # Errors
     /// A version that is missing, damaged or refused, or a change that fails.
     pub fn promote(&self, version: Option<&str>, note: &Note) -> Result<Moved, Error> {
+        self.promote_expecting(version, Expected::default(), note)
+    }
+
+    /// Makes a version champion as [`Self::promote`] does, if the champion is the expected one.
+    ///
+    /// # Errors
+    /// [`Error::Moved`], or all errors of [`Self::promote`].
+    pub fn promote_expecting(&self, version: Option<&str>, expected: Expected, note: &Note) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
+        writer.expect(CHAMPION, expected.from)?;
         let challenger = || writer.aliases.get(CHALLENGER).cloned();
         let version = version.map(String::from).or_else(challenger).ok_or_else(|| Error::NoAlias {
             store: self.folder.clone(),
@@ -45,7 +64,17 @@ impl Store {
     /// # Errors
     /// No previous version, or all errors of [`Self::promote`].
     pub fn rollback(&self, note: &Note) -> Result<Moved, Error> {
+        self.rollback_expecting(Expected::default(), note)
+    }
+
+    /// Rolls back as [`Self::rollback`] does, if the champion and the previous version are the expected ones.
+    ///
+    /// # Errors
+    /// [`Error::Moved`], or all errors of [`Self::rollback`].
+    pub fn rollback_expecting(&self, expected: Expected, note: &Note) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
+        writer.expect(CHAMPION, expected.from)?;
+        writer.expect(PREVIOUS, expected.to)?;
         let previous = writer.previous()?;
         writer.make_champion(&previous, Action::Rollback, note)
     }
@@ -73,9 +102,24 @@ impl Store {
     /// # Errors
     /// A name that is not valid, a version that is missing or damaged, or a change that fails.
     pub fn set_alias(&self, alias: &str, version: &str, note: &Note) -> Result<Moved, Error> {
+        self.set_alias_expecting(alias, version, Expected::default(), note)
+    }
+
+    /// Sets an alias as [`Self::set_alias`] does, if it means the expected version.
+    ///
+    /// # Errors
+    /// [`Error::Moved`], or all errors of [`Self::set_alias`].
+    pub fn set_alias_expecting(
+        &self,
+        alias: &str,
+        version: &str,
+        expected: Expected,
+        note: &Note,
+    ) -> Result<Moved, Error> {
         let mut writer = Writer::new(self)?;
         let versions = self.versions()?;
         check_name(alias, "alias", |a| versions.iter().any(|v| v == a).then_some("it is the name of a version"))?;
+        writer.expect(alias, expected.from)?;
         if alias == CHAMPION {
             return writer.make_champion(version, Action::Alias, note);
         }
@@ -100,6 +144,20 @@ impl Store {
 }
 
 impl Writer<'_> {
+    /// Checks that an alias means the version which a move is to start from.
+    fn expect(&self, alias: &str, expected: Option<&str>) -> Result<(), Error> {
+        let found = self.aliases.get(alias);
+        match expected {
+            Some(expected) if found.is_none_or(|v| v != expected) => Err(Error::Moved {
+                store: self.store.folder.clone(),
+                alias: alias.into(),
+                expected: expected.into(),
+                found: found.cloned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn previous(&self) -> Result<String, Error> {
         self.aliases.get(PREVIOUS).cloned().ok_or_else(|| Error::NoAlias {
             store: self.store.folder.clone(),

@@ -99,6 +99,36 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn a_move_is_made_only_from_where_it_was_meant_to_start() {
+    let fixture = Fixture::running();
+    let (store, before) = (&fixture.store, fixture.aliases());
+    let from = |version| Expected { from: Some(version), to: None };
+    let both = |from, to| Expected { from: Some(from), to: Some(to) };
+    let refused = [
+        (store.promote_expecting(Some("3"), from("1"), &note("")), CHAMPION, Some("2")),
+        (store.promote_expecting(Some("2"), from("1"), &note("twice")), CHAMPION, Some("2")),
+        (store.set_alias_expecting(CHAMPION, "3", from("1"), &note("")), CHAMPION, Some("2")),
+        (store.set_alias_expecting("canary", "3", from("2"), &note("")), "canary", None),
+        (store.rollback_expecting(from("1"), &note("")), CHAMPION, Some("2")),
+        (store.rollback_expecting(both("2", "3"), &note("")), PREVIOUS, Some("1")),
+    ];
+    for (done, at, is) in refused {
+        let error = done.unwrap_err();
+        assert!(
+            matches!(&error, Error::Moved { alias, found, .. } if alias == at && found.as_deref() == is),
+            "{at}: {error}"
+        );
+    }
+    assert_eq!(fixture.aliases(), before, "what is refused moves nothing");
+    store.promote_expecting(None, from("2"), &note("as meant")).unwrap();
+    store.rollback_expecting(both("3", "2"), &note("as meant")).unwrap();
+    let moved = store.set_alias_expecting("previous", "1", from("3"), &note("as meant")).unwrap();
+    assert_eq!((moved.from.as_deref(), &*moved.to), (Some("3"), "1"));
+    let history = store.history().unwrap();
+    assert!(history.entries.iter().rev().take(3).all(|e| e.why == "as meant"), "{:?}", history.entries);
+}
+
+#[test]
 fn champion_and_previous_move_together_and_the_challenger_is_used_up() {
     let fixture = Fixture::running();
     let moved = fixture.store.promote(None, &note("it won")).unwrap();

@@ -21,7 +21,7 @@ use super::{
     rules::Auto,
     trial::TrialState,
 };
-use crate::watch;
+use crate::{control, watch};
 
 /// How long the end of the stream waits for the last judgement.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -166,17 +166,15 @@ impl AbJoin {
     /// Takes a label of a part, and returns whether the part is known.
     pub(in super::super) fn label(&self, id: &str, verdict: &str, source: &str) -> bool {
         let Ok(verdict) = verdict.parse::<Verdict>() else {
-            gst::warning!(CAT, imp = self, "label of '{id}': '{verdict}' is neither ok nor ng");
-            return false;
+            return self.refuse_label(&format!("label of '{id}': '{verdict}' is neither ok nor ng"));
         };
         if let Err(why) = check_name(id).and_then(|()| check_value(source)) {
-            gst::warning!(CAT, imp = self, "label refused: its id or source {why}");
-            return false;
+            return self.refuse_label(&format!("label refused: its id or source {why}"));
         }
         // First the events in the queue, which may have closed the part just now.
         self.settle();
         if !self.is_judging() {
-            return false;
+            return self.refuse_label("labels are taken while the element is PAUSED or PLAYING");
         }
         let mut taken = self.judge.state.lock().trial.as_mut().map(|trial| {
             trial.at(keeping::utc_ns());
@@ -199,8 +197,20 @@ impl AbJoin {
                 true
             }
             Some(Taken::Shown) => true,
-            Some(Taken::Unknown | Taken::Ambiguous | Taken::Nothing) | None => false,
+            Some(Taken::Ambiguous) => {
+                self.refuse_label(&format!("parts of several runs have the id '{id}': name one as RUN/{id}"))
+            }
+            Some(Taken::Unknown | Taken::Nothing) | None => {
+                self.refuse_label(&format!("no part '{id}' is known: it was forgotten, or is still to come"))
+            }
         }
+    }
+
+    /// Says why a label is not taken.
+    fn refuse_label(&self, why: &str) -> bool {
+        gst::warning!(CAT, imp = self, "{why}");
+        control::because(&why);
+        false
     }
 
     /// Returns whether the caller is the judging thread, as in a handler that answers its message at once.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A camera on a network that goes away and comes back, beside one that stays: a real RTSP server on loopback, killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+mod common;
+
+/// A camera, killed at the latest when the test is over.
+struct Camera(Child);
+
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a camera at a port, 0 for any. The camera, and its address.
+fn camera(port: &str) -> (Camera, String) {
+    let script = common::root().join("cli/tests/rtsp_server.py");
+    // The distribution's Python is the one that the distribution's bindings are for.
+    let python =
+        ["/usr/bin/python3", "python3"].into_iter().find(|p| Command::new(p).arg("-V").output().is_ok()).unwrap();
+    let mut server = Command::new(python)
+        .arg(script)
+        .args(["--port", port])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("there is a Python");
+    let mut address = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    assert!(address.starts_with("rtsp://"), "the RTSP server did not start; scripts/setup installs what it needs");
+    (Camera(server), address.trim().into())
+}
+
+/// Reads lines until so many more verdicts of an element have come. When each verdict of `other` was given meanwhile, ns.
+fn verdicts(lines: &mut impl Iterator<Item = Value>, element: &str, many: usize, other: &mut Vec<u64>) {
+    let mut seen = 0;
+    while seen < many {
+        let line = lines.next().expect("the line goes on");
+        if line["message"] == "andon/part-verdict" {
+            seen += usize::from(line["element"] == element);
+            if line["element"] != "m1" {
+                other.push(line["utc_ns"].as_u64().unwrap());
+            }
+        }
+    }
+}
+
+fn values(stdout: ChildStdout) -> impl Iterator<Item = Value> {
+    BufReader::new(stdout).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
+#[test]
+fn a_camera_that_is_killed_comes_back_with_its_model_as_it_was_and_the_other_one_never_waits() {
+    let (first, address) = camera("0");
+    let (_second, other) = camera("0");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("line.launch");
+    let line = |n: u32, address: &str| {
+        format!(
+            "rtspsrc name=cam{n} location={address} protocols=tcp latency=100 ! rtpjpegdepay ! jpegdec \
+             ! modelinfer name=m{n} model=models/pcb/1 part-by=frame ! fakesink\n"
+        )
+    };
+    std::fs::write(&file, line(1, &address) + &line(2, &other)).unwrap();
+    let arguments = ["run", common::arg(&file), "--json", "--restart=on-failure", "--restart-delay=200ms"];
+    let mut child = common::andon(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = values(child.stdout.take().unwrap());
+    let mut others = Vec::new();
+    verdicts(&mut lines, "m1", 5, &mut others);
+    verdicts(&mut lines, "m2", 5, &mut others);
+    drop(first);
+    verdicts(&mut lines, "m2", 5, &mut others);
+    let port = address.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
+    let (_again, _) = camera(port);
+    verdicts(&mut lines, "m1", 10, &mut others);
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let summary = lines.last().unwrap()["summary"].take();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", common::err(&output));
+    assert!(summary["restarts"]["cam1"].as_u64() >= Some(1), "{summary}");
+    assert_eq!(summary["restarts"].as_object().unwrap().len(), 1, "the other was left alone: {summary}");
+    let frames = |n: usize| summary["models"][n]["frames"].as_u64().unwrap();
+    assert!(frames(0) >= 15 && frames(1) > frames(0), "counters are kept: {summary}");
+    let longest = others.windows(2).map(|w| w[1] - w[0]).max().unwrap();
+    assert!(longest < 3_000_000_000, "the other camera stood still for {longest} ns");
+}
