@@ -109,8 +109,9 @@ fn a_source_that_falls_silent_has_failed() {
     let (valve, _writer) = std::io::pipe().map(|(r, w)| (r, w)).unwrap();
     let text = "fdsrc fd=0 name=cam ! rawvideoparse width=8 height=8 format=gray8 ! fakesink";
     // A pipe is a recording, which is never silent by mistake; a live source is another matter.
+    let pipe = line(text);
     let quiet =
-        line(text).andon(&["--stall=300ms", "--stop-timeout=5s"]).stdin(valve).stderr(Stdio::piped()).spawn().unwrap();
+        pipe.andon(&["--stall=300ms", "--stop-timeout=5s"]).stdin(valve).stderr(Stdio::piped()).spawn().unwrap();
     let live = "videotestsrc name=cam is-live=true ! video/x-raw,width=64,height=64,framerate=1/60 ! fakesink";
     let output = line(live).run(&["--stall=300ms"]);
     assert_eq!(output.status.code(), Some(1));

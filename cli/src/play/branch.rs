@@ -50,7 +50,9 @@ pub fn bring_up(pipeline: &gst::Pipeline, source: usize, elements: Vec<gst::Elem
                 element.set_locked_state(false);
             }
             for element in &elements {
-                element.sync_state_with_parent()?;
+                // Not the pipeline's state: an element that looks for its format (decodebin) takes that back to PAUSED, in which a
+                // live source gives nothing to look at.
+                element.set_state(gst::State::Playing)?;
             }
             Ok(())
         };

@@ -420,6 +420,11 @@ impl<L: Listener> Player<L> {
                 words.into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>().join("; ")
             });
         }
+        // A pipeline tells its end while it plays; one that a decoder of a restarted branch took back to PAUSED does not.
+        let over = self.supervisor.borrow().as_ref().is_some_and(|s| s.is_over() || self.asked_to_end.get().is_some());
+        if over && !self.starting.get() && holding::without_end(&self.pipeline).is_empty() {
+            self.finish(self.at_the_end());
+        }
         if let (Some(since), Some(limit)) = (self.asked_to_end.get(), self.stop_timeout)
             && since.elapsed() >= limit
         {

@@ -99,6 +99,11 @@ impl Supervisor {
         sources.chain([("the pipeline".to_string(), self.whole.total)]).filter(|(_, n)| *n > 0).collect()
     }
 
+    /// Returns whether every source has ended for good.
+    pub fn is_over(&self) -> bool {
+        self.sources.iter().all(|s| matches!(s.state, State::Over))
+    }
+
     /// Returns whether any frame has come.
     pub fn has_played(&self) -> bool {
         self.sources.iter().any(|s| s.frames() > 0)
