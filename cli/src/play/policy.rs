@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn who_is_started_again_and_whose_end_is_an_end() {
-        use {Course::*, Kind::*, Restart::*};
+        use super::{Course::*, Kind::*, Restart::*};
         let (error, ended, silent) = (Trouble::Error("x".into()), Trouble::Ended, Trouble::Silent(STEADY));
         for (policy, kind, told, trouble, others, then) in [
             (No, Live, false, &error, false, Fail),
