@@ -26,7 +26,7 @@ mod stream;
 mod values;
 mod walk;
 
-pub use opening::name;
+pub use opening::{name, remove_files};
 pub use quit::{allow_quit, quit_by};
 
 pub(crate) use heard::because;

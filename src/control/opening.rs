@@ -73,15 +73,20 @@ fn try_open(address: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Removes the socket's files, for a program that ends without the C library's `exit`.
+pub fn remove_files() {
+    if let Some(server) = SERVER.get() {
+        server.remove_files();
+    }
+}
+
 /// Removes the socket's files when the process ends.
 fn remove_at_exit() {
     unsafe extern "C" {
         fn atexit(callback: extern "C" fn()) -> std::ffi::c_int;
     }
     extern "C" fn remove() {
-        if let Some(server) = SERVER.get() {
-            server.remove_files();
-        }
+        remove_files();
     }
     // SAFETY: the C library's own function. What it calls stays in memory: GStreamer never unloads a plugin, and a program
     // that links this crate holds it.

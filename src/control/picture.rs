@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn every_format_gives_the_picture_that_gstreamer_s_own_source_shows() {
         gst::init().unwrap();
-        for format in ["GRAY8", "GRAY16_LE", "RGB", "BGRx", "NV12", "I420", "YUY2", "RGBP", "Y444", "VUYA"] {
+        for format in ["GRAY8", "GRAY16_LE", "RGB", "BGRx", "NV12", "I420", "YUY2", "RGBP", "Y444", "AYUV"] {
             let (width, height) = (66, 34);
             let caps = format!("video/x-raw,format={format},width={width},height={height}");
             let line = format!("videotestsrc num-buffers=1 pattern=white ! videoconvert ! {caps} ! appsink name=out");

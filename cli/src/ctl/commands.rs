@@ -159,7 +159,7 @@ pub enum Command {
         complete: bool,
     },
     /// Say that the next frames show this part
-    Part(Box<Part>),
+    Part(Box<NextPart>),
     Snapshot(snapshot::TakeSnapshot),
     /// End the line's streams cleanly (of `andon run` and gst-launch-1.0)
     Quit,
@@ -172,7 +172,7 @@ fn kind(name: String) -> Kind {
 
 /// A part, as `andon/part` says it.
 #[derive(Args)]
-pub struct Part {
+pub struct NextPart {
     /// The part's id
     id: String,
     /// The element at which it enters; may be left out if only one comes into question
@@ -201,7 +201,7 @@ pub struct Part {
     trigger_utc_ns: Option<u64>,
 }
 
-impl Part {
+impl NextPart {
     /// The request.
     pub fn request(self) -> Request {
         let all = json!({

@@ -120,6 +120,12 @@ struct Player<L> {
     end: RefCell<Option<Result<End>>>,
 }
 
+/// Ends the program at once: a thread that cannot be stopped is still at work.
+fn leave(status: i32) -> ! {
+    gstandon::control::remove_files();
+    andon_inference::leave(status)
+}
+
 fn run<L: Listener + 'static>(player: &Rc<Player<L>>, settings: &Settings) -> Result<End> {
     let pipeline = &player.pipeline;
     let bus = pipeline.bus().context("a pipeline without a bus")?;
@@ -153,7 +159,7 @@ fn run<L: Listener + 'static>(player: &Rc<Player<L>>, settings: &Settings) -> Re
     if player.starting.get() && matches!(*player.end.borrow(), Some(Ok(End::Stopped))) {
         // What loads cannot be cut short, and the state cannot be changed before it is done.
         player.note("stopped while a model loads");
-        std::process::exit(130);
+        leave(130)
     }
     drop(watch);
     sources.into_iter().for_each(glib::SourceId::remove);
@@ -212,7 +218,7 @@ impl<L: Listener> Player<L> {
             self.note(&format!("andon: {error:#}"));
         }
         self.note(&format!("the pipeline does not stop within {} s: ended without it", STOPPING.as_secs()));
-        std::process::exit(1);
+        leave(1)
     }
 
     /// Prints a line of results.

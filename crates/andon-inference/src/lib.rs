@@ -72,7 +72,7 @@ pub use derive::Unknown;
 pub use describe::{Described, Hints, describe};
 pub use engine::Engine;
 pub use error::Error;
-pub use exit::LOADS;
+pub use exit::{LOADS, leave};
 pub use labels::split_labels;
 pub use options::Options;
 pub use panic::{Panic, catch_panic};

@@ -53,6 +53,7 @@ pub fn environment() -> Result<&'static Environment, Error> {
     }
     let bad = |problem: String| Error::BadRuntime { path: path.clone(), problem };
     let builder = ort::init_from(&path).map_err(|e| bad(fault(&e)))?;
+    exit::guard();
     let builder = builder.with_name("andon").with_telemetry(false).with_logger(Arc::new(log));
     let environment = builder.build().map_err(|e| bad(e.to_string()))?;
     let _ = LOADED.set(path.clone());
