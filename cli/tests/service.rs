@@ -106,7 +106,7 @@ fn a_source_is_started_again_and_what_is_behind_it_keeps_its_model_and_its_count
 
 #[test]
 fn a_source_that_falls_silent_has_failed() {
-    let (valve, _writer) = std::io::pipe().map(|(r, w)| (r, w)).unwrap();
+    let (valve, _writer) = std::io::pipe().unwrap();
     let text = "fdsrc fd=0 name=cam ! rawvideoparse width=8 height=8 format=gray8 ! fakesink";
     // A pipe is a recording, which is never silent by mistake; a live source is another matter.
     let pipe = line(text);

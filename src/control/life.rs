@@ -15,11 +15,9 @@ pub(crate) fn change_state(
     let element = element.upcast_ref::<gst::Element>();
     let done = change();
     match transition {
-        gst::StateChange::NullToReady if done.is_ok() => {
-            if opening::open(element) {
-                list::add(element);
-                buses::watch(element);
-            }
+        gst::StateChange::NullToReady if done.is_ok() && opening::open(element) => {
+            list::add(element);
+            buses::watch(element);
         }
         // A bin that was started outside of a pipeline has a bus only now.
         gst::StateChange::ReadyToPaused if opening::is_open() => buses::watch(element),

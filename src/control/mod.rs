@@ -5,7 +5,7 @@
 //! (docs/control.md). The socket itself, its clients and the memory of events are of the crate `andon-control`; here is what
 //! its requests do to elements, and what the line says by itself.
 //!
-//! An element takes part by [`change_state`] alone: it is in the list from READY on, and leaves it at NULL. Nothing here is
+//! An element takes part by `change_state` alone: it is in the list from READY on, and leaves it at NULL. Nothing here is
 //! done on a streaming thread but handing events over, which never waits.
 
 mod actions;

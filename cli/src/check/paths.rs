@@ -34,7 +34,7 @@ pub fn readable(path: &Path) -> Option<Fault> {
 pub fn folder(path: &Path) -> Option<Fault> {
     let shown = path.display();
     let above = path.ancestors().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
-    let Some(first) = above.into_iter().find(|p| p.exists()) else { return None };
+    let first = above.into_iter().find(|p| p.exists())?;
     if !first.is_dir() {
         return fault(format!("{shown} is no folder, for {} is a file", first.display()), "Name another folder.");
     }

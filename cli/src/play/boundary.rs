@@ -257,7 +257,9 @@ mod tests {
         keeper.set_state(gst::State::Playing).unwrap();
         let sink = keeper.static_pad("sink").unwrap();
         let boundary = Boundary::watch(&sink, true);
-        let seen: Arc<Mutex<(gst::FormattedSegment<gst::ClockTime>, Vec<u64>, u32)>> = Arc::default();
+        // The segment, the running times of frames in s, ends and flushes.
+        type Seen = (gst::FormattedSegment<gst::ClockTime>, Vec<u64>, u32);
+        let seen: Arc<Mutex<Seen>> = Arc::default();
         let s = seen.clone();
         let mask = PadProbeType::BUFFER | PadProbeType::EVENT_DOWNSTREAM | PadProbeType::EVENT_FLUSH;
         keeper.static_pad("src").unwrap().add_probe(mask, move |_, info| {

@@ -311,10 +311,8 @@ impl<L: Listener> Player<L> {
         let ending = self.asked_to_end.get().is_some();
         match message.view() {
             MessageView::Eos(_) => self.finish(self.at_the_end()),
-            MessageView::Application(a) if a.structure().is_some_and(|s| s.name() == QUIT) => {
-                if !ending {
-                    self.interrupted();
-                }
+            MessageView::Application(a) if !ending && a.structure().is_some_and(|s| s.name() == QUIT) => {
+                self.interrupted();
             }
             MessageView::Application(a) => {
                 if let Some(failed) = a.structure().filter(|s| s.name() == STARTED).and_then(|s| s.get("failed").ok()) {
