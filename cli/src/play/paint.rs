@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Colour on terminals. Nothing is coloured where the output goes elsewhere, or where NO_COLOR is set (https://no-color.org).
+//! Colour on terminals. Nothing is coloured where the output goes elsewhere, or where NO_COLOR is set (<https://no-color.org>).
 
 use std::io::IsTerminal;
 

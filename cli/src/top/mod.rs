@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `andon top`: a live view of a running line. What it shows is in [`state`], how that changes in [`update`], how it looks in
+//! `andon top`: a live view of a running line. What it shows is in [`state`], how that changes in [`mod@update`], how it looks in
 //! [`view`]; here they are tied to a terminal and a line.
 
 mod form;
