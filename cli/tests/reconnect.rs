@@ -56,18 +56,38 @@ fn values(stdout: ChildStdout) -> impl Iterator<Item = Value> {
     BufReader::new(stdout).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
 }
 
+/// The line of a camera in a pipeline file.
+fn line(n: u32, address: &str) -> String {
+    format!(
+        "rtspsrc name=cam{n} location={address} protocols=tcp latency=100 ! rtpjpegdepay ! jpegdec \
+         ! modelinfer name=m{n} model=models/pcb/1 part-by=frame ! fakesink\n"
+    )
+}
+
+#[test]
+fn a_camera_that_goes_away_for_good_is_no_end_of_the_stream_but_a_failure() {
+    let (camera, address) = camera("0");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("line.launch");
+    std::fs::write(&file, line(1, &address)).unwrap();
+    let arguments = ["run", common::arg(&file), "--json"];
+    let mut child = common::andon(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = values(child.stdout.take().unwrap());
+    verdicts(&mut lines, "m1", 2, &mut Vec::new());
+    drop(camera);
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("andon: cam1: its stream ended"), "{said}");
+}
+
 #[test]
 fn a_camera_that_is_killed_comes_back_with_its_model_as_it_was_and_the_other_one_never_waits() {
     let (first, address) = camera("0");
     let (_second, other) = camera("0");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("line.launch");
-    let line = |n: u32, address: &str| {
-        format!(
-            "rtspsrc name=cam{n} location={address} protocols=tcp latency=100 ! rtpjpegdepay ! jpegdec \
-             ! modelinfer name=m{n} model=models/pcb/1 part-by=frame ! fakesink\n"
-        )
-    };
     std::fs::write(&file, line(1, &address) + &line(2, &other)).unwrap();
     let arguments = ["run", common::arg(&file), "--json", "--restart=on-failure", "--restart-delay=200ms"];
     let mut child = common::andon(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -15,6 +15,8 @@ use gst::{EventView, PadProbeData, PadProbeReturn, PadProbeType, prelude::*};
 
 /// The message by which a boundary tells that the end of a stream was held there.
 pub const ENDED: &str = "andon-branch-ended";
+/// The message by which a boundary says that the end of its stream goes on.
+pub const PASSED: &str = "andon-branch-passed-its-end";
 /// The message by which a boundary tells of the first frame since its source was started again.
 pub const AGAIN: &str = "andon-branch-again";
 
@@ -141,6 +143,10 @@ impl Gate {
                     tell(pad, ENDED);
                 }
                 PadProbeReturn::Handled
+            }
+            EventView::Eos(_) => {
+                tell(pad, PASSED);
+                PadProbeReturn::Ok
             }
             EventView::FlushStart(_) | EventView::FlushStop(_) if holds => PadProbeReturn::Handled,
             EventView::Segment(s) => {

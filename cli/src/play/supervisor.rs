@@ -138,6 +138,7 @@ impl Supervisor {
         };
         Some(match said.name().as_str() {
             boundary::ENDED => self.trouble(at_boundary()?, Trouble::Ended),
+            boundary::PASSED => self.passed(at_boundary()?),
             boundary::AGAIN => self.again(at_boundary()?),
             branch::DOWN => self.is_down(number()?),
             branch::UP => self.is_up(number()?, said.get("failed").unwrap_or(true)),
@@ -252,6 +253,19 @@ impl Supervisor {
         self.starting = true;
         let what = format!("{error:#}\nthe whole pipeline starts again in {} s", wait.as_secs_f64());
         Some(vec![Act::Note(what), Act::Rebuild(wait)])
+    }
+
+    /// The end of a source's stream has gone on to the sinks. A camera's stream has no end that nobody asked for, however
+    /// politely it ends.
+    fn passed(&mut self, i: usize) -> Vec<Act> {
+        let source = &mut self.sources[i];
+        source.learn();
+        let is_camera = source.kind() == Kind::Live && !source.told_to_end();
+        if matches!(source.state, State::Plays) && is_camera && self.ending.is_none() {
+            source.state = State::Over;
+            self.failures.push(source.told(&Trouble::Ended));
+        }
+        Vec::new()
     }
 
     fn trouble(&mut self, i: usize, trouble: Trouble) -> Vec<Act> {
