@@ -59,6 +59,22 @@ fn the_second_socket_only_looks_and_what_was_tried_there_is_written_down() {
     assert_eq!((event.kind, event.element.as_str(), &event.data["request"]), (Kind::Control, "m", &json!("set")));
     assert_eq!((&event.data["value"], &event.data["error"]), (&json!(4), &json!("not-allowed")));
     assert_eq!(*served.line.threads.lock(), 0);
+
+    // Whoever may only look pushes nothing out of the record: neither by many nor by large attempts.
+    assert_eq!(
+        client.set("m", "threads", "x".repeat(100_000).into()).unwrap_err().outcome(),
+        Some(Outcome::NotAllowed)
+    );
+    let Event::Happened(event) = next(&mut client) else { panic!() };
+    assert_eq!(
+        (&event.data["cut"], &event.data["value"], &event.data["untold"]),
+        (&json!(true), &Value::Null, &json!(0))
+    );
+    let begun = std::time::Instant::now();
+    (0..60).for_each(|_| assert!(client.set("m", "threads", 4.into()).is_err()));
+    let kept = served.journal.kept().last;
+    let most = 2 + 18 + begun.elapsed().as_secs() + 1;
+    assert!(kept <= most, "{kept} of 62 attempts are written down, and {most} is the most");
 }
 
 #[test]

@@ -17,10 +17,13 @@ use super::{
 use crate::{
     LONGEST_REQUEST,
     event::Kind,
-    journal::{Filter, Pending},
+    journal::{Filter, Journal, Pending},
     reply::{Access, Outcome, Refusal},
     request::{Envelope, Request, Since},
 };
+
+/// Bytes of a request that are written down of an attempt.
+const LONGEST_ATTEMPT: usize = 1024;
 
 /// Observations of one client, at most.
 const MOST_WATCHES: usize = 64;
@@ -119,7 +122,7 @@ impl Hub {
                     self.listening[0].place.path.display()
                 ),
             );
-            self.record_refusal(&caller, &request, &refusal);
+            record_attempt(&self.journal, turns, &caller, &request, &refusal, now);
             return guest.reply(&request_id, &Err(refusal));
         }
         if guest.underway.is_some() && !is_done_here(&request) {
@@ -267,27 +270,43 @@ impl Hub {
             self.journal.count_results(false, now);
         }
     }
+}
 
-    /// Writes down what somebody tried on the read-only socket.
-    fn record_refusal(&self, caller: &Caller, request: &Request, refusal: &Refusal) {
-        let element = request.element().unwrap_or_default();
-        let mut data = serde_json::to_value(request).unwrap_or_default();
-        let about = serde_json::json!({
-            "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid,
-            "error": refusal.outcome, "message": refusal.why,
-        });
-        if let (Value::Object(data), Value::Object(about)) = (&mut data, about) {
-            data.extend(about);
-        }
-        self.journal.publisher().publish(Pending {
-            kind: Kind::Control,
-            name: Cow::Borrowed("control"),
-            element: element.into(),
-            path: "".into(),
-            utc_ns: andon_core::result::utc_ns(),
-            data: Box::new(move || data),
-        });
+/// Writes down what somebody tried on the read-only socket: in short, and not more often than [`Turns::attempts`] allows, so that
+/// whoever may only look pushes nothing else out of the record.
+fn record_attempt(
+    journal: &Journal,
+    turns: &mut Turns,
+    caller: &Caller,
+    request: &Request,
+    refusal: &Refusal,
+    now: Instant,
+) {
+    if !turns.attempts.allows(now) {
+        turns.untold += 1;
+        return;
     }
+    turns.attempts.count(1);
+    let element = request.element().unwrap_or_default();
+    let mut data = serde_json::to_value(request).unwrap_or_default();
+    if data.to_string().len() > LONGEST_ATTEMPT {
+        data = serde_json::json!({ "request": request.name(), "cut": true });
+    }
+    let about = serde_json::json!({
+        "who": caller.name, "why": caller.why, "uid": caller.uid, "pid": caller.pid,
+        "error": refusal.outcome, "message": refusal.why, "untold": std::mem::take(&mut turns.untold),
+    });
+    if let (Value::Object(data), Value::Object(about)) = (&mut data, about) {
+        data.extend(about);
+    }
+    journal.publisher().publish(Pending {
+        kind: Kind::Control,
+        name: Cow::Borrowed("control"),
+        element: element.chars().take(LONGEST_ATTEMPT).collect::<String>().into(),
+        path: "".into(),
+        utc_ns: andon_core::result::utc_ns(),
+        data: Box::new(move || data),
+    });
 }
 
 /// Returns whether a request needs nobody but the hub.

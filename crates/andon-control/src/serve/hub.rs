@@ -72,6 +72,10 @@ pub struct Turns {
     number: u64,
     /// The requests of all clients together.
     pub requests: Pace,
+    /// What is written down of attempts on the read-only socket.
+    pub attempts: Pace,
+    /// Attempts since the last one that was written down.
+    pub untold: u64,
     /// Their connections, and the thread's own turns.
     arrivals: Pace,
     turns: Pace,
@@ -104,6 +108,8 @@ impl Hub {
             number: 0,
             arrivals: Pace::new(300, 64, now),
             requests: Pace::new(500, 200, now),
+            attempts: Pace::new(1, 20, now),
+            untold: 0,
             turns: Pace::new(500, 50, now),
             next: None,
             closed_until: None,
