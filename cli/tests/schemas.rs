@@ -75,4 +75,5 @@ fn a_report_of_two_arms_its_captures_and_a_machine() {
     ok(&["run", arg(&line)]);
     assert_is(&ok(&["dataset", "stats", arg(&captures), "--json"]), "dataset-stats");
     assert_is(&ok(&["doctor", "--providers=cpu", "--frames=3", "--json"]), "doctor");
+    assert_is(&ok(&["check", "pipelines/inspect.launch", "--json"]), "check");
 }
