@@ -47,8 +47,14 @@ fn terminate(child: &Child) {
 }
 
 /// Reads JSON lines until `enough` of them are verdicts of parts, then asks the line to end, and reads the rest. All lines, the
-/// last of which is the summary.
-fn until_judged(child: &mut Child, enough: usize) -> Vec<Value> {
+/// last of which is the summary, and what was said on standard error.
+fn until_judged(child: &mut Child, enough: usize) -> (Vec<Value>, String) {
+    // Read as it comes: Debian 13's ONNX Runtime says more than a pipe holds.
+    let mut stderr = child.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        stderr.read_to_end(&mut said).map(|_| String::from_utf8_lossy(&said).into_owned()).unwrap()
+    });
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut all, mut judged) = (Vec::<Value>::new(), 0);
     for line in lines {
@@ -60,7 +66,7 @@ fn until_judged(child: &mut Child, enough: usize) -> Vec<Value> {
         }
         all.push(line);
     }
-    all
+    (all, said.join().unwrap())
 }
 
 /// A live source of small frames that errs after `good` of them.
@@ -91,17 +97,16 @@ fn a_source_is_started_again_and_what_is_behind_it_keeps_its_model_and_its_count
         line(&format!("{} ! modelinfer name=m model=models/pcb/1 part-by=frame ! fakesink sync=true", errs("cam", 8)));
     let mut child =
         line.start(&["--json", "--restart=on-failure", "--restart-delay=20ms", "--restart-delay-most=20ms"]);
-    let told = until_judged(&mut child, 20);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let (told, said) = until_judged(&mut child, 20);
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
     let summary = &told.last().unwrap()["summary"];
     assert!(summary["restarts"]["cam"].as_u64() >= Some(2), "{summary}");
     let verdicts = told.iter().filter(|l| l["message"] == "andon/part-verdict").count() as u64;
     assert_eq!(summary["models"][0]["frames"], verdicts, "no count was lost on the way");
     let loads = told.iter().filter(|l| l["message"] == "andon/model-loading").count();
     assert!(loads <= 1, "the model stayed");
-    assert!(err(&output).contains("cam starts again in 0.02 s"), "{}", err(&output));
-    assert!(err(&output).contains("cam gives frames again, after"), "{}", err(&output));
+    assert!(said.contains("cam starts again in 0.02 s"), "{said}");
+    assert!(said.contains("cam gives frames again, after"), "{said}");
 }
 
 #[test]
@@ -195,5 +200,8 @@ fn good_parts_are_quiet_and_a_summary_ends_the_run() {
     assert!(summary.contains("champion") && summary.contains("pcb 2") && summary.contains("p99 ms"), "{summary}");
     assert!(!out(&plain).contains('\u{1b}') && !summary.contains('\u{1b}'), "no colour where there is no terminal");
     let quiet = run(&["--quiet"]);
-    assert_eq!(err(&quiet), "", "nothing was wrong");
+    // Debian 13's ONNX Runtime says this by itself.
+    let said: Vec<_> =
+        err(&quiet).lines().filter(|l| !l.is_empty() && !l.contains("Schema error")).map(String::from).collect();
+    assert!(said.is_empty(), "nothing was wrong: {said:?}");
 }

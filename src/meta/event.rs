@@ -565,10 +565,19 @@ fn to_json(value: &glib::SendValue) -> serde_json::Value {
     } else if let Ok(v) = value.get::<Option<String>>() {
         v.into()
     } else if let Ok(v) = value.get::<gst::ArrayRef>() {
-        v.iter().map(to_json).collect::<Vec<_>>().into()
+        alike(v.iter().map(to_json).collect()).into()
     } else {
         value.serialize().map(|s| s.to_string()).unwrap_or_default().into()
     }
+}
+
+/// Makes the numbers of a list whole in all places or in none, as they are in a list of GStreamer's.
+fn alike(list: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
+    if list.iter().all(|v| !v.is_number() || v.is_i64()) {
+        return list;
+    }
+    let with_fraction = |v: serde_json::Value| if v.is_number() { v.as_f64().into() } else { v };
+    list.into_iter().map(with_fraction).collect()
 }
 
 fn to_value(value: &serde_json::Value) -> glib::SendValue {
