@@ -573,7 +573,8 @@ fn to_json(value: &glib::SendValue) -> serde_json::Value {
 
 /// Makes the numbers of a list whole in all places or in none, as they are in a list of GStreamer's.
 fn alike(list: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
-    if list.iter().all(|v| !v.is_number() || v.is_i64()) {
+    // As `to_value` makes them: a number that is none stands among numbers with a fraction.
+    if list.iter().all(serde_json::Value::is_i64) || !list.iter().any(serde_json::Value::is_number) {
         return list;
     }
     let with_fraction = |v: serde_json::Value| if v.is_number() { v.as_f64().into() } else { v };
