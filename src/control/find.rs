@@ -89,7 +89,11 @@ pub(super) fn only(candidates: Vec<Found>, what: &str) -> Result<Found, Refusal>
 fn strangers(ours: &[gst::Element]) -> Vec<gst::Element> {
     let bins = tops().into_iter().filter_map(|top| top.downcast::<gst::Bin>().ok());
     let inside = bins.flat_map(|bin| bin.iterate_recurse().into_iter().flatten().collect::<Vec<_>>());
-    inside.filter(|element| !ours.contains(element)).collect()
+    // One of Andon's that is on its way to READY or to NULL is no stranger, though it is not in the list.
+    let is_stranger = |element: &gst::Element| {
+        element.factory().and_then(|factory| factory.plugin()).is_none_or(|plugin| plugin.plugin_name() != "andon")
+    };
+    inside.filter(|element| !ours.contains(element) && is_stranger(element)).collect()
 }
 
 fn paths<'a>(found: impl Iterator<Item = &'a Found>) -> String {
