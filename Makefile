@@ -31,8 +31,10 @@ build: setup-build ## build the plugin and the program `andon`, optimised
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
 	. scripts/env && $(target)/release/andon demo
 
-test: setup ## run all tests
-	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
+# make test TESTS='--test abjoin' runs one file of tests.
+TESTS ?=
+test: setup ## run all tests (TESTS='--test abjoin': some)
+	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags) $(TESTS)
 
 bench: setup ## measure; print ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
@@ -50,7 +52,8 @@ TARGETS ?=
 fuzz: setup ## feed the readers with what nobody would write; needs no nightly toolchain (SECONDS=20 for each of TARGETS=all)
 	$(with_runtime) scripts/fuzz $(SECONDS) $(TARGETS)
 
-lint: setup ## check formatting, clippy and rustdoc; a warning is an error
+lint: setup ## check formatting, clippy, rustdoc and the scripts; a warning is an error
+	shellcheck --external-sources --severity=warning $$(git grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -- scripts .ci packaging)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets $(cargo_flags) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps $(cargo_flags)
