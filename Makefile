@@ -25,7 +25,7 @@ build: setup ## build the plugin and the program `andon`, optimised
 	$(CARGO) build --release $(cargo_flags)
 
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
-	. scripts/env && $(target)/release/andon demo
+	. scripts/env && $(target)/release/andon demo --out target/demo
 
 test: setup ## run all tests
 	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)

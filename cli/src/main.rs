@@ -26,6 +26,7 @@ mod play;
 mod progress;
 mod reference;
 mod run;
+mod shipped;
 mod table;
 mod top;
 
