@@ -12,17 +12,21 @@ export PREFIX DESTDIR LIBDIR
 # The runtime library for what cargo runs. Tests have their own plugin built in, so the installed one is hidden from them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
-.PHONY: help setup build demo test install uninstall package bench bench-peer fuzz train lint ci clean
+.PHONY: help setup setup-build build demo test install uninstall package bench bench-peer fuzz train lint ci clean
 .DEFAULT_GOAL = help
 
 help: ## show this list
 	@echo 'make demo and make test are all a newcomer needs; they install what is missing.'
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-setup: ## install what is missing: GStreamer, ONNX Runtime (needs root or sudo the first time)
+setup: ## install what is missing for all of this: GStreamer, ONNX Runtime, the tests' tools (root or sudo the first time)
 	@scripts/setup $(if $(FEATURES),--features='$(FEATURES)')
 
-build: setup ## build the plugin and the program `andon`, optimised
+# What building and running needs, without the tests' tools: about half as much.
+setup-build:
+	@scripts/setup --for=build $(if $(FEATURES),--features='$(FEATURES)')
+
+build: setup-build ## build the plugin and the program `andon`, optimised
 	$(CARGO) build --release $(cargo_flags)
 
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
