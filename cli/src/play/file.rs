@@ -12,6 +12,7 @@ use super::{links, pictures::Pictures};
 use crate::{
     app::{Usage, init},
     launch::{self, Placed, Variables},
+    meant,
 };
 
 /// The variable of the source of frames. It may be given a folder of pictures.
@@ -23,6 +24,12 @@ const OFFLINE: [(&str, &str); 2] = [("LEAKY", "false"), ("WAIT", "-1")];
 
 /// The largest pipeline file, bytes: a pipeline is some lines.
 const LARGEST: u64 = 1 << 20;
+
+/// Asks which variable was meant by one that the file does not have.
+fn meant_variable(error: &launch::Error) -> String {
+    let launch::Error::Unknown { given, known } = error else { return String::new() };
+    given.iter().map(|name| meant::question(name, known.iter().map(String::as_str))).collect()
+}
 
 /// A pipeline file, and values for its variables.
 #[derive(Args)]
@@ -52,7 +59,8 @@ impl PipelineFile {
             };
             given.insert(name.into(), value.into());
         }
-        let text = files::read_text(&self.path, LARGEST).map_err(|e| self.misused(&e.to_string()))?;
+        let text = files::read_text(&self.path, LARGEST)
+            .map_err(|e| self.misused(&format!("{e}{}", meant::file(&self.path))))?;
         let expand = |given: &Variables| launch::expand(&text, given);
         if self.folder().is_some() {
             given.insert(SOURCE.into(), Pictures::ELEMENTS.into());
@@ -71,7 +79,7 @@ impl PipelineFile {
             }
         }
         match launch::placed(&text, &given) {
-            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&e.to_string())),
+            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&format!("{e}{}", meant_variable(&e)))),
             placed => Ok(placed),
         }
     }
