@@ -21,6 +21,7 @@ mod judge;
 mod launch;
 mod limit;
 mod model;
+mod origin;
 mod picture;
 mod play;
 mod progress;
