@@ -70,7 +70,10 @@ pub fn heading(id: &str, text: &str) -> Markup {
 fn sections(body: &str) -> Vec<(&str, &str)> {
     let heading = |piece| {
         let (id, rest): (&str, &str) = str::split_once(piece, "\">")?;
-        Some((id, rest.split_once("</h2>")?.0))
+        let text = rest.split_once("</h2>")?.0;
+        // What a heading says first is enough for a list.
+        let short = [", ", " ("].iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+        Some((id, &text[..short]))
     };
     body.split("<h2 id=\"").skip(1).filter_map(heading).collect()
 }
