@@ -24,6 +24,7 @@ mod limit;
 mod man;
 mod meant;
 mod model;
+mod origin;
 mod picture;
 mod play;
 mod progress;
