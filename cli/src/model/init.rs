@@ -149,7 +149,7 @@ fn ask(file: &str, what: &Unknown, limit: Duration) -> Result<String> {
     println!("The graph does not say {what}.\nIt {shown}.");
     loop {
         print!("Enter them, separated by commas: ");
-        io::stdout().flush()?;
+        io::stdout().flush().context("nobody can be asked: the standard output cannot be written")?;
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 {
             return Err(Usage(format!("no answer: the graph does not say {what}")).into());

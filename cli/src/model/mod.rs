@@ -123,7 +123,7 @@ impl Command {
 #[derive(Args)]
 struct Noted {
     /// Record this reason in the history
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     why: String,
     /// Record this name in the history [default: the user's name]
     #[arg(long, value_name = "NAME")]
