@@ -8,10 +8,11 @@ CARGO ?= cargo
 # Asked again in each recipe, for set-up may have just installed what is found.
 cargo_flags = --workspace --locked $(addprefix --features gst-plugin-andon/,$(shell scripts/features $(FEATURES)))
 target = $(or $(CARGO_TARGET_DIR),target)
+export PREFIX DESTDIR LIBDIR
 # The runtime library for what cargo runs. Tests have their own plugin built in, so the installed one is hidden from them.
 with_runtime = . scripts/env && unset GST_PLUGIN_PATH &&
 
-.PHONY: help setup setup-build build demo test bench bench-peer fuzz train lint ci clean
+.PHONY: help setup setup-build build demo test install uninstall package bench bench-peer fuzz train lint ci clean
 .DEFAULT_GOAL = help
 
 help: ## show this list
@@ -30,7 +31,7 @@ build: setup-build ## build the plugin and the program `andon`, optimised
 	$(CARGO) build --release $(cargo_flags)
 
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
-	. scripts/env && $(target)/release/andon demo
+	. scripts/env && $(target)/release/andon demo --out target/demo
 
 # make test TESTS='--test abjoin' runs one file of tests.
 TESTS ?=
@@ -52,6 +53,18 @@ SECONDS ?= 20
 TARGETS ?=
 fuzz: setup ## feed the readers with what nobody would write; needs no nightly toolchain (SECONDS=20 for each of TARGETS=all)
 	$(with_runtime) scripts/fuzz $(SECONDS) $(TARGETS)
+
+# Where to: PREFIX, /usr/local by default, below DESTDIR. Needs no Rust, so root may run it after 'make build'.
+install: ## install what 'make build' built: the plugin, andon, pages, pipelines, models (PREFIX=/usr/local; sudo where needed)
+	@scripts/install
+
+uninstall: ## remove everything that 'make install' installed, and nothing else (with the same PREFIX)
+	@scripts/install --uninstall
+
+# The Debian for which: SUITE=bookworm or trixie; this machine's by default.
+SUITE ?=
+package: ## make a Debian package in target/package (SUITE=bookworm or trixie: in a root of its own)
+	@scripts/package $(SUITE)
 
 lint: setup ## check formatting, clippy, rustdoc and the scripts; a warning is an error
 	shellcheck --external-sources --severity=warning $$(git grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -- scripts .ci packaging)
