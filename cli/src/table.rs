@@ -37,8 +37,6 @@ fn within<S: ToString>(header: &[S], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(ToString::to_string));
-    if table.width().is_none() {
-        table.set_width(width);
-    }
+    table.set_width(terminal_width().unwrap_or(width));
     table
 }

@@ -3,9 +3,12 @@
 
 mod common;
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
-use common::{andon, arg, err, out};
+use common::{andon, arg, err, out, root};
 
 #[test]
 fn the_story_is_told_to_its_end_and_the_report_stands_alone() {
@@ -66,4 +69,17 @@ fn without_models_it_says_where_to_run_it() {
     let output = andon(&["demo", "--champion=nowhere/1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("nowhere/1") && err(&output).contains("repository's root"), "{}", err(&output));
+}
+
+#[test]
+fn on_a_terminal_that_does_not_say_its_width_a_table_has_eighty_columns() {
+    let program = env!("CARGO_BIN_EXE_andon");
+    let asked = format!("stty cols 0 rows 0 && exec '{program}' model show models/pcb/1");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &asked, "/dev/null"]).stdin(Stdio::null());
+    let output = script.current_dir(root()).output().expect("script is on every Debian");
+    let said = out(&output);
+    assert!(output.status.success(), "{said}");
+    let widest = said.lines().filter(|l| l.starts_with('│')).map(|l| l.trim_end().chars().count()).max();
+    assert!(widest.is_some_and(|widest| (60..=80).contains(&widest)), "{widest:?}\n{said}");
 }
