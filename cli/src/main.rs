@@ -24,11 +24,13 @@ mod limit;
 mod man;
 mod meant;
 mod model;
+mod origin;
 mod picture;
 mod play;
 mod progress;
 mod reference;
 mod run;
+mod shipped;
 mod table;
 mod top;
 

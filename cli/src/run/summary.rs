@@ -130,7 +130,7 @@ impl Summary {
                 row.push(format!("{:.1}", self.rate(m.frames)));
                 row
             });
-            let figures = andon_report::Table { header: header.map(String::from).to_vec(), rows: rows.collect() };
+            let figures = andon_report::Table::new(header, rows.collect());
             lines.push(table::figures(&figures, table::WIDTH).to_string());
         }
         for model in self.models.iter().filter(|m| !m.labels.is_empty()) {
