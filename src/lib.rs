@@ -62,7 +62,7 @@ mod plugin {
         "MPL",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_NAME"),
-        "https://example.invalid/andon",
+        env!("ANDON_ORIGIN"),
         env!("BUILD_REL_DATE")
     );
 }

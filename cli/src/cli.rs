@@ -4,22 +4,29 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::{
-    ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, model, reference, run, top,
+    ab, boards, check, completions, ctl, dataset, demo, doctor, drift, evaluate, judge, man, model, reference, run, top,
 };
 
-const EXIT_CODES: &str = "Exit codes:
+const AFTER: &str = "Examples:
+  andon demo
+  andon run pipelines/inspect.launch MODEL=models/pcb/2
+  andon model try model.onnx pictures --into seen
+
+Exit codes:
   0    done
-  1    failed
+  1    failed, or a check or a gate did not pass
   2    wrong usage
   3    a check did not pass (ab --check)
-  130  stopped by a second Ctrl-C";
+  130  stopped by a second Ctrl-C
+
+A reader that goes away (`| head`) ends nothing: printing stops, and the exit code is what it would have been.";
 
 /// Run, measure and explain Andon pipelines.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(version, arg_required_else_help = true, after_help = AFTER)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +49,7 @@ enum Command {
     Ctl(Box<ctl::Ctl>),
     Top(top::Top),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -63,6 +71,11 @@ impl Cli {
             Command::Ctl(ctl) => ctl.execute(),
             Command::Top(top) => top.execute(),
             Command::Completions(completions) => completions.execute(),
+            Command::Man(man) => man.execute(Self::command()),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

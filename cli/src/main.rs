@@ -17,9 +17,12 @@ mod demo;
 mod doctor;
 mod drift;
 mod evaluate;
+mod failure;
 mod judge;
 mod launch;
 mod limit;
+mod man;
+mod meant;
 mod model;
 mod origin;
 mod picture;
@@ -27,6 +30,7 @@ mod play;
 mod progress;
 mod reference;
 mod run;
+mod shipped;
 mod table;
 mod top;
 
@@ -39,12 +43,18 @@ fn main() -> ExitCode {
     unsafe { andon_inference::telemetry::switch_off() };
     // Answers a shell that asks what may come next, and ends.
     clap_complete::CompleteEnv::with_factory(cli::Cli::command).var(completions::VARIABLE).complete();
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        // The help and the version are what was asked for, and wrong usage is 2.
+        Err(said) if said.use_stderr() => said.exit(),
+        Err(said) => return terminal::shown(said.print()),
+    };
     match cli.execute() {
-        Ok(code) => code,
+        Ok(code) => terminal::code(code),
         Err(error) => {
-            eprintln!("andon: {error:#}");
-            if error.is::<app::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let told = failure::told(&error);
+            eprintln!("andon: {}", told.text);
+            if told.is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

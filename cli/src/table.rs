@@ -11,6 +11,16 @@ pub fn table<S: ToString>(header: &[S]) -> Table {
     within(header, WIDTH)
 }
 
+/// Returns the width of the terminal that the standard output goes to, characters, or `None` where it goes to none.
+pub fn terminal_width() -> Option<u16> {
+    Table::new().width()
+}
+
+/// Makes the text of a table of figures, `width` characters wide at most, wherever it goes.
+pub fn lines(of: &andon_report::Table, width: u16) -> String {
+    figures(of, width).set_width(width).to_string()
+}
+
 /// Makes a table of figures: the first column is text, the others are numbers and aligned to the right. It is `width`
 /// characters wide at most where it goes to no terminal.
 pub fn figures(figures: &andon_report::Table, width: u16) -> Table {

@@ -190,3 +190,62 @@ fn four_cameras_use_one_session() {
     }
     pipeline.set_state(gst::State::Null).unwrap();
 }
+
+/// The program as an installation has it, in a folder whose name has a space: with what ships, and with the runtime library.
+fn installed(folder: &Path) -> std::process::Command {
+    let prefix = folder.join("a prefix");
+    for kind in ["bin", "share/andon", "lib/andon"] {
+        fs::create_dir_all(prefix.join(kind)).unwrap();
+    }
+    let program = prefix.join("bin/andon");
+    fs::hard_link(env!("CARGO_BIN_EXE_andon"), &program).unwrap();
+    for kind in ["pipelines", "models"] {
+        let from = root().join(kind).canonicalize().unwrap();
+        std::os::unix::fs::symlink(from, prefix.join("share/andon").join(kind)).unwrap();
+    }
+    let beside_build = root().join("target/onnxruntime/libonnxruntime.so.1");
+    let runtime = std::env::var_os("ORT_DYLIB_PATH").map_or(beside_build, Into::into).canonicalize();
+    if let Ok(runtime) = runtime {
+        std::os::unix::fs::symlink(&runtime, prefix.join("lib/andon").join(runtime.file_name().unwrap())).unwrap();
+    }
+    fs::create_dir_all(folder.join("elsewhere")).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.env_clear().current_dir(folder.join("elsewhere"));
+    command
+}
+
+#[test]
+fn what_ships_is_found_by_its_name_without_an_environment_and_from_any_folder() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for name in ["inspect", "inspect.launch", "pipelines/inspect.launch"] {
+        let output = installed(&folder.path().join(name.replace('/', "-")))
+            .args(["run", "--json", name, "FRAMES=2"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {}", err(&output));
+        let messages: Vec<_> = out(&output).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(judged(&messages)["champion"].len(), 2, "{name}");
+        let note = format!("note: there is no file {name} here: ");
+        assert!(err(&output).contains(&note) && err(&output).contains("share/andon/pipelines/inspect.launch is taken"));
+    }
+}
+
+#[test]
+fn a_file_of_the_current_folder_goes_before_what_ships_and_has_its_models() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut command = installed(folder.path());
+    let file = folder.path().join("elsewhere/inspect.launch");
+    fs::write(&file, "fakesrc num-buffers=1 ! modelinfer model=${MODEL:-${MODELS:-models}/pcb/2} ! fakesink").unwrap();
+    let output = command.args(["run", "--print", "inspect.launch"]).output().unwrap();
+    assert!(output.status.success() && !err(&output).contains("note"), "{}", err(&output));
+    let models = r"a\ prefix/share/andon/models/pcb/2 ! fakesink";
+    assert!(out(&output).trim_end().ends_with(models) && out(&output).contains("model=/"), "{}", out(&output));
+}
+
+#[test]
+fn a_name_that_nothing_has_is_wrong_usage() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let output = installed(folder.path()).args(["run", "inspekt"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("inspekt: "), "{}", err(&output));
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Stand-ins for a product of your own, for docs/tutorial.md: pictures of tin lids, and two models that look for scratches.
+"""Stand-ins for a product of your own, for docs/tutorial.md and lifecycle.md: pictures of tin lids, and two models that look
+for scratches.
 
     python3 examples/lids/make.py FOLDER [LIDS A DAY]
 

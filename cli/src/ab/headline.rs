@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The headline of a report: one line that never claims more than the labels and the figures show.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use andon_report::words::{capital, counted};
 
-use super::figures::{Arms, Figures};
+use super::figures::{Arms, Figures, NO_MODEL};
 
 /// How a judgement begins where nothing says what a part is.
 const UNTOLD: &str = "nothing says what a part is";
@@ -35,6 +35,14 @@ impl Serialize for Headline {
 }
 
 impl Headline {
+    /// Adds why an arm has no model, if one has none.
+    pub fn for_lack_of(mut self, failures: &BTreeMap<String, String>) -> Self {
+        for (element, why) in failures {
+            self.why = format!("{}; {element} has no model: {why}", self.why);
+        }
+        self
+    }
+
     /// Returns the reason as a sentence of its own.
     pub fn sentence(&self) -> String {
         capital(self.why.trim_end_matches('.')) + "."
@@ -97,6 +105,7 @@ fn action(judgement: Figures<'_>) -> String {
     let (acted, reasons) = (judgement.text("/acted"), judgement.list("/reasons").join("; "));
     match (judgement.text("/decision"), acted) {
         ("promote", acted) if acted.starts_with("champion of ") => format!("{b} promoted over {a} ({acted})"),
+        ("abort", acted) if !acted.is_empty() && judgement.model("b") == NO_MODEL => format!("{acted}: {reasons}"),
         ("abort", acted) if !acted.is_empty() => format!("{b} taken out, {a} stays: {reasons}"),
         (_, "") => format!("{b} against {a}: {reasons}"),
         (_, acted) => format!("{b} against {a}: {reasons}; {acted}"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon ab`: plays a pipeline file with two arms, and writes a side-by-side report in HTML, Markdown and JSON.
 
+mod armed;
 mod arms;
 mod different;
 mod figures;
@@ -77,14 +78,17 @@ pub struct Ab {
 }
 
 impl Ab {
-    /// Plays the file and writes the report. The exit code is 0 at the end of the stream, 3 if a check does not pass, and
-    /// 130 if a second Ctrl-C cut the stream short.
+    /// Plays the file and writes the report. The exit code is 0 at the end of the stream, 1 if an arm has no model, of which
+    /// nothing is played, 3 if a check does not pass, and 130 if a second Ctrl-C cut the stream short.
     pub fn execute(self) -> Result<ExitCode> {
         let line = self.file.line()?;
         let pipeline = self.file.pipeline(&line)?;
         let join = arms::join(&pipeline, self.join.as_deref()).map_err(|what| self.file.misused(&what))?;
         if let Some(path) = &self.gate {
             gate::apply(path, &join)?;
+        }
+        if let Some(why) = armed::missing(&join) {
+            bail!("{}: {why}", self.file.path.display());
         }
         self.prepare()?;
         if join.property::<u64>("report-interval") == arms::default_interval(&join) {

@@ -2,11 +2,7 @@
 //! `andon ctl subscribe` and `observe`: what a line says by itself, for as long as somebody listens. A line that is started
 //! again is followed on, from the last event that was seen.
 
-use std::{
-    io::{self, Write as _, stdout},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use andon_control::{
     client::ClientError,
@@ -14,7 +10,6 @@ use andon_control::{
     reply::{Hello, Outcome},
     request::{Request, Since},
 };
-use andon_report::words::plain;
 use anyhow::Result;
 use serde_json::Value;
 
@@ -24,6 +19,7 @@ use super::{
     values::From,
     words,
 };
+use crate::terminal;
 
 /// How long between two looks for a line that is gone.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -207,20 +203,14 @@ impl Follow {
             }
             Event::Hello(_) | Event::Gap { .. } => None,
         };
-        if let Some(text) = text
-            && let Err(error) = say(&text)
-        {
+        if let Some(text) = text {
+            println!("{text}");
             // `| head` has seen enough.
-            return if error.kind() == io::ErrorKind::BrokenPipe { Ok(Heard::Enough) } else { Err(error.into()) };
+            if !terminal::is_heard() {
+                return Ok(Heard::Enough);
+            }
         }
         self.count = self.count.map(|n| n.saturating_sub(u64::from(counts)));
         Ok(if self.count == Some(0) { Heard::Enough } else { Heard::On })
     }
-}
-
-/// Prints a line at once.
-fn say(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
-    writeln!(out, "{}", plain(text))?;
-    out.flush()
 }

@@ -2,7 +2,7 @@
 //! `andon ctl snapshot`: a picture of the last frame as a file.
 
 use std::{
-    io::{IsTerminal as _, Write as _, stdout},
+    io::{IsTerminal as _, stdout},
     path::{Path, PathBuf},
 };
 
@@ -14,10 +14,12 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::{complete, line::Line};
-use crate::app::Usage;
+use crate::{app::Usage, terminal};
 
 /// Save a picture of the last frame, as JPEG
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon ctl snapshot champion --overlay -o now.jpg")]
 pub struct TakeSnapshot {
     /// The element whose output it shows; may be left out if only one comes into question
     #[arg(add = ArgValueCandidates::new(complete::elements))]
@@ -53,7 +55,8 @@ impl TakeSnapshot {
         let mut shot: Snapshot = serde_json::from_value(answer).context(not_understood)?;
         let jpeg = STANDARD.decode(std::mem::take(&mut shot.jpeg)).context(not_understood)?;
         if to_stdout {
-            return Ok(stdout().write_all(&jpeg).and_then(|()| stdout().flush())?);
+            terminal::bytes(&jpeg);
+            return Ok(());
         }
         let path = self.output.unwrap_or_else(|| default_name(&shot.element));
         files::replace(&path, &jpeg).with_context(|| format!("{}: the picture cannot be written", path.display()))?;

@@ -20,6 +20,7 @@ use crate::{
     app::{Usage, init},
     origin::{Moment, model, origin},
     progress::bar,
+    shipped,
 };
 use collect::Collector;
 use script::Script;
@@ -35,16 +36,16 @@ const FAST: f64 = 0.4;
 #[command(after_help = "Example:\n  andon demo --fast --out=demo")]
 pub struct Demo {
     /// Folder for report.html and captures
-    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    #[arg(long, visible_alias = "into", value_name = "DIR", default_value = "andon-demo")]
     out: PathBuf,
     /// Play two fifths of the frames
     #[arg(long)]
     fast: bool,
-    /// Bundle of the running model
-    #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/1")]
+    /// Bundle of the running model [default: pcb/1 of the models that ship]
+    #[arg(long, value_name = "BUNDLE", default_value_os_t = shipped::models().join("pcb/1"), hide_default_value = true)]
     pub champion: PathBuf,
-    /// Bundle of the model tried beside it
-    #[arg(long, value_name = "BUNDLE", default_value = "models/pcb/2")]
+    /// Bundle of the model tried beside it [default: pcb/2 of the models that ship]
+    #[arg(long, value_name = "BUNDLE", default_value_os_t = shipped::models().join("pcb/2"), hide_default_value = true)]
     pub challenger: PathBuf,
     /// Seed; the same seed makes the same boards
     #[arg(long, default_value_t = 1)]
@@ -56,8 +57,10 @@ impl Demo {
     pub fn execute(self) -> Result<ExitCode> {
         for bundle in [&self.champion, &self.challenger] {
             if !bundle.exists() {
-                let what =
-                    format!("no model at {}: run it from the repository's root, or name bundles", bundle.display());
+                let what = format!(
+                    "no model at {}: run it from the repository's root, install the program with its models, or name bundles",
+                    bundle.display()
+                );
                 return Err(Usage(what).into());
             }
         }

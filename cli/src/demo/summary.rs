@@ -9,13 +9,16 @@ use super::{
     collect::{ChapterTally, Collector, ModelChange},
     script::{Chapter, DIM, KEEPING, LAMP, NEW_KINDS, Step},
 };
-use crate::table::figures;
+use crate::table::{lines, terminal_width};
 
 /// Frames before and after a change of model whose gaps are counted as those of the change.
 pub const AROUND: u64 = 10;
 
-/// Columns that the table needs where it goes to no terminal.
+/// Columns that the table gets where it goes to no terminal.
 const WIDTH: u16 = 160;
+
+/// The columns of the two tables that are shown where one has no room; a chapter has its title in the first alone.
+const HALVES: [&[usize]; 2] = [&[0, 1, 2, 3], &[0, 4, 5, 6, 7, 8]];
 
 /// The columns of the table.
 const HEADER: [&str; 9] = [
@@ -161,14 +164,107 @@ pub fn pace(c: &Collector) -> String {
     )
 }
 
-/// Prints the table and the sentences.
+/// Prints the table and the sentences, as wide as the terminal is.
 pub fn print(c: &Collector) {
-    println!("{}\n", figures(&table(c), WIDTH));
-    println!("{}", pace(c));
+    let terminal = terminal_width();
+    println!("{}\n", within(&table(c), terminal.unwrap_or(WIDTH)));
+    let width = terminal.map_or(usize::MAX, usize::from);
+    println!("{}", wrapped(&pace(c), width, 0));
     for (chapter, what) in events(c) {
-        println!("{}  {what}", chapter + 1);
+        println!("{}", wrapped(&format!("{}  {what}", chapter + 1), width, 3));
     }
     for warning in &c.warnings {
         println!("warning: {warning}");
+    }
+}
+
+/// The table where a line has `width` characters: in one piece, or where that has no room in two, one below the other.
+fn within(table: &Table, width: u16) -> String {
+    let whole = lines(table, 1000);
+    if whole.lines().next().map_or(0, |line| line.chars().count()) <= usize::from(width) {
+        return whole;
+    }
+    let halves = HALVES.map(|columns| lines(&select(table, columns), width));
+    halves.join("\n")
+}
+
+/// Some columns of a table. Where it is not the first of them, a row has of the chapter's title the number alone.
+fn select(table: &Table, columns: &[usize]) -> Table {
+    let is_first = columns == HALVES[0];
+    let row = |row: &Vec<String>| {
+        let mut cells: Vec<_> = columns.iter().map(|&c| row[c].clone()).collect();
+        if !is_first {
+            cells[0] = cells[0].split("  ").next().unwrap_or_default().into();
+        }
+        cells
+    };
+    Table::new(columns.iter().map(|&c| table.header[c].clone()), table.rows.iter().map(row).collect())
+}
+
+/// A text in lines of at most `width` characters, the later ones set in; a word that is longer has a line of its own.
+fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    // What is set in at the beginning, the number of a chapter, keeps its two spaces.
+    for word in text.split_inclusive(' ') {
+        let line = lines.last_mut().expect("there is a line");
+        let longer = line.chars().count() + word.trim_end().chars().count();
+        if longer > width && !line.trim().is_empty() {
+            lines.push(format!("{:indent$}{word}", ""));
+        } else {
+            line.push_str(word);
+        }
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table with the widest cells that the story has.
+    fn widest() -> Table {
+        let row = |title: &str| {
+            let cells = [
+                "160 / 160",
+                "100 / 60 / 0",
+                "100 / 60 / 0",
+                "12 / 3",
+                "12 / 3",
+                "98.1 %, 0.95",
+                "drift: lighting",
+                "20",
+            ];
+            std::iter::once(title).chain(cells).map(String::from).collect()
+        };
+        Table::new(HEADER, vec![row("1  Champion alone"), row("6  The challenger takes over")])
+    }
+
+    #[test]
+    fn no_line_of_the_table_is_wider_than_the_terminal_and_no_row_is_broken() {
+        for width in [80, 100, 140, 160] {
+            let text = within(&widest(), width);
+            for line in text.lines() {
+                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
+            // A row is a line: the title, the agreement and the drift are each in one piece.
+            for whole in ["6  The challenger takes over", "98.1 %, 0.95", "drift: lighting", "100 / 60 / 0"] {
+                assert!(text.contains(whole), "{width}: {whole}\n{text}");
+            }
+            let pieces = text.matches("escapes").count() + text.matches("champion").count();
+            assert_eq!(pieces, 2, "each column is there once");
+            assert_eq!(text.matches('╞').count(), if width < 140 { 2 } else { 1 }, "{width}\n{text}");
+        }
+    }
+
+    #[test]
+    fn sentences_break_between_words_and_lose_none() {
+        let text = "6  The model asked to take over at frame 665 judged from frame 671 on.";
+        let lines = wrapped(text, 30, 3);
+        assert!(lines.lines().all(|line| line.chars().count() <= 30), "{lines}");
+        assert!(lines.lines().skip(1).all(|line| line.starts_with("   ")), "{lines}");
+        assert!(lines.starts_with("6  The model"), "{lines}");
+        assert!(lines.split_whitespace().eq(text.split_whitespace()));
+        assert_eq!(wrapped(text, usize::MAX, 3), text);
+        assert_eq!(wrapped("averylongword and", 5, 0), "averylongword\nand");
     }
 }

@@ -21,6 +21,7 @@ use andon_core::files;
 use andon_report::{ModelOf, Origin};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 
 pub use course::{Change, Course};
 pub use plots::{Scene, plots};
@@ -52,6 +53,28 @@ pub struct Drift {
     /// Print the headline and the tables in Markdown
     #[arg(long)]
     markdown: bool,
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+/// What a record says, for programs; the page has the rest.
+#[derive(Serialize)]
+struct DriftSummary {
+    /// Always `andon.drift-summary/1`.
+    schema: &'static str,
+    /// The record, as it was named.
+    report: PathBuf,
+    /// The page.
+    page: PathBuf,
+    /// How many reports there are.
+    reports: u64,
+    /// How many alarms there were.
+    alarms: usize,
+    /// What was found, in a few words.
+    what: String,
+    /// What was found, in a sentence.
+    headline: String,
 }
 
 impl Drift {
@@ -76,6 +99,18 @@ impl Drift {
         }
         let headline = headline::headline(&record.course);
         eprintln!("{}\npage: {}", headline.sentence, self.out.display());
+        if self.json {
+            let summary = DriftSummary {
+                schema: "andon.drift-summary/1",
+                report: self.report,
+                page: self.out,
+                reports: record.course.reports(),
+                alarms: record.course.alarms().len(),
+                what: headline.what,
+                headline: headline.sentence,
+            };
+            println!("{}", serde_json::to_string_pretty(&summary)?);
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -50,6 +50,9 @@ const WORSE_BY: f64 = 0.01;
 /// With two bundles, compares the second, the challenger, with the first, the champion. Exits with 1 if a gate stops the
 /// bundle.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon evaluate models/pcb/2 --data boards --html quality.html
+  andon evaluate models/pcb/1 models/pcb/2 --data boards --gate docs/ci/gate.json --json")]
 pub struct Evaluate {
     /// The bundle to measure; with a challenger, the champion
     bundle: PathBuf,

@@ -21,6 +21,8 @@ use crate::{app::Usage, limit::rest};
 ///
 /// Write a model.json from what the graph says, and ask for what it does not. Then run the model once.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model init best.onnx --into bundle --name pcb --labels open,short")]
 pub struct Init {
     /// The .onnx file
     file: PathBuf,
@@ -149,7 +151,7 @@ fn ask(file: &str, what: &Unknown, limit: Duration) -> Result<String> {
     println!("The graph does not say {what}.\nIt {shown}.");
     loop {
         print!("Enter them, separated by commas: ");
-        io::stdout().flush()?;
+        io::stdout().flush().context("nobody can be asked: the standard output cannot be written")?;
         let mut line = String::new();
         if io::stdin().read_line(&mut line)? == 0 {
             return Err(Usage(format!("no answer: the graph does not say {what}")).into());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A pipeline file on the command line, with values for its variables. A folder for its SOURCE plays the pictures in it.
+//! A pipeline file on the command line, with values for its variables. A folder for its SOURCE plays the pictures in it. A file
+//! that is not there may be meant by the name of one that ships with the program.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +13,14 @@ use super::{links, pictures::Pictures};
 use crate::{
     app::{Usage, init},
     launch::{self, Placed, Variables},
+    meant, shipped,
 };
 
 /// The variable of the source of frames. It may be given a folder of pictures.
 const SOURCE: &str = "SOURCE";
+
+/// The variable of the folder of the shipped models, by which the defaults of the shipped files name theirs.
+const MODELS: &str = "MODELS";
 
 /// What variables of the shipped files are set to where pictures are played, so that both models judge every picture, and
 /// nobody waits for a clock.
@@ -24,10 +29,16 @@ const OFFLINE: [(&str, &str); 2] = [("LEAKY", "false"), ("WAIT", "-1")];
 /// The largest pipeline file, bytes: a pipeline is some lines.
 const LARGEST: u64 = 1 << 20;
 
+/// Asks which variable was meant by one that the file does not have.
+fn meant_variable(error: &launch::Error) -> String {
+    let launch::Error::Unknown { given, known } = error else { return String::new() };
+    given.iter().map(|name| meant::question(name, known.iter().map(String::as_str))).collect()
+}
+
 /// A pipeline file, and values for its variables.
 #[derive(Args)]
 pub struct PipelineFile {
-    /// Pipeline file: gst-launch text with comments and variables
+    /// Pipeline file: gst-launch text with comments and variables; or the name of one that ships, such as inspect
     #[arg(value_name = "FILE")]
     pub path: PathBuf,
     /// Values for the file's ${VAR} and ${VAR:-default}; SOURCE=FOLDER plays the pictures in a folder, each as the part that its
@@ -52,8 +63,24 @@ impl PipelineFile {
             };
             given.insert(name.into(), value.into());
         }
-        let text = files::read_text(&self.path, LARGEST).map_err(|e| self.misused(&e.to_string()))?;
+        let shipped = shipped::pipeline(&self.path);
+        let path = shipped.as_deref().unwrap_or(&self.path);
+        let text =
+            files::read_text(path, LARGEST).map_err(|e| self.misused(&format!("{e}{}", meant::file(&self.path))))?;
+        if let Some(path) = &shipped {
+            eprintln!("note: there is no file {} here: {} is taken", self.path.display(), path.display());
+        }
         let expand = |given: &Variables| launch::expand(&text, given);
+        let models = shipped::models_of(path);
+        if models.is_absolute() && !given.contains_key(MODELS) {
+            let mut with = given.clone();
+            with.insert(MODELS.into(), escaped(&models.to_string_lossy()));
+            // Not every file has the variable.
+            if !matches!(expand(&with), Err(launch::Error::Unknown { given, .. }) if given.iter().any(|name| name == MODELS))
+            {
+                given = with;
+            }
+        }
         if self.folder().is_some() {
             given.insert(SOURCE.into(), Pictures::ELEMENTS.into());
             for (name, value) in OFFLINE {
@@ -71,7 +98,7 @@ impl PipelineFile {
             }
         }
         match launch::placed(&text, &given) {
-            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&e.to_string())),
+            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&format!("{e}{}", meant_variable(&e)))),
             placed => Ok(placed),
         }
     }
@@ -103,4 +130,11 @@ impl PipelineFile {
     pub fn misused(&self, what: &str) -> anyhow::Error {
         Usage(format!("{}: {what}", self.path.display())).into()
     }
+}
+
+/// Returns a path as a launch line takes it without quotes.
+fn escaped(path: &str) -> String {
+    let special =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\' | '!' | '#' | '(' | ')' | ',' | ';' | '$');
+    path.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }

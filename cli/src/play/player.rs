@@ -3,7 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{IsTerminal, Write, stderr, stdout},
+    io::{IsTerminal, Write, stderr},
     path::PathBuf,
     process::ExitCode,
     rc::Rc,
@@ -28,6 +28,7 @@ use super::{
     supervisor::{Act, Care, Supervisor},
     warning,
 };
+use crate::terminal;
 
 /// Time between two looks of the progress bar at the position.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -221,11 +222,9 @@ impl<L: Listener> Player<L> {
         leave(1)
     }
 
-    /// Prints a line of results.
+    /// Prints a line of results. Playing goes on if nobody reads them.
     fn print(&self, line: &str) {
-        if self.bar.suspend(|| writeln!(stdout(), "{line}")).is_err() {
-            self.finish(Err(anyhow!("the standard output is closed")));
-        }
+        self.bar.suspend(|| terminal::line(line));
     }
 
     /// Prints a line about the run. Playing goes on if the standard error is closed.

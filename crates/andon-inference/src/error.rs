@@ -12,13 +12,14 @@ use crate::{advice, panic::Panic};
 pub enum Error {
     /// There is no ONNX Runtime.
     #[error(
-        "no ONNX Runtime found (looked at {}): install the package libonnxruntime, or set ORT_DYLIB_PATH to \
-         libonnxruntime.so",
+        "no ONNX Runtime found (looked at {}): {help}, or set ORT_DYLIB_PATH to libonnxruntime.so",
         .tried.join(", ")
     )]
     NoRuntime {
         /// The places that were searched.
         tried: Vec<String>,
+        /// What helps where this program lies.
+        help: String,
     },
     /// The library is not a usable ONNX Runtime.
     #[error("{path}: {problem}: install ONNX Runtime 1.{} or newer, or set ORT_DYLIB_PATH to one", ort::MINOR_VERSION)]

@@ -59,6 +59,7 @@ mod ports;
 mod preprocess;
 mod providers;
 pub mod runtime;
+mod search;
 mod session;
 pub mod telemetry;
 mod template;

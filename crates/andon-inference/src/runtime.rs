@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Finds the library of ONNX Runtime at run time, and loads it once a process: the one that `ORT_DYLIB_PATH` names, one
-//! beside the plugin, or the system's.
+//! Loads the library of ONNX Runtime at run time, once a process: the one that [`crate::search`] finds.
 
 use std::{
     cell::RefCell,
@@ -14,21 +13,9 @@ use parking_lot::Mutex;
 
 use crate::{
     Error, exit,
+    search::{find, version},
     telemetry::{Telemetry, has_uploader, telemetry},
 };
-
-/// The library's name. A numbered library (`libonnxruntime.so.1.22.0`) is found by the beginning of its name.
-const LIBRARY: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
-
-/// The folders in which distributions install libraries.
-const SYSTEM: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-    "/opt/onnxruntime/lib",
-];
 
 static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 static LOADED: OnceLock<PathBuf> = OnceLock::new();
@@ -121,61 +108,6 @@ pub fn library() -> Option<&'static Path> {
     LOADED.get().map(PathBuf::as_path)
 }
 
-/// Finds the library to load.
-fn find() -> Result<PathBuf, Error> {
-    let mut tried = Vec::new();
-    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|p| !p.is_empty()).map(PathBuf::from) {
-        // The named library is the one that is meant: there is no fallback.
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            Err(Error::NoRuntime { tried: vec![format!("ORT_DYLIB_PATH={}", path.display())] })
-        };
-    }
-    let beside = own_library().and_then(|p| p.parent().map(Path::to_path_buf));
-    for folder in beside.into_iter().chain(SYSTEM.iter().map(PathBuf::from)) {
-        if let Some(path) = in_folder(&folder) {
-            return Ok(path);
-        }
-        tried.push(folder.display().to_string());
-    }
-    Err(Error::NoRuntime { tried })
-}
-
-/// The library in a folder, or in the folder `onnxruntime` in it: one without a number, or else the newest.
-fn in_folder(folder: &Path) -> Option<PathBuf> {
-    let plain = [folder.join(LIBRARY), folder.join("onnxruntime").join(LIBRARY)];
-    if let Some(path) = plain.into_iter().find(|p| p.is_file()) {
-        return Some(path);
-    }
-    let numbered = fs::read_dir(folder).ok()?.flatten().map(|e| e.path());
-    numbered
-        .filter(|p| {
-            let name = p.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            name.strip_prefix(LIBRARY).is_some_and(|rest| rest.starts_with('.'))
-        })
-        .max_by_key(|p| version(p))
-}
-
-/// The numbers after `.so`, so that 1.9 comes before 1.22.
-fn version(path: &Path) -> Vec<u32> {
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    name.trim_start_matches(LIBRARY).split('.').filter_map(|n| n.parse().ok()).collect()
-}
-
-/// The file that this code was loaded from: the plugin, or a program that links it.
-fn own_library() -> Option<PathBuf> {
-    let here = own_library as *const () as usize;
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let (range, rest) = line.split_once(' ')?;
-        let (from, to) = range.split_once('-')?;
-        let at = |s| usize::from_str_radix(s, 16).ok();
-        let path = rest.find('/').map(|i| PathBuf::from(&rest[i..]))?;
-        (at(from)?..at(to)?).contains(&here).then_some(path)
-    })
-}
-
 /// The number of cores that this process may use, hyper-threads counted once. It is the meaning of 0 threads.
 pub fn cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -198,23 +130,6 @@ fn physical() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_code_finds_the_file_it_was_loaded_from() {
-        assert_eq!(own_library().unwrap().canonicalize().unwrap(), env::current_exe().unwrap().canonicalize().unwrap());
-    }
-
-    #[test]
-    fn the_newest_numbered_library_is_taken_where_there_is_no_plain_one() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(in_folder(dir.path()), None);
-        for name in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.22.0", "libonnxruntime_providers_shared.so"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        if cfg!(target_os = "linux") {
-            assert_eq!(in_folder(dir.path()), Some(dir.path().join("libonnxruntime.so.1.22.0")));
-        }
-    }
 
     #[test]
     fn at_least_one_core_is_counted() {
