@@ -27,13 +27,16 @@ setup-build:
 	@scripts/setup --for=build $(if $(FEATURES),--features='$(FEATURES)')
 
 build: setup-build ## build the plugin and the program `andon`, optimised
+	@[ -e $(target)/release/andon ] || echo '== building: the first time cargo fetches 240 crates, 40 MB, and needs ten minutes on two cores'
 	$(CARGO) build --release $(cargo_flags)
 
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
 	. scripts/env && $(target)/release/andon demo --out target/demo
 
-test: setup ## run all tests
-	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags)
+# make test TESTS='--test abjoin' runs one file of tests.
+TESTS ?=
+test: setup ## run all tests (TESTS='--test abjoin': some)
+	$(with_runtime) $(CARGO) test --no-fail-fast $(cargo_flags) $(TESTS)
 
 bench: setup ## measure; print ratios to the bare runtime and the noise of this machine
 	$(with_runtime) $(CARGO) bench --bench '*' $(cargo_flags)
@@ -63,7 +66,8 @@ SUITE ?=
 package: ## make a Debian package in target/package (SUITE=bookworm or trixie: in a root of its own)
 	@scripts/package $(SUITE)
 
-lint: setup ## check formatting, clippy and rustdoc; a warning is an error
+lint: setup ## check formatting, clippy, rustdoc and the scripts; a warning is an error
+	shellcheck --external-sources --severity=warning $$(git grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -- scripts .ci packaging)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets $(cargo_flags) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps $(cargo_flags)

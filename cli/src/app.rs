@@ -25,5 +25,6 @@ pub fn user() -> String {
     // Under sudo, records must name the person, not root.
     let names = ["SUDO_USER", "USER", "LOGNAME"];
     let user = names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
-    user.unwrap_or_else(|| "unknown".into())
+    // A service or a container has none of them; the system knows who it runs as.
+    user.unwrap_or_else(|| glib::user_name().to_string_lossy().into_owned())
 }

@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use andon_boards::{Export, Kinds, export};
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 
 use crate::progress::bar;
 
@@ -29,6 +30,22 @@ pub struct Boards {
     /// Kinds of defects, separated by commas
     #[arg(long, default_value_t = Kinds::ALL)]
     kinds: Kinds,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A data set that was written, for programs.
+#[derive(Serialize)]
+struct BoardsWritten {
+    /// Always `andon.boards/1`.
+    schema: &'static str,
+    /// The folder.
+    folder: PathBuf,
+    /// How many boards there are in it.
+    boards: usize,
+    /// The seed, which makes the same files again.
+    seed: u64,
 }
 
 impl Boards {
@@ -38,7 +55,13 @@ impl Boards {
         let what = Export { count: self.count, skus: self.skus, seed: self.seed, kinds: self.kinds };
         let written = export(&self.folder, &what, |n| bar.set_position(n as u64));
         bar.finish_and_clear();
-        println!("{} boards in {}", written?, self.folder.display());
+        let (folder, boards, seed) = (self.folder, written?, self.seed);
+        if self.json {
+            let written = BoardsWritten { schema: "andon.boards/1", folder, boards, seed };
+            println!("{}", serde_json::to_string_pretty(&written)?);
+        } else {
+            println!("{boards} boards in {}", folder.display());
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

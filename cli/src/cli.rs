@@ -75,3 +75,7 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

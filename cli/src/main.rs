@@ -17,11 +17,14 @@ mod demo;
 mod doctor;
 mod drift;
 mod evaluate;
+mod failure;
 mod judge;
 mod launch;
 mod limit;
 mod man;
+mod meant;
 mod model;
+mod origin;
 mod picture;
 mod play;
 mod progress;
@@ -49,8 +52,9 @@ fn main() -> ExitCode {
     match cli.execute() {
         Ok(code) => terminal::code(code),
         Err(error) => {
-            eprintln!("andon: {error:#}");
-            if error.is::<app::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let told = failure::told(&error);
+            eprintln!("andon: {}", told.text);
+            if told.is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

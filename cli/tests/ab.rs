@@ -36,7 +36,8 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 fn a_run_of_two_models_ends_in_a_report_in_three_forms() {
     let folder = tempfile::tempdir().unwrap();
     let (out, captures) = (folder.path().join("out"), format!("CAPTURES={}", folder.path().join("captures").display()));
-    let source = "SOURCE=defecttestsrc num-buffers=60 defect-rate=1 defects=copper,open";
+    let source =
+        "SOURCE=defecttestsrc num-buffers=60 defect-rate=1 defects=copper,open ! identity name=rtsp://me:hunter2@cam/1";
     let more = [&captures, source, "--json", "--check", "--frames=4", "--report", arg(&out)];
     let output = andon(&[&SHADOW[..], &more].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
@@ -70,8 +71,20 @@ fn a_run_of_two_models_ends_in_a_report_in_three_forms() {
     assert_eq!(html.matches("<svg class=\"frame\"").count(), 4);
     assert_eq!(html.matches("data:image/").count(), 4, "every picture is in the page");
     assert!(html.matches("class=\"bracket of-b\"").count() >= 4, "only b saw the copper");
+    common::page::check(&html, "ab");
+    common::page::names_models(&html, 2);
+    assert!(html.contains("<dt>Pipeline</dt><dd>pipelines/shadow.launch</dd>"));
+    let flips = html.split("href=\"#frames-").nth(1).unwrap();
+    assert!(
+        html.contains(&format!("id=\"frames-{}\"", flips.split('"').next().unwrap())),
+        "flips lead to their frames"
+    );
+    for text in [&html, &read(&out, "report.md"), &read(&out, "report.json")] {
+        assert!(!text.contains("hunter2"), "a password is told");
+    }
+    assert!(html.matches("rtsp://me:***@cam/1").count() == 2, "in the command and in the line");
     for part in ["Side by side", "Verdicts", "Over time", "Boxes by label", "The most different frames"] {
-        assert!(html.contains(&format!("<h2>{part}</h2>")), "{part}");
+        assert!(html.contains(&format!(">{part}</h2>")), "{part}");
     }
     for from_elsewhere in ["http://", "https://", "<script", "<link", "@import", "src=\"/"] {
         assert!(!html.contains(from_elsewhere), "{from_elsewhere}");
@@ -126,8 +139,13 @@ fn a_trial_that_promotes_says_so_though_a_new_pair_of_models_has_begun() {
     assert_eq!(versions, ["1", "2"]);
 
     let (html, md) = (read(folder.path(), "index.html"), read(folder.path(), "report.md"));
+    common::page::check(&html, "ab");
     assert!(html.contains("<h1>Challenger is better</h1>"));
-    assert_eq!(html.matches("<h2>The judgement").count(), 1, "of a model beside itself there is nothing to judge");
+    assert_eq!(
+        html.matches(">The judgement</h2>").count() + html.matches(">The judgement: ").count(),
+        1,
+        "of a model beside itself there is nothing to judge"
+    );
     for text in [&html, &md] {
         assert!(text.contains("a ok, b ng") && text.contains("fewer of the defective parts through"));
     }

@@ -197,12 +197,19 @@ fn what_cannot_be_done_says_what_to_do_and_has_the_right_code() {
     let captures = folder.path().join("captures");
     let line = launch(folder, &pipeline(&captures));
     line.answers();
-    let cases: [(&[&str], i32, &str); 10] = [
-        (&["get", "nobody"], 1, "sampler"),
-        (&["get", "sampler", "nothing"], 1, "nothing"),
-        (&["set", "source", "illumination", "1000"], 1, "10"),
+    let cases: [(&[&str], i32, &str); 17] = [
+        (&["get", "nobody"], 2, "sampler"),
+        (&["get", "sampler", "nothing"], 2, "nothing"),
+        (&["get", "smapler"], 2, "did you mean sampler?"),
+        (&["get", "smapler", "location"], 2, "did you mean sampler?"),
+        (&["set", "source", "ilumination", "1"], 2, "did you mean illumination?"),
+        (&["set", "source", "purpose", "rewrok"], 2, "did you mean rework?"),
+        (&["call", "meter", "lern"], 2, "did you mean learn?"),
+        (&["call", "meter", "learn", "fames=7"], 2, "did you mean frames?"),
+        (&["observe", "sampler", "stast"], 2, "did you mean stats?"),
+        (&["set", "source", "illumination", "1000"], 2, "10"),
         (&["set", "source", "is-live", "false"], 1, "is-live"),
-        (&["call", "meter", "dance"], 1, "learn"),
+        (&["call", "meter", "dance"], 2, "learn"),
         (&["swap", "-", "models/pcb/1"], 2, "no modelinfer"),
         (&["subscribe", "--since", "999999"], 1, "999999"),
         (&["subscribe", "gossip"], 2, "judgements"),

@@ -545,6 +545,8 @@ fn the_contact_sheet_begins_with_what_the_models_differ_on() {
     let most = format!("--most={}", differ + 2);
     ok(&["dataset", "browse", arg(&CAPTURES), "--out", arg(&page), &most]);
     let html = fs::read_to_string(&page).unwrap();
+    common::page::check(&html, "dataset browse");
+    assert!(html.contains(">the models differ</a> ") && html.contains("on <a href=\"#captures-"));
     let captions: Vec<_> =
         html.split("<figcaption>").skip(1).map(|f| f.split("</figcaption>").next().unwrap()).collect();
     assert_eq!((captions.len(), html.matches("data:image/").count()), (differ + 2, differ + 2));

@@ -46,6 +46,9 @@ fn the_story_is_told_to_its_end_and_the_report_stands_alone() {
     for elsewhere in ["http://", "https://", "<script", "<link", "@import"] {
         assert!(!report.contains(elsewhere), "the report needs {elsewhere}");
     }
+    common::page::check(&report, "demo");
+    common::page::names_models(&report, 2);
+    assert!(report.contains("href=\"#frame-3\"") && report.contains("id=\"frame-3\""), "the new kinds have a frame");
     assert!(report.matches("data:image/png;base64,").count() >= 5);
     assert!(report.matches("<svg").count() >= 5);
     let without_pictures: String = report
@@ -54,7 +57,7 @@ fn the_story_is_told_to_its_end_and_the_report_stands_alone() {
         .collect();
     assert!(!without_pictures.contains("NaN") && !without_pictures.contains("inf "), "a plot has lost its numbers");
     for row in &chapters {
-        assert!(report.contains(&format!("<td>{}</td>", row[2])), "{row:?} is not in the report");
+        assert!(report.contains(&format!(">{}</td>", row[2])), "{row:?} is not in the report");
     }
 }
 

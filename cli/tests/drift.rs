@@ -49,6 +49,12 @@ fn a_lamp_that_dims_is_on_the_page_with_its_frame_and_its_cause() {
     assert!(
         page.contains("class=\"expected\"") && page.contains("class=\"in-alarm\"") && page.contains(">lighting</text>")
     );
+    common::page::check(&page, "drift");
+    assert!(page.contains("<dt>Meter</dt><dd>meter</dd>") && page.contains("href=\"#alarm-1\""));
+    assert!(
+        page.contains("aria-label=\"The meter&#39;s state: learning from ")
+            || page.contains("aria-label=\"The meter's state: learning from ")
+    );
     for feature in ["Luma", "Contrast", "Sharpness", "Row 4, column 4"] {
         assert!(page.contains(&format!("<figcaption><b>{feature}</b>")), "{feature} has no plot");
     }

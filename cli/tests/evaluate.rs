@@ -116,7 +116,15 @@ fn the_shipped_model_finds_the_defects_of_made_up_boards_and_tells_good_ones() {
     assert!(chosen["recall"].as_f64().unwrap() >= 0.9 && chosen["threshold"].as_f64().unwrap() > 0.0, "{chosen}");
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("<h1>How good pcb 2 is</h1>") && page.contains("Precision over recall"));
+    common::page::check(&page, "evaluate");
+    common::page::names_models(&page, 1);
+    assert!(
+        page.contains("Found worst: ") && page.contains("Least certain: "),
+        "the sentence says more than the headline"
+    );
     let wrong = report["noted"].as_array().unwrap().len();
+    let missed = report["noted"].as_array().unwrap().iter().any(|n| n["said"][0]["missed"].as_u64() > Some(0));
+    assert_eq!(page.contains(" missed</a>"), missed, "what is missed leads to its pictures");
     assert_eq!(page.matches("<svg class=\"frame\"").count(), wrong.min(24), "a picture of each part on which it errs");
     assert_eq!(page.matches(" false</figcaption>").count(), wrong.min(24), "good ones' false boxes are counted, too");
 }

@@ -45,6 +45,18 @@ const OF_TYPES: &[(&str, &str, &str)] = &[
     ("andon.check/1", "CheckReport", "cli/src/check/mod.rs"),
     ("andon.doctor/1", "Report", "cli/src/doctor/mod.rs"),
     ("andon.ab-report/1", "Record", "cli/src/ab/record.rs"),
+    ("andon.audit/1", "AuditReport", "cli/src/model/list.rs"),
+    ("andon.boards/1", "BoardsWritten", "cli/src/boards.rs"),
+    ("andon.dataset-export/1", "ExportedSet", "cli/src/dataset/export.rs"),
+    ("andon.drift-summary/1", "DriftSummary", "cli/src/drift/mod.rs"),
+    ("andon.labels-import/1", "ImportedLabels", "cli/src/dataset/import.rs"),
+    ("andon.model-check/1", "CheckedModel", "cli/src/model/bundle.rs"),
+    ("andon.model-verified/1", "VerifiedModel", "cli/src/model/sign.rs"),
+    ("andon.reference-learned/1", "LearnedReference", "cli/src/reference/mod.rs"),
+    ("andon.run-summary/1", "RunSummary", "cli/src/run/summary.rs"),
+    ("andon.store-change/1", "StoreChange", "cli/src/model/store.rs"),
+    ("andon.store-policy/1", "PolicyReport", "cli/src/model/policy.rs"),
+    ("andon.threshold/1", "ThresholdSet", "cli/src/model/threshold.rs"),
 ];
 
 /// A document of the program that is no type of its own: its schema, the file that makes it, and its fields with their

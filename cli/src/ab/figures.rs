@@ -7,6 +7,9 @@ use andon_statistics::trial::Matching;
 use serde::Serialize;
 use serde_json::Value;
 
+/// What stands for the name of a model where there is none.
+pub const NO_MODEL: &str = "no model";
+
 /// A value of each arm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Arms<T> {
@@ -88,7 +91,7 @@ impl<'a> Figures<'a> {
     pub fn model(self, arm: &str) -> String {
         let [name, version] = ["name", "version"].map(|n| self.text(&format!("/models/{arm}/{n}")));
         match (name, version) {
-            ("", _) => "no model".into(),
+            ("", _) => NO_MODEL.into(),
             (name, "") => name.into(),
             (name, version) => format!("{name}/{version}"),
         }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A frame on the page, with both arms' boxes drawn over it.
 
-use andon_core::result::Inference;
-use andon_report::{
-    figure,
-    words::{counted, decimal},
-};
-use andon_statistics::agreement::Why;
+use andon_core::result::{Inference, Verdict};
+use andon_report::words::{counted, decimal};
+use andon_statistics::{agreement::Why, box_pairs::pair_boxes};
 use anyhow::Result;
 use maud::{Markup, display, html};
 
@@ -16,12 +13,48 @@ use crate::picture::with_boxes;
 /// Most pixels across of a shown frame: the page is one file.
 const WIDEST: u32 = 960;
 
+/// What a frame stands for on which only b says ng.
+pub const ONLY_B: &str = "ok (a) to ng (b)";
+/// What a frame stands for on which only a says ng.
+pub const ONLY_A: &str = "ng (a) to ok (b)";
+
 /// The frame and its caption.
 pub fn html(frame: &DifferentFrame) -> Result<Markup> {
     let (a, b) = (&*frame.a, &*frame.b);
-    let title = format!("Frame {} with what both models found", a.frame_id);
+    let title = format!("Frame {}", a.frame_id);
     let content = with_boxes(&frame.sample, &title, a.frame, [Some(a), Some(b)], WIDEST)?;
-    Ok(figure(content, caption(frame)))
+    Ok(html! { (content) figcaption { (caption(frame)) } })
+}
+
+/// What a frame stands for: the figures that count it.
+pub fn tags(frame: &DifferentFrame) -> Vec<String> {
+    let (a, b) = (&*frame.a, &*frame.b);
+    let mut tags = Vec::new();
+    match (a.verdict, b.verdict) {
+        (Verdict::Ok, Verdict::Ng) => tags.push(ONLY_B.into()),
+        (Verdict::Ng, Verdict::Ok) => tags.push(ONLY_A.into()),
+        _ => {}
+    }
+    let pairs = pair_boxes(a, b);
+    for (arm, result, alone) in [("a", a, &pairs.a_only), ("b", b, &pairs.b_only)] {
+        tags.extend(alone.iter().map(|at| alone_tag(arm, &result.detections[*at].label)));
+        tags.extend(frame.truth.as_ref().and_then(|truth| scored_tag(arm, truth.verdict, result.verdict)));
+    }
+    tags
+}
+
+/// What a frame stands for on which only `arm` found a box of this label.
+pub fn alone_tag(arm: &str, label: &str) -> String {
+    format!("{label}: only {arm}")
+}
+
+/// What a frame stands for on which `arm` errs: `a: escapes`, `b: overkill`.
+fn scored_tag(arm: &str, truth: Verdict, verdict: Verdict) -> Option<String> {
+    match (truth, verdict) {
+        (Verdict::Ng, Verdict::Ok) => Some(format!("{arm}: escapes")),
+        (Verdict::Ok, Verdict::Ng) => Some(format!("{arm}: overkill")),
+        _ => None,
+    }
 }
 
 fn caption(frame: &DifferentFrame) -> Markup {
@@ -79,6 +112,8 @@ mod tests {
         assert_eq!((count("bracket of-a"), count("bracket of-b"), count("of-b alone")), (0, 1, 1));
         assert!(html.contains("&lt;open&gt; 0.90") && !html.contains("<open>"), "labels cannot break the page");
         assert!(html.contains("data:image/jpeg;base64,") || html.contains("data:image/png;base64,"));
+        let frame = frame(result(Arm::A, [80, 60], &[]), result(Arm::B, [80, 60], &[[1., 1., 9., 9.]]));
+        assert_eq!(tags(&frame), ["<open>: only b"], "both verdicts are ng");
         assert!(html.contains("a: <b>ng</b> 0.00, 1 box<br>b: <b>ng</b> 0.00, 2 boxes"), "{html}");
     }
 }

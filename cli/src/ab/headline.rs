@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The headline of a report: one line that never claims more than the labels and the figures show.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use andon_report::words::{capital, counted};
 
-use super::figures::{Arms, Figures};
+use super::figures::{Arms, Figures, NO_MODEL};
 
 /// How a judgement begins where nothing says what a part is.
 const UNTOLD: &str = "nothing says what a part is";
@@ -35,6 +35,14 @@ impl Serialize for Headline {
 }
 
 impl Headline {
+    /// Adds why an arm has no model, if one has none.
+    pub fn for_lack_of(mut self, failures: &BTreeMap<String, String>) -> Self {
+        for (element, why) in failures {
+            self.why = format!("{}; {element} has no model: {why}", self.why);
+        }
+        self
+    }
+
     /// Returns the reason as a sentence of its own.
     pub fn sentence(&self) -> String {
         capital(self.why.trim_end_matches('.')) + "."
@@ -51,7 +59,7 @@ pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
     // A judgement without any label knows less than the comparison.
     let held = all().rfind(|j| (j.knows_labels() || j.is_unmatched()) && ab.is_none_or(|ab| j.is_of_the_same(ab)));
     let (what, why) = match (held, ab) {
-        (Some(held), _) => ("Not decided".into(), held.list("/reasons").join("; ")),
+        (Some(held), _) => (undecided(held), held.list("/reasons").join("; ")),
         (None, Some(ab)) => {
             let (what, why) = compared(ab);
             let untold = all().map(|j| j.list("/reasons").join("; ")).rfind(|why| why.starts_with(UNTOLD));
@@ -60,6 +68,23 @@ pub fn headline(ab: Option<Figures<'_>>, judgements: &[Value]) -> Headline {
         (None, None) => ("Nothing was compared".into(), "abjoin made no report before the end".into()),
     };
     Headline { what, why }
+}
+
+/// Returns that nothing is decided, what keeps it open, and about how many labels it takes.
+fn undecided(held: Figures<'_>) -> String {
+    let at_least = |v: &str, limit: Option<f64>| Some(held.number(v)? >= limit?);
+    let overkill = held.number("/overkill/max_increase").filter(|most| *most < 1.0);
+    let open = [
+        ("escapes", at_least("/escapes/upper", held.number("/escapes/max_increase"))),
+        ("overkill", at_least("/overkill/upper", overkill)),
+        ("cost", held.number("/cost/lower").map(|lower| lower <= 0.0)),
+    ];
+    let open: Vec<_> = open.into_iter().filter(|(_, open)| *open == Some(true)).map(|(name, _)| name).collect();
+    let Some((last, before)) = open.split_last() else { return "Not decided".into() };
+    let open = if before.is_empty() { (*last).to_string() } else { format!("{} and {last}", before.join(", ")) };
+    let verb = if open == "escapes" || !before.is_empty() { "are" } else { "is" };
+    let more = held.number("/labels/needed").map(|n| format!(": about {n:.0} more labels")).unwrap_or_default();
+    format!("Not decided, {open} {verb} open{more}")
 }
 
 /// Returns the headline of decisions, in their order.
@@ -80,6 +105,7 @@ fn action(judgement: Figures<'_>) -> String {
     let (acted, reasons) = (judgement.text("/acted"), judgement.list("/reasons").join("; "));
     match (judgement.text("/decision"), acted) {
         ("promote", acted) if acted.starts_with("champion of ") => format!("{b} promoted over {a} ({acted})"),
+        ("abort", acted) if !acted.is_empty() && judgement.model("b") == NO_MODEL => format!("{acted}: {reasons}"),
         ("abort", acted) if !acted.is_empty() => format!("{b} taken out, {a} stays: {reasons}"),
         (_, "") => format!("{b} against {a}: {reasons}"),
         (_, acted) => format!("{b} against {a}: {reasons}; {acted}"),
@@ -187,6 +213,20 @@ mod tests {
         assert_eq!(of("promote"), "Challenger is better: 2 against 1: first; second");
         assert_eq!(of("abort"), "Challenger is not fit: 2 against 1: first; second");
         assert_eq!([of("hold"), of("something new")], ["Not decided: first; second", "Not decided: first; second"]);
+    }
+
+    #[test]
+    fn what_keeps_a_judgement_open_is_in_the_headline_with_the_labels_that_it_takes() {
+        let mut held = judgement("1", "2", "hold", Value::Null);
+        held["escapes"] = json!({"upper": 0.3, "max_increase": 0.01});
+        held["overkill"] = json!({"upper": 0.3, "max_increase": 1.0});
+        held["cost"] = json!({"lower": 0.1});
+        held["labels"]["needed"] = json!(283);
+        assert_eq!(headline(None, &[held.clone()]).what, "Not decided, escapes are open: about 283 more labels");
+        held["overkill"]["max_increase"] = json!(0.05);
+        held["cost"]["lower"] = json!(-0.1);
+        held["labels"]["needed"] = Value::Null;
+        assert_eq!(headline(None, &[held]).what, "Not decided, escapes, overkill and cost are open");
     }
 
     #[test]

@@ -2,34 +2,34 @@
 //! A judgement on the page: the decision, its reasons, the action, and the labels behind it.
 
 use andon_report::{
-    Interval,
-    words::{UNKNOWN, counted, decimal},
+    Gallery, Interval, both, heading,
+    words::{UNKNOWN, capital, counted, decimal},
 };
 use maud::{Markup, html};
 
-use super::{figures::Figures, record::Record, tables};
+use super::{figures::Figures, frame, record::Record, tables};
 
-/// All judgements, in order. Beside a decision, judgements without one are folded up.
-pub fn judgements(record: &Record) -> Markup {
+/// All judgements, in order. Beside a decision, judgements without one are folded up. `gallery` has the frames of a judgement.
+pub fn judgements<'a>(record: &Record, gallery: &dyn Fn(Figures<'_>) -> Option<&'a Gallery>) -> Markup {
     let all = record.judged();
     let (one, decided) = (all.len() == 1, all.iter().any(|j| j.is_decided()));
     html! {
-        @for judged in all {
+        @for (at, judged) in all.into_iter().enumerate() {
             @let title = if one { "The judgement".into() } else { format!("The judgement: {}", judged.title()) };
             @if decided && !judged.is_decided() {
                 details {
                     summary { h2 { (title) } " " span.small { (judged.text("/decision")) } }
-                    (judgement(judged))
+                    (judgement(judged, gallery(judged)))
                 }
             } @else {
-                h2 { (title) }
-                (judgement(judged))
+                (heading(&format!("judgement-{}", at + 1), &title))
+                (judgement(judged, gallery(judged)))
             }
         }
     }
 }
 
-fn judgement(judged: Figures<'_>) -> Markup {
+fn judgement(judged: Figures<'_>, gallery: Option<&Gallery>) -> Markup {
     html! {
         div.panel {
             p.decision {
@@ -40,9 +40,9 @@ fn judgement(judged: Figures<'_>) -> Markup {
             ul { @for reason in judged.list("/reasons") { li { (reason) } } }
             (intervals(judged))
         }
-        (tables::bounds(judged).html())
-        (tables::labels(judged).html())
-        @if let Some(cells) = tables::cells(judged) { (cells.html()) }
+        (tables::bounds(judged).of("Bounds of the judgement").html())
+        (tables::labels(judged).of("Labels of the judgement").html())
+        @if let Some(cells) = cells(judged, gallery) { (cells.html()) }
         @if judged.has("/decided") { (decided(judged)) }
         p.small {
             "The bounds rest on all labels, or on those of the decision if there is one. They hold at every look, however \
@@ -52,6 +52,17 @@ fn judgement(judged: Figures<'_>) -> Markup {
             (decimal(judged.number("/cost/escape"), 1)) " of them."
         }
     }
+}
+
+/// Labels by the verdicts of both arms; those of flips lead to their frames.
+fn cells(judged: Figures<'_>, gallery: Option<&Gallery>) -> Option<andon_report::Table> {
+    let mut table = tables::cells(judged)?.of("Labels by the verdicts of both models");
+    for (verdicts, tag) in [("a ok, b ng", frame::ONLY_B), ("a ng, b ok", frame::ONLY_A)] {
+        if let Some(row) = table.rows.iter().position(|row| row[0] == verdicts) {
+            table.link(row, 0, gallery.and_then(|gallery| gallery.link(tag)));
+        }
+    }
+    Some(table)
 }
 
 /// What the decision was taken on, and what has come since.
@@ -70,7 +81,7 @@ fn decided(judged: Figures<'_>) -> Markup {
                 (counted(since[0], "part", "parts")) " and " (counted(since[1], "label", "labels"))
                 " have come. They change no decision."
             }
-            @if since[1] > 0 { (tables::since(judged).html()) }
+            @if since[1] > 0 { (tables::since(judged).of("Since the decision").html()) }
         }
     }
 }
@@ -109,7 +120,8 @@ fn intervals(judged: Figures<'_>) -> Markup {
     html! {
         @for plot in [escapes, overkill, cost].into_iter().flatten() {
             h3 { (plot.title) }
-            (plot.svg())
+            (both(|width| plot.svg(width)))
+            p.small { (capital(&plot.said())) "." }
         }
     }
 }

@@ -47,6 +47,8 @@ impl Listener for AbListener {
     fn hear(&mut self, message: &gst::Message) -> Vec<String> {
         if message.src() == Some(&self.join) {
             self.log.hear(message);
+        } else {
+            self.log.model(message);
         }
         let everything = self.everything || self.messages.json;
         if let MessageView::Eos(_) = message.view() {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The messages of abjoin while the pipeline played. A log stays within bounds, however long the run is.
 
+use std::collections::BTreeMap;
+
+use gst::prelude::*;
 use gstandon::meta::message::json_of;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,9 +71,26 @@ pub struct Log {
     pub history: Vec<Point>,
     /// How many comparisons have begun.
     pub begun: usize,
+    /// Why models failed, by their elements: the last time of each.
+    pub failures: BTreeMap<String, String>,
 }
 
 impl Log {
+    /// Takes in a message of a modelinfer: why it has no model, or that it has one again.
+    pub fn model(&mut self, message: &gst::MessageRef) {
+        let Some(element) = message.src().map(|s| s.name().to_string()) else { return };
+        if let Some(failed) = json_of(message, "andon/model-failed") {
+            // The model before goes on, if there is one.
+            if failed["running"].as_str().is_some_and(|running| !running.is_empty()) {
+                return;
+            }
+            let why = failed["error"].as_str().unwrap_or_default();
+            self.failures.insert(element, why.into());
+        } else if json_of(message, "andon/model-changed").is_some() {
+            self.failures.remove(&element);
+        }
+    }
+
     /// Takes in a message of abjoin.
     pub fn hear(&mut self, message: &gst::MessageRef) {
         if let Some(report) = json_of(message, "andon/ab") {

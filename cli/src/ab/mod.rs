@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon ab`: plays a pipeline file with two arms, and writes a side-by-side report in HTML, Markdown and JSON.
 
+mod armed;
 mod arms;
 mod different;
 mod figures;
@@ -22,12 +23,17 @@ use std::{
     process::ExitCode,
 };
 
+use andon_report::{ModelOf, Origin, masked};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use gst::prelude::*;
 
-use crate::play::{End, Messages, PipelineFile, Settings, play};
+use crate::{
+    origin::{Moment, origin},
+    play::{End, Messages, PipelineFile, Settings, play},
+};
 use different::DifferentFrames;
+use figures::Figures;
 use listener::AbListener;
 use record::Record;
 
@@ -72,8 +78,8 @@ pub struct Ab {
 }
 
 impl Ab {
-    /// Plays the file and writes the report. The exit code is 0 at the end of the stream, 3 if a check does not pass, and
-    /// 130 if a second Ctrl-C cut the stream short.
+    /// Plays the file and writes the report. The exit code is 0 at the end of the stream, 1 if an arm has no model, of which
+    /// nothing is played, 3 if a check does not pass, and 130 if a second Ctrl-C cut the stream short.
     pub fn execute(self) -> Result<ExitCode> {
         let line = self.file.line()?;
         let pipeline = self.file.pipeline(&line)?;
@@ -81,13 +87,16 @@ impl Ab {
         if let Some(path) = &self.gate {
             gate::apply(path, &join)?;
         }
+        if let Some(why) = armed::missing(&join) {
+            bail!("{}: {why}", self.file.path.display());
+        }
         self.prepare()?;
         if join.property::<u64>("report-interval") == arms::default_interval(&join) {
             join.set_property("report-interval", REPORT_INTERVAL.nseconds());
         }
         let frames = DifferentFrames::watch(&join, self.frames.into());
         let listener = AbListener::new(Messages { json: self.json }, self.verbose, &join);
-        let started = now()?;
+        let (started, began) = (now()?, Moment::now());
         let (end, listener) = play(&pipeline, listener, &Settings::default());
 
         let log = listener.into_log();
@@ -98,7 +107,7 @@ impl Ab {
             &join,
             record::Run {
                 file: self.file.path.display().to_string(),
-                pipeline: line,
+                pipeline: masked(&line),
                 started_utc: started,
                 ended_utc: now()?,
                 end: match &end {
@@ -109,9 +118,10 @@ impl Ab {
                 providers: frames.providers(),
             },
         );
+        let origin = self.origin(&record, began.to(&Moment::now()));
         self.write("report.json", &format!("{:#}\n", serde_json::to_value(&record)?))?;
         self.write("report.md", &markdown::text(&record))?;
-        self.write("index.html", &page::page(&record, &log.history, &kept).into_string())?;
+        self.write("index.html", &page::page(&record, &log.history, &kept, &origin).into_string())?;
         eprintln!("{}\nreport: {}", record.headline, self.report.join("index.html").display());
 
         let end = end?;
@@ -127,6 +137,29 @@ impl Ab {
             return Ok(ExitCode::from(NOT_PASSED));
         }
         Ok(end.code())
+    }
+
+    /// Where the page comes from.
+    fn origin(&self, record: &Record, when: String) -> Origin {
+        let pairs = record.pairs();
+        let of = |ab: &Figures<'_>| {
+            let text = |arm: &str, field: &str| ab.text(&format!("/models/{arm}/{field}")).to_string();
+            [("a", "a: champion"), ("b", "b: challenger")].map(|(arm, role)| ModelOf {
+                role: role.into(),
+                name: ab.model(arm).trim_end_matches(&format!("/{}", text(arm, "version"))).into(),
+                version: text(arm, "version"),
+                digest: text(arm, "digest"),
+            })
+        };
+        let mut models: Vec<ModelOf> = Vec::new();
+        for model in pairs.iter().flat_map(of) {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        let mut place = vec![("Pipeline", self.file.path.display().to_string())];
+        place.extend(self.file.folder().map(|folder| ("Pictures", folder.display().to_string())));
+        origin("Andon: two models side by side on one line", when, place, models)
     }
 
     /// Makes the folder before the run, so that one that cannot be written is an error at once.

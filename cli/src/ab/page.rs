@@ -2,7 +2,7 @@
 //! `index.html`: the whole report as one page.
 
 use andon_report::{
-    fact, facts, figure, key,
+    Gallery, Head, Origin, fact, fact_of, facts, heading, key, linked,
     words::{capital, counted, decimal, percent},
 };
 use maud::{Markup, html};
@@ -11,40 +11,59 @@ use serde_json::Value;
 use super::{different::DifferentFrame, figures::Figures, frame, judgement, log::Point, plots, record::Record, tables};
 
 /// The whole page.
-pub fn page(record: &Record, history: &[Point], kept: &[DifferentFrame]) -> Markup {
+pub fn page(record: &Record, history: &[Point], kept: &[DifferentFrame], origin: &Origin) -> Markup {
     let headline = &record.headline;
     let pairs = record.pairs();
+    let galleries: Vec<_> = pairs.iter().enumerate().map(|(at, ab)| gallery(record, at, *ab, kept)).collect();
+    let of = |judged: Figures<'_>| Some(&galleries[pairs.iter().position(|ab| ab.is_of_the_same(judged))?]);
     let body = html! {
-        h1 { (headline.what) }
-        p.lead { (headline.sentence()) }
         @if let Some(last) = record.last() {
-            @if let [ab] = pairs[..] { (agreement_facts(ab)) }
+            @if let [ab] = pairs[..] { (agreement_facts(ab, &galleries[0])) }
             (in_order(record))
-            (judgement::judgements(record))
-            @for (at, ab) in pairs.iter().enumerate() {
+            (judgement::judgements(record, &of))
+            @for (at, (ab, gallery)) in pairs.iter().zip(&galleries).enumerate() {
                 @let title = capital(&ab.title());
                 @if pairs.len() == 1 {
-                    (pair(record, *ab, kept))
+                    (pair(record, at, *ab, gallery))
                 } @else if at == 0 {
                     h2.pair { (title) }
-                    (agreement_facts(*ab))
-                    (pair(record, *ab, kept))
+                    (agreement_facts(*ab, gallery))
+                    (pair(record, at, *ab, gallery))
                 } @else {
                     details.pair {
                         summary { h2 { (title) } }
-                        (agreement_facts(*ab))
-                        (pair(record, *ab, kept))
+                        (agreement_facts(*ab, gallery))
+                        (pair(record, at, *ab, gallery))
                     }
                 }
             }
             @if pairs.len() > 1 { h2.pair { "The whole run" } }
             (over_time(history))
-            h2 { "What became of the frames" }
-            (tables::frames(record, last).html())
+            (heading("way", "What became of the frames"))
+            (tables::frames(record, last).of("What became of the frames").html())
         }
         (how(record))
     };
-    andon_report::page(&format!("Andon A/B: {}", headline.what), body)
+    let title = format!("Andon A/B: {}", headline.what);
+    let head = Head { title: &title, headline: &headline.what, lead: html! { (headline.sentence()) }, origin };
+    andon_report::page(&head, body)
+}
+
+/// The frames kept of a pair of models, with what each stands for.
+fn gallery(record: &Record, at: usize, ab: Figures<'_>, kept: &[DifferentFrame]) -> Gallery {
+    let mut gallery = Gallery::new(format!("frames{}", nth(at)), "");
+    for frame in kept.iter().filter(|f| record.ab.len() == 1 || f.is_of(ab)) {
+        let shown = frame::html(frame).unwrap_or_else(|error| {
+            html! { figcaption { "Frame " (frame.a.frame_id) " cannot be shown: " (format_args!("{error:#}")) "." } }
+        });
+        gallery.add(shown, frame::tags(frame));
+    }
+    gallery
+}
+
+/// What tells the ids of a pair from those of the others.
+fn nth(at: usize) -> String {
+    if at == 0 { String::new() } else { format!("-{}", at + 1) }
 }
 
 /// The models compared one after the other, if one was replaced.
@@ -60,19 +79,19 @@ fn in_order(record: &Record) -> Markup {
 }
 
 /// The sections on one pair of models.
-fn pair(record: &Record, ab: Figures<'_>, kept: &[DifferentFrame]) -> Markup {
-    let own: Vec<_> = kept.iter().filter(|f| record.ab.len() == 1 || f.is_of(ab)).collect();
+fn pair(record: &Record, at: usize, ab: Figures<'_>, gallery: &Gallery) -> Markup {
+    let id = |name: &str| format!("{name}{}", nth(at));
     html! {
-        h2 { "Side by side" }
-        (tables::models(record, ab).html())
+        (heading(&id("models"), "Side by side"))
+        (tables::models(record, ab).of("Both models side by side").html())
         p.small {
             "Latency is the time in the engine, of the last 4,096 frames that each arm judged. Both ran side by side on \
              one machine."
         }
-        (verdicts(ab))
-        (boxes(ab))
-        @if let Some(truth) = tables::truth(ab) {
-            h2 { "Against the truth" }
+        (verdicts(&id("verdicts"), ab, gallery))
+        (boxes(&id("boxes"), ab, gallery))
+        @if let Some(truth) = truth(ab, gallery) {
+            (heading(&id("truth"), "Against the truth"))
             p.small {
                 "The source knows the truth of each part. These are counts. Whether a difference is more than chance, \
                  only a judgement by labels says."
@@ -80,11 +99,25 @@ fn pair(record: &Record, ab: Figures<'_>, kept: &[DifferentFrame]) -> Markup {
             (plots::truth(ab))
             (truth.html())
         }
-        (frames(ab, &own))
+        (frames(&id("different"), ab, gallery))
     }
 }
 
-fn agreement_facts(ab: Figures<'_>) -> Markup {
+/// Each arm against the truth; its errors lead to the frames of them.
+fn truth(ab: Figures<'_>, gallery: &Gallery) -> Option<andon_report::Table> {
+    let mut table = tables::truth(ab)?.of("Parts by verdict and truth");
+    for (row, what) in [(1, "escapes"), (2, "overkill")] {
+        for (column, arm) in [(1, "a"), (2, "b")] {
+            table.link(row, column, gallery.link(&format!("{arm}: {what}")));
+        }
+    }
+    Some(table)
+}
+
+fn agreement_facts(ab: Figures<'_>, gallery: &Gallery) -> Markup {
+    let flips = |cell: &str, tag: &str, what: &str| {
+        fact_of(&ab.count(&format!("/parts/{cell}")).to_string(), what, gallery.link(tag).as_deref())
+    };
     facts([
         fact(
             &percent(ab.number("/agreement")),
@@ -94,27 +127,37 @@ fn agreement_facts(ab: Figures<'_>) -> Markup {
             &decimal(ab.number("/kappa"), 2),
             &format!("Cohen's κ, at {} ng: agreement beyond chance", percent(ab.number("/prevalence"))),
         ),
-        fact(&ab.count("/parts/ok_ng").to_string(), "flips from ok (a) to ng (b)"),
-        fact(&ab.count("/parts/ng_ok").to_string(), "flips from ng (a) to ok (b)"),
+        flips("ok_ng", frame::ONLY_B, "flips from ok (a) to ng (b)"),
+        flips("ng_ok", frame::ONLY_A, "flips from ng (a) to ok (b)"),
     ])
 }
 
-fn verdicts(ab: Figures<'_>) -> Markup {
-    let cell = |class: &str, cell: &str, what: &str| {
-        html! { td class=(class) { b { (ab.count(&format!("/parts/{cell}"))) } span { (what) } } }
+fn verdicts(id: &str, ab: Figures<'_>, gallery: &Gallery) -> Markup {
+    let cell = |class: &str, cell: &str, what: &str, tag: &str| {
+        let count = ab.count(&format!("/parts/{cell}")).to_string();
+        html! { td class=(class) { b { (linked(&count, gallery.link(tag).as_deref())) } span { (what) } } }
     };
     html! {
-        h2 { "Verdicts" }
+        (heading(id, "Verdicts"))
         div.wide {
             table.cross {
-                thead { tr { th {} th { "b: ok" } th { "b: ng" } } }
+                caption.unseen { "Parts by the verdicts of both models" }
+                thead { tr { td {} th scope="col" { "b: ok" } th scope="col" { "b: ng" } } }
                 tbody {
-                    tr { th { "a: ok" } (cell("same", "ok_ok", "both ok")) (cell("flip", "ok_ng", "only b says ng")) }
-                    tr { th { "a: ng" } (cell("flip", "ng_ok", "only a says ng")) (cell("same", "ng_ng", "both ng")) }
+                    tr {
+                        th scope="row" { "a: ok" }
+                        (cell("same", "ok_ok", "both ok", ""))
+                        (cell("flip", "ok_ng", "only b says ng", frame::ONLY_B))
+                    }
+                    tr {
+                        th scope="row" { "a: ng" }
+                        (cell("flip", "ng_ok", "only a says ng", frame::ONLY_A))
+                        (cell("same", "ng_ng", "both ng", ""))
+                    }
                 }
             }
         }
-        (tables::agreement(ab).html())
+        (tables::agreement(ab).of("Agreement").html())
         p.small {
             "κ is low if nearly every part is ok to both, however well they agree: read it beside the prevalence. \
              Agreement says that two models differ, never which of them is better."
@@ -129,7 +172,7 @@ fn over_time(history: &[Point]) -> Markup {
         ("Latency, ms", plots::latency(history)),
     ];
     html! {
-        h2 { "Over time" }
+        (heading("time", "Over time"))
         @if plots.iter().all(|(_, plot)| plot.is_none()) {
             p.small { "The run was too short for a line over time." }
         } @else {
@@ -144,12 +187,19 @@ fn over_time(history: &[Point]) -> Markup {
     }
 }
 
-fn boxes(ab: Figures<'_>) -> Markup {
+fn boxes(id: &str, ab: Figures<'_>, gallery: &Gallery) -> Markup {
+    let mut table = tables::classes(ab).of("Boxes by label");
+    for row in 0..table.rows.len() {
+        let links = ["a", "b"].map(|arm| gallery.link(&frame::alone_tag(arm, &table.rows[row][0])));
+        for (column, link) in [2, 3].into_iter().zip(links) {
+            table.link(row, column, link);
+        }
+    }
     html! {
         @if let Some(bars) = plots::classes(ab) {
-            h2 { "Boxes by label" }
+            (heading(id, "Boxes by label"))
             (bars)
-            (tables::classes(ab).html())
+            (table.html())
             p.small {
                 "Two boxes are the same detection if their labels are equal and their IoU is at least 0.5, the surest \
                  matched first."
@@ -158,16 +208,10 @@ fn boxes(ab: Figures<'_>) -> Markup {
     }
 }
 
-fn frames(ab: Figures<'_>, kept: &[&DifferentFrame]) -> Markup {
-    let shown = |frame: &DifferentFrame| {
-        frame::html(frame).unwrap_or_else(|error| {
-            let what = format!("Frame {} cannot be shown: {error:#}.", frame.a.frame_id);
-            figure(html! {}, html! { (what) })
-        })
-    };
+fn frames(id: &str, ab: Figures<'_>, gallery: &Gallery) -> Markup {
     html! {
-        h2 { "The most different frames" }
-        @if kept.is_empty() {
+        (heading(id, "The most different frames"))
+        @if gallery.is_empty() {
             p.small {
                 @match ab.different() {
                     0 => { "None differed." }
@@ -180,7 +224,8 @@ fn frames(ab: Figures<'_>, kept: &[&DifferentFrame]) -> Markup {
                 (key("frame-key of-b", "b: challenger"))
                 (key("frame-key bracket-key", "brackets: only this arm found it"))
             }
-            div.frames { @for frame in kept { (shown(frame)) } }
+            (gallery.index())
+            (gallery.html())
         }
     }
 }
@@ -190,7 +235,7 @@ fn how(record: &Record) -> Markup {
     let end = if run.end == "eos" { "played to its end" } else { &run.end };
     html! {
         footer {
-            h2 { "How it was run" }
+            (heading("how", "How it was run"))
             p.small { (run.file) ", from " (run.started_utc) " to " (run.ended_utc) ": " (end) "." }
             p.small { code { (run.pipeline) } }
             @for (what, list) in [("differ", &record.disagreements), ("should get a label", &record.labels_wanted)] {
@@ -240,10 +285,10 @@ mod tests {
 
     #[test]
     fn without_a_judgement_it_says_different_and_shows_no_box_for_one() {
-        let page = page(&record(None), &[], &[]).into_string();
+        let page = page(&record(None), &[], &[], &Origin::default()).into_string();
         assert!(page.contains("<h1>Different on 7 of 100 parts</h1>"));
         assert!(page.contains("Which one is better, only labels can tell."));
-        assert!(!page.contains("<h2>The judgement</h2>") && !page.contains("<h2>Against the truth</h2>"));
+        assert!(!page.contains(">The judgement</h2>") && !page.contains(">Against the truth</h2>"));
         assert!(page.contains("&lt;pcb&gt;") && !page.contains("<pcb>"), "names cannot break the page");
         assert!(page.contains("<td>0123456789ab</td>") && page.contains("The run was too short"));
     }
@@ -257,13 +302,16 @@ mod tests {
             "cost": {"saved_per_part": 0.02, "lower": 0.01, "upper": 0.2, "escape": 10.0}, "acted": null
         });
         judgement["models"] = record(None).ab[0]["models"].clone();
-        let page = page(&record(Some(judgement)), &[], &[]).into_string();
-        assert!(page.contains("<h1>Not decided</h1>") && page.contains("<li>12 of about 1,400 labels</li>"));
-        assert!(page.contains("<td>still needed, about</td><td>1388</td>"));
-        assert_eq!(page.matches("class=\"interval").count(), 2);
+        let page = page(&record(Some(judgement)), &[], &[], &Origin::default()).into_string();
+        assert!(
+            page.contains("<h1>Not decided, escapes are open: about 1388 more labels</h1>")
+                && page.contains("<li>12 of about 1,400 labels</li>")
+        );
+        assert!(page.contains("<th scope=\"row\">still needed, about</th><td>1388</td>"));
+        assert_eq!(page.matches("class=\"interval").count(), 4, "for wide and narrow screens");
         assert_eq!(
             page.matches("class=\"interval kept").count(),
-            1,
+            2,
             "the saving is above 0, the escapes may be too many"
         );
         assert!(page.contains("All decisions share α = 0.05.") && page.contains("an escape costs 10.0 of them"));

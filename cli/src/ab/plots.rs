@@ -66,7 +66,8 @@ pub fn classes(ab: Figures<'_>) -> Option<Markup> {
     let bars: Vec<_> = tables::classes_of(ab).into_iter().map(bar).collect();
     let keys = html! { (key("both", "found by both")) (key("only-a", "only a")) (key("only-b", "only b")) };
     let title = "Boxes by label: found by both, only by a, only by b".into();
-    (!bars.is_empty()).then(|| panel(keys, Bars { title, bars }.svg()))
+    let plot = Bars { title, bars };
+    (!plot.bars.is_empty()).then(|| panel(keys, |width| plot.svg(width)))
 }
 
 /// Parts by verdict and truth, of each arm.
@@ -76,8 +77,8 @@ pub fn truth(ab: Figures<'_>) -> Markup {
         Bar::verdicts(String::new(), name.into(), counts.map(|of| ab.count(&format!("/truth/{arm}/{of}"))))
     };
     let bars = [("a", "a: champion"), ("b", "b: challenger")].map(bar).to_vec();
-    let plot = Bars { title: "Parts by verdict and truth, of each model".into(), bars }.svg();
-    panel(verdict_legend(), plot)
+    let plot = Bars { title: "Parts by verdict and truth, of each model".into(), bars };
+    panel(verdict_legend(), |width| plot.svg(width))
 }
 
 /// The share that `of` counts between two moments, at the later one. A change of a model leaves a gap.
@@ -126,7 +127,7 @@ fn over_frames(
         percent,
         ..Lines::default()
     };
-    Some(panel(keys, plot.svg()))
+    Some(panel(keys, |width| Lines { width, ..plot.clone() }.svg()))
 }
 
 #[cfg(test)]
@@ -167,7 +168,7 @@ mod tests {
     fn a_line_takes_two_points() {
         assert!(agreement(&[point(30, 1, 30, 30)]).is_none() && latency(&[]).is_none());
         let svg = latency(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap().into_string();
-        assert_eq!(svg.matches("<path").count(), 4);
+        assert_eq!(svg.matches("<path").count(), 8, "four lines for wide and for narrow screens");
         assert!(ng_rates(&[point(30, 1, 30, 30), point(60, 1, 30, 60)]).unwrap().into_string().contains("line arm-b"));
     }
 

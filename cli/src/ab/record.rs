@@ -93,7 +93,8 @@ impl Record {
         };
         Self {
             schema: "andon.ab-report/1",
-            headline: headline(most_compared(&log.reports).first().copied(), &log.judgements),
+            headline: headline(most_compared(&log.reports).first().copied(), &log.judgements)
+                .for_lack_of(&log.failures),
             run,
             ab: log.reports.clone(),
             judgement: decided.or(log.judgements.last()).cloned(),

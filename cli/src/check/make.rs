@@ -9,10 +9,10 @@ use gst::prelude::*;
 use super::{
     finding::{Findings, Topic},
     grammar::{Description, Link, Side, Which},
-    packages::{nearest, origin, whole_names},
+    packages::{origin, whole_names},
     values,
 };
-use crate::play::apart;
+use crate::{meant::nearest, play::apart};
 
 /// What was made of a description.
 pub struct Made {

@@ -8,8 +8,8 @@ use gst::prelude::*;
 use super::{
     finding::{Findings, Topic},
     grammar::{Node, Setting},
-    packages::nearest,
 };
+use crate::meant::nearest;
 
 /// Sets all properties of a node on its element, which is in the pipeline.
 pub fn set(node: &Node, element: &gst::Element, pipeline: &gst::Pipeline, findings: &mut Findings) {
@@ -52,7 +52,11 @@ fn one(element: &gst::Element, setting: &Setting) -> Result<(), (Topic, String, 
     }
     let bad = || {
         let what = format!("{element_name}: {name} does not take '{value}'");
-        Err((Topic::Value, what, format!("It takes {}.", takes(&pspec))))
+        let class = glib::EnumClass::with_type(pspec.value_type());
+        let nicks: Vec<_> = class.iter().flat_map(|c| c.values()).map(|v| v.nick().to_string()).collect();
+        let meant = nearest(value, nicks.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
+        Err((Topic::Value, what, format!("It takes {}.{meant}", takes(&pspec))))
     };
     let Ok(mut read) = glib::Value::deserialize_with_pspec(value, &pspec) else { return bad() };
     // SAFETY: both are valid for the call, and the value is of the property's type. It may change the value, and says so.

@@ -17,10 +17,17 @@ use super::{complete, snapshot, values};
 #[derive(Subcommand)]
 pub enum Command {
     /// List the lines that answer
+    #[command(after_help = "Example:
+  andon ctl list --json")]
     List,
     /// List the line's elements
+    #[command(after_help = "Example:
+  andon ctl elements --line left")]
     Elements,
     /// Print an element's properties, or the value of one
+    #[command(after_help = "Examples:
+  andon ctl get champion
+  andon ctl get champion score-threshold")]
     Get {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
@@ -28,6 +35,8 @@ pub enum Command {
         property: Option<String>,
     },
     /// Set a property
+    #[command(after_help = "Example:
+  andon ctl set champion score-threshold 0.6 --why 'too many false alarms'")]
     Set {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
@@ -38,6 +47,8 @@ pub enum Command {
         value: String,
     },
     /// Call an action
+    #[command(after_help = "Example:
+  andon ctl call meter learn frames=300")]
     Call {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
@@ -48,6 +59,8 @@ pub enum Command {
         arguments: Vec<String>,
     },
     /// Capture frames, also such as have gone by
+    #[command(after_help = "Example:
+  andon ctl capture - --count 10 --pre 5 --reason 'scratch on lot 7'")]
     Capture {
         /// The framesampler; - for the only one
         #[arg(add = ArgValueCandidates::new(complete::elements))]
@@ -66,6 +79,8 @@ pub enum Command {
         reason: String,
     },
     /// Have a modelinfer run another model
+    #[command(after_help = "Example:
+  andon ctl swap champion models/pcb/2")]
     Swap {
         /// The modelinfer; - for the only one
         #[arg(add = ArgValueCandidates::new(complete::elements))]
@@ -76,12 +91,16 @@ pub enum Command {
     /// Have a modelinfer go back to the model before
     ///
     /// It moves no alias: `andon model rollback STORE/NAME` does, and is what a line that follows an alias needs.
+    #[command(after_help = "Example:
+  andon ctl rollback champion")]
     Rollback {
         /// The modelinfer; - for the only one
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
     },
     /// Have a driftmeter learn its reference anew
+    #[command(after_help = "Example:
+  andon ctl learn - 300")]
     Learn {
         /// The driftmeter; - for the only one
         #[arg(add = ArgValueCandidates::new(complete::elements))]
@@ -91,11 +110,15 @@ pub enum Command {
         frames: u32,
     },
     /// Call the action reset of an element
+    #[command(after_help = "Example:
+  andon ctl reset champion")]
     Reset {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
     },
     /// Give a part its inspection label
+    #[command(after_help = "Example:
+  andon ctl label - A-0-17 ng --source inspector")]
     Label {
         /// The abjoin; - for the only one
         #[arg(add = ArgValueCandidates::new(complete::elements))]
@@ -109,11 +132,15 @@ pub enum Command {
         source: Option<String>,
     },
     /// Print statistics
+    #[command(after_help = "Example:
+  andon ctl stats champion --json")]
     Stats {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: Option<String>,
     },
     /// Print a property now, and whenever it has changed
+    #[command(after_help = "Example:
+  andon ctl observe champion provider --count 1")]
     Observe {
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
@@ -130,6 +157,9 @@ pub enum Command {
     ///
     /// Goes on by itself, after the last event, when the line is started again. Events that the line does not keep any more
     /// are said to be lost.
+    #[command(after_help = "Examples:
+  andon ctl subscribe drift judgements
+  andon ctl subscribe --since 812 --json      goes on after event 812")]
     Subscribe {
         /// Kinds of events [default: all but results]
         #[arg(value_name = "KIND", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)).map(kind))]
@@ -145,6 +175,8 @@ pub enum Command {
         count: Option<u64>,
     },
     /// Set named fields of the frames from here on
+    #[command(after_help = "Example:
+  andon ctl fields temperature=21.5 recipe=a")]
     Fields {
         /// The element at which they enter; may be left out if only one comes into question
         #[arg(long, add = ArgValueCandidates::new(complete::elements))]
@@ -159,9 +191,13 @@ pub enum Command {
         complete: bool,
     },
     /// Say that the next frames show this part
+    #[command(after_help = "Example:
+  andon ctl part A-17 --sku A --view 0 --views 2")]
     Part(Box<NextPart>),
     Snapshot(snapshot::TakeSnapshot),
     /// End the line's streams cleanly (of `andon run` and gst-launch-1.0)
+    #[command(after_help = "Example:
+  andon ctl quit --line left")]
     Quit,
 }
 

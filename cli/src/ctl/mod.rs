@@ -7,6 +7,7 @@ pub mod complete;
 mod follow;
 pub mod line;
 mod list;
+mod meant;
 mod once;
 mod snapshot;
 mod tables;
@@ -24,6 +25,7 @@ use crate::app::user;
 use commands::Command;
 use follow::{Follow, Wanted};
 use line::{Asker, Line};
+use meant::Typed;
 use once::Once;
 use target::Target;
 
@@ -73,17 +75,24 @@ impl Ctl {
         };
         let asker = Asker { who: self.who.unwrap_or_else(user), why: self.why.or(reason) };
         let (target, json) = (Target::here(self.line.as_deref())?, self.json);
+        let typed = Typed::of(&self.command);
         match self.command {
             Command::List => list::execute(self.line.as_deref(), &asker, json)?,
             Command::Subscribe { kinds, elements, since, count } => {
                 Follow::new(target, asker, json, count).subscribe(Wanted { kinds, elements, since })?;
             }
             Command::Observe { element, property, every, count } => {
-                Follow::new(target, asker, json, count).observe(&element, &property, every)?;
+                let again = asker.clone();
+                let followed = Follow::new(target.clone(), asker, json, count).observe(&element, &property, every);
+                followed.map_err(|error| match Line::connect(&target, again) {
+                    Ok(mut line) => typed.explain(error, &mut line),
+                    Err(_) => error,
+                })?;
             }
             command => {
                 let who = asker.who.clone();
-                Once { line: Line::connect(&target, asker)?, who, json }.execute(command)?;
+                let mut once = Once { line: Line::connect(&target, asker)?, who, json };
+                once.execute(command).map_err(|error| typed.explain(error, &mut once.line))?;
             }
         }
         Ok(ExitCode::SUCCESS)

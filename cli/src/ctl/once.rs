@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{acts, commands::Command, line::Line, tables, values, words};
-use crate::app::Usage;
+use crate::{app::Usage, meant::question};
 
 /// A line that is asked once.
 pub struct Once {
@@ -23,7 +23,7 @@ impl Once {
     ///
     /// # Errors
     /// What the line says, and what cannot be meant.
-    pub fn execute(mut self, command: Command) -> Result<()> {
+    pub fn execute(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Elements => {
                 let all = self.line.elements(false)?;
@@ -153,5 +153,6 @@ fn nowhere(elements: &[Element], named: &str) -> anyhow::Error {
         .into();
     }
     let names: Vec<_> = elements.iter().map(|e| &*e.name).collect();
-    anyhow::anyhow!("no element is called '{named}': there are {}", names.join(", "))
+    let meant = question(named, names.iter().copied());
+    Usage(format!("no element is called '{named}': there are {}{meant}", names.join(", "))).into()
 }

@@ -18,6 +18,8 @@ use crate::{app::Usage, terminal};
 
 /// Save a picture of the last frame, as JPEG
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon ctl snapshot champion --overlay -o now.jpg")]
 pub struct TakeSnapshot {
     /// The element whose output it shows; may be left out if only one comes into question
     #[arg(add = ArgValueCandidates::new(complete::elements))]

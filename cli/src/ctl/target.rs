@@ -9,7 +9,7 @@ use andon_control::{
 };
 use anyhow::{Result, anyhow};
 
-use crate::app::Usage;
+use crate::{app::Usage, meant::question};
 
 /// How a line is made to listen, for whoever finds none.
 pub const HOW: &str = "a line listens when it is started with ANDON_CONTROL, such as \
@@ -109,11 +109,13 @@ pub fn folders() -> Vec<PathBuf> {
 fn pick(mut found: Vec<Found>, named: Option<&str>, folders: &[PathBuf]) -> Result<Found> {
     let is_meant = |f: &Found| named.is_none_or(|n| f.hello.name == n || f.hello.pid.to_string() == n);
     let others: Vec<_> = found.iter().map(said).collect();
+    let names: Vec<_> = found.iter().map(|f| f.hello.name.clone()).collect();
     found.retain(is_meant);
     match (found.len(), named) {
         (1, _) => Ok(found.remove(0)),
         (0, Some(named)) if !others.is_empty() => {
-            Err(Usage(format!("no line is called '{named}': there are {}", others.join(", "))).into())
+            let meant = question(named, names.iter().map(String::as_str));
+            Err(Usage(format!("no line is called '{named}': there are {}{meant}", others.join(", "))).into())
         }
         (0, _) => {
             let named = named.map(|n| format!(" '{n}'")).unwrap_or_default();

@@ -4,19 +4,23 @@
 use std::{cmp::Ordering, fs, path::PathBuf, process::ExitCode};
 
 use andon_capture::{Role, Tag};
-use andon_core::result::Arm;
+use andon_core::result::{Arm, Inference};
 use andon_evaluate::{
     dataset::{Capture, Folder, Named},
     pipeline::decoded,
 };
-use andon_report::{figure, key, words::counted};
+use andon_report::{Gallery, Head, ModelOf, Origin, heading, key, linked, words::counted};
 use andon_statistics::agreement::{Why, difference};
 use anyhow::{Context, Result};
 use clap::Args;
 use maud::{Markup, display, html};
 
 use super::{bar, failed, warn, warn_of_faults};
-use crate::{app::init, picture::with_boxes};
+use crate::{
+    app::init,
+    origin::{Moment, model, origin},
+    picture::with_boxes,
+};
 
 /// Most pixels across of a picture: two hundred pictures are a file of some 20 MB.
 const WIDEST: u32 = 360;
@@ -39,6 +43,34 @@ pub struct Browse {
     /// Score between ok and ng: the nearer a capture is, the more doubtful it is
     #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     near: f32,
+}
+
+/// What a capture is shown for on which the models differ.
+const DIFFER: &str = "the models differ";
+/// Most models that are named: a folder of captures may be of many years.
+const MOST_MODELS: usize = 12;
+
+/// What all captures have in common, shown or not.
+#[derive(Default)]
+struct Seen {
+    /// When the first and the last one were taken, or written where that is not known, ns since 1970.
+    times: Option<(u64, u64)>,
+    /// The models by arm, in order.
+    models: Vec<ModelOf>,
+}
+
+impl Seen {
+    fn add(&mut self, capture: &Capture) {
+        let sidecar = &capture.sidecar;
+        let at = sidecar.captured_utc_ns.unwrap_or(sidecar.written_utc_ns);
+        self.times = Some(self.times.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        for result in sidecar.results.iter().filter(|result| result.arm != Arm::Truth) {
+            let model = model(&format!("Arm {}", result.arm), &result.model);
+            if !self.models.contains(&model) && self.models.len() < MOST_MODELS {
+                self.models.push(model);
+            }
+        }
+    }
 }
 
 /// The place of a capture on the page; the least comes first.
@@ -75,12 +107,14 @@ impl Browse {
         let most = usize::from(self.most);
         let mut kept: Vec<(Rank, Capture)> = Vec::new();
         let mut differ = 0;
+        let mut seen = Seen::default();
         let reading = bar(folder.len(), "reading");
         let done = folder.each(
             || reading.inc(1),
             |capture| {
                 let rank = Rank::of(capture, self.near);
                 differ += u64::from(rank.group == 0);
+                seen.add(capture);
                 // After its equals: of these the first by name stay.
                 let at = kept.partition_point(|(kept, _)| kept.order(&rank) != Ordering::Greater);
                 if at < most {
@@ -95,16 +129,16 @@ impl Browse {
 
         let drawing = bar(kept.len(), "drawing");
         let mut unseen = Named::default();
-        let mut pictures = Vec::new();
-        for (_, capture) in &kept {
+        let mut pictures = Gallery::new("captures", "contact");
+        for (rank, capture) in &kept {
             match picture(capture) {
-                Ok(picture) => pictures.push(picture),
+                Ok(picture) => pictures.add(picture, tags(*rank, capture)),
                 Err(why) => unseen.add(format!("{} ({why:#})", capture.sidecar.file)),
             }
             drawing.inc(1);
         }
         drawing.finish_and_clear();
-        let page = self.page(whole, differ, kept.len() as u64 - unseen.total, &pictures);
+        let page = self.page(whole, differ, kept.len() as u64 - unseen.total, &pictures, &self.origin(seen));
         fs::write(&self.out, page.into_string())
             .with_context(|| format!("{} cannot be written; name another file with --out=FILE", self.out.display()))?;
         println!(
@@ -118,21 +152,48 @@ impl Browse {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn page(&self, whole: u64, differ: u64, shown: u64, pictures: &[Markup]) -> Markup {
+    /// Where the page comes from. The times are in UTC: a capture does not tell the zone of its line.
+    fn origin(&self, seen: Seen) -> Origin {
+        let when = seen.times.map(|(first, last)| Moment::at(first, 0).to(&Moment::at(last, 0)));
+        let place = vec![("Captures", self.folder.display().to_string())];
+        origin("Andon: captured frames, disagreements first", when.unwrap_or_default(), place, seen.models)
+    }
+
+    fn page(&self, whole: u64, differ: u64, shown: u64, pictures: &Gallery, origin: &Origin) -> Markup {
         let name = self.folder.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
         let name = name.unwrap_or_else(|| self.folder.display().to_string());
-        let body = html! {
-            h1 { (name) }
-            p.lead {
-                (counted(whole, "capture", "captures")) "; on " (differ) " the two models differ. Shown are " (shown)
-                ": those on which they differ, the most different first, then those with a score nearest to " (self.near)
-                "."
-            }
-            p { (key("frame-key of-a", "a: champion")) (key("frame-key of-b", "b: challenger")) }
-            div.frames.contact { @for picture in pictures { (picture) } }
+        let differing = pictures.link(DIFFER);
+        let lead = html! {
+            (counted(whole, "capture", "captures")) "; on " (linked(&differ.to_string(), differing.as_deref()))
+            " the two models differ. Shown are " (shown)
+            ": those on which they differ, the most different first, then those with a score nearest to " (self.near) "."
         };
-        andon_report::page(&format!("Andon captures: {name}"), body)
+        let body = html! {
+            (heading("pictures", "Captures"))
+            p { (key("frame-key of-a", "a: champion")) (key("frame-key of-b", "b: challenger")) }
+            (pictures.index())
+            (pictures.html())
+        };
+        let title = format!("Andon captures: {name}");
+        andon_report::page(&Head { title: &title, headline: &name, lead, origin }, body)
     }
+}
+
+/// What a capture is shown for: by which it can be looked for on the page.
+fn tags(rank: Rank, capture: &Capture) -> Vec<String> {
+    let mut tags: Vec<String> =
+        capture.sidecar.triggers.iter().map(|tag| format!("kept: {}", tag.trigger.as_str())).collect();
+    if rank.group == 0 {
+        tags.push(DIFFER.into());
+    }
+    let said = |arm: Arm, result: &Inference| {
+        let labels = result.detections.iter().map(move |d| format!("{arm} found: {}", d.label));
+        [format!("{arm} says: {}", result.verdict)].into_iter().chain(labels).collect::<Vec<_>>()
+    };
+    for arm in [Arm::A, Arm::B] {
+        tags.extend(capture.judged(arm).into_iter().flat_map(|result| said(arm, result)));
+    }
+    tags
 }
 
 /// The image with both arms' boxes. Its caption says why it was kept, and the results.
@@ -140,8 +201,9 @@ fn picture(capture: &Capture) -> Result<Markup> {
     let sidecar = &capture.sidecar;
     let sample = decoded(&capture.image, "")?;
     let results = [Arm::A, Arm::B].map(|arm| capture.judged(arm));
-    let title = format!("Frame {} with what the models found", sidecar.frame_id);
-    Ok(figure(with_boxes(&sample, &title, sidecar.size, results, WIDEST)?, caption(capture)))
+    let title = format!("Frame {}", sidecar.frame_id);
+    let drawn = with_boxes(&sample, &title, sidecar.size, results, WIDEST)?;
+    Ok(html! { (drawn) figcaption { (caption(capture)) } })
 }
 
 fn caption(capture: &Capture) -> Markup {

@@ -13,6 +13,8 @@ use super::{bar, failed};
 ///
 /// Write it into `trained_on` of the model.json of a model that is trained on the set.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon dataset digest training-set")]
 pub struct Digest {
     /// The folder of the data set
     #[arg(value_name = "DIR")]

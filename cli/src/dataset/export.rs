@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `andon dataset export`: captures as a data set that an annotation tool or a trainer opens at once.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use andon_core::result::Arm;
 use andon_evaluate::dataset::{
@@ -10,6 +10,7 @@ use andon_evaluate::dataset::{
 };
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::{bar, failed, warn_of_faults};
 use andon_report::words::counted;
@@ -20,6 +21,8 @@ use crate::app::Usage;
 ///
 /// The data set is there whole or not at all, and the same captures make the same bytes.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon dataset export captures --format coco --into for-cvat")]
 pub struct Export {
     /// The folder that a framesampler wrote
     #[arg(value_name = "DIR")]
@@ -59,6 +62,30 @@ pub struct Export {
     /// What the addresses of images begin with in labelstudio
     #[arg(long, value_name = "TEXT", default_value = "/data/local-files/?d=")]
     prefix: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A data set that was exported, for programs.
+#[derive(Serialize)]
+struct ExportedSet {
+    /// Always `andon.dataset-export/1`.
+    schema: &'static str,
+    /// The folder of the data set.
+    folder: PathBuf,
+    /// The labels, in the order of their numbers.
+    labels: Vec<String>,
+    /// Images by subset.
+    images: BTreeMap<String, u64>,
+    /// Boxes.
+    boxes: u64,
+    /// Boxes that were left out because they lie outside of the image.
+    boxes_outside: u64,
+    /// Captures that the arm did not judge.
+    unjudged: u64,
+    /// Captures that are not whole, and were left out.
+    faults: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -132,7 +159,22 @@ impl Export {
         }
     }
 
-    fn print(&self, exported: &Exported) {
+    fn document(&self, exported: &Exported) {
+        let faults = &exported.faults;
+        let set = ExportedSet {
+            schema: "andon.dataset-export/1",
+            folder: self.into.clone(),
+            labels: exported.labels.clone(),
+            images: exported.subsets.iter().cloned().collect(),
+            boxes: exported.boxes,
+            boxes_outside: exported.outside,
+            unjudged: exported.unjudged,
+            faults: [&faults.broken, &faults.without_image, &faults.without_sidecar].iter().map(|f| f.total).sum(),
+        };
+        println!("{}", serde_json::to_string_pretty(&set).expect("numbers and texts have a JSON"));
+    }
+
+    fn say(&self, exported: &Exported) {
         let all: u64 = exported.subsets.iter().map(|(_, n)| n).sum();
         let of: Vec<_> = exported.subsets.iter().map(|(name, n)| format!("{n} in {name}")).collect();
         println!(
@@ -143,6 +185,17 @@ impl Export {
             self.into.display()
         );
         println!("labels: {}", if exported.labels.is_empty() { "none".into() } else { exported.labels.join(", ") });
+        if exported.masks > 0 {
+            println!("{} in pixels/", counted(exported.masks, "mask or map", "masks and maps"));
+        }
+    }
+
+    fn print(&self, exported: &Exported) {
+        if self.json {
+            self.document(exported)
+        } else {
+            self.say(exported)
+        }
         if let [frames @ 1..=u64::MAX, groups] = exported.untold {
             let (frames, groups) = (counted(frames, "capture", "captures"), counted(groups, "group", "groups"));
             match self.frames_are_parts {
@@ -168,9 +221,6 @@ impl Export {
         }
         if exported.outside > 0 {
             eprintln!("warning: {} outside of the image: left out", counted(exported.outside, "box", "boxes"));
-        }
-        if exported.masks > 0 {
-            println!("{} in pixels/", counted(exported.masks, "mask or map", "masks and maps"));
         }
         if exported.masks_without_pixels > 0 {
             let all = counted(exported.masks_without_pixels, "mask or map", "masks and maps");

@@ -10,6 +10,7 @@ use andon_core::{files, result::Verdict};
 use andon_evaluate::dataset::import::{Corrections, Tool, append};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::warn;
 use andon_report::words::counted;
@@ -21,6 +22,8 @@ use crate::app::Usage;
 /// A frame with any box on it is ng, a frame without a box is ok. A part is ng if any of its frames is ng, and ok only if
 /// people looked at all its views.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon dataset import instances_default.json --format cvat-coco --into labels.jsonl --captures captures")]
 pub struct Import {
     /// The file that the annotation tool exported
     #[arg(value_name = "FILE")]
@@ -40,6 +43,26 @@ pub struct Import {
     /// Who gives the labels; abjoin tests labels of `sample` only, see docs/ab.md
     #[arg(long, value_name = "WORD", default_value = "annotation")]
     source: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was imported, for programs.
+#[derive(Default, Serialize)]
+struct ImportedLabels {
+    /// Always `andon.labels-import/1`.
+    schema: &'static str,
+    /// Images that people looked at.
+    images: u64,
+    /// Captures that no one has looked at.
+    untouched: u64,
+    /// Parts with a label; null without --into.
+    labels: Option<u64>,
+    /// Of these, ng.
+    ng: Option<u64>,
+    /// Of these, such as were not in the file yet.
+    new: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,10 +100,21 @@ impl Import {
         if let Some(to) = &self.coco {
             files::replace(to, text.as_bytes()).with_context(|| format!("{} cannot be written", to.display()))?;
             let images = counted(corrections.frames.len() as u64, "corrected image", "corrected images");
-            println!("{images} in {}", to.display());
+            if !self.json {
+                println!("{images} in {}", to.display());
+            }
         }
+        let mut imported = ImportedLabels {
+            schema: "andon.labels-import/1",
+            images: corrections.frames.len() as u64,
+            untouched: corrections.untouched,
+            ..ImportedLabels::default()
+        };
         if let Some(into) = &self.into {
-            self.add_labels(into, &corrections)?;
+            self.add_labels(into, &corrections, &mut imported)?;
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&imported)?);
         }
         warn_of_foreign();
         let contradictory = &corrections.contradictory;
@@ -91,18 +125,21 @@ impl Import {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn add_labels(&self, into: &Path, corrections: &Corrections) -> Result<()> {
+    fn add_labels(&self, into: &Path, corrections: &Corrections, imported: &mut ImportedLabels) -> Result<()> {
         let labels = corrections.labels(self.captures.as_deref());
         let added = append(into, &labels.parts, &self.source)
             .with_context(|| format!("{} cannot be written", into.display()))?;
         let all = labels.parts.len() as u64;
         let ng = labels.parts.iter().filter(|(_, v)| *v == Verdict::Ng).count() as u64;
-        println!(
-            "{} ({ng} ng, {} ok), of them {added} new, in {}",
-            counted(all, "label", "labels"),
-            all - ng,
-            into.display()
-        );
+        (imported.labels, imported.ng, imported.new) = (Some(all), Some(ng), Some(added as u64));
+        if !self.json {
+            println!(
+                "{} ({ng} ng, {} ok), of them {added} new, in {}",
+                counted(all, "label", "labels"),
+                all - ng,
+                into.display()
+            );
+        }
         warn(&labels.unfinished, "part with views that no one looked at", "parts with views that no one looked at");
         warn(&labels.without_sidecar, "capture without its sidecar", "captures without their sidecars");
         if labels.without_part > 0 && self.captures.is_none() && self.format == Format::CvatCoco {

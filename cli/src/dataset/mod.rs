@@ -18,6 +18,10 @@ use crate::{app::Usage, progress::bar};
 
 /// Turns captures into data sets for annotation tools, shows them, and takes back what people corrected.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon dataset stats captures
+  andon dataset export captures --format coco --into for-cvat
+  andon dataset import instances_default.json --format cvat-coco --into labels.jsonl")]
 pub struct Dataset {
     #[command(subcommand)]
     command: Command,

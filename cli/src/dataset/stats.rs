@@ -15,6 +15,8 @@ use crate::table::table;
 
 /// Counts captures: by trigger, verdict, class, SKU and day; how often the arms agree; bytes.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon dataset stats captures --json")]
 pub struct Stats {
     /// The folder that a framesampler wrote
     #[arg(value_name = "DIR")]

@@ -18,6 +18,7 @@ use clap::Args;
 
 use crate::{
     app::{Usage, init},
+    origin::{Moment, model, origin},
     progress::bar,
     shipped,
 };
@@ -66,6 +67,7 @@ impl Demo {
         fs::create_dir_all(&self.out).with_context(|| format!("{} cannot be made", self.out.display()))?;
         clear(&self.captures()).with_context(|| format!("{} cannot be cleared", self.captures().display()))?;
         init()?;
+        let began = Moment::now();
         let script = Script::new(if self.fast { FAST } else { 1.0 });
         let mut collector = Collector::new(&script);
         let pipeline = pipeline::DemoPipeline::new(&self, &script, collector.numbers.clone())?;
@@ -76,8 +78,11 @@ impl Demo {
         played?;
 
         summary::print(&collector);
+        let models = collector.models.iter().map(|id| model("", id)).collect();
+        let place = vec![("Line", "made-up boards, played as fast as the line takes them".to_string())];
+        let origin = origin("Andon: the report of a demo", began.to(&Moment::now()), place, models);
         let path = self.out.join("report.html");
-        fs::write(&path, report::page(&self, &collector, &pipeline.text)?.into_string())
+        fs::write(&path, report::page(&self, &collector, &pipeline.text, &origin)?.into_string())
             .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("\nreport:   {}\ncaptures: {}", path.display(), self.captures().display());
         Ok(ExitCode::SUCCESS)

@@ -2,13 +2,15 @@
 //! The report of a demo: one HTML file with everything in it, all of it computed from that run.
 
 use andon_core::result::{Inference, Verdict};
-use andon_report::{Bar, Bars, Lines, Mark, Series, Stretch, fact, facts, figure, legend, panel, verdict_legend};
+use andon_report::{
+    Bar, Bars, Head, Lines, Mark, Origin, Series, Stretch, fact, fact_of, facts, heading, legend, panel, verdict_legend,
+};
 use anyhow::Result;
 use maud::{Markup, display, html};
 
 use super::{
     Demo,
-    collect::{ArmTally, ChapterTally, Collector, PartSeen},
+    collect::{ArmTally, ChapterTally, Collector, PartSeen, Picture},
     pipeline::ON_DEMAND,
     script::{Chapter, DIM, NEW_KINDS, Step},
     summary::{events, pace, table},
@@ -22,22 +24,17 @@ use crate::{
 const WINDOW: usize = 40;
 
 /// The whole page; `pipeline` is the launch line that was played.
-pub fn page(demo: &Demo, c: &Collector, pipeline: &str) -> Result<Markup> {
+pub fn page(demo: &Demo, c: &Collector, pipeline: &str, origin: &Origin) -> Result<Markup> {
     let frames: u64 = c.chapters.iter().map(|t| t.frames_out).sum();
     let body = html! {
-        h1 { "One line, two models, one failing lamp" }
-        p.lead {
-            "The report of " code { "andon demo" } ": " (frames) " made-up boards under one camera, judged while they \
-             passed. Every figure, plot and picture below was computed from this run."
-        }
         (main_facts(c))
         (chapters(c))
         (over_time(c))
         (verdicts(c))
         (drift(c))
         (pictures(c)?)
-        h2 { "All figures" }
-        (table(c).html())
+        (heading("figures", "All figures"))
+        (figures(c).html())
         p.small {
             "Escapes are bad boards called ok, overkill is good boards called ng, both against the truth that the made-up \
              camera knows. Parts under ? were not judged or left to a person, and count as neither. κ is Cohen's: \
@@ -45,24 +42,46 @@ pub fn page(demo: &Demo, c: &Collector, pipeline: &str) -> Result<Markup> {
         }
         (how(demo, c, pipeline))
     };
-    Ok(andon_report::page("Andon demo", body))
+    let lead = html! {
+        "The report of " code { "andon demo" } ": " (frames) " made-up boards under one camera, judged while they passed. \
+         Every figure, plot and picture below was computed from this run."
+    };
+    let headline = "One line, two models, one failing lamp";
+    Ok(andon_report::page(&Head { title: "Andon demo", headline, lead, origin }, body))
+}
+
+/// The anchor of a chapter's picture, if it has one.
+fn shown(c: &Collector, chapter: usize) -> Option<String> {
+    c.pictures.get(chapter)?.as_ref().map(|_| format!("#frame-{}", chapter + 1))
+}
+
+/// All figures by chapter; each chapter leads to its picture.
+fn figures(c: &Collector) -> andon_report::Table {
+    let mut table = table(c).of("All figures by chapter");
+    for row in 0..table.rows.len() {
+        table.link(row, 0, shown(c, row));
+    }
+    table
 }
 
 fn main_facts(c: &Collector) -> Markup {
     let out: u64 = c.chapters.iter().map(|t| t.frames_out).sum();
     let captures: u64 = c.chapters.iter().flat_map(|t| t.captures.values()).sum();
     let new = &c.chapters[NEW_KINDS];
-    let escapes = fact(
+    let escapes = fact_of(
         &format!("{} → {}", new.a.scored.escapes, new.b.scored.escapes),
         &format!(
             "of {} bad boards escaped champion → challenger once new defects came up",
             new.a.scored.escapes + new.a.scored.caught
         ),
+        shown(c, NEW_KINDS).as_deref(),
     );
     let lamp = match c.lamp_noticed() {
-        Some((frames, cause)) => {
-            fact(&format!("{frames} frames"), &format!("from the lamp's dimming to the alarm “{cause}”"))
-        }
+        Some((frames, cause)) => fact_of(
+            &format!("{frames} frames"),
+            &format!("from the lamp's dimming to the alarm “{cause}”"),
+            Some("#drift"),
+        ),
         None => fact("none", "alarms when the lamp dimmed"),
     };
     let swap = c.changes.first().filter(|change| change.first.is_some()).map(|change| {
@@ -77,7 +96,7 @@ fn main_facts(c: &Collector) -> Markup {
 fn chapters(c: &Collector) -> Markup {
     let events = events(c);
     html! {
-        h2 { "What happened" }
+        (heading("story", "What happened"))
         p { (pace(c)) }
         ol.chapters {
             @for (i, chapter) in c.script().chapters.iter().enumerate() {
@@ -85,6 +104,7 @@ fn chapters(c: &Collector) -> Markup {
                 li {
                     b { (chapter.title) } " (frames " (start) " to " (start + chapter.frames - 1) "). " (chapter.what)
                     @for (_, event) in events.iter().filter(|(of, _)| *of == i) { span { (event) } }
+                    @if let Some(frame) = shown(c, i) { span { a href=(frame) { "A frame of chapter " (i + 1) } } }
                 }
             }
         }
@@ -132,7 +152,7 @@ fn over_time(c: &Collector) -> Markup {
             percent: true,
             ..Lines::default()
         };
-        panel(keys, plot.svg())
+        panel(keys, |width| Lines { width, ..plot.clone() }.svg())
     };
     let values = |series: &[Series]| series.iter().flat_map(|s| s.points.iter().map(|p| p.1)).collect::<Vec<_>>();
     let agree =
@@ -149,7 +169,7 @@ fn over_time(c: &Collector) -> Markup {
     let least = values(&agree).into_iter().fold(0.5, f64::min);
     let most = values(&escape).into_iter().fold(0.3, f64::max);
     html! {
-        h2 { "Two models over time" }
+        (heading("time", "Two models over time"))
         p.small {
             "Each point looks back on " (WINDOW) " parts. The numbers above are the chapters; the x axis counts frames."
         }
@@ -193,19 +213,30 @@ fn verdicts(c: &Collector) -> Markup {
             }
         }
     }
-    let plot = Bars { title: "Parts by verdict and truth, by chapter and model".into(), bars }.svg();
+    let plot = Bars { title: "Parts by verdict and truth, by chapter and model".into(), bars };
     html! {
-        h2 { "Verdicts by chapter" }
-        (panel(verdict_legend(), plot))
+        (heading("verdicts", "Verdicts by chapter"))
+        (panel(verdict_legend(), |width| plot.svg(width)))
     }
 }
 
 fn drift(c: &Collector) -> Markup {
     let scene = Scene { stretches: stretches(c), marks: marks(c, true) };
     html! {
-        h2 { "The drift meter" }
-        (drift::plots(&c.drift, &scene))
+        (heading("drift", "The drift meter"))
+        (drift::plots(&c.drift, &scene, Some("#story")))
     }
+}
+
+/// What a picture shows, for readers who cannot see it.
+fn alt(picture: &Picture) -> String {
+    let says = |who: &str, result: &Inference| {
+        let found: Vec<_> = result.detections.iter().map(|d| &*d.label).collect();
+        let found = if found.is_empty() { "no box".into() } else { found.join(", ") };
+        format!("; {who} says {}: {found}", result.verdict)
+    };
+    let b = picture.b.as_ref().map(|b| says("the challenger's place", b)).unwrap_or_default();
+    format!("Frame {}{}{b}", picture.number, says("the champion's place", &picture.a))
 }
 
 fn pictures(c: &Collector) -> Result<Markup> {
@@ -220,7 +251,7 @@ fn pictures(c: &Collector) -> Result<Markup> {
     let mut shown = Vec::new();
     for (i, picture) in c.pictures.iter().enumerate() {
         let Some(picture) = picture else { continue };
-        let alt = format!("Frame {} with what both models found", picture.number);
+        let alt = alt(picture);
         let mut truth: Vec<_> = picture.truth.detections.iter().map(|d| &*d.label).collect();
         truth.sort_unstable();
         let caption = html! {
@@ -229,10 +260,12 @@ fn pictures(c: &Collector) -> Result<Markup> {
             (says("Champion's place", &picture.a))
             @if let Some(b) = &picture.b { (says("Challenger's", b)) }
         };
-        shown.push(figure(png(&picture.sample)?.html(&alt), caption));
+        shown.push(html! {
+            figure id=(format_args!("frame-{}", i + 1)) { (png(&picture.sample)?.html(&alt)) figcaption { (caption) } }
+        });
     }
     Ok(html! {
-        h2 { "Frames" }
+        (heading("frames", "Frames"))
         p.small {
             "As they left the line, with what was found drawn on them: the champion's boxes blue and whole, the \
              challenger's orange and dashed."
@@ -251,7 +284,7 @@ fn how(demo: &Demo, c: &Collector, pipeline: &str) -> Markup {
     let (before, meant, after) = ON_DEMAND;
     html! {
         footer {
-            h2 { "How it was run" }
+            (heading("how", "How it was run"))
             p.small { code { (pipeline) } }
             p.small {
                 "Champion " code { (display(demo.champion.display())) } ", challenger "

@@ -119,7 +119,7 @@ impl Doctor {
         let tiny = trial::Tiny::new()?;
         let model = self.model.as_deref().map_or_else(|| tiny.path(), PathBuf::from);
         let mut wanted = match &self.providers {
-            Some(list) => requested_providers(list)?,
+            Some(list) => requested_providers(list).map_err(|e| Usage(e.to_string()))?,
             // TensorRT takes minutes to build an engine: it has to be asked for.
             None => offers.iter().filter(|o| o.offered && o.name != "tensorrt").map(|o| o.name.to_string()).collect(),
         };

@@ -80,6 +80,13 @@ pub struct Feature {
     pub moved: bool,
 }
 
+impl Feature {
+    /// Returns whether there are values for a line.
+    pub fn is_plotted(&self) -> bool {
+        self.points.iter().filter(|p| p.1.is_finite()).count() > 1
+    }
+}
+
 /// The whole record of one meter.
 #[derive(Clone, Debug)]
 pub struct Course {
@@ -197,6 +204,17 @@ impl Course {
     /// Returns what the times of this record are told by.
     pub fn scale(&self) -> Scale {
         self.clocks.scale()
+    }
+
+    /// The place of the first report.
+    pub fn begin(&self) -> Place {
+        self.places.first().copied().unwrap_or(self.end)
+    }
+
+    /// The anchor of a feature's plot, if it has one: one value is no line.
+    pub fn plot_of(&self, name: &str) -> Option<String> {
+        let at = self.features.iter().position(|f| f.name == name)?;
+        self.features[at].is_plotted().then(|| format!("feature-{at}"))
     }
 
     /// The place of the last report.

@@ -18,13 +18,19 @@ use std::{
 };
 
 use andon_core::files;
+use andon_report::{ModelOf, Origin};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 
 pub use course::{Change, Course};
 pub use plots::{Scene, plots};
 
-use crate::app::Usage;
+use crate::{
+    app::Usage,
+    origin::{Moment, origin},
+};
+use times::Scale;
 
 /// Show the record of a driftmeter as a page.
 ///
@@ -47,6 +53,28 @@ pub struct Drift {
     /// Print the headline and the tables in Markdown
     #[arg(long)]
     markdown: bool,
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+}
+
+/// What a record says, for programs; the page has the rest.
+#[derive(Serialize)]
+struct DriftSummary {
+    /// Always `andon.drift-summary/1`.
+    schema: &'static str,
+    /// The record, as it was named.
+    report: PathBuf,
+    /// The page.
+    page: PathBuf,
+    /// How many reports there are.
+    reports: u64,
+    /// How many alarms there were.
+    alarms: usize,
+    /// What was found, in a few words.
+    what: String,
+    /// What was found, in a sentence.
+    headline: String,
 }
 
 impl Drift {
@@ -63,13 +91,48 @@ impl Drift {
             let report = self.report.display();
             eprintln!("warning: {report}: line {line} breaks off in the middle of a message, and is passed over");
         }
-        fs::write(&self.out, page::page(&record, &self.report.display().to_string()).into_string())
+        let origin = self.origin(&record);
+        fs::write(&self.out, page::page(&record, &self.report.display().to_string(), &origin).into_string())
             .with_context(|| format!("{} cannot be written; name another file with --out=FILE", self.out.display()))?;
         if self.markdown {
             print!("{}", page::text(&record));
         }
         let headline = headline::headline(&record.course);
         eprintln!("{}\npage: {}", headline.sentence, self.out.display());
+        if self.json {
+            let summary = DriftSummary {
+                schema: "andon.drift-summary/1",
+                report: self.report,
+                page: self.out,
+                reports: record.course.reports(),
+                alarms: record.course.alarms().len(),
+                what: headline.what,
+                headline: headline.sentence,
+            };
+            println!("{}", serde_json::to_string_pretty(&summary)?);
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Where the page comes from. The host and the command are of who made the page: a record does not name its own.
+    fn origin(&self, record: &read::Record) -> Origin {
+        let course = &record.course;
+        let (scale, begin, end) = (course.scale(), course.begin(), course.end());
+        let when = match (scale, begin.utc_ns, end.utc_ns) {
+            (Scale::Clock { ahead_s, .. }, Some(from), Some(to)) => {
+                let [from, to] = [from, to].map(|ns| Moment::at(ns, ahead_s.unwrap_or_default()));
+                from.to(&to)
+            }
+            _ => format!("{} to {}; the record knows no clock", scale.when(&begin), scale.when(&end)),
+        };
+        let mut place = vec![("Record", self.report.display().to_string())];
+        place.extend((!record.meter.is_empty()).then(|| ("Meter", record.meter.clone())));
+        let mut models = record.models.clone();
+        if let Some(digest) = course.last.as_ref().map(|last| &last.model).filter(|digest| !digest.is_empty())
+            && models.iter().all(|model| model.digest != *digest)
+        {
+            models.push(ModelOf { role: "Watched".into(), digest: digest.clone(), ..ModelOf::default() });
+        }
+        origin("Andon: the record of a drift meter", when, place, models)
     }
 }

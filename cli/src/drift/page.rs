@@ -2,7 +2,7 @@
 //! The record as one self-contained page, and as Markdown.
 
 use andon_report::{
-    Table, fact, facts, markdown,
+    Head, Origin, Table, fact, fact_of, facts, heading, linked, markdown,
     words::{self, counted},
 };
 use andon_statistics::meter::State;
@@ -16,29 +16,31 @@ use super::{
     tables,
 };
 
+/// Most plots that an alarm leads to.
+const MOST_PLOTS: usize = 6;
+
 /// The page; `source` names what it was read from.
-pub fn page(record: &Record, source: &str) -> Markup {
+pub fn page(record: &Record, source: &str, origin: &Origin) -> Markup {
     let course = &record.course;
     let Headline { what, sentence } = headline(course);
     let [moved, still] = [true, false].map(|moved| tables::features(course, moved));
     let body = html! {
-        h1 { (what) }
-        p.lead { (sentence) }
         (main_facts(record))
-        h2 { "States" }
-        (plots(course, &Scene::default()))
+        (heading("states", "States"))
+        (plots(course, &Scene::default(), Some("#alarms")))
         @if let Some(table) = tables::alarms(course) {
-            h2 { "Alarms" }
-            (alarms(&table))
+            (heading("alarms", "Alarms"))
+            (alarms(course, &table))
         }
+        (states(course))
         (reference(course))
         @if !moved.rows.is_empty() || !still.rows.is_empty() {
-            h2 { "Features in the last report" }
-            @if !moved.rows.is_empty() { (moved.html()) }
+            (heading("features", "Features in the last report"))
+            @if !moved.rows.is_empty() { (moved.of("Features that moved").html()) }
             @if !still.rows.is_empty() {
                 details.still {
                     summary { (counted(still.rows.len() as u64, "feature", "features")) " that never moved" }
-                    (still.html())
+                    (still.of("Features that never moved").html())
                 }
             }
             p.small {
@@ -50,16 +52,38 @@ pub fn page(record: &Record, source: &str) -> Markup {
         }
         (footer(record, source))
     };
-    andon_report::page(&format!("Andon drift: {what}"), body)
+    let title = format!("Andon drift: {what}");
+    andon_report::page(&Head { title: &title, headline: &what, lead: html! { (sentence) }, origin }, body)
+}
+
+/// The states one by one, with their times.
+fn states(course: &Course) -> Markup {
+    let table = tables::states(course);
+    html! {
+        details.still {
+            summary { (counted(table.rows.len() as u64, "state", "states")) " one by one, with their times" }
+            (table.of("States with their times").html())
+        }
+    }
 }
 
 /// The alarms, each with its facts side by side. A row of a table would be wider than a page.
-fn alarms(table: &Table) -> Markup {
+fn alarms(course: &Course, table: &Table) -> Markup {
+    let off = |at: usize| course.alarms().into_iter().nth(at).map(|alarm| alarm.began.off).unwrap_or_default();
     html! {
-        @for row in &table.rows {
-            dl.alarm {
+        @for (at, row) in table.rows.iter().enumerate() {
+            dl.alarm id=(format_args!("alarm-{}", at + 1)) {
                 @for (name, cell) in table.header.iter().zip(row).skip(1) {
                     div { dt { (name) } dd { (cell) } }
+                }
+                div {
+                    dt { "plots" }
+                    dd {
+                        @for f in off(at).iter().take(MOST_PLOTS) {
+                            @if let Some(plot) = course.plot_of(&f.name) { (linked(&f.title(), Some(&format!("#{plot}")))) " " }
+                        }
+                        a href="#states" { "states" }
+                    }
                 }
             }
         }
@@ -103,7 +127,10 @@ fn main_facts(record: &Record) -> Markup {
         None => fact(&watched.to_string(), "frames watched, after learning"),
     };
     let surest = alarms.iter().filter_map(|a| a.sure).reduce(f64::max);
-    let surest = surest.map(|s| fact(&format!("{s:.1} ×"), "its threshold: the highest score in an alarm"));
+    let surest = surest.map(|s| {
+        let at = alarms.iter().position(|a| a.sure == Some(s)).map(|at| format!("#alarm-{}", at + 1));
+        fact_of(&format!("{s:.1} ×"), "its threshold: the highest score in an alarm", at.as_deref())
+    });
     let learned = course.last.as_ref().and_then(|last| {
         let thresholds = last.calibration.map_or(String::new(), |c| format!("; thresholds are {}", c.as_str()));
         match last.effective {
@@ -114,8 +141,10 @@ fn main_facts(record: &Record) -> Markup {
             None => None,
         }
     });
-    let first = [fact(&alarms.len().to_string(), if alarms.len() == 1 { "alarm" } else { "alarms" }), watched];
-    let share = share.map(|share| fact(&share, "of them in drift"));
+    let told = (!alarms.is_empty()).then_some("#alarms");
+    let all = fact_of(&alarms.len().to_string(), if alarms.len() == 1 { "alarm" } else { "alarms" }, told);
+    let first = [all, watched];
+    let share = share.map(|share| fact_of(&share, "of them in drift", Some("#states")));
     facts(first.into_iter().chain(share).chain(surest).chain(learned))
 }
 

@@ -2,7 +2,7 @@
 //! The record as plots over time: a strip of states, and a small plot for each feature with its expected band.
 
 use andon_report::{
-    Band, Lines, Mark, Series, Span, Stretch, Strip, WIDTH, key, panel,
+    Band, Lines, Mark, Series, Span, Stretch, Strip, WIDTH, key, linked, panel,
     words::{counted, effect},
 };
 use andon_statistics::meter::State;
@@ -34,9 +34,6 @@ pub struct Scene {
     pub marks: Vec<Mark>,
 }
 
-/// Width of the strip on a narrow screen.
-const NARROW: f64 = 420.0;
-
 /// What all plots of a record share.
 struct Page<'a> {
     course: &'a Course,
@@ -44,14 +41,16 @@ struct Page<'a> {
     scale: Scale,
     /// The range of the x axis.
     x: (f64, f64),
+    /// Where the alarms are told, if they are.
+    alarms: Option<&'a str>,
 }
 
-/// The whole record as plots. With events on the line, whose places are numbers of frames, the x axis counts frames.
-pub fn plots(course: &Course, scene: &Scene) -> Markup {
+/// The whole record as plots; `alarms` is where on the page they are told. With events on the line, whose places are numbers of frames, the x axis counts frames.
+pub fn plots(course: &Course, scene: &Scene, alarms: Option<&str>) -> Markup {
     let bare = scene.stretches.is_empty() && scene.marks.is_empty();
     let scale = if bare { course.scale() } else { Scale::Frames };
-    let page = Page { course, scene, scale, x: x_range(course, scene, scale) };
-    let known = |f: &&Feature| f.points.iter().filter(|p| p.1.is_finite()).count() > 1;
+    let page = Page { course, scene, scale, x: x_range(course, scene, scale), alarms };
+    let known = |f: &&Feature| f.is_plotted();
     let (mut cells, others): (Vec<_>, Vec<_>) =
         course.features.iter().filter(known).partition(|f| words::cell(&f.name).is_some());
     let none = cells.is_empty() && others.is_empty();
@@ -109,7 +108,7 @@ impl Page<'_> {
             Span { span: (self.x(from), self.x(to)), class: state.into(), name: name.into() }
         });
         let mut marks = self.scene.marks.clone();
-        marks.extend(self.alarms(|cause| format!("alarm: {cause}")));
+        marks.extend(self.alarm_marks(|cause| format!("alarm: {cause}")));
         let strip = Strip {
             title: "The meter's state".into(),
             width: WIDTH,
@@ -120,21 +119,15 @@ impl Page<'_> {
             marks,
         };
         let seen = |state: State| self.course.changes.iter().any(|c| c.state == state);
-        let keys = || {
-            html! {
-                @for (state, what) in STATES.into_iter().filter(|(state, _)| seen(*state)) {
-                    (key(&format!("state {}", state.as_str()), what))
-                }
+        let keys = html! {
+            @for (state, what) in STATES.into_iter().filter(|(state, _)| seen(*state)) {
+                (key(&format!("state {}", state.as_str()), what))
             }
         };
-        let narrow = Strip { width: NARROW, ..strip.clone() };
-        html! {
-            div.broad { (panel(keys(), strip.svg())) }
-            div.narrow { (panel(keys(), narrow.svg())) }
-        }
+        panel(keys, |width| Strip { width, ..strip.clone() }.svg())
     }
 
-    fn alarms(&self, text: impl Fn(&str) -> String) -> impl Iterator<Item = Mark> {
+    fn alarm_marks(&self, text: impl Fn(&str) -> String) -> impl Iterator<Item = Mark> {
         let mark = move |alarm: super::course::Alarm| Mark {
             x: self.x(alarm.began.number),
             text: text(alarm.began.cause),
@@ -192,14 +185,14 @@ impl Page<'_> {
                 .map(|a| (self.x(a.began.number), self.x(a.until.map_or(course.span.1, |place| place.number))))
                 .collect(),
             stretches: stretches.collect(),
-            marks: self.alarms(|cause| cause.to_string()).collect(),
+            marks: self.alarm_marks(|cause| cause.to_string()).collect(),
             ..Lines::default()
         };
         html! {
-            figure {
+            figure id=[self.course.plot_of(&feature.name)] {
                 figcaption {
                     b { (words) } " " (what)
-                    @if feature.off { em { (effect(Some(feature.largest))) " σ" } }
+                    @if feature.off { em { (linked(&format!("{} σ", effect(Some(feature.largest))), self.alarms)) } }
                 }
                 (plot.svg())
             }

@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, io::Read};
 
+use andon_report::ModelOf;
 use andon_statistics::meter::{DriftReport, Moment, SCHEMA, TimeOf};
 use serde_json::{Deserializer, Value};
 
 use super::course::Course;
 
+/// Most models that are named: a record goes on for months.
+const MOST_MODELS: usize = 12;
 /// Advice on how to record.
 const HOW: &str =
     "record one with `andon run FILE --json`, and set report-interval of driftmeter for points between alarms";
@@ -17,6 +20,10 @@ const HOW: &str =
 pub struct Record {
     /// The reports, in order.
     pub course: Course,
+    /// The name of the meter; empty if the record does not name it.
+    pub meter: String,
+    /// The models that gave verdicts on parts, the first one first.
+    pub models: Vec<ModelOf>,
     /// Number of runs. Frame numbers begin anew with each run, and go on here.
     pub runs: u64,
     /// The line at which the file breaks off in the middle of a message, as after a kill or a full disk.
@@ -43,6 +50,7 @@ impl Record {
 pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
     let mut records: BTreeMap<String, Record> = BTreeMap::new();
     let mut torn = None;
+    let mut models: Vec<ModelOf> = Vec::new();
     for (i, value) in Deserializer::from_reader(text).into_iter::<Value>().enumerate() {
         let value = match value {
             Ok(value) => value,
@@ -58,6 +66,8 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
             one => vec![one],
         };
         for message in several {
+            let model = model(&message).filter(|model| models.len() < MOST_MODELS && !models.contains(model));
+            models.extend(model);
             if let Some((mut meter, report)) = report(message).map_err(|what| format!("message {}: {what}", i + 1))? {
                 // Every reference of a meter has a course of its own.
                 if !report.key.is_empty() {
@@ -67,7 +77,9 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
             }
         }
     }
-    records.values_mut().for_each(|record| record.torn = torn);
+    for (meter, record) in &mut records {
+        (record.torn, record.meter, record.models) = (torn, meter.clone(), models.clone());
+    }
     let names = records.keys().cloned().collect::<Vec<_>>().join(", ");
     match meter {
         _ if records.is_empty() => Err(format!("there is no drift report in it: {HOW}")),
@@ -75,6 +87,16 @@ pub fn read(text: impl Read, meter: Option<&str>) -> Result<Record, String> {
         None if records.len() > 1 => Err(format!("several meters are in it: choose one of {names} with --meter=NAME")),
         None => Ok(records.into_values().next().expect("it was just found not to be empty")),
     }
+}
+
+/// Returns the model of a verdict on a part, or None for a message of another kind.
+fn model(message: &Value) -> Option<ModelOf> {
+    let data = message.get("data").filter(|_| message["message"] == "andon/part-verdict")?;
+    let model = data.get("model").filter(|model| model.is_object()).unwrap_or(data);
+    let text = |field: &str| model.get(field).and_then(Value::as_str).unwrap_or_default().to_string();
+    let name = text(if data["model"].is_object() { "name" } else { "model" });
+    let role = data.get("arm").and_then(Value::as_str).map(|arm| format!("Arm {arm}")).unwrap_or_default();
+    (!name.is_empty()).then(|| ModelOf { role, name, version: text("version"), digest: text("digest") })
 }
 
 /// Returns the meter and its report, or None for a message of another kind.
@@ -130,10 +152,13 @@ mod tests {
 
     #[test]
     fn other_messages_are_passed_over_and_the_meter_is_heard() {
-        let other = r#"{"message":"andon/part-verdict","element":"m","data":{"verdict":"ok"}}"#;
+        let other = r#"{"message":"andon/part-verdict","element":"m","data":{"verdict":"ok","arm":"a","model":{"name":"pcb","version":"2","digest":"sha256:ab"}}}"#;
         let text = [other, &line("meter", 5, "ok"), "", other, &line("meter", 7, "drift")].join("\n");
         let record = read(&text, None).unwrap();
         assert_eq!((record.course.reports(), record.course.span, record.runs), (2, (5, 7), 1));
+        let model =
+            ModelOf { role: "Arm a".into(), name: "pcb".into(), version: "2".into(), digest: "sha256:ab".into() };
+        assert_eq!((record.meter.as_str(), record.models), ("meter", vec![model]), "named once");
     }
 
     #[test]

@@ -6,11 +6,13 @@ use andon_report::{Table, words};
 use andon_statistics::{detector::Calibration, meter::FeatureReport};
 
 use super::{
-    course::{Alarm, Course, Feature},
+    course::{Alarm, Change, Course, Feature},
     headline::times,
     times::Place,
 };
 
+/// Most states in their table.
+const MOST_STATES: usize = 100;
 /// Most features in a cell.
 const MOST_NAMED: usize = 3;
 
@@ -100,8 +102,32 @@ pub fn features(course: &Course, moved: bool) -> Table {
     };
     let has_moved = |f: &&FeatureReport| course.features.iter().any(|seen| seen.name == f.name && seen.moved);
     let known = last.features.iter().filter(|f| f.value.is_some() || f.reference.is_some());
-    let known = known.filter(|f| has_moved(f) == moved);
-    Table::new(header, known.map(row).collect())
+    let known: Vec<_> = known.filter(|f| has_moved(f) == moved).collect();
+    let mut table = Table::new(header, known.iter().map(|f| row(f)).collect());
+    for (row, f) in known.iter().enumerate() {
+        table.link(row, 0, course.plot_of(&f.name).map(|id| format!("#{id}")));
+    }
+    table
+}
+
+/// The states one after the other, each with its times, and the alarm that it belongs to.
+pub fn states(course: &Course) -> Table {
+    let scale = course.scale();
+    let place = |number: u64| course.place(&Place { number, ..Place::default() });
+    let row = |(change, (from, to)): (&Change, (u64, u64))| {
+        let (began, over) = (course.place(&change.at), place(to));
+        let lasted = over.after(&began, scale).map_or(words::counted(to - from, "frame", "frames"), words::duration);
+        let cause = if change.cause.is_empty() { words::UNKNOWN } else { change.cause };
+        vec![scale.when(&began), change.state.as_str().into(), cause.into(), lasted]
+    };
+    let mut table =
+        Table::new(["from", "state", "cause", "lasted"], course.states().take(MOST_STATES).map(row).collect());
+    let alarms = course.alarms();
+    for (row, (change, _)) in course.states().take(MOST_STATES).enumerate() {
+        let alarm = alarms.iter().position(|a| a.began.number == change.number);
+        table.link(row, 1, alarm.map(|at| format!("#alarm-{}", at + 1)));
+    }
+    table
 }
 
 /// The features without any value.

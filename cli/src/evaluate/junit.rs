@@ -47,6 +47,7 @@ mod tests {
             demand: "at least 1".into(),
             result,
             found: "0.5 & less".into(),
+            more: None,
         };
         let checks = Checks {
             model: Default::default(),

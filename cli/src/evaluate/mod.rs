@@ -2,12 +2,14 @@
 //! `andon evaluate`: how good a bundle is on labelled pictures, and whether it may replace the champion.
 
 mod chosen;
+mod errors;
 mod junit;
 mod outlines;
 mod page;
 mod picture;
 mod text;
 mod values;
+mod why;
 
 use std::{
     fs,
@@ -17,14 +19,14 @@ use std::{
 };
 
 use andon_evaluate::{
-    Comparison, EvaluationReport, Gate, MeasureError, Measured, ReportOptions, Wish,
+    Comparison, EvaluationReport, Gate, MeasureError, Measured, ModelReport, ReportOptions, Wish,
     data::{self, LabelledSet, Sample, Selection, Side, TrainingSplit},
     metrics,
     pipeline::{self, Judge, JudgedSet},
     power, write_coco_results,
 };
 use andon_model::{self as model, Manifest};
-use andon_report::words::counted;
+use andon_report::{ModelOf, Origin, words::counted};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tempfile::TempDir;
@@ -32,6 +34,7 @@ use values::{LayoutArg, UnitArg, side};
 
 use crate::{
     app::{Usage, init},
+    origin::{Moment, origin},
     progress::bar,
 };
 
@@ -47,6 +50,9 @@ const WORSE_BY: f64 = 0.01;
 /// With two bundles, compares the second, the challenger, with the first, the champion. Exits with 1 if a gate stops the
 /// bundle.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon evaluate models/pcb/2 --data boards --html quality.html
+  andon evaluate models/pcb/1 models/pcb/2 --data boards --gate docs/ci/gate.json --json")]
 pub struct Evaluate {
     /// The bundle to measure; with a challenger, the champion
     bundle: PathBuf,
@@ -152,6 +158,7 @@ fn share(text: &str) -> Result<f64, String> {
 impl Evaluate {
     /// Judges all pictures, and shows the figures.
     pub fn execute(self) -> Result<ExitCode> {
+        let began = Moment::now();
         let gate = self.gate.as_deref().map(Gate::read).transpose()?;
         self.check_outputs()?;
         let target = self.target()?;
@@ -206,7 +213,7 @@ impl Evaluate {
         let report =
             EvaluationReport::new(&options, &set, &models, comparison, gate.as_ref(), robustness, || drawing.inc(1));
         drawing.finish_and_clear();
-        self.show(&report, &set.samples, &models)?;
+        self.show(&report, &set.samples, &models, &began)?;
         let stopped = report.gate.as_ref().is_some_and(|g| !g.passed);
         if let Some(target) = target {
             if stopped {
@@ -315,7 +322,7 @@ impl Evaluate {
         Ok(Some(Comparison { differences, draws, power }))
     }
 
-    fn show(&self, report: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<()> {
+    fn show(&self, report: &EvaluationReport, samples: &[Sample], models: &[Measured], began: &Moment) -> Result<()> {
         let write = |path: &Path, text: String| {
             fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
         };
@@ -326,7 +333,8 @@ impl Evaluate {
             write(path, text::markdown(report))?;
         }
         if let Some(path) = &self.html {
-            write(path, page::page(report, samples, models)?.into_string())?;
+            let origin = self.origin(report, began.to(&Moment::now()));
+            write(path, page::page(report, samples, models, &origin)?.into_string())?;
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(report)?);
@@ -334,6 +342,24 @@ impl Evaluate {
             text::print(report);
         }
         Ok(())
+    }
+}
+
+impl Evaluate {
+    /// Where the page comes from.
+    fn origin(&self, report: &EvaluationReport, when: String) -> Origin {
+        let roles: &[&str] = if report.models.len() > 1 { &["Champion", "Challenger"] } else { &[""] };
+        let of = |(m, role): (&ModelReport, &&str)| ModelOf {
+            role: (*role).into(),
+            name: m.name.clone(),
+            version: m.version.clone(),
+            digest: m.digest.clone(),
+        };
+        let models = report.models.iter().zip(roles).map(of).collect();
+        let mut place = vec![("Data set", report.data.display().to_string())];
+        place.extend(self.split.as_ref().map(|split| ("Split", split.display().to_string())));
+        place.extend(self.gate.as_ref().map(|gate| ("Gate", gate.display().to_string())));
+        origin("Andon: models measured on labelled pictures", when, place, models)
     }
 }
 

@@ -2,13 +2,14 @@
 //! The report as one page: the gate's checks, figures with their intervals, curves, and pictures of errors.
 
 use andon_evaluate::{EvaluationReport, Measured, ModelReport, NotedPart, data::Sample, metrics::Unit};
-use andon_report::{Lines, Series, fact, facts, figure, key, legend};
+use andon_report::{Gallery, Head, Lines, Origin, Series, fact_of, facts, heading, key, legend};
 use anyhow::Result;
 use maud::{Markup, display, html};
 
 use super::{
-    picture,
-    text::{Table, decimal, headline, name, tables},
+    errors, picture,
+    text::{Of, Table, decimal, headline, name, tables},
+    why::why,
 };
 
 /// Most parts that are shown with their pictures.
@@ -17,13 +18,9 @@ const MOST_SHOWN: usize = 24;
 const LEAST: f64 = 0.5;
 
 /// The whole page.
-pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
-    let title = match (&r.gate, r.models.len()) {
-        (Some(gate), _) if gate.passed => format!("{} may go to the line", name(&r.models[r.models.len() - 1])),
-        (Some(_), _) => format!("{} may not go to the line", name(&r.models[r.models.len() - 1])),
-        (None, 1) => format!("How good {} is", name(&r.models[0])),
-        (None, _) => format!("{} beside {}", name(&r.models[1]), name(&r.models[0])),
-    };
+pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured], origin: &Origin) -> Result<Markup> {
+    let (title, why) = why(r);
+    let gallery = gallery(r, samples, models)?;
     let mut all = tables(r).into_iter();
     let checks = r.gate.as_ref().and_then(|_| all.next());
     let unit = match r.unit {
@@ -31,13 +28,11 @@ pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Re
         Unit::Group => "group",
     };
     let body = html! {
-        h1 { (title) }
-        p.lead { (headline(r)) }
-        (main_facts(r))
-        @if let Some(checks) = checks { div.words { (section(&checks)) } }
+        (main_facts(r, &gallery))
+        @if let Some(checks) = checks { div.words { (section(r, 0, &checks, &gallery)) } }
         (curves(r, models))
-        (pictures(r, samples, models)?)
-        @for table in all { (section(&table)) }
+        (pictures(r, &gallery))
+        @for (at, table) in all.enumerate() { (section(r, at + 1, &table, &gallery)) }
         footer {
             p.small {
                 "Average precision is COCO's: the mean of the precision at 101 recalls. Precision, recall and F1 are at the \
@@ -47,17 +42,46 @@ pub fn page(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Re
             }
         }
     };
-    Ok(andon_report::page(&title, body))
+    let lead = html! { (why) @if !why.is_empty() { " " } (headline(r)) "." };
+    Ok(andon_report::page(&Head { title: &title, headline: &title, lead, origin }, body))
 }
 
-fn section(t: &Table) -> Markup {
+/// A table below its title. Its figures lead to the pictures of the errors that they count.
+fn section(r: &EvaluationReport, at: usize, t: &Table, gallery: &Gallery) -> Markup {
+    let mut table = andon_report::Table::new(t.header.clone(), t.rows.clone()).of(&t.title);
+    let last = r.models.len() - 1;
+    for (row, cells) in t.rows.iter().enumerate() {
+        let mut link = |column: usize, tag: Option<String>| table.link(row, column, tag.and_then(|t| gallery.link(&t)));
+        match t.of {
+            Of::Gate => link(0, errors::figure(r, last, &cells[0])),
+            Of::Labels(model) => {
+                for (column, figure) in
+                    t.header.iter().enumerate().filter(|(_, f)| ["precision", "recall"].contains(&f.as_str()))
+                {
+                    link(column, errors::figure(r, model, &format!("{figure}/{}", cells[0])));
+                }
+            }
+            Of::Parts => {
+                let what = ["escapes", "overkill"].into_iter().find(|what| cells[0].starts_with(what));
+                for model in 0..r.models.len() {
+                    link(model + 1, what.map(|what| errors::verdict(r, model, what)));
+                }
+            }
+            Of::Confusion(model) => {
+                for (column, says) in t.header.iter().enumerate().skip(1).filter(|(column, _)| cells[*column] != "0") {
+                    link(column, errors::cell(r, model, &cells[0], says));
+                }
+            }
+            Of::Other => {}
+        }
+    }
     html! {
-        h2 { (t.title) }
-        (andon_report::Table::new(t.header.clone(), t.rows.clone()).html())
+        (heading(&format!("table-{at}"), &t.title))
+        (table.html())
     }
 }
 
-fn main_facts(r: &EvaluationReport) -> Markup {
+fn main_facts(r: &EvaluationReport, gallery: &Gallery) -> Markup {
     let shown = [
         ("map_0.33", "mAP at IoU 0.33"),
         ("f1", "F1 at its threshold"),
@@ -74,7 +98,8 @@ fn main_facts(r: &EvaluationReport) -> Markup {
             v => decimal(v),
         };
         let known = r.models.iter().any(|m| of(m).is_some());
-        known.then(|| fact(&r.models.iter().map(value).collect::<Vec<_>>().join(" → "), what))
+        let link = errors::figure(r, r.models.len() - 1, &figure.to_string()).and_then(|tag| gallery.link(&tag));
+        known.then(|| fact_of(&r.models.iter().map(value).collect::<Vec<_>>().join(" → "), what, link.as_deref()))
     }))
 }
 
@@ -103,7 +128,7 @@ fn curves(r: &EvaluationReport, models: &[Measured]) -> Markup {
     };
     html! {
         @if let Some(first) = models.first().filter(|m| !m.labels.is_empty()) {
-            h2 { "Precision over recall" }
+            (heading("curves", "Precision over recall"))
             p.small { "At IoU 0.33; both axes begin at a half. " (legend(&lines(&first.labels[0]))) }
             div.multiples {
                 @for label in &first.labels {
@@ -114,19 +139,28 @@ fn curves(r: &EvaluationReport, models: &[Measured]) -> Markup {
     }
 }
 
-fn pictures(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<Markup> {
+/// The pictures of parts on which a model errs, or on which two differ, with the errors that each stands for.
+fn gallery(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Result<Gallery> {
     let several = models.len() > 1;
-    let mut shown = Vec::new();
+    let mut gallery = Gallery::new("pictures", if several { "one" } else { "" });
     for (id, note) in r.noted.iter().take(MOST_SHOWN).enumerate() {
         let Some(&i) = note.samples.first() else { continue };
         let pixels = picture::pixels(&samples[i], id, models[0].results[i].frame)?;
         let drawn = models.iter().map(|m| picture::drawn(m, &samples[i], i, id)).collect::<Result<Vec<_>>>()?;
         let drawn = html! { @for drawn in drawn { (drawn) } };
-        let content = html! { (pixels) @if several { div.pair { (drawn) } } @else { (drawn) } };
-        shown.push(figure(content, caption(note, r, models, i)));
+        let shown = html! {
+            (pixels)
+            @if several { div.pair { (drawn) } } @else { (drawn) }
+            figcaption { (caption(note, r, models, i)) }
+        };
+        gallery.add(shown, errors::tags(r, note, models, i));
     }
-    Ok(html! {
-        h2 { @if several { "Where they differ" } @else { "Where it errs" } }
+    Ok(gallery)
+}
+
+fn pictures(r: &EvaluationReport, gallery: &Gallery) -> Markup {
+    html! {
+        (heading("errors", if r.models.len() > 1 { "Where they differ" } else { "Where it errs" }))
         @if r.noted.is_empty() {
             p.small { "Nowhere." }
         } @else {
@@ -135,12 +169,13 @@ fn pictures(r: &EvaluationReport, samples: &[Sample], models: &[Measured]) -> Re
                 (key("frame-key of-false", "false: found, not there"))
                 (key("frame-key of-hit", "found, and there"))
             }
-            div.frames.wide[several] { @for figure in shown { (figure) } }
+            (gallery.index())
+            (gallery.html())
             @if r.noted.len() > MOST_SHOWN {
                 p.small { (r.noted.len() - MOST_SHOWN) " more are in the JSON document." }
             }
         }
-    })
+    }
 }
 
 fn caption(note: &NotedPart, r: &EvaluationReport, models: &[Measured], sample: usize) -> Markup {

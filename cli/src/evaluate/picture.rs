@@ -30,7 +30,7 @@ pub fn pixels(sample: &Sample, id: usize, frame: [u32; 2]) -> Result<Markup> {
 pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Markup> {
     let result: &Inference = &m.results[i];
     let [width, height] = result.frame;
-    let title = format!("{} as {} {} sees it", sample.id, m.model.name, m.model.version);
+    let title = format!("{} as {} {} sees it{}", sample.id, m.model.name, m.model.version, said(m, i));
     let outlines = Mask::of(sample)?.map(|mask| outlines(result, &mask, m.thresholds.score));
     Ok(html! {
         svg.frame viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(title) {
@@ -40,6 +40,20 @@ pub fn drawn(m: &Measured, sample: &Sample, i: usize, id: usize) -> Result<Marku
             @if let Some(outlines) = outlines { (PreEscaped(outlines)) }
         }
     })
+}
+
+/// The errors on a picture in words: `: 2 found; missed: short; not there: open`.
+fn said(m: &Measured, i: usize) -> String {
+    let Some(judged) = &m.images[i] else { return format!(": {}", m.results[i].verdict) };
+    let (missed, wrong) = judged.errors(m.thresholds.score, MIN_IOU);
+    let found = judged.found.iter().filter(|f| f.score >= m.thresholds.score).count();
+    let named = |what: &str, classes: Vec<usize>| match &classes[..] {
+        [] => String::new(),
+        all => format!("; {what}: {}", all.iter().map(|c| m.labels[*c].as_str()).collect::<Vec<_>>().join(", ")),
+    };
+    let missed = named("missed", missed.iter().map(|t| judged.truth[*t].class).collect());
+    let false_ = named("not there", wrong.iter().map(|f| judged.found[*f].class).collect());
+    format!(": {} found{missed}{false_}", found - wrong.len())
 }
 
 /// The boxes that a model found, missed and made up.

@@ -14,8 +14,25 @@ use andon_report::markdown;
 
 use crate::table::table;
 
+/// What a table is of; a model by its place in the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The checks of the gate.
+    Gate,
+    /// A model's labels.
+    Labels(usize),
+    /// All models, part by part.
+    Parts,
+    /// A model's confusion.
+    Confusion(usize),
+    /// Something of which no pictures are kept.
+    Other,
+}
+
 /// A table, for the terminal, Markdown or a page.
 pub struct Table {
+    /// What it is of.
+    pub of: Of,
     /// The title.
     pub title: String,
     /// The heads of the columns.
@@ -70,10 +87,11 @@ pub fn headline(r: &EvaluationReport) -> String {
 pub fn tables(r: &EvaluationReport) -> Vec<Table> {
     let mut all = Vec::new();
     all.extend(r.gate.as_ref().map(gate));
-    all.extend(r.models.iter().filter(|m| !m.labels.is_empty()).map(classes));
+    all.extend(r.models.iter().enumerate().filter(|(_, m)| !m.labels.is_empty()).map(classes));
     all.push(overall(r));
     if let Some(differences) = &r.differences {
         all.push(Table {
+            of: Of::Other,
             title: format!(
                 "Difference {} minus {}, over the labels that both know; bootstrap over {}s, {:.0} %",
                 name(&r.models[1]),
@@ -95,12 +113,13 @@ pub fn tables(r: &EvaluationReport) -> Vec<Table> {
             std::iter::once(g.clone()).chain(v.iter().map(|v| decimal(*v))).collect()
         };
         all.push(Table {
+            of: Of::Other,
             title: "mAP at IoU 0.33 by group".into(),
             header,
             rows: r.by_group.iter().map(row).collect(),
         });
     }
-    all.extend(r.models.iter().filter_map(confusion));
+    all.extend(r.models.iter().enumerate().filter_map(confusion));
     all.extend(r.models.iter().filter_map(thresholds));
     all.extend(robustness(r));
     all.extend(power(r));
@@ -136,13 +155,14 @@ fn gate(checks: &Checks) -> Table {
     };
     let verdict = if checks.passed { "lets it through" } else { "stops it" };
     Table {
+        of: Of::Gate,
         title: format!("The gate {verdict}: {} {}", checks.model.name, checks.model.version),
         header: ["figure", "demand", "result", "found"].map(String::from).to_vec(),
         rows: checks.checks.iter().map(row).collect(),
     }
 }
 
-fn classes(m: &ModelReport) -> Table {
+fn classes((at, m): (usize, &ModelReport)) -> Table {
     let row = |label: &str, boxes: u64, of: &dyn Fn(&str) -> String| {
         let mut row = vec![label.to_string(), boxes.to_string()];
         row.extend(["ap_0.33", "ap_0.5", "ap_0.5:0.95", "precision", "recall", "f1"].map(of));
@@ -163,6 +183,7 @@ fn classes(m: &ModelReport) -> Table {
         n => format!("; {n} boxes with labels that it does not know are not scored"),
     };
     Table {
+        of: Of::Labels(at),
         title: format!(
             "{}: average precision, and figures at its threshold {} (IoU 0.33){not_scored}",
             name(m),
@@ -198,18 +219,20 @@ fn overall(r: &EvaluationReport) -> Table {
         }
     }
     Table {
+        of: Of::Parts,
         title: format!("By part, and time in modelinfer ({})", r.models[0].provider),
         header: std::iter::once(String::new()).chain(r.models.iter().map(name)).collect(),
         rows,
     }
 }
 
-fn confusion(m: &ModelReport) -> Option<Table> {
+fn confusion((at, m): (usize, &ModelReport)) -> Option<Table> {
     let c = m.confusion.as_ref()?;
     let row = |(name, counts): (&String, &Vec<u64>)| {
         std::iter::once(name.clone()).chain(counts.iter().map(u64::to_string)).collect()
     };
     Some(Table {
+        of: Of::Confusion(at),
         title: format!("{}: rows are what is there, columns what the model says", name(m)),
         header: std::iter::once(String::new()).chain(c.columns.clone()).collect(),
         rows: c.rows.iter().zip(&c.counts).map(row).collect(),
@@ -226,6 +249,7 @@ fn thresholds(m: &ModelReport) -> Option<Table> {
     let mut rows = vec![row("on this set", &chosen.here)];
     rows.extend(chosen.elsewhere.iter().map(|c| row("chosen on one half, measured on the other", c)));
     Some(Table {
+        of: Of::Other,
         title: format!("{}: the chosen threshold", name(m)),
         header: ["", "threshold", "precision", "recall", "escapes", "overkill"].map(String::from).to_vec(),
         rows,
@@ -244,6 +268,7 @@ fn robustness(r: &EvaluationReport) -> Option<Table> {
     };
     let header = ["change"].into_iter().chain(shown.iter().copied()).chain(["driftmeter says"]);
     Some(Table {
+        of: Of::Other,
         title: "Under change".into(),
         header: header.map(String::from).collect(),
         rows: r.robustness.iter().map(row).collect(),
@@ -261,6 +286,7 @@ fn power(r: &EvaluationReport) -> Option<Table> {
         row
     };
     Some(Table {
+        of: Of::Other,
         title: "The power of the gate: an equal model, and one that is worse by a point of AP 0.33 at one label".into(),
         header: header.chain(worse).collect(),
         rows: r.power.iter().map(row).collect(),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use andon_core::files;
+use andon_core::{files, result::ModelId};
 use andon_inference::{Described, Engine, Hints, Options, Port, describe, ports, split_labels};
 use andon_model::{self as model, Manifest, SIGNATURE, Source};
 use anyhow::{Context, Result};
@@ -21,6 +21,9 @@ use crate::{limit::rest, table::table};
 ///
 /// Check the manifest and the digest of every file, then run the model once.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model check models/pcb/2
+  andon model check best.onnx --labels @names.txt")]
 pub struct Check {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
     model: String,
@@ -30,11 +33,36 @@ pub struct Check {
     /// The labels of an .onnx file that does not hold them, in the model's order: A,B,… or @FILE with one a line
     #[arg(long, value_name = "A,B,…|@FILE")]
     labels: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model that was checked and is whole, for programs.
+#[derive(Serialize)]
+struct CheckedModel {
+    /// Always `andon.model-check/1`.
+    schema: &'static str,
+    /// The model.
+    model: ModelId,
+    /// The file of the graph.
+    path: PathBuf,
+    /// Files of the bundle for which the manifest has no digest.
+    without_digest: Vec<String>,
+    /// How many golden samples it has.
+    golden_samples: usize,
+    /// What the engine ran on; null if it was not run.
+    provider: Option<String>,
+    /// What was assumed, because neither the graph nor a manifest says it.
+    assumed: Vec<String>,
 }
 
 impl Check {
     pub fn execute(self, limit: Duration) -> Result<ExitCode> {
         let source = model::open(&self.model)?;
+        if self.json {
+            return self.document(source, limit);
+        }
         println!("{}: {}", self.model, name(&source));
         if let (Some(folder), Some(manifest)) = (&source.folder, &source.manifest) {
             let all = model::digests(folder)?;
@@ -53,21 +81,47 @@ impl Check {
             }
         }
         if !self.no_run {
-            let options = Options {
-                time_limit: Some(limit),
-                labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
-                ..Options::default()
-            };
-            let engine = rest(|| Engine::of(source, &options, true))?;
+            let engine = rest(|| Engine::of(source, &self.options(limit), true))?;
             println!("engine: the model runs on the provider {}", engine.provider());
             engine.assumptions().iter().for_each(|a| println!("assumed: {a}"));
         }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn options(&self, limit: Duration) -> Options {
+        Options {
+            time_limit: Some(limit),
+            labels: self.labels.as_deref().map(split_labels).unwrap_or_default(),
+            ..Options::default()
+        }
+    }
+
+    fn document(&self, source: Source, limit: Duration) -> Result<ExitCode> {
+        let all = source.folder.as_deref().map(model::digests).transpose()?.unwrap_or_default();
+        let known = |file: &String| source.manifest.as_ref().is_some_and(|m| m.digests.contains_key(file));
+        let mut checked = CheckedModel {
+            schema: "andon.model-check/1",
+            model: source.id.clone(),
+            path: source.path.clone(),
+            without_digest: all.into_keys().filter(|file| !known(file)).collect(),
+            golden_samples: source.manifest.as_ref().map_or(0, |m| m.golden.len()),
+            provider: None,
+            assumed: Vec::new(),
+        };
+        if !self.no_run {
+            let engine = rest(|| Engine::of(source, &self.options(limit), true))?;
+            checked.provider = Some(engine.provider().to_string());
+            checked.assumed = engine.assumptions().iter().map(ToString::to_string).collect();
+        }
+        println!("{}", serde_json::to_string_pretty(&checked)?);
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Write the digests of all files of a bundle into its manifest
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model digest models/pcb/2")]
 pub struct Digest {
     /// The folder of the bundle
     bundle: PathBuf,
@@ -100,6 +154,8 @@ pub(super) fn write_digests(bundle: &Path) -> Result<usize> {
 /// Show the manifest of a bundle, or what the graph of a bare file says. The signature is not checked: see `andon model
 /// verify`.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model show store/pcb@champion --json")]
 pub struct Show {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
     model: String,

@@ -21,6 +21,8 @@ use crate::{app::Usage, limit::rest};
 ///
 /// Write a model.json from what the graph says, and ask for what it does not. Then run the model once.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model init best.onnx --into bundle --name pcb --labels open,short")]
 pub struct Init {
     /// The .onnx file
     file: PathBuf,

@@ -23,6 +23,9 @@ const SHORT: usize = 19;
 
 /// List the models of a store, or the versions of a model
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model list store
+  andon model list store/pcb --json")]
 pub struct List {
     /// STORE or STORE/NAME
     store: PathBuf,
@@ -149,6 +152,8 @@ fn print_findings(findings: &[String], notes: &[String]) {
 
 /// Show who changed what, when and why
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model history store/pcb")]
 pub struct Log {
     /// STORE/NAME
     model: PathBuf,
@@ -198,17 +203,53 @@ impl Log {
 ///
 /// Compare the aliases and the files of every version with the history. Exit with 1 if they differ.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model audit store")]
 pub struct Audit {
     /// STORE or STORE/NAME
     store: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was changed without `andon model`, for programs.
+#[derive(Serialize)]
+struct AuditReport {
+    /// Always `andon.audit/1`.
+    schema: &'static str,
+    /// The store, as it was named.
+    store: PathBuf,
+    /// Whether everything matches the history.
+    ok: bool,
+    /// The models.
+    models: Vec<Audited>,
+}
+
+/// One model of a store, as an audit found it.
+#[derive(Serialize)]
+struct Audited {
+    /// Its name.
+    name: String,
+    /// What the history does not explain, as text.
+    findings: Vec<String>,
+    /// What is only to be known of the history, as text.
+    notes: Vec<String>,
 }
 
 impl Audit {
     pub fn execute(self) -> Result<ExitCode> {
         let mut code = ExitCode::SUCCESS;
+        let mut report =
+            AuditReport { schema: "andon.audit/1", store: self.store.clone(), ok: true, models: Vec::new() };
         for store in models(&self.store)? {
             let findings = store.audit()?;
             let [findings, notes] = texts(&findings);
+            if self.json {
+                report.ok &= findings.is_empty();
+                report.models.push(Audited { name: store.name(), findings, notes });
+                continue;
+            }
             let folder = store.folder().display();
             if findings.is_empty() && notes.is_empty() {
                 println!("{folder}: everything matches the history");
@@ -219,6 +260,10 @@ impl Audit {
                 println!("{folder}: {}", cell(finding));
                 code = ExitCode::FAILURE;
             }
+        }
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            code = if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         Ok(code)
     }

@@ -8,6 +8,7 @@ mod policy;
 mod sign;
 mod store;
 pub mod text;
+mod threshold;
 mod trial;
 
 use std::{process::ExitCode, time::Duration};
@@ -21,6 +22,11 @@ use crate::{app::user, limit};
 
 /// Try, write, check and sign models, and manage their versions in a store.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model try best.onnx pictures --into seen
+  andon model init best.onnx --into bundle
+  andon model add bundle store
+  andon model promote store/pcb 2")]
 pub struct Model {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +45,7 @@ enum Command {
     Init(init::Init),
     Check(bundle::Check),
     Digest(bundle::Digest),
+    Threshold(threshold::Threshold),
     Show(bundle::Show),
     Add(store::Add),
     List(list::List),
@@ -66,6 +73,7 @@ impl Model {
             Command::Init(c) => c.execute(limit),
             Command::Check(c) => c.execute(limit),
             Command::Digest(c) => c.execute(),
+            Command::Threshold(c) => c.execute(),
             Command::Show(c) => c.execute(limit),
             Command::Add(c) => c.execute(asked),
             Command::List(c) => c.execute(),
@@ -92,6 +100,7 @@ impl Command {
             Self::Init(_) => "init",
             Self::Check(_) => "check",
             Self::Digest(_) => "digest",
+            Self::Threshold(_) => "threshold",
             Self::Show(_) => "show",
             Self::Add(_) => "add",
             Self::List(_) => "list",

@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use andon_model::{PolicyFile, Store, Trust, open};
 use anyhow::{Result, bail};
 use clap::Args;
+use serde::Serialize;
 
 use crate::app::Usage;
 
@@ -14,6 +15,9 @@ use crate::app::Usage;
 /// Without options, show the policy, and each version that it refuses. A first key makes the policy; whoever wants none
 /// removes the file.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model policy store --trust andon.pub
+  andon model policy store")]
 pub struct Policy {
     /// The folder of the store; the policy holds for all models below it
     store: PathBuf,
@@ -29,6 +33,35 @@ pub struct Policy {
     /// Take models without a signature; a signature that is there must be good all the same
     #[arg(long, conflicts_with = "require_signature")]
     allow_unsigned: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// The policy of a store and what it refuses, for programs.
+#[derive(Serialize)]
+struct PolicyReport {
+    /// Always `andon.store-policy/1`.
+    schema: &'static str,
+    /// The file of the policy.
+    file: PathBuf,
+    /// Whether there is one. Without a policy, models need no signature.
+    exists: bool,
+    /// Whether models without a signature are refused.
+    require_signature: bool,
+    /// The keys that are trusted.
+    trusted_keys: Vec<String>,
+    /// The versions in the store that cannot be opened.
+    refused: Vec<RefusedVersion>,
+}
+
+/// A version that a policy refuses.
+#[derive(Serialize)]
+struct RefusedVersion {
+    /// Its folder.
+    version: String,
+    /// Why.
+    why: String,
 }
 
 impl Policy {
@@ -43,7 +76,11 @@ impl Policy {
         if let Some(changed) = self.changed(before.clone())? {
             changed.write(folder)?;
         }
-        let Some(policy) = PolicyFile::read(folder)? else {
+        let policy = PolicyFile::read(folder)?;
+        if self.json {
+            return self.document(path, policy);
+        }
+        let Some(policy) = policy else {
             println!(
                 "{}: there is no policy, so models need no signature: `andon model policy {} --trust NAME.pub` makes one",
                 path.display(),
@@ -59,6 +96,19 @@ impl Policy {
             println!("refused: {version}: {why}");
         }
         Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn document(&self, file: PathBuf, policy: Option<PolicyFile>) -> Result<ExitCode> {
+        let exists = policy.is_some();
+        let policy = policy.unwrap_or(PolicyFile { trusted_keys: Vec::new(), require_signature: false });
+        let refused = if exists { self.refused()? } else { Vec::new() };
+        let refused: Vec<_> = refused.into_iter().map(|(version, why)| RefusedVersion { version, why }).collect();
+        let code = if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let PolicyFile { require_signature, trusted_keys } = policy;
+        let schema = "andon.store-policy/1";
+        let report = PolicyReport { schema, file, exists, require_signature, trusted_keys, refused };
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        Ok(code)
     }
 
     /// Returns the policy that is asked for; None if nothing is.

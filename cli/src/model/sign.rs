@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Cursor, IsTerminal as _, Write as _},
+    io::{Cursor, IsTerminal as _, Write as _, read_to_string, stdin},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,6 +13,7 @@ use andon_model::{self as model, Location, SIGNATURE, Trust, locate};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
+use serde::Serialize;
 
 use super::text::write_into;
 use crate::{app::Usage, limit::rest};
@@ -25,6 +26,11 @@ const PASSWORD: &str = "ANDON_KEY_PASSWORD";
 /// Write NAME.key, which signs models and must stay secret, and NAME.pub for those who trust your models. The password of
 /// the secret key is read from the terminal, from ANDON_KEY_PASSWORD, or from a file.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model keygen andon
+  andon model keygen ci --password-file password.txt
+  pass show ci | andon model keygen ci --password-file -
+  andon model keygen ci --no-password")]
 pub struct Keygen {
     /// The path of both files, without the extensions
     #[arg(default_value = "andon")]
@@ -32,7 +38,7 @@ pub struct Keygen {
     /// Do not protect the secret key by a password
     #[arg(long)]
     no_password: bool,
-    /// Read the password from the first line of a file
+    /// Read the password from the first line of a file; - reads the standard input
     #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
     password_file: Option<PathBuf>,
 }
@@ -76,8 +82,9 @@ impl Asked {
     /// Takes the password of a key from the file, else from the environment, else from a terminal if there is one.
     fn for_key(file: Option<&Path>, key: &str, or: &str) -> Result<Self> {
         if let Some(file) = file {
-            let text =
-                files::read_text(file, files::TEXT).with_context(|| format!("{}: cannot be read", file.display()))?;
+            let read =
+                if file == Path::new("-") { read_to_string(stdin()) } else { files::read_text(file, files::TEXT) };
+            let text = read.with_context(|| format!("{}: cannot be read", file.display()))?;
             let first = text.lines().next().unwrap_or_default();
             if first.is_empty() {
                 bail!(Usage(format!("{}: its first line is empty: write the password there", file.display())));
@@ -97,7 +104,7 @@ impl Asked {
 
 /// Returns whether there is a terminal at which a person can type a password.
 fn has_terminal() -> bool {
-    if cfg!(unix) { File::open("/dev/tty").is_ok() } else { std::io::stdin().is_terminal() }
+    if cfg!(unix) { File::open("/dev/tty").is_ok() } else { stdin().is_terminal() }
 }
 
 /// Creates a file that only its owner may read.
@@ -113,13 +120,15 @@ fn hidden(path: &Path) -> std::io::Result<File> {
 ///
 /// A bundle is signed by its manifest, whose digests must cover all other files: see `andon model digest`.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model sign models/pcb/2 --key andon.key")]
 pub struct Sign {
     /// A bundle folder, or an .onnx file
     bundle: String,
     /// The secret key, made by `andon model keygen`, or by minisign with a password
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Read the password of the key from the first line of a file
+    /// Read the password of the key from the first line of a file; - reads the standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -184,12 +193,28 @@ fn secret(path: &Path, password_file: Option<&Path>) -> Result<SecretKey> {
 ///
 /// Check that a trusted key signed the model, and that no file was altered since.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model verify models/pcb/2 --keys andon.pub")]
 pub struct Verify {
     /// A bundle folder, an .onnx file, or STORE/NAME@VERSION
     model: String,
     /// A file with the trusted public keys, one per line, or a minisign.pub
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model that was verified, for programs.
+#[derive(Serialize)]
+struct VerifiedModel {
+    /// Always `andon.model-verified/1`.
+    schema: &'static str,
+    /// The bundle, or the file.
+    path: PathBuf,
+    /// The key that signed it.
+    signed_by: String,
 }
 
 impl Verify {
@@ -199,7 +224,13 @@ impl Verify {
             Location::Bundle(folder) => folder,
             Location::Bare(file) => file,
         };
-        println!("{}: unaltered, signed by {}", what.display(), source.signed_by.unwrap_or_default());
+        let signed_by = source.signed_by.unwrap_or_default();
+        if self.json {
+            let verified = VerifiedModel { schema: "andon.model-verified/1", path: what, signed_by };
+            println!("{}", serde_json::to_string_pretty(&verified)?);
+        } else {
+            println!("{}: unaltered, signed by {signed_by}", what.display());
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

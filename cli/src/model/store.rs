@@ -14,15 +14,65 @@ use andon_model::{
 };
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 
 use super::Noted;
 use crate::{app::Usage, limit::rest};
+
+/// What became of a store, for programs.
+#[derive(Serialize)]
+struct StoreChange {
+    /// Always `andon.store-change/1`.
+    schema: &'static str,
+    /// The folder of the model in the store.
+    model: PathBuf,
+    /// `add`, `alias`, `promote`, `rollback`, `refuse` or `gc`.
+    action: &'static str,
+    /// Whether anything changed: an alias may mean that version already.
+    changed: bool,
+    /// The alias that moved.
+    alias: Option<String>,
+    /// The version that the alias meant before.
+    from: Option<String>,
+    /// The version that the alias means now.
+    to: Option<String>,
+    /// The versions that were added, refused or removed, or that gc would remove.
+    versions: Vec<String>,
+    /// The number of the alias's move in the history.
+    serial: Option<u64>,
+}
+
+impl StoreChange {
+    fn new(model: &Path, action: &'static str, versions: Vec<String>) -> Self {
+        let schema = "andon.store-change/1";
+        let (model, changed) = (model.to_path_buf(), !versions.is_empty());
+        Self { schema, model, action, changed, alias: None, from: None, to: None, versions, serial: None }
+    }
+
+    fn moved(self, moved: &Moved) -> Self {
+        let (alias, to) = (Some(moved.alias.clone()), Some(moved.to.clone()));
+        let changed = self.changed || moved.serial.is_some();
+        Self { alias, from: moved.from.clone(), to, serial: moved.serial, changed, ..self }
+    }
+
+    /// Prints it as JSON, or says it.
+    fn print(&self, json: bool, said: impl FnOnce() -> String) -> Result<ExitCode> {
+        if json {
+            println!("{}", serde_json::to_string_pretty(self)?)
+        } else {
+            println!("{}", said())
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
 
 /// Copy a bundle into a store
 ///
 /// The bundle is checked first, and runs at its new place: once, and on its golden samples. No alias moves: see `andon model
 /// alias` and `andon model promote`.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model add models/pcb/2 store --why 'finds two more classes'")]
 pub struct Add {
     /// The folder of the bundle
     bundle: PathBuf,
@@ -31,6 +81,9 @@ pub struct Add {
     /// Do not run the model, for a machine without ONNX Runtime
     #[arg(long)]
     no_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
@@ -51,8 +104,8 @@ impl Add {
             true => Ok(()),
             false => rest(|| Engine::of(source, &options, true)).map(drop).map_err(|e| e.to_string()),
         })?;
-        println!("{}: added version {version}", store.folder().display());
-        Ok(ExitCode::SUCCESS)
+        let change = StoreChange::new(store.folder(), "add", vec![version.clone()]);
+        change.print(self.json, || format!("{}: added version {version}", store.folder().display()))
     }
 }
 
@@ -60,6 +113,8 @@ impl Add {
 ///
 /// The alias `champion` moves as by `andon model promote`.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model alias store/pcb challenger 2")]
 pub struct Alias {
     /// STORE/NAME
     model: PathBuf,
@@ -67,9 +122,12 @@ pub struct Alias {
     alias: String,
     /// A version in the store
     version: String,
-    /// Only if the alias is this version now
+    /// Only if the alias is this version now; none if it is not set
     #[arg(long, value_name = "VERSION")]
     from: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
@@ -78,8 +136,8 @@ impl Alias {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
         let expected = Expected { from: self.from.as_deref(), to: None };
-        print(&store, &store.set_alias_expecting(&self.alias, &self.version, expected, &self.noted.note())?);
-        Ok(ExitCode::SUCCESS)
+        let moved = store.set_alias_expecting(&self.alias, &self.version, expected, &self.noted.note())?;
+        print(&store, "alias", &moved, self.json)
     }
 }
 
@@ -87,14 +145,20 @@ impl Alias {
 ///
 /// The version that was champion becomes previous.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  andon model promote store/pcb 2 --from 1 --why 'better on lot 7'
+  andon model promote store/pcb --from none 1      only as the first champion")]
 pub struct Promote {
     /// STORE/NAME
     model: PathBuf,
     /// A version in the store [default: the challenger]
     version: Option<String>,
-    /// Only if the champion is this version now
+    /// Only if the champion is this version now; none for a first champion
     #[arg(long, value_name = "VERSION")]
     from: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
@@ -103,8 +167,8 @@ impl Promote {
     pub fn execute(self) -> Result<ExitCode> {
         let store = Store::open(&self.model)?;
         let expected = Expected { from: self.from.as_deref(), to: None };
-        print(&store, &store.promote_expecting(self.version.as_deref(), expected, &self.noted.note())?);
-        Ok(ExitCode::SUCCESS)
+        let moved = store.promote_expecting(self.version.as_deref(), expected, &self.noted.note())?;
+        print(&store, "promote", &moved, self.json)
     }
 }
 
@@ -112,6 +176,8 @@ impl Promote {
 ///
 /// The version that was champion becomes previous.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model rollback store/pcb --why 'false alarms'")]
 pub struct Rollback {
     /// STORE/NAME
     model: PathBuf,
@@ -124,6 +190,9 @@ pub struct Rollback {
     /// Only if it goes back to this version
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
@@ -134,14 +203,18 @@ impl Rollback {
         match store.aliases()?.get(CHAMPION).filter(|_| self.refuse) {
             None => {
                 let expected = Expected { from: self.from.as_deref(), to: self.to.as_deref() };
-                print(&store, &store.rollback_expecting(expected, &note)?);
+                print(&store, "rollback", &store.rollback_expecting(expected, &note)?, self.json)
             }
-            Some(champion) => match store.withdraw(champion, &note)? {
-                Some(moved) => print(&store, &moved),
-                None => println!("{}: {champion} is refused; it was no longer champion", self.model.display()),
-            },
+            Some(champion) => {
+                let change = StoreChange::new(store.folder(), "rollback", vec![champion.clone()]);
+                match store.withdraw(champion, &note)? {
+                    Some(moved) => change.moved(&moved).print(self.json, || said(&store, &moved)),
+                    None => change.print(self.json, || {
+                        format!("{}: {champion} is refused; it was no longer champion", self.model.display())
+                    }),
+                }
+            }
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -149,20 +222,28 @@ impl Rollback {
 ///
 /// A refused version cannot become champion until the same bundle is added again.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model refuse store/pcb 2 --why 'misses open traces'")]
 pub struct Refuse {
     /// STORE/NAME
     model: PathBuf,
     /// A version in the store
     version: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
 
 impl Refuse {
     pub fn execute(self) -> Result<ExitCode> {
-        Store::open(&self.model)?.refuse(&self.version, &self.noted.note())?;
-        println!("{}: {} is refused until it is added again", self.model.display(), self.version);
-        Ok(ExitCode::SUCCESS)
+        let store = Store::open(&self.model)?;
+        store.refuse(&self.version, &self.noted.note())?;
+        let change = StoreChange::new(store.folder(), "refuse", vec![self.version.clone()]);
+        change.print(self.json, || {
+            format!("{}: {} is refused until it is added again", self.model.display(), self.version)
+        })
     }
 }
 
@@ -170,6 +251,8 @@ impl Refuse {
 ///
 /// Versions with an alias and the newest versions stay.
 #[derive(Args)]
+#[command(after_help = "Example:
+  andon model gc store/pcb --keep 5 --dry-run")]
 pub struct Gc {
     /// STORE/NAME
     model: PathBuf,
@@ -179,19 +262,24 @@ pub struct Gc {
     /// Only print which versions would be removed
     #[arg(long)]
     dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     noted: Noted,
 }
 
 impl Gc {
     pub fn execute(self) -> Result<ExitCode> {
-        let gone = Store::open(&self.model)?.gc(self.keep, self.dry_run, &self.noted.note())?;
+        let store = Store::open(&self.model)?;
+        let gone = store.gc(self.keep, self.dry_run, &self.noted.note())?;
         let verb = if self.dry_run { "would be removed" } else { "removed" };
-        match &gone[..] {
-            [] => println!("{}: nothing to remove", self.model.display()),
-            gone => println!("{}: {verb}: {}", self.model.display(), gone.join(", ")),
-        }
-        Ok(ExitCode::SUCCESS)
+        let mut change = StoreChange::new(store.folder(), "gc", gone.clone());
+        change.changed &= !self.dry_run;
+        change.print(self.json, || match &gone[..] {
+            [] => format!("{}: nothing to remove", self.model.display()),
+            gone => format!("{}: {verb}: {}", self.model.display(), gone.join(", ")),
+        })
     }
 }
 
@@ -200,11 +288,15 @@ fn is_model(folder: &Path) -> bool {
     ["aliases.json", "history.jsonl"].iter().any(|file| folder.join(file).is_file())
 }
 
-fn print(store: &Store, moved: &Moved) {
+fn print(store: &Store, action: &'static str, moved: &Moved, json: bool) -> Result<ExitCode> {
+    StoreChange::new(store.folder(), action, Vec::new()).moved(moved).print(json, || said(store, moved))
+}
+
+fn said(store: &Store, moved: &Moved) -> String {
     let (folder, alias, to) = (store.folder().display(), &moved.alias, &moved.to);
     match (&moved.from, moved.serial) {
-        (_, None) => println!("{folder}: {alias} is {to} already"),
-        (None, _) => println!("{folder}: {alias} is now {to}"),
-        (Some(from), _) => println!("{folder}: {alias} is now {to}, it was {from}"),
+        (_, None) => format!("{folder}: {alias} is {to} already"),
+        (None, _) => format!("{folder}: {alias} is now {to}"),
+        (Some(from), _) => format!("{folder}: {alias} is now {to}, it was {from}"),
     }
 }

@@ -13,7 +13,7 @@ use super::{links, pictures::Pictures};
 use crate::{
     app::{Usage, init},
     launch::{self, Placed, Variables},
-    shipped,
+    meant, shipped,
 };
 
 /// The variable of the source of frames. It may be given a folder of pictures.
@@ -28,6 +28,12 @@ const OFFLINE: [(&str, &str); 2] = [("LEAKY", "false"), ("WAIT", "-1")];
 
 /// The largest pipeline file, bytes: a pipeline is some lines.
 const LARGEST: u64 = 1 << 20;
+
+/// Asks which variable was meant by one that the file does not have.
+fn meant_variable(error: &launch::Error) -> String {
+    let launch::Error::Unknown { given, known } = error else { return String::new() };
+    given.iter().map(|name| meant::question(name, known.iter().map(String::as_str))).collect()
+}
 
 /// A pipeline file, and values for its variables.
 #[derive(Args)]
@@ -59,7 +65,8 @@ impl PipelineFile {
         }
         let shipped = shipped::pipeline(&self.path);
         let path = shipped.as_deref().unwrap_or(&self.path);
-        let text = files::read_text(path, LARGEST).map_err(|e| self.misused(&e.to_string()))?;
+        let text =
+            files::read_text(path, LARGEST).map_err(|e| self.misused(&format!("{e}{}", meant::file(&self.path))))?;
         if let Some(path) = &shipped {
             eprintln!("note: there is no file {} here: {} is taken", self.path.display(), path.display());
         }
@@ -91,7 +98,7 @@ impl PipelineFile {
             }
         }
         match launch::placed(&text, &given) {
-            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&e.to_string())),
+            Err(e @ launch::Error::Unknown { .. }) => Err(self.misused(&format!("{e}{}", meant_variable(&e)))),
             placed => Ok(placed),
         }
     }

@@ -23,6 +23,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use gst::prelude::*;
 use indicatif::ProgressBar;
+use serde::Serialize;
 
 use crate::{
     app::{Usage, init},
@@ -65,6 +66,32 @@ pub struct MakeReference {
     /// `expected-run-length` of driftmeter: parts or frames between two false alarms
     #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(100..))]
     expected_run_length: Option<u64>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A reference that was learned, for programs.
+#[derive(Serialize)]
+struct LearnedReference {
+    /// Always `andon.reference-learned/1`.
+    schema: &'static str,
+    /// The file that holds it.
+    file: PathBuf,
+    /// Frames that it was learned from.
+    frames: u64,
+    /// Ticks that it was learned from.
+    ticks: u64,
+    /// How many independent stretches it is worth.
+    effective: f64,
+    /// Whether it represents its scene: whether nothing weak was found about it.
+    represents: bool,
+    /// What is weak about it.
+    weak: Vec<String>,
+    /// Features that changed while it was learned.
+    unsteady: Vec<String>,
+    /// Where its thresholds come from.
+    calibration: String,
 }
 
 /// The counters of the meter.
@@ -128,7 +155,22 @@ impl MakeReference {
             let done = andon_core::files::replace(&self.into, References::By(set).to_json().as_bytes());
             done.with_context(|| format!("cannot write {}", self.into.display()))?;
         }
-        self.print(&reference, &seen, &learned);
+        if self.json {
+            let document = LearnedReference {
+                schema: "andon.reference-learned/1",
+                file: self.into,
+                frames: reference.frames,
+                ticks: reference.ticks as u64,
+                effective: reference.effective,
+                represents: reference.weak.is_empty(),
+                weak: reference.weak.iter().map(ToString::to_string).collect(),
+                unsteady: reference.unsteady.iter().map(ToString::to_string).collect(),
+                calibration: learned.calibration,
+            };
+            println!("{}", serde_json::to_string_pretty(&document)?);
+        } else {
+            self.print(&reference, &seen, &learned);
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use gst::prelude::*;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{play::Course, table};
@@ -17,6 +18,62 @@ pub struct Summary {
     models: Vec<Model>,
     captures: Vec<Captures>,
     restarts: Vec<(String, u64)>,
+}
+
+/// What a run came to, for programs: the last line of `andon run --json` has it as `summary`.
+#[derive(Serialize)]
+struct RunSummary {
+    /// Always `andon.run-summary/1`.
+    schema: &'static str,
+    /// How long it played, seconds.
+    seconds: f64,
+    /// What each model did.
+    models: Vec<ModelSummary>,
+    /// What each sampler kept.
+    captures: Vec<CapturesSummary>,
+    /// How often each branch was started again, by its name.
+    restarts: BTreeMap<String, u64>,
+}
+
+/// What one model did.
+#[derive(Serialize)]
+struct ModelSummary {
+    /// The element's name.
+    element: String,
+    /// The model's name and version; `none` if there is none.
+    model: String,
+    /// Frames.
+    frames: u64,
+    /// Frames a second, over the whole run.
+    frames_per_second: f64,
+    /// Parts by verdict.
+    parts: PartsByVerdict,
+    /// Parts that are ng, by the label that made them so.
+    ng_by_label: BTreeMap<String, u64>,
+    /// Median latency of the frames that were judged lately, µs.
+    latency_p50_us: u64,
+    /// Latency that 99 of 100 of these frames keep, µs.
+    latency_p99_us: u64,
+}
+
+/// Parts by their verdict.
+#[derive(Serialize)]
+struct PartsByVerdict {
+    ok: u64,
+    ng: u64,
+    review: u64,
+    unjudged: u64,
+}
+
+/// What one sampler kept.
+#[derive(Serialize)]
+struct CapturesSummary {
+    /// The element's name.
+    element: String,
+    /// Captures that were written.
+    written: u64,
+    /// Captures that were lost.
+    lost: u64,
 }
 
 /// What one model did.
@@ -73,7 +130,7 @@ impl Summary {
                 row.push(format!("{:.1}", self.rate(m.frames)));
                 row
             });
-            let figures = andon_report::Table { header: header.map(String::from).to_vec(), rows: rows.collect() };
+            let figures = andon_report::Table::new(header, rows.collect());
             lines.push(table::figures(&figures, table::WIDTH).to_string());
         }
         for model in self.models.iter().filter(|m| !m.labels.is_empty()) {
@@ -94,19 +151,30 @@ impl Summary {
     pub fn json(&self) -> Value {
         let models = self.models.iter().map(|m| {
             let [ok, ng, review, unjudged] = m.parts;
-            json!({
-                "element": m.element, "model": m.model, "frames": m.frames, "frames_per_second": self.rate(m.frames),
-                "parts": {"ok": ok, "ng": ng, "review": review, "unjudged": unjudged}, "ng_by_label": m.labels,
-                "latency_p50_us": m.latency[0], "latency_p99_us": m.latency[1],
-            })
+            ModelSummary {
+                element: m.element.clone(),
+                model: m.model.clone(),
+                frames: m.frames,
+                frames_per_second: self.rate(m.frames),
+                parts: PartsByVerdict { ok, ng, review, unjudged },
+                ng_by_label: m.labels.clone(),
+                latency_p50_us: m.latency[0],
+                latency_p99_us: m.latency[1],
+            }
         });
-        let captures =
-            self.captures.iter().map(|c| json!({"element": c.element, "written": c.written, "lost": c.lost}));
-        let restarts: BTreeMap<_, _> = self.restarts.iter().cloned().collect();
-        json!({"summary": {
-            "seconds": self.seconds, "models": models.collect::<Vec<_>>(), "captures": captures.collect::<Vec<_>>(),
-            "restarts": restarts,
-        }})
+        let captures = self.captures.iter().map(|c| CapturesSummary {
+            element: c.element.clone(),
+            written: c.written,
+            lost: c.lost,
+        });
+        let summary = RunSummary {
+            schema: "andon.run-summary/1",
+            seconds: self.seconds,
+            models: models.collect(),
+            captures: captures.collect(),
+            restarts: self.restarts.iter().cloned().collect(),
+        };
+        json!({ "summary": summary })
     }
 
     fn rate(&self, frames: u64) -> f64 {

@@ -40,6 +40,9 @@ use update::{Input, Key, Order, update};
 /// How often the screen is drawn where nothing else changes it: the clock goes on.
 const DRAW: Duration = Duration::from_millis(250);
 
+const SIGHUP: i32 = 1;
+const SIGTERM: i32 = 15;
+
 /// Watch a running line, and capture, promote or roll back with a key.
 ///
 /// A line is any process with Andon's elements that was started with ANDON_CONTROL. `?` shows the keys.
@@ -74,10 +77,12 @@ impl Top {
             .name("andon-top-line".into())
             .spawn(|| talk.run())
             .context("the system gives no thread")?;
+        let typed = news.clone();
         thread::Builder::new()
             .name("andon-top-keys".into())
-            .spawn(move || keys(&news))
+            .spawn(move || keys(&typed))
             .context("the system gives no thread")?;
+        stop_by_signals(&news)?;
         let state = State::new(utc_ns(), words::offset());
         // By the convention of no-color.org.
         let colour = std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
@@ -134,6 +139,21 @@ fn keys(inputs: &Sender<Input>) {
     }
     // Without a keyboard nobody could end it.
     let _ = inputs.send(Input::Key(Key::Interrupt));
+}
+
+/// Ends the view as Ctrl-C does when the program is asked to stop, so that the terminal is left as it was.
+fn stop_by_signals(inputs: &Sender<Input>) -> Result<()> {
+    for signal in [SIGHUP, SIGTERM] {
+        let inputs = inputs.clone();
+        glib_unix::unix_signal_add(signal, move || {
+            // It fails if the view has ended already.
+            let _ = inputs.send(Input::Key(Key::Interrupt));
+            glib::ControlFlow::Continue
+        });
+    }
+    let listen = || glib::MainLoop::new(None, false).run();
+    thread::Builder::new().name("andon-top-signals".into()).spawn(listen).context("the system gives no thread")?;
+    Ok(())
 }
 
 fn key_of(key: KeyEvent) -> Option<Key> {

@@ -2,6 +2,8 @@
 //! What tests of the program need: the program itself, the repository, the data.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod page;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},

@@ -43,6 +43,7 @@ pub mod pipeline;
 pub mod power;
 mod report;
 pub mod score;
+mod settle;
 mod thresholds;
 
 pub use coco::Error as CocoError;
@@ -54,4 +55,5 @@ pub use parts::{ModelOnPart, NotedPart, noted};
 pub use report::{
     Chosen, Comparison, EvaluationReport, ModelReport, ROBUSTNESS_FIGURES, ReportError, ReportOptions, RobustnessRow,
 };
+pub use settle::units_to_settle;
 pub use thresholds::{Choice, UnknownWish, Wish};

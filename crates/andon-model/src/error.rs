@@ -254,6 +254,8 @@ fn without_manifest(folder: &Path, graphs: &[String]) -> String {
 pub(crate) fn list(names: &[String]) -> String {
     match names {
         [] => "is nothing".into(),
+        // Of a version 1, "there are 1" would be read as a number of versions.
+        [only] => format!("is only {only}"),
         names => format!("are {}", names.join(", ")),
     }
 }

@@ -128,6 +128,15 @@ const STEPS: [f64; 20] = [
 ];
 
 impl Across {
+    /// Says where a place on the axis is.
+    pub(crate) fn told(self, x: f64) -> String {
+        match self {
+            Across::Frames => format!("frame {x:.0}"),
+            Across::Seconds => words::elapsed(x),
+            Across::Clock { ahead_s } => words::clock(x + ahead_s as f64, true),
+        }
+    }
+
     /// Returns places between `low` and `high`, about `wanted` of them, and what is written there.
     pub(crate) fn ticks(self, low: f64, high: f64, wanted: usize) -> Vec<(f64, String)> {
         let ahead = match self {
@@ -155,6 +164,15 @@ impl Across {
         };
         (first..=last).map(|i| i as f64 * step).map(|v| (v - ahead, written(v))).collect()
     }
+}
+
+/// Events in words, such as ` Marked: alarm at frame 303.`; empty if there are none.
+pub(crate) fn events(marks: &[Mark], across: Across) -> String {
+    if marks.is_empty() {
+        return String::new();
+    }
+    let all: Vec<_> = marks.iter().map(|mark| format!("{} at {}", mark.text, across.told(mark.x))).collect();
+    format!(" Marked: {}.", all.join("; "))
 }
 
 /// A number with as many digits as tell the ticks of a `span` apart.

@@ -21,8 +21,9 @@ pub struct Found<'a> {
 /// Brackets stand around what only one arm found.
 pub fn boxes(image: &Image, title: &str, size: [u32; 2], found: [Option<Found<'_>>; 2]) -> Markup {
     let [width, height] = size;
+    let said: Vec<_> = ["a", "b"].into_iter().zip(&found).filter_map(|(arm, f)| Some(said(arm, f.as_ref()?))).collect();
     html! {
-        svg.frame viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(title) {
+        svg.frame viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(format!("{title}: {}", said.join("; "))) {
             title { (title) }
             image width=(width) height=(height) href=(image.address()) {}
             @for (arm, found) in ["a", "b"].into_iter().zip(found) {
@@ -35,6 +36,16 @@ pub fn boxes(image: &Image, title: &str, size: [u32; 2], found: [Option<Found<'_
             }
         }
     }
+}
+
+/// What an arm found, in words: `a: ng, open 0.91, short 0.75 alone`.
+fn said(arm: &str, found: &Found<'_>) -> String {
+    let one = |(at, d): (usize, &Detection)| {
+        format!(", {} {:.2}{}", d.label, d.score, if found.alone.contains(&at) { " alone" } else { "" })
+    };
+    let boxes: String = found.result.detections.iter().enumerate().map(one).collect();
+    let boxes = if boxes.is_empty() { ", no box".into() } else { boxes };
+    format!("{arm}: {}{boxes}", found.result.verdict)
 }
 
 /// Height of the letters on a frame of `size` pixels.
@@ -138,6 +149,7 @@ mod tests {
         let count = |what: &str| html.matches(what).count();
         assert_eq!((count("box of-a"), count("box of-b")), (1, 2));
         assert_eq!((count("bracket of-a"), count("bracket of-b"), count("of-b alone")), (0, 1, 1));
+        assert!(html.contains("aria-label=\"t: a: unjudged, &lt;open&gt; 0.90; b: unjudged, &lt;open&gt; 0.90, &lt;open&gt; 0.90 alone\""), "{html}");
         assert!(html.contains("&lt;open&gt; 0.90") && !html.contains("<open>"), "labels cannot break the page");
     }
 

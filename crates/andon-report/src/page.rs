@@ -3,18 +3,33 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::words::plain;
+use crate::{axis::WIDTH, bars::hatches, gallery::linked, origin::Origin, words::plain};
 
 /// The page's style. It fetches nothing.
 const STYLE: &str = include_str!("style.css");
+/// Width of a plot on a narrow screen, in units of the plot.
+const NARROW: f64 = 420.0;
 
 /// Escapes a text for XML and HTML that is not made here.
 pub fn escape(text: &str) -> String {
     html! { (text) }.into_string()
 }
 
-/// A whole document around `body`, in which no character is hidden.
-pub fn page(title: &str, body: Markup) -> Markup {
+/// What stands at the head of a page.
+pub struct Head<'a> {
+    /// The page's title, for tabs and bookmarks.
+    pub title: &'a str,
+    /// The headline.
+    pub headline: &'a str,
+    /// The sentence below it.
+    pub lead: Markup,
+    /// Where the page comes from.
+    pub origin: &'a Origin,
+}
+
+/// A whole document around `body`, in which no character is hidden. Headings made by [`heading`] are listed at its head.
+pub fn page(head: &Head<'_>, body: Markup) -> Markup {
+    let sections = sections(&body.0);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,18 +37,55 @@ pub fn page(title: &str, body: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) }
+                title { (head.title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { main { (body) } }
+            body {
+                a.skip href="#main" { "Skip to the figures" }
+                (hatches())
+                header {
+                    p.kind { (head.origin.what) }
+                    h1 { (head.headline) }
+                    p.lead { (head.lead) }
+                    (head.origin.html())
+                }
+                @if sections.len() > 2 {
+                    nav.sections aria-label="On this page" {
+                        ul { @for (id, name) in sections { li { a href=(format_args!("#{id}")) { (PreEscaped(name)) } } } }
+                    }
+                }
+                main #main tabindex="-1" { (body) }
+            }
         }
     };
     PreEscaped(plain(&page.0).into_owned())
 }
 
+/// A heading that the page's list of sections leads to. `id` has to be the only one of its kind on the page.
+pub fn heading(id: &str, text: &str) -> Markup {
+    html! { h2 id=(id) { (text) } }
+}
+
+/// The headings of a body: their ids, and what stands in them, which is markup.
+fn sections(body: &str) -> Vec<(&str, &str)> {
+    let heading = |piece| {
+        let (id, rest): (&str, &str) = str::split_once(piece, "\">")?;
+        let text = rest.split_once("</h2>")?.0;
+        // What a heading says first is enough for a list.
+        let short = [", ", " ("].iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
+        Some((id, &text[..short]))
+    };
+    body.split("<h2 id=\"").skip(1).filter_map(heading).collect()
+}
+
 /// A number that the reader should take away, and what it is.
 pub fn fact(number: &str, what: &str) -> Markup {
-    html! { div.fact { b { (number) } span { (what) } } }
+    fact_of(number, what, None)
+}
+
+/// A number that leads to what it counts, if there is something to see.
+pub fn fact_of(number: &str, what: &str, href: Option<&str>) -> Markup {
+    html! { div.fact { b { (linked(number, href)) } span { (what) } } }
 }
 
 /// Facts in a row.
@@ -46,9 +98,15 @@ pub fn figure(content: Markup, caption: Markup) -> Markup {
     html! { figure { (content) figcaption { (caption) } } }
 }
 
-/// A plot in a frame, below its legend.
-pub fn panel(legend: Markup, plot: Markup) -> Markup {
-    html! { div.panel { (legend) (plot) } }
+/// A plot in a frame, below its legend. `plot` draws it as wide as it is told: the page shows the one that the screen has
+/// room for.
+pub fn panel(legend: Markup, plot: impl Fn(f64) -> Markup) -> Markup {
+    html! { div.panel { (legend) (both(plot)) } }
+}
+
+/// A plot for wide screens, and the same one for narrow ones.
+pub fn both(plot: impl Fn(f64) -> Markup) -> Markup {
+    html! { div.broad { (plot(WIDTH)) } div.narrow { (plot(NARROW)) } }
 }
 
 /// One entry of a legend: a swatch of the style's `class`, and its name.
@@ -60,6 +118,10 @@ pub fn key(class: &str, name: &str) -> Markup {
 mod tests {
     use super::*;
     use crate::Image;
+
+    fn page(title: &str, body: Markup) -> Markup {
+        super::page(&Head { title, headline: "h", lead: html! {}, origin: &Origin::default() }, body)
+    }
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere() {
@@ -77,6 +139,16 @@ mod tests {
         let page = page(r#"<b> & "c""#, key("\"x", "<y>")).into_string();
         assert!(page.contains("<title>&lt;b&gt; &amp; &quot;c&quot;</title>"), "{page}");
         assert!(page.contains(r#"<i class="&quot;x"></i>&lt;y&gt;"#), "{page}");
-        assert!(super::page("ok\u{202e}", html! {}).into_string().contains(r"<title>ok\u202e</title>"));
+        assert!(self::page("ok\u{202e}", html! {}).into_string().contains(r"<title>ok\u202e</title>"));
+    }
+
+    #[test]
+    fn sections_are_listed_once_there_are_some() {
+        let of = |n: usize| html! { @for i in 0..n { (heading(&format!("s{i}"), "a <b>")) } };
+        assert!(!page("t", of(2)).into_string().contains("<nav"));
+        let page = page("t", of(3)).into_string();
+        assert!(page.contains(r##"<li><a href="#s2">a &lt;b&gt;</a></li></ul></nav>"##), "{page}");
+        let order = ["class=\"skip\"", "<header>", "<h1>", "<nav", "<main", "<h2"].map(|tag| page.find(tag).unwrap());
+        assert!(order.is_sorted(), "{order:?}");
     }
 }

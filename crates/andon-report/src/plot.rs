@@ -9,7 +9,7 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use crate::{
-    axis::{Across, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, number, ticks},
+    axis::{Across, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, events, number, ticks},
     page::key,
     svg::{Px, drawing},
 };
@@ -46,7 +46,7 @@ pub struct Band {
 /// Lines over frames.
 #[derive(Clone, Debug)]
 pub struct Lines {
-    /// What the plot shows, for readers who cannot see it.
+    /// What the plot shows.
     pub title: String,
     /// Width in units of [`WIDTH`], which is the whole row.
     pub width: f64,
@@ -133,7 +133,36 @@ impl Lines {
             }
             (marks.svg(|x| area.across(x), above, |_| (area.top, area.bottom)))
         };
-        drawing(&self.title, self.width, height, &content)
+        drawing(&self.title, &self.said(), self.width, height, &content)
+    }
+
+    /// The plot in words: each line's first and last value and its range, what was expected, and the events.
+    fn said(&self) -> String {
+        let (low, high) = self.y_range();
+        let value = |v: f64| if self.percent { format!("{:.0} %", v * 100.0) } else { number(v, high - low) };
+        let line = |s: &Series| {
+            let known: Vec<_> = s.points.iter().filter(|p| p.1.is_finite()).collect();
+            let name = if s.name == self.title { String::new() } else { format!("{}: ", s.name) };
+            let (Some(first), Some(last)) = (known.first(), known.last()) else { return format!("{name}no value") };
+            let (least, most) = range(known.iter().map(|p| p.1)).unwrap_or_default();
+            format!(
+                "{name}{} at first, {} at last, between {} and {}",
+                value(first.1),
+                value(last.1),
+                value(least),
+                value(most)
+            )
+        };
+        let lines: Vec<_> = self.series.iter().map(line).collect();
+        let expected =
+            self.expected.last().map(|band| format!(" Expected: {} to {}.", value(band.y.0), value(band.y.1)));
+        format!(
+            "{}. {}.{}{}",
+            self.title,
+            lines.join("; "),
+            expected.unwrap_or_default(),
+            events(&self.marks, self.across)
+        )
     }
 
     /// Stretches, bands and alarms.
@@ -252,6 +281,22 @@ mod tests {
         let svg = svg(&lines(&[(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, 2.0)]));
         assert_eq!(paths(&svg)[0].matches('M').count(), 2);
         assert!(!svg.contains("NaN"));
+    }
+
+    #[test]
+    fn who_cannot_see_the_plot_hears_its_figures() {
+        let band = Band { span: (0.0, 3.0), y: (0.25, 0.75) };
+        let marks = vec![Mark { x: 2.0, text: "swap".into(), class: "done" }];
+        let plot = Lines {
+            expected: vec![band],
+            marks,
+            y: Some((0.0, 1.0)),
+            percent: true,
+            ..lines(&[(0.0, 0.5), (1.0, 1.0), (3.0, 0.25)])
+        };
+        let said = "t. agreement: 50 % at first, 25 % at last, between 25 % and 100 %. Expected: 25 % to 75 %. Marked: swap at frame 2.";
+        assert!(svg(&plot).contains(&format!("aria-label=\"{said}\"")), "{}", svg(&plot));
+        assert!(svg(&lines(&[])).contains("agreement: no value"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::{
-    axis::{Across, CHARACTER, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH},
+    axis::{Across, CHARACTER, LEFT, Mark, Marks, RIGHT, Stretch, TOP, WIDTH, events},
     svg::{Px, drawing},
 };
 
@@ -14,6 +14,9 @@ const HEIGHT: f64 = 26.0;
 const BOTTOM: f64 = 20.0;
 /// Least width of a state. A shorter one would not be seen.
 const LEAST: f64 = 2.0;
+
+/// Most states that are said in words.
+const MOST_SAID: usize = 12;
 
 /// A state, and how long it held.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ pub struct Span {
 /// States, one after the other.
 #[derive(Clone, Debug)]
 pub struct Strip {
-    /// What the strip shows, for readers who cannot see it.
+    /// What the strip shows.
     pub title: String,
     /// Width in units of [`WIDTH`], which is the whole row.
     pub width: f64,
@@ -88,7 +91,19 @@ impl Strip {
             }
             (marks.svg(across, above, |baseline| (baseline + 2.0, top + HEIGHT)))
         };
-        drawing(&self.title, width, top + HEIGHT + BOTTOM, &content)
+        drawing(&self.title, &self.said(), width, top + HEIGHT + BOTTOM, &content)
+    }
+
+    /// The strip in words: every state with where it begins and ends, and the events.
+    fn said(&self) -> String {
+        let at = |x| self.across.told(x);
+        let all =
+            self.spans.iter().map(|Span { span, name, .. }| format!("{name} from {} to {}", at(span.0), at(span.1)));
+        let mut said: Vec<_> = all.take(MOST_SAID).collect();
+        if self.spans.len() > MOST_SAID {
+            said.push(format!("{} more", self.spans.len() - MOST_SAID));
+        }
+        format!("{}: {}.{}", self.title, said.join("; "), events(&self.marks, self.across))
     }
 }
 
@@ -104,6 +119,7 @@ mod tests {
         let svg = strip.svg().into_string();
         let widths: Vec<_> = svg.split("<rect").skip(1).map(|r| r.split('"').nth(7).unwrap()).collect();
         assert_eq!(widths, ["448.0", "2.0", "447.1"]);
+        assert!(svg.contains("t: learning from frame 0 to frame 500; warning from frame 500 to frame 501;"), "{svg}");
         assert!(svg.contains(">learning</text>") && !svg.contains(">warning</text>") && svg.contains("&lt;ok&gt;"));
     }
 }

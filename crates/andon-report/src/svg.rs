@@ -12,10 +12,10 @@ impl Render for Px {
     }
 }
 
-/// A drawing of `width` by `height` units. Screen readers read out `title`.
-pub(crate) fn drawing(title: &str, width: f64, height: f64, content: &Markup) -> Markup {
+/// A drawing of `width` by `height` units. Screen readers read out `said`: the figures of the drawing, in words.
+pub(crate) fn drawing(title: &str, said: &str, width: f64, height: f64, content: &Markup) -> Markup {
     html! {
-        svg viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(title) {
+        svg viewBox=(format_args!("0 0 {width} {height}")) role="img" aria-label=(said) {
             title { (title) }
             (content)
         }

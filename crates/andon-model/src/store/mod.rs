@@ -48,7 +48,7 @@ use andon_core::json;
 pub use audit::Finding;
 pub use error::Error;
 pub use history::{Action, Entry, History, Note};
-pub use moves::{Expected, Moved};
+pub use moves::{Expected, Moved, NOT_SET};
 
 use crate::{
     files::MANIFEST,

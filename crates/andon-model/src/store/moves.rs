@@ -10,6 +10,9 @@ use super::{
 };
 use crate::{bundle, files};
 
+/// What an alias is expected to be that is not set yet.
+pub const NOT_SET: &str = "none";
+
 /// A move of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -27,7 +30,7 @@ pub struct Moved {
 /// meanwhile. Without any of it, a move starts from wherever the aliases are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expected<'a> {
-    /// The version that the alias means which moves.
+    /// The version that the alias means which moves; [`NOT_SET`] if it is to mean none yet.
     pub from: Option<&'a str>,
     /// The version to which a roll back goes: the one that is previous.
     pub to: Option<&'a str>,
@@ -148,6 +151,7 @@ impl Writer<'_> {
     fn expect(&self, alias: &str, expected: Option<&str>) -> Result<(), Error> {
         let found = self.aliases.get(alias);
         match expected {
+            Some(NOT_SET) if found.is_none() => Ok(()),
             Some(expected) if found.is_none_or(|v| v != expected) => Err(Error::Moved {
                 store: self.store.folder.clone(),
                 alias: alias.into(),

@@ -119,7 +119,10 @@ fn a_move_is_made_only_from_where_it_was_meant_to_start() {
             "{at}: {error}"
         );
     }
+    assert!(store.promote_expecting(Some("3"), from(NOT_SET), &note("")).is_err(), "there is a champion already");
     assert_eq!(fixture.aliases(), before, "what is refused moves nothing");
+    store.set_alias_expecting("canary", "3", from(NOT_SET), &note("the first")).unwrap();
+    assert!(store.set_alias_expecting("canary", "2", from(NOT_SET), &note("")).is_err(), "somebody was faster");
     store.promote_expecting(None, from("2"), &note("as meant")).unwrap();
     store.rollback_expecting(both("3", "2"), &note("as meant")).unwrap();
     let moved = store.set_alias_expecting("previous", "1", from("3"), &note("as meant")).unwrap();
