@@ -3,12 +3,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use andon_boards::{Export, Kinds, export};
+use andon_boards::{Export, ExportError, Kinds, export};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use crate::progress::bar;
+use crate::{app::Usage, progress::bar};
 
 /// Write made-up boards with known defects as a data set.
 ///
@@ -55,7 +55,11 @@ impl Boards {
         let what = Export { count: self.count, skus: self.skus, seed: self.seed, kinds: self.kinds };
         let written = export(&self.folder, &what, |n| bar.set_position(n as u64));
         bar.finish_and_clear();
-        let (folder, boards, seed) = (self.folder, written?, self.seed);
+        let boards = written.map_err(|e| match e {
+            ExportError::Count { .. } => anyhow::Error::from(Usage(e.to_string())),
+            other => other.into(),
+        })?;
+        let (folder, seed) = (self.folder, self.seed);
         if self.json {
             let written = BoardsWritten { schema: "andon.boards/1", folder, boards, seed };
             println!("{}", serde_json::to_string_pretty(&written)?);

@@ -334,3 +334,46 @@ fn ctrl_c_ends_the_stream_cleanly_with_a_report() {
     assert_eq!(json["end"], "eos");
     assert!(json["ab"][0]["frames"]["a"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn an_arm_without_a_model_is_refused_before_anything_is_played_and_the_way_out_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (all, out) = (folder.path().join("store"), folder.path().join("out"));
+    let store = arg(&all.join("pcb")).to_string();
+    let trial = || fails(1, &["ab", "pipelines/trial.launch", &format!("STORE={store}"), "--report", arg(&out)]);
+    // What README's story leaves behind, step by step: no store, a champion alone, a second version, a challenger.
+    let said = trial();
+    assert!(said.contains("arm a has no model") && said.contains("arm b has no model"), "{said}");
+    assert!(said.contains(&format!("andon model add BUNDLE {}", arg(&all))), "{said}");
+    ok(&["model", "add", "--no-run", "models/pcb/1", arg(&all)]);
+    ok(&["model", "promote", &store, "1", "--from", "none"]);
+    let said = trial();
+    assert!(!said.contains("arm a has no model") && said.contains("nothing was played: arm b has no model"), "{said}");
+    assert!(said.contains("add another version"), "{said}");
+    ok(&["model", "add", "--no-run", "models/pcb/2", arg(&all)]);
+    let said = trial();
+    let help = said.rsplit('`').nth(1).unwrap();
+    assert_eq!(help, format!("andon model alias {store} challenger 2"));
+    assert!(!out.exists(), "nothing was played, and no report says that something was");
+    // Followed to the letter, it plays.
+    ok(&help.split(' ').skip(1).collect::<Vec<_>>());
+    let labels = format!("LABELS={}", arg(&folder.path().join("labels.jsonl")));
+    let named = format!("STORE={store}");
+    ok(&["ab", "pipelines/trial.launch", &named, &labels, "FRAMES=4", "--report", arg(&out)]);
+    assert!(out.join("index.html").is_file());
+}
+
+#[test]
+fn a_model_that_does_not_run_is_named_in_the_headline() {
+    let folder = tempfile::tempdir().unwrap();
+    // It is a bundle, and no engine takes it: that shows when it is loaded.
+    let broken = common::bundle(folder.path(), "9", "9");
+    let (path, out) = (folder.path().join("line.launch"), folder.path().join("out"));
+    let line = SILENT.replace("identity", &format!("modelinfer name=challenger on-error=pass model={}", arg(&broken)));
+    std::fs::write(&path, line).unwrap();
+    ok(&["ab", arg(&path), "--report", arg(&out)]);
+    let json = report(&out);
+    let headline = json["headline"].as_str().unwrap();
+    assert!(headline.contains("challenger has no model: "), "{headline}");
+    assert!(read(&out, "index.html").contains("challenger has no model: "), "the page says it, too");
+}

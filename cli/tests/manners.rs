@@ -5,7 +5,7 @@ mod common;
 
 use std::{
     fs::{self, OpenOptions},
-    io::pipe,
+    io::{Read as _, pipe},
     path::Path,
     process::{Command, Stdio},
 };
@@ -153,6 +153,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("chek", &["similar", "check"]),
     ("run", &["<FILE>"]),
     ("run pipelines/inspct.launch", &["did you mean pipelines/inspect.launch?"]),
+    ("run shadwo", &["did you mean shadow?"]),
     ("run pipelines/inspect.launch MODLE=x", &["no variable MODLE", "MODEL", "did you mean MODEL?"]),
     ("run pipelines/inspect.launch MODEL", &["write VAR=value"]),
     ("run pipelines/inspect.launch --restart=allways", &["no", "on-failure", "always"]),
@@ -258,4 +259,96 @@ fn completions_may_be_installed_as_files() {
         assert!(output.status.success(), "{shell}: {}", err(&output));
     }
     assert!(ok(&["completions", "zsh", "--installed"]).starts_with("#compdef andon"));
+}
+
+#[test]
+fn a_threshold_is_set_by_a_command_and_the_digests_hold() {
+    let place = Place::new();
+    let bundle = place.text("bundle-1");
+    let version = |path: &str| {
+        let text = fs::read_to_string(Path::new(path).join("model.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        (manifest["version"].as_str().unwrap().to_string(), manifest["thresholds"]["score"].as_f64())
+    };
+    ok(&["model", "threshold", &bundle, "0.6"]);
+    assert_eq!(version(&bundle), ("1".into(), Some(0.6)), "as it was typed");
+    assert!(ok(&["model", "check", &bundle, "--no-run"]).contains("all 2 files match"));
+    // A version of a store, and what is signed, stays as it is.
+    let stored = format!("{}@champion", place.text("store/pcb"));
+    let set = |words: &[&str]| andon(&[&["model", "threshold"], words].concat()).output().unwrap();
+    let refused = set(&[&stored, "0.7"]);
+    assert!(
+        refused.status.code() == Some(2) && err(&refused).contains("--into FOLDER --as VERSION"),
+        "{}",
+        err(&refused)
+    );
+    let third = place.text("third");
+    ok(&["model", "threshold", &stored, "0.7", "--into", &third, "--as", "3"]);
+    assert_eq!(version(&third), ("3".into(), Some(0.7)));
+    ok(&["model", "add", "--no-run", &third, &place.text("store")]);
+    assert!(ok(&["model", "audit", &place.text("store")]).contains("everything matches"));
+    ok(&["model", "keygen", &place.text("key"), "--no-password"]);
+    ok(&["model", "sign", &bundle, "--key", &place.text("key.key")]);
+    assert_eq!(set(&[&bundle, "0.5"]).status.code(), Some(2));
+    for (words, why) in [(["x", "0.5"], "no such model"), ([&third, "much"], "no threshold"), ([&third, "-1"], "")] {
+        let output = set(&words);
+        assert!(output.status.code() == Some(2) && err(&output).contains(why), "{words:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn whoever_has_no_name_in_the_environment_has_one_in_the_system() {
+    let place = Place::new();
+    let mut promote = place.command("model promote @/store/pcb 2 --from 1");
+    for name in ["SUDO_USER", "USER", "LOGNAME"] {
+        promote.env_remove(name);
+    }
+    assert!(promote.output().unwrap().status.success());
+    let system = Command::new("id").arg("-un").output().unwrap();
+    let history = ok(&["model", "history", &place.text("store/pcb"), "--json"]);
+    let history: serde_json::Value = serde_json::from_str(&history).unwrap();
+    let last = history["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["who"], &last["to"]), (&out(&system).trim().into(), &"2".into()));
+}
+
+#[test]
+fn a_live_view_that_is_told_to_stop_leaves_the_terminal_as_it_was() {
+    if !Path::new("/usr/bin/script").exists() {
+        println!("skipped: script is not there");
+        return;
+    }
+    let place = Place::new();
+    let socket = place.text("line.sock");
+    let pipeline = "defecttestsrc is-live=true ! video/x-raw,width=64,height=64 ! fakesink";
+    fs::write(place.text("line.launch"), pipeline).unwrap();
+    let mut line = place.command("run @/line.launch");
+    line.env("ANDON_CONTROL", format!("unix:{socket}")).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut line = line.spawn().unwrap();
+    while !place.command("ctl --line @/line.sock list").output().unwrap().status.success() {
+        assert!(line.try_wait().unwrap().is_none(), "the line has ended");
+    }
+    let view = format!(
+        "stty -g; sh -c 'echo pid $$; exec \"$0\" top --line \"$1\"' {} {socket}; echo \"code $?\"; stty -g",
+        env!("CARGO_BIN_EXE_andon")
+    );
+    let mut shell = Command::new("script");
+    shell.args(["-qec", &view, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    let (mut said, mut stopped, mut byte) = (String::new(), false, [0]);
+    let mut screen = shell.stdout.take().unwrap();
+    while screen.read(&mut byte).unwrap() > 0 {
+        said.push(byte[0].into());
+        // The first drawing is whole when its keys are there.
+        if !stopped && said.contains("\u{1b}[?1049h") && said.contains("defecttestsrc") {
+            let pid = said.split("pid ").nth(1).unwrap().split_whitespace().next().unwrap();
+            assert!(Command::new("kill").args(["-TERM", pid]).status().unwrap().success());
+            stopped = true;
+        }
+    }
+    shell.wait().unwrap();
+    line.kill().unwrap();
+    line.wait().unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(stopped && said.contains("code 0") && said.contains("\u{1b}[?1049l"), "{said:?}");
+    assert_eq!(lines.first(), lines.last(), "the terminal's settings");
 }

@@ -48,6 +48,57 @@ fn a_store_its_history_and_a_model() {
     assert_is(&ok(&["model", "list", arg(&store), "--json"]), "store");
     assert_is(&ok(&["model", "history", arg(&pcb), "--json"]), "history");
     assert_is(&ok(&["model", "show", arg(&pcb.join("2")), "--json"]), "model-info");
+    assert_is(&ok(&["model", "audit", arg(&store), "--json"]), "audit");
+    assert_is(&ok(&["model", "check", arg(&pcb.join("2")), "--no-run", "--json"]), "model-check");
+    assert_is(&ok(&["model", "policy", arg(&store), "--json"]), "store-policy");
+
+    // Every change of a store.
+    let third = bundle(folder.path(), "3", "3");
+    let changes: [&[&str]; 8] = [
+        &["add", "--no-run", arg(&third), arg(&store)],
+        &["alias", arg(&pcb), "challenger", "3"],
+        &["promote", arg(&pcb), "3", "--from", "2"],
+        &["promote", arg(&pcb), "3"],
+        &["rollback", arg(&pcb)],
+        &["rollback", arg(&pcb), "--refuse"],
+        &["refuse", arg(&pcb), "1"],
+        &["gc", arg(&pcb), "--keep", "1", "--dry-run"],
+    ];
+    for change in changes {
+        let document = ok(&[&["model"], change, &["--json"]].concat());
+        assert_is(&document, "store-change");
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let moves_nothing = change.contains(&"--dry-run") || change == ["promote", arg(&pcb), "3"];
+        assert_eq!((&document["action"], &document["changed"]), (&change[0].into(), &(!moves_nothing).into()));
+    }
+}
+
+#[test]
+fn keys_thresholds_and_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| arg(&folder.path().join(name)).to_string();
+    let whole = bundle(folder.path(), "1", "1");
+    let init = ["model", "init", "tests/data/detector.onnx", "--into", &at("made"), "--json"];
+    assert_is(&ok(&init), "model-init");
+    ok(&["model", "keygen", &at("ci"), "--no-password"]);
+    ok(&["model", "sign", arg(&whole), "--key", &at("ci.key")]);
+    assert_is(&ok(&["model", "verify", arg(&whole), "--keys", &at("ci.pub"), "--json"]), "model-verified");
+    let copy = ok(&["model", "threshold", arg(&whole), "0.6", "--into", &at("2"), "--as", "2", "--json"]);
+    assert_is(&copy, "threshold");
+    assert_is(&ok(&["boards", &at("boards"), "--count=3", "--skus=1", "--json"]), "boards");
+
+    fs::write(at("line.launch"), format!(
+        "defecttestsrc num-buffers=4 defect-rate=1 ! driftmeter report-interval=1 ! modelinfer model=models/pcb/2 ! \
+         framesampler location={} every=1 ! fakesink", at("captures")
+    )).unwrap();
+    let report = ok(&["run", &at("line.launch"), "--json"]);
+    fs::write(at("report.jsonl"), &report).unwrap();
+    let last: Value = serde_json::from_str(report.lines().last().unwrap()).unwrap();
+    assert_is(&last["summary"].to_string(), "run-summary");
+    let (record, page) = (at("report.jsonl"), at("drift.html"));
+    assert_is(&ok(&["drift", &record, "--out", &page, "--json"]), "drift-summary");
+    let coco = ["dataset", "export", &at("captures"), "--format", "coco", "--into", &at("coco"), "--json"];
+    assert_is(&ok(&coco), "dataset-export");
 }
 
 #[test]

@@ -314,6 +314,16 @@ fn without_a_terminal_a_key_is_made_only_if_its_password_is_told() {
     fs::write(&password, "secret\n").unwrap();
     let told = ["--password-file", arg(&password)];
     assert!(run(&[&keygen[..], &told].concat()).status.success());
+    // From the standard input, as a vault of secrets gives it.
+    let piped = |words: &[&str]| {
+        use std::io::Write as _;
+        let mut command = common::andon(&[words, &["--password-file", "-"]].concat());
+        let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"from a vault\n").unwrap();
+        child.wait().unwrap().success()
+    };
+    let vault = keys.at("vault");
+    assert!(piped(&["model", "keygen", arg(&vault)]), "no terminal, and no file");
     let bundle = bundle(keys.dir.path(), "1", "graph 1");
     let key = keys.at("safe.key");
     let sign = ["model", "sign", arg(&bundle), "--key", arg(&key)];

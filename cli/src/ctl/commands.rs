@@ -29,8 +29,10 @@ pub enum Command {
   andon ctl get champion
   andon ctl get champion score-threshold")]
     Get {
+        /// The element, by its name or path: `andon ctl elements` lists them
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
+        /// The property [default: all of them]
         #[arg(add = ArgValueCandidates::new(complete::properties))]
         property: Option<String>,
     },
@@ -38,8 +40,10 @@ pub enum Command {
     #[command(after_help = "Example:
   andon ctl set champion score-threshold 0.6 --why 'too many false alarms'")]
     Set {
+        /// The element, by its name or path: `andon ctl elements` lists them
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
+        /// The property: `andon ctl get ELEMENT` lists them
         #[arg(add = ArgValueCandidates::new(complete::settable))]
         property: String,
         /// A number, true or false, a text, or JSON; paths are of the line's own working directory
@@ -50,8 +54,10 @@ pub enum Command {
     #[command(after_help = "Example:
   andon ctl call meter learn frames=300")]
     Call {
+        /// The element, by its name or path: `andon ctl elements` lists them
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
+        /// The action, such as reset
         #[arg(add = ArgValueCandidates::new(complete::actions))]
         action: String,
         /// Its arguments, all of them
@@ -113,6 +119,7 @@ pub enum Command {
     #[command(after_help = "Example:
   andon ctl reset champion")]
     Reset {
+        /// The element, by its name or path: `andon ctl elements` lists them
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
     },
@@ -125,6 +132,7 @@ pub enum Command {
         element: String,
         /// The part, or RUN/FRAME
         id: String,
+        /// What it is
         #[arg(value_parser = ["ok", "ng"])]
         verdict: String,
         /// Who says so [default: --who]
@@ -135,6 +143,7 @@ pub enum Command {
     #[command(after_help = "Example:
   andon ctl stats champion --json")]
     Stats {
+        /// The element, by its name or path: `andon ctl elements` lists them [default: all]
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: Option<String>,
     },
@@ -142,8 +151,10 @@ pub enum Command {
     #[command(after_help = "Example:
   andon ctl observe champion provider --count 1")]
     Observe {
+        /// The element, by its name or path: `andon ctl elements` lists them
         #[arg(add = ArgValueCandidates::new(complete::elements))]
         element: String,
+        /// The property: `andon ctl get ELEMENT` lists them
         #[arg(default_value = "stats", add = ArgValueCandidates::new(complete::properties))]
         property: String,
         /// Least time between two values, such as 500ms
@@ -181,6 +192,7 @@ pub enum Command {
         /// The element at which they enter; may be left out if only one comes into question
         #[arg(long, add = ArgValueCandidates::new(complete::elements))]
         element: Option<String>,
+        /// The fields
         #[arg(value_name = "NAME=VALUE", value_parser = values::pair, required_unless_present_any = ["remove", "complete"])]
         values: Vec<(String, Value)>,
         /// A field that has no value from here on; may be given again

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{bar, failed};
 
-/// Prints the digest of a data set: of the names and contents of all its files.
+/// Print the digest of a data set: of the names and contents of all its files.
 ///
 /// Write it into `trained_on` of the model.json of a model that is trained on the set.
 #[derive(Args)]

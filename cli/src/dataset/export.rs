@@ -17,7 +17,7 @@ use andon_report::words::counted;
 
 use crate::app::Usage;
 
-/// Writes captures as a data set: images, and the detections of a model as annotations for people to correct.
+/// Write captures as a data set: images, and the detections of a model as annotations for people to correct.
 ///
 /// The data set is there whole or not at all, and the same captures make the same bytes.
 #[derive(Args)]

@@ -17,7 +17,7 @@ use andon_report::words::counted;
 
 use crate::app::Usage;
 
-/// Takes back what people corrected: labels for abjoin labels=, and the COCO file, checked.
+/// Take back what people corrected: labels for abjoin labels=, and the COCO file, checked.
 ///
 /// A frame with any box on it is ng, a frame without a box is ok. A part is ng if any of its frames is ng, and ok only if
 /// people looked at all its views.

@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 
 use crate::{app::Usage, progress::bar};
 
-/// Turns captures into data sets for annotation tools, shows them, and takes back what people corrected.
+/// Turn captures into data sets for annotation tools, show them, and take back what people corrected.
 #[derive(Args)]
 #[command(after_help = "Examples:
   andon dataset stats captures

@@ -13,7 +13,7 @@ use andon_report::words::counted;
 
 use crate::table::table;
 
-/// Counts captures: by trigger, verdict, class, SKU and day; how often the arms agree; bytes.
+/// Count captures: by trigger, verdict, class, SKU and day; how often the arms agree; bytes.
 #[derive(Args)]
 #[command(after_help = "Example:
   andon dataset stats captures --json")]

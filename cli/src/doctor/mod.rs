@@ -16,7 +16,10 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use trial::{Ran, Trial, TrialResult};
 
-use crate::{app::init, table::table};
+use crate::{
+    app::{Usage, init},
+    table::table,
+};
 
 /// Check this machine: which execution providers run a model, and how fast.
 ///

@@ -45,9 +45,9 @@ const TRIALS: usize = 100;
 /// What `--power` takes off the average precision of the worse model.
 const WORSE_BY: f64 = 0.01;
 
-/// Measures a bundle on labelled pictures, with the elements that judge the line.
+/// Measure a bundle on labelled pictures, with the elements that judge the line.
 ///
-/// With two bundles, compares the second, the challenger, with the first, the champion. Exits with 1 if a gate stops the
+/// With two bundles, compare the second, the challenger, with the first, the champion. Exit with 1 if a gate stops the
 /// bundle.
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -102,7 +102,10 @@ fn listed(names: &[&str]) -> String {
     if beyond > 0 {
         named.push(format!("{beyond} more"));
     }
-    named.join(", ")
+    match named.pop() {
+        Some(last) if !named.is_empty() => format!("{} and {last}", named.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_open_is_the_headline_with_the_parts_that_it_takes() {
-        let open = |n| check(&format!("ap_0.33/{n}"), CheckResult::Undecided, Some(10 * n));
+        let open = |n: u64| check(&format!("ap_0.33/{n}"), CheckResult::Undecided, Some(10 * n));
         let mut checks = vec![check("recall", CheckResult::Passed, None), open(1), open(4), open(2), open(3)];
         let mut said = |more: Option<Check>| {
             checks.extend(more);
@@ -124,7 +127,7 @@ mod tests {
         let (headline, why) = said(None);
         assert_eq!(
             headline,
-            "pcb 2 may not go to the line yet, ap_0.33/1, ap_0.33/4, ap_0.33/2, 1 more undecided: about 40 more parts"
+            "pcb 2 may not go to the line yet, ap_0.33/1, ap_0.33/4, ap_0.33/2 and 1 more undecided: about 40 more parts"
         );
         assert!(why.starts_with("ap_0.33/1 (at least 1): 0.5. ") && why.ends_with(" 1 more do not hold."), "{why}");
         let (headline, why) = said(Some(check("f1", CheckResult::Failed, None)));
