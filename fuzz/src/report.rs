@@ -2,7 +2,7 @@
 //! Reports that are read back and shown: JSON of an evaluation, a gate and a record of drift become Markdown, JUnit and pages.
 
 use andon_evaluate::{Checks, EvaluationReport, Gate};
-use andon_report::markdown;
+use andon_report::{Origin, markdown, masked};
 
 use super::drift;
 
@@ -26,7 +26,7 @@ pub fn report(data: &[u8]) {
         }
         2 => {
             let Ok(record) = drift::read::read(rest, None) else { return };
-            let page = drift::page::page(&record, "a <source>").into_string();
+            let page = drift::page::page(&record, "a <source>", &Origin::default()).into_string();
             assert!(!page.contains("<source>"), "what is not ours is escaped");
             assert_eq!(page.matches("<script").count(), 0, "a page has no script");
             let _ = drift::page::text(&record);
@@ -35,7 +35,10 @@ pub fn report(data: &[u8]) {
             if let Ok(report) = serde_json::from_slice::<EvaluationReport>(rest) {
                 let _ = serde_json::to_string(&report).expect("plain data");
             }
-            let escaped = markdown::escape(&String::from_utf8_lossy(rest));
+            let text = String::from_utf8_lossy(rest);
+            let told = masked(&format!("rtsp://me:secret@{text} user-pw=secret {text}"));
+            assert!(!told.starts_with("rtsp://me:secret@"), "a password is told: {told:?}");
+            let escaped = markdown::escape(&text);
             let raw = escaped.replace("\\|", "").replace("\\<", "");
             assert!(!raw.contains(['|', '\n', '\r']), "a cell of a table stays one: {escaped:?}");
         }

@@ -102,7 +102,10 @@ fn listed(names: &[&str]) -> String {
     if beyond > 0 {
         named.push(format!("{beyond} more"));
     }
-    named.join(", ")
+    match named.pop() {
+        Some(last) if !named.is_empty() => format!("{} and {last}", named.join(", ")),
+        last => last.unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +127,7 @@ mod tests {
         let (headline, why) = said(None);
         assert_eq!(
             headline,
-            "pcb 2 may not go to the line yet, ap_0.33/1, ap_0.33/4, ap_0.33/2, 1 more undecided: about 40 more parts"
+            "pcb 2 may not go to the line yet, ap_0.33/1, ap_0.33/4, ap_0.33/2 and 1 more undecided: about 40 more parts"
         );
         assert!(why.starts_with("ap_0.33/1 (at least 1): 0.5. ") && why.ends_with(" 1 more do not hold."), "{why}");
         let (headline, why) = said(Some(check("f1", CheckResult::Failed, None)));

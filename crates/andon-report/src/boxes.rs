@@ -9,6 +9,9 @@ use crate::{image::Image, svg::Px};
 /// Height of the letters, as a share of the frame's longer side.
 const LETTERS: f64 = 1.0 / 30.0;
 
+/// Approximate width of a letter, as a share of its height.
+const WIDE: f64 = 0.62;
+
 /// What one arm found.
 pub struct Found<'a> {
     /// The arm's result.
@@ -89,13 +92,17 @@ pub fn outline(class: &str, edge: &str, bbox: [f64; 4], angle: Option<f32>) -> M
     }
 }
 
-/// A text above a box, or `below` it. It stays within the frame of `size` pixels, and ends with its box at the right edge.
+/// A text above a box, or `below` it. It stays within the frame of `size` pixels, and ends with its box where it would leave it.
 pub fn label(class: &str, text: &str, [x, y, w, h]: [f64; 4], below: bool, size: [u32; 2]) -> Markup {
     let letters = letters(size);
     let [width, height] = size.map(f64::from);
     let baseline = if below { y + h + letters } else { y - letters * 0.35 };
     let baseline = baseline.clamp(letters, height.max(letters) - letters * 0.3);
-    let (x, anchor) = if x > 0.75 * width { ((x + w).min(width), "end") } else { (x.max(0.0), "start") };
+    let length = text.chars().count() as f64 * letters * WIDE;
+    let (x, anchor) = match x + length > width {
+        true => ((x + w).clamp(length.min(width), width), "end"),
+        false => (x.max(0.0), "start"),
+    };
     html! {
         text class=(class) text-anchor=(anchor) x=(Px(x)) y=(Px(baseline))
             style=(format_args!("font-size:{letters:.1}px")) { (text) }
