@@ -59,10 +59,14 @@ pub fn pipeline(asked: &Path) -> Option<PathBuf> {
 
 /// Asks whether a shipped pipeline file was meant by one that is not there; empty if none is called like it.
 pub fn meant(asked: &Path) -> String {
+    folder().map(|folder| meant_in(&folder, asked)).unwrap_or_default()
+}
+
+fn meant_in(folder: &Path, asked: &Path) -> String {
     let name = asked.strip_prefix("pipelines").unwrap_or(asked).with_extension("");
     let Some(name) = name.to_str().filter(|name| !name.contains('/')) else { return String::new() };
-    let files = folder().and_then(|folder| folder.join("pipelines").read_dir().ok());
-    let files = files.into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = folder.join("pipelines").read_dir().into_iter();
+    let files = files.flatten().flatten().map(|entry| entry.path());
     let names: Vec<_> = files
         .filter(|path| path.extension() == Some("launch".as_ref()))
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()))
@@ -75,6 +79,15 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_misspelt_name_finds_the_shipped_file() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for asked in ["shadwo", "shadwo.launch", "pipelines/shadwo.launch"] {
+            assert_eq!(meant_in(&source, Path::new(asked)), "; did you mean shadow?", "{asked}");
+        }
+        assert_eq!(meant_in(&source, Path::new("/etc/shadwo.launch")), "");
+    }
 
     #[test]
     fn an_installation_and_a_build_find_what_ships_with_them() {

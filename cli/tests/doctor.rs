@@ -80,7 +80,7 @@ fn without_a_runtime_or_a_model_that_runs_it_fails_and_says_why() {
     assert!(out(&without).contains("GStreamer"), "the rest is told all the same: {}", out(&without));
 
     let nowhere = andon(&["doctor", "/nowhere"]).output().unwrap();
-    assert_eq!(nowhere.status.code(), Some(1));
+    assert_eq!(nowhere.status.code(), Some(2));
     assert!(err(&nowhere).contains("no such model"), "{}", err(&nowhere));
 
     let broken = tempfile::Builder::new().suffix(".onnx").tempfile().unwrap();
@@ -90,7 +90,7 @@ fn without_a_runtime_or_a_model_that_runs_it_fails_and_says_why() {
     assert!(err(&broken).contains("cannot load it, for it is no whole ONNX model"), "{}", err(&broken));
 
     let list = andon(&["doctor", "--providers=tpu"]).output().unwrap();
-    assert_eq!(list.status.code(), Some(1));
+    assert_eq!(list.status.code(), Some(2));
     assert!(err(&list).contains("'tpu' is not known: known are auto, cpu"), "{}", err(&list));
 }
 

@@ -539,9 +539,15 @@ fn a_picture_that_cannot_be_read_ends_it_with_an_error() {
 
 #[test]
 fn what_is_not_there_is_named() {
-    fails(&["models/none", "--data", "."], &["models/none"]);
-    fails(&["models/pcb/1", "--data", "/nowhere"], &["/nowhere is no folder"]);
-    fails(&["models/pcb/1", "--data", ".", "--gate", "/nowhere.json"], &["/nowhere.json cannot be read"]);
+    let cases: [(&[&str], &str); 3] = [
+        (&["models/none", "--data", "."], "models/none"),
+        (&["models/pcb/1", "--data", "/nowhere"], "/nowhere is no folder"),
+        (&["models/pcb/1", "--data", ".", "--gate", "/nowhere.json"], "/nowhere.json cannot be read"),
+    ];
+    for (arguments, word) in cases {
+        let output = andon(&[&["evaluate"], arguments].concat()).output().unwrap();
+        assert!(output.status.code() == Some(2) && err(&output).contains(word), "{arguments:?}: {}", err(&output));
+    }
     let output = andon(&["evaluate", "models/pcb/1", "--data", ".", "--html", "/nowhere/page.html"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "told before anything is judged");
 }

@@ -77,9 +77,9 @@ fn what_is_wrong_is_named_and_answered_by_the_right_code() {
     let pcb = store(dir.path());
     let stale = fails(1, &["model", "promote", &pcb, "3", "--from=1", "--why=seen better"]);
     assert!(stale.contains("champion is 2, and this change was to start from 1: nothing was changed"), "{stale}");
-    let e = fails(1, &["model", "promote", &pcb, "9"]);
+    let e = fails(2, &["model", "promote", &pcb, "9"]);
     assert!(e.contains("no version '9': there are 1, 2, 3"), "{e}");
-    let e = fails(1, &["model", "promote", arg(&dir.path().join("store/glass"))]);
+    let e = fails(2, &["model", "promote", arg(&dir.path().join("store/glass"))]);
     assert!(e.contains("no such model in a store"), "{e}");
     let other = bundle(dir.path(), "2", "another graph");
     let e = fails(1, &["model", "add", "--no-run", arg(&other), arg(&dir.path().join("store"))]);

@@ -64,8 +64,7 @@ impl Typed {
             (Outcome::UnknownElement, _) => question(&self.element, elements.iter().map(|e| &*e.name)),
             (Outcome::UnknownProperty, Some(d)) => question(&self.member, d.properties.iter().map(|p| &*p.name)),
             (Outcome::UnknownAction, Some(d)) => question(&self.member, d.actions.iter().map(|a| &*a.name)),
-            (Outcome::BadValue, Some(d)) => self.value(d),
-            (Outcome::Invalid, Some(d)) => self.argument(d),
+            (Outcome::BadValue | Outcome::Invalid, Some(d)) => self.value(d) + &self.argument(d),
             _ => String::new(),
         }
     }

@@ -34,6 +34,7 @@ use values::{LayoutArg, UnitArg, side};
 
 use crate::{
     app::{Usage, init},
+    meant,
     origin::{Moment, origin},
     progress::bar,
 };
@@ -155,17 +156,23 @@ fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("'{text}' is no share of 0.5 to below 1"))
 }
 
+/// Makes wrong usage of a failure, if what was named is not there.
+fn named(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    if path.exists() { error } else { Usage(format!("{error:#}{}", meant::file(path))).into() }
+}
+
 impl Evaluate {
     /// Judges all pictures, and shows the figures.
     pub fn execute(self) -> Result<ExitCode> {
         let began = Moment::now();
-        let gate = self.gate.as_deref().map(Gate::read).transpose()?;
+        let gate = self.gate.as_deref().map(|path| Gate::read(path).map_err(|e| named(path, e.into()))).transpose()?;
         self.check_outputs()?;
         let target = self.target()?;
         let bundles: Vec<&Path> =
             [Some(self.bundle.as_path()), self.challenger.as_deref()].into_iter().flatten().collect();
         let manifests = bundles.iter().map(|b| manifest(b)).collect::<Result<Vec<_>>>()?;
-        let mut set = data::read(&self.data, &self.selection(&manifests)?)?;
+        let selection = self.selection(&manifests)?;
+        let mut set = data::read(&self.data, &selection).map_err(|e| named(&self.data, e.into()))?;
         set.samples.truncate(self.limit.unwrap_or(usize::MAX));
         warn_of_unseen(&set);
         init()?;
