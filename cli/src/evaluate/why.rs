@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_open_is_the_headline_with_the_parts_that_it_takes() {
-        let open = |n| check(&format!("ap_0.33/{n}"), CheckResult::Undecided, Some(10 * n));
+        let open = |n: u64| check(&format!("ap_0.33/{n}"), CheckResult::Undecided, Some(10 * n));
         let mut checks = vec![check("recall", CheckResult::Passed, None), open(1), open(4), open(2), open(3)];
         let mut said = |more: Option<Check>| {
             checks.extend(more);
