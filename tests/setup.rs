@@ -176,7 +176,13 @@ fn what_gstanalytics_is_built_with_is_taken_for_tests_and_for_who_asks() {
     let build = went("--for=build");
     assert!(!installed(&build).contains(package));
     assert!(build.well && build.said.contains("FEATURES=analytics"), "{build:?}");
-    // And not where GStreamer is too old for it.
+    // The plugin is built without, too, where it cannot be had.
+    let machine = Machine::new();
+    assert!(machine.set_up("--for=build", false, &newer).well);
+    let went = machine.set_up("--for=test", false, &[newer[0], ("APT_SAYS", "Unable to locate package")]);
+    assert!(went.asked.contains(package), "{went:?}");
+    assert!(went.well && went.said.contains("without GstAnalytics"), "{went:?}");
+    // And not asked for where GStreamer is too old for it.
     assert!(!installed(&Machine::new().set_up("--for=test", false, &[])).contains(package));
 }
 

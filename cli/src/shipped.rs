@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::meant;
+
 /// The folder with the shipped `pipelines` and `models`, if they lie where an installation or a build has them.
 fn folder() -> Option<PathBuf> {
     of(&std::env::current_exe().ok()?.canonicalize().ok()?)
@@ -53,6 +55,19 @@ pub fn pipeline(asked: &Path) -> Option<PathBuf> {
     [file.clone(), file.with_extension("launch")]
         .into_iter()
         .find(|p| p.is_file() && p.extension() == Some("launch".as_ref()))
+}
+
+/// Asks whether a shipped pipeline file was meant by one that is not there; empty if none is called like it.
+pub fn meant(asked: &Path) -> String {
+    let name = asked.strip_prefix("pipelines").unwrap_or(asked).with_extension("");
+    let Some(name) = name.to_str().filter(|name| !name.contains('/')) else { return String::new() };
+    let files = folder().and_then(|folder| folder.join("pipelines").read_dir().ok());
+    let files = files.into_iter().flatten().flatten().map(|entry| entry.path());
+    let names: Vec<_> = files
+        .filter(|path| path.extension() == Some("launch".as_ref()))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()))
+        .collect();
+    meant::question(name, names.iter().map(String::as_str))
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ pub fn table<S: ToString>(header: &[S]) -> Table {
     within(header, WIDTH)
 }
 
-/// Returns the width of the terminal that the standard output goes to, characters, or `None` where it goes to none.
+/// Returns the width of the terminal that the standard output goes to, characters, or `None` where it goes to none. A
+/// terminal that does not say its width is taken for one of 80.
 pub fn terminal_width() -> Option<u16> {
-    Table::new().width()
+    Table::new().width().map(|width| if width == 0 { 80 } else { width })
 }
 
 /// Makes the text of a table of figures, `width` characters wide at most, wherever it goes.

@@ -153,6 +153,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("chek", &["similar", "check"]),
     ("run", &["<FILE>"]),
     ("run pipelines/inspct.launch", &["did you mean pipelines/inspect.launch?"]),
+    ("run shadwo", &["did you mean shadow?"]),
     ("run pipelines/inspect.launch MODLE=x", &["no variable MODLE", "MODEL", "did you mean MODEL?"]),
     ("run pipelines/inspect.launch MODEL", &["write VAR=value"]),
     ("run pipelines/inspect.launch --restart=allways", &["no", "on-failure", "always"]),

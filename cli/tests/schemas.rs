@@ -78,6 +78,8 @@ fn keys_thresholds_and_sets() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| arg(&folder.path().join(name)).to_string();
     let whole = bundle(folder.path(), "1", "1");
+    let init = ["model", "init", "tests/data/detector.onnx", "--into", &at("made"), "--json"];
+    assert_is(&ok(&init), "model-init");
     ok(&["model", "keygen", &at("ci"), "--no-password"]);
     ok(&["model", "sign", arg(&whole), "--key", &at("ci.key")]);
     assert_is(&ok(&["model", "verify", arg(&whole), "--keys", &at("ci.pub"), "--json"]), "model-verified");

@@ -51,6 +51,7 @@ const OF_TYPES: &[(&str, &str, &str)] = &[
     ("andon.drift-summary/1", "DriftSummary", "cli/src/drift/mod.rs"),
     ("andon.labels-import/1", "ImportedLabels", "cli/src/dataset/import.rs"),
     ("andon.model-check/1", "CheckedModel", "cli/src/model/bundle.rs"),
+    ("andon.model-init/1", "MadeBundle", "cli/src/model/init.rs"),
     ("andon.model-verified/1", "VerifiedModel", "cli/src/model/sign.rs"),
     ("andon.reference-learned/1", "LearnedReference", "cli/src/reference/mod.rs"),
     ("andon.run-summary/1", "RunSummary", "cli/src/run/summary.rs"),

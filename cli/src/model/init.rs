@@ -13,6 +13,7 @@ use andon_inference::{Assumption, Described, Engine, Hints, Options, Unknown, de
 use andon_model::{self as model, Decoder, Manifest};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Serialize;
 
 use super::{bundle::write_digests, decoder, text, trial::few};
 use crate::{app::Usage, limit::rest};
@@ -44,6 +45,24 @@ pub struct Init {
     /// How the outputs are read, if the graph does not show it: a decoder of docs/models.md
     #[arg(long, value_name = "NAME", value_parser = decoder)]
     decoder: Option<Decoder>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A bundle that was made of an .onnx file, for programs.
+#[derive(Serialize)]
+struct MadeBundle {
+    /// Always `andon.model-init/1`.
+    schema: &'static str,
+    /// The manifest that was written.
+    manifest: PathBuf,
+    /// The model's name.
+    name: String,
+    /// Its version.
+    version: String,
+    /// What was assumed, because the graph does not say it.
+    assumed: Vec<String>,
 }
 
 impl Init {
@@ -78,6 +97,13 @@ impl Init {
         let folder = shown.to_str().context("the folder's path is not UTF-8")?;
         rest(|| Engine::load(folder, &options))
             .with_context(|| format!("{}: was written, but the model does not run: correct it", at.display()))?;
+        if self.json {
+            let assumed = assumed.iter().map(ToString::to_string).collect();
+            let Manifest { name, version, .. } = manifest;
+            let made = MadeBundle { schema: "andon.model-init/1", manifest: at, name, version, assumed };
+            println!("{}", serde_json::to_string_pretty(&made)?);
+            return Ok(ExitCode::SUCCESS);
+        }
         println!("{}: written, and the model runs. Check it, and correct what the graph does not say", at.display());
         if let Ok(ports) = rest(|| ports(file, limit)) {
             println!("the graph {ports}");

@@ -65,8 +65,11 @@ impl PipelineFile {
         }
         let shipped = shipped::pipeline(&self.path);
         let path = shipped.as_deref().unwrap_or(&self.path);
-        let text =
-            files::read_text(path, LARGEST).map_err(|e| self.misused(&format!("{e}{}", meant::file(&self.path))))?;
+        let text = files::read_text(path, LARGEST).map_err(|e| {
+            let beside = meant::file(&self.path);
+            let meant = if beside.is_empty() { shipped::meant(&self.path) } else { beside };
+            self.misused(&format!("{e}{meant}"))
+        })?;
         if let Some(path) = &shipped {
             eprintln!("note: there is no file {} here: {} is taken", self.path.display(), path.display());
         }
