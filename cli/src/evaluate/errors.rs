@@ -4,7 +4,6 @@
 use andon_core::result::Verdict;
 use andon_evaluate::{
     EvaluationReport, Measured, NotedPart,
-    metrics::Name,
     score::{Confusion, MIN_IOU},
 };
 
@@ -56,11 +55,11 @@ pub fn cell(r: &EvaluationReport, model: usize, row: &str, column: &str) -> Opti
 }
 
 /// The errors that a figure of a model counts, if it counts any.
-pub fn figure(r: &EvaluationReport, model: usize, figure: &Name) -> Option<String> {
+pub fn figure(r: &EvaluationReport, model: usize, figure: &str) -> Option<String> {
     match figure.split_once('/') {
         Some(("precision", label)) => cell(r, model, NOTHING, label),
         Some((_, label)) => cell(r, model, label, MISSED),
-        None => match figure.as_str() {
+        None => match figure {
             "escape_rate" => Some(verdict(r, model, "escapes")),
             "overkill_rate" => Some(verdict(r, model, "overkill")),
             _ => None,

@@ -98,7 +98,7 @@ fn main_facts(r: &EvaluationReport, gallery: &Gallery) -> Markup {
             v => decimal(v),
         };
         let known = r.models.iter().any(|m| of(m).is_some());
-        let pictures = |model| errors::figure(r, model, &figure.to_string()).and_then(|tag| gallery.link(&tag));
+        let pictures = |model| errors::figure(r, model, figure).and_then(|tag| gallery.link(&tag));
         let link = (0..r.models.len()).rev().find_map(pictures);
         known.then(|| fact_of(&r.models.iter().map(value).collect::<Vec<_>>().join(" → "), what, link.as_deref()))
     }))
