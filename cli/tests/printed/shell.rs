@@ -9,12 +9,12 @@ use std::{
 };
 
 use super::{
-    blocks::{Block, Kind, Way},
+    blocks::{self, Block, Kind, Way},
     clone::Clone,
 };
 
-/// What no page takes.
-const LIMIT: &str = "240";
+/// What no page takes, seconds.
+const LIMIT: &str = "600";
 
 const AHEAD: &str = r#"
 set -e
@@ -104,5 +104,10 @@ pub fn run(here: &Clone, blocks: &[Block]) -> Result<BTreeMap<usize, String>, St
     let code = output.status.code();
     let ended = said.lines().any(|line| line == "@@ end");
     let what = if ended { "a block that ran beside the others" } else { "the block" };
-    Err(format!("line {}: {what} ended with {code:?}:\n{}{}", blocks[last].line, blocks[last].typed(), printed[&last]))
+    Err(format!(
+        "line {}: {what} ended with {code:?}:\n{}{}",
+        blocks[last].line,
+        blocks[last].typed(),
+        blocks::end_of(&printed[&last])
+    ))
 }
