@@ -361,55 +361,6 @@ fn over_rtp_every_document_arrives() {
     receiver.set_state(gst::State::Null).unwrap();
 }
 
-/// The launch lines of a page, as the shell would hand them over: without its line breaks; true where `&` ends one.
-fn launch_lines(page: &str) -> Vec<(String, bool)> {
-    let blocks = page.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let text: String = blocks.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("gst-launch-1.0"));
-    lines
-        .map(|line| {
-            let flags = |word: &&str| word.len() == 2 && word.starts_with('-');
-            let rest = line.trim().split_inclusive(' ').skip_while(|word| flags(&word.trim())).collect::<String>();
-            let (pipeline, waits) = rest.trim().strip_suffix('&').map_or((rest.trim(), false), |r| (r.trim(), true));
-            (pipeline.into(), waits)
-        })
-        .collect()
-}
-
-#[test]
-fn every_line_of_the_page_runs_and_ends() {
-    common::runtime();
-    let page = fs::read_to_string(common::root().join("docs/results.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let into = folder.path().display().to_string();
-    let lines = launch_lines(&page);
-    assert!(lines.len() >= 5, "{lines:?}");
-    let mut waiting = Vec::new();
-    for (n, (line, in_background)) in lines.iter().enumerate() {
-        let here = line
-            .replace("model=models/", &format!("model={}/models/", common::root().display()))
-            .replace("location=", &format!("location={into}/"))
-            // What would go to the terminal.
-            .replace("fdsink", &format!("filesink location={into}/terminal-{n}"))
-            .replace("5004", &port.to_string());
-        let pipeline = launch(&here);
-        if *in_background {
-            pipeline.set_state(gst::State::Playing).unwrap();
-            waiting.push(pipeline);
-        } else {
-            play(&pipeline);
-            // A line in the background ends with the one that it waits for.
-            waiting.drain(..).for_each(|pipeline: gst::Pipeline| drop(play(&pipeline)));
-        }
-    }
-    assert!(waiting.is_empty(), "a line in the background waits for none");
-    for file in fs::read_dir(folder.path()).unwrap() {
-        let file = file.unwrap();
-        assert!(file.metadata().unwrap().len() > 0, "{} is empty", file.path().display());
-    }
-}
-
 #[test]
 fn a_line_that_starts_and_stops_a_hundred_times_writes_each_time() {
     let pipeline = common::launch(

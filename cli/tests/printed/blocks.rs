@@ -101,6 +101,12 @@ pub fn of(page: &str) -> Vec<Block> {
     all
 }
 
+/// The last lines of what was printed.
+pub fn end_of(said: &str) -> String {
+    let lines: Vec<_> = said.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
 /// Returns whether a line that was printed is the one that is shown, in which `…` stands for anything.
 pub fn is_shown(printed: &str, shown: &str) -> bool {
     let mut rest = printed;

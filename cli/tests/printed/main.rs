@@ -68,7 +68,11 @@ fn play(page: PathBuf) -> Outcome {
                 for line in shown.text.lines() {
                     outcome.compared += 1;
                     if !said.lines().any(|said| blocks::is_shown(said, line)) {
-                        outcome.faults.push(format!("line {}: not printed: {line}\nbut:\n{said}", shown.line));
+                        outcome.faults.push(format!(
+                            "line {}: not printed: {line}\nbut: {}",
+                            shown.line,
+                            blocks::end_of(said)
+                        ));
                     }
                 }
             }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use super::{
-    blocks::{Block, Kind, Way},
+    blocks::{self, Block, Kind, Way},
     clone::Clone,
 };
 
-/// What no page takes.
-const LIMIT: &str = "240";
+/// What no page takes, seconds.
+const LIMIT: &str = "600";
 
 const AHEAD: &str = r#"
 set -e
@@ -57,7 +57,8 @@ pub fn run(here: &Clone, blocks: &[Block]) -> Result<BTreeMap<usize, String>, St
         script += "camera\n";
     }
     for (n, block) in blocks.iter().enumerate().filter(|(_, block)| block.runs()) {
-        writeln!(script, "echo '@@ {n}'").unwrap();
+        // What was printed before may end without a line break.
+        writeln!(script, "printf '\\n@@ {n}\\n'").unwrap();
         let typed = match block.kind {
             Kind::Python => format!("python3 - <<'THE_PAGE'\n{}THE_PAGE\n", block.typed()),
             _ => block.typed(),
@@ -70,7 +71,7 @@ pub fn run(here: &Clone, blocks: &[Block]) -> Result<BTreeMap<usize, String>, St
             script += &typed;
         }
     }
-    script += "echo '@@ end'\nfor one in \"${beside[@]}\"; do wait \"$one\"; done\necho '@@ done'\n";
+    script += "printf '\\n@@ end\\n'\nfor one in \"${beside[@]}\"; do wait \"$one\"; done\necho '@@ done'\n";
     let path = here.beside("beside").join("page.sh");
     fs::write(&path, script).unwrap();
     let mut shell = Command::new("timeout");
@@ -104,5 +105,10 @@ pub fn run(here: &Clone, blocks: &[Block]) -> Result<BTreeMap<usize, String>, St
     let code = output.status.code();
     let ended = said.lines().any(|line| line == "@@ end");
     let what = if ended { "a block that ran beside the others" } else { "the block" };
-    Err(format!("line {}: {what} ended with {code:?}:\n{}{}", blocks[last].line, blocks[last].typed(), printed[&last]))
+    Err(format!(
+        "line {}: {what} ended with {code:?}:\n{}{}",
+        blocks[last].line,
+        blocks[last].typed(),
+        blocks::end_of(&printed[&last])
+    ))
 }
