@@ -86,7 +86,7 @@ fn beside(r: &EvaluationReport) -> String {
 
 /// The label that is found worst, and the one that least is known about.
 fn least_certain(m: &ModelReport) -> String {
-    let of = |l: &String| Some((l.clone(), m.figures.get(&format!("ap_0.33/{l}"))?.clone()));
+    let of = |l: &String| Some((l.clone(), *m.figures.get(&format!("ap_0.33/{l}"))?));
     let all: Vec<(String, Estimate)> = m.labels.iter().filter_map(of).collect();
     let worst = all.iter().min_by(|a, b| a.1.value.total_cmp(&b.1.value));
     let width = |e: &Estimate| e.interval.map(|[low, high]| high - low);
