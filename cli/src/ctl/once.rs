@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is asked once, and answered: everything but lists of lines, and what goes on.
 
-use andon_control::{reply::Element, request::Request};
+use andon_control::{client::ClientError, reply::Element, request::Request};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -84,7 +84,11 @@ impl Once {
             Command::Snapshot(snapshot) => snapshot.execute(&mut self.line, self.json)?,
             Command::Quit => {
                 let said = format!("{} ends its streams", self.line.hello().name);
-                self.done(Request::Quit {}, &said)?;
+                match self.line.ask(&Request::Quit {}) {
+                    // A short stream may have ended before the answer was written.
+                    Err(e) if matches!(e.downcast_ref(), Some(ClientError::Closed)) => self.say(&Value::Null, |_| said),
+                    answer => self.say(&answer?, |_| said),
+                }
             }
             Command::List | Command::Subscribe { .. } | Command::Observe { .. } => {
                 unreachable!("these are not asked once")
