@@ -17,7 +17,7 @@
 pub fn units_to_settle(units: usize, estimate: f64, [low, high]: [f64; 2], limit: f64) -> Option<u64> {
     let room = (estimate - limit).abs();
     let reach = if estimate > limit { estimate - low } else { high - estimate };
-    let needed = (units as f64 * (reach / room).powi(2)).ceil();
+    let needed = (units as f64 * (reach / room).powi(2)).round();
     (room > 0.0 && needed.is_finite()).then_some(needed as u64)
 }
 

@@ -165,8 +165,10 @@ impl Store {
     /// # Errors
     /// A store that cannot be read. Damage is no error: it is a finding.
     pub fn audit(&self) -> Result<Vec<Finding>, Error> {
-        let (history, mut found) = self.audit_aliases()?;
+        // In this order: whoever adds a version writes it into the history first. One that comes between the two readings would
+        // else look as if it had been put there by hand.
         let versions = self.versions()?;
+        let (history, mut found) = self.audit_aliases()?;
         for version in &versions {
             found.extend(self.audit_version(version, &history)?);
         }
