@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Loads the library of ONNX Runtime at run time, once a process: the one that [`crate::search`] finds.
+//! Loads the library of ONNX Runtime at run time, once a process: the one that the module `search` finds.
 
 use std::{
     cell::RefCell,
