@@ -27,7 +27,7 @@ setup-build:
 	@scripts/setup --for=build $(if $(FEATURES),--features='$(FEATURES)')
 
 build: setup-build ## build the plugin and the program `andon`, optimised
-	@[ -e $(target)/release/andon ] || echo '== building: the first time cargo fetches 240 crates, 40 MB, and needs ten minutes on two cores'
+	@[ -e $(target)/release/andon ] || echo '== building: the first time cargo fetches 240 crates, 40 MB, and needs six to ten minutes on two cores'
 	$(CARGO) build --release $(cargo_flags)
 
 demo: build ## tell the whole story in two minutes; ends with a table and target/demo/report.html
